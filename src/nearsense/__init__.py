@@ -1,0 +1,1 @@
+"""nearsense finds texts that are near in sense, and says how sure it is."""

@@ -1,0 +1,33 @@
+"""Import an optional dependency, or say what to install. Not for the core's own dependencies."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from nearsense.errors import MissingExtra
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import `module`, or raise an error that names the extra that brings it.
+
+    Args:
+        module: The module's import name, e.g. `"pyarrow.parquet"`.
+        extra: The extra of nearsense that installs it, e.g. `"parquet"`.
+        purpose: What it is needed for, as the start of a sentence: `"reading parquet files"`.
+
+    Raises:
+        MissingExtra: The module is not installed.
+
+    Example:
+        >>> require("json", extra="none", purpose="reading JSON").__name__
+        'json'
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtra(
+            f"{purpose} needs the package {module.partition('.')[0]}, which is not installed",
+            why=f"it is optional: the extra '{extra}' of nearsense brings it",
+            fix=f"pip install 'nearsense[{extra}]'",
+        ) from error

@@ -1,0 +1,112 @@
+"""Every error that nearsense raises, as one tree. Not for warnings: see `TruncationWarning` in encoders/base.py.
+
+Each error has three parts, which the command prints on a line each:
+
+* `what` happened, with the item named (file, line, id, model);
+* `why` that is a problem, or what was expected;
+* `fix`: what to type or change.
+
+    NearsenseError
+    ├── InputError (ValueError)          what the caller gave cannot be used
+    │   ├── FileError                    a file cannot be read or written, or its contents are off
+    │   ├── TextTooLong                  long="error" and a text exceeds the model's limit
+    │   ├── ZeroVectorError              a vector without direction has no cosine
+    │   └── TooLargeError                the result would not fit into memory
+    ├── ModelError                       a model cannot be used
+    │   ├── ModelNotFound                no folder for that name
+    │   ├── BrokenModel                  the folder is there, its files are not in order
+    │   ├── UnsupportedModel             in order, but nothing here can run it
+    │   └── ModelMismatch (ValueError)   vectors of two models meet
+    └── MissingExtra (ImportError)       an optional dependency is not installed
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BrokenModel",
+    "FileError",
+    "InputError",
+    "MissingExtra",
+    "ModelError",
+    "ModelMismatch",
+    "ModelNotFound",
+    "NearsenseError",
+    "TextTooLong",
+    "TooLargeError",
+    "UnsupportedModel",
+    "ZeroVectorError",
+]
+
+
+class NearsenseError(Exception):
+    """Base of all errors of nearsense: what happened, why, and what to do.
+
+    Args:
+        what: One line that names the item.
+        why: One line: the reason, or what was expected instead.
+        fix: One line: what to type or change.
+
+    Example:
+        >>> error = NearsenseError("no text in line 3", why="the cell is empty", fix="add --skip-empty")
+        >>> print(error)
+        no text in line 3
+        why: the cell is empty
+        fix: add --skip-empty
+    """
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
+        self.what, self.why, self.fix = what, why, fix
+        lines = [what, f"why: {why}" if why else "", f"fix: {fix}" if fix else ""]
+        super().__init__("\n".join(line for line in lines if line))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling with all three parts (workers send errors home)."""
+        return _rebuild, (type(self), self.what, self.why, self.fix)
+
+
+def _rebuild(kind: type[NearsenseError], what: str, why: str, fix: str) -> NearsenseError:
+    return kind(what, why=why, fix=fix)
+
+
+class InputError(NearsenseError, ValueError):
+    """What the caller gave cannot be used."""
+
+
+class FileError(InputError):
+    """A file cannot be read or written, or its contents are not what was expected."""
+
+
+class TextTooLong(InputError):
+    """A text exceeds the model's limit and `long="error"` was asked for."""
+
+
+class ZeroVectorError(InputError):
+    """A vector of length zero has no direction, so no cosine."""
+
+
+class TooLargeError(InputError):
+    """The result would take more memory than there is."""
+
+
+class ModelError(NearsenseError):
+    """A model cannot be used."""
+
+
+class ModelNotFound(ModelError):
+    """No folder was found for a model's name."""
+
+
+class BrokenModel(ModelError):
+    """A model's folder was found, but its files are missing, damaged or contradict each other."""
+
+
+class UnsupportedModel(ModelError):
+    """A model is in order, but no engine here can run it."""
+
+
+class ModelMismatch(ModelError, ValueError):
+    """Vectors of two different models were about to be compared."""
+
+
+class MissingExtra(NearsenseError, ImportError):
+    """An optional dependency is not installed."""

@@ -1,0 +1,384 @@
+"""The frozen types that cross rooms: what goes in, what comes out. Not how any of it is computed.
+
+Inside, arrays and whole batches travel (`Vectors`, `Neighbours`); at a door, one frozen dataclass per kind of
+result. Every result knows its `Origin` (model, metric, version), prints itself, and has `to_dict()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from nearsense._version import __version__
+from nearsense.errors import InputError, ModelMismatch
+
+if TYPE_CHECKING:
+    import pandas
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Comparison",
+    "Document",
+    "Hit",
+    "Long",
+    "Matrix",
+    "Metric",
+    "Neighbours",
+    "Origin",
+    "Precision",
+    "Reading",
+    "Results",
+    "Vectors",
+    "parse",
+]
+
+
+class Metric(StrEnum):
+    """How two vectors are compared. Higher always means closer: distances are reported negated."""
+
+    COSINE = "cosine"
+    DOT = "dot"
+    EUCLIDEAN = "euclidean"
+    MANHATTAN = "manhattan"
+
+
+class Precision(StrEnum):
+    """In what arithmetic a model runs."""
+
+    AUTO = "auto"
+    """bf16 where the processor has it natively, else f32."""
+    F32 = "f32"
+    BF16 = "bf16"
+
+
+class Long(StrEnum):
+    """What happens to a text that exceeds the model's limit of tokens."""
+
+    WARN = "warn"
+    """Keep the head and say so, once for all texts of a call."""
+    ERROR = "error"
+    """Refuse, naming the text."""
+    HEAD = "head"
+    """Keep the head; `Vectors.truncated` still tells which."""
+    CHUNK = "chunk"
+    """Cut into overlapping windows; the vector is their mean, weighted by tokens."""
+
+
+class Reading(StrEnum):
+    """A score in words: the five bands that tutorials teach for cosine similarity.
+
+    They are *uncalibrated*: a fixed band means something else in every model. Until a result carries a
+    probability, read them as an orientation.
+    """
+
+    PARAPHRASE = "near-duplicate or paraphrase"
+    HIGH = "highly similar"
+    SOMEWHAT = "somewhat related"
+    WEAK = "weakly related"
+    UNRELATED = "unrelated"
+
+    @classmethod
+    def of(cls, score: float) -> Reading:
+        """The band of a cosine similarity in [-1, 1].
+
+        Example:
+            >>> Reading.of(0.7595).value
+            'highly similar'
+        """
+        return next((reading for floor, reading in _BANDS if score >= floor), cls.UNRELATED)
+
+
+_BANDS = (
+    (0.90, Reading.PARAPHRASE),
+    (0.70, Reading.HIGH),
+    (0.50, Reading.SOMEWHAT),
+    (0.30, Reading.WEAK),
+)
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def parse(kind: type[E], value: str, *, name: str) -> E:
+    """Turn a user's word into a member of `kind`, or list the words that would have been right.
+
+    Args:
+        kind: The enumeration.
+        value: What the user gave.
+        name: What the option is called, for the error.
+
+    Raises:
+        InputError: `value` is not a member.
+
+    Example:
+        >>> parse(Precision, "bf16", name="precision")
+        <Precision.BF16: 'bf16'>
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        valid = ", ".join(member.value for member in kind)
+        raise InputError(f"{name}={value!r} is not known", fix=f"use one of: {valid}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text with its id and whatever else is known of it. Plain strings become Documents by themselves.
+
+    Args:
+        id: Any non-empty string, unique within a corpus.
+        text: The text to be found by its meaning.
+        metadata: Further fields, JSON values; they travel with the hit.
+    """
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"id": self.id, "text": self.text, "metadata": dict(self.metadata)}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What produced a result."""
+
+    model: str
+    fingerprint: str
+    metric: Metric = Metric.COSINE
+    version: str = __version__
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "metric": self.metric.value,
+            "version": self.version,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """Texts as vectors, one row a text, and which model made them.
+
+    Args:
+        data: float32, shape (n, d); rows have unit length unless `normalize=False` was asked for.
+        fingerprint: SHA-256 (hex) of everything that decides a vector. Vectors compare only where it is equal.
+        truncated: bool, shape (n,): the rows whose text was cut at the model's limit.
+        model: The model's name, for messages.
+    """
+
+    data: NDArray[np.float32]
+    fingerprint: str
+    truncated: NDArray[np.bool_]
+    model: str = "unknown model"
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 2 or self.data.dtype != np.float32:
+            raise InputError(
+                f"vectors must be float32 of shape (n, d), got {self.data.dtype} of shape {self.data.shape}"
+            )
+        if self.truncated.shape != self.data.shape[:1]:
+            raise InputError(f"truncated must have shape {self.data.shape[:1]}, got {self.truncated.shape}")
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        n, d = self.data.shape
+        cut = int(self.truncated.sum())
+        return f"Vectors({n:,} x {d}, {self.model} {self.fingerprint[:8]}{f', {cut:,} truncated' if cut else ''})"
+
+    @property
+    def dimension(self) -> int:
+        """The length of one vector."""
+        return int(self.data.shape[1])
+
+    def require_same_model(self, other: Vectors) -> None:
+        """Refuse to compare vectors of two models.
+
+        Raises:
+            ModelMismatch: The fingerprints differ.
+        """
+        if self.fingerprint != other.fingerprint:
+            raise ModelMismatch(
+                f"vectors of two models: {self.model} ({self.fingerprint[:12]}) "
+                f"and {other.model} ({other.fingerprint[:12]})",
+                why="the same direction means something else in each; their scores would be noise",
+                fix="encode both sides with the same model and the same options",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """For each of q queries its k best rows of a corpus, best first; batch and columnar.
+
+    Args:
+        ids: int64, shape (q, k): row numbers; -1 where fewer than k exist.
+        scores: float32, shape (q, k): similarities, higher is closer; -inf where fewer than k exist.
+        counts: int64, shape (q,): how many of the k are real.
+    """
+
+    ids: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two texts and how near they are in sense.
+
+    Args:
+        score: Cosine similarity in [-1, 1].
+        probability: That the two mean the same, in [0, 1]; None until a calibration is known.
+        reading: The score in words.
+        differs: What differs between texts that look alike; None where nobody has looked.
+        a: The one text.
+        b: The other.
+        origin: What produced this.
+    """
+
+    score: float
+    probability: float | None
+    reading: Reading
+    differs: tuple[str, ...] | None
+    a: str
+    b: str
+    origin: Origin
+
+    def __str__(self) -> str:
+        return f"{self.score:.4f}  {self.reading.value} ({_certainty(self.probability)})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "score": self.score,
+            "probability": self.probability,
+            "reading": self.reading.value,
+            "calibrated": self.probability is not None,
+            "differs": None if self.differs is None else list(self.differs),
+            "a": self.a,
+            "b": self.b,
+            **self.origin.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One text that was found.
+
+    Args:
+        rank: From 1, best first.
+        id: The document's id; for a list of plain strings its position from 0.
+        score: Similarity to the query; higher is closer.
+        probability: That it means the same, in [0, 1]; None until a calibration is known.
+        text: The document's text; None where only its vector is known.
+        metadata: The document's further fields.
+    """
+
+    rank: int
+    id: str
+    score: float
+    probability: float | None
+    text: str | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.rank:>3}  {self.score:.4f}  {self.id if self.text is None else self.text}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "rank": self.rank,
+            "id": self.id,
+            "score": self.score,
+            "probability": self.probability,
+            "text": self.text,
+            "metadata": dict(self.metadata),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """Every text against every other.
+
+    Args:
+        scores: float32, shape (n, n), symmetric.
+        labels: One a row: the texts.
+        origin: What produced this.
+    """
+
+    scores: NDArray[np.float32]
+    labels: tuple[str, ...]
+    origin: Origin
+
+    def __str__(self) -> str:
+        width = max((len(label[:40]) for label in self.labels), default=0)
+        return "\n".join(
+            f"{label[:40]:<{width}}  " + " ".join(f"{score:7.4f}" for score in row)
+            for label, row in zip(self.labels, self.scores, strict=True)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"labels": list(self.labels), "scores": self.scores.tolist(), **self.origin.to_dict()}
+
+
+R = TypeVar("R", Comparison, Hit)
+
+
+class Results(list[R], Generic[R]):
+    """A list of results that knows what produced it; in all else a plain list.
+
+    Args:
+        items: The results.
+        origin: What produced them.
+        query: The text they answer, where there is one.
+    """
+
+    def __init__(self, items: Iterable[R], origin: Origin, query: str | None = None) -> None:
+        super().__init__(items)
+        self.origin, self.query = origin, query
+
+    def __str__(self) -> str:
+        return "\n".join(str(item) for item in self)
+
+    def _repr_html_(self) -> str:
+        """As a table, for notebooks."""
+        from html import escape
+
+        rows = [item.to_dict() for item in self]
+        names = [name for name in rows[0] if name not in self.origin.to_dict()] if rows else []
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_cell(row[name]))}</td>" for name in names) + "</tr>" for row in rows
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Each result as JSON values."""
+        return [item.to_dict() for item in self]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """As a DataFrame, one row a result.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        from nearsense._optional import require
+
+        frame = require("pandas", extra="pandas", purpose="to_pandas()").DataFrame(self.to_dicts())
+        return frame
+
+
+def _certainty(probability: float | None) -> str:
+    return "uncalibrated" if probability is None else f"{probability:.0%} likely to mean the same"
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)
