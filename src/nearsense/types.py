@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -329,7 +329,15 @@ class Matrix:
         return {"labels": list(self.labels), "scores": self.scores.tolist(), **self.origin.to_dict()}
 
 
-R = TypeVar("R", Comparison, Hit)
+class Result(Protocol):
+    """What every kind of result can do."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        ...  # pragma: no cover
+
+
+R = TypeVar("R", bound=Result)
 
 
 class Results(list[R], Generic[R]):
@@ -356,8 +364,7 @@ class Results(list[R], Generic[R]):
         names = [name for name in rows[0] if name not in self.origin.to_dict()] if rows else []
         head = "".join(f"<th>{escape(name)}</th>" for name in names)
         body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_cell(row[name]))}</td>" for name in names) + "</tr>"
-            for row in rows
+            "<tr>" + "".join(f"<td>{escape(_cell(row[name]))}</td>" for name in names) + "</tr>" for row in rows
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -373,8 +380,8 @@ class Results(list[R], Generic[R]):
         """
         from nearsense._optional import require
 
-        frame = require("pandas", extra="pandas", purpose="to_pandas()").DataFrame(self.to_dicts())
-        return frame
+        pandas = require("pandas", extra="pandas", purpose="to_pandas()")
+        return cast("pandas.DataFrame", pandas.DataFrame(self.to_dicts()))
 
 
 def _certainty(probability: float | None) -> str:
