@@ -380,8 +380,8 @@ class Results(list[R], Generic[R]):
         """
         from nearsense._optional import require
 
-        pandas = require("pandas", extra="pandas", purpose="to_pandas()")
-        return cast("pandas.DataFrame", pandas.DataFrame(self.to_dicts()))
+        module = require("pandas", extra="pandas", purpose="to_pandas()")
+        return cast("pandas.DataFrame", module.DataFrame(self.to_dicts()))
 
 
 def _certainty(probability: float | None) -> str:
