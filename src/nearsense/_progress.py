@@ -1,0 +1,83 @@
+"""A progress bar on stderr with rate and time left, for work of more than a second. Not for results."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["Progress", "tracked"]
+
+Progress = bool | Callable[[int, int], None]
+"""False: nothing. True: a bar on stderr. A function: called with (done, total)."""
+
+PATIENCE = 1.0
+"""Seconds before a bar appears."""
+
+
+@contextmanager
+def tracked(total: int, what: str, progress: Progress) -> Iterator[Callable[[int], None]]:
+    """Show how far a piece of work is.
+
+    Args:
+        total: How many units there are.
+        what: Their name in the plural: `"texts"`.
+        progress: What to show.
+
+    Yields:
+        A function that takes how many units are done by now.
+
+    Example:
+        >>> with tracked(2, "texts", lambda done, total: print(done, "of", total)) as update:
+        ...     update(2)
+        2 of 2
+    """
+    if callable(progress):
+        yield lambda done: progress(done, total)
+    elif progress:
+        bar = _Bar(total, what)
+        try:
+            yield bar.update
+        finally:
+            bar.close()
+    else:
+        yield lambda done: None
+
+
+class _Bar:
+    def __init__(self, total: int, what: str) -> None:
+        self._total, self._what, self._start = total, what, time.monotonic()
+        self._rich: Any = None
+        self._task: Any = None
+
+    def update(self, done: int) -> None:
+        if self._rich is None:
+            if time.monotonic() - self._start < PATIENCE or done >= self._total:
+                return
+            self._open()
+        elapsed = max(time.monotonic() - self._start, 1e-9)
+        self._rich.update(self._task, completed=done, rate=f"{done / elapsed:,.0f} {self._what}/s")
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._rich = RichProgress(
+            MofNCompleteColumn(),
+            TextColumn(self._what),
+            BarColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=Console(file=sys.stderr),
+            transient=True,
+        )
+        self._task = self._rich.add_task(self._what, total=self._total, rate="")
+        self._rich.start()
+
+    def close(self) -> None:
+        if self._rich is not None:
+            self._rich.stop()

@@ -1,0 +1,156 @@
+"""Two texts, or every text against every other: how near in sense? Not the search for the nearest: see search.py."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nearsense import metrics
+from nearsense._progress import Progress
+from nearsense.encoders import Encoder, resolve
+from nearsense.errors import InputError, TooLargeError
+from nearsense.text import as_texts, require_content
+from nearsense.types import Comparison, Matrix, Metric, Origin, Reading, Results, Vectors
+
+__all__ = ["compare", "compare_pairs", "matrix", "matrix_of"]
+
+
+def compare(a: str, b: str, *, encoder: Encoder | str | None = None) -> Comparison:
+    """How near two texts are in sense.
+
+    Args:
+        a: A text.
+        b: Another.
+        encoder: An Encoder or a model's name; the default model without it.
+
+    Returns:
+        Comparison with the cosine similarity of the two in [-1, 1].
+
+    Raises:
+        InputError: A text is empty or cannot be encoded.
+
+    Example:
+        >>> import nearsense as ns
+        >>> print(ns.compare("A dog is playing in the park.", "A puppy is running outside."))
+        0.41...  weakly related (uncalibrated)
+    """
+    return compare_pairs([(a, b)], encoder=encoder)[0]
+
+
+def compare_pairs(
+    pairs: Iterable[tuple[str, str]], *, encoder: Encoder | str | None = None, progress: Progress = False
+) -> Results[Comparison]:
+    """How near the two texts of each pair are in sense.
+
+    Args:
+        pairs: Pairs of texts.
+        encoder: An Encoder or a model's name; the default model without it.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Returns:
+        One Comparison a pair, in the order of the pairs.
+
+    Raises:
+        InputError: An item is no pair, a text is empty or cannot be encoded.
+
+    Example:
+        >>> import nearsense as ns
+        >>> pairs = [("It is raining.", "Rain is falling."), ("It is raining.", "I like cheese.")]
+        >>> [comparison.reading.value for comparison in ns.compare_pairs(pairs)]
+        ['near-duplicate or paraphrase', 'unrelated']
+    """
+    pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
+    encoder = resolve(encoder)
+    lefts, rights = [a for a, _ in pairs], [b for _, b in pairs]
+    texts = as_texts([*lefts, *rights])
+    require_content(lefts, "left text")
+    require_content(rights, "right text")
+    vectors = encoder.encode(texts, progress=progress)
+    scores = metrics.paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
+    origin = Origin(encoder.name, vectors.fingerprint)
+    return Results(
+        (
+            Comparison(
+                score=score, probability=None, reading=Reading.of(score), differs=None, a=a, b=b, origin=origin
+            )
+            for (a, b), score in zip(pairs, scores.tolist(), strict=True)
+        ),
+        origin,
+    )
+
+
+def matrix(texts: Iterable[str], *, encoder: Encoder | str | None = None, progress: Progress = False) -> Matrix:
+    """Every text against every other.
+
+    Args:
+        texts: n texts.
+        encoder: An Encoder or a model's name; the default model without it.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Returns:
+        Matrix with float32 scores of shape (n, n), symmetric, in [-1, 1].
+
+    Raises:
+        InputError: A text is empty or cannot be encoded.
+        TooLargeError: n * n scores do not fit into memory; the message says how much they would take.
+
+    Example:
+        >>> import nearsense as ns
+        >>> ns.matrix(["cat", "kitten", "tax law"]).scores.argsort(axis=1)[:, 1].tolist()
+        [1, 0, 1]
+    """
+    texts = as_texts(texts)
+    require_content(texts)
+    require_room(len(texts))
+    encoder = resolve(encoder)
+    return matrix_of(encoder.encode(texts, progress=progress), texts)
+
+
+def matrix_of(vectors: Vectors, labels: Sequence[str]) -> Matrix:
+    """Every vector against every other.
+
+    Args:
+        vectors: n vectors of one model.
+        labels: Their n names.
+
+    Raises:
+        TooLargeError: n * n scores do not fit into memory.
+    """
+    require_room(len(vectors))
+    scores = metrics.cosine(vectors.data, vectors.data)
+    return Matrix(scores, tuple(labels), Origin(vectors.model, vectors.fingerprint, Metric.COSINE))
+
+
+def require_room(n: int) -> None:
+    """Refuse a matrix of n * n scores that would take more than half of the free memory.
+
+    Raises:
+        TooLargeError: It does not fit.
+    """
+    needed, free = 4 * n * n, _free_memory()
+    if needed > free // 2:
+        raise TooLargeError(
+            f"a matrix of {n:,} x {n:,} scores takes {needed / 2**30:,.1f} GiB",
+            why=f"{free / 2**30:,.1f} GiB of memory are free, and half of that is the limit",
+            fix="take fewer texts, or ask for the nearest of each only: ns.search_many(texts, texts, k=10)",
+        )
+
+
+def _free_memory() -> int:
+    """Bytes that this machine can give now; 4 GiB where it does not say."""
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 4 * 2**30
+
+
+def _pair(position: int, pair: tuple[str, str]) -> tuple[str, str]:
+    if isinstance(pair, str) or len(pair) != 2:
+        raise InputError(f"item {position} is no pair of texts", fix='give pairs: [("a", "b"), ...]')
+    return pair[0], pair[1]

@@ -1,0 +1,126 @@
+"""Compile and run a graph on this processor: precision, threads, cache. Not what the graph computes."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense.encoders.packing import Request
+from nearsense.types import Precision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Runner"]
+
+FEW = 12
+"""Up to so many requests in a call run one after the other on all cores; more run side by side, a core each."""
+
+LATENCY, THROUGHPUT = "LATENCY", "THROUGHPUT"
+
+
+class Runner:
+    """Runs the requests of one model. Safe to use from several threads.
+
+    Args:
+        build: Makes the graph; its argument says whether it will run in bf16.
+        precision: `auto` is bf16 where the processor has it natively.
+        threads: Cores to use; 0 is all.
+        cache_dir: Where compiled graphs are kept; None, or a folder that cannot be written, means nowhere.
+    """
+
+    def __init__(
+        self, build: Callable[[bool], Any], *, precision: Precision, threads: int, cache_dir: Path | None
+    ) -> None:
+        import openvino
+
+        self._core = openvino.Core()
+        self._build, self._threads, self._cache_dir = build, threads, cache_dir
+        if precision is Precision.AUTO:
+            native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            precision = Precision.BF16 if native else Precision.F32
+        self.precision = precision
+        self._graph: Any = None
+        self._compiled: dict[str, Any] = {}
+        self._idle: dict[str, deque[Any]] = {LATENCY: deque(), THROUGHPUT: deque()}
+        self._lock = Lock()
+
+    def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
+        """Run requests, a few at a time.
+
+        Args:
+            requests: Taken as they are needed; making the next overlaps with running the last.
+
+        Yields:
+            Each request with its items' vectors, float32, shape (m, h), in the order of `requests`.
+        """
+        requests = iter(requests)
+        first = list(islice(requests, FEW + 1))
+        if len(first) <= 2 or (len(first) <= FEW and THROUGHPUT not in self._compiled):
+            for request in first:
+                yield request, self._infer(LATENCY, request)
+            return
+        yield from self._side_by_side(chain(first, requests))
+
+    def _side_by_side(
+        self, requests: Iterator[Request]
+    ) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
+        workers = int(self._model(THROUGHPUT).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
+        running: deque[tuple[Request, Future[NDArray[np.float32]]]] = deque()
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="nearsense")
+        try:
+            for request in requests:
+                running.append((request, pool.submit(self._infer, THROUGHPUT, request)))
+                if len(running) > 2 * workers:
+                    request, future = running.popleft()
+                    yield request, future.result()
+            for request, future in running:
+                yield request, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _infer(self, hint: str, request: Request) -> NDArray[np.float32]:
+        idle = self._idle[hint]
+        try:
+            slot = idle.pop()
+        except IndexError:
+            slot = self._model(hint).create_infer_request()
+        try:
+            slot.infer([request.ids, request.positions, request.segments, request.pool], share_inputs=True)
+            vectors: NDArray[np.float32] = slot.get_output_tensor(0).data[request.rows, request.slots]
+            return vectors
+        finally:
+            idle.append(slot)
+
+    def _model(self, hint: str) -> Any:
+        """The compiled graph for few requests (LATENCY) or many (THROUGHPUT)."""
+        with self._lock:
+            if hint not in self._compiled:
+                if self._graph is None:
+                    self._graph = self._build(self.precision is Precision.BF16)
+                options: dict[str, Any] = {
+                    "PERFORMANCE_HINT": hint,
+                    "INFERENCE_PRECISION_HINT": self.precision.value,
+                }
+                if self._threads:
+                    options["INFERENCE_NUM_THREADS"] = self._threads
+                if self._cache_dir is not None and _writable(self._cache_dir):
+                    options["CACHE_DIR"] = str(self._cache_dir)
+                self._compiled[hint] = self._core.compile_model(self._graph, "CPU", options)
+            return self._compiled[hint]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)

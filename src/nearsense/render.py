@@ -1,0 +1,181 @@
+"""Results to what a person or a program reads: table, JSON, JSON lines, CSV. Not where they come from.
+
+A command describes its result once, as a `Page`; `show` writes it in the form that the reader wants: a table on a
+terminal, JSON lines in a pipe, or what was asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TextIO
+
+from nearsense.types import Comparison, Hit, Matrix, Results
+
+__all__ = ["Form", "Page", "comparison_page", "hits_page", "matrix_page", "show"]
+
+
+class Form(StrEnum):
+    """How a page is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A result, described once for every form.
+
+    Args:
+        document: The whole as one JSON value.
+        records: The same as flat records: JSON lines and CSV.
+        columns: The head of the table; a name that ends in `>` is set flush right.
+        cells: The rows of the table.
+        title: A line above the table.
+        note: A line below it: what a reader has to know.
+    """
+
+    document: Any
+    records: Sequence[Mapping[str, Any]]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[str]]
+    title: str = ""
+    note: str = ""
+    groups: Sequence[Page] = field(default_factory=tuple)
+
+
+def show(page: Page, form: Form | None = None, out: TextIO | None = None) -> None:
+    """Write a page.
+
+    Args:
+        page: What to write.
+        form: How; without it a table on a terminal and JSON lines elsewhere.
+        out: Where; standard output without it.
+    """
+    out = sys.stdout if out is None else out
+    form = form or (Form.TABLE if out.isatty() else Form.JSONL)
+    _WRITERS[form](page, out)
+
+
+def comparison_page(comparisons: Results[Comparison]) -> Page:
+    """Pairs and their scores."""
+    dicts = comparisons.to_dicts()
+    return Page(
+        document=dicts[0] if len(dicts) == 1 else dicts,
+        records=dicts,
+        columns=("score>", "reading", "a", "b"),
+        cells=[(f"{each.score:.4f}", each.reading.value, each.a, each.b) for each in comparisons],
+        note=_uncalibrated(comparisons.origin.model),
+    )
+
+
+def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
+    """Hits of one query or of many; `asked` is what the query is called in JSON."""
+    pages = [
+        Page(
+            document={asked: hits.query, "hits": hits.to_dicts(), **hits.origin.to_dict()},
+            records=[{asked: hits.query, **hit.to_dict(), "model": hits.origin.model} for hit in hits],
+            columns=("#>", "score>", "id", "text"),
+            cells=[(str(hit.rank), f"{hit.score:.4f}", hit.id, hit.text or "") for hit in hits],
+            title=hits.query or "",
+        )
+        for hits in found
+    ]
+    return Page(
+        document=pages[0].document if len(pages) == 1 else [page.document for page in pages],
+        records=[record for page in pages for record in page.records],
+        columns=(),
+        cells=(),
+        groups=pages,
+        note=_uncalibrated(found[0].origin.model) if found else "",
+    )
+
+
+def matrix_page(matrix: Matrix) -> Page:
+    """Every text against every other."""
+    names = [str(number) for number in range(1, len(matrix.labels) + 1)]
+    rows = list(zip(names, matrix.labels, matrix.scores.tolist(), strict=True))
+    return Page(
+        document=matrix.to_dict(),
+        records=[{"label": label, **dict(zip(names, scores, strict=True))} for _, label, scores in rows],
+        columns=("#>", "text", *(f"{name}>" for name in names)),
+        cells=[(name, label, *(f"{score:.2f}" for score in scores)) for name, label, scores in rows],
+        note=_uncalibrated(matrix.origin.model),
+    )
+
+
+def _uncalibrated(model: str) -> str:
+    return f"Cosine similarity by {model}; scores and readings are uncalibrated."
+
+
+def _write_json(page: Page, out: TextIO) -> None:
+    json.dump(page.document, out, ensure_ascii=False, indent=2)
+    out.write("\n")
+
+
+def _write_jsonl(page: Page, out: TextIO) -> None:
+    for record in page.records:
+        out.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _write_csv(page: Page, out: TextIO) -> None:
+    import csv
+
+    names = list(dict.fromkeys(name for record in page.records for name in record))
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _flat(value) for name, value in record.items()} for record in page.records)
+
+
+def _flat(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+
+
+def _write_table(page: Page, out: TextIO) -> None:
+    from rich.console import Console
+
+    console = Console(file=out, highlight=False)
+    for each in page.groups or (page,):
+        if each.title:
+            console.print(_printable(each.title), style="bold", markup=False)
+        if each.cells:
+            console.print(_table(each.columns, each.cells))
+        elif each.columns:
+            console.print("nothing found", style="dim")
+    if page.note:
+        console.print(page.note, style="dim", markup=False)
+
+
+def _table(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    for name in columns:
+        table.add_column(
+            name.removesuffix(">"),
+            justify="right" if name.endswith(">") else "left",
+            no_wrap=name.endswith(">"),
+            overflow="fold",
+        )
+    for row in cells:
+        table.add_row(*(Text(_printable(cell)) for cell in row))
+    return table
+
+
+def _printable(text: str) -> str:
+    """A text on one line without characters that steer a terminal."""
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text[:LONGEST_CELL])
+
+
+LONGEST_CELL = 500
+"""Characters of a text that a table shows; the other forms give all."""
+
+_WRITERS = {Form.TABLE: _write_table, Form.JSON: _write_json, Form.JSONL: _write_jsonl, Form.CSV: _write_csv}

@@ -1,0 +1,180 @@
+"""A query and a corpus: the texts nearest in sense, best first. Exact; what lasts beyond a call is a Collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nearsense import metrics
+from nearsense._progress import Progress
+from nearsense.encoders import Encoder, resolve
+from nearsense.errors import InputError
+from nearsense.text import as_documents, as_texts, require_content
+from nearsense.types import Document, Hit, Metric, Origin, Results, Vectors
+
+__all__ = ["rank", "search", "search_many", "search_vectors"]
+
+
+def search(
+    query: str,
+    corpus: Iterable[str | Document],
+    k: int = 10,
+    *,
+    encoder: Encoder | str | None = None,
+    progress: Progress = False,
+) -> Results[Hit]:
+    """The k texts of a corpus that are nearest in sense to a query.
+
+    Args:
+        query: What is looked for, in plain words.
+        corpus: Strings or Documents.
+        k: How many hits at most; at least 1.
+        encoder: An Encoder or a model's name; the default model without it.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Returns:
+        Hits, best first; ties in the order of the corpus.
+
+    Raises:
+        InputError: A text is empty or cannot be encoded, ids repeat, or k is below 1.
+
+    Example:
+        >>> import nearsense as ns
+        >>> corpus = ["Reset your password here.", "We ship within two days.", "Refunds take a week."]
+        >>> ns.search("I forgot my login", corpus, k=1)[0].text
+        'Reset your password here.'
+    """
+    return search_many([query], corpus, k, encoder=encoder, progress=progress)[0]
+
+
+def search_many(
+    queries: Iterable[str],
+    corpus: Iterable[str | Document],
+    k: int = 10,
+    *,
+    encoder: Encoder | str | None = None,
+    progress: Progress = False,
+) -> list[Results[Hit]]:
+    """The k nearest texts for each of many queries; the corpus is encoded once.
+
+    Args:
+        queries: What is looked for.
+        corpus: Strings or Documents.
+        k: How many hits at most; at least 1.
+        encoder: An Encoder or a model's name; the default model without it.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Returns:
+        One list of hits a query, in the order of the queries.
+
+    Raises:
+        InputError: A text is empty or cannot be encoded, ids repeat, or k is below 1.
+
+    Example:
+        >>> import nearsense as ns
+        >>> found = ns.search_many(["feline", "canine"], ["a dog", "a cat"], k=1)
+        >>> [hits[0].text for hits in found]
+        ['a cat', 'a dog']
+    """
+    _require_k(k)
+    queries, documents = as_texts(queries), as_documents(corpus)
+    require_content(queries, "query")
+    encoder = resolve(encoder)
+    vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
+    return search_vectors(queries, vectors, documents, k, encoder=encoder)
+
+
+def search_vectors(
+    queries: Sequence[str],
+    vectors: Vectors,
+    documents: Sequence[Document] | None = None,
+    k: int = 10,
+    *,
+    encoder: Encoder | str | None = None,
+) -> list[Results[Hit]]:
+    """Search in vectors that were encoded before.
+
+    Args:
+        queries: What is looked for.
+        vectors: n vectors; made by the same model as `encoder`.
+        documents: The n documents they belong to; without them hits have a row number as id, and no text.
+        k: How many hits at most; at least 1.
+        encoder: An Encoder or a model's name; the default model without it.
+
+    Raises:
+        ModelMismatch: The vectors are of another model.
+        InputError: There are not as many documents as vectors, or k is below 1.
+
+    Example:
+        >>> import nearsense as ns
+        >>> texts = ["a dog", "a cat"]
+        >>> vectors = ns.load().encode(texts)
+        >>> ns.search_vectors(["feline"], vectors, k=1)[0][0].id
+        '1'
+    """
+    _require_k(k)
+    if documents is not None and len(documents) != len(vectors):
+        raise InputError(
+            f"{len(documents):,} documents, {len(vectors):,} vectors", fix="give one document for each vector"
+        )
+    encoder = resolve(encoder)
+    asked = encoder.encode(queries, role="query")
+    asked.require_same_model(vectors)
+    found = metrics.top_k(asked.data, vectors.data, k, metric=Metric.COSINE)
+    origin = Origin(encoder.name, vectors.fingerprint)
+    return [
+        Results((_hit(rank, row, score, documents) for rank, (row, score) in enumerate(answers, 1)), origin, query)
+        for query, answers in zip(
+            queries,
+            (
+                list(zip(rows[:count], scores[:count], strict=True))
+                for rows, scores, count in zip(
+                    found.ids.tolist(), found.scores.tolist(), found.counts.tolist(), strict=True
+                )
+            ),
+            strict=True,
+        )
+    ]
+
+
+def rank(
+    reference: str,
+    candidates: Iterable[str | Document],
+    k: int | None = None,
+    *,
+    encoder: Encoder | str | None = None,
+) -> Results[Hit]:
+    """All candidates by how near they are to a reference, best first.
+
+    The same as `search` with every candidate in the answer.
+
+    Args:
+        reference: The text that all are compared with.
+        candidates: Strings or Documents.
+        k: How many to return; None for all.
+        encoder: An Encoder or a model's name; the default model without it.
+
+    Raises:
+        InputError: A text is empty or cannot be encoded, ids repeat, or k is below 1.
+
+    Example:
+        >>> import nearsense as ns
+        >>> for hit in ns.rank("How do I train a neural network?",
+        ...                    ["I enjoy hiking on weekends.", "Steps to build a deep learning model."]):
+        ...     print(hit)
+          1  0.56...  Steps to build a deep learning model.
+          2  -0.10...  I enjoy hiking on weekends.
+    """
+    documents = as_documents(candidates)
+    return search(reference, documents, k=max(len(documents), 1) if k is None else k, encoder=encoder)
+
+
+def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None) -> Hit:
+    if documents is None:
+        return Hit(rank, str(row), score, None, None)
+    document = documents[row]
+    return Hit(rank, document.id, score, None, document.text, document.metadata)
+
+
+def _require_k(k: int) -> None:
+    if k < 1:
+        raise InputError(f"k={k} asks for no hits", fix="give k=1 or more")

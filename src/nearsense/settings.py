@@ -1,0 +1,132 @@
+"""What can be set once for all commands: defaults < file < environment < flags. Not the options of one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from nearsense.errors import InputError
+from nearsense.types import Long, Precision, parse
+
+__all__ = ["Settings", "load_settings"]
+
+
+def _folder(variable: str, fallback: str) -> Path:
+    """A folder of the XDG base directory specification."""
+    return Path(os.environ.get(variable) or Path.home() / fallback) / "nearsense"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings that hold for a whole program.
+
+    Args:
+        model: The model that verbs use where none is named.
+        precision: In what arithmetic models run.
+        threads: Processor cores to use; 0 is all.
+        long: What happens to texts that exceed the model's limit.
+        offline: Never use the network.
+        cache_dir: Compiled models and file hashes; safe to delete at any time.
+    """
+
+    model: str = "all-MiniLM-L6-v2"
+    precision: Precision = Precision.AUTO
+    threads: int = 0
+    long: Long = Long.WARN
+    offline: bool = False
+    cache_dir: Path = field(default_factory=lambda: _folder("XDG_CACHE_HOME", ".cache"))
+
+
+def load_settings(
+    file: Path | None = None, environment: Mapping[str, str] | None = None, **flags: Any
+) -> Settings:
+    """Read the settings: defaults, then the file, then `NEARSENSE_*` variables, then `flags` that are not None.
+
+    Args:
+        file: A TOML file; without it `$NEARSENSE_CONFIG`, else `nearsense/config.toml` in the user's
+            configuration folder, where it exists.
+        environment: Variables; the process's own by default.
+        **flags: Fields of `Settings`; None means "not given".
+
+    Raises:
+        InputError: A name or a value is not known; the message says where it was read.
+
+    Example:
+        >>> load_settings(environment={"NEARSENSE_PRECISION": "f32"}, threads=2).precision
+        <Precision.F32: 'f32'>
+    """
+    environment = os.environ if environment is None else environment
+    known = {each.name for each in fields(Settings)}
+    variables = {
+        name: environment[f"NEARSENSE_{name.upper()}"]
+        for name in known
+        if f"NEARSENSE_{name.upper()}" in environment
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = Settings()
+    for values, source in (
+        _from_file(file, environment),
+        (variables, "the environment (NEARSENSE_...)"),
+        (given, "the options"),
+    ):
+        for name, value in values.items():
+            if name not in known:
+                raise InputError(
+                    f"{source}: setting {name!r} is not known", fix=f"use one of: {', '.join(sorted(known))}"
+                )
+            settings = replace(settings, **{name: _parsed(name, value, source)})
+    return settings
+
+
+def _from_file(file: Path | None, environment: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    named = file or environment.get("NEARSENSE_CONFIG")
+    path = Path(named) if named else _folder("XDG_CONFIG_HOME", ".config") / "config.toml"
+    if not named and not path.is_file():
+        return {}, str(path)
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text("utf-8")), str(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: the settings cannot be read", why=str(error), fix='write TOML, e.g. precision = "f32"'
+        ) from None
+
+
+def _count(value: Any, *, name: str) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = -1
+    if number < 0:
+        raise InputError(f"{name}={value!r} is not a whole number from 0 up", fix=f"for example {name} = 2")
+    return number
+
+
+def _switch(value: Any, *, name: str) -> bool:
+    word = str(value).lower()
+    if word not in _SWITCH:
+        raise InputError(f"{name}={value!r} is neither yes nor no", fix=f"for example {name} = true")
+    return _SWITCH[word]
+
+
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+_PARSERS: dict[str, Callable[[Any, str], Any]] = {
+    "model": lambda value, name: str(value),
+    "precision": lambda value, name: parse(Precision, str(value), name=name),
+    "threads": lambda value, name: _count(value, name=name),
+    "long": lambda value, name: parse(Long, str(value), name=name),
+    "offline": lambda value, name: _switch(value, name=name),
+    "cache_dir": lambda value, name: Path(value).expanduser(),
+}
+
+
+def _parsed(name: str, value: Any, source: str) -> Any:
+    try:
+        return _PARSERS[name](value, name)
+    except InputError as error:
+        raise InputError(f"{source}: {error.what}", why=error.why, fix=error.fix) from None

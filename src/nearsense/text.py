@@ -1,0 +1,101 @@
+"""Texts as they come in: one or many, strings or Documents, checked. Not tokens: those stay in encoders/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nearsense.errors import InputError
+from nearsense.types import Document
+
+__all__ = ["as_documents", "as_texts", "require_content"]
+
+
+def as_texts(texts: str | Iterable[str]) -> list[str]:
+    """A list of encodable strings; one string is a list of one.
+
+    Args:
+        texts: A string, or strings. Empty ones are allowed: models encode them too.
+
+    Raises:
+        InputError: An item is no string, or holds half a surrogate pair. The item's position is named.
+
+    Example:
+        >>> as_texts("hello")
+        ['hello']
+    """
+    items = [texts] if isinstance(texts, str) else list(texts)
+    for position, text in enumerate(items):
+        if not isinstance(text, str):
+            raise InputError(
+                f"text {position} is {_kind(text)}, not a string",
+                why="only strings have a meaning to compare",
+                fix="leave such rows out, or turn them into strings first",
+            )
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise InputError(
+                    f"text {position} holds a lone surrogate at character {error.start}",
+                    why="half of a UTF-16 pair is no character, no encoding can write it",
+                    fix='clean it first: text.encode("utf-8", "replace").decode()',
+                ) from None
+    return items
+
+
+def require_content(texts: Iterable[str], what: str = "text") -> None:
+    """Refuse texts without a visible character: a score against nothing means nothing.
+
+    Args:
+        texts: The texts.
+        what: What they are called in the message.
+
+    Raises:
+        InputError: A text is empty or all white space; its position is named.
+    """
+    for position, text in enumerate(texts):
+        if not text or text.isspace():
+            raise InputError(
+                f"{what} {position} is empty",
+                why="an empty text has no meaning that a score could be about",
+                fix="leave empty texts out",
+            )
+
+
+def as_documents(items: Iterable[str | Document]) -> list[Document]:
+    """Plain strings become Documents with their position (from 0) as id.
+
+    Args:
+        items: Strings or Documents, mixed if need be.
+
+    Raises:
+        InputError: A text is empty or no string, an id is empty or occurs twice.
+
+    Example:
+        >>> as_documents(["a", Document(id="x", text="b")])[0]
+        Document(id='0', text='a', metadata={})
+    """
+    if isinstance(items, (str, Document)):
+        items = [items]
+    documents = [
+        item if isinstance(item, Document) else Document(id=str(position), text=item)
+        for position, item in enumerate(items)
+    ]
+    texts = as_texts(document.text for document in documents)
+    require_content(texts)
+    seen: dict[str, int] = {}
+    for position, document in enumerate(documents):
+        if not isinstance(document.id, str) or not document.id:
+            raise InputError(f"document {position} has the id {document.id!r}", fix="give a non-empty string")
+        if document.id in seen:
+            raise InputError(
+                f"documents {seen[document.id]} and {position} share the id {document.id!r}",
+                why="a hit could not say which of them it means",
+                fix="give each document an id of its own",
+            )
+        seen[document.id] = position
+    return documents
+
+
+def _kind(item: object) -> str:
+    return "missing (NaN)" if item != item else "None" if item is None else f"of type {type(item).__name__}"
