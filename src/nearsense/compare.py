@@ -1,4 +1,4 @@
-"""Two texts, or every text against every other: how near in sense? Not the search for the nearest: see search.py."""
+"""Two texts, or every text against every other: how near in sense? Not the search for the nearest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A query and a corpus: the texts nearest in sense, best first. Exact; what lasts beyond a call is a Collection."""
+"""The texts of a corpus that are nearest in sense to a query, exactly. Nothing is kept beyond a call."""
 
 from __future__ import annotations
 
@@ -76,15 +76,14 @@ def search_many(
         ['a cat', 'a dog']
     """
     _require_k(k)
-    queries, documents = as_texts(queries), as_documents(corpus)
-    require_content(queries, "query")
+    documents = as_documents(corpus)
     encoder = resolve(encoder)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
     return search_vectors(queries, vectors, documents, k, encoder=encoder)
 
 
 def search_vectors(
-    queries: Sequence[str],
+    queries: Iterable[str],
     vectors: Vectors,
     documents: Sequence[Document] | None = None,
     k: int = 10,
@@ -102,7 +101,8 @@ def search_vectors(
 
     Raises:
         ModelMismatch: The vectors are of another model.
-        InputError: There are not as many documents as vectors, or k is below 1.
+        InputError: A query is empty or cannot be encoded, there are not as many documents as vectors, or k is
+            below 1.
 
     Example:
         >>> import nearsense as ns
@@ -116,24 +116,19 @@ def search_vectors(
         raise InputError(
             f"{len(documents):,} documents, {len(vectors):,} vectors", fix="give one document for each vector"
         )
+    queries = as_texts(queries)
+    require_content(queries, "query")
     encoder = resolve(encoder)
     asked = encoder.encode(queries, role="query")
     asked.require_same_model(vectors)
     found = metrics.top_k(asked.data, vectors.data, k, metric=Metric.COSINE)
     origin = Origin(encoder.name, vectors.fingerprint)
-    return [
-        Results((_hit(rank, row, score, documents) for rank, (row, score) in enumerate(answers, 1)), origin, query)
-        for query, answers in zip(
-            queries,
-            (
-                list(zip(rows[:count], scores[:count], strict=True))
-                for rows, scores, count in zip(
-                    found.ids.tolist(), found.scores.tolist(), found.counts.tolist(), strict=True
-                )
-            ),
-            strict=True,
-        )
-    ]
+    answers = []
+    for query, rows, scores, count in zip(queries, found.ids, found.scores, found.counts, strict=True):
+        best = zip(rows[:count].tolist(), scores[:count].tolist(), strict=True)
+        hits = (_hit(rank, row, score, documents) for rank, (row, score) in enumerate(best, 1))
+        answers.append(Results(hits, origin, query))
+    return answers
 
 
 def rank(
@@ -172,7 +167,7 @@ def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None
     if documents is None:
         return Hit(rank, str(row), score, None, None)
     document = documents[row]
-    return Hit(rank, document.id, score, None, document.text, document.metadata)
+    return Hit(rank, document.id, score, None, document.text or None, document.metadata)
 
 
 def _require_k(k: int) -> None:

@@ -6,7 +6,6 @@ import functools
 from pathlib import Path
 
 from nearsense.encoders.base import Encoder, TokenEncoder, TruncationWarning
-
 from nearsense.settings import Settings, load_settings
 
 __all__ = ["Encoder", "TruncationWarning", "load", "resolve"]
@@ -68,6 +67,7 @@ def _load(settings: Settings) -> TokenEncoder:
     hashes = folder.verified_hashes(FileHashes(settings.cache_dir))
     runner = Runner(
         lambda half: transformer.build(folder.config, weights, half=half),
+        pooling=folder.pooling,
         precision=settings.precision,
         threads=settings.threads,
         cache_dir=settings.cache_dir

@@ -103,7 +103,7 @@ class TokenEncoder:
         long: Long = Long.WARN,
     ) -> None:
         self.name, self.dimension, self.max_tokens = name, dimension, max_tokens
-        self._pooling, self._prompts, self._long = pooling, dict(prompts), long
+        self._prompts, self._long = dict(prompts), long
         self._tokenizer, self._engine = tokenizer, engine
         self._identity = {
             **identity,
@@ -220,7 +220,7 @@ class TokenEncoder:
                 raise _too_long(lengths[: first + len(part)], self.max_tokens)
             spans = (windows if policy is Long.CHUNK else heads)(tokens.starts, tokens.lengths, limit)
             framed = self._tokenizer.framed(tokens, spans.starts, spans.lengths)
-            yield from pack(framed, spans.owners + first, spans.shares, self._pooling, batch_tokens)
+            yield from pack(framed, spans.owners + first, spans.shares, batch_tokens)
 
     def _prompt(self, role: str | None) -> str:
         if role is not None and role not in ROLES:

@@ -28,6 +28,7 @@ PICKLES = ("pytorch_model.bin", "model.bin", "model.pt", "pytorch_model.pt")
 _POOLINGS = {
     "pooling_mode_mean_tokens": Pooling.MEAN,
     "pooling_mode_cls_token": Pooling.CLS,
+    "pooling_mode_max_tokens": Pooling.MAX,
     "pooling_mode_lasttoken": Pooling.LAST,
 }
 _MODULES = ("Transformer", "Pooling", "Normalize")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.encoders.packing import Request
+from nearsense.encoders.pooling import Pooling, pool
 from nearsense.types import Precision
 
 if TYPE_CHECKING:
@@ -32,18 +33,26 @@ class Runner:
 
     Args:
         build: Makes the graph; its argument says whether it will run in bf16.
+        pooling: What becomes of the vectors of a text's tokens.
         precision: `auto` is bf16 where the processor has it natively.
         threads: Cores to use; 0 is all.
         cache_dir: Where compiled graphs are kept; None, or a folder that cannot be written, means nowhere.
     """
 
     def __init__(
-        self, build: Callable[[bool], Any], *, precision: Precision, threads: int, cache_dir: Path | None
+        self,
+        build: Callable[[bool], Any],
+        *,
+        pooling: Pooling,
+        precision: Precision,
+        threads: int,
+        cache_dir: Path | None,
     ) -> None:
         import openvino
 
         self._core = openvino.Core()
-        self._build, self._threads, self._cache_dir = build, threads, cache_dir
+        self._build, self._pooling = build, pooling
+        self._threads, self._cache_dir = threads, cache_dir
         if precision is Precision.AUTO:
             native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = Precision.BF16 if native else Precision.F32
@@ -94,9 +103,9 @@ class Runner:
         except IndexError:
             slot = self._model(hint).create_infer_request()
         try:
-            slot.infer([request.ids, request.positions, request.segments, request.pool], share_inputs=True)
-            vectors: NDArray[np.float32] = slot.get_output_tensor(0).data[request.rows, request.slots]
-            return vectors
+            slot.infer([request.ids, request.positions, request.segments], share_inputs=True)
+            tokens = slot.get_output_tensor(0).data
+            return pool(self._pooling, tokens.reshape(-1, tokens.shape[-1]), request.begins, request.lengths)
         finally:
             idle.append(slot)
 

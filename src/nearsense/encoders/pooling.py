@@ -1,49 +1,76 @@
-"""Token vectors to one vector: how much each token counts. Not the product itself: that is the graph's."""
+"""Token vectors to one vector a text: mean, cls, max, last. Not how token vectors are computed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Pooling", "token_weights"]
+    Floats = NDArray[np.float32]
+    Places = NDArray[np.int64]
+
+__all__ = ["Pooling", "pool"]
 
 
 class Pooling(StrEnum):
-    """Which tokens make the vector of a text."""
+    """What becomes of the vectors of a text's tokens."""
 
     MEAN = "mean"
-    """All, alike."""
     CLS = "cls"
-    """The first."""
+    """The vector of the first token."""
+    MAX = "max"
+    """The largest value of each dimension."""
     LAST = "last"
-    """The last."""
+    """The vector of the last token."""
 
 
-def token_weights(pooling: Pooling, position: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The weight of each token in the mean that becomes its text's vector.
+def pool(pooling: Pooling, tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    """One vector for each of m texts.
 
     Args:
-        pooling: Which tokens count.
-        position: int64, shape (t,): each token's place in its text, from 0.
-        length: int64, shape (t,): how many tokens its text has.
+        pooling: How.
+        tokens: float32, shape (t, h): token vectors, padding included.
+        begins: int64, shape (m,): where each text begins; in ascending order, texts do not overlap.
+        lengths: int64, shape (m,): how many tokens it has, at least 1.
 
     Returns:
-        float32, shape (t,): the weights of a text add up to 1.
+        float32, shape (m, h).
 
     Example:
-        >>> token_weights(Pooling.MEAN, np.arange(4), np.full(4, 4)).tolist()
-        [0.25, 0.25, 0.25, 0.25]
+        >>> tokens = np.array([[1, 4], [3, 2], [9, 9]], np.float32)
+        >>> pool(Pooling.MEAN, tokens, np.array([0]), np.array([2])).tolist()
+        [[2.0, 3.0]]
     """
-    weights: NDArray[Any]
-    if pooling is Pooling.MEAN:
-        weights = 1 / length
-    elif pooling is Pooling.CLS:
-        weights = position == 0
-    else:
-        weights = position == length - 1
-    return weights.astype(np.float32)
+    return _POOLS[pooling](tokens, begins, lengths)
+
+
+def _mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    totals = _reduce(np.add, tokens, begins, lengths)
+    totals /= lengths[:, None]
+    return totals
+
+
+def _max(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    return _reduce(np.maximum, tokens, begins, lengths)
+
+
+def _reduce(operation: np.ufunc, tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    """Reduce each text's tokens; reduceat takes the gaps between texts for segments too, and they are left out."""
+    edges = np.stack([begins, begins + lengths], axis=1).ravel()
+    if edges[-1] == len(tokens):
+        edges = edges[:-1]
+    reduced: Floats = operation.reduceat(tokens, edges, axis=0)[::2]
+    return reduced
+
+
+_POOLS: dict[Pooling, Callable[[Floats, Places, Places], Floats]] = {
+    Pooling.MEAN: _mean,
+    Pooling.CLS: lambda tokens, begins, lengths: tokens[begins],
+    Pooling.MAX: _max,
+    Pooling.LAST: lambda tokens, begins, lengths: tokens[begins + lengths - 1],
+}

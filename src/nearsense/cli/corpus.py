@@ -1,0 +1,66 @@
+"""A file's documents with their vectors: stored ones where the file holds them, else encoded now."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nearsense.cli.options import read
+from nearsense.encoders import Encoder
+from nearsense.types import Document, Vectors
+
+__all__ = ["Corpus", "corpus_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """n documents and their n vectors."""
+
+    documents: list[Document]
+    vectors: Vectors
+
+
+def corpus_of(
+    file: str,
+    options: dict[str, Any],
+    encoder: Encoder,
+    quiet: bool,
+    *,
+    check: Callable[[int], None] = lambda rows: None,
+) -> Corpus:
+    """Read FILE with the options of `document_options`, and encode it unless it holds vectors.
+
+    Args:
+        file: A path, or - for standard input.
+        options: What click parsed; the options of `document_options` are taken out.
+        encoder: Encodes what has no vector yet.
+        quiet: No progress bar.
+        check: Called with the number of documents before they are encoded.
+
+    Raises:
+        ModelMismatch: FILE holds vectors of another model than `encoder`.
+    """
+    from nearsense.files import documents
+
+    table = read(file, options)
+    text, id_, skip_empty = (options.pop(name) for name in ("text", "id_", "skip_empty"))
+    if table.vectors is not None:
+        check(len(table))
+        mine = Vectors(table.vectors.data[:0], encoder.fingerprint, table.vectors.truncated[:0], encoder.name)
+        mine.require_same_model(table.vectors)
+        return Corpus(_stored(table.columns, len(table)), table.vectors)
+    found = documents(table, text=text, id=id_, skip_empty=skip_empty)
+    if found.skipped:
+        sys.stderr.write(f"warning: left out {found.skipped:,} of {len(table):,} rows without text\n")
+    check(len(found.documents))
+    texts = (document.text for document in found.documents)
+    return Corpus(found.documents, encoder.encode(texts, role="passage", progress=not quiet))
+
+
+def _stored(columns: dict[str, list[Any]], rows: int) -> list[Document]:
+    """The documents beside stored vectors; where nothing but the vectors is known, their row numbers from 0."""
+    ids = columns.get("id") or range(rows)
+    texts = columns.get("text") or [""] * rows
+    return [Document(str(id_), str(text or "")) for id_, text in zip(ids, texts, strict=True)]

@@ -1,0 +1,45 @@
+"""encode: a file's texts to a file of vectors, with the model's fingerprint inside."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from nearsense.cli.options import document_options, encoder_of, model_options
+
+__all__ = ["COMMANDS"]
+
+
+@click.command()
+@click.argument("file")
+@click.option("-o", "--output", required=True, metavar="OUT", help="Where to: .npy, .jsonl or .parquet.")
+@document_options
+@model_options
+def encode(file: str, output: str, quiet: bool, **options: Any) -> None:
+    """Turn the texts of FILE into vectors.
+
+    The model's fingerprint is stored with them; commands that read OUT refuse to mix it with another model.
+
+    \b
+    Examples:
+      nearsense encode tickets.csv -o tickets.npy
+      nearsense encode tickets.csv --text body --id ticket -o tickets.parquet
+      nearsense search tickets.parquet "my screen freezes"
+    """
+    from nearsense.cli.corpus import corpus_of
+    from nearsense.files import write_vectors
+
+    encoder = encoder_of(options)
+    corpus = corpus_of(file, options, encoder, quiet)
+    ids = [document.id for document in corpus.documents]
+    texts = [document.text for document in corpus.documents]
+    write_vectors(output, corpus.vectors, ids=ids, texts=texts)
+    rows, dimension = corpus.vectors.data.shape
+    sys.stderr.write(
+        f"{output}: {rows:,} vectors of {dimension} dimensions by {encoder.name} ({encoder.fingerprint[:12]})\n"
+    )
+
+
+COMMANDS = (encode,)

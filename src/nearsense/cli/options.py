@@ -1,0 +1,96 @@
+"""The options that commands share, and what they become: an encoder, documents, a form of output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nearsense.types import Long, Precision
+
+if TYPE_CHECKING:
+    from nearsense.encoders import Encoder
+    from nearsense.files import Table
+    from nearsense.render import Form
+
+__all__ = [
+    "document_options",
+    "encoder_of",
+    "form_of",
+    "model_options",
+    "output_options",
+    "read",
+    "source_options",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+model_options = _all(
+    click.option("--model", metavar="NAME", help="Model name or folder.  [default: all-MiniLM-L6-v2]"),
+    click.option(
+        "--precision",
+        type=click.Choice([each.value for each in Precision]),
+        help="Arithmetic of the model.  [default: auto]",
+    ),
+    click.option("--threads", type=click.IntRange(min=0), metavar="N", help="Cores to use.  [default: all]"),
+    click.option(
+        "--long",
+        type=click.Choice([each.value for each in Long]),
+        help="What happens to texts beyond the model's limit.  [default: warn]",
+    ),
+    click.option("--quiet", "-q", is_flag=True, help="No progress bar."),
+)
+"""Which model runs, and how."""
+
+output_options = _all(
+    click.option("--json", "form", flag_value="json", help="Write one JSON document."),
+    click.option("--csv", "form", flag_value="csv", help="Write CSV."),
+)
+"""A table on a terminal and JSON lines in a pipe, unless asked otherwise."""
+
+source_options = _all(
+    click.option("--format", metavar="NAME", help="Format of FILE: txt, csv, tsv, json, jsonl, parquet, npy."),
+    click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Encoding of FILE."),
+)
+"""How a file is read."""
+
+document_options = _all(
+    click.option("--text", metavar="COLUMN", help="Column with the texts."),
+    click.option("--id", "id_", metavar="COLUMN", help="Column with the ids."),
+    click.option("--skip-empty", is_flag=True, help="Leave rows without text out, and say how many."),
+    source_options,
+)
+"""How a file's rows become documents."""
+
+
+def encoder_of(options: dict[str, Any]) -> Encoder:
+    """Take the options of `model_options` out of `options` and load the encoder that they describe."""
+    from nearsense.encoders import load
+
+    names = ("precision", "threads", "long")
+    return load(options.pop("model"), **{name: options.pop(name) for name in names})
+
+
+def form_of(form: str | None) -> Form | None:
+    """The form that was asked for; None where none was."""
+    from nearsense.render import Form
+
+    return Form(form) if form else None
+
+
+def read(file: str, options: dict[str, Any]) -> Table:
+    """Read a file with the options of `source_options`, taken out of `options`."""
+    from nearsense.files import read_table
+
+    return read_table(file, format=options.pop("format"), encoding=options.pop("encoding"))

@@ -1,0 +1,24 @@
+"""Read and write txt, csv, tsv, json, jsonl, parquet and npy, each also .gz and .zst. Nothing of models or verbs.
+
+A file becomes a `Table` (columns, line numbers, perhaps vectors); a table becomes documents or pairs of texts.
+Whatever is wrong with a file is one `FileError` that names the file and the line, and says what to type.
+"""
+
+from nearsense.files.columns import Documents, documents, text_pairs
+from nearsense.files.formats import Format
+from nearsense.files.reading import read_table
+from nearsense.files.table import Table
+from nearsense.files.target import atomic_write
+from nearsense.files.writing import write_table, write_vectors
+
+__all__ = [
+    "Documents",
+    "Format",
+    "Table",
+    "atomic_write",
+    "documents",
+    "read_table",
+    "text_pairs",
+    "write_table",
+    "write_vectors",
+]

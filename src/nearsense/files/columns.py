@@ -1,0 +1,303 @@
+"""Which column is the text, the id, the pair; documents made of them. Not how a file is read: see reading.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nearsense.errors import FileError
+from nearsense.files.source import lookalike
+from nearsense.files.table import Table
+from nearsense.files.values import is_missing, json_value, kind_of
+from nearsense.types import Document
+
+__all__ = ["Documents", "documents", "text_pairs"]
+
+# The first name that a table has, in any case, is taken.
+TEXT_NAMES = (
+    "text",
+    "sentence",
+    "question",
+    "content",
+    "body",
+    "description",
+    "message",
+    "review",
+    "comment",
+    "title",
+    "query",
+    "passage",
+    "document",
+    "abstract",
+    "summary",
+    "subject",
+    "utterance",
+    "sentence1",
+    "text1",
+    "question1",
+)
+ID_NAMES = ("id", "_id", "uuid", "guid", "doc_id", "document_id")
+PAIR_NAMES = (
+    ("a", "b"),
+    ("text1", "text2"),
+    ("text_a", "text_b"),
+    ("sentence1", "sentence2"),
+    ("sentence_a", "sentence_b"),
+    ("question1", "question2"),
+    ("premise", "hypothesis"),
+    ("query", "passage"),
+    ("left", "right"),
+)
+LINE = "line"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What `documents` made of a table.
+
+    Args:
+        items: The documents, in the table's order.
+        rows: For every document its row in the table, from 0; `table.vectors.data[rows]` are their vectors.
+        skipped: How many rows without a text were left out.
+        text: The column that gave the texts.
+        id: The column that gave the ids; None where they are line numbers.
+    """
+
+    items: list[Document]
+    rows: list[int]
+    skipped: int
+    text: str
+    id: str | None
+
+
+def documents(
+    table: Table,
+    *,
+    text: str | None = None,
+    id: str | None = None,  # noqa: A002 - the flag's name
+    skip_empty: bool = False,
+) -> Documents:
+    """Make documents of a table's rows; the columns that are neither text nor id become their metadata.
+
+    Args:
+        table: As `read_table` gives it.
+        text: The column with the texts. Without it: the first of `TEXT_NAMES` that the table has, in any case,
+            else the only column that holds texts.
+        id: The column with the ids, or "line" for line numbers. Without it: one of `ID_NAMES`, else line numbers.
+        skip_empty: Leave out rows whose text is missing, empty or white space, instead of refusing them.
+
+    Raises:
+        FileError: No such column or none that suits; a text is missing, no string, or holds half a surrogate pair
+            or NUL; an id is empty or occurs twice. File, line and column are named.
+
+    Example:
+        >>> table = Table({"id": [7, 8], "text": ["a", " "], "stars": [5, 4]}, [2, 3], "reviews.csv")
+        >>> made = documents(table, skip_empty=True)
+        >>> made.items, made.skipped
+        ([Document(id='7', text='a', metadata={'stars': 5})], 1)
+    """
+    id_column = _id_column(table, id)
+    text_column = _text_column(table, text, id_column)
+    rows, texts = [], []
+    for row, cell in enumerate(table.columns[text_column]):
+        if skip_empty and is_missing(cell):
+            continue
+        rows.append(row)
+        texts.append(_text(table, row, text_column, cell, "add --skip-empty to leave such rows out"))
+    if not rows:
+        raise FileError(
+            f"{table.source}: no row has a text",
+            why=f"column {text_column!r} is empty",
+            fix="name another: --text COLUMN",
+        )
+    ids = _ids(table, id_column, rows)
+    rest = {name: column for name, column in table.columns.items() if name not in (text_column, id_column)}
+    metadata = _metadata(table, rest, rows)
+    items = [Document(*fields) for fields in zip(ids, texts, metadata, strict=True)]
+    return Documents(items, rows, len(table) - len(rows), text_column, id_column)
+
+
+def text_pairs(table: Table, *, columns: tuple[str, str] | None = None) -> list[tuple[str, str]]:
+    """The pairs of texts in two columns, one a row.
+
+    Args:
+        table: As `read_table` gives it.
+        columns: The two columns. Without them: the first of `PAIR_NAMES` that the table has, in any case.
+
+    Raises:
+        FileError: No such columns or none that suit; a text is missing, no string, or holds half a surrogate pair
+            or NUL. File, line and column are named.
+
+    Example:
+        >>> text_pairs(Table({"a": ["x"], "b": ["y"], "label": ["1"]}, [2], "pairs.csv"))
+        [('x', 'y')]
+    """
+    left, right = _pair_columns(table, columns)
+    fix = "complete the pair, or remove the row"
+    sides = (
+        [_text(table, row, name, cell, fix) for row, cell in enumerate(table.columns[name])]
+        for name in (left, right)
+    )
+    return list(zip(*sides, strict=True))
+
+
+def _known(table: Table, names: Sequence[str]) -> str | None:
+    """The first of `names` among the table's columns, in any case; the exact name before others."""
+    folded = {column.casefold(): column for column in reversed(table.columns)}
+    return next((name if name in table.columns else folded[name] for name in names if name in folded), None)
+
+
+def _require(table: Table, name: str, flag: str) -> str:
+    if name in table.columns:
+        return name
+    near = lookalike(name, list(table.columns))
+    raise FileError(
+        f"{table.source} has no column {name!r}",
+        why=_listed(table),
+        fix=f"did you mean {near!r}?" if near else f"name one of them: {flag}",
+    )
+
+
+def _listed(table: Table) -> str:
+    return f"its columns are: {', '.join(table.columns)}" if table.columns else "it holds vectors and no columns"
+
+
+def _text_column(table: Table, asked: str | None, id_column: str | None) -> str:
+    if asked is not None:
+        return _require(table, asked, "--text COLUMN")
+    found = _known(table, TEXT_NAMES)
+    if found is not None:
+        return found
+    textual = [name for name in table.columns if name != id_column and _is_textual(table.columns[name])]
+    if len(textual) == 1:
+        return textual[0]
+    raise FileError(
+        f"{table.source}: which column is the text?" if table.columns else f"{table.source} holds no texts",
+        why=_listed(table),
+        fix="name it: --text COLUMN" if table.columns else "give a file with texts",
+    )
+
+
+def _is_textual(column: list[Any]) -> bool:
+    """Whether a column's cells are strings, and not all of them numbers written as such (csv knows no other)."""
+    present = [cell for cell in column if not is_missing(cell)]
+    return all(isinstance(cell, str) for cell in present) and not all(_is_number(cell) for cell in present)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _text(table: Table, row: int, name: str, cell: Any, fix: str) -> str:
+    """The cell if it is a text that a model can read."""
+    if isinstance(cell, str) and cell and not cell.isspace():
+        return _sound(table, row, name, cell)
+    if is_missing(cell):
+        how = "has no value" if not isinstance(cell, str) else "is empty" if not cell else "is only white space"
+        raise FileError(
+            f"{table.place(row)}: column {name!r} {how}",
+            why="without a text there is no meaning to compare",
+            fix=fix,
+        )
+    raise FileError(
+        f"{table.place(row)}: text column {name!r} holds {kind_of(cell)}",
+        why=f"a text is needed, this is {str(cell)[:40]}",
+        fix="name another column: --text COLUMN",
+    )
+
+
+def _sound(table: Table, row: int, name: str, cell: str) -> str:
+    """The string, unless it holds what no file or database takes."""
+    if "\0" in cell:
+        problem, position = "a NUL character", cell.index("\0")
+    elif not cell.isascii() and (half := _SURROGATE.search(cell)):
+        problem, position = f"half a surrogate pair (U+{ord(half.group()):04X})", half.start()
+    else:
+        return cell
+    raise FileError(
+        f"{table.place(row)}: column {name!r} holds {problem} at character {position + 1}",
+        why="it is no character of a text, it comes from a broken conversion",
+        fix="remove it from the file",
+    )
+
+
+def _id_column(table: Table, asked: str | None) -> str | None:
+    if asked is None:
+        return _known(table, ID_NAMES)
+    if asked == LINE and LINE not in table.columns:
+        return None
+    return _require(table, asked, "--id COLUMN")
+
+
+def _ids(table: Table, name: str | None, rows: list[int]) -> list[str]:
+    if name is None:
+        return [str(table.lines[row]) for row in rows]
+    column, first = table.columns[name], dict[str, int]()
+    for row in rows:
+        id_ = _id(table, row, name, column[row])
+        before = first.setdefault(id_, row)
+        if before != row:
+            raise FileError(
+                f"{table.place(row)}: the id {id_!r} occurs again, first in {table.unit} {table.lines[before]}",
+                why=f"an id names one document; it is column {name!r}",
+                fix="make the ids unique, or take the line numbers: --id line",
+            )
+    return list(first)
+
+
+def _id(table: Table, row: int, name: str, cell: Any) -> str:
+    if is_missing(cell):
+        raise FileError(
+            f"{table.place(row)}: the id in column {name!r} is empty",
+            why="a document is found again by its id",
+            fix="fill it in, or take the line numbers: --id line",
+        )
+    value = json_value(cell)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # where an id is missing, pandas makes all of them floats
+    if isinstance(value, (bool, list, dict)) or value is None:
+        raise FileError(
+            f"{table.place(row)}: the id column {name!r} holds {kind_of(cell)}",
+            why="an id is a string or a number",
+            fix="name another column: --id COLUMN, or take the line numbers: --id line",
+        )
+    return _sound(table, row, name, str(value))
+
+
+def _metadata(table: Table, columns: dict[str, list[Any]], rows: list[int]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        metadata = {name: json_value(column[row]) for name, column in columns.items()}
+        for name, value in metadata.items():
+            if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+                _sound(table, row, name, value)
+        yield metadata
+
+
+def _pair_columns(table: Table, asked: tuple[str, str] | None) -> tuple[str, str]:
+    flag = "--columns LEFT,RIGHT"
+    if asked is not None:
+        left, right = (_require(table, name, flag) for name in asked)
+        if left == right:
+            raise FileError(
+                f"{table.source}: both sides are column {left!r}",
+                why="a pair has two texts",
+                fix=f"name two: {flag}",
+            )
+        return left, right
+    for names in PAIR_NAMES:
+        found = [_known(table, [name]) for name in names]
+        if found[0] is not None and found[1] is not None:
+            return found[0], found[1]
+    raise FileError(
+        f"{table.source}: which two columns are the pair?" if table.columns else f"{table.source} holds no texts",
+        why=_listed(table),
+        fix=f"name them: {flag}",
+    )

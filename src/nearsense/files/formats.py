@@ -1,0 +1,173 @@
+"""Which format and which compression a file has, by name or by its first bytes. Not how either is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import StrEnum
+
+from nearsense.errors import FileError
+from nearsense.types import parse
+
+__all__ = ["Compression", "Format", "compression_of", "format_of", "sniff", "stranger"]
+
+
+class Format(StrEnum):
+    """How a file holds its rows."""
+
+    TXT = "txt"
+    """One text a line."""
+    CSV = "csv"
+    """A header and records; the delimiter is found from the header."""
+    TSV = "tsv"
+    """A header and records, separated by tabs."""
+    JSON = "json"
+    """An array of objects or of strings, or one object of columns."""
+    JSONL = "jsonl"
+    """One object or one string a line."""
+    PARQUET = "parquet"
+    """Columns, by pyarrow."""
+    NPY = "npy"
+    """One float32 matrix, as numpy saves it."""
+
+
+class Compression(StrEnum):
+    """What a file is wrapped in."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+EXTENSIONS = {
+    ".txt": Format.TXT,
+    ".csv": Format.CSV,
+    ".tsv": Format.TSV,
+    ".json": Format.JSON,
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".parquet": Format.PARQUET,
+    ".npy": Format.NPY,
+}
+COMPRESSIONS = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
+
+GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+PARQUET_MAGIC, NPY_MAGIC = b"PAR1", b"\x93NUMPY"
+
+# What people hand over by mistake; the first bytes tell, whatever the name says.
+STRANGERS = {
+    GZIP_MAGIC: "a gzip file inside another",
+    ZSTD_MAGIC: "a zstd file inside another",
+    PARQUET_MAGIC: "a parquet file",
+    NPY_MAGIC: "a numpy file",
+    b"PK\x03\x04": "an Excel workbook or another zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Word file",
+    b"%PDF-": "a PDF",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"ARROW1": "an Arrow file",
+}
+
+
+def stranger(head: bytes) -> str:
+    r"""What a content that should be text is instead, by its first bytes, or "".
+
+    A text may begin with a magic's letters; it has none of the control characters that follow them elsewhere.
+
+    Example:
+        >>> stranger(b"PAR1\x15\x04"), stranger(b"PAR1 is a strange beginning")
+        ('a parquet file', '')
+    """
+    if not any(byte < 9 for byte in head):
+        return ""
+    return next((kind for magic, kind in STRANGERS.items() if head.startswith(magic)), "")
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A file's name in lower case without its compression's extension, and that extension or ""."""
+    name = name.lower()
+    packed = next((extension for extension in COMPRESSIONS if name.endswith(extension)), "")
+    return name.removesuffix(packed), packed
+
+
+def compression_of(name: str) -> Compression:
+    """What a file of that name should be wrapped in.
+
+    Example:
+        >>> compression_of("tickets.csv.gz").value
+        'gzip'
+    """
+    return COMPRESSIONS.get(_split(name)[1], Compression.NONE)
+
+
+def format_of(name: str, asked: str | None, allowed: Collection[Format] = tuple(Format)) -> Format:
+    """The format that was asked for, else the one that the name's extension stands for.
+
+    Args:
+        name: The file's name; `.gz` and `.zst` are looked past.
+        asked: What the user named, or None.
+        allowed: The formats that would do here.
+
+    Raises:
+        InputError: `asked` is no format.
+        FileError: The extension is not known, or the format is none of `allowed`.
+
+    Example:
+        >>> format_of("tickets.CSV.gz", None).value
+        'csv'
+    """
+    if asked is not None:
+        form = parse(Format, asked, name="format")
+    else:
+        inner = _split(name)[0]
+        found = next((form for extension, form in EXTENSIONS.items() if inner.endswith(extension)), None)
+        if found is None:
+            known = ", ".join(extension for extension, form in EXTENSIONS.items() if form in allowed)
+            raise FileError(
+                f"{name}: the extension says nothing about its format",
+                why=f"known are {known}, each also with .gz or .zst",
+                fix=f"rename it, or add --format {'|'.join(form for form in Format if form in allowed)}",
+            )
+        form = found
+    if form not in allowed:
+        raise FileError(
+            f"{name}: {form.value} cannot hold this",
+            why=f"it takes {' or '.join(form.value for form in Format if form in allowed)}",
+            fix="choose another extension",
+        )
+    return form
+
+
+def sniff(content: bytes) -> Format:
+    """The format of a whole content without a name, as from standard input.
+
+    `[` begins json. `{` begins jsonl, or json where the first line is no object by itself or all there is is one
+    object of columns. parquet and npy have their magic. All else is txt.
+
+    Args:
+        content: All of it, decompressed.
+
+    Example:
+        >>> sniff(b'{"text": "a"}').value, sniff(b'{"text": ["a"]}').value, sniff(b"a").value
+        ('jsonl', 'json', 'txt')
+    """
+    import json
+
+    for magic, form in ((PARQUET_MAGIC, Format.PARQUET), (NPY_MAGIC, Format.NPY)):
+        if content.startswith(magic) and stranger(content[:1024]):
+            return form
+    content = content.removeprefix(b"\xef\xbb\xbf").strip()
+    if content.startswith(b"["):
+        return Format.JSON
+    if not content.startswith(b"{"):
+        return Format.TXT
+    first, _, rest = content.partition(b"\n")
+    if not first.rstrip().endswith(b"}"):
+        return Format.JSON
+    if rest:
+        return Format.JSONL
+    try:
+        values = list(json.loads(first).values())
+    except (ValueError, RecursionError):
+        return Format.JSONL
+    return Format.JSON if values and all(isinstance(value, list) for value in values) else Format.JSONL

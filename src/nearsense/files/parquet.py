@@ -1,0 +1,158 @@
+"""Tables and vectors as parquet. The one file that knows pyarrow; not what the columns mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from nearsense._optional import require
+from nearsense.errors import FileError
+from nearsense.files.source import Source
+from nearsense.files.stored import UNKNOWN_MODEL, require_finite
+from nearsense.files.table import Table
+from nearsense.types import Vectors
+
+__all__ = ["read_parquet", "write_parquet", "write_parquet_vectors"]
+
+KEY = b"nearsense"
+
+_ROWS = 16_384  # a row group of vectors
+
+
+def _pyarrow(name: str) -> Any:
+    return require(name, extra="parquet", purpose="reading and writing parquet files")
+
+
+def read_parquet(source: Source) -> Table:
+    """All columns as Python values; a column "vector" of lists of numbers becomes `Table.vectors`.
+
+    Raises:
+        FileError: It is damaged, holds no rows, names a column twice, or its vectors are no finite matrix.
+        MissingExtra: pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
+    if not source.head:
+        raise FileError(f"{source.name} is empty", why="there is nothing to read in it", fix="give another file")
+    try:
+        with source.open() as stream:
+            # pyarrow seeks; only a plain file does that cheaply.
+            content = stream if source.path and source.compression == "none" else arrow.BufferReader(stream.read())
+            table = parquet.ParquetFile(content).read()
+        names = list(table.column_names)
+        twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
+        if twice is not None:
+            raise FileError(
+                f"{source.name}: two columns are named {twice!r}",
+                why="a column is chosen by its name",
+                fix="rename one of them",
+            )
+        if not table.num_rows or not names:
+            raise FileError(f"{source.name} holds no rows", why="it is only a schema", fix="give another file")
+        vectors = _vectors(source, arrow, table) if "vector" in names else None
+        if vectors is not None:
+            ours = ["vector", *(["truncated"] if KEY in (table.schema.metadata or {}) else [])]
+            table = table.drop_columns([name for name in ours if name in names])
+        columns = {name: _values(arrow, table.column(name)) for name in table.column_names}
+    except (arrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise FileError(
+            f"{source.name} is no parquet file, or a damaged one",
+            why=" ".join(str(error).split()),
+            fix="copy it again, or write it again",
+        ) from error
+    return Table(columns, list(range(1, table.num_rows + 1)), source.name, vectors, "row")
+
+
+def _values(arrow: Any, column: Any) -> list[Any]:
+    """A column as Python values; nanoseconds, which Python's datetime lacks, become microseconds."""
+    kind = column.type
+    if arrow.types.is_timestamp(kind) and kind.unit == "ns":
+        column = column.cast(arrow.timestamp("us", kind.tz), safe=False)
+    elif arrow.types.is_duration(kind) and kind.unit == "ns":
+        column = column.cast(arrow.duration("us"), safe=False)
+    elif arrow.types.is_time64(kind) and kind.unit == "ns":
+        column = column.cast(arrow.time64("us"), safe=False)
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def _vectors(source: Source, arrow: Any, table: Any) -> Vectors | None:
+    column, types = table.column("vector"), arrow.types
+    kind = column.type
+    lists = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    if not lists or not (types.is_floating(kind.value_type) or types.is_integer(kind.value_type)):
+        return None
+    lengths = arrow.compute.list_value_length(column).to_numpy()  # NaN for null
+    odd = np.flatnonzero(lengths != lengths[0])
+    if len(odd) or not lengths[0] > 0:
+        row = int(odd[0]) if len(odd) else 0
+        raise FileError(
+            f"{source.name}, row {row + 1}: the vector is missing or of another length than those before",
+            why="the vectors of one model are of one length",
+            fix="encode all texts with one model",
+        )
+    flat = [chunk.flatten() for chunk in column.chunks if len(chunk)]
+    values = np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in flat])
+    with np.errstate(over="ignore"):
+        data = np.ascontiguousarray(values.reshape(table.num_rows, -1), dtype=np.float32)
+    require_finite(data, source.name)
+    described = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+    truncated = np.zeros(len(data), dtype=np.bool_)
+    if described and "truncated" in table.column_names:
+        truncated = np.array([flag is True for flag in table.column("truncated").to_pylist()], dtype=np.bool_)
+    return Vectors(data, described.get("fingerprint", ""), truncated, described.get("model", UNKNOWN_MODEL))
+
+
+def write_parquet(stream: BinaryIO, rows: list[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Write rows; pyarrow finds the columns' types from all of them.
+
+    Raises:
+        FileError: A column holds values of several types, or a text that is no Unicode.
+        MissingExtra: pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
+    columns = {}
+    for name in names:
+        try:
+            columns[name] = arrow.array([row.get(name) for row in rows])
+        except (arrow.ArrowException, UnicodeEncodeError, OverflowError) as error:
+            raise _untyped(f"column {name!r} cannot be written as parquet", error) from error
+    parquet.write_table(arrow.table(columns), stream)
+
+
+def write_parquet_vectors(
+    stream: BinaryIO, vectors: Vectors, ids: Sequence[str] | None, texts: Sequence[str] | None
+) -> None:
+    """Write vectors with their model in the schema's metadata, a group of rows after the other.
+
+    Raises:
+        FileError: An id or a text is no Unicode.
+        MissingExtra: pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
+    given = {name: values for name, values in (("id", ids), ("text", texts)) if values is not None}
+    fields = [arrow.field(name, arrow.string()) for name in given]
+    fields.append(arrow.field("vector", arrow.list_(arrow.float32(), vectors.dimension)))
+    fields.append(arrow.field("truncated", arrow.bool_()))
+    described = {"model": vectors.model, "fingerprint": vectors.fingerprint}
+    schema = arrow.schema(fields, metadata={KEY: json.dumps(described).encode()})
+    # Dictionaries find repeated values, which vectors do not have.
+    with parquet.ParquetWriter(stream, schema, use_dictionary=False) as writer:
+        for begin in range(0, len(vectors), _ROWS):
+            part = slice(begin, begin + _ROWS)
+            try:
+                columns = [arrow.array(list(values[part]), arrow.string()) for values in given.values()]
+            except (arrow.ArrowException, UnicodeEncodeError) as error:
+                raise _untyped("an id or a text cannot be written as parquet", error) from error
+            flat = arrow.array(vectors.data[part].ravel())
+            columns.append(arrow.FixedSizeListArray.from_arrays(flat, vectors.dimension))
+            columns.append(arrow.array(vectors.truncated[part]))
+            writer.write_table(arrow.table(columns, schema=schema))
+
+
+def _untyped(what: str, error: Exception) -> FileError:
+    return FileError(what, why=" ".join(str(error).split()), fix="write it as jsonl, which takes every value")

@@ -1,0 +1,340 @@
+"""A file of any known format as a Table. Not which column is the text: see columns.py."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, TextIO
+
+from nearsense.errors import FileError
+from nearsense.files.formats import Format, format_of, sniff
+from nearsense.files.npy import read_npy
+from nearsense.files.parquet import read_parquet
+from nearsense.files.source import Source, open_source, translated
+from nearsense.files.stored import Collector
+from nearsense.files.table import Table, columns_of
+
+__all__ = ["read_table"]
+
+_DELIMITERS = ",;\t|"
+_EMPTY_FIX = "give a file that holds something"
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 - the flag's name
+    encoding: str = "utf-8",
+    stdin: BinaryIO | None = None,
+) -> Table:
+    r"""Read a file, whatever its format.
+
+    The extension names the format; `.gz` and `.zst` are looked past, and both are also known by their first bytes.
+    Standard input and pipes without `format` are told by their content: `[` begins json; `{` jsonl, or one json
+    document; parquet and npy have their magic; all else is txt, so csv needs `format="csv"`.
+
+    * txt: one text a line in the column "text"; blank lines are no texts.
+    * csv: the header decides between `,` `;` tab and `|`. tsv: tabs. Where a file with tabs does not hold together
+      with quoted fields, its quotation marks are taken as they stand.
+    * jsonl: one object or one string a line. json: an array of either, or one object of columns.
+    * parquet: any; npy: one float32 matrix of shape (n, d).
+
+    Vectors that `write_vectors` stored come back in `Table.vectors`.
+
+    Args:
+        path: The file; "-" is standard input.
+        format: One of `Format`, where the extension does not tell.
+        encoding: As Python names it; a byte order mark is never part of the text.
+        stdin: What to read for "-" instead of the process's standard input.
+
+    Raises:
+        FileError: The file cannot be read or is not in order; file and line are named.
+        InputError: `format` is none.
+        MissingExtra: parquet or zst, and what reads it is not installed.
+
+    Example:
+        >>> import io
+        >>> table = read_table("-", format="csv", stdin=io.BytesIO(b"id;text\n7;hello\n"))
+        >>> table.columns, table.lines, table.source
+        ({'id': ['7'], 'text': ['hello']}, [2], 'standard input')
+    """
+    form = None if str(path) == "-" and format is None else _named_format(path, format)
+    source = open_source(path, stdin)
+    with translated(source):
+        if form is None:
+            with source.open() as stream:
+                form = sniff(stream.read())
+        if form is Format.PARQUET:
+            return read_parquet(source)
+        if form is Format.NPY:
+            return read_npy(source)
+        return _TEXTS[form](source, encoding)
+
+
+def _named_format(path: str | os.PathLike[str], asked: str | None) -> Format | None:
+    """The format by flag or name; None for a pipe whose name says nothing."""
+    from pathlib import Path
+
+    file = Path(path)
+    try:
+        return format_of(str(path), asked)
+    except FileError:
+        # A file that is not there, or a folder, is worth saying before anything about its extension.
+        if file.is_file():
+            raise
+        return None
+
+
+def _read_txt(source: Source, encoding: str) -> Table:
+    texts, lines = [], []
+    with source.characters(encoding) as stream:
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                texts.append(line.removesuffix("\n"))
+                lines.append(number)
+    if not texts:
+        raise FileError(f"{source.name} holds no text", why="all its lines are blank", fix=_EMPTY_FIX)
+    return Table({"text": texts}, lines, source.name)
+
+
+def _read_csv(source: Source, encoding: str) -> Table:
+    with source.characters(encoding, newline="") as stream:
+        delimiter = _delimiter(stream.read(1 << 16))
+    return _read_delimited(source, encoding, delimiter)
+
+
+def _read_tsv(source: Source, encoding: str) -> Table:
+    return _read_delimited(source, encoding, "\t")
+
+
+def _delimiter(head: str) -> str:
+    """What separates the header's names: the most frequent candidate outside quotes, a comma if there is none."""
+    import re
+
+    header = re.sub(r'"[^"]*"', "", head).lstrip("\r\n")
+    header = re.split(r"[\r\n]", header, maxsplit=1)[0]
+    return max(_DELIMITERS, key=header.count)
+
+
+def _read_delimited(source: Source, encoding: str, delimiter: str) -> Table:
+    try:
+        return _records(source, encoding, delimiter, quoted=True)
+    except FileError:
+        if delimiter != "\t":
+            raise
+        try:  # published tab-separated data sets do not quote: a quotation mark is part of the text
+            return _records(source, encoding, delimiter, quoted=False)
+        except FileError:
+            pass
+        raise
+
+
+def _records(source: Source, encoding: str, delimiter: str, *, quoted: bool) -> Table:
+    import csv
+
+    # The limit is the whole process's, so it is only ever raised; 2**31 - 1 is the most that Windows takes.
+    csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
+    names: list[str] = []
+    columns: list[list[str]] = []
+    lines: list[int] = []
+    with source.characters(encoding, newline="") as stream:
+        reader = csv.reader(
+            stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
+        )
+        begin = 1
+        try:
+            for record in reader:
+                if not record:
+                    pass  # a blank line
+                elif not names:
+                    names = _header(source, record, begin)
+                    columns = [[] for _ in names]
+                elif len(record) != len(names):
+                    raise _uneven(source, record, names, begin, delimiter)
+                else:
+                    for column, field in zip(columns, record, strict=True):
+                        column.append(field)
+                    lines.append(begin)
+                begin = reader.line_num + 1
+        except csv.Error as error:
+            raise _misquoted(source, begin, reader.line_num, str(error)) from error
+    if not lines:
+        raise FileError(
+            f"{source.name} holds {'only a header' if names else 'no text'}",
+            why="there is no record below it" if names else "all its lines are blank",
+            fix=_EMPTY_FIX,
+        )
+    return Table(dict(zip(names, columns, strict=True)), lines, source.name)
+
+
+def _header(source: Source, record: list[str], line: int) -> list[str]:
+    names = [name.strip() or f"column {position}" for position, name in enumerate(record, 1)]
+    twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
+    if twice is not None:
+        raise FileError(
+            f"{source.name}, line {line}: two columns are named {twice!r}",
+            why="a column is chosen by its name",
+            fix="rename one of them in the header",
+        )
+    return names
+
+
+def _uneven(source: Source, record: list[str], names: list[str], line: int, delimiter: str) -> FileError:
+    sign = {"\t": "tab"}.get(delimiter, delimiter)
+    alone = len(names) == 1
+    return FileError(
+        f"{source.name}, line {line}: {len(record)} field{'s'[: len(record) != 1]}, "
+        f"but the header names {len(names)} column{'s'[: not alone]}",
+        why=f"the fields are separated by {sign}" if alone else f"the columns are {', '.join(names)}",
+        fix="add --format txt if every line is one text"
+        if alone
+        else f'put fields that hold a {sign} into quotation marks ("), or complete the line',
+    )
+
+
+def _misquoted(source: Source, begin: int, line: int, message: str) -> FileError:
+    if "end of data" in message:
+        return FileError(
+            f"{source.name}, line {begin}: a quoted field that begins here never ends",
+            why="its closing quotation mark is missing, so the rest of the file would be one field",
+            fix='close it with ", and write a quotation mark inside of it twice ("")',
+        )
+    return FileError(
+        f"{source.name}, line {line}: a quoted field goes on after its closing quotation mark",
+        why=f"the csv reader says: {message}",
+        fix='write a quotation mark inside a quoted field twice ("")',
+    )
+
+
+def _read_jsonl(source: Source, encoding: str) -> Table:
+    lines: list[int] = []
+    collector = Collector(source.name, "line")
+
+    def records(stream: TextIO) -> Iterator[dict[str, Any]]:
+        kind: type | None = None
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            value = _json_line(source, line, number)
+            if not isinstance(value, (dict, str)):
+                raise FileError(
+                    f"{source.name}, line {number}: neither an object nor a string",
+                    why=f"every line of a jsonl file is one of both, this is {_json_kind(value)}",
+                    fix="add --format json" if number == 1 and isinstance(value, list) else "correct the line",
+                )
+            if kind is not None and not isinstance(value, kind):
+                raise FileError(
+                    f"{source.name}, line {number}: {_json_kind(value)}, but the lines before are not",
+                    why="a jsonl file holds either objects or strings",
+                    fix="correct the line",
+                )
+            kind = type(value)
+            lines.append(number)
+            yield collector.take({"text": value} if isinstance(value, str) else value, number)
+
+    with source.characters(encoding) as stream:
+        columns = columns_of(records(stream))
+    if not lines:
+        raise FileError(f"{source.name} holds no record", why="all its lines are blank", fix=_EMPTY_FIX)
+    return Table(columns, lines, source.name, collector.vectors())
+
+
+def _json_line(source: Source, line: str, number: int) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        document = number == 1 and line.strip() in ("[", "{")
+        raise FileError(
+            f"{source.name}, line {number}: no JSON: {error.msg} at column {error.colno}",
+            why="every line of a jsonl file is a JSON value by itself",
+            fix="add --format json" if document else "correct the line",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(source, number, error) from error
+
+
+def _unreadable(source: Source, line: int, error: Exception) -> FileError:
+    """JSON's grammar is kept, but Python refuses: numbers of thousands of digits, thousands of brackets."""
+    return FileError(
+        f"{source.name}, line {line}: JSON that is too deep or too long", why=str(error), fix="shorten it"
+    )
+
+
+def _json_kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _read_json(source: Source, encoding: str) -> Table:
+    with source.characters(encoding) as stream:
+        content = stream.read()
+    if not content.strip():
+        raise FileError(f"{source.name} holds no record", why="all its lines are blank", fix=_EMPTY_FIX)
+    try:
+        value = json.loads(content)
+    except json.JSONDecodeError as error:
+        many = error.msg == "Extra data"
+        raise FileError(
+            f"{source.name}, line {error.lineno}: no JSON: {error.msg} at column {error.colno}",
+            why="a json file is one value; one value a line is jsonl" if many else "a json file is one JSON value",
+            fix="add --format jsonl" if many else "correct the line",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(source, 1, error) from error
+    if isinstance(value, dict):
+        return _json_columns(source, value)
+    if not isinstance(value, list):
+        raise _no_rows(source, f"it is {_json_kind(value)}")
+    if not value:
+        raise FileError(f"{source.name} holds no record", why="its array is empty", fix=_EMPTY_FIX)
+    collector = Collector(source.name, "row")
+    columns = columns_of(_json_rows(source, value, collector))
+    return Table(columns, list(range(1, len(value) + 1)), source.name, collector.vectors(), "row")
+
+
+def _json_rows(source: Source, values: Iterable[Any], collector: Collector) -> Iterator[dict[str, Any]]:
+    kind: type | None = None
+    for number, value in enumerate(values, 1):
+        if not isinstance(value, (dict, str)) or (kind is not None and not isinstance(value, kind)):
+            raise FileError(
+                f"{source.name}, row {number}: {_json_kind(value)}",
+                why="a json file is an array of objects or an array of strings",
+                fix="correct the row",
+            )
+        kind = type(value)
+        yield collector.take({"text": value} if isinstance(value, str) else value, number)
+
+
+def _json_columns(source: Source, value: dict[str, Any]) -> Table:
+    if not value or not all(isinstance(column, list) for column in value.values()):
+        raise _no_rows(source, "it is an object, but not all its values are arrays")
+    lengths = {name: len(column) for name, column in value.items()}
+    rows = max(lengths.values())
+    short = next((name for name in lengths if lengths[name] != rows), None)
+    if short is not None:
+        raise FileError(
+            f"{source.name}: column {short!r} has {lengths[short]} rows, others have {rows}",
+            why="in an object of columns all arrays are of one length",
+            fix="write it as an array of objects",
+        )
+    if not rows:
+        raise FileError(f"{source.name} holds no record", why="its columns are empty", fix=_EMPTY_FIX)
+    return Table(value, list(range(1, rows + 1)), source.name, None, "row")
+
+
+def _no_rows(source: Source, why: str) -> FileError:
+    return FileError(
+        f"{source.name} holds no rows",
+        why=f"{why}; rows are an array of objects or strings, or an object of arrays",
+        fix='write it with orient="records" if it came from pandas',
+    )
+
+
+_TEXTS: dict[Format, Callable[[Source, str], Table]] = {
+    Format.TXT: _read_txt,
+    Format.CSV: _read_csv,
+    Format.TSV: _read_tsv,
+    Format.JSONL: _read_jsonl,
+    Format.JSON: _read_json,
+}

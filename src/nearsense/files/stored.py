@@ -1,0 +1,130 @@
+"""Stored vectors and the model that made them, checked. Not how one format holds them: see npy.py, parquet.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense.errors import FileError
+from nearsense.types import Vectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["UNKNOWN_MODEL", "Collector", "require_finite"]
+
+UNKNOWN_MODEL = "unknown model"
+
+_BLOCK = 1 << 22  # values at a time: the check's own arrays stay small
+
+
+def require_finite(data: NDArray[np.float32], source: str) -> None:
+    """Refuse NaN and infinities.
+
+    Args:
+        data: Shape (n, d).
+        source: The file's name for the message.
+
+    Raises:
+        FileError: A row holds one; it is named, from 1.
+    """
+    step = max(1, _BLOCK // max(data.shape[1], 1))
+    for begin in range(0, len(data), step):
+        bad = ~np.isfinite(data[begin : begin + step]).all(axis=1)
+        if bad.any():
+            raise _not_finite(f"{source}, row {begin + int(bad.argmax()) + 1}")
+
+
+def _not_finite(place: str) -> FileError:
+    return FileError(
+        f"{place}: the vector holds NaN or an infinity",
+        why="it has no direction, every score with it would be NaN",
+        fix="encode the texts again",
+    )
+
+
+class Collector:
+    """Takes the vectors out of JSON records, one after the other, and keeps them as float32.
+
+    The first record decides: it has "fingerprint" and "vector", as `write_vectors` makes them, or a "vector" of
+    numbers; otherwise every record passes as it is.
+
+    Args:
+        source: The file's name for messages.
+        unit: "line" or "row", for messages.
+    """
+
+    def __init__(self, source: str, unit: str) -> None:
+        self._source, self._unit = source, unit
+        self._active: bool | None = None
+        self._ours = False
+        self._rows: list[NDArray[np.float32]] = []
+        self._truncated: list[bool] = []
+        self._fingerprint, self._model = "", UNKNOWN_MODEL
+
+    def take(self, record: dict[str, Any], number: int) -> dict[str, Any]:
+        """The record without its vector and what describes it.
+
+        Args:
+            record: It is emptied of what is taken.
+            number: Its line or row, for messages.
+
+        Raises:
+            FileError: The vector is missing, of another length or model than those before, or holds no numbers.
+        """
+        if self._active is None:
+            self._begin(record)
+        if not self._active:
+            return record
+        place = f"{self._source}, {self._unit} {number}"
+        self._rows.append(self._vector(record.pop("vector", None), place))
+        if self._ours:
+            fingerprint, model = record.pop("fingerprint", ""), record.pop("model", UNKNOWN_MODEL)
+            if fingerprint != self._fingerprint:
+                raise FileError(
+                    f"{place}: vectors of two models in one file: {self._model} ({self._fingerprint[:12]}) "
+                    f"and {model} ({str(fingerprint)[:12]})",
+                    why="the same direction means something else in each; their scores would be noise",
+                    fix="encode all texts with one model",
+                )
+        self._truncated.append(self._ours and record.pop("truncated", False) is True)
+        return record
+
+    def vectors(self) -> Vectors | None:
+        """All that was taken, or None if there was nothing to take."""
+        if not self._rows:
+            return None
+        data = np.stack(self._rows)
+        return Vectors(data, self._fingerprint, np.array(self._truncated, dtype=np.bool_), self._model)
+
+    def _begin(self, record: dict[str, Any]) -> None:
+        vector, fingerprint = record.get("vector"), record.get("fingerprint")
+        self._ours = "vector" in record and isinstance(fingerprint, str)
+        numbers = isinstance(vector, list) and bool(vector) and isinstance(vector[0], (int, float))
+        self._active = self._ours or numbers
+        if self._ours:
+            self._fingerprint, self._model = str(fingerprint), str(record.get("model", UNKNOWN_MODEL))
+
+    def _vector(self, value: Any, place: str) -> NDArray[np.float32]:
+        try:
+            array = np.asarray(value if isinstance(value, list) else None)
+        except ValueError:  # lists of unequal length in it
+            array = np.empty(0)
+        if array.ndim != 1 or array.dtype.kind not in "fiu" or not len(array):
+            raise FileError(
+                f"{place}: 'vector' is no list of numbers",
+                why="the records before hold a vector there",
+                fix="correct the record, or encode the texts again",
+            )
+        if self._rows and len(array) != len(self._rows[0]):
+            raise FileError(
+                f"{place}: a vector of {len(array)} values, those before have {len(self._rows[0])}",
+                why="the vectors of one model are of one length",
+                fix="encode all texts with one model",
+            )
+        with np.errstate(over="ignore"):
+            row = array.astype(np.float32)
+        if not np.isfinite(row).all():
+            raise _not_finite(place)
+        return row

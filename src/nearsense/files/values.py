@@ -1,0 +1,92 @@
+"""A cell of whatever origin as a JSON value. Not what it means: see columns.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+
+__all__ = ["is_missing", "json_value", "kind_of"]
+
+
+def json_value(value: Any) -> Any:
+    """As None, bool, int, float, str, list or dict.
+
+    Numpy's scalars and arrays become Python's; dates and times ISO 8601; durations seconds; a Decimal an int where
+    its exponent says so, else the nearest float; NaN and infinities, which JSON does not have, None; bytes text
+    where they are UTF-8, else hexadecimal; everything else its `str()`.
+
+    Example:
+        >>> from datetime import date
+        >>> json_value({"on": date(2024, 5, 1), 7: np.float32(0.5), "rate": float("nan")})
+        {'on': '2024-05-01', '7': 0.5, 'rate': None}
+    """
+    # Most cells are one of these; the exact type keeps str's and int's children (enums) for the rules below.
+    if value is None or type(value) in (str, int, bool):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): json_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [json_value(item) for item in value]
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return None if np.isnat(value) else str(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return json_value(value.tolist())
+    return _rare(value)
+
+
+def _rare(value: Any) -> Any:
+    from decimal import Decimal
+
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat() if value == value else None  # pandas' NaT is a datetime that differs from itself
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return None
+        exponent = value.as_tuple().exponent
+        return int(value) if isinstance(exponent, int) and exponent >= 0 else float(value)
+    if isinstance(value, (bytes, bytearray)):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
+    return str.__str__(value) if isinstance(value, str) else int(value) if isinstance(value, int) else str(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, or a text without a visible character.
+
+    Example:
+        >>> [is_missing(value) for value in (None, float("nan"), " ", 0, "a")]
+        [True, True, True, False, False]
+    """
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or (isinstance(value, (float, np.floating)) and math.isnan(value))
+
+
+_KINDS: tuple[tuple[tuple[type, ...], str], ...] = (
+    ((bool, np.bool_), "true or false"),
+    ((int, float, np.number), "numbers"),
+    ((list, tuple, np.ndarray), "lists"),
+    ((Mapping,), "objects"),
+    ((bytes,), "bytes"),
+    ((date, time), "dates or times"),
+)
+
+
+def kind_of(value: Any) -> str:
+    """What a cell that is no text is, as a plural for messages.
+
+    Example:
+        >>> kind_of(3.5)
+        'numbers'
+    """
+    return next((name for types, name in _KINDS if isinstance(value, types)), f"{type(value).__name__} values")

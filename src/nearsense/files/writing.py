@@ -1,0 +1,233 @@
+"""Tables and vectors into files, row by row where the format allows. Not how a file gets its name: target.py."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, BinaryIO
+
+from nearsense.errors import FileError, InputError
+from nearsense.files.compression import packed
+from nearsense.files.formats import Format, compression_of, format_of
+from nearsense.files.npy import write_npy
+from nearsense.files.parquet import write_parquet, write_parquet_vectors
+from nearsense.files.stored import require_finite
+from nearsense.files.target import atomic_write
+from nearsense.files.values import json_value
+from nearsense.types import Vectors
+
+__all__ = ["write_table", "write_vectors"]
+
+
+def write_table(
+    path: str | os.PathLike[str],
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    columns: Sequence[str] | None = None,
+    format: str | None = None,  # noqa: A002 - the flag's name
+) -> int:
+    """Write rows as csv, tsv, json, jsonl or parquet; the file is there whole or not at all.
+
+    Values are written as JSON has them: numpy's as Python's, dates as ISO 8601, NaN as null. In csv and tsv a text
+    stands as it is, None is empty, and everything else is its JSON. All but parquet are written while `rows` come.
+
+    Args:
+        path: The file; its extension names the format, `.gz` and `.zst` compress. "-" is standard output.
+        rows: Names and values; in csv, tsv and parquet every row has the same names, missing ones are empty.
+        columns: Their names in order. Without it: those of the first row; in jsonl and json each row's own.
+        format: One of `Format`, where the extension does not tell.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        FileError: The file cannot be written, or a value does not fit the format.
+        InputError: A row has a column that the others lack.
+        MissingExtra: parquet or zst, and what writes it is not installed.
+
+    Example:
+        >>> write_table("-", [{"id": 1, "text": "a, b"}], format="jsonl")
+        {"id": 1, "text": "a, b"}
+        1
+    """
+    form = format_of(str(path), format, _WRITERS)
+    count = 0
+
+    def counted() -> Iterator[Mapping[str, Any]]:
+        nonlocal count
+        for row in rows:
+            yield row
+            count += 1
+
+    with atomic_write(path) as stream, packed(stream, compression_of(str(path))) as file:
+        try:
+            _WRITERS[form](file, counted(), columns)
+        except UnicodeEncodeError as error:
+            raise FileError(
+                f"{path}: row {count + 1} holds half a surrogate pair",
+                why=f"no encoding can write it, {form.value} cannot escape it",
+                fix="write it as jsonl, or clean the text first",
+            ) from error
+    return count
+
+
+def _named(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None
+) -> tuple[list[str], Iterator[Mapping[str, Any]]]:
+    """The columns' names, and the rows checked against them."""
+    remaining = iter(rows)
+    first = next(remaining, None)
+    names = list(columns if columns is not None else first or ())
+    known = set(names)
+
+    def checked() -> Iterator[Mapping[str, Any]]:
+        for number, row in enumerate(chain([] if first is None else [first], remaining), 1):
+            if not known.issuperset(row):
+                other = next(name for name in row if name not in known)
+                raise InputError(
+                    f"row {number} has a column {other!r} that the others lack",
+                    why=f"the columns are {', '.join(names)}",
+                    fix="name all with columns=[...], or write jsonl",
+                )
+            yield row
+
+    return names, checked()
+
+
+class _Lines:
+    """What csv writes into: records end with CR LF there, so that it quotes both, and with LF in the file."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, record: str) -> None:
+        self._stream.write((record[:-2] + "\n").encode())
+
+
+def _delimited(delimiter: str) -> Callable[..., None]:
+    def write(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
+        import csv
+
+        names, checked = _named(rows, columns)
+        if not names:
+            return
+        # Quoted where a name could be taken for several, whatever the delimiter: the reader finds it from here.
+        plain = not any(sign in name for name in names for sign in ',;|\t"\r\n')
+        stream.write((delimiter.join(name if plain else _quoted(name) for name in names) + "\n").encode())
+        writer = csv.writer(_Lines(stream), delimiter=delimiter, lineterminator="\r\n")
+        writer.writerows([_cell(row.get(name)) for name in names] for row in checked)
+
+    return write
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    value = json_value(value)
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _as_json(row: Mapping[str, Any], columns: Sequence[str] | None) -> bytes:
+    record = json_value(row if columns is None else {name: row.get(name) for name in columns})
+    try:
+        return json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # JSON can escape half a surrogate pair, UTF-8 cannot hold it
+        return json.dumps(record).encode()
+
+
+def _write_jsonl(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
+    for row in rows:
+        stream.write(_as_json(row, columns) + b"\n")
+
+
+def _write_json(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
+    before = b"[\n"
+    for row in rows:
+        stream.write(before + _as_json(row, columns))
+        before = b",\n"
+    stream.write(b"[]\n" if before == b"[\n" else b"\n]\n")
+
+
+def _write_parquet(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
+    names, checked = _named(rows, columns)
+    write_parquet(stream, list(checked), names)
+
+
+_WRITERS: dict[Format, Callable[[BinaryIO, Iterable[Mapping[str, Any]], Sequence[str] | None], None]] = {
+    Format.CSV: _delimited(","),
+    Format.TSV: _delimited("\t"),
+    Format.JSON: _write_json,
+    Format.JSONL: _write_jsonl,
+    Format.PARQUET: _write_parquet,
+}
+
+
+def write_vectors(
+    path: str | os.PathLike[str],
+    vectors: Vectors,
+    *,
+    ids: Sequence[str] | None = None,
+    texts: Sequence[str] | None = None,
+    format: str | None = None,  # noqa: A002 - the flag's name
+) -> None:
+    """Write vectors as npy, jsonl or parquet, with the model that made them inside the file.
+
+    * npy: `np.load(path)` reads the matrix, also with `mmap_mode="r"`; all else stands behind it (see npy.py).
+    * jsonl: `{"id", "text", "vector", "truncated", "model", "fingerprint"}` a line; nine digits a number,
+      which is what a float32 needs to come back bit for bit.
+    * parquet: columns id, text, vector (fixed size, float32), truncated; the model is in the schema's metadata
+      under "nearsense".
+
+    Args:
+        path: The file; its extension names the format, `.gz` and `.zst` compress. "-" is standard output.
+        vectors: Finite, dimension at least 1.
+        ids: One a vector; without them the file has none.
+        texts: One a vector; without them the file has none.
+        format: One of `Format`, where the extension does not tell.
+
+    Raises:
+        FileError: The file cannot be written, or a vector holds NaN or an infinity.
+        InputError: There are not as many ids or texts as vectors, or they have no dimension.
+        MissingExtra: parquet or zst, and what writes it is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> vectors = Vectors(np.array([[0.6, 0.8]], np.float32), "ab12", np.array([False]), "small")
+        >>> write_vectors("-", vectors, ids=["7"], format="jsonl")
+        {"id": "7", "vector": [0.600000024,0.800000012], "truncated": false, "model": "small", ...}
+    """
+    form = format_of(str(path), format, _VECTOR_WRITERS)
+    for name, values in (("ids", ids), ("texts", texts)):
+        if values is not None and len(values) != len(vectors):
+            raise InputError(f"{len(values)} {name} for {len(vectors)} vectors", fix="give one for each vector")
+    if not vectors.dimension:
+        raise InputError("the vectors have no dimension", why=f"their shape is {vectors.data.shape}")
+    require_finite(vectors.data, str(path))
+    with atomic_write(path) as stream, packed(stream, compression_of(str(path))) as file:
+        _VECTOR_WRITERS[form](file, vectors, ids, texts)
+
+
+def _write_jsonl_vectors(
+    stream: BinaryIO, vectors: Vectors, ids: Sequence[str] | None, texts: Sequence[str] | None
+) -> None:
+    numbers = ",".join(["%.9g"] * vectors.dimension)
+    tail = json.dumps({"model": vectors.model, "fingerprint": vectors.fingerprint})[1:]
+    given = [(name, values) for name, values in (("id", ids), ("text", texts)) if values is not None]
+    for row, (vector, cut) in enumerate(zip(vectors.data, vectors.truncated.tolist(), strict=True)):
+        head = _as_json({name: values[row] for name, values in given}, None)[:-1] + (b", " if given else b"")
+        flag = "true" if cut else "false"
+        rest = f'"vector": [{numbers % tuple(vector.tolist())}], "truncated": {flag}, {tail}\n'
+        stream.write(head + rest.encode())
+
+
+_VECTOR_WRITERS: dict[Format, Callable[[BinaryIO, Vectors, Sequence[str] | None, Sequence[str] | None], None]] = {
+    Format.NPY: write_npy,
+    Format.JSONL: _write_jsonl_vectors,
+    Format.PARQUET: write_parquet_vectors,
+}

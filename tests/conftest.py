@@ -1,0 +1,57 @@
+"""What tests share: the real model, small models that are made here, and the evaluation data where it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import nearsense as ns
+
+DATA = Path(os.environ.get("NEARSENSE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Nothing of the user's is read or written, and the hub is never asked."""
+    base = tmp_path_factory.mktemp("home")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
+    patch.setenv("XDG_CONFIG_HOME", str(base / "config"))
+    patch.setenv("HF_HUB_OFFLINE", "1")
+    patch.setenv("TOKENIZERS_PARALLELISM", "true")
+    for name in [name for name in os.environ if name.startswith("NEARSENSE_") and name != "NEARSENSE_DATA"]:
+        patch.delenv(name)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def encoder(_own_cache):
+    """The default model as users get it."""
+    return ns.load()
+
+
+@pytest.fixture(scope="session")
+def exact(_own_cache):
+    """The default model in float32."""
+    return ns.load(precision="f32")
+
+
+@pytest.fixture(scope="session")
+def data() -> Callable[[str], list[dict]]:
+    """Rows of an evaluation set by its path; the test is skipped where the sets are not."""
+
+    def rows(name: str) -> list[dict]:
+        import gzip
+
+        file = DATA / f"{name}.jsonl.gz"
+        if not file.is_file():
+            pytest.skip(f"the evaluation data is not here: {file}")
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
+    return rows
