@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
 import gzip
 import io
@@ -350,10 +349,9 @@ def test_binary_data_are_called_what_they_are(tmp_path):
     pq.write_table(pa.table({"a": [1]}), buffer)
     assert "parquet" in refused(made(tmp_path, "a.csv", buffer.getvalue())).what
     assert "gzip" in refused(made(tmp_path, "a.csv.gz", gzip.compress(gzip.compress(b"text\na")))).what
-    assert "not UTF-8" in refused(made(tmp_path, "a.txt", bz2.compress(b"a" * 99) * 9)).what or True
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor(write_checksum=True).compress])
 def test_a_compressed_file_cut_anywhere_is_never_taken_for_whole(tmp_path, pack):
     whole = pack("\n".join(f"text {n}" for n in range(2000)).encode())
     for size in (5, 12, len(whole) // 2, len(whole) - 5, len(whole) - 1):

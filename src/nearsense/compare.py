@@ -58,7 +58,7 @@ def compare_pairs(
         >>> import nearsense as ns
         >>> pairs = [("It is raining.", "Rain is falling."), ("It is raining.", "I like cheese.")]
         >>> [comparison.reading.value for comparison in ns.compare_pairs(pairs)]
-        ['near-duplicate or paraphrase', 'unrelated']
+        ['highly similar', 'unrelated']
     """
     pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
     encoder = resolve(encoder)

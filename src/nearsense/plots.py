@@ -1,7 +1,7 @@
 """Pictures of results: a `Matrix` as a heatmap, PNG or SVG. Not the numbers themselves: see render.py.
 
-Drawn on matplotlib's Figure alone, never through pyplot: it works without a display, keeps no figure alive, and looks
-the same whatever style the caller has set. Every length below is in inches unless it says points.
+Drawn on matplotlib's Figure alone, never through pyplot: it works without a display, keeps no figure alive, and
+looks the same whatever style the caller has set. Every length below is in inches unless it says points.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SCALE = {
     Metric.EUCLIDEAN: "Euclidean distance, negated",
     Metric.MANHATTAN: "Manhattan distance, negated",
 }
-_COLOURS = "#eff7f8 #b5e3f2 #86cae7 #61b0d8 #4795c3 #397aa9 #31608b #2a476a #21304a".split()
+_COLOURS = ["#f6f9fa", "#c6e2ef", "#9bc9e2", "#78afd1", "#5d94bc", "#4a7aa3", "#3c6085", "#304765", "#243145"]
 """Light to dark in equal steps of lightness (CIE L* 97 to 20), so that it reads the same in greyscale."""
 _INK, _GREY = "#1b2430", "#7b8794"
 _FALLBACK_FONTS = (
@@ -49,6 +49,7 @@ _FALLBACK_FONTS = (
 """For scripts that DejaVu Sans lacks; those that are installed are used."""
 _STYLE = {
     "text.parse_math": False,  # a $ in a label is a $
+    "text.hinting": "none",  # widths grow with the size alone, so that what was measured fits
     "svg.fonttype": "none",  # text stays text: searchable, small, and the viewer's fonts fill in what ours lack
     "svg.hashsalt": "nearsense",  # the same matrix gives the same bytes
 }
@@ -56,16 +57,16 @@ _VALUES_UP_TO = 30
 _LABEL_WIDTH = 3.0
 _MARGIN, _GAP = 0.25, 0.08
 _SMALLEST = 4.5
-"""Points of the smallest label; where rows stand closer, only every second, fifth, tenth... has one."""
+"""Points of the smallest label; where rows stand closer, only every fifth, tenth, fiftieth... has one."""
 
 
 def heatmap(matrix: Matrix, path: str | Path | None = None, *, title: str | None = None) -> Figure:
     """Every text against every other as a coloured square, with the value in each cell for up to 30 texts.
 
-    A cosine is coloured on the fixed range from 0 (or the lowest value, where that is negative) to 1, so that two
-    pictures compare; other metrics on the range of their values and 0. The bar on the right says which. Labels that
-    do not fit are cut with an ellipsis; columns carry the numbers of the rows, or their labels where these are short.
-    From about 250 texts on, only every second, fifth, tenth... row is labelled.
+    A cosine is coloured on the range from 0 (or the lowest value, where that is negative) to 1, so that pictures
+    compare; another metric on the range of its values and 0. The bar on the right says which. Labels that do not
+    fit are cut with an ellipsis. Columns carry the numbers of the rows, or their labels where these are short.
+    From about 210 texts on, only every fifth, tenth, fiftieth... row is labelled.
 
     Args:
         matrix: What `nearsense.matrix` returned; at least one text.
@@ -127,12 +128,12 @@ def _require_drawable(matrix: Matrix) -> None:
 def _fonts() -> list[str]:
     manager = require("matplotlib.font_manager", extra="plots", purpose="drawing a heatmap")
     installed = set(manager.get_font_names())
-    return ["DejaVu Sans", *(font for font in _FALLBACK_FONTS if font in installed)]
+    return ["DejaVu Sans", *(font for font in _FALLBACK_FONTS if font in installed), "sans-serif"]
 
 
 @contextmanager
 def _without_glyph_warnings() -> Iterator[None]:
-    """A label may hold any character of any script; a box for one that no font here has is no news to its author."""
+    """A label may hold any character; that no font here has it is seen in the picture, and nobody's mistake."""
     import warnings
 
     with warnings.catch_warnings():
@@ -185,7 +186,7 @@ def _pitch(n: int) -> float:
 
 def _every(n: int, room: float) -> list[int]:
     """The rows to label where one label takes the room of so many rows: all, or those with a round number."""
-    steps = (base * 10**power for power in range(10) for base in (1, 2, 5))
+    steps = (base * 10**power for power in range(10) for base in (1, 5))
     step = next(step for step in steps if step >= room)
     return list(range(step - 1, n, step)) or [0]
 

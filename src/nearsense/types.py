@@ -6,7 +6,7 @@ result. Every result knows its `Origin` (model, metric, version), prints itself,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
@@ -198,6 +198,11 @@ class Vectors:
     def dimension(self) -> int:
         """The length of one vector."""
         return int(self.data.shape[1])
+
+    def take(self, rows: Sequence[int]) -> Vectors:
+        """The vectors of some rows, in their order."""
+        chosen = np.asarray(rows, np.int64)
+        return Vectors(self.data[chosen], self.fingerprint, self.truncated[chosen], self.model)
 
     def require_same_model(self, other: Vectors) -> None:
         """Refuse to compare vectors of two models.

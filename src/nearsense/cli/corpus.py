@@ -48,19 +48,24 @@ def corpus_of(
     text, id_, skip_empty = (options.pop(name) for name in ("text", "id_", "skip_empty"))
     if table.vectors is not None:
         check(len(table))
-        mine = Vectors(table.vectors.data[:0], encoder.fingerprint, table.vectors.truncated[:0], encoder.name)
-        mine.require_same_model(table.vectors)
-        return Corpus(_stored(table.columns, len(table)), table.vectors)
+        _require_same(encoder, table.vectors)
+        if text is None and "text" not in table.columns:
+            return Corpus(_unnamed(table.columns, len(table)), table.vectors)
     found = documents(table, text=text, id=id_, skip_empty=skip_empty)
     if found.skipped:
         sys.stderr.write(f"warning: left out {found.skipped:,} of {len(table):,} rows without text\n")
-    check(len(found.documents))
-    texts = (document.text for document in found.documents)
-    return Corpus(found.documents, encoder.encode(texts, role="passage", progress=not quiet))
+    if table.vectors is not None:
+        return Corpus(found.items, table.vectors if not found.skipped else table.vectors.take(found.rows))
+    check(len(found.items))
+    texts = (document.text for document in found.items)
+    return Corpus(found.items, encoder.encode(texts, role="passage", progress=not quiet))
 
 
-def _stored(columns: dict[str, list[Any]], rows: int) -> list[Document]:
-    """The documents beside stored vectors; where nothing but the vectors is known, their row numbers from 0."""
-    ids = columns.get("id") or range(rows)
-    texts = columns.get("text") or [""] * rows
-    return [Document(str(id_), str(text or "")) for id_, text in zip(ids, texts, strict=True)]
+def _require_same(encoder: Encoder, stored: Vectors) -> None:
+    none = stored.take([])
+    Vectors(none.data, encoder.fingerprint, none.truncated, encoder.name).require_same_model(stored)
+
+
+def _unnamed(columns: dict[str, list[Any]], rows: int) -> list[Document]:
+    """Documents without a text, by the stored ids; where there are none, by row numbers from 0."""
+    return [Document(str(id_), "") for id_ in columns.get("id") or range(rows)]

