@@ -27,6 +27,8 @@ from nearsense.files import Table, read_table
 # One folder for all examples of a hypothesis test is fine: each overwrites its file.
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
+characters = st.text(st.characters(exclude_categories=["Cs"]))
+
 
 def made(folder: Path, name: str, content: bytes | str) -> Path:
     path = folder / name
@@ -75,19 +77,14 @@ def test_a_csv_is_read_as_pandas_reads_it_whatever_its_delimiter(tmp_path, delim
 
 
 @relaxed
-@given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=8), st.sampled_from([",", ";", "|", "\t"]))
+@given(st.lists(st.tuples(characters, characters), max_size=8), st.sampled_from([",", ";", "|", "\t"]))
 def test_any_csv_that_python_writes_comes_back_cell_by_cell(tmp_path, rows, delimiter):
+    rows = [*rows, ("so long that control characters stay rare " * 500, "")]
     path = tmp_path / "any.csv"
-    with path.open("w", newline="", encoding="utf-8", errors="surrogatepass") as stream:
-        writer = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
-        writer.writerows([("a", "b"), *rows])
-    try:
-        path.read_bytes().decode()
-    except UnicodeDecodeError:
-        return
-    table = read_table(path) if path.read_bytes().count(0) < 2 else None
-    if table is not None:
-        assert list(zip(table.columns["a"], table.columns["b"], strict=True)) == rows
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows([("a", "b"), *rows])
+    table = read_table(path)
+    assert list(zip(table.columns["a"], table.columns["b"], strict=True)) == rows
 
 
 def test_lines_of_csv_records_are_right_after_fields_with_line_breaks_and_blank_lines(tmp_path):
@@ -278,10 +275,12 @@ def test_a_file_without_permission_is_refused_in_words(tmp_path):
     assert done.stdout.splitlines()[:2] == ["secret.csv may not be read", "why: permission is denied"]
 
 
-@pytest.mark.parametrize("extension", ["txt", "csv", "tsv", "json", "jsonl", "parquet", "npy", "csv.gz", "csv.zst"])
+@pytest.mark.parametrize(
+    "extension", ["txt", "csv", "tsv", "json", "jsonl", "parquet", "npy", "csv.gz", "csv.zst"]
+)
 def test_an_empty_file_is_called_empty(tmp_path, extension):
     assert "is empty" in refused(made(tmp_path, f"a.{extension}", b"")).what
-    assert "is empty" in str(pytest.raises(FileError, piped, b"").value)
+    assert "is empty" in refused("-", stdin=io.BytesIO()).what
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.json", "a.jsonl"])
@@ -486,7 +485,8 @@ def test_a_header_that_lies_about_the_size_costs_no_memory(tmp_path):
     assert "is damaged" in refused(made(tmp_path, "a.npy", buffer.getvalue())).what
 
 
-def test_reading_needs_neither_csv_nor_json_readers_until_it_is_asked_for():
-    code = "import sys, nearsense.files; print(*{'csv', 'gzip', 'pyarrow', 'zstandard', 'difflib'} & set(sys.modules))"
+def test_what_only_some_files_need_is_imported_when_one_of_them_is_read():
+    late = {"csv", "gzip", "pyarrow", "zstandard", "difflib", "decimal"}
+    code = f"import sys, numpy; old = {{*sys.modules}}; import nearsense.files; print(*{late} & {{*sys.modules}} - old)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -105,7 +105,7 @@ def _options(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: the picture's format is not known",
             why="a heatmap is written as .png or .svg",
-            fix=f"{path.with_suffix('.png').name if path.name else 'heatmap.png'}",
+            fix="end its name in .png or .svg",
         )
     return _FORMATS[path.suffix.lower()]
 
@@ -121,7 +121,9 @@ def _require_drawable(matrix: Matrix) -> None:
     if not np.isfinite(matrix.scores).all():
         row, column = np.argwhere(~np.isfinite(matrix.scores))[0]
         raise InputError(
-            f"row {row}, column {column} of the matrix is {matrix.scores[row, column]}", why="it has no colour"
+            f"row {row}, column {column} of the matrix is {matrix.scores[row, column]}",
+            why="only a finite score has a colour",
+            fix="leave that text out",
         )
 
 
@@ -312,9 +314,8 @@ def _values(scores: Any) -> Any:
     """The scores as texts, all with the same number of decimals: two below 10, fewer above."""
     largest = float(np.abs(scores).max())
     decimals = 2 if largest < 10 else 1 if largest < 100 else 0
-    form = f"{{:.{decimals}f}}" if largest < 1e4 else "{:.0e}"
-    rounded = np.round(scores.astype(np.float64), decimals) + 0.0  # + 0.0: no "-0.00"
-    return np.array([[form.format(value).replace("-", "\u2212") for value in row] for row in rounded])
+    form = f"z.{decimals}f" if largest < 1e4 else "z.0e"  # z: no "-0.00"
+    return np.array([[format(value, form).replace("-", "\u2212", 1) for value in row] for row in scores.tolist()])
 
 
 def _readable_on(colour: Sequence[float]) -> str:

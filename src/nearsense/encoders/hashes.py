@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -63,4 +64,5 @@ class FileHashes:
             aside.write_text(json.dumps(known, indent=1), "utf-8")
             aside.replace(self._file)
         except OSError:
-            aside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                aside.unlink(missing_ok=True)

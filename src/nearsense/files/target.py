@@ -50,8 +50,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     name = str(path)
     if "\0" in name:
         raise FileError(f"{name!r} cannot be written", why="no file's name holds a NUL", fix="name another file")
-    target = Path(os.path.realpath(path))
+    target = Path(path)
     try:
+        if target.is_symlink():
+            target = Path(os.path.realpath(target))
         mode = target.stat().st_mode if target.exists() else None
         if target.is_dir():
             raise IsADirectoryError(21, "Is a directory", name)

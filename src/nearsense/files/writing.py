@@ -218,11 +218,14 @@ def _write_jsonl_vectors(
 ) -> None:
     numbers = ",".join(["%.9g"] * vectors.dimension)
     tail = json.dumps({"model": vectors.model, "fingerprint": vectors.fingerprint})[1:]
-    given = [(name, values) for name, values in (("id", ids), ("text", texts)) if values is not None]
+    given = [(name, column) for name, column in (("id", ids), ("text", texts)) if column is not None]
     for row, (vector, cut) in enumerate(zip(vectors.data, vectors.truncated.tolist(), strict=True)):
-        head = _as_json({name: values[row] for name, values in given}, None)[:-1] + (b", " if given else b"")
+        head = _as_json({name: column[row] for name, column in given}, None)[:-1] + (b", " if given else b"")
         flag = "true" if cut else "false"
-        rest = f'"vector": [{numbers % tuple(vector.tolist())}], "truncated": {flag}, {tail}\n'
+        values = tuple(vector.tolist())
+        # The short form would make -0.0 the integer 0.
+        listed = numbers % values if all(values) else ",".join(map(repr, values))
+        rest = f'"vector": [{listed}], "truncated": {flag}, {tail}\n'
         stream.write(head + rest.encode())
 
 

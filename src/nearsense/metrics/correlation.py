@@ -109,16 +109,26 @@ def _sample(x: ArrayLike, name: str) -> Float64:
     try:
         sample = np.asarray(x)
     except ValueError:
-        raise InputError(f"{name} must be a list of numbers, got lists of different lengths") from None
+        raise InputError(
+            f"{name} must be a list of numbers, got lists of different lengths",
+            fix=f"give {name} as numbers of shape (n,)",
+        ) from None
     if sample.ndim != 1 or sample.dtype.kind not in "fiub":
-        raise InputError(f"{name} must be a list of numbers, got {sample.dtype} of shape {sample.shape}")
+        raise InputError(
+            f"{name} must be a list of numbers, got {sample.dtype} of shape {sample.shape}",
+            fix=f"give {name} as numbers of shape (n,)",
+        )
     return sample.astype(np.float64)
 
 
 def _samples(x: ArrayLike, y: ArrayLike) -> tuple[Float64, Float64]:
     left, right = _sample(x, "x"), _sample(y, "y")
     if len(left) != len(right):
-        raise InputError(f"x has {len(left)} values and y has {len(right)}", why="they are compared pair by pair")
+        raise InputError(
+            f"x has {len(left)} values and y has {len(right)}",
+            why="they are compared pair by pair",
+            fix="give as many of both",
+        )
     if len(left) < 2:
-        raise InputError(f"a correlation needs at least 2 pairs, got {len(left)}")
+        raise InputError(f"a correlation needs at least 2 pairs, got {len(left)}", fix="give more pairs")
     return left, right

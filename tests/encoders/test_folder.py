@@ -1,0 +1,162 @@
+"""Where a model is found, and what a folder that is not in order gets told."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+
+import pytest
+from samples import tiny_bert
+
+import nearsense as ns
+from nearsense.encoders.catalog import CATALOG
+from nearsense.encoders.folder import find
+from nearsense.encoders.pooling import Pooling
+
+
+def test_the_default_model_is_found_in_its_package_without_running_its_code():
+    import sys
+
+    folder = find("all-MiniLM-L6-v2")
+    assert folder.path.parent.name == CATALOG[0].package
+    assert CATALOG[0].package not in sys.modules
+
+
+def test_three_files_hold_three_limits_and_the_right_one_wins():
+    folder = find("sentence-transformers/all-MiniLM-L6-v2")
+    truncation = json.loads(folder.tokenizer.read_text())["truncation"]["max_length"]
+    assert (folder.max_tokens, truncation, folder.config["max_position_embeddings"]) == (256, 128, 512)
+
+
+def test_a_path_is_a_model_named_after_its_folder(tmp_path):
+    folder = find(str(tiny_bert(tmp_path / "mine")))
+    assert (folder.name, folder.max_tokens, folder.pooling, folder.normalize) == ("mine", 48, Pooling.MEAN, True)
+
+
+def test_the_cache_of_the_hub_is_searched(tmp_path, monkeypatch):
+    root = tmp_path / "hub" / "models--someone--small-model"
+    tiny_bert(root / "snapshots" / "abc123")
+    (root / "refs").mkdir()
+    (root / "refs" / "main").write_text("abc123")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert find("someone/small-model").path.name == "abc123"
+    assert ns.load("someone/small-model").dimension == 32
+
+
+@pytest.mark.parametrize(
+    ("key", "pooling"),
+    [("cls_token", Pooling.CLS), ("max_tokens", Pooling.MAX), ("lasttoken", Pooling.LAST), ("mean_tokens", Pooling.MEAN)],
+)
+def test_the_pooling_is_read_from_the_folder(tmp_path, key, pooling):
+    folder = tiny_bert(tmp_path)
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps({"pooling_mode_mean_tokens": False, f"pooling_mode_{key}": True})
+    )
+    assert find(str(folder)).pooling is pooling
+
+
+def broken(folder, how):
+    weights = folder / "model.safetensors"
+    content = weights.read_bytes()
+    config = json.loads((folder / "config.json").read_text())
+    if how == "no tokenizer":
+        (folder / "tokenizer.json").unlink()
+    elif how == "no config":
+        (folder / "config.json").unlink()
+    elif how == "config is not JSON":
+        (folder / "config.json").write_text("{")
+    elif how == "tokenizer is not one":
+        (folder / "tokenizer.json").write_text('{"version": "1.0"}')
+    elif how == "truncated weights":
+        weights.write_bytes(content[: len(content) // 2])
+    elif how == "empty weights":
+        weights.write_bytes(b"")
+    elif how == "header of 2 GB":
+        weights.write_bytes(struct.pack("<Q", 2**31) + content[8:])
+    elif how == "pickled weights only":
+        weights.rename(folder / "pytorch_model.bin")
+    elif how == "unknown architecture":
+        (folder / "config.json").write_text(json.dumps(config | {"model_type": "mamba"}))
+    elif how == "unknown activation":
+        (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "swish"}))
+    elif how == "more layers than weights":
+        (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 9}))
+    elif how == "another width":
+        (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
+    elif how == "a size is missing":
+        (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "hidden_size"}))
+    elif how == "unknown module":
+        (folder / "modules.json").write_text('[{"type": "evil.module.Code", "path": ""}]')
+    elif how == "path out of the folder":
+        (folder / "modules.json").write_text('[{"type": "x.Pooling", "path": "../../etc"}]')
+    elif how == "tokenizer of another model":
+        tiny = json.loads((folder / "tokenizer.json").read_text())
+        tiny["model"]["vocab"] |= {f"more{i}": 200 + i for i in range(500)}
+        (folder / "tokenizer.json").write_text(json.dumps(tiny))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        ("no tokenizer", ns.BrokenModel, "no tokenizer.json"),
+        ("no config", ns.BrokenModel, "config.json cannot be read"),
+        ("config is not JSON", ns.BrokenModel, "not valid JSON"),
+        ("tokenizer is not one", ns.BrokenModel, "is not a tokenizer"),
+        ("truncated weights", ns.BrokenModel, "truncated"),
+        ("empty weights", ns.BrokenModel, "truncated"),
+        ("header of 2 GB", ns.BrokenModel, "cannot be read"),
+        ("pickled weights only", ns.UnsupportedModel, "pickle"),
+        ("unknown architecture", ns.UnsupportedModel, "'mamba'"),
+        ("unknown activation", ns.UnsupportedModel, "'swish'"),
+        ("more layers than weights", ns.BrokenModel, "encoder.layer.8"),
+        ("another width", ns.BrokenModel, "promises"),
+        ("a size is missing", ns.BrokenModel, "no hidden_size"),
+        ("unknown module", ns.UnsupportedModel, "'Code'"),
+        ("path out of the folder", ns.BrokenModel, "outside"),
+        ("tokenizer of another model", ns.BrokenModel, "different models"),
+    ],
+)
+def test_a_folder_that_is_not_in_order_is_refused_with_a_sentence(tmp_path, how, error, words):
+    folder = broken(tiny_bert(tmp_path / "model"), how)
+    with pytest.raises(error) as caught:
+        ns.load(str(folder))
+    assert words in str(caught.value)
+    assert str(folder) in str(caught.value)
+    assert caught.value.fix
+
+
+def test_a_name_that_is_nowhere_says_where_was_looked_and_touches_no_network(monkeypatch):
+    import socket
+
+    monkeypatch.setattr(socket, "socket", None)
+    with pytest.raises(ns.ModelNotFound, match="no model 'no-such-model' here") as caught:
+        ns.load("no-such-model")
+    assert "hub's cache" in caught.value.why
+
+
+def test_weights_that_are_not_the_published_ones_are_refused_under_the_published_name(tmp_path, monkeypatch):
+    root = tmp_path / "hub" / "models--sentence-transformers--all-MiniLM-L6-v2"
+    tiny_bert(root / "snapshots" / "abc")
+    (root / "refs").mkdir()
+    (root / "refs" / "main").write_text("abc")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr("nearsense.encoders.folder._package_folder", lambda card: None)
+    monkeypatch.setenv("NEARSENSE_THREADS", "1")  # another encoder than the one that is loaded already
+    with pytest.raises(ns.BrokenModel, match="not the published file"):
+        ns.load("all-MiniLM-L6-v2")
+
+
+def test_hashes_are_remembered_by_the_identity_of_the_file(tmp_path):
+    import hashlib
+
+    from nearsense.encoders.hashes import FileHashes
+
+    file, hashes = tmp_path / "weights", FileHashes(tmp_path / "cache")
+    file.write_bytes(b"one")
+    assert hashes.sha256(file) == hashlib.sha256(b"one").hexdigest()
+    times = file.stat()
+    file.write_bytes(b"two!")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert hashes.sha256(file) == hashlib.sha256(b"two!").hexdigest()
