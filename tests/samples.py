@@ -17,7 +17,24 @@ def awkward_texts(n: int) -> list[str]:
         (0x0900, 0x097F), (0x0E00, 0x0E7F), (0x1F300, 0x1F64F), (0x3040, 0x30FF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3),
     ]  # fmt: skip
     words = "the a bank river loan time thread file open close read write money dog play quick blue sky 42 3.14".split()
-    odd = ["", " ", "\t\n", ".", "\u200b", "a", "\x01", "\x7f", "\ufeff", "!?!", "é", "e\u0301", "🙂", "👩‍👩‍👧", "[MASK]", "[SEP] x"]
+    odd = [
+        "",
+        " ",
+        "\t\n",
+        ".",
+        "\u200b",
+        "a",
+        "\x01",
+        "\x7f",
+        "\ufeff",
+        "!?!",
+        "é",
+        "e\u0301",
+        "🙂",
+        "👩‍👩‍👧",
+        "[MASK]",
+        "[SEP] x",
+    ]
     texts = list(odd)
     while len(texts) < n:
         length = int(np.exp(chance.uniform(0, np.log(600))))
@@ -28,7 +45,9 @@ def awkward_texts(n: int) -> list[str]:
             low, high = chance.choice(scripts)
             text = "".join(chr(chance.randint(low, high)) + " " * (chance.random() < 0.2) for _ in range(length))
         else:
-            text = " ".join(chr(chance.randint(*chance.choice(scripts))) + chr(chance.randint(1, 31)) for _ in range(length))
+            text = " ".join(
+                chr(chance.randint(*chance.choice(scripts))) + chr(chance.randint(1, 31)) for _ in range(length)
+            )
         texts.append(text)
     return texts[:n]
 
@@ -39,7 +58,15 @@ def tiny_bert(folder: Path, *, seed: int = 0, **changes) -> Path:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     folder.mkdir(parents=True, exist_ok=True)
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(60)), *"abcdefghijklmnopqrstuvwxyz"]
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *(f"w{i}" for i in range(60)),
+        *"abcdefghijklmnopqrstuvwxyz",
+    ]
     words += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
     tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()

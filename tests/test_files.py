@@ -487,6 +487,6 @@ def test_a_header_that_lies_about_the_size_costs_no_memory(tmp_path):
 
 def test_what_only_some_files_need_is_imported_when_one_of_them_is_read():
     late = {"csv", "gzip", "pyarrow", "zstandard", "difflib", "decimal"}
-    code = f"import sys, numpy; old = {{*sys.modules}}; import nearsense.files; print(*{late} & {{*sys.modules}} - old)"
+    code = f"import sys, numpy; old = {{*sys.modules}}\nimport nearsense.files; print(*{late} & {{*sys.modules}} - old)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

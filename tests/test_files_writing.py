@@ -9,12 +9,14 @@ import os
 import resource
 import subprocess
 import sys
+import zlib
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -457,6 +459,37 @@ def test_a_stored_matrix_that_was_changed_or_cut_is_noticed(tmp_path):
     for cut in (1, 8, 16, 40, 2000):
         path.write_bytes(whole[:-cut])
         assert "damaged" in refused(read_table, path).what
+
+
+@pytest.mark.parametrize("ids", [5, ["a"], None])
+@pytest.mark.parametrize("cut", [[7], "x", [[0]], [2**70], {}, [0.5]])
+def test_a_description_that_does_not_fit_the_matrix_is_one_error(tmp_path, ids, cut):
+    if ids is None and cut == {}:
+        ids = 5
+    buffer = io.BytesIO()
+    np.save(buffer, np.ones((2, 2), np.float32))
+    described = {"truncated": cut} | ({} if ids is None else {"ids": ids})
+    described["crc32"] = zlib.crc32(json.dumps(described).encode(), zlib.crc32(np.ones((2, 2), np.float32)))
+    trailer = json.dumps(described).encode()
+    path = tmp_path / "v.npy"
+    path.write_bytes(buffer.getvalue() + trailer + len(trailer).to_bytes(8, "little") + b"nearsns1")
+    assert "damaged" in refused(read_table, path).what
+
+
+@pytest.mark.parametrize("described", [b"[1", b"[1]", b"3", b"\xff"])
+def test_parquet_metadata_that_cannot_be_read_is_one_error(tmp_path, described):
+    table = pa.table({"vector": [[1.0]]}).replace_schema_metadata({b"nearsense": described})
+    pq.write_table(table, tmp_path / "v.parquet")
+    assert "says about its vectors" in refused(read_table, tmp_path / "v.parquet").what
+
+
+def test_any_changed_byte_behind_the_header_of_a_stored_matrix_is_noticed(tmp_path):
+    path = tmp_path / "v.npy"
+    write_vectors(path, vectors(4, 3), ids=list("abcd"))
+    whole = path.read_bytes()
+    for position in range(128, len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        assert "damaged" in refused(read_table, path).what, position
 
 
 def test_vectors_that_cannot_be_read_back_are_not_written(tmp_path):

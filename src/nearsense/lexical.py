@@ -35,8 +35,8 @@ def jaccard(query: str, corpus: Sequence[str]) -> NDArray[np.float32]:
         float32, shape (n,), in [0, 1]; 0 where neither has a word.
 
     Example:
-        >>> jaccard("red car", ["a red car", "blue bike"]).round(2).tolist()
-        [0.67, 0.0]
+        >>> jaccard("red car", ["a fast red car", "blue bike"]).tolist()
+        [0.5, 0.0]
     """
     asked = words(query)
     scores = np.zeros(len(corpus), np.float32)

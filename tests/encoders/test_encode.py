@@ -95,7 +95,9 @@ def test_batch_tokens_change_the_speed_not_the_vectors(exact):
 
 def test_progress_counts_up_to_the_number_of_different_texts(encoder):
     seen = []
-    encoder.encode([*(f"text {i}" for i in range(500)), "text 1"], progress=lambda done, total: seen.append((done, total)))
+    encoder.encode(
+        [*(f"text {i}" for i in range(500)), "text 1"], progress=lambda done, total: seen.append((done, total))
+    )
     dones = [done for done, _ in seen]
     assert dones == sorted(dones)
     assert seen[-1] == (500, 500)
@@ -103,7 +105,11 @@ def test_progress_counts_up_to_the_number_of_different_texts(encoder):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"long": "maybe"}, "warn, error, head, chunk"), ({"role": "answer"}, "query, passage"), ({"batch_tokens": 0}, "batch_tokens=0")],
+    [
+        ({"long": "maybe"}, "warn, error, head, chunk"),
+        ({"role": "answer"}, "query, passage"),
+        ({"batch_tokens": 0}, "batch_tokens=0"),
+    ],
 )
 def test_an_unknown_option_is_an_error_that_lists_the_known(encoder, options, message):
     with pytest.raises(InputError, match=message):

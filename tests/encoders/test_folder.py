@@ -46,7 +46,12 @@ def test_the_cache_of_the_hub_is_searched(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("key", "pooling"),
-    [("cls_token", Pooling.CLS), ("max_tokens", Pooling.MAX), ("lasttoken", Pooling.LAST), ("mean_tokens", Pooling.MEAN)],
+    [
+        ("cls_token", Pooling.CLS),
+        ("max_tokens", Pooling.MAX),
+        ("lasttoken", Pooling.LAST),
+        ("mean_tokens", Pooling.MEAN),
+    ],
 )
 def test_the_pooling_is_read_from_the_folder(tmp_path, key, pooling):
     folder = tiny_bert(tmp_path)

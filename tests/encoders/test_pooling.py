@@ -22,6 +22,8 @@ DEFINITIONS = {
 def test_each_text_is_pooled_from_its_own_tokens_only(pooling, layout, padded_end):
     gaps, lengths = (np.array(values) for values in zip(*layout, strict=True))
     begins = np.cumsum(gaps) + np.cumsum(lengths) - lengths
-    tokens = np.random.default_rng(1).normal(size=(begins[-1] + lengths[-1] + 5 * padded_end, 7)).astype(np.float32)
+    tokens = (
+        np.random.default_rng(1).normal(size=(begins[-1] + lengths[-1] + 5 * padded_end, 7)).astype(np.float32)
+    )
     expected = [DEFINITIONS[pooling](tokens[b : b + n]) for b, n in zip(begins, lengths, strict=True)]
     np.testing.assert_allclose(pool(pooling, tokens, begins, lengths), expected, rtol=1e-5, atol=1e-6)

@@ -167,8 +167,8 @@ class TokenEncoder:
 
         Example:
             >>> import nearsense as ns
-            >>> ns.load().encode(["hello world"]).data[0, :3].round(2).tolist()
-            [-0.03..., 0.03..., 0.01]
+            >>> ns.load().encode(["hello world", "good morning"])
+            Vectors(2 x 384, all-MiniLM-L6-v2 ...)
         """
         policy = self._long if long is None else parse(Long, long, name="long")
         prompt = self._prompt(role)

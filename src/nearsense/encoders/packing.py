@@ -103,7 +103,7 @@ def place(lengths: NDArray[np.int64]) -> Placement:
     Example:
         >>> placed = place(np.array([30, 20, 12]))
         >>> placed.widths.tolist(), placed.rows.tolist(), placed.starts.tolist()
-        ([64, 64, 64], [0, 0, 0], [0, 30, 50])
+        ([32, 32, 32], [0, 1, 1], [0, 0, 20])
     """
     n = len(lengths)
     result = Placement(*(np.empty(n, np.int64) for _ in range(3)))

@@ -1,7 +1,7 @@
 """Vectors as a .npy file that numpy reads, with the model's name behind the matrix. Not other formats of vectors.
 
     a standard .npy file (float32, C order, shape (n, d))
-    JSON, UTF-8: model, fingerprint, truncated (row numbers), crc32 (of the matrix), perhaps ids and texts
+    JSON: model, fingerprint, truncated (row numbers), perhaps ids and texts; crc32 of the matrix and of this JSON
     the JSON's length, 8 bytes, little-endian
     b"nearsns1"
 
@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -43,18 +44,21 @@ def read_npy(source: Source) -> Table:
     with source.open() as stream:
         shape, fortran = _header(source, stream)
         data, checksum = _matrix(source, stream, shape, fortran)
-        trailer = _trailer(source, stream.read())
+        trailer = _trailer(source, stream.read(), checksum)
     if not len(data):
         raise FileError(f"{source.name} holds no vectors", why=f"its shape is {shape}", fix="give another file")
-    if trailer and trailer.get("crc32") != checksum:
-        raise _damaged(source, "the matrix differs from the one that was written")
     require_finite(data, source.name)
     truncated = np.zeros(len(data), dtype=np.bool_)
-    truncated[trailer.get("truncated", [])] = True
     columns = {name: trailer[key] for name, key in (("id", "ids"), ("text", "texts")) if key in trailer}
-    if any(len(column) != len(data) for column in columns.values()):
-        raise _damaged(source, "it has not an id and a text for every vector")
-    vectors = Vectors(data, trailer.get("fingerprint", ""), truncated, trailer.get("model", UNKNOWN_MODEL))
+    try:
+        truncated[np.array(trailer.get("truncated", []), dtype=np.int64)] = True
+        complete = all(len(column) == len(data) for column in columns.values())
+    except (TypeError, ValueError, IndexError, OverflowError):
+        complete = False
+    if not complete:
+        raise _damaged(source, "what stands behind the matrix does not fit it")
+    fingerprint, model = trailer.get("fingerprint", ""), trailer.get("model", UNKNOWN_MODEL)
+    vectors = Vectors(data, str(fingerprint), truncated, str(model))
     return Table(columns, list(range(1, len(data) + 1)), source.name, vectors, "row")
 
 
@@ -85,8 +89,6 @@ def _matrix(
     source: Source, stream: BinaryIO, shape: tuple[int, int], fortran: bool
 ) -> tuple[NDArray[np.float32], int]:
     """The matrix and its CRC-32. It grows as bytes arrive: a header that lies about the size costs nothing."""
-    import zlib
-
     content, size, checksum = bytearray(), shape[0] * shape[1] * 4, 0
     while len(content) < size:
         block = stream.read(min(_BLOCK, size - len(content)))
@@ -98,7 +100,7 @@ def _matrix(
     return np.ascontiguousarray(data, dtype=np.float32), checksum
 
 
-def _trailer(source: Source, rest: bytes) -> dict[str, Any]:
+def _trailer(source: Source, rest: bytes, checksum: int) -> dict[str, Any]:
     """What stands behind the matrix; nothing at all in a foreign file."""
     if not rest:
         return {}
@@ -106,10 +108,13 @@ def _trailer(source: Source, rest: bytes) -> dict[str, Any]:
     if end < 0 or not rest.endswith(MAGIC) or int.from_bytes(rest[end : end + 8], "little") != end:
         raise _damaged(source, f"{len(rest):,} bytes follow the matrix that nearsense did not write")
     try:
-        trailer = json.loads(rest[:end])
-    except ValueError as error:
-        raise _damaged(source, f"what stands behind the matrix is damaged: {error}") from error
-    return cast("dict[str, Any]", trailer)
+        trailer: dict[str, Any] = json.loads(rest[:end])
+        written = trailer.pop("crc32")
+    except (ValueError, RecursionError, AttributeError, TypeError, KeyError) as error:
+        raise _damaged(source, f"what stands behind the matrix cannot be read: {error}") from error
+    if written != zlib.crc32(json.dumps(trailer).encode(), checksum):
+        raise _damaged(source, "it differs from what was written, its checksum says")
+    return trailer
 
 
 def _damaged(source: Source, why: str) -> FileError:
@@ -125,8 +130,6 @@ def write_npy(stream: BinaryIO, vectors: Vectors, ids: Sequence[str] | None, tex
         ids: One a vector, or None.
         texts: One a vector, or None.
     """
-    import zlib
-
     data = np.ascontiguousarray(vectors.data, dtype="<f4")
     header = {"descr": "<f4", "fortran_order": False, "shape": data.shape}
     np.lib.format.write_array_header_1_0(stream, header)
@@ -137,8 +140,8 @@ def write_npy(stream: BinaryIO, vectors: Vectors, ids: Sequence[str] | None, tex
         "model": vectors.model,
         "fingerprint": vectors.fingerprint,
         "truncated": np.flatnonzero(vectors.truncated).tolist(),
-        "crc32": zlib.crc32(content),
     }
     trailer |= {key: list(values) for key, values in (("ids", ids), ("texts", texts)) if values is not None}
+    trailer["crc32"] = zlib.crc32(json.dumps(trailer).encode(), zlib.crc32(content))
     described = json.dumps(trailer).encode()
     stream.write(described + len(described).to_bytes(8, "little") + MAGIC)

@@ -100,11 +100,20 @@ def _vectors(source: Source, arrow: Any, table: Any) -> Vectors | None:
     with np.errstate(over="ignore"):
         data = np.ascontiguousarray(values.reshape(table.num_rows, -1), dtype=np.float32)
     require_finite(data, source.name)
-    described = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+    try:
+        described = dict(json.loads((table.schema.metadata or {}).get(KEY, b"{}")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise FileError(
+            f"{source.name}: what it says about its vectors cannot be read",
+            why=str(error),
+            fix="encode the texts again",
+        ) from error
     truncated = np.zeros(len(data), dtype=np.bool_)
     if described and "truncated" in table.column_names:
         truncated = np.array([flag is True for flag in table.column("truncated").to_pylist()], dtype=np.bool_)
-    return Vectors(data, described.get("fingerprint", ""), truncated, described.get("model", UNKNOWN_MODEL))
+    return Vectors(
+        data, str(described.get("fingerprint", "")), truncated, str(described.get("model", UNKNOWN_MODEL))
+    )
 
 
 def write_parquet(stream: BinaryIO, rows: list[Mapping[str, Any]], names: Sequence[str]) -> None:
