@@ -278,6 +278,7 @@ def test_a_folder_that_is_missing_or_in_the_way_is_named(tmp_path):
 
 def test_writing_without_permission_is_refused_in_words(tmp_path):
     """Root may write everywhere, so another process tries with an ordinary user's rights."""
+    tmp_path.chmod(0o755)
     (tmp_path / "shut").mkdir(mode=0o755)
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
@@ -461,14 +462,12 @@ def test_a_stored_matrix_that_was_changed_or_cut_is_noticed(tmp_path):
         assert "damaged" in refused(read_table, path).what
 
 
-@pytest.mark.parametrize("ids", [5, ["a"], None])
-@pytest.mark.parametrize("cut", [[7], "x", [[0]], [2**70], {}, [0.5]])
+@pytest.mark.parametrize("ids", [5, ["a"], ["a", "b"]])
+@pytest.mark.parametrize("cut", [[7], "x", [2**70], {}])
 def test_a_description_that_does_not_fit_the_matrix_is_one_error(tmp_path, ids, cut):
-    if ids is None and cut == {}:
-        ids = 5
     buffer = io.BytesIO()
     np.save(buffer, np.ones((2, 2), np.float32))
-    described = {"truncated": cut} | ({} if ids is None else {"ids": ids})
+    described = {"truncated": cut, "ids": ids}
     described["crc32"] = zlib.crc32(json.dumps(described).encode(), zlib.crc32(np.ones((2, 2), np.float32)))
     trailer = json.dumps(described).encode()
     path = tmp_path / "v.npy"

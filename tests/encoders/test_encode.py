@@ -9,10 +9,10 @@ import warnings
 
 import numpy as np
 import pytest
-from samples import tiny_bert
 
 import nearsense as ns
 from nearsense.errors import InputError, TextTooLong
+from samples import tiny_bert
 
 LONG = "word " * 300
 LONGER = "term " * 1932

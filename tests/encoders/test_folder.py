@@ -7,12 +7,12 @@ import os
 import struct
 
 import pytest
-from samples import tiny_bert
 
 import nearsense as ns
 from nearsense.encoders.catalog import CATALOG
 from nearsense.encoders.folder import find
 from nearsense.encoders.pooling import Pooling
+from samples import tiny_bert
 
 
 def test_the_default_model_is_found_in_its_package_without_running_its_code():

@@ -1,13 +1,13 @@
-"""The default model against sentence-transformers, and against the figures that were published or measured with it."""
+"""The default model against sentence-transformers, and against figures that were published."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from samples import awkward_texts
 
 import nearsense as ns
 from nearsense.encoders.folder import find
+from samples import awkward_texts
 
 sentence_transformers = pytest.importorskip("sentence_transformers", reason="needs the extra 'test' (with torch)")
 

@@ -29,6 +29,7 @@ def corpus_of(
     quiet: bool,
     *,
     check: Callable[[int], None] = lambda rows: None,
+    same_model: bool = True,
 ) -> Corpus:
     """Read FILE with the options of `document_options`, and encode it unless it holds vectors.
 
@@ -38,6 +39,7 @@ def corpus_of(
         encoder: Encodes what has no vector yet.
         quiet: No progress bar.
         check: Called with the number of documents before they are encoded.
+        same_model: Whether stored vectors must be of `encoder`'s model.
 
     Raises:
         ModelMismatch: FILE holds vectors of another model than `encoder`.
@@ -48,7 +50,8 @@ def corpus_of(
     text, id_, skip_empty = (options.pop(name) for name in ("text", "id_", "skip_empty"))
     if table.vectors is not None:
         check(len(table))
-        _require_same(encoder, table.vectors)
+        if same_model:
+            _require_same(encoder, table.vectors)
         if text is None and "text" not in table.columns:
             return Corpus(_unnamed(table.columns, len(table)), table.vectors)
     found = documents(table, text=text, id=id_, skip_empty=skip_empty)

@@ -108,7 +108,8 @@ def matrix(file: str, plot: str | None, form: str | None, quiet: bool, **options
     from nearsense.compare import matrix_of, require_room
     from nearsense.render import matrix_page, show
 
-    corpus = corpus_of(file, options, encoder_of(options), quiet, check=require_room)
+    named = options["model"] is not None
+    corpus = corpus_of(file, options, encoder_of(options), quiet, check=require_room, same_model=named)
     result = matrix_of(corpus.vectors, [document.text or document.id for document in corpus.documents])
     if plot:
         from nearsense.plots import heatmap

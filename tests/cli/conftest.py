@@ -1,0 +1,30 @@
+"""The command, run in this process: fast, and with what it would print."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from nearsense.cli import main
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def run(*words, stdin: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "argv", ["nearsense", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        return Done(stop.value.code or 0, captured.out, captured.err)
+
+    return run

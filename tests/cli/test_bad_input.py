@@ -1,0 +1,187 @@
+"""Bad input: one clear error (what, why, what to type), exit code 2, no traceback, nothing half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from samples import tiny_bert
+
+
+def check(done, *words):
+    """What, why and fix: at most a line each, and the words that name the item."""
+    lines = done.err.splitlines()
+    assert done.code == 2, done
+    assert lines[0].startswith("error: "), done
+    assert len(lines) <= 3
+    assert lines[-1].startswith("  fix: "), done
+    assert "Traceback" not in done.err
+    assert done.out == ""
+    for word in words:
+        assert word in done.err, done.err
+
+
+FILES = {
+    "empty.csv": (b"", "empty"),
+    "header.csv": (b"id,text\n", "header"),
+    "wrong.csv": (b"foo,bar\n1,2\n", "text"),
+    "hole.csv": (b"id,text\n1,hello\n2,\n3,there\n", "line 3"),
+    "nan.jsonl": (b'{"text": "a"}\n{"text": NaN}\n', "line 2"),
+    "null.json": (b'[{"text": "a"}, {"text": null}]', "row 2"),
+    "number.jsonl": (b'{"text": "a"}\n{"text": 7}\n', "line 2"),
+    "half.jsonl": (b'{"text": "a"}\n{"text": "\\ud83d"}\n', "line 2"),
+    "nul.jsonl": (b'{"text": "a"}\n{"text": "b\\u0000c"}\n', "line 2"),
+    "nul.txt": (b"fine\nnot\x00fine\n", "NUL"),
+    "wide.csv": ("id,text\n1,hello there\n".encode("utf-16"), "--encoding utf-16"),
+    "latin.csv": ("id,text\n1,café\n".encode("latin-1"), "--encoding latin-1"),
+    "broken.jsonl": (b'{"text": "a"}\n{"text": \n', "line 2"),
+    "ragged.csv": (b"id,text\n1,hello\n2,there,more\n", "line 3"),
+    "twice.csv": (b"id,text\n1,hello\n1,there\n", "line 3"),
+    "picture.csv": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "picture.csv"),
+    "what.xyz": (b"hello\n", "--format"),
+    "cut.jsonl.gz": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x01", "cut.jsonl.gz"),
+    "damaged.parquet": (b"PAR1 not really PAR1", "damaged.parquet"),
+    "pickle.npy": (b"\x93NUMPY\x01\x00v\x00{'descr': '|O'}", "pickle.npy"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_bad_file_is_one_clear_error(run, tmp_path, name):
+    content, word = FILES[name]
+    file = tmp_path / name
+    file.write_bytes(content)
+    check(run("search", file, "query"), name, word)
+
+
+def test_no_such_file_and_a_directory(run, tmp_path):
+    (tmp_path / "tickets.csv").write_text("text\nhello\n")
+    check(run("search", tmp_path / "ticket.csv", "query"), "ticket.csv", "tickets.csv")
+    check(run("search", tmp_path, "query"), str(tmp_path))
+
+
+def test_a_wrong_column_is_answered_with_those_that_are_there(run, tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("id,body\n1,hello\n")
+    check(run("search", file, "query", "--text", "bdy"), "bdy", "body")
+
+
+def test_rows_without_text_can_be_left_out_and_are_counted(run, tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("id,text\n1,hello\n2,\n3,there\n")
+    done = run("search", file, "query", "--skip-empty")
+    assert done.code == 0
+    assert "left out 1 of 3 rows" in done.err
+    assert [json.loads(line)["id"] for line in done.out.splitlines()] in (["1", "3"], ["3", "1"])
+
+
+def test_the_encodings_that_errors_suggest_work(run, tmp_path):
+    for encoding in ("utf-16", "latin-1"):
+        file = tmp_path / f"{encoding}.csv"
+        file.write_text("id,text\n1,café\n", encoding=encoding)
+        done = run("search", file, "coffee", "--encoding", encoding)
+        assert json.loads(done.out)["text"] == "café"
+
+
+def test_no_permission_is_said(run, tmp_path):
+    file = tmp_path / "secret.csv"
+    file.write_text("text\nhello\n")
+    run("search", file, "q")  # whatever is imported late is imported while it may be
+    file.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # root may read everything, so be nobody for a moment
+    try:
+        done = run("search", file, "q")
+    finally:
+        os.seteuid(user)
+    check(done, str(file))
+
+
+def test_ten_megabytes_in_one_text_are_cut_with_a_word_not_in_silence(run, tmp_path):
+    file = tmp_path / "huge.jsonl"
+    file.write_text(
+        json.dumps({"id": "big", "text": "lorem ipsum " * 850_000}) + '\n{"id": "small", "text": "hello"}\n'
+    )
+    done = run("search", file, "lorem", "-k", "1")
+    assert done.code == 0
+    assert "1 of 2 texts exceeds 256 tokens (longest " in done.err
+    check(run("search", file, "lorem", "--long", "error"), "text 0")
+
+
+def test_a_broken_or_missing_model_is_one_clear_error(run, tmp_path):
+    folder = tiny_bert(tmp_path / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    check(run("compare", "a", "b", "--model", folder), "model.safetensors", "truncated")
+    check(run("compare", "a", "b", "--model", "not-here"), "not-here", "nearsense models")
+
+
+@pytest.mark.parametrize("name", ["out.npy", "out.jsonl", "out.parquet"])
+def test_nothing_half_written_is_left_behind(run, tmp_path, name):
+    file = tmp_path / "bad.csv"
+    file.write_text("id,text\n1,hello\n2,\n")
+    before = sorted(tmp_path.iterdir())
+    check(run("encode", file, "-o", tmp_path / name), "bad.csv")
+    good = tmp_path / "good.csv"
+    good.write_text("id,text\n1,hello\n")
+    check(run("encode", good, "-o", tmp_path / "no" / "such" / name), "no")
+    check(run("encode", good, "-o", tmp_path / "out.docx"), "out.docx")
+    assert sorted(tmp_path.iterdir()) == sorted([*before, good])
+
+
+def test_wrong_use_is_code_2_and_says_how(run):
+    for words in (
+        ["compare", "a"],
+        ["search"],
+        ["nonsense"],
+        ["search", "f", "q", "-k", "0"],
+        ["compare", "a", "b", "--precision", "f8"],
+    ):
+        done = run(*words)
+        assert done.code == 2
+        assert done.out == ""
+        assert "--help" in done.err
+
+
+def test_an_undecodable_argument_is_an_error_not_a_crash():
+    done = subprocess.run(
+        [sys.executable, "-m", "nearsense", "compare", b"\xff\xfe", "b"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "surrogate" in done.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    words = [sys.executable, "-m", "nearsense", "--debug", "search", str(tmp_path / "no.csv"), "q"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert "Traceback" in done.stderr
+
+
+def test_control_c_leaves_no_half_file_and_ends_with_130(tmp_path):
+    file, out = tmp_path / "many.txt", tmp_path / "out.jsonl"
+    file.write_text("\n".join(f"text number {i} " + "with many words " * 10 for i in range(20_000)))
+    words = [sys.executable, "-m", "nearsense", "encode", str(file), "-o", str(out)]
+    running = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    time.sleep(2.5)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    file = tmp_path / "some.txt"
+    file.write_text("\n".join(f"text {i}" for i in range(3000)))
+    done = subprocess.run(
+        f"{sys.executable} -m nearsense rank q {file} | head -1", shell=True, capture_output=True, text=True
+    )
+    assert json.loads(done.stdout)["rank"] == 1
+    assert done.stderr == ""
