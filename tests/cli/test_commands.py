@@ -77,7 +77,7 @@ def test_search_reads_standard_input(run):
 def test_rank_orders_every_text_and_can_write_csv(run, tickets):
     done = run("rank", "give me my money back", tickets, "--csv")
     rows = list(csv.DictReader(io.StringIO(done.out)))
-    assert [row["id"] for row in rows][0] == "t2"
+    assert rows[0]["id"] == "t2"
     assert len(rows) == 3
     assert json.loads(rows[0]["metadata"]) == {"status": "solved"}
     document = json.loads(run("rank", "give me my money back", tickets, "--json").out)

@@ -97,9 +97,9 @@ def find(name: str) -> ModelFolder:
         UnsupportedModel: Its files are in order, but need something that is not here.
     """
     path = Path(name).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises where it may not look)
         return open_folder(path, name=path.resolve().name)
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113
         raise ModelNotFound(
             f"{name} is a file, not a model's folder",
             why="a model is a folder with config.json, tokenizer.json and model.safetensors",
