@@ -8,7 +8,10 @@
 Engines are imported inside the functions that build them: this import costs numpy and little more.
 """
 
-from nearsense import metrics
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nearsense._version import __version__
 from nearsense.compare import compare, compare_pairs, matrix
 from nearsense.encoders import Encoder, TruncationWarning, load
@@ -28,6 +31,11 @@ from nearsense.errors import (
 )
 from nearsense.search import rank, search, search_many, search_vectors
 from nearsense.types import Comparison, Document, Hit, Matrix, Reading, Results, Vectors
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from nearsense import metrics
 
 __all__ = [
     "BrokenModel",
@@ -62,3 +70,12 @@ __all__ = [
     "search_many",
     "search_vectors",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`ns.metrics` is imported when it is first used: a tenth of what numpy costs."""
+    if name == "metrics":
+        from importlib import import_module
+
+        return import_module("nearsense.metrics")
+    raise AttributeError(f"module 'nearsense' has no attribute {name!r}")

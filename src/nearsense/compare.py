@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from nearsense import metrics
 from nearsense._progress import Progress
 from nearsense.encoders import Encoder, resolve
 from nearsense.errors import InputError, TooLargeError
@@ -60,6 +58,8 @@ def compare_pairs(
         >>> [comparison.reading.value for comparison in ns.compare_pairs(pairs)]
         ['highly similar', 'unrelated']
     """
+    from nearsense import metrics
+
     pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
     encoder = resolve(encoder)
     lefts, rights = [a for a, _ in pairs], [b for _, b in pairs]
@@ -118,6 +118,8 @@ def matrix_of(vectors: Vectors, labels: Sequence[str]) -> Matrix:
     Raises:
         TooLargeError: n * n scores do not fit into memory.
     """
+    from nearsense import metrics
+
     require_room(len(vectors))
     scores = metrics.cosine(vectors.data, vectors.data)
     return Matrix(scores, tuple(labels), Origin(vectors.model, vectors.fingerprint, Metric.COSINE))
@@ -140,6 +142,8 @@ def require_room(n: int) -> None:
 
 def _free_memory() -> int:
     """Bytes that this machine can give now; 4 GiB where it does not say."""
+    from pathlib import Path
+
     try:
         with Path("/proc/meminfo").open(encoding="ascii") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))

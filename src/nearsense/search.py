@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nearsense import metrics
 from nearsense._progress import Progress
 from nearsense.encoders import Encoder, resolve
 from nearsense.errors import InputError
@@ -111,6 +110,8 @@ def search_vectors(
         >>> ns.search_vectors(["feline"], vectors, k=1)[0][0].id
         '1'
     """
+    from nearsense import metrics
+
     _require_k(k)
     if documents is not None and len(documents) != len(vectors):
         raise InputError(

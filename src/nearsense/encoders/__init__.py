@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nearsense.encoders.base import Encoder, TokenEncoder, TruncationWarning
-from nearsense.settings import Settings, load_settings
+from nearsense.encoders.base import Encoder, TruncationWarning
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nearsense.encoders.batch import TokenEncoder
+    from nearsense.settings import Settings
 
 __all__ = ["Encoder", "TruncationWarning", "load", "resolve"]
 
@@ -42,6 +47,8 @@ def load(
         >>> load("all-MiniLM-L6-v2").dimension
         384
     """
+    from nearsense.settings import load_settings
+
     settings = load_settings(model=name, precision=precision, threads=threads, long=long, cache_dir=cache_dir)
     return _load(settings)
 
@@ -54,6 +61,7 @@ def resolve(encoder: Encoder | str | None) -> Encoder:
 @functools.lru_cache(maxsize=8)
 def _load(settings: Settings) -> TokenEncoder:
     from nearsense.encoders import transformer
+    from nearsense.encoders.batch import TokenEncoder
     from nearsense.encoders.folder import find
     from nearsense.encoders.hashes import FileHashes
     from nearsense.encoders.openvino import Runner
