@@ -149,7 +149,10 @@ class TokenEncoder:
         ):
             done = 0.0
             for request, vectors in answers:
-                np.add.at(result, request.items, request.shares[:, None] * vectors)
+                if policy is Long.CHUNK:  # several windows may be of one text
+                    np.add.at(result, request.items, request.shares[:, None] * vectors)
+                else:
+                    result[request.items] = vectors
                 done += float(request.shares.sum())
                 update(round(done))
         if normalize:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Runner"]
 
-FEW = 12
+FEW = 24
 """Up to so many requests in a call run one after the other on all cores; more run side by side, a core each."""
 
 LATENCY, THROUGHPUT = "LATENCY", "THROUGHPUT"

@@ -1,0 +1,160 @@
+"""The house itself: walls, what an import costs, docs that cannot lie."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+import nearsense as ns
+from nearsense.cli import cli
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+
+
+def python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_walls_stand():
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports"))], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_public_names_are_those_of_the_module_and_no_more():
+    code = "import nearsense as ns; import types; print(*(n for n in dir(ns) if not n.startswith('_')))"
+    names = set(python(code).split())
+    modules = {file.stem for file in (ROOT / "src/nearsense").glob("*.py")} | {"encoders"}
+    assert names - modules - {"annotations", "TYPE_CHECKING"} <= set(ns.__all__)
+    assert set(ns.__all__) - names <= {"metrics", "__version__"}
+
+
+@pytest.mark.parametrize("name", [name for name in ns.__all__ if name != "__version__"])
+def test_everything_public_is_described(name):
+    thing = getattr(ns, name)
+    assert inspect.getdoc(thing)
+    if inspect.isfunction(thing):
+        assert ">>>" in thing.__doc__, f"{name} has no example"
+        for parameter in inspect.signature(thing).parameters:
+            assert f"{parameter}:" in thing.__doc__, f"{name} does not describe {parameter}"
+
+
+def test_importing_nearsense_loads_no_engine():
+    heavy = [
+        "openvino",
+        "tokenizers",
+        "safetensors",
+        "torch",
+        "transformers",
+        "pandas",
+        "pyarrow",
+        "matplotlib",
+        "rich",
+        "click",
+        "csv",
+        "json",
+    ]
+    code = f"import numpy, sys; old = set(sys.modules); import nearsense; print(*(set(sys.modules) - old) & set({heavy}))"
+    assert python(code) == ""
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "search --help"])
+def test_help_and_version_load_no_engine(words):
+    heavy = ["openvino", "tokenizers", "safetensors", "torch", "pandas", "pyarrow", "matplotlib", "rich"]
+    code = f"""
+import sys, io
+from nearsense.cli import main
+sys.argv, sys.stdout = ["nearsense", *{words.split()}], io.StringIO()
+try: main()
+except SystemExit: pass
+sys.__stdout__.write(" ".join(set(sys.modules) & set({heavy})))"""
+    assert python(code) == ""
+
+
+def test_no_file_grows_past_six_hundred_lines():
+    assert [str(file) for file in SOURCES if len(file.read_text().splitlines()) > 600] == []
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT / "src")))
+def test_each_file_says_what_it_is_for(file):
+    assert ast.get_docstring(ast.parse(file.read_text()))
+
+
+@pytest.mark.parametrize("command", cli.commands.values(), ids=lambda command: command.name)
+def test_every_command_has_an_example_and_stands_in_the_docs(command):
+    assert re.search(rf"Examples?:\s+nearsense .*{command.name}|zcat|cat", command.help.replace("\b", ""))
+    assert f"nearsense {command.name}" in (ROOT / "docs/commands.md").read_text()
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{command.name} {parameter.name}"
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda file: file.name)
+def test_every_example_runs(example, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(example)], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def code_blocks(kind):
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for number, block in enumerate(re.findall(rf"```{kind}\n(.*?)```", page.read_text(), re.S)):
+            yield pytest.param(block, id=f"{page.name}-{number}")
+
+
+@pytest.mark.parametrize("block", code_blocks("pycon"))
+def test_python_in_the_docs_prints_what_the_docs_say(block):
+    import doctest
+
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    runner.run(doctest.DocTestParser().get_doctest(block, {}, "docs", None, 0))
+    assert runner.summarize(verbose=False).failed == 0
+
+
+@pytest.mark.parametrize("block", code_blocks("console"))
+def test_commands_in_the_docs_run(block, tmp_path):
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for line in block.splitlines():
+        if line.startswith("$ nearsense ") or line.startswith("$ cat "):
+            done = subprocess.run(
+                ["bash", "-c", line[2:]],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                env=environment,
+                timeout=120,
+            )
+            assert done.returncode == 0, (line, done.stderr)
+
+
+FILES = {
+    "tickets.csv": "id,text,status\n1,The dashboard freezes after login,open\n2,Please refund my invoice,solved\n",
+    "pairs.csv": "question,answer\nIs it raining?,Rain is falling.\n",
+    "phrases.txt": "I forgot my password.\nHow do I reset my login?\nWhere is my parcel?\n",
+}
+
+
+def test_links_in_the_docs_lead_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_make_targets_that_the_readme_names_exist():
+    rules = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`make ([a-z-]+)`", (ROOT / "README.md").read_text())):
+        assert re.search(rf"^{target}:", rules, re.M), target
