@@ -36,7 +36,7 @@ Encode = Callable[[list[str]], np.ndarray]
 
 
 def texts_of(tokens: int, count: int) -> list[str]:
-    """Stretches of the standard library's docstrings, of about `tokens` tokens (a normal spread of 30 %, at most 256)."""
+    """Stretches of the standard library's docstrings of about `tokens` tokens: 30 % spread, the long ones none."""
     chance = np.random.default_rng(0)
     words = " ".join(document.text for document in docstrings()).split()
     sizes = ns.load().count_tokens(words) - 2
@@ -64,7 +64,7 @@ def sentence_transformers_engine(**options: object) -> Encode:
 
 
 def onnxruntime_engine() -> Encode:
-    """The model exported by torch, run by onnxruntime: batches of 32 of like length, as sentence-transformers cuts them."""
+    """The model exported by torch, run by onnxruntime in batches of 32 of like length."""
     import onnxruntime
     import torch
     from tokenizers import Tokenizer

@@ -64,7 +64,7 @@ def test_importing_nearsense_loads_no_engine():
         "csv",
         "json",
     ]
-    code = f"import numpy, sys; old = set(sys.modules); import nearsense; print(*(set(sys.modules) - old) & set({heavy}))"
+    code = f"import numpy, sys; old = {{*sys.modules}}; import nearsense; print(*({{*sys.modules}} - old) & {{*{heavy}}})"
     assert python(code) == ""
 
 
@@ -108,27 +108,29 @@ def test_every_example_runs(example, tmp_path):
     assert done.stdout
 
 
-def code_blocks(kind):
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        for number, block in enumerate(re.findall(rf"```{kind}\n(.*?)```", page.read_text(), re.S)):
-            yield pytest.param(block, id=f"{page.name}-{number}")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("block", code_blocks("pycon"))
-def test_python_in_the_docs_prints_what_the_docs_say(block):
+def code_of(page, kind):
+    """The blocks of a page as one: what a reader has typed by then still holds."""
+    return "\n".join(re.findall(rf"```{kind}\n(.*?)```", page.read_text(), re.S))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if code_of(page, "pycon")], ids=lambda page: page.name)
+def test_python_in_the_docs_prints_what_the_docs_say(page):
     import doctest
 
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    runner.run(doctest.DocTestParser().get_doctest(block, {}, "docs", None, 0))
+    runner.run(doctest.DocTestParser().get_doctest(code_of(page, "pycon"), {}, page.name, None, 0))
     assert runner.summarize(verbose=False).failed == 0
 
 
-@pytest.mark.parametrize("block", code_blocks("console"))
-def test_commands_in_the_docs_run(block, tmp_path):
+@pytest.mark.parametrize("page", [page for page in PAGES if code_of(page, "console")], ids=lambda page: page.name)
+def test_commands_in_the_docs_run(page, tmp_path):
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for line in block.splitlines():
+    for line in code_of(page, "console").splitlines():
         if line.startswith("$ nearsense ") or line.startswith("$ cat "):
             done = subprocess.run(
                 ["bash", "-c", line[2:]],
@@ -149,7 +151,7 @@ FILES = {
 
 
 def test_links_in_the_docs_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
