@@ -18,5 +18,5 @@ encoder = ns.load()
 texts = [ticket.text for ticket in corpus]
 write_vectors("tickets.npy", encoder.encode(texts), ids=[ticket.id for ticket in corpus], texts=texts)
 stored = read_table("tickets.npy")
-for hit in ns.search_vectors(["proof of payment"], stored.vectors, documents(stored).items, k=2)[0]:
+for hit in ns.search_vectors(["proof of payment"], stored.vectors, documents=documents(stored).items, k=2)[0]:
     print(hit)

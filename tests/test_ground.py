@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -30,6 +32,15 @@ def test_every_error_says_what_why_and_fix_and_survives_pickling(name):
 def test_the_drawn_tree_is_the_tree():
     for name in errors.__all__:
         assert name in errors.__doc__
+    above = {0: NearsenseError}
+    for line in errors.__doc__.splitlines():
+        drawn = re.match(r"    ([│├└─ ]*)(\w+) (?:\((\w+)\) +)?\S", line)
+        if drawn and drawn[1]:
+            depth, kind = len(drawn[1]) // 4, getattr(errors, drawn[2])
+            expected = (above[depth - 1], *([getattr(builtins, drawn[3])] if drawn[3] else []))
+            assert kind.__bases__ == expected
+            above[depth] = kind
+    assert len(above) == 3
 
 
 def test_a_missing_extra_is_an_import_error_that_says_what_to_install():
@@ -74,6 +85,17 @@ def test_vectors_are_float32_of_two_dimensions(data):
 ORIGIN = Origin("model", "f" * 64)
 
 
+def test_vectors_of_an_unknown_model_meet_nobody():
+    with pytest.raises(ModelMismatch, match="no fingerprint"):
+        vectors(fingerprint="").require_same_model(vectors(fingerprint=""))
+
+
+def test_a_part_of_the_results_still_knows_its_origin():
+    results = Results([Hit(rank, str(rank), 0.5, None, "x", {}) for rank in (1, 2, 3)], ORIGIN, "query")
+    assert [hit.rank for hit in results[:2]] == [1, 2]
+    assert (results[:2].origin, results[:2].query, results[-1].rank) == (ORIGIN, "query", 3)
+
+
 def test_results_are_frozen_and_print_themselves():
     comparison = Comparison(0.7595, None, Reading.HIGH, None, "a", "b", ORIGIN)
     hit = Hit(1, "7", 0.5, None, "text", {"year": 2020})
@@ -95,17 +117,17 @@ def test_a_list_of_results_becomes_a_data_frame_and_a_table_for_notebooks():
 def test_settings_come_from_defaults_then_file_then_environment_then_flags(tmp_path):
     file = tmp_path / "config.toml"
     file.write_text('precision = "f32"\nthreads = 3\nmodel = "from-file"\n')
-    environment = {"NEARSENSE_CONFIG": str(file), "NEARSENSE_THREADS": "5", "NEARSENSE_OFFLINE": "yes"}
+    environment = {"NEARSENSE_CONFIG": str(file), "NEARSENSE_THREADS": "5", "NEARSENSE_LONG": "head"}
     settings = load_settings(environment=environment, threads=7)
     assert settings.precision is Precision.F32
-    assert (settings.model, settings.threads, settings.offline) == ("from-file", 7, True)
+    assert (settings.model, settings.threads, settings.long) == ("from-file", 7, "head")
     assert load_settings(environment={}) == Settings()
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [("colour = 1", "'colour' is not known"), ("threads = -1", "whole number"), ("= 3", "cannot be read"),
-     ('precision = "f8"', "auto, f32, bf16"), ('offline = "perhaps"', "neither yes nor no")],
+     ('precision = "f8"', "auto, f32, bf16"), ('model = " "', "no model is named")],
 )  # fmt: skip
 def test_a_setting_that_is_wrong_says_where_it_was_read(tmp_path, text, words):
     file = tmp_path / "config.toml"

@@ -92,7 +92,7 @@ def test_each_file_says_what_it_is_for(file):
 
 @pytest.mark.parametrize("command", cli.commands.values(), ids=lambda command: command.name)
 def test_every_command_has_an_example_and_stands_in_the_docs(command):
-    assert re.search(rf"Examples?:\s+nearsense .*{command.name}|zcat|cat", command.help.replace("\b", ""))
+    assert re.search(rf"Examples?:\s+nearsense {command.name}", command.help.replace("\b", ""))
     assert f"nearsense {command.name}" in (ROOT / "docs/commands.md").read_text()
     for parameter in command.params:
         if isinstance(parameter, click.Option):

@@ -93,11 +93,27 @@ def test_stored_vectors_of_another_model_are_refused(tmp_path, vectors):
         (lambda: ns.search("x", CORPUS, k=0), "k=0"),
         (lambda: ns.search("x", [None]), "text 0 is None"),
         (lambda: ns.matrix(["a", ""]), "text 1 is empty"),
+        (lambda: ns.compare_pairs([("a", "b"), ("c", None)]), "right text 1 is None"),
+        (lambda: ns.compare_pairs([None]), "item 0 is no pair"),
+        (lambda: ns.search("x", CORPUS, k="3"), "k"),
+        (lambda: ns.search_many(["x", 7], CORPUS), "query 1 is of type int"),
+        (lambda: ns.matrix(7), "texts are of type int"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_and_named(call, words):
     with pytest.raises(ns.InputError, match=words):
         call()
+
+
+def test_a_bad_query_is_refused_before_the_corpus_is_encoded():
+    class Never:
+        name = fingerprint = "never"
+
+        def encode(self, texts, **options):
+            raise AssertionError
+
+    with pytest.raises(ns.InputError, match="query 0 is empty"):
+        ns.search("", CORPUS, encoder=Never())
 
 
 def test_nothing_compared_with_nothing_is_nothing():

@@ -1,4 +1,4 @@
-"""A progress bar on stderr with rate and time left, for work of more than a second. Not for results."""
+"""How far a piece of work is, on stderr, with rate and time left, once it takes more than a second. Not for results."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from typing import Any
 __all__ = ["Progress", "tracked"]
 
 Progress = bool | Callable[[int, int], None]
-"""False: nothing. True: a bar on stderr. A function: called with (done, total)."""
+"""False: nothing. True: a bar on stderr, or a line now and then where that is no terminal. A function: called with
+(done, total)."""
 
 PATIENCE = 1.0
-"""Seconds before a bar appears."""
+"""Seconds before anything appears."""
+
+EVERY = 10.0
+"""Seconds between two lines where there is no terminal for a bar."""
 
 
 @contextmanager
@@ -36,17 +40,40 @@ def tracked(total: int, what: str, progress: Progress) -> Iterator[Callable[[int
     """
     if callable(progress):
         yield lambda done: progress(done, total)
-    elif progress:
+    elif progress and sys.stderr.isatty():
         bar = _Bar(total, what)
         try:
             yield bar.update
         finally:
             bar.close()
+    elif progress:
+        yield _Lines(total, what).update
     else:
         yield lambda done: None
 
 
+class _Lines:
+    """A line of plain text every `EVERY` seconds."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self._total, self._what, self._start = total, what, time.monotonic()
+        self._next = self._start + EVERY
+
+    def update(self, done: int) -> None:
+        now = time.monotonic()
+        if now < self._next or not 0 < done < self._total:
+            return
+        self._next = now + EVERY
+        rate = done / (now - self._start)
+        left = (self._total - done) / rate
+        sys.stderr.write(
+            f"{done:,} of {self._total:,} {self._what}, {rate:,.0f} {self._what}/s, {left:,.0f} s left\n"
+        )
+
+
 class _Bar:
+    """A bar that comes after `PATIENCE` and goes when the work is done."""
+
     def __init__(self, total: int, what: str) -> None:
         self._total, self._what, self._start = total, what, time.monotonic()
         self._rich: Any = None

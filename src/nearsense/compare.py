@@ -11,7 +11,7 @@ from nearsense.errors import InputError, TooLargeError
 from nearsense.text import as_texts, require_content
 from nearsense.types import Comparison, Matrix, Metric, Origin, Reading, Results, Vectors
 
-__all__ = ["compare", "compare_pairs", "matrix", "matrix_of"]
+__all__ = ["compare", "compare_pairs", "matrix", "matrix_of", "require_room"]
 
 
 def compare(a: str, b: str, *, encoder: Encoder | str | None = None) -> Comparison:
@@ -62,11 +62,10 @@ def compare_pairs(
 
     pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
     encoder = resolve(encoder)
-    lefts, rights = [a for a, _ in pairs], [b for _, b in pairs]
-    texts = as_texts([*lefts, *rights])
+    lefts, rights = as_texts((a for a, _ in pairs), "left text"), as_texts((b for _, b in pairs), "right text")
     require_content(lefts, "left text")
     require_content(rights, "right text")
-    vectors = encoder.encode(texts, progress=progress)
+    vectors = encoder.encode([*lefts, *rights], progress=progress)
     scores = metrics.paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
     origin = Origin(encoder.name, vectors.fingerprint)
     return Results(
@@ -155,7 +154,7 @@ def _free_memory() -> int:
         return 4 * 2**30
 
 
-def _pair(position: int, pair: tuple[str, str]) -> tuple[str, str]:
-    if isinstance(pair, str) or len(pair) != 2:
-        raise InputError(f"item {position} is no pair of texts", fix='give pairs: [("a", "b"), ...]')
-    return pair[0], pair[1]
+def _pair(position: int, pair: Sequence[str]) -> tuple[str, str]:
+    if isinstance(pair, (tuple, list)) and len(pair) == 2:
+        return pair[0], pair[1]
+    raise InputError(f"item {position} is no pair of texts", fix='give pairs: [("a", "b"), ...]')

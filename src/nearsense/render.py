@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TextIO
@@ -39,6 +39,7 @@ class Page:
         cells: The rows of the table.
         title: A line above the table.
         note: A line below it: what a reader has to know.
+        groups: Pages that are shown one below the other instead: one for each query.
     """
 
     document: Any
@@ -63,11 +64,11 @@ def show(page: Page, form: Form | None = None, out: TextIO | None = None) -> Non
     _WRITERS[form](page, out)
 
 
-def comparison_page(comparisons: Results[Comparison]) -> Page:
-    """Pairs and their scores."""
+def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
+    """Pairs and their scores; `single` makes one JSON object of the only pair."""
     dicts = comparisons.to_dicts()
     return Page(
-        document=dicts[0] if len(dicts) == 1 else dicts,
+        document=dicts[0] if single else dicts,
         records=dicts,
         columns=("score>", "reading", "a", "b"),
         cells=[(f"{each.score:.4f}", each.reading.value, each.a, each.b) for each in comparisons],
@@ -145,37 +146,55 @@ def _write_table(page: Page, out: TextIO) -> None:
         if each.title:
             console.print(_printable(each.title), style="bold", markup=False)
         if each.cells:
-            console.print(_table(each.columns, each.cells))
+            _print_table(console, each)
         elif each.columns:
             console.print("nothing found", style="dim")
     if page.note:
         console.print(page.note, style="dim", markup=False)
 
 
-def _table(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> Any:
+def _print_table(console: Any, page: Page) -> None:
+    """The columns that fit, whole; how many do not is said."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
+    widths = [max(len(cell) for cell in column) + 2 for column in zip(page.columns, *page.cells, strict=True)]
+    fixed = [name.endswith(">") for name in page.columns]
+    room = console.width - sum(NARROWEST_TEXT for is_fixed in fixed if not is_fixed)
+    shown = []
+    for place, width in enumerate(widths):
+        room -= width if fixed[place] else 0
+        if room >= 0:
+            shown.append(place)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    for name in columns:
+    for place in shown:
+        name = page.columns[place]
         table.add_column(
             name.removesuffix(">"),
-            justify="right" if name.endswith(">") else "left",
-            no_wrap=name.endswith(">"),
+            justify="right" if fixed[place] else "left",
+            no_wrap=fixed[place],
             overflow="fold",
         )
-    for row in cells:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
-    return table
+    for row in page.cells:
+        table.add_row(*(Text(_printable(row[place])) for place in shown))
+    console.print(table)
+    if len(shown) < len(widths):
+        console.print(f"{len(widths) - len(shown):,} more columns: --csv or --json shows all", style="dim")
 
 
 def _printable(text: str) -> str:
-    """A text on one line without characters that steer a terminal."""
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text[:LONGEST_CELL])
+    """A text on one line, without characters that steer a terminal or the direction of writing."""
+    shown = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in BIDI else c for c in shown)
 
 
 LONGEST_CELL = 500
 """Characters of a text that a table shows; the other forms give all."""
+
+NARROWEST_TEXT = 24
+"""Columns of the terminal that a text gets at least."""
+
+BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _WRITERS = {Form.TABLE: _write_table, Form.JSON: _write_json, Form.JSONL: _write_jsonl, Form.CSV: _write_csv}

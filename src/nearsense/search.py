@@ -74,19 +74,18 @@ def search_many(
         >>> [hits[0].text for hits in found]
         ['a cat', 'a dog']
     """
-    _require_k(k)
-    documents = as_documents(corpus)
+    queries, documents = _asked(queries, k), as_documents(corpus)
     encoder = resolve(encoder)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
-    return search_vectors(queries, vectors, documents, k, encoder=encoder)
+    return search_vectors(queries, vectors, documents=documents, k=k, encoder=encoder)
 
 
 def search_vectors(
     queries: Iterable[str],
     vectors: Vectors,
+    *,
     documents: Sequence[Document] | None = None,
     k: int = 10,
-    *,
     encoder: Encoder | str | None = None,
 ) -> list[Results[Hit]]:
     """Search in vectors that were encoded before.
@@ -112,13 +111,11 @@ def search_vectors(
     """
     from nearsense import metrics
 
-    _require_k(k)
+    queries = _asked(queries, k)
     if documents is not None and len(documents) != len(vectors):
         raise InputError(
             f"{len(documents):,} documents, {len(vectors):,} vectors", fix="give one document for each vector"
         )
-    queries = as_texts(queries)
-    require_content(queries, "query")
     encoder = resolve(encoder)
     asked = encoder.encode(queries, role="query")
     asked.require_same_model(vectors)
@@ -138,6 +135,7 @@ def rank(
     k: int | None = None,
     *,
     encoder: Encoder | str | None = None,
+    progress: Progress = False,
 ) -> Results[Hit]:
     """All candidates by how near they are to a reference, best first.
 
@@ -148,6 +146,7 @@ def rank(
         candidates: Strings or Documents.
         k: How many to return; None for all.
         encoder: An Encoder or a model's name; the default model without it.
+        progress: True for a bar on stderr, or a function called with (done, total).
 
     Raises:
         InputError: A text is empty or cannot be encoded, ids repeat, or k is below 1.
@@ -161,7 +160,8 @@ def rank(
           2  -0.10...  I enjoy hiking on weekends.
     """
     documents = as_documents(candidates)
-    return search(reference, documents, k=max(len(documents), 1) if k is None else k, encoder=encoder)
+    every = max(len(documents), 1)
+    return search(reference, documents, every if k is None else k, encoder=encoder, progress=progress)
 
 
 def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None) -> Hit:
@@ -171,6 +171,11 @@ def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None
     return Hit(rank, document.id, score, None, document.text or None, document.metadata)
 
 
-def _require_k(k: int) -> None:
-    if k < 1:
-        raise InputError(f"k={k} asks for no hits", fix="give k=1 or more")
+def _asked(queries: Iterable[str], k: int) -> list[str]:
+    """The queries, checked before anything costly is done for them."""
+    from nearsense.metrics.rows import from_one
+
+    from_one(k, "k")
+    texts = as_texts(queries, "query")
+    require_content(texts, "query")
+    return texts

@@ -28,7 +28,6 @@ class Settings:
         precision: In what arithmetic models run.
         threads: Processor cores to use; 0 is all.
         long: What happens to texts that exceed the model's limit.
-        offline: Never use the network.
         cache_dir: Compiled models and file hashes; safe to delete at any time.
     """
 
@@ -36,7 +35,6 @@ class Settings:
     precision: Precision = Precision.AUTO
     threads: int = 0
     long: Long = Long.WARN
-    offline: bool = False
     cache_dir: Path = field(default_factory=lambda: _folder("XDG_CACHE_HOME", ".cache"))
 
 
@@ -106,21 +104,17 @@ def _count(value: Any, *, name: str) -> int:
     return number
 
 
-def _switch(value: Any, *, name: str) -> bool:
-    word = str(value).lower()
-    if word not in _SWITCH:
-        raise InputError(f"{name}={value!r} is neither yes nor no", fix=f"for example {name} = true")
-    return _SWITCH[word]
+def _model(value: Any, *, name: str) -> str:
+    if not str(value).strip():
+        raise InputError("no model is named", fix=f"for example {name} = all-MiniLM-L6-v2")
+    return str(value)
 
-
-_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 _PARSERS: dict[str, Callable[[Any, str], Any]] = {
-    "model": lambda value, name: str(value),
+    "model": lambda value, name: _model(value, name=name),
     "precision": lambda value, name: parse(Precision, str(value), name=name),
     "threads": lambda value, name: _count(value, name=name),
     "long": lambda value, name: parse(Long, str(value), name=name),
-    "offline": lambda value, name: _switch(value, name=name),
     "cache_dir": lambda value, name: Path(value).expanduser(),
 }
 

@@ -10,11 +10,12 @@ from nearsense.types import Document
 __all__ = ["as_documents", "as_texts", "require_content"]
 
 
-def as_texts(texts: str | Iterable[str]) -> list[str]:
+def as_texts(texts: str | Iterable[str], what: str = "text") -> list[str]:
     """A list of encodable strings; one string is a list of one.
 
     Args:
         texts: A string, or strings. Empty ones are allowed: models encode them too.
+        what: What they are called in messages.
 
     Raises:
         InputError: An item is no string, or holds half a surrogate pair. The item's position is named.
@@ -23,11 +24,11 @@ def as_texts(texts: str | Iterable[str]) -> list[str]:
         >>> as_texts("hello")
         ['hello']
     """
-    items = [texts] if isinstance(texts, str) else list(texts)
+    items = [texts] if isinstance(texts, str) else _listed(texts, what)
     for position, text in enumerate(items):
         if not isinstance(text, str):
             raise InputError(
-                f"text {position} is {_kind(text)}, not a string",
+                f"{what} {position} is {_kind(text)}, not a string",
                 why="only strings have a meaning to compare",
                 fix="leave such rows out, or turn them into strings first",
             )
@@ -36,7 +37,7 @@ def as_texts(texts: str | Iterable[str]) -> list[str]:
                 text.encode()
             except UnicodeEncodeError as error:
                 raise InputError(
-                    f"text {position} holds a lone surrogate at character {error.start}",
+                    f"{what} {position} holds a lone surrogate at character {error.start}",
                     why="half of a UTF-16 pair is no character, no encoding can write it",
                     fix='clean it first: text.encode("utf-8", "replace").decode()',
                 ) from None
@@ -97,5 +98,14 @@ def as_documents(items: Iterable[str | Document]) -> list[Document]:
     return documents
 
 
+def _listed(items: Iterable[str], what: str) -> list[str]:
+    try:
+        return list(items)
+    except TypeError:
+        raise InputError(f"{what}s are {_kind(items)}, not strings", fix='give a list: ["one", "two"]') from None
+
+
 def _kind(item: object) -> str:
-    return "missing (NaN)" if item != item else "None" if item is None else f"of type {type(item).__name__}"
+    if isinstance(item, float) and item != item:
+        return "missing (NaN)"
+    return "None" if item is None else f"of type {type(item).__name__}"

@@ -1,7 +1,8 @@
 """The frozen types that cross rooms: what goes in, what comes out. Not how any of it is computed.
 
 Inside, arrays and whole batches travel (`Vectors`, `Neighbours`); at a door, one frozen dataclass per kind of
-result. Every result knows its `Origin` (model, metric, version), prints itself, and has `to_dict()`.
+result. Every result, or the list it comes in, knows its `Origin` (model, metric, version), prints itself, and has
+`to_dict()`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, SupportsIndex, TypeVar, cast, overload
 
 import numpy as np
 
@@ -168,7 +169,8 @@ class Vectors:
 
     Args:
         data: float32, shape (n, d); rows have unit length unless `normalize=False` was asked for.
-        fingerprint: SHA-256 (hex) of everything that decides a vector. Vectors compare only where it is equal.
+        fingerprint: SHA-256 (hex) of the model as it was run; `""` where it is not known. Vectors compare only
+            where it is known and equal.
         truncated: bool, shape (n,): the rows whose text was cut at the model's limit.
         model: The model's name, for messages.
     """
@@ -208,12 +210,24 @@ class Vectors:
         """Refuse to compare vectors of two models.
 
         Raises:
-            ModelMismatch: The fingerprints differ.
+            ModelMismatch: The fingerprints differ, or one is not known.
         """
-        if self.fingerprint != other.fingerprint:
+        self.require_made_by(other.model, other.fingerprint)
+
+    def require_made_by(self, model: str, fingerprint: str) -> None:
+        """Refuse vectors that another model made.
+
+        Args:
+            model: The model's name, for the message.
+            fingerprint: Its fingerprint.
+
+        Raises:
+            ModelMismatch: The fingerprints differ, or one is not known.
+        """
+        if self.fingerprint != fingerprint or not fingerprint:
+            mine, others = (print_[:12] or "no fingerprint" for print_ in (self.fingerprint, fingerprint))
             raise ModelMismatch(
-                f"vectors of two models: {self.model} ({self.fingerprint[:12]}) "
-                f"and {other.model} ({other.fingerprint[:12]})",
+                f"vectors of two models: {self.model} ({mine}) and {model} ({others})",
                 why="the same direction means something else in each; their scores would be noise",
                 fix="encode both sides with the same model and the same options",
             )
@@ -357,6 +371,16 @@ class Results(list[R], Generic[R]):
     def __init__(self, items: Iterable[R], origin: Origin, query: str | None = None) -> None:
         super().__init__(items)
         self.origin, self.query = origin, query
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Results[R]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> R | Results[R]:
+        """An item, or a part that still knows its origin."""
+        if isinstance(index, slice):
+            return Results(list(self)[index], self.origin, self.query)
+        return super().__getitem__(index)
 
     def __str__(self) -> str:
         return "\n".join(str(item) for item in self)

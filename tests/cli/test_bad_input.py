@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,22 @@ def test_a_bad_file_is_one_clear_error(run, tmp_path, name):
     file = tmp_path / name
     file.write_bytes(content)
     check(run("search", file, "query"), name, word)
+
+
+def test_a_table_on_standard_input_needs_its_format_named(run):
+    table = b"id,text\n1,hello there\n"
+    check(run("search", "-", "q", stdin=table), "id,text", "--format csv")
+    assert json.loads(run("search", "-", "q", "--format", "csv", stdin=table).out)["text"] == "hello there"
+
+
+def test_a_text_may_look_like_an_option(run):
+    assert json.loads(run("compare", "--json", "--", "--debug", "b").out)["a"] == "--debug"
+
+
+def test_a_folder_for_the_demo_that_cannot_be_made(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("demo", "-q", "-o", tmp_path / "file" / "x")
+    assert (done.code, done.err.splitlines()[0].split(":")[0]) == (2, "error")
 
 
 def test_no_such_file_and_a_directory(run, tmp_path):
@@ -111,7 +128,7 @@ def test_ten_megabytes_in_one_text_are_cut_with_a_word_not_in_silence(run, tmp_p
     done = run("search", file, "lorem", "-k", "1")
     assert done.code == 0
     assert "1 of 2 texts exceeds 256 tokens (longest " in done.err
-    check(run("search", file, "lorem", "--long", "error"), "text 0")
+    check(run("search", file, "lorem", "--long", "error"), "text 0", "--long chunk")
 
 
 def test_a_broken_or_missing_model_is_one_clear_error(run, tmp_path):
@@ -131,7 +148,7 @@ def test_nothing_half_written_is_left_behind(run, tmp_path, name):
     good = tmp_path / "good.csv"
     good.write_text("id,text\n1,hello\n")
     check(run("encode", good, "-o", tmp_path / "no" / "such" / name), "no")
-    check(run("encode", good, "-o", tmp_path / "out.docx"), "out.docx")
+    check(run("encode", good, "-o", tmp_path / "out.docx"), "out.docx", ".parquet")
     assert sorted(tmp_path.iterdir()) == sorted([*before, good])
 
 
@@ -168,7 +185,9 @@ def test_control_c_leaves_no_half_file_and_ends_with_130(tmp_path):
     file.write_text("\n".join(f"text number {i} " + "with many words " * 10 for i in range(20_000)))
     words = [sys.executable, "-m", "nearsense", "encode", str(file), "-o", str(out)]
     running = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    time.sleep(2.5)
+    while len(list(Path(f"/proc/{running.pid}/task").iterdir())) < 4:  # the engine's threads: it is at work
+        time.sleep(0.05)
+    time.sleep(1)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=30)
     assert running.returncode == 130

@@ -47,8 +47,14 @@ def test_compare_in_a_pipe_gives_a_line_of_json_a_pair(run, tmp_path):
 def test_compare_takes_the_columns_it_is_told(run, tmp_path):
     file = tmp_path / "pairs.csv"
     file.write_text("x,y,z\n1,rain,weather\n")
-    found = json.loads(run("compare", "--pairs", file, "--columns", "z,y", "--json").out)
+    (found,) = json.loads(run("compare", "--pairs", file, "--columns", "z,y", "--json").out)
     assert (found["a"], found["b"]) == ("weather", "rain")
+
+
+def test_pairs_of_a_file_are_a_list_also_when_there_is_one(run, tmp_path):
+    file = tmp_path / "pairs.csv"
+    file.write_text("a,b\nrain,weather\n")
+    assert [pair["b"] for pair in json.loads(run("compare", "--pairs", file, "--json").out)] == ["weather"]
 
 
 def test_search_gives_hits_with_ids_and_metadata(run, tickets):
@@ -157,6 +163,26 @@ def test_a_terminal_gets_a_table_without_steering_characters(monkeypatch):
     assert "\x1b[31m" not in out.getvalue()
     assert "[bold]not bold" in out.getvalue()
     assert "uncalibrated" in out.getvalue()
+
+
+def test_a_wide_table_shows_whole_columns_and_says_how_many_are_missing(monkeypatch):
+    from nearsense.render import Form, matrix_page, show
+    from nearsense.types import Matrix, Origin
+
+    monkeypatch.setenv("COLUMNS", "80")
+    out = io.StringIO()
+    scores = np.full((40, 40), 0.55, np.float32)
+    show(matrix_page(Matrix(scores, tuple(f"label {i}" for i in range(40)), Origin("m", "f"))), Form.TABLE, out)
+    first = next(line for line in out.getvalue().splitlines() if "label 0" in line)
+    shown = first.split()[3:]
+    assert set(shown) == {"0.55"}
+    assert f"{40 - len(shown)} more columns" in out.getvalue()
+
+
+def test_stored_vectors_need_no_model_for_a_matrix(run, tickets, tmp_path, monkeypatch):
+    run("encode", tickets, "-o", tmp_path / "out.npy")
+    monkeypatch.setenv("NEARSENSE_MODEL", "not-there")
+    assert run("matrix", tmp_path / "out.npy", "--json").code == 0
 
 
 def test_settings_of_the_environment_reach_the_command(run, monkeypatch):

@@ -60,8 +60,16 @@ def test_head_is_silent_but_still_tells_which(encoder):
 
 
 def test_error_names_the_text_and_its_length(encoder):
-    with pytest.raises(TextTooLong, match="text 1 has 302 tokens"):
-        encoder.encode(["short", LONG], long="error")
+    with pytest.raises(TextTooLong, match="text 3 has 302 tokens"):
+        encoder.encode(["short", "short", "other", LONG, LONG], long="error")
+
+
+def test_loading_with_another_policy_for_long_texts_compiles_nothing_anew(encoder):
+    other = ns.load(long="error")
+    assert other._engine is encoder._engine
+    with pytest.raises(TextTooLong):
+        other.encode([LONG])
+    assert encoder.encode([LONG], long="head").truncated.all()
 
 
 def test_a_text_of_exactly_the_limit_is_not_cut(encoder):
@@ -139,6 +147,13 @@ def test_a_prompt_is_put_before_the_text_of_its_role(tmp_path):
     asked, plain = model.encode("w1 w2", role="query").data, model.encode("w7 w1 w2").data
     np.testing.assert_allclose(asked, plain, atol=1e-6)
     np.testing.assert_allclose(model.encode("w1", role="passage").data, model.encode("w1").data, atol=1e-6)
+
+
+def test_prompts_are_found_under_the_names_that_folders_use(tmp_path):
+    folder = tiny_bert(tmp_path / "document")
+    (folder / "config_sentence_transformers.json").write_text('{"prompts": {"document": "w7 ", "other": "w9 "}}')
+    model = ns.load(str(folder), precision="f32")
+    np.testing.assert_allclose(model.encode("w1", role="passage").data, model.encode("w7 w1").data, atol=1e-6)
 
 
 def test_several_threads_may_encode_at_once(encoder):

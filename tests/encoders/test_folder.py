@@ -31,7 +31,7 @@ def test_three_files_hold_three_limits_and_the_right_one_wins():
 
 def test_a_path_is_a_model_named_after_its_folder(tmp_path):
     folder = find(str(tiny_bert(tmp_path / "mine")))
-    assert (folder.name, folder.max_tokens, folder.pooling, folder.normalize) == ("mine", 48, Pooling.MEAN, True)
+    assert (folder.name, folder.max_tokens, folder.pooling) == ("mine", 48, Pooling.MEAN)
 
 
 def test_the_cache_of_the_hub_is_searched(tmp_path, monkeypatch):

@@ -15,16 +15,21 @@ import click
 from nearsense._version import __version__
 from nearsense.cli import demo, encode, find, models, texts
 from nearsense.encoders import TruncationWarning
-from nearsense.errors import NearsenseError
+from nearsense.errors import NearsenseError, TextTooLong
 
 __all__ = ["cli", "main"]
 
 BAD_INPUT, INTERNAL, INTERRUPTED = 2, 70, 130
 
+FIXES: dict[type[NearsenseError], str] = {
+    TextTooLong: "--long chunk reads all of each text, --long head its head only"
+}
+"""What to type here where the library says what to write."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="nearsense")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; may stand anywhere.")
 def cli(debug: bool) -> None:
     """Find texts that are near in sense.
 
@@ -44,9 +49,12 @@ def main() -> None:
     """Run the command; errors become three lines and an exit code."""
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", TruncationWarning)
-    debug = "--debug" in sys.argv[1:]
+    words = sys.argv[1:]
+    options = words[: words.index("--")] if "--" in words else words
+    debug = "--debug" in options
     try:
-        sys.exit(cli.main(args=[word for word in sys.argv[1:] if word != "--debug"], standalone_mode=False))
+        rest = words[len(options) :]
+        sys.exit(cli.main([word for word in options if word != "--debug"] + rest, standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(BAD_INPUT)
@@ -56,10 +64,10 @@ def main() -> None:
     except NearsenseError as error:
         if debug:
             raise
-        _say("error", error.what, error.why, error.fix)
+        _say("error", error.what, error.why, FIXES.get(type(error), error.fix))
         sys.exit(BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted", "nothing was written")
+        _say("interrupted", "nothing half written is left")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         _close_quietly()

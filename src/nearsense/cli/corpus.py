@@ -25,7 +25,7 @@ class Corpus:
 def corpus_of(
     file: str,
     options: dict[str, Any],
-    encoder: Encoder,
+    load: Callable[[], Encoder],
     quiet: bool,
     *,
     check: Callable[[int], None] = lambda rows: None,
@@ -36,13 +36,13 @@ def corpus_of(
     Args:
         file: A path, or - for standard input.
         options: What click parsed; the options of `document_options` are taken out.
-        encoder: Encodes what has no vector yet.
+        load: Gives the encoder for what has no vector yet.
         quiet: No progress bar.
         check: Called with the number of documents before they are encoded.
-        same_model: Whether stored vectors must be of `encoder`'s model.
+        same_model: Whether stored vectors must be of that encoder's model.
 
     Raises:
-        ModelMismatch: FILE holds vectors of another model than `encoder`.
+        ModelMismatch: FILE holds vectors of another model than that encoder's.
     """
     from nearsense.files import documents
 
@@ -51,7 +51,8 @@ def corpus_of(
     if table.vectors is not None:
         check(len(table))
         if same_model:
-            _require_same(encoder, table.vectors)
+            encoder = load()
+            table.vectors.require_made_by(encoder.name, encoder.fingerprint)
         if text is None and "text" not in table.columns:
             return Corpus(_unnamed(table.columns, len(table)), table.vectors)
     found = documents(table, text=text, id=id_, skip_empty=skip_empty)
@@ -61,12 +62,7 @@ def corpus_of(
         return Corpus(found.items, table.vectors if not found.skipped else table.vectors.take(found.rows))
     check(len(found.items))
     texts = (document.text for document in found.items)
-    return Corpus(found.items, encoder.encode(texts, role="passage", progress=not quiet))
-
-
-def _require_same(encoder: Encoder, stored: Vectors) -> None:
-    none = stored.take([])
-    Vectors(none.data, encoder.fingerprint, none.truncated, encoder.name).require_same_model(stored)
+    return Corpus(found.items, load().encode(texts, role="passage", progress=not quiet))
 
 
 def _unnamed(columns: dict[str, list[Any]], rows: int) -> list[Document]:

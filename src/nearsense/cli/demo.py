@@ -63,7 +63,7 @@ def demo(output: str, quiet: bool, **options: object) -> None:
 
     started = time.monotonic()
     console = Console(highlight=False)
-    encoder = encoder_of(options)
+    encoder = encoder_of(options)()
     console.rule("[bold]Questions in plain words", align="left")
     _questions(console, encoder, quiet)
     console.rule("[bold]Pairs of texts", align="left")
@@ -107,7 +107,7 @@ def _questions(console: Console, encoder: Encoder, quiet: bool) -> None:
         style="dim",
     )
     for question, hits in zip(
-        QUESTIONS, search_vectors(QUESTIONS, vectors, documents, k=2, encoder=encoder), strict=True
+        QUESTIONS, search_vectors(QUESTIONS, vectors, documents=documents, k=2, encoder=encoder), strict=True
     ):
         shared = jaccard(question, texts)
         best = documents[int(shared.argmax())]
@@ -126,19 +126,25 @@ def _pairs(console: Console, encoder: Encoder) -> None:
     from nearsense.compare import compare_pairs
     from nearsense.render import Form, comparison_page, show
 
-    show(comparison_page(compare_pairs(PAIRS, encoder=encoder)), Form.TABLE)
+    show(comparison_page(compare_pairs(PAIRS, encoder=encoder), single=False), Form.TABLE)
 
 
 def _heatmap(console: Console, encoder: Encoder, folder: Path) -> None:
+    from nearsense._optional import require
     from nearsense.compare import matrix
-    from nearsense.errors import MissingExtra
+    from nearsense.errors import FileError, MissingExtra
     from nearsense.plots import heatmap
 
-    result = matrix(PHRASES, encoder=encoder)
+    try:
+        require("matplotlib", extra="plots", purpose="drawing the heatmap")
+    except MissingExtra as error:
+        console.print(f"No picture: {error.what}. {error.fix}\n", markup=False)
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        heatmap(result, folder / "heatmap.png", title="Eight messages of customers")
-    except MissingExtra as error:
-        console.print(f"No picture: {error.what}. {error.fix}", markup=False)
-        return
+    except OSError as error:
+        raise FileError(
+            f"{folder} cannot be made", why=error.strerror or "", fix="name another --output"
+        ) from None
+    heatmap(matrix(PHRASES, encoder=encoder), folder / "heatmap.png", title="Eight messages of customers")
     console.print(f"{folder / 'heatmap.png'}: {len(PHRASES)} messages of customers; the pairs stand out.\n")

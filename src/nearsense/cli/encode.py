@@ -29,17 +29,14 @@ def encode(file: str, output: str, quiet: bool, **options: Any) -> None:
       nearsense search tickets.parquet "my screen freezes"
     """
     from nearsense.cli.corpus import corpus_of
-    from nearsense.files import write_vectors
+    from nearsense.files import require_vectors_target, write_vectors
 
-    encoder = encoder_of(options)
-    corpus = corpus_of(file, options, encoder, quiet)
+    require_vectors_target(output)
+    corpus = corpus_of(file, options, encoder_of(options), quiet)
     ids = [document.id for document in corpus.documents]
     texts = [document.text for document in corpus.documents]
     write_vectors(output, corpus.vectors, ids=ids, texts=texts)
-    rows, dimension = corpus.vectors.data.shape
-    sys.stderr.write(
-        f"{output}: {rows:,} vectors of {dimension} dimensions by {encoder.name} ({encoder.fingerprint[:12]})\n"
-    )
+    sys.stderr.write(f"{output}: {corpus.vectors!r}\n")
 
 
 COMMANDS = (encode,)

@@ -35,10 +35,10 @@ def search(file: str, query: tuple[str, ...], k: int, form: str | None, quiet: b
     from nearsense.render import hits_page, show
     from nearsense.search import search_vectors
 
-    encoder = encoder_of(options)
-    corpus = corpus_of(file, options, encoder, quiet)
+    load = encoder_of(options)
+    corpus = corpus_of(file, options, load, quiet)
     show(
-        hits_page(search_vectors(query, corpus.vectors, corpus.documents, k, encoder=encoder)),
+        hits_page(search_vectors(query, corpus.vectors, documents=corpus.documents, k=k, encoder=load())),
         form_of(form),
     )
 

@@ -60,7 +60,7 @@ output_options = _all(
 """A table on a terminal and JSON lines in a pipe, unless asked otherwise."""
 
 source_options = _all(
-    click.option("--format", metavar="NAME", help="Format of FILE: txt, csv, tsv, json, jsonl, parquet, npy."),
+    click.option("--format", metavar="NAME", help="Format of FILE, where its name does not tell: csv, jsonl, ..."),
     click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Encoding of FILE."),
 )
 """How a file is read."""
@@ -74,12 +74,16 @@ document_options = _all(
 """How a file's rows become documents."""
 
 
-def encoder_of(options: dict[str, Any]) -> Encoder:
-    """Take the options of `model_options` out of `options` and load the encoder that they describe."""
-    from nearsense.encoders import load
+def encoder_of(options: dict[str, Any]) -> Callable[[], Encoder]:
+    """Take the options of `model_options` out of `options`; the result loads the encoder that they describe."""
+    model, chosen = options.pop("model"), {name: options.pop(name) for name in ("precision", "threads", "long")}
 
-    names = ("precision", "threads", "long")
-    return load(options.pop("model"), **{name: options.pop(name) for name in names})
+    def load() -> Encoder:
+        from nearsense.encoders import load
+
+        return load(model, **chosen)
+
+    return load
 
 
 def form_of(form: str | None) -> Form | None:

@@ -57,8 +57,8 @@ def compare(
         from nearsense.files import text_pairs
 
         pairs = text_pairs(read(file, options), columns=_two(columns))
-    comparisons = compare_pairs(pairs, encoder=encoder_of(options), progress=not quiet)
-    show(comparison_page(comparisons), form_of(form))
+    comparisons = compare_pairs(pairs, encoder=encoder_of(options)(), progress=not quiet)
+    show(comparison_page(comparisons, single=file is None), form_of(form))
 
 
 @click.command()
@@ -82,10 +82,10 @@ def rank(reference: str, file: str, k: int | None, form: str | None, quiet: bool
     from nearsense.render import hits_page, show
     from nearsense.search import search_vectors
 
-    encoder = encoder_of(options)
-    corpus = corpus_of(file, options, encoder, quiet)
+    load = encoder_of(options)
+    corpus = corpus_of(file, options, load, quiet)
     every = max(len(corpus.documents), 1)
-    hits = search_vectors([reference], corpus.vectors, corpus.documents, k or every, encoder=encoder)
+    hits = search_vectors([reference], corpus.vectors, documents=corpus.documents, k=k or every, encoder=load())
     show(hits_page(hits, asked="reference"), form_of(form))
 
 

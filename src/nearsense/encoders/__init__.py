@@ -47,10 +47,14 @@ def load(
         >>> load("all-MiniLM-L6-v2").dimension
         384
     """
+    from dataclasses import replace
+
     from nearsense.settings import load_settings
+    from nearsense.types import Long
 
     settings = load_settings(model=name, precision=precision, threads=threads, long=long, cache_dir=cache_dir)
-    return _load(settings)
+    encoder = _load(replace(settings, long=Long.WARN))
+    return encoder if settings.long is Long.WARN else encoder.with_long(settings.long)
 
 
 def resolve(encoder: Encoder | str | None) -> Encoder:
@@ -91,5 +95,4 @@ def _load(settings: Settings) -> TokenEncoder:
         tokenizer=tokenizer,
         engine=runner,
         identity={"files": hashes, "architecture": transformer.identity(folder.config)},
-        long=settings.long,
     )

@@ -30,7 +30,7 @@ class Encoder(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of everything that decides a vector."""
+        """SHA-256 (hex) of the model as it is run; vectors compare where it is equal."""
         ...  # pragma: no cover
 
     def encode(

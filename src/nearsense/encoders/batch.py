@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from copy import copy
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -51,7 +52,6 @@ class TokenEncoder:
         tokenizer: Text to ids.
         engine: Ids to vectors.
         identity: Everything else that decides a vector, as JSON values: hashes of the files.
-        long: What `encode` does with long texts unless told otherwise.
     """
 
     def __init__(
@@ -65,10 +65,9 @@ class TokenEncoder:
         tokenizer: Tokenizer,
         engine: Engine,
         identity: Mapping[str, object],
-        long: Long = Long.WARN,
     ) -> None:
         self.name, self.dimension, self.max_tokens = name, dimension, max_tokens
-        self._prompts, self._long = dict(prompts), long
+        self._prompts, self._long = dict(prompts), Long.WARN
         self._tokenizer, self._engine = tokenizer, engine
         self._identity = {
             **identity,
@@ -80,9 +79,18 @@ class TokenEncoder:
     def __repr__(self) -> str:
         return f"Encoder({self.name!r}, {self.dimension} dimensions, {self.max_tokens} tokens at most)"
 
+    def with_long(self, long: Long) -> TokenEncoder:
+        """The same encoder, which does `long` with long texts where a call does not say."""
+        other = copy(self)
+        other._long = long
+        return other
+
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over weights, tokenizer, pooling, normalisation, maximum length and prompts."""
+        """SHA-256 (hex) over weights, tokenizer, pooling, normalisation, maximum length and prompts.
+
+        Precision, role and what happens to long texts are not part of it: such vectors still compare.
+        """
         return self._fingerprint(normalize=True)
 
     def _fingerprint(self, *, normalize: bool) -> str:
@@ -140,12 +148,15 @@ class TokenEncoder:
         if batch_tokens < 1:
             raise InputError(f"batch_tokens={batch_tokens} is too small", fix=f"for example {BATCH_TOKENS}")
         texts = as_texts(texts)
-        unique = list(dict.fromkeys(texts))
+        places: dict[str, int] = {}
+        rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
+        unique = list(places)
         result = np.zeros((len(unique), self.dimension), np.float32)
         lengths = np.zeros(len(unique), np.int64)
+        requests = self._requests(unique, prompt, policy, batch_tokens, rows, lengths)
         with (
             tracked(len(unique), "texts", progress) as update,
-            closing(self._engine.run(self._requests(unique, prompt, policy, batch_tokens, lengths))) as answers,
+            closing(self._engine.run(requests)) as answers,
         ):
             done = 0.0
             for request, vectors in answers:
@@ -158,8 +169,6 @@ class TokenEncoder:
         if normalize:
             result = unit_length(result, zero="keep")
         cut = lengths > self.max_tokens
-        where = dict(zip(unique, range(len(unique)), strict=True))
-        rows = np.fromiter((where[text] for text in texts), np.int64, len(texts))
         if policy is Long.WARN and cut.any():
             warnings.warn(_excess(lengths[rows], self.max_tokens), TruncationWarning, stacklevel=2)
         truncated = np.zeros(len(texts), np.bool_) if policy is Long.CHUNK else cut[rows]
@@ -172,10 +181,15 @@ class TokenEncoder:
         prompt: str,
         policy: Long,
         batch_tokens: int,
+        rows: NDArray[np.int64],
         lengths: NDArray[np.int64],
     ) -> Iterator[Request]:
-        """Tokenize and pack, a slice of texts at a time; notes each text's length in tokens in `lengths`."""
-        limit = self.max_tokens - self._tokenizer.specials
+        """Tokenize and pack, a slice of texts at a time; notes each text's length in tokens in `lengths`.
+
+        `rows` tells for each of the caller's texts which of `texts` it is.
+        """
+        specials = self._tokenizer.specials
+        limit = self.max_tokens - specials
         for first in range(0, len(texts), SLICE):
             part = (
                 [prompt + text for text in texts[first : first + SLICE]]
@@ -183,9 +197,9 @@ class TokenEncoder:
                 else texts[first : first + SLICE]
             )
             tokens = self._tokenizer(part)
-            lengths[first : first + len(part)] = tokens.lengths + self._tokenizer.specials
+            lengths[first : first + len(part)] = tokens.lengths + specials
             if policy is Long.ERROR and (tokens.lengths > limit).any():
-                raise _too_long(lengths[: first + len(part)], self.max_tokens)
+                raise _too_long(lengths[rows], self.max_tokens)
             spans = (windows if policy is Long.CHUNK else heads)(tokens.starts, tokens.lengths, limit)
             framed = self._tokenizer.framed(tokens, spans.starts, spans.lengths)
             yield from pack(framed, spans.owners + first, spans.shares, batch_tokens)

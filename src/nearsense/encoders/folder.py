@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nearsense.encoders.catalog import ModelCard, card_of
+from nearsense.encoders.catalog import CATALOG, ModelCard, card_of
 from nearsense.encoders.hashes import FileHashes
 from nearsense.encoders.pooling import Pooling
 from nearsense.errors import BrokenModel, ModelNotFound, UnsupportedModel
@@ -31,6 +31,9 @@ _POOLINGS = {
     "pooling_mode_max_tokens": Pooling.MAX,
     "pooling_mode_lasttoken": Pooling.LAST,
 }
+_ROLES = {"query": "query", "passage": "passage", "document": "passage", "corpus": "passage"}
+"""What folders call the two sides of a search, and what that is here."""
+
 _MODULES = ("Transformer", "Pooling", "Normalize")
 
 
@@ -44,7 +47,6 @@ class ModelFolder:
         config: `config.json`: the architecture and its sizes.
         max_tokens: Texts beyond it are cut; special tokens included.
         pooling: Which tokens make the vector.
-        normalize: Whether the model itself ends with unit length.
         prompts: What is put before a text, by role.
         card: The catalogue's row, where there is one.
     """
@@ -54,7 +56,6 @@ class ModelFolder:
     config: Mapping[str, Any]
     max_tokens: int
     pooling: Pooling
-    normalize: bool
     prompts: Mapping[str, str]
     card: ModelCard | None
 
@@ -121,8 +122,6 @@ def find(name: str) -> ModelFolder:
 
 def installed() -> list[ModelFolder]:
     """Every model of the hub's cache and of installed packages that can be opened, by name."""
-    from nearsense.encoders.catalog import CATALOG
-
     names = [card.name for card in CATALOG]
     cached = sorted(folder.name[len("models--") :].replace("--", "/") for folder in _hub_cache().glob("models--*"))
     known = {card.hub for card in CATALOG}
@@ -179,8 +178,7 @@ def open_folder(path: Path, *, name: str, card: ModelCard | None = None) -> Mode
         config=config,
         max_tokens=min(int(limit) for limit in limits if limit) if any(limits) else 512,
         pooling=_pooling(path, modules),
-        normalize="Normalize" in kinds,
-        prompts={str(role): str(prompt) for role, prompt in prompts.items() if prompt},
+        prompts={_ROLES[name]: str(prompt) for name, prompt in prompts.items() if prompt and name in _ROLES},
         card=card,
     )
 

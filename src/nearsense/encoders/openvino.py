@@ -36,7 +36,7 @@ class Runner:
         pooling: What becomes of the vectors of a text's tokens.
         precision: `auto` is bf16 where the processor has it natively.
         threads: Cores to use; 0 is all.
-        cache_dir: Where compiled graphs are kept; None, or a folder that cannot be written, means nowhere.
+        cache_dir: Where compiled graphs are kept; a folder that cannot be written is no obstacle.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Runner:
         pooling: Pooling,
         precision: Precision,
         threads: int,
-        cache_dir: Path | None,
+        cache_dir: Path,
     ) -> None:
         import openvino
 
@@ -82,19 +82,19 @@ class Runner:
     def _side_by_side(
         self, requests: Iterator[Request]
     ) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
-        workers = int(self._model(THROUGHPUT).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
+        size = int(self._model(THROUGHPUT).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
         running: deque[tuple[Request, Future[NDArray[np.float32]]]] = deque()
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="nearsense")
+        workers = ThreadPoolExecutor(size, thread_name_prefix="nearsense")
         try:
             for request in requests:
-                running.append((request, pool.submit(self._infer, THROUGHPUT, request)))
-                if len(running) > 2 * workers:
+                running.append((request, workers.submit(self._infer, THROUGHPUT, request)))
+                if len(running) > 2 * size:
                     request, future = running.popleft()
                     yield request, future.result()
             for request, future in running:
                 yield request, future.result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            workers.shutdown(cancel_futures=True)
 
     def _infer(self, hint: str, request: Request) -> NDArray[np.float32]:
         idle = self._idle[hint]
@@ -121,7 +121,7 @@ class Runner:
                 }
                 if self._threads:
                     options["INFERENCE_NUM_THREADS"] = self._threads
-                if self._cache_dir is not None and _writable(self._cache_dir):
+                if _writable(self._cache_dir):
                     options["CACHE_DIR"] = str(self._cache_dir)
                 self._compiled[hint] = self._core.compile_model(self._graph, "CPU", options)
             return self._compiled[hint]

@@ -9,7 +9,7 @@ from nearsense.files.formats import Format
 from nearsense.files.reading import read_table
 from nearsense.files.table import Table
 from nearsense.files.target import atomic_write
-from nearsense.files.writing import write_table, write_vectors
+from nearsense.files.writing import require_vectors_target, write_table, write_vectors
 
 __all__ = [
     "Documents",
@@ -18,6 +18,7 @@ __all__ = [
     "atomic_write",
     "documents",
     "read_table",
+    "require_vectors_target",
     "text_pairs",
     "write_table",
     "write_vectors",

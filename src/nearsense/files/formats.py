@@ -126,7 +126,9 @@ def format_of(name: str, asked: str | None, allowed: Collection[Format] = tuple(
             raise FileError(
                 f"{name}: the extension says nothing about its format",
                 why=f"known are {known}, each also with .gz or .zst",
-                fix=f"rename it, or add --format {'|'.join(form for form in Format if form in allowed)}",
+                fix=f"rename it, or add --format {'|'.join(Format)}"
+                if len(allowed) == len(Format)
+                else f"end its name in one of {known}",
             )
         form = found
     if form not in allowed:
@@ -136,6 +138,23 @@ def format_of(name: str, asked: str | None, allowed: Collection[Format] = tuple(
             fix="choose another extension",
         )
     return form
+
+
+def header_of(content: bytes) -> str:
+    r"""The first line, where it looks like the header of a csv or tsv file; else "".
+
+    It does where it has a delimiter, all its cells are short words, and the second line has the delimiter too.
+
+    Example:
+        >>> header_of(b"id,text\n1,hello"), header_of(b"Hello, you\nand bye")
+        ('id,text', '')
+    """
+    first, second = [*content[:4096].decode("utf-8", "replace").splitlines(), "", ""][:2]
+    for delimiter in "\t,;|":
+        cells = first.split(delimiter)
+        if len(cells) > 1 and delimiter in second and all(cell.strip('"').isidentifier() for cell in cells):
+            return first
+    return ""
 
 
 def sniff(content: bytes) -> Format:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
 from nearsense.errors import FileError
-from nearsense.files.formats import Format, format_of, sniff
+from nearsense.files.formats import Format, format_of, header_of, sniff
 from nearsense.files.npy import read_npy
 from nearsense.files.parquet import read_parquet
 from nearsense.files.source import Source, open_source, translated
@@ -32,7 +32,8 @@ def read_table(
 
     The extension names the format; `.gz` and `.zst` are looked past, and both are also known by their first bytes.
     Standard input and pipes without `format` are told by their content: `[` begins json; `{` jsonl, or one json
-    document; parquet and npy have their magic; all else is txt, so csv needs `format="csv"`.
+    document; parquet and npy have their magic; all else is txt, unless its first line looks like a
+    table's header: then `format` is asked for.
 
     * txt: one text a line in the column "text"; blank lines are no texts.
     * csv: the header decides between `,` `;` tab and `|`. tsv: tabs. Where a file with tabs does not hold together
@@ -64,7 +65,14 @@ def read_table(
     with translated(source):
         if form is None:
             with source.open() as stream:
-                form = sniff(stream.read())
+                content = stream.read()
+                form = sniff(content)
+            if form is Format.TXT and (header := header_of(content)):
+                raise FileError(
+                    f"{source.name} begins with {header!r}",
+                    why="that looks like the header of a table, and nothing says which format it is",
+                    fix="add --format csv (or tsv), or --format txt if each line is a text",
+                )
         if form is Format.PARQUET:
             return read_parquet(source)
         if form is Format.NPY:

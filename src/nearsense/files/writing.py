@@ -18,7 +18,7 @@ from nearsense.files.target import atomic_write
 from nearsense.files.values import json_value
 from nearsense.types import Vectors
 
-__all__ = ["write_table", "write_vectors"]
+__all__ = ["require_vectors_target", "write_table", "write_vectors"]
 
 
 def write_table(
@@ -166,6 +166,23 @@ _WRITERS: dict[Format, Callable[[BinaryIO, Iterable[Mapping[str, Any]], Sequence
     Format.JSONL: _write_jsonl,
     Format.PARQUET: _write_parquet,
 }
+
+
+def require_vectors_target(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that `write_vectors` could not write to, before the vectors are made.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileError: Its extension names no format that holds vectors, or its folder is not there.
+    """
+    from pathlib import Path
+
+    format_of(str(path), None, _VECTOR_WRITERS)
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise FileError(f"{path} cannot be written", why=f"there is no folder {folder}", fix=f"mkdir -p {folder}")
 
 
 def write_vectors(
