@@ -22,7 +22,6 @@ def _own_cache(tmp_path_factory):
     patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
     patch.setenv("XDG_CONFIG_HOME", str(base / "config"))
     patch.setenv("HF_HUB_OFFLINE", "1")
-    patch.setenv("TOKENIZERS_PARALLELISM", "true")
     for name in [name for name in os.environ if name.startswith("NEARSENSE_") and name != "NEARSENSE_DATA"]:
         patch.delenv(name)
     yield

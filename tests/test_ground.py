@@ -34,7 +34,7 @@ def test_the_drawn_tree_is_the_tree():
         assert name in errors.__doc__
     above = {0: NearsenseError}
     for line in errors.__doc__.splitlines():
-        drawn = re.match(r"    ([│├└─ ]*)(\w+) (?:\((\w+)\) +)?\S", line)
+        drawn = re.match(r"    ([│├└─ ]*)(\w+) +(?:\((\w+)\) +)?\S", line)
         if drawn and drawn[1]:
             depth, kind = len(drawn[1]) // 4, getattr(errors, drawn[2])
             expected = (above[depth - 1], *([getattr(builtins, drawn[3])] if drawn[3] else []))

@@ -60,8 +60,13 @@ def test_a_log_gets_a_line_every_ten_seconds_with_rate_and_time_left(monkeypatch
 def test_an_error_in_the_work_passes_and_the_bar_goes_away(monkeypatch, clock):
     screen = Screen(True)
     monkeypatch.setattr("sys.stderr", screen)
-    with pytest.raises(KeyError), tracked(10, "texts", True) as update:
-        clock[0] += 5
-        update(5)
-        raise KeyError
+
+    def work():
+        with tracked(10, "texts", True) as update:
+            clock[0] += 5
+            update(5)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
     assert screen.getvalue().endswith("\x1b[2K")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas
 import pytest
 
 import nearsense as ns
@@ -54,6 +55,12 @@ def test_rank_returns_every_candidate_best_first():
     assert len(ns.rank("weather", CORPUS, k=2)) == 2
 
 
+def test_vectors_can_be_searched_with_plain_strings_as_documents(vectors):
+    hits = ns.search_vectors(["a kitten"], vectors, documents=iter(CORPUS), k=10**12)[0]
+    assert hits[0].text in (CORPUS[0], CORPUS[2])
+    assert len(hits) == len(CORPUS)
+
+
 def test_k_may_be_larger_than_the_corpus():
     assert len(ns.search("cat", CORPUS, k=99)) == len(CORPUS)
 
@@ -98,6 +105,13 @@ def test_stored_vectors_of_another_model_are_refused(tmp_path, vectors):
         (lambda: ns.search("x", CORPUS, k="3"), "k"),
         (lambda: ns.search_many(["x", 7], CORPUS), "query 1 is of type int"),
         (lambda: ns.matrix(7), "texts are of type int"),
+        (lambda: ns.search("x", {"a": 1}), "texts are of type dict"),
+        (lambda: ns.search("x", pandas.DataFrame({"text": CORPUS})), "texts are of type DataFrame"),
+        (lambda: ns.search("x", pandas.Series(["a", pandas.NA], dtype=object)), "text 1 is of type NAType"),
+        (lambda: ns.compare(pandas.Series(["a"]), "b"), "left text 0 is of type Series"),
+        (lambda: ns.search_vectors("x", np.eye(3)), "not Vectors"),
+        (lambda: ns.compare("a", "b", encoder=5), "encoder=5"),
+        (lambda: ns.load("  "), "no model is named"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_and_named(call, words):

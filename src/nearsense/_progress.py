@@ -1,4 +1,4 @@
-"""How far a piece of work is, on stderr, with rate and time left, once it takes more than a second. Not for results."""
+"""How far long work is, on stderr, with rate and time left. Not for results."""
 
 from __future__ import annotations
 

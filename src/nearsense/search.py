@@ -84,7 +84,7 @@ def search_vectors(
     queries: Iterable[str],
     vectors: Vectors,
     *,
-    documents: Sequence[Document] | None = None,
+    documents: Iterable[str | Document] | None = None,
     k: int = 10,
     encoder: Encoder | str | None = None,
 ) -> list[Results[Hit]]:
@@ -112,19 +112,26 @@ def search_vectors(
     from nearsense import metrics
 
     queries = _asked(queries, k)
-    if documents is not None and len(documents) != len(vectors):
+    if not isinstance(vectors, Vectors):
         raise InputError(
-            f"{len(documents):,} documents, {len(vectors):,} vectors", fix="give one document for each vector"
+            f"vectors are of type {type(vectors).__name__}, not Vectors",
+            why="only Vectors know which model made them",
+            fix="use what encoder.encode(...) returns",
+        )
+    known = None if documents is None else [_document(row, each) for row, each in enumerate(documents)]
+    if known is not None and len(known) != len(vectors):
+        raise InputError(
+            f"{len(known):,} documents, {len(vectors):,} vectors", fix="give one document for each vector"
         )
     encoder = resolve(encoder)
     asked = encoder.encode(queries, role="query")
     asked.require_same_model(vectors)
-    found = metrics.top_k(asked.data, vectors.data, k, metric=Metric.COSINE)
+    found = metrics.top_k(asked.data, vectors.data, min(k, max(len(vectors), 1)), metric=Metric.COSINE)
     origin = Origin(encoder.name, vectors.fingerprint)
     answers = []
     for query, rows, scores, count in zip(queries, found.ids, found.scores, found.counts, strict=True):
         best = zip(rows[:count].tolist(), scores[:count].tolist(), strict=True)
-        hits = (_hit(rank, row, score, documents) for rank, (row, score) in enumerate(best, 1))
+        hits = (_hit(rank, row, score, known) for rank, (row, score) in enumerate(best, 1))
         answers.append(Results(hits, origin, query))
     return answers
 
@@ -169,6 +176,10 @@ def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None
         return Hit(rank, str(row), score, None, None)
     document = documents[row]
     return Hit(rank, document.id, score, None, document.text or None, document.metadata)
+
+
+def _document(row: int, each: str | Document) -> Document:
+    return each if isinstance(each, Document) else Document(str(row), each)
 
 
 def _asked(queries: Iterable[str], k: int) -> list[str]:

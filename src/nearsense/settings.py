@@ -58,11 +58,7 @@ def load_settings(
     """
     environment = os.environ if environment is None else environment
     known = {each.name for each in fields(Settings)}
-    variables = {
-        name: environment[f"NEARSENSE_{name.upper()}"]
-        for name in known
-        if f"NEARSENSE_{name.upper()}" in environment
-    }
+    variables = {name: value for name in known if (value := environment.get(f"NEARSENSE_{name.upper()}"))}
     given = {name: value for name, value in flags.items() if value is not None}
     settings = Settings()
     for values, source in (
@@ -88,20 +84,23 @@ def _from_file(file: Path | None, environment: Mapping[str, str]) -> tuple[dict[
 
     try:
         return tomllib.loads(path.read_text("utf-8")), str(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: the settings cannot be read", why=str(error), fix='write TOML, e.g. precision = "f32"'
         ) from None
 
 
 def _count(value: Any, *, name: str) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = -1
-    if number < 0:
+    word = str(value)
+    if isinstance(value, float) or not (word.isascii() and word.isdecimal() and len(word) < 6):
         raise InputError(f"{name}={value!r} is not a whole number from 0 up", fix=f"for example {name} = 2")
-    return number
+    return int(word)
+
+
+def _path(value: Any, *, name: str) -> Path:
+    if not isinstance(value, (str, Path)) or "\0" in str(value):
+        raise InputError(f"{name}={value!r} is no folder", fix=f'for example {name} = "~/.cache/nearsense"')
+    return Path(os.path.expanduser(value))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
 
 
 def _model(value: Any, *, name: str) -> str:
@@ -115,7 +114,7 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "precision": lambda value, name: parse(Precision, str(value), name=name),
     "threads": lambda value, name: _count(value, name=name),
     "long": lambda value, name: parse(Long, str(value), name=name),
-    "cache_dir": lambda value, name: Path(value).expanduser(),
+    "cache_dir": lambda value, name: _path(value, name=name),
 }
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from nearsense.errors import InputError
 from nearsense.types import Document
+
+T = TypeVar("T")
 
 __all__ = ["as_documents", "as_texts", "require_content"]
 
@@ -80,7 +83,7 @@ def as_documents(items: Iterable[str | Document]) -> list[Document]:
         items = [items]
     documents = [
         item if isinstance(item, Document) else Document(id=str(position), text=item)
-        for position, item in enumerate(items)
+        for position, item in enumerate(_listed(items, "text"))
     ]
     texts = as_texts(document.text for document in documents)
     require_content(texts)
@@ -98,7 +101,13 @@ def as_documents(items: Iterable[str | Document]) -> list[Document]:
     return documents
 
 
-def _listed(items: Iterable[str], what: str) -> list[str]:
+def _listed(items: Iterable[T], what: str) -> list[T]:
+    if isinstance(items, Mapping) or hasattr(items, "columns"):
+        raise InputError(
+            f"{what}s are {_kind(items)}, not strings",
+            why="iterating it gives the names of its columns, not its texts",
+            fix='give one column: table["text"]',
+        )
     try:
         return list(items)
     except TypeError:

@@ -22,9 +22,12 @@ def run(monkeypatch, capsys):
     def run(*words, stdin: bytes = b"") -> Done:
         monkeypatch.setattr(sys, "argv", ["nearsense", *map(str, words)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
-        with pytest.raises(SystemExit) as stop:
+        code = 0
+        try:
             main()
+        except SystemExit as stop:
+            code = stop.code or 0
         captured = capsys.readouterr()
-        return Done(stop.value.code or 0, captured.out, captured.err)
+        return Done(code, captured.out, captured.err)
 
     return run

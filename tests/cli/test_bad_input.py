@@ -196,11 +196,59 @@ def test_control_c_leaves_no_half_file_and_ends_with_130(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
+def shell(line, cwd):
+    line = line.replace("nearsense ", f"{sys.executable} -m nearsense ")
+    return subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture
+def texts(tmp_path):
+    (tmp_path / "texts.txt").write_text("東京の天気\na cat\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", ["nearsense rank q texts.txt >/dev/full", "nearsense rank q texts.txt >&-"])
+def test_output_that_cannot_be_written_is_one_clear_error(texts, line):
+    done = shell(line, texts)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: standard output cannot be written")
+    assert len(done.stderr.splitlines()) == 3
+
+
+def test_a_pipe_gets_utf_8_whatever_the_locale(texts):
+    done = shell("PYTHONIOENCODING=ascii nearsense rank Tokyo texts.txt --json | cat", texts)
+    assert "東京の天気" in [hit["text"] for hit in json.loads(done.stdout)["hits"]]
+
+
+def test_vectors_in_parquet_are_searched_in_a_fresh_process(texts):
+    done = shell("nearsense encode texts.txt -o v.parquet && nearsense search v.parquet kitty -k 1", texts)
+    assert json.loads(done.stdout)["text"] == "a cat"
+
+
+def test_being_terminated_leaves_no_half_file(tmp_path):
+    file, out = tmp_path / "many.txt", tmp_path / "out.jsonl"
+    file.write_text("\n".join(f"text number {i} " + "with many words " * 10 for i in range(20_000)))
+    words = [sys.executable, "-m", "nearsense", "encode", str(file), "-o", str(out)]
+    running = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    time.sleep(2.5)
+    running.terminate()
+    running.communicate(timeout=30)
+    assert running.returncode == 143
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_texts_with_vectors_of_another_model_are_encoded_again(run, tmp_path):
+    file, other = tmp_path / "t.txt", tiny_bert(tmp_path / "other")
+    file.write_text("a cat\na dog\n")
+    run("encode", file, "-o", tmp_path / "old.jsonl", "--model", other)
+    assert run("search", tmp_path / "old.jsonl", "kitty").code == 2
+    assert run("encode", tmp_path / "old.jsonl", "-o", tmp_path / "new.jsonl").code == 0
+    assert json.loads(run("search", tmp_path / "new.jsonl", "kitty", "-k", "1").out)["text"] == "a cat"
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path):
     file = tmp_path / "some.txt"
     file.write_text("\n".join(f"text {i}" for i in range(3000)))
-    done = subprocess.run(
-        f"{sys.executable} -m nearsense rank q {file} | head -1", shell=True, capture_output=True, text=True
-    )
+    done = shell(f"nearsense rank q {file} | head -1", tmp_path)
+    assert done.returncode == 0
     assert json.loads(done.stdout)["rank"] == 1
     assert done.stderr == ""

@@ -202,3 +202,34 @@ def test_an_unwritable_or_damaged_cache_is_no_obstacle(tmp_path):
     ns.encoders._load.cache_clear()
     again = ns.load(folder, precision="f32", cache_dir=tmp_path / "cache").encode("w1").data
     np.testing.assert_array_equal(again, expected)
+
+
+def test_a_compiled_graph_that_was_damaged_is_made_again(tmp_path):
+    folder = str(tiny_bert(tmp_path / "m"))
+    expected = ns.load(folder, precision="f32", cache_dir=tmp_path / "cache").encode("w1 w2").data
+    (blob,) = (tmp_path / "cache").rglob("*.blob")
+    content = bytearray(blob.read_bytes())
+    content[len(content) // 4 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 4)
+    blob.unlink()
+    blob.write_bytes(content)
+    ns.encoders._load.cache_clear()
+    again = ns.load(folder, precision="f32", cache_dir=tmp_path / "cache").encode("w1 w2").data
+    np.testing.assert_array_equal(again, expected)
+    (blob,) = (tmp_path / "cache").rglob("*.blob")
+    assert blob.read_bytes() != content
+
+
+def test_a_forked_process_can_encode_too():
+    code = """
+import os, sys, warnings
+import nearsense as ns
+encoder = ns.load()
+texts = [f"text {i} and some more words" for i in range(2000)]
+expected = encoder.encode(texts).data
+warnings.simplefilter("ignore")
+child = os.fork()
+if child == 0:
+    os._exit(0 if (encoder.encode(texts).data * expected).sum(axis=1).min() > 0.999 else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

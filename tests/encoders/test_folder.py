@@ -91,6 +91,12 @@ def broken(folder, how):
         (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
     elif how == "a size is missing":
         (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "hidden_size"}))
+    elif how == "NaN weights":
+        from safetensors.numpy import load_file, save_file
+
+        tensors = load_file(weights)
+        tensors["embeddings.LayerNorm.weight"][:] = float("nan")
+        save_file(tensors, weights)
     elif how == "unknown module":
         (folder / "modules.json").write_text('[{"type": "evil.module.Code", "path": ""}]')
     elif how == "path out of the folder":
@@ -117,7 +123,7 @@ def broken(folder, how):
         ("unknown activation", ns.UnsupportedModel, "'swish'"),
         ("more layers than weights", ns.BrokenModel, "encoder.layer.8"),
         ("another width", ns.BrokenModel, "promises"),
-        ("a size is missing", ns.BrokenModel, "no hidden_size"),
+        ("a size is missing", ns.BrokenModel, "hidden_size=None"),
         ("unknown module", ns.UnsupportedModel, "'Code'"),
         ("path out of the folder", ns.BrokenModel, "outside"),
         ("tokenizer of another model", ns.BrokenModel, "different models"),
@@ -130,6 +136,56 @@ def test_a_folder_that_is_not_in_order_is_refused_with_a_sentence(tmp_path, how,
     assert words in str(caught.value)
     assert str(folder) in str(caught.value)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", "[]"), ("config.json", '"text"'), ("config.json", "{}"), ("config.json", "[" * 100_000),
+        ("sentence_bert_config.json", '{"max_seq_length": "abc"}'), ("sentence_bert_config.json", "[1]"),
+        ("sentence_bert_config.json", '{"max_seq_length": 2}'),
+        ("sentence_bert_config.json", '{"max_seq_length": -5}'),
+        ("sentence_bert_config.json", '{"max_seq_length": [7]}'), ("modules.json", '{"a": 1}'),
+        ("modules.json", "[1, 2]"), ("1_Pooling/config.json", "[]"), ("1_Pooling/config.json", "3"),
+        ("config_sentence_transformers.json", '{"prompts": 5}'), ("config_sentence_transformers.json", "[]"),
+    ],
+)  # fmt: skip
+def test_json_of_another_form_is_an_error_that_names_the_folder(tmp_path, file, content):
+    folder = tiny_bert(tmp_path / "model")
+    (folder / file).write_text(content)
+    with pytest.raises(ns.ModelError, match="model"):
+        ns.load(str(folder))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_attention_heads": 0}, {"num_attention_heads": 5}, {"num_attention_heads": 4.5},
+     {"num_hidden_layers": -1}, {"hidden_size": "32"}, {"layer_norm_eps": None}, {"vocab_size": True}],
+)  # fmt: skip
+def test_sizes_that_cannot_be_are_refused(tmp_path, changes):
+    folder = tiny_bert(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(ns.BrokenModel, match=r"config\.json"):
+        ns.load(str(folder))
+
+
+def test_weights_that_give_no_number_are_blamed_on_the_model(tmp_path):
+    folder = broken(tiny_bert(tmp_path / "model"), "NaN weights")
+    with pytest.raises(ns.BrokenModel, match="model gives no finite vector for 2 texts"):
+        ns.load(str(folder), precision="f32").encode(["w1", "w2"])
+
+
+def test_one_broken_folder_in_the_cache_does_not_hide_the_others(tmp_path, monkeypatch):
+    from nearsense.encoders.folder import installed
+
+    root = tmp_path / "hub" / "models--someone--broken"
+    tiny_bert(root / "snapshots" / "abc")
+    (root / "snapshots" / "abc" / "modules.json").write_text("[1]")
+    (root / "refs").mkdir()
+    (root / "refs" / "main").write_text("abc")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert [folder.name for folder in installed()] == ["all-MiniLM-L6-v2"]
 
 
 def test_a_name_that_is_nowhere_says_where_was_looked_and_touches_no_network(monkeypatch):
@@ -165,3 +221,13 @@ def test_hashes_are_remembered_by_the_identity_of_the_file(tmp_path):
     file.write_bytes(b"two!")
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert hashes.sha256(file) == hashlib.sha256(b"two!").hexdigest()
+
+
+def test_a_wrong_hash_that_was_remembered_does_not_condemn_the_model(tmp_path):
+    from nearsense.encoders.hashes import FileHashes
+
+    folder, hashes = find("all-MiniLM-L6-v2"), FileHashes(tmp_path)
+    folder.verified_hashes(hashes)
+    remembered = json.loads((tmp_path / "file-hashes.json").read_text())
+    (tmp_path / "file-hashes.json").write_text(json.dumps(dict.fromkeys(remembered, "0" * 64)))
+    assert folder.verified_hashes(hashes) == dict(folder.card.sha256)

@@ -1,11 +1,15 @@
 """The command `nearsense`: what is typed becomes a call of a verb. Nothing is computed here.
 
 Exit codes: 0 fine; 1 findings (for commands that look for them); 2 wrong use or bad input; 70 a fault of nearsense
-itself; 130 interrupted.
+itself; 130 interrupted; 143 terminated.
 """
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import signal
 import sys
 import warnings
 from typing import Any
@@ -49,48 +53,84 @@ def main() -> None:
     """Run the command; errors become three lines and an exit code."""
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", TruncationWarning)
+    signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:]
     options = words[: words.index("--")] if "--" in words else words
     debug = "--debug" in options
+    words = [word for word in options if word != "--debug"] + words[len(options) :]
     try:
-        rest = words[len(options) :]
-        sys.exit(cli.main([word for word in options if word != "--debug"] + rest, standalone_mode=False))
+        _prepare_output()
+        with cli.make_context("nearsense", words) as context:
+            cli.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        click.echo(error.format_message(), err=True)
         sys.exit(BAD_INPUT)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except NearsenseError as error:
-        if debug:
-            raise
-        _say("error", error.what, error.why, FIXES.get(type(error), error.fix))
+        _say("error", error.format_message(), fix=_usage(error))
         sys.exit(BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted", "nothing half written is left")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        _close_quietly()
-    except MemoryError:
-        if debug:
-            raise
-        _say(
-            "error",
-            "out of memory",
-            "the work needs more than this machine has free",
-            "give fewer texts at a time",
-        )
-        sys.exit(BAD_INPUT)
+        _forget_output()  # the reader of our output went away (`| head`): that is no error
     except Exception as error:
         if debug:
             raise
-        _say(
-            "error",
-            f"{type(error).__name__}: {error}",
-            "this is a fault of nearsense, not of your input",
-            "run it again with --debug and report what it prints",
-        )
-        sys.exit(INTERNAL)
+        code, *lines = _explained(error)
+        if isinstance(error, OSError):
+            _forget_output()
+        _say("error", *lines)
+        sys.exit(code)
+
+
+def _explained(error: Exception) -> tuple[int, str, str, str]:
+    """The exit code of an error, and what, why and fix."""
+    if isinstance(error, NearsenseError):
+        return BAD_INPUT, error.what, error.why, FIXES.get(type(error), error.fix)
+    if isinstance(error, MemoryError):
+        return BAD_INPUT, "out of memory", "this machine has not enough of it free", "give fewer texts at a time"
+    if isinstance(error, OSError) and error.filename is None:
+        why = error.strerror or str(error)
+        return BAD_INPUT, "standard output cannot be written", why, "send it elsewhere, or free some space"
+    return (
+        INTERNAL,
+        f"{type(error).__name__}: {error}",
+        "this is a fault of nearsense, not of your input",
+        "run it again with --debug and report what it prints",
+    )
+
+
+def _usage(error: click.ClickException) -> str:
+    """What to type after wrong use."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "nearsense"
+    hint = "; put -- before texts that begin with -" if isinstance(error, click.NoSuchOption) else ""
+    return f"{path} --help{hint}"
+
+
+def _terminate(signal_: int, frame: object) -> None:
+    """SIGTERM cleans up as Ctrl-C does."""
+    raise SystemExit(128 + signal_)
+
+
+def _prepare_output() -> None:
+    """Pipes and files get UTF-8 whatever the locale; a terminal gets what it can show."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "it is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
+
+
+def _forget_output() -> None:
+    """Let nothing that is still to be written fail at the end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
 
 
 def _say(kind: str, what: str, why: str = "", fix: str = "") -> None:
@@ -108,11 +148,3 @@ def _show_warning(message: Warning | str, category: type[Warning], *_where: Any,
     _say(
         "warning", str(message), fix="--long chunk reads all of each text" if category is TruncationWarning else ""
     )
-
-
-def _close_quietly() -> None:
-    """The reader of our output went away (`| head`): that is no error."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(0)

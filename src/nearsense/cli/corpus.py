@@ -30,6 +30,7 @@ def corpus_of(
     *,
     check: Callable[[int], None] = lambda rows: None,
     same_model: bool = True,
+    anew: bool = False,
 ) -> Corpus:
     """Read FILE with the options of `document_options`, and encode it unless it holds vectors.
 
@@ -40,6 +41,7 @@ def corpus_of(
         quiet: No progress bar.
         check: Called with the number of documents before they are encoded.
         same_model: Whether stored vectors must be of that encoder's model.
+        anew: Whether texts with vectors of another model are encoded again.
 
     Raises:
         ModelMismatch: FILE holds vectors of another model than that encoder's.
@@ -48,19 +50,22 @@ def corpus_of(
 
     table = read(file, options)
     text, id_, skip_empty = (options.pop(name) for name in ("text", "id_", "skip_empty"))
-    if table.vectors is not None:
-        check(len(table))
-        if same_model:
-            encoder = load()
-            table.vectors.require_made_by(encoder.name, encoder.fingerprint)
-        if text is None and "text" not in table.columns:
-            return Corpus(_unnamed(table.columns, len(table)), table.vectors)
+    stored = table.vectors
+    if stored is not None:
+        unnamed = text is None and "text" not in table.columns
+        if same_model and not (anew and not unnamed):
+            stored.require_made_by(load().name, load().fingerprint)
+        if anew and stored.fingerprint != load().fingerprint:
+            stored = None
+        elif unnamed:
+            check(len(table))
+            return Corpus(_unnamed(table.columns, len(table)), stored)
     found = documents(table, text=text, id=id_, skip_empty=skip_empty)
     if found.skipped:
         sys.stderr.write(f"warning: left out {found.skipped:,} of {len(table):,} rows without text\n")
-    if table.vectors is not None:
-        return Corpus(found.items, table.vectors if not found.skipped else table.vectors.take(found.rows))
     check(len(found.items))
+    if stored is not None:
+        return Corpus(found.items, stored.take(found.rows) if found.skipped else stored)
     texts = (document.text for document in found.items)
     return Corpus(found.items, load().encode(texts, role="passage", progress=not quiet))
 

@@ -32,10 +32,12 @@ def encode(file: str, output: str, quiet: bool, **options: Any) -> None:
     from nearsense.files import require_vectors_target, write_vectors
 
     require_vectors_target(output)
-    corpus = corpus_of(file, options, encoder_of(options), quiet)
+    corpus = corpus_of(file, options, encoder_of(options), quiet, anew=True)
     ids = [document.id for document in corpus.documents]
     texts = [document.text for document in corpus.documents]
     write_vectors(output, corpus.vectors, ids=ids, texts=texts)
+    if left_out := sorted({name for document in corpus.documents for name in document.metadata}):
+        sys.stderr.write(f"left out: {', '.join(left_out)} (vectors keep ids and texts only)\n")
     sys.stderr.write(f"{output}: {corpus.vectors!r}\n")
 
 

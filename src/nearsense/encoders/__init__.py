@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from nearsense.encoders.base import Encoder, TruncationWarning
+from nearsense.errors import BrokenModel, InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,14 @@ def load(
 
 def resolve(encoder: Encoder | str | None) -> Encoder:
     """What verbs take as `encoder=`: an Encoder, a name, or None for the default."""
-    return load(encoder) if encoder is None or isinstance(encoder, str) else encoder
+    if encoder is None or isinstance(encoder, str):
+        return load(encoder)
+    if not hasattr(encoder, "encode"):
+        raise InputError(
+            f"encoder={encoder!r} is no Encoder",
+            fix='give a model\'s name or folder as a string, or ns.load("...")',
+        )
+    return encoder
 
 
 @functools.lru_cache(maxsize=8)
@@ -75,6 +83,12 @@ def _load(settings: Settings) -> TokenEncoder:
     folder = find(settings.model)
     weights = Weights(folder.weights)
     tokenizer = Tokenizer(folder.tokenizer)
+    if not 0 < tokenizer.specials < folder.max_tokens:
+        raise BrokenModel(
+            f"{folder.path}: at most {folder.max_tokens} tokens, {tokenizer.specials} of them special",
+            why="the tokenizer has to put special tokens around a text, and leave room for the text",
+            fix="check max_seq_length in sentence_bert_config.json, or get the model's folder anew",
+        )
     dimension = transformer.check(folder.config, weights, tokenizer.vocabulary, str(folder.path))
     hashes = folder.verified_hashes(FileHashes(settings.cache_dir))
     runner = Runner(

@@ -18,8 +18,9 @@ from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.tokenizer import Tokenizer
 from nearsense.encoders.windows import heads, windows
-from nearsense.errors import InputError, TextTooLong
+from nearsense.errors import BrokenModel, InputError, TextTooLong
 from nearsense.metrics import normalize as unit_length
+from nearsense.metrics.rows import from_one
 from nearsense.text import as_texts
 from nearsense.types import Long, Vectors, parse
 
@@ -145,8 +146,7 @@ class TokenEncoder:
         """
         policy = self._long if long is None else parse(Long, long, name="long")
         prompt = self._prompt(role)
-        if batch_tokens < 1:
-            raise InputError(f"batch_tokens={batch_tokens} is too small", fix=f"for example {BATCH_TOKENS}")
+        batch_tokens = from_one(batch_tokens, "batch_tokens")
         texts = as_texts(texts)
         places: dict[str, int] = {}
         rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
@@ -166,6 +166,12 @@ class TokenEncoder:
                     result[request.items] = vectors
                 done += float(request.shares.sum())
                 update(round(done))
+        if not np.isfinite(result).all():
+            raise BrokenModel(
+                f"{self.name} gives no finite vector for {int((~np.isfinite(result).all(axis=1)).sum()):,} texts",
+                why="its weights are damaged, or overflow in this precision",
+                fix='try precision="f32", or get the model\'s folder anew',
+            )
         if normalize:
             result = unit_length(result, zero="keep")
         cut = lengths > self.max_tokens

@@ -17,7 +17,7 @@ from typing import Any
 from nearsense.encoders.catalog import CATALOG, ModelCard, card_of
 from nearsense.encoders.hashes import FileHashes
 from nearsense.encoders.pooling import Pooling
-from nearsense.errors import BrokenModel, ModelNotFound, UnsupportedModel
+from nearsense.errors import BrokenModel, ModelError, ModelNotFound, UnsupportedModel
 
 __all__ = ["ModelFolder", "find", "installed", "open_folder"]
 
@@ -78,6 +78,8 @@ class ModelFolder:
         found = {path.name: hashes.sha256(path) for path in (self.weights, self.tokenizer)}
         for file, published in (self.card.sha256 if self.card else {}).items():
             if found.get(file) != published:
+                found[file] = hashes.sha256(self.path / file, anew=True)  # what was remembered may be wrong
+            if found[file] != published:
                 raise BrokenModel(
                     f"{self.path / file} is not the published file of {self.name}",
                     why=f"its SHA-256 is {found.get(file)}, published is {published}",
@@ -97,7 +99,7 @@ def find(name: str) -> ModelFolder:
         BrokenModel: A folder was found, but its files are not in order.
         UnsupportedModel: Its files are in order, but need something that is not here.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
     if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises where it may not look)
         return open_folder(path, name=path.resolve().name)
     if os.path.isfile(path):  # noqa: PTH113
@@ -129,7 +131,7 @@ def installed() -> list[ModelFolder]:
     for name in [*names, *(name for name in cached if name not in known)]:
         try:
             found.append(find(name))
-        except (ModelNotFound, BrokenModel, UnsupportedModel):
+        except ModelError:
             continue
     return found
 
@@ -160,6 +162,18 @@ def open_folder(path: Path, *, name: str, card: ModelCard | None = None) -> Mode
             why="without the tokenizer no text can be turned into the model's tokens",
             fix=_how_to_get(name),
         )
+    try:
+        return _described(path, name, card)
+    except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise BrokenModel(
+            f"{path}: its json files do not have the form that models have",
+            why=f"{type(error).__name__}: {error}",
+            fix="get the model's folder anew",
+        ) from None
+
+
+def _described(path: Path, name: str, card: ModelCard | None) -> ModelFolder:
+    """What the json files of a folder say."""
     config = _json(path / "config.json", required=True)
     modules = _json(path / "modules.json")
     kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules] if modules else []
@@ -221,7 +235,7 @@ def _json(file: Path, *, required: bool = False) -> Any:
         why = "the file is missing"
     except OSError as error:
         why = error.strerror or str(error)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         why = f"it is not valid JSON: {error}"
     raise BrokenModel(f"{file} cannot be read", why=why, fix="get the model's folder anew")
 
@@ -237,11 +251,9 @@ def _package_folder(card: ModelCard) -> Path | None:
 
 def _hub_cache() -> Path:
     """Where the hub's own library keeps what it downloaded."""
-    home = (
-        os.environ.get("HF_HOME")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
-    )
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
+    return Path(os.path.expanduser(os.environ.get("HF_HUB_CACHE") or f"{home}/hub"))  # noqa: PTH111  (as in find)
 
 
 def _cached_snapshot(repository: str) -> Path | None:

@@ -25,8 +25,8 @@ class FileHashes:
     def __init__(self, cache_dir: Path) -> None:
         self._file = cache_dir / "file-hashes.json"
 
-    def sha256(self, path: Path) -> str:
-        """The hash of a file as 64 hexadecimal digits.
+    def sha256(self, path: Path, *, anew: bool = False) -> str:
+        """The hash of a file as 64 hexadecimal digits; `anew` computes it whatever is remembered.
 
         Raises:
             BrokenModel: The file cannot be read.
@@ -36,7 +36,7 @@ class FileHashes:
             known = self._read()
             identity = [str(path.resolve()), stat.st_size, stat.st_ino, stat.st_mtime_ns]
             key = "|".join(map(str, identity))
-            if key not in known:
+            if anew or key not in known:
                 import hashlib
 
                 with path.open("rb") as file:
@@ -53,7 +53,7 @@ class FileHashes:
     def _read(self) -> dict[str, str]:
         try:
             content = json.loads(self._file.read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 

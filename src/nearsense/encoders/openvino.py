@@ -15,6 +15,7 @@ import numpy as np
 
 from nearsense.encoders.packing import Request
 from nearsense.encoders.pooling import Pooling, pool
+from nearsense.encoders.seals import drop_unsealed, seal
 from nearsense.types import Precision
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Runner:
         self._compiled: dict[str, Any] = {}
         self._idle: dict[str, deque[Any]] = {LATENCY: deque(), THROUGHPUT: deque()}
         self._lock = Lock()
+        self._process = os.getpid()
 
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
         """Run requests, a few at a time.
@@ -73,8 +75,10 @@ class Runner:
         """
         requests = iter(requests)
         first = list(islice(requests, FEW + 1))
-        if len(first) <= 2 or (len(first) <= FEW and THROUGHPUT not in self._compiled):
-            for request in first:
+        few = len(first) <= 2 or (len(first) <= FEW and THROUGHPUT not in self._compiled)
+        forked = os.getpid() != self._process  # OpenVINO's threads do not come along, and side by side would hang
+        if few or forked:
+            for request in chain(first, requests):
                 yield request, self._infer(LATENCY, request)
             return
         yield from self._side_by_side(chain(first, requests))
@@ -121,15 +125,10 @@ class Runner:
                 }
                 if self._threads:
                     options["INFERENCE_NUM_THREADS"] = self._threads
-                if _writable(self._cache_dir):
-                    options["CACHE_DIR"] = str(self._cache_dir)
+                cache = self._cache_dir / f"{self.precision.value}-{hint.lower()}-{self._threads}"
+                if cached := drop_unsealed(cache):
+                    options["CACHE_DIR"] = str(cache)
                 self._compiled[hint] = self._core.compile_model(self._graph, "CPU", options)
+                if cached:
+                    seal(cache)
             return self._compiled[hint]
-
-
-def _writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)

@@ -51,13 +51,14 @@ class Tokenizer:
 
         try:
             self._engine = Engine.from_file(str(file))
+            self._engine.no_padding()
+            self._engine.no_truncation()
+            self._engine.encode_batch_fast(["\U0010fffd"])  # a text that no vocabulary has
+            probe = self._engine.encode("a")
         except Exception as error:  # the library raises plain Exception
             raise BrokenModel(
                 f"{file} is not a tokenizer", why=str(error).splitlines()[0], fix="get the model's folder anew"
             ) from None
-        self._engine.no_padding()
-        self._engine.no_truncation()
-        probe = self._engine.encode("a")
         special = [index for index, mask in enumerate(probe.special_tokens_mask) if not mask]
         first, last = (special[0], special[-1] + 1) if special else (len(probe.ids), len(probe.ids))
         self.prefix = np.array(probe.ids[:first], np.int32)

@@ -34,14 +34,14 @@ ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 VARIANTS = {"hidden_act": tuple(ACTIVATIONS), "position_embedding_type": ("absolute",)}
 """What the graphs can vary in; the first is what a configuration means that says nothing."""
 
-SIZES = (
-    "hidden_size",
-    "num_attention_heads",
-    "num_hidden_layers",
-    "max_position_embeddings",
-    "vocab_size",
-    "layer_norm_eps",
-)
+SIZES: dict[str, Any] = {
+    "hidden_size": int,
+    "num_attention_heads": int,
+    "num_hidden_layers": int,
+    "max_position_embeddings": int,
+    "vocab_size": int,
+    "layer_norm_eps": (int, float),
+}
 
 
 def check(
@@ -76,14 +76,27 @@ def check(
                 why=f"known are: {', '.join(known)}",
                 fix="use another model (nearsense models)",
             )
-    if missing := [name for name in SIZES if not isinstance(config.get(name), (int, float))]:
-        raise BrokenModel(f"{where}/config.json has no {missing[0]}", fix="get the model's folder anew")
+    for name, kind_ in SIZES.items():
+        size = config.get(name)
+        if not isinstance(size, kind_) or isinstance(size, bool) or not 0 < size < 2**31:
+            raise BrokenModel(
+                f"{where}/config.json: {name}={size!r}",
+                why=f"{name} has to be a number above 0",
+                fix="get the model's folder anew",
+            )
+    if config["hidden_size"] % config["num_attention_heads"]:
+        raise BrokenModel(
+            f"{where}/config.json: {config['num_attention_heads']} heads do not divide {config['hidden_size']}",
+            why="each head gets an equal part of a vector",
+            fix="get the model's folder anew",
+        )
     words = weights["embeddings.word_embeddings.weight"].shape
     promised = (int(config["vocab_size"]), int(config["hidden_size"]))
     last = f"encoder.layer.{int(config['num_hidden_layers']) - 1}.output.LayerNorm.weight"
     shapes = {
         "its word embeddings": (words, promised),
         "its last layer": (weights[last].shape, promised[1:]),
+        "its token types": (weights["embeddings.token_type_embeddings.weight"][:1].shape, (1, promised[1])),
         "its positions": (
             weights["embeddings.position_embeddings.weight"].shape,
             (int(config["max_position_embeddings"]), promised[1]),

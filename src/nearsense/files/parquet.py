@@ -86,7 +86,7 @@ def _vectors(source: Source, arrow: Any, table: Any) -> Vectors | None:
     lists = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
     if not lists or not (types.is_floating(kind.value_type) or types.is_integer(kind.value_type)):
         return None
-    lengths = arrow.compute.list_value_length(column).to_numpy()  # NaN for null
+    lengths = _pyarrow("pyarrow.compute").list_value_length(column).to_numpy()  # NaN for null
     odd = np.flatnonzero(lengths != lengths[0])
     if len(odd) or not lengths[0] > 0:
         row = int(odd[0]) if len(odd) else 0
