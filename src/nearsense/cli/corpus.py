@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from nearsense.cli.options import read
 from nearsense.encoders import Encoder
 from nearsense.types import Document, Vectors
 
 __all__ = ["Corpus", "corpus_of"]
+
+Foreign = Literal["refuse", "keep", "encode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,7 @@ def corpus_of(
     quiet: bool,
     *,
     check: Callable[[int], None] = lambda rows: None,
-    same_model: bool = True,
-    anew: bool = False,
+    foreign: Foreign = "refuse",
 ) -> Corpus:
     """Read FILE with the options of `document_options`, and encode it unless it holds vectors.
 
@@ -40,26 +41,24 @@ def corpus_of(
         load: Gives the encoder for what has no vector yet.
         quiet: No progress bar.
         check: Called with the number of documents before they are encoded.
-        same_model: Whether stored vectors must be of that encoder's model.
-        anew: Whether texts with vectors of another model are encoded again.
+        foreign: What becomes of stored vectors of another model than that encoder's: "refuse" them, "keep" them,
+            or "encode" their texts again.
 
     Raises:
-        ModelMismatch: FILE holds vectors of another model than that encoder's.
+        ModelMismatch: FILE holds vectors of another model, and they are refused, or there is no text to encode.
     """
     from nearsense.files import documents
 
     table = read(file, options)
     text, id_, skip_empty = (options.pop(name) for name in ("text", "id_", "skip_empty"))
-    stored = table.vectors
-    if stored is not None:
-        unnamed = text is None and "text" not in table.columns
-        if same_model and not (anew and not unnamed):
+    stored, has_texts = table.vectors, text is not None or "text" in table.columns
+    if stored is not None and foreign != "keep" and stored.fingerprint != load().fingerprint:
+        if foreign == "refuse" or not has_texts:
             stored.require_made_by(load().name, load().fingerprint)
-        if anew and stored.fingerprint != load().fingerprint:
-            stored = None
-        elif unnamed:
-            check(len(table))
-            return Corpus(_unnamed(table.columns, len(table)), stored)
+        stored = None
+    if stored is not None and not has_texts:
+        check(len(table))
+        return Corpus(_unnamed(table.columns, len(table)), stored)
     found = documents(table, text=text, id=id_, skip_empty=skip_empty)
     if found.skipped:
         sys.stderr.write(f"warning: left out {found.skipped:,} of {len(table):,} rows without text\n")

@@ -32,7 +32,7 @@ def encode(file: str, output: str, quiet: bool, **options: Any) -> None:
     from nearsense.files import require_vectors_target, write_vectors
 
     require_vectors_target(output)
-    corpus = corpus_of(file, options, encoder_of(options), quiet, anew=True)
+    corpus = corpus_of(file, options, encoder_of(options), quiet, foreign="encode")
     ids = [document.id for document in corpus.documents]
     texts = [document.text for document in corpus.documents]
     write_vectors(output, corpus.vectors, ids=ids, texts=texts)

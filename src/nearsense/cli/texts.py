@@ -104,12 +104,12 @@ def matrix(file: str, plot: str | None, form: str | None, quiet: bool, **options
       nearsense matrix phrases.txt --plot heatmap.png
       nearsense matrix vectors.npy --csv > scores.csv
     """
-    from nearsense.cli.corpus import corpus_of
+    from nearsense.cli.corpus import Foreign, corpus_of
     from nearsense.compare import matrix_of, require_room
     from nearsense.render import matrix_page, show
 
-    named = options["model"] is not None
-    corpus = corpus_of(file, options, encoder_of(options), quiet, check=require_room, same_model=named)
+    foreign: Foreign = "keep" if options["model"] is None else "refuse"
+    corpus = corpus_of(file, options, encoder_of(options), quiet, check=require_room, foreign=foreign)
     result = matrix_of(corpus.vectors, [document.text or document.id for document in corpus.documents])
     if plot:
         from nearsense.plots import heatmap
