@@ -27,6 +27,7 @@ test-slow: .venv/.test ## the long tests: start times, memory, 100,000 texts
 
 bench: .venv/.test ## speed beside peers, in one run
 	$(BIN)/python benchmarks/bench_encode.py
+	$(BIN)/python benchmarks/bench_engine.py
 
 clean:            ## everything that was made
 	rm -rf .venv build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -23,10 +23,11 @@ __all__ = ["Request", "pack", "place"]
 NARROWEST = 16
 """The narrowest row, in tokens."""
 
-ATTENTION = 600
+ATTENTION = 500
 """A row of this width costs twice as much a token as a very narrow one: attention grows with the width.
 
-Measured on 2 cores with AMX: 60,000 tokens/s in rows of 32, 57,000 at 64, 41,000 at 256.
+Measured in bf16 on 2 cores with AMX: 53,600 tokens/s in rows of 32, 50,100 at 64, 45,800 at 128, 37,800 at 256
+(`benchmarks/bench_engine.py`).
 """
 
 
