@@ -92,7 +92,7 @@ def _load(settings: Settings) -> TokenEncoder:
     dimension = transformer.check(folder.config, weights, tokenizer.vocabulary, str(folder.path))
     hashes = folder.verified_hashes(FileHashes(settings.cache_dir))
     runner = Runner(
-        lambda half: transformer.build(folder.config, weights, half=half),
+        lambda: transformer.build(folder.config, weights),
         pooling=folder.pooling,
         precision=settings.precision,
         threads=settings.threads,

@@ -33,7 +33,7 @@ class Runner:
     """Runs the requests of one model. Safe to use from several threads.
 
     Args:
-        build: Makes the graph; its argument says whether it will run in bf16.
+        build: Makes the graph.
         pooling: What becomes of the vectors of a text's tokens.
         precision: `auto` is bf16 where the processor has it natively.
         threads: Cores to use; 0 is all.
@@ -42,7 +42,7 @@ class Runner:
 
     def __init__(
         self,
-        build: Callable[[bool], Any],
+        build: Callable[[], Any],
         *,
         pooling: Pooling,
         precision: Precision,
@@ -118,7 +118,7 @@ class Runner:
         with self._lock:
             if hint not in self._compiled:
                 if self._graph is None:
-                    self._graph = self._build(self.precision is Precision.BF16)
+                    self._graph = self._build()
                 options: dict[str, Any] = {
                     "PERFORMANCE_HINT": hint,
                     "INFERENCE_PRECISION_HINT": self.precision.value,
