@@ -26,7 +26,7 @@ NARROWEST = 16
 ATTENTION = 500
 """A row of this width costs twice as much a token as a very narrow one: attention grows with the width.
 
-Measured in bf16 on 2 cores with AMX: 52,127 tokens/s in rows of 32, 47,677 at 64, 43,777 at 128, 35,139 at 256
+Measured in bf16 on 2 cores with AMX: 52,100 tokens/s in rows of 32, 47,700 at 64, 43,800 at 128, 35,100 at 256
 (`benchmarks/bench_engine.py`).
 """
 
