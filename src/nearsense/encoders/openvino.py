@@ -52,6 +52,7 @@ class Runner:
         import openvino
 
         self._core = openvino.Core()
+        self._version = openvino.__version__.partition("-")[0]
         self._build, self._pooling = build, pooling
         self._threads, self._cache_dir = threads, cache_dir
         if precision is Precision.AUTO:
@@ -125,7 +126,9 @@ class Runner:
                 }
                 if self._threads:
                     options["INFERENCE_NUM_THREADS"] = self._threads
-                cache = self._cache_dir / f"{self.precision.value}-{hint.lower()}-{self._threads}"
+                # One graph a folder: what another version left behind is not checked at every start.
+                name = f"{self.precision.value}-{hint.lower()}-{self._threads}-{self._version}"
+                cache = self._cache_dir / name
                 if cached := drop_unsealed(cache):
                     options["CACHE_DIR"] = str(cache)
                 self._compiled[hint] = self._core.compile_model(self._graph, "CPU", options)

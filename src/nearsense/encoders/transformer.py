@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ARCHITECTURES", "GRAPH_VERSION", "build", "check", "identity"]
 
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 """Counts up with every change that alters a compiled graph: caches of older ones are not used."""
 
 MASKED = np.float32(-1e4)
