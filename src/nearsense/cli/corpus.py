@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from nearsense.cli.options import read
 from nearsense.encoders import Encoder
+from nearsense.files import Documents, Table
 from nearsense.types import Document, Vectors
 
-__all__ = ["Corpus", "corpus_of"]
+__all__ = ["Corpus", "corpus_of", "documents_of"]
 
 Foreign = Literal["refuse", "keep", "encode"]
 

@@ -11,6 +11,8 @@ from nearsense.cli.options import document_options, encoder_of, model_options
 
 __all__ = ["COMMANDS"]
 
+_OWN = {"id", "text"}
+
 
 @click.command()
 @click.argument("file")
@@ -35,9 +37,12 @@ def encode(file: str, output: str, quiet: bool, **options: Any) -> None:
     corpus = corpus_of(file, options, encoder_of(options), quiet, foreign="encode")
     ids = [document.id for document in corpus.documents]
     texts = [document.text for document in corpus.documents]
-    write_vectors(output, corpus.vectors, ids=ids, texts=texts)
-    if left_out := sorted({name for document in corpus.documents for name in document.metadata}):
-        sys.stderr.write(f"left out: {', '.join(left_out)} (vectors keep ids and texts only)\n")
+    # With --id or --text, a column of that name may be left over; the file has its own.
+    rows = [document.metadata for document in corpus.documents]
+    metadata = [{name: row[name] for name in row if name not in _OWN} for row in rows]
+    write_vectors(output, corpus.vectors, ids=ids, texts=texts, metadata=metadata)
+    for name in sorted({name for row in rows for name in row} & _OWN):
+        sys.stderr.write(f"left out: column {name!r} (the file keeps its own {name}s under that name)\n")
     sys.stderr.write(f"{output}: {corpus.vectors!r}\n")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nearsense.types import Long, Precision
+from nearsense.types import Long, Mode, Precision
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from nearsense.render import Form
 
 __all__ = [
+    "collection_options",
     "document_options",
     "encoder_of",
     "form_of",
     "model_options",
+    "network_option",
     "output_options",
+    "quiet_option",
     "read",
+    "running_options",
+    "search_options",
     "source_options",
 ]
 
@@ -36,8 +41,9 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-model_options = _all(
-    click.option("--model", metavar="NAME", help="Model name or folder.  [default: all-MiniLM-L6-v2]"),
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
+
+running_options = _all(
     click.option(
         "--precision",
         type=click.Choice([each.value for each in Precision]),
@@ -49,7 +55,17 @@ model_options = _all(
         type=click.Choice([each.value for each in Long]),
         help="What happens to texts beyond the model's limit.  [default: warn]",
     ),
-    click.option("--quiet", "-q", is_flag=True, help="No progress bar."),
+    quiet_option,
+)
+"""How a model runs."""
+
+model_options = _all(
+    click.option(
+        "--model",
+        metavar="NAME",
+        help="Model name or folder.  [default: all-MiniLM-L6-v2; a collection's own]",
+    ),
+    running_options,
 )
 """Which model runs, and how."""
 
@@ -72,6 +88,49 @@ document_options = _all(
     source_options,
 )
 """How a file's rows become documents."""
+
+network_option = click.option(
+    "--network", is_flag=True, help="The collection may lie on a network file system (risky: one writer only)."
+)
+
+collection_options = _all(
+    click.option("--model", metavar="NAME", help="Where its model is.  [default: where it was]"),
+    running_options,
+    network_option,
+)
+"""How a collection that exists is opened by those who encode texts for it."""
+
+
+def _a_number(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and value != value:
+        raise click.BadParameter("nan is no number, nothing could reach it.")
+    return value
+
+
+search_options = _all(
+    click.option(
+        "-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many hits for each query."
+    ),
+    click.option(
+        "--min-score", type=float, callback=_a_number, metavar="SCORE", help="Leave out hits that score less."
+    ),
+    click.option(
+        "--where",
+        multiple=True,
+        metavar="FILTER",
+        help="Only documents whose metadata fit: lang=en, 'year>=2020', 'tag in a,b', or JSON. Several: all.",
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice([each.value for each in Mode]),
+        default=Mode.DENSE.value,
+        show_default=True,
+        help="By meaning, by words, or by both.",
+    ),
+    click.option("--exact", is_flag=True, help="Compare with every vector instead of asking the index."),
+    network_option,
+)
+"""What is asked of a collection."""
 
 
 def encoder_of(options: dict[str, Any]) -> Callable[[], Encoder]:

@@ -77,6 +77,11 @@ class TokenEncoder:
             "prompts": dict(sorted(prompts.items())),
         }
 
+    @property
+    def prompts(self) -> dict[str, str]:
+        """What is put before a text, by role."""
+        return dict(self._prompts)
+
     def __repr__(self) -> str:
         return f"Encoder({self.name!r}, {self.dimension} dimensions, {self.max_tokens} tokens at most)"
 

@@ -1,7 +1,8 @@
 """Vectors as a .npy file that numpy reads, with the model's name behind the matrix. Not other formats of vectors.
 
     a standard .npy file (float32, C order, shape (n, d))
-    JSON: model, fingerprint, truncated (row numbers), perhaps ids and texts; crc32 of the matrix and of this JSON
+    JSON: model, fingerprint, truncated (row numbers), perhaps ids, texts
+    and metadata (columns by their names); crc32 of the matrix and of this JSON
     the JSON's length, 8 bytes, little-endian
     b"nearsns1"
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -20,7 +21,8 @@ import numpy as np
 from nearsense.errors import FileError
 from nearsense.files.source import Source
 from nearsense.files.stored import UNKNOWN_MODEL, require_finite
-from nearsense.files.table import Table
+from nearsense.files.table import Table, columns_of
+from nearsense.files.values import json_value
 from nearsense.types import Vectors
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ _DAMAGED_FIX = "copy it again, or encode the texts again"
 
 
 def read_npy(source: Source) -> Table:
-    """A matrix as a Table: `vectors`, and the columns "id" and "text" where they were stored.
+    """A matrix as a Table: `vectors`, and the columns "id", "text" and the metadata's where they were stored.
 
     Raises:
         FileError: It is no .npy file, no finite float32 matrix, or damaged.
@@ -52,6 +54,7 @@ def read_npy(source: Source) -> Table:
     columns = {name: trailer[key] for name, key in (("id", "ids"), ("text", "texts")) if key in trailer}
     try:
         truncated[np.array(trailer.get("truncated", []), dtype=np.int64)] = True
+        columns |= dict(trailer.get("metadata", {}))
         complete = all(len(column) == len(data) for column in columns.values())
     except (TypeError, ValueError, IndexError, OverflowError):
         complete = False
@@ -121,7 +124,13 @@ def _damaged(source: Source, why: str) -> FileError:
     return FileError(f"{source.name} is damaged", why=why, fix=_DAMAGED_FIX)
 
 
-def write_npy(stream: BinaryIO, vectors: Vectors, ids: Sequence[str] | None, texts: Sequence[str] | None) -> None:
+def write_npy(
+    stream: BinaryIO,
+    vectors: Vectors,
+    ids: Sequence[str] | None,
+    texts: Sequence[str] | None,
+    metadata: Sequence[Mapping[str, Any]] | None,
+) -> None:
     """Write vectors so that `np.load` reads the matrix and `read_npy` all.
 
     Args:
@@ -129,6 +138,7 @@ def write_npy(stream: BinaryIO, vectors: Vectors, ids: Sequence[str] | None, tex
         vectors: Finite.
         ids: One a vector, or None.
         texts: One a vector, or None.
+        metadata: Further fields, one mapping a vector, or None.
     """
     data = np.ascontiguousarray(vectors.data, dtype="<f4")
     header = {"descr": "<f4", "fortran_order": False, "shape": data.shape}
@@ -142,6 +152,8 @@ def write_npy(stream: BinaryIO, vectors: Vectors, ids: Sequence[str] | None, tex
         "truncated": np.flatnonzero(vectors.truncated).tolist(),
     }
     trailer |= {key: list(values) for key, values in (("ids", ids), ("texts", texts)) if values is not None}
+    if metadata is not None:
+        trailer["metadata"] = columns_of(map(json_value, metadata))
     trailer["crc32"] = zlib.crc32(json.dumps(trailer).encode(), zlib.crc32(content))
     described = json.dumps(trailer).encode()
     stream.write(described + len(described).to_bytes(8, "little") + MAGIC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from nearsense._optional import require
 from nearsense.errors import FileError
 from nearsense.files.source import Source
-from nearsense.files.stored import UNKNOWN_MODEL, require_finite
-from nearsense.files.table import Table
+from nearsense.files.stored import UNKNOWN_MODEL, given_name, require_finite, stored_name
+from nearsense.files.table import Table, columns_of
+from nearsense.files.values import json_value
 from nearsense.types import Vectors
 
 __all__ = ["read_parquet", "write_parquet", "write_parquet_vectors"]
@@ -51,11 +52,14 @@ def read_parquet(source: Source) -> Table:
             )
         if not table.num_rows or not names:
             raise FileError(f"{source.name} holds no rows", why="it is only a schema", fix="give another file")
-        vectors = _vectors(source, arrow, table) if "vector" in names else None
+        described = _described(source, table) if "vector" in names else {}
+        vectors = _vectors(source, arrow, table, described) if "vector" in names else None
         if vectors is not None:
             ours = ["vector", *(["truncated"] if KEY in (table.schema.metadata or {}) else [])]
             table = table.drop_columns([name for name in ours if name in names])
         columns = {name: _values(arrow, table.column(name)) for name in table.column_names}
+        if vectors is not None and described:
+            columns = _as_given(source, columns, described.get("restore", {}))
     except (arrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -80,7 +84,23 @@ def _values(arrow: Any, column: Any) -> list[Any]:
     return values
 
 
-def _vectors(source: Source, arrow: Any, table: Any) -> Vectors | None:
+def _described(source: Source, table: Any) -> dict[str, Any]:
+    """What stands in the schema about the vectors; nothing at all in a foreign file."""
+    try:
+        return dict(json.loads((table.schema.metadata or {}).get(KEY, b"{}")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _undescribed(source, error) from error
+
+
+def _undescribed(source: Source, error: Exception) -> FileError:
+    return FileError(
+        f"{source.name}: what it says about its vectors cannot be read",
+        why=" ".join(str(error).split()) or type(error).__name__,
+        fix="encode the texts again",
+    )
+
+
+def _vectors(source: Source, arrow: Any, table: Any, described: dict[str, Any]) -> Vectors | None:
     column, types = table.column("vector"), arrow.types
     kind = column.type
     lists = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
@@ -100,14 +120,6 @@ def _vectors(source: Source, arrow: Any, table: Any) -> Vectors | None:
     with np.errstate(over="ignore"):
         data = np.ascontiguousarray(values.reshape(table.num_rows, -1), dtype=np.float32)
     require_finite(data, source.name)
-    try:
-        described = dict(json.loads((table.schema.metadata or {}).get(KEY, b"{}")))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise FileError(
-            f"{source.name}: what it says about its vectors cannot be read",
-            why=str(error),
-            fix="encode the texts again",
-        ) from error
     truncated = np.zeros(len(data), dtype=np.bool_)
     if described and "truncated" in table.column_names:
         truncated = np.array([flag is True for flag in table.column("truncated").to_pylist()], dtype=np.bool_)
@@ -134,20 +146,27 @@ def write_parquet(stream: BinaryIO, rows: list[Mapping[str, Any]], names: Sequen
 
 
 def write_parquet_vectors(
-    stream: BinaryIO, vectors: Vectors, ids: Sequence[str] | None, texts: Sequence[str] | None
+    stream: BinaryIO,
+    vectors: Vectors,
+    ids: Sequence[str] | None,
+    texts: Sequence[str] | None,
+    metadata: Sequence[Mapping[str, Any]] | None,
 ) -> None:
     """Write vectors with their model in the schema's metadata, a group of rows after the other.
 
     Raises:
-        FileError: An id or a text is no Unicode.
+        FileError: An id or a text is no Unicode, or a metadata field holds values of several types.
         MissingExtra: pyarrow is not installed.
     """
     arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
     given = {name: values for name, values in (("id", ids), ("text", texts)) if values is not None}
+    more, restore = _columns(arrow, metadata or ())
     fields = [arrow.field(name, arrow.string()) for name in given]
+    fields += [arrow.field(name, column.type) for name, column in more.items()]
     fields.append(arrow.field("vector", arrow.list_(arrow.float32(), vectors.dimension)))
     fields.append(arrow.field("truncated", arrow.bool_()))
-    described = {"model": vectors.model, "fingerprint": vectors.fingerprint}
+    described: dict[str, Any] = {"model": vectors.model, "fingerprint": vectors.fingerprint}
+    described |= {"restore": restore} if restore else {}
     schema = arrow.schema(fields, metadata={KEY: json.dumps(described).encode()})
     # Dictionaries find repeated values, which vectors do not have.
     with parquet.ParquetWriter(stream, schema, use_dictionary=False) as writer:
@@ -157,10 +176,63 @@ def write_parquet_vectors(
                 columns = [arrow.array(list(values[part]), arrow.string()) for values in given.values()]
             except (arrow.ArrowException, UnicodeEncodeError) as error:
                 raise _untyped("an id or a text cannot be written as parquet", error) from error
+            columns += [column.slice(begin, _ROWS) for column in more.values()]
             flat = arrow.array(vectors.data[part].ravel())
             columns.append(arrow.FixedSizeListArray.from_arrays(flat, vectors.dimension))
             columns.append(arrow.array(vectors.truncated[part]))
             writer.write_table(arrow.table(columns, schema=schema))
+
+
+def _columns(arrow: Any, metadata: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The metadata's columns, and for those that need it how their values are restored, a key of `_RESTORE`."""
+    columns, restore = {}, {}
+    for field, values in columns_of(map(json_value, metadata)).items():
+        name = stored_name(field)
+        try:
+            name.encode()
+            columns[name], way = _column(arrow, values)
+        except (arrow.ArrowException, UnicodeEncodeError, OverflowError) as error:
+            raise _untyped(f"metadata field {field!r} cannot be written as parquet", error) from error
+        if way:
+            restore[name] = way
+    return columns, restore
+
+
+def _column(arrow: Any, values: list[Any]) -> tuple[Any, str]:
+    """In pyarrow's own type where it gives every value back, else as JSON in strings."""
+    column = arrow.array(values)
+    if "struct<>" not in str(column.type):  # parquet holds no object without a field
+        back = column.to_pylist()
+        if _same(back, values):
+            return column, ""
+        if _same([_whole(value) for value in back], values):
+            return column, "whole"
+    texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+    return arrow.array(texts, arrow.string()), "json"
+
+
+def _same(left: list[Any], right: list[Any]) -> bool:
+    """As JSON: other than Python, it tells 1 from 1.0 and from true."""
+    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_RESTORE: dict[str, Callable[[Any], Any]] = {
+    "whole": _whole,  # integers among fractions: parquet has one type for both
+    "json": lambda value: None if value is None else json.loads(value),
+}
+
+
+def _as_given(source: Source, columns: dict[str, list[Any]], restore: Any) -> dict[str, list[Any]]:
+    """The columns of vectors that nearsense wrote, with the metadata's own names and values."""
+    try:
+        restored = {name: list(map(_RESTORE[way], columns[name])) for name, way in restore.items()}
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _undescribed(source, error) from error
+    return {given_name(name): column for name, column in (columns | restored).items()}
 
 
 def _untyped(what: str, error: Exception) -> FileError:

@@ -41,7 +41,7 @@ def read_table(
     * jsonl: one object or one string a line. json: an array of either, or one object of columns.
     * parquet: any; npy: one float32 matrix of shape (n, d).
 
-    Vectors that `write_vectors` stored come back in `Table.vectors`.
+    Vectors that `write_vectors` stored come back in `Table.vectors`; their ids, texts and metadata as columns.
 
     Args:
         path: The file; "-" is standard input.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,33 @@ from nearsense.types import Vectors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["UNKNOWN_MODEL", "Collector", "require_finite"]
+__all__ = ["UNKNOWN_MODEL", "Collector", "given_name", "require_finite", "stored_name"]
 
 UNKNOWN_MODEL = "unknown model"
 
 _BLOCK = 1 << 22  # values at a time: the check's own arrays stay small
+_PREFIX = "metadata."
+_TAKEN = re.compile(rf"({re.escape(_PREFIX)})*(vector|truncated|model|fingerprint)")
+
+
+def stored_name(field: str) -> str:
+    """Under which name a metadata field stands beside a vector, where some names are taken.
+
+    Example:
+        >>> [stored_name(field) for field in ("status", "model", "metadata.model")]
+        ['status', 'metadata.model', 'metadata.metadata.model']
+    """
+    return _PREFIX + field if _TAKEN.fullmatch(field) else field
+
+
+def given_name(name: str) -> str:
+    """The metadata field that `stored_name` made `name` of.
+
+    Example:
+        >>> [given_name(name) for name in ("status", "metadata.model", "metadata.status")]
+        ['status', 'model', 'metadata.status']
+    """
+    return name.removeprefix(_PREFIX) if _TAKEN.fullmatch(name) else name
 
 
 def require_finite(data: NDArray[np.float32], source: str) -> None:
@@ -89,7 +112,7 @@ class Collector:
                     fix="encode all texts with one model",
                 )
         self._truncated.append(self._ours and record.pop("truncated", False) is True)
-        return record
+        return {given_name(name): value for name, value in record.items()} if self._ours else record
 
     def vectors(self) -> Vectors | None:
         """All that was taken, or None if there was nothing to take."""

@@ -13,7 +13,7 @@ from nearsense.files.compression import packed
 from nearsense.files.formats import Format, compression_of, format_of
 from nearsense.files.npy import write_npy
 from nearsense.files.parquet import write_parquet, write_parquet_vectors
-from nearsense.files.stored import require_finite
+from nearsense.files.stored import require_finite, stored_name
 from nearsense.files.target import atomic_write
 from nearsense.files.values import json_value
 from nearsense.types import Vectors
@@ -191,26 +191,33 @@ def write_vectors(
     *,
     ids: Sequence[str] | None = None,
     texts: Sequence[str] | None = None,
+    metadata: Sequence[Mapping[str, Any]] | None = None,
     format: str | None = None,  # noqa: A002 - the flag's name
 ) -> None:
     """Write vectors as npy, jsonl or parquet, with the model that made them inside the file.
 
     * npy: `np.load(path)` reads the matrix, also with `mmap_mode="r"`; all else stands behind it (see npy.py).
-    * jsonl: `{"id", "text", "vector", "truncated", "model", "fingerprint"}` a line; nine digits a number,
+    * jsonl: `{"id", "text", ..., "vector", "truncated", "model", "fingerprint"}` a line; nine digits a number,
       which is what a float32 needs to come back bit for bit.
-    * parquet: columns id, text, vector (fixed size, float32), truncated; the model is in the schema's metadata
-      under "nearsense".
+    * parquet: columns id, text, ..., vector (fixed size, float32), truncated; the model is in the schema's
+      metadata under "nearsense".
+
+    Metadata fields stand where the dots are, and `read_table` gives them back as columns. In jsonl and parquet one
+    whose name is taken there, as "model" is, is called "metadata.model"; it comes back as "model".
 
     Args:
         path: The file; its extension names the format, `.gz` and `.zst` compress. "-" is standard output.
         vectors: Finite, dimension at least 1.
         ids: One a vector; without them the file has none.
         texts: One a vector; without them the file has none.
+        metadata: Further fields, JSON values, one mapping a vector; what only some of them have is None in others.
         format: One of `Format`, where the extension does not tell.
 
     Raises:
-        FileError: The file cannot be written, or a vector holds NaN or an infinity.
-        InputError: There are not as many ids or texts as vectors, or they have no dimension.
+        FileError: The file cannot be written, a vector holds NaN or an infinity, or a metadata field has values
+            of several types and the format is parquet.
+        InputError: There are not as many ids, texts or metadata as vectors, the vectors have no dimension, or a
+            metadata field is called "id" or "text".
         MissingExtra: parquet or zst, and what writes it is not installed.
 
     Example:
@@ -220,24 +227,38 @@ def write_vectors(
         {"id": "7", "vector": [0.600000024,0.800000012], "truncated": false, "model": "small", ...}
     """
     form = format_of(str(path), format, _VECTOR_WRITERS)
-    for name, values in (("ids", ids), ("texts", texts)):
+    for name, values in (("ids", ids), ("texts", texts), ("metadata", metadata)):
         if values is not None and len(values) != len(vectors):
             raise InputError(f"{len(values)} {name} for {len(vectors)} vectors", fix="give one for each vector")
     if not vectors.dimension:
         raise InputError("the vectors have no dimension", why=f"their shape is {vectors.data.shape}")
+    for field in ("id", "text"):
+        if any(field in row for row in metadata or ()):
+            raise InputError(
+                f"a metadata field is called {field!r}",
+                why=f"that is what a file calls the {field}s of its documents",
+                fix="rename the field",
+            )
     require_finite(vectors.data, str(path))
     with atomic_write(path) as stream, packed(stream, compression_of(str(path))) as file:
-        _VECTOR_WRITERS[form](file, vectors, ids, texts)
+        _VECTOR_WRITERS[form](file, vectors, ids, texts, metadata)
 
 
 def _write_jsonl_vectors(
-    stream: BinaryIO, vectors: Vectors, ids: Sequence[str] | None, texts: Sequence[str] | None
+    stream: BinaryIO,
+    vectors: Vectors,
+    ids: Sequence[str] | None,
+    texts: Sequence[str] | None,
+    metadata: Sequence[Mapping[str, Any]] | None,
 ) -> None:
     numbers = ",".join(["%.9g"] * vectors.dimension)
     tail = json.dumps({"model": vectors.model, "fingerprint": vectors.fingerprint})[1:]
     given = [(name, column) for name, column in (("id", ids), ("text", texts)) if column is not None]
     for row, (vector, cut) in enumerate(zip(vectors.data, vectors.truncated.tolist(), strict=True)):
-        head = _as_json({name: column[row] for name, column in given}, None)[:-1] + (b", " if given else b"")
+        fields = {name: column[row] for name, column in given}
+        if metadata is not None:
+            fields |= {stored_name(str(name)): value for name, value in metadata[row].items()}
+        head = _as_json(fields, None)[:-1] + (b", " if fields else b"")
         flag = "true" if cut else "false"
         values = tuple(vector.tolist())
         # The short form would make -0.0 the integer 0.
@@ -246,7 +267,10 @@ def _write_jsonl_vectors(
         stream.write(head + rest.encode())
 
 
-_VECTOR_WRITERS: dict[Format, Callable[[BinaryIO, Vectors, Sequence[str] | None, Sequence[str] | None], None]] = {
+_Strings = Sequence[str] | None
+_VECTOR_WRITERS: dict[
+    Format, Callable[[BinaryIO, Vectors, _Strings, _Strings, Sequence[Mapping[str, Any]] | None], None]
+] = {
     Format.NPY: write_npy,
     Format.JSONL: _write_jsonl_vectors,
     Format.PARQUET: write_parquet_vectors,

@@ -1,0 +1,5 @@
+"""Collections: documents that last, and are found by meaning. Begin with collection.py."""
+
+from nearsense.collection.collection import Collection, open_collection
+
+__all__ = ["Collection", "open_collection"]

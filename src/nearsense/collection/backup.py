@@ -1,0 +1,64 @@
+"""A consistent copy of a collection, made while it is in use. There is no restore: a backup is a collection."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from nearsense.errors import InputError, NearsenseError, StoreError
+from nearsense.store.generations import fsync_folder
+from nearsense.store.points import reach
+from nearsense.store.sqlite import DATABASE, SQLiteStore
+
+__all__ = ["backup"]
+
+
+def backup(store: SQLiteStore, target: Path) -> Path:
+    """Copy the authority, check the copy by opening it, and give it its name; the rest can be made from it.
+
+    Args:
+        store: The collection's.
+        target: A folder that does not exist.
+
+    Raises:
+        InputError: It exists.
+        StoreError: It cannot be written; nothing is left behind.
+    """
+    if target.exists():
+        raise InputError(
+            f"{target} is there already", why="a backup never overwrites", fix="name a folder that does not exist"
+        )
+    draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        draft.mkdir(parents=True)
+        store.backup(draft / DATABASE)
+        _make_whole(draft)
+        for file in draft.iterdir():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+        fsync_folder(draft)
+        reach("backup.before-rename")
+        draft.rename(target)
+        fsync_folder(target.parent)
+        reach("backup.after-rename")
+    except OSError as error:
+        if isinstance(error, NearsenseError):
+            raise
+        raise StoreError(
+            f"{target} cannot be written", why=error.strerror or str(error), fix="name another"
+        ) from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def _make_whole(folder: Path) -> None:
+    """Open the copy, which checks it and gives it a mark; its derived files were left behind."""
+    copy = SQLiteStore(folder, create=False, network=True)
+    try:
+        with copy.writing() as writer:
+            writer.set_generation(None)
+    finally:
+        copy.close()

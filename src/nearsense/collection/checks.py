@@ -1,0 +1,134 @@
+"""What may go into a collection: refused here, before the store, with the item named. Not how it is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.errors import InputError
+from nearsense.text import as_documents
+from nearsense.types import Document, Vectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ID_BYTES", "checked_documents", "checked_ids", "checked_vectors"]
+
+ID_BYTES = 512
+"""The longest id, in UTF-8."""
+
+
+def checked_documents(documents: Iterable[str | Document]) -> list[Document]:
+    """Documents that a collection can keep.
+
+    Raises:
+        InputError: A text is empty or no string, an id is empty, too long, holds NUL or occurs twice, or metadata
+            is not JSON. The document is named.
+    """
+    found = as_documents(documents)
+    for document in found:
+        _require_id(document.id)
+        if document.metadata:
+            _require_json(document)
+    return found
+
+
+def checked_ids(ids: str | Iterable[str]) -> list[str]:
+    """Ids as a list; one string is a list of one.
+
+    Raises:
+        InputError: One of them is no string.
+    """
+    found = [ids] if isinstance(ids, str) else list(ids)
+    for each in found:
+        if not isinstance(each, str):
+            raise InputError(
+                f"the id {each!r} is of type {type(each).__name__}", fix=f"give it as a string: {str(each)!r}"
+            )
+    return found
+
+
+def checked_vectors(
+    vectors: Vectors | NDArray[np.floating],
+    documents: Sequence[Document],
+    *,
+    dimension: int,
+    model: str,
+    fingerprint: str,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Given vectors as a collection keeps them: float32, unit length; and which texts were cut.
+
+    Args:
+        vectors: Vectors, or a plain array, which is taken as made by the collection's model.
+        documents: One a row.
+        dimension: Of the collection.
+        model: Of the collection.
+        fingerprint: Of the collection.
+
+    Raises:
+        ModelMismatch: Another model made them.
+        InputError: The shape does not fit; a row holds NaN or an infinity, or has no direction. Its document is
+            named.
+    """
+    if isinstance(vectors, Vectors):
+        vectors.require_made_by(model, fingerprint)
+        data, truncated = vectors.data, vectors.truncated
+    else:
+        data = np.asarray(vectors, np.float32)
+        truncated = np.zeros(len(data), bool)
+    if data.shape != (len(documents), dimension):
+        raise InputError(
+            f"vectors of shape {data.shape} for {len(documents):,} documents",
+            why=f"the collection's model {model} makes vectors of {dimension} numbers",
+            fix=f"give an array of shape ({len(documents)}, {dimension})",
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.sqrt(np.einsum("ij,ij->i", data, data, dtype=np.float64))
+    if (wrong := np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))).size:
+        raise InputError(
+            f"the vector of document {documents[wrong[0]].id!r} "
+            + ("has no direction: all zero" if lengths[wrong[0]] == 0 else "holds NaN or an infinity"),
+            why="it has no similarity to anything",
+            fix="leave the document out, or encode its text again",
+        )
+    if np.abs(lengths - 1).max(initial=0) > 1e-6:
+        data = (data / lengths[:, None]).astype(np.float32)
+    return np.ascontiguousarray(data), truncated
+
+
+def _require_id(id_: str) -> None:
+    try:
+        too_long = len(id_) > ID_BYTES // 4 and len(id_.encode()) > ID_BYTES
+        if not id_.isascii():
+            id_.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"the id {id_!r} holds a lone surrogate", why="no encoding can write it", fix="give another id"
+        ) from None
+    if too_long:
+        raise InputError(
+            f"the id {id_[:40]!r}... has {len(id_.encode()):,} bytes",
+            why=f"at most {ID_BYTES} fit",
+            fix="shorten it",
+        )
+    if "\0" in id_:
+        raise InputError(f"the id {id_!r} holds NUL", why="most programs end a name there", fix="give another id")
+
+
+def _require_json(document: Document) -> None:
+    try:
+        json.dumps(dict(document.metadata), ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"the metadata of document {document.id!r} is not JSON",
+            why=str(error).splitlines()[0],
+            fix="give strings, finite numbers, true, false, null, and lists and objects of them",
+        ) from None
+    if bad := next((name for name in document.metadata if not isinstance(name, str)), None):
+        raise InputError(
+            f"document {document.id!r} has a metadata field {bad!r} of type {type(bad).__name__}",
+            fix="name fields by strings",
+        )

@@ -1,0 +1,618 @@
+"""Documents in, hits out, kept on a disk. The parts are joined here; each does its work in a room of its own.
+
+checks.py     what may go in            segments.py   the frozen part and the tail
+sync.py       what has to change        snapshot.py   one commit, ready to be searched
+derive.py     the derived files         retrieve.py   the nearest, by meaning and by words
+background.py when they are made        reembed.py    another model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense._progress import Progress, tracked
+from nearsense.collection.binding import Binding
+from nearsense.collection.checks import checked_documents, checked_ids, checked_vectors
+from nearsense.collection.derive import derive
+from nearsense.collection.live import Live
+from nearsense.errors import InputError
+from nearsense.types import (
+    Document,
+    Hit,
+    Info,
+    Metric,
+    Mode,
+    Origin,
+    Ranking,
+    Results,
+    SyncReport,
+    Vectors,
+    Verification,
+    parse,
+)
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from nearsense.collection.retrieve import Ranked
+    from nearsense.collection.snapshot import Snapshot
+    from nearsense.encoders import Encoder
+    from nearsense.filters import Filter, Where
+    from nearsense.store import Reader
+    from nearsense.types import Reembedding
+
+__all__ = ["Collection", "open_collection"]
+
+BATCH = 2048
+"""Documents that are written together: all of them are kept, or none."""
+
+_SCORED: dict[Mode, Metric | Ranking] = {
+    Mode.DENSE: Metric.COSINE,
+    Mode.LEXICAL: Ranking.BM25,
+    Mode.HYBRID: Ranking.FUSED,
+}
+
+
+class Collection:
+    """Documents that last, found by meaning, by words, or both. Safe to use from several threads and processes.
+
+    Made by `ns.open`. What a call has returned from survives a power cut; a search sees everything that was added
+    before it began, and nothing that was deleted.
+
+    Example:
+        >>> import tempfile, nearsense as ns
+        >>> with ns.open(tempfile.mkdtemp() + "/faq.nearsense") as faq:
+        ...     faq.add([ns.Document("1", "Reset your password here.", {"lang": "en"}),
+        ...              ns.Document("2", "We ship within two days.", {"lang": "en"})])
+        ...     faq.search("I forgot my login", k=1)[0].id
+        2
+        '1'
+    """
+
+    def __init__(self, path: str | os.PathLike[str], binding: Binding, *, create: bool, network: bool) -> None:
+        self.path = Path(path)
+        self._live = Live(self.path, binding, create=create, network=network)
+
+    # -- in
+
+    def add(
+        self,
+        documents: Iterable[str | Document],
+        *,
+        vectors: Vectors | NDArray[np.float32] | None = None,
+        progress: Progress = False,
+    ) -> int:
+        """Add documents whose ids are new.
+
+        Everything is checked before anything is written. Then batches of 2,048 are encoded and written; each is
+        durable when the next begins, and `progress` counts what is.
+
+        Args:
+            documents: Documents, or strings, whose ids become their position in the list.
+            vectors: Their vectors, where they are known: shape (n, d). A plain array is taken as made by the
+                collection's model.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Returns:
+            How many were added.
+
+        Raises:
+            InputError: A document cannot be kept, an id occurs twice or is in the collection. It is named.
+            ModelMismatch: Another model made the vectors.
+            DiskFull: A batch did not fit; the batches before it are kept.
+        """
+        return self._put(checked_documents(documents), vectors, progress, overwrite=False)
+
+    def upsert(
+        self,
+        documents: Iterable[str | Document],
+        *,
+        vectors: Vectors | NDArray[np.float32] | None = None,
+        progress: Progress = False,
+    ) -> int:
+        """Add documents; those whose ids are in the collection take the place of the old ones. Else as `add`."""
+        return self._put(checked_documents(documents), vectors, progress, overwrite=True)
+
+    def delete(self, ids: str | Iterable[str] | None = None, *, where: Where | None = None) -> int:
+        """Delete documents by their ids, or all that a filter lets pass.
+
+        Args:
+            ids: Ids; unknown ones are no error.
+            where: A filter, as in `search`.
+
+        Returns:
+            How many were deleted. No search finds them any more; `compact` removes their text from the disk.
+
+        Raises:
+            InputError: Neither or both were given, or the filter is not well formed.
+        """
+        if (ids is None) == (where is None):
+            raise InputError(
+                "delete needs ids or a filter, one of them",
+                fix='delete(["7"]) or delete(where={"year": {"<": 2020}})',
+            )
+        if ids is not None:
+            wanted = checked_ids(ids)
+            with self._live.changing() as writer:
+                gone = sorted(writer.positions(wanted).values())
+                writer.remove(gone)
+            return len(gone)
+        return self._live.healed(lambda: self._delete_where(where))
+
+    def sync(
+        self,
+        source: str | os.PathLike[str] | Iterable[str | Document],
+        *,
+        text: str | None = None,
+        id: str | None = None,  # noqa: A002 - as in files.documents
+        skip_empty: bool = False,
+        format: str | None = None,  # noqa: A002 - as in files.read_table
+        remove: bool = True,
+        dry_run: bool = False,
+        progress: Progress = False,
+    ) -> SyncReport:
+        """Make the collection hold what a source holds: only what changed is encoded.
+
+        Documents are matched by id and compared by content. Interrupted, it goes on where it was when called
+        again.
+
+        Args:
+            source: A file, or documents.
+            text: The file's column with the texts.
+            id: The file's column with the ids.
+            skip_empty: Leave out rows without a text.
+            format: Of the file, where its name does not tell.
+            remove: Delete what the source has no more.
+            dry_run: Only say what would happen.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Raises:
+            InputError: The source is empty, or cannot be read.
+        """
+        from nearsense.collection.sync import plan
+
+        wanted = checked_documents(_documents_of(source, text, id, skip_empty, format))
+        with self._live.store.reading() as reader:
+            todo = plan(wanted, reader.contents())
+            removed = todo.removed if remove else []
+            kept = [position for _, position in todo.relabelled]
+            vectors = reader.vectors(kept) if kept and not dry_run else None
+        fresh = [*todo.added, *todo.changed]
+        report = SyncReport(
+            len(todo.added),
+            len(todo.changed) + len(todo.relabelled),
+            len(removed),
+            todo.unchanged,
+            len(fresh),
+            not dry_run,
+        )
+        if dry_run:
+            return report
+        if vectors is not None:
+            self._put([document for document, _ in todo.relabelled], vectors, False, overwrite=True)
+        self._put(fresh, None, progress, overwrite=True)
+        if removed:
+            self.delete(removed)
+        return report
+
+    # -- out
+
+    def get(self, ids: str | Iterable[str]) -> list[Document | None]:
+        """The documents with some ids, in their order; None where there is none."""
+        wanted = checked_ids(ids)
+        with self._live.store.reading() as reader:
+            positions = reader.positions(wanted)
+            documents = reader.documents(list(positions.values()))
+        return [documents[positions[each]] if each in positions else None for each in wanted]
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        min_score: float | None = None,
+        mode: str = Mode.DENSE,
+        exact: bool = False,
+    ) -> Results[Hit]:
+        """The k documents that answer a query best.
+
+        Args:
+            query: What is looked for, in plain words.
+            k: How many hits at most; at least 1.
+            where: Only documents whose metadata fit: `{"lang": "en", "year": {">=": 2020}}`. Where k fit, k are
+                found.
+            min_score: Leave out hits that score less.
+            mode: "dense" by meaning (scores are cosine similarities), "lexical" by words (BM25), "hybrid" by both
+                (reciprocal rank fusion; scores are at most 2/61).
+            exact: Compare with every vector instead of asking the index.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            InputError: The query is empty, k is below 1, the filter is not well formed or names an unknown field.
+            ModelMismatch: The model at hand is not the one that made the vectors.
+        """
+        return self.search_many([query], k, where=where, min_score=min_score, mode=mode, exact=exact)[0]
+
+    def search_many(
+        self,
+        queries: Iterable[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        min_score: float | None = None,
+        mode: str = Mode.DENSE,
+        exact: bool = False,
+        progress: Progress = False,
+    ) -> list[Results[Hit]]:
+        """The k best documents for each of many queries: one list each, in their order. See `search`."""
+        from nearsense.text import as_texts, require_content
+
+        texts, chosen = as_texts(queries, "query"), parse(Mode, mode, name="mode")
+        require_content(texts, "query")
+        vectors = None
+        if chosen is not Mode.LEXICAL and texts:
+            vectors = self._live.binding.encode(texts, role="query", progress=progress).data
+        return self._live.healed(
+            lambda: self._answers(texts, vectors, k, where=where, min_score=min_score, mode=chosen, exact=exact)
+        )
+
+    def search_vectors(
+        self,
+        vectors: Vectors | NDArray[np.float32],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        min_score: float | None = None,
+        exact: bool = False,
+    ) -> list[Results[Hit]]:
+        """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
+        facts = self._live.facts()
+        rows = [Document(str(row), "-") for row in range(len(vectors))]
+        asked, _ = checked_vectors(
+            vectors, rows, dimension=facts["dimension"], model=facts["model"], fingerprint=facts["fingerprint"]
+        )
+        texts = [""] * len(asked)
+        return self._live.healed(
+            lambda: self._answers(texts, asked, k, where=where, min_score=min_score, mode=Mode.DENSE, exact=exact)
+        )
+
+    def similar(
+        self,
+        id: str,  # noqa: A002 - what it is called everywhere
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        min_score: float | None = None,
+    ) -> Results[Hit]:
+        """More like this: the k documents nearest to one of the collection, itself left out.
+
+        Raises:
+            InputError: There is no document with that id.
+        """
+        with self._live.store.reading() as reader:
+            position = reader.positions(checked_ids(id)).get(id)
+            if position is None:
+                raise InputError(f"there is no document {id!r} in {self.path}", fix="check the id")
+            vector, text = reader.vectors([position]), reader.documents([position])[position].text
+        found = self.search_vectors(vector, _counted(k) + 1, where=where, min_score=min_score)[0]
+        others = [hit for hit in found if hit.id != id][:k]
+        return Results((replace(hit, rank=rank) for rank, hit in enumerate(others, 1)), found.origin, text)
+
+    def count(self, where: Where | None = None) -> int:
+        """How many documents there are, or how many a filter lets pass."""
+        if where is None:
+            with self._live.store.reading() as reader:
+                return reader.state().documents
+        return self._live.healed(lambda: self._count_where(where))
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def info(self) -> Info:
+        """What the collection says of itself: model, index and its recall, fields, size."""
+        return self._live.healed(self._info)
+
+    # -- upkeep
+
+    def build(self, *, index: str | None = None, progress: Progress = False) -> None:
+        """Make the derived files now: searching needs nothing but reading them. Else it happens in the background.
+
+        Args:
+            index: The kind of index from now on; "auto" for what suits the size. None leaves it as it is.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Raises:
+            InputError: There is no such kind.
+            DiskFull: They do not fit; answers stay right, and are slower.
+        """
+        if index is not None:
+            from nearsense.index import parse_kind
+
+            chosen = None if index == "auto" else parse_kind(index)
+            with self._live.changing() as writer:
+                writer.set_facts({"index": chosen})
+        derive(self._live.store, progress=progress)
+
+    def verify(self, *, accept_losses: bool = False) -> Verification:
+        """Read everything and check every checksum.
+
+        Args:
+            accept_losses: Go on from what is there, where commits were lost.
+
+        Returns:
+            What was found. Damaged derived files are made again; a damaged database wants a backup.
+        """
+        from nearsense.collection.verify import verify
+
+        return verify(self._live.store, self._live.generations, lambda: derive(self._live.store))
+
+    def backup(self, path: str | os.PathLike[str]) -> Path:
+        """Write a consistent copy while others read and write. A backup is a collection: open it, or copy it back.
+
+        Args:
+            path: A folder that does not exist.
+
+        Raises:
+            InputError: It exists.
+            DiskFull: It does not fit; nothing is left behind.
+        """
+        from nearsense.collection.backup import backup
+
+        return backup(self._live.store, Path(path))
+
+    def compact(self, *, progress: Progress = False) -> None:
+        """Remove from the disk what was deleted: afterwards its text is in no file of the collection.
+
+        Raises:
+            StoreError: A reader of another process does not let go of the log.
+            DiskFull: The rewriting does not fit; nothing is lost.
+        """
+        derive(self._live.store, progress=progress)
+        self._live.store.vacuum()
+
+    def export(self, path: str | os.PathLike[str], *, vectors: bool = True) -> int:
+        """Write all documents into a file: jsonl, parquet or npy with vectors, or a faiss index.
+
+        Args:
+            path: The file; its extension names the format. Without vectors also csv, tsv and json.
+            vectors: Write them, too.
+
+        Returns:
+            How many documents were written.
+
+        Raises:
+            FileError: The file cannot be written, or its extension is not known.
+        """
+        from nearsense.collection.export import export
+
+        with self._live.store.reading() as reader:
+            return export(reader, Path(path), vectors=vectors)
+
+    def reembed(self, model: str | Encoder, *, progress: Progress = False) -> Reembedding:
+        """Go over to another model: encode beside what is in use, compare, then swap in one step.
+
+        Until the swap every search uses the old model; interrupted, it goes on where it was when called again.
+
+        Args:
+            model: An Encoder, a name or a folder.
+            progress: True for a bar on stderr, or a function called with (done, total).
+        """
+        from nearsense.collection.reembed import reembed
+
+        binding = Binding(model, role=self._live.facts()["role"])
+        done = reembed(self._live.store, binding, progress)
+        self._live.binding = binding
+        return done
+
+    def close(self) -> None:
+        """Give everything back; a build that is going on is given up."""
+        self._live.close()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Collection({str(self.path)!r})"
+
+    # -- inside
+
+    def _put(
+        self,
+        documents: Sequence[Document],
+        vectors: Vectors | NDArray[np.float32] | None,
+        progress: Progress,
+        *,
+        overwrite: bool,
+    ) -> int:
+        facts = self._live.facts()
+        if vectors is not None:
+            data, truncated = checked_vectors(
+                vectors,
+                documents,
+                dimension=facts["dimension"],
+                model=facts["model"],
+                fingerprint=facts["fingerprint"],
+            )
+        if not overwrite:
+            with self._live.store.reading() as reader:
+                self._require_new(reader, documents)
+        with tracked(len(documents), "documents", progress) as update:
+            for start in range(0, len(documents), BATCH):
+                part = documents[start : start + BATCH]
+                if vectors is None:
+                    encoded = self._live.binding.encode([document.text for document in part], role=facts["role"])
+                    rows, cut = checked_vectors(
+                        encoded,
+                        part,
+                        dimension=facts["dimension"],
+                        model=facts["model"],
+                        fingerprint=facts["fingerprint"],
+                    )
+                else:
+                    rows, cut = data[start : start + BATCH], truncated[start : start + BATCH]
+                with self._live.changing() as writer:
+                    if overwrite:
+                        writer.remove(sorted(writer.positions(document.id for document in part).values()))
+                    else:
+                        self._require_new(writer, part)
+                    writer.insert(part, rows, cut)
+                update(start + len(part))
+        return len(documents)
+
+    def _require_new(self, reader: Reader, documents: Sequence[Document]) -> None:
+        taken = reader.positions(document.id for document in documents)
+        if taken:
+            id_ = next(document.id for document in documents if document.id in taken)
+            more = f", and {len(taken) - 1:,} more" if len(taken) > 1 else ""
+            raise InputError(
+                f"the document {id_!r} is in {self.path} already{more}",
+                why="add never replaces",
+                fix="use upsert to replace documents, or sync to follow a source",
+            )
+
+    def _answers(
+        self,
+        queries: Sequence[str],
+        vectors: NDArray[np.float32] | None,
+        k: int,
+        *,
+        where: Where | None,
+        min_score: float | None,
+        mode: Mode,
+        exact: bool,
+    ) -> list[Results[Hit]]:
+        from nearsense.collection import retrieve
+
+        with self._live.seen() as (reader, snapshot):
+            facts = snapshot.state.facts
+            self._live.binding.require_unchanged(facts, self.path)
+            parsed = _filter(where, snapshot)
+            asked = retrieve.Asked(queries, vectors, _counted(k), parsed, exact)
+            ranked = [each.at_least(min_score) for each in retrieve.ranked(snapshot, asked, mode)]
+            wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(each.positions for each in ranked)]))
+            documents = reader.documents(wanted.tolist())
+        origin = Origin(facts["model"], facts["fingerprint"], _SCORED[mode])
+        return [
+            Results(_hits(each, documents), origin, query) for query, each in zip(queries, ranked, strict=True)
+        ]
+
+    def _delete_where(self, where: Where | None) -> int:
+        with self._live.changing() as writer:
+            snapshot = self._live.seen_by(writer)
+            gone = snapshot.positions(_filter(where, snapshot)).tolist()
+            writer.remove(gone)
+        return len(gone)
+
+    def _count_where(self, where: Where | None) -> int:
+        with self._live.seen() as (_, snapshot):
+            return len(snapshot.positions(_filter(where, snapshot)))
+
+    def _info(self) -> Info:
+        with self._live.seen() as (reader, snapshot):
+            state, truncated = snapshot.state, reader.truncated()
+            fields = tuple(sorted(snapshot.fields()))
+        built = snapshot.frozen.generation.manifest["index"] if snapshot.frozen else {}
+        return Info(
+            path=str(self.path),
+            documents=state.documents,
+            model=state.facts["model"],
+            fingerprint=state.facts["fingerprint"],
+            dimension=state.facts["dimension"],
+            role=state.facts["role"],
+            truncated=truncated,
+            fields=fields,
+            index=built.get("kind"),
+            why=built.get("why"),
+            recall=built.get("recall"),
+            pending=snapshot.changes,
+            size=sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
+            created=state.facts["created"],
+        )
+
+
+def open_collection(
+    path: str | os.PathLike[str],
+    model: str | Encoder | None = None,
+    *,
+    create: bool = True,
+    role: str = "passage",
+    network: bool = False,
+) -> Collection:
+    """Open a collection, and make it if it is missing.
+
+    Args:
+        path: Its folder, say "tickets.nearsense".
+        model: An Encoder, a name or a folder; for a collection that exists None is its own model. A collection
+            belongs to the model that it was made with; `reembed` changes that.
+        create: Make it if it is missing.
+        role: What its texts are to the model: "passage", or "query" where they are questions like those that will
+            be asked. Kept from when it is made.
+        network: Allow a network file system, whose locks and durable writes often do not hold.
+
+    Raises:
+        ModelMismatch: `model` is not the collection's; the message names both.
+        CollectionNotFound: It is missing and `create` is False, or the path holds something else.
+        DamagedCollection: It has lost what it had acknowledged.
+        StoreError: It cannot be opened.
+    """
+    from nearsense.collection.binding import Binding
+
+    return Collection(path, Binding(model, role=role), create=create, network=network)
+
+
+def _filter(where: Where | None, snapshot: Snapshot) -> Filter | None:
+    from nearsense import filters
+
+    parsed = filters.parse(where)
+    if parsed == filters.ALL:
+        return None
+    if snapshot.state.documents:
+        filters.require_known(parsed, snapshot.fields())
+    return parsed
+
+
+def _documents_of(
+    source: str | os.PathLike[str] | Iterable[str | Document],
+    text: str | None,
+    id_: str | None,
+    skip_empty: bool,
+    format_: str | None,
+) -> Iterable[str | Document]:
+    """What a sync is given, as documents: a path is read."""
+    import os
+
+    if not isinstance(source, (str, os.PathLike)):
+        return source
+    from nearsense.files import documents, read_table
+
+    return documents(read_table(source, format=format_), text=text, id=id_, skip_empty=skip_empty).items
+
+
+def _hits(ranked: Ranked, documents: dict[int, Document]) -> Iterator[Hit]:
+    best = zip(ranked.positions.tolist(), ranked.scores.tolist(), strict=True)
+    for rank, (position, score) in enumerate(best, 1):
+        document = documents[position]
+        yield Hit(rank, document.id, score, None, document.text, document.metadata)
+
+
+def _counted(k: int) -> int:
+    from nearsense.metrics.rows import from_one
+
+    from_one(k, "k")
+    return k

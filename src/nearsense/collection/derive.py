@@ -1,0 +1,133 @@
+"""One pass over the database makes the derived files: vectors, index, columns, words. Not when: background.py."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from nearsense import index as indexes
+from nearsense._progress import Progress, tracked
+from nearsense.collection.segments import INDEX, POSITIONS, SUMS, VECTORS, CheckedRows
+from nearsense.filters import Columns, GrowingColumns
+from nearsense.lexical import Postings
+from nearsense.store.base import Generation
+from nearsense.store.generations import Draft, clean_up
+from nearsense.store.locks import try_alone
+from nearsense.store.points import reach
+from nearsense.store.sqlite import SQLiteReader, SQLiteStore
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["GENERATIONS", "Cancelled", "derive"]
+
+GENERATIONS, BUILDER = "generations", "builder.lock"
+
+
+class Cancelled(Exception):
+    """The collection is being closed; nothing was left behind."""
+
+
+def derive(
+    store: SQLiteStore,
+    *,
+    kind: str | None = None,
+    wait: bool = True,
+    progress: Progress = False,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Make a new generation of everything there is now, and take it into use.
+
+    Args:
+        store: The collection's.
+        kind: Of the index; None for the collection's own, or what suits its size.
+        wait: Wait for another builder; else leave it to that one.
+        progress: As everywhere.
+        cancelled: Asked now and then; True gives up.
+
+    Returns:
+        False where another builder is at work, or the model changed meanwhile.
+    """
+    with try_alone(store.folder / BUILDER, wait=wait) as alone:
+        if not alone:
+            return False
+        folder = store.folder / GENERATIONS
+        draft = Draft(folder)
+        try:
+            generation, fingerprint = _made(store, draft, kind, progress, cancelled)
+        finally:
+            draft.discard()
+        with store.writing() as writer:
+            if writer.state().facts["fingerprint"] != fingerprint:
+                return False
+            writer.set_generation(generation)
+        reach("generation.after-commit")
+        clean_up(folder, generation.name)
+        return True
+
+
+def _made(
+    store: SQLiteStore, draft: Draft, kind: str | None, progress: Progress, cancelled: Callable[[], bool]
+) -> tuple[Generation, str]:
+    with store.reading() as reader:
+        state = reader.state()
+        read = _Pass(reader, cancelled)
+        with draft.opened(VECTORS) as file, tracked(state.documents, "documents", progress) as update:
+            postings = Postings.build(read.texts(file, update))
+    for prefix, arrays in (("columns", Columns.of(read.columns).arrays()), ("postings", postings.arrays())):
+        for name, array in arrays.items():
+            draft.save(f"{prefix}-{name}", array)
+    positions, sums = read.positions(), read.sums()
+    draft.save(POSITIONS, positions)
+    draft.save(SUMS, sums)
+    shape = (len(positions), int(state.facts["dimension"]))
+    rows = CheckedRows(draft.path / VECTORS, shape, positions, sums)
+    if cancelled():
+        raise Cancelled
+    wanted = kind or state.facts.get("index")
+    choice = indexes.choose(*shape) if wanted is None else indexes.Choice(indexes.parse_kind(wanted), "It was asked for.")
+    built = indexes.build(choice.kind, rows)
+    built.save(draft.path / INDEX)
+    recall = indexes.recall(built, rows)
+    if cancelled():
+        raise Cancelled
+    name = f"{state.sequence:010d}-{secrets.token_hex(4)}"
+    manifest = {
+        "rows": shape[0],
+        "dimension": shape[1],
+        "index": {"kind": str(choice.kind), "why": choice.why, "recall": recall},
+        "files": draft.finish(name),
+    }
+    return Generation(name, state.sequence, state.position, manifest), str(state.facts["fingerprint"])
+
+
+class _Pass:
+    """Reads every document once: vectors go to their file, metadata to columns, and the texts come out."""
+
+    def __init__(self, reader: SQLiteReader, cancelled: Callable[[], bool]) -> None:
+        self._reader, self._cancelled = reader, cancelled
+        self._positions: list[NDArray[np.int64]] = []
+        self._sums: list[NDArray[np.int64]] = []
+        self.columns = GrowingColumns()
+
+    def texts(self, vectors: BinaryIO, update: Callable[[int], None]) -> Iterator[str]:
+        done = 0
+        for block in self._reader.blocks():
+            if self._cancelled():
+                raise Cancelled
+            vectors.write(block.vectors.tobytes())
+            self._positions.append(block.positions)
+            self._sums.append(block.sums)
+            self.columns.extend(document.metadata for document in block.documents)
+            for document in block.documents:
+                yield document.text
+            update(done := done + len(block.documents))
+
+    def positions(self) -> NDArray[np.int64]:
+        return np.concatenate([np.empty(0, np.int64), *self._positions])
+
+    def sums(self) -> NDArray[np.int64]:
+        return np.concatenate([np.empty(0, np.int64), *self._sums])

@@ -1,0 +1,51 @@
+"""A collection as a file for other tools: with vectors jsonl, parquet, npy or faiss, without them any table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nearsense.files import write_table, write_vectors
+from nearsense.store.sqlite import SQLiteReader
+from nearsense.types import Vectors
+
+__all__ = ["export"]
+
+
+def export(reader: SQLiteReader, path: Path, *, vectors: bool) -> int:
+    """Write what a reader sees; see `Collection.export`."""
+    if path.suffix == ".faiss":
+        from nearsense.index import write_faiss
+
+        ids, rows = _vectors(reader)[0], _vectors(reader)[3]
+        write_faiss(path, rows.data, ids)
+        return len(ids)
+    if not vectors:
+        return write_table(path, _rows(reader))
+    ids, texts, metadata, rows = _vectors(reader)
+    write_vectors(path, rows, ids=ids, texts=texts, metadata=metadata)
+    return len(ids)
+
+
+def _rows(reader: SQLiteReader) -> Iterator[dict[str, Any]]:
+    for block in reader.blocks():
+        for document in block.documents:
+            yield {"id": document.id, "text": document.text, **document.metadata}
+
+
+def _vectors(reader: SQLiteReader) -> tuple[list[str], list[str], list[dict[str, Any]], Vectors]:
+    facts = reader.state().facts
+    ids: list[str] = []
+    texts: list[str] = []
+    metadata: list[dict[str, Any]] = []
+    parts = [np.empty((0, facts["dimension"]), np.float32)]
+    for block in reader.blocks():
+        ids += [document.id for document in block.documents]
+        texts += [document.text for document in block.documents]
+        metadata += [dict(document.metadata) for document in block.documents]
+        parts.append(block.vectors)
+    data = np.concatenate(parts)
+    return ids, texts, metadata, Vectors(data, facts["fingerprint"], reader.truncated_rows(), facts["model"])

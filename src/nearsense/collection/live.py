@@ -1,0 +1,141 @@
+"""An open collection: its store, its model, the latest snapshot, and who keeps the derived files in order."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nearsense.collection.background import Background, limit
+from nearsense.collection.binding import Binding
+from nearsense.collection.derive import GENERATIONS, Cancelled, derive
+from nearsense.collection.snapshot import Snapshot, refreshed
+from nearsense.errors import NearsenseError
+from nearsense.store import open_store
+from nearsense.store.generations import DamagedGeneration
+
+if TYPE_CHECKING:
+    from nearsense.store.sqlite import SQLiteReader, SQLiteWriter
+
+__all__ = ["LARGE", "Live"]
+
+T = TypeVar("T")
+log = logging.getLogger("nearsense")
+
+LARGE = 100_000
+"""Documents beyond which a search makes missing derived files first, instead of reading everything."""
+
+
+class Live:
+    """What the methods of a Collection share.
+
+    Args:
+        path: The collection's folder.
+        binding: Its model.
+        create: Make it if it is missing.
+        network: Allow a network file system.
+    """
+
+    def __init__(self, path: Path, binding: Binding, *, create: bool, network: bool) -> None:
+        self.path, self.generations, self.binding = path, path / GENERATIONS, binding
+        self.store = open_store(path, create=create, network=network)
+        try:
+            with self.store.reading() as reader:
+                facts = reader.state().facts
+            if "fingerprint" in facts:
+                binding.require(facts, path)
+            else:
+                with self.store.writing() as writer:
+                    writer.set_facts(binding.facts())
+        except BaseException:
+            self.store.close()
+            raise
+        self._snapshot: Snapshot | None = None
+        self._distrusted: str | None = None
+        self._guard = threading.Lock()
+        self._background = Background(self._build_if_needed)
+
+    def close(self) -> None:
+        """Give everything back; a build that is going on is given up."""
+        self._background.close()
+        self.store.close()
+
+    def facts(self) -> dict[str, Any]:
+        """What the collection keeps about itself."""
+        with self.store.reading() as reader:
+            return reader.state().facts
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[SQLiteWriter]:
+        """A change, when it is one's turn; what follows from its size is done in the background."""
+        with self.store.writing() as writer:
+            self.binding.require_unchanged(writer.state().facts, self.path)
+            yield writer
+            changes, rows = writer.pending()
+        if changes > limit(rows):
+            self._background.ask()
+
+    @contextlib.contextmanager
+    def seen(self) -> Iterator[tuple[SQLiteReader, Snapshot]]:
+        """A reader and the snapshot of just what it sees."""
+        while True:
+            with self.store.reading() as reader:
+                snapshot = self._snapshot_of(reader)
+                if snapshot is not None:
+                    yield reader, snapshot
+                    return
+
+    def seen_by(self, writer: SQLiteWriter) -> Snapshot:
+        """The snapshot that a writer changes; nobody else writes meanwhile."""
+        with self._guard:
+            self._snapshot = refreshed(writer, self._snapshot, self.generations, self._distrusted)
+            return self._snapshot
+
+    def _snapshot_of(self, reader: SQLiteReader) -> Snapshot | None:
+        """None where another thread has seen more than this reader."""
+        with self._guard:
+            known = self._snapshot
+            if known is not None and known.state.sequence > reader.sequence():
+                return None
+            self._snapshot = refreshed(reader, known, self.generations, self._distrusted)
+            snapshot = self._snapshot
+        if snapshot.changes > limit(len(snapshot.frozen) if snapshot.frozen else 0):
+            self._background.ask()
+        return snapshot
+
+    def healed(self, action: Callable[[], T]) -> T:
+        """Do it; where derived files are damaged, do without them, and have them made again."""
+        if self._snapshot is None:
+            self._prepare()
+        try:
+            return action()
+        except DamagedGeneration as error:
+            log.warning("%s (%s); the index is made again", error.what, error.why)
+        with self.store.reading() as reader:
+            damaged, documents = reader.generation(), reader.state().documents
+        with self._guard:
+            self._distrusted, self._snapshot = damaged.name if damaged else None, None
+        if documents > LARGE:
+            with contextlib.suppress(NearsenseError):
+                derive(self.store)
+        else:
+            self._background.ask()
+        return action()
+
+    def _prepare(self) -> None:
+        """Before the first look into a large collection without derived files: make them, if they can be made."""
+        with self.store.reading() as reader:
+            large = reader.pending()[0] > LARGE
+        if large:
+            with contextlib.suppress(NearsenseError):
+                derive(self.store)
+
+    def _build_if_needed(self) -> None:
+        with self.store.reading() as reader:
+            (changes, rows), generation = reader.pending(), reader.generation()
+        if changes > limit(rows) or (generation is not None and generation.name == self._distrusted):
+            with contextlib.suppress(Cancelled):
+                derive(self.store, wait=False, cancelled=self._background.stopping)

@@ -1,0 +1,137 @@
+"""A snapshot and a question: the nearest by meaning, by words, or both. Positions and scores, no documents yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.collection.snapshot import Snapshot
+from nearsense.filters import Filter
+from nearsense.lexical import bm25, reciprocal_rank_fusion
+from nearsense.types import Mode
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.index import Rows, VectorIndex
+
+__all__ = ["DEPTH", "Asked", "Ranked", "ranked"]
+
+DEPTH = 100
+"""How far down both rankings are read before they are fused; ten times k where that is more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What is looked for, and where.
+
+    Args:
+        texts: q queries.
+        vectors: float32, shape (q, d), unit length; None where only words count.
+        k: How many are wanted.
+        where: Only documents that this filter lets pass.
+        exact: Compare with every vector instead of asking the index.
+    """
+
+    texts: Sequence[str]
+    vectors: NDArray[np.float32] | None
+    k: int
+    where: Filter | None
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """Positions, best first, and their scores.
+
+    Args:
+        positions: int64, shape (m,).
+        scores: float, shape (m,).
+    """
+
+    positions: NDArray[np.int64]
+    scores: NDArray[np.floating]
+
+    def at_least(self, score: float | None) -> Ranked:
+        """Without what scores less."""
+        if score is None:
+            return self
+        kept = self.scores >= score
+        return Ranked(self.positions[kept], self.scores[kept])
+
+
+def ranked(snapshot: Snapshot, asked: Asked, mode: Mode) -> list[Ranked]:
+    """The k best documents of each query."""
+    return _MODES[mode](snapshot, asked, asked.k)
+
+
+def _dense(snapshot: Snapshot, asked: Asked, k: int) -> list[Ranked]:
+    """By cosine similarity."""
+    from nearsense.index import ExactIndex
+
+    queries = asked.vectors
+    if queries is None:
+        return []
+    frozen, (allowed, tail_allowed) = snapshot.frozen, snapshot.allowed(asked.where)
+    parts: list[list[Ranked]] = []
+    if frozen is not None and len(frozen):
+        index = ExactIndex(frozen.rows) if asked.exact else frozen.index
+        parts.append(_nearest(index, frozen.rows, frozen.positions, queries, k, allowed))
+    if snapshot.count:
+        rows, positions = snapshot.tail.rows(snapshot.count), snapshot.tail.positions(snapshot.count)
+        parts.append(_nearest(ExactIndex(rows), rows, positions, queries, k, tail_allowed))
+    return [_best([part[row] for part in parts], k) for row in range(len(queries))]
+
+
+def _lexical(snapshot: Snapshot, asked: Asked, k: int) -> list[Ranked]:
+    """By the words they share with the query: BM25."""
+    allowed = snapshot.mask(asked.where) if asked.where is not None else None
+    positions, answers = snapshot.rows(), []
+    for text in asked.texts:
+        found = bm25(text, snapshot.segments, k, allowed=allowed)
+        count = int(found.counts[0])
+        answers.append(Ranked(positions[found.ids[0, :count]], found.scores[0, :count]))
+    return answers
+
+
+def _hybrid(snapshot: Snapshot, asked: Asked, k: int) -> list[Ranked]:
+    """By their places in both rankings."""
+    depth = max(DEPTH, 10 * k)
+    sides = zip(_dense(snapshot, asked, depth), _lexical(snapshot, asked, depth), strict=True)
+    return [Ranked(*reciprocal_rank_fusion([side.positions for side in both], k)) for both in sides]
+
+
+_MODES: dict[Mode, Callable[[Snapshot, Asked, int], list[Ranked]]] = {
+    Mode.DENSE: _dense,
+    Mode.LEXICAL: _lexical,
+    Mode.HYBRID: _hybrid,
+}
+
+
+def _nearest(
+    index: VectorIndex,
+    rows: Rows,
+    positions: NDArray[np.int64],
+    queries: NDArray[np.float32],
+    k: int,
+    allowed: NDArray[np.bool_] | None,
+) -> list[Ranked]:
+    """The answers of one part, their scores computed anew in one way for all parts and kinds of index."""
+    found = index.search(queries, k, allowed=allowed)
+    answers = []
+    for query, ids, count in zip(queries, found.ids, found.counts.tolist(), strict=True):
+        vectors = rows.take(ids[:count])
+        scores = (vectors.astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
+        answers.append(Ranked(positions[ids[:count]], scores))
+    return answers
+
+
+def _best(parts: list[Ranked], k: int) -> Ranked:
+    """The k best of several answers; ties in the order of positions."""
+    positions = np.concatenate([np.empty(0, np.int64), *(part.positions for part in parts)])
+    scores = np.concatenate([np.empty(0, np.float32), *(part.scores for part in parts)])
+    order = np.lexsort((positions, -scores))[:k]
+    return Ranked(positions[order], scores[order])

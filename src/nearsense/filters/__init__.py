@@ -1,0 +1,22 @@
+"""Filters on metadata: a small language, and its fast evaluation over many rows. Nothing of texts or vectors.
+
+`where` says what a filter means, on one document; `columns` answers it for the many rows of a generation,
+`growing` for the few that came since. All three agree, always.
+"""
+
+from nearsense.filters.columns import Columns
+from nearsense.filters.growing import GrowingColumns
+from nearsense.filters.where import ALL, Filter, Where, matches, names, parse, parse_where, require_known
+
+__all__ = [
+    "ALL",
+    "Columns",
+    "Filter",
+    "GrowingColumns",
+    "Where",
+    "matches",
+    "names",
+    "parse",
+    "parse_where",
+    "require_known",
+]

@@ -1,0 +1,561 @@
+r"""The language of filters on metadata, parsed once into a tree that is a plain value. Not how columns are asked.
+
+| a filter | matches where |
+| --- | --- |
+| `{"category": "Returns"}` | the field equals the value |
+| `{"year": {">=": 2020, "<": 2023}}` | one value of the field lies within all bounds; also `=` `!=` `<=` `>` |
+| `{"lang": {"in": ["de", "fr"]}}` | the field equals one of them; also `not in` |
+| `{"email": {"exists": true}}` | the field is there, be it null, empty or an object |
+| `{"and": [...]}` `{"or": [...]}` `{"not": {...}}` | all, any, or not that; fields side by side are "and" |
+| `{}` | always |
+
+A dotted name reaches into objects, and into the objects of a list: `author.name`. A field that holds a list has
+each of its items as a value (those of lists within it too) and matches where one of them does.
+
+Numbers compare with numbers, exactly whatever their size (1 equals 1.0); strings with strings, by code point, so
+that ISO dates compare as dates. true, false and null equal only themselves and have no order. A value of another
+type than was asked for never matches. `!=` and `not in` match where the field is there and no value of it is
+equal: a missing field matches neither `=` nor `!=`. `not` is the plain complement, missing fields included.
+
+A field whose name is `and`, `or` or `not` is written with a backslash before it, in JSON `{"\\and": 5}`; a name
+that begins with a backslash takes a second one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+from nearsense.errors import InputError
+
+__all__ = [
+    "ALL",
+    "COMPARE",
+    "Every",
+    "Exists",
+    "Filter",
+    "Fixed",
+    "Key",
+    "Leaf",
+    "Not",
+    "OneOf",
+    "Some",
+    "Where",
+    "Within",
+    "matches",
+    "names",
+    "parse",
+    "parse_where",
+    "require_known",
+    "values_of",
+]
+
+DEEPEST = 50
+"""How many "and", "or" and "not" may stand in each other."""
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+JOINS = ("and", "or", "not")
+OPERATORS = ("=", "!=", *COMPARE, "in", "not in", "exists")
+SPELLINGS = {
+    **{"==": "=", "eq": "=", "is": "=", "<>": "!=", "ne": "!=", "neq": "!=", "gt": ">", "gte": ">=", "ge": ">="},
+    **{"lt": "<", "lte": "<=", "le": "<=", "=>": ">=", "=<": "<=", "nin": "not in", "notin": "not in"},
+    **{"any": "in", "contains": "=", "equals": "=", "after": ">", "before": "<"},
+}
+"""How others write the same, for the hint in an error."""
+
+
+class Fixed(Enum):
+    """The values that are neither numbers nor strings, kept apart: in Python True equals 1."""
+
+    FALSE = "false"
+    TRUE = "true"
+    NULL = "null"
+    BARE = "an object, an empty list or NaN: there, but equal to nothing"
+
+
+Key: TypeAlias = int | float | str | Fixed
+"""A value as filters see it: those that are equal are equal in Python, with the same hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All parts hold; without parts, always."""
+
+    parts: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """At least one part holds; without parts, never."""
+
+    parts: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold."""
+
+    part: Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The field is there."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A value of the field is one of these."""
+
+    field: str
+    values: frozenset[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A value of the field lies within all bounds: pairs of an operator and a number, or of one and a string."""
+
+    field: str
+    bounds: tuple[tuple[str, Key], ...]
+
+
+Leaf: TypeAlias = Exists | OneOf | Within
+Filter: TypeAlias = Every | Some | Not | Exists | OneOf | Within
+"""A parsed filter: immutable, and equal (with the same hash) to one that says the same in the same order."""
+Where: TypeAlias = "Filter | Mapping[str, Any] | None"
+"""What callers give: a filter parsed already, one in its JSON form, or None for all."""
+ALL: Filter = Every(())
+"""The filter that matches always."""
+
+
+def parse(where: Where) -> Filter:
+    """Read a filter.
+
+    Args:
+        where: As in the table above; None or {} for all. One that is parsed already comes back as it is.
+
+    Returns:
+        The tree; hashable.
+
+    Raises:
+        InputError: It is no filter; the message names the spot.
+
+    Example:
+        >>> parse({"lang": {"in": ["de"]}}) == parse({"lang": "de"})
+        True
+        >>> parse({"year": {"gte": 2020}})
+        Traceback (most recent call last):
+            ...
+        nearsense.errors.InputError: filter["year"]: there is no operator "gte"
+        why: the operators are = != < <= > >= in, not in, exists
+        fix: did you mean ">="?
+    """
+    return ALL if where is None else _object(where, "filter", 0)
+
+
+def parse_where(text: str | Sequence[str]) -> Filter:
+    """Read a filter as typed at a command line.
+
+    Args:
+        text: The JSON form; or a short one: `year>=2020`, `category=Returns`, `lang!=de`, `tag in a,b`,
+            `tag not in a,b`, `email exists`, `email not exists`, cut at the first operator. A value is read as
+            JSON where it is a number, true, false, null or a string in double quotes (`zip="01067"`), else as the
+            string that it is; likewise each item after `in`, or all of them as a JSON list. Several texts are
+            joined by "and".
+
+    Returns:
+        The tree, as `parse` returns it.
+
+    Raises:
+        InputError: As `parse`, or the text has neither form.
+
+    Example:
+        >>> parse_where("year>=2020") == parse({"year": {">=": 2020}})
+        True
+        >>> parse_where(["tag in a,b", "done=true"]) == parse({"tag": {"in": ["a", "b"]}, "done": True})
+        True
+    """
+    texts = [text] if isinstance(text, str) else text
+    return _all_of([_json(one) if one.lstrip().startswith("{") else _short(one) for one in texts])
+
+
+def matches(where: Where, metadata: Mapping[str, Any]) -> bool:
+    """Whether one document's metadata passes: what a filter means, in plain Python.
+
+    Args:
+        where: As in `parse`.
+        metadata: A JSON object.
+
+    Raises:
+        InputError: As `parse`, or the metadata holds what JSON cannot.
+
+    Example:
+        >>> matches({"author.name": "Li", "tags": "new"}, {"author": {"name": "Li"}, "tags": ["old", "new"]})
+        True
+    """
+    fields: dict[str, list[Key]] = {}
+    for name, key in values_of(metadata):
+        fields.setdefault(name, []).append(key)
+    return _holds(parse(where), fields)
+
+
+def names(where: Where) -> frozenset[str]:
+    """The fields that a filter asks for.
+
+    Args:
+        where: As in `parse`.
+
+    Example:
+        >>> sorted(names({"year": {">": 2000}, "or": [{"a.b": 1}, {"year": 1}]}))
+        ['a.b', 'year']
+    """
+    node = parse(where)
+    match node:
+        case Every() | Some():
+            return frozenset[str]().union(*map(names, node.parts))
+        case Not():
+            return names(node.part)
+        case _:
+            return frozenset((node.field,))
+
+
+def require_known(where: Where, fields: Iterable[str]) -> None:
+    """Refuse a filter that asks for a field which nobody has.
+
+    Args:
+        where: As in `parse`.
+        fields: The names that are known, dotted where nested.
+
+    Raises:
+        InputError: A name is not among them; the message lists those that are, close ones first.
+
+    Example:
+        >>> require_known({"yaer": 2020}, ["lang", "year"])
+        Traceback (most recent call last):
+            ...
+        nearsense.errors.InputError: no document has a field "yaer"
+        why: the fields are "year", "lang"
+        fix: did you mean "year"?
+    """
+    known = sorted(set(fields))
+    for name in sorted(names(where).difference(known)):
+        close = difflib.get_close_matches(name, known, n=5)
+        listed = [*close, *(other for other in known if other not in close)]
+        more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
+        raise InputError(
+            f"no document has a field {_shown(name)}",
+            why=f"the fields are {', '.join(map(_shown, listed[:20]))}{more}" if listed else "no document has any",
+            fix=f"did you mean {_shown(close[0])}?" if close else "",
+        )
+
+
+def values_of(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
+    """Every field's name with each of its values; a field that is there comes at least once.
+
+    Args:
+        metadata: A JSON object.
+
+    Raises:
+        InputError: It holds what JSON cannot.
+
+    Example:
+        >>> list(values_of({"year": 2020, "tags": ["a", True]}))
+        [('year', 2020), ('tags', <Fixed.TRUE: 'true'>), ('tags', 'a')]
+    """
+    for name, value in metadata.items():
+        if type(value) is str or type(value) is int:  # most are
+            yield name, value
+            continue
+        waiting: list[tuple[str, Any]] = [(name, value)]
+        while waiting:
+            inner, item = waiting.pop()
+            if isinstance(item, Mapping):
+                yield inner, Fixed.BARE
+                waiting += ((f"{inner}.{key}", child) for key, child in item.items())
+            elif isinstance(item, (list, tuple)) and item:
+                waiting += ((inner, child) for child in item)
+            else:
+                yield inner, _key(item, inner)
+
+
+_FIXED = {False: Fixed.FALSE, True: Fixed.TRUE}
+
+
+def _key(value: Any, field: str) -> Key:
+    if value is None or isinstance(value, bool):
+        return Fixed.NULL if value is None else _FIXED[value]
+    if isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return Fixed.BARE if math.isnan(value) else float(value)
+    if isinstance(value, (list, tuple)):
+        return Fixed.BARE
+    raise InputError(
+        f"the metadata field {_shown(field)} holds a value of type {type(value).__name__}",
+        why="metadata is JSON: strings, numbers, true, false, null, lists and objects",
+        fix="convert it first; dates as ISO text",
+    )
+
+
+def _holds(node: Filter, fields: Mapping[str, list[Key]]) -> bool:
+    match node:
+        case Every():
+            return all(_holds(part, fields) for part in node.parts)
+        case Some():
+            return any(_holds(part, fields) for part in node.parts)
+        case Not():
+            return not _holds(node.part, fields)
+        case _:
+            return any(_accepts(node, key) for key in fields.get(node.field, ()))
+
+
+def _accepts(leaf: Leaf, key: Key) -> bool:
+    match leaf:
+        case Exists():
+            return True
+        case OneOf():
+            return key in leaf.values
+        case Within():
+            return not isinstance(key, Fixed) and all(
+                isinstance(key, str) == isinstance(bound, str) and COMPARE[op](key, bound)
+                for op, bound in leaf.bounds
+            )
+
+
+# reading the JSON form
+
+
+def _object(raw: Any, spot: str, depth: int) -> Filter:
+    if isinstance(raw, Filter):
+        return raw
+    if depth > DEEPEST:
+        raise _too_deep()
+    if not isinstance(raw, Mapping):
+        raise InputError(f"{spot} is {_kind(raw)}", why='a filter is an object, like {"year": {">=": 2020}}')
+    return _all_of([_entry(name, value, spot, depth) for name, value in raw.items()])
+
+
+def _too_deep() -> InputError:
+    return InputError(
+        f"the filter is nested more than {DEEPEST} deep",
+        why="nobody needs that, and each level costs",
+        fix='put the parts side by side into one "and" or "or"',
+    )
+
+
+def _entry(name: Any, raw: Any, spot: str, depth: int) -> Filter:
+    if not isinstance(name, str):
+        raise InputError(f"{spot}: the name {name!r} is {_kind(name)}", why="a field's name is a string")
+    inside = f"{spot}[{_shown(name)}]"
+    if name == "not":
+        return Not(_object(raw, inside, depth + 1))
+    if name not in ("and", "or"):
+        return _field(name.removeprefix("\\"), raw, inside)
+    if not isinstance(raw, (list, tuple)):
+        raise InputError(
+            f"{inside} is {_kind(raw)}",
+            why=f'"{name}" joins a list of filters: {{"{name}": [{{...}}, {{...}}]}}',
+            fix=f'a field of that name is written with a backslash before it: "\\\\{name}"',
+        )
+    parts = [_object(part, f"{inside}[{i}]", depth + 1) for i, part in enumerate(raw)]
+    return _all_of(parts) if name == "and" else Some(tuple(parts))
+
+
+def _all_of(parts: list[Filter]) -> Filter:
+    return parts[0] if len(parts) == 1 else Every(tuple(parts))
+
+
+def _field(name: str, raw: Any, spot: str) -> Filter:
+    """The conditions on one field, joined."""
+    if not isinstance(raw, Mapping):
+        return _equal(name, raw, spot)
+    if not raw:
+        raise InputError(
+            f"{spot} has no condition", why=_OPERATORS_ARE, fix='say {"exists": true} if that is meant'
+        )
+    for op in raw:
+        if op not in OPERATORS:
+            raise _no_operator(name, op, spot)
+    parts = [CONDITIONS[op](name, value, f"{spot}[{_shown(op)}]") for op, value in raw.items() if op in CONDITIONS]
+    bounds = sorted((op, _bound(raw[op], f"{spot}[{_shown(op)}]")) for op in COMPARE if op in raw)
+    if len({isinstance(bound, str) for _, bound in bounds}) > 1:
+        raise InputError(f"{spot} has a number and a string as bounds", why="no value lies between them")
+    return _all_of([*parts, Within(name, tuple(bounds))] if bounds else parts)
+
+
+def _equal(name: str, raw: Any, spot: str) -> Filter:
+    return OneOf(name, frozenset((_value(raw, spot),)))
+
+
+def _one_of(name: str, raw: Any, spot: str) -> Filter:
+    if not isinstance(raw, (list, tuple, set, frozenset)):
+        raise InputError(
+            f"{spot} is {_kind(raw)}", why='"in" and "not in" take a list of values', fix="put it into [ ]"
+        )
+    return OneOf(name, frozenset(_value(item, f"{spot}[{i}]") for i, item in enumerate(raw)))
+
+
+def _exists(name: str, raw: Any, spot: str) -> Filter:
+    if not isinstance(raw, bool):
+        raise InputError(f"{spot} is {_kind(raw)}", why='"exists" takes true or false')
+    return Exists(name) if raw else Not(Exists(name))
+
+
+def _unlike(condition: Callable[[str, Any, str], Filter]) -> Callable[[str, Any, str], Filter]:
+    return lambda name, raw, spot: Every((Exists(name), Not(condition(name, raw, spot))))
+
+
+CONDITIONS = {
+    "=": _equal,
+    "!=": _unlike(_equal),
+    "in": _one_of,
+    "not in": _unlike(_one_of),
+    "exists": _exists,
+}
+
+
+def _value(raw: Any, spot: str) -> Key:
+    if isinstance(raw, (str, int)) and not isinstance(raw, bool):
+        return raw
+    if raw is None or isinstance(raw, bool) or (isinstance(raw, float) and math.isfinite(raw)):
+        return _key(raw, "")
+    if isinstance(raw, float):
+        raise InputError(f"{spot} is {raw}", why="JSON has neither NaN nor infinities", fix="leave the bound out")
+    kind = _kind(raw)
+    fixes = {
+        "a list": 'ask for any of several: {"in": [...]}; filters are joined by "and" or "or"',
+        "an object": "",
+    }
+    raise InputError(
+        f"{spot} is {kind}",
+        why="a value is a string, a number, true, false or null",
+        fix=fixes.get(kind, "convert it first; dates as ISO text"),
+    )
+
+
+def _bound(raw: Any, spot: str) -> Key:
+    key = _value(raw, spot)
+    if isinstance(key, Fixed):
+        raise InputError(
+            f"{spot} is {key.value}", why="only numbers and strings have an order", fix='use "=" or "!="'
+        )
+    return key
+
+
+_OPERATORS_ARE = f"the operators are {' '.join(OPERATORS[:7])}, {', '.join(OPERATORS[7:])}"
+
+
+def _no_operator(name: str, op: Any, spot: str) -> InputError:
+    plain = str(op).lower().lstrip("$").replace("_", " ")
+    close = [plain] if plain in OPERATORS else difflib.get_close_matches(plain, OPERATORS, n=1)
+    meant = SPELLINGS.get(plain) or next(iter(close), None)
+    if plain in JOINS:
+        fix = f'"{plain}" stands outside the field: {{"{plain}": ...{{{_shown(name)}: ...}}...}}'
+    elif meant:
+        fix = f"did you mean {_shown(meant)}?"
+    else:
+        fix = f"to reach into an object, write {_shown(f'{name}.{op}')}"
+    return InputError(f"{spot}: there is no operator {_shown(op)}", why=_OPERATORS_ARE, fix=fix)
+
+
+def _kind(raw: Any) -> str:
+    kinds: dict[type, str] = {bool: "true or false", str: "a string", int: "a number", float: "a number"}
+    if raw is None:
+        return "null"
+    if isinstance(raw, Mapping):
+        return "an object"
+    if isinstance(raw, (list, tuple, set, frozenset)):
+        return "a list"
+    return kinds.get(type(raw), f"a value of type {type(raw).__name__}")
+
+
+def _shown(text: Any) -> str:
+    return json.dumps(text, ensure_ascii=False, default=repr)
+
+
+# reading the command line's forms
+
+_SHORT = re.compile(
+    r"\s*(?P<name>[^<>=!]+?)\s*"
+    r"(?P<op>>=|<=|!=|==?(?![<>])|>|<(?!>)|\s(?:not\s+)?in(?=[\s\[]|$)|\s(?:not\s+)?exists\s*$)"
+    r"(?P<value>.*)",
+    re.DOTALL,
+)
+
+
+def _short(text: str) -> Filter:
+    found = _SHORT.fullmatch(text)
+    if found is None:
+        raise InputError(
+            f"{_shown(text)} is no filter",
+            why="a filter is JSON, or like year>=2020, category=Returns, tag in a,b, email exists",
+            fix="quote it as one word of the command line: --where 'year>=2020'",
+        )
+    name, op, value = found["name"], " ".join(found["op"].split()), found["value"].strip()
+    if op.endswith("exists"):
+        return _exists(name, op == "exists", text)
+    read = _items if op.endswith("in") else _scalar
+    return _field(name, {"=" if op == "==" else op: read(value)}, text)
+
+
+def _items(text: str) -> list[Any]:
+    for listed in (text, f"[{text}]"):
+        value = _loaded(listed)
+        if isinstance(value, list):
+            return value
+    return [_scalar(item.strip()) for item in text.split(",")]
+
+
+def _scalar(text: str) -> Any:
+    value = _loaded(text)
+    return text if isinstance(value, (list, dict)) else value
+
+
+def _loaded(text: str) -> Any:
+    """As JSON; the text itself where it is none."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _json(text: str) -> Filter:
+    try:
+        raw = json.loads(text, object_pairs_hook=_without_repeats)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"the filter is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            fix='names and strings stand in double quotes: {"category": "Returns"}',
+        ) from None
+    except RecursionError:
+        raise _too_deep() from None
+    return parse(raw)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen = dict(pairs)
+    if len(seen) < len(pairs):
+        repeated = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise InputError(
+            f"the filter says {_shown(repeated)} twice in one object",
+            why="only the last would count",
+            fix='join the two in a list: {"and": [{...}, {...}]}',
+        )
+    return seen
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)

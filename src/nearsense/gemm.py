@@ -1,0 +1,192 @@
+"""Products of many vectors with many, a block at a time, in f32 or bf16. Which scores matter the caller decides.
+
+numpy multiplies in f32, as fast as any engine here. Where the processor has bf16 natively, OpenVINO multiplies in
+bf16, about 3 times faster from some dozens of queries on; scores are then off by up to `slack`, so they choose
+candidates and are never shown.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from nearsense.types import Precision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["QUERIES", "ROWS", "decided", "fastest", "scores", "slack"]
+
+QUERIES, ROWS = 256, 8192
+"""A product of this size is worth a call and small enough: 8 MiB of scores; fewer queries go with more rows."""
+
+WORTHWHILE = 2**33
+"""From so many multiplications on bf16 pays for loading and compiling it: 30 ms of f32."""
+
+FEW = 16
+"""Fewer queries than this are limited by reading the vectors, so bf16 gains nothing."""
+
+T = TypeVar("T")
+
+
+def fastest(queries: int, rows: int, dimension: int) -> Precision:
+    """The precision in which a whole scan is made soonest, on this processor.
+
+    Args:
+        queries: How many vectors ask.
+        rows: How many are asked.
+        dimension: Of both.
+
+    Returns:
+        BF16 for large work on a processor that has it natively, else F32; never AUTO.
+
+    Example:
+        >>> fastest(1, 1_000_000, 384)
+        <Precision.F32: 'f32'>
+    """
+    large = queries >= FEW and queries * rows * dimension >= WORTHWHILE
+    return Precision.BF16 if large and _native_bf16() else Precision.F32
+
+
+def slack(dimension: int, precision: Precision) -> float:
+    """How far a score of two unit vectors may be off, at most.
+
+    A sum of d rounded products is off by at most about d u |a| |b| (Higham, Accuracy and Stability of Numerical
+    Algorithms, section 3.1), with u half of float32's epsilon; the bound here is 4 times that. bf16 keeps 8 bits:
+    both vectors and the score are rounded by up to 2^-8 of themselves.
+
+    Args:
+        dimension: d.
+        precision: F32 or BF16.
+
+    Example:
+        >>> slack(384, Precision.F32) < 1e-4, slack(384, Precision.BF16) < 0.0125
+        (True, True)
+    """
+    summed = 2.0 * (dimension + 8) * float(np.finfo(np.float32).eps)
+    return summed + (3.1 * 2.0**-8 if precision is Precision.BF16 else 0.0)
+
+
+def scores(
+    queries: NDArray[np.float32], block: NDArray[np.float32], precision: Precision = Precision.F32
+) -> NDArray[np.float32]:
+    """The dot product of every query with every row of a block.
+
+    Args:
+        queries: float32, shape (q, d).
+        block: float32, shape (m, d).
+        precision: F32, or BF16 on a processor that has it natively (elsewhere F32 is taken).
+
+    Returns:
+        float32, shape (q, m).
+
+    Example:
+        >>> scores(np.eye(2, dtype=np.float32), np.full((1, 2), 0.5, dtype=np.float32))
+        array([[0.5],
+               [0.5]], dtype=float32)
+    """
+    result = np.empty((len(queries), len(block)), np.float32)
+    for left in range(0, len(queries), QUERIES):
+        for top in range(0, len(block), ROWS):
+            part = result[left : left + QUERIES, top : top + ROWS]
+            pair = queries[left : left + QUERIES], block[top : top + ROWS]
+            decided(*pair, precision, lambda found, part=part: np.copyto(part, found))  # type: ignore[misc]
+    return result
+
+
+def decided(
+    queries: NDArray[np.float32],
+    block: NDArray[np.float32],
+    precision: Precision,
+    decide: Callable[[NDArray[np.float32]], T],
+) -> T:
+    """What `decide` makes of the scores of one block, which are not kept: only what it returns leaves the block.
+
+    Args:
+        queries: float32, shape (q, d); about QUERIES.
+        block: float32, shape (m, d); about ROWS.
+        precision: As in `scores`.
+        decide: Called once with the scores, float32, shape (q, m). It may change them, and must not keep them.
+
+    Returns:
+        What `decide` returned.
+
+    Example:
+        >>> x = np.eye(3, dtype=np.float32)
+        >>> decided(x, x, Precision.F32, lambda found: np.flatnonzero(found > 0.9))
+        array([0, 4, 8])
+    """
+    if precision is not Precision.BF16 or 0 in (len(queries), len(block)) or not _native_bf16():
+        return decide(queries @ block.T)
+    return _engine().run(queries, block, decide)
+
+
+@cache
+def _native_bf16() -> bool:
+    try:
+        import openvino
+    except ImportError:
+        return False
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class _Engine:
+    """One compiled product of any shape. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        import openvino
+        from openvino import opset13 as op
+
+        left, right = (op.parameter([-1, -1], np.float32) for _ in range(2))
+        graph = openvino.Model([op.matmul(left, right, False, True)], [left, right])
+        options = {"INFERENCE_PRECISION_HINT": Precision.BF16.value, "PERFORMANCE_HINT": "LATENCY"}
+        self._compiled = openvino.Core().compile_model(graph, "CPU", options)
+        self._idle: deque[Any] = deque()
+
+    def run(
+        self, queries: NDArray[np.float32], block: NDArray[np.float32], decide: Callable[[NDArray[np.float32]], T]
+    ) -> T:
+        """Multiply, let `decide` look, and keep the room for the next product.
+
+        A shape that is new costs some 10 ms, so short blocks are filled up to one of a few.
+        """
+        try:
+            slot = self._idle.pop()
+        except IndexError:
+            slot = self._compiled.create_infer_request()
+        try:
+            q, m = len(queries), len(block)
+            pair = _filled(queries, _power(q)), _filled(block, -(-m // 1024) * 1024)
+            slot.infer(list(pair), share_inputs=True)
+            return decide(slot.get_output_tensor(0).data[:q, :m])
+        finally:
+            self._idle.append(slot)
+
+
+_lock = Lock()
+_engines: list[_Engine] = []
+
+
+def _engine() -> _Engine:
+    with _lock:
+        if not _engines:
+            _engines.append(_Engine())
+        return _engines[0]
+
+
+def _power(q: int) -> int:
+    return max(FEW, 1 << (q - 1).bit_length())
+
+
+def _filled(x: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """The rows, and zeros up to `length`; a copy only where there are fewer."""
+    if len(x) == length:
+        return np.ascontiguousarray(x, dtype=np.float32)
+    room = np.zeros((length, x.shape[1]), np.float32)
+    room[: len(x)] = x
+    return room

@@ -1,0 +1,228 @@
+"""Vectors to neighbours: the one place that picks a kind of index. Not where vectors are kept: see `Rows`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.errors import InputError
+from nearsense.index import faiss as _faiss
+from nearsense.index.base import ArrayRows, Rows, VectorIndex
+from nearsense.index.exact import ExactIndex
+from nearsense.metrics.rows import from_one
+from nearsense.types import parse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "ArrayRows",
+    "Choice",
+    "ExactIndex",
+    "Kind",
+    "Rows",
+    "VectorIndex",
+    "build",
+    "choose",
+    "open_index",
+    "parse_kind",
+    "recall",
+    "write_faiss",
+]
+
+
+class Kind(StrEnum):
+    """How neighbours are looked for. `choose` knows which fits."""
+
+    EXACT = "exact"
+    """Look at every vector; nothing is built."""
+    FLAT_IP = "flat-ip"
+    """faiss looks at every vector, by inner product."""
+    FLAT_L2 = "flat-l2"
+    """faiss looks at every vector, by distance."""
+    IVF_FLAT = "ivf-flat"
+    """Vectors in lists by place; the nearest lists are looked at."""
+    HNSW = "hnsw"
+    """A graph of neighbours is walked: much memory, long to build."""
+    IVF_PQ = "ivf-pq"
+    """Lists of short codes."""
+    PQ_FAST = "pq-fast"
+    """All are compared by 4-bit codes at the speed of memory; the best are looked at."""
+    IVF_PQ_FAST = "ivf-pq-fast"
+    """The same, in lists, of which the nearest are compared."""
+
+
+FEW, MANY = 20_000, 3_000_000
+"""Below FEW looking at all takes under 2 ms; beyond MANY comparing all codes takes over 10 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A kind of index and the reason for it.
+
+    Args:
+        kind: Which.
+        why: One plain sentence.
+    """
+
+    kind: Kind
+    why: str
+
+
+def choose(n: int, dimension: int) -> Choice:
+    """The kind of index for so many vectors.
+
+    Args:
+        n: How many.
+        dimension: Of each.
+
+    Example:
+        >>> choose(1000, 384).why
+        '1,000 vectors of dimension 384: looking at every one takes a moment, and nothing is missed.'
+        >>> choose(1_000_000, 384).kind
+        <Kind.PQ_FAST: 'pq-fast'>
+    """
+    given = f"{n:,} vectors of dimension {dimension}"
+    if n * dimension <= FEW * 384:
+        return Choice(Kind.EXACT, f"{given}: looking at every one takes a moment, and nothing is missed.")
+    if n <= MANY:
+        return Choice(Kind.PQ_FAST, f"{given}: short codes find candidates, which are then compared in full.")
+    return Choice(
+        Kind.IVF_PQ_FAST, f"{given}: short codes in lists find candidates, which are then compared in full."
+    )
+
+
+def parse_kind(name: str) -> Kind:
+    """A user's word for a kind of index.
+
+    Args:
+        name: One of `Kind`.
+
+    Raises:
+        InputError: There is no such kind.
+
+    Example:
+        >>> parse_kind("hnsw")
+        <Kind.HNSW: 'hnsw'>
+    """
+    return parse(Kind, name, name="index")
+
+
+def build(kind: str, rows: Rows, *, seed: int = 0) -> VectorIndex:
+    """Make an index of all rows, read a block at a time.
+
+    Args:
+        kind: One of `Kind`.
+        rows: Where the vectors are; they have unit length. The index goes on reading them.
+        seed: Of all that is drawn by chance.
+
+    Raises:
+        InputError: There is no such kind.
+
+    Example:
+        >>> index = build("exact", ArrayRows(np.eye(3, dtype=np.float32)))
+        >>> index.search(np.array([[0.0, 0.6, 0.8]], np.float32), k=2).scores
+        array([[0.8, 0.6]], dtype=float32)
+    """
+    chosen = parse_kind(kind)
+    if chosen is Kind.EXACT:
+        return ExactIndex(rows)
+    return _faiss.build(chosen, rows, seed=seed)
+
+
+def open_index(kind: str, path: Path | None, rows: Rows) -> VectorIndex:
+    """An index that was saved.
+
+    Args:
+        kind: As it was built.
+        path: What `save` wrote; the caller has checked that it is still the same, byte for byte: faiss trusts what
+            it reads. None for a kind that writes nothing.
+        rows: The vectors it was built from.
+
+    Raises:
+        InputError: There is no such kind, or the file is not an index of that kind and of these vectors.
+
+    Example:
+        >>> open_index("exact", None, ArrayRows(np.eye(3, dtype=np.float32))).kind
+        'exact'
+    """
+    chosen = parse_kind(kind)
+    if chosen is Kind.EXACT:
+        return ExactIndex(rows)
+    if path is None:
+        raise InputError(f"the {chosen} index has no file", why="this kind is saved", fix="build it again")
+    return _faiss.read(chosen, path, rows)
+
+
+def recall(index: VectorIndex, rows: Rows, *, k: int = 10, sample: int = 200, seed: int = 0) -> float:
+    """How much of the truth an index finds: recall@k on the collection's own vectors.
+
+    Rows drawn by chance are the queries, and each leaves itself out, so that what is measured is how well their
+    neighbours are found. The truth is the exact scan. Another row that is as near as the k-th counts as found. A
+    query that looks like nothing stored may fare worse than this says.
+
+    Args:
+        index: Of these rows.
+        rows: The vectors.
+        k: How many neighbours.
+        sample: How many queries at most.
+        seed: Of the draw.
+
+    Returns:
+        Between 0 and 1; 1 where no row has a neighbour.
+
+    Example:
+        >>> rows = ArrayRows(np.eye(8, dtype=np.float32))
+        >>> recall(build("flat-l2", rows), rows, k=3)
+        1.0
+    """
+    k, n = from_one(k, "k"), rows.shape[0]
+    if n < 2 or index.kind == Kind.EXACT:
+        return 1.0
+    drawn = np.random.default_rng(seed).choice(n, min(sample, n), replace=False, shuffle=False)
+    own = np.sort(drawn).astype(np.int64)
+    queries, k = rows.take(own), min(k, n - 1)
+    truth, found = (each.search(queries, k + 1) for each in (ExactIndex(rows), index))
+    best, got = (_others(own, each.ids, each.scores, k) for each in (truth, found))
+    return float((got >= best[:, -1:]).mean())
+
+
+def write_faiss(path: Path, vectors: NDArray[np.float32], ids: list[str]) -> None:
+    """Write vectors for programs that use faiss: a flat index by inner product, and beside it the ids of its rows.
+
+    Args:
+        path: Where to; the ids go to the same name with `.ids.jsonl` added.
+        vectors: float32, shape (n, d).
+        ids: n ids, in the order of the rows.
+
+    Raises:
+        FileError: A file cannot be written.
+        InputError: There are not as many ids as vectors.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "two.faiss"
+        >>> write_faiss(file, np.eye(2, dtype=np.float32), ["a", "b"])
+        >>> print(file.with_name("two.faiss.ids.jsonl").read_text().splitlines()[1])
+        {"row": 1, "id": "b"}
+    """
+    from nearsense.files import write_table
+
+    if len(ids) != len(vectors):
+        raise InputError(f"{len(ids):,} ids, {len(vectors):,} vectors", fix="give one id for each vector")
+    _faiss.build(Kind.FLAT_IP, ArrayRows(vectors)).save(path)
+    write_table(
+        path.with_name(f"{path.name}.ids.jsonl"), ({"row": row, "id": each} for row, each in enumerate(ids))
+    )
+
+
+def _others(
+    own: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.float32], k: int
+) -> NDArray[np.float32]:
+    """The scores of the k best that are not the query itself."""
+    kept = np.where((ids == own[:, None]) | (ids < 0), np.float32(-np.inf), scores)
+    return -np.sort(-kept, axis=1)[:, :k]

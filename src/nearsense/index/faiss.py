@@ -1,0 +1,295 @@
+"""The kinds by faiss: it proposes candidates, the vectors decide. Not a check of files: their bytes are trusted.
+
+Whatever faiss keeps, whole vectors or codes of a byte for 8 numbers, its scores never leave this file: the
+candidates are scored again from the vectors, exactly as `ExactIndex` scores them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log2, sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense import gemm
+from nearsense.errors import FileError, InputError
+from nearsense.index.exact import ExactIndex, best_among, checked
+from nearsense.metrics.rows import empty, parts
+from nearsense.types import Neighbours, Precision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.index.base import Rows
+
+__all__ = ["PLANS", "FaissIndex", "Plan", "build", "read"]
+
+SAMPLE = 2**16
+"""Rows that are learnt from; more where there are many lists to learn."""
+
+BLOCK_ROWS = 2**15
+"""Rows added at a time."""
+
+ROOM = 2**22
+"""Candidates held at a time, over all queries: 48 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a kind is made and asked.
+
+    Args:
+        engine: The class that faiss makes of it.
+        factory: faiss's own description, from (n, d).
+        least: With fewer rows there is too little to learn from; flat-ip takes its place.
+        candidates: How many are scored again for k, from k.
+        options: The class of faiss's search options; None where there are none, and so no filter either.
+        l2: Whether faiss compares by squared Euclidean distance.
+        whole: Whether it looks at every vector, so that nothing can be missed.
+    """
+
+    engine: str
+    factory: Callable[[int, int], str]
+    least: int
+    candidates: Callable[[int], int]
+    options: str | None
+    l2: bool = False
+    whole: bool = False
+
+
+def _lists(n: int) -> int:
+    """About sqrt(n) lists, a power of two."""
+    return int(2 ** round(log2(sqrt(n))))
+
+
+def _probes(lists: int) -> int:
+    """How many of them are looked into."""
+    return max(8, lists // 2)
+
+
+def _codes(d: int, *sizes: int) -> int:
+    """How many pieces a vector is cut into for its code: of the first size that divides it."""
+    return d // next(size for size in (*sizes, 1) if d % size == 0)
+
+
+def _nearly(k: int) -> int:
+    return k + 16
+
+
+def _many(k: int) -> int:
+    return max(500, 50 * k)
+
+
+PLANS: dict[str, Plan] = {
+    "flat-ip": Plan("IndexFlat", lambda n, d: "Flat", 0, _nearly, "SearchParameters", whole=True),
+    "flat-l2": Plan("IndexFlatL2", lambda n, d: "Flat", 0, _nearly, "SearchParameters", l2=True, whole=True),
+    "ivf-flat": Plan("IndexIVFFlat", lambda n, d: f"IVF{_lists(n)},Flat", 2000, _nearly, "SearchParametersIVF"),
+    "hnsw": Plan("IndexHNSWFlat", lambda n, d: "HNSW32,Flat", 1000, _nearly, "SearchParametersHNSW"),
+    "ivf-pq": Plan(
+        "IndexIVFPQ",
+        lambda n, d: f"IVF{_lists(n)},PQ{_codes(d, 8, 6, 4, 3, 2)}x8",
+        10_000,
+        _many,
+        "SearchParametersIVF",
+    ),
+    "pq-fast": Plan("IndexPQFastScan", lambda n, d: f"PQ{_codes(d, 4, 3, 2)}x4fs", 2000, _many, None),
+    "ivf-pq-fast": Plan(
+        "IndexIVFPQFastScan",
+        lambda n, d: f"IVF{_lists(n)},PQ{_codes(d, 4, 3, 2)}x4fs",
+        2000,
+        _many,
+        "SearchParametersIVF",
+    ),
+}
+"""One row a kind."""
+
+
+class FaissIndex:
+    """n vectors in one of faiss's indexes, and the rows they came from. Safe to use from several threads.
+
+    Args:
+        kind: A name in PLANS.
+        rows: Where the vectors are.
+        engine: faiss's index of them.
+    """
+
+    def __init__(self, kind: str, rows: Rows, engine: Any) -> None:
+        self.kind = kind
+        self._rows, self._engine = rows, engine
+        self._plan = _plan(kind, rows.shape[0])
+        self._exact = ExactIndex(rows)
+
+    def search(
+        self, queries: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
+    ) -> Neighbours:
+        """The k nearest rows of each query; see `VectorIndex.search`.
+
+        Where so few rows may be found that looking at them all costs no more than ranking candidates, and where
+        faiss proposes too few, the answer is the exact one.
+
+        Raises:
+            InputError: k < 1, the dimensions differ, or `allowed` is not one bool a row.
+        """
+        queries, k, allowed = checked(self._rows, queries, k, allowed)
+        n = self._rows.shape[0]
+        passing = n if allowed is None else int(np.count_nonzero(allowed))
+        wanted = self._plan.candidates(k)
+        if passing * passing <= wanted * n:
+            return self._exact.search(queries, k, allowed=allowed)
+        ids, scores = empty((len(queries), k), np.int64), empty((len(queries), k), np.float32)
+        fetch = wanted if allowed is None or self._plan.options else wanted * n // passing
+        open_ = np.arange(len(queries))
+        while len(open_) and fetch <= max(wanted, n // 4):
+            open_ = self._answer(queries, open_, k, fetch, wanted, allowed, ids, scores)
+            fetch = fetch * 8 if allowed is not None and self._plan.options is None else n
+        if len(open_):
+            found = self._exact.search(queries[open_], k, allowed=allowed)
+            ids[open_], scores[open_] = found.ids, found.scores
+        return Neighbours(ids, scores, np.full(len(queries), k, np.int64))
+
+    def save(self, path: Path) -> None:
+        """Write faiss's index, without the vectors where it keeps codes.
+
+        Raises:
+            FileError: The file cannot be written.
+        """
+        import faiss
+
+        try:
+            faiss.write_index(self._engine, str(path))
+        except RuntimeError as error:
+            raise FileError(f"{path} cannot be written", why=_line(error)) from None
+
+    def _answer(
+        self,
+        queries: NDArray[np.float32],
+        which: NDArray[np.int64],
+        k: int,
+        fetch: int,
+        wanted: int,
+        allowed: NDArray[np.bool_] | None,
+        ids: NDArray[np.int64],
+        scores: NDArray[np.float32],
+    ) -> NDArray[np.int64]:
+        """Fill in the best of `fetch` candidates for some queries; return those that had too few."""
+        options = self._options(fetch, allowed)
+        after = allowed is not None and options is None
+        enough = max(k, wanted // 2) if after else k
+        lacking = []
+        for part in parts(len(which), max(1, ROOM // fetch)):
+            rough, found = self._engine.search(queries[which[part]], fetch, params=options)
+            for query, proposed, last in zip(which[part], found, rough[:, -1], strict=True):
+                own = proposed[proposed >= 0]
+                own = np.sort(own[allowed[own]] if after and allowed is not None else own)
+                if len(own) < enough:
+                    lacking.append(query)
+                    continue
+                ids[query], scores[query] = best_among(self._rows, queries[query], own, k)
+                if self._plan.whole and self._may_hide(scores[query, -1], last):
+                    lacking.append(query)
+        return np.array(lacking, np.int64)
+
+    def _may_hide(self, worst: float, last: float) -> bool:
+        """Whether what ranks after the last candidate may, unrounded, be as near as the k-th."""
+        bound = 1 - last / 2 if self._plan.l2 else last
+        return bool(worst <= bound + 4 * gemm.slack(self._rows.shape[1], Precision.F32))
+
+    def _options(self, fetch: int, allowed: NDArray[np.bool_] | None) -> Any:
+        """How to search once: nothing is set on the index itself, which threads share."""
+        import faiss
+
+        if self._plan.options is None:
+            return None
+        chosen: dict[str, Any] = {}
+        if allowed is not None:
+            selector: Any = faiss.IDSelectorBitmap  # its Python form takes an array, which its types do not know
+            chosen["sel"] = selector(np.packbits(allowed, bitorder="little"))
+        if self._plan.options == "SearchParametersIVF":
+            chosen["nprobe"] = _probes(self._engine.nlist)
+        if self._plan.options == "SearchParametersHNSW":
+            chosen["efSearch"] = max(128, 4 * fetch)
+        return getattr(faiss, self._plan.options)(**chosen)
+
+
+def build(kind: str, rows: Rows, *, seed: int = 0) -> FaissIndex:
+    """Make an index of all rows, read a block at a time.
+
+    Args:
+        kind: A name in PLANS.
+        rows: Where the vectors are.
+        seed: Of the sample that is learnt from, and of the learning.
+
+    Example:
+        >>> from nearsense.index.base import ArrayRows
+        >>> index = build("flat-ip", ArrayRows(np.eye(50, dtype=np.float32)))
+        >>> index.search(np.eye(50, dtype=np.float32)[:2], k=1).ids
+        array([[0],
+               [1]])
+    """
+    import faiss
+
+    n, d = rows.shape
+    plan = _plan(kind, n)
+    metric = faiss.METRIC_L2 if plan.l2 else faiss.METRIC_INNER_PRODUCT
+    engine = faiss.index_factory(d, plan.factory(n, d), metric)
+    _seed(engine, seed)
+    if not engine.is_trained:
+        size = min(n, max(SAMPLE, 64 * getattr(engine, "nlist", 0)))
+        chosen = np.random.default_rng(seed).choice(n, size, replace=False, shuffle=False)
+        engine.train(np.ascontiguousarray(rows.take(np.sort(chosen).astype(np.int64))))
+    for part in parts(n, BLOCK_ROWS):
+        engine.add(np.ascontiguousarray(rows.block(part.start, part.stop)))
+    return FaissIndex(kind, rows, engine)
+
+
+def read(kind: str, path: Path, rows: Rows) -> FaissIndex:
+    """An index that `FaissIndex.save` wrote. The caller has checked that the file is what was written.
+
+    Args:
+        kind: What it was built as.
+        path: The file.
+        rows: The vectors that it was built from.
+
+    Raises:
+        FileError: faiss cannot read it.
+        InputError: It holds another kind of index, another number of vectors or another dimension.
+    """
+    import faiss
+
+    try:
+        engine = faiss.read_index(str(path))
+    except RuntimeError as error:
+        raise FileError(f"{path} cannot be read as an index", why=_line(error), fix="build it again") from None
+    n, d = rows.shape
+    plan = _plan(kind, n)
+    for what, here, expected in (
+        ("kind", type(engine).__name__, plan.engine),
+        ("number of vectors", engine.ntotal, n),
+        ("dimension", engine.d, d),
+    ):
+        if here != expected:
+            raise InputError(
+                f"{path} is not the index of these vectors",
+                why=f"{what}: {here}, expected {expected}",
+                fix="build it again",
+            )
+    return FaissIndex(kind, rows, engine)
+
+
+def _plan(kind: str, n: int) -> Plan:
+    return PLANS[kind] if n >= PLANS[kind].least else PLANS["flat-ip"]
+
+
+def _seed(engine: Any, seed: int) -> None:
+    """Let all that is learnt depend on `seed`, and say nothing of small samples."""
+    for owner in (engine, getattr(engine, "pq", None)):
+        learning = getattr(owner, "cp", None)
+        if learning is not None:
+            learning.seed, learning.min_points_per_centroid = seed + 1, 1
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1][-200:]

@@ -1,0 +1,21 @@
+"""Scores without a model: which words two texts share. The yardstick of meaning, and the half that finds names."""
+
+from __future__ import annotations
+
+from nearsense.lexical.analysis import terms
+from nearsense.lexical.bm25 import Segment, bm25
+from nearsense.lexical.fusion import reciprocal_rank_fusion
+from nearsense.lexical.growing import GrowingPostings
+from nearsense.lexical.overlap import jaccard, words
+from nearsense.lexical.postings import Postings
+
+__all__ = [
+    "GrowingPostings",
+    "Postings",
+    "Segment",
+    "bm25",
+    "jaccard",
+    "reciprocal_rank_fusion",
+    "terms",
+    "words",
+]

@@ -1,0 +1,20 @@
+"""What survives a restart. `open_store` is the only place that picks an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nearsense.store.base import Block, Generation, Reader, State, Store, Writer
+
+if TYPE_CHECKING:
+    from nearsense.store.sqlite import SQLiteStore
+
+__all__ = ["Block", "Generation", "Reader", "State", "Store", "Writer", "open_store"]
+
+
+def open_store(folder: Path, *, create: bool = True, network: bool = False) -> SQLiteStore:
+    """Open a collection's store; see `SQLiteStore`."""
+    from nearsense.store.sqlite import SQLiteStore
+
+    return SQLiteStore(folder, create=create, network=network)

@@ -1,0 +1,144 @@
+"""What every store can do, and the records that go in and out. Not how: sqlite.py is the one that lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nearsense.types import Document
+
+__all__ = ["Block", "Generation", "Reader", "State", "Store", "Writer"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is true of a collection at one commit.
+
+    Args:
+        sequence: The number of the commit; each change of anything adds one.
+        position: The next position that a document will get.
+        documents: How many there are.
+        facts: What the collection keeps about itself: the model, the role, when it was made.
+    """
+
+    sequence: int
+    position: int
+    documents: int
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A set of derived files, and the commit that they were made at."""
+
+    name: str
+    sequence: int
+    position: int
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Some documents with their vectors, in the order of their positions; all checked.
+
+    Args:
+        positions: int64, shape (n,).
+        documents: n Documents.
+        vectors: float32, shape (n, d).
+        sums: int64, shape (n,): of the vectors.
+    """
+
+    positions: NDArray[np.int64]
+    documents: list[Document]
+    vectors: NDArray[np.float32]
+    sums: NDArray[np.int64]
+
+
+class Reader(Protocol):
+    """One snapshot of a collection. Whatever is damaged raises DamagedCollection."""
+
+    def state(self) -> State:
+        """What is true at this snapshot."""
+        ...  # pragma: no cover
+
+    def sequence(self) -> int:
+        """The number of the last commit; the cheapest question."""
+        ...  # pragma: no cover
+
+    def generation(self) -> Generation | None:
+        """The derived files in use."""
+        ...  # pragma: no cover
+
+    def documents(self, positions: Sequence[int]) -> dict[int, Document]:
+        """The documents at some positions; what is not there is left out."""
+        ...  # pragma: no cover
+
+    def positions(self, ids: Iterable[str]) -> dict[str, int]:
+        """Where some ids are; what is not there is left out."""
+        ...  # pragma: no cover
+
+    def vectors(self, positions: Sequence[int]) -> NDArray[np.float32]:
+        """The vectors at some positions, all of which exist; shape (n, d)."""
+        ...  # pragma: no cover
+
+    def blocks(self, after: int = -1, size: int = 4096) -> Iterator[Block]:
+        """Everything beyond a position, in order."""
+        ...  # pragma: no cover
+
+    def contents(self) -> Iterator[tuple[str, int, bytes, str]]:
+        """(id, position, content hash, metadata as JSON) of every document; what a sync compares."""
+        ...  # pragma: no cover
+
+    def removals(self, after: int) -> list[int]:
+        """The positions that were removed after a commit."""
+        ...  # pragma: no cover
+
+
+class Writer(Reader, Protocol):
+    """One change: all of it is kept, or nothing."""
+
+    def insert(
+        self,
+        documents: Sequence[Document],
+        vectors: NDArray[np.float32],
+        truncated: NDArray[np.bool_],
+    ) -> None:
+        """Add documents whose ids are free; vectors of shape (n, d)."""
+        ...  # pragma: no cover
+
+    def remove(self, positions: Sequence[int]) -> None:
+        """Remove the documents at some positions."""
+        ...  # pragma: no cover
+
+    def set_generation(self, generation: Generation) -> None:
+        """From now on these derived files are in use."""
+        ...  # pragma: no cover
+
+    def set_facts(self, facts: dict[str, Any]) -> None:
+        """Replace some facts."""
+        ...  # pragma: no cover
+
+
+class Store(Protocol):
+    """What survives a restart."""
+
+    folder: Path
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """A snapshot: what is committed meanwhile is not seen; nobody is kept waiting."""
+        ...  # pragma: no cover
+
+    def writing(self) -> AbstractContextManager[Writer]:
+        """A change, when it is one's turn; durable when it returns."""
+        ...  # pragma: no cover
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...  # pragma: no cover

@@ -1,0 +1,117 @@
+"""Locks between processes and threads: a fair one for writers, a plain one for builders. Not SQLite's own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from nearsense.store.place import unwritable
+
+__all__ = ["one_at_a_time", "try_alone"]
+
+GUARD, HELD, FIRST = 0, 1, 16
+"""Bytes of the lock file that are locked: the ticket counter, the lock itself, and one byte for each ticket."""
+DRAWN, SERVED = 0, 8
+"""Where the lock file holds the last ticket that was drawn, and the last one whose turn has ended."""
+DEAD = 1000
+"""So many are passed over at most: a damaged file keeps nobody waiting."""
+_FLOCK = "hhqqi4x"
+
+
+@contextlib.contextmanager
+def one_at_a_time(file: Path) -> Iterator[None]:
+    """Wait for one's turn, in the order of arrival, and hold it.
+
+    Everyone draws a ticket, locks the byte of the own ticket and waits for the byte of the ticket before (the
+    queue lock of Craig 1993, with byte locks of a file instead of memory). The kernel releases what a dead
+    process held. Who was killed while waiting has not said that its turn has ended, and then the one before it
+    counts. Should the file be damaged, the order is lost and nothing else: the lock itself is taken besides.
+
+    Raises:
+        StoreError: The file cannot be opened or written.
+    """
+    descriptor, process, ticket = _opened(file), os.getpid(), 0
+    try:
+        _lock(descriptor, GUARD)
+        ticket = _draw(descriptor, file)
+        _lock(descriptor, FIRST + ticket)
+        _unlock(descriptor, GUARD)
+        _wait_for(descriptor, ticket)
+        _lock(descriptor, HELD)
+        try:
+            yield
+        finally:
+            if os.getpid() == process:
+                with contextlib.suppress(OSError):
+                    os.pwrite(descriptor, ticket.to_bytes(8, "little"), SERVED)
+    finally:
+        # Said, not left to close: a forked child may hold the same open file, and with it the lock. The child
+        # itself gives nothing back: the lock is its parent's.
+        for byte in (HELD, FIRST + ticket, GUARD) if os.getpid() == process else ():
+            _unlock(descriptor, byte)
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def try_alone(file: Path, *, wait: bool = False) -> Iterator[bool]:
+    """True for the one who holds the lock; False at once for everybody else, unless they wait."""
+    import fcntl
+
+    descriptor = _opened(file)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            try:
+                yield True
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(file: Path) -> int:
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise unwritable(file, error) from None
+
+
+def _draw(descriptor: int, file: Path) -> int:
+    """The next ticket; whoever draws holds the guard."""
+    ticket = _number(descriptor, DRAWN) % 2**62 + 1
+    try:
+        os.pwrite(descriptor, ticket.to_bytes(8, "little"), DRAWN)
+    except OSError as error:
+        raise unwritable(file, error) from None
+    return ticket
+
+
+def _wait_for(descriptor: int, ticket: int) -> None:
+    """Wait until everyone before a ticket has had their turn, or is dead."""
+    for before in range(ticket - 1, max(ticket - DEAD, 0), -1):
+        _lock(descriptor, FIRST + before)
+        _unlock(descriptor, FIRST + before)
+        if _number(descriptor, SERVED) >= before:
+            return
+
+
+def _number(descriptor: int, at: int) -> int:
+    return int.from_bytes(os.pread(descriptor, 8, at), "little")
+
+
+def _lock(descriptor: int, byte: int) -> None:
+    import fcntl
+
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
+
+
+def _unlock(descriptor: int, byte: int) -> None:
+    import fcntl
+
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_UNLCK, os.SEEK_SET, byte, 1, 0))
