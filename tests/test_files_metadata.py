@@ -130,9 +130,10 @@ def test_any_json_comes_back_or_is_refused_by_parquet_in_words(tmp_path, name, r
     try:
         found, _ = written(tmp_path / name, rows)
     except FileError as error:
-        assert name == "v.parquet"
-        assert "metadata field" in error.what
-        assert "jsonl" in str(error.fix)
+        refused = (name, "metadata field" in error.what, "jsonl" in str(error.fix))
+        found = None
+    if found is None:
+        assert refused == ("v.parquet", True, True)
     else:
         assert as_json(found) == as_json(completed(rows))
 
@@ -170,7 +171,7 @@ def test_parquet_keeps_as_json_text_what_its_types_would_change(tmp_path):
     assert as_json(written(tmp_path / "v.parquet", rows)[0]) == as_json(rows)
     frame = pd.read_parquet(tmp_path / "v.parquet")
     assert json.loads(frame["place"][1]) == {"y": {}}
-    assert frame["rates"][1] is None
+    assert pd.isna(frame["rates"][1])
 
 
 @pytest.mark.parametrize("values", [["a", 1], [True, 1], [[1], {"x": 1}], [2**70, 1], ["\ud800", "a"]])
@@ -223,9 +224,10 @@ def test_files_without_metadata_still_read(tmp_path):
     data = np.array([[0.5, 0.25], [1, 0]], np.float32)
     said = {"model": "small", "fingerprint": "f"}
     trailed(tmp_path / "v.npy", data, {**said, "truncated": [1], "ids": ["x", "y"], "texts": ["é", "b"]})
+    end = '"model": "small", "fingerprint": "f"}\n'
     (tmp_path / "v.jsonl").write_text(
-        '{"id": "x", "text": "é", "vector": [0.5,0.25], "truncated": false, "model": "small", "fingerprint": "f"}\n'
-        '{"id": "y", "text": "b", "vector": [1,0], "truncated": true, "model": "small", "fingerprint": "f"}\n'
+        f'{{"id": "x", "text": "é", "vector": [0.5,0.25], "truncated": false, {end}'
+        f'{{"id": "y", "text": "b", "vector": [1,0], "truncated": true, {end}'
     )
     columns = {"id": ["x", "y"], "text": ["é", "b"], "vector": data.tolist(), "truncated": [False, True]}
     table = pa.table(columns).replace_schema_metadata({b"nearsense": json.dumps(said).encode()})

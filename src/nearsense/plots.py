@@ -15,7 +15,7 @@ import numpy as np
 
 from nearsense._optional import require
 from nearsense.errors import InputError
-from nearsense.types import Matrix, Metric
+from nearsense.types import Matrix, Metric, Ranking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ _FORMATS: dict[str, dict[str, Any]] = {
     ".png": {"format": "png"},
     ".svg": {"format": "svg", "metadata": {"Date": None}},
 }
-_SCALE = {
+_SCALE: dict[Metric | Ranking, str] = {
     Metric.COSINE: "cosine similarity",
     Metric.DOT: "dot product",
     Metric.EUCLIDEAN: "Euclidean distance, negated",

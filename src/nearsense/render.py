@@ -14,9 +14,32 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TextIO
 
-from nearsense.types import Comparison, Hit, Matrix, Results
+from nearsense.types import (
+    Comparison,
+    Hit,
+    Info,
+    Matrix,
+    Metric,
+    Origin,
+    Ranking,
+    Reembedding,
+    Results,
+    SyncReport,
+    Verification,
+)
 
-__all__ = ["Form", "Page", "comparison_page", "hits_page", "matrix_page", "show"]
+__all__ = [
+    "Form",
+    "Page",
+    "comparison_page",
+    "hits_page",
+    "info_page",
+    "matrix_page",
+    "reembedding_page",
+    "show",
+    "sync_page",
+    "verification_page",
+]
 
 
 class Form(StrEnum):
@@ -72,7 +95,7 @@ def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
         records=dicts,
         columns=("score>", "reading", "a", "b"),
         cells=[(f"{each.score:.4f}", each.reading.value, each.a, each.b) for each in comparisons],
-        note=_uncalibrated(comparisons.origin.model),
+        note=_note(comparisons.origin),
     )
 
 
@@ -81,7 +104,7 @@ def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
     pages = [
         Page(
             document={asked: hits.query, "hits": hits.to_dicts(), **hits.origin.to_dict()},
-            records=[{asked: hits.query, **hit.to_dict(), "model": hits.origin.model} for hit in hits],
+            records=[{asked: hits.query, **hit.to_dict(), **_made_by(hits.origin)} for hit in hits],
             columns=("#>", "score>", "id", "text"),
             cells=[(str(hit.rank), f"{hit.score:.4f}", hit.id, hit.text or "") for hit in hits],
             title=hits.query or "",
@@ -94,7 +117,7 @@ def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
         columns=(),
         cells=(),
         groups=pages,
-        note=_uncalibrated(found[0].origin.model) if found else "",
+        note=_note(found[0].origin) if found else "",
     )
 
 
@@ -107,12 +130,77 @@ def matrix_page(matrix: Matrix) -> Page:
         records=[{"label": label, **dict(zip(names, scores, strict=True))} for _, label, scores in rows],
         columns=("#>", "text", *(f"{name}>" for name in names)),
         cells=[(name, label, *(f"{score:.2f}" for score in scores)) for name, label, scores in rows],
-        note=_uncalibrated(matrix.origin.model),
+        note=_note(matrix.origin),
     )
 
 
-def _uncalibrated(model: str) -> str:
-    return f"Cosine similarity by {model}; scores and readings are uncalibrated."
+def sync_page(report: SyncReport) -> Page:
+    """What a sync did, or would do."""
+    known = report.to_dict()
+    return Page(
+        document=known,
+        records=[known],
+        columns=("added>", "changed>", "removed>", "unchanged>", "encoded>"),
+        cells=[tuple(f"{known[name]:,}" for name in ("added", "changed", "removed", "unchanged", "encoded"))],
+        title="" if report.applied else "What would be:",
+    )
+
+
+def info_page(info: Info) -> Page:
+    """What a collection says of itself."""
+    known = info.to_dict()
+    shown = {
+        **known,
+        "fields": ", ".join(info.fields),
+        "recall": None if info.recall is None else f"{info.recall:.3f}",
+        "size": f"{info.size / 1e6:,.1f} MB",
+    }
+    cells = [(name, f"{value:,}" if isinstance(value, int) else value) for name, value in shown.items() if value]
+    return Page(document=known, records=[known], columns=("", "value"), cells=cells)
+
+
+def verification_page(verification: Verification) -> Page:
+    """What is wrong with a collection."""
+    lost = [("lost", finding) for finding in verification.findings]
+    healed = [("made again", each) for each in verification.healed]
+    known, count = verification.to_dict(), len(lost)
+    return Page(
+        document=known,
+        records=[known],
+        columns=("", "finding") if lost or healed else (),
+        cells=[*lost, *healed],
+        note=f"{verification.documents:,} documents read, {f'{count:,} findings' if count else 'all is well'}.",
+    )
+
+
+def reembedding_page(done: Reembedding) -> Page:
+    """A collection that went over to another model."""
+    known = done.to_dict()
+    agreement = "" if done.agreement is None else f"{done.agreement:.0%}"
+    return Page(
+        document=known,
+        records=[known],
+        columns=("documents>", "before", "after", "agreement>"),
+        cells=[(f"{done.documents:,}", done.before, done.after, agreement)],
+        note="Agreement: of the ten nearest under the old model, the share that the new one finds.",
+    )
+
+
+def _made_by(origin: Origin) -> dict[str, str]:
+    return {"model": origin.model, "metric": origin.metric.value}
+
+
+def _note(origin: Origin) -> str:
+    """What a score is, for who reads it."""
+    return _NOTES.get(origin.metric, _UNCALIBRATED).format(model=origin.model)
+
+
+_UNCALIBRATED = "Cosine similarity by {model}; scores and readings are uncalibrated."
+_NOTES: dict[Metric | Ranking, str] = {
+    Ranking.BM25: "BM25: how strongly a text shares the query's words; not between 0 and 1.",
+    Ranking.FUSED: "Reciprocal rank fusion of BM25 and cosine similarity by {model}: places, no similarity; "
+    "at most 2/61 = 0.0328.",
+}
 
 
 def _write_json(page: Page, out: TextIO) -> None:

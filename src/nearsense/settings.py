@@ -28,7 +28,8 @@ class Settings:
         precision: In what arithmetic models run.
         threads: Processor cores to use; 0 is all.
         long: What happens to texts that exceed the model's limit.
-        cache_dir: Compiled models and file hashes; safe to delete at any time.
+        cache_dir: Compiled models, file hashes and known vectors; safe to delete at any time.
+        cache_mb: How many megabytes of vectors to keep there, so that no text is encoded twice; 0 is none.
     """
 
     model: str = "all-MiniLM-L6-v2"
@@ -36,6 +37,7 @@ class Settings:
     threads: int = 0
     long: Long = Long.WARN
     cache_dir: Path = field(default_factory=lambda: _folder("XDG_CACHE_HOME", ".cache"))
+    cache_mb: int = 1024
 
 
 def load_settings(
@@ -115,6 +117,7 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "threads": lambda value, name: _count(value, name=name),
     "long": lambda value, name: parse(Long, str(value), name=name),
     "cache_dir": lambda value, name: _path(value, name=name),
+    "cache_mb": lambda value, name: _count(value, name=name),
 }
 
 

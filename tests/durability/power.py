@@ -12,15 +12,21 @@ from durability.images import images, lay
 from durability.recorder import Recorder
 from durability.truth import Script
 from durability.writer import apply, look, same
-from nearsense.store import database, open_store
-from nearsense.store.mark import Mark
+from nearsense.store import database, open_store, points, sqlite
 
 Say = Callable[[str], None]
 
 
-def record(say: Say, folder: str, log: str, seed: int, batches: int, checkpoint_pages: int) -> None:
+def record(
+    say: Say, folder: str, log: str, seed: int, batches: int, checkpoint_pages: int, careless: str = ""
+) -> None:
     """Make a collection, write, checkpoint, compact, close, open again and go on; keep the record."""
     database.CHECKPOINT_PAGES = checkpoint_pages
+    if careless == "no sync":
+        original = sqlite.Database
+        sqlite.Database = lambda *args, **options: original(*args, **{**options, "synchronous": "normal"})
+    if careless == "mark first":
+        points.watch(lambda point: point == "commit.before" and store._mark.write(number))
     path = Path(folder).resolve()
     path.mkdir()
     recorder, script = Recorder(path), Script(seed, size=4)
@@ -79,5 +85,3 @@ def _judge(folder: Path, script: Script, acknowledged: int, seen: Counter, *, go
     finally:
         store.close()
 
-
-__all__ = ["Mark", "judge", "record"]

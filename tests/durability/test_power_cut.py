@@ -33,12 +33,12 @@ def memory(tmp_path):
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize(("seed", "pages"), [(1, 30), (2, 4096)])
-def test_nothing_acknowledged_is_lost_in_a_power_cut(memory, seed, pages):
+def cuts(memory: Path, seed: int, **options) -> tuple[list[str], Counter[str]]:
+    """What was wrong, and how much was tried."""
     start, log = time.monotonic(), str(memory / "log")
     with Forks() as forks:
         recorded = forks.run(
-            "durability.power:record", folder=str(memory / "c"), log=log, seed=seed, batches=BATCHES, checkpoint_pages=pages
+            "durability.power:record", folder=str(memory / "c"), log=log, seed=seed, **options
         ).ended_well()
 
     def judged(part: int) -> list[str]:
@@ -53,5 +53,18 @@ def test_nothing_acknowledged_is_lost_in_a_power_cut(memory, seed, pages):
     wrong = [line for line in said if line.startswith("WRONG")]
     counts = sum((Counter(ast.literal_eval(line[7:])) for line in said if line.startswith("COUNTS")), Counter())
     print(f"\nrecorded {recorded.said[0]}; in {time.monotonic() - start:.0f} s: {dict(counts)}")
+    return wrong, counts
+
+
+@pytest.mark.parametrize(("seed", "pages"), [(1, 30), (2, 4096)])
+def test_nothing_acknowledged_is_lost_in_a_power_cut(memory, seed, pages):
+    wrong, counts = cuts(memory, seed, batches=BATCHES, checkpoint_pages=pages)
     assert not wrong, "\n".join(wrong[:20])
     assert counts["images"] >= LEAST
+
+
+@pytest.mark.parametrize("careless", ["no sync", "mark first"])
+def test_a_careless_store_would_be_noticed(memory, careless):
+    """The crashes are hard enough: a store without a sync at each commit, or that marks too soon, loses."""
+    wrong, _ = cuts(memory, 3, batches=12, checkpoint_pages=30, careless=careless)
+    assert any("lost commits" in line for line in wrong)

@@ -6,6 +6,7 @@ what it did without a word between them.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import dataclass, field
 
@@ -16,6 +17,15 @@ from nearsense.types import Document
 DIMENSIONS = 16
 LONG = 40_000
 """Characters of some texts: several pages of the database."""
+
+
+def vectors_of(texts: list[str], model: int = 0) -> np.ndarray:
+    """What a model says of texts: random, and always the same."""
+    rows = np.zeros((len(texts), DIMENSIONS), np.float32)
+    for row, text in enumerate(texts):
+        seed = int.from_bytes(hashlib.sha256(f"{model} {text}".encode()).digest()[:8], "little")
+        rows[row] = np.random.default_rng(seed).standard_normal(DIMENSIONS)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
 @dataclass
@@ -91,10 +101,7 @@ class Script:
         added = chance.randint(1, self.size) if sort in ("all", "add") else 0
         ids = replaced + [f"{number}-{each}" for each in range(added)]
         documents = [Document(id_, self._text(chance, number), {"batch": number}) for id_ in ids]
-        draw = np.random.default_rng([self.seed, number])
-        vectors = draw.standard_normal((len(ids), DIMENSIONS)).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return Batch(removed, documents, vectors.astype(np.float32))
+        return Batch(removed, documents, vectors_of([document.text for document in documents]))
 
     def _text(self, chance: random.Random, number: int) -> str:
         length = LONG if chance.random() < 0.03 else chance.randint(1, 300)

@@ -65,6 +65,7 @@ def write(
     checkpoint_every: int = 0,
     migration: str | None = None,
     close: bool = True,
+    kill_at_end: bool = False,
 ) -> None:
     """Write the batches that are not there yet, saying each one that is acknowledged; die at a point if told so."""
     die_at(point, nth)
@@ -84,6 +85,8 @@ def write(
             store.vacuum()
         if checkpoint_every and number % checkpoint_every == 0:
             store.checkpoint()
+    if kill_at_end:
+        os.kill(os.getpid(), signal.SIGKILL)
     if close:
         store.close()
     say("closed")

@@ -33,9 +33,7 @@ def brute_force(queries, data, k, allowed=None):
 def assert_same(found, ids, scores):
     np.testing.assert_array_equal(found.counts, (ids >= 0).sum(axis=1))
     np.testing.assert_allclose(found.scores, scores, rtol=0, atol=1.2e-7)
-    other = found.ids != ids  # numpy's float64 sums may round a tie the other way; then the scores tie as well
-    assert other.mean() < 1e-3
-    assert np.abs(found.scores - scores)[other].max(initial=0) < 1.2e-7
+    assert (found.ids != ids).mean() < 1e-3  # the order of a float64 sum may round a near tie the other way
 
 
 @pytest.fixture

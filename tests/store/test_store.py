@@ -190,6 +190,18 @@ def test_a_database_behind_its_mark_has_lost_commits_and_losses_can_be_accepted(
         open_store(tmp_path)
 
 
+def test_a_log_that_is_readable_only_up_to_its_first_tables_is_not_begun_anew(tmp_path):
+    """What a flipped bit at the start of a long log leaves: tables, and nothing in them."""
+    with contextlib.closing(open_store(tmp_path)) as store:
+        add(store, "1")
+    with contextlib.closing(database.Database(tmp_path / "collection.db")) as opened:
+        with opened.connection() as connection:
+            connection.run("DELETE FROM state")
+            connection.run("DELETE FROM documents")
+    with pytest.raises(DamagedCollection, match="no first state"):
+        open_store(tmp_path)
+
+
 @pytest.mark.parametrize("left", [None, b""])
 def test_a_database_that_is_gone_is_not_begun_anew(tmp_path, left):
     with contextlib.closing(open_store(tmp_path)) as store:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from nearsense.cli.options import read
 from nearsense.encoders import Encoder
-from nearsense.files import Documents, Table
+from nearsense.files import Documents, Table, documents
 from nearsense.types import Document, Vectors
 
 __all__ = ["Corpus", "corpus_of", "documents_of"]
@@ -48,11 +48,8 @@ def corpus_of(
     Raises:
         ModelMismatch: FILE holds vectors of another model, and they are refused, or there is no text to encode.
     """
-    from nearsense.files import documents
-
     table = read(file, options)
-    text, id_, skip_empty = (options.pop(name) for name in ("text", "id_", "skip_empty"))
-    stored, has_texts = table.vectors, text is not None or "text" in table.columns
+    stored, has_texts = table.vectors, options["text"] is not None or "text" in table.columns
     if stored is not None and foreign != "keep" and stored.fingerprint != load().fingerprint:
         if foreign == "refuse" or not has_texts:
             stored.require_made_by(load().name, load().fingerprint)
@@ -60,14 +57,21 @@ def corpus_of(
     if stored is not None and not has_texts:
         check(len(table))
         return Corpus(_unnamed(table.columns, len(table)), stored)
-    found = documents(table, text=text, id=id_, skip_empty=skip_empty)
-    if found.skipped:
-        sys.stderr.write(f"warning: left out {found.skipped:,} of {len(table):,} rows without text\n")
+    found = documents_of(table, options)
     check(len(found.items))
     if stored is not None:
         return Corpus(found.items, stored.take(found.rows) if found.skipped else stored)
     texts = (document.text for document in found.items)
     return Corpus(found.items, load().encode(texts, role="passage", progress=not quiet))
+
+
+def documents_of(table: Table, options: dict[str, Any]) -> Documents:
+    """A table's documents by the options of `document_options`, taken out of `options`; rows left out are told."""
+    text, id_, skip_empty = (options.pop(name) for name in ("text", "id_", "skip_empty"))
+    found = documents(table, text=text, id=id_, skip_empty=skip_empty)
+    if found.skipped:
+        sys.stderr.write(f"warning: left out {found.skipped:,} of {len(table):,} rows without text\n")
+    return found
 
 
 def _unnamed(columns: dict[str, list[Any]], rows: int) -> list[Document]:

@@ -1,46 +1,98 @@
-"""search: which texts of a file are nearest to a question?"""
+"""search: which texts of a file or of a collection are nearest to a question?"""
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from nearsense.cli.options import document_options, encoder_of, form_of, model_options, output_options
+from nearsense.cli.options import (
+    document_options,
+    encoder_of,
+    form_of,
+    model_options,
+    output_options,
+    search_options,
+)
 
 __all__ = ["COMMANDS"]
+
+OF_FILES = ("text", "id_", "skip_empty", "format", "encoding")
+"""Options that say how a file is read."""
 
 
 @click.command()
 @click.argument("file")
 @click.argument("query", nargs=-1, required=True)
-@click.option(
-    "-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many hits for each query."
-)
+@search_options
 @document_options
 @model_options
 @output_options
-def search(file: str, query: tuple[str, ...], k: int, form: str | None, quiet: bool, **options: Any) -> None:
+def search(file: str, query: tuple[str, ...], form: str | None, **options: Any) -> None:
     """Find the texts of FILE that are nearest in sense to each QUERY.
 
-    FILE may be - for standard input, or hold vectors that `nearsense encode` wrote.
+    FILE may be - for standard input, hold vectors that `nearsense encode` wrote, or be a collection, which answers
+    at once, also by words (--mode) and filtered (--where): see `nearsense index`.
 
     \b
     Examples:
       nearsense search tickets.csv "my screen freezes"
       nearsense search tickets.csv --text body --id ticket -k 3 "late parcel" "refund" --json
+      nearsense search tickets.nearsense "my screen freezes" --where status=open
       zcat notes.txt.gz | nearsense search - "train a network"
     """
-    from nearsense.cli.corpus import corpus_of
+    from nearsense.cli.collections.ask import found_in
+    from nearsense.cli.collections.opening import is_collection
     from nearsense.render import hits_page, show
-    from nearsense.search import search_vectors
 
-    load = encoder_of(options)
-    corpus = corpus_of(file, options, load, quiet)
-    show(
-        hits_page(search_vectors(query, corpus.vectors, documents=corpus.documents, k=k, encoder=load())),
-        form_of(form),
-    )
+    if is_collection(file):
+        if flags := _typed(OF_FILES):
+            raise click.UsageError(f"{file} is a collection, {flags} is for files")
+        found = found_in(file, query, {name: value for name, value in options.items() if name not in OF_FILES})
+    else:
+        _require_file_options(file, options)
+        found = _found(file, query, options)
+    show(hits_page(found), form_of(form))
 
 
 COMMANDS = (search,)
+
+
+def _typed(names: tuple[str, ...]) -> str:
+    """Those of some options that were typed."""
+    context = click.get_current_context()
+    return ", ".join(
+        option.opts[0]
+        for option in context.command.params
+        if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    )
+
+
+def _require_file_options(file: str, options: dict[str, Any]) -> None:
+    """Refuse what only a collection can answer; --exact is no such: a file is always searched so."""
+    from nearsense.errors import InputError
+
+    asked = {"--where": options["where"], "--mode": options["mode"] != "dense", "--network": options["network"]}
+    if flags := " ".join(flag for flag, given in asked.items() if given):
+        name = "texts" if file == "-" else file.rsplit("/", 1)[-1].split(".")[0] or "texts"
+        raise InputError(
+            f"{file} is no collection",
+            why=f"{flags}: only a collection answers that; a file is searched by meaning alone",
+            fix=f"make one: nearsense index create {shlex.quote(name)}.nearsense {shlex.quote(file)}",
+        )
+
+
+def _found(file: str, queries: tuple[str, ...], options: dict[str, Any]) -> list[Any]:
+    """The hits in a file."""
+    from nearsense.cli.corpus import corpus_of
+    from nearsense.search import search_vectors
+    from nearsense.types import Results
+
+    load, k, least = encoder_of(options), options["k"], options["min_score"]
+    corpus = corpus_of(file, options, load, options["quiet"])
+    found = search_vectors(queries, corpus.vectors, documents=corpus.documents, k=k, encoder=load())
+    if least is None:
+        return found
+    return [Results((hit for hit in hits if hit.score >= least), hits.origin, hits.query) for hits in found]

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nearsense.errors import InputError
+from nearsense.store.sqlite import as_json
 from nearsense.text import as_documents
 from nearsense.types import Document, Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ID_BYTES", "checked_documents", "checked_ids", "checked_vectors"]
+__all__ = ["ID_BYTES", "Checked", "checked_documents", "checked_ids", "checked_vectors"]
 
 ID_BYTES = 512
 """The longest id, in UTF-8."""
 
 
-def checked_documents(documents: Iterable[str | Document]) -> list[Document]:
+class Checked(NamedTuple):
+    """Documents that can be kept, and the JSON of their metadata, which is costly to make twice."""
+
+    documents: list[Document]
+    metadata: list[str]
+
+
+def checked_documents(documents: Iterable[str | Document]) -> Checked:
     """Documents that a collection can keep.
 
     Raises:
@@ -31,9 +38,7 @@ def checked_documents(documents: Iterable[str | Document]) -> list[Document]:
     found = as_documents(documents)
     for document in found:
         _require_id(document.id)
-        if document.metadata:
-            _require_json(document)
-    return found
+    return Checked(found, [_json(document) for document in found])
 
 
 def checked_ids(ids: str | Iterable[str]) -> list[str]:
@@ -118,17 +123,23 @@ def _require_id(id_: str) -> None:
         raise InputError(f"the id {id_!r} holds NUL", why="most programs end a name there", fix="give another id")
 
 
-def _require_json(document: Document) -> None:
+def _json(document: Document) -> str:
+    if not document.metadata:
+        return "{}"
     try:
-        json.dumps(dict(document.metadata), ensure_ascii=False, allow_nan=False).encode()
+        written = as_json(document.metadata)
+        if not written.isascii():
+            written.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"the metadata of document {document.id!r} is not JSON",
             why=str(error).splitlines()[0],
             fix="give strings, finite numbers, true, false, null, and lists and objects of them",
         ) from None
-    if bad := next((name for name in document.metadata if not isinstance(name, str)), None):
+    bad = next((name for name in document.metadata if type(name) is not str), "")
+    if not isinstance(bad, str):
         raise InputError(
             f"document {document.id!r} has a metadata field {bad!r} of type {type(bad).__name__}",
             fix="name fields by strings",
         )
+    return written

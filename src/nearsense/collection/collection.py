@@ -18,7 +18,7 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.collection.binding import Binding
-from nearsense.collection.checks import checked_documents, checked_ids, checked_vectors
+from nearsense.collection.checks import Checked, checked_documents, checked_ids, checked_vectors
 from nearsense.collection.derive import derive
 from nearsense.collection.live import Live
 from nearsense.errors import InputError
@@ -179,7 +179,7 @@ class Collection:
         """
         from nearsense.collection.sync import plan
 
-        wanted = checked_documents(_documents_of(source, text, id, skip_empty, format))
+        wanted = checked_documents(_documents_of(source, text, id, skip_empty, format)).documents
         with self._live.store.reading() as reader:
             todo = plan(wanted, reader.contents())
             removed = todo.removed if remove else []
@@ -197,8 +197,10 @@ class Collection:
         if dry_run:
             return report
         if vectors is not None:
-            self._put([document for document, _ in todo.relabelled], vectors, False, overwrite=True)
-        self._put(fresh, None, progress, overwrite=True)
+            self._put(
+                checked_documents(document for document, _ in todo.relabelled), vectors, False, overwrite=True
+            )
+        self._put(checked_documents(fresh), None, progress, overwrite=True)
         if removed:
             self.delete(removed)
         return report
@@ -434,12 +436,13 @@ class Collection:
 
     def _put(
         self,
-        documents: Sequence[Document],
+        checked: Checked,
         vectors: Vectors | NDArray[np.float32] | None,
         progress: Progress,
         *,
         overwrite: bool,
     ) -> int:
+        documents = checked.documents
         facts = self._live.facts()
         if vectors is not None:
             data, truncated = checked_vectors(
@@ -471,7 +474,7 @@ class Collection:
                         writer.remove(sorted(writer.positions(document.id for document in part).values()))
                     else:
                         self._require_new(writer, part)
-                    writer.insert(part, rows, cut)
+                    writer.insert(part, rows, cut, checked.metadata[start : start + BATCH])
                 update(start + len(part))
         return len(documents)
 

@@ -88,7 +88,11 @@ def _made(
     if cancelled():
         raise Cancelled
     wanted = kind or state.facts.get("index")
-    choice = indexes.choose(*shape) if wanted is None else indexes.Choice(indexes.parse_kind(wanted), "It was asked for.")
+    choice = (
+        indexes.choose(*shape)
+        if wanted is None
+        else indexes.Choice(indexes.parse_kind(wanted), "It was asked for.")
+    )
     built = indexes.build(choice.kind, rows)
     built.save(draft.path / INDEX)
     recall = indexes.recall(built, rows)

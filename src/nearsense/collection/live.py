@@ -14,7 +14,7 @@ from nearsense.collection.binding import Binding
 from nearsense.collection.derive import GENERATIONS, Cancelled, derive
 from nearsense.collection.snapshot import Snapshot, refreshed
 from nearsense.errors import NearsenseError
-from nearsense.store import open_store
+from nearsense.store import is_collection, open_store
 from nearsense.store.generations import DamagedGeneration
 
 if TYPE_CHECKING:
@@ -41,15 +41,18 @@ class Live:
 
     def __init__(self, path: Path, binding: Binding, *, create: bool, network: bool) -> None:
         self.path, self.generations, self.binding = path, path / GENERATIONS, binding
+        if create and not is_collection(path):
+            binding.facts()  # a model that cannot be loaded leaves no empty collection behind
         self.store = open_store(path, create=create, network=network)
         try:
             with self.store.reading() as reader:
                 facts = reader.state().facts
-            if "fingerprint" in facts:
-                binding.require(facts, path)
-            else:
+            if "fingerprint" not in facts:
+                facts = binding.facts()
                 with self.store.writing() as writer:
-                    writer.set_facts(binding.facts())
+                    facts = writer.state().facts if "fingerprint" in writer.state().facts else facts
+                    writer.set_facts(facts)
+            binding.require(facts, path)
         except BaseException:
             self.store.close()
             raise

@@ -5,14 +5,17 @@ Rows count from 0 within a part; positions are the store's and hold everywhere.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from nearsense.errors import InputError
 from nearsense.filters import Columns, Filter, GrowingColumns
 from nearsense.index import ArrayRows, VectorIndex, open_index
 from nearsense.lexical import GrowingPostings, Postings
@@ -101,18 +104,21 @@ class Frozen:
     @cached_property
     def index(self) -> VectorIndex:
         """The nearest neighbours of a vector."""
-        saved = INDEX in self._files.names()
-        return open_index(self._kind, self._files.checked(INDEX) if saved else None, self.rows)
+        file = self._files.checked(INDEX) if INDEX in self._files.names() else None
+        with _readable():
+            return open_index(self._kind, file, self.rows)
 
     @cached_property
     def columns(self) -> Columns:
         """The metadata."""
-        return Columns.from_arrays(self._files.arrays("columns-"))
+        with _readable():
+            return Columns.from_arrays(self._files.arrays("columns-"))
 
     @cached_property
     def postings(self) -> Postings:
         """The words."""
-        return Postings.from_arrays(self._files.arrays("postings-"))
+        with _readable():
+            return Postings.from_arrays(self._files.arrays("postings-"))
 
     def mask(self, where: Filter) -> NDArray[np.bool_]:
         """Which rows a filter lets pass; shape (n,), not to be written to."""
@@ -205,3 +211,12 @@ def _larger(array: NDArray[S], room: int, used: int) -> NDArray[S]:
     grown = np.empty((room, *array.shape[1:]), array.dtype)
     grown[:used] = array[:used]
     return grown
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """What another version of nearsense wrote, and this one does not read, is made again like what is damaged."""
+    try:
+        yield
+    except InputError as error:
+        raise DamagedGeneration(error.what, why=error.why) from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,8 +51,8 @@ class CachedEncoder:
 
     A vector is kept under a hash of the text and of everything else that decides it: the model's fingerprint, the
     prompt before the text, the arithmetic, whether long texts are cut or read in windows, and normalisation. What
-    comes from the cache is bit for bit what was computed first. An encoder that cannot count tokens could not say
-    by how much a text is too long; it is asked every time.
+    comes from the cache is bit for bit what was computed first. An encoder without a fingerprint could be any, and
+    one that cannot count tokens could not say by how much a text is too long: these are asked every time.
 
     Args:
         encoder: What encodes where the cache has no answer. All its other attributes show through.
@@ -113,38 +114,97 @@ class CachedEncoder:
             TruncationWarning: Texts exceed the limit and `long` is `"warn"`.
         """
         encode = partial(self._encoder.encode, role=role, batch_tokens=batch_tokens, normalize=normalize)
-        if not hasattr(self._encoder, "count_tokens"):
+        if not self.fingerprint or not hasattr(self._encoder, "count_tokens"):
             return encode(texts, long=long, progress=progress)
-        nothing = encode([], long=long)  # refuses options that are not known
+        nothing = encode([], long=long)  # refuses unknown options, and knows the fingerprint
         policy = getattr(self._encoder, "_long", Long.WARN) if long is None else parse(Long, long, name="long")
         prompt = getattr(self._encoder, "prompts", {}).get(role, "")
-        texts = as_texts(texts)
+        sheet = _Sheet.of(as_texts(texts), prompt, self.dimension)
+        self._recall(sheet, self._recipe(nothing.fingerprint, policy, normalize))
+        if policy is Long.ERROR and sheet.tokens.any():
+            raise self._refusal(sheet, ~sheet.known)  # what is not known may come before
+        with tracked(int((~sheet.known).sum()), "texts", progress) as update:
+            self._fill(sheet, partial(encode, long=Long.HEAD if policy is Long.WARN else policy), update)
+        tokens = sheet.tokens[sheet.rows]
+        if policy is Long.WARN and tokens.any():
+            warnings.warn(_excess(tokens, self.max_tokens), TruncationWarning, stacklevel=2)
+        data = sheet.vectors if len(sheet.texts) == len(tokens) else sheet.vectors[sheet.rows]
+        return Vectors(data, nothing.fingerprint, tokens > 0, nothing.model)
+
+    def _recipe(self, fingerprint: str, policy: Long, normalize: bool) -> bytes:
+        """Everything but the text that decides a vector, in 32 bytes."""
+        precision = getattr(getattr(self._encoder, "_engine", None), "precision", "")
+        whole = "chunk" if policy is Long.CHUNK else "head"
+        parts = [KEY_VERSION, GRAPH_VERSION, fingerprint, self.dimension, precision, whole, bool(normalize)]
+        return blake2b(json.dumps(parts).encode(), digest_size=32).digest()
+
+    def _recall(self, sheet: _Sheet, recipe: bytes) -> None:
+        """Enter what the cache knows."""
+        sheet.keys = [blake2b(text.encode(), digest_size=16, key=recipe).digest() for text in sheet.prompted]
+        for start in range(0, len(sheet.keys), BLOCK):
+            found, vectors, tokens = self._cache.get(sheet.keys[start : start + BLOCK], self.dimension)
+            places = found + start
+            sheet.vectors[places], sheet.tokens[places], sheet.known[places] = vectors, tokens, True
+
+    def _fill(self, sheet: _Sheet, encode: Callable[..., Vectors], update: Callable[[int], None]) -> None:
+        """Encode what is not known, and put it into the cache as it comes."""
+        missing = np.flatnonzero(~sheet.known)
+        for start in range(0, len(missing), BLOCK):
+            places = missing[start : start + BLOCK]
+            texts = [sheet.texts[place] for place in places]
+            try:
+                new = encode(texts, progress=lambda done, _, start=start: update(start + done))
+            except TextTooLong:
+                raise self._refusal(sheet, places) from None  # which counts within the block only
+            sheet.vectors[places] = new.data
+            self._count(sheet, places[new.truncated])
+            self._cache.put([sheet.keys[place] for place in places], new.data, sheet.tokens[places])
+
+    def _count(self, sheet: _Sheet, places: NDArray[Any]) -> None:
+        """Enter the tokens of the texts at some places, where they are beyond the limit."""
+        if len(texts := [sheet.prompted[place] for place in np.arange(len(sheet.prompted))[places]]):
+            tokens = self.count_tokens(texts)
+            sheet.tokens[places] = np.where(tokens > self.max_tokens, tokens, 0)
+
+    def _refusal(self, sheet: _Sheet, places: NDArray[Any]) -> TextTooLong:
+        """The error that names the first text beyond the limit, among those known and those at some places."""
+        self._count(sheet, places)
+        return _too_long(sheet.tokens[sheet.rows], self.max_tokens)
+
+
+@dataclass(slots=True, eq=False)
+class _Sheet:
+    """What one call works out, for the m different ones among n texts.
+
+    Args:
+        rows: int64, shape (n,): which of the m each text is.
+        texts: The m texts.
+        prompted: The same with the prompt before them, as the model reads them.
+        vectors: float32, shape (m, d).
+        tokens: int64, shape (m,): how many where the text was cut, else 0.
+        known: bool, shape (m,): the cache knew it.
+        keys: The m keys.
+    """
+
+    rows: NDArray[np.int64]
+    texts: list[str]
+    prompted: list[str]
+    vectors: NDArray[np.float32]
+    tokens: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    keys: list[bytes]
+
+    @classmethod
+    def of(cls, texts: list[str], prompt: str, dimension: int) -> _Sheet:
         places: dict[str, int] = {}
         rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
-        unique = [prompt + text for text in places] if prompt else list(places)
-        keys = self._keys(unique, nothing.fingerprint, policy, normalize)
-        result, tokens, known = self._remembered(keys)
-        if policy is Long.ERROR and tokens.any():  # one that is not known may come before
-            tokens[~known] = self._beyond_limit([text for text, old in zip(unique, known, strict=True) if not old])
-            raise _too_long(tokens[rows], self.max_tokens)
-        originals, missing = list(places), np.flatnonzero(~known)
-        quiet = Long.HEAD if policy is Long.WARN else policy
-        with tracked(len(missing), "texts", progress) as update:
-            for start in range(0, len(missing), BLOCK):
-                block = missing[start : start + BLOCK]
-                try:
-                    new = encode(
-                        [originals[place] for place in block],
-                        long=quiet,
-                        progress=lambda done, _, start=start: update(start + done),  # type: ignore[misc]
-                    )
-                except TextTooLong:
-                    tokens[block] = self._beyond_limit([unique[place] for place in block])
-                    raise _too_long(tokens[rows], self.max_tokens) from None
-                cut = block[new.truncated]
-                result[block], tokens[cut] = new.data, self._beyond_limit([unique[place] for place in cut])
-                self._cache.put([keys[place] for place in block], new.data, tokens[block])
-        if policy is Long.WARN and tokens.any():
-            warnings.warn(_excess(tokens[rows], self.max_tokens), TruncationWarning, stacklevel=2)
-        data = result if len(unique) == len(texts) else result[rows]
-        return Vectors(data, nothing.fingerprint, tokens[rows] > 0, nothing.model)
+        different, count = list(places), len(places)
+        return cls(
+            rows,
+            different,
+            [prompt + text for text in different] if prompt else different,
+            np.empty((count, dimension), np.float32),
+            np.zeros(count, np.int64),
+            np.zeros(count, np.bool_),
+            [],
+        )

@@ -13,6 +13,7 @@ from nearsense.errors import InputError
 from nearsense.index import faiss as _faiss
 from nearsense.index.base import ArrayRows, Rows, VectorIndex
 from nearsense.index.exact import ExactIndex
+from nearsense.metrics.forms import paired_dot
 from nearsense.metrics.rows import from_one
 from nearsense.types import parse
 
@@ -187,7 +188,7 @@ def recall(index: VectorIndex, rows: Rows, *, k: int = 10, sample: int = 200, se
     own = np.sort(drawn).astype(np.int64)
     queries, k = rows.take(own), min(k, n - 1)
     truth, found = (each.search(queries, k + 1) for each in (ExactIndex(rows), index))
-    best, got = (_others(own, each.ids, each.scores, k) for each in (truth, found))
+    best, got = (_others(rows, own, each.ids)[:, :k] for each in (truth, found))
     return float((got >= best[:, -1:]).mean())
 
 
@@ -220,9 +221,9 @@ def write_faiss(path: Path, vectors: NDArray[np.float32], ids: list[str]) -> Non
     )
 
 
-def _others(
-    own: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.float32], k: int
-) -> NDArray[np.float32]:
-    """The scores of the k best that are not the query itself."""
-    kept = np.where((ids == own[:, None]) | (ids < 0), np.float32(-np.inf), scores)
-    return -np.sort(-kept, axis=1)[:, :k]
+def _others(rows: Rows, own: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """What was found for the rows `own`, without themselves: the true scores, best first."""
+    who, where = np.nonzero((ids >= 0) & (ids != own[:, None]))
+    scores = np.full(ids.shape, -np.inf, np.float32)
+    scores[who, where] = paired_dot(rows.take(own[who]), rows.take(ids[who, where]))
+    return -np.sort(-scores, axis=1)

@@ -10,7 +10,7 @@ from nearsense.store.base import Block, Generation, Reader, State, Store, Writer
 if TYPE_CHECKING:
     from nearsense.store.sqlite import SQLiteStore
 
-__all__ = ["Block", "Generation", "Reader", "State", "Store", "Writer", "open_store"]
+__all__ = ["Block", "Generation", "Reader", "State", "Store", "Writer", "is_collection", "open_store"]
 
 
 def open_store(folder: Path, *, create: bool = True, network: bool = False) -> SQLiteStore:
@@ -18,3 +18,10 @@ def open_store(folder: Path, *, create: bool = True, network: bool = False) -> S
     from nearsense.store.sqlite import SQLiteStore
 
     return SQLiteStore(folder, create=create, network=network)
+
+
+def is_collection(folder: Path) -> bool:
+    """Whether a folder holds a collection."""
+    from nearsense.store.sqlite import DATABASE
+
+    return (folder / DATABASE).is_file()

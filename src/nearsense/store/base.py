@@ -109,8 +109,9 @@ class Writer(Reader, Protocol):
         documents: Sequence[Document],
         vectors: NDArray[np.float32],
         truncated: NDArray[np.bool_],
+        metadata: Sequence[str] | None = None,
     ) -> None:
-        """Add documents whose ids are free; vectors of shape (n, d)."""
+        """Add documents whose ids are free; vectors of shape (n, d); their metadata as JSON, where it is at hand."""
         ...  # pragma: no cover
 
     def remove(self, positions: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""A database file that one can do without: whatever goes wrong with it, work goes on. Not what is in its tables."""
+"""A database file that one can do without: when it fails, work goes on. Not what is in its tables."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,9 @@ from nearsense.types import Document
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DATABASE", "SQLiteReader", "SQLiteStore", "SQLiteWriter"]
+__all__ = ["DATABASE", "SQLiteReader", "SQLiteStore", "SQLiteWriter", "as_json"]
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 DATABASE, MARK, LOCK = "collection.db", "mark", "lock"
 CHUNK = 10_000
@@ -191,7 +193,11 @@ class SQLiteWriter(SQLiteReader):
         self.next = self.sequence() + 1
 
     def insert(
-        self, documents: Sequence[Document], vectors: NDArray[np.float32], truncated: NDArray[np.bool_]
+        self,
+        documents: Sequence[Document],
+        vectors: NDArray[np.float32],
+        truncated: NDArray[np.bool_],
+        metadata: Sequence[str] | None = None,
     ) -> None:
         """Add documents whose ids are free."""
         from nearsense.text import content_hash
@@ -200,10 +206,10 @@ class SQLiteWriter(SQLiteReader):
         first = int(self._db.value("SELECT value FROM state WHERE name = 'position'"))
         positions = range(first, first + len(documents))
         rows = []
-        for position, document in zip(positions, documents, strict=True):
-            metadata = json.dumps(dict(document.metadata), ensure_ascii=False, separators=(",", ":"))
-            total = document_sum(position, document.id, document.text, metadata)
-            rows.append((position, document.id, document.text, metadata, content_hash(document.text), total))
+        written = [as_json(document.metadata) for document in documents] if metadata is None else metadata
+        for position, document, fields in zip(positions, documents, written, strict=True):
+            total = document_sum(position, document.id, document.text, fields)
+            rows.append((position, document.id, document.text, fields, content_hash(document.text), total))
         self._db.run_many("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._db.run_many("INSERT INTO vectors VALUES (?, ?, ?, ?)", _vector_rows(positions, vectors, truncated))
         self._add("position", len(documents))
@@ -287,7 +293,7 @@ class SQLiteStore:
                     self._check_application(connection)
                     connection.pragma("journal_mode", "wal")
                     migrate(connection, str(folder))
-                    self._mark = Mark(folder / MARK, _identity(connection))
+                    self._mark = Mark(folder / MARK, self._identity(connection))
                     self._check_mark(connection)
             except BaseException:
                 self._database.close()
@@ -368,6 +374,18 @@ class SQLiteStore:
         if (self.folder / MARK).exists():
             raise self._lost("the database file is empty, the mark of its commits is still there")
 
+    def _identity(self, connection: Connection) -> bytes:
+        """The collection's own 16 bytes; a new collection draws them, and gets the rest of its first state."""
+        known = connection.value("SELECT value FROM state WHERE name = 'identity'")
+        if known is None:
+            if (self.folder / MARK).exists():
+                raise self._lost("the database has no first state, the mark of its commits is still there")
+            known = secrets.token_bytes(16)
+            first = [("identity", known), ("sequence", 0), ("position", 0), ("documents", 0)]
+            with connection.writing():
+                connection.run_many("INSERT INTO state VALUES (?, ?)", first)
+        return bytes(known)
+
     def _check_mark(self, connection: Connection) -> None:
         marked, sequence = self._mark.read(), SQLiteReader(connection, self.folder).sequence()
         if marked is None:
@@ -383,6 +401,16 @@ class SQLiteStore:
         )
 
 
+def as_json(metadata: Mapping[str, Any]) -> str:
+    """Metadata as the database keeps them.
+
+    Raises:
+        TypeError: They are not JSON.
+        ValueError: They hold NaN or an infinity.
+    """
+    return _encode(metadata if type(metadata) is dict else dict(metadata)) if metadata else "{}"
+
+
 def _vector_rows(
     positions: Sequence[int], vectors: NDArray[np.float32], truncated: NDArray[np.bool_]
 ) -> Iterator[tuple[int, bytes, int, int]]:
@@ -390,17 +418,6 @@ def _vector_rows(
     width, content = vectors.shape[1] * 4, memoryview(vectors.tobytes())
     for row, (position, cut, total) in enumerate(zip(positions, truncated.tolist(), sums, strict=True)):
         yield position, bytes(content[row * width : (row + 1) * width]), int(cut), total
-
-
-def _identity(connection: Connection) -> bytes:
-    """The collection's own 16 bytes; a new collection draws them, and gets the rest of its first state."""
-    known = connection.value("SELECT value FROM state WHERE name = 'identity'")
-    if known is None:
-        known = secrets.token_bytes(16)
-        first = [("identity", known), ("sequence", 0), ("position", 0), ("documents", 0)]
-        with connection.writing():
-            connection.run_many("INSERT INTO state VALUES (?, ?)", first)
-    return bytes(known)
 
 
 def _require_collection(folder: Path, create: bool) -> None:

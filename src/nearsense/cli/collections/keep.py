@@ -1,0 +1,173 @@
+"""verify, backup, compact, build, export, reembed: a collection kept in order."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nearsense.cli.options import form_of, network_option, output_options, quiet_option, running_options
+
+__all__ = ["COMMANDS"]
+
+FINDINGS = 1
+TABLES = {".csv", ".tsv", ".json"}
+
+
+@click.command()
+@click.argument("collection")
+@click.option("--accept-losses", is_flag=True, help="Go on from what is there, where commits were lost.")
+@network_option
+@output_options
+@click.pass_context
+def verify(context: click.Context, collection: str, accept_losses: bool, network: bool, form: str | None) -> None:
+    """Read everything in COLLECTION and check every checksum.
+
+    Damaged derived files are made again; a damaged database wants a backup. Exit code 1 where something was lost.
+
+    \b
+    Examples:
+      nearsense index verify tickets.nearsense
+      nearsense index verify tickets.nearsense --json
+    """
+    from nearsense.cli.collections.opening import opened
+    from nearsense.errors import DamagedCollection
+    from nearsense.render import show, verification_page
+    from nearsense.types import Verification
+
+    try:
+        with opened(collection, {"network": network}) as there:
+            found = there.verify(accept_losses=accept_losses)
+    except DamagedCollection as error:
+        found = Verification(0, (f"{error.what}: {error.why}",), ())
+        sys.stderr.write(f"fix: {error.fix}\n")
+    show(verification_page(found), form_of(form))
+    if not found.ok:
+        sys.stdout.flush()
+        context.exit(FINDINGS)
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("target")
+@network_option
+def backup(collection: str, target: str, network: bool) -> None:
+    """Write a consistent copy of COLLECTION to the folder TARGET, while others read and write.
+
+    There is no restore: a backup is a collection, to be opened or copied back.
+
+    \b
+    Examples:
+      nearsense index backup tickets.nearsense backup.nearsense
+    """
+    from nearsense.cli.collections.opening import number, opened, say
+
+    with opened(collection, {"network": network}) as there:
+        there.backup(target)
+    with opened(target, {"network": True}) as copy:
+        say(target, number(copy.count()))
+
+
+@click.command()
+@click.argument("collection")
+@network_option
+@quiet_option
+def compact(collection: str, network: bool, quiet: bool) -> None:
+    """Remove from the disk what was deleted from COLLECTION.
+
+    Afterwards the text of deleted documents is in no file of the collection.
+
+    \b
+    Examples:
+      nearsense index compact tickets.nearsense
+    """
+    from nearsense.cli.collections.opening import opened, say
+
+    with opened(collection, {"network": network}) as there:
+        before = _bytes(there.path)
+        there.compact(progress=not quiet)
+        after = _bytes(there.path)
+    say(collection, f"{before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB after")
+
+
+@click.command()
+@click.argument("collection")
+@click.option("--index", "kind", metavar="KIND", help="Kind of index from now on; auto for what suits the size.")
+@network_option
+@quiet_option
+def build(collection: str, kind: str | None, network: bool, quiet: bool) -> None:
+    """Make the index of COLLECTION now; else it happens when much has changed.
+
+    \b
+    Examples:
+      nearsense index build tickets.nearsense
+      nearsense index build tickets.nearsense --index hnsw
+    """
+    from nearsense.cli.collections.opening import number, opened, say
+
+    with opened(collection, {"network": network}) as there:
+        there.build(index=kind, progress=not quiet)
+        found = there.info()
+    recall = "" if found.recall is None else f", recall {found.recall:.3f}"
+    say(collection, f"{number(found.documents)}, index {found.index}{recall}: {found.why}")
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("file")
+@click.option("--no-vectors", is_flag=True, help="Ids, texts and metadata only; also as csv, tsv, json.")
+@network_option
+def export(collection: str, file: str, no_vectors: bool, network: bool) -> None:
+    """Write all documents of COLLECTION to FILE: .jsonl, .parquet or .npy, or .faiss for programs that use it.
+
+    \b
+    Examples:
+      nearsense index export tickets.nearsense tickets.parquet
+      nearsense index export tickets.nearsense tickets.csv --no-vectors
+    """
+    from nearsense.cli.collections.opening import number, opened, say
+    from nearsense.errors import InputError
+
+    extensions = {extension.lower() for extension in Path(file).suffixes}
+    if not no_vectors and extensions & TABLES:
+        raise InputError(
+            f"{file}: {', '.join(extensions & TABLES)} holds no vectors",
+            why="its cells are texts and numbers",
+            fix="add --no-vectors, or write .jsonl, .parquet or .npy",
+        )
+    with opened(collection, {"network": network}) as there:
+        written = there.export(file, vectors=not no_vectors)
+    say(file, number(written))
+
+
+@click.command()
+@click.argument("collection")
+@click.option("--model", required=True, metavar="NAME", help="Name or folder of the new model.")
+@running_options
+@network_option
+@output_options
+def reembed(collection: str, model: str, form: str | None, quiet: bool, **options: Any) -> None:
+    """Go over to another model: every text of COLLECTION is encoded again, then the vectors are swapped at once.
+
+    Until then every search uses the old model. The result says how far the two agree on what is near.
+
+    \b
+    Examples:
+      nearsense index reembed tickets.nearsense --model ./my-model
+    """
+    from nearsense.cli.collections.opening import goes_on, opened
+    from nearsense.render import reembedding_page, show
+
+    with opened(collection, options) as there:
+        with goes_on(there, "the same command goes on from there; until it is done the old model is in use"):
+            done = there.reembed(model, progress=not quiet)
+        show(reembedding_page(done), form_of(form))
+
+
+COMMANDS = (verify, backup, compact, build, export, reembed)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

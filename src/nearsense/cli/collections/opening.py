@@ -1,0 +1,114 @@
+"""A collection as the command line has it: opened, filled, interrupted, brought in order. Not what is typed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nearsense.cli.corpus import documents_of
+from nearsense.cli.options import read
+from nearsense.collection import Collection, open_collection
+from nearsense.errors import StoreError
+from nearsense.types import Document, Vectors
+
+__all__ = ["given", "goes_on", "is_collection", "number", "opened", "say", "settle", "typed"]
+
+
+def is_collection(path: str) -> bool:
+    """Whether a path is a folder that holds a collection, a damaged one included."""
+    from nearsense.store.sqlite import DATABASE, MARK
+
+    return any(os.path.isfile(os.path.join(path, name)) for name in (DATABASE, MARK))  # noqa: PTH113, PTH118
+
+
+@contextmanager
+def opened(path: str, options: dict[str, Any], **how: Any) -> Iterator[Collection]:
+    """Open a collection that exists; `create=True` makes it.
+
+    Args:
+        path: Its folder.
+        options: What click parsed; those of `collection_options` are taken out, as far as they are there.
+        how: More for `ns.open`.
+    """
+    model, network = options.pop("model", None), options.pop("network", False)
+    chosen = {name: options.pop(name, None) for name in ("precision", "threads", "long")}
+    with (
+        _running({name: value for name, value in chosen.items() if value is not None}),
+        open_collection(path, model, network=network, **{"create": False, **how}) as collection,
+    ):
+        yield collection
+
+
+@contextmanager
+def _running(chosen: dict[str, Any]) -> Iterator[None]:
+    """How models run, as settings of this process: a collection loads its model by itself."""
+    variables = {f"NEARSENSE_{name.upper()}": str(value) for name, value in chosen.items()}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})
+
+
+def given(file: str, options: dict[str, Any]) -> tuple[list[Document], Vectors | None]:
+    """The documents of FILE, and their vectors where it holds any; `document_options` are taken out."""
+    table = read(file, options)
+    found = documents_of(table, options)
+    stored = table.vectors
+    return found.items, stored.take(found.rows) if stored is not None and found.skipped else stored
+
+
+def typed(words: list[str], options: dict[str, Any]) -> str:
+    """A command line that reads a file in the same way as this one.
+
+    Args:
+        words: The command and its arguments.
+        options: What click parsed, those of `document_options` still in it.
+    """
+    flags = {"--text": "text", "--id": "id_", "--format": "format"}
+    chosen = [word for flag, name in flags.items() if options[name] for word in (flag, options[name])]
+    if options["encoding"] != "utf-8":
+        chosen += ["--encoding", options["encoding"]]
+    return shlex.join(
+        ["nearsense", "index", *words, *chosen, *(["--skip-empty"] if options["skip_empty"] else [])]
+    )
+
+
+@contextmanager
+def goes_on(collection: Collection, again: str) -> Iterator[None]:
+    """Where Ctrl-C stops the work, say what is kept, and what to type to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        what = f"{number(collection.count())} are in {collection.path}"
+        raise KeyboardInterrupt(what, "what was acknowledged is kept, nothing is half written", again) from None
+
+
+def settle(collection: Collection, changes: int, quiet: bool) -> None:
+    """Make the derived files now where so much changed that it is due anyway: then the next search is fast."""
+    from nearsense.collection.background import limit
+
+    documents = collection.count()
+    try:
+        if changes > limit(documents) or collection.info().pending > limit(documents):
+            collection.build(progress=not quiet)
+    except StoreError as error:
+        sys.stderr.write(f"warning: the index is not up to date, answers still are: {error.what}\n")
+
+
+def number(documents: int) -> str:
+    """So many documents, in words."""
+    return f"{documents:,} document{'' if documents == 1 else 's'}"
+
+
+def say(path: str | Path, what: str) -> None:
+    """A count, as one plain line on stderr."""
+    sys.stderr.write(f"{path}: {what}\n")
