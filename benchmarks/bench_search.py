@@ -1,25 +1,27 @@
-"""Collections beside their peers: the same texts, vectors and queries, in one run, every engine in its own process.
+"""Collections beside their peers: the same texts, vectors and queries, in one run, each engine in its own process.
 
     python benchmarks/bench_search.py --cache FOLDER --prepare
     python benchmarks/bench_search.py --cache FOLDER [--sizes 100000,1000000] [--only nearsense,faiss-flat]
                                       [--peer-python VENV/bin/python] [--json benchmarks/results/search.json]
 
-The texts are those of the evaluation data (NEARSENSE_DATA, or ../shared/data): real, distinct, in a random order,
-encoded by the default model. Where there are fewer than a size wants, the rest are two random real ones, joined.
-`--prepare` encodes all of them once into the cache folder and measures nothing; an interrupted run goes on. Without it
-a run encodes the real ones that it needs, and the vectors of joined ones that are not in the cache are the mean of two
-vectors and some noise; the table says which. The 300 queries are real questions that are in no text.
+The texts are those of the evaluation data (NEARSENSE_DATA, or ../shared/data): real, distinct, in a random
+order, encoded by the default model. Where there are fewer than a size wants, the rest are two random real ones,
+joined. `--prepare` encodes all of them once into the cache folder and measures nothing; an interrupted run goes
+on. Without that a run encodes the real ones that it needs, and vectors of joined ones that are not in the cache
+are the mean of two vectors and some noise; the table says which. The 300 queries are real questions that are not
+stored.
 
 chroma and lancedb are measured by the Python that `--peer-python` names, an environment of their own:
 
     python -m venv peers && peers/bin/pip install chromadb lancedb numpy
 
-Files lie in the page cache when processes start; disks are not measured, but for what insertion and changes wait for.
-Latencies are those of one query after the other, with text and metadata of ten hits fetched: medians of up to three
-rounds of 300 queries, of fewer where ten seconds do not suffice. Recall@10 counts another row as near as the tenth as
-found. Inserting and building may take a peer `--limit` seconds, and all of it `--minutes`; what does not fit is named.
-One million documents take up to 16 GiB of memory and 20 GB in a folder inside `--temp`, which is removed.
-The goals are those at 1,000,000 documents; smaller sizes are held against them in brackets.
+Files lie in the page cache when processes start: disks are measured only where insertion and changes wait for
+one. Latencies are those of one query after the other, with text and metadata of ten hits fetched: medians of up
+to three rounds of 300 queries, of fewer where five seconds do not suffice. Recall@10 counts another row that is
+as near as the tenth as found. Inserting and building may take a peer `--limit` seconds, and everything
+`--minutes`; what does not fit is named. One million documents take up to 16 GiB of memory, and 20 GB in a folder
+inside `--temp` that is removed. The goals are those at 1,000,000 documents; smaller sizes are held against them
+in brackets.
 """
 
 from __future__ import annotations
@@ -36,74 +38,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from peers import ENGINES
 from search_data import Vectors, prepare, real_texts, say
+from search_table import judged, show
 from search_timing import commit_ms
 
 HERE = Path(__file__).resolve().parent
 ELSEWHERE = ("chroma", "lancedb")
-STARTS, MEASURED_AT = 5, 1_000_000
+STARTS = 5
 DISK = 20_000
 """Bytes on the disk that a document may need while it is measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """What has to be reached at 1,000,000 documents, or from a smaller size on."""
-
-    name: str
-    place: str
-    unit: str = "ms"
-    most: float | None = None
-    least: float | None = None
-    since: int = MEASURED_AT
-
-    def passes(self, value: float) -> bool | None:
-        if self.most is None and self.least is None:
-            return None
-        return value <= self.most if self.least is None else value >= self.least
-
-    def goal(self) -> str:
-        return next((f"{s} {v:g}" for s, v in (("<=", self.most), (">=", self.least)) if v is not None), "")
-
-
-BARS = (
-    Bar("insert, vectors given, durable", "insert_docs_per_second", "docs/s", least=35_000, since=100_000),
-    Bar("build of all derived files", "build_s", "s"),
-    Bar("rebuild of all derived files", "rebuild_s", "s", most=60),
-    Bar("open, fresh process", "start_with_vector.open_s", "s", most=0.5),
-    Bar("open and first answer to a vector", "start_with_vector.first_answer_s", "s", most=1),
-    Bar("open and first answer to words, model loaded", "start_with_text.first_answer_s", "s", most=1),
-    Bar("import before that", "start_with_vector.import_s", "s"),
-    Bar("query p50", "all.p50_ms", most=6),
-    Bar("query p95", "all.p95_ms", most=10),
-    Bar("recall@10 against exact", "all.recall", "", least=0.99),
-    Bar("filter of 1 %, p50", "1 %.p50_ms"),
-    Bar("filter of 1 %, p95", "1 %.p95_ms", most=10),
-    Bar("filter of 1 %, recall@10", "1 %.recall", "", least=0.99),
-    Bar("filter of 25 %, p50", "25 %.p50_ms"),
-    Bar("filter of 25 %, p95", "25 %.p95_ms", most=10),
-    Bar("filter of 25 %, recall@10", "25 %.recall", "", least=0.99),
-    Bar("lexical p50", "lexical.p50_ms"),
-    Bar("lexical p95", "lexical.p95_ms", most=50),
-    Bar("hybrid from words p50", "hybrid.p50_ms"),
-    Bar("hybrid from words p95", "hybrid.p95_ms", most=60),
-    Bar("query from words p50, encoding included", "text.p50_ms"),
-    Bar("query from words p95, encoding included", "text.p95_ms"),
-    Bar("batch of 256 vectors", "batch.queries_per_second", "queries/s"),
-    Bar("batch of 256 in words, encoding included", "text_batch.queries_per_second", "queries/s"),
-    Bar("exact query p50", "exact.p50_ms"),
-    Bar("exact query p95", "exact.p95_ms"),
-    Bar("recall@10 of exact against numpy", "all.recall_of_exact", "", least=1),
-    Bar("memory beyond mapped files, most", "memory_mb", "MB", most=600),
-    Bar("add one, durable, found at once, p50", "add", most=5),
-    Bar("the search after adding one, p50", "search_after"),
-    Bar("delete one, durable, never found again, p50", "delete"),
-    Bar("query p95 with 30 added", "latency_after.p95_ms", most=10),
-)
 
 
 class Runner:
@@ -154,6 +100,7 @@ def nearsense(runner: Runner, size: int) -> dict:
             title = f"nearsense, {name}" + (f", {number + 1} of {count}" if count > 1 else "")
             each.append(runner.run(title, [*step, name, runner.folder, collection, runner.folder / "result.json"]))
         figures["steps"][name] = each
+        each = [one for one in each if "failed" not in one] or each
         return {
             key: statistics.median(one[key] for one in each) if isinstance(value, float) else value
             for key, value in each[0].items()
@@ -183,15 +130,18 @@ def _read_all(folder: Path) -> None:
 
 def peer(runner: Runner, engine: str, python: Path, limit: float) -> dict:
     modules = ENGINES[engine][1]
-    tried = f"import {', '.join(modules)}" if engine in ELSEWHERE else "import faiss, sentence_transformers"
-    probe = subprocess.run([python, "-c", tried], capture_output=True, text=True, check=False)
-    if probe.returncode:
-        return {"failed": f"{python}: {(probe.stderr.strip() or 'it ended').splitlines()[-1]}"}
+    probe = f"import importlib.util as u; print(*[m for m in {modules} if not u.find_spec(m)])"
+    try:
+        missing = subprocess.run([python, "-c", probe], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        return {"skipped": str(error)}
+    if missing:
+        return {"skipped": f"{python} has no {missing}"}
     own = runner.folder / engine
     own.mkdir()
     command = [python, HERE / "peers.py", engine, runner.folder, own, runner.folder / "result.json", limit]
     try:
-        return runner.run(engine, command)
+        return runner.run(engine, command, limit + 150)
     finally:
         shutil.rmtree(own, ignore_errors=True)
 
@@ -232,23 +182,6 @@ def measure(arguments: argparse.Namespace) -> dict:
     return report
 
 
-def judged(figures: dict, size: int) -> dict:
-    """Every bar with its figure; `counts` where the goal is meant for this size."""
-    bars = {}
-    for bar in BARS:
-        value = figures
-        for key in bar.place.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        bars[bar.name] = {
-            "value": value,
-            "unit": bar.unit,
-            "goal": bar.goal(),
-            "passes": None if value is None else bar.passes(value),
-            "counts": size >= bar.since,
-        }
-    return bars
-
-
 def write(report: dict, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
@@ -259,56 +192,6 @@ def write(report: dict, path: Path) -> None:
 def _processor() -> str:
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     return f"{platform.machine()}{' with AMX (bf16)' if 'amx_bf16' in flags else ''}"
-
-
-def show(report: dict) -> None:
-    print(f"{report['machine']}; one durable write of 4 KiB {report['commit_ms']:.2f} ms; {report['note']}")
-    for size, each in report["sizes"].items():
-        print(f"\n{int(size):,} documents: {each.get('texts') or each.get('failed')}")
-        for name, bar in each.get("bars", {}).items():
-            value = "not measured" if bar["value"] is None else f"{_short(bar['value'])} {bar['unit']}"
-            print(f"  {name:46}{value:>20}  {bar['goal']:10}{_verdict(bar)}")
-        print(
-            f"  {'':62}{'insert s':>9}{'build s':>9}{'p50 ms':>9}{'p95 ms':>9}{'recall':>8}{'1% p95':>9}{'batch/s':>9}"
-        )
-        for engine, figures in each["engines"].items():
-            for row in _rows(engine, figures):
-                print("  " + row)
-    print(f"\n{report.get('minutes', 0):.1f} minutes")
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
-
-
-def _verdict(bar: dict) -> str:
-    if not bar["goal"]:
-        return ""
-    word = {True: "pass", False: "FAIL", None: "not measured"}[bar["passes"]]
-    return word if bar["counts"] else f"({word.lower()})"
-
-
-def _rows(engine: str, figures: dict) -> list[str]:
-    own = [{"name": figures.get("index"), **figures["all"], **figures}] if "all" in figures else []
-    rows = []
-    for variant in figures.get("variants", own):
-        first = variant is (figures.get("variants") or own)[0]
-        built = figures.get("build_s") if engine == "nearsense" or not first else None
-        numbers = [
-            (figures.get("insert_s") if first else None, 9, ".1f"),
-            (built, 9, ".1f"),
-            (variant["p50_ms"], 9, ".2f"),
-            (variant["p95_ms"], 9, ".2f"),
-            (variant.get("recall"), 8, ".3f"),
-            (variant.get("1 %", {}).get("p95_ms"), 9, ".2f"),
-            (variant.get("batch", {}).get("queries_per_second"), 9, ",.0f"),
-        ]
-        shown = "".join(f"{'' if value is None else format(value, form):>{wide}}" for value, wide, form in numbers)
-        title = f"{engine}: {variant['name']}"
-        rows.append(f"{title:62}{shown}")
-    for word in ("unfinished", "failed"):
-        rows += [f"{engine}: {word}: {figures[word]}"] if word in figures else []
-    return rows
 
 
 def encode_all(sizes: list[int], cache: Path) -> None:

@@ -27,14 +27,18 @@ class Unfinished(Exception):
 
 
 class Deadline:
-    """How long inserting and building may go on."""
+    """How long inserting and building may go on; what cannot be done in time is given up early."""
 
     def __init__(self, seconds: float) -> None:
         self.start, self.seconds = time.perf_counter(), seconds
 
     def check(self, done: int, total: int) -> None:
-        if (taken := time.perf_counter() - self.start) > self.seconds and done < total:
-            raise Unfinished(f"{done:,} of {total:,} after {taken:.0f} s")
+        taken = time.perf_counter() - self.start
+        whole = taken * total / done
+        hopeless = taken > self.seconds / 5 and whole > 1.5 * self.seconds
+        if done < total and (hopeless or taken > self.seconds):
+            why = f"at this rate {whole:,.0f} s, of {self.seconds:.0f} s allowed"
+            raise Unfinished(f"{done:,} of {total:,} inserted in {taken:.0f} s; {why}")
 
 
 def spans(total: int, size: int) -> list[range]:
@@ -209,7 +213,7 @@ def lancedb(data: Data, folder: Path, report: Report, deadline: Deadline) -> Non
     measure(data, report, "IVF_PQ, defaults", *ask())
     for nprobes, refine in ((20, 10), (50, 20), (100, 50), (200, 100)):
         one, many, filtered = ask(nprobes=nprobes, refine_factor=refine)
-        if data.recall([one(query) for query in data.queries[:100]], data.truth["all"]) >= GOOD:
+        if data.recall([one(query) for query in data.queries[:50]], data.truth["all"]) >= GOOD:
             break
     measure(data, report, f"IVF_PQ, nprobes={nprobes}, refine_factor={refine}", one, many, filtered)
 

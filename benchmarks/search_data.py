@@ -1,4 +1,4 @@
-"""Real texts and their vectors for bench_search.py, on a disk where every process finds them. Nothing is timed here.
+"""Real texts and their vectors for bench_search.py, on a disk where every process finds them. Nothing is timed.
 
 Peers read it with a Python of their own: only numpy is imported, and nearsense where texts are encoded.
 """

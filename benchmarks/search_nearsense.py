@@ -77,9 +77,8 @@ def search(data: Data, path: Path, report: Report) -> None:
     with ns.open(path, create=False) as collection:
 
         def rows(**options) -> list[list[int]]:
-            return [
-                [int(hit.id) for hit in hits] for hits in collection.search_vectors(data.queries, K, **options)
-            ]
+            found = collection.search_vectors(data.queries, K, **options)
+            return [[int(hit.id) for hit in hits] for hits in found]
 
         def kind(name: str, ask, asked=queries) -> None:
             say(f"  {name}")

@@ -13,8 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nearsense._version import __version__
-from nearsense.collection import Collection
-from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
 from nearsense.compare import compare, compare_pairs, matrix
 from nearsense.encoders import Encoder, TruncationWarning, load
 from nearsense.errors import (
@@ -51,9 +49,9 @@ from nearsense.types import (
 )
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from nearsense import metrics
+    from nearsense.collection import Collection
+    from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
 
 __all__ = [
     "BrokenModel",
@@ -100,10 +98,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """`ns.metrics` is imported when it is first used: a tenth of what numpy costs."""
-    if name == "metrics":
-        from importlib import import_module
+_LATER = {
+    "Collection": ("nearsense.collection", "Collection"),
+    "metrics": ("nearsense.metrics", None),
+    "open": ("nearsense.collection", "open_collection"),
+}
+"""What is imported when it is first used: together it costs as much as numpy."""
 
-        return import_module("nearsense.metrics")
-    raise AttributeError(f"module 'nearsense' has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'nearsense' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _LATER[name]
+    found = import_module(module)
+    globals()[name] = found = getattr(found, attribute) if attribute else found
+    return found

@@ -1,15 +1,40 @@
-"""An encoder that never encodes a text twice: here the cache file of the store meets the encoder. Not how either works."""
+"""An encoder that never encodes a text twice: the store's cache file meets the encoder here. Not how either works."""
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
+    from nearsense.store.embeddings import EmbeddingCache
 
 __all__ = ["cached"]
 
 
 def cached(encoder: Encoder) -> Encoder:
-    """The encoder, with the embedding cache of the settings' cache folder before it."""
-    return encoder
+    """The encoder, with the embedding cache of the settings' cache folder before it.
+
+    One that cannot count tokens, or where the settings say `cache_mb = 0`, is given back as it is.
+
+    Example:
+        >>> import nearsense as ns
+        >>> cached(ns.load()).encode("hello world")
+        Vectors(1 x 384, all-MiniLM-L6-v2 ...)
+    """
+    from nearsense.encoders.cache import CachedEncoder
+    from nearsense.settings import load_settings
+
+    settings = load_settings()
+    if not settings.cache_mb or not hasattr(encoder, "count_tokens") or isinstance(encoder, CachedEncoder):
+        return encoder
+    return CachedEncoder(encoder, _cache(settings.cache_dir / "embeddings.db", settings.cache_mb * 1_000_000))
+
+
+@functools.lru_cache
+def _cache(file: Path, max_bytes: int) -> EmbeddingCache:
+    """One a process, whoever asks."""
+    from nearsense.store.embeddings import EmbeddingCache
+
+    return EmbeddingCache(file, max_bytes)

@@ -284,6 +284,7 @@ def test_similar_finds_others_and_not_itself(run, tickets):
     found = hits(run("index", "similar", tickets, "t1", "-k", "2"))
     assert [(hit["rank"], hit["id"], hit["similar_to"]) for hit in found] == [(1, "t3", "t1"), (2, "t2", "t1")]
     assert ids(run("index", "similar", tickets, "t1", "--where", "status=solved")) == ["t2"]
+    check(run("index", "similar", tickets, "t1", "--min-score", "nan"), "nan")
     check(run("index", "similar", tickets, "nope"), "'nope'", str(tickets))
 
 
@@ -534,6 +535,8 @@ def test_derived_files_are_made_at_once_where_much_changed_and_only_there(
     info = json.loads(run("index", "info", tmp_path / "large.ns").out)
     assert (info["index"], info["pending"]) == ("exact", 0)
     run("index", "sync", tickets, file)  # nothing changed, but three were never built
+    assert json.loads(run("index", "info", tickets).out)["pending"] == 0
+    run("index", "reembed", tickets, "--model", tiny_bert(tmp_path / "other"))
     assert json.loads(run("index", "info", tickets).out)["pending"] == 0
 
 

@@ -233,7 +233,7 @@ def test_vectors_that_have_no_similarity_are_refused(pets, change, message):
 
 
 def test_vectors_of_another_shape_are_refused(pets):
-    with pytest.raises(ns.InputError, match=r"\(1, 3\) for 1 documents"):
+    with pytest.raises(ns.InputError, match=r"\(1, 3\) where \(1, 16\)"):
         pets.add([ns.Document("a", "a")], vectors=np.ones((1, 3), np.float32))
 
 
@@ -407,6 +407,34 @@ def test_an_export_is_read_back_with_its_vectors(tmp_path, pets, name):
     assert documents(table).items[1].metadata["year"] == 2002
     assert table.vectors is not None
     assert table.vectors.fingerprint == pets.info().fingerprint
+
+
+def test_metadata_called_like_a_column_of_an_export_get_a_longer_name(tmp_path, encoder):
+    with ns.open(tmp_path / "c", model=encoder) as collection:
+        collection.add([ns.Document("1", "said", {"text": "other", "id": 7})])
+        for vectors in (True, False):
+            collection.export(tmp_path / "all.jsonl", vectors=vectors)
+            row = json.loads((tmp_path / "all.jsonl").read_text())
+            assert (row["id"], row["text"], row["metadata.text"], row["metadata.id"]) == ("1", "said", "other", 7)
+
+
+def test_commits_that_a_log_has_lost_are_reported_and_can_be_given_up(tmp_path, encoder):
+    import shutil
+
+    path = tmp_path / "c"
+    with ns.open(path, model=encoder) as collection:
+        collection.add([ns.Document("1", "kept")])
+        copy = collection.backup(tmp_path / "copy")
+        collection.add([ns.Document("2", "acknowledged"), ns.Document("3", "too")])
+        collection.delete("3")
+    shutil.copy(copy / "collection.db", path / "collection.db")
+    with pytest.raises(ns.DamagedCollection, match="lost commits") as caught:
+        ns.open(path, model=encoder)
+    assert "--accept-losses" in caught.value.fix
+    with ns.open(path, model=encoder, accept_losses=True) as collection:
+        assert collection.count() == 1
+    with ns.open(path, model=encoder) as collection:
+        assert collection.verify().ok
 
 
 def test_an_export_for_faiss_is_read_by_faiss(tmp_path, pets, encoder):

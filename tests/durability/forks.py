@@ -57,7 +57,9 @@ class Forks:
         self._server.wait(30)
         self._server.stdout.close()
 
-    def run(self, function: str, *, kill_after: float | None = None, limit: float = 120, **options: Any) -> Outcome:
+    def run(
+        self, function: str, *, kill_after: float | None = None, limit: float = 120, **options: Any
+    ) -> Outcome:
         """Call "module:function" with `say` and the options in a child; kill it after some seconds."""
         order = {"function": function, "kill_after": kill_after, "limit": limit, "options": options}
         self._server.stdin.write(json.dumps(order) + "\n")

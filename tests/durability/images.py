@@ -141,7 +141,11 @@ def images(events: list[Event], seed: int, each: dict[str, int]) -> Iterator[tup
         if event.kind in ("sync", "sync-folder", "acknowledge", "delete") or chance.random() < 0.1:
             for mood, count in each.items():
                 for _ in range(count):
-                    yield f"before event {number} ({event.kind} {event.name}), {mood}", disk.acknowledged, disk.crash(chance, mood)
+                    yield (
+                        f"before event {number} ({event.kind} {event.name}), {mood}",
+                        disk.acknowledged,
+                        disk.crash(chance, mood),
+                    )
         disk.feed(event)
     yield "after the last event", disk.acknowledged, disk.crash(chance, "nothing")
 

@@ -26,9 +26,7 @@ class Given:
 
     def encode(self, texts: str | Iterable[str], **_: object) -> Vectors:
         items = [texts] if isinstance(texts, str) else list(texts)
-        return Vectors(
-            vectors_of(items, self.model), self.fingerprint, np.zeros(len(items), bool), model=self.name, normalized=True
-        )
+        return Vectors(vectors_of(items, self.model), self.fingerprint, np.zeros(len(items), bool), self.name)
 
 
 def opened(folder: str | Path, model: int = 0) -> Collection:
@@ -52,7 +50,14 @@ def script(seed: int) -> Script:
 
 
 def write(
-    say: Say, folder: str, seed: int, done: int, batches: int, point: str | None = None, nth: int = 1, upkeep: int = 0
+    say: Say,
+    folder: str,
+    seed: int,
+    done: int,
+    batches: int,
+    point: str | None = None,
+    nth: int = 1,
+    upkeep: int = 0,
 ) -> None:
     """Write the batches after `done`; every few ones build, compact or back up; die at a point if told so."""
     die_at(point, nth)
@@ -74,13 +79,24 @@ def write(
     collection.close()
 
 
+def furnish(say: Say, folder: str, seed: int, batches: int, index: str, tail: int) -> None:
+    """Batches, derived files with an index of some kind, and more batches that these lack."""
+    collection, lines = opened(folder), script(seed)
+    for number in range(1, batches + tail + 1):
+        apply(collection, lines.batch(number))
+        if number == batches:
+            collection.build(index=index)
+    collection.close()
+    say("furnished")
+
+
 def sync(say: Say, folder: str, seed: int, number: int, point: str | None = None, nth: int = 1) -> None:
     """Make a collection hold what a batch has left, through `sync`."""
     die_at(point, nth)
     collection = opened(folder)
     rows = script(seed).truth(number).rows
     report = collection.sync([Document(id_, text, metadata) for id_, (text, metadata, _) in rows.items()])
-    say(f"synced {report.added} {report.updated} {report.removed}")
+    say(f"synced {report.added} {report.removed}")
     collection.close()
 
 
@@ -106,6 +122,13 @@ def answers(collection: Collection, truth: Truth, model: int = 0) -> bool:
             if any((hit.text, dict(hit.metadata)) != truth.rows[hit.id][:2] for hit in results):
                 return False
     return True
+
+
+def words(collection: Collection) -> list[list[tuple[str, float]]]:
+    """Searches by words, and by words under a filter."""
+    found = [collection.search(query, 7, mode="lexical") for query in ("batch 7", "batch 20", "a b c d")]
+    found.append(collection.search("batch", 7, mode="lexical", where={"batch": {">": 10}}))
+    return [[(hit.id, round(hit.score, 5)) for hit in results] for results in found]
 
 
 def same(found: Truth, expected: Truth) -> bool:

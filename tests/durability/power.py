@@ -61,7 +61,9 @@ def judge(say: Say, log: str, workplace: str, seed: int, each: dict[str, int], p
         try:
             _judge(folder, script, acknowledged, seen, go_on=number % 7 == part)
         except BaseException as error:
-            say(f"WRONG {where}, {acknowledged} acknowledged: {type(error).__name__} {str(error)[:300]!r} {sorted(files)}")
+            say(
+                f"WRONG {where}, {acknowledged} acknowledged: {type(error).__name__} {str(error)[:300]!r} {sorted(files)}"
+            )
             seen["wrong"] += 1
             if seen["wrong"] == 1:
                 shutil.copytree(folder, Path(workplace) / f"wrong{part}", dirs_exist_ok=True)
@@ -84,4 +86,3 @@ def _judge(folder: Path, script: Script, acknowledged: int, seen: Counter, *, go
         seen["ahead of the acknowledgement"] += now - acknowledged
     finally:
         store.close()
-

@@ -72,7 +72,9 @@ def test_nothing_is_lost_when_a_writer_is_killed_at_any_moment(forks, tmp_path):
                 continue
             now = tally.look(folder, script, now, outcome.said)
     assert died == RANDOM_KILLS
-    print(f"\n{died} kills at random moments in {time.monotonic() - start:.0f} s: {dict(tally.counts)}; lost 0, torn 0")
+    print(
+        f"\n{died} kills at random moments in {time.monotonic() - start:.0f} s: {dict(tally.counts)}; lost 0, torn 0"
+    )
 
 
 @pytest.mark.parametrize("point", STORE_POINTS)

@@ -61,7 +61,9 @@ def test_nothing_is_lost_when_a_keeper_is_killed_at_any_moment(forks, tmp_path):
         for _ in range(RANDOM_KILLS // 4):
             now = killed(forks, tmp_path / f"c{life}", life, now, counts, kill_after=chance.random() * 0.3)
         counts["batches"] += now
-    print(f"\n{RANDOM_KILLS} kills at random moments in {time.monotonic() - start:.0f} s: {dict(counts)}; lost 0, torn 0")
+    print(
+        f"\n{RANDOM_KILLS} kills at random moments in {time.monotonic() - start:.0f} s: {dict(counts)}; lost 0, torn 0"
+    )
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -101,7 +103,10 @@ def test_an_interrupted_change_of_the_model_has_one_model_and_goes_on(forks, tmp
     forks.run("durability.keeper:write", folder=str(folder), seed=6, done=0, batches=12, upkeep=6).ended_well()
     old = lines.truth(12)
     new = Truth(
-        {id_: (text, metadata, vectors_of([text], 1)[0].tobytes()) for id_, (text, metadata, _) in old.rows.items()}
+        {
+            id_: (text, metadata, vectors_of([text], 1)[0].tobytes())
+            for id_, (text, metadata, _) in old.rows.items()
+        }
     )
     nth = nth if nth < 99 else 2 + -(-len(old.rows) // 5)  # the last commit: the swap
     died = forks.run("durability.keeper:reembed", folder=str(folder), model=1, point=point, nth=nth)

@@ -88,7 +88,10 @@ def _write(say: Say, store, number: int, until: float) -> None:
         with store.writing() as writer:
             waits.append(time.monotonic() - start)
             places = writer.positions([str(number), SHARED])
-            told = {document.id: int(document.text) + 1 for document in writer.documents(sorted(places.values())).values()}
+            told = {
+                document.id: int(document.text) + 1
+                for document in writer.documents(sorted(places.values())).values()
+            }
             assert len(told) == 2
             writer.remove(sorted(places.values()))
             writer.insert([Document(id_, str(n)) for id_, n in told.items()], _vectors(2), np.zeros(2, bool))

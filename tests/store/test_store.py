@@ -94,7 +94,10 @@ def test_an_older_schema_gets_what_is_missing_and_keeps_what_is_there(tmp_path, 
     monkeypatch.setattr(
         schema,
         "MIGRATIONS",
-        (*schema.MIGRATIONS, "CREATE TABLE more (a INTEGER) STRICT; INSERT INTO more SELECT position FROM documents"),
+        (
+            *schema.MIGRATIONS,
+            "CREATE TABLE more (a INTEGER) STRICT; INSERT INTO more SELECT position FROM documents",
+        ),
     )
     with contextlib.closing(open_store(tmp_path)) as store, store._database.connection() as connection:
         assert connection.rows("SELECT a FROM more") == [(0,), (1,)]
@@ -377,7 +380,9 @@ def test_every_single_bit_of_a_vector_and_its_place_are_in_its_sum():
             width * 32, dtype=np.uint32
         ) % np.uint32(32)
         assert not (vector_sums(bits.view(np.float32), np.repeat(here, width * 32)) == right).any()
-        assert not (vector_sums(np.repeat(vectors, 64, axis=0), here ^ (1 << np.arange(63).repeat(2)[:64])) == right).any()
+        assert not (
+            vector_sums(np.repeat(vectors, 64, axis=0), here ^ (1 << np.arange(63).repeat(2)[:64])) == right
+        ).any()
 
 
 def test_random_damage_and_swapped_rows_do_not_pass():
@@ -397,7 +402,12 @@ def test_random_damage_and_swapped_rows_do_not_pass():
 
 def test_every_part_of_a_document_is_in_its_sum():
     right = document_sum(1, "id", "text", "{}")
-    for other in ((2, "id", "text", "{}"), (1, "ie", "text", "{}"), (1, "id", "texu", "{}"), (1, "id", "text", "[]")):
+    for other in (
+        (2, "id", "text", "{}"),
+        (1, "ie", "text", "{}"),
+        (1, "id", "texu", "{}"),
+        (1, "id", "text", "[]"),
+    ):
         assert document_sum(*other) != right
 
 

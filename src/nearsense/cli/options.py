@@ -20,6 +20,7 @@ __all__ = [
     "encoder_of",
     "form_of",
     "model_options",
+    "narrowing_options",
     "network_option",
     "output_options",
     "quiet_option",
@@ -107,7 +108,7 @@ def _a_number(_context: click.Context, _option: click.Parameter, value: float | 
     return value
 
 
-search_options = _all(
+narrowing_options = _all(
     click.option(
         "-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many hits for each query."
     ),
@@ -120,6 +121,11 @@ search_options = _all(
         metavar="FILTER",
         help="Only documents whose metadata fit: lang=en, 'year>=2020', 'tag in a,b', or JSON. Several: all.",
     ),
+)
+"""How many hits, and which."""
+
+search_options = _all(
+    narrowing_options,
     click.option(
         "--mode",
         type=click.Choice([each.value for each in Mode]),

@@ -104,5 +104,10 @@ class Binding:
         raise ModelMismatch(
             f"{self._path} belongs to {model} ({mine}), not to {encoder.name} ({theirs})",
             why="vectors of two models do not compare; their scores would be noise",
-            fix=f"use {model}, or go over: nearsense index reembed {self._path} --model {encoder.name}",
+            fix=f"use {model}, or go over: nearsense index reembed {self._path} --model {_spoken(self._model, encoder)}",
         )
+
+
+def _spoken(model: Encoder | str | None, encoder: Encoder) -> str:
+    """What a user would type for a model."""
+    return model if isinstance(model, str) else encoder.name

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -58,46 +58,43 @@ def checked_ids(ids: str | Iterable[str]) -> list[str]:
 
 def checked_vectors(
     vectors: Vectors | NDArray[np.floating],
-    documents: Sequence[Document],
-    *,
-    dimension: int,
-    model: str,
-    fingerprint: str,
+    facts: Mapping[str, Any],
+    count: int,
+    name: Callable[[int], str],
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Given vectors as a collection keeps them: float32, unit length; and which texts were cut.
 
     Args:
         vectors: Vectors, or a plain array, which is taken as made by the collection's model.
-        documents: One a row.
-        dimension: Of the collection.
-        model: Of the collection.
-        fingerprint: Of the collection.
+        facts: Of the collection: its model, fingerprint and dimension.
+        count: How many there have to be.
+        name: What a row belongs to, for messages.
 
     Raises:
         ModelMismatch: Another model made them.
-        InputError: The shape does not fit; a row holds NaN or an infinity, or has no direction. Its document is
-            named.
+        InputError: The shape does not fit; a row holds NaN or an infinity, or has no direction. It is named.
     """
     if isinstance(vectors, Vectors):
-        vectors.require_made_by(model, fingerprint)
+        vectors.require_made_by(facts["model"], facts["fingerprint"])
         data, truncated = vectors.data, vectors.truncated
     else:
         data = np.asarray(vectors, np.float32)
         truncated = np.zeros(len(data), bool)
-    if data.shape != (len(documents), dimension):
+    wanted = (count, int(facts["dimension"]))
+    if data.shape != wanted:
         raise InputError(
-            f"vectors of shape {data.shape} for {len(documents):,} documents",
-            why=f"the collection's model {model} makes vectors of {dimension} numbers",
-            fix=f"give an array of shape ({len(documents)}, {dimension})",
+            f"vectors of shape {data.shape} where {wanted} is wanted",
+            why=f"the collection's model {facts['model']} makes vectors of {wanted[1]} numbers",
+            fix="give one vector a row",
         )
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.sqrt(np.einsum("ij,ij->i", data, data, dtype=np.float64))
     if (wrong := np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))).size:
         raise InputError(
-            f"the vector of document {documents[wrong[0]].id!r} "
+            f"the vector of {name(int(wrong[0]))} "
             + ("has no direction: all zero" if lengths[wrong[0]] == 0 else "holds NaN or an infinity"),
             why="it has no similarity to anything",
-            fix="leave the document out, or encode its text again",
+            fix="leave it out, or encode its text again",
         )
     if np.abs(lengths - 1).max(initial=0) > 1e-6:
         data = (data / lengths[:, None]).astype(np.float32)

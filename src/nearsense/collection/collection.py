@@ -8,7 +8,7 @@ background.py when they are made        reembed.py    another model
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense._progress import Progress, tracked
+from nearsense.collection.answers import answers, filtered
 from nearsense.collection.binding import Binding
 from nearsense.collection.checks import Checked, checked_documents, checked_ids, checked_vectors
 from nearsense.collection.derive import derive
+from nearsense.collection.describe import describe
 from nearsense.collection.live import Live
 from nearsense.errors import InputError
+from nearsense.metrics.rows import from_one
 from nearsense.types import (
     Document,
     Hit,
     Info,
-    Metric,
     Mode,
-    Origin,
-    Ranking,
     Results,
     SyncReport,
     Vectors,
@@ -42,23 +42,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from nearsense.collection.retrieve import Ranked
-    from nearsense.collection.snapshot import Snapshot
     from nearsense.encoders import Encoder
-    from nearsense.filters import Filter, Where
+    from nearsense.filters import Where
     from nearsense.store import Reader
     from nearsense.types import Reembedding
 
-__all__ = ["Collection", "open_collection"]
+__all__ = ["Collection"]
 
 BATCH = 2048
 """Documents that are written together: all of them are kept, or none."""
-
-_SCORED: dict[Mode, Metric | Ranking] = {
-    Mode.DENSE: Metric.COSINE,
-    Mode.LEXICAL: Ranking.BM25,
-    Mode.HYBRID: Ranking.FUSED,
-}
 
 
 class Collection:
@@ -77,9 +69,9 @@ class Collection:
         '1'
     """
 
-    def __init__(self, path: str | os.PathLike[str], binding: Binding, *, create: bool, network: bool) -> None:
+    def __init__(self, path: str | os.PathLike[str], binding: Binding, **how: bool) -> None:
         self.path = Path(path)
-        self._live = Live(self.path, binding, create=create, network=network)
+        self._live = Live(self.path, binding, **how)
 
     # -- in
 
@@ -266,7 +258,9 @@ class Collection:
         if chosen is not Mode.LEXICAL and texts:
             vectors = self._live.binding.encode(texts, role="query", progress=progress).data
         return self._live.healed(
-            lambda: self._answers(texts, vectors, k, where=where, min_score=min_score, mode=chosen, exact=exact)
+            lambda: answers(
+                self._live, texts, vectors, k, where=where, min_score=min_score, mode=chosen, exact=exact
+            )
         )
 
     def search_vectors(
@@ -280,13 +274,12 @@ class Collection:
     ) -> list[Results[Hit]]:
         """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
         facts = self._live.facts()
-        rows = [Document(str(row), "-") for row in range(len(vectors))]
-        asked, _ = checked_vectors(
-            vectors, rows, dimension=facts["dimension"], model=facts["model"], fingerprint=facts["fingerprint"]
-        )
+        asked, _ = checked_vectors(vectors, facts, len(vectors), lambda row: f"query {row}")
         texts = [""] * len(asked)
         return self._live.healed(
-            lambda: self._answers(texts, asked, k, where=where, min_score=min_score, mode=Mode.DENSE, exact=exact)
+            lambda: answers(
+                self._live, texts, asked, k, where=where, min_score=min_score, mode=Mode.DENSE, exact=exact
+            )
         )
 
     def similar(
@@ -307,7 +300,7 @@ class Collection:
             if position is None:
                 raise InputError(f"there is no document {id!r} in {self.path}", fix="check the id")
             vector, text = reader.vectors([position]), reader.documents([position])[position].text
-        found = self.search_vectors(vector, _counted(k) + 1, where=where, min_score=min_score)[0]
+        found = self.search_vectors(vector, from_one(k, "k") + 1, where=where, min_score=min_score)[0]
         others = [hit for hit in found if hit.id != id][:k]
         return Results((replace(hit, rank=rank) for rank, hit in enumerate(others, 1)), found.origin, text)
 
@@ -323,7 +316,7 @@ class Collection:
 
     def info(self) -> Info:
         """What the collection says of itself: model, index and its recall, fields, size."""
-        return self._live.healed(self._info)
+        return self._live.healed(lambda: describe(self._live))
 
     # -- upkeep
 
@@ -346,11 +339,8 @@ class Collection:
                 writer.set_facts({"index": chosen})
         derive(self._live.store, progress=progress)
 
-    def verify(self, *, accept_losses: bool = False) -> Verification:
+    def verify(self) -> Verification:
         """Read everything and check every checksum.
-
-        Args:
-            accept_losses: Go on from what is there, where commits were lost.
 
         Returns:
             What was found. Damaged derived files are made again; a damaged database wants a backup.
@@ -445,13 +435,7 @@ class Collection:
         documents = checked.documents
         facts = self._live.facts()
         if vectors is not None:
-            data, truncated = checked_vectors(
-                vectors,
-                documents,
-                dimension=facts["dimension"],
-                model=facts["model"],
-                fingerprint=facts["fingerprint"],
-            )
+            data, truncated = checked_vectors(vectors, facts, len(documents), _named(documents))
         if not overwrite:
             with self._live.store.reading() as reader:
                 self._require_new(reader, documents)
@@ -459,14 +443,8 @@ class Collection:
             for start in range(0, len(documents), BATCH):
                 part = documents[start : start + BATCH]
                 if vectors is None:
-                    encoded = self._live.binding.encode([document.text for document in part], role=facts["role"])
-                    rows, cut = checked_vectors(
-                        encoded,
-                        part,
-                        dimension=facts["dimension"],
-                        model=facts["model"],
-                        fingerprint=facts["fingerprint"],
-                    )
+                    encoded = self._live.binding.encode([each.text for each in part], role=facts["role"])
+                    rows, cut = checked_vectors(encoded, facts, len(part), _named(part))
                 else:
                     rows, cut = data[start : start + BATCH], truncated[start : start + BATCH]
                 with self._live.changing() as writer:
@@ -489,105 +467,20 @@ class Collection:
                 fix="use upsert to replace documents, or sync to follow a source",
             )
 
-    def _answers(
-        self,
-        queries: Sequence[str],
-        vectors: NDArray[np.float32] | None,
-        k: int,
-        *,
-        where: Where | None,
-        min_score: float | None,
-        mode: Mode,
-        exact: bool,
-    ) -> list[Results[Hit]]:
-        from nearsense.collection import retrieve
-
-        with self._live.seen() as (reader, snapshot):
-            facts = snapshot.state.facts
-            self._live.binding.require_unchanged(facts, self.path)
-            parsed = _filter(where, snapshot)
-            asked = retrieve.Asked(queries, vectors, _counted(k), parsed, exact)
-            ranked = [each.at_least(min_score) for each in retrieve.ranked(snapshot, asked, mode)]
-            wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(each.positions for each in ranked)]))
-            documents = reader.documents(wanted.tolist())
-        origin = Origin(facts["model"], facts["fingerprint"], _SCORED[mode])
-        return [
-            Results(_hits(each, documents), origin, query) for query, each in zip(queries, ranked, strict=True)
-        ]
-
     def _delete_where(self, where: Where | None) -> int:
         with self._live.changing() as writer:
             snapshot = self._live.seen_by(writer)
-            gone = snapshot.positions(_filter(where, snapshot)).tolist()
+            gone = snapshot.positions(filtered(where, snapshot)).tolist()
             writer.remove(gone)
         return len(gone)
 
     def _count_where(self, where: Where | None) -> int:
         with self._live.seen() as (_, snapshot):
-            return len(snapshot.positions(_filter(where, snapshot)))
-
-    def _info(self) -> Info:
-        with self._live.seen() as (reader, snapshot):
-            state, truncated = snapshot.state, reader.truncated()
-            fields = tuple(sorted(snapshot.fields()))
-        built = snapshot.frozen.generation.manifest["index"] if snapshot.frozen else {}
-        return Info(
-            path=str(self.path),
-            documents=state.documents,
-            model=state.facts["model"],
-            fingerprint=state.facts["fingerprint"],
-            dimension=state.facts["dimension"],
-            role=state.facts["role"],
-            truncated=truncated,
-            fields=fields,
-            index=built.get("kind"),
-            why=built.get("why"),
-            recall=built.get("recall"),
-            pending=snapshot.changes,
-            size=sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
-            created=state.facts["created"],
-        )
+            return len(snapshot.positions(filtered(where, snapshot)))
 
 
-def open_collection(
-    path: str | os.PathLike[str],
-    model: str | Encoder | None = None,
-    *,
-    create: bool = True,
-    role: str = "passage",
-    network: bool = False,
-) -> Collection:
-    """Open a collection, and make it if it is missing.
-
-    Args:
-        path: Its folder, say "tickets.nearsense".
-        model: An Encoder, a name or a folder; for a collection that exists None is its own model. A collection
-            belongs to the model that it was made with; `reembed` changes that.
-        create: Make it if it is missing.
-        role: What its texts are to the model: "passage", or "query" where they are questions like those that will
-            be asked. Kept from when it is made.
-        network: Allow a network file system, whose locks and durable writes often do not hold.
-
-    Raises:
-        ModelMismatch: `model` is not the collection's; the message names both.
-        CollectionNotFound: It is missing and `create` is False, or the path holds something else.
-        DamagedCollection: It has lost what it had acknowledged.
-        StoreError: It cannot be opened.
-    """
-    from nearsense.collection.binding import Binding
-
-    return Collection(path, Binding(model, role=role), create=create, network=network)
-
-
-def _filter(where: Where | None, snapshot: Snapshot) -> Filter | None:
-    from nearsense import filters
-
-    parsed = filters.parse(where)
-    if parsed == filters.ALL:
-        return None
-    if snapshot.state.documents:
-        filters.require_known(parsed, snapshot.fields())
-    return parsed
+def _named(documents: Sequence[Document]) -> Callable[[int], str]:
+    return lambda row: f"document {documents[row].id!r}"
 
 
 def _documents_of(
@@ -605,17 +498,3 @@ def _documents_of(
     from nearsense.files import documents, read_table
 
     return documents(read_table(source, format=format_), text=text, id=id_, skip_empty=skip_empty).items
-
-
-def _hits(ranked: Ranked, documents: dict[int, Document]) -> Iterator[Hit]:
-    best = zip(ranked.positions.tolist(), ranked.scores.tolist(), strict=True)
-    for rank, (position, score) in enumerate(best, 1):
-        document = documents[position]
-        yield Hit(rank, document.id, score, None, document.text, document.metadata)
-
-
-def _counted(k: int) -> int:
-    from nearsense.metrics.rows import from_one
-
-    from_one(k, "k")
-    return k

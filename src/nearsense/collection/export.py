@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def export(reader: SQLiteReader, path: Path, *, vectors: bool) -> int:
     if path.suffix == ".faiss":
         from nearsense.index import write_faiss
 
-        ids, rows = _vectors(reader)[0], _vectors(reader)[3]
+        ids, _, _, rows = _vectors(reader)
         write_faiss(path, rows.data, ids)
         return len(ids)
     if not vectors:
@@ -33,7 +33,7 @@ def export(reader: SQLiteReader, path: Path, *, vectors: bool) -> int:
 def _rows(reader: SQLiteReader) -> Iterator[dict[str, Any]]:
     for block in reader.blocks():
         for document in block.documents:
-            yield {"id": document.id, "text": document.text, **document.metadata}
+            yield {"id": document.id, "text": document.text, **_beside(document.metadata)}
 
 
 def _vectors(reader: SQLiteReader) -> tuple[list[str], list[str], list[dict[str, Any]], Vectors]:
@@ -45,7 +45,12 @@ def _vectors(reader: SQLiteReader) -> tuple[list[str], list[str], list[dict[str,
     for block in reader.blocks():
         ids += [document.id for document in block.documents]
         texts += [document.text for document in block.documents]
-        metadata += [dict(document.metadata) for document in block.documents]
+        metadata += [_beside(document.metadata) for document in block.documents]
         parts.append(block.vectors)
     data = np.concatenate(parts)
     return ids, texts, metadata, Vectors(data, facts["fingerprint"], reader.truncated_rows(), facts["model"])
+
+
+def _beside(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as further columns: fields that are called like the first two get a longer name."""
+    return {f"metadata.{name}" if name in ("id", "text") else name: value for name, value in metadata.items()}

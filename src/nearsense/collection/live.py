@@ -37,13 +37,16 @@ class Live:
         binding: Its model.
         create: Make it if it is missing.
         network: Allow a network file system.
+        accept_losses: Go on where commits were lost.
     """
 
-    def __init__(self, path: Path, binding: Binding, *, create: bool, network: bool) -> None:
+    def __init__(
+        self, path: Path, binding: Binding, *, create: bool, network: bool, accept_losses: bool = False
+    ) -> None:
         self.path, self.generations, self.binding = path, path / GENERATIONS, binding
         if create and not is_collection(path):
             binding.facts()  # a model that cannot be loaded leaves no empty collection behind
-        self.store = open_store(path, create=create, network=network)
+        self.store = open_store(path, create=create, network=network, accept_losses=accept_losses)
         try:
             with self.store.reading() as reader:
                 facts = reader.state().facts

@@ -10,7 +10,7 @@ from nearsense._progress import Progress, tracked
 from nearsense.collection.binding import Binding
 from nearsense.collection.checks import checked_vectors
 from nearsense.store.sqlite import SQLiteStore
-from nearsense.types import Document, Reembedding
+from nearsense.types import Reembedding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,10 +64,7 @@ def _some_missing(store: SQLiteStore) -> tuple[list[int], list[str]] | None:
 def _encode(store: SQLiteStore, binding: Binding, positions: list[int], texts: list[str]) -> None:
     facts = binding.facts()
     encoded = binding.encode(texts, role=facts["role"])
-    named = [Document(str(position), text) for position, text in zip(positions, texts, strict=True)]
-    vectors, truncated = checked_vectors(
-        encoded, named, dimension=facts["dimension"], model=facts["model"], fingerprint=facts["fingerprint"]
-    )
+    vectors, truncated = checked_vectors(encoded, facts, len(texts), lambda row: f"the text {texts[row][:40]!r}")
     with store.writing() as writer:
         writer.insert_next(positions, vectors, truncated)
 

@@ -25,9 +25,10 @@ def verify(store: SQLiteStore, generations: Path, rebuild: Callable[[], object])
         generations: The folder of the derived files.
         rebuild: Makes them again.
     """
-    findings = store.integrity()
+    findings: list[str] = []
     documents = 0
     try:
+        findings += store.integrity()
         with store.reading() as reader:
             for block in reader.blocks():
                 documents += len(block.positions)

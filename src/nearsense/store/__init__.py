@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["Block", "Generation", "Reader", "State", "Store", "Writer", "is_collection", "open_store"]
 
 
-def open_store(folder: Path, *, create: bool = True, network: bool = False) -> SQLiteStore:
+def open_store(
+    folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False
+) -> SQLiteStore:
     """Open a collection's store; see `SQLiteStore`."""
     from nearsense.store.sqlite import SQLiteStore
 
-    return SQLiteStore(folder, create=create, network=network)
+    return SQLiteStore(folder, create=create, network=network, accept_losses=accept_losses)
 
 
 def is_collection(folder: Path) -> bool:

@@ -111,7 +111,7 @@ class Writer(Reader, Protocol):
         truncated: NDArray[np.bool_],
         metadata: Sequence[str] | None = None,
     ) -> None:
-        """Add documents whose ids are free; vectors of shape (n, d); their metadata as JSON, where it is at hand."""
+        """Add documents whose ids are free; vectors: shape (n, d); metadata: as JSON, where it is at hand."""
         ...  # pragma: no cover
 
     def remove(self, positions: Sequence[int]) -> None:

@@ -271,6 +271,7 @@ class SQLiteStore:
         folder: Of the collection.
         create: Make it where it is missing.
         network: It may lie on a network file system.
+        accept_losses: Go on from what is there, though the mark says that there was more.
 
     Raises:
         CollectionNotFound: It is missing and shall not be made, or the folder holds something else.
@@ -278,7 +279,10 @@ class SQLiteStore:
         StoreError: The file system is a network's, a newer nearsense made it, or it cannot be opened.
     """
 
-    def __init__(self, folder: Path, *, create: bool = True, network: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False
+    ) -> None:
+        self._accept_losses = accept_losses
         self.folder, self.file = folder, folder / DATABASE
         _require_collection(folder, create)
         if not network:
@@ -348,11 +352,6 @@ class SQLiteStore:
             found = [str(row[0]) for row in connection.rows("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
 
-    def accept_losses(self) -> None:
-        """Go on from what is there, though the mark says that there was more."""
-        with self._turn(), self._database.connection() as connection:
-            self._mark.reset(SQLiteReader(connection, self.folder).sequence())
-
     def close(self) -> None:
         """Close every connection; the last one of all processes tidies the log away."""
         self._database.close()
@@ -388,17 +387,14 @@ class SQLiteStore:
 
     def _check_mark(self, connection: Connection) -> None:
         marked, sequence = self._mark.read(), SQLiteReader(connection, self.folder).sequence()
-        if marked is None:
+        if marked is None or (marked > sequence and self._accept_losses):
             self._mark.reset(sequence)
         elif marked > sequence:
-            raise self._lost(f"{marked:,} commits were acknowledged, {sequence:,} are there")
+            on = f", or go on without them: nearsense index verify {self.folder} --accept-losses"
+            raise self._lost(f"{marked:,} commits were acknowledged, {sequence:,} are there", on)
 
-    def _lost(self, why: str) -> DamagedCollection:
-        return DamagedCollection(
-            f"{self.folder} has lost commits",
-            why=why,
-            fix=f"restore a backup, or go on without them: nearsense index verify {self.folder} --accept-losses",
-        )
+    def _lost(self, why: str, otherwise: str = "") -> DamagedCollection:
+        return DamagedCollection(f"{self.folder} has lost commits", why=why, fix=f"restore a backup{otherwise}")
 
 
 def as_json(metadata: Mapping[str, Any]) -> str:

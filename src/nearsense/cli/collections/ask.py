@@ -10,6 +10,7 @@ import click
 from nearsense.cli.options import (
     form_of,
     model_options,
+    narrowing_options,
     network_option,
     output_options,
     search_options,
@@ -47,9 +48,7 @@ def search(collection: str, query: tuple[str, ...], form: str | None, **options:
 @click.command()
 @click.argument("collection")
 @click.argument("id_", metavar="ID")
-@click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many hits.")
-@click.option("--min-score", type=float, metavar="SCORE", help="Leave out hits that score less.")
-@click.option("--where", multiple=True, metavar="FILTER", help="Only documents whose metadata fit.")
+@narrowing_options
 @network_option
 @output_options
 def similar(

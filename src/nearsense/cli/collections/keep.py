@@ -38,8 +38,8 @@ def verify(context: click.Context, collection: str, accept_losses: bool, network
     from nearsense.types import Verification
 
     try:
-        with opened(collection, {"network": network}) as there:
-            found = there.verify(accept_losses=accept_losses)
+        with opened(collection, {"network": network}, accept_losses=accept_losses) as there:
+            found = there.verify()
     except DamagedCollection as error:
         found = Verification(0, (f"{error.what}: {error.why}",), ())
         sys.stderr.write(f"fix: {error.fix}\n")
@@ -157,12 +157,13 @@ def reembed(collection: str, model: str, form: str | None, quiet: bool, **option
     Examples:
       nearsense index reembed tickets.nearsense --model ./my-model
     """
-    from nearsense.cli.collections.opening import goes_on, opened
+    from nearsense.cli.collections.opening import goes_on, opened, settle
     from nearsense.render import reembedding_page, show
 
     with opened(collection, options) as there:
         with goes_on(there, "the same command goes on from there; until it is done the old model is in use"):
             done = there.reembed(model, progress=not quiet)
+            settle(there, done.documents, quiet)
         show(reembedding_page(done), form_of(form))
 
 

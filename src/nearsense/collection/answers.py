@@ -1,0 +1,71 @@
+"""From a question to hits: positions, then documents, in one snapshot. Not the finding: retrieve.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense import filters
+from nearsense.collection.live import Live
+from nearsense.collection.retrieve import Asked, Ranked, ranked
+from nearsense.collection.snapshot import Snapshot
+from nearsense.metrics.rows import from_one
+from nearsense.types import Document, Hit, Metric, Mode, Origin, Ranking, Results
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["answers", "filtered"]
+
+_SCORED: dict[Mode, Metric | Ranking] = {
+    Mode.DENSE: Metric.COSINE,
+    Mode.LEXICAL: Ranking.BM25,
+    Mode.HYBRID: Ranking.FUSED,
+}
+
+
+def answers(
+    live: Live,
+    queries: Sequence[str],
+    vectors: NDArray[np.float32] | None,
+    k: int,
+    *,
+    where: filters.Where,
+    min_score: float | None,
+    mode: Mode,
+    exact: bool,
+) -> list[Results[Hit]]:
+    """The hits of each query; see `Collection.search`."""
+    k = from_one(k, "k")
+    with live.seen() as (reader, snapshot):
+        facts = snapshot.state.facts
+        live.binding.require_unchanged(facts, live.path)
+        asked = Asked(queries, vectors, k, filtered(where, snapshot), exact)
+        found = [each.at_least(min_score) for each in ranked(snapshot, asked, mode)]
+        wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(each.positions for each in found)]))
+        documents = reader.documents(wanted.tolist())
+    origin = Origin(facts["model"], facts["fingerprint"], _SCORED[mode])
+    return [Results(_hits(each, documents), origin, query) for query, each in zip(queries, found, strict=True)]
+
+
+def filtered(where: filters.Where, snapshot: Snapshot) -> filters.Filter | None:
+    """A filter whose fields exist; None where everything passes.
+
+    Raises:
+        InputError: It is not well formed, or no document has a field of that name.
+    """
+    parsed = filters.parse(where)
+    if parsed == filters.ALL:
+        return None
+    if snapshot.state.documents:
+        filters.require_known(parsed, snapshot.fields())
+    return parsed
+
+
+def _hits(found: Ranked, documents: dict[int, Document]) -> Iterator[Hit]:
+    best = zip(found.positions.tolist(), found.scores.tolist(), strict=True)
+    for rank, (position, score) in enumerate(best, 1):
+        document = documents[position]
+        yield Hit(rank, document.id, score, None, document.text, document.metadata)
