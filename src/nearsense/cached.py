@@ -1,4 +1,4 @@
-"""An encoder that never encodes a text twice: the store's cache file meets the encoder here. Not how either works."""
+"""An encoder that never encodes a text twice: here the store's cache file meets it. Not how either works."""
 
 from __future__ import annotations
 

@@ -182,6 +182,35 @@ def test_sync_follows_a_file(tmp_path, pets):
     assert pets.sync(file).unchanged == 3
 
 
+def test_numbers_of_a_csv_can_be_compared_as_numbers(tmp_path, pets):
+    file = tmp_path / "pets.csv"
+    file.write_text("id,text,year,zip,price\na,one pet,1999,01067,\nb,two pets,2020,10115,2.50\n")
+    pets.sync(file)
+    assert pets.get("b")[0].metadata == {"year": 2020, "zip": "10115", "price": 2.5}
+    assert [hit.id for hit in pets.search("pet", where={"year": {">=": 2000}})] == ["b"]
+    assert [hit.id for hit in pets.search("pet", where={"zip": "01067"})] == ["a"]
+
+
+# -- texts that are too long
+
+
+def test_all_texts_that_were_cut_are_one_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr("nearsense.collection.collection.BATCH", 2)
+    documents = [ns.Document(str(number), f"{number} " * (400 if number % 2 else 4)) for number in range(6)]
+    with ns.open(tmp_path / "c") as collection:
+        with pytest.warns(ns.TruncationWarning, match="3 of 6 texts exceed 256 tokens") as caught:
+            collection.add(documents)
+        assert len(caught) == 1
+        assert collection.info().truncated == 3
+
+
+def test_a_text_that_is_refused_for_its_length_is_named_and_nothing_is_added(tmp_path):
+    with ns.open(tmp_path / "c", long="error") as collection:
+        with pytest.raises(ns.TextTooLong, match="document 'long' has"):
+            collection.add([ns.Document("short", "a text"), ns.Document("long", "word " * 400)])
+        assert collection.count() == 0
+
+
 # -- what cannot be kept
 
 
@@ -331,6 +360,13 @@ def test_past_a_size_of_changes_the_index_is_made_in_the_background(tmp_path, en
             time.sleep(0.05)
         info = collection.info()
         assert (info.pending, info.index, info.recall) == (0, "exact", 1.0)
+
+
+def test_build_if_needed_waits_for_enough_changes(pets):
+    pets.build(if_needed=True)
+    assert pets.info().index is None
+    pets.build()
+    assert pets.info().index == "exact"
 
 
 @pytest.mark.parametrize("kind", ["flat-ip", "flat-l2", "ivf-flat", "hnsw", "ivf-pq", "pq-fast", "ivf-pq-fast"])

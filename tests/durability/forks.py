@@ -70,7 +70,7 @@ class Forks:
 
 
 def _serve() -> None:
-    import nearsense.store.sqlite  # noqa: F401: once, for all children
+    importlib.import_module("nearsense.store.sqlite")  # once, for all children
 
     for line in sys.stdin:
         order = json.loads(line)

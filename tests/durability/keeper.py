@@ -132,7 +132,7 @@ def words(collection: Collection) -> list[list[tuple[str, float]]]:
 
 
 def same(found: Truth, expected: Truth) -> bool:
-    """The documents to the letter, the vectors to the last bits: they are brought to unit length on their way in."""
+    """The documents to the letter, the vectors to the last bits: on their way in they get unit length."""
     if found.rows.keys() != expected.rows.keys():
         return False
     return all(

@@ -61,9 +61,8 @@ def judge(say: Say, log: str, workplace: str, seed: int, each: dict[str, int], p
         try:
             _judge(folder, script, acknowledged, seen, go_on=number % 7 == part)
         except BaseException as error:
-            say(
-                f"WRONG {where}, {acknowledged} acknowledged: {type(error).__name__} {str(error)[:300]!r} {sorted(files)}"
-            )
+            what = f"{type(error).__name__} {str(error)[:300]!r} {sorted(files)}"
+            say(f"WRONG {where}, {acknowledged} acknowledged: {what}")
             seen["wrong"] += 1
             if seen["wrong"] == 1:
                 shutil.copytree(folder, Path(workplace) / f"wrong{part}", dirs_exist_ok=True)

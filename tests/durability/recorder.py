@@ -1,4 +1,4 @@
-"""Every write that a process does to a folder, in order, with what was on the disk for sure. Not the crashes: images.py.
+"""Every write that a process does to a folder, in order, and every sync. Not the crashes: images.py.
 
 SQLite writes through an apsw VFS that is made the default before the checksum VFS is loaded, so that it lies under
 it; the mark and the derived files write through `os`, which is patched. Use it in a fresh process only.
@@ -112,7 +112,7 @@ class Recorder:
         pwrite, sync, datasync, opened, rename = os.pwrite, os.fsync, os.fdatasync, os.open, os.rename
 
         def name(descriptor: int) -> str | None:
-            return self.name_of(os.readlink(f"/proc/self/fd/{descriptor}"))
+            return self.name_of(Path(f"/proc/self/fd/{descriptor}").readlink())
 
         def recorded_open(path: Any, flags: int, *rest: Any, **named: Any) -> int:
             descriptor = opened(path, flags, *rest, **named)
@@ -134,7 +134,7 @@ class Recorder:
                 known = name(number)
                 if known == ".":
                     self.events.append(Event("sync-folder"))
-                elif known and not os.path.isdir(f"/proc/self/fd/{number}"):
+                elif known and not Path(f"/proc/self/fd/{number}").is_dir():
                     self.events.append(Event("sync", self.inode(known), known))
 
             return called

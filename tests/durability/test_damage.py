@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from durability.damage import cases, files_of
 from durability.forks import Forks
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.durability
 
 RANDOM_CASES = 500
 """A file, beside every bit of its headers."""
-RANDOM_OF_DERIVED = 30
+RANDOM_OF_DERIVED = 45
 SHARE = 100
 """Cases a child."""
 
@@ -77,7 +78,8 @@ def tried(memory: Path, what: str, *, random_cases: int, **options) -> None:
     wrong = [line for line in said if line.startswith("WRONG")]
     counts = sum((Counter(ast.literal_eval(line[7:])) for line in said if line.startswith("COUNTS")), Counter())
     print(
-        f"\n{what}: {sum(counts.values())} damages in {time.monotonic() - start:.0f} s: {dict(sorted(counts.items()))}"
+        f"\n{what}: {sum(counts.values())} damages in {time.monotonic() - start:.0f} s:"
+        f" {dict(sorted(counts.items()))}"
     )
     print(f"files: {files}; wrong: {len(wrong)}")
     assert not wrong, "\n".join(wrong[:40])

@@ -6,6 +6,7 @@ import ast
 import subprocess
 
 import pytest
+
 from durability.forks import Forks
 
 pytestmark = pytest.mark.durability

@@ -1,4 +1,4 @@
-"""As test_kill.py, for a whole collection: builds, compaction, backups, syncs and changes of the model are killed."""
+"""As test_kill.py, for a whole collection: builds, compaction, backups, syncs, another model: all are killed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import pytest
+
 from durability.forks import Forks
 from durability.keeper import checked, script
 from durability.truth import Truth, vectors_of
@@ -61,9 +62,8 @@ def test_nothing_is_lost_when_a_keeper_is_killed_at_any_moment(forks, tmp_path):
         for _ in range(RANDOM_KILLS // 4):
             now = killed(forks, tmp_path / f"c{life}", life, now, counts, kill_after=chance.random() * 0.3)
         counts["batches"] += now
-    print(
-        f"\n{RANDOM_KILLS} kills at random moments in {time.monotonic() - start:.0f} s: {dict(counts)}; lost 0, torn 0"
-    )
+    took = time.monotonic() - start
+    print(f"\n{RANDOM_KILLS} kills at random moments in {took:.0f} s: {dict(counts)}; lost 0, torn 0")
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -91,7 +91,7 @@ def test_an_interrupted_sync_leaves_whole_documents_and_goes_on(forks, tmp_path,
 
 
 def _between(old: dict, new: dict) -> list[dict]:
-    """What a sync may leave: everything old, with the new metadata, with the new documents, without the removed."""
+    """What a sync may leave: everything old; then new metadata; then new documents; then without the removed."""
     kept = {id_: row for id_, row in new.items() if id_ in old and old[id_][0] == row[0]}
     return [old, {**old, **kept}, {**old, **new}, new]
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from durability.forks import Forks
 
 pytestmark = pytest.mark.durability
@@ -44,8 +45,8 @@ def cuts(memory: Path, seed: int, **options) -> tuple[list[str], Counter[str]]:
     def judged(part: int) -> list[str]:
         with Forks() as forks:
             return forks.run(
-                "durability.power:judge", log=log, workplace=str(memory), seed=seed, each=MOODS, part=part, parts=PARTS,
-                limit=600,
+                "durability.power:judge", log=log, workplace=str(memory), seed=seed, each=MOODS, part=part,
+                parts=PARTS, limit=600,
             ).ended_well().said  # fmt: skip
 
     with ThreadPoolExecutor(PARTS) as pool:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from durability.keeper import opened
 from durability.truth import vectors_of
-
 from nearsense.store import open_store
 from nearsense.types import Document
 

@@ -1,10 +1,11 @@
-"""Many writers and readers at once, as processes and as threads: no update is lost, each reader sees one moment."""
+"""Many writers and readers at once, as processes and as threads: no update is lost, a reader sees one moment."""
 
 from __future__ import annotations
 
 import ast
 
 import pytest
+
 from durability.forks import Forks
 
 WRITERS, READERS = 4, 8
@@ -18,8 +19,8 @@ LONGEST_WAIT = 1.0
 def test_no_update_is_lost_and_every_reader_sees_one_moment(tmp_path, kind, seconds):
     with Forks() as forks:
         outcome = forks.run(
-            f"durability.together:{kind}", folder=str(tmp_path / "c"), writers=WRITERS, readers=READERS, seconds=seconds,
-            limit=seconds + 60,
+            f"durability.together:{kind}", folder=str(tmp_path / "c"), writers=WRITERS, readers=READERS,
+            seconds=seconds, limit=seconds + 60,
         )  # fmt: skip
     wrong = [line for line in outcome.said if line.startswith("WRONG")]
     assert not wrong, wrong[:3]
@@ -36,6 +37,7 @@ def test_no_update_is_lost_and_every_reader_sees_one_moment(tmp_path, kind, seco
         f" wait p50 {1e3 * max(float(row[2]) for row in writers):.1f} ms,"
         f" p99 {1e3 * max(float(row[3]) for row in writers):.1f} ms, longest {1e3 * longest:.1f} ms;"
         f" {sum(int(row[0]) for row in readers)} snapshots by {READERS} readers,"
-        f" p50 {1e3 * max(float(row[1]) for row in readers):.1f} ms, p99 {1e3 * max(float(row[2]) for row in readers):.1f} ms"
+        f" p50 {1e3 * max(float(row[1]) for row in readers):.1f} ms,"
+        f" p99 {1e3 * max(float(row[2]) for row in readers):.1f} ms"
     )
     assert longest < LONGEST_WAIT

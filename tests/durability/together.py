@@ -1,4 +1,4 @@
-"""Children of test_together.py: many writers count up under each other's eyes, many readers add up what they see."""
+"""Children of test_together.py: writers count up under each other's eyes, readers add up what they see."""
 
 from __future__ import annotations
 

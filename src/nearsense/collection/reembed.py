@@ -64,9 +64,9 @@ def _some_missing(store: SQLiteStore) -> tuple[list[int], list[str]] | None:
 def _encode(store: SQLiteStore, binding: Binding, positions: list[int], texts: list[str]) -> None:
     facts = binding.facts()
     encoded = binding.encode(texts, role=facts["role"])
-    vectors, truncated = checked_vectors(encoded, facts, len(texts), lambda row: f"the text {texts[row][:40]!r}")
+    vectors = checked_vectors(encoded, facts, len(texts), lambda row: f"the text {texts[row][:40]!r}")
     with store.writing() as writer:
-        writer.insert_next(positions, vectors, truncated)
+        writer.insert_next(positions, vectors.data, vectors.truncated)
 
 
 def _agreement(old: NDArray[np.float32], new: NDArray[np.float32]) -> float | None:

@@ -68,7 +68,7 @@ class TokenEncoder:
         identity: Mapping[str, object],
     ) -> None:
         self.name, self.dimension, self.max_tokens = name, dimension, max_tokens
-        self._prompts, self._long = dict(prompts), Long.WARN
+        self._prompts, self.long = dict(prompts), Long.WARN
         self._tokenizer, self._engine = tokenizer, engine
         self._identity = {
             **identity,
@@ -88,7 +88,7 @@ class TokenEncoder:
     def with_long(self, long: Long) -> TokenEncoder:
         """The same encoder, which does `long` with long texts where a call does not say."""
         other = copy(self)
-        other._long = long
+        other.long = long
         return other
 
     @property
@@ -149,7 +149,7 @@ class TokenEncoder:
             >>> ns.load().encode(["hello world", "good morning"])
             Vectors(2 x 384, all-MiniLM-L6-v2 ...)
         """
-        policy = self._long if long is None else parse(Long, long, name="long")
+        policy = self.long if long is None else parse(Long, long, name="long")
         prompt = self._prompt(role)
         batch_tokens = from_one(batch_tokens, "batch_tokens")
         texts = as_texts(texts)
@@ -181,7 +181,7 @@ class TokenEncoder:
             result = unit_length(result, zero="keep")
         cut = lengths > self.max_tokens
         if policy is Long.WARN and cut.any():
-            warnings.warn(_excess(lengths[rows], self.max_tokens), TruncationWarning, stacklevel=2)
+            warnings.warn(excess(lengths[rows], self.max_tokens), TruncationWarning, stacklevel=2)
         truncated = np.zeros(len(texts), np.bool_) if policy is Long.CHUNK else cut[rows]
         data = result if len(unique) == len(texts) else result[rows]
         return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name)
@@ -210,7 +210,7 @@ class TokenEncoder:
             tokens = self._tokenizer(part)
             lengths[first : first + len(part)] = tokens.lengths + specials
             if policy is Long.ERROR and (tokens.lengths > limit).any():
-                raise _too_long(lengths[rows], self.max_tokens)
+                raise too_long(lengths[rows], self.max_tokens)
             spans = (windows if policy is Long.CHUNK else heads)(tokens.starts, tokens.lengths, limit)
             framed = self._tokenizer.framed(tokens, spans.starts, spans.lengths)
             yield from pack(framed, spans.owners + first, spans.shares, batch_tokens)
@@ -221,14 +221,14 @@ class TokenEncoder:
         return self._prompts.get(role, "") if role else ""
 
 
-def _excess(lengths: NDArray[np.int64], limit: int) -> str:
+def excess(lengths: NDArray[np.int64], limit: int) -> str:
     """What is cut, in one line."""
     over = int((lengths > limit).sum())
     verb = "exceeds" if over == 1 else "exceed"
     return f"{over:,} of {len(lengths):,} texts {verb} {limit:,} tokens (longest {lengths.max():,})"
 
 
-def _too_long(lengths: NDArray[np.int64], limit: int) -> TextTooLong:
+def too_long(lengths: NDArray[np.int64], limit: int) -> TextTooLong:
     position = int(np.argmax(lengths > limit))
     return TextTooLong(
         f"text {position} has {lengths[position]:,} tokens",

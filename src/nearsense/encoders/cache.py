@@ -14,7 +14,7 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.base import BATCH_TOKENS, Encoder, TruncationWarning
-from nearsense.encoders.batch import SLICE, _excess, _too_long
+from nearsense.encoders.batch import SLICE, excess, too_long
 from nearsense.encoders.transformer import GRAPH_VERSION
 from nearsense.errors import TextTooLong
 from nearsense.text import as_texts
@@ -117,7 +117,7 @@ class CachedEncoder:
         if not self.fingerprint or not hasattr(self._encoder, "count_tokens"):
             return encode(texts, long=long, progress=progress)
         nothing = encode([], long=long)  # refuses unknown options, and knows the fingerprint
-        policy = getattr(self._encoder, "_long", Long.WARN) if long is None else parse(Long, long, name="long")
+        policy = getattr(self._encoder, "long", Long.WARN) if long is None else parse(Long, long, name="long")
         prompt = getattr(self._encoder, "prompts", {}).get(role, "")
         sheet = _Sheet.of(as_texts(texts), prompt, self.dimension)
         self._recall(sheet, self._recipe(nothing.fingerprint, policy, normalize))
@@ -127,7 +127,7 @@ class CachedEncoder:
             self._fill(sheet, partial(encode, long=Long.HEAD if policy is Long.WARN else policy), update)
         tokens = sheet.tokens[sheet.rows]
         if policy is Long.WARN and tokens.any():
-            warnings.warn(_excess(tokens, self.max_tokens), TruncationWarning, stacklevel=2)
+            warnings.warn(excess(tokens, self.max_tokens), TruncationWarning, stacklevel=2)
         data = sheet.vectors if len(sheet.texts) == len(tokens) else sheet.vectors[sheet.rows]
         return Vectors(data, nothing.fingerprint, tokens > 0, nothing.model)
 
@@ -169,7 +169,7 @@ class CachedEncoder:
     def _refusal(self, sheet: _Sheet, places: NDArray[Any]) -> TextTooLong:
         """The error that names the first text beyond the limit, among those known and those at some places."""
         self._count(sheet, places)
-        return _too_long(sheet.tokens[sheet.rows], self.max_tokens)
+        return too_long(sheet.tokens[sheet.rows], self.max_tokens)
 
 
 @dataclass(slots=True, eq=False)

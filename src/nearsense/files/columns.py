@@ -10,7 +10,7 @@ from typing import Any
 from nearsense.errors import FileError
 from nearsense.files.source import lookalike
 from nearsense.files.table import Table
-from nearsense.files.values import is_missing, json_value, kind_of
+from nearsense.files.values import as_numbers, is_missing, json_value, kind_of
 from nearsense.types import Document
 
 __all__ = ["Documents", "documents", "text_pairs"]
@@ -80,6 +80,7 @@ def documents(
     text: str | None = None,
     id: str | None = None,  # noqa: A002 - the flag's name
     skip_empty: bool = False,
+    numbers: bool = False,
 ) -> Documents:
     """Make documents of a table's rows; the columns that are neither text nor id become their metadata.
 
@@ -89,6 +90,8 @@ def documents(
             else the only column that holds texts.
         id: The column with the ids, or "line" for line numbers. Without it: one of `ID_NAMES`, else line numbers.
         skip_empty: Leave out rows whose text is missing, empty or white space, instead of refusing them.
+        numbers: Where the format knows texts only (csv, tsv): a column of metadata whose cells are all written as
+            numbers becomes numbers, and its empty cells None. "007" is no number.
 
     Raises:
         FileError: No such column or none that suits; a text is missing, no string, or holds half a surrogate pair
@@ -116,6 +119,8 @@ def documents(
         )
     ids = _ids(table, id_column, rows)
     rest = {name: column for name, column in table.columns.items() if name not in (text_column, id_column)}
+    if numbers and table.untyped:
+        rest = {name: as_numbers(column) or column for name, column in rest.items()}
     metadata = _metadata(table, rest, rows)
     items = [Document(*fields) for fields in zip(ids, texts, metadata, strict=True)]
     return Documents(items, rows, len(table) - len(rows), text_column, id_column)

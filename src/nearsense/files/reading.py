@@ -173,7 +173,7 @@ def _records(source: Source, encoding: str, delimiter: str, *, quoted: bool) -> 
             why="there is no record below it" if names else "all its lines are blank",
             fix=_EMPTY_FIX,
         )
-    return Table(dict(zip(names, columns, strict=True)), lines, source.name)
+    return Table(dict(zip(names, columns, strict=True)), lines, source.name, untyped=True)
 
 
 def _header(source: Source, record: list[str], line: int) -> list[str]:

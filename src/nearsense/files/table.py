@@ -21,6 +21,7 @@ class Table:
         source: The file's name for messages, "standard input" for "-".
         vectors: Stored vectors, a row each, where the file holds any.
         unit: What `lines` counts: "line" or "row".
+        untyped: The format knows texts only, as csv does.
 
     Example:
         >>> table = Table({"text": ["a", "b"]}, [2, 3], "tickets.csv")
@@ -33,6 +34,7 @@ class Table:
     source: str
     vectors: Vectors | None = None
     unit: str = "line"
+    untyped: bool = False
 
     def __len__(self) -> int:
         return len(self.lines)

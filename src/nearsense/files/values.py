@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
 
-__all__ = ["is_missing", "json_value", "kind_of"]
+__all__ = ["as_numbers", "is_missing", "json_value", "kind_of"]
+
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+
+
+def as_numbers(cells: list[str]) -> list[int | float | None] | None:
+    """A column of texts as numbers, empty ones as None; None where one is not written as JSON writes numbers.
+
+    Example:
+        >>> as_numbers(["1", "", "2.5"]), as_numbers(["1", "n/a"]), as_numbers(["007"])
+        ([1, None, 2.5], None, None)
+    """
+    written = {cell for cell in cells if cell}
+    if not written or not all(map(_NUMBER.fullmatch, written)):
+        return None
+    values = {cell: json.loads(cell) for cell in written}
+    if not all(map(math.isfinite, values.values())):
+        return None
+    return [values.get(cell) for cell in cells]
 
 
 def json_value(value: Any) -> Any:

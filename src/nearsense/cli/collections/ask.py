@@ -120,5 +120,5 @@ def _tell_of_nothing(found: list[Results[Hit]], collection: Collection, where: F
     """Where a filter lets nothing pass, that is why nothing was found."""
     if where is not None and not any(found) and not collection.count(where):
         sys.stderr.write(
-            "no document passes --where; numbers that came from csv are text: --where 'year>=\"2020\"'\n"
+            "no document passes --where; a number never equals a text: --where 'zip=\"01067\"' asks for a text\n"
         )

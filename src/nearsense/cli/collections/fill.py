@@ -66,7 +66,7 @@ def create(collection: str, file: str | None, role: str, kind: str | None, quiet
             if kind is not None:
                 made.build(index=kind, progress=not quiet)
             else:
-                settle(made, len(documents), quiet)
+                settle(made, quiet)
         say(collection, f"made, {number(len(documents))}")
 
 
@@ -94,7 +94,7 @@ def add(collection: str, file: str, upsert: bool, quiet: bool, **options: Any) -
         documents, vectors = given(file, options)
         with goes_on(there, f"{again} goes on from there"):
             _add(there, documents, vectors, quiet=quiet, upsert=upsert)
-            settle(there, len(documents), quiet)
+            settle(there, quiet)
         say(collection, f"{number(len(documents))} {'put' if upsert else 'added'}, {there.count():,} in it")
 
 
@@ -127,7 +127,7 @@ def sync(
         with goes_on(there, f"{again} goes on from there"):
             report = there.sync(documents, remove=not keep, dry_run=dry_run, progress=not quiet)
             if not dry_run:
-                settle(there, report.added + report.changed + report.removed, quiet)
+                settle(there, quiet)
         show(sync_page(report), form_of(form))
 
 

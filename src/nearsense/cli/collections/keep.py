@@ -163,7 +163,7 @@ def reembed(collection: str, model: str, form: str | None, quiet: bool, **option
     with opened(collection, options) as there:
         with goes_on(there, "the same command goes on from there; until it is done the old model is in use"):
             done = there.reembed(model, progress=not quiet)
-            settle(there, done.documents, quiet)
+            settle(there, quiet)
         show(reembedding_page(done), form_of(form))
 
 

@@ -37,31 +37,14 @@ def opened(path: str, options: dict[str, Any], **how: Any) -> Iterator[Collectio
     """
     model, network = options.pop("model", None), options.pop("network", False)
     chosen = {name: options.pop(name, None) for name in ("precision", "threads", "long")}
-    with (
-        _running({name: value for name, value in chosen.items() if value is not None}),
-        open_collection(path, model, network=network, **{"create": False, **how}) as collection,
-    ):
+    with open_collection(path, model, network=network, **{"create": False, **chosen, **how}) as collection:
         yield collection
-
-
-@contextmanager
-def _running(chosen: dict[str, Any]) -> Iterator[None]:
-    """How models run, as settings of this process: a collection loads its model by itself."""
-    variables = {f"NEARSENSE_{name.upper()}": str(value) for name, value in chosen.items()}
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            os.environ.update({} if value is None else {name: value})
 
 
 def given(file: str, options: dict[str, Any]) -> tuple[list[Document], Vectors | None]:
     """The documents of FILE, and their vectors where it holds any; `document_options` are taken out."""
     table = read(file, options)
-    found = documents_of(table, options)
+    found = documents_of(table, options, numbers=True)
     stored = table.vectors
     return found.items, stored.take(found.rows) if stored is not None and found.skipped else stored
 
@@ -92,14 +75,10 @@ def goes_on(collection: Collection, again: str) -> Iterator[None]:
         raise KeyboardInterrupt(what, "what was acknowledged is kept, nothing is half written", again) from None
 
 
-def settle(collection: Collection, changes: int, quiet: bool) -> None:
+def settle(collection: Collection, quiet: bool) -> None:
     """Make the derived files now where so much changed that it is due anyway: then the next search is fast."""
-    from nearsense.collection.background import limit
-
-    documents = collection.count()
     try:
-        if changes > limit(documents) or collection.info().pending > limit(documents):
-            collection.build(progress=not quiet)
+        collection.build(if_needed=True, progress=not quiet)
     except StoreError as error:
         sys.stderr.write(f"warning: the index is not up to date, answers still are: {error.what}\n")
 
