@@ -70,7 +70,13 @@ class Forks:
 
 
 def _serve() -> None:
-    importlib.import_module("nearsense.store.sqlite")  # once, for all children
+    for module in (
+        "nearsense.store.sqlite",
+        "durability.keeper",
+        "nearsense.collection.collection",
+        "nearsense.index",
+    ):
+        importlib.import_module(module)  # once, for all children: kills shall meet work, not imports
 
     for line in sys.stdin:
         order = json.loads(line)

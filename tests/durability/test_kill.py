@@ -71,7 +71,7 @@ def test_nothing_is_lost_when_a_writer_is_killed_at_any_moment(forks, tmp_path):
             if not folder.exists():
                 continue
             now = tally.look(folder, script, now, outcome.said)
-    assert died == RANDOM_KILLS
+    assert died == RANDOM_KILLS < tally.counts["batches"], "the kills came before there was work"
     took = time.monotonic() - start
     print(f"\n{died} kills at random moments in {took:.0f} s: {dict(tally.counts)}; lost 0, torn 0")
 

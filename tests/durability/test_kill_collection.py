@@ -60,8 +60,9 @@ def test_nothing_is_lost_when_a_keeper_is_killed_at_any_moment(forks, tmp_path):
     for life in range(4):
         now = 0
         for _ in range(RANDOM_KILLS // 4):
-            now = killed(forks, tmp_path / f"c{life}", life, now, counts, kill_after=chance.random() * 0.3)
+            now = killed(forks, tmp_path / f"c{life}", life, now, counts, kill_after=0.02 + chance.random() * 0.4)
         counts["batches"] += now
+    assert counts["batches"] > RANDOM_KILLS, "the kills came before there was work"
     took = time.monotonic() - start
     print(f"\n{RANDOM_KILLS} kills at random moments in {took:.0f} s: {dict(counts)}; lost 0, torn 0")
 

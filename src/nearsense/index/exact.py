@@ -11,7 +11,7 @@ import numpy as np
 from nearsense import gemm
 from nearsense.errors import InputError
 from nearsense.metrics.forms import paired_dot
-from nearsense.metrics.neighbours import _Board as Board
+from nearsense.metrics.neighbours import Board
 from nearsense.metrics.rows import as_rows, from_one, parts
 from nearsense.types import Neighbours, Precision
 

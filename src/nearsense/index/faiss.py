@@ -6,9 +6,6 @@ candidates are scored again from the vectors, exactly as `ExactIndex` scores the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import log2, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +14,7 @@ import numpy as np
 from nearsense import gemm
 from nearsense.errors import FileError, InputError
 from nearsense.index.exact import ExactIndex, best_among, checked
+from nearsense.index.plans import plan_for, probes
 from nearsense.metrics.rows import empty, parts
 from nearsense.types import Neighbours, Precision
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
     from nearsense.index.base import Rows
 
-__all__ = ["PLANS", "FaissIndex", "Plan", "build", "read"]
+__all__ = ["FaissIndex", "build", "read"]
 
 SAMPLE = 2**16
 """Rows that are learnt from; more where there are many lists to learn."""
@@ -35,76 +33,6 @@ BLOCK_ROWS = 2**15
 
 ROOM = 2**22
 """Candidates held at a time, over all queries: 48 MiB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a kind is made and asked.
-
-    Args:
-        engine: The class that faiss makes of it.
-        factory: faiss's own description, from (n, d).
-        least: With fewer rows there is too little to learn from; flat-ip takes its place.
-        candidates: How many are scored again for k, from k.
-        options: The class of faiss's search options; None where there are none, and so no filter either.
-        l2: Whether faiss compares by squared Euclidean distance.
-        whole: Whether it looks at every vector, so that nothing can be missed.
-    """
-
-    engine: str
-    factory: Callable[[int, int], str]
-    least: int
-    candidates: Callable[[int], int]
-    options: str | None
-    l2: bool = False
-    whole: bool = False
-
-
-def _lists(n: int) -> int:
-    """About sqrt(n) lists, a power of two."""
-    return int(2 ** round(log2(sqrt(n))))
-
-
-def _probes(lists: int) -> int:
-    """How many of them are looked into."""
-    return max(8, lists // 2)
-
-
-def _codes(d: int, *sizes: int) -> int:
-    """How many pieces a vector is cut into for its code: of the first size that divides it."""
-    return d // next(size for size in (*sizes, 1) if d % size == 0)
-
-
-def _nearly(k: int) -> int:
-    return k + 16
-
-
-def _many(k: int) -> int:
-    return max(500, 50 * k)
-
-
-PLANS: dict[str, Plan] = {
-    "flat-ip": Plan("IndexFlat", lambda n, d: "Flat", 0, _nearly, "SearchParameters", whole=True),
-    "flat-l2": Plan("IndexFlat", lambda n, d: "Flat", 0, _nearly, "SearchParameters", l2=True, whole=True),
-    "ivf-flat": Plan("IndexIVFFlat", lambda n, d: f"IVF{_lists(n)},Flat", 2000, _nearly, "SearchParametersIVF"),
-    "hnsw": Plan("IndexHNSWFlat", lambda n, d: "HNSW32,Flat", 1000, _nearly, "SearchParametersHNSW"),
-    "ivf-pq": Plan(
-        "IndexIVFPQ",
-        lambda n, d: f"IVF{_lists(n)},PQ{_codes(d, 8, 6, 4, 3, 2)}x8",
-        10_000,
-        _many,
-        "SearchParametersIVF",
-    ),
-    "pq-fast": Plan("IndexPQFastScan", lambda n, d: f"PQ{_codes(d, 4, 3, 2)}x4fs", 2000, _many, None),
-    "ivf-pq-fast": Plan(
-        "IndexIVFPQFastScan",
-        lambda n, d: f"IVF{_lists(n)},PQ{_codes(d, 4, 3, 2)}x4fs",
-        2000,
-        _many,
-        "SearchParametersIVF",
-    ),
-}
-"""One row a kind."""
 
 
 class FaissIndex:
@@ -119,7 +47,7 @@ class FaissIndex:
     def __init__(self, kind: str, rows: Rows, engine: Any) -> None:
         self.kind = kind
         self._rows, self._engine = rows, engine
-        self._plan = _plan(kind, rows.shape[0])
+        self._plan = plan_for(kind, rows.shape[0])
         self._exact = ExactIndex(rows)
 
     def search(
@@ -209,7 +137,7 @@ class FaissIndex:
             chosen["sel"] = selector(np.packbits(allowed, bitorder="little"))
         if self._plan.options == "SearchParametersIVF":
             # What a filter lets pass may lie in lists that are far from the query.
-            chosen["nprobe"] = _probes(self._engine.nlist) if allowed is None else self._engine.nlist
+            chosen["nprobe"] = probes(self._engine.nlist) if allowed is None else self._engine.nlist
         if self._plan.options == "SearchParametersHNSW":
             share = 1.0 if allowed is None else float(allowed.mean())
             chosen["efSearch"] = int(max(128, 4 * fetch) / max(share, 1 / 16))
@@ -234,7 +162,7 @@ def build(kind: str, rows: Rows, *, seed: int = 0) -> FaissIndex:
     import faiss
 
     n, d = rows.shape
-    plan = _plan(kind, n)
+    plan = plan_for(kind, n)
     metric = faiss.METRIC_L2 if plan.l2 else faiss.METRIC_INNER_PRODUCT
     engine = faiss.index_factory(d, plan.factory(n, d), metric)
     _seed(engine, seed)
@@ -266,7 +194,7 @@ def read(kind: str, path: Path, rows: Rows) -> FaissIndex:
     except RuntimeError as error:
         raise FileError(f"{path} cannot be read as an index", why=_line(error), fix="build it again") from None
     n, d = rows.shape
-    plan = _plan(kind, n)
+    plan = plan_for(kind, n)
     for what, here, expected in (
         ("kind", _class(engine, plan.engine), plan.engine),
         ("metric", engine.metric_type, faiss.METRIC_L2 if plan.l2 else faiss.METRIC_INNER_PRODUCT),
@@ -289,19 +217,12 @@ def _class(engine: Any, expected: str) -> str:
     return expected if isinstance(engine, getattr(faiss, expected)) else type(engine).__name__
 
 
-def _plan(kind: str, n: int) -> Plan:
-    return PLANS[kind] if n >= PLANS[kind].least else PLANS["flat-ip"]
-
-
 def _seed(engine: Any, seed: int) -> None:
     """Let all that is learnt depend on `seed`, and say nothing of small samples."""
     for owner in (engine, getattr(engine, "pq", None)):
         learning = getattr(owner, "cp", None)
         if learning is not None:
             learning.seed, learning.min_points_per_centroid = seed + 1, 1
-    if getattr(getattr(engine, "pq", None), "nbits", 0) == 8:
-        # A tenth of the time, and good enough for candidates.
-        engine.pq.cp.max_points_per_centroid, engine.pq.cp.niter = 40, 10
 
 
 def _learn(engine: Any, sample: NDArray[np.float32]) -> None:
