@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from typing import TypeVar
 
 from nearsense.errors import InputError
@@ -128,4 +127,6 @@ def content_hash(text: str) -> bytes:
         >>> content_hash("hello") == content_hash("hello"), len(content_hash("hello"))
         (True, 16)
     """
+    from hashlib import blake2b  # here: it costs a sixth of numpy to import, and many programs never hash
+
     return blake2b(text.encode(), digest_size=16).digest()

@@ -53,7 +53,7 @@ def open_collection(
         >>> notes = ns.open(tempfile.mkdtemp() + "/notes.nearsense")
         >>> notes.add(["Water the plants.", "Call the bank."])
         2
-        >>> notes.search("money", k=1)[0].text
+        >>> notes.search("a phone call", k=1)[0].text
         'Call the bank.'
         >>> notes.close()
     """

@@ -210,5 +210,6 @@ class Board:
         self._ids[touched], self._scores[touched] = ids[best], scores[best]
 
     def neighbours(self) -> Neighbours:
+        """What is on the board now."""
         counts = np.count_nonzero(self._ids >= 0, axis=1).astype(np.int64)
         return Neighbours(self._ids, self._scores, counts)

@@ -58,7 +58,6 @@ class Connection:
                 self._db.pragma("journal_size_limit", 4 * CHECKPOINT_PAGES * PAGE_BYTES)
                 self._db.pragma("secure_delete", True)
             self._db.pragma("cache_size", -16_000)
-            self._db.pragma("temp_store", 2)
 
     def rows(self, sql: str, bindings: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
