@@ -52,16 +52,15 @@ class CheckedRows:
     ) -> None:
         self.shape = shape
         self._file, self._positions, self._sums = file, positions, sums
-        self._data: NDArray[np.float32] = (
-            np.memmap(file, np.float32, "r", shape=shape) if shape[0] else np.empty(shape, np.float32)
-        )
+        mapped = np.memmap(file, np.float32, "r", shape=shape) if shape[0] else np.empty(shape, np.float32)
+        self._data = np.asarray(mapped)  # a plain array over the same memory: np.memmap is slow to index
         self._seen = np.zeros(-(-shape[0] // BLOCK), bool)
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Some vectors."""
         found = self._data[rows]
         self._check(found, self._positions[rows], self._sums[rows])
-        return np.asarray(found)
+        return found
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         """The vectors of rows start to stop; checked when they are first read."""
@@ -70,7 +69,7 @@ class CheckedRows:
                 part = slice(each * BLOCK, (each + 1) * BLOCK)
                 self._check(self._data[part], self._positions[part], self._sums[part])
                 self._seen[each] = True
-        return np.asarray(self._data[start:stop])
+        return self._data[start:stop]
 
     def _check(self, vectors: NDArray[np.float32], positions: NDArray[np.int64], sums: NDArray[np.int64]) -> None:
         if not np.array_equal(vector_sums(vectors, positions), sums):
