@@ -34,7 +34,7 @@ BARS = (
     Bar("open, fresh process", "start_with_vector.open_s", "s", most=0.5),
     Bar("open and first answer to a vector", "start_with_vector.first_answer_s", "s", most=1),
     Bar("open and first answer to words, model loaded", "start_with_text.first_answer_s", "s", most=1),
-    Bar("import before that", "start_with_vector.import_s", "s"),
+    Bar("import of nearsense before that, numpy loaded", "start_with_vector.import_s", "s"),
     Bar("query p50", "all.p50_ms", most=6),
     Bar("query p95", "all.p95_ms", most=10),
     Bar("recall@10 against exact", "all.recall", "", least=0.99),

@@ -97,7 +97,7 @@ def checked_vectors(
             fix="leave it out, or encode its text again",
         )
     if np.abs(lengths - 1).max(initial=0) > 1e-6:
-        data = (data / lengths[:, None]).astype(np.float32)
+        data = np.divide(data, lengths[:, None], out=np.empty_like(data), casting="same_kind")
     return Vectors(np.ascontiguousarray(data), facts["fingerprint"], truncated, facts["model"])
 
 

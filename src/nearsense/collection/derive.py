@@ -34,7 +34,6 @@ class Cancelled(Exception):
 def derive(
     store: SQLiteStore,
     *,
-    kind: str | None = None,
     wait: bool = True,
     progress: Progress = False,
     cancelled: Callable[[], bool] = lambda: False,
@@ -43,7 +42,6 @@ def derive(
 
     Args:
         store: The collection's.
-        kind: Of the index; None for the collection's own, or what suits its size.
         wait: Wait for another builder; else leave it to that one.
         progress: As everywhere.
         cancelled: Asked now and then; True gives up.
@@ -57,7 +55,7 @@ def derive(
         folder = store.folder / GENERATIONS
         draft = Draft(folder)
         try:
-            generation, fingerprint = _made(store, draft, kind, progress, cancelled)
+            generation, fingerprint = _made(store, draft, progress, cancelled)
         finally:
             draft.discard()
         with store.writing() as writer:
@@ -70,7 +68,7 @@ def derive(
 
 
 def _made(
-    store: SQLiteStore, draft: Draft, kind: str | None, progress: Progress, cancelled: Callable[[], bool]
+    store: SQLiteStore, draft: Draft, progress: Progress, cancelled: Callable[[], bool]
 ) -> tuple[Generation, str]:
     with store.reading() as reader:
         state = reader.state()
@@ -83,29 +81,33 @@ def _made(
     positions, sums = read.positions(), read.sums()
     draft.save(POSITIONS, positions)
     draft.save(SUMS, sums)
-    shape = (len(positions), int(state.facts["dimension"]))
-    rows = CheckedRows(draft.path / VECTORS, shape, positions, sums)
-    if cancelled():
-        raise Cancelled
-    wanted = kind or state.facts.get("index")
-    choice = (
-        indexes.choose(*shape)
-        if wanted is None
-        else indexes.Choice(indexes.parse_kind(wanted), "It was asked for.")
-    )
-    built = indexes.build(choice.kind, rows)
-    built.save(draft.path / INDEX)
-    recall = indexes.recall(built, rows)
-    if cancelled():
-        raise Cancelled
+    rows = CheckedRows(draft.path / VECTORS, (len(positions), int(state.facts["dimension"])), positions, sums)
+    built = _indexed(rows, state.facts.get("index"), draft, cancelled)
     name = f"{state.sequence:010d}-{secrets.token_hex(4)}"
     manifest = {
-        "rows": shape[0],
-        "dimension": shape[1],
-        "index": {"kind": str(choice.kind), "why": choice.why, "recall": recall},
+        "rows": rows.shape[0],
+        "dimension": rows.shape[1],
+        "index": built,
         "files": draft.finish(name),
     }
     return Generation(name, state.sequence, state.position, manifest), str(state.facts["fingerprint"])
+
+
+def _indexed(
+    rows: CheckedRows, kind: str | None, draft: Draft, cancelled: Callable[[], bool]
+) -> dict[str, str | float]:
+    """Make the index, of the kind that was asked for or the one that fits, and measure it."""
+    if cancelled():
+        raise Cancelled
+    choice = indexes.choose(*rows.shape)
+    if kind is not None:
+        choice = indexes.Choice(indexes.parse_kind(kind), "It was asked for.")
+    built = indexes.build(choice.kind, rows)
+    with draft.file(INDEX) as file:
+        built.save(file)
+    if cancelled():
+        raise Cancelled
+    return {"kind": str(choice.kind), "why": choice.why, "recall": indexes.recall(built, rows)}
 
 
 class _Pass:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from nearsense.errors import DiskFull, NearsenseError
+from nearsense.errors import DiskFull, FileError, NearsenseError, StoreError
 from nearsense.store.points import reach
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ class Draft:
         """Write an array as `name`.npy."""
         with _disk(self._folder):
             np.save(self.path / f"{name}.npy", array)
+
+    @contextlib.contextmanager
+    def file(self, name: str) -> Iterator[Path]:
+        """The path of a file that somebody else writes."""
+        with _disk(self._folder):
+            yield self.path / name
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[BinaryIO]:
@@ -156,12 +162,12 @@ def fsync_folder(folder: Path) -> None:
 def _disk(folder: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        if isinstance(error, NearsenseError):
+    except (OSError, FileError) as error:
+        if isinstance(error, StoreError):
             raise
         raise DiskFull(
             f"{folder} cannot take the files of the index; no document is affected",
-            why=error.strerror or str(error),
+            why=error.why if isinstance(error, FileError) else error.strerror or str(error),
             fix="free some space on the disk; the index is made at the next chance",
         ) from None
 
