@@ -145,6 +145,41 @@ def test_metadata_come_back_as_they_were(tmp_path, encoder):
         assert odds.search("text", where={"big": 2**70 + 1}) == []
 
 
+def test_asking_for_more_than_there_is_gives_all(pets):
+    for mode in ("dense", "lexical", "hybrid"):
+        assert len(pets.search("the dog runs at night", k=10**9, mode=mode)) == 3
+    assert len(pets.similar("cat", k=10**9)) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda pets: pets.search("dog", min_score="0.5"),
+        lambda pets: pets.search("dog", k=0),
+        lambda pets: pets.search(" "),
+        lambda pets: pets.search("dog", mode="sparse"),
+        lambda pets: pets.search_vectors(None),
+        lambda pets: pets.search_vectors("abc"),
+        lambda pets: pets.search_vectors(np.ones(16)),
+        lambda pets: pets.search_vectors(np.ones((1, 16), complex)),
+        lambda pets: pets.search_vectors(np.full((1, 16), 1e300)),
+        lambda pets: pets.get(None),
+        lambda pets: pets.get([7]),
+        lambda pets: pets.add(["x"], vectors="abc"),
+        lambda pets: pets.add([ns.Document("deep", "x", {"a": json.loads("[" * 200 + "]" * 200)})]),
+        lambda pets: pets.backup(pets.path / "generations" / "copy"),
+        lambda pets: ns.open(None),
+        lambda pets: ns.open("a\0b"),
+        lambda pets: ns.open("x" * 300),
+    ],
+)
+def test_wrong_use_is_an_error_that_says_what_to_do(pets, wrong):
+    with pytest.raises(ns.NearsenseError) as caught:
+        wrong(pets)
+    assert caught.value.fix or caught.value.why
+    assert pets.count() == 3
+
+
 # -- sync
 
 
@@ -174,11 +209,25 @@ def test_sync_with_nothing_is_refused(pets):
     assert pets.count() == 3
 
 
+def test_sync_sees_that_true_became_1(tmp_path, encoder):
+    with ns.open(tmp_path / "c", model=encoder) as collection:
+        collection.add([ns.Document("a", "text", {"f": True, "g": {"x": 1, "y": 2}})])
+        assert collection.sync([ns.Document("a", "text", {"g": {"y": 2, "x": 1}, "f": True})]).unchanged == 1
+        assert collection.sync([ns.Document("a", "text", {"f": 1, "g": {"x": 1, "y": 2}})]).changed == 1
+        assert collection.get("a")[0].metadata["f"] is not True
+
+
+def test_fields_that_a_row_of_a_file_lacks_are_not_there(tmp_path, pets):
+    (tmp_path / "new.jsonl").write_text('{"id": "1", "text": "a", "x": 1}\n{"id": "2", "text": "b", "y": 2}\n')
+    pets.sync(tmp_path / "new.jsonl")
+    assert [each.metadata for each in pets.get(["1", "2"])] == [{"x": 1}, {"y": 2}]
+    assert pets.count({"y": {"exists": True}}) == 1
+
+
 def test_sync_follows_a_file(tmp_path, pets):
     file = tmp_path / "pets.jsonl"
     rows = [{"id": each.id, "text": each.text, **each.metadata} for each in PETS]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert pets.sync(file).changed <= 1  # "tags" of the owl is null in a file
     assert pets.sync(file).unchanged == 3
 
 
@@ -295,7 +344,7 @@ def test_reembed_goes_over_to_another_model_in_one_step(tmp_path, encoder, pets)
     assert pets.info().dimension == 32
     assert pets.search("the dog runs", k=1)[0].score == pytest.approx(1, abs=1e-6)
     assert pets.verify().ok
-    with pytest.raises(ns.ModelMismatch, match="while it was open"):
+    with pytest.raises(ns.ModelMismatch, match="while it was in use"):
         watcher.search("dog")
     watcher.close()
     with ns.open(tmp_path / "pets.nearsense", model=other) as again:
@@ -326,6 +375,87 @@ def test_an_interrupted_reembed_changes_nothing_and_goes_on(tmp_path, encoder, m
         collection.reembed(tired)
         assert done == 4
         assert tired.encoded - done == 5
+
+
+class Slow(HashEncoder):
+    """Waits in the middle, as long as the test likes."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def encode(self, texts, **options):
+        self.begun.set()
+        assert self.go.wait(20)
+        return super().encode(texts, **options)
+
+
+def test_a_document_that_is_being_encoded_while_the_model_changes_is_refused(tmp_path):
+    slow, other, errors = Slow("slow"), HashEncoder(name="other"), []
+    slow.go.set()
+    with ns.open(tmp_path / "c", model=slow) as collection:
+        collection.add([ns.Document("a", "a text")])
+        slow.begun.clear()
+        slow.go.clear()
+
+        def add():
+            try:
+                collection.add([ns.Document("late", "a late text")])
+            except ns.ModelMismatch as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=add)
+        thread.start()
+        assert slow.begun.wait(20)
+        collection.reembed(other)
+        slow.go.set()
+        thread.join()
+        assert "went over from slow to other" in str(errors[0])
+        assert collection.get("late") == [None]
+        collection.add([ns.Document("late", "a late text")])
+        assert collection.search("a late text", k=1)[0].score == pytest.approx(1, abs=1e-6)
+
+
+def test_a_question_that_is_being_encoded_while_the_model_changes_is_encoded_again(tmp_path):
+    slow, other, found = Slow("slow"), HashEncoder(name="other"), []
+    slow.go.set()
+    with ns.open(tmp_path / "c", model=slow) as collection:
+        collection.add([ns.Document("a", "a text"), ns.Document("b", "something else")])
+        slow.begun.clear()
+        slow.go.clear()
+        thread = threading.Thread(target=lambda: found.append(collection.search("a text", k=1)))
+        thread.start()
+        assert slow.begun.wait(20)
+        collection.reembed(other)
+        slow.go.set()
+        thread.join()
+        assert found[0][0].score == pytest.approx(1, abs=1e-6)
+        assert found[0].origin.model == "other"
+
+
+def test_two_who_go_over_to_different_models_do_not_mix_them(tmp_path, encoder, monkeypatch):
+    from nearsense.collection import reembed
+
+    monkeypatch.setattr(reembed, "BATCH", 2)
+    documents = [ns.Document(str(number), f"text {number}") for number in range(7)]
+    with ns.open(tmp_path / "c", model=encoder) as first, ns.open(tmp_path / "c", model=encoder) as second:
+        first.add(documents)
+
+        class Interrupted(HashEncoder):
+            calls = 0
+
+            def encode(self, texts, **options):
+                self.calls += 1
+                if self.calls == 2:
+                    second.reembed(HashEncoder(name="third"))
+                return super().encode(texts, **options)
+
+        with pytest.raises(ns.ModelMismatch, match=r"on its way|went over"):
+            first.reembed(Interrupted(name="second"))
+        assert second.info().model == "third"
+        assert [hits[0].score for hits in second.search_many([each.text for each in documents], k=1)] == (
+            pytest.approx([1.0] * 7, abs=1e-6)
+        )
 
 
 def test_the_role_is_kept(tmp_path, encoder):
@@ -492,6 +622,57 @@ def test_info_says_what_there_is(pets):
     assert (info.documents, info.model, info.dimension, info.role) == (3, "hash", 16, "passage")
     assert info.fields == ("tags", "year")
     assert "hash" in str(info)
+
+
+def test_an_export_as_a_table_has_every_field_of_any_document(tmp_path, pets):
+    pets.export(tmp_path / "all.csv", vectors=False)
+    rows = (tmp_path / "all.csv").read_text().splitlines()
+    assert rows[0] == "id,text,year,tags"
+    assert rows[3] == "owl,an owl flies at night,2003,"
+
+
+def test_where_codes_fail_every_vector_is_looked_at(tmp_path, encoder, monkeypatch):
+    from nearsense import index
+
+    monkeypatch.setattr(index, "recall", lambda *_, **__: 0.5)
+    monkeypatch.setattr(index, "choose", lambda *_: index.Choice(index.Kind.PQ_FAST, "codes"))
+    rng = np.random.default_rng(0)
+    with ns.open(tmp_path / "c", model=encoder) as collection:
+        collection.add([f"text {row}" for row in range(3000)], vectors=rng.normal(size=(3000, 16)))
+        collection.build()
+        info = collection.info()
+        assert (info.index, info.recall) == ("exact", 1.0)
+        assert "50%" in info.why
+
+
+# -- where it lies
+
+
+def test_a_program_may_go_elsewhere_after_opening(tmp_path, encoder, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ns.open("near.here", model=encoder) as collection:
+        (tmp_path / "else").mkdir()
+        monkeypatch.chdir(tmp_path / "else")
+        collection.add(PETS)
+        collection.build()
+        assert collection.search("the dog runs", k=1)[0].id == "dog"
+    assert not list((tmp_path / "else").iterdir())
+
+
+def test_a_folder_that_was_replaced_while_open_takes_no_more(tmp_path, encoder, pets):
+    import shutil
+
+    copy = pets.backup(tmp_path / "copy")
+    shutil.rmtree(pets.path)
+    with pytest.raises(ns.StoreError, match="removed while it was open"):
+        pets.add(["lost"])
+    shutil.copytree(copy, pets.path)
+    for change in (lambda: pets.add(["lost"]), lambda: pets.search("dog"), lambda: pets.delete("dog")):
+        with pytest.raises(ns.StoreError, match="replaced while it was open"):
+            change()
+    with ns.open(pets.path, model=encoder) as restored:
+        assert restored.count() == 3
+        assert restored.verify().ok
 
 
 # -- several at once

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nearsense import filters
+from nearsense.collection.binding import require_same_model
 from nearsense.collection.live import Live
 from nearsense.collection.retrieve import Asked, Ranked, ranked
 from nearsense.collection.snapshot import Snapshot
+from nearsense.errors import InputError
 from nearsense.metrics.rows import from_one
-from nearsense.types import Document, Hit, Metric, Mode, Origin, Ranking, Results
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from nearsense.types import Document, Hit, Metric, Mode, Origin, Ranking, Results, Vectors
 
 __all__ = ["answers", "filtered"]
 
@@ -29,7 +27,7 @@ _SCORED: dict[Mode, Metric | Ranking] = {
 def answers(
     live: Live,
     queries: Sequence[str],
-    vectors: NDArray[np.float32] | None,
+    vectors: Vectors | None,
     k: int,
     *,
     where: filters.Where,
@@ -38,11 +36,14 @@ def answers(
     exact: bool,
 ) -> list[Results[Hit]]:
     """The hits of each query; see `Collection.search`."""
-    k = from_one(k, "k")
+    k, min_score = from_one(k, "k"), _number(min_score)
     with live.seen() as (reader, snapshot):
         facts = snapshot.state.facts
-        live.binding.require_unchanged(facts, live.path)
-        asked = Asked(queries, vectors, k, filtered(where, snapshot), exact)
+        if vectors is not None:
+            require_same_model(facts, {"fingerprint": vectors.fingerprint, "model": vectors.model}, live.path)
+        k = min(k, max(snapshot.state.documents, 1))
+        data = None if vectors is None else vectors.data
+        asked = Asked(queries, data, k, filtered(where, snapshot), exact)
         found = [each.at_least(min_score) for each in ranked(snapshot, asked, mode)]
         wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(each.positions for each in found)]))
         documents = reader.documents(wanted.tolist())
@@ -62,6 +63,12 @@ def filtered(where: filters.Where, snapshot: Snapshot) -> filters.Filter | None:
     if snapshot.state.documents:
         filters.require_known(parsed, snapshot.fields())
     return parsed
+
+
+def _number(score: float | None) -> float | None:
+    if score is None or (isinstance(score, (int, float)) and score == score):
+        return score
+    raise InputError(f"min_score={score!r} is no number", fix="min_score=0.5, say")
 
 
 def _hits(found: Ranked, documents: dict[int, Document]) -> Iterator[Hit]:

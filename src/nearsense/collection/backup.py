@@ -30,6 +30,12 @@ def backup(store: SQLiteStore, target: Path) -> Path:
         raise InputError(
             f"{target} is there already", why="a backup never overwrites", fix="name a folder that does not exist"
         )
+    if target.absolute().is_relative_to(store.folder):
+        raise InputError(
+            f"{target} lies within the collection",
+            why="what lies there is tidied away",
+            fix="name a folder elsewhere",
+        )
     draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         draft.mkdir(parents=True)

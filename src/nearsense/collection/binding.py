@@ -17,7 +17,7 @@ from nearsense.types import Document, Long, Vectors
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
 
-__all__ = ["Binding"]
+__all__ = ["Binding", "require_same_model"]
 
 
 class Binding:
@@ -69,12 +69,7 @@ class Binding:
         Raises:
             ModelMismatch: Somebody did.
         """
-        if facts["fingerprint"] != self._known["fingerprint"]:
-            raise ModelMismatch(
-                f"{path} went over from {self._known['model']} to {facts['model']} while it was open here",
-                why="vectors of two models do not compare",
-                fix="open it again",
-            )
+        require_same_model(facts, self._known, path)
 
     def encode(self, texts: Sequence[str], *, role: str, progress: Progress = False) -> Vectors:
         """Texts to vectors of the collection's model.
@@ -141,4 +136,18 @@ class Binding:
             f"{self._path} belongs to {model} ({mine}), not to {encoder.name} ({theirs})",
             why="vectors of two models do not compare; their scores would be noise",
             fix=f"use {model}, or go over: nearsense index reembed {self._path} --model {asked}",
+        )
+
+
+def require_same_model(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:
+    """Refuse to go on where a collection has another model than it had.
+
+    Raises:
+        ModelMismatch: It has.
+    """
+    if now["fingerprint"] != before["fingerprint"]:
+        raise ModelMismatch(
+            f"{path} went over from {before['model']} to {now['model']} while it was in use",
+            why="vectors of two models do not compare",
+            fix="open it again",
         )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ID_BYTES", "Checked", "checked_documents", "checked_ids", "checked_vectors"]
 
+DEPTH = 100
 ID_BYTES = 512
 """The longest id, in UTF-8."""
 
@@ -47,7 +48,10 @@ def checked_ids(ids: str | Iterable[str]) -> list[str]:
     Raises:
         InputError: One of them is no string.
     """
-    found = [ids] if isinstance(ids, str) else list(ids)
+    try:
+        found = [ids] if isinstance(ids, str) else list(ids)
+    except TypeError:
+        raise InputError(f"the ids are of type {type(ids).__name__}", fix='give a list: ["7", "8"]') from None
     for each in found:
         if not isinstance(each, str):
             raise InputError(
@@ -59,7 +63,7 @@ def checked_ids(ids: str | Iterable[str]) -> list[str]:
 def checked_vectors(
     vectors: Vectors | NDArray[np.floating],
     facts: Mapping[str, Any],
-    count: int,
+    count: int | None,
     name: Callable[[int], str],
 ) -> Vectors:
     """Given vectors as a collection keeps them: float32, of unit length.
@@ -67,7 +71,7 @@ def checked_vectors(
     Args:
         vectors: Vectors, or a plain array, which is taken as made by the collection's model.
         facts: Of the collection: its model, fingerprint and dimension.
-        count: How many there have to be.
+        count: How many there have to be; None for any number.
         name: What a row belongs to, for messages.
 
     Raises:
@@ -78,9 +82,9 @@ def checked_vectors(
         vectors.require_made_by(facts["model"], facts["fingerprint"])
         data, truncated = vectors.data, vectors.truncated
     else:
-        data = np.asarray(vectors, np.float32)
-        truncated = np.zeros(len(data), bool)
-    wanted = (count, int(facts["dimension"]))
+        data = _array(vectors)
+        truncated = np.zeros(data.shape[:1], bool)
+    wanted = (len(data) if count is None and data.ndim else count, int(facts["dimension"]))
     if data.shape != wanted:
         raise InputError(
             f"vectors of shape {data.shape} where {wanted} is wanted",
@@ -99,6 +103,21 @@ def checked_vectors(
     if np.abs(lengths - 1).max(initial=0) > 1e-6:
         data = np.divide(data, lengths[:, None], out=np.empty_like(data), casting="same_kind")
     return Vectors(np.ascontiguousarray(data), facts["fingerprint"], truncated, facts["model"])
+
+
+def _array(vectors: Any) -> NDArray[np.float32]:
+    try:
+        given = np.asarray(vectors)
+        if given.dtype.kind not in "fiu":
+            raise TypeError(f"they are of type {given.dtype}")
+        with np.errstate(over="ignore"):
+            return given.astype(np.float32, copy=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "the vectors are no array of numbers",
+            why=str(error),
+            fix="give an array of shape (n, d), one vector a row",
+        ) from None
 
 
 def _require_id(id_: str) -> None:
@@ -139,4 +158,19 @@ def _json(document: Document) -> str:
             f"document {document.id!r} has a metadata field {bad!r} of type {type(bad).__name__}",
             fix="name fields by strings",
         )
+    if written.count("[") + written.count("{") > DEPTH and _depth(written) > DEPTH:
+        raise InputError(
+            f"the metadata of document {document.id!r} are nested more than {DEPTH} deep",
+            why="no filter reaches so far, and many programs cannot read it",
+            fix="flatten them",
+        )
     return written
+
+
+def _depth(written: str) -> int:
+    """How deep JSON is nested at most; brackets within strings count as well, which errs on the safe side."""
+    depth = deepest = 0
+    for character in written:
+        depth += (character in "[{") - (character in "]}")
+        deepest = max(deepest, depth)
+    return deepest

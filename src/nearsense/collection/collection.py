@@ -8,6 +8,7 @@ background.py when they are made        reembed.py    another model
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from nearsense.collection.checks import Checked, checked_documents, checked_ids,
 from nearsense.collection.derive import derive
 from nearsense.collection.describe import describe
 from nearsense.collection.live import Live
-from nearsense.errors import InputError
+from nearsense.errors import InputError, ModelMismatch
 from nearsense.metrics.rows import from_one
 from nearsense.types import (
     Document,
@@ -70,7 +71,7 @@ class Collection:
     """
 
     def __init__(self, path: str | os.PathLike[str], binding: Binding, **how: bool) -> None:
-        self.path = Path(path)
+        self.path = _folder(path)
         self._live = Live(self.path, binding, **how)
 
     # -- in
@@ -255,14 +256,23 @@ class Collection:
 
         texts, chosen = as_texts(queries, "query"), parse(Mode, mode, name="mode")
         require_content(texts, "query")
-        vectors = None
-        if chosen is not Mode.LEXICAL and texts:
-            vectors = self._live.binding.encode(texts, role="query", progress=progress).data
-        return self._live.healed(
-            lambda: answers(
-                self._live, texts, vectors, k, where=where, min_score=min_score, mode=chosen, exact=exact
+
+        def asked(vectors: Vectors | None) -> list[Results[Hit]]:
+            return self._live.healed(
+                lambda: answers(
+                    self._live, texts, vectors, k, where=where, min_score=min_score, mode=chosen, exact=exact
+                )
             )
-        )
+
+        if chosen is Mode.LEXICAL or not texts:
+            return asked(None)
+        binding, _ = self._live.bound()
+        try:
+            return asked(binding.encode(texts, role="query", progress=progress))
+        except ModelMismatch:
+            if binding is self._live.binding:
+                raise
+            return asked(self._live.bound()[0].encode(texts, role="query"))  # it went over to another meanwhile
 
     def search_vectors(
         self,
@@ -274,8 +284,7 @@ class Collection:
         exact: bool = False,
     ) -> list[Results[Hit]]:
         """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
-        facts = self._live.facts()
-        asked = checked_vectors(vectors, facts, len(vectors), lambda row: f"query {row}").data
+        asked = checked_vectors(vectors, self._live.facts(), None, lambda row: f"query {row}")
         texts = [""] * len(asked)
         return self._live.healed(
             lambda: answers(
@@ -364,7 +373,7 @@ class Collection:
         """
         from nearsense.collection.backup import backup
 
-        return backup(self._live.store, Path(path))
+        return backup(self._live.store, _folder(path))
 
     def compact(self, *, progress: Progress = False) -> None:
         """Remove from the disk what was deleted: afterwards its text is in no file of the collection.
@@ -405,10 +414,7 @@ class Collection:
         """
         from nearsense.collection.reembed import reembed
 
-        binding = Binding(model, role=self._live.facts()["role"])
-        done = reembed(self._live.store, binding, progress)
-        self._live.binding = binding
-        return done
+        return reembed(self._live, Binding(model, role=self._live.facts()["role"]), progress)
 
     def close(self) -> None:
         """Give everything back; a build that is going on is given up."""
@@ -435,14 +441,14 @@ class Collection:
         *,
         overwrite: bool,
     ) -> int:
-        documents, facts = checked.documents, self._live.facts()
+        documents, (binding, facts) = checked.documents, self._live.bound()
         if vectors is not None:
             vectors = checked_vectors(vectors, facts, len(documents), _named(documents))
         if not overwrite:
             with self._live.store.reading() as reader:
                 self._require_new(reader, documents)
         parts = (
-            self._live.binding.encode_documents(documents, role=facts["role"], size=BATCH)
+            binding.encode_documents(documents, role=facts["role"], size=BATCH)
             if vectors is None
             else (
                 vectors.take(range(start, min(start + BATCH, len(documents))))
@@ -454,7 +460,7 @@ class Collection:
             for rows in parts:
                 part, fields = documents[start : start + BATCH], checked.metadata[start : start + BATCH]
                 rows = checked_vectors(rows, facts, len(part), _named(part))
-                with self._live.changing() as writer:
+                with self._live.changing(facts) as writer:
                     if overwrite:
                         writer.remove(sorted(writer.positions(document.id for document in part).values()))
                     else:
@@ -486,6 +492,18 @@ class Collection:
     def _count_where(self, where: Where | None) -> int:
         with self._live.seen() as (_, snapshot):
             return len(snapshot.positions(filtered(where, snapshot)))
+
+
+def _folder(path: str | os.PathLike[str]) -> Path:
+    try:
+        folder = Path(path)
+        with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+            folder.stat()
+    except (TypeError, ValueError, OSError) as error:
+        raise InputError(
+            f"{path!r} is no path of a folder", why=str(error), fix='ns.open("tickets.nearsense")'
+        ) from None
+    return folder
 
 
 def _named(documents: Sequence[Document]) -> Callable[[int], str]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["GENERATIONS", "Cancelled", "derive"]
 
 GENERATIONS, BUILDER = "generations", "builder.lock"
+ENOUGH = 0.95
+"""The recall below which a kind that nobody asked for is not taken: a cluster of near-duplicates does that."""
 
 
 class Cancelled(Exception):
@@ -103,11 +105,16 @@ def _indexed(
     if kind is not None:
         choice = indexes.Choice(indexes.parse_kind(kind), "It was asked for.")
     built = indexes.build(choice.kind, rows)
+    recall = indexes.recall(built, rows)
+    if kind is None and recall < ENOUGH:
+        why = f"{choice.kind} finds {recall:.0%} of what is near here: every vector is looked at instead."
+        choice, recall = indexes.Choice(indexes.Kind.EXACT, why), 1.0
+        built = indexes.build(choice.kind, rows)
     with draft.file(INDEX) as file:
         built.save(file)
     if cancelled():
         raise Cancelled
-    return {"kind": str(choice.kind), "why": choice.why, "recall": indexes.recall(built, rows)}
+    return {"kind": str(choice.kind), "why": choice.why, "recall": recall}
 
 
 class _Pass:

@@ -24,10 +24,23 @@ def export(reader: SQLiteReader, path: Path, *, vectors: bool) -> int:
         write_faiss(path, rows.data, ids)
         return len(ids)
     if not vectors:
-        return write_table(path, _rows(reader))
+        return write_table(path, _rows(reader), columns=_columns(reader) if not _of_objects(path) else None)
     ids, texts, metadata, rows = _vectors(reader)
     write_vectors(path, rows, ids=ids, texts=texts, metadata=metadata)
     return len(ids)
+
+
+def _of_objects(path: Path) -> bool:
+    """Whether each row of the format has names of its own."""
+    return any(suffix in (".json", ".jsonl", ".ndjson") for suffix in path.suffixes)
+
+
+def _columns(reader: SQLiteReader) -> list[str]:
+    """The names of all fields: a table has the same ones in each row."""
+    names: dict[str, None] = {}
+    for row in _rows(reader):
+        names.update(dict.fromkeys(row))
+    return list(names)
 
 
 def _rows(reader: SQLiteReader) -> Iterator[dict[str, Any]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nearsense.collection.background import Background, limit
-from nearsense.collection.binding import Binding
+from nearsense.collection.binding import Binding, require_same_model
 from nearsense.collection.derive import GENERATIONS, Cancelled, derive
 from nearsense.collection.snapshot import Snapshot, refreshed
 from nearsense.errors import NearsenseError
@@ -25,6 +25,7 @@ __all__ = ["LARGE", "Live"]
 T = TypeVar("T")
 log = logging.getLogger("nearsense")
 
+RETRIES = 3
 LARGE = 100_000
 """Documents beyond which a search makes missing derived files first, instead of reading everything."""
 
@@ -43,7 +44,7 @@ class Live:
     def __init__(
         self, path: Path, binding: Binding, *, create: bool, network: bool, accept_losses: bool = False
     ) -> None:
-        self.path, self.generations, self.binding = path, path / GENERATIONS, binding
+        self.path, self.binding = path, binding
         if create and not is_collection(path):
             binding.facts()  # a model that cannot be loaded leaves no empty collection behind
         self.store = open_store(path, create=create, network=network, accept_losses=accept_losses)
@@ -59,6 +60,8 @@ class Live:
         except BaseException:
             self.store.close()
             raise
+        self.generations = self.store.folder / GENERATIONS
+        self.going_over = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._distrusted: str | None = None
         self._guard = threading.Lock()
@@ -74,11 +77,27 @@ class Live:
         with self.store.reading() as reader:
             return reader.state().facts
 
+    def bound(self) -> tuple[Binding, dict[str, Any]]:
+        """The model and what the collection keeps about it; they agree.
+
+        Raises:
+            ModelMismatch: Another process gave the collection another model.
+        """
+        with self.going_over:
+            facts = self.facts()
+            self.binding.require_unchanged(facts, self.path)
+            return self.binding, facts
+
     @contextlib.contextmanager
-    def changing(self) -> Iterator[SQLiteWriter]:
-        """A change, when it is one's turn."""
+    def changing(self, facts: Mapping[str, Any] | None = None) -> Iterator[SQLiteWriter]:
+        """A change, when it is one's turn.
+
+        Args:
+            facts: The collection still has to have the model that these tell of.
+        """
         with self.store.writing() as writer:
-            self.binding.require_unchanged(writer.state().facts, self.path)
+            if facts is not None:
+                require_same_model(writer.state().facts, facts, self.path)
             yield writer
 
     def overdue(self) -> bool:
@@ -124,20 +143,33 @@ class Live:
         """Do it; where derived files are damaged, do without them, and have them made again."""
         if self._snapshot is None:
             self._prepare()
-        try:
-            return action()
-        except DamagedGeneration as error:
-            log.warning("%s (%s); the index is made again", error.what, error.why)
+        for _ in range(RETRIES):
+            used = self._in_use()
+            try:
+                return action()
+            except DamagedGeneration as error:
+                with self._guard:
+                    self._snapshot = None
+                if used == self._in_use():  # else it was replaced by a newer one in the middle of this
+                    log.warning("%s (%s); the index is made again", error.what, error.why)
+                    self._do_without(used)
+        return action()
+
+    def _in_use(self) -> str | None:
         with self.store.reading() as reader:
-            damaged, documents = reader.generation(), reader.state().documents
-        with self._guard:
-            self._distrusted, self._snapshot = damaged.name if damaged else None, None
+            generation = reader.generation()
+        return generation.name if generation else None
+
+    def _do_without(self, generation: str | None) -> None:
+        """Answer from the database until there is a new generation; where much is in it, make that first."""
+        self._distrusted = generation
+        with self.store.reading() as reader:
+            documents = reader.state().documents
         if documents > LARGE:
             with contextlib.suppress(NearsenseError):
                 derive(self.store)
         else:
             self._background.ask()
-        return action()
 
     def _prepare(self) -> None:
         """Before the first look into a large collection without derived files: make them, if they can be made."""

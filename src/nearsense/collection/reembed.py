@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.collection.binding import Binding
 from nearsense.collection.checks import checked_vectors
-from nearsense.store.sqlite import SQLiteStore
+from nearsense.collection.live import Live
+from nearsense.errors import ModelMismatch
+from nearsense.store.sqlite import SQLiteStore, SQLiteWriter
 from nearsense.types import Reembedding
 
 if TYPE_CHECKING:
@@ -21,38 +25,56 @@ BATCH = 2048
 SAMPLE, NEAREST = 2000, 10
 
 
-def reembed(store: SQLiteStore, binding: Binding, progress: Progress) -> Reembedding:
+def reembed(live: Live, binding: Binding, progress: Progress) -> Reembedding:
     """Encode every document with another model, and take its vectors into use.
 
     Args:
-        store: The collection's.
+        live: The collection.
         binding: The new model.
         progress: As everywhere.
+
+    Raises:
+        ModelMismatch: Somebody else began to go over to a third model meanwhile.
     """
-    facts = binding.facts()
+    store, facts = live.store, binding.facts()
     with store.writing() as writer:
         state = writer.state()
         before = state.facts
+        if facts["fingerprint"] == before["fingerprint"]:
+            return Reembedding(0, before["model"], facts["model"], None)
         if before.get("next") != facts["fingerprint"]:
             writer.drop_next()
             writer.set_facts({"next": facts["fingerprint"]})
-    if facts["fingerprint"] == before["fingerprint"]:
-        return Reembedding(0, before["model"], facts["model"], None)
     with tracked(state.documents, "documents", progress) as update:
         done = 0
         while True:
             while missing := _some_missing(store):
-                _encode(store, binding, *missing)
+                _encode(live, binding, *missing)
                 done += len(missing[0])
                 update(min(done, state.documents))
             with store.reading() as reader:
                 agreement = _agreement(*reader.old_and_new(SAMPLE))
-            with store.writing() as writer:
+            with live.going_over, _next_is(facts, live) as writer:
                 if writer.without_next(1)[0]:
                     continue  # somebody added documents meanwhile
                 writer.swap_next()
                 writer.set_facts({**facts, "role": before["role"], "created": before["created"], "next": None})
-                return Reembedding(writer.state().documents, before["model"], facts["model"], agreement)
+                documents = writer.state().documents
+            live.binding = binding
+            return Reembedding(documents, before["model"], facts["model"], agreement)
+
+
+@contextlib.contextmanager
+def _next_is(facts: Mapping[str, Any], live: Live) -> Iterator[SQLiteWriter]:
+    """A change, while the collection is still on its way to this model."""
+    with live.store.writing() as writer:
+        if writer.state().facts.get("next") != facts["fingerprint"]:
+            raise ModelMismatch(
+                f"{live.path} is on its way to another model than {facts['model']}",
+                why="somebody else began to reembed it meanwhile",
+                fix="let that end first",
+            )
+        yield writer
 
 
 def _some_missing(store: SQLiteStore) -> tuple[list[int], list[str]] | None:
@@ -61,11 +83,11 @@ def _some_missing(store: SQLiteStore) -> tuple[list[int], list[str]] | None:
     return (positions, texts) if positions else None
 
 
-def _encode(store: SQLiteStore, binding: Binding, positions: list[int], texts: list[str]) -> None:
+def _encode(live: Live, binding: Binding, positions: list[int], texts: list[str]) -> None:
     facts = binding.facts()
     encoded = binding.encode(texts, role=facts["role"])
     vectors = checked_vectors(encoded, facts, len(texts), lambda row: f"the text {texts[row][:40]!r}")
-    with store.writing() as writer:
+    with _next_is(facts, live) as writer:
         writer.insert_next(positions, vectors.data, vectors.truncated)
 
 

@@ -99,7 +99,7 @@ def _lexical(snapshot: Snapshot, asked: Asked, k: int) -> list[Ranked]:
 
 def _hybrid(snapshot: Snapshot, asked: Asked, k: int) -> list[Ranked]:
     """By their places in both rankings."""
-    depth = max(DEPTH, 10 * k)
+    depth = min(max(DEPTH, 10 * k), max(snapshot.state.documents, 1))
     sides = zip(_dense(snapshot, asked, depth), _lexical(snapshot, asked, depth), strict=True)
     return [Ranked(*reciprocal_rank_fusion([side.positions for side in both], k)) for both in sides]
 

@@ -58,7 +58,12 @@ def plan(source: Sequence[Document], known: Iterable[tuple[str, int, bytes, str]
             added.append(document)
         elif old[1] != content_hash(document.text):
             changed.append(document)
-        elif json.loads(old[2]) != json.loads(json.dumps(dict(document.metadata))):
+        elif _sorted(json.loads(old[2])) != _sorted(dict(document.metadata)):
             relabelled.append((document, old[0]))
     same = len(source) - len(added) - len(changed) - len(relabelled)
     return Plan(added, changed, relabelled, list(there), same)
+
+
+def _sorted(metadata: object) -> str:
+    """JSON that is equal where the metadata are: to Python 1, 1.0 and True would be the same."""
+    return json.dumps(metadata, sort_keys=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +90,9 @@ def documents(
             else the only column that holds texts.
         id: The column with the ids, or "line" for line numbers. Without it: one of `ID_NAMES`, else line numbers.
         skip_empty: Leave out rows whose text is missing, empty or white space, instead of refusing them.
-        numbers: Where the format knows texts only (csv, tsv): a column of metadata whose cells are all written as
-            numbers becomes numbers, and its empty cells None. "007" is no number.
+        numbers: For metadata that will be compared: where the format knows texts only (csv, tsv), a column whose
+            cells are all written as numbers becomes numbers ("007" is none); and None, which is what a row has
+            in a column that only others know, is left out.
 
     Raises:
         FileError: No such column or none that suits; a text is missing, no string, or holds half a surrogate pair
@@ -121,7 +122,9 @@ def documents(
     rest = {name: column for name, column in table.columns.items() if name not in (text_column, id_column)}
     if numbers and table.untyped:
         rest = {name: as_numbers(column) or column for name, column in rest.items()}
-    metadata = _metadata(table, rest, rows)
+    metadata: Iterable[dict[str, Any]] = _metadata(table, rest, rows)
+    if numbers:
+        metadata = ({name: cell for name, cell in row.items() if cell is not None} for row in metadata)
     items = [Document(*fields) for fields in zip(ids, texts, metadata, strict=True)]
     return Documents(items, rows, len(table) - len(rows), text_column, id_column)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from nearsense.errors import DiskFull, FileError, NearsenseError, StoreError
+from nearsense.store.place import FULL
 from nearsense.store.points import reach
 
 if TYPE_CHECKING:
@@ -165,10 +166,13 @@ def _disk(folder: Path) -> Iterator[None]:
     except (OSError, FileError) as error:
         if isinstance(error, StoreError):
             raise
-        raise DiskFull(
+        full = isinstance(error, FileError) or error.errno in FULL
+        raise (DiskFull if full else StoreError)(
             f"{folder} cannot take the files of the index; no document is affected",
             why=error.why if isinstance(error, FileError) else error.strerror or str(error),
-            fix="free some space on the disk; the index is made at the next chance",
+            fix="free some space on the disk; the index is made at the next chance"
+            if full
+            else "check the folder",
         ) from None
 
 

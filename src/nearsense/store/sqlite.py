@@ -283,6 +283,7 @@ class SQLiteStore:
         self, folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False
     ) -> None:
         self._accept_losses = accept_losses
+        folder = folder.absolute()  # wherever the program goes
         self.folder, self.file = folder, folder / DATABASE
         _require_collection(folder, create)
         if not network:
@@ -302,17 +303,21 @@ class SQLiteStore:
             except BaseException:
                 self._database.close()
                 raise
+            self._inode = self._file_there()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[SQLiteReader]:
         """A snapshot of now."""
+        self._require_same_file()
         with self._database.connection() as connection, connection.reading():
             yield SQLiteReader(connection, self.folder)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[SQLiteWriter]:
         """A change, when it is one's turn."""
+        self._require_same_file()
         with self._turn(), self._database.connection() as connection:
+            self._require_same_file()
             with connection.writing():
                 writer = SQLiteWriter(connection, self.folder)
                 yield writer
@@ -355,6 +360,23 @@ class SQLiteStore:
     def close(self) -> None:
         """Close every connection; the last one of all processes tidies the log away."""
         self._database.close()
+
+    def _file_there(self) -> tuple[int, int] | None:
+        try:
+            there = self.file.stat()
+        except OSError:
+            return None
+        return there.st_dev, there.st_ino
+
+    def _require_same_file(self) -> None:
+        """Refuse to go on where the folder was replaced, say by a backup: changes would go into nowhere."""
+        there = self._file_there()
+        if there != self._inode:
+            raise StoreError(
+                f"{self.folder} was {'replaced' if there else 'removed'} while it was open",
+                why="what is open here is no longer what lies there",
+                fix="open it again" if there else "restore a backup",
+            )
 
     def _turn(self) -> contextlib.AbstractContextManager[None]:
         return one_at_a_time(self.folder / LOCK)
@@ -432,7 +454,7 @@ def _require_room(folder: Path, create: bool) -> None:
             f"{folder} is a file", why="a collection is a folder", fix="choose another path for the collection"
         )
     leftovers = {LOCK, DATABASE, *(f"{DATABASE}-{each}" for each in ("journal", "wal", "shm"))}
-    if folder.exists() and any(each.name not in leftovers for each in folder.iterdir()):
+    if create and folder.exists() and any(each.name not in leftovers for each in folder.iterdir()):
         raise CollectionNotFound(
             f"{folder} holds other files, and no collection", why="they could be mixed up", fix="choose a new path"
         )
