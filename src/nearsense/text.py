@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nearsense.errors import InputError
 from nearsense.types import Document
 
+if TYPE_CHECKING:
+    import json
+
 T = TypeVar("T")
 
-__all__ = ["as_documents", "as_texts", "content_hash", "require_content"]
+__all__ = ["as_documents", "as_json", "as_texts", "content_hash", "require_content"]
 
 
 def as_texts(texts: str | Iterable[str], what: str = "text") -> list[str]:
@@ -130,3 +134,24 @@ def content_hash(text: str) -> bytes:
     from hashlib import blake2b  # here: it costs a sixth of numpy to import, and many programs never hash
 
     return blake2b(text.encode(), digest_size=16).digest()
+
+
+def as_json(metadata: Mapping[str, Any]) -> str:
+    """Metadata as they are kept: short JSON.
+
+    Raises:
+        TypeError: They are not JSON.
+        ValueError: They hold NaN or an infinity.
+
+    Example:
+        >>> as_json({"year": 2020, "tags": ["a"]})
+        '{"year":2020,"tags":["a"]}'
+    """
+    return _encoder().encode(metadata if type(metadata) is dict else dict(metadata)) if metadata else "{}"
+
+
+@functools.cache
+def _encoder() -> json.JSONEncoder:
+    import json
+
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

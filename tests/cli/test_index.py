@@ -46,10 +46,10 @@ def ids(done):
     return [hit["id"] for hit in hits(done)]
 
 
-def check(done, *words):
-    """One error of at most three lines, exit code 2, nothing on stdout."""
+def check(done, *words, code=2):
+    """One error of at most three lines, and its exit code; nothing on stdout."""
     said = done.err.splitlines()
-    assert done.code == 2, done
+    assert done.code == code, done
     assert said[0].startswith("error: "), done
     assert len(said) <= 3
     assert "Traceback" not in done.err
@@ -386,7 +386,7 @@ def test_lost_commits_are_findings_until_they_are_accepted(run, tickets, tmp_pat
         with contextlib.suppress(FileNotFoundError):
             (tickets / name).unlink()
     shutil.copy(old / "collection.db", tickets / "collection.db")
-    check(run("search", tickets, "query"), "lost commits", "--accept-losses")
+    check(run("search", tickets, "query"), "lost commits", "--accept-losses", code=3)
     done = run("index", "verify", tickets)
     assert done.code == 1, done
     assert "lost commits" in json.loads(done.out)["findings"][0]
@@ -459,7 +459,9 @@ def test_long_texts_are_read_as_it_was_asked(run, tickets):
     text = "lorem ipsum " * 400
     done = run("index", "add", tickets, "-", "--long", "error", stdin=text.encode())
     check(done, "--long chunk")
-    assert run("index", "add", tickets, "-", "--long", "chunk", stdin=text.encode()).code == 0
+    check(run("index", "add", tickets, "-", "--long", "chunk", stdin=text.encode()), "reembed", "--long")
+    assert run("index", "reembed", tickets, "--model", "all-MiniLM-L6-v2", "--long", "chunk").code == 0
+    assert run("index", "add", tickets, "-", stdin=text.encode()).code == 0
     assert json.loads(run("index", "info", tickets).out)["truncated"] == 0
 
 

@@ -91,6 +91,12 @@ def test_delete_wants_ids_or_a_filter(pets):
             pets.delete(**wrong)
 
 
+def test_a_filter_that_lets_everything_pass_deletes_nothing(pets):
+    with pytest.raises(ns.InputError, match="everything pass"):
+        pets.delete(where={})
+    assert pets.count() == 3
+
+
 def test_lists_match_when_any_of_their_items_does(pets):
     assert sorted(hit.id for hit in pets.search("the", where={"tags": "home"})) == ["cat", "dog"]
 
@@ -258,6 +264,34 @@ def test_a_text_that_is_refused_for_its_length_is_named_and_nothing_is_added(tmp
         with pytest.raises(ns.TextTooLong, match="document 'long' has"):
             collection.add([ns.Document("short", "a text"), ns.Document("long", "word " * 400)])
         assert collection.count() == 0
+
+
+def test_a_text_stays_known_as_cut_when_its_metadata_change(tmp_path):
+    with ns.open(tmp_path / "c", long="head") as collection:
+        collection.add([ns.Document("long", "word " * 400, {"a": 1})])
+        assert collection.sync([ns.Document("long", "word " * 400, {"a": 2})]).encoded == 0
+        assert collection.info().truncated == 1
+
+
+def test_a_collection_goes_on_reading_long_texts_as_it_began(tmp_path):
+    text = "parrot " * 300 + "the secret is a violin " * 100
+    with ns.open(tmp_path / "c", long="chunk") as collection:
+        collection.add([ns.Document("a", text)])
+    with ns.open(tmp_path / "c") as collection:
+        collection.add([ns.Document("b", text)])
+        assert [hit.score for hit in collection.search("violin")] == pytest.approx(
+            [collection.search("violin", k=1)[0].score] * 2, abs=1e-3
+        )
+        report = collection.reembed("all-MiniLM-L6-v2", long="head")
+        assert report.documents == 2
+        assert collection.info().truncated == 2
+    with pytest.raises(ns.InputError, match="does not read long texts in windows"):
+        ns.open(tmp_path / "c", long="chunk")
+
+
+def test_options_beside_an_encoder_are_refused(tmp_path, encoder):
+    with pytest.raises(ns.InputError, match="precision given beside an Encoder"):
+        ns.open(tmp_path / "c", encoder, precision="f32")
 
 
 # -- what cannot be kept
@@ -531,6 +565,23 @@ def test_damaged_derived_files_are_done_without_and_made_again(tmp_path, encoder
         assert verification.ok
         assert again.verify().healed == ()
     assert "made again" in caplog.text
+
+
+def test_verify_names_every_document_that_is_damaged(tmp_path, encoder):
+    path = tmp_path / "c"
+    with ns.open(path, model=encoder) as collection:
+        collection.add([ns.Document(f"id{number}", f"zebra{number} " * 60) for number in range(200)])
+    content = bytearray((path / "collection.db").read_bytes())
+    for number in (20, 150):
+        content[content.index(f"zebra{number} ".encode())] ^= 1
+    (path / "collection.db").write_bytes(content)
+    with ns.open(path, model=encoder) as collection:
+        found = collection.verify()
+    assert not found.ok
+    text = "\n".join(found.findings)
+    assert "'id20'" in text
+    assert "'id150'" in text
+    assert 150 < found.documents < 200
 
 
 # -- upkeep

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -113,12 +114,18 @@ def _until_full(folder: Path, size: int, done: int, seen: Counter, room: Callabl
     seen["batches"] += done
 
 
+def _backup(store, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    store.backup(folder)
+
+
 def _upkeep(store, folder: Path, seen: Counter) -> None:
     """Everything else that writes."""
     for name, work in (
         ("vacuum", store.vacuum),
         ("checkpoint", store.checkpoint),
-        ("backup", lambda: store.backup(folder / "backup")),
+        ("backup", lambda: _backup(store, folder / "backup")),
         ("draft", lambda: _draft(folder)),
         ("open", lambda: open_store(folder).close()),
     ):
@@ -129,8 +136,7 @@ def _upkeep(store, folder: Path, seen: Counter) -> None:
             seen[f"{name}: {type(error).__name__}"] += 1
             if not isinstance(error, StoreError):
                 raise
-    for left in folder.glob("backup*"):
-        left.unlink()
+    shutil.rmtree(folder / "backup", ignore_errors=True)
 
 
 def _draft(folder: Path) -> None:

@@ -19,11 +19,11 @@ import click
 from nearsense._version import __version__
 from nearsense.cli import demo, encode, find, index, models, texts
 from nearsense.encoders import TruncationWarning
-from nearsense.errors import NearsenseError, TextTooLong
+from nearsense.errors import CollectionNotFound, NearsenseError, StoreError, TextTooLong
 
 __all__ = ["cli", "main"]
 
-BAD_INPUT, INTERNAL, INTERRUPTED = 2, 70, 130
+BAD_INPUT, BROKEN, INTERNAL, INTERRUPTED = 2, 3, 70, 130
 
 FIXES: dict[type[NearsenseError], str] = {
     TextTooLong: "--long chunk reads all of each text, --long head its head only"
@@ -91,7 +91,8 @@ def main() -> None:
 def _explained(error: Exception) -> tuple[int, str, str, str]:
     """The exit code of an error, and what, why and fix."""
     if isinstance(error, NearsenseError):
-        return BAD_INPUT, error.what, error.why, FIXES.get(type(error), error.fix)
+        broken = isinstance(error, StoreError) and not isinstance(error, CollectionNotFound)
+        return BROKEN if broken else BAD_INPUT, error.what, error.why, FIXES.get(type(error), error.fix)
     if isinstance(error, MemoryError):
         return BAD_INPUT, "out of memory", "this machine has not enough of it free", "give fewer texts at a time"
     if isinstance(error, OSError) and error.filename is None:

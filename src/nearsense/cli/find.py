@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import click
@@ -44,10 +45,10 @@ def search(file: str, query: tuple[str, ...], form: str | None, **options: Any) 
       zcat notes.txt.gz | nearsense search - "train a network"
     """
     from nearsense.cli.collections.ask import found_in
-    from nearsense.cli.collections.opening import is_collection
     from nearsense.render import hits_page, show
+    from nearsense.store import is_collection
 
-    if is_collection(file):
+    if is_collection(Path(file)):
         if flags := _typed(OF_FILES):
             raise click.UsageError(f"{file} is a collection, {flags} is for files")
         found = found_in(file, query, {name: value for name, value in options.items() if name not in OF_FILES})

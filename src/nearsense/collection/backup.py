@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from pathlib import Path
 
-from nearsense.errors import InputError, NearsenseError, StoreError
+from nearsense.errors import InputError, NearsenseError
+from nearsense.store import Store
 from nearsense.store.generations import fsync_folder
+from nearsense.store.place import unwritable
 from nearsense.store.points import reach
-from nearsense.store.sqlite import DATABASE, SQLiteStore
 
 __all__ = ["backup"]
 
 
-def backup(store: SQLiteStore, target: Path) -> Path:
+def backup(store: Store, target: Path) -> Path:
     """Copy the authority, check the copy by opening it, and give it its name; the rest can be made from it.
 
     Args:
@@ -39,11 +39,7 @@ def backup(store: SQLiteStore, target: Path) -> Path:
     draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         draft.mkdir(parents=True)
-        store.backup(draft / DATABASE)
-        _make_whole(draft)
-        for file in draft.iterdir():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+        store.backup(draft)
         fsync_folder(draft)
         reach("backup.before-rename")
         draft.rename(target)
@@ -52,19 +48,7 @@ def backup(store: SQLiteStore, target: Path) -> Path:
     except OSError as error:
         if isinstance(error, NearsenseError):
             raise
-        raise StoreError(
-            f"{target} cannot be written", why=error.strerror or str(error), fix="name another"
-        ) from None
+        raise unwritable(target, error) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return target
-
-
-def _make_whole(folder: Path) -> None:
-    """Open the copy, which checks it and gives it a mark; its derived files were left behind."""
-    copy = SQLiteStore(folder, create=False, network=True)
-    try:
-        with copy.writing() as writer:
-            writer.set_generation(None)
-    finally:
-        copy.close()

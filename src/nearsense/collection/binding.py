@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nearsense._progress import Progress
 from nearsense._version import __version__
 from nearsense.encoders.base import ROLES, TruncationWarning
-from nearsense.errors import InputError, ModelMismatch, TextTooLong
+from nearsense.errors import InputError, ModelMismatch, ModelNotFound, TextTooLong
 from nearsense.types import Document, Long, Vectors
 
 if TYPE_CHECKING:
@@ -32,7 +32,14 @@ class Binding:
     def __init__(self, model: Encoder | str | None, *, role: str, **loading: Any) -> None:
         if role not in ROLES:
             raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}")
-        self._model, self._role, self._loading = model, role, loading
+        self._loading = {name: value for name, value in loading.items() if value is not None}
+        if self._loading and not (model is None or isinstance(model, str)):
+            raise InputError(
+                f"{', '.join(self._loading)} given beside an Encoder",
+                why="it has been loaded, and knows how it runs",
+                fix="give them to ns.load, or give the model's name here",
+            )
+        self._model, self._role = model, role
         self._encoder: Encoder | None = None
         self._known: Mapping[str, Any] = {}
 
@@ -47,6 +54,7 @@ class Binding:
             "fingerprint": encoder.fingerprint,
             "dimension": encoder.dimension,
             "role": self._role,
+            "windows": getattr(encoder, "long", None) is Long.CHUNK,
             "prompt": getattr(encoder, "prompts", {}).get(self._role, ""),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": __version__,
@@ -60,6 +68,13 @@ class Binding:
             ModelMismatch: It is not.
         """
         self._known, self._path = facts, path
+        windows = "long" in self._loading and self._loading["long"] == Long.CHUNK
+        if "long" in self._loading and windows != facts.get("windows", False):
+            raise InputError(
+                f"{path} {'does not read' if windows else 'reads'} long texts in windows",
+                why="vectors of heads and of whole texts would be mixed",
+                fix=f"leave long out, or encode all again: nearsense index reembed {path} --model NAME --long ...",
+            )
         if self._model is not None:
             self._require_same(self.encoder)
 
@@ -117,15 +132,29 @@ class Binding:
         """The encoder, with the cache of vectors before it."""
         if self._encoder is None:
             from nearsense.cached import cached
-            from nearsense.encoders import load, resolve
+            from nearsense.encoders import resolve
 
-            model = self._known.get("source") if self._model is None else self._model
-            named = model is None or isinstance(model, str)
-            encoder = load(model, **self._loading) if named else resolve(model)  # type: ignore[arg-type]
+            model = self._known.get("source", "all-MiniLM-L6-v2") if self._model is None else self._model
+            encoder = self._loaded(model) if isinstance(model, str) else resolve(model)
             if self._known:
                 self._require_same(encoder)
             self._encoder = cached(encoder)
         return self._encoder
+
+    def _loaded(self, name: str) -> Encoder:
+        from nearsense.encoders import load
+
+        how = {"long": Long.CHUNK.value, **self._loading} if self._known.get("windows") else self._loading
+        try:
+            return load(name, **how)
+        except ModelNotFound as error:
+            if self._model is not None:
+                raise
+            raise ModelNotFound(
+                f"{self._path} belongs to {self._known['model']}, which is not here",
+                why=error.why,
+                fix="give it: ns.open(path, encoder), or --model with its folder",
+            ) from None
 
     def _require_same(self, encoder: Encoder) -> None:
         if encoder.fingerprint == self._known["fingerprint"]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nearsense.errors import InputError
-from nearsense.store.sqlite import as_json
-from nearsense.text import as_documents
+from nearsense.text import as_documents, as_json
 from nearsense.types import Document, Vectors
 
 if TYPE_CHECKING:

@@ -178,7 +178,13 @@ class Collection:
             todo = plan(wanted, reader.contents())
             removed = todo.removed if remove else []
             kept = [position for _, position in todo.relabelled]
-            vectors = reader.vectors(kept) if kept and not dry_run else None
+            facts = reader.state().facts
+            vectors = Vectors(
+                reader.vectors(kept if not dry_run else []).reshape(-1, facts["dimension"]),
+                facts["fingerprint"],
+                reader.truncated_at(kept if not dry_run else []),
+                facts["model"],
+            )
         fresh = [*todo.added, *todo.changed]
         report = SyncReport(
             len(todo.added),
@@ -190,7 +196,7 @@ class Collection:
         )
         if dry_run:
             return report
-        if vectors is not None:
+        if len(vectors):
             self._put(
                 checked_documents(document for document, _ in todo.relabelled), vectors, False, overwrite=True
             )
@@ -403,18 +409,30 @@ class Collection:
         with self._live.store.reading() as reader:
             return export(reader, Path(path), vectors=vectors)
 
-    def reembed(self, model: str | Encoder, *, progress: Progress = False) -> Reembedding:
+    def reembed(
+        self,
+        model: str | Encoder,
+        *,
+        precision: str | None = None,
+        threads: int | None = None,
+        long: str | None = None,
+        progress: Progress = False,
+    ) -> Reembedding:
         """Go over to another model: encode beside what is in use, compare, then swap in one step.
 
         Until the swap every search uses the old model; interrupted, it goes on where it was when called again.
 
         Args:
             model: An Encoder, a name or a folder.
+            precision: In what arithmetic the model runs, as in `load`.
+            threads: Cores to use, as in `load`.
+            long: What happens to texts beyond the model's limit; "chunk" reads all of each, also from then on.
             progress: True for a bar on stderr, or a function called with (done, total).
         """
         from nearsense.collection.reembed import reembed
 
-        return reembed(self._live, Binding(model, role=self._live.facts()["role"]), progress)
+        how = {"precision": precision, "threads": threads, "long": long}
+        return reembed(self._live, Binding(model, role=self._live.facts()["role"], **how), progress)
 
     def close(self) -> None:
         """Give everything back; a build that is going on is given up."""
@@ -484,7 +502,14 @@ class Collection:
     def _delete_where(self, where: Where | None) -> int:
         with self._live.changing() as writer:
             snapshot = self._live.seen_by(writer)
-            gone = snapshot.positions(filtered(where, snapshot)).tolist()
+            parsed = filtered(where, snapshot)
+            if parsed is None:
+                raise InputError(
+                    "the filter lets everything pass",
+                    why="to delete all documents is more often a mistake than a wish",
+                    fix="delete them by their ids, or remove the folder",
+                )
+            gone = snapshot.positions(parsed).tolist()
             writer.remove(gone)
         self._live.settle()
         return len(gone)

@@ -13,11 +13,10 @@ from nearsense._progress import Progress, tracked
 from nearsense.collection.segments import INDEX, POSITIONS, SUMS, VECTORS, CheckedRows
 from nearsense.filters import Columns, GrowingColumns
 from nearsense.lexical import Postings
-from nearsense.store.base import Generation
+from nearsense.store.base import Generation, Reader, Store
 from nearsense.store.generations import Draft, clean_up
 from nearsense.store.locks import try_alone
 from nearsense.store.points import reach
-from nearsense.store.sqlite import SQLiteReader, SQLiteStore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +33,7 @@ class Cancelled(Exception):
 
 
 def derive(
-    store: SQLiteStore,
+    store: Store,
     *,
     wait: bool = True,
     progress: Progress = False,
@@ -69,9 +68,7 @@ def derive(
         return True
 
 
-def _made(
-    store: SQLiteStore, draft: Draft, progress: Progress, cancelled: Callable[[], bool]
-) -> tuple[Generation, str]:
+def _made(store: Store, draft: Draft, progress: Progress, cancelled: Callable[[], bool]) -> tuple[Generation, str]:
     with store.reading() as reader:
         state = reader.state()
         read = _Pass(reader, cancelled)
@@ -120,7 +117,7 @@ def _indexed(
 class _Pass:
     """Reads every document once: vectors go to their file, metadata to columns, and the texts come out."""
 
-    def __init__(self, reader: SQLiteReader, cancelled: Callable[[], bool]) -> None:
+    def __init__(self, reader: Reader, cancelled: Callable[[], bool]) -> None:
         self._reader, self._cancelled = reader, cancelled
         self._positions: list[NDArray[np.int64]] = []
         self._sums: list[NDArray[np.int64]] = []

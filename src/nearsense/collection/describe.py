@@ -27,6 +27,6 @@ def describe(live: Live) -> Info:
         why=built.get("why"),
         recall=built.get("recall"),
         pending=snapshot.changes,
-        size=sum(file.stat().st_size for file in live.path.rglob("*") if file.is_file()),
+        size=sum(file.stat().st_size for file in live.store.folder.rglob("*") if file.is_file()),
         created=state.facts["created"],
     )

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from nearsense.files import write_table, write_vectors
-from nearsense.store.sqlite import SQLiteReader
+from nearsense.store import Reader
 from nearsense.types import Vectors
 
 __all__ = ["export"]
 
 
-def export(reader: SQLiteReader, path: Path, *, vectors: bool) -> int:
+def export(reader: Reader, path: Path, *, vectors: bool) -> int:
     """Write what a reader sees; see `Collection.export`."""
     if path.suffix == ".faiss":
         from nearsense.index import write_faiss
@@ -35,7 +35,7 @@ def _of_objects(path: Path) -> bool:
     return any(suffix in (".json", ".jsonl", ".ndjson") for suffix in path.suffixes)
 
 
-def _columns(reader: SQLiteReader) -> list[str]:
+def _columns(reader: Reader) -> list[str]:
     """The names of all fields: a table has the same ones in each row."""
     names: dict[str, None] = {}
     for row in _rows(reader):
@@ -43,13 +43,13 @@ def _columns(reader: SQLiteReader) -> list[str]:
     return list(names)
 
 
-def _rows(reader: SQLiteReader) -> Iterator[dict[str, Any]]:
+def _rows(reader: Reader) -> Iterator[dict[str, Any]]:
     for block in reader.blocks():
         for document in block.documents:
             yield {"id": document.id, "text": document.text, **_beside(document.metadata)}
 
 
-def _vectors(reader: SQLiteReader) -> tuple[list[str], list[str], list[dict[str, Any]], Vectors]:
+def _vectors(reader: Reader) -> tuple[list[str], list[str], list[dict[str, Any]], Vectors]:
     facts = reader.state().facts
     ids: list[str] = []
     texts: list[str] = []

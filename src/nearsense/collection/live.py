@@ -7,18 +7,15 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from nearsense.collection.background import Background, limit
 from nearsense.collection.binding import Binding, require_same_model
 from nearsense.collection.derive import GENERATIONS, Cancelled, derive
 from nearsense.collection.snapshot import Snapshot, refreshed
 from nearsense.errors import NearsenseError
-from nearsense.store import is_collection, open_store
+from nearsense.store import Reader, Writer, is_collection, open_store
 from nearsense.store.generations import DamagedGeneration
-
-if TYPE_CHECKING:
-    from nearsense.store.sqlite import SQLiteReader, SQLiteWriter
 
 __all__ = ["LARGE", "Live"]
 
@@ -89,7 +86,7 @@ class Live:
             return self.binding, facts
 
     @contextlib.contextmanager
-    def changing(self, facts: Mapping[str, Any] | None = None) -> Iterator[SQLiteWriter]:
+    def changing(self, facts: Mapping[str, Any] | None = None) -> Iterator[Writer]:
         """A change, when it is one's turn.
 
         Args:
@@ -112,7 +109,7 @@ class Live:
             self._background.ask()
 
     @contextlib.contextmanager
-    def seen(self) -> Iterator[tuple[SQLiteReader, Snapshot]]:
+    def seen(self) -> Iterator[tuple[Reader, Snapshot]]:
         """A reader and the snapshot of just what it sees."""
         while True:
             with self.store.reading() as reader:
@@ -121,13 +118,13 @@ class Live:
                     yield reader, snapshot
                     return
 
-    def seen_by(self, writer: SQLiteWriter) -> Snapshot:
+    def seen_by(self, writer: Writer) -> Snapshot:
         """The snapshot that a writer changes; nobody else writes meanwhile."""
         with self._guard:
             self._snapshot = refreshed(writer, self._snapshot, self.generations, self._distrusted)
             return self._snapshot
 
-    def _snapshot_of(self, reader: SQLiteReader) -> Snapshot | None:
+    def _snapshot_of(self, reader: Reader) -> Snapshot | None:
         """None where another thread has seen more than this reader."""
         with self._guard:
             known = self._snapshot

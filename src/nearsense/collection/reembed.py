@@ -13,7 +13,7 @@ from nearsense.collection.binding import Binding
 from nearsense.collection.checks import checked_vectors
 from nearsense.collection.live import Live
 from nearsense.errors import ModelMismatch
-from nearsense.store.sqlite import SQLiteStore, SQLiteWriter
+from nearsense.store import Store, Writer
 from nearsense.types import Reembedding
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def reembed(live: Live, binding: Binding, progress: Progress) -> Reembedding:
     with store.writing() as writer:
         state = writer.state()
         before = state.facts
-        if facts["fingerprint"] == before["fingerprint"]:
+        if _way(facts) == _way(before):
             return Reembedding(0, before["model"], facts["model"], None)
-        if before.get("next") != facts["fingerprint"]:
+        if before.get("next") != _way(facts):
             writer.drop_next()
-            writer.set_facts({"next": facts["fingerprint"]})
+            writer.set_facts({"next": _way(facts)})
     with tracked(state.documents, "documents", progress) as update:
         done = 0
         while True:
@@ -65,10 +65,10 @@ def reembed(live: Live, binding: Binding, progress: Progress) -> Reembedding:
 
 
 @contextlib.contextmanager
-def _next_is(facts: Mapping[str, Any], live: Live) -> Iterator[SQLiteWriter]:
+def _next_is(facts: Mapping[str, Any], live: Live) -> Iterator[Writer]:
     """A change, while the collection is still on its way to this model."""
     with live.store.writing() as writer:
-        if writer.state().facts.get("next") != facts["fingerprint"]:
+        if writer.state().facts.get("next") != _way(facts):
             raise ModelMismatch(
                 f"{live.path} is on its way to another model than {facts['model']}",
                 why="somebody else began to reembed it meanwhile",
@@ -77,7 +77,12 @@ def _next_is(facts: Mapping[str, Any], live: Live) -> Iterator[SQLiteWriter]:
         yield writer
 
 
-def _some_missing(store: SQLiteStore) -> tuple[list[int], list[str]] | None:
+def _way(facts: Mapping[str, Any]) -> str:
+    """What makes the vectors what they are: the model, and whether it reads long texts in windows."""
+    return f"{facts['fingerprint']}{' in windows' if facts.get('windows') else ''}"
+
+
+def _some_missing(store: Store) -> tuple[list[int], list[str]] | None:
     with store.reading() as reader:
         positions, texts = reader.without_next(BATCH)
     return (positions, texts) if positions else None

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nearsense.store.base import Block, Generation, Reader, State, Store, Writer
-
-if TYPE_CHECKING:
-    from nearsense.store.sqlite import SQLiteStore
 
 __all__ = ["Block", "Generation", "Reader", "State", "Store", "Writer", "is_collection", "open_store"]
 
 
-def open_store(
-    folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False
-) -> SQLiteStore:
+def open_store(folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False) -> Store:
     """Open a collection's store; see `SQLiteStore`."""
     from nearsense.store.sqlite import SQLiteStore
 
@@ -23,7 +17,7 @@ def open_store(
 
 
 def is_collection(folder: Path) -> bool:
-    """Whether a folder holds a collection."""
-    from nearsense.store.sqlite import DATABASE
+    """Whether a folder holds a collection, a damaged one included."""
+    from nearsense.store.sqlite import DATABASE, MARK
 
-    return (folder / DATABASE).is_file()
+    return any((folder / name).is_file() for name in (DATABASE, MARK))

@@ -100,6 +100,34 @@ class Reader(Protocol):
         """The positions that were removed after a commit."""
         ...  # pragma: no cover
 
+    def ids(self) -> list[tuple[int, str]]:
+        """(position, id) of every document, ascending; also where documents themselves cannot be read."""
+        ...  # pragma: no cover
+
+    def pending(self) -> tuple[int, int]:
+        """(changes that the derived files lack, documents that they hold)."""
+        ...  # pragma: no cover
+
+    def truncated(self) -> int:
+        """How many texts were cut at the model's limit."""
+        ...  # pragma: no cover
+
+    def truncated_at(self, positions: Sequence[int]) -> NDArray[np.bool_]:
+        """Which texts at some positions were cut; shape (n,)."""
+        ...  # pragma: no cover
+
+    def truncated_rows(self) -> NDArray[np.bool_]:
+        """Which texts were cut; shape (n,), in the order of positions."""
+        ...  # pragma: no cover
+
+    def without_next(self, limit: int) -> tuple[list[int], list[str]]:
+        """Positions and texts of some documents that have no vector of the next model yet."""
+        ...  # pragma: no cover
+
+    def old_and_new(self, limit: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Vectors of some documents under the model in use and under the next, each of shape (n, d)."""
+        ...  # pragma: no cover
+
 
 class Writer(Reader, Protocol):
     """One change: all of it is kept, or nothing."""
@@ -118,8 +146,22 @@ class Writer(Reader, Protocol):
         """Remove the documents at some positions."""
         ...  # pragma: no cover
 
-    def set_generation(self, generation: Generation) -> None:
-        """From now on these derived files are in use."""
+    def set_generation(self, generation: Generation | None) -> None:
+        """From now on these derived files are in use, or none."""
+        ...  # pragma: no cover
+
+    def insert_next(
+        self, positions: Sequence[int], vectors: NDArray[np.float32], truncated: NDArray[np.bool_]
+    ) -> None:
+        """Keep vectors of the next model beside those in use."""
+        ...  # pragma: no cover
+
+    def drop_next(self) -> None:
+        """Forget the vectors of the next model."""
+        ...  # pragma: no cover
+
+    def swap_next(self) -> None:
+        """The next model's vectors take the place of those in use; every document has one."""
         ...  # pragma: no cover
 
     def set_facts(self, facts: dict[str, Any]) -> None:
@@ -138,6 +180,18 @@ class Store(Protocol):
 
     def writing(self) -> AbstractContextManager[Writer]:
         """A change, when it is one's turn; durable when it returns."""
+        ...  # pragma: no cover
+
+    def backup(self, folder: Path) -> None:
+        """Write a consistent copy, a store of its own, into an empty folder; on the disk when it returns."""
+        ...  # pragma: no cover
+
+    def vacuum(self) -> None:
+        """Remove from the disk what was deleted."""
+        ...  # pragma: no cover
+
+    def integrity(self) -> list[str]:
+        """What is wrong with the store as such; empty where nothing is."""
         ...  # pragma: no cover
 
     def close(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from nearsense.errors import StoreError
 from nearsense.store.place import unwritable
 
 __all__ = ["one_at_a_time", "try_alone"]
@@ -76,6 +78,12 @@ def try_alone(file: Path, *, wait: bool = False) -> Iterator[bool]:
 
 
 def _opened(file: Path) -> int:
+    if not sys.platform.startswith("linux"):
+        raise StoreError(
+            f"collections need Linux, this is {sys.platform}",
+            why="writers take turns by its open-file-description locks",
+            fix="use a Linux machine, a container or WSL",
+        )
     try:
         return os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:

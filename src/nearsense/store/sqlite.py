@@ -14,7 +14,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,7 @@ from nearsense.types import Document
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DATABASE", "SQLiteReader", "SQLiteStore", "SQLiteWriter", "as_json"]
-
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+__all__ = ["DATABASE", "SQLiteReader", "SQLiteStore", "SQLiteWriter"]
 
 DATABASE, MARK, LOCK = "collection.db", "mark", "lock"
 CHUNK = 10_000
@@ -106,10 +104,9 @@ class SQLiteReader:
         """(id, position, content hash, metadata as JSON) of every document."""
         return self._db.each("SELECT id, position, hash, metadata FROM documents")
 
-    def all_positions(self) -> NDArray[np.int64]:
-        """The positions of every document, ascending."""
-        rows = self._db.rows("SELECT position FROM documents ORDER BY position")
-        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    def ids(self) -> list[tuple[int, str]]:
+        """(position, id) of every document, ascending, read from the index of ids alone."""
+        return sorted(self._db.rows("SELECT position, id FROM documents INDEXED BY sqlite_autoindex_documents_1"))
 
     def removals(self, after: int) -> list[int]:
         """The positions that were removed after a commit."""
@@ -142,6 +139,11 @@ class SQLiteReader:
         position, held = rows[0] if rows else (0, 0)
         added = "SELECT value - ? FROM state WHERE name = 'position'"
         return self._db.value(added, (position,)) + self._db.value("SELECT count(*) FROM removals"), held
+
+    def truncated_at(self, positions: Sequence[int]) -> NDArray[np.bool_]:
+        """Which texts at some positions were cut at the model's limit; shape (n,)."""
+        sql = f"SELECT position FROM vectors WHERE truncated = 1 AND position IN {_LISTED}"
+        return np.isin(positions, [row[0] for row in self._chunked(sql, positions)])
 
     def truncated_rows(self) -> NDArray[np.bool_]:
         """Which texts were cut at the model's limit; shape (n,), in the order of positions."""
@@ -200,7 +202,7 @@ class SQLiteWriter(SQLiteReader):
         metadata: Sequence[str] | None = None,
     ) -> None:
         """Add documents whose ids are free."""
-        from nearsense.text import content_hash
+        from nearsense.text import as_json, content_hash
 
         reach("rows.before")
         first = int(self._db.value("SELECT value FROM state WHERE name = 'position'"))
@@ -329,10 +331,22 @@ class SQLiteStore:
                 self._mark.write(writer.next)
             reach("mark.after")
 
-    def backup(self, file: Path) -> None:
-        """A consistent copy of the database file, while others read and write."""
+    def backup(self, folder: Path) -> None:
+        """Write a consistent copy into an empty folder, and open it, which checks it and gives it a mark.
+
+        Its derived files are left behind: they can be made from it.
+        """
         with self._database.connection() as connection:
-            connection.backup_to(file)
+            connection.backup_to(folder / DATABASE)
+        copy = SQLiteStore(folder, create=False, network=True)
+        try:
+            with copy.writing() as writer:
+                writer.set_generation(None)
+        finally:
+            copy.close()
+        for file in folder.iterdir():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
 
     def vacuum(self) -> None:
         """Rewrite the database without anything that was deleted, the log and free pages included.
@@ -417,16 +431,6 @@ class SQLiteStore:
 
     def _lost(self, why: str, otherwise: str = "") -> DamagedCollection:
         return DamagedCollection(f"{self.folder} has lost commits", why=why, fix=f"restore a backup{otherwise}")
-
-
-def as_json(metadata: Mapping[str, Any]) -> str:
-    """Metadata as the database keeps them.
-
-    Raises:
-        TypeError: They are not JSON.
-        ValueError: They hold NaN or an infinity.
-    """
-    return _encode(metadata if type(metadata) is dict else dict(metadata)) if metadata else "{}"
 
 
 def _vector_rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,10 +47,11 @@ def create(collection: str, file: str | None, role: str, kind: str | None, quiet
       nearsense index create tickets.nearsense tickets.csv
       nearsense index create notes.nearsense --model ./my-model
     """
-    from nearsense.cli.collections.opening import given, goes_on, is_collection, number, opened, say, settle, typed
+    from nearsense.cli.collections.opening import given, goes_on, number, opened, say, settle, typed
     from nearsense.errors import InputError
+    from nearsense.store import is_collection
 
-    if is_collection(collection):
+    if is_collection(Path(collection)):
         name, source = shlex.quote(collection), shlex.quote(file or "FILE")
         raise InputError(
             f"{collection} is there already",

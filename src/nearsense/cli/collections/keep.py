@@ -160,9 +160,10 @@ def reembed(collection: str, model: str, form: str | None, quiet: bool, **option
     from nearsense.cli.collections.opening import goes_on, opened, settle
     from nearsense.render import reembedding_page, show
 
+    how = {name: options.pop(name) for name in ("precision", "threads", "long")}
     with opened(collection, options) as there:
         with goes_on(there, "the same command goes on from there; until it is done the old model is in use"):
-            done = there.reembed(model, progress=not quiet)
+            done = there.reembed(model, **how, progress=not quiet)
             settle(there, quiet)
         show(reembedding_page(done), form_of(form))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -16,14 +15,7 @@ from nearsense.collection import Collection, open_collection
 from nearsense.errors import StoreError
 from nearsense.types import Document, Vectors
 
-__all__ = ["given", "goes_on", "is_collection", "number", "opened", "say", "settle", "typed"]
-
-
-def is_collection(path: str) -> bool:
-    """Whether a path is a folder that holds a collection, a damaged one included."""
-    from nearsense.store.sqlite import DATABASE, MARK
-
-    return any(os.path.isfile(os.path.join(path, name)) for name in (DATABASE, MARK))  # noqa: PTH113, PTH118
+__all__ = ["given", "goes_on", "number", "opened", "say", "settle", "typed"]
 
 
 @contextmanager
