@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nearsense.store.base import Block, Generation, Reader, State, Store, Writer
@@ -20,4 +21,5 @@ def is_collection(folder: Path) -> bool:
     """Whether a folder holds a collection, a damaged one included."""
     from nearsense.store.sqlite import DATABASE, MARK
 
-    return any((folder / name).is_file() for name in (DATABASE, MARK))
+    # Not Path.is_file, which fails in a folder that may not be read: who opens it says that better.
+    return any(os.path.isfile(folder / name) for name in (DATABASE, MARK))  # noqa: PTH113
