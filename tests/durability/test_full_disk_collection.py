@@ -1,4 +1,4 @@
-"""As test_full_disk.py, for a whole collection: adding, building, compacting and backing up on a disk that is full."""
+"""As test_full_disk.py, for a whole collection: adding, building, compacting and backing up where there is no room."""
 
 from __future__ import annotations
 
