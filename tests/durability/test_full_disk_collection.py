@@ -1,4 +1,4 @@
-"""As test_full_disk.py, for a whole collection: adding, building, compacting and backing up where there is no room."""
+"""As test_full_disk.py, for a whole collection: adding, building, compacting and backing up without room."""
 
 from __future__ import annotations
 

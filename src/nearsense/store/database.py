@@ -174,6 +174,8 @@ class Connection:
             raise _full(self._file, str(error)) from None
         except (apsw.CorruptError, apsw.NotADBError) as error:
             raise _damaged(self._file, str(error)) from None
+        except UnicodeDecodeError as error:
+            raise _damaged(self._file, f"a text is no UTF-8: {error.reason}") from None
         except apsw.IOError as error:
             raise self._io(error) from None
         except apsw.BusyError:
