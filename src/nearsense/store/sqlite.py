@@ -451,14 +451,15 @@ def _require_collection(folder: Path, create: bool) -> None:
 
 
 def _require_room(folder: Path, create: bool) -> None:
-    if (folder / DATABASE).is_file() or (folder / MARK).is_file():
-        return
     if folder.exists() and not folder.is_dir():
         raise CollectionNotFound(
             f"{folder} is a file", why="a collection is a folder", fix="choose another path for the collection"
         )
     leftovers = {LOCK, DATABASE, *(f"{DATABASE}-{each}" for each in ("journal", "wal", "shm"))}
-    if create and folder.exists() and any(each.name not in leftovers for each in folder.iterdir()):
+    strangers = folder.exists() and any(each.name not in leftovers for each in folder.iterdir())
+    if (folder / DATABASE).is_file() or (folder / MARK).is_file():  # looked at last: others may be making it now
+        return
+    if create and strangers:
         raise CollectionNotFound(
             f"{folder} holds other files, and no collection", why="they could be mixed up", fix="choose a new path"
         )
