@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 from nearsense._version import __version__
 from nearsense.compare import compare, compare_pairs, matrix
-from nearsense.encoders import Encoder, TruncationWarning, load
+from nearsense.encoders import (
+    CrossEncoder,
+    Encoder,
+    LanguageWarning,
+    RoleWarning,
+    TruncationWarning,
+    UnknownTextWarning,
+    load,
+    load_cross,
+)
 from nearsense.errors import (
     BrokenModel,
     CollectionNotFound,
@@ -52,12 +61,14 @@ if TYPE_CHECKING:
     from nearsense import metrics
     from nearsense.collection import Collection
     from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
+    from nearsense.encoders.recommend import recommend
 
 __all__ = [
     "BrokenModel",
     "Collection",
     "CollectionNotFound",
     "Comparison",
+    "CrossEncoder",
     "DamagedCollection",
     "DiskFull",
     "Document",
@@ -66,6 +77,7 @@ __all__ = [
     "Hit",
     "Info",
     "InputError",
+    "LanguageWarning",
     "Matrix",
     "MissingExtra",
     "ModelError",
@@ -75,11 +87,13 @@ __all__ = [
     "Reading",
     "Reembedding",
     "Results",
+    "RoleWarning",
     "StoreError",
     "SyncReport",
     "TextTooLong",
     "TooLargeError",
     "TruncationWarning",
+    "UnknownTextWarning",
     "UnsupportedModel",
     "Vectors",
     "Verification",
@@ -88,10 +102,12 @@ __all__ = [
     "compare",
     "compare_pairs",
     "load",
+    "load_cross",
     "matrix",
     "metrics",
     "open",
     "rank",
+    "recommend",
     "search",
     "search_many",
     "search_vectors",
@@ -102,6 +118,7 @@ _LATER = {
     "Collection": ("nearsense.collection", "Collection"),
     "metrics": ("nearsense.metrics", None),
     "open": ("nearsense.collection", "open_collection"),
+    "recommend": ("nearsense.encoders.recommend", "recommend"),
 }
 """What is imported when it is first used: together it costs as much as numpy."""
 

@@ -16,18 +16,19 @@ __all__ = ["cached"]
 def cached(encoder: Encoder) -> Encoder:
     """The encoder, with the embedding cache of the settings' cache folder before it.
 
-    One that cannot count tokens, or where the settings say `cache_mb = 0`, is given back as it is.
+    One that may cut texts and cannot count tokens is given back as it is, and so is any where the settings say
+    `cache_mb = 0`.
 
     Example:
         >>> import nearsense as ns
         >>> cached(ns.load()).encode("hello world")
         Vectors(1 x 384, all-MiniLM-L6-v2 ...)
     """
-    from nearsense.encoders.cache import CachedEncoder
+    from nearsense.encoders.cache import CachedEncoder, can_be_kept
     from nearsense.settings import load_settings
 
     settings = load_settings()
-    if not settings.cache_mb or not hasattr(encoder, "count_tokens") or isinstance(encoder, CachedEncoder):
+    if not settings.cache_mb or not can_be_kept(encoder) or isinstance(encoder, CachedEncoder):
         return encoder
     return CachedEncoder(encoder, _cache(settings.cache_dir / "embeddings.db", settings.cache_mb * 1_000_000))
 

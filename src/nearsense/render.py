@@ -10,9 +10,9 @@ import json
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nearsense.types import (
     Comparison,
@@ -28,13 +28,18 @@ from nearsense.types import (
     Verification,
 )
 
+if TYPE_CHECKING:
+    from nearsense.explain import Explanation, Side, Word
+
 __all__ = [
     "Form",
     "Page",
     "comparison_page",
+    "explanation_page",
     "hits_page",
     "info_page",
     "matrix_page",
+    "printable",
     "reembedding_page",
     "show",
     "sync_page",
@@ -101,12 +106,14 @@ def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
 
 def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
     """Hits of one query or of many; `asked` is what the query is called in JSON."""
+    reranked = any(hit.retrieval_score is not None for hits in found for hit in hits)
+    scores = ("score>", "retrieval>") if reranked else ("score>",)
     pages = [
         Page(
             document={asked: hits.query, "hits": hits.to_dicts(), **hits.origin.to_dict()},
             records=[{asked: hits.query, **hit.to_dict(), **_made_by(hits.origin)} for hit in hits],
-            columns=("#>", "score>", "id", "text"),
-            cells=[(str(hit.rank), f"{hit.score:.4f}", hit.id, hit.text or "") for hit in hits],
+            columns=("#>", *scores, "id", "text"),
+            cells=[(str(hit.rank), *_scores(hit)[: len(scores)], hit.id, hit.text or "") for hit in hits],
             title=hits.query or "",
         )
         for hits in found
@@ -117,7 +124,7 @@ def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
         columns=(),
         cells=(),
         groups=pages,
-        note=_note(found[0].origin) if found else "",
+        note=_note(found[0].origin) + (_retrieval(found[0].origin) if reranked else "") if found else "",
     )
 
 
@@ -132,6 +139,38 @@ def matrix_page(matrix: Matrix) -> Page:
         cells=[(name, label, *(f"{score:.2f}" for score in scores)) for name, label, scores in rows],
         note=_note(matrix.origin),
     )
+
+
+def explanation_page(explanation: Explanation) -> Page:
+    """The words of two texts, what they contribute, and which is nearest in the other."""
+    sides = explanation.sides
+    pages = [
+        Page(
+            document=None,
+            records=[_word_record(side, word) for word in side.words],
+            columns=("contribution>", "word", "nearest", "similarity>"),
+            cells=[
+                (f"{word.contribution:+.4f}", word.text, side.partner(word), f"{word.similarity:.2f}")
+                for word in side.words
+            ],
+            title=f"{side.name}: {explanation.score:.4f}, the words of {side.name}",
+        )
+        for side in sides
+    ]
+    remarks = [f"{side.name}: {remark}." for side in sides for remark in side.remarks]
+    return Page(
+        document=explanation.to_dict(),
+        records=[record for page in pages for record in page.records],
+        columns=(),
+        cells=(),
+        groups=pages,
+        note=" ".join([*remarks, explanation.note]),
+    )
+
+
+def _word_record(side: Side, word: Word) -> dict[str, Any]:
+    """A word as one flat record."""
+    return {"of": side.name, **asdict(word), "partner": side.partner(word)}
 
 
 def sync_page(report: SyncReport) -> Page:
@@ -186,8 +225,14 @@ def reembedding_page(done: Reembedding) -> Page:
     )
 
 
-def _made_by(origin: Origin) -> dict[str, str]:
-    return {"model": origin.model, "metric": origin.metric.value}
+def _made_by(origin: Origin) -> dict[str, Any]:
+    known = origin.to_dict()
+    names = ("model", "metric", "retrieved_by", "retrieval_metric")
+    return {name: known[name] for name in names if name in known}
+
+
+def _scores(hit: Hit) -> tuple[str, str]:
+    return f"{hit.score:.4f}", "" if hit.retrieval_score is None else f"{hit.retrieval_score:.4f}"
 
 
 def _note(origin: Origin) -> str:
@@ -195,11 +240,25 @@ def _note(origin: Origin) -> str:
     return _NOTES.get(origin.metric, _UNCALIBRATED).format(model=origin.model)
 
 
+def _retrieval(origin: Origin) -> str:
+    """What the score of the first stage is."""
+    measure = origin.retrieval_metric
+    name = _FOUND_BY.get(measure, measure.value + " by {model}") if measure else "what the search gave"
+    return f" Retrieval: {name.format(model=origin.retrieved_by)}."
+
+
 _UNCALIBRATED = "Cosine similarity by {model}; scores and readings are uncalibrated."
 _NOTES: dict[Metric | Ranking, str] = {
     Ranking.BM25: "BM25: how strongly a text shares the query's words; not between 0 and 1.",
     Ranking.FUSED: "Reciprocal rank fusion of BM25 and cosine similarity by {model}: places, no similarity; "
     "at most 2/61 = 0.0328.",
+    Ranking.CROSS: "Score: the cross-encoder {model}; it orders the texts of one query, and compares with "
+    "no other model.",
+}
+_FOUND_BY: dict[Metric | Ranking, str] = {
+    Metric.COSINE: "cosine similarity by {model}",
+    Ranking.BM25: "BM25",
+    Ranking.FUSED: "reciprocal rank fusion of BM25 and cosine similarity by {model}",
 }
 
 
@@ -232,7 +291,7 @@ def _write_table(page: Page, out: TextIO) -> None:
     console = Console(file=out, highlight=False)
     for each in page.groups or (page,):
         if each.title:
-            console.print(_printable(each.title), style="bold", markup=False)
+            console.print(printable(each.title), style="bold", markup=False)
         if each.cells:
             _print_table(console, each)
         elif each.columns:
@@ -265,13 +324,13 @@ def _print_table(console: Any, page: Page) -> None:
             overflow="fold",
         )
     for row in page.cells:
-        table.add_row(*(Text(_printable(row[place])) for place in shown))
+        table.add_row(*(Text(printable(row[place])) for place in shown))
     console.print(table)
     if len(shown) < len(widths):
         console.print(f"{len(widths) - len(shown):,} more columns: --csv or --json shows all", style="dim")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """A text on one line, without characters that steer a terminal or the direction of writing."""
     shown = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
     return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in BIDI else c for c in shown)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from nearsense._progress import Progress
-from nearsense.encoders import Encoder, resolve
+from nearsense.encoders import CrossEncoder, Encoder, resolve
 from nearsense.errors import InputError
+from nearsense.reranking import CANDIDATES, staged
 from nearsense.text import as_documents, as_texts, require_content
 from nearsense.types import Document, Hit, Metric, Origin, Results, Vectors
 
@@ -19,6 +20,8 @@ def search(
     k: int = 10,
     *,
     encoder: Encoder | str | None = None,
+    rerank: CrossEncoder | str | None = None,
+    candidates: int = CANDIDATES,
     progress: Progress = False,
 ) -> Results[Hit]:
     """The k texts of a corpus that are nearest in sense to a query.
@@ -28,6 +31,8 @@ def search(
         corpus: Strings or Documents.
         k: How many hits at most; at least 1.
         encoder: An Encoder or a model's name; the default model without it.
+        rerank: A CrossEncoder or a model's name: it reads the candidates beside the query and puts them in order.
+        candidates: How many hits it is given; only with `rerank`.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
@@ -35,6 +40,7 @@ def search(
 
     Raises:
         InputError: A text is empty or cannot be encoded, ids repeat, or k is below 1.
+        ModelNotFound: A model is neither here nor to be had; nothing was encoded then.
 
     Example:
         >>> import nearsense as ns
@@ -42,7 +48,9 @@ def search(
         >>> ns.search("I forgot my login", corpus, k=1)[0].text
         'Reset your password here.'
     """
-    return search_many([query], corpus, k, encoder=encoder, progress=progress)[0]
+    return search_many(
+        [query], corpus, k, encoder=encoder, rerank=rerank, candidates=candidates, progress=progress
+    )[0]
 
 
 def search_many(
@@ -51,6 +59,8 @@ def search_many(
     k: int = 10,
     *,
     encoder: Encoder | str | None = None,
+    rerank: CrossEncoder | str | None = None,
+    candidates: int = CANDIDATES,
     progress: Progress = False,
 ) -> list[Results[Hit]]:
     """The k nearest texts for each of many queries; the corpus is encoded once.
@@ -60,6 +70,8 @@ def search_many(
         corpus: Strings or Documents.
         k: How many hits at most; at least 1.
         encoder: An Encoder or a model's name; the default model without it.
+        rerank: A CrossEncoder or a model's name: it reads the candidates beside the query and puts them in order.
+        candidates: How many hits it is given; only with `rerank`.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
@@ -67,6 +79,7 @@ def search_many(
 
     Raises:
         InputError: A text is empty or cannot be encoded, ids repeat, or k is below 1.
+        ModelNotFound: A model is neither here nor to be had; nothing was encoded then.
 
     Example:
         >>> import nearsense as ns
@@ -75,9 +88,10 @@ def search_many(
         ['a cat', 'a dog']
     """
     queries, documents = _asked(queries, k), as_documents(corpus)
-    encoder = resolve(encoder)
+    stages, encoder = staged(rerank, k, candidates), resolve(encoder)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
-    return search_vectors(queries, vectors, documents=documents, k=k, encoder=encoder)
+    found = search_vectors(queries, vectors, documents=documents, k=stages.depth, encoder=encoder)
+    return stages.finish(found, progress)
 
 
 def search_vectors(

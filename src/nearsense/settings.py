@@ -30,6 +30,9 @@ class Settings:
         long: What happens to texts that exceed the model's limit.
         cache_dir: Compiled models, file hashes and known vectors; safe to delete at any time.
         cache_mb: How many megabytes of vectors to keep there, so that no text is encoded twice; 0 is none.
+        offline: Never ask the network for a model that is not here.
+        device: Where models run: "cpu", or for sentence-transformers' engine "cuda", "cuda:1", "mps", "xpu".
+        language_check: Say once where texts look like a language that the model was not made for.
     """
 
     model: str = "all-MiniLM-L6-v2"
@@ -38,6 +41,9 @@ class Settings:
     long: Long = Long.WARN
     cache_dir: Path = field(default_factory=lambda: _folder("XDG_CACHE_HOME", ".cache"))
     cache_mb: int = 1024
+    offline: bool = False
+    device: str = "cpu"
+    language_check: bool = True
 
 
 def load_settings(
@@ -111,6 +117,25 @@ def _model(value: Any, *, name: str) -> str:
     return str(value)
 
 
+def _flag(value: Any, *, name: str) -> bool:
+    word = str(value).lower()
+    if word not in _FLAGS:
+        raise InputError(f"{name}={value!r} is neither yes nor no", fix=f"for example {name} = true")
+    return _FLAGS[word]
+
+
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+def _device(value: Any, *, name: str) -> str:
+    kind, _, number = str(value).partition(":")
+    if kind not in _DEVICES or (number and not number.isdecimal()):
+        raise InputError(f"{name}={value!r} is not known", fix=f"use one of: {', '.join(_DEVICES)}, or cuda:1")
+    return str(value)
+
+
 _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "model": lambda value, name: _model(value, name=name),
     "precision": lambda value, name: parse(Precision, str(value), name=name),
@@ -118,6 +143,9 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "long": lambda value, name: parse(Long, str(value), name=name),
     "cache_dir": lambda value, name: _path(value, name=name),
     "cache_mb": lambda value, name: _count(value, name=name),
+    "offline": lambda value, name: _flag(value, name=name),
+    "device": lambda value, name: _device(value, name=name),
+    "language_check": lambda value, name: _flag(value, name=name),
 }
 
 

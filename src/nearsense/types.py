@@ -69,6 +69,7 @@ class Ranking(StrEnum):
 
     BM25 = "bm25"
     FUSED = "reciprocal rank fusion"
+    CROSS = "cross-encoder"
 
 
 class Precision(StrEnum):
@@ -170,21 +171,21 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What produced a result."""
+    """What produced a result; of hits that a cross-encoder put in order also what had found them, and how."""
 
     model: str
     fingerprint: str
     metric: Metric | Ranking = Metric.COSINE
     version: str = __version__
+    retrieved_by: str | None = None
+    retrieval_metric: Metric | Ranking | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "model": self.model,
-            "fingerprint": self.fingerprint,
-            "metric": self.metric.value,
-            "version": self.version,
-        }
+        """As JSON values; what found the hits is part of it where the metric is "cross-encoder"."""
+        known = {name: getattr(self, name) for name in ("model", "fingerprint", "metric", "version")}
+        if self.metric is Ranking.CROSS:
+            known |= {"retrieved_by": self.retrieved_by, "retrieval_metric": self.retrieval_metric}
+        return {name: value.value if isinstance(value, StrEnum) else value for name, value in known.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -318,10 +319,11 @@ class Hit:
     Args:
         rank: From 1, best first.
         id: The document's id; for a list of plain strings its position from 0.
-        score: Similarity to the query; higher is closer.
+        score: Similarity to the query, or what a cross-encoder gave; higher is closer.
         probability: That it means the same, in [0, 1]; None until a calibration is known.
         text: The document's text; None where only its vector is known.
         metadata: The document's further fields.
+        retrieval_score: What the search gave, where a cross-encoder gave `score`.
     """
 
     rank: int
@@ -330,6 +332,7 @@ class Hit:
     probability: float | None
     text: str | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    retrieval_score: float | None = None
 
     def __str__(self) -> str:
         return f"{self.rank:>3}  {self.score:.4f}  {self.id if self.text is None else self.text}"
@@ -340,6 +343,7 @@ class Hit:
             "rank": self.rank,
             "id": self.id,
             "score": self.score,
+            "retrieval_score": self.retrieval_score,
             "probability": self.probability,
             "text": self.text,
             "metadata": dict(self.metadata),

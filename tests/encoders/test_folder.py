@@ -26,12 +26,12 @@ def test_the_default_model_is_found_in_its_package_without_running_its_code():
 def test_three_files_hold_three_limits_and_the_right_one_wins():
     folder = find("sentence-transformers/all-MiniLM-L6-v2")
     truncation = json.loads(folder.tokenizer.read_text())["truncation"]["max_length"]
-    assert (folder.max_tokens, truncation, folder.config["max_position_embeddings"]) == (256, 128, 512)
+    assert (folder.limit, truncation, folder.config["max_position_embeddings"]) == (256, 128, 512)
 
 
 def test_a_path_is_a_model_named_after_its_folder(tmp_path):
     folder = find(str(tiny_bert(tmp_path / "mine")))
-    assert (folder.name, folder.max_tokens, folder.pooling) == ("mine", 48, Pooling.MEAN)
+    assert (folder.name, folder.limit, folder.pooling) == ("mine", 48, (Pooling.MEAN,))
 
 
 def test_the_cache_of_the_hub_is_searched(tmp_path, monkeypatch):
@@ -58,7 +58,7 @@ def test_the_pooling_is_read_from_the_folder(tmp_path, key, pooling):
     (folder / "1_Pooling" / "config.json").write_text(
         json.dumps({"pooling_mode_mean_tokens": False, f"pooling_mode_{key}": True})
     )
-    assert find(str(folder)).pooling is pooling
+    assert find(str(folder)).pooling == (pooling,)
 
 
 def broken(folder, how):
@@ -84,7 +84,7 @@ def broken(folder, how):
     elif how == "unknown architecture":
         (folder / "config.json").write_text(json.dumps(config | {"model_type": "mamba"}))
     elif how == "unknown activation":
-        (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "swish"}))
+        (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "nonsense"}))
     elif how == "more layers than weights":
         (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 9}))
     elif how == "another width":
@@ -100,7 +100,9 @@ def broken(folder, how):
     elif how == "unknown module":
         (folder / "modules.json").write_text('[{"type": "evil.module.Code", "path": ""}]')
     elif how == "path out of the folder":
-        (folder / "modules.json").write_text('[{"type": "x.Pooling", "path": "../../etc"}]')
+        (folder / "modules.json").write_text(
+            '[{"type": "sentence_transformers.models.Pooling", "path": "../../etc"}]'
+        )
     elif how == "tokenizer of another model":
         tiny = json.loads((folder / "tokenizer.json").read_text())
         tiny["model"]["vocab"] |= {f"more{i}": 200 + i for i in range(500)}
@@ -120,11 +122,11 @@ def broken(folder, how):
         ("header of 2 GB", ns.BrokenModel, "cannot be read"),
         ("pickled weights only", ns.UnsupportedModel, "pickle"),
         ("unknown architecture", ns.UnsupportedModel, "'mamba'"),
-        ("unknown activation", ns.UnsupportedModel, "'swish'"),
+        ("unknown activation", ns.UnsupportedModel, "'nonsense'"),
         ("more layers than weights", ns.BrokenModel, "encoder.layer.8"),
         ("another width", ns.BrokenModel, "promises"),
         ("a size is missing", ns.BrokenModel, "hidden_size=None"),
-        ("unknown module", ns.UnsupportedModel, "'Code'"),
+        ("unknown module", ns.UnsupportedModel, "'evil.module.Code'"),
         ("path out of the folder", ns.BrokenModel, "outside"),
         ("tokenizer of another model", ns.BrokenModel, "different models"),
     ],
@@ -203,7 +205,7 @@ def test_weights_that_are_not_the_published_ones_are_refused_under_the_published
     (root / "refs").mkdir()
     (root / "refs" / "main").write_text("abc")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    monkeypatch.setattr("nearsense.encoders.folder._package_folder", lambda card: None)
+    monkeypatch.setattr("nearsense.encoders.places._package_folder", lambda card: None)
     monkeypatch.setenv("NEARSENSE_THREADS", "1")  # another encoder than the one that is loaded already
     with pytest.raises(ns.BrokenModel, match="not the published file"):
         ns.load("all-MiniLM-L6-v2")
@@ -227,7 +229,8 @@ def test_a_wrong_hash_that_was_remembered_does_not_condemn_the_model(tmp_path):
     from nearsense.encoders.hashes import FileHashes
 
     folder, hashes = find("all-MiniLM-L6-v2"), FileHashes(tmp_path)
-    folder.verified_hashes(hashes)
+    files = (*folder.weights, folder.tokenizer)
+    folder.verified_hashes(files, hashes)
     remembered = json.loads((tmp_path / "file-hashes.json").read_text())
     (tmp_path / "file-hashes.json").write_text(json.dumps(dict.fromkeys(remembered, "0" * 64)))
-    assert folder.verified_hashes(hashes) == dict(folder.card.sha256)
+    assert folder.verified_hashes(files, hashes) == dict(folder.card.sha256)

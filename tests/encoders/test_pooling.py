@@ -14,6 +14,8 @@ DEFINITIONS = {
     Pooling.MAX: lambda tokens: tokens.max(axis=0),
     Pooling.CLS: lambda tokens: tokens[0],
     Pooling.LAST: lambda tokens: tokens[-1],
+    Pooling.MEAN_SQRT: lambda tokens: tokens.sum(axis=0) / len(tokens) ** 0.5,
+    Pooling.WEIGHTED_MEAN: lambda tokens: np.average(tokens, axis=0, weights=np.arange(len(tokens)) + 1),
 }
 
 
@@ -26,4 +28,4 @@ def test_each_text_is_pooled_from_its_own_tokens_only(pooling, layout, padded_en
         np.random.default_rng(1).normal(size=(begins[-1] + lengths[-1] + 5 * padded_end, 7)).astype(np.float32)
     )
     expected = [DEFINITIONS[pooling](tokens[b : b + n]) for b, n in zip(begins, lengths, strict=True)]
-    np.testing.assert_allclose(pool(pooling, tokens, begins, lengths), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(pool([pooling], tokens, begins, lengths), expected, rtol=1e-5, atol=1e-6)

@@ -9,6 +9,7 @@ import nearsense as ns
 from nearsense.encoders.folder import find
 from samples import awkward_texts
 
+pytestmark = pytest.mark.filterwarnings("ignore::nearsense.UnknownTextWarning")
 sentence_transformers = pytest.importorskip("sentence_transformers", reason="needs the extra 'test' (with torch)")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -16,7 +16,11 @@ from nearsense.cli.options import (
     model_options,
     output_options,
     search_options,
+    second_stage,
 )
+
+if TYPE_CHECKING:
+    from nearsense.types import Hit, Results
 
 __all__ = ["COMMANDS"]
 
@@ -42,6 +46,7 @@ def search(file: str, query: tuple[str, ...], form: str | None, **options: Any) 
       nearsense search tickets.csv "my screen freezes"
       nearsense search tickets.csv --text body --id ticket -k 3 "late parcel" "refund" --json
       nearsense search tickets.nearsense "my screen freezes" --where status=open
+      nearsense search tickets.csv "late parcel" --rerank ms-marco-MiniLM-L6-v2
       zcat notes.txt.gz | nearsense search - "train a network"
     """
     from nearsense.cli.collections.ask import found_in
@@ -85,15 +90,14 @@ def _require_file_options(file: str, options: dict[str, Any]) -> None:
         )
 
 
-def _found(file: str, queries: tuple[str, ...], options: dict[str, Any]) -> list[Any]:
+def _found(file: str, queries: tuple[str, ...], options: dict[str, Any]) -> list[Results[Hit]]:
     """The hits in a file."""
     from nearsense.cli.corpus import corpus_of
+    from nearsense.reranking import staged
     from nearsense.search import search_vectors
-    from nearsense.types import Results
 
-    load, k, least = encoder_of(options), options["k"], options["min_score"]
-    corpus = corpus_of(file, options, load, options["quiet"])
-    found = search_vectors(queries, corpus.vectors, documents=corpus.documents, k=k, encoder=load())
-    if least is None:
-        return found
-    return [Results((hit for hit in hits if hit.score >= least), hits.origin, hits.query) for hits in found]
+    second, load, quiet = second_stage(options), encoder_of(options), options["quiet"]
+    stages = staged(second.pop("rerank", None), options["k"], min_score=options["min_score"], **second)
+    corpus = corpus_of(file, options, load, quiet)
+    found = search_vectors(queries, corpus.vectors, documents=corpus.documents, k=stages.depth, encoder=load())
+    return stages.finish(found, progress=not quiet)

@@ -27,6 +27,7 @@ __all__ = [
     "read",
     "running_options",
     "search_options",
+    "second_stage",
     "source_options",
 ]
 
@@ -134,6 +135,17 @@ search_options = _all(
         help="By meaning, by words, or by both.",
     ),
     click.option("--exact", is_flag=True, help="Compare with every vector instead of asking the index."),
+    click.option(
+        "--rerank",
+        metavar="NAME",
+        help="A cross-encoder's name or folder: it reads the best hits beside the query and puts them in order.",
+    ),
+    click.option(
+        "--candidates",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="How many hits --rerank puts in order.  [default: 100]",
+    ),
     network_option,
 )
 """What is asked of a collection."""
@@ -149,6 +161,26 @@ def encoder_of(options: dict[str, Any]) -> Callable[[], Encoder]:
         return load(model, **chosen)
 
     return load
+
+
+def second_stage(options: dict[str, Any]) -> dict[str, Any]:
+    """Take `--rerank` and `--candidates` out of `options`: the arguments of a search, its cross-encoder loaded.
+
+    It runs by those options of `running_options` that suit it: pairs are never read in chunks.
+
+    Raises:
+        UsageError: `--candidates` was given alone.
+    """
+    name, candidates = options.pop("rerank"), options.pop("candidates")
+    if name is None:
+        if candidates is not None:
+            raise click.UsageError("--candidates is how many hits --rerank puts in order: give --rerank NAME too")
+        return {}
+    from nearsense.encoders import load_cross
+
+    long = Long.WARN.value if options["long"] == Long.CHUNK else options["long"]
+    cross = load_cross(name, precision=options["precision"], threads=options["threads"], long=long)
+    return {"rerank": cross} if candidates is None else {"rerank": cross, "candidates": candidates}
 
 
 def form_of(form: str | None) -> Form | None:

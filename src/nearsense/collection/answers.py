@@ -15,7 +15,7 @@ from nearsense.errors import InputError
 from nearsense.metrics.rows import from_one
 from nearsense.types import Document, Hit, Metric, Mode, Origin, Ranking, Results, Vectors
 
-__all__ = ["answers", "filtered"]
+__all__ = ["answers", "as_score", "filtered"]
 
 _SCORED: dict[Mode, Metric | Ranking] = {
     Mode.DENSE: Metric.COSINE,
@@ -36,7 +36,7 @@ def answers(
     exact: bool,
 ) -> list[Results[Hit]]:
     """The hits of each query; see `Collection.search`."""
-    k, min_score = from_one(k, "k"), _number(min_score)
+    k, min_score = from_one(k, "k"), as_score(min_score)
     with live.seen() as (reader, snapshot):
         facts = snapshot.state.facts
         if vectors is not None:
@@ -65,7 +65,12 @@ def filtered(where: filters.Where, snapshot: Snapshot) -> filters.Filter | None:
     return parsed
 
 
-def _number(score: float | None) -> float | None:
+def as_score(score: float | None) -> float | None:
+    """What hits have to score: a number, or None.
+
+    Raises:
+        InputError: It is none.
+    """
     if score is None or (isinstance(score, (int, float)) and score == score):
         return score
     raise InputError(f"min_score={score!r} is no number", fix="min_score=0.5, say")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense._progress import Progress, tracked
-from nearsense.collection.answers import answers, filtered
+from nearsense.collection.answers import answers, as_score, filtered
 from nearsense.collection.binding import Binding
 from nearsense.collection.checks import Checked, checked_documents, checked_ids, checked_vectors
 from nearsense.collection.derive import derive
@@ -26,6 +26,7 @@ from nearsense.collection.describe import describe
 from nearsense.collection.live import Live
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.metrics.rows import from_one
+from nearsense.reranking import CANDIDATES, staged
 from nearsense.types import (
     Document,
     Hit,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from nearsense.encoders import Encoder
+    from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.filters import Where
     from nearsense.store import Reader
     from nearsense.types import Reembedding
@@ -224,6 +225,8 @@ class Collection:
         min_score: float | None = None,
         mode: str = Mode.DENSE,
         exact: bool = False,
+        rerank: CrossEncoder | str | None = None,
+        candidates: int = CANDIDATES,
     ) -> Results[Hit]:
         """The k documents that answer a query best.
 
@@ -232,10 +235,13 @@ class Collection:
             k: How many hits at most; at least 1.
             where: Only documents whose metadata fit: `{"lang": "en", "year": {">=": 2020}}`. Where k fit, k are
                 found.
-            min_score: Leave out hits that score less.
+            min_score: Leave out hits that score less in the end: with `rerank`, by the cross-encoder's score.
             mode: "dense" by meaning (scores are cosine similarities), "lexical" by words (BM25), "hybrid" by both
                 (reciprocal rank fusion; scores are at most 2/61).
             exact: Compare with every vector instead of asking the index.
+            rerank: A CrossEncoder or a model's name: it reads the candidates beside the query and puts them in
+                order. Hits then have its score, and what the search gave them as `retrieval_score`.
+            candidates: How many hits it is given; k where that is more. Only with `rerank`.
 
         Returns:
             Hits, best first.
@@ -243,8 +249,18 @@ class Collection:
         Raises:
             InputError: The query is empty, k is below 1, the filter is not well formed or names an unknown field.
             ModelMismatch: The model at hand is not the one that made the vectors.
+            ModelNotFound: The cross-encoder is neither here nor to be had; nothing was searched then.
         """
-        return self.search_many([query], k, where=where, min_score=min_score, mode=mode, exact=exact)[0]
+        return self.search_many(
+            [query],
+            k,
+            where=where,
+            min_score=min_score,
+            mode=mode,
+            exact=exact,
+            rerank=rerank,
+            candidates=candidates,
+        )[0]
 
     def search_many(
         self,
@@ -255,6 +271,8 @@ class Collection:
         min_score: float | None = None,
         mode: str = Mode.DENSE,
         exact: bool = False,
+        rerank: CrossEncoder | str | None = None,
+        candidates: int = CANDIDATES,
         progress: Progress = False,
     ) -> list[Results[Hit]]:
         """The k best documents for each of many queries: one list each, in their order. See `search`."""
@@ -262,23 +280,32 @@ class Collection:
 
         texts, chosen = as_texts(queries, "query"), parse(Mode, mode, name="mode")
         require_content(texts, "query")
+        stages = staged(rerank, k, candidates, as_score(min_score))
 
         def asked(vectors: Vectors | None) -> list[Results[Hit]]:
             return self._live.healed(
                 lambda: answers(
-                    self._live, texts, vectors, k, where=where, min_score=min_score, mode=chosen, exact=exact
+                    self._live,
+                    texts,
+                    vectors,
+                    stages.depth,
+                    where=where,
+                    min_score=stages.floor,
+                    mode=chosen,
+                    exact=exact,
                 )
             )
 
         if chosen is Mode.LEXICAL or not texts:
-            return asked(None)
+            return stages.finish(asked(None), progress)
         binding, _ = self._live.bound()
         try:
-            return asked(binding.encode(texts, role="query", progress=progress))
+            found = asked(binding.encode(texts, role="query", progress=progress))
         except ModelMismatch:
             if binding is self._live.binding:
                 raise
-            return asked(self._live.bound()[0].encode(texts, role="query"))  # it went over to another meanwhile
+            found = asked(self._live.bound()[0].encode(texts, role="query"))  # it went over to another meanwhile
+        return stages.finish(found, progress)
 
     def search_vectors(
         self,

@@ -1,61 +1,148 @@
-"""Text to vectors. `load` is the one place that picks an engine."""
+"""Text to vectors, and pairs of texts to scores. `load` and `load_cross` are the places that pick an engine."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
-from nearsense.encoders.base import Encoder, TruncationWarning
-from nearsense.errors import BrokenModel, InputError
+from nearsense.encoders.base import (
+    CrossEncoder,
+    Encoder,
+    LanguageWarning,
+    RoleWarning,
+    TruncationWarning,
+    UnknownTextWarning,
+    symmetric_role,
+)
+from nearsense.errors import InputError
+from nearsense.types import Long
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nearsense.encoders.batch import TokenEncoder
+    from nearsense.encoders.cross import PairEncoder
     from nearsense.settings import Settings
 
-__all__ = ["Encoder", "TruncationWarning", "load", "resolve"]
+__all__ = [
+    "CrossEncoder",
+    "Encoder",
+    "LanguageWarning",
+    "RoleWarning",
+    "TruncationWarning",
+    "UnknownTextWarning",
+    "load",
+    "load_cross",
+    "resolve",
+    "resolve_cross",
+    "symmetric_role",
+]
+
+REMOTE = "openai:"
+"""What names of models begin with that a server runs."""
 
 
 def load(
     name: str | None = None,
     *,
+    dimensions: int | None = None,
     precision: str | None = None,
     threads: int | None = None,
     long: str | None = None,
+    device: str | None = None,
+    offline: bool | None = None,
+    language_check: bool | None = None,
     cache_dir: str | Path | None = None,
 ) -> TokenEncoder:
-    """Load a model by its name or folder. Offline: nothing is downloaded.
+    """Load a model by its name or folder. What is not here is downloaded once, unless that is forbidden.
 
     Args:
-        name: A name of the catalogue, `"org/name"` of the hub's cache, or a folder's path. The default is
+        name: A name of the catalogue (`nearsense models`), `"org/name"` or `"org/name@revision"` of the hub, a
+            folder's path, or `"openai:MODEL"` for a server that speaks OpenAI's `/v1/embeddings`. The default is
             all-MiniLM-L6-v2.
+        dimensions: Keep only the first so many numbers of a vector, for models that were trained for it.
         precision: `"auto"` (bf16 where the processor has it natively, else f32), `"f32"` or `"bf16"`.
         threads: Cores to use; 0 is all.
         long: What `encode` does with texts beyond the model's limit, where a call does not say.
+        device: `"cpu"`; anything else (`"cuda"`, `"cuda:1"`, `"mps"`) needs the extra `torch`.
+        offline: Never ask the network for a model that is not here.
+        language_check: Say once where texts look like a language that the model was not made for.
         cache_dir: Where compiled models are kept; safe to delete.
 
     Returns:
         An Encoder; loading it twice with the same options gives the same one.
 
     Raises:
-        ModelNotFound: It is not here; the message says where was looked and how to get it.
+        ModelNotFound: It is neither here nor to be had; the message says where was looked and how to get it.
         BrokenModel: Its folder is not in order.
         UnsupportedModel: Its folder needs something that nearsense does not have.
-        InputError: An option is not known.
+        InputError: An option is not known, or the model cannot do what was asked.
 
     Example:
         >>> load("all-MiniLM-L6-v2").dimension
         384
     """
-    from dataclasses import replace
-
-    from nearsense.settings import load_settings
-    from nearsense.types import Long
-
-    settings = load_settings(model=name, precision=precision, threads=threads, long=long, cache_dir=cache_dir)
-    encoder = _load(replace(settings, long=Long.WARN))
+    settings = _settings(
+        model=name,
+        precision=precision,
+        threads=threads,
+        long=long,
+        device=device,
+        offline=offline,
+        language_check=language_check,
+        cache_dir=cache_dir,
+    )
+    encoder = _load(replace(settings, long=Long.WARN), dimensions)
     return encoder if settings.long is Long.WARN else encoder.with_long(settings.long)
+
+
+def load_cross(
+    name: str,
+    *,
+    precision: str | None = None,
+    threads: int | None = None,
+    long: str | None = None,
+    device: str | None = None,
+    offline: bool | None = None,
+    cache_dir: str | Path | None = None,
+) -> PairEncoder:
+    """Load a cross-encoder: a model that reads two texts together and scores how well they go together.
+
+    Args:
+        name: A name of the catalogue (`nearsense models --kind cross-encoder`), `"org/name"` of the hub, or a
+            folder's path.
+        precision: As for `load`.
+        threads: As for `load`.
+        long: What `score` does with pairs beyond the model's limit: `"warn"`, `"error"` or `"head"`.
+        device: As for `load`.
+        offline: As for `load`.
+        cache_dir: As for `load`.
+
+    Returns:
+        A CrossEncoder; loading it twice with the same options gives the same one.
+
+    Raises:
+        ModelNotFound: It is neither here nor to be had; the message says how to get it.
+        BrokenModel: Its folder is not in order.
+        UnsupportedModel: It is no cross-encoder, or gives several numbers a pair.
+
+    Example:
+        >>> cross = load_cross("cross-encoder/ms-marco-MiniLM-L6-v2")        # doctest: +SKIP
+        >>> cross.score([("capital of France", "Paris is the capital.")])    # doctest: +SKIP
+        array([9.1], dtype=float32)
+    """
+    settings = _settings(
+        model=name,
+        precision=precision,
+        threads=threads,
+        long=long,
+        device=device,
+        offline=offline,
+        cache_dir=cache_dir,
+    )
+    cross = _load_cross(replace(settings, long=Long.WARN))
+    return cross if settings.long is Long.WARN else cross.with_long(settings.long)
 
 
 def resolve(encoder: Encoder | str | None) -> Encoder:
@@ -70,43 +157,37 @@ def resolve(encoder: Encoder | str | None) -> Encoder:
     return encoder
 
 
-@functools.lru_cache(maxsize=8)
-def _load(settings: Settings) -> TokenEncoder:
-    from nearsense.encoders import transformer
-    from nearsense.encoders.batch import TokenEncoder
-    from nearsense.encoders.folder import find
-    from nearsense.encoders.hashes import FileHashes
-    from nearsense.encoders.openvino import Runner
-    from nearsense.encoders.tokenizer import Tokenizer
-    from nearsense.encoders.weights import Weights
-
-    folder = find(settings.model)
-    weights = Weights(folder.weights)
-    tokenizer = Tokenizer(folder.tokenizer)
-    if not 0 < tokenizer.specials < folder.max_tokens:
-        raise BrokenModel(
-            f"{folder.path}: at most {folder.max_tokens} tokens, {tokenizer.specials} of them special",
-            why="the tokenizer has to put special tokens around a text, and leave room for the text",
-            fix="check max_seq_length in sentence_bert_config.json, or get the model's folder anew",
+def resolve_cross(cross: CrossEncoder | str) -> CrossEncoder:
+    """What verbs take as `cross=` or `rerank=`: a CrossEncoder or its name."""
+    if isinstance(cross, str):
+        return load_cross(cross)
+    if not hasattr(cross, "score"):
+        raise InputError(
+            f"cross={cross!r} is no CrossEncoder",
+            fix='give a model\'s name or folder as a string, or ns.load_cross("...")',
         )
-    dimension = transformer.check(folder.config, weights, tokenizer.vocabulary, str(folder.path))
-    hashes = folder.verified_hashes(FileHashes(settings.cache_dir))
-    runner = Runner(
-        lambda: transformer.build(folder.config, weights),
-        pooling=folder.pooling,
-        precision=settings.precision,
-        threads=settings.threads,
-        cache_dir=settings.cache_dir
-        / "compiled"
-        / f"{hashes[folder.weights.name][:16]}-{transformer.GRAPH_VERSION}",
-    )
-    return TokenEncoder(
-        name=folder.name,
-        dimension=dimension,
-        max_tokens=folder.max_tokens,
-        pooling=folder.pooling,
-        prompts=folder.prompts,
-        tokenizer=tokenizer,
-        engine=runner,
-        identity={"files": hashes, "architecture": transformer.identity(folder.config)},
-    )
+    return cross
+
+
+def _settings(**flags: Any) -> Settings:
+    from nearsense.settings import load_settings
+
+    return load_settings(**flags)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(settings: Settings, dimensions: int | None) -> TokenEncoder:
+    if settings.model.startswith(REMOTE):
+        from nearsense.encoders.remote import load_remote
+
+        return cast("TokenEncoder", load_remote(settings.model, dimensions=dimensions))
+    from nearsense.encoders.loading import load_encoder
+
+    return load_encoder(settings, dimensions)
+
+
+@functools.lru_cache(maxsize=8)
+def _load_cross(settings: Settings) -> PairEncoder:
+    from nearsense.encoders.pair_loading import load_pair_encoder
+
+    return load_pair_encoder(settings)

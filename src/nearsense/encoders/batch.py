@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from copy import copy
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from nearsense._progress import Progress, tracked
-from nearsense.encoders.base import BATCH_TOKENS, ROLES, TruncationWarning
+from nearsense.encoders.base import (
+    BATCH_TOKENS,
+    ROLES,
+    RoleWarning,
+    TruncationWarning,
+    UnknownTextWarning,
+)
+from nearsense.encoders.modules import Module, run
 from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.pooling import Pooling
-from nearsense.encoders.tokenizer import Tokenizer
+from nearsense.encoders.token_vectors import TokenVectors, token_vectors
+from nearsense.encoders.tokenizer import Tokenizer, Tokens
 from nearsense.encoders.windows import heads, windows
 from nearsense.errors import BrokenModel, InputError, TextTooLong
 from nearsense.metrics import normalize as unit_length
 from nearsense.metrics.rows import from_one
 from nearsense.text import as_texts
-from nearsense.types import Long, Vectors, parse
+from nearsense.types import Long, Metric, Vectors, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Engine", "TokenEncoder"]
+__all__ = ["Engine", "TokenEncoder", "looked"]
 
 SLICE = 8192
 """Texts that are tokenized at a time: bounds the memory, and lets tokenizing overlap with inference."""
 
 
 class Engine(Protocol):
-    """Whatever computes vectors from packed token ids."""
+    """Whatever computes vectors from packed token ids.
+
+    An engine that wants larger requests than others has a `scale`: how many times larger.
+    """
 
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
         """Each request with the pooled vectors of its items, float32, shape (m, h)."""
@@ -49,10 +63,14 @@ class TokenEncoder:
         dimension: Length of a vector.
         max_tokens: The model's limit, special tokens included.
         pooling: Which tokens make a text's vector.
-        prompts: What is put before a text, by role.
+        prompts: What is put before a text, by role; "default" where none is given.
         tokenizer: Text to ids.
         engine: Ids to vectors.
         identity: Everything else that decides a vector, as JSON values: hashes of the files.
+        modules: What comes after pooling.
+        similarity: How the vectors are meant to be compared; for the dot product they keep their length.
+        needs_role: The model is much worse without a role.
+        look: Called with the different texts of each call, before they are encoded: it may warn.
     """
 
     def __init__(
@@ -61,21 +79,30 @@ class TokenEncoder:
         name: str,
         dimension: int,
         max_tokens: int,
-        pooling: Pooling,
+        pooling: Sequence[Pooling],
         prompts: Mapping[str, str],
         tokenizer: Tokenizer,
         engine: Engine,
         identity: Mapping[str, object],
+        modules: Sequence[Module] = (),
+        similarity: Metric = Metric.COSINE,
+        needs_role: bool = False,
+        look: Callable[[Sequence[str]], None] = lambda texts: None,
     ) -> None:
         self.name, self.dimension, self.max_tokens = name, dimension, max_tokens
+        self.similarity, self.needs_role = similarity, needs_role
         self._prompts, self.long = dict(prompts), Long.WARN
-        self._tokenizer, self._engine = tokenizer, engine
+        self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
+        self._look = look
+        self._pooling = pooling or getattr(engine, "pooling", ())
         self._identity = {
             **identity,
-            "pooling": pooling.value,
+            "pooling": "+".join(pooling),
             "max_tokens": max_tokens,
             "prompts": dict(sorted(prompts.items())),
         }
+        if modules:
+            self._identity["modules"] = [module.identity() for module in modules]
 
     @property
     def prompts(self) -> dict[str, str]:
@@ -91,13 +118,20 @@ class TokenEncoder:
         other.long = long
         return other
 
+    def with_dimensions(self, dimensions: int) -> TokenEncoder:
+        """The same encoder, which keeps the first so many numbers of a vector (Kusupati et al. 2022)."""
+        other = copy(self)
+        other.dimension = dimensions
+        other._identity = {**self._identity, "dimensions": dimensions}
+        return other
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over weights, tokenizer, pooling, normalisation, maximum length and prompts.
 
         Precision, role and what happens to long texts are not part of it: such vectors still compare.
         """
-        return self._fingerprint(normalize=True)
+        return self._fingerprint(normalize=self.similarity is Metric.COSINE)
 
     def _fingerprint(self, *, normalize: bool) -> str:
         identity = {**self._identity, "normalize": normalize}
@@ -118,7 +152,7 @@ class TokenEncoder:
         role: str | None = None,
         long: str | None = None,
         batch_tokens: int = BATCH_TOKENS,
-        normalize: bool = True,
+        normalize: bool | None = None,
         progress: Progress = False,
     ) -> Vectors:
         """Turn texts into vectors whose directions are near where the meanings are.
@@ -128,10 +162,10 @@ class TokenEncoder:
 
         Args:
             texts: Strings; one string is a batch of one.
-            role: `"query"` or `"passage"` for models that put a prompt before each; None for neither.
+            role: `"query"` or `"passage"`: the model's prompt for it is put before each text; None for neither.
             long: What happens beyond `max_tokens`: `"warn"`, `"error"`, `"head"` or `"chunk"`.
             batch_tokens: Tokens in one request to the engine: speed against memory.
-            normalize: Give unit length to each vector.
+            normalize: Give unit length to each vector; None does unless the model is meant for dot products.
             progress: True for a bar on stderr, or a function called with (done, total).
 
         Returns:
@@ -143,6 +177,9 @@ class TokenEncoder:
 
         Warns:
             TruncationWarning: Texts exceed the limit and `long` is `"warn"`.
+            RoleWarning: The model needs a role and got none; once.
+            UnknownTextWarning: Texts have no token that the model knows.
+            LanguageWarning: Many texts are in a language that the model was not made for; once.
 
         Example:
             >>> import nearsense as ns
@@ -150,33 +187,18 @@ class TokenEncoder:
             Vectors(2 x 384, all-MiniLM-L6-v2 ...)
         """
         policy = self.long if long is None else parse(Long, long, name="long")
+        normalize = self.similarity is Metric.COSINE if normalize is None else normalize
         prompt = self._prompt(role)
-        batch_tokens = from_one(batch_tokens, "batch_tokens")
+        batch_tokens = from_one(batch_tokens, "batch_tokens") * getattr(self._engine, "scale", 1)
         texts = as_texts(texts)
         places: dict[str, int] = {}
         rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
         unique = list(places)
-        result = np.zeros((len(unique), self.dimension), np.float32)
+        if not _LOOKED.get():
+            self.look(unique)
         lengths = np.zeros(len(unique), np.int64)
         requests = self._requests(unique, prompt, policy, batch_tokens, rows, lengths)
-        with (
-            tracked(len(unique), "texts", progress) as update,
-            closing(self._engine.run(requests)) as answers,
-        ):
-            done = 0.0
-            for request, vectors in answers:
-                if policy is Long.CHUNK:  # several windows may be of one text
-                    np.add.at(result, request.items, request.shares[:, None] * vectors)
-                else:
-                    result[request.items] = vectors
-                done += float(request.shares.sum())
-                update(round(done))
-        if not np.isfinite(result).all():
-            raise BrokenModel(
-                f"{self.name} gives no finite vector for {int((~np.isfinite(result).all(axis=1)).sum()):,} texts",
-                why="its weights are damaged, or overflow in this precision",
-                fix='try precision="f32", or get the model\'s folder anew',
-            )
+        result = self._computed(unique, requests, progress)
         if normalize:
             result = unit_length(result, zero="keep")
         cut = lengths > self.max_tokens
@@ -185,6 +207,89 @@ class TokenEncoder:
         truncated = np.zeros(len(texts), np.bool_) if policy is Long.CHUNK else cut[rows]
         data = result if len(unique) == len(texts) else result[rows]
         return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name)
+
+    def tokens(
+        self, texts: str | Iterable[str], *, role: str | None = None, long: str | None = None
+    ) -> list[TokenVectors]:
+        """What the model makes of each text before pooling, and which words the tokens belong to.
+
+        Args:
+            texts: Strings, or a single one. Their token vectors are all kept in memory.
+            role: As for `encode`.
+            long: As for `encode`; but nothing is warned of: `TokenVectors.truncated` tells.
+
+        Raises:
+            InputError: An item is no encodable string, or an option is not known.
+            TextTooLong: A text exceeds the limit and `long` is `"error"`.
+            UnsupportedModel: The engine gives whole texts only.
+
+        Example:
+            >>> import nearsense as ns
+            >>> found = ns.load().tokens("unbelievably good")[0]
+            >>> found.vectors.shape, found.words.tolist(), found.spans.tolist()
+            ((8, 384), [-1, 0, 0, 0, 0, 0, 1, -1], [[0, 12], [13, 17]])
+        """
+        policy = self.long if long is None else parse(Long, long, name="long")
+        prompt, texts = self._prompt(role), as_texts(texts)
+        unique = list(dict.fromkeys(texts))
+        prompted = [prompt + text for text in unique]
+        if policy is Long.ERROR and (lengths := self.count_tokens(prompted)).max(initial=0) > self.max_tokens:
+            raise too_long(lengths, self.max_tokens)
+        found = token_vectors(
+            self._tokenizer,
+            self._engine,
+            prompted,
+            prompt=len(prompt),
+            limit=self.max_tokens,
+            chunk=policy is Long.CHUNK,
+            pooling=() if self._modules else self._pooling,
+            width=None if self._modules else self.dimension,
+        )
+        by_text = dict(zip(unique, found, strict=True))
+        return [by_text[text] for text in texts]
+
+    def _computed(self, texts: list[str], requests: Iterator[Request], progress: Progress) -> NDArray[np.float32]:
+        """The vectors of texts, not yet of unit length."""
+        result = np.zeros((len(texts), self.dimension), np.float32)
+        with (
+            tracked(len(texts), "texts", progress) as update,
+            closing(self._engine.run(requests)) as answers,
+        ):
+            done = 0.0
+            for request, pooled in answers:
+                vectors = run(self._modules, pooled)[:, : self.dimension]
+                if (request.shares == 1).all():
+                    result[request.items] = vectors
+                else:  # several windows may be of one text
+                    np.add.at(result, request.items, request.shares[:, None] * vectors)
+                done += float(request.shares.sum())
+                update(round(done))
+        if not np.isfinite(result).all():
+            raise BrokenModel(
+                f"{self.name} gives no finite vector for {int((~np.isfinite(result).all(axis=1)).sum()):,} texts",
+                why="its weights are damaged, or overflow in this precision",
+                fix='try precision="f32", or get the model\'s folder anew',
+            )
+        return result
+
+    def look(self, texts: Sequence[str]) -> None:
+        """Warn of texts that the model was not made for; `encode` does it by itself.
+
+        Args:
+            texts: Strings, each once. A sample of them is looked at.
+
+        Warns:
+            LanguageWarning: Many are in a language that the model was not made for; once.
+            UnknownTextWarning: They have no token that the model knows.
+        """
+        self._look(texts)
+        strange = [text for text in islice(texts, SLICE) if text and not _PLAIN(text)]
+        if strange and (unknown := int((~self._tokenizer.knows(self._tokenizer(strange))).sum())):
+            warnings.warn(
+                f"{unknown:,} texts have no token that {self.name} knows: their vectors say nothing of them",
+                UnknownTextWarning,
+                stacklevel=3,
+            )
 
     def _requests(
         self,
@@ -202,23 +307,52 @@ class TokenEncoder:
         specials = self._tokenizer.specials
         limit = self.max_tokens - specials
         for first in range(0, len(texts), SLICE):
-            part = (
-                [prompt + text for text in texts[first : first + SLICE]]
-                if prompt
-                else texts[first : first + SLICE]
-            )
-            tokens = self._tokenizer(part)
+            part = texts[first : first + SLICE]
+            tokens = self._tokenizer([prompt + text for text in part] if prompt else part)
             lengths[first : first + len(part)] = tokens.lengths + specials
             if policy is Long.ERROR and (tokens.lengths > limit).any():
                 raise too_long(lengths[rows], self.max_tokens)
             spans = (windows if policy is Long.CHUNK else heads)(tokens.starts, tokens.lengths, limit)
             framed = self._tokenizer.framed(tokens, spans.starts, spans.lengths)
-            yield from pack(framed, spans.owners + first, spans.shares, batch_tokens)
+            owners, shares = spans.owners + first, spans.shares
+            if not specials and not framed.lengths.all():  # a text without any token is the zero vector
+                some = framed.lengths > 0
+                framed = Tokens(framed.ids, framed.lengths[some])
+                owners, shares = owners[some], shares[some]
+            yield from pack(framed, owners, shares, batch_tokens)
 
     def _prompt(self, role: str | None) -> str:
         if role is not None and role not in ROLES:
             raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}, or None")
-        return self._prompts.get(role, "") if role else ""
+        if role is None and self.needs_role and self.name not in _told:
+            _told.add(self.name)
+            warnings.warn(
+                f'{self.name} needs to know what a text is: role="query" or role="passage"',
+                RoleWarning,
+                stacklevel=3,
+            )
+        return self._prompts.get(role or "default", "")
+
+
+_LOOKED: ContextVar[bool] = ContextVar("looked", default=False)
+
+
+@contextmanager
+def looked() -> Iterator[None]:
+    """For who has called `look` for all texts, and now encodes some of them."""
+    token = _LOOKED.set(True)
+    try:
+        yield
+    finally:
+        _LOOKED.reset(token)
+
+
+_told: set[str] = set()
+"""The models of which it was said that they need a role; once is enough."""
+
+
+_PLAIN = re.compile("[0-9A-Za-z]").search
+"""A text that matches has a token in every vocabulary."""
 
 
 def excess(lengths: NDArray[np.int64], limit: int) -> str:

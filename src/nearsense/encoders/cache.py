@@ -14,22 +14,34 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.base import BATCH_TOKENS, Encoder, TruncationWarning
-from nearsense.encoders.batch import SLICE, excess, too_long
+from nearsense.encoders.batch import SLICE, excess, looked, too_long
+from nearsense.encoders.refusals import RemoteTextTooLong
 from nearsense.encoders.transformer import GRAPH_VERSION
 from nearsense.errors import TextTooLong
 from nearsense.text import as_texts
-from nearsense.types import Long, Vectors, parse
+from nearsense.types import Long, Metric, Vectors, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CachedEncoder", "VectorCache"]
+__all__ = ["CachedEncoder", "VectorCache", "can_be_kept"]
 
 BLOCK = SLICE
 """Texts that are encoded, then put into the cache: what an interrupted run loses at most. Packed as without it."""
 
 KEY_VERSION = 1
 """Counts up with every change of what a key covers."""
+
+
+def can_be_kept(encoder: Encoder) -> bool:
+    """Whether a cache may keep an encoder's vectors: it can tell which texts it cuts, or says that it cuts none.
+
+    Example:
+        >>> import nearsense as ns
+        >>> can_be_kept(ns.load())
+        True
+    """
+    return hasattr(encoder, "count_tokens") or not getattr(encoder, "cuts", True)
 
 
 class VectorCache(Protocol):
@@ -52,7 +64,8 @@ class CachedEncoder:
     A vector is kept under a hash of the text and of everything else that decides it: the model's fingerprint, the
     prompt before the text, the arithmetic, whether long texts are cut or read in windows, and normalisation. What
     comes from the cache is bit for bit what was computed first. An encoder without a fingerprint could be any, and
-    one that cannot count tokens could not say by how much a text is too long: these are asked every time.
+    one that cannot count tokens could not say by how much a text is too long: these are asked every time. One that
+    says `cuts = False` needs not count: it refuses what is too long.
 
     Args:
         encoder: What encodes where the cache has no answer. All its other attributes show through.
@@ -98,7 +111,7 @@ class CachedEncoder:
         role: str | None = None,
         long: str | None = None,
         batch_tokens: int = BATCH_TOKENS,
-        normalize: bool = True,
+        normalize: bool | None = None,
         progress: Progress = False,
     ) -> Vectors:
         """As the wrapped encoder does; `progress` counts the texts that the cache does not know.
@@ -113,18 +126,23 @@ class CachedEncoder:
         Warns:
             TruncationWarning: Texts exceed the limit and `long` is `"warn"`.
         """
+        if normalize is None:
+            normalize = getattr(self._encoder, "similarity", Metric.COSINE) is Metric.COSINE
         encode = partial(self._encoder.encode, role=role, batch_tokens=batch_tokens, normalize=normalize)
-        if not self.fingerprint or not hasattr(self._encoder, "count_tokens"):
+        if not self.fingerprint or not can_be_kept(self._encoder):
             return encode(texts, long=long, progress=progress)
         nothing = encode([], long=long)  # refuses unknown options, and knows the fingerprint
         policy = getattr(self._encoder, "long", Long.WARN) if long is None else parse(Long, long, name="long")
-        prompt = getattr(self._encoder, "prompts", {}).get(role, "")
+        prompt = getattr(self._encoder, "prompts", {}).get(role or "default", "")
         sheet = _Sheet.of(as_texts(texts), prompt, self.dimension)
+        if hasattr(self._encoder, "look"):
+            self._encoder.look(sheet.texts)
         self._recall(sheet, self._recipe(nothing.fingerprint, policy, normalize))
         if policy is Long.ERROR and sheet.tokens.any():
             raise self._refusal(sheet, ~sheet.known)  # what is not known may come before
-        with tracked(int((~sheet.known).sum()), "texts", progress) as update:
-            self._fill(sheet, partial(encode, long=Long.HEAD if policy is Long.WARN else policy), update)
+        quiet = Long.HEAD if policy is Long.WARN and getattr(self._encoder, "cuts", True) else policy
+        with looked(), tracked(int((~sheet.known).sum()), "texts", progress) as update:
+            self._fill(sheet, partial(encode, long=quiet), update)
         tokens = sheet.tokens[sheet.rows]
         if policy is Long.WARN and tokens.any():
             warnings.warn(excess(tokens, self.max_tokens), TruncationWarning, stacklevel=2)
@@ -154,8 +172,10 @@ class CachedEncoder:
             texts = [sheet.texts[place] for place in places]
             try:
                 new = encode(texts, progress=lambda done, _, start=start: update(start + done))
-            except TextTooLong:
-                raise self._refusal(sheet, places) from None  # which counts within the block only
+            except TextTooLong as error:  # which counts within the block only
+                if isinstance(error, RemoteTextTooLong):
+                    raise error.moved(int(np.argmax(sheet.rows == places[error.position]))) from None
+                raise self._refusal(sheet, places) from None
             sheet.vectors[places] = new.data
             self._count(sheet, places[new.truncated])
             self._cache.put([sheet.keys[place] for place in places], new.data, sheet.tokens[places])

@@ -1,40 +1,74 @@
-"""A model's name to a folder with its facts: path, installed package or hub cache. Not its arithmetic.
+"""A model's folder: what its files say of it. Not where it lies (places.py), nor its arithmetic.
 
-Only safetensors, json and tokenizer files are read. Pickled weights can run code when they are loaded, so a folder
-that has nothing else is refused with a sentence. No network is used here.
+Only safetensors, ONNX, OpenVINO's graphs, json and tokenizer files are read. Pickled weights can run code when
+they are loaded, and so can a model that brings Python files: such folders are refused with a sentence.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nearsense.encoders.catalog import CATALOG, ModelCard, card_of
+from nearsense.encoders.catalog import ModelCard
 from nearsense.encoders.hashes import FileHashes
+from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Unit
+from nearsense.encoders.places import Place, how_to_get, inside, installed_places, locate
 from nearsense.encoders.pooling import Pooling
-from nearsense.errors import BrokenModel, ModelError, ModelNotFound, UnsupportedModel
+from nearsense.encoders.weights import Weights
+from nearsense.errors import BrokenModel, ModelError, UnsupportedModel
+from nearsense.types import Metric
 
-__all__ = ["ModelFolder", "find", "installed", "open_folder"]
+if TYPE_CHECKING:
+    from nearsense._progress import Progress
+
+__all__ = ["ModelFolder", "Step", "activation_of", "find", "installed", "open_folder"]
 
 WEIGHTS = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
 TOKENIZER = "tokenizer.json"
+GRAPHS = ("openvino/openvino_model.xml", "openvino_model.xml", "onnx/model.onnx", "model.onnx")
 PICKLES = ("pytorch_model.bin", "model.bin", "model.pt", "pytorch_model.pt")
 
+MODULES = ("Transformer", "StaticEmbedding", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
+"""Types of modules.json that run here; sentence-transformers runs further ones of its own."""
+
 _POOLINGS = {
-    "pooling_mode_mean_tokens": Pooling.MEAN,
     "pooling_mode_cls_token": Pooling.CLS,
     "pooling_mode_max_tokens": Pooling.MAX,
+    "pooling_mode_mean_tokens": Pooling.MEAN,
+    "pooling_mode_mean_sqrt_len_tokens": Pooling.MEAN_SQRT,
+    "pooling_mode_weightedmean_tokens": Pooling.WEIGHTED_MEAN,
     "pooling_mode_lasttoken": Pooling.LAST,
 }
+"""What older folders say, in the order in which several are put end to end."""
+
+_SHORT = {"lasttoken": "last"}
+"""What newer folders say, where it is not the word that is used here."""
+
 _ROLES = {"query": "query", "passage": "passage", "document": "passage", "corpus": "passage"}
 """What folders call the two sides of a search, and what that is here."""
 
-_MODULES = ("Transformer", "Pooling", "Normalize")
+_NO_LIMIT = 1_000_000
+"""Tokenizers write 10^30 for "no limit"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of modules.json.
+
+    Args:
+        kind: The last part of its type: "Pooling", "Dense", ...
+        path: The folder of its files.
+        settings: Its `config.json`.
+    """
+
+    kind: str
+    path: Path
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,37 +79,115 @@ class ModelFolder:
         name: What the model is called in results and messages.
         path: The folder.
         config: `config.json`: the architecture and its sizes.
-        max_tokens: Texts beyond it are cut; special tokens included.
-        pooling: Which tokens make the vector.
-        prompts: What is put before a text, by role.
+        steps: What happens to a text, in order; the first is the transformer, or a static table.
+        limit: Texts beyond so many tokens are cut, special tokens included; None where no file says it.
+        lower: Texts are put into small letters first.
+        prompts: What is put before a text, by role; "default" where none is given.
+        similarity: How the model's vectors are meant to be compared.
+        activation: What makes a score of a cross-encoder's number, by its Python name; None where no file says it.
         card: The catalogue's row, where there is one.
     """
 
     name: str
     path: Path
     config: Mapping[str, Any]
-    max_tokens: int
-    pooling: Pooling
+    steps: tuple[Step, ...]
+    limit: int | None
+    lower: bool
     prompts: Mapping[str, str]
+    similarity: Metric
+    activation: str | None
     card: ModelCard | None
 
     @cached_property
-    def weights(self) -> Path:
-        """The safetensors file."""
-        return self.path / WEIGHTS
+    def weights(self) -> tuple[Path, ...]:
+        """The safetensors files of the first step; none where there is another kind of file only."""
+        whole = inside(self.root, WEIGHTS)
+        if whole.is_file():
+            return (whole,)
+        names = _json(inside(self.root, SHARDS)).get("weight_map") or {}
+        return tuple(inside(self.root, str(name)) for name in sorted(set(names.values())))
+
+    @cached_property
+    def graph(self) -> Path | None:
+        """A finished graph, ONNX or OpenVINO's, where the folder brings one."""
+        return next((file for name in GRAPHS if (file := inside(self.root, name)).is_file()), None)
 
     @cached_property
     def tokenizer(self) -> Path:
         """The tokenizer file."""
-        return self.path / TOKENIZER
+        return inside(self.root, TOKENIZER)
 
-    def verified_hashes(self, hashes: FileHashes) -> dict[str, str]:
-        """SHA-256 of weights and tokenizer, checked against the catalogue's where the name promises them.
+    @property
+    def root(self) -> Path:
+        """The folder of the first step: the transformer's, which for most models is the model's own."""
+        return self.steps[0].path
+
+    @property
+    def static(self) -> bool:
+        """A table of one vector a token, no transformer."""
+        return self.steps[0].kind == "StaticEmbedding"
+
+    @property
+    def scores_pairs(self) -> bool:
+        """It is a cross-encoder: it scores two texts together."""
+        return any("SequenceClassification" in str(each) for each in self.config.get("architectures") or ())
+
+    @property
+    def typed(self) -> bool:
+        """The model is told which text of a pair a token belongs to, unless its tokenizer's configuration denies it."""
+        names = _json(inside(self.root, "tokenizer_config.json")).get("model_input_names")
+        return names is None or "token_type_ids" in names
+
+    @property
+    def own_code(self) -> str:
+        """The Python that the model wants to bring along; `""` for none."""
+        named = self.config.get("auto_map")
+        code = [str(value) for key, value in named.items() if "Model" in key] if isinstance(named, dict) else []
+        return code[0] if code else ""
+
+    @property
+    def pooling(self) -> tuple[Pooling, ...]:
+        """Which tokens make the vector; where the folder does not say, what the catalogue says, else the mean.
+
+        Raises:
+            UnsupportedModel: The folder names a way that is not known.
+        """
+        step = next((step for step in self.steps if step.kind == "Pooling"), None)
+        if step is not None:
+            return _pooling(step)
+        return ((self.card.pooling if self.card else None) or Pooling.MEAN,)
+
+    def modules(self) -> tuple[list[Module], list[Path]]:
+        """What comes after pooling, and the files with its weights. Unit length at the end is not among it.
+
+        Raises:
+            UnsupportedModel: A module is not known here.
+            BrokenModel: Its files are not in order.
+        """
+        modules: list[Module] = []
+        files: list[Path] = []
+        for step in self.steps:
+            if step.kind not in MODULES:
+                raise UnsupportedModel(
+                    f"{self.path}: the module {step.kind!r} of modules.json is not known here",
+                    why=f"known are {', '.join(MODULES)}",
+                    fix="use another model (nearsense models)",
+                )
+            if step.kind in _READERS:
+                files.append(inside(step.path, WEIGHTS))
+                modules.append(_READERS[step.kind](step, Weights(files[-1])))
+            elif step.kind == "Normalize" and step is not self.steps[-1]:
+                modules.append(Unit())
+        return modules, files
+
+    def verified_hashes(self, files: tuple[Path, ...], hashes: FileHashes) -> dict[str, str]:
+        """SHA-256 of files by their path in the folder, checked against the catalogue's where it promises them.
 
         Raises:
             BrokenModel: A file is not the published one.
         """
-        found = {path.name: hashes.sha256(path) for path in (self.weights, self.tokenizer)}
+        found = {_within(path, self.path): hashes.sha256(path) for path in files}
         for file, published in (self.card.sha256 if self.card else {}).items():
             if found.get(file) != published:
                 found[file] = hashes.sha256(self.path / file, anew=True)  # what was remembered may be wrong
@@ -83,57 +195,40 @@ class ModelFolder:
                 raise BrokenModel(
                     f"{self.path / file} is not the published file of {self.name}",
                     why=f"its SHA-256 is {found.get(file)}, published is {published}",
-                    fix=_how_to_get(self.name),
+                    fix=how_to_get(self.name),
                 )
         return found
 
 
-def find(name: str) -> ModelFolder:
-    """The folder of a model: an explicit path, an installed model package, then the hub's cache.
+def find(name: str, *, offline: bool | None = None, progress: Progress = False) -> ModelFolder:
+    """The folder of a model: a path, an installed model package, the hub's cache, or the hub.
 
     Args:
-        name: A model's name (`"all-MiniLM-L6-v2"`, `"org/name"`) or a folder's path.
+        name: A model's name (`"all-MiniLM-L6-v2"`, `"org/name"`, `"org/name@revision"`) or a folder's path.
+        offline: Do not download what is missing.
+        progress: True for a bar on stderr, or a function called with (done, total).
 
     Raises:
         ModelNotFound: It is in none of these places.
         BrokenModel: A folder was found, but its files are not in order.
         UnsupportedModel: Its files are in order, but need something that is not here.
     """
-    path = Path(os.path.expanduser(name))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
-    if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises where it may not look)
-        return open_folder(path, name=path.resolve().name)
-    if os.path.isfile(path):  # noqa: PTH113
-        raise ModelNotFound(
-            f"{name} is a file, not a model's folder",
-            why="a model is a folder with config.json, tokenizer.json and model.safetensors",
-            fix=f"nearsense models   (what is here), or give the folder: {path.parent}",
-        )
-    card = card_of(name)
-    if card is not None and (folder := _package_folder(card)):
-        return open_folder(folder, name=card.name, card=card)
-    hub = card.hub if card is not None else name
-    for repository in (hub, f"sentence-transformers/{hub}"):
-        if folder := _cached_snapshot(repository):
-            return open_folder(folder, name=card.name if card else name, card=card)
-    raise ModelNotFound(
-        f"no model {name!r} here",
-        why=f"looked for a folder of that name, an installed model package, and the hub's cache {_hub_cache()}",
-        fix=_how_to_get(name),
-    )
+    return _opened(locate(name, offline=offline, progress=progress))
 
 
 def installed() -> list[ModelFolder]:
     """Every model of the hub's cache and of installed packages that can be opened, by name."""
-    names = [card.name for card in CATALOG]
-    cached = sorted(folder.name[len("models--") :].replace("--", "/") for folder in _hub_cache().glob("models--*"))
-    known = {card.hub for card in CATALOG}
     found = []
-    for name in [*names, *(name for name in cached if name not in known)]:
+    for place in installed_places():
         try:
-            found.append(find(name))
+            found.append(_opened(place))
         except ModelError:
             continue
     return found
+
+
+def _opened(place: Place) -> ModelFolder:
+    return open_folder(place.path, name=place.name, card=place.card)
 
 
 def open_folder(path: Path, *, name: str, card: ModelCard | None = None) -> ModelFolder:
@@ -141,29 +236,12 @@ def open_folder(path: Path, *, name: str, card: ModelCard | None = None) -> Mode
 
     Raises:
         BrokenModel: A file is missing, unreadable or contradicts another.
-        UnsupportedModel: Pickled weights only, or a module that is not known here.
+        UnsupportedModel: Pickled weights only, or a module that is code of its own.
     """
-    if not (path / WEIGHTS).is_file():
-        pickle = next((file for file in PICKLES if (path / file).is_file()), None)
-        if pickle is not None:
-            raise UnsupportedModel(
-                f"{path} has only pickled weights ({pickle})",
-                why="a pickle can run any code when it is loaded; nearsense reads safetensors only",
-                fix="get the model's safetensors files, or convert them where you trust their source",
-            )
-        raise BrokenModel(
-            f"{path} has no {WEIGHTS}",
-            why="the weights of the model are missing",
-            fix=_how_to_get(name),
-        )
-    if not (path / TOKENIZER).is_file():
-        raise BrokenModel(
-            f"{path} has no {TOKENIZER}",
-            why="without the tokenizer no text can be turned into the model's tokens",
-            fix=_how_to_get(name),
-        )
     try:
-        return _described(path, name, card)
+        steps = _steps(path)
+        _require_weights(steps[0].path, name)
+        return _described(path, name, steps, card)
     except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise BrokenModel(
             f"{path}: its json files do not have the form that models have",
@@ -172,65 +250,174 @@ def open_folder(path: Path, *, name: str, card: ModelCard | None = None) -> Mode
         ) from None
 
 
-def _described(path: Path, name: str, card: ModelCard | None) -> ModelFolder:
-    """What the json files of a folder say."""
-    config = _json(path / "config.json", required=True)
-    modules = _json(path / "modules.json")
-    kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules] if modules else []
-    if unknown := [kind for kind in kinds if kind not in _MODULES]:
-        raise UnsupportedModel(
-            f"{path}: the module {unknown[0]!r} of modules.json is not known here",
-            why=f"known are {', '.join(_MODULES)}",
-            fix="use another model (nearsense models)",
+def _require_weights(path: Path, name: str) -> None:
+    names = [WEIGHTS, SHARDS, *GRAPHS]
+    if not any(inside(path, each).is_file() for each in names):
+        pickle = next((file for file in PICKLES if (path / file).is_file()), None)
+        if pickle is not None:
+            raise UnsupportedModel(
+                f"{path} has only pickled weights ({pickle})",
+                why="a pickle can run any code when it is loaded; nearsense reads safetensors only",
+                fix="get the model's safetensors files, or convert them where you trust their source",
+            )
+        raise BrokenModel(
+            f"{path} has no {WEIGHTS}", why="the weights of the model are missing", fix=how_to_get(name)
         )
-    sentence = _json(path / "sentence_bert_config.json")
-    limits = [sentence.get("max_seq_length"), config.get("max_position_embeddings")]
-    prompts = _json(path / "config_sentence_transformers.json").get("prompts") or {}
+    if not inside(path, TOKENIZER).is_file():
+        raise BrokenModel(
+            f"{path} has no {TOKENIZER}",
+            why="without the tokenizer no text can be turned into the model's tokens",
+            fix=how_to_get(name),
+        )
+
+
+def _described(path: Path, name: str, steps: tuple[Step, ...], card: ModelCard | None) -> ModelFolder:
+    """What the json files of a folder say."""
+    root = steps[0].path
+    config = _json(inside(root, "config.json"), required=steps[0].kind == "Transformer")
+    sentence = _json(inside(root, "sentence_bert_config.json"))
+    own = _json(inside(path, "config_sentence_transformers.json"))
+    stated = {_ROLES[role]: str(prompt) for role, prompt in _prompts(own).items() if prompt and role in _ROLES}
+    if default := _prompts(own).get(str(own.get("default_prompt_name"))):
+        stated["default"] = str(default)
     return ModelFolder(
         name=name,
         path=path,
         config=config,
-        max_tokens=min(int(limit) for limit in limits if limit) if any(limits) else 512,
-        pooling=_pooling(path, modules),
-        prompts={_ROLES[name]: str(prompt) for name, prompt in prompts.items() if prompt and name in _ROLES},
+        steps=steps,
+        limit=_limit(root, sentence, config),
+        lower=bool(sentence.get("do_lower_case")),
+        prompts={**(card.prompts if card else {}), **stated},
+        similarity=_similarity(own, card),
+        activation=_activation(config, own),
         card=card,
     )
 
 
-def _pooling(path: Path, modules: Any) -> Pooling:
-    """What `1_Pooling/config.json` says; the mean where there is none, as sentence-transformers has it."""
-    folder = next((m.get("path") for m in modules or [] if str(m.get("type", "")).endswith(".Pooling")), None)
-    if folder is None:
-        return Pooling.MEAN
-    settings = _json(_inside(path, str(folder)) / "config.json", required=True)
-    chosen = [key for key, value in settings.items() if key.startswith("pooling_mode_") and value is True]
-    named = settings.get("pooling_mode")
-    if named in tuple(Pooling):
-        return Pooling(named)
-    if len(chosen) != 1 or chosen[0] not in _POOLINGS:
+def _prompts(own: Any) -> Mapping[str, Any]:
+    return own.get("prompts") or {}
+
+
+def _steps(path: Path) -> tuple[Step, ...]:
+    """What modules.json lists; without it, a transformer, or a static table as model2vec writes it."""
+    listed = _json(inside(path, "modules.json"), form=list)
+    if not listed:
+        static = _json(inside(path, "config.json")).get("model_type") == "model2vec"
+        return (Step("StaticEmbedding" if static else "Transformer", path, {}),)
+    steps = []
+    for module in listed:
+        kind = str(module["type"])
+        if not kind.startswith("sentence_transformers."):
+            raise UnsupportedModel(
+                f"{path}: the module {kind!r} of modules.json is not known here",
+                why="it is code that the model would bring along; only modules of sentence-transformers are run",
+                fix="use another model (nearsense models)",
+            )
+        folder = inside(path, str(module.get("path") or "."))
+        kind = kind.rpartition(".")[2]
+        first = kind in ("Transformer", "StaticEmbedding")
+        steps.append(Step(kind, folder, {} if first else _json(inside(folder, "config.json"))))
+    return tuple(steps)
+
+
+def _limit(path: Path, sentence: Mapping[str, Any], config: Mapping[str, Any]) -> int | None:
+    """`max_seq_length` of sentence_bert_config.json goes before what the tokenizer's own configuration says."""
+    stated = sentence.get("max_seq_length")
+    if stated is None:
+        stated = _json(inside(path, "tokenizer_config.json")).get("model_max_length")
+    if stated is None and config.get("model_type") == "model2vec":
+        stated = config.get("max_length", 512)
+    return None if stated is None or stated > _NO_LIMIT else int(stated)
+
+
+def _similarity(own: Mapping[str, Any], card: ModelCard | None) -> Metric:
+    stated = own.get("similarity_fn_name")
+    if stated in (Metric.COSINE.value, Metric.DOT.value):
+        return Metric(stated)
+    return card.similarity if card else Metric.COSINE
+
+
+def _activation(config: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:
+    """Where sentence-transformers has kept it: three places, the newest first."""
+    older = config.get("sentence_transformers") or {}
+    places = (
+        own.get("activation_fn"),
+        older.get("activation_fn"),
+        config.get("sbert_ce_default_activation_function"),
+    )
+    return next((str(each) for each in places if each), None)
+
+
+def activation_of(name: str, where: Path) -> str:
+    """The one of `ACTIVATIONS` that a Python name means.
+
+    Raises:
+        UnsupportedModel: None of them, or no part of torch.
+    """
+    kind = name.rpartition(".")[2].lower()
+    if not name.startswith("torch.nn.") or kind not in ACTIVATIONS:
         raise UnsupportedModel(
-            f"{path}: pooling {named or chosen or 'none'} is not known here",
-            why=f"known are {', '.join(_POOLINGS)}, one at a time",
+            f"{where}: the activation {name} is not known here",
+            why=f"known are those of torch.nn called {', '.join(ACTIVATIONS)}",
             fix="use another model (nearsense models)",
         )
-    return _POOLINGS[chosen[0]]
+    return kind
 
 
-def _inside(path: Path, part: str) -> Path:
-    """A path that a file names, refused where it leaves the folder."""
-    if Path(part).is_absolute() or ".." in Path(part).parts:
-        raise BrokenModel(
-            f"{path}: modules.json names {part!r}", why="it lies outside of the model's folder", fix="get it anew"
+def _pooling(step: Step) -> tuple[Pooling, ...]:
+    settings = step.settings
+    named = settings.get("pooling_mode")
+    names = [named] if isinstance(named, str) else list(named or [])
+    known = [Pooling(short) for name in names if (short := _SHORT.get(name, name)) in tuple(Pooling)]
+    chosen = [key for key, value in settings.items() if key.startswith("pooling_mode_") and value is True]
+    if not names:
+        known = [pooling for key, pooling in _POOLINGS.items() if key in chosen]
+        names = chosen
+    if not known or len(known) != len(names) or settings.get("include_prompt", True) is not True:
+        raise UnsupportedModel(
+            f"{step.path}: pooling {names or 'none'} is not known here",
+            why=f"known are {', '.join(Pooling)}, with the prompt included",
+            fix="use another model (nearsense models)",
         )
-    return path / part
+    return tuple(known)
 
 
-def _json(file: Path, *, required: bool = False) -> Any:
-    """A JSON file's value; `{}` where it is not there and need not be."""
+def _dense(step: Step, weights: Weights) -> Module:
+    settings = step.settings
+    kind = activation_of(str(settings.get("activation_function", "torch.nn.modules.activation.Tanh")), step.path)
+    if (
+        settings.get("use_residual")
+        or settings.get("module_input_name", "sentence_embedding") != "sentence_embedding"
+    ):
+        raise UnsupportedModel(
+            f"{step.path}: this kind of dense layer is not known here",
+            why="known are layers of sentence vectors, without a second way around them",
+            fix="use another model (nearsense models)",
+        )
+    return Dense(weights["linear.weight"], weights["linear.bias"] if settings.get("bias", True) else None, kind)
+
+
+def _layer_norm(step: Step, weights: Weights) -> Module:
+    return LayerNorm(weights["norm.weight"], weights["norm.bias"])
+
+
+_READERS = {"Dense": _dense, "LayerNorm": _layer_norm}
+
+
+def _within(file: Path, folder: Path) -> str:
+    """A file's path as its folder has it."""
+    return str(file.relative_to(folder)) if file.is_relative_to(folder) else file.name
+
+
+def _json(file: Path, *, required: bool = False, form: type = dict) -> Any:
+    """A JSON file's value, an object or a list; empty where it is not there and need not be."""
     if not required and not file.is_file():
-        return {}
+        return form()
     try:
-        return json.loads(file.read_text("utf-8"))
+        value = json.loads(file.read_text("utf-8"))
+        if isinstance(value, form):
+            return value
+        why = f"it holds no {'object' if form is dict else 'list'}"
     except FileNotFoundError:
         why = "the file is missing"
     except OSError as error:
@@ -238,38 +425,3 @@ def _json(file: Path, *, required: bool = False) -> Any:
     except (ValueError, RecursionError) as error:
         why = f"it is not valid JSON: {error}"
     raise BrokenModel(f"{file} cannot be read", why=why, fix="get the model's folder anew")
-
-
-def _package_folder(card: ModelCard) -> Path | None:
-    """The `model` folder of an installed package. The package's own code is not run."""
-    from importlib.util import find_spec
-
-    spec = find_spec(card.package) if card.package else None
-    places = (spec.submodule_search_locations or []) if spec else []
-    return next((Path(place) / "model" for place in places if (Path(place) / "model").is_dir()), None)
-
-
-def _hub_cache() -> Path:
-    """Where the hub's own library keeps what it downloaded."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
-    return Path(os.path.expanduser(os.environ.get("HF_HUB_CACHE") or f"{home}/hub"))  # noqa: PTH111  (as in find)
-
-
-def _cached_snapshot(repository: str) -> Path | None:
-    """The snapshot of a repository that its `main` points to."""
-    if repository.count("/") != 1 or ".." in repository:
-        return None
-    root = _hub_cache() / f"models--{repository.replace('/', '--')}"
-    try:
-        snapshot = root / "snapshots" / (root / "refs" / "main").read_text("ascii").strip()
-    except (OSError, ValueError):
-        return None
-    return snapshot if snapshot.is_dir() else None
-
-
-def _how_to_get(name: str) -> str:
-    card = card_of(name)
-    if card is not None and card.install:
-        return card.install
-    return "give the path of its folder, or see what is here: nearsense models"

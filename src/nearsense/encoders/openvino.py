@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from itertools import chain, islice
 from pathlib import Path
 from threading import Lock
@@ -13,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.encoders.feeding import packed
 from nearsense.encoders.packing import Request
-from nearsense.encoders.pooling import Pooling, pool
+from nearsense.encoders.pooling import every_token
 from nearsense.encoders.seals import drop_unsealed, seal
 from nearsense.types import Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from nearsense.encoders.feeding import Feed
+    from nearsense.encoders.pooling import Reduce
 
 __all__ = ["Runner"]
 
@@ -34,36 +39,45 @@ class Runner:
 
     Args:
         build: Makes the graph.
-        pooling: What becomes of the vectors of a text's tokens.
+        reduce: What becomes of the vectors of a text's tokens.
         precision: `auto` is bf16 where the processor has it natively.
         threads: Cores to use; 0 is all.
         cache_dir: Where compiled graphs are kept; a folder that cannot be written is no obstacle.
+        feed: How a request becomes the inputs of the graph.
     """
 
     def __init__(
         self,
         build: Callable[[], Any],
         *,
-        pooling: Pooling,
+        reduce: Reduce,
         precision: Precision,
         threads: int,
         cache_dir: Path,
+        feed: Feed = packed,
     ) -> None:
         import openvino
 
         self._core = openvino.Core()
         self._version = openvino.__version__.partition("-")[0]
-        self._build, self._pooling = build, pooling
+        self._build, self._reduce, self._feed = build, reduce, feed
         self._threads, self._cache_dir = threads, cache_dir
         if precision is Precision.AUTO:
             native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = Precision.BF16 if native else Precision.F32
         self.precision = precision
         self._graph: Any = None
+        self._names: list[str] = []
         self._compiled: dict[str, Any] = {}
         self._idle: dict[str, deque[Any]] = {LATENCY: deque(), THROUGHPUT: deque()}
         self._lock = Lock()
         self._process = os.getpid()
+
+    def unpooled(self) -> Runner:
+        """The same compiled graphs; a request's answer is the vectors of all its tokens, end to end."""
+        other = copy(self)
+        other._reduce = every_token
+        return other
 
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
         """Run requests, a few at a time.
@@ -108,9 +122,12 @@ class Runner:
         except IndexError:
             slot = self._model(hint).create_infer_request()
         try:
-            slot.infer([request.ids, request.positions, request.segments], share_inputs=True)
-            tokens = slot.get_output_tensor(0).data
-            return pool(self._pooling, tokens.reshape(-1, tokens.shape[-1]), request.begins, request.lengths)
+            arrays, begins = self._feed(self._names, request)
+            slot.infer(arrays, share_inputs=True)
+            found = slot.get_output_tensor(0).data
+            if found.ndim == 2:  # a graph that pools by itself
+                return np.array(found, np.float32)
+            return self._reduce(found.reshape(-1, found.shape[-1]), begins, request.lengths)
         finally:
             idle.append(slot)
 
@@ -120,6 +137,7 @@ class Runner:
             if hint not in self._compiled:
                 if self._graph is None:
                     self._graph = self._build()
+                    self._names += [port.any_name for port in self._graph.inputs]
                 options: dict[str, Any] = {
                     "PERFORMANCE_HINT": hint,
                     "INFERENCE_PRECISION_HINT": self.precision.value,

@@ -43,6 +43,7 @@ class Request:
         lengths: int64, shape (m,): how many tokens it has.
         items: int64, shape (m,): which of the caller's texts it is.
         shares: float32, shape (m,): how much it counts there; 1 but for windows of a long text.
+        types: int32, shape (r, w): which text of a pair a token belongs to; None where there are no pairs.
     """
 
     ids: NDArray[np.int32]
@@ -52,6 +53,7 @@ class Request:
     lengths: NDArray[np.int64]
     items: NDArray[np.int64]
     shares: NDArray[np.float32]
+    types: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +89,9 @@ def pack(
             part = slice(*np.searchsorted(rows, (first, first + step)).tolist())
             chosen, inside = spans[part], rows[part] - first
             starts = placed.starts[chosen]
-            arrays = _request(tokens, chosen, inside, starts, width)
-            begins = inside * width + starts
-            yield Request(*arrays, begins, tokens.lengths[chosen], items[chosen], shares[chosen])
+            ids, positions, segments, types = _request(tokens, chosen, inside, starts, width)
+            begins, lengths = inside * width + starts, tokens.lengths[chosen]
+            yield Request(ids, positions, segments, begins, lengths, items[chosen], shares[chosen], types)
 
 
 def place(lengths: NDArray[np.int64]) -> Placement:
@@ -165,8 +167,8 @@ def _request(
     rows: NDArray[np.int64],
     starts: NDArray[np.int64],
     width: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """The ids, positions and segments of rows that hold `spans`."""
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32] | None]:
+    """The ids, positions, segments and types of rows that hold `spans`."""
     lengths, height = tokens.lengths[spans], int(rows[-1]) + 1
     offset = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     source = np.repeat(tokens.starts[spans], lengths) + offset
@@ -176,4 +178,9 @@ def _request(
     ids[target], positions[target] = tokens.ids[source], offset
     segments[target] = np.repeat(np.arange(len(spans)), lengths)
     shape = (height, width)
-    return ids.reshape(shape), positions.reshape(shape), segments.reshape(shape)
+    rows_of = ids.reshape(shape), positions.reshape(shape), segments.reshape(shape)
+    if tokens.types is None:
+        return *rows_of, None
+    types = np.zeros(height * width, np.int32)
+    types[target] = tokens.types[source]
+    return *rows_of, types.reshape(shape)

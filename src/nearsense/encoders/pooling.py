@@ -1,8 +1,8 @@
-"""Token vectors to one vector a text: mean, cls, max, last. Not how token vectors are computed."""
+"""Token vectors to one vector a text: mean, cls, max, last, ... Not how token vectors are computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Places = NDArray[np.int64]
+    Reduce = Callable[[Floats, Places, Places], Floats]
 
-__all__ = ["Pooling", "pool"]
+__all__ = ["Pooling", "every_token", "pool"]
 
 
 class Pooling(StrEnum):
@@ -27,31 +28,58 @@ class Pooling(StrEnum):
     """The largest value of each dimension."""
     LAST = "last"
     """The vector of the last token."""
+    MEAN_SQRT = "mean_sqrt_len_tokens"
+    """The sum, divided by the root of the number of tokens."""
+    WEIGHTED_MEAN = "weightedmean"
+    """The mean in which the n-th token counts n times (Muennighoff 2022, SGPT)."""
 
 
-def pool(pooling: Pooling, tokens: Floats, begins: Places, lengths: Places) -> Floats:
+def pool(poolings: Sequence[Pooling], tokens: Floats, begins: Places, lengths: Places) -> Floats:
     """One vector for each of m texts.
 
     Args:
-        pooling: How.
+        poolings: How; the vectors of several ways are put end to end.
         tokens: float32, shape (t, h): token vectors, padding included.
         begins: int64, shape (m,): where each text begins; in ascending order, texts do not overlap.
         lengths: int64, shape (m,): how many tokens it has, at least 1.
 
     Returns:
-        float32, shape (m, h).
+        float32, shape (m, p * h) for p ways.
 
     Example:
         >>> tokens = np.array([[1, 4], [3, 2], [9, 9]], np.float32)
-        >>> pool(Pooling.MEAN, tokens, np.array([0]), np.array([2])).tolist()
+        >>> pool([Pooling.MEAN], tokens, np.array([0]), np.array([2])).tolist()
         [[2.0, 3.0]]
     """
-    return _POOLS[pooling](tokens, begins, lengths)
+    parts = [_POOLS[pooling](tokens, begins, lengths) for pooling in poolings]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def every_token(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    """No pooling: the vectors of all tokens of all texts, end to end; shape (sum of lengths, h)."""
+    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    found: Floats = tokens[np.repeat(begins, lengths) + within]
+    return found
 
 
 def _mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
     totals = _reduce(np.add, tokens, begins, lengths)
     totals /= lengths[:, None]
+    return totals
+
+
+def _mean_sqrt(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    totals = _reduce(np.add, tokens, begins, lengths)
+    totals /= np.sqrt(lengths)[:, None]
+    return totals
+
+
+def _weighted_mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    counts = np.zeros((len(tokens), 1), np.float32)
+    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    counts[np.repeat(begins, lengths) + within, 0] = within + 1
+    totals = _reduce(np.add, tokens * counts, begins, lengths)
+    totals /= (lengths * (lengths + 1) / 2)[:, None]
     return totals
 
 
@@ -73,4 +101,6 @@ _POOLS: dict[Pooling, Callable[[Floats, Places, Places], Floats]] = {
     Pooling.CLS: lambda tokens, begins, lengths: tokens[begins],
     Pooling.MAX: _max,
     Pooling.LAST: lambda tokens, begins, lengths: tokens[begins + lengths - 1],
+    Pooling.MEAN_SQRT: _mean_sqrt,
+    Pooling.WEIGHTED_MEAN: _weighted_mean,
 }

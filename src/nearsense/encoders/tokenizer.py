@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.encoders.words import Pieces
 from nearsense.errors import BrokenModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Tokenizer", "Tokens"]
+__all__ = ["PairFrame", "Tokenizer", "Tokens"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,10 +26,12 @@ class Tokens:
     Args:
         ids: int32, shape (t,): the tokens of all texts, one text after the other.
         lengths: int64, shape (n,): how many of them each text has.
+        types: int32, shape (t,): which text of a pair each belongs to; None where there are no pairs.
     """
 
     ids: NDArray[np.int32]
     lengths: NDArray[np.int64]
+    types: NDArray[np.int32] | None = None
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -36,33 +39,61 @@ class Tokens:
         return np.cumsum(self.lengths) - self.lengths
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PairFrame:
+    """What stands around and between two texts that are read together: five stretches.
+
+    Args:
+        ids: int32 arrays: before the first text, between the two, after the second.
+        types: The type of each token of the five stretches: before, first, between, second, after.
+    """
+
+    ids: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
+    types: tuple[NDArray[np.int32], int, NDArray[np.int32], int, NDArray[np.int32]]
+
+    @property
+    def specials(self) -> int:
+        """How many tokens are put around and between two texts."""
+        return sum(map(len, self.ids))
+
+
 class Tokenizer:
     """A Hugging Face tokenizer without its own padding and truncation.
 
     Args:
         file: `tokenizer.json`.
+        lower: Put texts into small letters first.
+        bare: The model wants no special tokens around a text.
+        skip_unknown: The model wants no unknown tokens.
 
     Raises:
         BrokenModel: The file is damaged, or no tokenizer.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, lower: bool = False, bare: bool = False, skip_unknown: bool = False) -> None:
         from tokenizers import Tokenizer as Engine
+        from tokenizers.normalizers import Lowercase
+        from tokenizers.normalizers import Sequence as Chain
 
         try:
             self._engine = Engine.from_file(str(file))
             self._engine.no_padding()
             self._engine.no_truncation()
+            if lower:
+                own = self._engine.normalizer
+                self._engine.normalizer = Chain([Lowercase(), *([own] if own else [])])
             self._engine.encode_batch_fast(["\U0010fffd"])  # a text that no vocabulary has
-            probe = self._engine.encode("a")
+            probe, pair = self._engine.encode("a"), self._engine.encode("a", "a")
         except Exception as error:  # the library raises plain Exception
             raise BrokenModel(
                 f"{file} is not a tokenizer", why=str(error).splitlines()[0], fix="get the model's folder anew"
             ) from None
-        special = [index for index, mask in enumerate(probe.special_tokens_mask) if not mask]
-        first, last = (special[0], special[-1] + 1) if special else (len(probe.ids), len(probe.ids))
-        self.prefix = np.array(probe.ids[:first], np.int32)
-        self.suffix = np.array(probe.ids[last:], np.int32)
+        text = [index for index, mask in enumerate(probe.special_tokens_mask) if not mask]
+        first, last = (text[0], text[-1] + 1) if text else (len(probe.ids), len(probe.ids))
+        self.prefix = np.array([] if bare else probe.ids[:first], np.int32)
+        self.suffix = np.array([] if bare else probe.ids[last:], np.int32)
+        self.unknown, self._skip_unknown = self._unknown(), skip_unknown
+        self.frame = _frame(pair)
 
     @property
     def vocabulary(self) -> int:
@@ -74,12 +105,45 @@ class Tokenizer:
         """How many tokens are put around each text."""
         return len(self.prefix) + len(self.suffix)
 
+    def _unknown(self) -> int | None:
+        """The token that stands for what no token is known for; None where there is none."""
+        name = getattr(self._engine.model, "unk_token", None)
+        if name is None:  # of models like XLM-R only the file knows it
+            name = next((each for each in ("<unk>", "[UNK]") if self._engine.token_to_id(each) is not None), "")
+        found: int | None = self._engine.token_to_id(name)
+        return found
+
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """The tokens of each text, whole, without the special ones around it."""
         encodings = self._engine.encode_batch_fast(texts, add_special_tokens=False)
         lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
         ids = np.fromiter(chain.from_iterable(e.ids for e in encodings), np.int32, int(lengths.sum()))
+        if self._skip_unknown and self.unknown is not None:
+            kept = ids != self.unknown
+            lengths = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[kept], minlength=len(lengths))
+            ids = ids[kept]
         return Tokens(ids, lengths)
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """Where each token that `__call__` gives stands in its text."""
+        found = []
+        for encoding in self._engine.encode_batch(texts, add_special_tokens=False):
+            offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+            words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
+            if self._skip_unknown and self.unknown is not None:
+                kept = np.array(encoding.ids, np.int32) != self.unknown
+                offsets, words = offsets[kept], words[kept]
+            found.append(Pieces(offsets[:, 0], offsets[:, 1], words))
+        return found
+
+    def knows(self, tokens: Tokens) -> NDArray[np.bool_]:
+        """Which texts have at least one token that is not the unknown one, or none at all; bool, shape (n,)."""
+        if self.unknown is None:
+            return np.ones(len(tokens.lengths), np.bool_)
+        known: NDArray[np.int64] = np.concatenate(([0], np.cumsum(tokens.ids != self.unknown)))
+        some: NDArray[np.bool_] = known[tokens.starts + tokens.lengths] > known[tokens.starts]
+        some |= tokens.lengths == 0
+        return some
 
     def framed(self, tokens: Tokens, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Tokens:
         """Spans of `tokens`, each with the special tokens around it: what a model reads.
@@ -101,3 +165,20 @@ class Tokenizer:
         offset = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         ids[np.repeat(begins + before, lengths) + offset] = tokens.ids[np.repeat(starts, lengths) + offset]
         return Tokens(ids, whole)
+
+
+def _frame(probe: Any) -> PairFrame:
+    """What a tokenizer made of a pair of texts, one token each or more."""
+    ids, types = np.array(probe.ids, np.int32), np.array(probe.type_ids, np.int32)
+    owners = probe.sequence_ids
+    if 0 not in owners or 1 not in owners:
+        nothing = np.zeros(0, np.int32)
+        return PairFrame((nothing, nothing, nothing), (nothing, 0, nothing, 0, nothing))
+    first, second = owners.index(0), owners.index(1)
+    end, last = second - owners[:second][::-1].index(0), len(owners) - owners[::-1].index(1)
+    stretches = slice(0, first), slice(end, second), slice(last, None)
+    before, between, after = (types[each] for each in stretches)
+    return PairFrame(
+        (ids[stretches[0]], ids[stretches[1]], ids[stretches[2]]),
+        (before, int(types[first]), between, int(types[second]), after),
+    )

@@ -1,7 +1,8 @@
-"""The graphs of transformer encoders in OpenVINO's operations, from weights. Not how they are compiled or run.
+"""The architectures of transformer encoders: what each one's tensors are called and how they are put together.
 
-A graph takes packed rows (see packing.py): ids, positions and segments, int32, shape (r, w). It returns token
-vectors, float32, shape (r, w, h). To add an architecture, write one function and one row of `ARCHITECTURES`.
+A graph takes packed rows (see packing.py): ids, positions and segments, int32, shape (r, w), and for pairs of
+texts types. It returns token vectors, float32, shape (r, w, h). To add an architecture, write one function and one
+row of `ARCHITECTURES`: docs/adding-a-model.md.
 
 In bf16 OpenVINO keeps in f32 the sums and norms that reach an output without a matrix product between: here, the
 whole residual stream, since pooling comes after the graph. A pooling product inside would be 15 % faster, but
@@ -11,42 +12,209 @@ lower the least cosine to f32 from 0.99992 to 0.99987.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.encoders.graph import ACTIVATIONS, Graph
 from nearsense.errors import BrokenModel, UnsupportedModel
 
 if TYPE_CHECKING:
     import openvino
     from numpy.typing import NDArray
 
-__all__ = ["ARCHITECTURES", "GRAPH_VERSION", "build", "check", "identity"]
+    Tensors = Mapping[str, NDArray[np.float32]]
 
-GRAPH_VERSION = 2
+__all__ = ["ARCHITECTURES", "GRAPH_VERSION", "Architecture", "Sizes", "build", "check", "identity", "sizes_of"]
+
+GRAPH_VERSION = 3
 """Counts up with every change that alters a compiled graph: caches of older ones are not used."""
 
-MASKED = np.float32(-1e4)
-"""What is added to a score that must not count: exp(-10000) is zero in every precision."""
 
-ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a configuration says, in one vocabulary for all architectures.
 
-VARIANTS = {"hidden_act": tuple(ACTIVATIONS), "position_embedding_type": ("absolute",)}
-"""What the graphs can vary in; the first is what a configuration means that says nothing."""
+    Args:
+        hidden: Length of a token's vector.
+        heads: Heads of attention.
+        layers: Blocks.
+        positions: Rows of the table of positions.
+        vocabulary: Rows of the table of words.
+        epsilon: Of the layer norms.
+        activation: Between the halves of a block.
+        first: The row of the table of positions that a text's first token has.
+    """
 
-SIZES: dict[str, Any] = {
-    "hidden_size": int,
-    "num_attention_heads": int,
-    "num_hidden_layers": int,
-    "max_position_embeddings": int,
-    "vocab_size": int,
-    "layer_norm_eps": (int, float),
+    hidden: int
+    heads: int
+    layers: int
+    positions: int
+    vocabulary: int
+    epsilon: float
+    activation: str
+    first: int = 0
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens that there are positions for."""
+        return self.positions - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A row of the table.
+
+    Args:
+        assemble: Puts the graph together: from the graph in the making and the sizes to the token vectors.
+        prefix: What its tensors' names begin with where it is part of a larger model.
+        last: The name of the last layer's norm, `{}` being the layer.
+        keys: What the configuration calls the sizes, where it is not as BERT's.
+        first: The position of a text's first token; None for the padding's id + 1.
+        head: The dense layers and activations between the first token's vector and a cross-encoder's labels.
+    """
+
+    assemble: Callable[[Graph, Sizes], Any]
+    prefix: str
+    last: str = "encoder.layer.{}.output.LayerNorm.weight"
+    keys: Mapping[str, str] = field(default_factory=dict)
+    first: int | None = 0
+    head: tuple[tuple[str, str], ...] = (("classifier.dense", "tanh"), ("classifier.out_proj", "identity"))
+
+
+def bert(graph: Graph, sizes: Sizes) -> Any:
+    """BERT (Devlin et al. 2019), and so MiniLM, E5, BGE, GTE: layer norm after each block, absolute positions."""
+    positions = graph.weight("embeddings.position_embeddings.weight")[sizes.first :]
+    types = graph.weight("embeddings.token_type_embeddings.weight")
+    several = graph.types is not None and len(types) > 1
+    words = graph.look_up(graph.weight("embeddings.word_embeddings.weight"), graph.ids)
+    places = graph.look_up(positions if several else positions + types[0], graph.positions)
+    kinds = (graph.look_up(types, graph.types),) if several else ()
+    x = graph.norm(graph.add(words, places, *kinds), "embeddings.LayerNorm")
+    mask = graph.mask()
+    for layer in range(sizes.layers):
+        block = f"encoder.layer.{layer}"
+        parts = [f"{block}.attention.{part}" for part in ("self.query", "self.key", "self.value", "output.dense")]
+        attended = graph.attention(x, parts, mask)
+        x = graph.norm(graph.add(attended, x), f"{block}.attention.output.LayerNorm")
+        inner = graph.feed_forward(x, f"{block}.intermediate.dense", f"{block}.output.dense")
+        x = graph.norm(graph.add(inner, x), f"{block}.output.LayerNorm")
+    return x
+
+
+def mpnet(graph: Graph, sizes: Sizes) -> Any:
+    """MPNet (Song et al. 2020): BERT with a bias for the distance between two tokens, and no token types."""
+    words = graph.look_up(graph.weight("embeddings.word_embeddings.weight"), graph.ids)
+    table = graph.weight("embeddings.position_embeddings.weight")[sizes.first :]
+    x = graph.norm(graph.add(words, graph.look_up(table, graph.positions)), "embeddings.LayerNorm")
+    buckets = distance_buckets(np.arange(-sizes.max_tokens + 1, sizes.max_tokens))
+    bias = graph.weight("encoder.relative_attention_bias.weight")[buckets]
+    mask = graph.add(graph.distances(bias), graph.mask())
+    for layer in range(sizes.layers):
+        block = f"encoder.layer.{layer}"
+        parts = [f"{block}.attention.attn.{part}" for part in "qkvo"]
+        attended = graph.attention(x, parts, mask)
+        x = graph.norm(graph.add(attended, x), f"{block}.attention.LayerNorm")
+        inner = graph.feed_forward(x, f"{block}.intermediate.dense", f"{block}.output.dense")
+        x = graph.norm(graph.add(inner, x), f"{block}.output.LayerNorm")
+    return x
+
+
+def distilbert(graph: Graph, sizes: Sizes) -> Any:
+    """DistilBERT (Sanh et al. 2019): half of BERT, without token types, and with other names."""
+    words = graph.look_up(graph.weight("embeddings.word_embeddings.weight"), graph.ids)
+    places = graph.look_up(graph.weight("embeddings.position_embeddings.weight"), graph.positions)
+    x = graph.norm(graph.add(words, places), "embeddings.LayerNorm")
+    mask = graph.mask()
+    for layer in range(sizes.layers):
+        block = f"transformer.layer.{layer}"
+        parts = [f"{block}.attention.{part}_lin" for part in ("q", "k", "v", "out")]
+        attended = graph.attention(x, parts, mask)
+        x = graph.norm(graph.add(attended, x), f"{block}.sa_layer_norm")
+        inner = graph.feed_forward(x, f"{block}.ffn.lin1", f"{block}.ffn.lin2")
+        x = graph.norm(graph.add(inner, x), f"{block}.output_layer_norm")
+    return x
+
+
+def distance_buckets(distances: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The row of MPNet's table for the distance from one token to another: exact when near, then logarithmic.
+
+    There are 16 rows a direction: 8 for distances below 8, 8 up to 128 and beyond (Raffel et al. 2020, T5).
+
+    Example:
+        >>> distance_buckets(np.array([-200, -1, 0, 1, 7, 8, 200])).tolist()
+        [15, 1, 0, 17, 23, 24, 31]
+    """
+    far, exact, most = np.abs(distances), 8, 128
+    logarithm = np.log(np.maximum(far, 1).astype(np.float32) / np.float32(exact)) / np.log(most / exact)
+    large = np.minimum(exact + (logarithm.astype(np.float32) * np.float32(exact)).astype(np.int64), 15)
+    return np.where(distances > 0, 16, 0) + np.where(far < exact, far, large)
+
+
+_ROBERTA = Architecture(bert, "roberta.", first=None)
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "bert": Architecture(bert, "bert.", head=(("bert.pooler.dense", "tanh"), ("classifier", "identity"))),
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "camembert": _ROBERTA,
+    "mpnet": Architecture(mpnet, "mpnet.", first=2),
+    "distilbert": Architecture(
+        distilbert,
+        "distilbert.",
+        last="transformer.layer.{}.output_layer_norm.weight",
+        keys={
+            "hidden_size": "dim",
+            "num_attention_heads": "n_heads",
+            "num_hidden_layers": "n_layers",
+            "hidden_act": "activation",
+            "layer_norm_eps": "",
+        },
+        head=(("pre_classifier", "relu"), ("classifier", "identity")),
+    ),
+}
+"""By `model_type` of config.json."""
+
+_COUNTS = {
+    "hidden": "hidden_size",
+    "heads": "num_attention_heads",
+    "layers": "num_hidden_layers",
+    "positions": "max_position_embeddings",
+    "vocabulary": "vocab_size",
 }
 
 
-def check(
-    config: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], vocabulary: int, where: str
-) -> int:
+def sizes_of(config: Mapping[str, Any], where: str) -> Sizes:
+    """The sizes of a model whose architecture is known.
+
+    Args:
+        config: The model's `config.json`.
+        where: The folder, for messages.
+
+    Raises:
+        UnsupportedModel: The architecture, or a variant of it, is not known here.
+        BrokenModel: A size is missing, or cannot be.
+    """
+    architecture = _known(config, where)
+    keys = architecture.keys
+    counts = {ours: _number(config, keys.get(name, name), (int,), where) for ours, name in _COUNTS.items()}
+    name = keys.get("layer_norm_eps", "layer_norm_eps")
+    epsilon = _number(config, name, (int, float), where) if name else 1e-12
+    if counts["hidden"] % counts["heads"]:
+        raise BrokenModel(
+            f"{where}/config.json: {counts['heads']} heads do not divide {counts['hidden']}",
+            why="each head gets an equal part of a vector",
+            fix="get the model's folder anew",
+        )
+    first = architecture.first
+    if first is None:
+        padding = config.get("pad_token_id", 1)
+        first = padding + 1 if isinstance(padding, int) else 0
+    return Sizes(**counts, epsilon=epsilon, activation=_activation(config, architecture, where), first=first)
+
+
+def check(config: Mapping[str, Any], weights: Tensors, vocabulary: int, where: str) -> Sizes:
     """Look whether configuration, weights and tokenizer belong together, before anything is compiled.
 
     Args:
@@ -55,51 +223,19 @@ def check(
         vocabulary: How many tokens its tokenizer knows.
         where: The folder, for messages.
 
-    Returns:
-        The length of a vector.
-
     Raises:
         UnsupportedModel: The architecture, or a variant of it, is not known here.
         BrokenModel: They contradict each other.
     """
-    kind = str(config.get("model_type", "unknown"))
-    if kind not in ARCHITECTURES:
-        raise UnsupportedModel(
-            f"{where}: the architecture {kind!r} is not known here",
-            why=f"known are: {', '.join(ARCHITECTURES)}",
-            fix="use another model (nearsense models)",
-        )
-    for name, known in VARIANTS.items():
-        if config.get(name, known[0]) not in known:
-            raise UnsupportedModel(
-                f"{where}: {name}={config[name]!r} is not known here",
-                why=f"known are: {', '.join(known)}",
-                fix="use another model (nearsense models)",
-            )
-    for name, kind_ in SIZES.items():
-        size = config.get(name)
-        if not isinstance(size, kind_) or isinstance(size, bool) or not 0 < size < 2**31:
-            raise BrokenModel(
-                f"{where}/config.json: {name}={size!r}",
-                why=f"{name} has to be a number above 0",
-                fix="get the model's folder anew",
-            )
-    if config["hidden_size"] % config["num_attention_heads"]:
-        raise BrokenModel(
-            f"{where}/config.json: {config['num_attention_heads']} heads do not divide {config['hidden_size']}",
-            why="each head gets an equal part of a vector",
-            fix="get the model's folder anew",
-        )
+    sizes = sizes_of(config, where)
     words = weights["embeddings.word_embeddings.weight"].shape
-    promised = (int(config["vocab_size"]), int(config["hidden_size"]))
-    last = f"encoder.layer.{int(config['num_hidden_layers']) - 1}.output.LayerNorm.weight"
+    last = ARCHITECTURES[config["model_type"]].last.format(sizes.layers - 1)
     shapes = {
-        "its word embeddings": (words, promised),
-        "its last layer": (weights[last].shape, promised[1:]),
-        "its token types": (weights["embeddings.token_type_embeddings.weight"][:1].shape, (1, promised[1])),
+        "its word embeddings": (words, (sizes.vocabulary, sizes.hidden)),
+        "its last layer": (weights[last].shape, (sizes.hidden,)),
         "its positions": (
             weights["embeddings.position_embeddings.weight"].shape,
-            (int(config["max_position_embeddings"]), promised[1]),
+            (sizes.positions, sizes.hidden),
         ),
     }
     for what, (found, expected) in shapes.items():
@@ -115,27 +251,33 @@ def check(
             why="the two are of different models",
             fix="get the model's folder anew",
         )
-    return promised[1]
+    return sizes
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of the configuration decides a vector, as JSON values."""
-    return {name: config.get(name) for name in ("model_type", *SIZES, *VARIANTS)}
+    keys = ARCHITECTURES[config["model_type"]].keys
+    names = (*_COUNTS.values(), "layer_norm_eps", "hidden_act", "position_embedding_type")
+    return {name: config.get(keys.get(name, name)) for name in ("model_type", *names)}
 
 
-def build(config: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]]) -> openvino.Model:
+def build(config: Mapping[str, Any], weights: Tensors, sizes: Sizes, *, pairs: bool = False) -> openvino.Model:
     """The graph of a model that passed `check`.
 
     Args:
         config: The model's `config.json`.
         weights: Its tensors by name.
+        sizes: What `check` returned.
+        pairs: It reads pairs of texts: tokens have types.
 
     Raises:
         BrokenModel: A tensor does not have the shape that the configuration promises.
     """
+    kind = config["model_type"]
+    graph = Graph(weights, heads=sizes.heads, epsilon=sizes.epsilon, activation=sizes.activation, typed=pairs)
     try:
-        return ARCHITECTURES[config["model_type"]](config, weights)
-    except RuntimeError as error:
+        return graph.finished(ARCHITECTURES[kind].assemble(graph, sizes), kind)
+    except (RuntimeError, ValueError, IndexError) as error:
         raise BrokenModel(
             "the model's weights do not fit its config.json",
             why=str(error).strip().splitlines()[-1],
@@ -143,63 +285,41 @@ def build(config: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]])
         ) from None
 
 
-def bert(config: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]]) -> openvino.Model:
-    """BERT (Devlin et al. 2019), and so MiniLM: layer norm after each block, absolute positions."""
-    import openvino as ov
-    from openvino import opset13 as op
-
-    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
-    epsilon = float(config["layer_norm_eps"])
-    activation = ACTIVATIONS[config.get("hidden_act", "gelu")]
-
-    def constant(values: NDArray[Any] | np.float32) -> Any:
-        return op.constant(np.asarray(values), shared_memory=True)
-
-    def integers(*values: int) -> Any:
-        return op.constant(np.array(values, np.int64))
-
-    def linear(x: Any, name: str) -> Any:
-        product = op.matmul(x, constant(weights[f"{name}.weight"]), False, True)
-        return op.add(product, constant(weights[f"{name}.bias"]))
-
-    def norm(x: Any, name: str) -> Any:
-        standard = op.mvn(x, integers(-1), True, epsilon, "INSIDE_SQRT")
-        return op.add(
-            op.multiply(standard, constant(weights[f"{name}.weight"])), constant(weights[f"{name}.bias"])
+def _known(config: Mapping[str, Any], where: str) -> Architecture:
+    kind = config.get("model_type", "unknown")
+    if kind not in ARCHITECTURES:
+        raise UnsupportedModel(
+            f"{where}: the architecture {kind!r} is not known here",
+            why=f"known are: {', '.join(ARCHITECTURES)}",
+            fix="use another model (nearsense models)",
         )
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise _variant("position_embedding_type", config["position_embedding_type"], ("absolute",), where)
+    return ARCHITECTURES[kind]
 
-    def look_up(table: NDArray[np.float32], rows: Any) -> Any:
-        return op.gather(constant(table), rows, integers(0))
 
-    ids, positions, segments = (op.parameter([-1, -1], np.int32, n) for n in ("ids", "positions", "segments"))
+def _activation(config: Mapping[str, Any], architecture: Architecture, where: str) -> str:
+    name = architecture.keys.get("hidden_act", "hidden_act")
+    found = config.get(name, "gelu")
+    if found not in tuple(ACTIVATIONS):
+        raise _variant(name, found, tuple(ACTIVATIONS), where)
+    return str(found)
 
-    one_type = (
-        weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
+
+def _variant(name: str, found: Any, known: tuple[str, ...], where: str) -> UnsupportedModel:
+    return UnsupportedModel(
+        f"{where}: {name}={found!r} is not known here",
+        why=f"known are: {', '.join(known)}",
+        fix="use another model (nearsense models)",
     )
-    words = look_up(weights["embeddings.word_embeddings.weight"], ids)
-    x = norm(op.add(words, look_up(one_type, positions)), "embeddings.LayerNorm")
 
-    same = op.equal(op.unsqueeze(segments, integers(1)), op.unsqueeze(segments, integers(2)))
-    mask = op.unsqueeze(op.select(same, constant(np.float32(0)), constant(MASKED)), integers(1))
-    scale = constant(np.float32((hidden // heads) ** -0.5))
-    per_head, heads_first, joined = (
-        integers(0, 0, heads, hidden // heads),
-        integers(0, 2, 1, 3),
-        integers(0, 0, hidden),
-    )
-    for layer in range(int(config["num_hidden_layers"])):
-        block = f"encoder.layer.{layer}"
-        query, key, value = (
-            op.transpose(op.reshape(linear(x, f"{block}.attention.self.{part}"), per_head, True), heads_first)
-            for part in ("query", "key", "value")
+
+def _number(config: Mapping[str, Any], name: str, kinds: Any, where: str) -> Any:
+    size: Any = config.get(name)
+    if not isinstance(size, kinds) or isinstance(size, bool) or not 0 < size < 2**31:
+        raise BrokenModel(
+            f"{where}/config.json: {name}={size!r}",
+            why=f"{name} has to be a number above 0",
+            fix="get the model's folder anew",
         )
-        attended = op.scaled_dot_product_attention(query, key, value, mask, scale, causal=False)
-        attended = op.transpose(attended, heads_first)
-        attended = linear(op.reshape(attended, joined, True), f"{block}.attention.output.dense")
-        x = norm(op.add(attended, x), f"{block}.attention.output.LayerNorm")
-        inner = op.gelu(linear(x, f"{block}.intermediate.dense"), activation)
-        x = norm(op.add(linear(inner, f"{block}.output.dense"), x), f"{block}.output.LayerNorm")
-    return ov.Model([op.result(x)], [ids, positions, segments], "bert")
-
-
-ARCHITECTURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]] = {"bert": bert}
+    return size

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,52 +16,107 @@ if TYPE_CHECKING:
 
 __all__ = ["Weights"]
 
+_OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}
+"""What the first BERT checkpoints call the two halves of a layer norm."""
+
 
 class Weights(Mapping[str, "NDArray[np.float32]"]):
-    """The tensors of a safetensors file, read when they are asked for.
+    """The tensors of safetensors files, read when they are asked for.
 
     Args:
-        file: The safetensors file.
+        files: The safetensors files; large models have several.
+        prefix: What names may begin with: a tensor is found with and without it.
 
     Raises:
-        BrokenModel: The file is truncated or no safetensors file; when a tensor is asked for, it is missing.
-        UnsupportedModel: When a tensor is asked for: its type is neither float32 nor float16.
+        BrokenModel: A file is truncated or no safetensors file; when a tensor is asked for, it is missing.
+        UnsupportedModel: When a tensor is asked for: its type is neither float32, float16 nor bfloat16.
     """
 
-    def __init__(self, file: Path) -> None:
-        from safetensors import safe_open
-
-        opened: Any = safe_open
-        self._path = file
-        try:
-            self._file = opened(str(file), framework="numpy")
-        except Exception as error:  # the library raises plain Exceptions of its own
-            raise BrokenModel(
-                f"{file} cannot be read",
-                why=f"it is truncated or no safetensors file: {error}",
-                fix="get the model's folder anew",
-            ) from None
-        self._names: dict[str, str] = {name.removeprefix("bert."): name for name in self._file.keys()}  # noqa: SIM118
+    def __init__(self, files: Path | Sequence[Path], prefix: str = "") -> None:
+        self._parts = [_Part(file) for file in ([files] if isinstance(files, Path) else files)]
+        self._names: dict[str, tuple[_Part, str]] = {}
+        for part in self._parts:
+            for stored in part.names():
+                self._names[stored] = self._names[_name(stored.removeprefix(prefix))] = part, stored
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         if name not in self._names:
             raise BrokenModel(
-                f"{self._path} has no tensor {name!r}",
+                f"{self._parts[0].path} has no tensor {name!r}",
                 why="config.json describes another architecture than the weights have",
                 fix="get the model's folder anew",
             )
-        kind = self._file.get_slice(self._names[name]).get_dtype()
-        if kind not in ("F32", "F16"):
-            raise UnsupportedModel(
-                f"{self._path}: the tensor {name!r} is stored as {kind}",
-                why="only F32 and F16 weights are read",
-                fix="use a copy of the model with float32 weights",
-            )
-        tensor: NDArray[np.float32] = self._file.get_tensor(self._names[name])
-        return tensor.astype(np.float32, copy=False)
+        part, stored = self._names[name]
+        return part.tensor(stored)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def stored(self, name: str) -> NDArray[Any] | None:
+        """A tensor as it is stored, integers too; None where it is missing."""
+        if name not in self._names:
+            return None
+        part, own = self._names[name]
+        return part.stored(own)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _name(stored: str) -> str:
+    return next(
+        (stored.removesuffix(old) + new for old, new in _OLD_NAMES.items() if stored.endswith(old)), stored
+    )
+
+
+class _Part:
+    """One file."""
+
+    def __init__(self, path: Path) -> None:
+        from safetensors import safe_open
+
+        opened: Any = safe_open
+        self.path = path
+        try:
+            self._file = opened(str(path), framework="numpy")
+        except Exception as error:  # the library raises plain Exceptions of its own
+            raise BrokenModel(
+                f"{path} cannot be read",
+                why=f"it is truncated or no safetensors file: {error}",
+                fix="get the model's folder anew",
+            ) from None
+
+    def names(self) -> list[str]:
+        return list(self._file.keys())
+
+    def tensor(self, name: str) -> NDArray[np.float32]:
+        kind = self._file.get_slice(name).get_dtype()
+        if kind == "BF16":
+            return self._halves[name]
+        if kind not in ("F32", "F16"):
+            raise UnsupportedModel(
+                f"{self.path}: the tensor {name!r} is stored as {kind}",
+                why="only F32, F16 and BF16 weights are read",
+                fix="use a copy of the model with float32 weights",
+            )
+        return self.stored(name).astype(np.float32, copy=False)
+
+    def stored(self, name: str) -> NDArray[Any]:
+        tensor: NDArray[Any] = self._file.get_tensor(name)
+        return tensor
+
+    @cached_property
+    def _halves(self) -> dict[str, NDArray[np.float32]]:
+        """The bfloat16 tensors: the upper halves of float32 numbers, a type that numpy does not have."""
+        import safetensors
+
+        deserialize: Any = safetensors.deserialize
+        found = {}
+        for name, each in deserialize(self.path.read_bytes()):
+            if each["dtype"] == "BF16":
+                upper = np.frombuffer(each["data"], np.uint16).astype(np.uint32) << 16
+                found[name] = upper.view(np.float32).reshape(each["shape"])
+        return found

@@ -14,6 +14,7 @@ from nearsense.cli.options import (
     network_option,
     output_options,
     search_options,
+    second_stage,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def found_in(path: str, queries: tuple[str, ...], options: dict[str, Any]) -> li
     from nearsense.cli.collections.opening import opened
 
     quiet, where = options.pop("quiet"), _filter(options.pop("where"))
-    asked = {name: options.pop(name) for name in ("k", "min_score", "mode", "exact")}
+    asked = {name: options.pop(name) for name in ("k", "min_score", "mode", "exact")} | second_stage(options)
     with opened(path, options) as there:
         found = there.search_many(queries, where=where, progress=not quiet, **asked)
         _tell_of_nothing(found, there, where)

@@ -1,0 +1,178 @@
+"""The list of models: what is here, what could be, and their published facts. Not which of them fits best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nearsense.encoders.cards import Figure, Kind, ModelCard
+    from nearsense.encoders.folder import ModelFolder
+    from nearsense.render import Page
+
+__all__ = ["models_page"]
+
+COLUMNS = (
+    "model",
+    "where",
+    "kind>",
+    "dims>",
+    "tokens>",
+    "parameters, M>",
+    "languages>",
+    "licence>",
+    "STS, published>",
+    "retrieval, published>",
+)
+ABSENT = "What is not here comes with: nearsense models pull NAME. "
+NOTE = "STS and retrieval are figures that the models' makers or benchmarks published; nothing was measured here."
+OTHER = " * is another measure than most: --json names each."
+
+
+def models_page(
+    task: str | None = None,
+    languages: Sequence[str] = (),
+    prefer: str | None = None,
+    kind: str | None = None,
+    here: bool = False,
+) -> Page:
+    """The models that are here, then the others of the catalogue; or those that fit, in the order of `recommend`.
+
+    Args:
+        task: Only models made for it.
+        languages: Only models that know all of these.
+        prefer: `"speed"` or `"quality"`.
+        kind: Only models of this kind.
+        here: Only models that are here.
+
+    Raises:
+        InputError: A task or a language that the catalogue does not know.
+    """
+    from nearsense.encoders.folder import installed
+    from nearsense.render import Page
+
+    folders = {folder.name: folder for folder in installed()}
+    if task or languages or prefer:
+        cards = _recommended(task, languages, prefer)
+        records = [_record(card, folders.get(card.name)) for card in cards]
+    else:
+        records = _all(folders)
+    records = [each for each in records if (each["here"] or not here) and kind in (None, each["kind"])]
+    cells = [_cells(record) for record in records]
+    absent = any(row[1] == "not here" for row in cells)
+    marked = any(cell.endswith("*") for row in cells for cell in row)
+    note = f"{ABSENT if absent else ''}{NOTE}{OTHER if marked else ''}"
+    return Page(document=records, records=records, columns=COLUMNS, cells=cells, note=note)
+
+
+def _recommended(task: str | None, languages: Sequence[str], prefer: str | None) -> list[ModelCard]:
+    """The order of `recommend`; without a task, one task after the other."""
+    from nearsense.encoders.cards import Task
+    from nearsense.encoders.recommend import recommend
+
+    tasks = [task] if task else [each.value for each in Task]
+    found = [card for each in tasks for card in recommend(each, languages, prefer or "quality")]
+    return list({card.name: card for card in found}.values())
+
+
+def _all(folders: dict[str, ModelFolder]) -> list[dict[str, Any]]:
+    from nearsense.encoders.catalog import CATALOG
+
+    here = [_record(folder.card or _unknown(folder), folder) for folder in folders.values()]
+    return here + [_record(card, None) for card in CATALOG if card.name not in folders]
+
+
+def _unknown(folder: ModelFolder) -> ModelCard:
+    """What the folder of a model without a row says of it."""
+    from nearsense.encoders.cards import ModelCard
+
+    return ModelCard(
+        name=folder.name,
+        hub="",
+        kind=_kind_of(folder),
+        dimension=int(folder.config.get("hidden_size") or 0),
+        max_tokens=0,
+        languages=(),
+        licence="",
+        tasks=(),
+    )
+
+
+def _kind_of(folder: ModelFolder) -> Kind:
+    from nearsense.encoders.cards import Kind
+
+    if folder.static:
+        return Kind.STATIC
+    return Kind.CROSS if folder.scores_pairs else Kind.ENCODER
+
+
+def _record(card: ModelCard, folder: ModelFolder | None) -> dict[str, Any]:
+    if folder is not None and folder.limit is not None:
+        card = replace(card, max_tokens=folder.limit)  # what the folder says is what runs
+    return {
+        "name": card.name,
+        "hub": card.hub or None,
+        "kind": card.kind.value,
+        "here": folder is not None,
+        "dimension": card.dimension or None,
+        "max_tokens": card.max_tokens or None,
+        "parameters": card.parameters or None,
+        "languages": list(card.languages) or None,
+        "licence": card.licence or None,
+        "tasks": [task.value for task in card.tasks],
+        "prompts": dict(card.prompts),
+        "needs_role": card.needs_role,
+        "dimensions": list(card.dimensions),
+        "quantization": list(card.quantization),
+        "torch": card.torch,
+        "price": card.price,
+        "sts": _published(card.sts),
+        "retrieval": _published(card.retrieval),
+        "path": str(folder.path) if folder is not None else None,
+        "install": None if folder is not None else card.install,
+    }
+
+
+def _published(figure: Figure | None) -> dict[str, Any] | None:
+    return None if figure is None else asdict(figure)
+
+
+def _cells(record: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        record["name"],
+        _where(record),
+        record["kind"],
+        _number(record["dimension"]),
+        _number(record["max_tokens"]),
+        _number(record["parameters"]),
+        _languages(record["languages"] or []),
+        record["licence"] or "not stated",
+        _figure(record["sts"]),
+        _figure(record["retrieval"]),
+    )
+
+
+def _where(record: dict[str, Any]) -> str:
+    """The path, or how to get it where that is not the usual way, which the note says."""
+    if record["path"]:
+        return str(record["path"])
+    usual = f"nearsense models pull {record['name']}"
+    return "not here" if record["install"] == usual else f"not here: {record['install']}"
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _languages(codes: Sequence[str]) -> str:
+    """The codes themselves, or how many where they are many."""
+    return ", ".join(codes) if 0 < len(codes) <= 3 else str(len(codes) or "not stated")
+
+
+def _figure(figure: dict[str, Any] | None) -> str:
+    from nearsense.encoders.models import RETRIEVAL_MEASURE, STS_MEASURE
+
+    if figure is None:
+        return ""
+    return f"{figure['value']:.1f}" + ("" if figure["measure"] in (STS_MEASURE, RETRIEVAL_MEASURE) else "*")

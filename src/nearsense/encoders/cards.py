@@ -1,0 +1,122 @@
+"""What is known of a model, as types: its card, its figures, its tasks. Not its row: models.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from nearsense.encoders.pooling import Pooling
+from nearsense.types import Metric
+
+__all__ = ["Figure", "Kind", "ModelCard", "Task"]
+
+
+class Kind(StrEnum):
+    """How a model comes to a score."""
+
+    ENCODER = "encoder"
+    """A transformer: one vector a text."""
+    CROSS = "cross-encoder"
+    """A transformer that reads two texts at once: one score a pair, no vectors."""
+    STATIC = "static"
+    """One stored vector a token; a text's is their mean. Fastest, and blind to the order of words."""
+    REMOTE = "remote"
+    """On a server of somebody else: texts leave the machine."""
+
+
+class Task(StrEnum):
+    """What a model was made for."""
+
+    SIMILARITY = "similarity"
+    """How near two texts of one sort are in sense."""
+    SEARCH = "search"
+    """Which passages answer a query, among many."""
+    RERANK = "rerank"
+    """Which of a few passages answers a query best."""
+    DUPLICATES = "duplicates"
+    """Which texts say the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A published figure of quality. Nothing that was measured here.
+
+    Args:
+        value: The number, as published.
+        measure: What was measured, on what, and on which scale. Two figures compare where this is the same.
+        source: Where it was found.
+    """
+
+    value: float
+    measure: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """The facts of one model, as its makers published them.
+
+    Args:
+        name: What people type.
+        hub: Its repository on the model hub; `""` where it has none.
+        aliases: Further names, as the hub knew or knows it.
+        kind: How it comes to a score.
+        dimension: Length of a vector; 0 for cross-encoders.
+        max_tokens: Texts beyond it are cut; 0 where nothing is cut.
+        parameters: In millions, rounded; 0 where not published.
+        languages: ISO 639-1 codes; languages that have none are left out.
+        licence: SPDX identifier of the weights; `""` where not stated, `"proprietary"` for remote ones.
+        pooling: Which tokens make the vector; None where that is no question.
+        normalized: Whether its vectors have length 1 as they come.
+        similarity: What it was trained to be compared by.
+        prompts: What is put before a text, by role (`"query"`, `"passage"`), to the last space.
+        needs_role: Whether texts without their role's prompt score much worse.
+        tasks: What it was made for; empty for a mere baseline.
+        dimensions: Lengths to which its vectors may be cut, as published (Matryoshka). Where any length is allowed
+            within bounds, the powers of two among them.
+        quantization: Of `"int8"` and `"binary"`, those that it was published as trained or evaluated for.
+        torch: Whether only sentence-transformers, and so PyTorch, can run it.
+        price: US dollars for a million tokens; remote ones only.
+        sts: Published quality at telling how alike two texts are.
+        retrieval: Published quality at finding passages.
+        package: An installed Python package that carries the files; `""` where there is none.
+        install: What to type to have it; without it `nearsense models pull` and the name.
+        sha256: The published hashes of its files; they are checked once.
+    """
+
+    name: str
+    hub: str
+    aliases: tuple[str, ...] = ()
+    kind: Kind = Kind.ENCODER
+    dimension: int
+    max_tokens: int
+    parameters: int = 0
+    languages: tuple[str, ...]
+    licence: str
+    pooling: Pooling | None = None
+    normalized: bool = False
+    similarity: Metric = Metric.COSINE
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    needs_role: bool = False
+    tasks: tuple[Task, ...]
+    dimensions: tuple[int, ...] = ()
+    quantization: tuple[str, ...] = ()
+    torch: bool = False
+    price: float | None = None
+    sts: Figure | None = None
+    retrieval: Figure | None = None
+    package: str = ""
+    install: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Say how to get it, where the row does not."""
+        if not self.install and self.hub:
+            object.__setattr__(self, "install", f"nearsense models pull {self.name}")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name it goes by, in lower case: with and without the organisation."""
+        known = (self.name, self.hub, *self.aliases, *(alias.rpartition("/")[2] for alias in self.aliases))
+        return frozenset(name.lower() for name in known if name)

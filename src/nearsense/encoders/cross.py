@@ -1,0 +1,191 @@
+"""Pairs of texts to scores: a model that reads both together. Slower than two vectors, and a better judge."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from copy import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense._progress import Progress, tracked
+from nearsense.encoders.base import BATCH_TOKENS, TruncationWarning
+from nearsense.encoders.batch import SLICE, Engine
+from nearsense.encoders.modules import ACTIVATIONS, Module, run
+from nearsense.encoders.packing import Request, pack
+from nearsense.encoders.pairs import join, longest_first
+from nearsense.encoders.tokenizer import Tokenizer, Tokens
+from nearsense.errors import BrokenModel, InputError, TextTooLong
+from nearsense.metrics.rows import from_one
+from nearsense.text import as_texts
+from nearsense.types import Long, parse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["PairEncoder"]
+
+
+class PairEncoder:
+    """A cross-encoder. Made by `load_cross`; safe to use from several threads.
+
+    Args:
+        name: The model's name.
+        max_tokens: The model's limit for both texts together, special tokens included.
+        tokenizer: Texts to ids.
+        engine: Ids to the vector of the first token.
+        modules: From that vector to one number.
+        activation: What makes a score of that number.
+        identity: Everything else that decides a score, as JSON values.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        max_tokens: int,
+        tokenizer: Tokenizer,
+        engine: Engine,
+        modules: Sequence[Module],
+        activation: str,
+        identity: Mapping[str, object],
+    ) -> None:
+        self.name, self.max_tokens, self.long = name, max_tokens, Long.WARN
+        self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
+        self._activation = activation
+        self._identity = {**identity, "max_tokens": max_tokens, "activation": activation}
+
+    def __repr__(self) -> str:
+        return f"CrossEncoder({self.name!r}, {self.max_tokens} tokens at most)"
+
+    def with_long(self, long: Long) -> PairEncoder:
+        """The same model, which does `long` with long pairs where a call does not say."""
+        other = copy(self)
+        other.long = long
+        return other
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over weights, tokenizer, head and maximum length."""
+        return hashlib.sha256(json.dumps(self._identity, sort_keys=True).encode()).hexdigest()
+
+    def score(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        *,
+        long: str | None = None,
+        batch_tokens: int = BATCH_TOKENS,
+        logits: bool = False,
+        progress: Progress = False,
+    ) -> NDArray[np.float32]:
+        """Score how well the two texts of each pair go together; higher is better.
+
+        Args:
+            pairs: (query, text); for most models the order matters.
+            long: What happens to pairs beyond `max_tokens`: `"warn"`, `"error"` or `"head"`. The longer text is
+                cut first.
+            batch_tokens: Tokens in one request to the engine: speed against memory.
+            logits: The model's own numbers, before what makes scores of them.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Returns:
+            float32, shape (n,). Their range is the model's: [0, 1] for most, any number for others (ms-marco).
+
+        Raises:
+            InputError: A pair is none, or an option is not known.
+            TextTooLong: A pair exceeds the limit and `long` is `"error"`.
+
+        Warns:
+            TruncationWarning: Pairs exceed the limit and `long` is `"warn"`.
+
+        Example:
+            >>> import nearsense as ns
+            >>> cross = ns.load_cross("cross-encoder/ms-marco-MiniLM-L6-v2")        # doctest: +SKIP
+            >>> cross.score([("capital of France", "Paris is the capital.")])       # doctest: +SKIP
+            array([9.1], dtype=float32)
+        """
+        policy = self.long if long is None else parse(Long, long, name="long")
+        if policy is Long.CHUNK:
+            raise InputError(
+                'long="chunk" is not for cross-encoders',
+                why="a pair is read as a whole, or cut",
+                fix='use "warn", "head" or "error"',
+            )
+        batch_tokens = from_one(batch_tokens, "batch_tokens") * getattr(self._engine, "scale", 1)
+        firsts, seconds = _apart(pairs)
+        lengths = np.zeros(len(firsts), np.int64)
+        found = np.zeros((len(firsts), 1), np.float32)
+        requests = self._requests(firsts, seconds, policy, batch_tokens, lengths)
+        with (
+            tracked(len(firsts), "pairs", progress) as update,
+            closing(self._engine.run(requests)) as answers,
+        ):
+            done = 0
+            for request, vectors in answers:
+                found[request.items] = run(self._modules, vectors)
+                update(done := done + len(request.items))
+        if not np.isfinite(found).all():
+            raise BrokenModel(
+                f"{self.name} gives no finite score for {int((~np.isfinite(found)).sum()):,} pairs",
+                why="its weights are damaged, or overflow in this precision",
+                fix='try precision="f32", or get the model\'s folder anew',
+            )
+        if policy is Long.WARN and (over := int((lengths > self.max_tokens).sum())):
+            verb = "exceeds" if over == 1 else "exceed"
+            warnings.warn(
+                f"{over:,} of {len(lengths):,} pairs {verb} {self.max_tokens:,} tokens "
+                f"(longest {lengths.max():,})",
+                TruncationWarning,
+                stacklevel=2,
+            )
+        scores: NDArray[np.float32] = found[:, 0]
+        return scores if logits else ACTIVATIONS[self._activation](scores)
+
+    def _requests(
+        self,
+        firsts: list[str],
+        seconds: list[str],
+        policy: Long,
+        batch_tokens: int,
+        lengths: NDArray[np.int64],
+    ) -> Iterator[Request]:
+        """Tokenize and pack, a slice of pairs at a time; a text that occurs again is tokenized once."""
+        frame = self._tokenizer.frame
+        for start in range(0, len(firsts), SLICE):
+            stretch = slice(start, start + SLICE)
+            left, left_rows = self._tokenized(firsts[stretch])
+            right, right_rows = self._tokenized(seconds[stretch])
+            counts = left.lengths[left_rows], right.lengths[right_rows]
+            lengths[stretch] = counts[0] + counts[1] + frame.specials
+            if policy is Long.ERROR and (lengths[stretch] > self.max_tokens).any():
+                raise self._too_long(lengths)
+            kept = longest_first(*counts, self.max_tokens - frame.specials)
+            spans = join(frame, left, right, (left_rows, right_rows), kept)
+            items = np.arange(len(spans.lengths)) + start
+            yield from pack(spans, items, np.ones(len(items), np.float32), batch_tokens)
+
+    def _tokenized(self, texts: list[str]) -> tuple[Tokens, NDArray[np.int64]]:
+        """The tokens of different texts, and which of them each text is."""
+        places: dict[str, int] = {}
+        rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
+        return self._tokenizer(list(places)), rows
+
+    def _too_long(self, lengths: NDArray[np.int64]) -> TextTooLong:
+        position = int(np.argmax(lengths > self.max_tokens))
+        return TextTooLong(
+            f"pair {position} has {lengths[position]:,} tokens",
+            why=f"{self.name} reads {self.max_tokens:,} at most, both texts and special tokens included",
+            fix='shorten it, or use long="head" (the longer text is cut)',
+        )
+
+
+def _apart(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    listed = list(pairs)
+    for place, pair in enumerate(listed):
+        if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
+            raise InputError(f"pair {place} is no pair of texts", fix='give [("query", "text"), ...]')
+    return as_texts([first for first, _ in listed], "query"), as_texts([second for _, second in listed])

@@ -1,0 +1,128 @@
+"""The building blocks of transformer graphs in OpenVINO's operations. Not which model puts them together how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import openvino
+    from numpy.typing import NDArray
+
+__all__ = ["ACTIVATIONS", "Graph"]
+
+MASKED = np.float32(-1e4)
+"""What is added to a score that must not count: exp(-10000) is zero in every precision."""
+
+ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "relu": ""}
+"""What lies between the two halves of a block, and which approximation of GELU it is."""
+
+
+class Graph:
+    """One graph in the making: what is computed from packed rows (see packing.py), step by step.
+
+    Args:
+        weights: The model's tensors by name.
+        heads: How many heads attention has.
+        epsilon: What keeps a layer norm from dividing by zero.
+        activation: One of `ACTIVATIONS`.
+        typed: Each token has a type as well: which of two texts it belongs to.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, NDArray[np.float32]],
+        *,
+        heads: int,
+        epsilon: float,
+        activation: str,
+        typed: bool = False,
+    ) -> None:
+        from openvino import opset13
+
+        self._op: Any = opset13
+        self._weights, self._heads, self._epsilon = weights, heads, epsilon
+        self._activation = activation
+        names = ("ids", "positions", "segments", *(("types",) if typed else ()))
+        self._inputs = {name: self._op.parameter([-1, -1], np.int32, name) for name in names}
+        for name, node in self._inputs.items():
+            node.output(0).set_names({name})
+        self.ids, self.positions, self.types = (self._inputs.get(name) for name in ("ids", "positions", "types"))
+
+    def weight(self, name: str) -> NDArray[np.float32]:
+        """A tensor of the model."""
+        return self._weights[name]
+
+    def look_up(self, table: NDArray[np.float32], rows: Any) -> Any:
+        """The rows of a table, one for each token."""
+        return self._op.gather(self._constant(table), rows, self._integers(0))
+
+    def add(self, x: Any, *others: Any) -> Any:
+        """Sums."""
+        for other in others:
+            x = self._op.add(x, other)
+        return x
+
+    def linear(self, x: Any, name: str) -> Any:
+        """A product with the matrix `name`, and its bias."""
+        product = self._op.matmul(x, self._constant(self.weight(f"{name}.weight")), False, True)
+        return self._op.add(product, self._constant(self.weight(f"{name}.bias")))
+
+    def norm(self, x: Any, name: str) -> Any:
+        """Layer normalisation (Ba et al. 2016)."""
+        standard = self._op.mvn(x, self._integers(-1), True, self._epsilon, "INSIDE_SQRT")
+        scaled = self._op.multiply(standard, self._constant(self.weight(f"{name}.weight")))
+        return self._op.add(scaled, self._constant(self.weight(f"{name}.bias")))
+
+    def feed_forward(self, x: Any, first: str, second: str) -> Any:
+        """Two products with the activation between them."""
+        inner = self.linear(x, first)
+        form = ACTIVATIONS[self._activation]
+        return self.linear(self._op.gelu(inner, form) if form else self._op.relu(inner), second)
+
+    def mask(self) -> Any:
+        """Zero where two tokens are of the same text, shape (r, 1, w, w): what is added to scores."""
+        segments = self._inputs["segments"]
+        op = self._op
+        same = op.equal(op.unsqueeze(segments, self._integers(1)), op.unsqueeze(segments, self._integers(2)))
+        chosen = op.select(same, self._constant(np.float32(0)), self._constant(MASKED))
+        return op.unsqueeze(chosen, self._integers(1))
+
+    def distances(self, table: NDArray[np.float32]) -> Any:
+        """What each head adds for the distance between two tokens, shape (r, heads, w, w).
+
+        Args:
+            table: float32, shape (2 * m + 1, heads): for the distances from -m to m; farther ones count as m.
+        """
+        op, reach = self._op, len(table) // 2
+        here, there = (op.unsqueeze(self.positions, self._integers(axis)) for axis in (2, 1))
+        distance = op.clamp(op.convert(op.subtract(there, here), "f32"), -reach, reach)
+        rows = op.convert(op.add(distance, self._constant(np.float32(reach))), "i32")
+        return op.transpose(self.look_up(table, rows), self._integers(0, 3, 1, 2))
+
+    def attention(self, x: Any, names: Sequence[str], mask: Any) -> Any:
+        """Scaled dot product attention (Vaswani et al. 2017) by four matrices: query, key, value and output."""
+        query, key, value, output = names
+        op, hidden = self._op, self.weight(f"{query}.weight").shape[0]
+        size = hidden // self._heads
+        apart, swapped = self._integers(0, 0, self._heads, size), self._integers(0, 2, 1, 3)
+        q, k, v = (
+            op.transpose(op.reshape(self.linear(x, name), apart, True), swapped) for name in (query, key, value)
+        )
+        scale = self._constant(np.float32(size**-0.5))
+        attended = op.transpose(op.scaled_dot_product_attention(q, k, v, mask, scale, causal=False), swapped)
+        return self.linear(op.reshape(attended, self._integers(0, 0, hidden), True), output)
+
+    def finished(self, x: Any, name: str) -> openvino.Model:
+        """The graph that ends in `x`, ready to be compiled."""
+        import openvino
+
+        return openvino.Model([self._op.result(x)], list(self._inputs.values()), name)
+
+    def _constant(self, values: NDArray[Any] | np.float32) -> Any:
+        return self._op.constant(np.asarray(values), shared_memory=True)
+
+    def _integers(self, *values: int) -> Any:
+        return self._op.constant(np.array(values, np.int64))

@@ -1,0 +1,288 @@
+"""The hub's cache on this machine: where a repository lies, and whether it is whole. No network.
+
+The layout is that of the hub's own library, so that what either fetched serves both: `blobs/` holds files by their
+hash, `snapshots/COMMIT/` links to them by their name, `refs/` says which commit a branch or tag is at. What was
+promised for a commit is kept besides in `nearsense/COMMIT.json`, before the first link is made: a snapshot is
+whole when each of these files is there with its size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nearsense.errors import FileError
+
+__all__ = [
+    "Promised",
+    "cache_folder",
+    "digest",
+    "is_hash",
+    "is_ours",
+    "is_repository",
+    "is_revision",
+    "keep_promises",
+    "lacking",
+    "only_snapshot",
+    "promises",
+    "remove",
+    "repositories",
+    "repository_folder",
+    "snapshot",
+]
+
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
+WEIGHTS = "model.safetensors"
+SHARDED = "model.safetensors.index.json"
+GRAPHS = (
+    ("openvino/openvino_model.xml", "openvino/openvino_model.bin"),
+    ("openvino_model.xml", "openvino_model.bin"),
+    ("onnx/model.onnx",),
+    ("model.onnx",),
+)
+"""Files that hold a whole model where there are no safetensors, the preferred first."""
+
+WITHOUT_CONFIGURATION = ("Normalize", "StaticEmbedding")
+"""Modules that need no config.json."""
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT = re.compile(r"[A-Za-z0-9]+")
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """What the hub says of one file.
+
+    Args:
+        size: Its length in bytes.
+        hash: SHA-256 (64 digits) of a large file, git's SHA-1 (40 digits) of a small one.
+    """
+
+    size: int
+    hash: str
+
+
+def cache_folder() -> Path:
+    """Where the hub's own library keeps what it downloaded: the environment as it is now."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
+    folder = os.path.expandvars(os.environ.get("HF_HUB_CACHE") or f"{home}/hub")
+    return Path(os.path.expanduser(folder))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
+
+
+def is_repository(name: str) -> bool:
+    """Whether a name can be one of the hub's, `org/name`.
+
+    Example:
+        >>> is_repository("someone/small-model"), is_repository("../small-model"), is_repository("./models/mine")
+        (True, False, False)
+    """
+    return bool(_REPOSITORY.fullmatch(name)) and ".." not in name and "--" not in name
+
+
+def is_hash(word: str) -> bool:
+    """Whether a word is SHA-256 or git's SHA-1, as blobs are named.
+
+    Example:
+        >>> is_hash("0" * 64), is_hash("weights")
+        (True, False)
+    """
+    return bool(_HASH.fullmatch(word))
+
+
+def is_revision(revision: str) -> bool:
+    """Whether a word can be a commit, a branch or a tag.
+
+    Example:
+        >>> is_revision("refs/pr/1"), is_revision("../../etc")
+        (True, False)
+    """
+    return bool(_REVISION.fullmatch(revision)) and ".." not in revision
+
+
+def repository_folder(repository: str) -> Path:
+    """Where a repository lies, or would."""
+    return cache_folder() / f"models--{repository.replace('/', '--')}"
+
+
+def repositories() -> list[str]:
+    """Every repository of the cache by name, whole or not."""
+    try:
+        folders = sorted(folder.name for folder in cache_folder().glob("models--*--*"))
+    except OSError:
+        return []
+    names = (name.removeprefix("models--").replace("--", "/", 1) for name in folders)
+    return [name for name in names if is_repository(name)]
+
+
+def snapshot(repository: str, revision: str | None = None) -> Path | None:
+    """The snapshot of a repository at a revision; whether it is whole is another question, see `lacking`.
+
+    Args:
+        repository: `org/name`.
+        revision: A branch, a tag, a commit or the first seven digits of one; None is `main`.
+    """
+    if not is_repository(repository) or not is_revision(revision or "main"):
+        return None
+    root = repository_folder(repository)
+    found = _commit_at(root, revision or "main")
+    if found is None and revision and _COMMIT.fullmatch(revision):
+        found = _commit_like(root, revision)
+    folder = root / "snapshots" / (found or "")
+    return folder if found and os.path.isdir(folder) else None  # noqa: PTH112  (Path.is_dir raises)
+
+
+def only_snapshot(repository: str) -> Path | None:
+    """The one snapshot of a repository that has no `main` here."""
+    try:
+        folders = [each for each in (repository_folder(repository) / "snapshots").iterdir() if each.is_dir()]
+    except OSError:
+        return None
+    return folders[0] if len(folders) == 1 else None
+
+
+def _commit_at(root: Path, revision: str) -> str | None:
+    try:
+        commit = (root / "refs" / revision).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return commit if _COMMIT.fullmatch(commit) else None
+
+
+def _commit_like(root: Path, revision: str) -> str | None:
+    """The commit of that name, or the only one that begins so."""
+    try:
+        commits = [each.name for each in (root / "snapshots").iterdir()]
+    except OSError:
+        return None
+    begun = [each for each in commits if each.startswith(revision)] if _SHORT_COMMIT.fullmatch(revision) else []
+    return revision if revision in commits else begun[0] if len(begun) == 1 else None
+
+
+def keep_promises(folder: Path, promised: Mapping[str, Promised]) -> None:
+    """Keep what the hub promised for a snapshot, before its first file is there."""
+    file = _promises_file(folder)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_suffix(f".{os.getpid()}.tmp")
+    aside.write_text(json.dumps({name: [each.size, each.hash] for name, each in promised.items()}), "utf-8")
+    aside.replace(file)
+
+
+def promises(folder: Path) -> dict[str, Promised] | None:
+    """What was promised for a snapshot; None where another program fetched it."""
+    kept: Any = _json(_promises_file(folder)) if folder.parent.name == "snapshots" else None
+    try:
+        return {str(name): Promised(int(size), str(digest)) for name, (size, digest) in kept.items()}
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _promises_file(folder: Path) -> Path:
+    return folder.parents[1] / "nearsense" / f"{folder.name}.json"
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether nearsense fetched a snapshot, or could use it: the cache holds models of many other kinds."""
+    return promises(folder) is not None or not lacking(folder)
+
+
+def lacking(folder: Path) -> list[str]:
+    """The files that a snapshot needs and does not have; none where it is whole.
+
+    A snapshot that another program fetched is judged by what every model needs: a configuration, a tokenizer,
+    weights with all their shards, and a configuration of each module.
+    """
+    promised = promises(folder)
+    if promised is not None:
+        return [name for name, each in promised.items() if _size(folder / name) != each.size]
+    place, needed = _modules(folder)
+    missing = [name for name in needed if _size(folder / name) is None]
+    if all(_size(folder / place / name) is None for name in TOKENIZERS):
+        missing.append(f"{place}{TOKENIZERS[0]}")
+    return missing + [f"{place}{name}" for name in _lacking_weights(folder / place)]
+
+
+def _modules(folder: Path) -> tuple[str, list[str]]:
+    """Where the first module lies, and the configurations that all need; the form is not judged here."""
+    modules = _json(folder / "modules.json")
+    steps = []
+    for module in modules if isinstance(modules, list) else []:
+        path, kind = (module.get("path"), module.get("type")) if isinstance(module, dict) else (None, None)
+        if isinstance(path, str) and isinstance(kind, str) and ".." not in path:
+            steps.append((f"{path}/" if path else "", kind.rpartition(".")[2]))
+    if not steps:
+        return "", ["config.json"]
+    return steps[0][0], [f"{path}config.json" for path, kind in steps if kind not in WITHOUT_CONFIGURATION]
+
+
+def _lacking_weights(folder: Path) -> list[str]:
+    if _size(folder / WEIGHTS) is not None:
+        return []
+    index = _json(folder / SHARDED)
+    shards = index.get("weight_map") if isinstance(index, dict) else None
+    if isinstance(shards, dict) and shards:
+        return [name for name in sorted({*map(str, shards.values())}) if _size(folder / name) is None]
+    if any(all(_size(folder / name) is not None for name in files) for files in GRAPHS):
+        return []
+    return [WEIGHTS]
+
+
+def digest(file: Path, promised: str) -> str:
+    """The hash of a file in the kind of `promised`: SHA-256, or git's SHA-1 of a blob."""
+    with file.open("rb") as content:
+        if len(promised) == 64:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+        blob = hashlib.sha1(b"blob %d\0" % os.fstat(content.fileno()).st_size, usedforsecurity=False)
+        while piece := content.read(1 << 20):
+            blob.update(piece)
+        return blob.hexdigest()
+
+
+def remove(repository: str) -> int:
+    """Remove a repository with all its revisions from the cache.
+
+    Returns:
+        How many bytes that freed.
+
+    Raises:
+        FileError: It cannot be removed.
+    """
+    folder = repository_folder(repository)
+    freed = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    aside = folder.with_name(f".removed-{folder.name}-{os.getpid()}")
+    try:
+        folder.rename(aside)  # at once: nobody finds half of it
+        shutil.rmtree(aside)
+    except OSError as error:
+        raise FileError(
+            f"{folder} cannot be removed",
+            why=error.strerror or str(error),
+            fix="check who owns the hub's cache",
+        ) from None
+    shutil.rmtree(folder.parent / ".locks" / folder.name, ignore_errors=True)
+    return freed
+
+
+def _size(file: Path) -> int | None:
+    """The length of a file, through links; None where it is not there."""
+    try:
+        return file.stat().st_size if file.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,105 @@
+"""Which files of a repository are fetched: those that cannot run code, and are needed. Not how: hub.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from nearsense.encoders.hub_cache import GRAPHS, SHARDED, WEIGHTS
+from nearsense.errors import BrokenModel, UnsupportedModel
+
+__all__ = ["wanted"]
+
+DESCRIPTIONS = re.compile(
+    r"(?:config|modules|sentence_[\w-]+_config|config_sentence_transformers|tokenizer"
+    r"|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json|(?:vocab|merges)\.txt"
+    r"|(?:sentencepiece\.bpe|spiece|tokenizer)\.model"
+)
+"""What a model says of itself, and its tokenizer."""
+
+SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+MODULE = re.compile(r"\d+_[A-Za-z0-9_-]+")
+"""The folder of a module: `1_Pooling`, `2_Dense`."""
+
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+EXTERNAL = (".onnx_data", ".onnx.data")
+
+
+def wanted(files: Sequence[str]) -> list[str]:
+    """The files of a repository that are fetched: descriptions, tokenizer, and weights that cannot run code.
+
+    Args:
+        files: The names of all files.
+
+    Raises:
+        UnsupportedModel: It has pickled weights only, or none that can be read here.
+        BrokenModel: A name leads out of the model's folder.
+
+    Example:
+        >>> wanted(["config.json", "model.safetensors", "pytorch_model.bin", "code.py", "tokenizer.json"])
+        ['config.json', 'model.safetensors', 'tokenizer.json']
+    """
+    for name in files:
+        if _leads_out(name):
+            raise BrokenModel(
+                f"the repository names a file {name!r}",
+                why="it would lie outside of the model's folder; nothing was fetched",
+                fix="use another model (nearsense models)",
+            )
+    folders = sorted({str(PurePosixPath(name).parent) for name in files})
+    modules = [each for each in folders if MODULE.fullmatch(each)]
+    chosen = {name for name in files if DESCRIPTIONS.fullmatch(PurePosixPath(name).name) and _at(name, modules)}
+    chosen |= {name for module in modules for name in _weights(files, f"{module}/")}
+    own = _weights(files, "") or _graph(files)
+    if not own and not any(name.endswith(WEIGHTS) for name in chosen):
+        raise _refused(files, "")
+    return sorted(chosen | set(own))
+
+
+def _at(name: str, modules: Sequence[str]) -> bool:
+    return str(PurePosixPath(name).parent) in (".", *modules)
+
+
+def _leads_out(name: str) -> bool:
+    parts = name.split("/")
+    return (
+        any(part in ("", ".", "..") for part in parts) or any(c in name for c in "\\\0:") or not name.isprintable()
+    )
+
+
+def _weights(files: Sequence[str], place: str) -> list[str]:
+    """The safetensors files of a folder; an error where it has pickles instead, and is a module."""
+    here = [name.removeprefix(place) for name in files if name.startswith(place)]
+    if WEIGHTS in here:
+        return [place + WEIGHTS]
+    if SHARDED in here:
+        return [place + name for name in here if name == SHARDED or SHARD.fullmatch(name)]
+    if place and any("/" not in name and name.endswith(PICKLES) for name in here):
+        raise _refused(files, place)
+    return []
+
+
+def _graph(files: Sequence[str]) -> list[str]:
+    for names in GRAPHS:
+        if all(name in files for name in names):
+            stem = names[0].removesuffix(".onnx")
+            return [*names, *(stem + end for end in EXTERNAL if stem + end in files)]
+    return []
+
+
+def _refused(files: Sequence[str], place: str) -> UnsupportedModel:
+    here = [name for name in files if str(PurePosixPath(name).parent) == (place.rstrip("/") or ".")]
+    pickle = next((name for name in here if name.endswith(PICKLES)), None)
+    fix = "use another model (nearsense models), or convert this one where you trust its source"
+    if pickle is None:
+        return UnsupportedModel(
+            "the repository has no weights that can be read here",
+            why="neither model.safetensors nor an OpenVINO or ONNX graph is among its files; nothing was fetched",
+            fix=fix,
+        )
+    return UnsupportedModel(
+        f"the repository has only pickled weights ({pickle})",
+        why="a pickle can run any code when it is loaded; nothing was fetched",
+        fix=fix,
+    )

@@ -1,0 +1,284 @@
+"""From a model's folder to something that runs: which engine, and is everything in order? Not the engines.
+
+static.py                  a table of vectors             numpy
+transformer.py             BERT and its kin               OpenVINO, from safetensors
+graph_file.py              ONNX and OpenVINO's files      OpenVINO
+sentence_transformers.py   everything else, and GPUs      torch, where it is installed
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+
+from nearsense.encoders import transformer
+from nearsense.encoders.batch import Engine, TokenEncoder
+from nearsense.encoders.feeding import Padded
+from nearsense.encoders.folder import ModelFolder, find
+from nearsense.encoders.hashes import FileHashes
+from nearsense.encoders.modules import Dense, Module
+from nearsense.encoders.openvino import Runner
+from nearsense.encoders.pooling import Pooling, pool
+from nearsense.encoders.static import StaticEngine, read_table
+from nearsense.encoders.tokenizer import Tokenizer
+from nearsense.encoders.weights import Weights
+from nearsense.errors import BrokenModel, InputError, UnsupportedModel
+
+if TYPE_CHECKING:
+    from nearsense.settings import Settings
+
+__all__ = ["compiled", "instead", "load_encoder", "require_room", "runs_without_torch"]
+
+DEVICE = "cpu"
+"""The device of the engines that need no torch."""
+
+
+class Parts(NamedTuple):
+    """What an engine brings to an encoder.
+
+    Args:
+        engine: Ids to vectors.
+        width: The length of a vector before the modules.
+        tokenizer: Text to ids.
+        limit: The most tokens that the engine can read; None where it does not say.
+        files: Everything whose bytes decide a vector.
+        identity: What else decides it, as JSON values.
+        whole: Its vectors are the model's own: no pooling and no modules follow.
+    """
+
+    engine: Engine
+    width: int
+    tokenizer: Tokenizer
+    limit: int | None
+    files: tuple[Path, ...]
+    identity: dict[str, Any]
+    whole: bool = False
+
+
+def load_encoder(settings: Settings, dimensions: int | None = None) -> TokenEncoder:
+    """The encoder that settings describe; see `nearsense.load`."""
+    from nearsense.encoders.languages import LanguageCheck
+
+    folder = find(settings.model, offline=settings.offline, progress=True)
+    if folder.scores_pairs:
+        raise UnsupportedModel(
+            f"{folder.name} is a cross-encoder",
+            why="it scores two texts together; it makes no vectors",
+            fix=f'ns.load_cross("{settings.model}"), or rerank with it: nearsense search --rerank {settings.model}',
+        )
+    parts = _engine_of(folder, settings.device)(folder, settings)
+    try:
+        modules, files = ([], []) if parts.whole else folder.modules()
+        dimension = _width(modules, parts.width)
+    except ValueError as error:
+        raise BrokenModel(f"{folder.path}: {error}", fix="get the model's folder anew") from None
+    limit = min((each for each in (folder.limit, parts.limit) if each is not None), default=512)
+    require_room(folder, limit, parts.tokenizer.specials)
+    hashes = folder.verified_hashes((*parts.files, folder.tokenizer, *files), FileHashes(settings.cache_dir))
+    card = folder.card
+    languages = card.languages if card and settings.language_check else ()
+    encoder = TokenEncoder(
+        name=folder.name,
+        dimension=dimension,
+        max_tokens=limit,
+        pooling=() if parts.whole or folder.static else folder.pooling,
+        prompts=folder.prompts,
+        tokenizer=parts.tokenizer,
+        engine=parts.engine,
+        identity={"files": hashes, **parts.identity, **({"lower": True} if folder.lower else {})},
+        modules=modules,
+        similarity=folder.similarity,
+        needs_role=bool(card and card.needs_role),
+        look=LanguageCheck(folder.name, languages),
+    )
+    if dimensions is None or dimensions == dimension:
+        return encoder
+    _require_nested(folder, dimension, dimensions)
+    return encoder.with_dimensions(dimensions)
+
+
+def _require_nested(folder: ModelFolder, dimension: int, dimensions: int) -> None:
+    """Refuse to cut vectors of a model that was not trained for it."""
+    sizes = folder.card.dimensions if folder.card else ()
+    if not sizes or not min(sizes) <= dimensions < dimension:
+        known = ", ".join(map(str, sizes)) or "none"
+        raise InputError(
+            f"{folder.name} has vectors of {dimension} numbers, not of {dimensions}",
+            why=f"sizes that it was trained to be cut to: {known}",
+            fix="leave dimensions away, or use a model with Matryoshka sizes: nearsense models",
+        )
+
+
+def _engine_of(folder: ModelFolder, device: str) -> Callable[[ModelFolder, Settings], Parts]:
+    """The first engine that can run a model."""
+    if device != DEVICE:
+        return _through_torch
+    if folder.static:
+        return _static
+    reason = runs_without_torch(folder)
+    if reason is None:
+        return _transformer
+    if folder.graph is not None and _has_modules(folder):
+        return _graph
+    return lambda folder, settings: instead(reason, _through_torch, folder, settings)
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def instead(reason: UnsupportedModel, through_torch: Callable[P, R], /, *given: P.args, **named: P.kwargs) -> R:
+    """What torch makes of a model that nothing else can run, for some reason; that reason, where torch cannot."""
+    from nearsense.encoders.sentence_transformers import available
+
+    if not available():
+        hint = f"{reason.fix}; or try sentence-transformers: pip install 'nearsense[torch]'"
+        raise UnsupportedModel(reason.what, why=reason.why, fix=hint)
+    try:
+        return through_torch(*given, **named)
+    except UnsupportedModel as error:
+        why = f"{reason.why}; {error.why}" if error.what != reason.what else reason.why
+        raise UnsupportedModel(reason.what, why=why, fix=reason.fix) from None
+
+
+def runs_without_torch(folder: ModelFolder) -> UnsupportedModel | None:
+    """Why a transformer cannot be built from its safetensors here; None where it can."""
+    try:
+        if folder.own_code:
+            raise UnsupportedModel(
+                f"{folder.path} wants to run code of its own ({folder.own_code})",
+                why="what a model brings along could do anything; nearsense runs none of it",
+                fix="use another model (nearsense models), or one with ONNX files",
+            )
+        if not folder.weights:
+            raise UnsupportedModel(f"{folder.path} has no safetensors file", fix="use another copy of the model")
+        transformer.sizes_of(folder.config, str(folder.path))
+        folder.modules()
+        _ = folder.pooling  # says so where it is not known
+    except UnsupportedModel as error:
+        return error
+    return None
+
+
+def _has_modules(folder: ModelFolder) -> bool:
+    try:
+        folder.modules()
+        return bool(folder.pooling)
+    except UnsupportedModel:
+        return False
+
+
+def _transformer(folder: ModelFolder, settings: Settings) -> Parts:
+    where = str(folder.path)
+    weights = Weights(folder.weights, transformer.ARCHITECTURES[folder.config["model_type"]].prefix)
+    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower)
+    sizes = transformer.check(folder.config, weights, tokenizer.vocabulary, where)
+    runner = Runner(
+        lambda: transformer.build(folder.config, weights, sizes),
+        reduce=partial(pool, folder.pooling),
+        precision=settings.precision,
+        threads=settings.threads,
+        cache_dir=compiled(folder.weights, settings),
+    )
+    return Parts(
+        runner,
+        sizes.hidden * len(folder.pooling),
+        tokenizer,
+        sizes.max_tokens,
+        folder.weights,
+        {"architecture": transformer.identity(folder.config)},
+    )
+
+
+def _graph(folder: ModelFolder, settings: Settings) -> Parts:
+    parts = graph_parts(folder, settings, folder.pooling)
+    return parts._replace(whole=parts.whole and _ends_in(folder.modules()[0], parts.width))
+
+
+def graph_parts(
+    folder: ModelFolder, settings: Settings, poolings: tuple[Pooling, ...], *, pairs: bool = False
+) -> Parts:
+    """The engine of a finished graph; for pairs, one that gives a cross-encoder's numbers."""
+    from nearsense.encoders.graph_file import read
+
+    assert folder.graph is not None
+    graph = read(folder.graph, pairs=pairs)
+    first, padding = _first_position(folder.config)
+    positions = folder.config.get("max_position_embeddings")
+    runner = Runner(
+        lambda: graph.model,
+        reduce=partial(pool, poolings),
+        precision=settings.precision,
+        threads=settings.threads,
+        cache_dir=compiled(graph.files, settings),
+        feed=Padded(padding, first),
+    )
+    return Parts(
+        runner,
+        graph.width * (1 if graph.pooled else len(poolings)),
+        Tokenizer(folder.tokenizer, lower=folder.lower),
+        positions - first if isinstance(positions, int) else None,
+        graph.files,
+        {"graph": folder.graph.name},
+        whole=graph.pooled,
+    )
+
+
+def _first_position(config: Mapping[str, Any]) -> tuple[int, int]:
+    """The position of a text's first token, and the id of what fills rows."""
+    architecture = transformer.ARCHITECTURES.get(str(config.get("model_type")))
+    first = 0 if architecture is None else architecture.first
+    padding = config.get("pad_token_id")
+    if not isinstance(padding, int):
+        padding = 0 if first == 0 else 1
+    return padding + 1 if first is None else first, padding
+
+
+def _ends_in(modules: list[Module], width: int) -> bool:
+    """Whether vectors of this length can be what the modules lead to."""
+    ends = [len(module.weight) for module in modules if isinstance(module, Dense)]
+    return not ends or ends[-1] == width
+
+
+def _static(folder: ModelFolder, settings: Settings) -> Parts:
+    weights = Weights(folder.weights)
+    skips = "embeddings" in weights
+    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, bare=True, skip_unknown=skips)
+    table = read_table(weights, tokenizer.vocabulary, str(folder.path))
+    return Parts(StaticEngine(table), table.shape[1], tokenizer, 10**6, folder.weights, {"architecture": "static"})
+
+
+def _through_torch(folder: ModelFolder, settings: Settings) -> Parts:
+    from nearsense.encoders.sentence_transformers import TorchEngine
+
+    engine = TorchEngine(folder, device=settings.device, precision=settings.precision)
+    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower)
+    return Parts(
+        engine, engine.dimension, tokenizer, engine.limit, folder.weights, {"architecture": "torch"}, True
+    )
+
+
+def require_room(folder: ModelFolder, limit: int, specials: int) -> None:
+    """Refuse a limit that leaves no room for a text."""
+    if not specials < limit:
+        raise BrokenModel(
+            f"{folder.path}: at most {limit} tokens, {specials} of them special",
+            why="the special tokens around a text have to leave room for it",
+            fix="check max_seq_length in sentence_bert_config.json, or get the model's folder anew",
+        )
+
+
+def compiled(files: tuple[Path, ...], settings: Settings) -> Path:
+    """Where the compiled graph of some weights is kept."""
+    hashes = FileHashes(settings.cache_dir)
+    digest = hashlib.sha256("".join(map(hashes.sha256, files)).encode()).hexdigest()[:16]
+    return settings.cache_dir / "compiled" / f"{digest}-{transformer.GRAPH_VERSION}"
+
+
+def _width(modules: list[Module], width: int) -> int:
+    for module in modules:
+        width = module.width(width)
+    return width

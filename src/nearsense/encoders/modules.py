@@ -1,0 +1,154 @@
+"""What comes after pooling: dense layers, norms, activations, in numpy. Not how a folder is read: folder.py.
+
+These products are small (one row a text), and exact in float32 whatever the precision of the transformer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["ACTIVATIONS", "Dense", "LayerNorm", "Module", "Unit", "run"]
+
+
+class Module(Protocol):
+    """One step from a text's vector to the next."""
+
+    def __call__(self, vectors: Floats) -> Floats:
+        """Vectors, float32, shape (n, d), to vectors, shape (n, e)."""
+        ...  # pragma: no cover
+
+    def width(self, before: int) -> int:
+        """The length of what comes out, where `before` comes in.
+
+        Raises:
+            ValueError: What comes in does not fit.
+        """
+        ...  # pragma: no cover
+
+    def identity(self) -> list[Any]:
+        """What decides the result beside the weights' files, as JSON values."""
+        ...  # pragma: no cover
+
+
+def _gelu(x: Floats) -> Floats:
+    """The input times the normal distribution's cumulative function, exact to 1e-6 (Abramowitz and Stegun 7.1.26)."""
+    z = np.abs(x) / np.float32(np.sqrt(2))
+    t: Any = 1 / (1 + np.float32(0.3275911) * z)
+    series: Any = np.zeros_like(x)
+    for term in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        series = (series + np.float32(term)) * t
+    erf: Any = np.sign(x) * (1 - series * np.exp(-z * z))
+    gelu: Floats = x * (1 + erf) / 2
+    return gelu
+
+
+ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
+    "identity": lambda x: x,
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+    "sigmoid": lambda x: np.exp(-np.logaddexp(0, -x)).astype(np.float32),
+    "gelu": _gelu,
+}
+"""By the last part of the name that a configuration gives, in small letters."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """A product, a bias and an activation.
+
+    Args:
+        weight: float32, shape (out, in).
+        bias: float32, shape (out,); None for none.
+        activation: One of `ACTIVATIONS`.
+    """
+
+    weight: Floats
+    bias: Floats | None
+    activation: str
+
+    def __call__(self, vectors: Floats) -> Floats:
+        """Shape (n, in) to shape (n, out)."""
+        product = vectors @ self.weight.T
+        if self.bias is not None:
+            product += self.bias
+        return ACTIVATIONS[self.activation](product)
+
+    def width(self, before: int) -> int:
+        """The length of what comes out."""
+        if before != self.weight.shape[1] or (self.bias is not None and len(self.bias) != len(self.weight)):
+            raise ValueError(f"a dense layer of shape {self.weight.shape} follows vectors of length {before}")
+        return len(self.weight)
+
+    def identity(self) -> list[Any]:
+        """Its activation."""
+        return ["dense", self.activation]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerNorm:
+    """Layer normalisation (Ba et al. 2016) of a text's vector.
+
+    Args:
+        weight: float32, shape (d,).
+        bias: float32, shape (d,).
+    """
+
+    weight: Floats
+    bias: Floats
+
+    def __call__(self, vectors: Floats) -> Floats:
+        """Shape (n, d) to the same."""
+        centred = vectors - vectors.mean(axis=1, keepdims=True)
+        spread = np.sqrt((centred**2).mean(axis=1, keepdims=True) + np.float32(1e-5))
+        normed: Floats = centred / spread * self.weight + self.bias
+        return normed
+
+    def width(self, before: int) -> int:
+        """The length of what comes out."""
+        if not before == len(self.weight) == len(self.bias):
+            raise ValueError(f"a layer norm of length {len(self.weight)} follows vectors of length {before}")
+        return before
+
+    def identity(self) -> list[Any]:
+        """Its kind."""
+        return ["layer norm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Unit length, in the middle of the way; at its end the encoder sees to it."""
+
+    def __call__(self, vectors: Floats) -> Floats:
+        """Shape (n, d) to the same."""
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: Floats = vectors / np.maximum(lengths, np.float32(1e-12))
+        return unit
+
+    def width(self, before: int) -> int:
+        """The length of what comes out."""
+        return before
+
+    def identity(self) -> list[Any]:
+        """Its kind."""
+        return ["unit length"]
+
+
+def run(modules: Sequence[Module], vectors: Floats) -> Floats:
+    """One module after the other.
+
+    Example:
+        >>> run([Dense(np.eye(2, dtype=np.float32), None, "relu")], np.array([[1, -1]], np.float32)).tolist()
+        [[1.0, 0.0]]
+    """
+    for module in modules:
+        vectors = module(vectors)
+    return vectors

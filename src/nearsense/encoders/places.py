@@ -1,0 +1,255 @@
+"""From a model's name to a folder on this machine: a path, an installed package, the hub's cache, the hub itself.
+
+Not what the folder's files say: folder.py.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nearsense._progress import Progress
+from nearsense.encoders import hub_cache
+from nearsense.encoders.catalog import CATALOG, ModelCard, card_of
+from nearsense.errors import BrokenModel, ModelNotFound
+
+__all__ = [
+    "Place",
+    "fetch",
+    "how_to_get",
+    "inside",
+    "installed_places",
+    "is_path",
+    "locate",
+    "meant",
+    "present",
+    "required",
+]
+
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""Variables that forbid the network, to the hub's own library too."""
+
+HOME = "sentence-transformers"
+"""The organisation of a bare name that is not in the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model lies.
+
+    Args:
+        name: What it is called in results and messages.
+        path: Its folder.
+        card: The catalogue's row, where there is one.
+        revision: The commit of the hub's repository; None for a package or a path.
+    """
+
+    name: str
+    path: Path
+    card: ModelCard | None
+    revision: str | None
+
+
+def locate(name: str, *, offline: bool | None = None, progress: Progress = False) -> Place:
+    """Find a model here, else fetch it from the hub. One that is here and whole never costs a request.
+
+    Args:
+        name: A folder's path, a name of the catalogue, `"org/name"`, or either with `"@revision"`: a commit, a
+            branch or a tag. A bare name that is neither is looked for under `sentence-transformers/`.
+        offline: True forbids the network; None is what the settings say. `HF_HUB_OFFLINE=1` always forbids it.
+        progress: How to show a download.
+
+    Raises:
+        ModelNotFound: It is not here, and cannot be fetched.
+        BrokenModel: What was fetched is not what the hub promised.
+        UnsupportedModel: The hub has nothing of it that can be read here.
+        FileError: The hub's cache cannot be written.
+    """
+    return present(name) or fetch(name, offline, progress)
+
+
+def required(name: str) -> Place:
+    """Where a model lies on this machine. Never a request.
+
+    Raises:
+        ModelNotFound: It is not here.
+    """
+    found = present(name)
+    if found is None:
+        raise _not_found(name, "the hub was not asked")
+    return found
+
+
+def fetch(name: str, offline: bool | None, progress: Progress) -> Place:
+    """Get the newest files of a model from the hub, whether it is here or not; raises as `locate`."""
+    card, repository, revision = meant(name)
+    if not hub_cache.is_repository(repository) or not hub_cache.is_revision(revision or "main"):
+        raise _not_found(name, "it cannot be the name of a model of the hub")
+    if forbidden := _forbidden(offline):
+        raise _not_found(name, f"the hub is not asked: {forbidden}")
+    from nearsense.encoders.hub import download
+
+    try:
+        folder = download(repository, revision, progress=progress)
+    except ModelNotFound as error:
+        raise ModelNotFound(error.what, why=error.why, fix="; ".join([*_alike(name), error.fix])) from None
+    return Place(card.name if card else repository, folder, card, folder.name)
+
+
+def present(name: str) -> Place | None:
+    """Where a model lies on this machine, whole; None where it does not. Never a request.
+
+    Raises:
+        ModelNotFound: The name is that of a file, or of a folder that is not there.
+    """
+    path = Path(os.path.expanduser(name))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
+    if "\0" not in name and os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises where it may not look)
+        return Place(path.resolve().name, path, None, None)
+    if "\0" not in name and os.path.isfile(path):  # noqa: PTH113
+        raise ModelNotFound(
+            f"{name} is a file, not a model's folder",
+            why="a model is a folder with config.json, tokenizer.json and model.safetensors",
+            fix=f"nearsense models   (what is here), or give the folder: {path.parent}",
+        )
+    if is_path(name):
+        raise ModelNotFound(
+            f"there is no folder {name}",
+            why="a name that begins so is a path",
+            fix="; ".join([*_alike(path.name), "check the path; nearsense models lists what is here"]),
+        )
+    card, repository, revision = meant(name)
+    if card is not None and revision is None and (folder := _package_folder(card)):
+        return Place(card.name, folder, card, None)
+    snapshot = hub_cache.snapshot(repository, revision)
+    if snapshot is None or hub_cache.lacking(snapshot):
+        return None
+    return Place(card.name if card else repository, snapshot, card, snapshot.name)
+
+
+def installed_places() -> list[Place]:
+    """Every model of installed packages and every repository of the hub's cache, whole or not."""
+    places = [Place(card.name, folder, card, None) for card in CATALOG if (folder := _package_folder(card))]
+    packed = {place.card.hub for place in places if place.card}
+    for repository in hub_cache.repositories():
+        card = card_of(repository)
+        if repository in packed:
+            continue
+        if folder := hub_cache.snapshot(repository):
+            places.append(Place(card.name if card else repository, folder, card, folder.name))
+        elif folder := hub_cache.only_snapshot(repository):
+            places.append(Place(f"{repository}@{folder.name}", folder, _unpublished(card), folder.name))
+    return places
+
+
+def how_to_get(name: str) -> str:
+    """What to type to have a model.
+
+    Example:
+        >>> how_to_get("someone/small-model")
+        'nearsense models pull someone/small-model'
+    """
+    card, repository, revision = meant(name)
+    if card is not None and card.install and revision is None:
+        return card.install
+    if not is_path(name) and hub_cache.is_repository(repository):
+        return f"nearsense models pull {name}"
+    return "give the path of its folder, or see what is here: nearsense models"
+
+
+def inside(folder: Path, part: str) -> Path:
+    """The path of a file that a model names, where it and what it links to lie in the model's folder.
+
+    A folder of the hub's cache links to the files of the cache: these links are fine, no others.
+
+    Args:
+        folder: The model's folder, or that of one of its modules.
+        part: What is named, relative to it.
+
+    Returns:
+        `folder / part`: links are looked through, and stay, because neighbours are found by the name of the link.
+
+    Raises:
+        BrokenModel: It leads out of the folder.
+    """
+    why = "it lies outside of the model's folder"
+    try:
+        base, real = folder.resolve(), (folder / part).resolve()
+        named_within = not Path(part).is_absolute() and ".." not in Path(part).parts
+        if named_within and any(real.is_relative_to(root) for root in (base, *_blobs(base))):
+            return folder / part
+        why = f"{why}: {real}" if named_within else why
+    except (OSError, RuntimeError, ValueError):
+        why = "its links lead nowhere"
+    raise BrokenModel(f"{folder}: {part!r} is refused", why=why, fix="get the model's folder anew") from None
+
+
+def _blobs(folder: Path) -> list[Path]:
+    """Where the links of a folder may lead, where it is a snapshot of the hub's cache or lies in one."""
+    for each in (folder, *folder.parents):
+        repository = each.parent.parent
+        if each.parent.name == "snapshots" and repository.name.startswith("models--"):
+            return [repository / "blobs", repository.parent / "blobs"]  # its own, and those that several share
+    return []
+
+
+def meant(name: str) -> tuple[ModelCard | None, str, str | None]:
+    """The catalogue's row, the repository and the revision that a name means."""
+    base, at, revision = name.partition("@")
+    card = card_of(base)
+    repository = card.hub if card else base if "/" in base else f"{HOME}/{base}"
+    return (_unpublished(card) if at else card), repository, ((revision or "main") if at else None)
+
+
+def _unpublished(card: ModelCard | None) -> ModelCard | None:
+    """The row for another revision than the one whose hashes were published."""
+    return None if card is None else replace(card, sha256={})
+
+
+def is_path(name: str) -> bool:
+    """Whether a name can only be a path."""
+    return name.startswith((".", "~", os.sep)) or "\\" in name
+
+
+def _package_folder(card: ModelCard) -> Path | None:
+    """The `model` folder of an installed package. The package's own code is not run."""
+    from importlib.util import find_spec
+
+    spec = find_spec(card.package) if card.package else None
+    places = (spec.submodule_search_locations or []) if spec else []
+    return next((Path(place) / "model" for place in places if (Path(place) / "model").is_dir()), None)
+
+
+def _forbidden(offline: bool | None) -> str:
+    """Why the network may not be used; `""` where it may."""
+    for variable in OFFLINE:
+        if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
+            return f"{variable} is set"
+    if offline is None:
+        from nearsense.settings import load_settings
+
+        offline = load_settings().offline
+    return "offline is set" if offline else ""
+
+
+def _not_found(name: str, reason: str) -> ModelNotFound:
+    _, repository, revision = meant(name)
+    part = hub_cache.snapshot(repository, revision)
+    missing = f" (it holds a part of it: {hub_cache.lacking(part)[0]} is missing)" if part else ""
+    return ModelNotFound(
+        f"no model {name!r} here",
+        why="looked for a folder of that name, an installed model package, and the hub's cache "
+        f"{hub_cache.cache_folder()}{missing}; {reason}",
+        fix="; ".join([*_alike(name), how_to_get(name)]),
+    )
+
+
+def _alike(name: str) -> list[str]:
+    """Names of the catalogue that were perhaps meant."""
+    from difflib import get_close_matches
+
+    if card_of(name.partition("@")[0]) is not None:
+        return []
+    names = {word.lower(): card.name for card in CATALOG for word in (card.name, card.hub)}
+    meant = dict.fromkeys(names[word] for word in get_close_matches(name.lower(), names, n=3))
+    return [f"did you mean {' or '.join(meant)}?"] if meant else []

@@ -1,0 +1,393 @@
+"""Any server of the OpenAI embeddings API as an ordinary encoder. Not its HTTP (http.py) or JSON (wire.py)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from nearsense._progress import Progress, tracked
+from nearsense.encoders.base import BATCH_TOKENS, ROLES
+from nearsense.encoders.catalog import card_of
+from nearsense.encoders.flights import flights
+from nearsense.encoders.http import Answer, Key, Transport
+from nearsense.encoders.quota import Limits, Usage
+from nearsense.encoders.refusals import Refusal, hopeless, refused, too_long
+from nearsense.encoders.wire import question, vectors_of
+from nearsense.errors import InputError, ModelError, ModelNotFound
+from nearsense.metrics import normalize as unit_length
+from nearsense.metrics.rows import from_one
+from nearsense.text import as_texts
+from nearsense.types import Long, Metric, Vectors, parse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Limits", "RemoteEncoder", "Usage", "load_remote"]
+
+PREFIX, HOME = "openai:", "https://api.openai.com/v1"
+KEY, BASE_URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
+
+SINGLED_OUT = 4
+"""Texts of a refused request that are sent alone, the longest first, to learn which of them is too long."""
+
+
+class RemoteEncoder:
+    """Texts to vectors through a server. Made by `load_remote`; safe to use from several threads.
+
+    The key stays in the environment: an encoder neither shows nor pickles it, and an unpickled one reads it anew.
+
+    Args:
+        name: The full name: `"openai:text-embedding-3-small"`.
+        base_url: What comes before `/embeddings`.
+        dimension: Length of a vector; 0 where it is not known yet.
+        dimensions: The length to ask the server for; None for the model's own.
+        max_tokens: The model's limit; 0 where only the server knows it.
+        prompts: What is put before a text, by role.
+        similarity: How the vectors are meant to be compared.
+        price: US dollars for a million tokens, where it is known.
+        limits: What is asked at a time, and for how long.
+        transport: What makes the connection: `Transport`, or one that is told how to wait.
+    """
+
+    cuts = False
+    """No text is ever cut here: one that is too long is refused. So a cache may keep every vector."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        base_url: str,
+        dimension: int,
+        dimensions: int | None = None,
+        max_tokens: int = 0,
+        prompts: Mapping[str, str] | None = None,
+        similarity: Metric = Metric.COSINE,
+        price: float | None = None,
+        limits: Limits | None = None,
+        transport: Callable[..., Transport] = Transport,
+    ) -> None:
+        self.name, self.dimension, self.max_tokens, self.similarity = name, dimension, max_tokens, similarity
+        self._model, self._base, self._dimensions = name.removeprefix(PREFIX), base_url, dimensions
+        self._prompts, self._price, self._limits = dict(prompts or {}), price, limits or Limits()
+        self._host = urlsplit(base_url).netloc
+        self._who = f"{name} at {self._host}"
+        self._encoding = "base64"
+        self._lock, self._usage, self._told = threading.Lock(), Usage(), True
+        self._transport = transport(
+            f"{base_url}/embeddings",
+            Key(KEY),
+            who=self._who,
+            timeout=self._limits.timeout,
+            deadline=self._limits.deadline,
+        )
+
+    def __repr__(self) -> str:
+        return f"Encoder({self.name!r}, {self.dimension} dimensions, at {self._host})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        options = {
+            "name": self.name,
+            "base_url": self._base,
+            "dimension": self.dimension,
+            "dimensions": self._dimensions,
+            "max_tokens": self.max_tokens,
+            "prompts": self._prompts,
+            "similarity": self.similarity,
+            "price": self._price,
+            "limits": self._limits,
+        }
+        return partial(RemoteEncoder, **options), ()  # type: ignore[arg-type]
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """What is put before a text, by role."""
+        return dict(self._prompts)
+
+    @property
+    def usage(self) -> Usage:
+        """What this encoder has taken so far."""
+        with self._lock:
+            cost = None if self._price is None or not self._told else self._usage.tokens * self._price / 1e6
+            return replace(self._usage, cost=cost)
+
+    def with_long(self, long: Long) -> RemoteEncoder:
+        """The same encoder: what it does with long texts is the server's to say.
+
+        Raises:
+            InputError: They shall be cut or read in windows.
+        """
+        _require_whole(long)
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over host and path, model, dimension, normalisation and prompts. The server is not asked.
+
+        The maker may change the model behind a name without notice, so this promises no more than the name does.
+        """
+        return self._fingerprint(normalize=self.similarity is Metric.COSINE)
+
+    def _fingerprint(self, *, normalize: bool) -> str:
+        identity = {
+            "provider": self._host.lower() + urlsplit(self._base).path,
+            "model": self._model,
+            "dimension": self.dimension,
+            "normalize": normalize,
+            "prompts": dict(sorted(self._prompts.items())),
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def encode(
+        self,
+        texts: str | Iterable[str],
+        *,
+        role: str | None = None,
+        long: str | None = None,
+        batch_tokens: int = BATCH_TOKENS,
+        normalize: bool | None = None,
+        progress: Progress = False,
+    ) -> Vectors:
+        """Turn texts into vectors, as `TokenEncoder.encode` does; equal texts are sent, and paid for, once.
+
+        Args:
+            texts: Strings; one string is a batch of one. Most servers refuse empty ones.
+            role: `"query"` or `"passage"` for models that put a prompt before each; None for neither.
+            long: None, `"warn"` or `"error"`, which are the same here: only the server counts tokens, it refuses
+                what is too long, and nothing is cut.
+            batch_tokens: Checked, then left alone: it suits a processor, and `Limits` says what suits a server.
+            normalize: Give unit length to each vector (one of length zero stays); None does unless the model is
+                meant for dot products.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Returns:
+            Vectors, float32, shape (n, dimension); none is truncated.
+
+        Raises:
+            InputError: An item is no encodable string, or an option is not known or cannot be done here.
+            TextTooLong: The server refused a text for its length; its position is named.
+            ModelError: The server refused, gave no answer in time, or one that is not what was asked for. Nothing
+                of the call is kept; the message says how many texts were done.
+
+        Example:
+            >>> encoder = RemoteEncoder(name="openai:m", base_url="http://127.0.0.1:9/v1", dimension=4)
+            >>> encoder.encode([])
+            Vectors(0 x 4, openai:m ...)
+        """
+        _require_whole(Long.WARN if long is None else parse(Long, long, name="long"))
+        normalize = self.similarity is Metric.COSINE if normalize is None else normalize
+        if role is not None and role not in ROLES:
+            raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}, or None")
+        prompt = self._prompts.get(role or "default", "")
+        from_one(batch_tokens, "batch_tokens")
+        texts = as_texts(texts)
+        places: dict[str, int] = {}
+        rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
+        unique = [prompt + text for text in places] if prompt else list(places)
+        result = np.zeros((len(unique), self.dimension), np.float32)
+        stop, done = threading.Event(), 0
+        ask = partial(self._ask, stop=stop, where=lambda item: int(np.argmax(rows == item)))
+        with tracked(len(unique), "texts", progress) as update:
+            try:
+                with closing(flights(ask, self._parts(unique), self._limits.flights, stop)) as answers:
+                    for part, vectors in answers:
+                        result[part.first : part.first + len(vectors)] = vectors
+                        done += len(vectors)
+                        update(done)
+            except ModelError as error:
+                what = f"{error.what}; {done:,} of {len(unique):,} texts were done"
+                raise type(error)(what, why=error.why, fix=error.fix) from None
+        if normalize:
+            result = unit_length(result, zero="keep")
+        data = result if len(unique) == len(texts) else result[rows]
+        return Vectors(data, self._fingerprint(normalize=normalize), np.zeros(len(texts), np.bool_), self.name)
+
+    def learn_dimension(self) -> None:
+        """Ask for the vector of one word, and take its length as the model's.
+
+        Raises:
+            ModelError: The server refused, or its answer is not what was asked for.
+        """
+        self.dimension = self._ask(_Part(0, ["word"]), stop=threading.Event(), where=lambda item: item).shape[1]
+
+    def _parts(self, texts: list[str], first: int = 0) -> Iterator[_Part]:
+        """The texts in requests that keep to the limits as they are by then."""
+        start = tokens = 0
+        for end, text in enumerate(texts):
+            size = _estimate(text)
+            if end > start and (end - start >= self._limits.texts or tokens + size > self._limits.tokens):
+                yield _Part(first + start, texts[start:end])
+                start, tokens = end, 0
+            tokens += size
+        if texts:
+            yield _Part(first + start, texts[start:])
+
+    def _ask(self, part: _Part, *, stop: threading.Event, where: Callable[[int], int]) -> NDArray[np.float32]:
+        """The vectors of one request, or of several where the server takes less at a time."""
+        answer = self._post(part, stop)
+        if answer.status == 200:
+            return self._taken(answer, len(part.texts))
+        refusal = Refusal.of(answer)
+        if refusal.wrong_format and self._encoding != "float":
+            self._encoding = "float"
+            return self._ask(part, stop=stop, where=where)
+        if refusal.too_many and len(part.texts) > 1:
+            self._shrink(part, refusal)
+            pieces = self._parts(part.texts, part.first)
+            return np.concatenate([self._ask(piece, stop=stop, where=where) for piece in pieces])
+        if refusal.too_long or (refusal.too_many and refusal.of_tokens):
+            place, refusal = self._single_out(part, refusal, stop)
+            raise too_long(refusal, where(part.first + place), self._who, self.max_tokens)
+        position = where(part.first + refusal.position) if 0 <= refusal.position < len(part.texts) else -1
+        raise refused(refusal, position, self._who, KEY, bool(self._transport.key))
+
+    def _post(self, part: _Part, stop: threading.Event) -> Answer:
+        body = question(self._model, part.texts, self._dimensions, self._encoding)
+        cap = 2**20 + len(part.texts) * (self.dimension or 2**16) * 40
+        return self._transport.post(body, cap=cap, hopeless=hopeless, stop=stop)
+
+    def _taken(self, answer: Answer, count: int) -> NDArray[np.float32]:
+        vectors, tokens = vectors_of(answer.body, count, self.dimension, self._who)
+        with self._lock:
+            old = self._usage
+            self._usage = Usage(old.requests + 1, old.texts + count, old.tokens + (tokens or 0))
+            self._told = self._told and tokens is not None
+        return vectors
+
+    def _shrink(self, part: _Part, refusal: Refusal) -> None:
+        """Ask for half as much at a time from now on: fewer tokens where these are too many, else fewer texts."""
+        with self._lock:
+            if refusal.of_tokens:
+                half = max(1, sum(map(_estimate, part.texts)) // 2)
+                self._limits = replace(self._limits, tokens=min(self._limits.tokens, half))
+            else:
+                half = max(1, len(part.texts) // 2)
+                self._limits = replace(self._limits, texts=min(self._limits.texts, half))
+
+    def _single_out(self, part: _Part, refusal: Refusal, stop: threading.Event) -> tuple[int, Refusal]:
+        """Which text of a request is too long: as the server says, else the longest that it refuses alone."""
+        if 0 <= refusal.position < len(part.texts):
+            return refusal.position, refusal
+        longest = sorted(range(len(part.texts)), key=lambda place: -_estimate(part.texts[place]))
+        for place in longest[:SINGLED_OUT] if len(longest) > 1 else []:
+            answer = self._post(_Part(part.first + place, [part.texts[place]]), stop)
+            if answer.status == 200:
+                self._taken(answer, 1)
+            elif (alone := Refusal.of(answer)).too_long:
+                return place, alone
+        return longest[0], refusal
+
+
+def load_remote(
+    name: str,
+    *,
+    dimensions: int | None = None,
+    base_url: str | None = None,
+    price: float | None = None,
+    limits: Limits | None = None,
+    transport: Callable[..., Transport] = Transport,
+) -> RemoteEncoder:
+    """An encoder that asks a server of the OpenAI embeddings API.
+
+    The key is read from `OPENAI_API_KEY`; a server that needs none is asked without. The length of a vector comes
+    from `dimensions`, else from the catalogue; where neither knows it, one request with one word is sent.
+
+    Args:
+        name: `"openai:"` and the model's name there.
+        dimensions: A shorter vector, for models that are trained so that its head is one too (Matryoshka).
+        base_url: What comes before `/embeddings`; without it `OPENAI_BASE_URL`, else the maker's own server.
+        price: US dollars for a million tokens; without it the catalogue's, for the maker's own server only.
+        limits: What is asked at a time, and for how long; without it the defaults and `NEARSENSE_REMOTE_...`.
+        transport: What makes the connection; given by those who want to wait in another way.
+
+    Raises:
+        InputError: The name or the address cannot be used.
+        ModelNotFound: The maker's own server is to be asked, and there is no key.
+        ModelError: The server was asked for the length of a vector, and refused.
+
+    Example:
+        >>> load_remote("openai:my-model", dimensions=64, base_url="http://127.0.0.1:9/v1")
+        Encoder('openai:my-model', 64 dimensions, at 127.0.0.1:9)
+    """
+    if not name.startswith(PREFIX) or not name.removeprefix(PREFIX).strip():
+        raise InputError(
+            f"{name!r} names no model of a server", fix=f'for example "{PREFIX}text-embedding-3-small"'
+        )
+    base = _address(base_url or os.environ.get(BASE_URL, "").strip() or HOME)
+    if at_home := urlsplit(base).hostname == urlsplit(HOME).hostname:
+        _require_key(name)
+    card: Any = card_of(name)
+    encoder = RemoteEncoder(
+        name=name,
+        base_url=base,
+        dimension=from_one(dimensions, "dimensions") if dimensions is not None else getattr(card, "dimension", 0),
+        dimensions=dimensions,
+        max_tokens=getattr(card, "max_tokens", 0),
+        prompts=getattr(card, "prompts", None),
+        similarity=getattr(card, "similarity", Metric.COSINE),
+        price=getattr(card, "price", None) if price is None and at_home else price,
+        limits=limits or Limits.read(),
+        transport=transport,
+    )
+    if not encoder.dimension:
+        encoder.learn_dimension()
+    return encoder
+
+
+class _Part(NamedTuple):
+    """The texts of one request, and the place of the first among all."""
+
+    first: int
+    texts: list[str]
+
+
+def _estimate(text: str) -> int:
+    """Tokens of a text, rather too many: one for 3 bytes of UTF-8. English has one for 4 to 5, Chinese for 3."""
+    return (len(text) if text.isascii() else len(text.encode())) // 3 + 1
+
+
+def _require_whole(long: Long) -> None:
+    if long in (Long.HEAD, Long.CHUNK):
+        raise InputError(
+            f'long="{long.value}" cannot be done with a remote model',
+            why="only its server can count tokens, so nothing here knows where to cut",
+            fix='split long texts before, and leave long= at "warn" or "error": what is too long is refused',
+        )
+
+
+def _require_key(name: str) -> None:
+    if not Key(KEY):
+        raise ModelNotFound(
+            f"{name} cannot be asked without a key",
+            why=f"{KEY} is not set",
+            fix=f"export {KEY}=..., or set {BASE_URL} to a server that needs none",
+        )
+
+
+def _address(base_url: str) -> str:
+    """A base URL without the stroke at its end, known to hold no secret."""
+    try:
+        parts = urlsplit(base_url)
+        good = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        good = False
+    if not good or not base_url.isprintable() or any(map(str.isspace, base_url)):
+        raise InputError("the base URL is no http address", fix='for example "http://127.0.0.1:8000/v1"')
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise InputError(
+            f"the base URL of {parts.hostname} holds more than a host and a path",
+            why="a user, a password or a query in it would be shown in messages and logs",
+            fix=f"put the key into {KEY}",
+        )
+    return base_url.rstrip("/")

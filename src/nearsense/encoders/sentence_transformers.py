@@ -1,0 +1,211 @@
+"""Everything else, and GPUs, through sentence-transformers and torch: the one file that knows them.
+
+Texts are tokenized, cut and given their prompts as for every engine; only the model runs elsewhere. A model's own
+code is never run, and weights are read from safetensors only.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from copy import copy
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense._optional import require
+from nearsense.encoders.feeding import unpacked
+from nearsense.encoders.folder import MODULES, WEIGHTS, ModelFolder
+from nearsense.encoders.packing import Request
+from nearsense.encoders.pooling import Pooling
+from nearsense.errors import BrokenModel, InputError, UnsupportedModel
+from nearsense.types import Precision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["TorchEngine", "TorchPairEngine", "available"]
+
+
+def available() -> bool:
+    """Whether sentence-transformers is installed; it is not imported."""
+    return find_spec("sentence_transformers") is not None
+
+
+class TorchEngine:
+    """Runs a bi-encoder with all its modules.
+
+    Args:
+        folder: The model.
+        device: "cpu", "cuda", "cuda:1", "mps", "xpu".
+        precision: `auto` is f32.
+
+    Raises:
+        MissingExtra: sentence-transformers is not installed.
+        UnsupportedModel: It would need code of its own, or pickled weights, or sentence-transformers refuses it.
+        InputError: There is no such device.
+    """
+
+    kind = "SentenceTransformer"
+
+    def __init__(self, folder: ModelFolder, *, device: str, precision: Precision) -> None:
+        _require_harmless(folder)
+        library = require("sentence_transformers", extra="torch", purpose=f"running {folder.name}")
+        self._torch: Any = require("torch", extra="torch", purpose=f"running {folder.name}")
+        self.precision = Precision.BF16 if precision is Precision.BF16 else Precision.F32
+        self.scale = 1 if device == "cpu" else 64
+        types = {Precision.BF16: self._torch.bfloat16, Precision.F32: self._torch.float32}
+        try:
+            self._torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f"there is no device {device!r} here", why=str(error).splitlines()[0]) from None
+        try:
+            with _listening() as missing:
+                self._model: Any = getattr(library, self.kind)(
+                    str(folder.path),
+                    device=device,
+                    trust_remote_code=False,
+                    local_files_only=True,
+                    model_kwargs={"use_safetensors": True, "dtype": types[self.precision]},
+                )
+        except Exception as error:
+            raise UnsupportedModel(
+                f"sentence-transformers cannot run {folder.path}",
+                why=f"{type(error).__name__}: {(str(error).strip() or 'it says no more').splitlines()[0]}",
+                fix="get the model's folder anew, or use another model (nearsense models)",
+            ) from None
+        if missing:
+            raise UnsupportedModel(
+                f"sentence-transformers cannot run {folder.path}",
+                why=f"it finds no weights for {missing[0]}, and would invent some",
+                fix="get the model's folder anew, or use another model (nearsense models)",
+            )
+        self._model.eval()
+        self.pooling = _summing(folder)
+        self._padding = folder.config.get("pad_token_id") or 0
+        self._typed = "token_type_ids" in self._model.tokenizer.model_input_names
+        limit = self._model.max_seq_length
+        self.limit = int(limit) if limit and limit < 1_000_000 else None
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+        return int(self._model.get_embedding_dimension())
+
+    def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
+        """Each request with the vectors of its texts, float32, shape (m, d)."""
+        with self._torch.inference_mode():
+            for request in requests:
+                ids, mask, types = unpacked(request, self._padding)
+                arrays = {"input_ids": ids, "attention_mask": mask}
+                if self._typed:
+                    arrays["token_type_ids"] = types
+                features = {
+                    name: self._torch.from_numpy(array).to(self._model.device) for name, array in arrays.items()
+                }
+                yield request, self._result(self._model(features)).float().cpu().numpy()
+
+    def unpooled(self) -> TorchEngine:
+        """The same model; a request's answer is the vectors of all its tokens, end to end."""
+        other = copy(self)
+        other._result = _every_token  # type: ignore[method-assign]
+        return other
+
+    def _result(self, features: Any) -> Any:
+        return features["sentence_embedding"]
+
+
+class TorchPairEngine(TorchEngine):
+    """Runs a cross-encoder: its numbers, before what makes scores of them."""
+
+    kind = "CrossEncoder"
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers it gives a pair."""
+        return int(self._model.num_labels)
+
+    def _result(self, features: Any) -> Any:
+        return features["scores"]
+
+
+def _every_token(features: Any) -> Any:
+    """The vectors of the tokens of all texts, without padding."""
+    if "token_embeddings" not in features:
+        raise UnsupportedModel(
+            "the model gives no vectors of tokens", why="its first module makes one vector of a text"
+        )
+    return features["token_embeddings"][features["attention_mask"].bool()]
+
+
+def _summing(folder: ModelFolder) -> tuple[Pooling, ...]:
+    """How tokens become the vector where nothing but pooling comes after them; nothing where it is not known."""
+    try:
+        return () if folder.modules()[0] else folder.pooling
+    except (UnsupportedModel, BrokenModel):
+        return ()
+
+
+@contextmanager
+def _listening() -> Generator[list[str], None, None]:
+    """The names of weights that transformers did not find, while it loads a model: it only logs them.
+
+    Heads that no vector comes from are none of them.
+    """
+    missing: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            report = _COLOURS.sub("", record.getMessage())
+            found = (line.split("|")[0].strip() for line in report.splitlines() if "| MISSING" in line)
+            missing.extend(name for name in found if not name.startswith(("pooler.", "lm_head.")))
+
+    bars = require("transformers.utils.logging", extra="torch", purpose="loading the model")
+    shown, listener = bars.is_progress_bar_enabled(), Listener()
+    logger = logging.getLogger("transformers.modeling_utils")
+    level, propagates = logger.level, logger.propagate
+    logger.addHandler(listener)
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    bars.disable_progress_bar()
+    try:
+        yield missing
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+        logger.propagate = propagates
+        if shown:
+            bars.enable_progress_bar()
+
+
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
+
+
+def _require_harmless(folder: ModelFolder) -> None:
+    """Refuse what could run code that is not sentence-transformers' own."""
+    if folder.own_code:
+        raise UnsupportedModel(
+            f"{folder.path} wants to run code of its own ({folder.own_code})",
+            why="what a model brings along could do anything; nearsense runs none of it",
+            fix="use another model (nearsense models)",
+        )
+    for step in folder.steps:
+        if step.kind not in MODULES:
+            raise UnsupportedModel(
+                f"{folder.path}: the module {step.kind!r} of modules.json is not known here",
+                why=f"known are {', '.join(MODULES)}",
+                fix="use another model (nearsense models)",
+            )
+        if (
+            (step.path / "pytorch_model.bin").is_file()
+            and not (step.path / WEIGHTS).is_file()
+            and step.kind != "Transformer"
+        ):
+            raise UnsupportedModel(
+                f"{step.path} has only pickled weights",
+                why="a pickle can run any code when it is loaded; nearsense reads safetensors only",
+                fix="get the model's safetensors files, or convert them where you trust their source",
+            )

@@ -1,0 +1,88 @@
+"""Static embeddings: a table of one vector a token, and their mean. No transformer, numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.encoders.packing import Request
+from nearsense.encoders.pooling import Pooling, every_token, pool
+from nearsense.encoders.weights import Weights
+from nearsense.errors import BrokenModel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.encoders.pooling import Reduce
+
+__all__ = ["StaticEngine", "read_table"]
+
+
+class StaticEngine:
+    """Looks up the vectors of a text's tokens, and takes their mean.
+
+    Args:
+        table: float32, shape (vocabulary, d).
+    """
+
+    precision = "f32"
+    pooling = (Pooling.MEAN,)
+
+    def __init__(self, table: NDArray[np.float32]) -> None:
+        self._table = table
+        self._reduce: Reduce = partial(pool, self.pooling)
+
+    def unpooled(self) -> StaticEngine:
+        """The same table; a request's answer is the vectors of all its tokens, end to end."""
+        other = copy(self)
+        other._reduce = every_token
+        return other
+
+    def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
+        """Each request with the vectors of its texts, float32, shape (m, d)."""
+        for request in requests:
+            tokens = self._table[request.ids.ravel()]
+            yield request, self._reduce(tokens, request.begins, request.lengths)
+
+
+def read_table(weights: Weights, vocabulary: int, where: str) -> NDArray[np.float32]:
+    """The table of a model: as sentence-transformers keeps it, or as model2vec does.
+
+    model2vec's may have a row for several tokens (`mapping`), and a weight for each token (`weights`).
+
+    Args:
+        weights: The model's tensors.
+        vocabulary: How many tokens its tokenizer knows.
+        where: The folder, for messages.
+
+    Returns:
+        float32, shape (vocabulary or more, d).
+
+    Raises:
+        BrokenModel: There is no table, or it does not fit the tokenizer.
+    """
+    own = "embeddings" in weights
+    stored = weights.stored("embeddings" if own else "embedding.weight")
+    table = weights["embedding.weight"] if stored is None else stored.astype(np.float32)
+    try:
+        if own and (mapping := weights.stored("mapping")) is not None:
+            table = table[mapping.astype(np.int64)]
+        if own and (counts := weights.stored("weights")) is not None:
+            table = table * counts.astype(np.float32)[:, None]
+    except (IndexError, ValueError) as error:
+        raise BrokenModel(
+            f"{where}: the tensors of its table do not fit together",
+            why=str(error),
+            fix="get the model's folder anew",
+        ) from None
+    if table.ndim != 2 or len(table) < vocabulary:
+        raise BrokenModel(
+            f"{where}: the tokenizer knows {vocabulary:,} tokens, the table has the shape {table.shape}",
+            why="the two are of different models",
+            fix="get the model's folder anew",
+        )
+    return table

@@ -1,0 +1,235 @@
+"""The second stage: a cross-encoder reads each hit beside the query and puts them in order. Not the finding.
+
+`rerank` is the verb. `staged` is for those who search: it loads the cross-encoder first, says how many hits the
+first stage has to find, and finishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from nearsense._progress import Progress
+from nearsense.encoders import CrossEncoder, resolve_cross
+from nearsense.errors import BrokenModel, InputError
+from nearsense.metrics.rows import from_one
+from nearsense.text import as_documents, as_texts, require_content
+from nearsense.types import Document, Hit, Origin, Ranking, Results
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["CANDIDATES", "Stages", "rerank", "rerank_many", "staged"]
+
+CANDIDATES = 100
+"""Hits that a search finds for a cross-encoder to put in order, where nothing else is asked for."""
+
+
+def rerank(
+    query: str,
+    hits: Iterable[str | Document | Hit],
+    *,
+    cross: CrossEncoder | str,
+    k: int | None = None,
+    progress: Progress = False,
+) -> Results[Hit]:
+    """Put hits or texts in the order that a cross-encoder gives them.
+
+    Args:
+        query: What is looked for, in plain words.
+        hits: What a search found, or strings or Documents.
+        cross: A CrossEncoder, a model's name or its folder.
+        k: How many to return; None for all.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Returns:
+        Hits, best first; ties in the order they came in. `score` is the cross-encoder's: its range is the model's,
+        and it compares with no other model's. `retrieval_score` is what the search gave a hit; None for a text.
+
+    Raises:
+        InputError: A text is empty or a hit has none, hits and texts are mixed, or k is below 1.
+        ModelNotFound: The cross-encoder is neither here nor to be had; the message says how to get it.
+
+    Example:
+        >>> import nearsense as ns
+        >>> hits = ns.search("capital of France", ["Paris is the capital.", "France has a capital."])
+        >>> best = rerank("capital of France", hits, cross="ms-marco-MiniLM-L6-v2")[0]    # doctest: +SKIP
+        >>> best.score, best.retrieval_score                                              # doctest: +SKIP
+        (8.6..., 0.7...)
+    """
+    return rerank_many([query], [hits], cross=cross, k=k, progress=progress)[0]
+
+
+def rerank_many(
+    queries: Iterable[str],
+    hits: Iterable[Iterable[str | Document | Hit]],
+    *,
+    cross: CrossEncoder | str,
+    k: int | None = None,
+    progress: Progress = False,
+) -> list[Results[Hit]]:
+    """As `rerank`, for many queries: all pairs are scored in one batch, and a pair that occurs again only once.
+
+    Args:
+        queries: What is looked for.
+        hits: For each query its hits or texts.
+        cross: A CrossEncoder, a model's name or its folder.
+        k: How many to return for each query; None for all.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Raises:
+        InputError: As for `rerank`, or there are not as many lists as queries.
+        BrokenModel: The cross-encoder gives no finite number for each pair.
+    """
+    asked = as_texts(list(queries), "query")
+    require_content(asked, "query")
+    limit = None if k is None else from_one(k, "k")
+    lists = list(hits)
+    if len(lists) != len(asked):
+        raise InputError(
+            f"{len(asked):,} queries, {len(lists):,} lists of hits", fix="give one list for each query"
+        )
+    found = [_candidates(each) for each in lists]
+    model = resolve_cross(cross)
+    places: dict[tuple[str, str], int] = {}
+    rows = [
+        np.array([places.setdefault((query, hit.text or ""), len(places)) for hit in each], np.int64)
+        for query, each in zip(asked, found, strict=True)
+    ]
+    scores = _scores(model, list(places), progress)
+    return [
+        Results(_best(each, scores[own], limit), _origin(model, each), query)
+        for query, each, own in zip(asked, found, rows, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """A search in one stage or two. Made by `staged`.
+
+    Args:
+        k: How many hits are wanted.
+        candidates: How many the first stage finds for a cross-encoder.
+        min_score: What a hit has to score in the end.
+        cross: Who puts them in order; None where the first stage has the last word.
+    """
+
+    k: int
+    candidates: int
+    min_score: float | None
+    cross: CrossEncoder | None
+
+    @property
+    def depth(self) -> int:
+        """How many hits the first stage has to find."""
+        return self.k if self.cross is None else max(self.k, self.candidates)
+
+    @property
+    def floor(self) -> float | None:
+        """What they have to score in it."""
+        return self.min_score if self.cross is None else None
+
+    def finish(self, found: list[Results[Hit]], progress: Progress = False) -> list[Results[Hit]]:
+        """From what the first stage found to what was asked for."""
+        if self.cross is not None:
+            queries = [hits.query or "" for hits in found]
+            found = rerank_many(queries, found, cross=self.cross, k=self.k, progress=progress)
+        least = self.min_score
+        if least is None:
+            return found
+        return [Results((hit for hit in hits if hit.score >= least), hits.origin, hits.query) for hits in found]
+
+
+def staged(
+    rerank: CrossEncoder | str | None,
+    k: int,
+    candidates: int = CANDIDATES,
+    min_score: float | None = None,
+) -> Stages:
+    """How a search with `rerank=` goes on. The cross-encoder is loaded here: before anything is searched.
+
+    Args:
+        rerank: A CrossEncoder or a model's name; None for none.
+        k: How many hits are wanted.
+        candidates: How many the first stage finds for the cross-encoder; k where that is more.
+        min_score: What a hit has to score in the end: of two stages, by the cross-encoder.
+
+    Raises:
+        InputError: k or candidates is below 1, or candidates are asked for and nobody would put them in order.
+        ModelNotFound: The cross-encoder is neither here nor to be had.
+
+    Example:
+        >>> staged(None, 10).depth
+        10
+    """
+    k, candidates = from_one(k, "k"), from_one(candidates, "candidates")
+    if rerank is None and candidates != CANDIDATES:
+        raise InputError(
+            f"candidates={candidates} without rerank",
+            why="candidates are the hits that a cross-encoder puts in order",
+            fix='name one: rerank="ms-marco-MiniLM-L6-v2"; for more hits raise k',
+        )
+    return Stages(k, candidates, min_score, None if rerank is None else resolve_cross(rerank))
+
+
+def _candidates(items: Iterable[str | Document | Hit]) -> Results[Hit]:
+    """What is to be put in order, as hits whose `retrieval_score` is what is known of them."""
+    origin = items.origin if isinstance(items, Results) else _UNKNOWN
+    listed: Iterable[str | Document | Hit] = items
+    if isinstance(items, Iterable) and not isinstance(items, (str, Mapping)) and not hasattr(items, "columns"):
+        listed = items = list(items)
+        if any(isinstance(item, Hit) for item in items):
+            return Results(_found(items), origin)
+    documents = enumerate(as_documents(cast("Iterable[str | Document]", listed)), 1)
+    return Results((Hit(rank, each.id, 0.0, None, each.text, each.metadata) for rank, each in documents), origin)
+
+
+def _found(items: Sequence[str | Document | Hit]) -> Iterator[Hit]:
+    for place, hit in enumerate(items):
+        if not isinstance(hit, Hit):
+            raise InputError(
+                f"item {place} is of type {type(hit).__name__}, others are hits",
+                why="hits have a score from a search, texts have none",
+                fix="give hits, or texts",
+            )
+        if not hit.text or hit.text.isspace():
+            raise InputError(
+                f"hit {hit.id!r} has no text",
+                why="a cross-encoder reads texts; of this one only the vector is known",
+                fix="search where the texts are: search_vectors(..., documents=documents)",
+            )
+        yield replace(hit, retrieval_score=hit.score)
+
+
+def _scores(cross: CrossEncoder, pairs: list[tuple[str, str]], progress: Progress) -> NDArray[np.float64]:
+    if not pairs:
+        return np.zeros(0)
+    scores = np.asarray(cross.score(pairs, progress=progress), np.float64)
+    if scores.shape != (len(pairs),) or not np.isfinite(scores).all():
+        raise BrokenModel(
+            f"{cross.name} gives no finite score for each of {len(pairs):,} pairs",
+            why=f"what it gave has the shape {scores.shape}, {int(np.isfinite(scores).sum()):,} finite",
+            fix="one finite number a pair is what score() has to return",
+        )
+    return scores
+
+
+def _best(hits: Sequence[Hit], scores: NDArray[np.float64], k: int | None) -> Iterator[Hit]:
+    for rank, row in enumerate(np.argsort(-scores, kind="stable")[:k].tolist(), 1):
+        yield replace(hits[row], rank=rank, score=float(scores[row]), probability=None)
+
+
+def _origin(cross: CrossEncoder, hits: Results[Hit]) -> Origin:
+    """The cross-encoder's; with what found the hits, where that is known."""
+    before = hits.origin
+    reranked = Origin(cross.name, cross.fingerprint, Ranking.CROSS)
+    if before is _UNKNOWN:
+        return reranked
+    return replace(reranked, retrieved_by=before.model, retrieval_metric=before.metric)
+
+
+_UNKNOWN = Origin("", "")
+"""Of texts, and of hits in a plain list."""

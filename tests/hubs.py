@@ -1,0 +1,176 @@
+"""Small models with random weights, saved as real hub folders by the libraries that people save them with."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra 'test' (with torch)")
+transformers = pytest.importorskip("transformers")
+sentence_transformers = pytest.importorskip("sentence_transformers")
+
+from sentence_transformers.base.modules import Transformer  # noqa: E402
+from sentence_transformers.sentence_transformer import modules as st  # noqa: E402
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
+
+WORDS = ["the", "a", "an", "of", "to", "in", "and", "dog", "cat", "house", "tree", "water", "rain", "king", "wind"]
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!'"
+
+HIDDEN, LAYERS, HEADS, POSITIONS = 32, 3, 4, 64
+SIZES = {
+    "hidden_size": HIDDEN,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+    "intermediate_size": 64,
+    "max_position_embeddings": POSITIONS,
+    "num_labels": 1,
+}
+
+
+def wordpiece(specials: tuple[str, ...] = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")) -> Tokenizer:
+    """As BERT and DistilBERT have it."""
+    pieces = [*specials, *WORDS, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    vocabulary = {piece: place for place, piece in enumerate(dict.fromkeys(pieces))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
+    )
+    return tokenizer
+
+
+def mpnet_wordpiece() -> Tokenizer:
+    """As MPNet has it: its padding is 1, which the model counts on."""
+    return wordpiece(("[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"))
+
+
+def unigram() -> Tokenizer:
+    """As XLM-R has it: sentencepiece, `<s> a </s></s> b </s>`."""
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *(f"▁{word}" for word in WORDS), "▁", *LETTERS]
+    scores = [(piece, 0.0 if place < 4 else -float(place)) for place, piece in enumerate(pieces)]
+    tokenizer = Tokenizer(models.Unigram(scores, unk_id=3, byte_fallback=False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer
+
+
+def byte_level() -> Tokenizer:
+    """As RoBERTa has it: bytes, no unknown token in practice."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {
+        piece: place for place, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", *alphabet, "<mask>"])
+    }
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return tokenizer
+
+
+SPECIALS = {
+    "[": {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"},
+    "<": {"unk_token": "<unk>", "pad_token": "<pad>", "cls_token": "<s>", "sep_token": "</s>"},
+}
+
+ARCHITECTURES = {
+    "bert": (transformers.BertConfig, wordpiece, 0),
+    "roberta": (transformers.RobertaConfig, byte_level, 1),
+    "xlm-roberta": (transformers.XLMRobertaConfig, unigram, 1),
+    "camembert": (transformers.CamembertConfig, unigram, 1),
+    "mpnet": (transformers.MPNetConfig, mpnet_wordpiece, 1),
+    "distilbert": (transformers.DistilBertConfig, wordpiece, 0),
+    "electra": (transformers.ElectraConfig, wordpiece, 0),
+}
+"""Configuration, tokenizer and the id of the padding; electra is none of those that run without torch."""
+
+
+def transformer(
+    folder: Path, kind: str, *, head: bool = False, seed: int = 0, typed: bool | None = None, **sizes: object
+) -> Path:
+    """A transformer with random weights: weights, configuration, tokenizer. With `head`, a cross-encoder."""
+    config_of, tokenizer_of, padding = ARCHITECTURES[kind]
+    typed = kind in ("bert", "electra") if typed is None else typed
+    tokenizer = tokenizer_of()
+    sizes = {**SIZES, **sizes}
+    if kind == "distilbert":
+        names = {"hidden_size": "dim", "num_hidden_layers": "n_layers", "num_attention_heads": "n_heads"}
+        sizes = {names.get(name, name): size for name, size in sizes.items()} | {"hidden_dim": 64}
+        sizes.pop("intermediate_size")
+    config = config_of(vocab_size=tokenizer.get_vocab_size(), pad_token_id=padding, **sizes)
+    torch.manual_seed(seed)
+    auto = transformers.AutoModelForSequenceClassification if head else transformers.AutoModel
+    model = auto.from_config(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():  # larger than they begin: every part has to count
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    with quiet():
+        model.save_pretrained(folder)
+        fast = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer,
+            model_max_length=POSITIONS - 4,
+            model_input_names=["input_ids", *(["token_type_ids"] if typed else []), "attention_mask"],
+            **SPECIALS[tokenizer.id_to_token(padding)[0]],
+        )
+        fast.save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(tokenizer.to_str())
+    return folder
+
+
+def bi_encoder(
+    folder: Path, kind: str, *modules: object, prompts: dict[str, str] | None = None, **options
+) -> Path:
+    """A whole sentence-transformers folder: transformer, then the modules (mean pooling without any)."""
+    base = transformer(folder.with_name(f"{folder.name}-base"), kind, **options)
+    with quiet():
+        first = Transformer(str(base))
+        chain = modules or (st.Pooling(HIDDEN),)
+        model = sentence_transformers.SentenceTransformer(
+            modules=[first, *chain], device="cpu", prompts=prompts or {}
+        )
+        model.save_pretrained(str(folder))
+    return folder
+
+
+def static(folder: Path, *, width: int = 24) -> Path:
+    """A table of one vector a token, as sentence-transformers saves it."""
+    with quiet():
+        table = torch.randn(wordpiece().get_vocab_size(), width, generator=torch.Generator().manual_seed(0))
+        model = sentence_transformers.SentenceTransformer(
+            modules=[st.StaticEmbedding(wordpiece(), embedding_weights=table)], device="cpu"
+        )
+        model.save_pretrained(str(folder))
+    return folder
+
+
+def reference(folder: Path, texts: list[str], **options: object):
+    """What sentence-transformers makes of them."""
+    with quiet():
+        return sentence_transformers.SentenceTransformer(str(folder), device="cpu").encode(texts, **options)
+
+
+class quiet(warnings.catch_warnings):  # noqa: N801
+    """The libraries warn and log of their own affairs; that is not what is tested."""
+
+    def __enter__(self):
+        super().__enter__()
+        warnings.simplefilter("ignore")
+        transformers.utils.logging.disable_progress_bar()
+        logging.disable(logging.WARNING)
+
+    def __exit__(self, *exception):
+        logging.disable(logging.NOTSET)
+        super().__exit__(*exception)
+
+
+def changed(file: Path, **changes: object) -> None:
+    """Change a JSON file; None takes a name away."""
+    content = json.loads(file.read_text()) | changes
+    file.write_text(json.dumps({name: value for name, value in content.items() if value is not None}))
