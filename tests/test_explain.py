@@ -316,3 +316,21 @@ def test_a_terminal_gets_both_texts_in_colour(monkeypatch, capsys):
     assert "\x1b[2J" not in shown
     assert "48;2;" in shown
     assert "similarity" in shown
+
+
+def test_vectors_of_fewer_numbers_are_taken_apart_too(exact):
+    encoder = exact.with_dimensions(64)
+    explanation = explain(*PAIRS[0], encoder=encoder)
+    assert explanation.score == compare(*PAIRS[0], encoder=encoder).score
+    assert totals(explanation) == pytest.approx([explanation.score] * 2, abs=1e-5)
+
+
+def test_a_graph_that_pools_by_itself_is_refused(exact, monkeypatch):
+    class Pooled:
+        def unpooled(self):
+            return exact._engine
+
+    encoder = exact.with_dimensions(384)
+    monkeypatch.setattr(encoder, "_engine", Pooled())
+    with pytest.raises(ModelError, match="no vectors of tokens"):
+        encoder.tokens(["a dog", "the puppy"])

@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from nearsense.collection import Collection
     from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
     from nearsense.encoders.recommend import recommend
+    from nearsense.explain import Explanation, explain
+    from nearsense.reranking import rerank, rerank_many
 
 __all__ = [
     "BrokenModel",
@@ -73,6 +75,7 @@ __all__ = [
     "DiskFull",
     "Document",
     "Encoder",
+    "Explanation",
     "FileError",
     "Hit",
     "Info",
@@ -101,6 +104,7 @@ __all__ = [
     "__version__",
     "compare",
     "compare_pairs",
+    "explain",
     "load",
     "load_cross",
     "matrix",
@@ -108,6 +112,8 @@ __all__ = [
     "open",
     "rank",
     "recommend",
+    "rerank",
+    "rerank_many",
     "search",
     "search_many",
     "search_vectors",
@@ -118,7 +124,11 @@ _LATER = {
     "Collection": ("nearsense.collection", "Collection"),
     "metrics": ("nearsense.metrics", None),
     "open": ("nearsense.collection", "open_collection"),
+    "Explanation": ("nearsense.explain", "Explanation"),
+    "explain": ("nearsense.explain", "explain"),
     "recommend": ("nearsense.encoders.recommend", "recommend"),
+    "rerank": ("nearsense.reranking", "rerank"),
+    "rerank_many": ("nearsense.reranking", "rerank_many"),
 }
 """What is imported when it is first used: together it costs as much as numpy."""
 

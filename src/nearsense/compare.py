@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from nearsense._progress import Progress
-from nearsense.encoders import Encoder, resolve
+from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError, TooLargeError
 from nearsense.text import as_texts, require_content
 from nearsense.types import Comparison, Matrix, Metric, Origin, Reading, Results, Vectors
@@ -65,7 +65,7 @@ def compare_pairs(
     lefts, rights = as_texts((a for a, _ in pairs), "left text"), as_texts((b for _, b in pairs), "right text")
     require_content(lefts, "left text")
     require_content(rights, "right text")
-    vectors = encoder.encode([*lefts, *rights], progress=progress)
+    vectors = encoder.encode([*lefts, *rights], role=symmetric_role(encoder), progress=progress)
     scores = metrics.paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
     origin = Origin(encoder.name, vectors.fingerprint)
     return Results(
@@ -104,7 +104,7 @@ def matrix(texts: Iterable[str], *, encoder: Encoder | str | None = None, progre
     require_content(texts)
     require_room(len(texts))
     encoder = resolve(encoder)
-    return matrix_of(encoder.encode(texts, progress=progress), texts)
+    return matrix_of(encoder.encode(texts, role=symmetric_role(encoder), progress=progress), texts)
 
 
 def matrix_of(vectors: Vectors, labels: Sequence[str]) -> Matrix:

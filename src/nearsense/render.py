@@ -257,6 +257,7 @@ _NOTES: dict[Metric | Ranking, str] = {
 }
 _FOUND_BY: dict[Metric | Ranking, str] = {
     Metric.COSINE: "cosine similarity by {model}",
+    Metric.DOT: "dot product by {model}",
     Ranking.BM25: "BM25",
     Ranking.FUSED: "reciprocal rank fusion of BM25 and cosine similarity by {model}",
 }

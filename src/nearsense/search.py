@@ -140,8 +140,9 @@ def search_vectors(
     encoder = resolve(encoder)
     asked = encoder.encode(queries, role="query")
     asked.require_same_model(vectors)
-    found = metrics.top_k(asked.data, vectors.data, min(k, max(len(vectors), 1)), metric=Metric.COSINE)
-    origin = Origin(encoder.name, vectors.fingerprint)
+    metric = getattr(encoder, "similarity", Metric.COSINE)
+    found = metrics.top_k(asked.data, vectors.data, min(k, max(len(vectors), 1)), metric=metric)
+    origin = Origin(encoder.name, vectors.fingerprint, metric)
     answers = []
     for query, rows, scores, count in zip(queries, found.ids, found.scores, found.counts, strict=True):
         best = zip(rows[:count].tolist(), scores[:count].tolist(), strict=True)

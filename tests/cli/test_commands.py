@@ -65,7 +65,9 @@ def test_search_gives_hits_with_ids_and_metadata(run, tickets):
     assert [hit["rank"] for hit in found["hits"]] == [1, 2]
     assert {hit["id"] for hit in found["hits"]} == {"t1", "t3"}
     assert found["hits"][0]["metadata"] == {"status": "open"}
-    assert set(found["hits"][0]) == {"rank", "id", "score", "probability", "text", "metadata"}
+    assert set(found["hits"][0]) == {
+        "rank", "id", "score", "probability", "retrieval_score", "text", "metadata"
+    }  # fmt: skip
 
 
 def test_several_queries_give_a_list_of_documents(run, tickets):

@@ -160,6 +160,7 @@ def table(hits, monkeypatch):
     ("metric", "words"),
     [
         (Metric.COSINE, "Retrieval: cosine similarity by finder."),
+        (Metric.DOT, "Retrieval: dot product by finder."),
         (Ranking.BM25, "Retrieval: BM25."),
         (Ranking.FUSED, "Retrieval: reciprocal rank fusion of BM25 and cosine similarity by finder."),
         (Ranking.CROSS, "Retrieval: cross-encoder by finder."),

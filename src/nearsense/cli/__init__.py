@@ -17,13 +17,22 @@ from typing import Any
 import click
 
 from nearsense._version import __version__
-from nearsense.cli import demo, encode, find, index, models, texts
-from nearsense.encoders import TruncationWarning
+from nearsense.cli import demo, encode, explaining, find, index, models, reranking, texts
+from nearsense.encoders import LanguageWarning, RoleWarning, TruncationWarning, UnknownTextWarning, usage
 from nearsense.errors import CollectionNotFound, NearsenseError, StoreError, TextTooLong
 
 __all__ = ["cli", "main"]
 
 BAD_INPUT, BROKEN, INTERNAL, INTERRUPTED = 2, 3, 70, 130
+
+HINTS: dict[type[Warning], str] = {
+    TruncationWarning: "--long chunk reads all of each text",
+    LanguageWarning: "choose another model with --model, or --no-language-check",
+}
+"""What to type after a warning."""
+
+ANYWHERE = {"--offline": ("NEARSENSE_OFFLINE", "1"), "--no-language-check": ("NEARSENSE_LANGUAGE_CHECK", "0")}
+"""What holds for the whole command, as the settings of the environment say it."""
 
 FIXES: dict[type[NearsenseError], str] = {
     TextTooLong: "--long chunk reads all of each text, --long head its head only"
@@ -33,8 +42,10 @@ FIXES: dict[type[NearsenseError], str] = {
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="nearsense")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error; may stand anywhere.")
-def cli(debug: bool) -> None:
+@click.option("--offline", is_flag=True, help="Never ask the network for a model; may stand anywhere.")
+@click.option("--no-language-check", is_flag=True, help="Say nothing of texts in other languages; likewise.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; likewise.")
+def cli(**_anywhere: bool) -> None:
     """Find texts that are near in sense.
 
     \b
@@ -45,7 +56,7 @@ def cli(debug: bool) -> None:
     """
 
 
-FAMILIES = (texts, find, index, encode, models, demo)
+FAMILIES = (texts, find, reranking, explaining, index, encode, models, demo)
 
 for command in (command for family in FAMILIES for command in family.COMMANDS):
     cli.add_command(command)
@@ -54,16 +65,21 @@ for command in (command for family in FAMILIES for command in family.COMMANDS):
 def main() -> None:
     """Run the command; errors become three lines and an exit code."""
     warnings.showwarning = _show_warning
-    warnings.simplefilter("always", TruncationWarning)
+    for category in (TruncationWarning, UnknownTextWarning, LanguageWarning, RoleWarning):
+        warnings.simplefilter("always", category)
     signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:]
     options = words[: words.index("--")] if "--" in words else words
     debug = "--debug" in options
-    words = [word for word in options if word != "--debug"] + words[len(options) :]
+    os.environ.update(setting for word, setting in ANYWHERE.items() if word in options)
+    words = [word for word in options if word not in ("--debug", *ANYWHERE)] + words[len(options) :]
     try:
         _prepare_output()
-        with cli.make_context("nearsense", words) as context:
-            cli.invoke(context)
+        try:
+            with cli.make_context("nearsense", words) as context:
+                cli.invoke(context)
+        finally:
+            sys.stderr.writelines(f"{line}\n" for line in usage())
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
@@ -148,6 +164,4 @@ def _line(text: str) -> str:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_where: Any, **_options: Any) -> None:
-    _say(
-        "warning", str(message), fix="--long chunk reads all of each text" if category is TruncationWarning else ""
-    )
+    _say("warning", str(message), fix=HINTS.get(category, ""))

@@ -65,7 +65,7 @@ COMMANDS = (rerank,)
 def _require_one_query(table: Table) -> None:
     from nearsense.errors import InputError
 
-    asked = {query for name in ASKED for query in table.columns.get(name, ())}
+    asked = {str(query) for name in ASKED for query in table.columns.get(name, ())}
     if len(asked) > 1:
         raise InputError(
             f"{table.source} holds the hits of {len(asked):,} queries",

@@ -12,7 +12,7 @@ from nearsense._progress import Progress
 from nearsense._version import __version__
 from nearsense.encoders.base import ROLES, TruncationWarning
 from nearsense.errors import InputError, ModelMismatch, ModelNotFound, TextTooLong
-from nearsense.types import Document, Long, Vectors
+from nearsense.types import Document, Long, Metric, Vectors
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
@@ -135,8 +135,9 @@ class Binding:
             from nearsense.encoders import resolve
 
             model = self._known.get("source", "all-MiniLM-L6-v2") if self._model is None else self._model
-            encoder = self._loaded(model) if isinstance(model, str) else resolve(model)
+            encoder = _for_cosine(self._loaded(model) if isinstance(model, str) else resolve(model))
             if self._known:
+                encoder = self._as_kept(encoder)
                 self._require_same(encoder)
             self._encoder = cached(encoder)
         return self._encoder
@@ -156,6 +157,14 @@ class Binding:
                 fix="give it: ns.open(path, encoder), or --model with its folder",
             ) from None
 
+    def _as_kept(self, encoder: Encoder) -> Encoder:
+        """The model by its name, its vectors cut as those of the collection are."""
+        kept = self._known["dimension"]
+        if encoder.dimension > kept and hasattr(encoder, "with_dimensions"):
+            cut: Encoder = encoder.with_dimensions(kept)
+            return cut if cut.fingerprint == self._known["fingerprint"] else encoder
+        return encoder
+
     def _require_same(self, encoder: Encoder) -> None:
         if encoder.fingerprint == self._known["fingerprint"]:
             return
@@ -166,6 +175,17 @@ class Binding:
             why="vectors of two models do not compare; their scores would be noise",
             fix=f"use {model}, or go over: nearsense index reembed {self._path} --model {asked}",
         )
+
+
+def _for_cosine(encoder: Encoder) -> Encoder:
+    """The encoder with vectors of unit length: a collection compares by cosine.
+
+    Of models that are meant for dot products the order of hits can differ a little from the one intended.
+    """
+    if getattr(encoder, "similarity", Metric.COSINE) is Metric.COSINE or not hasattr(encoder, "with_similarity"):
+        return encoder
+    unit: Encoder = encoder.with_similarity(Metric.COSINE)
+    return unit
 
 
 def require_same_model(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:

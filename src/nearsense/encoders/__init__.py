@@ -15,14 +15,16 @@ from nearsense.encoders.base import (
     UnknownTextWarning,
     symmetric_role,
 )
+from nearsense.encoders.pooling import Pooling
 from nearsense.errors import InputError
-from nearsense.types import Long
+from nearsense.types import Long, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nearsense.encoders.batch import TokenEncoder
     from nearsense.encoders.cross import PairEncoder
+    from nearsense.encoders.remote import RemoteEncoder
     from nearsense.settings import Settings
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "resolve",
     "resolve_cross",
     "symmetric_role",
+    "usage",
 ]
 
 REMOTE = "openai:"
@@ -47,6 +50,7 @@ def load(
     name: str | None = None,
     *,
     dimensions: int | None = None,
+    pooling: str | None = None,
     precision: str | None = None,
     threads: int | None = None,
     long: str | None = None,
@@ -62,6 +66,8 @@ def load(
             folder's path, or `"openai:MODEL"` for a server that speaks OpenAI's `/v1/embeddings`. The default is
             all-MiniLM-L6-v2.
         dimensions: Keep only the first so many numbers of a vector, for models that were trained for it.
+        pooling: Another pooling than the model's own: `"mean"`, `"cls"`, `"max"`, `"last"`, ... Only to see what it
+            costs: a model is good with the one that it was trained with.
         precision: `"auto"` (bf16 where the processor has it natively, else f32), `"f32"` or `"bf16"`.
         threads: Cores to use; 0 is all.
         long: What `encode` does with texts beyond the model's limit, where a call does not say.
@@ -93,7 +99,8 @@ def load(
         language_check=language_check,
         cache_dir=cache_dir,
     )
-    encoder = _load(replace(settings, long=Long.WARN), dimensions)
+    chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
+    encoder = _load(replace(settings, long=Long.WARN), dimensions, chosen)
     return encoder if settings.long is Long.WARN else encoder.with_long(settings.long)
 
 
@@ -141,8 +148,9 @@ def load_cross(
         offline=offline,
         cache_dir=cache_dir,
     )
+    policy = Long.WARN if long is None and settings.long is Long.CHUNK else settings.long  # windows are for vectors
     cross = _load_cross(replace(settings, long=Long.WARN))
-    return cross if settings.long is Long.WARN else cross.with_long(settings.long)
+    return cross if policy is Long.WARN else cross.with_long(policy)
 
 
 def resolve(encoder: Encoder | str | None) -> Encoder:
@@ -175,15 +183,32 @@ def _settings(**flags: Any) -> Settings:
     return load_settings(**flags)
 
 
+_remote: list[RemoteEncoder] = []
+
+
+def usage() -> list[str]:
+    """What the servers of this process were asked so far, and what it cost: one line a model.
+
+    Example:
+        >>> usage()
+        []
+    """
+    return [f"{encoder.name}: {encoder.usage}" for encoder in _remote if encoder.usage.requests]
+
+
 @functools.lru_cache(maxsize=8)
-def _load(settings: Settings, dimensions: int | None) -> TokenEncoder:
+def _load(settings: Settings, dimensions: int | None, pooling: Pooling | None) -> TokenEncoder:
     if settings.model.startswith(REMOTE):
+        if pooling is not None:
+            raise InputError(f"pooling={pooling.value!r} is not for {settings.model}", why="its server pools")
         from nearsense.encoders.remote import load_remote
 
-        return cast("TokenEncoder", load_remote(settings.model, dimensions=dimensions))
+        encoder = load_remote(settings.model, dimensions=dimensions)
+        _remote.append(encoder)
+        return cast("TokenEncoder", encoder)
     from nearsense.encoders.loading import load_encoder
 
-    return load_encoder(settings, dimensions)
+    return load_encoder(settings, dimensions, pooling)
 
 
 @functools.lru_cache(maxsize=8)

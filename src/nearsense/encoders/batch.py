@@ -118,6 +118,12 @@ class TokenEncoder:
         other.long = long
         return other
 
+    def with_similarity(self, similarity: Metric) -> TokenEncoder:
+        """The same encoder, its vectors made for another comparison: of unit length for cosine."""
+        other = copy(self)
+        other.similarity = similarity
+        return other
+
     def with_dimensions(self, dimensions: int) -> TokenEncoder:
         """The same encoder, which keeps the first so many numbers of a vector (Kusupati et al. 2022)."""
         other = copy(self)
@@ -319,7 +325,7 @@ class TokenEncoder:
                 some = framed.lengths > 0
                 framed = Tokens(framed.ids, framed.lengths[some])
                 owners, shares = owners[some], shares[some]
-            yield from pack(framed, owners, shares, batch_tokens)
+            yield from pack(framed, owners, shares, batch_tokens, alone=getattr(self._engine, "alone", False))
 
     def _prompt(self, role: str | None) -> str:
         if role is not None and role not in ROLES:

@@ -27,7 +27,15 @@ from nearsense.types import Long, parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PairEncoder"]
+__all__ = ["PairEncoder", "PairTooLong", "PairsTruncated"]
+
+
+class PairsTruncated(TruncationWarning):
+    """Pairs were cut at the model's limit; reading them in windows is no way out here."""
+
+
+class PairTooLong(TextTooLong):
+    """A pair exceeds the model's limit and `long="error"` was asked for."""
 
 
 class PairEncoder:
@@ -139,7 +147,7 @@ class PairEncoder:
             warnings.warn(
                 f"{over:,} of {len(lengths):,} pairs {verb} {self.max_tokens:,} tokens "
                 f"(longest {lengths.max():,})",
-                TruncationWarning,
+                PairsTruncated,
                 stacklevel=2,
             )
         scores: NDArray[np.float32] = found[:, 0]
@@ -166,7 +174,13 @@ class PairEncoder:
             kept = longest_first(*counts, self.max_tokens - frame.specials)
             spans = join(frame, left, right, (left_rows, right_rows), kept)
             items = np.arange(len(spans.lengths)) + start
-            yield from pack(spans, items, np.ones(len(items), np.float32), batch_tokens)
+            yield from pack(
+                spans,
+                items,
+                np.ones(len(items), np.float32),
+                batch_tokens,
+                alone=getattr(self._engine, "alone", False),
+            )
 
     def _tokenized(self, texts: list[str]) -> tuple[Tokens, NDArray[np.int64]]:
         """The tokens of different texts, and which of them each text is."""
@@ -174,9 +188,9 @@ class PairEncoder:
         rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
         return self._tokenizer(list(places)), rows
 
-    def _too_long(self, lengths: NDArray[np.int64]) -> TextTooLong:
+    def _too_long(self, lengths: NDArray[np.int64]) -> PairTooLong:
         position = int(np.argmax(lengths > self.max_tokens))
-        return TextTooLong(
+        return PairTooLong(
             f"pair {position} has {lengths[position]:,} tokens",
             why=f"{self.name} reads {self.max_tokens:,} at most, both texts and special tokens included",
             fix='shorten it, or use long="head" (the longer text is cut)',

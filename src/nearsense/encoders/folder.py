@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,6 +157,14 @@ class ModelFolder:
         if step is not None:
             return _pooling(step)
         return ((self.card.pooling if self.card else None) or Pooling.MEAN,)
+
+    def with_pooling(self, pooling: Pooling) -> ModelFolder:
+        """The same model, pooled in another way."""
+        chosen = Step("Pooling", self.path, {"pooling_mode": pooling.value})
+        steps = [chosen if step.kind == "Pooling" else step for step in self.steps]
+        if chosen not in steps:
+            steps.insert(1, chosen)
+        return replace(self, steps=tuple(steps))
 
     def modules(self) -> tuple[list[Module], list[Path]]:
         """What comes after pooling, and the files with its weights. Unit length at the end is not among it.

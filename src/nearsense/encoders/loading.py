@@ -58,7 +58,9 @@ class Parts(NamedTuple):
     whole: bool = False
 
 
-def load_encoder(settings: Settings, dimensions: int | None = None) -> TokenEncoder:
+def load_encoder(
+    settings: Settings, dimensions: int | None = None, pooling: Pooling | None = None
+) -> TokenEncoder:
     """The encoder that settings describe; see `nearsense.load`."""
     from nearsense.encoders.languages import LanguageCheck
 
@@ -69,7 +71,13 @@ def load_encoder(settings: Settings, dimensions: int | None = None) -> TokenEnco
             why="it scores two texts together; it makes no vectors",
             fix=f'ns.load_cross("{settings.model}"), or rerank with it: nearsense search --rerank {settings.model}',
         )
+    if pooling is not None:
+        folder = folder.with_pooling(pooling)
     parts = _engine_of(folder, settings.device)(folder, settings)
+    if pooling is not None and (parts.whole or folder.static):
+        raise InputError(
+            f"pooling={pooling.value!r} is not for {folder.name}", why="it brings its own, as a part of what it is"
+        )
     try:
         modules, files = ([], []) if parts.whole else folder.modules()
         dimension = _width(modules, parts.width)

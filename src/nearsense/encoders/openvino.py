@@ -62,6 +62,7 @@ class Runner:
         self._version = openvino.__version__.partition("-")[0]
         self._build, self._reduce, self._feed = build, reduce, feed
         self._threads, self._cache_dir = threads, cache_dir
+        self.alone = feed is not packed
         if precision is Precision.AUTO:
             native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = Precision.BF16 if native else Precision.F32

@@ -18,10 +18,13 @@ from nearsense.encoders.tokenizer import Tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Request", "pack", "place"]
+__all__ = ["Request", "pack", "place", "place_alone"]
 
 NARROWEST = 16
 """The narrowest row, in tokens."""
+
+STEP = 8
+"""Rows of one text are so many tokens wide, or a multiple: wider ones are more padding, narrower ones more shapes."""
 
 ATTENTION = 500
 """A row of this width costs twice as much a token as a very narrow one: attention grows with the width.
@@ -66,7 +69,12 @@ class Placement:
 
 
 def pack(
-    tokens: Tokens, items: NDArray[np.int64], shares: NDArray[np.float32], batch_tokens: int
+    tokens: Tokens,
+    items: NDArray[np.int64],
+    shares: NDArray[np.float32],
+    batch_tokens: int,
+    *,
+    alone: bool = False,
 ) -> Iterator[Request]:
     """Turn spans of tokens into requests of at most `batch_tokens` tokens (one row at least).
 
@@ -75,11 +83,12 @@ def pack(
         items: int64, shape (n,): the text that each belongs to.
         shares: float32, shape (n,): how much each counts for it.
         batch_tokens: The size of a request.
+        alone: One text a row, for engines that know rows of one text only.
 
     Yields:
         Requests, the widest rows first; each span is in exactly one of them.
     """
-    placed = place(tokens.lengths)
+    placed = place_alone(tokens.lengths) if alone else place(tokens.lengths)
     order = np.lexsort((placed.starts, placed.rows, -placed.widths))
     for width in np.unique(placed.widths)[::-1].tolist():
         spans = order[placed.widths[order] == width]
@@ -133,6 +142,24 @@ def place(lengths: NDArray[np.int64]) -> Placement:
             start += length
         shelf = [length for length in shelf if lefts[length]]
     return result
+
+
+def place_alone(lengths: NDArray[np.int64]) -> Placement:
+    """One text a row, each row as wide as its text needs in steps of `STEP`.
+
+    Args:
+        lengths: int64, shape (n,), each at least 1.
+
+    Example:
+        >>> placed = place_alone(np.array([30, 20, 12, 25]))
+        >>> placed.widths.tolist(), placed.rows.tolist(), placed.starts.tolist()
+        ([32, 24, 16, 32], [0, 0, 0, 1], [0, 0, 0, 0])
+    """
+    widths = -(-lengths // STEP) * STEP
+    rows = np.empty(len(lengths), np.int64)
+    for width in np.unique(widths):
+        rows[widths == width] = np.arange(int((widths == width).sum()))
+    return Placement(widths, rows, np.zeros(len(lengths), np.int64))
 
 
 def _widths(longest: int) -> list[int]:
