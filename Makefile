@@ -31,6 +31,7 @@ test-durability: .venv/.test ## kills, crash images, damage, full disks, many wr
 bench: .venv/.test ## speed beside peers, in one run
 	$(BIN)/python benchmarks/bench_encode.py
 	$(BIN)/python benchmarks/bench_engine.py
+	$(BIN)/python benchmarks/bench_rerank.py
 
 clean:            ## everything that was made
 	rm -rf .venv build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -42,6 +42,7 @@ from nearsense.errors import (
     UnsupportedModel,
     ZeroVectorError,
 )
+from nearsense.explain import Explanation, explain
 from nearsense.search import rank, search, search_many, search_vectors
 from nearsense.types import (
     Comparison,
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
     from nearsense.collection import Collection
     from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
     from nearsense.encoders.recommend import recommend
-    from nearsense.explain import Explanation, explain
     from nearsense.reranking import rerank, rerank_many
 
 __all__ = [
@@ -124,8 +124,6 @@ _LATER = {
     "Collection": ("nearsense.collection", "Collection"),
     "metrics": ("nearsense.metrics", None),
     "open": ("nearsense.collection", "open_collection"),
-    "Explanation": ("nearsense.explain", "Explanation"),
-    "explain": ("nearsense.explain", "explain"),
     "recommend": ("nearsense.encoders.recommend", "recommend"),
     "rerank": ("nearsense.reranking", "rerank"),
     "rerank_many": ("nearsense.reranking", "rerank_many"),

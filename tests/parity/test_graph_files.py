@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 import nearsense as ns
+from nearsense.encoders.places import locate
 from nearsense.errors import BrokenModel, UnsupportedModel
 
 hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
 onnx = pytest.importorskip("onnx")
 import openvino  # noqa: E402
 from sentence_transformers.sentence_transformer import modules as st  # noqa: E402
+
+import loopback_hub  # noqa: E402
 
 torch = hubs.torch
 
@@ -81,7 +84,7 @@ def exported(
             str(file),
             input_names=list(names),
             output_names=list(outputs),
-            dynamic_axes={name: axes for name in names} | {name: {0: "axis0"} for name in outputs if 0 in moving},
+            dynamic_axes=dict.fromkeys(names, axes) | {name: {0: "axis0"} for name in outputs if 0 in moving},
             dynamo=False,
         )
     if form == "openvino":
@@ -175,9 +178,7 @@ def test_modules_that_a_graph_holds_are_not_run_again(tmp_path, texts):
     copy = exported(
         folder,
         outputs=("sentence_embedding",),
-        answer=lambda found, inputs: torch.tanh(
-            mean(found, inputs) @ weight + bias
-        ),
+        answer=lambda found, inputs: torch.tanh(mean(found, inputs) @ weight + bias),
     )
     assert_same(copy, folder, texts)
 
@@ -188,9 +189,12 @@ def test_modules_that_a_pooled_vector_does_not_fit_the_end_of_are_run(tmp_path, 
 
 
 @FORMS
+@pytest.mark.parametrize("typed", [True, False], ids=["typed", "untyped"])
 @pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "electra"])
-def test_a_cross_encoder_gives_its_numbers(tmp_path, texts, form, kind):
+def test_a_cross_encoder_gives_its_numbers(tmp_path, texts, form, kind, typed):
     folder = hubs.transformer(tmp_path / "model", kind, head=True)
+    inputs = ["input_ids", "attention_mask", *(["token_type_ids"] if typed else [])]
+    hubs.changed(folder / "tokenizer_config.json", model_input_names=inputs)
     copy = exported(
         folder,
         form=form,
@@ -276,10 +280,17 @@ def test_a_graph_of_fixed_size_is_refused(tmp_path, moving):
 # what a stranger might put into a folder
 
 
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """The same model as an ONNX file and as OpenVINO's two, to be copied."""
+    folder = hubs.bi_encoder(tmp_path_factory.mktemp("graphs") / "model", "bert")
+    return {form: exported(folder, form=form) for form in ("onnx", "openvino")}
+
+
 @pytest.fixture
-def model(tmp_path):
+def model(tmp_path, both):
     """A folder with an ONNX file, and `secret` beside the folder: as many bytes as its weights need."""
-    folder = exported(hubs.bi_encoder(tmp_path / "model", "bert"))
+    folder = shutil.copytree(both["onnx"], tmp_path / "model")
     (tmp_path / "secret").write_bytes(bytes(10**6))
     return folder
 
@@ -397,9 +408,9 @@ def test_a_step_of_a_stranger_is_refused(model):
 
 
 @pytest.fixture
-def ir(tmp_path):
+def ir(tmp_path, both):
     """A folder with OpenVINO's two files."""
-    return exported(hubs.bi_encoder(tmp_path / "model", "bert"), form="openvino")
+    return shutil.copytree(both["openvino"], tmp_path / "model")
 
 
 def test_openvinos_files_need_their_weights(ir):
@@ -443,3 +454,86 @@ def test_a_file_of_another_kind_is_not_read_under_the_name_of_a_graph(ir):
     shutil.rmtree(ir / "openvino")
     with pytest.raises(BrokenModel, match=r"model\.onnx cannot be read"):
         ns.load(str(ir))
+
+
+# which files of a repository are fetched
+
+OWN = {"AutoConfig": "configuration_new.NewConfig", "AutoModel": "modeling_new.NewModel"}
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A folder with safetensors and both kinds of graphs, one of them with its weights beside it; and a cache."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    folder = hubs.bi_encoder(tmp_path / "model", "electra")
+    copy = exported(folder)
+    shutil.copy(folder / "model.safetensors", copy)
+    (copy / "modeling_new.py").write_text("raise SystemExit")
+    return copy
+
+
+def named(repository):
+    """A name a test: what was loaded under a name is remembered."""
+    return f"some/{repository.parent.name}"
+
+
+def fetched(repository):
+    """What is in the cache after the model was pulled, but for descriptions."""
+    name = named(repository)
+    with loopback_hub.serving({name: repository}) as hub:
+        folder = locate(name).path
+        assert not hub.asked_for("modeling_new.py")
+        assert len(hub.asked_for("config.json")) <= 2  # the model's, and that of its pooling
+        hub.forget()
+        assert locate(name).path == folder
+        assert not hub.requests
+    names = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    return {name for name in names if name.endswith((".safetensors", ".xml", ".bin")) or "onnx" in name}
+
+
+def test_the_graph_of_a_model_with_code_of_its_own_is_fetched_and_run(tmp_path, repository, texts):
+    hubs.changed(repository / "config.json", auto_map=OWN)
+    apart(repository / "onnx" / "model.onnx", "model.onnx_data")
+    assert fetched(repository) == {"onnx/model.onnx", "onnx/model.onnx_data"}
+    theirs = hubs.reference(tmp_path / "model", texts, normalize_embeddings=True)
+    ours = ns.load(named(repository), precision="f32").encode(texts, long="head").data
+    assert cosines(ours, theirs).min() >= 0.99999
+
+
+def test_openvinos_files_of_a_model_with_code_of_its_own_are_fetched_and_run(tmp_path, repository, texts):
+    hubs.changed(repository / "config.json", auto_map=OWN)
+    openvino.save_model(
+        openvino.convert_model(repository / "onnx" / "model.onnx"),
+        repository / "openvino" / "openvino_model.xml",
+        compress_to_fp16=False,
+    )
+    assert fetched(repository) == {"openvino/openvino_model.xml", "openvino/openvino_model.bin"}
+    theirs = hubs.reference(tmp_path / "model", texts, normalize_embeddings=True)
+    ours = ns.load(named(repository), precision="f32").encode(texts, long="head").data
+    assert cosines(ours, theirs).min() >= 0.99999
+
+
+def test_the_graph_of_an_unknown_architecture_is_fetched_where_torch_is_missing(repository, monkeypatch):
+    monkeypatch.setattr("nearsense.encoders.hub_files.find_spec", lambda name: None)
+    assert fetched(repository) == {"onnx/model.onnx"}
+    assert ns.load(named(repository)).encode("dog").data.shape == (1, hubs.HIDDEN)
+
+
+@pytest.mark.parametrize("changes", [{}, {"model_type": "bert"}, {"model_type": "model2vec"}, {"auto_map": {}}])
+def test_safetensors_are_fetched_where_they_can_be_run(repository, changes):
+    hubs.changed(repository / "config.json", **changes)
+    assert fetched(repository) == {"model.safetensors"}
+
+
+@pytest.mark.parametrize("content", ["[]", "no json", "[" * 100_000])
+def test_a_strange_configuration_is_no_reason_to_fetch_a_graph(repository, content):
+    (repository / "config.json").write_text(content)
+    assert fetched(repository) == {"model.safetensors"}
+
+
+def test_a_model_with_code_of_its_own_and_no_graph_is_refused(repository):
+    hubs.changed(repository / "config.json", auto_map=OWN)
+    shutil.rmtree(repository / "onnx")
+    assert fetched(repository) == {"model.safetensors"}
+    with pytest.raises(UnsupportedModel, match=r"code of its own \(modeling_new\.NewModel\)"):
+        ns.load(named(repository))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nearsense.render import Form
 
 __all__ = [
+    "LOADING",
     "collection_options",
     "document_options",
     "encoder_of",
@@ -45,6 +47,13 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 
+
+def _set_device(_context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    """A setting, not an argument: whatever the command loads goes there."""
+    if value is not None:
+        os.environ["NEARSENSE_DEVICE"] = value
+
+
 running_options = _all(
     click.option(
         "--precision",
@@ -57,15 +66,31 @@ running_options = _all(
         type=click.Choice([each.value for each in Long]),
         help="What happens to texts beyond the model's limit.  [default: warn]",
     ),
+    click.option(
+        "--device",
+        metavar="NAME",
+        expose_value=False,
+        callback=_set_device,
+        help="Where models run: cpu, cuda, mps, ...; all but cpu need PyTorch.  [default: cpu]",
+    ),
     quiet_option,
 )
 """How a model runs."""
+
+LOADING = ("dimensions", "precision", "threads", "long")
+"""What of the options is said to `nearsense.load`."""
 
 model_options = _all(
     click.option(
         "--model",
         metavar="NAME",
         help="Model name or folder.  [default: all-MiniLM-L6-v2; a collection's own]",
+    ),
+    click.option(
+        "--dimensions",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Keep the first N numbers of each vector, for models that were trained for it.",
     ),
     running_options,
 )
@@ -153,7 +178,7 @@ search_options = _all(
 
 def encoder_of(options: dict[str, Any]) -> Callable[[], Encoder]:
     """Take the options of `model_options` out of `options`; the result loads the encoder that they describe."""
-    model, chosen = options.pop("model"), {name: options.pop(name) for name in ("precision", "threads", "long")}
+    model, chosen = options.pop("model"), {name: options.pop(name) for name in LOADING}
 
     def load() -> Encoder:
         from nearsense.encoders import load

@@ -26,6 +26,7 @@ def open_collection(
     precision: str | None = None,
     threads: int | None = None,
     long: str | None = None,
+    dimensions: int | None = None,
 ) -> Collection:
     """Open a collection, and make it if it is missing.
 
@@ -41,6 +42,7 @@ def open_collection(
         precision: In what arithmetic the model runs, as in `load`; not for an Encoder, which knows it.
         threads: Cores to use, as in `load`.
         long: What happens to texts beyond the model's limit, as in `load`.
+        dimensions: Of a new collection's vectors, as in `load`; one that exists knows its own.
 
     Raises:
         ModelMismatch: `model` is not the collection's; the message names both.
@@ -57,5 +59,6 @@ def open_collection(
         'Call the bank.'
         >>> notes.close()
     """
+    loading = {"dimensions": dimensions, "precision": precision, "threads": threads, "long": long}
     how = {"create": create, "network": network, "accept_losses": accept_losses}
-    return Collection(path, Binding(model, role=role, precision=precision, threads=threads, long=long), **how)
+    return Collection(path, Binding(model, role=role, **loading), **how)

@@ -148,7 +148,9 @@ def load_cross(
         offline=offline,
         cache_dir=cache_dir,
     )
-    policy = Long.WARN if long is None and settings.long is Long.CHUNK else settings.long  # windows are for vectors
+    policy = (
+        Long.WARN if long is None and settings.long is Long.CHUNK else settings.long
+    )  # windows are for vectors
     cross = _load_cross(replace(settings, long=Long.WARN))
     return cross if policy is Long.WARN else cross.with_long(policy)
 

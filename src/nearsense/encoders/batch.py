@@ -23,7 +23,7 @@ from nearsense.encoders.base import (
     TruncationWarning,
     UnknownTextWarning,
 )
-from nearsense.encoders.modules import Module, run
+from nearsense.encoders.modules import Module, finished
 from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.token_vectors import TokenVectors, token_vectors
@@ -47,7 +47,8 @@ SLICE = 8192
 class Engine(Protocol):
     """Whatever computes vectors from packed token ids.
 
-    An engine that wants larger requests than others has a `scale`: how many times larger.
+    An engine that wants larger requests than others has a `scale`: how many times larger; one that knows rows
+    of one text only says `alone`.
     """
 
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
@@ -262,8 +263,8 @@ class TokenEncoder:
             closing(self._engine.run(requests)) as answers,
         ):
             done = 0.0
-            for request, pooled in answers:
-                vectors = run(self._modules, pooled)[:, : self.dimension]
+            for request, whole in finished(answers, self._modules):
+                vectors = whole[:, : self.dimension]
                 if (request.shares == 1).all():
                     result[request.items] = vectors
                 else:  # several windows may be of one text

@@ -15,7 +15,7 @@ import numpy as np
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.base import BATCH_TOKENS, TruncationWarning
 from nearsense.encoders.batch import SLICE, Engine
-from nearsense.encoders.modules import ACTIVATIONS, Module, run
+from nearsense.encoders.modules import ACTIVATIONS, Module, finished
 from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.pairs import join, longest_first
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
@@ -133,8 +133,8 @@ class PairEncoder:
             closing(self._engine.run(requests)) as answers,
         ):
             done = 0
-            for request, vectors in answers:
-                found[request.items] = run(self._modules, vectors)
+            for request, numbers in finished(answers, self._modules):
+                found[request.items] = numbers
                 update(done := done + len(request.items))
         if not np.isfinite(found).all():
             raise BrokenModel(

@@ -25,7 +25,7 @@ _MESSAGES: dict[str, dict[int, str]] = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {13: "entry"},
 }
-"""Which numbered fields of a message hold which messages (onnx.proto3); an entry is a key (1) and its value (2)."""
+"""Which numbered fields of a message hold which messages (onnx.proto3); an entry: key (1) and value (2)."""
 
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 """How a field is written; there are no others in ONNX."""

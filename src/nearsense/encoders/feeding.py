@@ -32,10 +32,11 @@ class Padded:
     Args:
         padding: The id of the token that fills rows.
         first: The position of a text's first token.
+        typed: The model is told which text of a pair a token belongs to; where not, all are of the first.
     """
 
-    def __init__(self, padding: int, first: int = 0) -> None:
-        self._padding, self._first = padding, first
+    def __init__(self, padding: int, first: int = 0, *, typed: bool = True) -> None:
+        self._padding, self._first, self._typed = padding, first, typed
 
     def __call__(self, names: Sequence[str], request: Request) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
         """As `packed`; only inputs of `INPUTS` can be fed."""
@@ -43,7 +44,7 @@ class Padded:
         arrays = {
             "input_ids": ids,
             "attention_mask": mask,
-            "token_type_ids": types,
+            "token_type_ids": types if self._typed else np.zeros_like(types),
             "position_ids": np.broadcast_to(np.arange(ids.shape[1], dtype=np.int64) + self._first, ids.shape),
         }
         return [arrays[name] for name in names], np.arange(len(ids)) * ids.shape[1]

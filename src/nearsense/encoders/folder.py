@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense.encoders.catalog import ModelCard
 from nearsense.encoders.hashes import FileHashes
+from nearsense.encoders.hub_files import own_code
 from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Unit
 from nearsense.encoders.places import Place, how_to_get, inside, installed_places, locate
 from nearsense.encoders.pooling import Pooling
@@ -142,9 +143,7 @@ class ModelFolder:
     @property
     def own_code(self) -> str:
         """The Python that the model wants to bring along; `""` for none."""
-        named = self.config.get("auto_map")
-        code = [str(value) for key, value in named.items() if "Model" in key] if isinstance(named, dict) else []
-        return code[0] if code else ""
+        return own_code(self.config)
 
     @property
     def pooling(self) -> tuple[Pooling, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import time
@@ -28,7 +29,7 @@ from nearsense.encoders.hub_cache import (
     repository_folder,
 )
 from nearsense.encoders.hub_errors import hub_host, hub_url, refusal
-from nearsense.encoders.hub_files import wanted
+from nearsense.encoders.hub_files import leave_a_choice, wanted
 from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
 
 __all__ = ["download", "wanted"]
@@ -87,12 +88,28 @@ def _listing(repository: str, revision: str | None) -> tuple[str, dict[str, Prom
         repository, revision=revision or "main", files_metadata=True, timeout=_patience()
     )
     files = {each.rfilename: each for each in found.siblings or []}
-    promised = {}
-    for name in wanted(list(files)):
-        large = files[name].lfs
-        size, sum_ = (large.size, large.sha256) if large else (files[name].size, files[name].blob_id)
-        promised[name] = Promised(_number(size), _hexadecimal(sum_, name))
-    return _hexadecimal(found.sha, "the commit"), promised
+    commit, names = _hexadecimal(found.sha, "the commit"), wanted(list(files))
+    if leave_a_choice(list(files)):
+        names = wanted(list(files), _configuration(repository, commit, _promised(files["config.json"])))
+    return commit, {name: _promised(files[name]) for name in names}
+
+
+def _promised(file: Any) -> Promised:
+    size, sum_ = (file.lfs.size, file.lfs.sha256) if file.lfs else (file.size, file.blob_id)
+    return Promised(_number(size), _hexadecimal(sum_, file.rfilename))
+
+
+def _configuration(repository: str, commit: str, promised: Promised) -> dict[str, Any]:
+    """The repository's config.json, fetched before all else; `{}` where it has no such form."""
+    root = repository_folder(repository)
+    if not _is_there(root, promised):
+        _check_room(root, promised.size)
+        _fetch(repository, commit, "config.json", promised, lambda _done: None)
+    try:
+        found = json.loads((root / "blobs" / promised.hash).read_text("utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _number(size: Any) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import PurePosixPath
+from typing import Any
 
+from nearsense.encoders import transformer
 from nearsense.encoders.hub_cache import GRAPHS, SHARDED, WEIGHTS
-from nearsense.errors import BrokenModel, UnsupportedModel
+from nearsense.errors import BrokenModel, ModelError, UnsupportedModel
 
-__all__ = ["wanted"]
+__all__ = ["leave_a_choice", "own_code", "wanted"]
 
 DESCRIPTIONS = re.compile(
     r"(?:config|modules|sentence_[\w-]+_config|config_sentence_transformers|tokenizer"
@@ -23,14 +26,16 @@ MODULE = re.compile(r"\d+_[A-Za-z0-9_-]+")
 """The folder of a module: `1_Pooling`, `2_Dense`."""
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
-EXTERNAL = (".onnx_data", ".onnx.data")
+EXTERNAL = re.compile(r"\.onnx(_data(_\d+)?|\.data)")
+"""What follows the stem of an ONNX file in the names of the files with its weights."""
 
 
-def wanted(files: Sequence[str]) -> list[str]:
+def wanted(files: Sequence[str], config: Mapping[str, Any] | None = None) -> list[str]:
     """The files of a repository that are fetched: descriptions, tokenizer, and weights that cannot run code.
 
     Args:
         files: The names of all files.
+        config: The repository's config.json, where it decides: see `leave_a_choice`.
 
     Raises:
         UnsupportedModel: It has pickled weights only, or none that can be read here.
@@ -51,10 +56,45 @@ def wanted(files: Sequence[str]) -> list[str]:
     modules = [each for each in folders if MODULE.fullmatch(each)]
     chosen = {name for name in files if DESCRIPTIONS.fullmatch(PurePosixPath(name).name) and _at(name, modules)}
     chosen |= {name for module in modules for name in _weights(files, f"{module}/")}
-    own = _weights(files, "") or _graph(files)
+    kinds = [_weights(files, ""), _graph(files)]
+    if config is not None and _needs_graph(config):
+        kinds.reverse()
+    own = kinds[0] or kinds[1]
     if not own and not any(name.endswith(WEIGHTS) for name in chosen):
         raise _refused(files, "")
     return sorted(chosen | set(own))
+
+
+def leave_a_choice(files: Sequence[str]) -> bool:
+    """Whether there are safetensors and a finished graph: the configuration says which of them runs here."""
+    return "config.json" in files and bool(_weights(files, "") and _graph(files))
+
+
+def own_code(config: Mapping[str, Any]) -> str:
+    """The Python that a model wants to bring along; `""` for none.
+
+    Example:
+        >>> own_code({"auto_map": {"AutoModel": "modeling_new.NewModel"}})
+        'modeling_new.NewModel'
+    """
+    named = config.get("auto_map")
+    code = [str(value) for key, value in named.items() if "Model" in key] if isinstance(named, dict) else []
+    return code[0] if code else ""
+
+
+def _needs_graph(config: Mapping[str, Any]) -> bool:
+    """Whether nothing here can run a model's safetensors."""
+    if own_code(config):
+        return True
+    if config.get("model_type") == "model2vec":
+        return False
+    try:
+        transformer.sizes_of(config, "")
+    except UnsupportedModel:
+        return find_spec("sentence_transformers") is None
+    except ModelError:  # it is told when the model is loaded
+        return False
+    return False
 
 
 def _at(name: str, modules: Sequence[str]) -> bool:
@@ -84,7 +124,8 @@ def _graph(files: Sequence[str]) -> list[str]:
     for names in GRAPHS:
         if all(name in files for name in names):
             stem = names[0].removesuffix(".onnx")
-            return [*names, *(stem + end for end in EXTERNAL if stem + end in files)]
+            beside = (name for name in files if name.startswith(stem) and EXTERNAL.fullmatch(name[len(stem) :]))
+            return [*names, *beside]
     return []
 
 

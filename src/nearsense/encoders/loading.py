@@ -222,7 +222,7 @@ def graph_parts(
         precision=settings.precision,
         threads=settings.threads,
         cache_dir=compiled(graph.files, settings),
-        feed=Padded(padding, first),
+        feed=Padded(padding, first, typed=folder.typed),
     )
     return Parts(
         runner,

@@ -5,9 +5,9 @@ These products are small (one row a text), and exact in float32 whatever the pre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["ACTIVATIONS", "Dense", "LayerNorm", "Module", "Unit", "run"]
+__all__ = ["ACTIVATIONS", "Dense", "LayerNorm", "Module", "Unit", "finished", "run"]
+
+T = TypeVar("T")
 
 
 class Module(Protocol):
@@ -140,6 +142,31 @@ class Unit:
     def identity(self) -> list[Any]:
         """Its kind."""
         return ["unit length"]
+
+
+BLOCK = 1024
+"""Rows that go through the modules together: numpy's threads disturb those of a transformer for a while each time."""
+
+
+def finished(answers: Iterable[tuple[T, Floats]], modules: Sequence[Module]) -> Iterator[tuple[T, Floats]]:
+    """Each answer with its vectors passed through the modules, many answers at a time."""
+    if not modules:
+        yield from answers
+        return
+    waiting: list[tuple[T, Floats]] = []
+    for answer in answers:
+        waiting.append(answer)
+        if sum(len(vectors) for _, vectors in waiting) >= BLOCK:
+            yield from _through(waiting, modules)
+            waiting = []
+    yield from _through(waiting, modules)
+
+
+def _through(waiting: list[tuple[T, Floats]], modules: Sequence[Module]) -> Iterator[tuple[T, Floats]]:
+    if waiting:
+        done = run(modules, np.concatenate([vectors for _, vectors in waiting]))
+        ends = np.cumsum([len(vectors) for _, vectors in waiting])
+        yield from zip((request for request, _ in waiting), np.split(done, ends[:-1]), strict=True)
 
 
 def run(modules: Sequence[Module], vectors: Floats) -> Floats:

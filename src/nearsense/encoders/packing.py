@@ -18,13 +18,15 @@ from nearsense.encoders.tokenizer import Tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Request", "pack", "place", "place_alone"]
+    _Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]
+
+__all__ = ["Request", "pack", "place"]
 
 NARROWEST = 16
 """The narrowest row, in tokens."""
 
 STEP = 8
-"""Rows of one text are so many tokens wide, or a multiple: wider ones are more padding, narrower ones more shapes."""
+"""Rows of one text are a multiple of so many tokens wide: less is more shapes, more is more padding."""
 
 ATTENTION = 500
 """A row of this width costs twice as much a token as a very narrow one: attention grows with the width.
@@ -88,7 +90,16 @@ def pack(
     Yields:
         Requests, the widest rows first; each span is in exactly one of them.
     """
-    placed = place_alone(tokens.lengths) if alone else place(tokens.lengths)
+    parts = _one_a_row if alone else _many_a_row
+    for spans, rows, starts, width in parts(tokens.lengths, batch_tokens):
+        ids, positions, segments, types = _request(tokens, spans, rows, starts, width)
+        begins, lengths = rows * width + starts, tokens.lengths[spans]
+        yield Request(ids, positions, segments, begins, lengths, items[spans], shares[spans], types)
+
+
+def _many_a_row(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[_Part]:
+    """Rows that hold several texts, the widest first."""
+    placed = place(lengths)
     order = np.lexsort((placed.starts, placed.rows, -placed.widths))
     for width in np.unique(placed.widths)[::-1].tolist():
         spans = order[placed.widths[order] == width]
@@ -96,11 +107,18 @@ def pack(
         step = max(1, batch_tokens // width)
         for first in range(0, int(rows[-1]) + 1, step):
             part = slice(*np.searchsorted(rows, (first, first + step)).tolist())
-            chosen, inside = spans[part], rows[part] - first
-            starts = placed.starts[chosen]
-            ids, positions, segments, types = _request(tokens, chosen, inside, starts, width)
-            begins, lengths = inside * width + starts, tokens.lengths[chosen]
-            yield Request(ids, positions, segments, begins, lengths, items[chosen], shares[chosen], types)
+            yield spans[part], rows[part] - first, placed.starts[spans[part]], width
+
+
+def _one_a_row(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[_Part]:
+    """Texts of similar lengths, the longest first, a row each."""
+    order = np.argsort(-lengths, kind="stable")
+    first = 0
+    while first < len(order):
+        width = -(-int(lengths[order[first]]) // STEP) * STEP
+        spans = order[first : first + max(1, batch_tokens // width)]
+        yield spans, np.arange(len(spans)), np.zeros(len(spans), np.int64), width
+        first += len(spans)
 
 
 def place(lengths: NDArray[np.int64]) -> Placement:
@@ -142,24 +160,6 @@ def place(lengths: NDArray[np.int64]) -> Placement:
             start += length
         shelf = [length for length in shelf if lefts[length]]
     return result
-
-
-def place_alone(lengths: NDArray[np.int64]) -> Placement:
-    """One text a row, each row as wide as its text needs in steps of `STEP`.
-
-    Args:
-        lengths: int64, shape (n,), each at least 1.
-
-    Example:
-        >>> placed = place_alone(np.array([30, 20, 12, 25]))
-        >>> placed.widths.tolist(), placed.rows.tolist(), placed.starts.tolist()
-        ([32, 24, 16, 32], [0, 0, 0, 1], [0, 0, 0, 0])
-    """
-    widths = -(-lengths // STEP) * STEP
-    rows = np.empty(len(lengths), np.int64)
-    for width in np.unique(widths):
-        rows[widths == width] = np.arange(int((widths == width).sum()))
-    return Placement(widths, rows, np.zeros(len(lengths), np.int64))
 
 
 def _widths(longest: int) -> list[int]:

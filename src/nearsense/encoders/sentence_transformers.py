@@ -50,6 +50,7 @@ class TorchEngine:
     """
 
     kind = "SentenceTransformer"
+    alone = True
 
     def __init__(self, folder: ModelFolder, *, device: str, precision: Precision) -> None:
         _require_harmless(folder)

@@ -229,13 +229,14 @@ def check(config: Mapping[str, Any], weights: Tensors, vocabulary: int, where: s
     """
     sizes = sizes_of(config, where)
     words = weights["embeddings.word_embeddings.weight"].shape
+    width = config.get("embedding_size", sizes.hidden)
     last = ARCHITECTURES[config["model_type"]].last.format(sizes.layers - 1)
     shapes = {
-        "its word embeddings": (words, (sizes.vocabulary, sizes.hidden)),
+        "its word embeddings": (words, (sizes.vocabulary, width)),
         "its last layer": (weights[last].shape, (sizes.hidden,)),
         "its positions": (
             weights["embeddings.position_embeddings.weight"].shape,
-            (sizes.positions, sizes.hidden),
+            (sizes.positions, width),
         ),
     }
     for what, (found, expected) in shapes.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nearsense.cli.corpus import documents_of
-from nearsense.cli.options import read
+from nearsense.cli.options import LOADING, read
 from nearsense.collection import Collection, open_collection
 from nearsense.errors import StoreError
 from nearsense.types import Document, Vectors
@@ -28,7 +28,7 @@ def opened(path: str, options: dict[str, Any], **how: Any) -> Iterator[Collectio
         how: More for `ns.open`.
     """
     model, network = options.pop("model", None), options.pop("network", False)
-    chosen = {name: options.pop(name, None) for name in ("precision", "threads", "long")}
+    chosen = {name: options.pop(name, None) for name in LOADING}
     with open_collection(path, model, network=network, **{"create": False, **chosen, **how}) as collection:
         yield collection
 
