@@ -2,9 +2,9 @@
 
     python benchmarks/bench_rerank.py [--rounds 7] [--json benchmarks/results/rerank.json]
 
-Both run the same cross-encoder from the same folder: 6 layers of 384, as ms-marco-MiniLM-L6-v2 has them, with random
-weights (speed does not depend on their values), on all cores, from strings to scores, tokenizing included: one query
-of 8 tokens and 100 candidates of about 100 tokens. In each round each engine scores them once, one after the other.
+Both run the same cross-encoder from the same folder: 6 layers of 384, as ms-marco-MiniLM-L6-v2 has them, with
+random weights (speed does not depend on their values), on all cores, from strings to scores, tokenizing included:
+one query of 8 tokens and 100 candidates of about 100. In each round each engine scores them once, in turn.
 """
 
 from __future__ import annotations

@@ -83,6 +83,15 @@ def rerank_many(
     Raises:
         InputError: As for `rerank`, or there are not as many lists as queries.
         BrokenModel: The cross-encoder gives no finite number for each pair.
+
+    Example:
+        >>> class Length:
+        ...     name, fingerprint, max_tokens = "length", "1", 512
+        ...     def score(self, pairs, **options):
+        ...         return [len(text) for query, text in pairs]
+        >>> found = rerank_many(["a", "b"], [["dog", "horse"], ["cat"]], cross=Length())
+        >>> [[hit.text for hit in hits] for hits in found]
+        [['horse', 'dog'], ['cat']]
     """
     asked = as_texts(list(queries), "query")
     require_content(asked, "query")

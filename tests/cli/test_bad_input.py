@@ -207,7 +207,10 @@ def texts(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("line", ["nearsense rank q texts.txt >/dev/full", "nearsense rank q texts.txt >&-"])
+RANK = "nearsense --no-language-check rank q texts.txt"
+
+
+@pytest.mark.parametrize("line", [f"{RANK} >/dev/full", f"{RANK} >&-"])
 def test_output_that_cannot_be_written_is_one_clear_error(texts, line):
     done = shell(line, texts)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: standard output cannot be written")

@@ -110,11 +110,16 @@ def assert_same(copy, folder, texts, least=0.99999):
     np.testing.assert_allclose(encoder.encode(texts[0]).data[0], ours[0], atol=1e-5)
 
 
+def SLOW(*kinds):  # noqa: N802
+    """What makes graphs of further architectures: in the long run of the tests."""
+    return [pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
+
+
 FORMS = pytest.mark.parametrize("form", ["onnx", "openvino"])
 
 
 @FORMS
-@pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "mpnet", "distilbert", "electra"])
+@pytest.mark.parametrize("kind", ["bert", *SLOW("xlm-roberta", "mpnet", "distilbert", "electra")])
 def test_a_graph_gives_the_vectors_of_the_weights_it_was_made_from(tmp_path, texts, form, kind):
     folder = hubs.bi_encoder(tmp_path / "model", kind)
     names = THREE if kind in ("bert", "electra") else TWO
@@ -190,7 +195,7 @@ def test_modules_that_a_pooled_vector_does_not_fit_the_end_of_are_run(tmp_path, 
 
 @FORMS
 @pytest.mark.parametrize("typed", [True, False], ids=["typed", "untyped"])
-@pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "electra"])
+@pytest.mark.parametrize("kind", ["bert", *SLOW("xlm-roberta", "electra")])
 def test_a_cross_encoder_gives_its_numbers(tmp_path, texts, form, kind, typed):
     folder = hubs.transformer(tmp_path / "model", kind, head=True)
     inputs = ["input_ids", "attention_mask", *(["token_type_ids"] if typed else [])]
@@ -231,6 +236,7 @@ def apart(file, name):
     onnx.save_model(model, str(file), save_as_external_data=True, location=name, size_threshold=0)
 
 
+@pytest.mark.slow
 def test_what_the_newer_exporter_of_torch_makes_is_read(tmp_path, texts):
     pytest.importorskip("onnxscript")
     folder = hubs.bi_encoder(tmp_path / "model", "bert")

@@ -66,8 +66,8 @@ def load(
             folder's path, or `"openai:MODEL"` for a server that speaks OpenAI's `/v1/embeddings`. The default is
             all-MiniLM-L6-v2.
         dimensions: Keep only the first so many numbers of a vector, for models that were trained for it.
-        pooling: Another pooling than the model's own: `"mean"`, `"cls"`, `"max"`, `"last"`, ... Only to see what it
-            costs: a model is good with the one that it was trained with.
+        pooling: Another pooling than the model's own: `"mean"`, `"cls"`, `"max"`, `"last"`, ... Only to see what
+            it costs: a model is good with the one that it was trained with.
         precision: `"auto"` (bf16 where the processor has it natively, else f32), `"f32"` or `"bf16"`.
         threads: Cores to use; 0 is all.
         long: What `encode` does with texts beyond the model's limit, where a call does not say.

@@ -136,7 +136,7 @@ class ModelFolder:
 
     @property
     def typed(self) -> bool:
-        """The model is told which text of a pair a token belongs to, unless its tokenizer's configuration denies it."""
+        """The model is told which text of a pair a token belongs to, unless a file of its own denies it."""
         names = _json(inside(self.root, "tokenizer_config.json")).get("model_input_names")
         return names is None or "token_type_ids" in names
 

@@ -69,7 +69,7 @@ def load_encoder(
         raise UnsupportedModel(
             f"{folder.name} is a cross-encoder",
             why="it scores two texts together; it makes no vectors",
-            fix=f'ns.load_cross("{settings.model}"), or rerank with it: nearsense search --rerank {settings.model}',
+            fix=f'ns.load_cross("{settings.model}"), or nearsense search --rerank {settings.model}',
         )
     if pooling is not None:
         folder = folder.with_pooling(pooling)
@@ -148,7 +148,7 @@ def instead(reason: UnsupportedModel, through_torch: Callable[P, R], /, *given: 
     try:
         return through_torch(*given, **named)
     except UnsupportedModel as error:
-        why = f"{reason.why}; {error.why}" if error.what != reason.what else reason.why
+        why = "; ".join(dict.fromkeys(each for each in (reason.why, error.why) if each))
         raise UnsupportedModel(reason.what, why=why, fix=reason.fix) from None
 
 

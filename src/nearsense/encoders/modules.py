@@ -42,7 +42,7 @@ class Module(Protocol):
 
 
 def _gelu(x: Floats) -> Floats:
-    """The input times the normal distribution's cumulative function, exact to 1e-6 (Abramowitz and Stegun 7.1.26)."""
+    """The input times the normal distribution's cumulative function, to 1e-6 (Abramowitz and Stegun 7.1.26)."""
     z = np.abs(x) / np.float32(np.sqrt(2))
     t: Any = 1 / (1 + np.float32(0.3275911) * z)
     series: Any = np.zeros_like(x)
@@ -145,7 +145,7 @@ class Unit:
 
 
 BLOCK = 1024
-"""Rows that go through the modules together: numpy's threads disturb those of a transformer for a while each time."""
+"""Rows that go through the modules together: each time numpy's threads disturb a transformer's for a while."""
 
 
 def finished(answers: Iterable[tuple[T, Floats]], modules: Sequence[Module]) -> Iterator[tuple[T, Floats]]:

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import copy
 from itertools import chain, islice
 from pathlib import Path
@@ -18,6 +19,7 @@ from nearsense.encoders.feeding import packed
 from nearsense.encoders.packing import Request
 from nearsense.encoders.pooling import every_token
 from nearsense.encoders.seals import drop_unsealed, seal
+from nearsense.errors import BrokenModel
 from nearsense.types import Precision
 
 if TYPE_CHECKING:
@@ -129,7 +131,8 @@ class Runner:
             slot = self._model(hint).create_infer_request()
         try:
             arrays, begins = self._feed(self._names, request)
-            slot.infer(arrays, share_inputs=True)
+            with _blamed("run"):
+                slot.infer(arrays, share_inputs=True)
             found = slot.get_output_tensor(0).data
             if found.ndim == 2:  # a graph that pools by itself
                 return np.array(found, np.float32)
@@ -155,7 +158,21 @@ class Runner:
                 cache = self._cache_dir / name
                 if cached := drop_unsealed(cache):
                     options["CACHE_DIR"] = str(cache)
-                self._compiled[hint] = self._core.compile_model(self._graph, "CPU", options)
+                with _blamed("compiled"):
+                    self._compiled[hint] = self._core.compile_model(self._graph, "CPU", options)
                 if cached:
                     seal(cache)
             return self._compiled[hint]
+
+
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """OpenVINO's plain errors, as one of the model."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise BrokenModel(
+            f"the model's graph cannot be {what}",
+            why=str(error).strip().splitlines()[-1],
+            fix="get the model's folder anew, or use another model (nearsense models)",
+        ) from None
