@@ -192,6 +192,33 @@ def test_what_has_no_graph_here_runs_through_sentence_transformers(tmp_path, tex
         assert_same(folder, texts, engine="TorchEngine")
 
 
+@pytest.mark.parametrize("chain", [[], [st.Dense(32, 16)]], ids=["plain", "dense"])
+def test_a_model_has_one_fingerprint_whichever_engine_runs_it(tmp_path, texts, chain):
+    folder = hubs.bi_encoder(tmp_path / "model", "bert", st.Pooling(hubs.HIDDEN, "cls"), *chain)
+    ours = ns.load(str(folder), precision="f32")
+    with hubs.quiet():
+        theirs = ns.load(str(folder), device="cpu:0")  # another name of the processor: only torch knows it
+    assert theirs._engine.__class__.__name__ == "TorchEngine"
+    assert theirs.fingerprint == ours.fingerprint
+    both = [each.encode(texts, long="head").data for each in (ours, theirs)]
+    assert cosines(*both).min() >= 0.99999
+
+
+def test_what_only_torch_runs_is_told_apart_by_everything_that_decides_its_vectors(tmp_path):
+    folders = [
+        hubs.bi_encoder(
+            tmp_path / f"model{seed}{act}",
+            "electra",
+            st.Pooling(hubs.HIDDEN),
+            st.Dense(32, 16, activation_function=torch_module(act)),
+        )
+        for seed, act in [(0, "Tanh"), (0, "ReLU")]
+    ]
+    with hubs.quiet():
+        prints = [ns.load(str(folder)).fingerprint for folder in folders]
+    assert len({*prints}) == 2
+
+
 def test_the_distances_of_mpnet_are_those_of_transformers():
     from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 

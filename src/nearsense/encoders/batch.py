@@ -95,7 +95,7 @@ class TokenEncoder:
         self._prompts, self.long = dict(prompts), Long.WARN
         self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
         self._look = look
-        self._pooling = pooling or getattr(engine, "pooling", ())
+        self._pooling = getattr(engine, "pooling", pooling)
         self._identity = {
             **identity,
             "pooling": "+".join(pooling),
@@ -290,7 +290,7 @@ class TokenEncoder:
             UnknownTextWarning: They have no token that the model knows.
         """
         self._look(texts)
-        strange = [text for text in islice(texts, SLICE) if text and not _PLAIN(text)]
+        strange = [text for text in islice(texts, SLICE) if text.strip() and not _PLAIN(text)]
         if strange and (unknown := int((~self._tokenizer.knows(self._tokenizer(strange))).sum())):
             warnings.warn(
                 f"{unknown:,} texts have no token that {self.name} knows: their vectors say nothing of them",

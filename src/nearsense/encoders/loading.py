@@ -21,6 +21,7 @@ from nearsense.encoders.folder import ModelFolder, find
 from nearsense.encoders.hashes import FileHashes
 from nearsense.encoders.modules import Dense, Module
 from nearsense.encoders.openvino import Runner
+from nearsense.encoders.places import inside
 from nearsense.encoders.pooling import Pooling, pool
 from nearsense.encoders.static import StaticEngine, read_table
 from nearsense.encoders.tokenizer import Tokenizer
@@ -47,6 +48,7 @@ class Parts(NamedTuple):
         files: Everything whose bytes decide a vector.
         identity: What else decides it, as JSON values.
         whole: Its vectors are the model's own: no pooling and no modules follow.
+        poolings: How tokens become a vector, wherever that is done; nothing where the files do not tell.
     """
 
     engine: Engine
@@ -56,6 +58,7 @@ class Parts(NamedTuple):
     files: tuple[Path, ...]
     identity: dict[str, Any]
     whole: bool = False
+    poolings: tuple[Pooling, ...] = ()
 
 
 def load_encoder(
@@ -92,7 +95,7 @@ def load_encoder(
         name=folder.name,
         dimension=dimension,
         max_tokens=limit,
-        pooling=() if parts.whole or folder.static else folder.pooling,
+        pooling=parts.poolings,
         prompts=folder.prompts,
         tokenizer=parts.tokenizer,
         engine=parts.engine,
@@ -122,10 +125,10 @@ def _require_nested(folder: ModelFolder, dimension: int, dimensions: int) -> Non
 
 def _engine_of(folder: ModelFolder, device: str) -> Callable[[ModelFolder, Settings], Parts]:
     """The first engine that can run a model."""
-    if device != DEVICE:
-        return _through_torch
     if folder.static:
         return _static
+    if device != DEVICE:
+        return _through_torch
     reason = runs_without_torch(folder)
     if reason is None:
         return _transformer
@@ -198,6 +201,7 @@ def _transformer(folder: ModelFolder, settings: Settings) -> Parts:
         sizes.max_tokens,
         folder.weights,
         {"architecture": transformer.identity(folder.config)},
+        poolings=folder.pooling,
     )
 
 
@@ -232,6 +236,7 @@ def graph_parts(
         graph.files,
         {"graph": folder.graph.name},
         whole=graph.pooled,
+        poolings=() if graph.pooled else poolings,
     )
 
 
@@ -264,9 +269,22 @@ def _through_torch(folder: ModelFolder, settings: Settings) -> Parts:
 
     engine = TorchEngine(folder, device=settings.device, precision=settings.precision)
     tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower)
-    return Parts(
-        engine, engine.dimension, tokenizer, engine.limit, folder.weights, {"architecture": "torch"}, True
-    )
+    files, identity = torch_identity(folder)
+    poolings = folder.pooling if runs_without_torch(folder) is None else ()
+    return Parts(engine, engine.dimension, tokenizer, engine.limit, files, identity, True, poolings)
+
+
+def torch_identity(folder: ModelFolder) -> tuple[tuple[Path, ...], dict[str, Any]]:
+    """What decides the vectors of a model that torch runs: the same as without torch, where both can run it."""
+    if runs_without_torch(folder) is None:
+        modules, files = folder.modules()
+        identity: dict[str, Any] = {"architecture": transformer.identity(folder.config)}
+        if modules:
+            identity["modules"] = [module.identity() for module in modules]
+        return (*folder.weights, *files), identity
+    later = [file for step in folder.steps[1:] if (file := inside(step.path, "model.safetensors")).is_file()]
+    steps = [[step.kind, dict(step.settings)] for step in folder.steps]
+    return (*folder.weights, *later), {"architecture": "torch", "config": dict(folder.config), "steps": steps}
 
 
 def require_room(folder: ModelFolder, limit: int, specials: int) -> None:

@@ -17,6 +17,7 @@ from nearsense.encoders.loading import (
     instead,
     require_room,
     runs_without_torch,
+    torch_identity,
 )
 from nearsense.encoders.modules import Dense, Module
 from nearsense.encoders.openvino import Runner
@@ -94,7 +95,8 @@ def _through_torch(folder: ModelFolder, settings: Settings) -> Parts:
 
     engine = TorchPairEngine(folder, device=settings.device, precision=settings.precision)
     tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower)
-    return Parts(engine, engine.dimension, tokenizer, engine.limit, folder.weights, {"architecture": "torch"})
+    files, identity = torch_identity(folder)
+    return Parts(engine, engine.dimension, tokenizer, engine.limit, files, identity)
 
 
 def _require_one(folder: ModelFolder, head: list[Module], width: int) -> None:

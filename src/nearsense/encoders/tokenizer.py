@@ -137,12 +137,11 @@ class Tokenizer:
         return found
 
     def knows(self, tokens: Tokens) -> NDArray[np.bool_]:
-        """Which texts have at least one token that is not the unknown one, or none at all; bool, shape (n,)."""
+        """Which texts have at least one token that is not the unknown one; bool, shape (n,)."""
         if self.unknown is None:
-            return np.ones(len(tokens.lengths), np.bool_)
+            return tokens.lengths > 0
         known: NDArray[np.int64] = np.concatenate(([0], np.cumsum(tokens.ids != self.unknown)))
         some: NDArray[np.bool_] = known[tokens.starts + tokens.lengths] > known[tokens.starts]
-        some |= tokens.lengths == 0
         return some
 
     def framed(self, tokens: Tokens, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Tokens:
