@@ -120,7 +120,7 @@ def test_the_table_says_that_nothing_was_measured(monkeypatch):
 def test_figures_of_another_measure_are_marked(monkeypatch):
     from nearsense.cli.models.listing import models_page
 
-    cells = {row[0]: row[-2:] for row in models_page().cells}
+    cells = {row[0]: row[4:6] for row in models_page().cells}
     assert cells["all-MiniLM-L6-v2"] == ("78.9", "42.9")
     assert cells["multi-qa-mpnet-base-dot-v1"] == ("66.8*", "57.6*")
     assert cells["bge-m3"] == ("", "")
@@ -184,7 +184,7 @@ def test_bench_agrees_with_a_clock(quick):
     start = time.perf_counter()
     encoder.encode(texts)
     rate = len(texts) / (time.perf_counter() - start)
-    assert found["short_per_second"] == pytest.approx(rate, rel=0.9)  # the machine is shared
+    assert 1 / 4 < found["short_per_second"] / rate < 4  # the machine may be shared
     assert found["threads"] == len(os.sched_getaffinity(0))
 
 

@@ -446,6 +446,26 @@ def test_a_server_that_wants_a_key_says_so():
     assert "OPENAI_API_KEY is not set" in error.why
 
 
+@pytest.mark.parametrize("key", ["k", "no", "EMPTY", "none"])
+def test_a_word_in_place_of_a_key_does_not_spoil_vectors(monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with EmbeddingsServer(key=key) as server:
+        vectors = made(server).encode(words(40))
+    assert np.isfinite(vectors.data).all()
+
+
+def test_a_server_elsewhere_is_not_asked_where_the_network_is_forbidden(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(ModelNotFound, match="is not asked"):
+        ns.load("openai:text-embedding-3-small", offline=True)
+
+
+def test_a_server_on_this_machine_is_asked_all_the_same(monkeypatch):
+    with EmbeddingsServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        assert ns.load("openai:local-one", offline=True).encode("hello").data.shape[0] == 1
+
+
 def limited(most, worded):
     """A server that reads so many words of a text, and says in its own way when there are more."""
 

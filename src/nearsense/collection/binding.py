@@ -46,7 +46,7 @@ class Binding:
     def facts(self) -> dict[str, Any]:
         """What a new collection keeps about its model."""
         encoder = self.encoder
-        source = self._model if isinstance(self._model, str) else encoder.name
+        source = self._model if isinstance(self._model, str) else getattr(encoder, "source", encoder.name)
         path = Path(source)
         self._known = {
             "model": encoder.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,7 @@ from nearsense.encoders.base import (
     symmetric_role,
 )
 from nearsense.encoders.pooling import Pooling
-from nearsense.errors import InputError
+from nearsense.errors import InputError, ModelNotFound, UnsupportedModel
 from nearsense.types import Long, parse
 
 if TYPE_CHECKING:
@@ -99,8 +100,11 @@ def load(
         language_check=language_check,
         cache_dir=cache_dir,
     )
+    from nearsense.metrics.rows import from_one
+
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
-    encoder = _load(replace(settings, long=Long.WARN), dimensions, chosen)
+    kept = None if dimensions is None else from_one(dimensions, "dimensions")
+    encoder = _load(_settled(settings), _stamp(settings), kept, chosen)
     return encoder if settings.long is Long.WARN else encoder.with_long(settings.long)
 
 
@@ -151,7 +155,7 @@ def load_cross(
     policy = (
         Long.WARN if long is None and settings.long is Long.CHUNK else settings.long
     )  # windows are for vectors
-    cross = _load_cross(replace(settings, long=Long.WARN))
+    cross = _load_cross(_settled(settings), _stamp(settings))
     return cross if policy is Long.WARN else cross.with_long(policy)
 
 
@@ -185,6 +189,30 @@ def _settings(**flags: Any) -> Settings:
     return load_settings(**flags)
 
 
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+def _settled(settings: Settings) -> Settings:
+    """What tells encoders apart: a folder by its whole path, wherever the program goes."""
+    path = os.path.expanduser(settings.model)  # noqa: PTH111  (Path.expanduser raises for an unknown user)
+    model = os.path.abspath(path) if _is_folder(path) else settings.model  # noqa: PTH100
+    return replace(settings, long=Long.WARN, model=model)
+
+
+def _stamp(settings: Settings) -> Stamp:
+    """When the files of a folder were last changed: a model that was trained again is another one."""
+    path = os.path.expanduser(settings.model)  # noqa: PTH111
+    if not _is_folder(path):
+        return ()
+    with os.scandir(path) as entries:
+        stats = [(entry.name, entry.stat()) for entry in entries if not entry.is_symlink() or entry.is_file()]
+    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
+
+
+def _is_folder(path: str) -> bool:
+    return "\0" not in path and os.path.isdir(path)  # noqa: PTH112  (Path.is_dir raises where it may not look)
+
+
 _remote: list[RemoteEncoder] = []
 
 
@@ -198,23 +226,52 @@ def usage() -> list[str]:
     return [f"{encoder.name}: {encoder.usage}" for encoder in _remote if encoder.usage.requests]
 
 
+def _require_kind(name: str, *, cross: bool) -> None:
+    """Refuse what the catalogue knows to be of another kind, before anything is fetched."""
+    from nearsense.encoders.catalog import Kind, card_of
+
+    card = card_of(name.partition("@")[0])
+    remote = name.startswith(REMOTE) or (card is not None and card.kind is Kind.REMOTE)
+    if remote and not cross and card is not None:
+        raise ModelNotFound(
+            f"{name} is a model on a server", why=f"such names begin with {REMOTE}", fix=f"call it {card.name}"
+        )
+    if cross and (remote or (card is not None and card.kind is not Kind.CROSS)):
+        raise UnsupportedModel(
+            f"{name} is no cross-encoder",
+            why="it makes a vector of each text; it does not score two texts together",
+            fix="nearsense models --kind cross-encoder lists those that do",
+        )
+    if not cross and card is not None and card.kind is Kind.CROSS:
+        raise UnsupportedModel(
+            f"{name} is a cross-encoder",
+            why="it scores two texts together; it makes no vectors",
+            fix=f'ns.load_cross("{name}"), or nearsense search --rerank {name}',
+        )
+
+
 @functools.lru_cache(maxsize=8)
-def _load(settings: Settings, dimensions: int | None, pooling: Pooling | None) -> TokenEncoder:
+def _load(settings: Settings, stamp: Stamp, dimensions: int | None, pooling: Pooling | None) -> TokenEncoder:
     if settings.model.startswith(REMOTE):
         if pooling is not None:
             raise InputError(f"pooling={pooling.value!r} is not for {settings.model}", why="its server pools")
-        from nearsense.encoders.remote import load_remote
+        from nearsense.encoders.remote import load_remote, require_local
 
+        if settings.offline:
+            require_local(settings.model)
         encoder = load_remote(settings.model, dimensions=dimensions)
         _remote.append(encoder)
         return cast("TokenEncoder", encoder)
     from nearsense.encoders.loading import load_encoder
 
+    _require_kind(settings.model, cross=False)
     return load_encoder(settings, dimensions, pooling)
 
 
 @functools.lru_cache(maxsize=8)
-def _load_cross(settings: Settings) -> PairEncoder:
+def _load_cross(settings: Settings, stamp: Stamp) -> PairEncoder:
     from nearsense.encoders.pair_loading import load_pair_encoder
+
+    _require_kind(settings.model, cross=True)
 
     return load_pair_encoder(settings)

@@ -28,7 +28,7 @@ from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.token_vectors import TokenVectors, token_vectors
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
-from nearsense.encoders.windows import heads, windows
+from nearsense.encoders.windows import heads, tails, windows
 from nearsense.errors import BrokenModel, InputError, TextTooLong
 from nearsense.metrics import normalize as unit_length
 from nearsense.metrics.rows import from_one
@@ -69,6 +69,7 @@ class TokenEncoder:
         engine: Ids to vectors.
         identity: Everything else that decides a vector, as JSON values: hashes of the files.
         modules: What comes after pooling.
+        source: By what name or folder it was loaded.
         similarity: How the vectors are meant to be compared; for the dot product they keep their length.
         needs_role: The model is much worse without a role.
         look: Called with the different texts of each call, before they are encoded: it may warn.
@@ -86,12 +87,13 @@ class TokenEncoder:
         engine: Engine,
         identity: Mapping[str, object],
         modules: Sequence[Module] = (),
+        source: str = "",
         similarity: Metric = Metric.COSINE,
         needs_role: bool = False,
         look: Callable[[Sequence[str]], None] = lambda texts: None,
     ) -> None:
         self.name, self.dimension, self.max_tokens = name, dimension, max_tokens
-        self.similarity, self.needs_role = similarity, needs_role
+        self.similarity, self.needs_role, self.source = similarity, needs_role, source or name
         self._prompts, self.long = dict(prompts), Long.WARN
         self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
         self._look = look
@@ -102,6 +104,8 @@ class TokenEncoder:
             "max_tokens": max_tokens,
             "prompts": dict(sorted(prompts.items())),
         }
+        if tokenizer.left:
+            self._identity["cut"] = "left"
         if modules:
             self._identity["modules"] = [module.identity() for module in modules]
 
@@ -293,7 +297,8 @@ class TokenEncoder:
         strange = [text for text in islice(texts, SLICE) if text.strip() and not _PLAIN(text)]
         if strange and (unknown := int((~self._tokenizer.knows(self._tokenizer(strange))).sum())):
             warnings.warn(
-                f"{unknown:,} texts have no token that {self.name} knows: their vectors say nothing of them",
+                f"{unknown:,} text{' has' if unknown == 1 else 's have'} no token that {self.name} knows: "
+                "such vectors say nothing",
                 UnknownTextWarning,
                 stacklevel=3,
             )
@@ -319,7 +324,8 @@ class TokenEncoder:
             lengths[first : first + len(part)] = tokens.lengths + specials
             if policy is Long.ERROR and (tokens.lengths > limit).any():
                 raise too_long(lengths[rows], self.max_tokens)
-            spans = (windows if policy is Long.CHUNK else heads)(tokens.starts, tokens.lengths, limit)
+            cut = windows if policy is Long.CHUNK else tails if self._tokenizer.left else heads
+            spans = cut(tokens.starts, tokens.lengths, limit)
             framed = self._tokenizer.framed(tokens, spans.starts, spans.lengths)
             owners, shares = spans.owners + first, spans.shares
             if not specials and not framed.lengths.all():  # a text without any token is the zero vector

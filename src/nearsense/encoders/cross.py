@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ class PairEncoder:
         modules: From that vector to one number.
         activation: What makes a score of that number.
         identity: Everything else that decides a score, as JSON values.
+        look: Called with the texts of each call, before they are read: it may warn.
     """
 
     def __init__(
@@ -61,11 +62,12 @@ class PairEncoder:
         modules: Sequence[Module],
         activation: str,
         identity: Mapping[str, object],
+        look: Callable[[Sequence[str]], None] = lambda texts: None,
     ) -> None:
         self.name, self.max_tokens, self.long = name, max_tokens, Long.WARN
         self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
-        self._activation = activation
-        self._identity = {**identity, "max_tokens": max_tokens, "activation": activation}
+        self._activation, self._look = activation, look
+        self._identity = {**identity, "max_tokens": max_tokens, "activation": activation, "left": tokenizer.left}
 
     def __repr__(self) -> str:
         return f"CrossEncoder({self.name!r}, {self.max_tokens} tokens at most)"
@@ -125,6 +127,7 @@ class PairEncoder:
             )
         batch_tokens = from_one(batch_tokens, "batch_tokens") * getattr(self._engine, "scale", 1)
         firsts, seconds = _apart(pairs)
+        self._look(seconds)
         lengths = np.zeros(len(firsts), np.int64)
         found = np.zeros((len(firsts), 1), np.float32)
         requests = self._requests(firsts, seconds, policy, batch_tokens, lengths)
@@ -172,7 +175,7 @@ class PairEncoder:
             if policy is Long.ERROR and (lengths[stretch] > self.max_tokens).any():
                 raise self._too_long(lengths)
             kept = longest_first(*counts, self.max_tokens - frame.specials)
-            spans = join(frame, left, right, (left_rows, right_rows), kept)
+            spans = join(frame, left, right, (left_rows, right_rows), kept, left=self._tokenizer.left)
             items = np.arange(len(spans.lengths)) + start
             yield from pack(
                 spans,

@@ -7,7 +7,8 @@ they are loaded, and so can a model that brings Python files: such folders are r
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +21,13 @@ from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Un
 from nearsense.encoders.places import Place, how_to_get, inside, installed_places, locate
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.weights import Weights
-from nearsense.errors import BrokenModel, ModelError, UnsupportedModel
+from nearsense.errors import BrokenModel, ModelError, NearsenseError, UnsupportedModel
 from nearsense.types import Metric
 
 if TYPE_CHECKING:
     from nearsense._progress import Progress
 
-__all__ = ["ModelFolder", "Step", "activation_of", "find", "installed", "open_folder"]
+__all__ = ["ModelFolder", "Step", "activation_of", "find", "installed", "open_folder", "well_formed"]
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
@@ -36,6 +37,15 @@ PICKLES = ("pytorch_model.bin", "model.bin", "model.pt", "pytorch_model.pt")
 
 MODULES = ("Transformer", "StaticEmbedding", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
 """Types of modules.json that run here; sentence-transformers runs further ones of its own."""
+
+SIDECARS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""What sentence-transformers has called the file with a model's limit."""
+
+MOST_MODULES = 64
+"""More steps than any model has."""
 
 _POOLINGS = {
     "pooling_mode_cls_token": Pooling.CLS,
@@ -132,13 +142,20 @@ class ModelFolder:
     @property
     def scores_pairs(self) -> bool:
         """It is a cross-encoder: it scores two texts together."""
-        return any("SequenceClassification" in str(each) for each in self.config.get("architectures") or ())
+        named = self.config.get("architectures")
+        return isinstance(named, list) and any("SequenceClassification" in str(each) for each in named)
 
     @property
     def typed(self) -> bool:
         """The model is told which text of a pair a token belongs to, unless a file of its own denies it."""
         names = _json(inside(self.root, "tokenizer_config.json")).get("model_input_names")
         return names is None or "token_type_ids" in names
+
+    @property
+    def cuts_left(self) -> bool | None:
+        """Long texts lose their beginning; None where no file but the tokenizer says."""
+        side = _json(inside(self.root, "tokenizer_config.json")).get("truncation_side")
+        return None if side is None else side == "left"
 
     @property
     def own_code(self) -> str:
@@ -166,7 +183,7 @@ class ModelFolder:
         return replace(self, steps=tuple(steps))
 
     def modules(self) -> tuple[list[Module], list[Path]]:
-        """What comes after pooling, and the files with its weights. Unit length at the end is not among it.
+        """What comes after pooling, and the files of its weights. Unit length at the end is the encoder's affair.
 
         Raises:
             UnsupportedModel: A module is not known here.
@@ -184,7 +201,7 @@ class ModelFolder:
             if step.kind in _READERS:
                 files.append(inside(step.path, WEIGHTS))
                 modules.append(_READERS[step.kind](step, Weights(files[-1])))
-            elif step.kind == "Normalize" and step is not self.steps[-1]:
+            elif step.kind == "Normalize" and (step is not self.steps[-1] or self.similarity is not Metric.COSINE):
                 modules.append(Unit())
         return modules, files
 
@@ -195,14 +212,15 @@ class ModelFolder:
             BrokenModel: A file is not the published one.
         """
         found = {_within(path, self.path): hashes.sha256(path) for path in files}
-        for file, published in (self.card.sha256 if self.card else {}).items():
+        promised = {_within(path, self.path): blob for path in files if len(blob := _blob(path)) == len(SHA256)}
+        for file, published in {**promised, **(self.card.sha256 if self.card else {})}.items():
             if found.get(file) != published:
                 found[file] = hashes.sha256(self.path / file, anew=True)  # what was remembered may be wrong
             if found[file] != published:
                 raise BrokenModel(
                     f"{self.path / file} is not the published file of {self.name}",
                     why=f"its SHA-256 is {found.get(file)}, published is {published}",
-                    fix=how_to_get(self.name),
+                    fix=f"nearsense models pull {self.name} --update" if promised else how_to_get(self.name),
                 )
         return found
 
@@ -245,16 +263,25 @@ def open_folder(path: Path, *, name: str, card: ModelCard | None = None) -> Mode
         BrokenModel: A file is missing, unreadable or contradicts another.
         UnsupportedModel: Pickled weights only, or a module that is code of its own.
     """
-    try:
+    with well_formed(path):
         steps = _steps(path)
         _require_weights(steps[0].path, name)
         return _described(path, name, steps, card)
-    except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+
+
+@contextmanager
+def well_formed(path: Path) -> Iterator[None]:
+    """What json values of an unexpected form lead to, as an error of the model."""
+    try:
+        yield
+    except NearsenseError:
+        raise
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
         raise BrokenModel(
-            f"{path}: its json files do not have the form that models have",
+            f"{path}: its files do not have the form that models have",
             why=f"{type(error).__name__}: {error}",
             fix="get the model's folder anew",
-        ) from None
+        ) from error
 
 
 def _require_weights(path: Path, name: str) -> None:
@@ -282,8 +309,10 @@ def _described(path: Path, name: str, steps: tuple[Step, ...], card: ModelCard |
     """What the json files of a folder say."""
     root = steps[0].path
     config = _json(inside(root, "config.json"), required=steps[0].kind == "Transformer")
-    sentence = _json(inside(root, "sentence_bert_config.json"))
+    sentence: dict[str, Any] = next((found for name in SIDECARS if (found := _json(inside(root, name)))), {})
     own = _json(inside(path, "config_sentence_transformers.json"))
+    for prompt in _prompts(own).values():
+        str(prompt).encode()  # half a surrogate pair is no text
     stated = {_ROLES[role]: str(prompt) for role, prompt in _prompts(own).items() if prompt and role in _ROLES}
     if default := _prompts(own).get(str(own.get("default_prompt_name"))):
         stated["default"] = str(default)
@@ -311,6 +340,8 @@ def _steps(path: Path) -> tuple[Step, ...]:
     if not listed:
         static = _json(inside(path, "config.json")).get("model_type") == "model2vec"
         return (Step("StaticEmbedding" if static else "Transformer", path, {}),)
+    if len(listed) > MOST_MODULES:
+        raise BrokenModel(f"{path}: modules.json lists {len(listed):,} modules", fix="get the model's folder anew")
     steps = []
     for module in listed:
         kind = str(module["type"])
@@ -411,6 +442,14 @@ def _layer_norm(step: Step, weights: Weights) -> Module:
 _READERS = {"Dense": _dense, "LayerNorm": _layer_norm}
 
 
+SHA256 = "0" * 64
+
+
+def _blob(file: Path) -> str:
+    """In the hub's cache a file is a link to one whose name is its hash: SHA-256 of large files."""
+    return file.readlink().name if file.is_symlink() else ""
+
+
 def _within(file: Path, folder: Path) -> str:
     """A file's path as its folder has it."""
     return str(file.relative_to(folder)) if file.is_relative_to(folder) else file.name
@@ -418,8 +457,10 @@ def _within(file: Path, folder: Path) -> str:
 
 def _json(file: Path, *, required: bool = False, form: type = dict) -> Any:
     """A JSON file's value, an object or a list; empty where it is not there and need not be."""
-    if not required and not file.is_file():
-        return form()
+    if not file.is_file() and not (required and not file.exists()):
+        if not required and not file.exists():
+            return form()
+        raise BrokenModel(f"{file} is no plain file", fix="get the model's folder anew")
     try:
         value = json.loads(file.read_text("utf-8"))
         if isinstance(value, form):

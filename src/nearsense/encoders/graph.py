@@ -67,14 +67,20 @@ class Graph:
 
     def linear(self, x: Any, name: str) -> Any:
         """A product with the matrix `name`, and its bias."""
-        product = self._op.matmul(x, self._constant(self.weight(f"{name}.weight")), False, True)
-        return self._op.add(product, self._constant(self.weight(f"{name}.bias")))
+        weight, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+            raise ValueError(f"{name}: a weight of shape {weight.shape}, a bias of shape {bias.shape}")
+        product = self._op.matmul(x, self._constant(weight), False, True)
+        return self._op.add(product, self._constant(bias))
 
     def norm(self, x: Any, name: str) -> Any:
         """Layer normalisation (Ba et al. 2016)."""
+        weight, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        width = x.get_output_partial_shape(0)[-1]
+        if not weight.shape == bias.shape == (width.get_length(),):
+            raise ValueError(f"{name}: shapes {weight.shape} and {bias.shape} for vectors of {width}")
         standard = self._op.mvn(x, self._integers(-1), True, self._epsilon, "INSIDE_SQRT")
-        scaled = self._op.multiply(standard, self._constant(self.weight(f"{name}.weight")))
-        return self._op.add(scaled, self._constant(self.weight(f"{name}.bias")))
+        return self._op.add(self._op.multiply(standard, self._constant(weight)), self._constant(bias))
 
     def feed_forward(self, x: Any, first: str, second: str) -> Any:
         """Two products with the activation between them."""

@@ -87,8 +87,12 @@ class Key:
         return {"Authorization": f"Bearer {self._value}"} if self._value else {}
 
     def hidden(self, words: bytes) -> bytes:
-        """What a server sent, without the key."""
-        return words.replace(self._value.encode(), b"***") if self._value else words
+        """What a server sent, without the key; a word as short as `none` is no secret."""
+        return words.replace(self._value.encode(), b"***") if len(self._value) >= SECRET else words
+
+
+SECRET = 8
+"""Letters that a key has at least."""
 
 
 class Transport:
@@ -192,7 +196,10 @@ class Transport:
                         break
                 else:
                     whole = True
-            answer = Answer(response.status_code, self._shown(response.headers), self.key.hidden(b"".join(chunks)))
+            body = b"".join(chunks)
+            if response.status_code != httpx2.codes.OK or b'"embedding"' not in body:
+                body = self.key.hidden(body)  # what may be shown; vectors never are, and must stay as they are
+            answer = Answer(response.status_code, self._shown(response.headers), body)
         except httpx2.ConnectError as error:
             return f"no connection: {error}"
         except httpx2.TimeoutException:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 from nearsense.encoders import transformer
 from nearsense.encoders.batch import Engine, TokenEncoder
 from nearsense.encoders.feeding import Padded
-from nearsense.encoders.folder import ModelFolder, find
+from nearsense.encoders.folder import ModelFolder, find, well_formed
 from nearsense.encoders.hashes import FileHashes
 from nearsense.encoders.modules import Dense, Module
 from nearsense.encoders.openvino import Runner
@@ -76,7 +76,8 @@ def load_encoder(
         )
     if pooling is not None:
         folder = folder.with_pooling(pooling)
-    parts = _engine_of(folder, settings.device)(folder, settings)
+    with well_formed(folder.path):
+        parts = _engine_of(folder, settings.device)(folder, settings)
     if pooling is not None and (parts.whole or folder.static):
         raise InputError(
             f"pooling={pooling.value!r} is not for {folder.name}", why="it brings its own, as a part of what it is"
@@ -93,6 +94,7 @@ def load_encoder(
     languages = card.languages if card and settings.language_check else ()
     encoder = TokenEncoder(
         name=folder.name,
+        source=settings.model,
         dimension=dimension,
         max_tokens=limit,
         pooling=parts.poolings,
@@ -185,7 +187,7 @@ def _has_modules(folder: ModelFolder) -> bool:
 def _transformer(folder: ModelFolder, settings: Settings) -> Parts:
     where = str(folder.path)
     weights = Weights(folder.weights, transformer.ARCHITECTURES[folder.config["model_type"]].prefix)
-    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower)
+    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
     sizes = transformer.check(folder.config, weights, tokenizer.vocabulary, where)
     runner = Runner(
         lambda: transformer.build(folder.config, weights, sizes),
@@ -231,7 +233,7 @@ def graph_parts(
     return Parts(
         runner,
         graph.width * (1 if graph.pooled else len(poolings)),
-        Tokenizer(folder.tokenizer, lower=folder.lower),
+        Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left),
         positions - first if isinstance(positions, int) else None,
         graph.files,
         {"graph": folder.graph.name},
@@ -259,16 +261,19 @@ def _ends_in(modules: list[Module], width: int) -> bool:
 def _static(folder: ModelFolder, settings: Settings) -> Parts:
     weights = Weights(folder.weights)
     skips = "embeddings" in weights
-    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, bare=True, skip_unknown=skips)
+    tokenizer = Tokenizer(
+        folder.tokenizer, lower=folder.lower, left=folder.cuts_left, bare=True, skip_unknown=skips
+    )
     table = read_table(weights, tokenizer.vocabulary, str(folder.path))
-    return Parts(StaticEngine(table), table.shape[1], tokenizer, 10**6, folder.weights, {"architecture": "static"})
+    limit = tokenizer.limit or 10**6
+    return Parts(StaticEngine(table), table.shape[1], tokenizer, limit, folder.weights, {"architecture": "static"})
 
 
 def _through_torch(folder: ModelFolder, settings: Settings) -> Parts:
     from nearsense.encoders.sentence_transformers import TorchEngine
 
     engine = TorchEngine(folder, device=settings.device, precision=settings.precision)
-    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower)
+    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
     files, identity = torch_identity(folder)
     poolings = folder.pooling if runs_without_torch(folder) is None else ()
     return Parts(engine, engine.dimension, tokenizer, engine.limit, files, identity, True, poolings)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from nearsense.encoders import transformer
 from nearsense.encoders.cross import PairEncoder
-from nearsense.encoders.folder import ModelFolder, activation_of, find
+from nearsense.encoders.folder import ModelFolder, activation_of, find, well_formed
 from nearsense.encoders.hashes import FileHashes
+from nearsense.encoders.languages import LanguageCheck
 from nearsense.encoders.loading import (
     DEVICE,
     Parts,
@@ -41,7 +42,14 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
             why="it makes a vector of each text; it does not score two texts together",
             fix=f'ns.load("{settings.model}"), or a cross-encoder: nearsense models --kind cross-encoder',
         )
-    parts, head = _parts(folder, settings)
+    if "default" in folder.prompts:
+        raise UnsupportedModel(
+            f"{folder.name} wants a prompt before its texts",
+            why="a cross-encoder's prompts are not known here, and its scores would be others",
+            fix="use another cross-encoder (nearsense models --kind cross-encoder)",
+        )
+    with well_formed(folder.path):
+        parts, head = _parts(folder, settings)
     _require_one(folder, head, parts.width)
     frame = parts.tokenizer.frame
     limit = min((each for each in (folder.limit, parts.limit) if each is not None), default=512)
@@ -55,6 +63,7 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
         modules=head,
         activation=activation_of(folder.activation or "torch.nn.Sigmoid", folder.path),
         identity={"files": hashes, **parts.identity},
+        look=LanguageCheck(folder.name, folder.card.languages if folder.card and settings.language_check else ()),
     )
 
 
@@ -73,7 +82,7 @@ def _parts(folder: ModelFolder, settings: Settings) -> tuple[Parts, list[Module]
 def _transformer(folder: ModelFolder, settings: Settings) -> tuple[Parts, list[Module]]:
     architecture = transformer.ARCHITECTURES[folder.config["model_type"]]
     weights = Weights(folder.weights, architecture.prefix)
-    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower)
+    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
     sizes = transformer.check(folder.config, weights, tokenizer.vocabulary, str(folder.path))
     runner = Runner(
         lambda: transformer.build(folder.config, weights, sizes, pairs=folder.typed),
@@ -94,7 +103,7 @@ def _through_torch(folder: ModelFolder, settings: Settings) -> Parts:
     from nearsense.encoders.sentence_transformers import TorchPairEngine
 
     engine = TorchPairEngine(folder, device=settings.device, precision=settings.precision)
-    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower)
+    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
     files, identity = torch_identity(folder)
     return Parts(engine, engine.dimension, tokenizer, engine.limit, files, identity)
 

@@ -45,6 +45,8 @@ def join(
     second: Tokens,
     rows: tuple[Places, Places],
     lengths: tuple[Places, Places],
+    *,
+    left: bool = False,
 ) -> Tokens:
     """Pairs of texts, each with the special tokens around and between them: what a cross-encoder reads.
 
@@ -54,6 +56,7 @@ def join(
         second: The texts that come second.
         rows: Which text of `first` and of `second` each of n pairs has; int64, shape (n,) each.
         lengths: How many of their tokens are kept; int64, shape (n,) each.
+        left: The last ones are kept, instead of the first.
 
     Returns:
         n spans, with types.
@@ -63,9 +66,9 @@ def join(
     begins = np.cumsum(whole) - whole
     joined = Tokens(np.empty(int(whole.sum()), np.int32), whole, np.empty(int(whole.sum()), np.int32))
     at = _put(joined, begins, fixed[0], kinds[0])
-    at = _copy(joined, at, first, rows[0], lengths[0], kinds[1])
+    at = _copy(joined, at, first, rows[0], lengths[0], kinds[1], left)
     at = _put(joined, at, fixed[1], kinds[2])
-    at = _copy(joined, at, second, rows[1], lengths[1], kinds[3])
+    at = _copy(joined, at, second, rows[1], lengths[1], kinds[3], left)
     _put(joined, at, fixed[2], kinds[4])
     return joined
 
@@ -78,11 +81,12 @@ def _put(joined: Tokens, at: Places, ids: NDArray[np.int32], types: NDArray[np.i
     return at + len(ids)
 
 
-def _copy(joined: Tokens, at: Places, texts: Tokens, rows: Places, kept: Places, kind: int) -> Places:
+def _copy(joined: Tokens, at: Places, texts: Tokens, rows: Places, kept: Places, kind: int, left: bool) -> Places:
     """Each pair's own text; where it goes on."""
     assert joined.types is not None
     within = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
     target = np.repeat(at, kept) + within
-    joined.ids[target] = texts.ids[np.repeat(texts.starts[rows], kept) + within]
+    starts = texts.starts[rows] + (texts.lengths[rows] - kept if left else 0)
+    joined.ids[target] = texts.ids[np.repeat(starts, kept) + within]
     joined.types[target] = kind
     return at + kept

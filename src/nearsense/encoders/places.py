@@ -93,7 +93,7 @@ def fetch(name: str, offline: bool | None, progress: Progress) -> Place:
     try:
         folder = download(repository, revision, progress=progress)
     except ModelNotFound as error:
-        raise ModelNotFound(error.what, why=error.why, fix="; ".join([*_alike(name), error.fix])) from None
+        raise ModelNotFound(error.what, why=error.why, fix=(_alike(name) or [error.fix])[0]) from None
     return Place(card.name if card else repository, folder, card, folder.name)
 
 
@@ -240,7 +240,7 @@ def _not_found(name: str, reason: str) -> ModelNotFound:
         f"no model {name!r} here",
         why="looked for a folder of that name, an installed model package, and the hub's cache "
         f"{hub_cache.cache_folder()}{missing}; {reason}",
-        fix="; ".join([*_alike(name), how_to_get(name)]),
+        fix=_alike(name)[0] if _alike(name) else how_to_get(name),
     )
 
 
@@ -252,4 +252,4 @@ def _alike(name: str) -> list[str]:
         return []
     names = {word.lower(): card.name for card in CATALOG for word in (card.name, card.hub)}
     meant = dict.fromkeys(names[word] for word in get_close_matches(name.lower(), names, n=3))
-    return [f"did you mean {' or '.join(meant)}?"] if meant else []
+    return [f"did you mean {' or '.join(meant)}? nearsense models pull {next(iter(meant))}"] if meant else []

@@ -32,7 +32,7 @@ from nearsense.types import Long, Metric, Vectors, parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Limits", "RemoteEncoder", "Usage", "load_remote"]
+__all__ = ["Limits", "RemoteEncoder", "Usage", "load_remote", "require_local"]
 
 PREFIX, HOME = "openai:", "https://api.openai.com/v1"
 KEY, BASE_URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
@@ -285,6 +285,21 @@ class RemoteEncoder:
             elif (alone := Refusal.of(answer)).too_long:
                 return place, alone
         return longest[0], refusal
+
+
+def require_local(name: str) -> None:
+    """Refuse a server on another machine, where the network is forbidden.
+
+    Raises:
+        ModelNotFound: The server is not this machine.
+    """
+    host = urlsplit(_address(os.environ.get(BASE_URL, "").strip() or HOME)).hostname or ""
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        raise ModelNotFound(
+            f"{name} is on a server, {host}, which is not asked",
+            why="offline is set",
+            fix="leave --offline away, or use a model that is here: nearsense models --here",
+        )
 
 
 def load_remote(

@@ -7,6 +7,7 @@ code is never run, and weights are read from safetensors only.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -62,7 +63,11 @@ class TorchEngine:
         try:
             self._torch.empty(1, device=device)
         except (RuntimeError, AssertionError) as error:
-            raise InputError(f"there is no device {device!r} here", why=str(error).splitlines()[0]) from None
+            raise InputError(
+                f"there is no device {device!r} here",
+                why=str(error).splitlines()[0][:120],
+                fix="leave --device away, or install a PyTorch that knows it",
+            ) from None
         try:
             with _listening() as missing:
                 self._model: Any = getattr(library, self.kind)(
@@ -85,6 +90,7 @@ class TorchEngine:
                 fix="get the model's folder anew, or use another model (nearsense models)",
             )
         self._model.eval()
+        self._process = os.getpid()
         self.pooling = _summing(folder)
         self._padding = folder.config.get("pad_token_id") or 0
         self._typed = "token_type_ids" in self._model.tokenizer.model_input_names
@@ -98,6 +104,12 @@ class TorchEngine:
 
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
         """Each request with the vectors of its texts, float32, shape (m, d)."""
+        if os.getpid() != self._process:
+            raise UnsupportedModel(
+                "a model that PyTorch runs does not survive a fork",
+                why="its threads do not come along, and it would wait for them",
+                fix="load the model in the child, or start children afresh (spawn)",
+            )
         with self._torch.inference_mode():
             for request in requests:
                 ids, mask, types = unpacked(request, self._padding)
@@ -166,8 +178,9 @@ def _listening() -> Generator[list[str], None, None]:
 
     bars = require("transformers.utils.logging", extra="torch", purpose="loading the model")
     shown, listener = bars.is_progress_bar_enabled(), Listener()
-    logger = logging.getLogger("transformers.modeling_utils")
-    level, propagates = logger.level, logger.propagate
+    whole, logger = logging.getLogger("transformers"), logging.getLogger("transformers.modeling_utils")
+    loudness, level, propagates = whole.level, logger.level, logger.propagate
+    whole.setLevel(logging.ERROR)
     logger.addHandler(listener)
     logger.setLevel(logging.WARNING)
     logger.propagate = False
@@ -176,6 +189,7 @@ def _listening() -> Generator[list[str], None, None]:
         yield missing
     finally:
         logger.removeHandler(listener)
+        whole.setLevel(loudness)
         logger.setLevel(level)
         logger.propagate = propagates
         if shown:
@@ -194,6 +208,13 @@ def _require_harmless(folder: ModelFolder) -> None:
             fix="use another model (nearsense models)",
         )
     for step in folder.steps:
+        activation = str(step.settings.get("activation_function", "torch.nn."))
+        if step.kind == "Dense" and not activation.startswith("torch.nn."):
+            raise UnsupportedModel(
+                f"{step.path}: the activation {activation} is not known here",
+                why="it is code that the model would bring along; only those of torch.nn are run",
+                fix="use another model (nearsense models)",
+            )
         if step.kind not in MODULES:
             raise UnsupportedModel(
                 f"{folder.path}: the module {step.kind!r} of modules.json is not known here",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from nearsense.encoders.pooling import Reduce
 
+MOST_TOKENS = 5_000_000
+"""More than any vocabulary has."""
+
 __all__ = ["StaticEngine", "read_table"]
 
 
@@ -70,7 +73,9 @@ def read_table(weights: Weights, vocabulary: int, where: str) -> NDArray[np.floa
     table = weights["embedding.weight"] if stored is None else stored.astype(np.float32)
     try:
         if own and (mapping := weights.stored("mapping")) is not None:
-            table = table[mapping.astype(np.int64)]
+            if mapping.dtype.kind not in "iu" or mapping.min(initial=0) < 0 or len(mapping) > MOST_TOKENS:
+                raise ValueError(f"its mapping is of {mapping.dtype}, shape {mapping.shape}")
+            table = table[mapping]
         if own and (counts := weights.stored("weights")) is not None:
             table = table * counts.astype(np.float32)[:, None]
     except (IndexError, ValueError) as error:
@@ -79,7 +84,7 @@ def read_table(weights: Weights, vocabulary: int, where: str) -> NDArray[np.floa
             why=str(error),
             fix="get the model's folder anew",
         ) from None
-    if table.ndim != 2 or len(table) < vocabulary:
+    if table.ndim != 2 or not table.shape[1] or len(table) < vocabulary:
         raise BrokenModel(
             f"{where}: the tokenizer knows {vocabulary:,} tokens, the table has the shape {table.shape}",
             why="the two are of different models",

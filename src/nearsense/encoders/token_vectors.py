@@ -13,7 +13,7 @@ from nearsense.encoders.base import BATCH_TOKENS
 from nearsense.encoders.packing import pack
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
-from nearsense.encoders.windows import Spans, heads, windows
+from nearsense.encoders.windows import Spans, heads, tails, windows
 from nearsense.encoders.words import NO_WORD, Pieces, words_of
 from nearsense.errors import UnsupportedModel
 
@@ -71,7 +71,8 @@ def token_vectors(
         UnsupportedModel: The engine gives whole texts only.
     """
     tokens, pieces = tokenizer(texts), tokenizer.pieces(texts)
-    spans = (windows if chunk else heads)(tokens.starts, tokens.lengths, limit - tokenizer.specials)
+    cut = windows if chunk else tails if tokenizer.left else heads
+    spans = cut(tokens.starts, tokens.lengths, limit - tokenizer.specials)
     framed = tokenizer.framed(tokens, spans.starts, spans.lengths)
     rows = [each[:, :width] for each in _rows(engine, framed, spans)]
     before, after = len(tokenizer.prefix), len(tokenizer.suffix)
@@ -92,7 +93,7 @@ def token_vectors(
                 words=np.concatenate(framed_owners),
                 spans=words,
                 counts=_shared([(spans.shares[span], counts_of(pooling, len(rows[span]))) for span in mine]),
-                truncated=bool(ends.max() < tokens.lengths[text]),
+                truncated=not chunk and bool(tokens.lengths[text] > limit - tokenizer.specials),
             )
         )
     return result

@@ -65,12 +65,21 @@ class Tokenizer:
         lower: Put texts into small letters first.
         bare: The model wants no special tokens around a text.
         skip_unknown: The model wants no unknown tokens.
+        left: Long texts lose their beginning; None for what the file says, which is mostly their end.
 
     Raises:
         BrokenModel: The file is damaged, or no tokenizer.
     """
 
-    def __init__(self, file: Path, *, lower: bool = False, bare: bool = False, skip_unknown: bool = False) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        lower: bool = False,
+        bare: bool = False,
+        skip_unknown: bool = False,
+        left: bool | None = None,
+    ) -> None:
         from tokenizers import Tokenizer as Engine
         from tokenizers.normalizers import Lowercase
         from tokenizers.normalizers import Sequence as Chain
@@ -78,13 +87,18 @@ class Tokenizer:
         try:
             self._engine = Engine.from_file(str(file))
             self._engine.no_padding()
+            own: Any = self._engine.truncation
+            self.limit: int | None = own and int(own["max_length"])
+            self.left = bool(own and own["direction"] == "left") if left is None else left
             self._engine.no_truncation()
             if lower:
-                own = self._engine.normalizer
-                self._engine.normalizer = Chain([Lowercase(), *([own] if own else [])])
+                first = self._engine.normalizer
+                self._engine.normalizer = Chain([Lowercase(), *([first] if first else [])])
             self._engine.encode_batch_fast(["\U0010fffd"])  # a text that no vocabulary has
             probe, pair = self._engine.encode("a"), self._engine.encode("a", "a")
-        except Exception as error:  # the library raises plain Exception
+        except (KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as error:  # the library raises plain Exceptions, and worse where it panics
             raise BrokenModel(
                 f"{file} is not a tokenizer", why=str(error).splitlines()[0], fix="get the model's folder anew"
             ) from None
@@ -97,8 +111,11 @@ class Tokenizer:
 
     @property
     def vocabulary(self) -> int:
-        """How many tokens there are."""
-        return int(self._engine.get_vocab_size(with_added_tokens=True))
+        """How many tokens there are, or one more than the largest id where ids have gaps."""
+        engine = self._engine
+        special = [*self.prefix.tolist(), *self.suffix.tolist(), *(id_ for ids in self.frame.ids for id_ in ids)]
+        largest = max([-1, *special, *engine.get_added_tokens_decoder()])
+        return max(int(engine.get_vocab_size(with_added_tokens=True)), int(largest) + 1)
 
     @property
     def specials(self) -> int:

@@ -87,6 +87,8 @@ def bert(graph: Graph, sizes: Sizes) -> Any:
     """BERT (Devlin et al. 2019), and so MiniLM, E5, BGE, GTE: layer norm after each block, absolute positions."""
     positions = graph.weight("embeddings.position_embeddings.weight")[sizes.first :]
     types = graph.weight("embeddings.token_type_embeddings.weight")
+    if types.ndim != 2 or types.shape[1] != positions.shape[1]:
+        raise ValueError(f"token types of shape {types.shape}, positions of shape {positions.shape}")
     several = graph.types is not None and len(types) > 1
     words = graph.look_up(graph.weight("embeddings.word_embeddings.weight"), graph.ids)
     places = graph.look_up(positions if several else positions + types[0], graph.positions)
@@ -210,7 +212,7 @@ def sizes_of(config: Mapping[str, Any], where: str) -> Sizes:
     first = architecture.first
     if first is None:
         padding = config.get("pad_token_id", 1)
-        first = padding + 1 if isinstance(padding, int) else 0
+        first = padding + 1 if isinstance(padding, int) and padding >= 0 else 0
     return Sizes(**counts, epsilon=epsilon, activation=_activation(config, architecture, where), first=first)
 
 
@@ -258,8 +260,10 @@ def check(config: Mapping[str, Any], weights: Tensors, vocabulary: int, where: s
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of the configuration decides a vector, as JSON values."""
     keys = ARCHITECTURES[config["model_type"]].keys
-    names = (*_COUNTS.values(), "layer_norm_eps", "hidden_act", "position_embedding_type")
-    return {name: config.get(keys.get(name, name)) for name in ("model_type", *names)}
+    names = ["model_type", *_COUNTS.values(), "layer_norm_eps", "hidden_act", "position_embedding_type"]
+    if ARCHITECTURES[config["model_type"]].first is None:
+        names.append("pad_token_id")
+    return {name: config.get(keys.get(name, name)) for name in names}
 
 
 def build(config: Mapping[str, Any], weights: Tensors, sizes: Sizes, *, pairs: bool = False) -> openvino.Model:
@@ -288,7 +292,7 @@ def build(config: Mapping[str, Any], weights: Tensors, sizes: Sizes, *, pairs: b
 
 def _known(config: Mapping[str, Any], where: str) -> Architecture:
     kind = config.get("model_type", "unknown")
-    if kind not in ARCHITECTURES:
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise UnsupportedModel(
             f"{where}: the architecture {kind!r} is not known here",
             why=f"known are: {', '.join(ARCHITECTURES)}",
@@ -296,6 +300,8 @@ def _known(config: Mapping[str, Any], where: str) -> Architecture:
         )
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise _variant("position_embedding_type", config["position_embedding_type"], ("absolute",), where)
+    if config.get("is_decoder"):
+        raise _variant("is_decoder", True, ("False",), where)
     return ARCHITECTURES[kind]
 
 

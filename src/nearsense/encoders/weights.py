@@ -93,10 +93,8 @@ class _Part:
         return list(self._file.keys())
 
     def tensor(self, name: str) -> NDArray[np.float32]:
-        kind = self._file.get_slice(name).get_dtype()
-        if kind == "BF16":
-            return self._halves[name]
-        if kind not in ("F32", "F16"):
+        kind = self._kind(name)
+        if kind not in ("F32", "F16", "BF16"):
             raise UnsupportedModel(
                 f"{self.path}: the tensor {name!r} is stored as {kind}",
                 why="only F32, F16 and BF16 weights are read",
@@ -105,8 +103,20 @@ class _Part:
         return self.stored(name).astype(np.float32, copy=False)
 
     def stored(self, name: str) -> NDArray[Any]:
+        kind = self._kind(name)
+        if kind == "BF16":
+            return self._halves[name]
+        if kind.startswith("F8"):
+            raise UnsupportedModel(
+                f"{self.path}: the tensor {name!r} is stored as {kind}",
+                why="numbers of 8 bits with a point are not read",
+                fix="use a copy of the model with float32 weights",
+            )
         tensor: NDArray[Any] = self._file.get_tensor(name)
         return tensor
+
+    def _kind(self, name: str) -> str:
+        return str(self._file.get_slice(name).get_dtype())
 
     @cached_property
     def _halves(self) -> dict[str, NDArray[np.float32]]:

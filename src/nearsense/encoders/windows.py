@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["OVERLAP", "Spans", "heads", "windows"]
+__all__ = ["OVERLAP", "Spans", "heads", "tails", "windows"]
 
 OVERLAP = 1 / 5
 """The least share of a window that it has in common with the next."""
@@ -41,6 +41,12 @@ class Spans:
 def heads(starts: NDArray[np.int64], lengths: NDArray[np.int64], limit: int) -> Spans:
     """Each text's first `limit` tokens."""
     return Spans(starts, np.minimum(lengths, limit), np.arange(len(lengths)))
+
+
+def tails(starts: NDArray[np.int64], lengths: NDArray[np.int64], limit: int) -> Spans:
+    """Each text's last `limit` tokens: what a few models read of a long text."""
+    kept = np.minimum(lengths, limit)
+    return Spans(starts + lengths - kept, kept, np.arange(len(lengths)))
 
 
 def windows(starts: NDArray[np.int64], lengths: NDArray[np.int64], limit: int) -> Spans:

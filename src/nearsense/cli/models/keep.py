@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nearsense.cli.options import form_of, output_options, quiet_option
+
+if TYPE_CHECKING:
+    from nearsense.encoders.places import Place
 
 __all__ = ["COMMANDS"]
 
@@ -31,15 +34,23 @@ def pull(names: tuple[str, ...], update: bool, quiet: bool, form: str | None) ->
       nearsense models pull intfloat/e5-small-v2 -q
       nearsense models pull intfloat/e5-small-v2@main --update
     """
-    from nearsense.encoders import keeping
-    from nearsense.encoders.places import locate
     from nearsense.render import Page, show
 
-    get = keeping.update if update else locate
-    places = [get(name, progress=not quiet) for name in names]
+    places = [_whole(name, update=update, progress=not quiet) for name in names]
     records = [{"name": each.name, "path": str(each.path), "revision": each.revision} for each in places]
     cells = [(each.name, (each.revision or "")[:12], str(each.path)) for each in places]
     show(Page(records, records, ("model", "revision", "where"), cells), form_of(form))
+
+
+def _whole(name: str, *, update: bool, progress: bool) -> Place:
+    """A model as the hub has it: fetched, or here and with the right hashes, else fetched again."""
+    from nearsense.encoders import keeping
+    from nearsense.encoders.places import locate, present
+
+    here = present(name)
+    if here is None or (not update and not keeping.verify(here)):
+        return locate(name, progress=progress)
+    return keeping.update(name, progress=progress)
 
 
 @click.command()

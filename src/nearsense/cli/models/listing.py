@@ -15,15 +15,17 @@ __all__ = ["models_page"]
 
 COLUMNS = (
     "model",
-    "where",
-    "kind>",
-    "dims>",
-    "tokens>",
-    "parameters, M>",
-    "languages>",
-    "licence>",
+    "here>",
+    "needs>",
+    "M params>",
     "STS, published>",
     "retrieval, published>",
+    "dims>",
+    "tokens>",
+    "languages>",
+    "licence>",
+    "kind>",
+    "where",
 )
 ABSENT = "What is not here comes with: nearsense models pull NAME. "
 NOTE = "STS and retrieval are figures that the models' makers or benchmarks published; nothing was measured here."
@@ -60,7 +62,7 @@ def models_page(
         records = _all(folders)
     records = [each for each in records if (each["here"] or not here) and kind in (None, each["kind"])]
     cells = [_cells(record) for record in records]
-    absent = any(row[1] == "not here" for row in cells)
+    absent = any(row[-1] == "not here" for row in cells)
     marked = any(cell.endswith("*") for row in cells for cell in row)
     note = f"{ABSENT if absent else ''}{NOTE}{OTHER if marked else ''}"
     return Page(document=records, records=records, columns=COLUMNS, cells=cells, note=note)
@@ -141,15 +143,17 @@ def _published(figure: Figure | None) -> dict[str, Any] | None:
 def _cells(record: dict[str, Any]) -> tuple[str, ...]:
     return (
         record["name"],
-        _where(record),
-        record["kind"],
-        _number(record["dimension"]),
-        _number(record["max_tokens"]),
+        "yes" if record["here"] else "",
+        "PyTorch" if record["torch"] else "",
         _number(record["parameters"]),
-        _languages(record["languages"] or []),
-        record["licence"] or "not stated",
         _figure(record["sts"]),
         _figure(record["retrieval"]),
+        _number(record["dimension"]),
+        _number(record["max_tokens"]),
+        _languages(record["languages"] or []),
+        record["licence"] or "not stated",
+        record["kind"],
+        _where(record),
     )
 
 
