@@ -128,6 +128,7 @@ def test_ten_megabytes_in_one_text_are_cut_with_a_word_not_in_silence(run, tmp_p
     done = run("search", file, "lorem", "-k", "1")
     assert done.code == 0
     assert "1 of 2 texts exceeds 256 tokens (longest " in done.err
+    file.write_text('{"id": "big", "text": "' + "lorem ipsum " * 1000 + '"}\n')
     check(run("search", file, "lorem", "--long", "error"), "text 0", "--long chunk")
 
 

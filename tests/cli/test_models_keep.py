@@ -51,6 +51,19 @@ def test_update_asks_the_hub_again(hub):
     assert len(hub.requests) == 1
 
 
+def test_a_damaged_file_is_noticed_when_the_model_is_loaded_and_fetched_again_by_pull(hub):
+    typed("pull", NAME, "-q")
+    file = (repository_folder(NAME) / "snapshots" / hub.commit(NAME) / "model.safetensors").resolve()
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ns.BrokenModel, match="not the published file") as caught:
+        ns.load(NAME)
+    assert caught.value.fix == f"nearsense models pull {NAME}"
+    assert typed("pull", NAME, "-q").exit_code == 0
+    assert ns.load(NAME).encode("w1").dimension == 32
+
+
 def test_update_of_a_package_is_refused(hub):
     error = typed("pull", "all-MiniLM-L6-v2", "--update").exception
     assert isinstance(error, ns.InputError)

@@ -14,7 +14,7 @@ import pytest
 
 from nearsense.encoders import language_sets
 from nearsense.encoders.catalog import CATALOG, Kind, Task, card_of
-from nearsense.encoders.models import RETRIEVAL_MEASURE, STS_MEASURE
+from nearsense.encoders.encoder_cards import RETRIEVAL_MEASURE, STS_MEASURE
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.recommend import figure_for, known_languages, recommend
 from nearsense.errors import InputError

@@ -115,10 +115,10 @@ def SLOW(*kinds):  # noqa: N802
     return [pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
 
 
-FORMS = pytest.mark.parametrize("form", ["onnx", "openvino"])
+FORMS = pytest.mark.parametrize("form", ["onnx", *SLOW("openvino")])
 
 
-@FORMS
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
 @pytest.mark.parametrize("kind", ["bert", *SLOW("xlm-roberta", "mpnet", "distilbert", "electra")])
 def test_a_graph_gives_the_vectors_of_the_weights_it_was_made_from(tmp_path, texts, form, kind):
     folder = hubs.bi_encoder(tmp_path / "model", kind)

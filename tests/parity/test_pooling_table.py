@@ -19,7 +19,7 @@ def test_the_table_is_found():
 
 @pytest.mark.parametrize(
     ("pooling", "spearman", "pearson"),
-    [pytest.param(*row, marks=[pytest.mark.slow] if row[0] in ("last", "max") else []) for row in ROWS],
+    [pytest.param(*row, marks=[pytest.mark.slow] if row[0] in ("last", "max", "mean") else []) for row in ROWS],
 )
 def test_a_row_is_what_the_model_gives_with_that_pooling(data, pooling, spearman, pearson):
     rows = data("stsb/en-dev")

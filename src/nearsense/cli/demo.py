@@ -63,13 +63,14 @@ def demo(output: str, quiet: bool, **options: object) -> None:
 
     started = time.monotonic()
     console = Console(highlight=False)
+    folder = _made(Path(output))
     encoder = encoder_of(options)()
     console.rule("[bold]Questions in plain words", align="left")
     _questions(console, encoder, quiet)
     console.rule("[bold]Pairs of texts", align="left")
     _pairs(console, encoder)
     console.rule("[bold]Everything against everything", align="left")
-    _heatmap(console, encoder, Path(output))
+    _heatmap(console, encoder, folder)
     console.rule("[bold]The same on your own file", align="left")
     console.print(YOUR_TURN, markup=False)
     console.print(f"All of this took {time.monotonic() - started:.0f} s.", style="dim")
@@ -129,10 +130,23 @@ def _pairs(console: Console, encoder: Encoder) -> None:
     show(comparison_page(compare_pairs(PAIRS, encoder=encoder), single=False), Form.TABLE)
 
 
+def _made(folder: Path) -> Path:
+    """A folder that is there, before anything that takes time is done."""
+    from nearsense.errors import FileError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"{folder} cannot be made", why=error.strerror or "", fix="name another --output"
+        ) from None
+    return folder
+
+
 def _heatmap(console: Console, encoder: Encoder, folder: Path) -> None:
     from nearsense._optional import require
     from nearsense.compare import matrix
-    from nearsense.errors import FileError, MissingExtra
+    from nearsense.errors import MissingExtra
     from nearsense.plots import heatmap
 
     try:
@@ -140,11 +154,5 @@ def _heatmap(console: Console, encoder: Encoder, folder: Path) -> None:
     except MissingExtra as error:
         console.print(f"No picture: {error.what}. {error.fix}\n", markup=False)
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"{folder} cannot be made", why=error.strerror or "", fix="name another --output"
-        ) from None
     heatmap(matrix(PHRASES, encoder=encoder), folder / "heatmap.png", title="Eight messages of customers")
     console.print(f"{folder / 'heatmap.png'}: {len(PHRASES)} messages of customers; the pairs stand out.\n")

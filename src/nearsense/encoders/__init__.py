@@ -217,12 +217,7 @@ _remote: list[RemoteEncoder] = []
 
 
 def usage() -> list[str]:
-    """What the servers of this process were asked so far, and what it cost: one line a model.
-
-    Example:
-        >>> usage()
-        []
-    """
+    """What the servers of this process were asked so far, and what it cost: one line a model."""
     return [f"{encoder.name}: {encoder.usage}" for encoder in _remote if encoder.usage.requests]
 
 

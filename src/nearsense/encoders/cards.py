@@ -1,4 +1,4 @@
-"""What is known of a model, as types: its card, its figures, its tasks. Not its row: models.py."""
+"""What is known of a model, as types: its card, its figures, its tasks. Not its row: encoder_cards.py."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nearsense.encoders.cards import Figure, Kind, ModelCard, Task
-from nearsense.encoders.models import ENCODERS
-from nearsense.encoders.other_models import CROSS_ENCODERS, REMOTE, STATIC
+from nearsense.encoders.encoder_cards import ENCODERS
+from nearsense.encoders.other_cards import CROSS_ENCODERS, REMOTE, STATIC
 
 __all__ = ["CATALOG", "Figure", "Kind", "ModelCard", "Task", "card_of"]
 

@@ -220,7 +220,7 @@ class ModelFolder:
                 raise BrokenModel(
                     f"{self.path / file} is not the published file of {self.name}",
                     why=f"its SHA-256 is {found.get(file)}, published is {published}",
-                    fix=f"nearsense models pull {self.name} --update" if promised else how_to_get(self.name),
+                    fix=f"nearsense models pull {self.name}" if promised else how_to_get(self.name),
                 )
         return found
 

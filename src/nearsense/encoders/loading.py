@@ -31,7 +31,7 @@ from nearsense.errors import BrokenModel, InputError, UnsupportedModel
 if TYPE_CHECKING:
     from nearsense.settings import Settings
 
-__all__ = ["compiled", "instead", "load_encoder", "require_room", "runs_without_torch"]
+__all__ = ["compiled", "instead", "load_encoder", "obstacle", "require_room"]
 
 DEVICE = "cpu"
 """The device of the engines that need no torch."""
@@ -131,7 +131,7 @@ def _engine_of(folder: ModelFolder, device: str) -> Callable[[ModelFolder, Setti
         return _static
     if device != DEVICE:
         return _through_torch
-    reason = runs_without_torch(folder)
+    reason = obstacle(folder)
     if reason is None:
         return _transformer
     if folder.graph is not None and _has_modules(folder):
@@ -157,7 +157,7 @@ def instead(reason: UnsupportedModel, through_torch: Callable[P, R], /, *given: 
         raise UnsupportedModel(reason.what, why=why, fix=reason.fix) from None
 
 
-def runs_without_torch(folder: ModelFolder) -> UnsupportedModel | None:
+def obstacle(folder: ModelFolder) -> UnsupportedModel | None:
     """Why a transformer cannot be built from its safetensors here; None where it can."""
     try:
         if folder.own_code:
@@ -275,13 +275,13 @@ def _through_torch(folder: ModelFolder, settings: Settings) -> Parts:
     engine = TorchEngine(folder, device=settings.device, precision=settings.precision)
     tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
     files, identity = torch_identity(folder)
-    poolings = folder.pooling if runs_without_torch(folder) is None else ()
+    poolings = folder.pooling if obstacle(folder) is None else ()
     return Parts(engine, engine.dimension, tokenizer, engine.limit, files, identity, True, poolings)
 
 
 def torch_identity(folder: ModelFolder) -> tuple[tuple[Path, ...], dict[str, Any]]:
     """What decides the vectors of a model that torch runs: the same as without torch, where both can run it."""
-    if runs_without_torch(folder) is None:
+    if obstacle(folder) is None:
         modules, files = folder.modules()
         identity: dict[str, Any] = {"architecture": transformer.identity(folder.config)}
         if modules:

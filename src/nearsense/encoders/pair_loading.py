@@ -16,8 +16,8 @@ from nearsense.encoders.loading import (
     compiled,
     graph_parts,
     instead,
+    obstacle,
     require_room,
-    runs_without_torch,
     torch_identity,
 )
 from nearsense.encoders.modules import Dense, Module
@@ -71,7 +71,7 @@ def _parts(folder: ModelFolder, settings: Settings) -> tuple[Parts, list[Module]
     """The first engine that can run it, and what lies between its vectors and the score."""
     if settings.device != DEVICE:
         return _through_torch(folder, settings), []
-    reason = runs_without_torch(folder)
+    reason = obstacle(folder)
     if reason is None:
         return _transformer(folder, settings)
     if folder.graph is not None:

@@ -175,7 +175,7 @@ def _languages(codes: Sequence[str]) -> str:
 
 
 def _figure(figure: dict[str, Any] | None) -> str:
-    from nearsense.encoders.models import RETRIEVAL_MEASURE, STS_MEASURE
+    from nearsense.encoders.encoder_cards import RETRIEVAL_MEASURE, STS_MEASURE
 
     if figure is None:
         return ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from nearsense.encoders.cards import Figure, Kind, ModelCard, Task
+from nearsense.encoders.encoder_cards import ALL, PAIRS, SEARCH, beir, mteb_retrieval, mteb_sts
 from nearsense.encoders.language_sets import ENGLISH, MMARCO, POTION, RERANKED
 from nearsense.encoders.language_sets import STATIC as STATIC_LANGUAGES
-from nearsense.encoders.models import ALL, PAIRS, SEARCH, beir, mteb_retrieval, mteb_sts
 from nearsense.encoders.pooling import Pooling
 
 __all__ = ["CROSS_ENCODERS", "REMOTE", "STATIC"]
