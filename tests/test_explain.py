@@ -16,7 +16,7 @@ from nearsense.cached import cached
 from nearsense.cli.explaining import COMMANDS
 from nearsense.compare import compare
 from nearsense.errors import InputError, ModelError, TextTooLong
-from nearsense.explain import explain
+from nearsense.explanation import explain
 from nearsense.types import Long
 from samples import awkward_texts, tiny_bert
 

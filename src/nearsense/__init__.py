@@ -42,27 +42,16 @@ from nearsense.errors import (
     UnsupportedModel,
     ZeroVectorError,
 )
-from nearsense.explain import Explanation, explain
 from nearsense.search import rank, search, search_many, search_vectors
-from nearsense.types import (
-    Comparison,
-    Document,
-    Hit,
-    Info,
-    Matrix,
-    Reading,
-    Reembedding,
-    Results,
-    SyncReport,
-    Vectors,
-    Verification,
-)
+from nearsense.types import Comparison, Document, Hit, Matrix, Reading, Results, Vectors
 
 if TYPE_CHECKING:
     from nearsense import metrics
     from nearsense.collection import Collection
     from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
     from nearsense.encoders.recommend import recommend
+    from nearsense.explanation import Explanation, explain
+    from nearsense.reports import Info, Reembedding, SyncReport, Verification
     from nearsense.reranking import rerank, rerank_many
 
 __all__ = [
@@ -122,6 +111,12 @@ __all__ = [
 
 _LATER = {
     "Collection": ("nearsense.collection", "Collection"),
+    "Explanation": ("nearsense.explanation", "Explanation"),
+    "Info": ("nearsense.reports", "Info"),
+    "Reembedding": ("nearsense.reports", "Reembedding"),
+    "SyncReport": ("nearsense.reports", "SyncReport"),
+    "Verification": ("nearsense.reports", "Verification"),
+    "explain": ("nearsense.explanation", "explain"),
     "metrics": ("nearsense.metrics", None),
     "open": ("nearsense.collection", "open_collection"),
     "recommend": ("nearsense.encoders.recommend", "recommend"),

@@ -14,22 +14,11 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
-from nearsense.types import (
-    Comparison,
-    Hit,
-    Info,
-    Matrix,
-    Metric,
-    Origin,
-    Ranking,
-    Reembedding,
-    Results,
-    SyncReport,
-    Verification,
-)
+from nearsense.reports import Info, Reembedding, SyncReport, Verification
+from nearsense.types import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results
 
 if TYPE_CHECKING:
-    from nearsense.explain import Explanation, Side, Word
+    from nearsense.explanation import Explanation, Side, Word
 
 __all__ = [
     "Form",

@@ -17,15 +17,12 @@ from nearsense.encoders import CrossEncoder, resolve_cross
 from nearsense.errors import BrokenModel, InputError
 from nearsense.metrics.rows import from_one
 from nearsense.text import as_documents, as_texts, require_content
-from nearsense.types import Document, Hit, Origin, Ranking, Results
+from nearsense.types import CANDIDATES, Document, Hit, Origin, Ranking, Results
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CANDIDATES", "Stages", "rerank", "rerank_many", "staged"]
-
-CANDIDATES = 100
-"""Hits that a search finds for a cross-encoder to put in order, where nothing else is asked for."""
+__all__ = ["Stages", "rerank", "rerank_many", "staged"]
 
 
 def rerank(

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from nearsense._progress import Progress
 from nearsense.encoders import CrossEncoder, Encoder, resolve
 from nearsense.errors import InputError
-from nearsense.reranking import CANDIDATES, staged
 from nearsense.text import as_documents, as_texts, require_content
-from nearsense.types import Document, Hit, Metric, Origin, Results, Vectors
+from nearsense.types import CANDIDATES, Document, Hit, Metric, Origin, Results, Vectors
 
 __all__ = ["rank", "search", "search_many", "search_vectors"]
 
@@ -88,6 +87,8 @@ def search_many(
         ['a cat', 'a dog']
     """
     queries, documents = _asked(queries, k), as_documents(corpus)
+    from nearsense.reranking import staged
+
     stages, encoder = staged(rerank, k, candidates), resolve(encoder)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
     found = search_vectors(queries, vectors, documents=documents, k=stages.depth, encoder=encoder)

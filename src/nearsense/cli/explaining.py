@@ -10,7 +10,7 @@ import click
 from nearsense.cli.options import encoder_of, form_of, model_options, output_options
 
 if TYPE_CHECKING:
-    from nearsense.explain import Explanation
+    from nearsense.explanation import Explanation
 
 __all__ = ["COMMANDS"]
 
@@ -31,7 +31,7 @@ def explain(a: str, b: str, html: str | None, form: str | None, quiet: bool, **o
       nearsense explain "It is raining." "Rain is falling."
       nearsense explain "a late parcel" "my order has not come" --html parcel.html
     """
-    from nearsense.explain import explain as explain_
+    from nearsense.explanation import explain as explain_
     from nearsense.render import explanation_page, show
 
     explanation = explain_(a, b, encoder=encoder_of(options)())

@@ -26,18 +26,9 @@ from nearsense.collection.describe import describe
 from nearsense.collection.live import Live
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.metrics.rows import from_one
-from nearsense.reranking import CANDIDATES, staged
-from nearsense.types import (
-    Document,
-    Hit,
-    Info,
-    Mode,
-    Results,
-    SyncReport,
-    Vectors,
-    Verification,
-    parse,
-)
+from nearsense.reports import Info, SyncReport, Verification
+from nearsense.reranking import staged
+from nearsense.types import CANDIDATES, Document, Hit, Mode, Results, Vectors, parse
 
 if TYPE_CHECKING:
     import os
@@ -46,8 +37,8 @@ if TYPE_CHECKING:
 
     from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.filters import Where
+    from nearsense.reports import Reembedding
     from nearsense.store import Reader
-    from nearsense.types import Reembedding
 
 __all__ = ["Collection"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nearsense.collection.live import Live
-from nearsense.types import Info
+from nearsense.reports import Info
 
 __all__ = ["describe"]
 

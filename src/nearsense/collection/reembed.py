@@ -13,8 +13,8 @@ from nearsense.collection.binding import Binding
 from nearsense.collection.checks import checked_vectors
 from nearsense.collection.live import Live
 from nearsense.errors import ModelMismatch
+from nearsense.reports import Reembedding
 from nearsense.store import Store, Writer
-from nearsense.types import Reembedding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

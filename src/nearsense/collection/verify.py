@@ -9,9 +9,9 @@ import numpy as np
 
 from nearsense.collection.segments import Frozen
 from nearsense.errors import DamagedCollection, NearsenseError
+from nearsense.reports import Verification
 from nearsense.store import Reader, Store
 from nearsense.store.generations import DamagedGeneration
-from nearsense.types import Verification
 
 __all__ = ["verify"]
 

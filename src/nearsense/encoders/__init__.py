@@ -16,7 +16,6 @@ from nearsense.encoders.base import (
     UnknownTextWarning,
     symmetric_role,
 )
-from nearsense.encoders.pooling import Pooling
 from nearsense.errors import InputError, ModelNotFound, UnsupportedModel
 from nearsense.types import Long, parse
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from nearsense.encoders.batch import TokenEncoder
     from nearsense.encoders.cross import PairEncoder
+    from nearsense.encoders.pooling import Pooling
     from nearsense.encoders.remote import RemoteEncoder
     from nearsense.settings import Settings
 
@@ -100,6 +100,7 @@ def load(
         language_check=language_check,
         cache_dir=cache_dir,
     )
+    from nearsense.encoders.pooling import Pooling
     from nearsense.metrics.rows import from_one
 
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")

@@ -35,7 +35,7 @@ def verify(context: click.Context, collection: str, accept_losses: bool, network
     from nearsense.cli.collections.opening import opened
     from nearsense.errors import DamagedCollection
     from nearsense.render import show, verification_page
-    from nearsense.types import Verification
+    from nearsense.reports import Verification
 
     try:
         with opened(collection, {"network": network}, accept_losses=accept_losses) as there:
