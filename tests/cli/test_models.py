@@ -176,6 +176,7 @@ def test_the_rate_of_a_model_of_known_speed_is_found(quick, per_second):
     assert rate == pytest.approx(per_second, rel=0.3)
 
 
+@pytest.mark.slow
 def test_bench_agrees_with_a_clock(quick):
     found = measured("all-MiniLM-L6-v2", load_settings(offline=True))
     encoder = ns.load("all-MiniLM-L6-v2")

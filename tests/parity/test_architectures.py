@@ -46,7 +46,7 @@ def test_an_architecture_gives_the_vectors_of_sentence_transformers(tmp_path, te
 
 
 @pytest.mark.parametrize("mode", ["mean", "cls", "max", "lasttoken", "mean_sqrt_len_tokens", "weightedmean"])
-@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+@pytest.mark.parametrize("kind", ["bert", pytest.param("xlm-roberta", marks=pytest.mark.slow)])
 def test_a_pooling_gives_the_vectors_of_sentence_transformers(tmp_path, texts, kind, mode):
     assert_same(hubs.bi_encoder(tmp_path / "model", kind, st.Pooling(hubs.HIDDEN, mode)), texts)
 
@@ -72,7 +72,7 @@ def torch_module(name):
     ],
     ids=["tanh", "identity", "two", "gelu and norm", "normalize first", "dropout"],
 )
-@pytest.mark.parametrize("kind", ["mpnet", "distilbert"])
+@pytest.mark.parametrize("kind", ["mpnet", pytest.param("distilbert", marks=pytest.mark.slow)])
 def test_a_chain_of_modules_gives_the_vectors_of_sentence_transformers(tmp_path, texts, kind, chain):
     assert_same(hubs.bi_encoder(tmp_path / "model", kind, st.Pooling(hubs.HIDDEN), *chain()), texts)
 

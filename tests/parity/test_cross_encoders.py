@@ -57,7 +57,7 @@ def test_types_of_tokens_are_left_out_where_the_folder_says_so(tmp_path, pairs):
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", NATIVE)
+@pytest.mark.parametrize("kind", ["bert", "mpnet"])
 def test_bf16_keeps_the_order_of_scores_that_differ(tmp_path, pairs, kind):
     folder = hubs.transformer(tmp_path / "model", kind, head=True)
     exact, near = (

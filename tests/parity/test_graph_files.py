@@ -126,7 +126,7 @@ def test_a_graph_gives_the_vectors_of_the_weights_it_was_made_from(tmp_path, tex
     assert_same(exported(folder, form=form, names=names), folder, texts)
 
 
-@pytest.mark.parametrize("mode", ["cls", "max", "lasttoken", "mean_sqrt_len_tokens", "weightedmean"])
+@pytest.mark.parametrize("mode", ["cls", "max", *SLOW("lasttoken", "mean_sqrt_len_tokens", "weightedmean")])
 def test_what_fills_rows_is_no_part_of_a_pooling(tmp_path, texts, mode):
     folder = hubs.bi_encoder(tmp_path / "model", "bert", st.Pooling(hubs.HIDDEN, mode))
     assert_same(exported(folder), folder, texts)
@@ -216,7 +216,7 @@ def test_a_cross_encoder_gives_its_numbers(tmp_path, texts, form, kind, typed):
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["model.onnx_data", "model.onnx.data", "weights.bin"])
+@pytest.mark.parametrize("name", ["model.onnx_data", *SLOW("model.onnx.data", "weights.bin")])
 def test_weights_may_lie_in_a_file_beside_the_graph(tmp_path, texts, name):
     folder = hubs.bi_encoder(tmp_path / "model", "bert")
     copy = exported(folder)
@@ -269,6 +269,7 @@ def test_a_graph_runs_for_many_texts_side_by_side(tmp_path):
     assert cosines(ours, theirs).min() >= 0.99999
 
 
+@pytest.mark.slow
 def test_one_compiled_graph_is_not_taken_for_another_with_the_same_steps(tmp_path, texts):
     """The `.xml` of two models may be the same to the byte; only the weights differ."""
     for seed in (1, 2):
@@ -506,6 +507,7 @@ def test_the_graph_of_a_model_with_code_of_its_own_is_fetched_and_run(tmp_path, 
     assert cosines(ours, theirs).min() >= 0.99999
 
 
+@pytest.mark.slow
 def test_openvinos_files_of_a_model_with_code_of_its_own_are_fetched_and_run(tmp_path, repository, texts):
     hubs.changed(repository / "config.json", auto_map=OWN)
     openvino.save_model(

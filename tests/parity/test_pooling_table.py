@@ -17,10 +17,8 @@ def test_the_table_is_found():
     assert [pooling for pooling, _, _ in ROWS] == ["mean", "last", "max", "cls"]
 
 
-@pytest.mark.parametrize(
-    ("pooling", "spearman", "pearson"),
-    [pytest.param(*row, marks=[pytest.mark.slow] if row[0] in ("last", "max", "mean") else []) for row in ROWS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("pooling", "spearman", "pearson"), ROWS)
 def test_a_row_is_what_the_model_gives_with_that_pooling(data, pooling, spearman, pearson):
     rows = data("stsb/en-dev")
     encoder = ns.load(precision="f32", pooling=pooling)
