@@ -9,7 +9,7 @@ import pytest
 from durability.forks import Forks
 
 WRITERS, READERS = 4, 8
-LONG, SHORT = 60, 3
+LONG, SHORT = 60, 2
 """Seconds."""
 LONGEST_WAIT = 1.0
 

@@ -15,7 +15,7 @@ sentence_transformers = pytest.importorskip("sentence_transformers", reason="nee
 
 @pytest.fixture(scope="module")
 def texts():
-    return awkward_texts(500)
+    return awkward_texts(400)
 
 
 @pytest.fixture(scope="module")
