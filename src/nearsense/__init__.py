@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as _numpy  # noqa: F401 - here it takes 10 ms less than in the midst of our own imports
+
 from nearsense._version import __version__
 from nearsense.compare import compare, compare_pairs, matrix
 from nearsense.encoders import (
