@@ -1,4 +1,4 @@
-"""Similarities and distances of vectors, their top-k, and correlation. Not what the vectors mean: see the verbs.
+"""Similarities of vectors, their top-k, and figures that judge them. Not what the vectors mean: see the verbs.
 
 Plain numpy. float32 comes out; float64, float16 and integers are accepted too and read block by block, so that no
 large input is copied whole. Accuracy is accumulated in float64. Values must be finite and within float32's range.
@@ -11,9 +11,14 @@ Each metric has two forms, and `similarity` and `paired_similarity` speak for al
 | `dot` | `paired_dot` | as it is |
 | `euclidean` | `paired_euclidean` | negated |
 | `manhattan` | `paired_manhattan` | negated |
+
+What judges them: correlation.py (graded pairs), classification.py (labelled pairs), retrieval.py (ranked lists),
+partition.py (groups), probabilities.py (calibration); how sure a figure is: resampling.py, significance.py.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from nearsense.metrics.correlation import pearson, ranks, spearman
 from nearsense.metrics.forms import (
@@ -31,22 +36,143 @@ from nearsense.metrics.forms import (
 from nearsense.metrics.neighbours import top_k, top_k_of
 from nearsense.metrics.rows import ZeroRow, normalize
 
+if TYPE_CHECKING:
+    from nearsense.metrics.classification import (
+        BestThreshold,
+        Curve,
+        average_precision,
+        best_accuracy,
+        best_f1,
+        false_accept_rate,
+        precision_recall_curve,
+        roc_auc,
+    )
+    from nearsense.metrics.partition import VMeasure, adjusted_rand, v_measure
+    from nearsense.metrics.probabilities import (
+        Bins,
+        brier_score,
+        expected_calibration_error,
+        log_loss,
+        reliability,
+    )
+    from nearsense.metrics.resampling import (
+        Figure,
+        Interval,
+        bootstrap,
+        bootstrap_mean,
+        bootstrap_pairs,
+        resample_counts,
+    )
+    from nearsense.metrics.retrieval import ndcg, precision_at, ranked_average_precision, recall, reciprocal_rank
+    from nearsense.metrics.significance import Difference, paired_bootstrap, paired_permutation
+    from nearsense.metrics.weighted import (
+        weighted_average_precision,
+        weighted_mean,
+        weighted_pearson,
+        weighted_roc_auc,
+        weighted_spearman,
+    )
+
 __all__ = [
+    "BestThreshold",
+    "Bins",
+    "Curve",
+    "Difference",
+    "Figure",
+    "Interval",
+    "VMeasure",
     "ZeroRow",
+    "adjusted_rand",
+    "average_precision",
+    "best_accuracy",
+    "best_f1",
+    "bootstrap",
+    "bootstrap_mean",
+    "bootstrap_pairs",
+    "brier_score",
     "cosine",
     "dot",
     "euclidean",
+    "expected_calibration_error",
+    "false_accept_rate",
+    "log_loss",
     "manhattan",
+    "ndcg",
     "normalize",
+    "paired_bootstrap",
     "paired_cosine",
     "paired_dot",
     "paired_euclidean",
     "paired_manhattan",
+    "paired_permutation",
     "paired_similarity",
     "pearson",
+    "precision_at",
+    "precision_recall_curve",
+    "ranked_average_precision",
     "ranks",
+    "recall",
+    "reciprocal_rank",
+    "reliability",
+    "resample_counts",
+    "roc_auc",
     "similarity",
     "spearman",
     "top_k",
     "top_k_of",
+    "v_measure",
+    "weighted_average_precision",
+    "weighted_mean",
+    "weighted_pearson",
+    "weighted_roc_auc",
+    "weighted_spearman",
 ]
+
+
+_LATER = {
+    "BestThreshold": "classification",
+    "Bins": "probabilities",
+    "Curve": "classification",
+    "Difference": "significance",
+    "Figure": "resampling",
+    "Interval": "resampling",
+    "VMeasure": "partition",
+    "adjusted_rand": "partition",
+    "average_precision": "classification",
+    "best_accuracy": "classification",
+    "best_f1": "classification",
+    "bootstrap": "resampling",
+    "bootstrap_mean": "resampling",
+    "bootstrap_pairs": "resampling",
+    "brier_score": "probabilities",
+    "expected_calibration_error": "probabilities",
+    "false_accept_rate": "classification",
+    "log_loss": "probabilities",
+    "ndcg": "retrieval",
+    "paired_bootstrap": "significance",
+    "paired_permutation": "significance",
+    "precision_at": "retrieval",
+    "precision_recall_curve": "classification",
+    "ranked_average_precision": "retrieval",
+    "recall": "retrieval",
+    "reciprocal_rank": "retrieval",
+    "reliability": "probabilities",
+    "resample_counts": "resampling",
+    "roc_auc": "classification",
+    "v_measure": "partition",
+    "weighted_average_precision": "weighted",
+    "weighted_mean": "weighted",
+    "weighted_pearson": "weighted",
+    "weighted_roc_auc": "weighted",
+    "weighted_spearman": "weighted",
+}
+"""What is imported from which file when it is first used: a search measures nothing."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'nearsense.metrics' has no attribute {name!r}")
+    from importlib import import_module
+
+    globals()[name] = found = getattr(import_module(f"nearsense.metrics.{_LATER[name]}"), name)
+    return found

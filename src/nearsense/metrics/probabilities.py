@@ -1,0 +1,123 @@
+"""How far probabilities can be believed: calibration error, Brier score, log loss. Not how scores become them.
+
+A probability is that of label 1; its calibration is compared with the share of labels that are 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.metrics.rows import from_one
+from nearsense.metrics.samples import classes, probable, same_length
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from nearsense.metrics.rows import Float64
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bins:
+    """A reliability diagram: what was said and what came true, bin by bin; bins without an item are left out.
+
+    Args:
+        lower: Where each bin begins; only the first bin holds its own lower edge. float64, shape (b,).
+        upper: Where it ends, included.
+        mean_probability: The mean probability of its items.
+        share: The share of them with label 1.
+        counts: How many they are, int64.
+    """
+
+    lower: Float64
+    upper: Float64
+    mean_probability: Float64
+    share: Float64
+    counts: NDArray[np.int64]
+
+
+def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15, *, equal_mass: bool = False) -> Bins:
+    """Said and true, bin by bin: the points of a reliability diagram.
+
+    Args:
+        labels: 0 or 1, shape (n,).
+        probabilities: That the label is 1, shape (n,), in [0, 1].
+        bins: How many, from 1.
+        equal_mass: False cuts [0, 1] into bins of equal width; True at the quantiles of the probabilities, so that
+            each bin holds about as many items. Equal probabilities always share a bin.
+
+    Raises:
+        InputError: A label is not 0 or 1, a probability not in [0, 1], the lengths differ, or bins < 1.
+
+    Example:
+        >>> found = reliability([0, 0, 1, 1], [0.1, 0.3, 0.6, 0.8], bins=2)
+        >>> found.mean_probability, found.share, found.counts
+        (array([0.2, 0.7]), array([0., 1.]), array([2, 2]))
+    """
+    positive, said = _items(labels, probabilities)
+    edges = np.linspace(0.0, 1.0, from_one(bins, "bins") + 1)
+    if equal_mass:
+        edges = np.quantile(said, edges)
+    place = np.searchsorted(edges[1:-1], said)
+    counts = np.bincount(place, minlength=bins)
+    kept = np.flatnonzero(counts)
+    sums = [np.bincount(place, weights=values, minlength=bins)[kept] for values in (said, positive)]
+    size = counts[kept]
+    return Bins(edges[kept], edges[kept + 1], sums[0] / size, sums[1] / size, size.astype(np.int64))
+
+
+def expected_calibration_error(
+    labels: ArrayLike, probabilities: ArrayLike, bins: int = 15, *, equal_mass: bool = False
+) -> float:
+    """Expected calibration error: the mean over items of their bin's |share of ones - mean probability|.
+
+    Naeini et al. 2015, with the 15 bins of equal width of Guo et al. 2017; equal mass is the adaptive binning of
+    Nguyen and O'Connor 2015. The probability is that of label 1, not that of the likelier one.
+
+    Arguments and errors are those of `reliability`.
+
+    Example:
+        >>> round(expected_calibration_error([0, 0, 1, 1], [0.1, 0.3, 0.6, 0.8], bins=2), 4)
+        0.25
+    """
+    found = reliability(labels, probabilities, bins, equal_mass=equal_mass)
+    return float(np.abs(found.share - found.mean_probability) @ found.counts / found.counts.sum())
+
+
+def brier_score(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """The mean of (probability - label)^2, in [0, 1]; lower is better (Brier 1950, the form for one event).
+
+    Arguments and errors are those of `reliability`.
+
+    Example:
+        >>> round(brier_score([0, 1], [0.2, 0.6]), 4)
+        0.1
+    """
+    positive, said = _items(labels, probabilities)
+    return float(np.mean((said - positive) ** 2))
+
+
+def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """The mean of -log(probability of the label that came), natural logarithm, >= 0; lower is better.
+
+    Probabilities are clipped to [2.2e-16, 1 - 2.2e-16], so that a single certain error does not make it infinite.
+
+    Arguments and errors are those of `reliability`.
+
+    Example:
+        >>> round(log_loss([0, 1], [0.5, 0.5]), 4)
+        0.6931
+    """
+    positive, said = _items(labels, probabilities)
+    said = np.clip(said, _EPS, 1.0 - _EPS)
+    return float(-np.mean(np.log(np.where(positive, said, 1.0 - said))))
+
+
+def _items(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.bool_], Float64]:
+    positive, said = classes(labels), probable(probabilities)
+    same_length(positive, said, "labels", "probabilities")
+    return positive, said

@@ -1,0 +1,94 @@
+"""The door of the evaluation measures: numbers and labels, checked once. Not what is measured with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from nearsense.metrics.rows import Array, Float64
+
+
+def numbers(x: ArrayLike, name: str) -> Float64:
+    """Finite numbers of shape (n,), n >= 1, in float64."""
+    sample = flat(x, name)
+    if sample.dtype.kind not in "fiub":
+        raise InputError(
+            f"{name} must be numbers, got {sample.dtype}", fix=f"give {name} as numbers of shape (n,)"
+        )
+    sample = sample.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(sample))
+    if len(bad):
+        raise InputError(
+            f"{name}[{bad[0]}] is {sample[bad[0]]}",
+            why=f"{name} must be finite numbers",
+            fix="leave that item out",
+        )
+    return sample
+
+
+def classes(labels: ArrayLike) -> NDArray[np.bool_]:
+    """Labels 0 and 1, or False and True, of shape (n,): where they are 1."""
+    sample = numbers(labels, "labels")
+    bad = np.flatnonzero((sample != 0) & (sample != 1))
+    if len(bad):
+        raise InputError(
+            f"labels[{bad[0]}] is {sample[bad[0]]:g}",
+            why="a label is 1 (the same) or 0 (not the same)",
+            fix="cut graded labels in two first, for example labels >= 3",
+        )
+    positive: NDArray[np.bool_] = sample == 1
+    return positive
+
+
+def both_classes(labels: ArrayLike) -> NDArray[np.bool_]:
+    """As `classes`, and there is at least one of each."""
+    positive = classes(labels)
+    if positive.all() or not positive.any():
+        raise InputError(
+            f"all {len(positive)} labels are {int(positive[0])}",
+            why="this figure tells two classes apart",
+            fix=f"add items with label {1 - int(positive[0])}",
+        )
+    return positive
+
+
+def probable(probabilities: ArrayLike) -> Float64:
+    """Probabilities of shape (n,), each in [0, 1]."""
+    sample = numbers(probabilities, "probabilities")
+    bad = np.flatnonzero((sample < 0) | (sample > 1))
+    if len(bad):
+        raise InputError(
+            f"probabilities[{bad[0]}] is {sample[bad[0]]:g}",
+            why="a probability lies in [0, 1]",
+            fix="turn scores into probabilities first",
+        )
+    return sample
+
+
+def same_length(a: Array, b: Array, first: str, second: str) -> None:
+    """Both sides speak of the same items."""
+    if len(a) != len(b):
+        raise InputError(
+            f"{first} has {len(a)} items and {second} has {len(b)}",
+            why="item i of one belongs to item i of the other",
+            fix="give as many of both",
+        )
+
+
+def flat(x: ArrayLike, name: str, *, empty: bool = False) -> Array:
+    """An array of shape (n,) of any kind of value; n >= 1 where it may not be empty."""
+    try:
+        sample = np.asarray(x)
+    except ValueError:
+        raise InputError(f"the items of {name} differ in length", fix=f"give {name} in shape (n,)") from None
+    if sample.ndim != 1:
+        raise InputError(f"{name} must have shape (n,), got {sample.shape}", fix=f"give {name} as one flat list")
+    if not len(sample) and not empty:
+        raise InputError(f"{name} is empty", why="nothing can be measured on no items", fix="give at least one")
+    return sample
