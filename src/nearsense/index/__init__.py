@@ -13,6 +13,7 @@ from nearsense.errors import InputError
 from nearsense.index import faiss as _faiss
 from nearsense.index.base import ArrayRows, Rows, VectorIndex
 from nearsense.index.exact import ExactIndex
+from nearsense.index.faiss import kmeans
 from nearsense.metrics.forms import paired_dot
 from nearsense.metrics.rows import from_one
 from nearsense.types import parse
@@ -29,6 +30,7 @@ __all__ = [
     "VectorIndex",
     "build",
     "choose",
+    "kmeans",
     "open_index",
     "parse_kind",
     "recall",

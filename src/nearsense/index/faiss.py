@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nearsense.index.base import Rows
 
-__all__ = ["FaissIndex", "build", "read"]
+__all__ = ["FaissIndex", "build", "kmeans", "read"]
 
 SAMPLE = 2**16
 """Rows that are learnt from; more where there are many lists to learn."""
@@ -208,6 +208,61 @@ def read(kind: str, path: Path, rows: Rows) -> FaissIndex:
                 fix="build it again",
             )
     return FaissIndex(kind, rows, engine)
+
+
+def kmeans(vectors: NDArray[np.float32], k: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """Spherical k-means: k groups by the direction of the vectors.
+
+    The centres begin at vectors that lie far from each other (greedy k-means++, Arthur and Vassilvitskii 2007).
+
+    Args:
+        vectors: float32, shape (n, d), of unit length.
+        k: How many groups, from 1 to n.
+        seed: Of the choice of the first centres.
+
+    Returns:
+        int64, shape (n,): the group of each vector.
+
+    Raises:
+        InputError: There are fewer vectors than groups.
+
+    Example:
+        >>> groups = kmeans(np.repeat(np.eye(2, dtype=np.float32), 3, axis=0), 2)
+        >>> len({*groups[:3].tolist()}), len({*groups.tolist()})
+        (1, 2)
+    """
+    import faiss
+
+    n, d = vectors.shape
+    if not 1 <= k <= n:
+        raise InputError(f"{k:,} groups of {n:,} vectors", why="a group has one vector or more", fix="lower k")
+    engine = faiss.Kmeans(
+        d, k, niter=ROUNDS, seed=seed + 1, spherical=True, min_points_per_centroid=1, max_points_per_centroid=n
+    )
+    rows = np.ascontiguousarray(vectors, np.float32)
+    engine.train(rows, init_centroids=_far_apart(rows, k, seed))
+    nearest: NDArray[np.int64] = engine.index.search(rows, 1)[1][:, 0]
+    return nearest
+
+
+ROUNDS = 25
+"""How often the centres of k-means are moved."""
+
+
+def _far_apart(rows: NDArray[np.float32], k: int, seed: int) -> NDArray[np.float32]:
+    """Some of the rows: each is the best of a few draws, which fall the likelier the farther from those before."""
+    random = np.random.default_rng(seed)
+    chosen = [int(random.integers(len(rows)))]
+    far = np.maximum(1.0 - rows @ rows[chosen[0]], 0.0)
+    for _ in range(k - 1):
+        sums = np.cumsum(far, dtype=np.float64)
+        drawn = np.searchsorted(sums, random.random(2 + int(np.log(k))) * sums[-1])
+        drawn = np.minimum(drawn, len(rows) - 1)
+        left = np.minimum(np.maximum(1.0 - rows @ rows[drawn].T, 0.0), far[:, None])
+        best = int(left.sum(axis=0).argmin())
+        chosen.append(int(drawn[best]))
+        far = left[:, best]
+    return rows[chosen]
 
 
 def _class(engine: Any, expected: str) -> str:

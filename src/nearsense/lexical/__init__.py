@@ -8,13 +8,18 @@ from nearsense.lexical.fusion import reciprocal_rank_fusion
 from nearsense.lexical.growing import GrowingPostings
 from nearsense.lexical.overlap import jaccard, words
 from nearsense.lexical.postings import Postings
+from nearsense.lexical.tfidf import Sparse, Tfidf, overlaps, paired_dot
 
 __all__ = [
     "GrowingPostings",
     "Postings",
     "Segment",
+    "Sparse",
+    "Tfidf",
     "bm25",
     "jaccard",
+    "overlaps",
+    "paired_dot",
     "reciprocal_rank_fusion",
     "terms",
     "words",

@@ -1,0 +1,220 @@
+"""Folders that are data sets: a corpus with queries, or parts for learning and for judging. Not single files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nearsense.datasets import cells
+from nearsense.datasets.building import TESTING, TRAINING, Asked, intents, made_of
+from nearsense.datasets.kinds import LEAST, Dataset, Retrieval, Task
+from nearsense.datasets.roles import NEEDED, Roles, roles_of
+from nearsense.errors import FileError
+from nearsense.files import Table, documents, read_table
+from nearsense.files.formats import Format
+from nearsense.types import Document
+
+__all__ = ["beside", "of_folder"]
+
+ENDINGS = tuple(f".{each.value}" for each in Format if each not in (Format.NPY, Format.TXT))
+JUDGED = ("test", "dev", "val", "validation", "train")
+"""Of several judgements of a folder the first of these is taken."""
+
+
+def of_folder(folder: Path, asked: Asked) -> Dataset:
+    """The data set in a folder.
+
+    Raises:
+        FileError: It holds none, or several.
+    """
+    files = _files(folder)
+    if "corpus" in files:
+        return _retrieval(folder, files["corpus"], _queries(folder, files), asked)
+    known = next((files[name] for name in TRAINING if name in files), None)
+    judged = next((files[name] for name in TESTING if name in files), None)
+    only = next(iter(files.values())) if len(files) == 1 else None
+    chosen = judged or known or only
+    if chosen is None:
+        raise FileError(
+            f"{folder}: which of its files is to be evaluated?" if files else f"{folder} holds no data set",
+            why=f"it holds {', '.join(sorted(file.name for file in files.values())[:8]) or 'no file of rows'}",
+            fix=f"name one: {sorted(files.values())[0]}"
+            if files
+            else "give a file, or a folder with corpus.* and queries.*",
+        )
+    table = _read(chosen, asked)
+    roles = roles_of(table, asked.task, asked.columns, positive=asked.positive)
+    if roles.task is Task.INTENTS and judged is not None and known is not None:
+        return replace(intents(table, _known(known, roles, asked), roles), name=str(folder))
+    return made_of(table, roles, asked)
+
+
+def beside(table: Table, roles: Roles, file: Path, asked: Asked) -> Dataset:
+    """The data set of a file with queries, whose corpus lies beside it."""
+    files = _files(file.parent)
+    if "corpus" not in files:
+        raise FileError(
+            f"{table.source} holds queries and judgements, and there is no corpus beside it",
+            why=f"a retrieval data set is {NEEDED[Task.RETRIEVAL]}",
+            fix=f"put corpus.jsonl, corpus.csv, ... into {file.parent}",
+        )
+    return _retrieval(file.parent, files["corpus"], file, asked)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The files with rows in a folder, by their name without endings."""
+    found = {}
+    for file in sorted(folder.iterdir()):
+        plain = file.name.removesuffix(".gz").removesuffix(".zst")
+        if file.is_file() and plain.endswith(ENDINGS) and not file.name.startswith("."):
+            found[plain[: plain.rindex(".")].casefold()] = file
+    return found
+
+
+def _read(file: Path, asked: Asked) -> Table:
+    return read_table(file, encoding=asked.encoding)
+
+
+def _known(file: Path, roles: Roles, asked: Asked) -> Table:
+    """The part that answers come from; it has the columns of the other part."""
+    table = _read(file, asked)
+    roles_of(table, Task.INTENTS, roles.columns)
+    return table
+
+
+def _queries(folder: Path, files: dict[str, Path]) -> Path:
+    if "queries" in files:
+        return files["queries"]
+    found = {name: file for name, file in files.items() if name.startswith("queries")}
+    for part in JUDGED:
+        chosen = [file for name, file in found.items() if name.endswith(part)]
+        if len(chosen) == 1:
+            return chosen[0]
+    if len(found) == 1:
+        return next(iter(found.values()))
+    raise FileError(
+        f"{folder}: a corpus, and {'several files with queries' if found else 'no queries'}",
+        why=f"a retrieval data set is {NEEDED[Task.RETRIEVAL]}",
+        fix=f"name one: {sorted(found.values())[0]}" if found else "add queries.jsonl",
+    )
+
+
+def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, asked: Asked) -> Retrieval:
+    if asked.task not in (None, Task.RETRIEVAL):
+        raise FileError(
+            f"{folder}: no {asked.task.value} data set",
+            why=f"it holds a corpus and queries; needed: {NEEDED[asked.task]}",
+            fix="leave --task out",
+        )
+    corpus, empty = _corpus(_read(corpus_file, asked))
+    table = _read(queries_file, asked)
+    roles = roles_of(table, Task.RETRIEVAL, None) if _judges(table) else None
+    text = roles.columns[0] if roles else None
+    queries = documents(table, text=text)
+    if roles is not None:
+        found = (cells.grades(table, row, roles.columns[1]) for row in queries.rows)
+        judgements = dict(zip((each.id for each in queries.items), found, strict=True))
+        source = table.source
+    else:
+        source, judgements = _qrels(folder, asked)
+    return _checked(folder, source, queries.items, judgements, corpus, empty)
+
+
+def _judges(table: Table) -> bool:
+    from nearsense.datasets.roles import QRELS_NAMES
+
+    return any(name.casefold() in QRELS_NAMES for name in table.columns)
+
+
+def _corpus(table: Table) -> tuple[dict[str, str], set[str]]:
+    """Title and text of each document by its id, and the ids of those that have neither."""
+    columns = {name.casefold(): name for name in table.columns}
+    title, text = columns.get("title"), columns.get("text")
+    if title is None or text is None:
+        items: Iterable[Document] = documents(table).items
+    else:
+        joined: list[Any] = [
+            " ".join(part.strip() for part in pair if isinstance(part, str) and part.strip())
+            for pair in zip(table.columns[title], table.columns[text], strict=True)
+        ]
+        whole = {**{name: column for name, column in table.columns.items() if name != title}, text: joined}
+        ids = documents(
+            Table({**whole, text: [each or "-" for each in joined]}, table.lines, table.source), text=text
+        )
+        items = (Document(each.id, own) for each, own in zip(ids.items, joined, strict=True))
+    found = {each.id: each.text for each in items}
+    return {id_: text for id_, text in found.items() if text}, {id_ for id_, text in found.items() if not text}
+
+
+def _qrels(folder: Path, asked: Asked) -> tuple[str, dict[str, dict[str, float]]]:
+    """The judgements of a folder in the layout of BEIR: qrels/test.tsv with query-id, corpus-id, score."""
+    places = _files(folder / "qrels") if (folder / "qrels").is_dir() else {}
+    own = _files(folder)
+    file = next((places[part] for part in JUDGED if part in places), own.get("qrels"))
+    if file is None:
+        raise FileError(
+            f"{folder}: nothing says which documents answer which query",
+            why="queries have no column rel, and there is no qrels/test.tsv",
+            fix="add one of both: rel = {document id: grade}, or lines of query-id, corpus-id, score",
+        )
+    table = _read(file, asked)
+    names = list(table.columns)
+    wanted = ("query-id", "corpus-id", "score")
+    chosen = wanted if set(wanted) <= set(names) else tuple(names)
+    if len(chosen) != len(wanted):
+        raise FileError(
+            f"{table.source} has the columns {', '.join(names)}",
+            why="judgements are lines of query-id, corpus-id, score",
+            fix="give these three",
+        )
+    queries, found = (cells.names(table, name) for name in chosen[:2])
+    judgements: dict[str, dict[str, float]] = {}
+    for query, document, grade in zip(queries, found, cells.scores(table, chosen[2], None), strict=True):
+        judgements.setdefault(query, {})[document] = max(grade, 0.0)
+    return table.source, judgements
+
+
+def _checked(
+    folder: Path,
+    source: str,
+    queries: list[Document],
+    judgements: dict[str, dict[str, float]],
+    corpus: dict[str, str],
+    empty: set[str],
+) -> Retrieval:
+    """Refuse judgements of what is not there; leave out queries that nothing answers."""
+    judged = {document for found in judgements.values() for document in found}
+    _require_known(source, "documents", "corpus", sorted(judged - corpus.keys() - empty), len(judged))
+    known = {query.id for query in queries}
+    _require_known(source, "queries", "file of queries", sorted(judgements.keys() - known), len(judgements))
+    kept = [query for query in queries if any(judgements.get(query.id, {}).values())]
+    if len(kept) < LEAST:
+        raise FileError(
+            f"{source}: {len(kept)} of {len(queries):,} queries have a document that answers them",
+            why="nothing can be measured on so few",
+            fix=f"give {LEAST} or more",
+        )
+    notes = []
+    if len(kept) < len(queries):
+        notes.append(f"{len(queries) - len(kept):,} queries were left out: no document answers them.")
+    if empty:
+        notes.append(f"{len(empty):,} documents without a text were left out of the corpus.")
+    return Retrieval(
+        name=str(folder),
+        queries=[query.text for query in kept],
+        judgements=[judgements[query.id] for query in kept],
+        corpus=corpus,
+        notes=tuple(notes),
+    )
+
+
+def _require_known(source: str, what: str, where: str, strangers: list[str], total: int) -> None:
+    if strangers:
+        some = ", ".join(strangers[:5]) + (", ..." if len(strangers) > 5 else "")
+        raise FileError(
+            f"{source}: {len(strangers):,} of {total:,} judged {what} are not in the {where}: {some}",
+            why="what is not there cannot be found, and every figure would be too low",
+            fix=f"complete the {where}, or remove these judgements",
+        )

@@ -1,0 +1,333 @@
+"""What a data set can be: seven kinds, one frozen type each. Not how they are read: see reading.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from nearsense.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Clustering",
+    "Dataset",
+    "GradedPairs",
+    "Intents",
+    "LabelledPairs",
+    "Rerank",
+    "Retrieval",
+    "Task",
+    "Triplets",
+]
+
+
+class Task(StrEnum):
+    """What is asked of a model on a data set."""
+
+    GRADED = "graded"
+    """Pairs of texts with a score: how well do similarities follow it?"""
+    LABELLED = "labelled"
+    """Pairs of texts with yes or no: how well do similarities part the two?"""
+    TRIPLETS = "triplets"
+    """Is the anchor nearer to the positive than to the negative?"""
+    RETRIEVAL = "retrieval"
+    """Queries, a corpus, and which of its documents answer which query."""
+    RERANK = "rerank"
+    """Queries, each with its own candidates, right and wrong."""
+    INTENTS = "intents"
+    """Texts with labels: has the nearest known text the right one, and are strangers told apart?"""
+    CLUSTERING = "clustering"
+    """Texts with labels: do clusters, made without them, agree with them?"""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Dataset:
+    """Texts and what is true of them: something to measure models on. Made by `read_dataset`, or by its class.
+
+    Args:
+        name: What it is called in reports.
+        notes: What a reader of its figures has to know: rows left out, a sample taken.
+    """
+
+    task: ClassVar[Task]
+    rows: ClassVar[tuple[str, ...]] = ()
+    """The fields that have one entry an item."""
+
+    name: str = "data"
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """How many items are judged: pairs, triplets, queries or texts."""
+        return len(getattr(self, self.rows[0]))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}, {len(self):,} items)"
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Self:
+        """Some of the items, in the order given."""
+        chosen = [int(row) for row in rows]
+        parts: dict[str, Any] = {name: tuple(getattr(self, name)[row] for row in chosen) for name in self.rows}
+        return replace(self, **parts)
+
+    def sample(self, limit: int, seed: int = 0) -> Self:
+        """At most `limit` items, drawn by chance and kept in their order.
+
+        Args:
+            limit: How many; the whole set where it has no more.
+            seed: The same seed draws the same items.
+
+        Example:
+            >>> pairs = GradedPairs(pairs=[("a", "b")] * 5, scores=(1, 2, 3, 4, 5))
+            >>> pairs.sample(3, seed=1).scores
+            (2, 3, 4)
+        """
+        if limit < LEAST:
+            raise InputError(
+                f"limit={limit}", why="nothing can be measured on so few", fix=f"take {LEAST} or more"
+            )
+        if limit >= len(self):
+            return self
+        rows = np.sort(np.random.default_rng(seed).choice(len(self), limit, replace=False))
+        note = f"A sample of {limit:,} of {len(self):,} items, seed {seed}."
+        return replace(self.take(rows), notes=(*self.notes, note))
+
+    def _require_equal_lengths(self) -> None:
+        lengths = {name: len(getattr(self, name)) for name in self.rows}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"{count:,} {name}" for name, count in lengths.items())
+            raise InputError(f"{self.name}: {listed}", why="they belong together one by one", fix="give as many")
+        if len(self) < LEAST:
+            raise InputError(
+                f"{self.name} has {len(self)} item{'s'[: len(self) != 1]}",
+                why="nothing can be measured on so few",
+                fix=f"give {LEAST} or more",
+            )
+
+    def __post_init__(self) -> None:
+        for known in fields(self):
+            if known.name in self.rows:
+                object.__setattr__(self, known.name, tuple(getattr(self, known.name)))
+        self._require_equal_lengths()
+
+
+LEAST = 3
+"""Items that a data set has at least."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class GradedPairs(Dataset):
+    """Pairs of texts and how near they are in sense, in numbers.
+
+    Args:
+        pairs: The texts.
+        scores: One a pair; higher means nearer.
+        scale: The least and the greatest score there can be; those that occur where it is not stated.
+        name: What it is called in reports.
+        notes: What a reader of its figures has to know.
+    """
+
+    task: ClassVar[Task] = Task.GRADED
+    rows: ClassVar[tuple[str, ...]] = ("pairs", "scores")
+
+    pairs: Sequence[tuple[str, str]]
+    scores: Sequence[float]
+    scale: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        Dataset.__post_init__(self)
+        bad = [place for place, score in enumerate(self.scores) if not np.isfinite(score)]
+        if bad:
+            raise InputError(
+                f"{self.name}, pair {bad[0] + 1}: the score is {self.scores[bad[0]]}",
+                why="it has no place in an order",
+                fix="correct it, or leave the pair out",
+            )
+        if len(set(self.scores)) == 1:
+            raise InputError(
+                f"{self.name}: all {len(self):,} scores are {self.scores[0]:g}",
+                why="nothing correlates with a constant",
+                fix="give pairs of different scores",
+            )
+        least, greatest = float(min(self.scores)), float(max(self.scores))
+        if self.scale is None:
+            object.__setattr__(self, "scale", (least, greatest))
+        elif least < self.scale[0] or greatest > self.scale[1]:
+            low, high = self.scale
+            raise InputError(
+                f"{self.name}: the scores go from {least:g} to {greatest:g}",
+                why=f"the scale is stated as {low:g} to {high:g}",
+                fix="correct the scores, or state the scale that holds",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class LabelledPairs(Dataset):
+    """Pairs of texts that mean the same, or do not.
+
+    Args:
+        pairs: The texts.
+        labels: True where a pair means the same.
+        words: What the file calls the two: first "different", then "same".
+        name: What it is called in reports.
+        notes: What a reader of its figures has to know.
+    """
+
+    task: ClassVar[Task] = Task.LABELLED
+    rows: ClassVar[tuple[str, ...]] = ("pairs", "labels")
+
+    pairs: Sequence[tuple[str, str]]
+    labels: Sequence[bool]
+    words: tuple[str, str] = ("0", "1")
+
+    def __post_init__(self) -> None:
+        Dataset.__post_init__(self)
+        if len({bool(label) for label in self.labels}) == 1:
+            raise InputError(
+                f"{self.name}: all {len(self):,} labels are of one class, {self.words[bool(self.labels[0])]!r}",
+                why="whether a score parts two classes shows on pairs of both",
+                fix="add pairs of the other class",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Triplets(Dataset):
+    """A text, one that is near to it and one that is not.
+
+    Args:
+        triplets: Anchor, positive, negative.
+        name: What it is called in reports.
+        notes: What a reader of its figures has to know.
+    """
+
+    task: ClassVar[Task] = Task.TRIPLETS
+    rows: ClassVar[tuple[str, ...]] = ("triplets",)
+
+    triplets: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Retrieval(Dataset):
+    """Queries, a corpus, and which documents answer which query.
+
+    Args:
+        queries: The texts of the queries.
+        judgements: For each query the grade of each judged document by its id; 0 means it is no answer.
+        corpus: The documents' texts by their ids.
+        name: What it is called in reports.
+        notes: What a reader of its figures has to know.
+    """
+
+    task: ClassVar[Task] = Task.RETRIEVAL
+    rows: ClassVar[tuple[str, ...]] = ("queries", "judgements")
+
+    queries: Sequence[str]
+    judgements: Sequence[Mapping[str, float]]
+    corpus: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Rerank(Dataset):
+    """Queries, each with candidates of its own.
+
+    Args:
+        queries: The texts of the queries.
+        candidates: For each query its candidates.
+        labels: For each query whether each candidate is right.
+        name: What it is called in reports.
+        notes: What a reader of its figures has to know.
+    """
+
+    task: ClassVar[Task] = Task.RERANK
+    rows: ClassVar[tuple[str, ...]] = ("queries", "candidates", "labels")
+
+    queries: Sequence[str]
+    candidates: Sequence[Sequence[str]]
+    labels: Sequence[Sequence[bool]]
+
+    def __post_init__(self) -> None:
+        Dataset.__post_init__(self)
+        for row, (texts, labels) in enumerate(zip(self.candidates, self.labels, strict=True), 1):
+            if len(texts) != len(labels) or not any(labels):
+                raise InputError(
+                    f"{self.name}, query {row}: {len(texts):,} candidates, {len(labels):,} labels, "
+                    f"{sum(map(bool, labels)):,} right",
+                    why="each candidate has a label, and one or more are right",
+                    fix="correct the query, or leave it out",
+                )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Intents(Dataset):
+    """Texts with labels, and texts whose labels are known, among which each has to find its nearest.
+
+    Args:
+        texts: What is asked.
+        labels: What is right for each; `None` for what belongs to no label: out of scope.
+        known: The texts that answers come from; `None`: the other ones of `texts`, each left out for itself.
+        known_labels: Their labels.
+        name: What it is called in reports.
+        notes: What a reader of its figures has to know.
+    """
+
+    task: ClassVar[Task] = Task.INTENTS
+    rows: ClassVar[tuple[str, ...]] = ("texts", "labels")
+
+    texts: Sequence[str]
+    labels: Sequence[str | None]
+    known: Sequence[str] | None = None
+    known_labels: Sequence[str] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        Dataset.__post_init__(self)
+        if self.known is not None and len(self.known) != len(self.known_labels):
+            raise InputError(
+                f"{self.name}: {len(self.known):,} known texts, {len(self.known_labels):,} labels of them",
+                why="they belong together one by one",
+                fix="give as many",
+            )
+        classes = set(self.known_labels if self.known is not None else self.labels) - {None}
+        if len(classes) < 2:
+            raise InputError(
+                f"{self.name}: there is one class only" if classes else f"{self.name}: there is no class",
+                why="every answer would be right",
+                fix="give texts of two labels or more",
+            )
+        if all(label is None for label in self.labels):
+            raise InputError(
+                f"{self.name}: all {len(self):,} texts are out of scope",
+                why="whether an answer is right shows on texts that have one",
+                fix="add texts with labels",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Clustering(Dataset):
+    """Texts with the labels that clusters should agree with.
+
+    Args:
+        texts: The texts.
+        labels: One each.
+        name: What it is called in reports.
+        notes: What a reader of its figures has to know.
+    """
+
+    task: ClassVar[Task] = Task.CLUSTERING
+    rows: ClassVar[tuple[str, ...]] = ("texts", "labels")
+
+    texts: Sequence[str]
+    labels: Sequence[str]
+
+    def __post_init__(self) -> None:
+        Dataset.__post_init__(self)
+        if len(set(self.labels)) < 2:
+            raise InputError(
+                f"{self.name}: there is one class only, {self.labels[0]!r}",
+                why="one cluster with everything in it would be right",
+                fix="give texts of two labels or more",
+            )

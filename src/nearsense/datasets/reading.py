@@ -1,0 +1,110 @@
+"""A file, a folder or a name as a data set. Not what is measured on it: see evaluation."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from nearsense.datasets.building import Asked, made_of
+from nearsense.datasets.folders import beside, of_folder
+from nearsense.datasets.kinds import Dataset, Task
+from nearsense.datasets.roles import roles_of
+from nearsense.datasets.standard import STANDARD, named
+from nearsense.errors import InputError
+from nearsense.files import read_table
+from nearsense.types import parse
+
+__all__ = ["read_dataset"]
+
+
+def read_dataset(
+    source: str | os.PathLike[str] | Dataset,
+    *,
+    task: str | None = None,
+    columns: Sequence[str] | None = None,
+    scale: tuple[float, float] | None = None,
+    positive: str | None = None,
+    format: str | None = None,  # noqa: A002 - the flag's name
+    encoding: str = "utf-8",
+) -> Dataset:
+    """Read something to measure models on; what is asked of them is read off the columns.
+
+    | task | columns |
+    | --- | --- |
+    | graded | two texts and a number: `a,b,score`, `sentence1,sentence2,score`, ... |
+    | labelled | two texts and one of two labels: `a,b,label`, `question1,question2,is_duplicate`, ... |
+    | triplets | `anchor,positive,negative` |
+    | retrieval | a folder with `corpus.*` (id, title, text) and `queries.*` (id, query, rel), or BEIR's layout |
+    | rerank | `query,candidates,labels`: lists; or `query,positive,negative` with lists |
+    | intents | `text,label`; a column `split`, or a folder with `train.*` and `test.*`; else leave-one-out |
+    | clustering | the same, where it is asked for |
+
+    Args:
+        source: A file of any format that nearsense reads, "-" for standard input, a folder, or the name of a
+            standard set.
+        task: One of the table, where the columns leave a choice.
+        columns: The columns in the order of the table, where their names do not tell.
+        scale: The least and the greatest score of graded pairs; those that occur without it.
+        positive: The label of labelled pairs that means the same, where there are others than yes and no.
+        format: The file's, where its name does not tell.
+        encoding: The file's.
+
+    Returns:
+        One of `GradedPairs`, `LabelledPairs`, `Triplets`, `Retrieval`, `Rerank`, `Intents` and `Clustering`.
+
+    Raises:
+        FileError: The columns suit no task, or a cell is not what its column should hold; file, line and columns
+            are named.
+        InputError: There is nothing of that name, an option is not known, or nothing can be measured: labels of
+            one class, constant scores, fewer than 3 items.
+
+    Example:
+        >>> from nearsense.files import write_table
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "pairs.csv"
+        >>> texts = [("a dog", "a hound", 5), ("a dog", "a cat", 2), ("a dog", "a debt", 0)]
+        >>> _ = write_table(file, [{"a": a, "b": b, "score": score} for a, b, score in texts])
+        >>> read_dataset(file).task.value
+        'graded'
+    """
+    asked = Asked(
+        None if task is None else parse(Task, task, name="task"),
+        None if columns is None else tuple(columns),
+        None if scale is None else _range(scale),
+        positive,
+        format,
+        encoding,
+    )
+    if isinstance(source, Dataset):
+        return _as_asked(source, asked)
+    path = Path(source)
+    if path.is_dir():
+        return of_folder(path, asked)
+    if str(source) != "-" and not path.exists() and (str(source) in STANDARD or _is_name(str(source))):
+        return _as_asked(named(str(source)), asked)
+    table = read_table(source, format=asked.format, encoding=asked.encoding)
+    roles = roles_of(table, asked.task, asked.columns, positive=asked.positive)
+    return beside(table, roles, path, asked) if roles.task is Task.RETRIEVAL else made_of(table, roles, asked)
+
+
+def _is_name(source: str) -> bool:
+    return os.sep not in source and "/" not in source and "." not in source
+
+
+def _range(scale: tuple[float, float]) -> tuple[float, float]:
+    low, high = map(float, scale)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise InputError(f"range={low:g},{high:g}", why="a range is two numbers, the lesser first", fix="try 0,5")
+    return low, high
+
+
+def _as_asked(dataset: Dataset, asked: Asked) -> Dataset:
+    """A data set that is there already, if it is of the task that is asked for."""
+    if asked.task not in (None, dataset.task):
+        raise InputError(
+            f"{dataset.name} is a {dataset.task.value} data set, not {asked.task.value}",
+            fix=f"leave task out, or make it {dataset.task.value}",
+        )
+    return dataset

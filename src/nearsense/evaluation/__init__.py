@@ -1,0 +1,305 @@
+"""How good models are on somebody's own data, beside what words alone reach. Not the formulas: see metrics.
+
+`evaluate` is the verb. systems.py and words.py are what is measured; judging.py, rankings.py and labels.py turn
+scores into figures, for each kind of data set; results.py is what comes out.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense._progress import Progress
+from nearsense.datasets import Dataset, GradedPairs, LabelledPairs, Retrieval, Task, read_dataset
+from nearsense.encoders import Encoder, load, resolve, symmetric_role
+from nearsense.errors import InputError
+from nearsense.evaluation.judging import Outcome, graded, labelled, triplets
+from nearsense.evaluation.labels import SEEDS, clustering, intents
+from nearsense.evaluation.rankings import rerank, retrieval
+from nearsense.evaluation.results import (
+    LOWER_IS_BETTER,
+    MAIN,
+    Evaluation,
+    Figure,
+    Kind,
+    Mistake,
+    PairedTest,
+    SystemResult,
+)
+from nearsense.evaluation.systems import Fusion, Model, Remembered, System
+from nearsense.evaluation.words import BM25, baselines_for
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "LOWER_IS_BETTER",
+    "MAIN",
+    "Evaluation",
+    "Figure",
+    "Kind",
+    "Mistake",
+    "PairedTest",
+    "SystemResult",
+    "evaluate",
+]
+
+WARMING = ["the first text takes longer than others"]
+"""Encoded before anything is timed."""
+
+POOLINGS = ("cls", "mean")
+"""What is set beside a model's own pooling, where that is asked for."""
+
+
+def evaluate(
+    models: Encoder | str | Iterable[Encoder | str] | None,
+    dataset: str | os.PathLike[str] | Dataset,
+    *,
+    task: str | None = None,
+    columns: Sequence[str] | None = None,
+    scale: tuple[float, float] | None = None,
+    positive: str | None = None,
+    baselines: bool | str = True,
+    errors: int = 10,
+    limit: int | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    progress: Progress = False,
+) -> Evaluation:
+    """Measure models on a data set: figures with intervals, beside what words alone reach, and the worst errors.
+
+    Args:
+        models: An Encoder, a model's name, or several of these; None is the default model.
+        dataset: A file, a folder, the name of a standard set, or what `read_dataset` gave.
+        task: What is asked, where the columns leave a choice: see `read_dataset`.
+        columns: The columns, where their names do not tell: see `read_dataset`.
+        scale: The range of the scores of graded pairs.
+        positive: The label of labelled pairs that means the same.
+        baselines: What is set beside the models: True for Jaccard, TF-IDF and BM25, False for nothing,
+            `"pooling"` for these and the same models with CLS and mean pooling.
+        errors: How many of the worst errors of each model to list.
+        limit: Judge a sample of at most so many items.
+        resamples: Of the bootstrap, behind every interval and every p-value.
+        seed: Of the sample and of the resamples.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Returns:
+        An Evaluation; its figures are fractions.
+
+    Raises:
+        FileError: The file is not in order; file, line and columns are named.
+        InputError: Nothing can be measured on the data, or an option is not known.
+        ModelNotFound: A model is neither here nor to be had; nothing was measured then.
+
+    Example:
+        >>> import nearsense as ns
+        >>> pairs = [("a dog", "a hound"), ("a dog", "a cat"), ("a dog", "a debt"), ("he ran", "he was running")]
+        >>> result = ns.evaluate(None, GradedPairs(name="four", pairs=pairs, scores=[4.5, 2, 0, 5]))
+        >>> [system.name for system in result.systems]
+        ['all-MiniLM-L6-v2', 'Jaccard', 'TF-IDF words', 'TF-IDF characters']
+        >>> round(result.figure("spearman").value, 2), round(result.figure("spearman", "Jaccard").value, 2)
+        (1.0, -0.77)
+    """
+    _require_known(baselines, errors, resamples)
+    data = read_dataset(dataset, task=task, columns=columns, scale=scale, positive=positive)
+    data = data if limit is None else data.sample(limit, seed)
+    encoders = _listed(models)
+    for encoder in encoders:
+        encoder.encode(WARMING, role=symmetric_role(encoder))
+    begin = time.perf_counter()
+    systems, notes = _systems(encoders, data, baselines, progress)
+    outcomes = [_JUDGES[data.task](data, system) for system in systems]
+    drawn = _resampled(outcomes, resamples, seed)
+    results = [
+        _result(system, outcome, own, errors)
+        for system, outcome, own in zip(systems, outcomes, drawn, strict=True)
+    ]
+    main = MAIN[data.task]
+    if data.task is Task.CLUSTERING:
+        notes.append(f"k-means with as many groups as labels; figures are means over {len(SEEDS)} beginnings.")
+    return Evaluation(
+        dataset=data.name,
+        task=data.task,
+        items=len(data),
+        main=main,
+        systems=tuple(results),
+        comparisons=tuple(
+            _comparisons(results, [own[main] for own in drawn], main, centred=main in outcomes[0].centred)
+        ),
+        notes=(*data.notes, *notes),
+        seconds=time.perf_counter() - begin,
+        scale=data.scale if isinstance(data, GradedPairs) else None,
+        words=data.words if isinstance(data, LabelledPairs) else None,
+    )
+
+
+_JUDGES: Mapping[Task, Callable[[Any, Any], Outcome]] = {
+    Task.GRADED: graded,
+    Task.LABELLED: labelled,
+    Task.TRIPLETS: triplets,
+    Task.RETRIEVAL: retrieval,
+    Task.RERANK: rerank,
+    Task.INTENTS: intents,
+    Task.CLUSTERING: clustering,
+}
+
+
+def _require_known(baselines: bool | str, errors: int, resamples: int) -> None:
+    from nearsense.metrics.rows import from_one
+
+    from_one(resamples, "resamples")
+    if errors < 0:
+        raise InputError(f"errors={errors}", fix="give a number from 0")
+    if not isinstance(baselines, bool) and baselines != "pooling":
+        raise InputError(f"baselines={baselines!r} is not known", fix='use True, False or "pooling"')
+
+
+def _listed(models: Encoder | str | Iterable[Encoder | str] | None) -> list[Encoder]:
+    if models is None or isinstance(models, str) or hasattr(models, "encode"):
+        return [resolve(models)]  # type: ignore[arg-type]  # what has encode() is an Encoder
+    found = [resolve(each) for each in models]
+    if not found:
+        raise InputError("no model to evaluate", fix="name one, or give None for the default model")
+    return found
+
+
+def _systems(
+    encoders: Sequence[Encoder], data: Dataset, baselines: bool | str, progress: Progress
+) -> tuple[list[Any], list[str]]:
+    """What is measured, in the order in which it is shown, and what is to be said of what is not."""
+    names = _told_apart(encoders)
+    models: list[Any] = [Model(*each, progress=progress) for each in zip(encoders, names, strict=True)]
+    pooled = (
+        [each for encoder in encoders for each in _pooled(encoder, progress)] if baselines == "pooling" else []
+    )
+    words, notes = baselines_for(data.task, _characters(data)) if baselines else ([], [])
+    if not isinstance(data, Retrieval):
+        return [*models, *pooled, *words], notes
+    finders = [Remembered(each) for each in models]
+    search: list[Any] = [Remembered(each) if isinstance(each, BM25) else each for each in words]
+    fused = [Fusion(model, search[0]) for model in finders] if search else []
+    return [*finders, *fused, *pooled, *search], notes
+
+
+def _told_apart(encoders: Sequence[Encoder]) -> list[str]:
+    """The models' names; a number behind those that occur again."""
+    names: list[str] = []
+    for encoder in encoders:
+        again = sum(name == encoder.name or name.startswith(f"{encoder.name} (") for name in names)
+        names.append(f"{encoder.name} ({again + 1})" if again else encoder.name)
+    return names
+
+
+def _pooled(encoder: Encoder, progress: Progress) -> list[Model]:
+    """The same model with other poolings than its own."""
+    name = getattr(encoder, "source", encoder.name)
+    others = [(pooling, load(name, pooling=pooling)) for pooling in POOLINGS]
+    return [
+        Model(other, f"{encoder.name}, {pooling} pooling", Kind.POOLING, progress=progress)
+        for pooling, other in others
+        if other.fingerprint != encoder.fingerprint
+    ]
+
+
+def _characters(data: Dataset) -> int:
+    """How many characters are in the texts of a data set."""
+    total, open_ = 0, [getattr(data, name) for name in _TEXTS if getattr(data, name, None)]
+    while open_:
+        each = open_.pop()
+        if isinstance(each, str):
+            total += len(each)
+        else:
+            open_.extend(each.values() if isinstance(each, Mapping) else each)
+    return total
+
+
+_TEXTS = ("pairs", "triplets", "queries", "candidates", "corpus", "texts", "known")
+
+
+def _resampled(outcomes: Sequence[Outcome], resamples: int, seed: int) -> list[dict[str, Floats]]:
+    """Each figure of each system as it is, and then of each resample: the same resamples for all."""
+    from nearsense.metrics import resample_counts
+
+    n = outcomes[0].n
+    found: list[dict[str, list[Floats]]] = [{name: [] for name in each.figures} for each in outcomes]
+    for counts in chain([np.ones((1, n))], resample_counts(n, resamples, seed)):
+        for own, outcome in zip(found, outcomes, strict=True):
+            for name, statistic in outcome.figures.items():
+                own[name].append(statistic(counts))
+    return [{name: np.concatenate(each) for name, each in own.items()} for own in found]
+
+
+def _result(system: System, outcome: Outcome, drawn: Mapping[str, Floats], errors: int) -> SystemResult:
+    spent = system.spent
+    return SystemResult(
+        name=system.name,
+        kind=system.kind,
+        figures={name: _figure(each, centred=name in outcome.centred) for name, each in drawn.items()},
+        thresholds=outcome.thresholds,
+        seconds=spent.seconds,
+        texts=spent.texts,
+        texts_per_second=spent.texts_per_second,
+        truncated=spent.truncated,
+        fingerprint=system.fingerprint,
+        mistakes=outcome.mistakes(errors) if system.kind is Kind.MODEL and errors else (),
+        scores=outcome.scores,
+        labels=outcome.labels,
+        values=outcome.values,
+    )
+
+
+def _figure(drawn: Floats, *, centred: bool = False) -> Figure:
+    """The figure, and the middle 95 % of its resamples.
+
+    Of partitions the resamples lie higher than the figure, because items that are drawn twice always agree; their
+    interval is moved so that its middle is the figure.
+    """
+    value, others = float(drawn[0]), drawn[1:][~np.isnan(drawn[1:])]
+    if not len(others):
+        return Figure(value, value, value)
+    low, high = np.quantile(others, [0.025, 0.975]) + (value - others.mean() if centred else 0.0)
+    return Figure(value, float(low), float(high))
+
+
+def _comparisons(
+    results: Sequence[SystemResult], drawn: Sequence[Floats], main: str, *, centred: bool
+) -> list[PairedTest]:
+    """Each model against each other, and against the best of the baselines."""
+    models = [row for row, each in enumerate(results) if each.kind is Kind.MODEL]
+    words = [row for row, each in enumerate(results) if each.kind is Kind.BASELINE]
+    pairs = list(combinations(models, 2))
+    if words:
+        best = max(words, key=lambda row: float(drawn[row][0]))
+        pairs += [(model, best) for model in models]
+    return [_compared(results, drawn, pair, main, centred=centred) for pair in pairs]
+
+
+def _compared(
+    results: Sequence[SystemResult],
+    drawn: Sequence[Floats],
+    pair: tuple[int, int],
+    main: str,
+    *,
+    centred: bool,
+) -> PairedTest:
+    """By how much one is better than the other, over the same resamples.
+
+    The p-value is that of `metrics.paired_bootstrap`: twice the smaller share of resamples on one side of 0, with
+    one added.
+    """
+    first, second = pair
+    differences = drawn[first] - drawn[second]
+    others = differences[1:][~np.isnan(differences[1:])]
+    if centred:
+        others = others + (differences[0] - others.mean())
+    rarer = min(np.count_nonzero(others <= 0.0), np.count_nonzero(others >= 0.0))
+    p = min(1.0, 2.0 * (1 + rarer) / (1 + len(others)))
+    value = _figure(differences, centred=centred)
+    return PairedTest(results[first].name, results[second].name, main, value, p)

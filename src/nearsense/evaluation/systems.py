@@ -1,0 +1,210 @@
+"""What is measured: a model, words alone, a model and words together; each scores pairs, finds and groups.
+
+Not what their scores are worth: see judging.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from nearsense._progress import Progress
+from nearsense.encoders import Encoder, symmetric_role
+from nearsense.evaluation.results import Kind
+from nearsense.types import Metric
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["Finder", "Found", "Fusion", "Grouper", "Model", "Remembered", "Scorer", "Spent", "System"]
+
+
+class Spent:
+    """What a system took: seconds, different texts, and how many of them were cut."""
+
+    def __init__(self) -> None:
+        self.seconds = self.reading = 0.0
+        self.texts = self.truncated = 0
+
+    @contextmanager
+    def time(self, *, reading: int = 0) -> Iterator[None]:
+        """Count the time of a block; `reading` is how many texts are read in it, if it is that."""
+        begin = time.perf_counter()
+        yield
+        took = time.perf_counter() - begin
+        self.seconds += took
+        if reading:
+            self.reading += took
+            self.texts += reading
+
+    def add(self, *others: Spent) -> None:
+        """What parts took; the texts are those of the first."""
+        self.seconds += sum(each.seconds for each in others)
+        first = others[0]
+        self.texts, self.reading, self.truncated = first.texts, first.reading, first.truncated
+
+    @property
+    def texts_per_second(self) -> float:
+        """How many texts were read in a second of reading."""
+        return self.texts / max(self.reading, 1e-9)
+
+
+class System(Protocol):
+    """Whatever can be measured."""
+
+    name: str
+    kind: Kind
+    fingerprint: str
+    spent: Spent
+
+
+class Scorer(System, Protocol):
+    """Says how near two texts are."""
+
+    def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
+        """How near text i of `left` is to text i of `right`, shape (n,).
+
+        `searching`: `left` are queries, and `right` is what might answer them.
+        """
+        ...  # pragma: no cover
+
+
+class Finder(System, Protocol):
+    """Finds the nearest texts."""
+
+    def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
+        """The k best of a corpus for each query."""
+        ...  # pragma: no cover
+
+
+class Grouper(System, Protocol):
+    """Makes groups of texts."""
+
+    def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
+        """So many groups of texts, once for each seed."""
+        ...  # pragma: no cover
+
+
+class Found(NamedTuple):
+    """The best rows of a corpus for each query, -1 where there are fewer, and their scores; both (q, k)."""
+
+    ids: Ints
+    scores: Floats
+
+
+class Model:
+    """An encoder: texts are near where their vectors are.
+
+    Args:
+        encoder: Which.
+        name: What it is called.
+        kind: A model, or one with another pooling.
+        progress: What to show while it encodes.
+    """
+
+    def __init__(
+        self, encoder: Encoder, name: str = "", kind: Kind = Kind.MODEL, *, progress: Progress = False
+    ) -> None:
+        self.name, self.kind, self.fingerprint = name or encoder.name, kind, encoder.fingerprint
+        self.encoder, self.spent, self._progress = encoder, Spent(), progress
+        self._metric = getattr(encoder, "similarity", Metric.COSINE)
+
+    def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
+        """See `Scorer`."""
+        from nearsense.metrics import paired_similarity
+
+        if searching:
+            a, b = self._read(left, "query"), self._read(right, "passage")
+        else:
+            both = self._read([*left, *right], symmetric_role(self.encoder))
+            a, b = both[: len(left)], both[len(left) :]
+        with self.spent.time():
+            scores = paired_similarity(a, b, self._metric)
+        return np.asarray(scores, np.float64)
+
+    def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
+        """See `Finder`."""
+        from nearsense.metrics import top_k
+
+        if searching:
+            there, asked = self._read(corpus, "passage"), self._read(queries, "query")
+        else:
+            both = self._read([*corpus, *queries], symmetric_role(self.encoder))
+            there, asked = both[: len(corpus)], both[len(corpus) :]
+        with self.spent.time():
+            found = top_k(asked, there, k, self._metric)
+        return Found(found.ids, found.scores.astype(np.float64))
+
+    def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
+        """See `Grouper`."""
+        from nearsense.index import kmeans
+        from nearsense.metrics import normalize
+
+        vectors = normalize(self._read(texts, symmetric_role(self.encoder)))
+        with self.spent.time():
+            return [kmeans(vectors, k, seed=seed) for seed in seeds]
+
+    def _read(self, texts: Sequence[str], role: str | None) -> NDArray[np.float32]:
+        """One vector a text; equal texts are encoded once."""
+        places: dict[str, int] = {}
+        rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
+        with self.spent.time(reading=len(places)):
+            vectors = self.encoder.encode(list(places), role=role, progress=self._progress)
+        self.spent.truncated += int(vectors.truncated.sum())
+        return vectors.data[rows]
+
+
+class Fusion:
+    """A model and BM25 in one ranking, by reciprocal rank fusion of what each of them finds.
+
+    Args:
+        model: The one.
+        words: The other.
+    """
+
+    kind, fingerprint = Kind.FUSION, ""
+
+    def __init__(self, model: Finder, words: Finder) -> None:
+        self.name, self.spent = f"{model.name} + {words.name}", Spent()
+        self._parts = (model, words)
+
+    def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
+        """See `Finder`."""
+        from nearsense.lexical import reciprocal_rank_fusion
+
+        found = Found(np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf))
+        rankings = [part.nearest(queries, corpus, k, searching=searching).ids for part in self._parts]
+        with self.spent.time():
+            for row, places in enumerate(zip(*rankings, strict=True)):
+                ids, scores = reciprocal_rank_fusion(places, k)
+                found.ids[row, : len(ids)], found.scores[row, : len(ids)] = ids, scores
+        self.spent.add(*(part.spent for part in self._parts))
+        return found
+
+
+class Remembered:
+    """A finder that is asked the same twice, and looks once.
+
+    Args:
+        finder: Which.
+    """
+
+    def __init__(self, finder: Finder) -> None:
+        self.name, self.kind, self.fingerprint = finder.name, finder.kind, finder.fingerprint
+        self.spent, self._finder = finder.spent, finder
+        self._asked: tuple[object, ...] = ()
+        self._found: Found | None = None
+
+    def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
+        """See `Finder`."""
+        asked = (queries, corpus, k, searching)
+        if self._found is None or self._asked != asked:
+            self._found, self._asked = self._finder.nearest(queries, corpus, k, searching=searching), asked
+        return self._found

@@ -1,0 +1,157 @@
+"""An evaluation to what a person or a program reads: a page for every form, and Markdown. Not HTML.
+
+Figures are shown times 100, as benchmarks do; JSON and CSV have plain fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nearsense.render import Page, printable
+
+if TYPE_CHECKING:
+    from nearsense.evaluation import Evaluation, Figure, Mistake, PairedTest, SystemResult
+
+__all__ = ["evaluation_markdown", "evaluation_page"]
+
+LONGEST_TEXT = 160
+"""Characters of a text that a table of errors shows; JSON has all."""
+
+NAMES = {"false_accepts@95": "false accepts @95", "auroc": "AUROC", "roc_auc": "ROC AUC", "map": "MAP"}
+
+
+def evaluation_page(evaluation: Evaluation) -> Page:
+    """Systems, how they compare, and the worst errors of each model; as records one line a figure."""
+    tables = [_systems(evaluation), _tests(evaluation), *map(_mistakes, evaluation.systems)]
+    return Page(
+        document=evaluation.to_dict(),
+        records=[record for each in evaluation.systems for record in _records(evaluation, each)],
+        columns=(),
+        cells=(),
+        groups=[table for table in tables if table.cells],
+        note=" ".join([_HOW, *evaluation.notes]),
+    )
+
+
+_HOW = "Figures times 100; in brackets the 95 % interval of the bootstrap over items."
+
+
+def evaluation_markdown(evaluation: Evaluation) -> str:
+    """The same as Markdown.
+
+    Args:
+        evaluation: What `evaluate` gave.
+    """
+    page = evaluation_page(evaluation)
+    lines = [f"# {_escaped(evaluation.dataset)}", ""]
+    for table in page.groups:
+        lines += [f"## {_escaped(table.title)}", "", *_markdown_table(table), ""]
+    return "\n".join([*lines, *(_escaped(note) for note in (_HOW, *evaluation.notes)), ""])
+
+
+def _systems(evaluation: Evaluation) -> Page:
+    names = list(evaluation.systems[0].figures)
+    texts = any(each.truncated for each in evaluation.systems)
+    return Page(
+        document=None,
+        records=(),
+        columns=(
+            "system",
+            *(f"{_name(name)}>" for name in names),
+            "95 %>",
+            "seconds>",
+            "texts/s>",
+            *(("cut>",) if texts else ()),
+        ),
+        cells=[
+            (
+                each.name,
+                *(f"{100 * each.figures[name].value:.2f}" for name in names),
+                _interval(each.figures[evaluation.main]),
+                f"{each.seconds:,.2f}",
+                f"{each.texts_per_second:,.0f}",
+                *((f"{each.truncated:,}",) if texts else ()),
+            )
+            for each in evaluation.systems
+        ],
+        title=f"{evaluation.dataset}: {evaluation.task.value}, {evaluation.items:,} items, "
+        f"{evaluation.systems[0].texts:,} different texts",
+    )
+
+
+def _tests(evaluation: Evaluation) -> Page:
+    return Page(
+        document=None,
+        records=(),
+        columns=(f"{_name(evaluation.main)}>", "95 %>", "p>", "difference"),
+        cells=[_test(each) for each in evaluation.comparisons],
+        title="Differences, on the same items",
+    )
+
+
+def _test(test: PairedTest) -> tuple[str, ...]:
+    value = test.difference
+    interval = f"[{100 * value.low:+.2f}, {100 * value.high:+.2f}]"
+    return f"{100 * value.value:+.2f}", interval, f"{test.p:.3f}", f"{test.first} less {test.second}"
+
+
+def _mistakes(system: SystemResult) -> Page:
+    width = max((len(each.texts) for each in system.mistakes), default=0)
+    return Page(
+        document=None,
+        records=(),
+        columns=("score>", "prediction", "truth", *("text", "other text", "third text")[:width]),
+        cells=[_mistake(each) for each in system.mistakes],
+        title=f"Worst errors of {system.name}",
+    )
+
+
+def _mistake(mistake: Mistake) -> tuple[str, ...]:
+    texts = (text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…" for text in mistake.texts)
+    return f"{mistake.score:.2f}", mistake.prediction, mistake.truth, *texts
+
+
+def _records(evaluation: Evaluation, system: SystemResult) -> Iterator[dict[str, Any]]:
+    """One flat record a figure."""
+    for name, figure in system.figures.items():
+        yield {
+            "dataset": evaluation.dataset,
+            "task": evaluation.task.value,
+            "items": evaluation.items,
+            "system": system.name,
+            "kind": system.kind.value,
+            "figure": name,
+            "value": figure.value,
+            "low": figure.low,
+            "high": figure.high,
+            "threshold": system.thresholds.get(name),
+            "seconds": system.seconds,
+            "texts_per_second": system.texts_per_second,
+            "truncated": system.truncated,
+        }
+
+
+def _interval(figure: Figure) -> str:
+    return f"[{100 * figure.low:.2f}, {100 * figure.high:.2f}]"
+
+
+def _name(figure: str) -> str:
+    return NAMES.get(figure, figure.replace("_", " "))
+
+
+def _markdown_table(page: Page) -> Iterator[str]:
+    yield _row([name.removesuffix(">") for name in page.columns])
+    yield _row(["---:" if name.endswith(">") else "---" for name in page.columns])
+    for cells in page.cells:
+        yield _row([_escaped(cell) for cell in cells])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """As plain text in Markdown: what would be markup, a column or a tag is not."""
+    shown = printable(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{c}" if c in "|*_`[]#" else c for c in shown)
