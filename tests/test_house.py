@@ -154,6 +154,18 @@ RUN: set[str] = set()
 FILES = {
     "tickets.csv": "id,text,status\n1,The dashboard freezes after login,open\n2,Please refund my invoice,solved\n",
     "pairs.csv": "question,answer\nIs it raining?,Rain is falling.\n",
+    "faq.csv": (
+        "question,answer\n"
+        "How do I return a product?,Within 30 days by post.\n"
+        "How long does shipping take?,Two days.\n"
+        "How can I track my order?,You get a tracking number by mail.\n"
+    ),
+    "labels.csv": "question1,question2,is_duplicate\n"
+    + "".join(
+        f"How do I open a {n}?,How can I open the {n}?,1\nHow do I open a {n}?,Why is my {n} so late?,0\n"
+        for n in ("box", "door", "window", "file", "tin", "bottle", "shop", "book", "letter", "gate", "bag", "can")
+        + ("drawer", "jar", "lid", "crate")
+    ),
     "phrases.txt": "I forgot my password.\nHow do I reset my login?\nWhere is my parcel?\n",
 }
 

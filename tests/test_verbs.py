@@ -21,8 +21,7 @@ def test_compare_is_the_cosine_of_the_two_vectors(encoder, vectors):
     found = ns.compare(CORPUS[0], CORPUS[2])
     assert found.score == pytest.approx(float(vectors.data[0] @ vectors.data[2]), abs=2e-3)
     assert (found.origin.model, found.origin.fingerprint) == ("all-MiniLM-L6-v2", encoder.fingerprint)
-    assert found.probability is None
-    assert found.reading is ns.Reading.of(found.score)
+    assert found.reading is ns.Reading.of_probability(found.probability)
 
 
 def test_compare_is_symmetric_and_one_for_a_text_with_itself(encoder):

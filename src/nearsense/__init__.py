@@ -49,23 +49,36 @@ from nearsense.types import Comparison, Document, Hit, Matrix, Reading, Results,
 
 if TYPE_CHECKING:
     from nearsense import metrics
+    from nearsense.assurance import CalibrationWarning
+    from nearsense.calibrating import adapt, background, calibrate
+    from nearsense.calibration import Background, Calibration, Threshold, load_calibration
     from nearsense.collection import Collection
     from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
+    from nearsense.datasets import Dataset, read_dataset
     from nearsense.encoders.recommend import recommend
+    from nearsense.evaluation import Evaluation, evaluate
     from nearsense.explanation import Explanation, explain
+    from nearsense.faq import FAQ, Answer
     from nearsense.reports import Info, Reembedding, SyncReport, Verification
     from nearsense.reranking import rerank, rerank_many
 
 __all__ = [
+    "FAQ",
+    "Answer",
+    "Background",
     "BrokenModel",
+    "Calibration",
+    "CalibrationWarning",
     "Collection",
     "CollectionNotFound",
     "Comparison",
     "CrossEncoder",
     "DamagedCollection",
+    "Dataset",
     "DiskFull",
     "Document",
     "Encoder",
+    "Evaluation",
     "Explanation",
     "FileError",
     "Hit",
@@ -85,6 +98,7 @@ __all__ = [
     "StoreError",
     "SyncReport",
     "TextTooLong",
+    "Threshold",
     "TooLargeError",
     "TruncationWarning",
     "UnknownTextWarning",
@@ -93,15 +107,21 @@ __all__ = [
     "Verification",
     "ZeroVectorError",
     "__version__",
+    "adapt",
+    "background",
+    "calibrate",
     "compare",
     "compare_pairs",
+    "evaluate",
     "explain",
     "load",
+    "load_calibration",
     "load_cross",
     "matrix",
     "metrics",
     "open",
     "rank",
+    "read_dataset",
     "recommend",
     "rerank",
     "rerank_many",
@@ -112,15 +132,29 @@ __all__ = [
 
 
 _LATER = {
+    "FAQ": ("nearsense.faq", "FAQ"),
+    "Answer": ("nearsense.faq", "Answer"),
+    "Background": ("nearsense.calibration", "Background"),
+    "Calibration": ("nearsense.calibration", "Calibration"),
+    "CalibrationWarning": ("nearsense.assurance", "CalibrationWarning"),
     "Collection": ("nearsense.collection", "Collection"),
+    "Dataset": ("nearsense.datasets", "Dataset"),
+    "Evaluation": ("nearsense.evaluation", "Evaluation"),
     "Explanation": ("nearsense.explanation", "Explanation"),
     "Info": ("nearsense.reports", "Info"),
     "Reembedding": ("nearsense.reports", "Reembedding"),
     "SyncReport": ("nearsense.reports", "SyncReport"),
+    "Threshold": ("nearsense.calibration", "Threshold"),
     "Verification": ("nearsense.reports", "Verification"),
+    "adapt": ("nearsense.calibrating", "adapt"),
+    "background": ("nearsense.calibrating", "background"),
+    "calibrate": ("nearsense.calibrating", "calibrate"),
+    "evaluate": ("nearsense.evaluation", "evaluate"),
     "explain": ("nearsense.explanation", "explain"),
+    "load_calibration": ("nearsense.calibration", "load_calibration"),
     "metrics": ("nearsense.metrics", None),
     "open": ("nearsense.collection", "open_collection"),
+    "read_dataset": ("nearsense.datasets", "read_dataset"),
     "recommend": ("nearsense.encoders.recommend", "recommend"),
     "rerank": ("nearsense.reranking", "rerank"),
     "rerank_many": ("nearsense.reranking", "rerank_many"),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.encoders import Encoder, resolve, symmetric_role
@@ -11,55 +15,87 @@ from nearsense.errors import InputError, TooLargeError
 from nearsense.text import as_texts, require_content
 from nearsense.types import Comparison, Matrix, Metric, Origin, Reading, Results, Vectors
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.assurance import Assurance, Calibrated
+    from nearsense.calibration import Calibration
+
 __all__ = ["compare", "compare_pairs", "matrix", "matrix_of", "require_room"]
 
 
-def compare(a: str, b: str, *, encoder: Encoder | str | None = None) -> Comparison:
-    """How near two texts are in sense.
+def compare(
+    a: str,
+    b: str,
+    *,
+    encoder: Encoder | str | None = None,
+    calibration: Calibrated = None,
+    prior: float | str | None = None,
+) -> Comparison:
+    """How near two texts are in sense, and how probable it is that they mean the same.
 
     Args:
         a: A text.
         b: Another.
         encoder: An Encoder or a model's name; the default model without it.
+        calibration: What turns the score into a probability: a Calibration, its file, "paraphrase", "question",
+            "passage" or "none". Without it "paraphrase", where it comes with the model.
+        prior: How probable it was before the score was seen, within (0, 1). Without it the calibration's own, or
+            0.5: somebody chose these two.
 
     Returns:
-        Comparison with the cosine similarity of the two in [-1, 1].
+        Comparison with the cosine similarity of the two in [-1, 1], its probability, and what differs.
 
     Raises:
         InputError: A text is empty or cannot be encoded.
+        ModelMismatch: The calibration is of another model.
 
     Example:
         >>> import nearsense as ns
         >>> print(ns.compare("A dog is playing in the park.", "A puppy is running outside."))
-        0.41...  weakly related (uncalibrated)
+        0.41...  means something else (...% likely to mean the same)
     """
-    return compare_pairs([(a, b)], encoder=encoder)[0]
+    return compare_pairs([(a, b)], encoder=encoder, calibration=calibration, prior=prior)[0]
 
 
 def compare_pairs(
-    pairs: Iterable[tuple[str, str]], *, encoder: Encoder | str | None = None, progress: Progress = False
+    pairs: Iterable[tuple[str, str]],
+    *,
+    encoder: Encoder | str | None = None,
+    calibration: Calibrated = None,
+    prior: float | str | None = None,
+    min_probability: float | None = None,
+    progress: Progress = False,
 ) -> Results[Comparison]:
-    """How near the two texts of each pair are in sense.
+    """How near the two texts of each pair are in sense, and how probable it is that they mean the same.
 
     Args:
         pairs: Pairs of texts.
         encoder: An Encoder or a model's name; the default model without it.
+        calibration: As for `compare`.
+        prior: As for `compare`; "estimate" for the share that the scores of these pairs tell.
+        min_probability: Leave out pairs that are less probable, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
         One Comparison a pair, in the order of the pairs.
 
     Raises:
-        InputError: An item is no pair, a text is empty or cannot be encoded.
+        InputError: An item is no pair, a text is empty or cannot be encoded, or a probability is asked for where
+            no calibration of the model is known.
+        ModelMismatch: The calibration is of another model.
 
     Example:
         >>> import nearsense as ns
         >>> pairs = [("It is raining.", "Rain is falling."), ("It is raining.", "I like cheese.")]
         >>> [comparison.reading.value for comparison in ns.compare_pairs(pairs)]
-        ['highly similar', 'unrelated']
+        ['probably means the same', 'means something else']
     """
     from nearsense import metrics
+    from nearsense.assurance import Assurance
+    from nearsense.calibration import Task
 
+    assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
     pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
     encoder = resolve(encoder)
     lefts, rights = as_texts((a for a, _ in pairs), "left text"), as_texts((b for _, b in pairs), "right text")
@@ -67,16 +103,50 @@ def compare_pairs(
     require_content(rights, "right text")
     vectors = encoder.encode([*lefts, *rights], role=symmetric_role(encoder), progress=progress)
     scores = metrics.paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
-    origin = Origin(encoder.name, vectors.fingerprint)
+    return _compared(
+        list(zip(lefts, rights, strict=True)), scores, Origin(encoder.name, vectors.fingerprint), assurance
+    )
+
+
+def _compared(
+    pairs: Sequence[tuple[str, str]], scores: NDArray[np.float32], origin: Origin, assurance: Assurance
+) -> Results[Comparison]:
+    """From scores to comparisons: what differs, and how sure that leaves one."""
+    from nearsense.guard import differences_many
+
+    differs = differences_many([a for a, _ in pairs], [b for _, b in pairs])
+    names = [tuple(str(each) for each in found) for found in differs]
+    calibration = assurance.of(origin)
+    readings: Iterable[tuple[float, float | None, Reading, tuple[float, float] | None]]
+    if calibration is None:
+        readings = ((score, None, Reading.of(score), None) for score in scores.tolist())
+    else:
+        prior = assurance.prior_of(calibration, scores, 0.5)
+        origin = replace(origin, calibration=calibration.task, prior=prior)
+        readings = _sure(calibration, scores, prior, [[each.kind for each in found] for found in differs])
+    least = assurance.min_probability or 0.0
     return Results(
         (
-            Comparison(
-                score=score, probability=None, reading=Reading.of(score), differs=None, a=a, b=b, origin=origin
-            )
-            for (a, b), score in zip(pairs, scores.tolist(), strict=True)
+            Comparison(score, probability, reading, named, a, b, origin, interval)
+            for (a, b), named, (score, probability, reading, interval) in zip(pairs, names, readings, strict=True)
+            if probability is None or probability >= least
         ),
         origin,
     )
+
+
+def _sure(
+    calibration: Calibration, scores: NDArray[np.float32], prior: float, differs: Sequence[Sequence[str]]
+) -> Iterator[tuple[float, float, Reading, tuple[float, float]]]:
+    """Score, probability, reading and interval of each pair; a pair that differs is less probable."""
+    known = np.clip(scores.astype(np.float64), -1.0, 1.0)
+    shifts = np.array([calibration.guarded(kinds) for kinds in differs])
+    values = calibration.probability(known, prior=prior, shift=shifts)
+    lows, highs = calibration.interval(known, prior=prior, shift=shifts)
+    for score, probability, low, high in zip(
+        scores.tolist(), values.tolist(), lows.tolist(), highs.tolist(), strict=True
+    ):
+        yield score, probability, Reading.of_probability(probability), (low, high)
 
 
 def matrix(texts: Iterable[str], *, encoder: Encoder | str | None = None, progress: Progress = False) -> Matrix:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nearsense.reports import Info, Reembedding, SyncReport, Verification
-from nearsense.types import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results
+from nearsense.types import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
 
 if TYPE_CHECKING:
     from nearsense.explanation import Explanation, Side, Word
@@ -84,11 +84,23 @@ def show(page: Page, form: Form | None = None, out: TextIO | None = None) -> Non
 def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
     """Pairs and their scores; `single` makes one JSON object of the only pair."""
     dicts = comparisons.to_dicts()
+    sure = _sure_column(each.probability for each in comparisons)
+    differing = any(each.differs for each in comparisons)
     return Page(
-        document=dicts[0] if single else dicts,
+        document=dicts[0] if single and dicts else dicts,
         records=dicts,
-        columns=("score>", "reading", "a", "b"),
-        cells=[(f"{each.score:.4f}", each.reading.value, each.a, each.b) for each in comparisons],
+        columns=("score>", *sure, "reading", *(["differs"] if differing else []), "a", "b"),
+        cells=[
+            (
+                f"{each.score:.4f}",
+                *_probability(each.probability, sure),
+                each.reading.value,
+                *([", ".join(each.differs or ())] if differing else []),
+                each.a,
+                each.b,
+            )
+            for each in comparisons
+        ],
         note=_note(comparisons.origin),
     )
 
@@ -97,12 +109,22 @@ def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
     """Hits of one query or of many; `asked` is what the query is called in JSON."""
     reranked = any(hit.retrieval_score is not None for hits in found for hit in hits)
     scores = ("score>", "retrieval>") if reranked else ("score>",)
+    sure = _sure_column(hit.probability for hits in found for hit in hits)
     pages = [
         Page(
             document={asked: hits.query, "hits": hits.to_dicts(), **hits.origin.to_dict()},
             records=[{asked: hits.query, **hit.to_dict(), **_made_by(hits.origin)} for hit in hits],
-            columns=("#>", *scores, "id", "text"),
-            cells=[(str(hit.rank), *_scores(hit)[: len(scores)], hit.id, hit.text or "") for hit in hits],
+            columns=("#>", *scores, *sure, "id", "text"),
+            cells=[
+                (
+                    str(hit.rank),
+                    *_scores(hit)[: len(scores)],
+                    *_probability(hit.probability, sure),
+                    hit.id,
+                    hit.text or "",
+                )
+                for hit in hits
+            ],
             title=hits.query or "",
         )
         for hits in found
@@ -224,8 +246,22 @@ def _scores(hit: Hit) -> tuple[str, str]:
     return f"{hit.score:.4f}", "" if hit.retrieval_score is None else f"{hit.retrieval_score:.4f}"
 
 
+def _sure_column(probabilities: Iterable[float | None]) -> tuple[str, ...]:
+    """The column of probabilities, where there is any."""
+    return ("probability>",) if any(each is not None for each in probabilities) else ()
+
+
+def _probability(probability: float | None, column: tuple[str, ...]) -> tuple[str, ...]:
+    return ("" if probability is None else percent(probability),) if column else ()
+
+
 def _note(origin: Origin) -> str:
-    """What a score is, for who reads it."""
+    """What a score is, for who reads it, and what the probability is of."""
+    if origin.calibration is not None:
+        of = _PROBABLE.get(origin.calibration, f"calibrated as {origin.calibration!r}")
+        return (
+            f"{_COSINE.format(model=origin.model)} Probability: {of}; {origin.prior:.2g} before the score is seen."
+        )
     return _NOTES.get(origin.metric, _UNCALIBRATED).format(model=origin.model)
 
 
@@ -236,6 +272,12 @@ def _retrieval(origin: Origin) -> str:
     return f" Retrieval: {name.format(model=origin.retrieved_by)}."
 
 
+_COSINE = "Score: cosine similarity by {model}."
+_PROBABLE = {
+    "paraphrase": "that both say the same",
+    "question": "that both want the same answer",
+    "passage": "that the text answers the query",
+}
 _UNCALIBRATED = "Cosine similarity by {model}; scores and readings are uncalibrated."
 _NOTES: dict[Metric | Ranking, str] = {
     Ranking.BM25: "BM25: how strongly a text shares the query's words; not between 0 and 1.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from nearsense._progress import Progress
 from nearsense.encoders import CrossEncoder, Encoder, resolve
@@ -10,7 +11,13 @@ from nearsense.errors import InputError
 from nearsense.text import as_documents, as_texts, require_content
 from nearsense.types import CANDIDATES, Document, Hit, Metric, Origin, Results, Vectors
 
-__all__ = ["rank", "search", "search_many", "search_vectors"]
+if TYPE_CHECKING:
+    from nearsense.assurance import Calibrated
+
+CHOSEN = 2
+"""Candidates that somebody chose: each is as probable to mean the same as not, as if there were two."""
+
+__all__ = ["nearest", "rank", "rank_vectors", "search", "search_many", "search_vectors"]
 
 
 def search(
@@ -21,6 +28,9 @@ def search(
     encoder: Encoder | str | None = None,
     rerank: CrossEncoder | str | None = None,
     candidates: int = CANDIDATES,
+    calibration: Calibrated = None,
+    prior: float | str | None = None,
+    min_probability: float | None = None,
     progress: Progress = False,
 ) -> Results[Hit]:
     """The k texts of a corpus that are nearest in sense to a query.
@@ -32,6 +42,11 @@ def search(
         encoder: An Encoder or a model's name; the default model without it.
         rerank: A CrossEncoder or a model's name: it reads the candidates beside the query and puts them in order.
         candidates: How many hits it is given; only with `rerank`.
+        calibration: What turns scores into probabilities: a Calibration, its file, "passage", "question",
+            "paraphrase" or "none". Without it "passage", where it comes with the model.
+        prior: The share of the hits that are right before their scores are seen, within (0, 1), or "estimate" for
+            what the scores tell. Without it the calibration's own, or one right text among the nearest 10.
+        min_probability: Leave out hits that are less probable, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
@@ -48,7 +63,16 @@ def search(
         'Reset your password here.'
     """
     return search_many(
-        [query], corpus, k, encoder=encoder, rerank=rerank, candidates=candidates, progress=progress
+        [query],
+        corpus,
+        k,
+        encoder=encoder,
+        rerank=rerank,
+        candidates=candidates,
+        calibration=calibration,
+        prior=prior,
+        min_probability=min_probability,
+        progress=progress,
     )[0]
 
 
@@ -60,6 +84,9 @@ def search_many(
     encoder: Encoder | str | None = None,
     rerank: CrossEncoder | str | None = None,
     candidates: int = CANDIDATES,
+    calibration: Calibrated = None,
+    prior: float | str | None = None,
+    min_probability: float | None = None,
     progress: Progress = False,
 ) -> list[Results[Hit]]:
     """The k nearest texts for each of many queries; the corpus is encoded once.
@@ -71,6 +98,11 @@ def search_many(
         encoder: An Encoder or a model's name; the default model without it.
         rerank: A CrossEncoder or a model's name: it reads the candidates beside the query and puts them in order.
         candidates: How many hits it is given; only with `rerank`.
+        calibration: What turns scores into probabilities: a Calibration, its file, "passage", "question",
+            "paraphrase" or "none". Without it "passage", where it comes with the model.
+        prior: The share of the hits that are right before their scores are seen, within (0, 1), or "estimate" for
+            what the scores tell. Without it the calibration's own, or one right text among the nearest 10.
+        min_probability: Leave out hits that are less probable, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
@@ -87,12 +119,15 @@ def search_many(
         ['a cat', 'a dog']
     """
     queries, documents = _asked(queries, k), as_documents(corpus)
+    from nearsense.assurance import Assurance
+    from nearsense.calibration import Task, background_of
     from nearsense.reranking import staged
 
+    assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
     stages, encoder = staged(rerank, k, candidates), resolve(encoder)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
-    found = search_vectors(queries, vectors, documents=documents, k=stages.depth, encoder=encoder)
-    return stages.finish(found, progress)
+    found = nearest(queries, vectors, documents=documents, k=stages.depth, encoder=encoder)
+    return assurance.hits(stages.finish(found, progress), len(vectors), lambda: background_of(vectors, sample=250))
 
 
 def search_vectors(
@@ -102,6 +137,9 @@ def search_vectors(
     documents: Iterable[str | Document] | None = None,
     k: int = 10,
     encoder: Encoder | str | None = None,
+    calibration: Calibrated = None,
+    prior: float | str | None = None,
+    min_probability: float | None = None,
 ) -> list[Results[Hit]]:
     """Search in vectors that were encoded before.
 
@@ -111,9 +149,12 @@ def search_vectors(
         documents: The n documents they belong to; without them hits have a row number as id, and no text.
         k: How many hits at most; at least 1.
         encoder: An Encoder or a model's name; the default model without it.
+        calibration: As for `search`.
+        prior: As for `search`.
+        min_probability: As for `search`.
 
     Raises:
-        ModelMismatch: The vectors are of another model.
+        ModelMismatch: The vectors, or the calibration, are of another model.
         InputError: A query is empty or cannot be encoded, there are not as many documents as vectors, or k is
             below 1.
 
@@ -124,6 +165,23 @@ def search_vectors(
         >>> ns.search_vectors(["feline"], vectors, k=1)[0][0].id
         '1'
     """
+    from nearsense.assurance import Assurance
+    from nearsense.calibration import Task, background_of
+
+    assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
+    found = nearest(queries, vectors, documents=documents, k=k, encoder=encoder)
+    return assurance.hits(found, len(vectors), lambda: background_of(vectors, sample=250))
+
+
+def nearest(
+    queries: Iterable[str],
+    vectors: Vectors,
+    *,
+    documents: Iterable[str | Document] | None,
+    k: int,
+    encoder: Encoder | str | None,
+) -> list[Results[Hit]]:
+    """As `search_vectors`, without probabilities."""
     from nearsense import metrics
 
     queries = _asked(queries, k)
@@ -158,17 +216,23 @@ def rank(
     k: int | None = None,
     *,
     encoder: Encoder | str | None = None,
+    calibration: Calibrated = None,
+    prior: float | str | None = None,
+    min_probability: float | None = None,
     progress: Progress = False,
 ) -> Results[Hit]:
     """All candidates by how near they are to a reference, best first.
 
-    The same as `search` with every candidate in the answer.
+    The same as `search` with every candidate in the answer; probabilities are those of `compare`.
 
     Args:
         reference: The text that all are compared with.
         candidates: Strings or Documents.
         k: How many to return; None for all.
         encoder: An Encoder or a model's name; the default model without it.
+        calibration: As for `compare`.
+        prior: As for `compare`, or "estimate" for the share that the candidates' scores tell.
+        min_probability: Leave out candidates that are less probable to mean the same, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Raises:
@@ -179,12 +243,35 @@ def rank(
         >>> for hit in ns.rank("How do I train a neural network?",
         ...                    ["I enjoy hiking on weekends.", "Steps to build a deep learning model."]):
         ...     print(hit)
-          1  0.56...  Steps to build a deep learning model.
-          2  -0.10...  I enjoy hiking on weekends.
+          1  0.56...   ... %  Steps to build a deep learning model.
+          2  -0.10...   <1 %  I enjoy hiking on weekends.
     """
-    documents = as_documents(candidates)
-    every = max(len(documents), 1)
-    return search(reference, documents, every if k is None else k, encoder=encoder, progress=progress)
+    documents, encoder = as_documents(candidates), resolve(encoder)
+    _asked([reference], 1 if k is None else k)
+    vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
+    sure: dict[str, Any] = {"calibration": calibration, "prior": prior, "min_probability": min_probability}
+    return rank_vectors(reference, vectors, documents, k, encoder=encoder, **sure)
+
+
+def rank_vectors(
+    reference: str,
+    vectors: Vectors,
+    documents: Sequence[Document],
+    k: int | None,
+    *,
+    encoder: Encoder,
+    calibration: Calibrated,
+    prior: float | str | None,
+    min_probability: float | None,
+) -> Results[Hit]:
+    """As `rank`, of candidates that were encoded before."""
+    from nearsense.assurance import Assurance
+    from nearsense.calibration import Task
+
+    assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
+    depth = max(len(documents), 1) if k is None else k
+    found = nearest([reference], vectors, documents=documents, k=depth, encoder=encoder)
+    return assurance.hits(found, CHOSEN)[0]
 
 
 def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None) -> Hit:

@@ -38,6 +38,7 @@ __all__ = [
     "Results",
     "Vectors",
     "parse",
+    "percent",
 ]
 
 
@@ -96,11 +97,18 @@ class Long(StrEnum):
 
 
 class Reading(StrEnum):
-    """A score in words: the five bands that tutorials teach for cosine similarity.
+    """A result in words.
 
-    They are *uncalibrated*: a fixed band means something else in every model. Until a result carries a
-    probability, read them as an orientation.
+    Of a probability where there is one: how sure one may be that two texts mean the same. Else of a cosine
+    similarity, by the five bands that tutorials teach; these mean something else in every model, so read them as
+    an orientation.
     """
+
+    SAME = "means the same"
+    PROBABLY_SAME = "probably means the same"
+    UNCERTAIN = "may mean the same"
+    PROBABLY_DIFFERENT = "probably means something else"
+    DIFFERENT = "means something else"
 
     PARAPHRASE = "near-duplicate or paraphrase"
     HIGH = "highly similar"
@@ -110,7 +118,7 @@ class Reading(StrEnum):
 
     @classmethod
     def of(cls, score: float) -> Reading:
-        """The band of a cosine similarity in [-1, 1].
+        """The band of a cosine similarity in [-1, 1], where no probability is known.
 
         Example:
             >>> Reading.of(0.7595).value
@@ -118,12 +126,29 @@ class Reading(StrEnum):
         """
         return next((reading for floor, reading in _BANDS if score >= floor), cls.UNRELATED)
 
+    @classmethod
+    def of_probability(cls, probability: float) -> Reading:
+        """The words for a probability in [0, 1] that two texts mean the same.
+
+        Example:
+            >>> Reading.of_probability(0.91).value
+            'means the same'
+        """
+        return next((reading for floor, reading in _SURE if probability >= floor), cls.DIFFERENT)
+
 
 _BANDS = (
     (0.90, Reading.PARAPHRASE),
     (0.70, Reading.HIGH),
     (0.50, Reading.SOMEWHAT),
     (0.30, Reading.WEAK),
+)
+
+_SURE = (
+    (0.90, Reading.SAME),
+    (0.70, Reading.PROBABLY_SAME),
+    (0.30, Reading.UNCERTAIN),
+    (0.10, Reading.PROBABLY_DIFFERENT),
 )
 
 E = TypeVar("E", bound=StrEnum)
@@ -172,7 +197,18 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What produced a result; of hits that a cross-encoder put in order also what had found them, and how."""
+    """What produced a result; of hits that a cross-encoder put in order also what had found them, and how.
+
+    Args:
+        model: The model's name.
+        fingerprint: Its fingerprint.
+        metric: What the scores are.
+        version: The version of nearsense.
+        retrieved_by: The model that had found the hits.
+        retrieval_metric: What its scores were.
+        calibration: What the probabilities say ("paraphrase", "question", "passage", or a name of one's own).
+        prior: The share of same pairs that they assume.
+    """
 
     model: str
     fingerprint: str
@@ -180,10 +216,13 @@ class Origin:
     version: str = __version__
     retrieved_by: str | None = None
     retrieval_metric: Metric | Ranking | None = None
+    calibration: str | None = None
+    prior: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; what found the hits is part of it where the metric is "cross-encoder"."""
-        known = {name: getattr(self, name) for name in ("model", "fingerprint", "metric", "version")}
+        names = ("model", "fingerprint", "metric", "version", "calibration", "prior")
+        known = {name: getattr(self, name) for name in names}
         if self.metric is Ranking.CROSS:
             known |= {"retrieved_by": self.retrieved_by, "retrieval_metric": self.retrieval_metric}
         return {name: value.value if isinstance(value, StrEnum) else value for name, value in known.items()}
@@ -280,12 +319,14 @@ class Comparison:
 
     Args:
         score: Cosine similarity in [-1, 1].
-        probability: That the two mean the same, in [0, 1]; None until a calibration is known.
-        reading: The score in words.
-        differs: What differs between texts that look alike; None where nobody has looked.
+        probability: That the two mean the same, in [0, 1]; None where no calibration of the model is known.
+        reading: The probability in words, or the score where there is none.
+        differs: What differs between texts that look alike: "number: 15 → 51"; empty where nothing was seen, None
+            where nobody has looked.
         a: The one text.
         b: The other.
         origin: What produced this.
+        interval: Between what the probability lies, nineteen times in twenty.
     """
 
     score: float
@@ -295,15 +336,18 @@ class Comparison:
     a: str
     b: str
     origin: Origin
+    interval: tuple[float, float] | None = None
 
     def __str__(self) -> str:
-        return f"{self.score:.4f}  {self.reading.value} ({_certainty(self.probability)})"
+        line = f"{self.score:.4f}  {self.reading.value} ({_certainty(self.probability)})"
+        return f"{line}; differs: {', '.join(self.differs)}" if self.differs else line
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return {
             "score": self.score,
             "probability": self.probability,
+            "interval": None if self.interval is None else list(self.interval),
             "reading": self.reading.value,
             "calibrated": self.probability is not None,
             "differs": None if self.differs is None else list(self.differs),
@@ -321,10 +365,11 @@ class Hit:
         rank: From 1, best first.
         id: The document's id; for a list of plain strings its position from 0.
         score: Similarity to the query, or what a cross-encoder gave; higher is closer.
-        probability: That it means the same, in [0, 1]; None until a calibration is known.
+        probability: That it means the same, or answers the query, in [0, 1]; None where no calibration is known.
         text: The document's text; None where only its vector is known.
         metadata: The document's further fields.
         retrieval_score: What the search gave, where a cross-encoder gave `score`.
+        interval: Between what the probability lies, nineteen times in twenty.
     """
 
     rank: int
@@ -334,9 +379,11 @@ class Hit:
     text: str | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     retrieval_score: float | None = None
+    interval: tuple[float, float] | None = None
 
     def __str__(self) -> str:
-        return f"{self.rank:>3}  {self.score:.4f}  {self.id if self.text is None else self.text}"
+        sure = "" if self.probability is None else f"{percent(self.probability):>5}  "
+        return f"{self.rank:>3}  {self.score:.4f}  {sure}{self.id if self.text is None else self.text}"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -346,6 +393,7 @@ class Hit:
             "score": self.score,
             "retrieval_score": self.retrieval_score,
             "probability": self.probability,
+            "interval": None if self.interval is None else list(self.interval),
             "text": self.text,
             "metadata": dict(self.metadata),
         }
@@ -443,7 +491,19 @@ class Results(list[R], Generic[R]):
 
 
 def _certainty(probability: float | None) -> str:
-    return "uncalibrated" if probability is None else f"{probability:.0%} likely to mean the same"
+    return "uncalibrated" if probability is None else f"{percent(probability)} likely to mean the same"
+
+
+def percent(probability: float) -> str:
+    """A probability for a reader: never rounded to certainty.
+
+    Example:
+        >>> percent(0.913), percent(0.9999), percent(0.0001)
+        ('91 %', '>99 %', '<1 %')
+    """
+    if probability > 0.99:
+        return ">99 %"
+    return "<1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
 
 
 def _cell(value: Any) -> str:

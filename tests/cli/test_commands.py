@@ -35,7 +35,7 @@ def test_compare_gives_one_json_document(run):
     assert done.code == 0
     assert found["score"] == pytest.approx(ns.compare("a cat sleeps", "the kitten naps").score, abs=1e-6)
     assert {"score", "reading", "model", "probability", "fingerprint"} <= set(found)
-    assert found["calibrated"] is False
+    assert found["calibrated"] is True
 
 
 def test_compare_in_a_pipe_gives_a_line_of_json_a_pair(run, tmp_path):
@@ -66,7 +66,7 @@ def test_search_gives_hits_with_ids_and_metadata(run, tickets):
     assert {hit["id"] for hit in found["hits"]} == {"t1", "t3"}
     assert found["hits"][0]["metadata"] == {"status": "open"}
     assert set(found["hits"][0]) == {
-        "rank", "id", "score", "probability", "retrieval_score", "text", "metadata"
+        "rank", "id", "score", "probability", "interval", "retrieval_score", "text", "metadata"
     }  # fmt: skip
 
 

@@ -17,7 +17,19 @@ from typing import Any
 import click
 
 from nearsense._version import __version__
-from nearsense.cli import demo, encode, explaining, find, index, models, reranking, texts
+from nearsense.cli import (
+    asking,
+    calibrating,
+    demo,
+    encode,
+    evaluating,
+    explaining,
+    find,
+    index,
+    models,
+    reranking,
+    texts,
+)
 from nearsense.encoders import LanguageWarning, RoleWarning, TruncationWarning, UnknownTextWarning, usage
 from nearsense.errors import CollectionNotFound, NearsenseError, StoreError, TextTooLong
 
@@ -56,7 +68,7 @@ def cli(**_anywhere: bool) -> None:
     """
 
 
-FAMILIES = (texts, find, reranking, explaining, index, encode, models, demo)
+FAMILIES = (texts, find, asking, reranking, explaining, index, encode, evaluating, calibrating, models, demo)
 
 for command in (command for family in FAMILIES for command in family.COMMANDS):
     cli.add_command(command)

@@ -17,6 +17,7 @@ from nearsense.cli.options import (
     output_options,
     search_options,
     second_stage,
+    sure_of,
 )
 
 if TYPE_CHECKING:
@@ -92,12 +93,17 @@ def _require_file_options(file: str, options: dict[str, Any]) -> None:
 
 def _found(file: str, queries: tuple[str, ...], options: dict[str, Any]) -> list[Results[Hit]]:
     """The hits in a file."""
+    from nearsense.assurance import Assurance
+    from nearsense.calibration import Task, background_of
     from nearsense.cli.corpus import corpus_of
     from nearsense.reranking import staged
-    from nearsense.search import search_vectors
+    from nearsense.search import nearest
 
+    assurance = Assurance(Task.PASSAGE, **sure_of(options))
     second, load, quiet = second_stage(options), encoder_of(options), options["quiet"]
     stages = staged(second.pop("rerank", None), options["k"], min_score=options["min_score"], **second)
     corpus = corpus_of(file, options, load, quiet)
-    found = search_vectors(queries, corpus.vectors, documents=corpus.documents, k=stages.depth, encoder=load())
-    return stages.finish(found, progress=not quiet)
+    vectors = corpus.vectors
+    found = nearest(queries, vectors, documents=corpus.documents, k=stages.depth, encoder=load())
+    found = stages.finish(found, progress=not quiet)
+    return assurance.hits(found, len(vectors), lambda: background_of(vectors, sample=250))

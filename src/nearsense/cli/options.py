@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LOADING",
+    "SURE",
     "collection_options",
     "document_options",
     "encoder_of",
@@ -31,6 +32,8 @@ __all__ = [
     "search_options",
     "second_stage",
     "source_options",
+    "sure_of",
+    "sure_options",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -134,6 +137,42 @@ def _a_number(_context: click.Context, _option: click.Parameter, value: float | 
     return value
 
 
+def _a_prior(_context: click.Context, _option: click.Parameter, value: str | None) -> float | str | None:
+    if value is None or value == "estimate":
+        return value
+    try:
+        share = float(value)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise click.BadParameter(f"{value!r} is neither a share between 0 and 1 nor 'estimate'.")
+    return share
+
+
+sure_options = _all(
+    click.option(
+        "--calibration",
+        metavar="NAME",
+        help="What makes a score a probability: paraphrase, question, passage, a file, or none.",
+    ),
+    click.option(
+        "--prior",
+        metavar="SHARE",
+        callback=_a_prior,
+        help="Share of right pairs before scores are seen, or 'estimate'.",
+    ),
+    click.option(
+        "--min-probability",
+        type=click.FloatRange(0, 1),
+        metavar="P",
+        help="Leave out what is less probable.",
+    ),
+)
+"""How sure the results have to be."""
+
+SURE = ("calibration", "prior", "min_probability")
+"""What of the options is said to a verb about probabilities."""
+
 narrowing_options = _all(
     click.option(
         "-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many hits for each query."
@@ -147,6 +186,7 @@ narrowing_options = _all(
         metavar="FILTER",
         help="Only documents whose metadata fit: lang=en, 'year>=2020', 'tag in a,b', or JSON. Several: all.",
     ),
+    sure_options,
 )
 """How many hits, and which."""
 
@@ -186,6 +226,11 @@ def encoder_of(options: dict[str, Any]) -> Callable[[], Encoder]:
         return load(model, **chosen)
 
     return load
+
+
+def sure_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of `sure_options` out of `options`: arguments of a verb."""
+    return {name: options.pop(name) for name in SURE}
 
 
 def second_stage(options: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from nearsense.cli.options import (
     output_options,
     read,
     source_options,
+    sure_of,
+    sure_options,
 )
 
 __all__ = ["COMMANDS"]
@@ -24,6 +26,7 @@ __all__ = ["COMMANDS"]
 @click.argument("b", required=False)
 @click.option("--pairs", "file", metavar="FILE", help="Compare the pairs of a file instead; - is stdin.")
 @click.option("--columns", metavar="A,B", help="The two columns of FILE.")
+@sure_options
 @source_options
 @model_options
 @output_options
@@ -43,6 +46,7 @@ def compare(
       nearsense compare "It is raining." "Rain is falling."
       nearsense compare --pairs pairs.csv --columns question,answer
       nearsense compare --pairs pairs.jsonl --csv > scores.csv
+      nearsense compare --pairs questions.csv --calibration question --min-probability 0.9
     """
     from nearsense.compare import compare_pairs
     from nearsense.render import comparison_page, show
@@ -57,7 +61,8 @@ def compare(
         from nearsense.files import text_pairs
 
         pairs = text_pairs(read(file, options), columns=_two(columns))
-    comparisons = compare_pairs(pairs, encoder=encoder_of(options)(), progress=not quiet)
+    sure = sure_of(options)
+    comparisons = compare_pairs(pairs, encoder=encoder_of(options)(), progress=not quiet, **sure)
     show(comparison_page(comparisons, single=file is None), form_of(form))
 
 
@@ -65,6 +70,7 @@ def compare(
 @click.argument("reference")
 @click.argument("file")
 @click.option("-k", type=click.IntRange(min=1), help="How many to show.  [default: all]")
+@sure_options
 @document_options
 @model_options
 @output_options
@@ -80,12 +86,11 @@ def rank(reference: str, file: str, k: int | None, form: str | None, quiet: bool
     """
     from nearsense.cli.corpus import corpus_of
     from nearsense.render import hits_page, show
-    from nearsense.search import search_vectors
+    from nearsense.search import rank_vectors
 
-    load = encoder_of(options)
+    load, sure = encoder_of(options), sure_of(options)
     corpus = corpus_of(file, options, load, quiet)
-    every = max(len(corpus.documents), 1)
-    hits = search_vectors([reference], corpus.vectors, documents=corpus.documents, k=k or every, encoder=load())
+    hits = [rank_vectors(reference, corpus.vectors, corpus.documents, k, encoder=load(), **sure)]
     show(hits_page(hits, asked="reference"), form_of(form))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -18,24 +17,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense._progress import Progress, tracked
-from nearsense.collection.answers import answers, as_score, filtered
+from nearsense.collection.answering import Answering
+from nearsense.collection.answers import filtered
 from nearsense.collection.binding import Binding
 from nearsense.collection.checks import Checked, checked_documents, checked_ids, checked_vectors
 from nearsense.collection.derive import derive
 from nearsense.collection.describe import describe
 from nearsense.collection.live import Live
-from nearsense.errors import InputError, ModelMismatch
-from nearsense.metrics.rows import from_one
+from nearsense.errors import InputError
 from nearsense.reports import Info, SyncReport, Verification
-from nearsense.reranking import staged
-from nearsense.types import CANDIDATES, Document, Hit, Mode, Results, Vectors, parse
+from nearsense.types import Document, Vectors
 
 if TYPE_CHECKING:
     import os
 
     from numpy.typing import NDArray
 
-    from nearsense.encoders import CrossEncoder, Encoder
+    from nearsense.encoders import Encoder
     from nearsense.filters import Where
     from nearsense.reports import Reembedding
     from nearsense.store import Reader
@@ -46,7 +44,7 @@ BATCH = 2048
 """Documents that are written together: all of them are kept, or none."""
 
 
-class Collection:
+class Collection(Answering):
     """Documents that last, found by meaning, by words, or both. Safe to use from several threads and processes.
 
     Made by `ns.open`. What a call has returned from survives a power cut; a search sees everything that was added
@@ -197,146 +195,7 @@ class Collection:
             self.delete(removed)
         return report
 
-    # -- out
-
-    def get(self, ids: str | Iterable[str]) -> list[Document | None]:
-        """The documents with some ids, in their order; None where there is none."""
-        wanted = checked_ids(ids)
-        with self._live.store.reading() as reader:
-            positions = reader.positions(wanted)
-            documents = reader.documents(list(positions.values()))
-        return [documents[positions[each]] if each in positions else None for each in wanted]
-
-    def search(
-        self,
-        query: str,
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        min_score: float | None = None,
-        mode: str = Mode.DENSE,
-        exact: bool = False,
-        rerank: CrossEncoder | str | None = None,
-        candidates: int = CANDIDATES,
-    ) -> Results[Hit]:
-        """The k documents that answer a query best.
-
-        Args:
-            query: What is looked for, in plain words.
-            k: How many hits at most; at least 1.
-            where: Only documents whose metadata fit: `{"lang": "en", "year": {">=": 2020}}`. Where k fit, k are
-                found.
-            min_score: Leave out hits that score less in the end: with `rerank`, by the cross-encoder's score.
-            mode: "dense" by meaning (scores are cosine similarities), "lexical" by words (BM25), "hybrid" by both
-                (reciprocal rank fusion; scores are at most 2/61).
-            exact: Compare with every vector instead of asking the index.
-            rerank: A CrossEncoder or a model's name: it reads the candidates beside the query and puts them in
-                order. Hits then have its score, and what the search gave them as `retrieval_score`.
-            candidates: How many hits it is given; k where that is more. Only with `rerank`.
-
-        Returns:
-            Hits, best first.
-
-        Raises:
-            InputError: The query is empty, k is below 1, the filter is not well formed or names an unknown field.
-            ModelMismatch: The model at hand is not the one that made the vectors.
-            ModelNotFound: The cross-encoder is neither here nor to be had; nothing was searched then.
-        """
-        return self.search_many(
-            [query],
-            k,
-            where=where,
-            min_score=min_score,
-            mode=mode,
-            exact=exact,
-            rerank=rerank,
-            candidates=candidates,
-        )[0]
-
-    def search_many(
-        self,
-        queries: Iterable[str],
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        min_score: float | None = None,
-        mode: str = Mode.DENSE,
-        exact: bool = False,
-        rerank: CrossEncoder | str | None = None,
-        candidates: int = CANDIDATES,
-        progress: Progress = False,
-    ) -> list[Results[Hit]]:
-        """The k best documents for each of many queries: one list each, in their order. See `search`."""
-        from nearsense.text import as_texts, require_content
-
-        texts, chosen = as_texts(queries, "query"), parse(Mode, mode, name="mode")
-        require_content(texts, "query")
-        stages = staged(rerank, k, candidates, as_score(min_score))
-
-        def asked(vectors: Vectors | None) -> list[Results[Hit]]:
-            return self._live.healed(
-                lambda: answers(
-                    self._live,
-                    texts,
-                    vectors,
-                    stages.depth,
-                    where=where,
-                    min_score=stages.floor,
-                    mode=chosen,
-                    exact=exact,
-                )
-            )
-
-        if chosen is Mode.LEXICAL or not texts:
-            return stages.finish(asked(None), progress)
-        binding, _ = self._live.bound()
-        try:
-            found = asked(binding.encode(texts, role="query", progress=progress))
-        except ModelMismatch:
-            if binding is self._live.binding:
-                raise
-            found = asked(self._live.bound()[0].encode(texts, role="query"))  # it went over to another meanwhile
-        return stages.finish(found, progress)
-
-    def search_vectors(
-        self,
-        vectors: Vectors | NDArray[np.float32],
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        min_score: float | None = None,
-        exact: bool = False,
-    ) -> list[Results[Hit]]:
-        """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
-        asked = checked_vectors(vectors, self._live.facts(), None, lambda row: f"query {row}")
-        texts = [""] * len(asked)
-        return self._live.healed(
-            lambda: answers(
-                self._live, texts, asked, k, where=where, min_score=min_score, mode=Mode.DENSE, exact=exact
-            )
-        )
-
-    def similar(
-        self,
-        id: str,  # noqa: A002 - what it is called everywhere
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        min_score: float | None = None,
-    ) -> Results[Hit]:
-        """More like this: the k documents nearest to one of the collection, itself left out.
-
-        Raises:
-            InputError: There is no document with that id.
-        """
-        with self._live.store.reading() as reader:
-            position = reader.positions(checked_ids(id)).get(id)
-            if position is None:
-                raise InputError(f"there is no document {id!r} in {self.path}", fix="check the id")
-            vector, text = reader.vectors([position]), reader.documents([position])[position].text
-        found = self.search_vectors(vector, from_one(k, "k") + 1, where=where, min_score=min_score)[0]
-        others = [hit for hit in found if hit.id != id][:k]
-        return Results((replace(hit, rank=rank) for rank, hit in enumerate(others, 1)), found.origin, text)
+    # -- about it
 
     def count(self, where: Where | None = None) -> int:
         """How many documents there are, or how many a filter lets pass."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nearsense.calibration import Background as CorpusScores
+from nearsense.calibration import Calibration, background_of
 from nearsense.collection.background import Background, limit
 from nearsense.collection.binding import Binding, require_same_model
 from nearsense.collection.derive import GENERATIONS, Cancelled, derive
@@ -23,6 +26,9 @@ T = TypeVar("T")
 log = logging.getLogger("nearsense")
 
 RETRIES = 3
+SAMPLE = 250
+"""Documents that are compared with each other to see what random ones score."""
+
 LARGE = 100_000
 """Documents beyond which a search makes missing derived files first, instead of reading everything."""
 
@@ -60,6 +66,8 @@ class Live:
         self.generations = self.store.folder / GENERATIONS
         self.going_over = threading.Lock()
         self._snapshot: Snapshot | None = None
+        self._calibration: tuple[str, Calibration] | None = None
+        self._corpus: tuple[str, int, CorpusScores | None] | None = None
         self._distrusted: str | None = None
         self._guard = threading.Lock()
         self._background = Background(self._build_if_needed)
@@ -84,6 +92,43 @@ class Live:
             facts = self.facts()
             self.binding.require_unchanged(facts, self.path)
             return self.binding, facts
+
+    def calibration(self) -> Calibration | None:
+        """What the collection remembers of what its scores mean; None where it is of a model of before."""
+        facts = self.facts()
+        known = facts.get("calibration")
+        if known is None:
+            return None
+        if self._calibration is None or self._calibration[0] != known:
+            self._calibration = known, Calibration.from_dict(json.loads(known))
+        found = self._calibration[1]
+        return found if found.fingerprint == facts["fingerprint"] else None
+
+    def remember(self, calibration: Calibration | None) -> None:
+        """Keep a calibration with the collection; None forgets it.
+
+        Raises:
+            ModelMismatch: It is of another model.
+        """
+        with self.changing() as writer:
+            facts = writer.state().facts
+            if calibration is not None:
+                calibration.require(facts["model"], facts["fingerprint"])
+            writer.set_facts({"calibration": None if calibration is None else json.dumps(calibration.to_dict())})
+
+    def documents(self) -> int:
+        """How many documents there are."""
+        with self.store.reading() as reader:
+            return reader.state().documents
+
+    def corpus(self) -> CorpusScores | None:
+        """What random documents of this collection score; measured anew when it has grown or shrunk by a tenth."""
+        with self.seen() as (_, snapshot):
+            documents, print_ = snapshot.state.documents, snapshot.state.facts["fingerprint"]
+            known = self._corpus
+            if known is None or known[0] != print_ or abs(known[1] - documents) * 10 > known[1]:
+                self._corpus = known = print_, documents, background_of(snapshot.sample(SAMPLE), sample=SAMPLE)
+        return known[2]
 
     @contextlib.contextmanager
     def changing(self, facts: Mapping[str, Any] | None = None) -> Iterator[Writer]:

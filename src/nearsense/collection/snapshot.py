@@ -17,6 +17,7 @@ from nearsense.collection.segments import Frozen, Tail
 from nearsense.filters import Filter
 from nearsense.lexical import Segment
 from nearsense.store.base import Reader, State
+from nearsense.types import Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +50,18 @@ class Snapshot:
         """Rows that the generation lacks, or has too many."""
         dead = 0 if self.frozen_alive is None else int(len(self.frozen_alive) - self.frozen_alive.sum())
         return self.count + dead
+
+    def sample(self, size: int) -> Vectors:
+        """The vectors of living documents, evenly over all; at most `size`."""
+        alive = self.mask(None)
+        rows = np.arange(len(self.rows())) if alive is None else np.flatnonzero(alive)
+        rows = rows[np.unique(np.linspace(0, max(len(rows) - 1, 0), min(size, len(rows))).astype(np.int64))]
+        first = 0 if self.frozen is None else len(self.frozen)
+        parts = [self.tail.rows(self.count).take(rows[rows >= first] - first)]
+        if self.frozen is not None:
+            parts.insert(0, self.frozen.rows.take(rows[rows < first]))
+        facts, data = self.state.facts, np.concatenate(parts)
+        return Vectors(data, facts["fingerprint"], np.zeros(len(data), bool), facts["model"])
 
     @cached_property
     def segments(self) -> list[Segment]:

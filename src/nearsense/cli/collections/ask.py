@@ -15,6 +15,7 @@ from nearsense.cli.options import (
     output_options,
     search_options,
     second_stage,
+    sure_of,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def similar(
     where: tuple[str, ...],
     network: bool,
     form: str | None,
+    **options: Any,
 ) -> None:
     """Find more like one document of COLLECTION, by its ID.
 
@@ -73,7 +75,7 @@ def similar(
 
     with opened(collection, {"network": network}) as there:
         parsed = _filter(where)
-        found = there.similar(id_, k, where=parsed, min_score=min_score)
+        found = there.similar(id_, k, where=parsed, min_score=min_score, **sure_of(options))
         _tell_of_nothing([found], there, parsed)
     show(hits_page([Results(found, found.origin, id_)], asked="similar_to"), form_of(form))
 
@@ -104,7 +106,8 @@ def found_in(path: str, queries: tuple[str, ...], options: dict[str, Any]) -> li
     from nearsense.cli.collections.opening import opened
 
     quiet, where = options.pop("quiet"), _filter(options.pop("where"))
-    asked = {name: options.pop(name) for name in ("k", "min_score", "mode", "exact")} | second_stage(options)
+    asked = {name: options.pop(name) for name in ("k", "min_score", "mode", "exact")}
+    asked |= second_stage(options) | sure_of(options)
     with opened(path, options) as there:
         found = there.search_many(queries, where=where, progress=not quiet, **asked)
         _tell_of_nothing(found, there, where)

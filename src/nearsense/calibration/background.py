@@ -1,0 +1,189 @@
+"""What scores texts of a corpus get that have nothing to do with each other. No labels, and so no probabilities.
+
+How surprising a score is among random pairs is a false-positive rate. It says how rarely chance gives such a
+score, not how probable it is that two texts mean the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from nearsense.types import Vectors
+
+__all__ = ["FEWEST", "SAMPLE", "Background", "background_of"]
+
+FEWEST = 50
+"""Texts below which nothing is said about a corpus."""
+
+SAMPLE = 2_000
+"""Texts that are compared with each other: two million pairs."""
+
+_SIZES = (50, 100, 250, 500, 1_000)
+"""Numbers of texts among which the nearest of each is looked for; two corpora compare at the same one."""
+
+_QUANTILES = (0.1, 0.5, 0.9)
+
+_RATES = tuple(float(rate) for rate in 10.0 ** -np.arange(0.25, 7.01, 0.25))
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """The scores of random pairs of a corpus, and of each text with its nearest.
+
+    Args:
+        model: The model's name.
+        fingerprint: The model's fingerprint.
+        texts: How many texts were compared.
+        rates: Shares of random pairs, falling.
+        scores: The score that this share of random pairs reaches, rising.
+        errors: How uncertain each share is: the standard error of its logarithm.
+        random: The 10th, 50th and 90th percentile of the scores of random pairs.
+        nearest: The same of each text with its nearest, by the number of texts it was looked for among.
+    """
+
+    model: str
+    fingerprint: str
+    texts: int
+    rates: tuple[float, ...]
+    scores: tuple[float, ...]
+    errors: tuple[float, ...]
+    random: tuple[float, float, float]
+    nearest: Mapping[int, tuple[float, float, float]]
+
+    def false_positives(self, score: float) -> float:
+        """The share of random pairs that score at least this; where none did, the least share that can be told."""
+        if score <= self.scores[0]:
+            return float(self.rates[0])
+        return float(np.exp(np.interp(score, self.scores, np.log(self.rates))))
+
+    def score_at(self, rate: float) -> tuple[float, float, float]:
+        """The score that a share of random pairs reaches, and the least and greatest it may be (95 %).
+
+        Raises:
+            InputError: The rate is not in (0, 0.5], or rarer than this many texts can tell.
+        """
+        if not 0 < rate <= 0.5:
+            raise InputError(f"false_positives={rate!r} is no share between 0 and 0.5", fix="1e-4, say")
+        if rate < self.rates[-1] * 0.999:
+            raise InputError(
+                f"one false positive in {1 / rate:,.0f} cannot be told from {self.texts:,} texts",
+                why=f"their pairs tell rates down to {self.rates[-1]:.1g}",
+                fix=f"give more texts, or ask for {self.rates[-1]:.1g}",
+            )
+        known, logs = -np.log(self.rates), np.array(self.scores)
+        error = float(np.interp(-np.log(rate), known, self.errors))
+        score, low, high = (
+            float(np.interp(-np.log(rate) + shift * 1.96 * error, known, logs)) for shift in (0, -1, 1)
+        )
+        return score, low, high
+
+    def distance(self, home: Background) -> float:
+        """How far this corpus is from another: 0 alike, 1 and more far.
+
+        The greater of two: by how much the median of random pairs differs, and that of nearest pairs, each in
+        units of the other's spread (half of the way from its 10th to its 90th percentile).
+        """
+        size = max((n for n in self.nearest if n in home.nearest), default=None)
+        both = [(self.random, home.random)]
+        if size is not None:
+            both.append((self.nearest[size], home.nearest[size]))
+        return max(abs(own[1] - other[1]) / max((other[2] - other[0]) / 2, 1e-6) for own, other in both)
+
+    def __str__(self) -> str:
+        lines = [
+            f"one random pair in {1 / rate:>12,.0f} scores {score:.4f} or more"
+            for rate, score in zip(self.rates, self.scores, strict=True)
+            if abs(np.log10(rate) - round(np.log10(rate))) < 0.01
+        ]
+        return "\n".join([f"{self.texts:,} texts, {self.model}", *lines])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "texts": self.texts,
+            "rates": list(self.rates),
+            "scores": list(self.scores),
+            "errors": list(self.errors),
+            "random": list(self.random),
+            "nearest": {str(size): list(three) for size, three in self.nearest.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Background:
+        """What `to_dict` gave, again a background."""
+        return cls(
+            str(known["model"]),
+            str(known["fingerprint"]),
+            int(known["texts"]),
+            _numbers(known["rates"]),
+            _numbers(known["scores"]),
+            _numbers(known["errors"]),
+            _three(known["random"]),
+            {int(size): _three(three) for size, three in known["nearest"].items()},
+        )
+
+
+def background_of(vectors: Vectors, *, sample: int = SAMPLE) -> Background | None:
+    """The background of a corpus.
+
+    Args:
+        vectors: n vectors of unit length; of more than `sample` rows as many are taken, evenly over all.
+        sample: How many texts are compared with each other at most.
+
+    Returns:
+        None where there are fewer than 50 texts that differ.
+    """
+    rows = np.linspace(0, len(vectors) - 1, min(len(vectors), sample)).round().astype(np.int64)
+    data = np.unique(vectors.data[np.unique(rows)], axis=0)
+    if len(data) < FEWEST:
+        return None
+    data = data[np.random.default_rng(0).permutation(len(data))]
+    scores = data @ data.T
+    np.fill_diagonal(scores, -np.inf)
+    n = len(data)
+    upper = scores[np.triu_indices(n, 1)]
+    rates = [rate for rate in _RATES if rate * len(upper) >= 4]
+    levels = np.quantile(upper, [1 - rate for rate in rates])
+    low, middle, high = np.quantile(upper, _QUANTILES).tolist()
+    return Background(
+        vectors.model,
+        vectors.fingerprint,
+        n,
+        tuple(rates),
+        tuple(levels.tolist()),
+        tuple(_error(scores, level) for level in levels.tolist()),
+        (low, middle, high),
+        {size: _nearest(scores[:size, :size]) for size in _SIZES if size <= n},
+    )
+
+
+def _error(scores: NDArray[np.float32], level: float) -> float:
+    """How uncertain the log of the share of pairs at or above a level is; pairs share texts (Hoeffding 1948)."""
+    n = len(scores)
+    shares = (scores >= level).sum(axis=1) / (n - 1)
+    return float(2 * shares.std(ddof=1) / np.sqrt(n) / max(shares.mean(), 1e-12))
+
+
+def _nearest(scores: NDArray[np.float32]) -> tuple[float, float, float]:
+    low, middle, high = np.quantile(scores.max(axis=1), _QUANTILES).tolist()
+    return low, middle, high
+
+
+def _numbers(values: ArrayLike) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.asarray(values, np.float64))
+
+
+def _three(values: ArrayLike) -> tuple[float, float, float]:
+    low, middle, high = _numbers(values)
+    return low, middle, high

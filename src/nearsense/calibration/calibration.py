@@ -1,0 +1,400 @@
+"""From a score to the probability that two texts mean the same. Not the fitting, and not the encoding.
+
+What is learnt is the likelihood ratio of a score: how much more often pairs that mean the same score so than pairs
+that do not. The probability follows from it and from a prior: 0.8 among a million random pairs is not 0.8 between
+two texts that a person chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from nearsense._version import __version__
+from nearsense.calibration.background import Background
+from nearsense.calibration.curve import Curve, logit, sigmoid
+from nearsense.calibration.prior import checked_share, shift_to_share
+from nearsense.calibration.threshold import Threshold, reaching_precision, reaching_probability
+from nearsense.errors import InputError, ModelMismatch
+from nearsense.types import Metric, Origin, Ranking
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["ABROAD", "Calibration", "Figures"]
+
+_DRAWS = 1_000
+"""Curves that are drawn for the interval of a threshold."""
+
+ABROAD = 1.0
+"""The distance of two backgrounds from which on a calibration is told to be far from home."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How a calibration did on labels that it had not seen (cross-validation).
+
+    Args:
+        labels: How many.
+        same: How many of them are of pairs that mean the same.
+        log_loss: In nats a pair.
+        brier: Brier score in [0, 1].
+        ece: Expected calibration error in [0, 1], 15 bins of equal width.
+        forms: The log loss of each form of curve that was tried.
+    """
+
+    labels: int
+    same: int
+    log_loss: float
+    brier: float
+    ece: float
+    forms: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {name: getattr(self, name) for name in ("labels", "same", "log_loss", "brier", "ece")} | {
+            "forms": dict(self.forms)
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What a model's scores say about one kind of sameness. Made by `ns.calibrate`, or shipped with a model.
+
+    Args:
+        model: The model's name.
+        fingerprint: The model's fingerprint; scores of another model are refused.
+        task: What "the same" means here: "paraphrase", "question", "passage", or a name of your own.
+        metric: What the scores are.
+        curve: Log-odds by score, at the share of same pairs that it was fitted at.
+        share: That share.
+        prior: The share that is assumed where nothing else is said; None where each verb knows better.
+        reference: Scores of the pairs it was fitted on, ordered: at most 512.
+        figures: How it did on unseen labels.
+        background: The scores of random and of nearest pairs at home; None where no corpus was given.
+        strangeness: How much the log-odds of this kind of task differ from set to set (standard deviation).
+        distance: How far from home it is used; the intervals widen with it.
+        made_from: What it was fitted on, in words.
+        guard: What each kind of difference between two texts adds to the log-odds: zero or less.
+        version: The version of nearsense that made it.
+    """
+
+    model: str
+    fingerprint: str
+    task: str
+    metric: Metric | Ranking
+    curve: Curve
+    share: float
+    prior: float | None
+    reference: NDArray[np.float64]
+    figures: Figures
+    background: Background | None = None
+    strangeness: float = 0.0
+    distance: float = 0.0
+    made_from: str = ""
+    guard: Mapping[str, float] = field(default_factory=dict)
+    version: str = field(default=__version__)
+
+    def log_ratio(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """The log likelihood ratio of each score, same against not: what one learns from it whatever the prior."""
+        return np.asarray(self.curve.log_odds(scores) - logit(self.share)).reshape(np.shape(scores))
+
+    @overload
+    def probability(self, scores: float, *, prior: float | None = None, shift: float = 0.0) -> float: ...
+    @overload
+    def probability(
+        self, scores: NDArray[np.floating], *, prior: float | None = None, shift: ArrayLike = 0.0
+    ) -> NDArray[np.float64]: ...
+    def probability(
+        self, scores: float | NDArray[np.floating], *, prior: float | None = None, shift: ArrayLike = 0.0
+    ) -> float | NDArray[np.float64]:
+        """The probability that two texts of this score mean the same.
+
+        Args:
+            scores: A score, or an array of any shape.
+            prior: The share of same pairs where these scores come from; the calibration's own without it.
+            shift: What else is known of the pairs, as log likelihood ratios: see `guarded`.
+
+        Returns:
+            A probability in [0, 1] for a score, an array of the same shape for an array. A higher score never has
+            a lower probability.
+
+        Raises:
+            InputError: A score is no number, or lies outside what the metric can give.
+        """
+        known = _checked(scores, self.metric)
+        found = sigmoid(self.log_ratio(known) + logit(self._prior(prior)) + np.asarray(shift, np.float64))
+        return float(found) if np.ndim(scores) == 0 else found
+
+    def interval(
+        self, scores: ArrayLike, *, prior: float | None = None, shift: ArrayLike = 0.0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Between what the probability lies, nineteen times in twenty: wider where labels are few or home is far.
+
+        Args:
+            scores: Scores, any shape.
+            prior: As for `probability`.
+            shift: As for `probability`.
+
+        Returns:
+            The lower and the upper ends, each of the shape of `scores`.
+        """
+        known = _checked(scores, self.metric)
+        middle = self.log_ratio(known) + logit(self._prior(prior)) + np.asarray(shift, np.float64)
+        wide = 1.96 * self.spread(known)
+        return sigmoid(middle - wide), sigmoid(middle + wide)
+
+    def spread(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """The standard error of the log-odds of each score: of few labels, and of being far from home."""
+        own = self.curve.spread(scores).reshape(np.shape(scores))
+        return np.asarray(np.hypot(own, self.strangeness * min(self.distance / ABROAD, 1.0)))
+
+    def guarded(self, kinds: Iterable[str]) -> float:
+        """What differences say of two texts, as a log likelihood ratio: zero, or less. The worst one speaks.
+
+        Args:
+            kinds: The kinds of difference that `nearsense.guard` saw.
+        """
+        return min((self.guard.get(kind, self.guard.get("any", 0.0)) for kind in kinds), default=0.0)
+
+    def threshold(
+        self,
+        *,
+        min_probability: float | None = None,
+        precision: float | None = None,
+        false_positives: float | None = None,
+        prior: float | None = None,
+    ) -> Threshold:
+        """The score to ask for, from what is meant by it. Exactly one of the first three is given.
+
+        Args:
+            min_probability: Each single pair at or above the score is at least this probable to mean the same.
+            precision: Of all pairs at or above the score this share means the same, among pairs as those that
+                were labelled.
+            false_positives: At most this share of random pairs scores so; no labels are needed for that.
+            prior: As for `probability`.
+
+        Returns:
+            The score, what is reached there, and between what both lie nineteen times in twenty.
+
+        Raises:
+            InputError: None or several were given, one is out of its range, or no score reaches it.
+        """
+        asked = {"min_probability": min_probability, "precision": precision, "false_positives": false_positives}
+        given = {name: value for name, value in asked.items() if value is not None}
+        if len(given) != 1:
+            raise InputError(
+                f"a threshold is asked for by {' and '.join(given) or 'nothing'}",
+                fix="give one of min_probability=0.9, precision=0.95, false_positives=1e-4",
+            )
+        if min_probability is not None:
+            grid, wanted = self._grid(), checked_share(min_probability, "min_probability")
+            return reaching_probability(
+                grid, self.log_ratio(grid) + logit(self._prior(prior)), self.spread(grid), wanted
+            )
+        if precision is not None:
+            wanted, (scores, counts) = checked_share(precision, "precision"), self._population()
+            ratios, drawn = self.log_ratio(scores), self._drawn(scores)
+            return reaching_precision(
+                scores, ratios, drawn, counts, self.share, wanted=wanted, prior=self._prior(prior)
+            )
+        if self.background is None:
+            raise InputError(
+                "false positives cannot be told without random pairs",
+                why="this calibration knows labelled pairs only",
+                fix="calibrate with texts=..., the corpus whose pairs are random",
+            )
+        score, low, high = self.background.score_at(false_positives or 0.0)
+        return Threshold("false_positives", false_positives or 0.0, score, low, high)
+
+    def with_prior(self, prior: float) -> Calibration:
+        """The same with another share of same pairs assumed."""
+        return replace(self, prior=checked_share(prior))
+
+    def at(self, background: Background | None) -> Calibration:
+        """The same, used on a corpus with this background: intervals widen with the distance from home."""
+        if background is None or self.background is None:
+            return self
+        return replace(self, distance=background.distance(self.background))
+
+    def adapted(self, scores: ArrayLike, *, share: float) -> Calibration:
+        """The same, moved to unlabelled pairs of another kind: no labels, but the share of same pairs is known.
+
+        The curve is shifted until its mean probability over these pairs is that share. How steep it is stays.
+
+        Args:
+            scores: The scores of unlabelled pairs, at least 30.
+            share: What share of these pairs means the same, within (0, 1): a guess after reading twenty of them
+                is better than none.
+
+        Raises:
+            InputError: There are fewer than 30 scores, or one is no number.
+        """
+        known, share = _checked(scores, self.metric).ravel(), checked_share(share, "share")
+        if len(known) < 30:
+            raise InputError(f"{len(known)} scores are too few to adapt to", fix="give 30 or more")
+        shift = shift_to_share(self.log_ratio(known) + logit(share), share)
+        weights = self.curve.weights.copy()
+        weights[0] += shift
+        return replace(
+            self,
+            curve=replace(self.curve, weights=weights),
+            prior=share,
+            reference=np.quantile(known, np.linspace(0, 1, min(len(known), 512))),
+            distance=max(self.distance, ABROAD),
+            made_from=f"{self.made_from}; moved to {len(known):,} unlabelled pairs, {share:.0%} of them the same",
+        )
+
+    def fits(self, origin: Origin) -> bool:
+        """Whether it is of the model and the kind of score of a result."""
+        return (self.fingerprint, self.metric) == (origin.fingerprint, origin.metric)
+
+    def require(self, model: str, fingerprint: str, metric: Metric | Ranking = Metric.COSINE) -> None:
+        """Refuse scores of another model, or of another kind.
+
+        Raises:
+            ModelMismatch: Another model gave them.
+            InputError: They are no scores of this metric.
+        """
+        if fingerprint != self.fingerprint or not fingerprint:
+            own, other = (each[:12] or "no fingerprint" for each in (self.fingerprint, fingerprint))
+            raise ModelMismatch(
+                f"a calibration of {self.model} ({own}), scores of {model} ({other})",
+                why="the same score means something else in each model",
+                fix=f"calibrate {model} on the same pairs: nearsense calibrate PAIRS --model {model}",
+            )
+        if metric != self.metric:
+            raise InputError(
+                f"a calibration of {self.metric.value}, scores are {metric.value}",
+                why="a probability follows from the kind of score it was learnt on",
+                fix="search by meaning (mode dense), or calibrate that kind of score",
+            )
+
+    def _prior(self, prior: float | None) -> float:
+        if prior is not None:
+            return checked_share(prior)
+        return 0.5 if self.prior is None else self.prior
+
+    def _population(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores as they occur, falling, and for how many labelled pairs each stands.
+
+        Above the highest that was seen lies, for want of knowledge, half a pair.
+        """
+        seen, grid = np.sort(self.reference)[::-1], self._grid()[::-1]
+        above = grid[grid > seen[0]]
+        each = np.full(len(seen), self.figures.labels / len(seen))
+        return np.concatenate([above, seen]), np.concatenate([np.full(len(above), 0.5 / max(len(above), 1)), each])
+
+    def _drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log likelihood ratios that the labels allow as well: shape (draws, n)."""
+        drawn = self.curve.draws(_DRAWS) @ self.curve.features(scores).T - logit(self.share)
+        abroad = self.strangeness * min(self.distance / ABROAD, 1.0)
+        return np.asarray(drawn + abroad * np.random.default_rng(2).standard_normal((_DRAWS, 1)))
+
+    def _grid(self) -> NDArray[np.float64]:
+        """Every score that is worth asking about, rising."""
+        if self.metric is Metric.COSINE:
+            return np.linspace(-1.0, 1.0, 2_001)
+        low, high = float(self.reference.min()), float(self.reference.max())
+        margin = max(high - low, 1.0)
+        return np.linspace(low - margin, high + margin, 3_001)
+
+    def __str__(self) -> str:
+        f = self.figures
+        return (
+            f"{self.model}, {self.task}: {self.curve.form.value} curve from {f.labels:,} labels "
+            f"({f.same:,} same), calibration error {f.ece:.3f}"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it into a JSON file; `load_calibration` reads it, and every verb takes the file's name.
+
+        Raises:
+            FileError: The file cannot be written; one that was there is as it was.
+        """
+        import json
+
+        from nearsense.files import atomic_write
+
+        with atomic_write(path) as stream:
+            stream.write((json.dumps(self.to_dict(), ensure_ascii=False) + "\n").encode())
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "nearsense calibration": 1,
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "task": self.task,
+            "metric": self.metric.value,
+            "curve": self.curve.to_dict(),
+            "share": self.share,
+            "prior": self.prior,
+            "reference": self.reference.tolist(),
+            "figures": self.figures.to_dict(),
+            "background": None if self.background is None else self.background.to_dict(),
+            "strangeness": self.strangeness,
+            "distance": self.distance,
+            "made_from": self.made_from,
+            "guard": dict(self.guard),
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Calibration:
+        """What `to_dict` gave, again a calibration.
+
+        Raises:
+            InputError: It is none.
+        """
+        try:
+            if known["nearsense calibration"] != 1:
+                raise ValueError("it is of a later version of nearsense")
+            metrics: dict[str, Metric | Ranking] = {each.value: each for each in (*Metric, *Ranking)}
+            figures, background = known["figures"], known["background"]
+            reference = np.asarray(known["reference"], np.float64)
+            if reference.ndim != 1 or not len(reference) or not np.isfinite(reference).all():
+                raise ValueError("its reference must be a list of numbers")
+            return cls(
+                str(known["model"]),
+                str(known["fingerprint"]),
+                str(known["task"]),
+                metrics[known["metric"]],
+                Curve.from_dict(known["curve"]),
+                checked_share(known["share"], "share"),
+                None if known["prior"] is None else checked_share(known["prior"]),
+                reference,
+                Figures(**figures),
+                None if background is None else Background.from_dict(background),
+                float(known["strangeness"]),
+                float(known["distance"]),
+                str(known["made_from"]),
+                {str(kind): min(float(shift), 0.0) for kind, shift in known["guard"].items()},
+                str(known["version"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                "this is no calibration",
+                why=f"{type(error).__name__}: {error}",
+                fix="make one: nearsense calibrate PAIRS -o calibration.json",
+            ) from None
+
+
+def _checked(scores: ArrayLike, metric: Metric | Ranking) -> NDArray[np.float64]:
+    """Scores that the metric can give."""
+    known = np.asarray(scores, np.float64)
+    bad = ~np.isfinite(known)
+    if metric is Metric.COSINE:
+        bad |= np.abs(known) > 1.0 + 1e-3
+    if bad.any():
+        worst = known[bad].ravel()[0]
+        raise InputError(
+            f"a score is {float(worst)!r}" if not np.isfinite(worst) else f"a score is {worst:.4g}, outside of -1 and 1",
+            why=f"scores are {metric.value}",
+        )
+    return known

@@ -1,0 +1,117 @@
+"""Scores and labels to a calibration: what is checked, fitted and remembered. Not where the scores come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.calibration.background import Background
+from nearsense.calibration.calibration import Calibration, Figures
+from nearsense.calibration.fitting import LEAST, fit
+from nearsense.errors import InputError
+from nearsense.metrics.probabilities import brier_score, expected_calibration_error
+from nearsense.types import Metric, Origin
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["STRANGENESS", "learnt"]
+
+STRANGENESS = 1.5
+"""By how much the log-odds of one score differ from one kind of "the same" to another (standard deviation): see
+the table in docs/calibration.md."""
+
+_REFERENCE = 512
+
+
+def learnt(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    origin: Origin,
+    *,
+    task: str = "own",
+    prior: float | None = None,
+    background: Background | None = None,
+    made_from: str = "",
+) -> Calibration:
+    """A calibration from scores and labels.
+
+    Args:
+        scores: Shape (n,): what the model gave n pairs; n >= 30.
+        labels: Shape (n,): 1 where they mean the same, 0 where not; both occur.
+        origin: Which model gave the scores, and by which metric.
+        task: What the labels call "the same".
+        prior: The share of same pairs where it will be used; None for that among the labels.
+        background: The scores of random pairs where the pairs come from.
+        made_from: What the labels are, in words.
+
+    Raises:
+        InputError: There are fewer than 30 labels, they are all of one class, or a score is no number.
+
+    Example:
+        >>> import numpy as np
+        >>> scores = np.linspace(-0.2, 0.98, 60)
+        >>> labels = np.random.default_rng(0).random(60) < scores
+        >>> calibration = learnt(scores, labels, Origin("mine", "0123"))
+        >>> bool(calibration.probability(0.9) > 0.7)
+        True
+    """
+    known, truth = checked_labels(scores, labels)
+    found = fit(known, truth, bounded=origin.metric is Metric.COSINE)
+    share = float(truth.mean())
+    order = np.sort(known)
+    reference = order if len(order) <= _REFERENCE else np.quantile(order, np.linspace(0, 1, _REFERENCE))
+    figures = Figures(
+        len(truth),
+        int(truth.sum()),
+        min(found.losses.values()),
+        brier_score(truth.astype(np.int64), found.predictions),
+        expected_calibration_error(truth.astype(np.int64), found.predictions),
+        {form.value: loss for form, loss in found.losses.items()},
+    )
+    return Calibration(
+        origin.model,
+        origin.fingerprint,
+        task,
+        origin.metric,
+        found.curve,
+        share,
+        share if prior is None else prior,
+        reference,
+        figures,
+        background,
+        STRANGENESS,
+        0.0,
+        made_from or f"{len(truth):,} labelled pairs",
+    )
+
+
+def checked_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores and labels that a curve can be fitted to, as float64.
+
+    Raises:
+        InputError: They cannot; one line says why.
+    """
+    known, truth = np.asarray(scores, np.float64).ravel(), np.asarray(labels, np.float64).ravel()
+    if len(known) != len(truth):
+        raise InputError(f"{len(known):,} scores, {len(truth):,} labels", fix="give one label for each pair")
+    if len(truth) < LEAST:
+        raise InputError(
+            f"{len(truth)} labels are too few to calibrate",
+            why=f"with fewer than {LEAST} the interval of every probability is nearly all from 0 to 1",
+            fix=f"label {LEAST - len(truth)} more pairs",
+        )
+    if not np.isfinite(known).all():
+        row = int(np.flatnonzero(~np.isfinite(known))[0])
+        raise InputError(f"score {row} is {float(known[row])!r}", why="scores are finite numbers")
+    if not np.isin(truth, (0.0, 1.0)).all():
+        row = int(np.flatnonzero(~np.isin(truth, (0.0, 1.0)))[0])
+        raise InputError(f"label {row} is {float(truth[row])!r}", why="a label is 1 (same) or 0 (not)")
+    if truth.min() == truth.max():
+        raise InputError(
+            f"all {len(truth):,} labels are {int(truth[0])}",
+            why="what tells same pairs from others is learnt from both",
+            fix="label pairs of the other kind too",
+        )
+    return known, truth

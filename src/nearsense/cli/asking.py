@@ -1,0 +1,229 @@
+"""faq: does a FAQ answer these questions, and how sure is it? Not how it knows: see nearsense/faq/."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nearsense.cli.options import encoder_of, form_of, output_options, quiet_option, source_options
+from nearsense.types import Long
+
+if TYPE_CHECKING:
+    from nearsense.faq import FAQ, Answer
+    from nearsense.render import Form, Page
+
+__all__ = ["COMMANDS"]
+
+UNANSWERED = 1
+"""The exit code where a question got no answer."""
+
+FEW = 3
+"""Near misses that are shown where nothing else is asked for."""
+
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
+@click.command()
+@click.argument("file")
+@click.argument("question", nargs=-1)
+@click.option("-k", type=click.IntRange(min=1), metavar="N", help="How many candidates to show.  [default: 3]")
+@click.option(
+    "--precision",
+    type=SHARE,
+    default=0.95,
+    show_default=True,
+    help="Which share of the answers shall be right; the rest gets no answer.",
+)
+@click.option(
+    "--prior", type=SHARE, default=0.5, show_default=True, help="Which share of the questions FILE can answer."
+)
+@click.option("--questions", metavar="FILE", help="Ask all questions of a file too; - is standard input.")
+@click.option(
+    "--labelled", metavar="FILE", help="Questions with the id of their entry: how sure it is goes by these."
+)
+@click.option(
+    "--interactive", is_flag=True, help="Ask for questions until the end of input; then say what lacked."
+)
+@click.option("--text", metavar="COLUMN", help="Column with the questions of FILE.")
+@click.option("--answer", metavar="COLUMN", help="Column with the answers.")
+@click.option("--category", metavar="COLUMN", help="Column with the categories.")
+@click.option("--id", "id_", metavar="COLUMN", help="Column with the ids; rows that share one are one entry.")
+@source_options
+@click.option("--model", metavar="NAME", help="Model name or folder.  [default: all-MiniLM-L6-v2]")
+@click.option("--threads", type=click.IntRange(min=0), metavar="N", help="Cores to use.  [default: all]")
+@click.option(
+    "--long",
+    type=click.Choice([each.value for each in Long]),
+    help="What happens to answers beyond the model's limit.",
+)
+@quiet_option
+@output_options
+def faq(
+    file: str, question: tuple[str, ...], k: int | None, interactive: bool, form: str | None, **options: Any
+) -> None:
+    """Answer each QUESTION from the FAQ in FILE, where it is sure enough; else show what is near.
+
+    FILE has columns question and answer, perhaps phrasings, category, id; or is a collection. Rows with one id, or
+    without ids one answer, are phrasings of one entry. The exit code is 1 where a question got no answer.
+
+    \b
+    Examples:
+      nearsense faq faq.csv "When will my package arrive?"
+      nearsense faq faq.csv --questions log.txt --csv > answers.csv
+      nearsense faq faq.csv --precision 0.99 --text title --answer body "I want my money back"
+      nearsense faq faq.csv --interactive
+    """
+    asked = [*question, *_questions(options.pop("questions"))]
+    if not asked and not interactive:
+        raise click.UsageError("give a question, --questions FILE, or --interactive")
+    room, kind = _room(file, options), form_of(form)
+    silent = False
+    if asked:
+        answers = room.answer_many(asked, k or FEW)
+        silent = not all(answers)
+        _show(answers, room, kind, bool(k))
+    if interactive:
+        silent |= _talk(room, kind, k)
+    if silent:
+        click.get_current_context().exit(UNANSWERED)
+
+
+COMMANDS = (faq,)
+
+
+def _questions(file: str | None) -> list[str]:
+    """The questions of a file."""
+    if file is None:
+        return []
+    from nearsense.files import documents, read_table
+
+    return [document.text for document in documents(read_table(file), skip_empty=True).items]
+
+
+def _room(file: str, options: dict[str, Any]) -> FAQ:
+    """The FAQ that the options describe."""
+    from nearsense.cached import cached
+    from nearsense.faq import FAQ
+    from nearsense.faq.reading import labelled_of, read_items
+    from nearsense.store import is_collection
+
+    columns = {"question": options["text"], **{name: options[name] for name in ("answer", "category")}}
+    columns = {name: column for name, column in (columns | {"id": options["id_"]}).items() if column}
+    source: Any = file
+    if is_collection(Path(file)):
+        from nearsense.collection import open_collection
+
+        source = open_collection(file, create=False)
+        options["model"] = options["model"] or source.info().model
+    items = read_items(source, columns, options["format"], options["encoding"])
+    labelled = None if options["labelled"] is None else labelled_of(options["labelled"])
+    chosen = {name: options[name] for name in ("model", "threads", "long")}
+    encoder = encoder_of({**chosen, "dimensions": None, "precision": None})()
+    return FAQ(
+        items,
+        encoder=cached(encoder),
+        precision=options["precision"],
+        prior=options["prior"],
+        labelled=labelled,
+        progress=not options["quiet"],
+    )
+
+
+def _talk(room: FAQ, form: Form | None, k: int | None) -> bool:
+    """Questions, a line each, until the end of input; whether one got no answer. What lacked comes last."""
+    from nearsense.render import Form
+
+    answers: list[Answer] = []
+    whole = form in (Form.JSON, Form.CSV)  # one document, one head: written when all is known
+    try:
+        for question in _lines():
+            answers.append(room.answer(question, k or FEW))
+            if not whole:
+                _show(answers[-1:], room, form, bool(k), note=False)
+    finally:
+        if whole and answers:
+            _show(answers, room, form, bool(k))
+        if gaps := room.gaps():
+            sys.stderr.write("Without an answer:\n" + "".join(f"  {gap}\n" for gap in gaps))
+    return not all(answers)
+
+
+def _lines() -> Iterator[str]:
+    """What is typed, without empty lines."""
+    prompt = "question> " if sys.stdin.isatty() else ""
+    while True:
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            if prompt:
+                sys.stderr.write("\n")
+            return
+        if line.strip():
+            yield line.strip()
+
+
+def _show(answers: list[Answer], room: FAQ, form: Form | None, all_: bool, note: bool = True) -> None:
+    from nearsense.render import show
+
+    show(_page(answers, str(room.threshold) if note else "", all_), form)
+    sys.stdout.flush()
+
+
+def _page(answers: list[Answer], note: str, all_: bool) -> Page:
+    """Answers for every form; `all_` shows the other candidates of an answer too."""
+    from nearsense.render import Page
+    from nearsense.types import percent
+
+    groups = [
+        Page(
+            document=None,
+            records=(),
+            columns=("probability>", "entry", "answer"),
+            cells=[
+                (percent(hit.probability or 0.0), hit.text or "", hit.metadata["answer"] or "")
+                for hit in (each.candidates if all_ or each.hit is None else [each.hit])
+            ],
+            title=f"{each.question}: no answer, {each.reason}" if each.hit is None else _titled(each),
+        )
+        for each in answers
+    ]
+    documents = [each.to_dict() for each in answers]
+    return Page(
+        document=documents[0] if len(documents) == 1 else documents,
+        records=[_record(each) for each in answers],
+        columns=(),
+        cells=(),
+        groups=groups,
+        note=note[:1].upper() + note[1:],
+    )
+
+
+def _titled(answer: Answer) -> str:
+    differs = f" (differs: {', '.join(answer.differs)})" if answer.differs else ""
+    return answer.question + differs
+
+
+def _record(answer: Answer) -> dict[str, Any]:
+    """An answer as one flat record; the candidates are a list of their own."""
+    hit = answer.hit
+    return {
+        "question": answer.question,
+        "answered": hit is not None,
+        "id": hit and hit.id,
+        "entry": hit and hit.text,
+        "answer": answer.text,
+        "category": hit and hit.metadata["category"],
+        "probability": answer.probability,
+        "threshold": answer.threshold,
+        "reason": answer.reason,
+        "differs": list(answer.differs),
+        "candidates": [
+            {"id": each.id, "entry": each.text, "probability": each.probability, "score": each.score}
+            for each in answer.candidates
+        ],
+    }

@@ -1,0 +1,235 @@
+"""What a collection answers: documents by their ids, and hits with their probabilities. Not how it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense._progress import Progress
+from nearsense.assurance import Assurance, Calibrated
+from nearsense.calibration import Calibration, Task
+from nearsense.collection.answers import answers, as_score
+from nearsense.collection.checks import checked_ids, checked_vectors
+from nearsense.collection.live import Live
+from nearsense.errors import InputError, ModelMismatch
+from nearsense.metrics.rows import from_one
+from nearsense.reranking import staged
+from nearsense.types import CANDIDATES, Document, Hit, Mode, Results, Vectors, parse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.encoders import CrossEncoder
+    from nearsense.filters import Where
+
+__all__ = ["Answering"]
+
+
+class Answering:
+    """The half of a Collection that is asked."""
+
+    path: Path
+    _live: Live
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What turns this collection's scores into probabilities; None for what comes with its model.
+
+        Set it to what `ns.calibrate` gave, or to None: it is kept with the collection, and every search uses it.
+
+        Raises:
+            ModelMismatch: It is of another model.
+        """
+        return self._live.calibration()
+
+    @calibration.setter
+    def calibration(self, calibration: Calibration | None) -> None:
+        self._live.remember(calibration)
+
+    def get(self, ids: str | Iterable[str]) -> list[Document | None]:
+        """The documents with some ids, in their order; None where there is none."""
+        wanted = checked_ids(ids)
+        with self._live.store.reading() as reader:
+            positions = reader.positions(wanted)
+            documents = reader.documents(list(positions.values()))
+        return [documents[positions[each]] if each in positions else None for each in wanted]
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        min_score: float | None = None,
+        mode: str = Mode.DENSE,
+        exact: bool = False,
+        rerank: CrossEncoder | str | None = None,
+        candidates: int = CANDIDATES,
+        calibration: Calibrated = None,
+        prior: float | str | None = None,
+        min_probability: float | None = None,
+    ) -> Results[Hit]:
+        """The k documents that answer a query best.
+
+        Args:
+            query: What is looked for, in plain words.
+            k: How many hits at most; at least 1.
+            where: Only documents whose metadata fit: `{"lang": "en", "year": {">=": 2020}}`. Where k fit, k are
+                found.
+            min_score: Leave out hits that score less in the end: with `rerank`, by the cross-encoder's score.
+            mode: "dense" by meaning (scores are cosine similarities), "lexical" by words (BM25), "hybrid" by both
+                (reciprocal rank fusion; scores are at most 2/61).
+            exact: Compare with every vector instead of asking the index.
+            rerank: A CrossEncoder or a model's name: it reads the candidates beside the query and puts them in
+                order. Hits then have its score, and what the search gave them as `retrieval_score`.
+            candidates: How many hits it is given; k where that is more. Only with `rerank`.
+            calibration: What turns scores into probabilities: a Calibration, its file, "passage", "question",
+                "paraphrase" or "none". Without it the collection's own, or "passage", if it comes with the model.
+            prior: The share of the hits that are right before their scores are seen, within (0, 1); "estimate"
+                for what the scores tell. Without it the calibration's own, or one right text among the nearest 10.
+            min_probability: Leave out hits that are less probable, in [0, 1].
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            InputError: The query is empty, k is below 1, the filter is not well formed or names an unknown field.
+            ModelMismatch: The model at hand is not the one that made the vectors, or the calibration's.
+            ModelNotFound: The cross-encoder is neither here nor to be had; nothing was searched then.
+        """
+        return self.search_many(
+            [query],
+            k,
+            where=where,
+            min_score=min_score,
+            mode=mode,
+            exact=exact,
+            rerank=rerank,
+            candidates=candidates,
+            calibration=calibration,
+            prior=prior,
+            min_probability=min_probability,
+        )[0]
+
+    def search_many(
+        self,
+        queries: Iterable[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        min_score: float | None = None,
+        mode: str = Mode.DENSE,
+        exact: bool = False,
+        rerank: CrossEncoder | str | None = None,
+        candidates: int = CANDIDATES,
+        calibration: Calibrated = None,
+        prior: float | str | None = None,
+        min_probability: float | None = None,
+        progress: Progress = False,
+    ) -> list[Results[Hit]]:
+        """The k best documents for each of many queries: one list each, in their order. See `search`."""
+        from nearsense.text import as_texts, require_content
+
+        texts, chosen = as_texts(queries, "query"), parse(Mode, mode, name="mode")
+        require_content(texts, "query")
+        stages = staged(rerank, k, candidates, as_score(min_score))
+        assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
+
+        def asked(vectors: Vectors | None) -> list[Results[Hit]]:
+            return self._live.healed(
+                lambda: answers(
+                    self._live,
+                    texts,
+                    vectors,
+                    stages.depth,
+                    where=where,
+                    min_score=stages.floor,
+                    mode=chosen,
+                    exact=exact,
+                )
+            )
+
+        if chosen is Mode.LEXICAL or not texts:
+            return self._sure(assurance, stages.finish(asked(None), progress))
+        binding, _ = self._live.bound()
+        try:
+            found = asked(binding.encode(texts, role="query", progress=progress))
+        except ModelMismatch:
+            if binding is self._live.binding:
+                raise
+            found = asked(self._live.bound()[0].encode(texts, role="query"))  # it went over to another meanwhile
+        return self._sure(assurance, stages.finish(found, progress))
+
+    def search_vectors(
+        self,
+        vectors: Vectors | NDArray[np.float32],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        min_score: float | None = None,
+        exact: bool = False,
+        calibration: Calibrated = None,
+        prior: float | str | None = None,
+        min_probability: float | None = None,
+    ) -> list[Results[Hit]]:
+        """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
+        assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
+        return self._sure(assurance, self._nearest(vectors, k, where=where, min_score=min_score, exact=exact))
+
+    def _nearest(
+        self,
+        vectors: Vectors | NDArray[np.float32],
+        k: int,
+        *,
+        where: Where | None,
+        min_score: float | None,
+        exact: bool = False,
+    ) -> list[Results[Hit]]:
+        """As `search_vectors`, without probabilities."""
+        asked = checked_vectors(vectors, self._live.facts(), None, lambda row: f"query {row}")
+        texts = [""] * len(asked)
+        return self._live.healed(
+            lambda: answers(
+                self._live, texts, asked, k, where=where, min_score=min_score, mode=Mode.DENSE, exact=exact
+            )
+        )
+
+    def similar(
+        self,
+        id: str,  # noqa: A002 - what it is called everywhere
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        min_score: float | None = None,
+        calibration: Calibrated = None,
+        prior: float | str | None = None,
+        min_probability: float | None = None,
+    ) -> Results[Hit]:
+        """More like this: the k documents nearest to one of the collection, itself left out.
+
+        Probabilities say whether two documents mean the same: without a calibration "paraphrase" is used.
+
+        Raises:
+            InputError: There is no document with that id.
+        """
+        with self._live.store.reading() as reader:
+            position = reader.positions(checked_ids(id)).get(id)
+            if position is None:
+                raise InputError(f"there is no document {id!r} in {self.path}", fix="check the id")
+            vector, text = reader.vectors([position]), reader.documents([position])[position].text
+        assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
+        found = self._nearest(vector, from_one(k, "k") + 1, where=where, min_score=min_score)[0]
+        others = [hit for hit in found if hit.id != id][:k]
+        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(others, 1))
+        return self._sure(assurance, [Results(ranked, found.origin, text)])[0]
+
+    def _sure(self, assurance: Assurance, found: list[Results[Hit]]) -> list[Results[Hit]]:
+        """The hits with their probabilities, by the collection's own calibration where nothing else is said."""
+        own = self._live.calibration() if assurance.calibration is None and found else None
+        if own is not None and own.fits(found[0].origin):
+            assurance = replace(assurance, calibration=own)
+        return assurance.hits(found, self._live.documents(), self._live.corpus)

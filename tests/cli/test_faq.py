@@ -1,0 +1,119 @@
+"""faq on the command line: answers and silence in every form, and exit codes that say which."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+import nearsense as ns
+from faq_shop import ANSWERS, WORDINGS, shop
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "faq.csv"
+    with path.open("w", newline="") as out:
+        writer = csv.DictWriter(out, ["id", "question", "answer"])
+        writer.writeheader()
+        writer.writerows(shop(WORDINGS[0]))
+    return path
+
+
+def test_an_answered_question_exits_with_0(run, file):
+    done = run("faq", file, "When will my package arrive?")
+    found = json.loads(done.out)
+    assert (done.code, found["answered"], found["answer"]) == (0, True, ANSWERS["shipping"])
+
+
+def test_a_question_without_an_answer_exits_with_1_and_shows_what_is_near(run, file):
+    done = run("faq", file, "When will my package arrive?", "Do you sell gift cards?", "-k", 2)
+    first, second = (json.loads(line) for line in done.out.splitlines())
+    assert done.code == 1
+    assert (first["answered"], second["answered"], second["answer"]) == (True, False, None)
+    assert len(second["candidates"]) == 2
+    assert "add this question" in second["reason"]
+
+
+def test_json_and_csv_have_the_same(run, file):
+    whole = json.loads(run("faq", file, "tracking number", "--json").out)
+    (row,) = csv.DictReader(io.StringIO(run("faq", file, "tracking number", "--csv").out))
+    assert whole["hit"]["id"] == row["id"] == "track"
+    assert float(row["probability"]) == pytest.approx(whole["probability"])
+    assert {"threshold", "reason", "model", "fingerprint", "candidates"} <= set(whole)
+
+
+def test_the_table_shows_the_answer_or_the_near_misses():
+    from nearsense.cli.asking import _page
+    from nearsense.render import Form, show
+
+    faq = ns.FAQ(shop(WORDINGS[0]))
+    out = io.StringIO()
+    show(_page(faq.answer_many(["When will my package arrive?", "gift cards?"]), "note", False), Form.TABLE, out)
+    text = " ".join(out.getvalue().split())
+    assert "How long does shipping take?" in text
+    assert "gift cards?: no answer, nearest" in text
+
+
+def test_questions_come_from_a_file_or_standard_input(run, file, tmp_path):
+    asked = tmp_path / "asked.txt"
+    asked.write_text("tracking number\n\nWhich cards can I pay with?\n")
+    assert len(run("faq", file, "--questions", asked).out.splitlines()) == 2
+    assert len(run("faq", file, "warranty", "--questions", "-", stdin=b"tracking number\n").out.splitlines()) == 2
+
+
+def test_interactive_answers_line_by_line_and_ends_with_the_gaps(run, file):
+    done = run("faq", file, "--interactive", stdin=b"gift cards?\n\nCan I buy a gift card?\ntracking number\n")
+    assert [json.loads(line)["answered"] for line in done.out.splitlines()] == [False, False, True]
+    assert "asked 2 times: " in done.err
+    assert done.code == 1
+    rows = csv.DictReader(io.StringIO(run("faq", file, "--interactive", "--csv", stdin=b"a\nb\n").out))
+    assert [row["question"] for row in rows] == ["a", "b"]
+
+
+def test_ctrl_c_ends_a_talk_with_its_gaps_and_130(run, file, monkeypatch):
+    from nearsense.cli import asking
+
+    def interrupted():
+        yield "gift cards?"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asking, "_lines", interrupted)
+    done = run("faq", file, "--interactive")
+    assert done.code == 130
+    assert "gift cards?" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_collection_is_an_faq_too(run, file, tmp_path):
+    place = tmp_path / "faq.nearsense"
+    assert run("index", "create", place, file, "--text", "question").code == 0
+    done = run("faq", place, "When will my package arrive?")
+    assert json.loads(done.out)["answer"] == ANSWERS["shipping"]
+
+
+def test_columns_and_labelled_questions_are_taken(run, tmp_path):
+    file, labelled = tmp_path / "own.csv", tmp_path / "labelled.csv"
+    file.write_text("key,title,body\np,How can I pay?,By card.\ns,How long does shipping take?,Two days.\n")
+    labelled.write_text("question,id\ncard payment,p\nwhen will it come,s\nTell me a joke,\n")
+    words = ("--text", "title", "--answer", "body", "--id", "key", "--labelled", labelled)
+    done = run("faq", file, *words, "How can I pay?")
+    assert json.loads(done.out)["answer"] == "By card."
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "give a question"),
+        (("x", "--precision", "1"), "--precision"),
+        (("x", "--prior", "0"), "--prior"),
+        (("x", "--answer", "reply"), "no column 'reply'"),
+        ((" ",), "question 0 is empty"),
+    ],
+)
+def test_wrong_use_is_said(run, file, words, said):
+    done = run("faq", file, *words)
+    assert done.code == 2
+    assert said in done.err
