@@ -14,7 +14,8 @@ faq = ns.FAQ(
     ]
 )
 print(faq.threshold)
-for answer in faq.answer_many(["When will my package arrive?", "Do you sell gift cards?", "can I buy a gift card"]):
+asked = ["When will my package arrive?", "Do you sell gift cards?", "Can I buy a gift card?"]
+for answer in faq.answer_many(asked):
     print(answer.question, "->", answer.text or answer.reason)
 for gap in faq.gaps():
     print(gap)

@@ -21,6 +21,7 @@ import numpy as np
 
 import nearsense as ns
 from nearsense.calibration import Background, Calibration, background_of, learnt
+from nearsense.guard import differences_many
 from nearsense.types import Origin
 
 DATA = Path(os.environ.get("NEARSENSE_DATA", "../shared/data"))
@@ -28,7 +29,8 @@ SHIPPED = Path(__file__).parents[1] / "src/nearsense/calibration/shipped"
 MOST = 5_000
 NEAREST = 10
 
-Pairs = tuple[np.ndarray, np.ndarray, Background]
+Kinds = list[list[str]]
+Pairs = tuple[np.ndarray, np.ndarray, Background, Kinds | None]
 
 
 def rows(name: str) -> Iterator[dict[str, Any]]:
@@ -43,7 +45,9 @@ def pairs(name: str, same: Callable[[dict[str, Any]], bool]) -> Callable[[ns.Enc
         known = list(rows(name))
         left, right = (encoder.encode([row[side] for row in known]) for side in "ab")
         labels = np.array([same(row) for row in known])
-        return (left.data * right.data).sum(axis=1), labels, background(left, right)
+        seen = differences_many([row["a"] for row in known], [row["b"] for row in known])
+        kinds = [[each.kind.value for each in found] for found in seen]
+        return (left.data * right.data).sum(axis=1), labels, background(left, right), kinds
 
     return read
 
@@ -93,7 +97,7 @@ def faq(name: str) -> Callable[[ns.Encoder], Pairs]:
 def nearest(queries: ns.Vectors, passages: ns.Vectors, ids: list[str], relevant: list[set[str]]) -> Pairs:
     found = ns.metrics.top_k(queries.data, passages.data, NEAREST)
     labels = [ids[row] in right for hits, right in zip(found.ids, relevant, strict=True) for row in hits]
-    return found.scores.ravel(), np.array(labels), background(passages)
+    return found.scores.ravel(), np.array(labels), background(passages), None
 
 
 def background(*vectors: ns.Vectors) -> Background:
@@ -123,13 +127,12 @@ TASKS: dict[str, dict[str, Callable[[ns.Encoder], Pairs]]] = {
 }
 
 
-def balanced(scores: np.ndarray, labels: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """As many same pairs as others."""
+def balanced(labels: np.ndarray, most: int) -> np.ndarray:
+    """Rows: as many same pairs as others."""
     rng = np.random.default_rng(0)
     sides = [np.flatnonzero(labels == side) for side in (False, True)]
     size = min(most, *map(len, sides))
-    kept = np.sort(np.concatenate([rng.choice(side, size, replace=False) for side in sides]))
-    return scores[kept], labels[kept]
+    return np.sort(np.concatenate([rng.choice(side, size, replace=False) for side in sides]))
 
 
 def average(backgrounds: Iterable[Background]) -> Background:
@@ -148,9 +151,12 @@ def average(backgrounds: Iterable[Background]) -> Background:
 def made(encoder: ns.Encoder, task: str) -> Calibration:
     most = MOST if len(TASKS[task]) == 1 else 1_500 if task == "paraphrase" else 400
     scores, labels, backgrounds, names = [], [], [], []
+    kinds: Kinds = []
     for name, read in TASKS[task].items():
-        all_scores, all_labels, own = read(encoder)
-        some_scores, some_labels = balanced(all_scores, all_labels, most)
+        all_scores, all_labels, own, all_kinds = read(encoder)
+        kept = balanced(all_labels, most)
+        some_scores, some_labels = all_scores[kept], all_labels[kept]
+        kinds += [all_kinds[row] for row in kept] if all_kinds else []
         print(
             f"{task}: {name}: {len(all_labels):,} pairs, {all_labels.mean():.3f} same, {len(some_labels):,} taken"
         )
@@ -165,8 +171,9 @@ def made(encoder: ns.Encoder, task: str) -> Calibration:
         task=task,
         background=average(backgrounds),
         made_from="; ".join(names),
+        kinds=kinds or None,
     )
-    print(calibration)
+    print(calibration, dict(calibration.guard))
     return replace(calibration, prior=None)
 
 

@@ -123,9 +123,10 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
             if hub.refuse:
                 status, code = hub.refuse
                 return self._send(status, b"{}", {"X-Error-Code": code} if code else {}, with_body)
-            if path.startswith("/api/models/"):
-                return self._listing(path.removeprefix("/api/models/"), with_body)
-            repository, _, rest = path.removeprefix("/").partition("/resolve/")
+            for kind in ("models", "datasets"):
+                if path.startswith(f"/api/{kind}/"):
+                    return self._listing(path.removeprefix(f"/api/{kind}/"), with_body)
+            repository, _, rest = path.removeprefix("/").removeprefix("datasets/").partition("/resolve/")
             revision, _, name = rest.partition("/")
             if repository not in hub.folders:
                 return self._send(404, b"", {"X-Error-Code": "RepoNotFound"}, with_body)

@@ -63,7 +63,11 @@ def calibrate(
     checked_labels(np.zeros(len(labels)), labels)
     scores, origin, vectors = _scored([(a, b) for a, b, _ in known], encoder, progress)
     home = background(texts, encoder=_bi(encoder), progress=progress) if texts is not None else _own(vectors)
-    return learnt(scores, labels, origin, task=task, prior=prior, background=home)
+    from nearsense.guard import differences_many
+
+    seen = differences_many([a for a, _, _ in known], [b for _, b, _ in known])
+    kinds = [[each.kind for each in found] for found in seen]
+    return learnt(scores, labels, origin, task=task, prior=prior, background=home, kinds=kinds)
 
 
 def adapt(

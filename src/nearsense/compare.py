@@ -140,7 +140,7 @@ def _sure(
 ) -> Iterator[tuple[float, float, Reading, tuple[float, float]]]:
     """Score, probability, reading and interval of each pair; a pair that differs is less probable."""
     known = np.clip(scores.astype(np.float64), -1.0, 1.0)
-    shifts = np.array([calibration.guarded(kinds) for kinds in differs])
+    shifts = calibration.guarded(known, differs)
     values = calibration.probability(known, prior=prior, shift=shifts)
     lows, highs = calibration.interval(known, prior=prior, shift=shifts)
     for score, probability, low, high in zip(

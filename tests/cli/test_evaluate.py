@@ -56,9 +56,10 @@ def test_markdown_has_tables_of_systems_differences_and_errors(run, pairs):
 
 
 def test_a_report_is_written_beside_what_is_printed(run, pairs, tmp_path):
-    for name in ("report.md", "report.json"):
+    for name in ("report.md", "report.json", "report.html"):
         assert run("evaluate", pairs, "-o", tmp_path / name, "-q", "--csv").code == 0
     assert (tmp_path / "report.md").read_text().startswith("# ")
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
     known = json.loads((tmp_path / "report.json").read_text())
     assert len(known["systems"][0]["scores"]) == 8
 
@@ -144,6 +145,26 @@ def test_what_cannot_be_is_refused_with_exit_code_two(run, pairs, words, said):
     assert said in done.err
     assert len(done.err.splitlines()) <= 3
     assert done.out == ""
+
+
+@pytest.mark.parametrize("words", [("-o", "report.docx"), ("-o", "nowhere/x.html"), ("--fail-under", "auroc=0.8")])
+def test_what_is_wrong_with_the_words_is_said_before_anything_is_measured(run, pairs, words, monkeypatch):
+    monkeypatch.setattr("nearsense.evaluation.evaluate", lambda *_, **__: pytest.fail("it was measured"))
+    assert run("evaluate", pairs, "-q", *words).code == 2
+
+
+def test_a_set_that_is_not_here_and_may_not_be_fetched_is_three_lines(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    done = run("evaluate", "stsb", "--offline", "-q")
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 3
+    assert "--data-dir DIR" in done.err
+
+
+def test_own_copies_of_standard_sets_are_evaluated(run, tmp_path):
+    (tmp_path / "stsb.csv").write_text("a,b,score\n" + "".join(f"{a},{b},{score}\n" for a, b, score in ROWS))
+    done = run("evaluate", "stsb", "--data-dir", tmp_path, "-q", "--json")
+    assert json.loads(done.out)["items"] == 8
 
 
 def test_a_table_is_for_people_with_figures_times_a_hundred(pairs):

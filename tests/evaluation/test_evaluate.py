@@ -52,6 +52,31 @@ LABELLED = LabelledPairs(name="made", pairs=GRADED.pairs, labels=(CHANGES < 3).t
 COSINES = (ENCODER.encode(LEFT).data.astype(float) * ENCODER.encode(RIGHT).data).sum(axis=1)
 
 
+def test_every_task_gives_the_figures_that_are_said_of_it_before():
+    from nearsense.datasets import Clustering, Intents, LabelledPairs, Rerank, Retrieval, Triplets
+    from nearsense.evaluation import FIGURES, MAIN, require_figure
+
+    texts = [f"{word} {place}" for place, word in enumerate(["dog", "cat", "tea", "moon"])]
+    pairs, labels = list(zip(texts, texts[::-1], strict=True)), ["x", "x", "y", "y"]
+    sets = [
+        GradedPairs(pairs=pairs, scores=[1, 2, 3, 4]),
+        LabelledPairs(pairs=pairs, labels=[0, 1, 0, 1]),
+        Triplets(triplets=[tuple(texts[:3])] * 3),
+        Retrieval(queries=texts[:3], judgements=[{"0": 1}] * 3, corpus={"0": texts[3], "1": texts[2]}),
+        Rerank(queries=texts[:3], candidates=[texts[:2]] * 3, labels=[[True, False]] * 3),
+        Intents(texts=[*texts, "rain"], labels=[*labels, None]),
+        Clustering(texts=texts, labels=labels),
+    ]
+    assert {each.task for each in sets} == set(FIGURES) == set(MAIN)
+    for each in sets:
+        found = tuple(evaluate(None, each, baselines=False, resamples=3).systems[0].figures)
+        assert found == FIGURES[each.task]
+        assert found[0] == MAIN[each.task]
+        require_figure(found[-1], each)
+    with pytest.raises(ns.InputError, match="'auroc' is no figure of a intents data set"):
+        require_figure("auroc", Intents(texts=texts, labels=labels))
+
+
 def test_correlations_are_those_of_scipy():
     result = ns.evaluate(ENCODER, GRADED)
     assert np.allclose(result.system().scores, COSINES, atol=1e-6)

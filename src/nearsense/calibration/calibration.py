@@ -7,7 +7,7 @@ two texts that a person chose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
@@ -16,6 +16,7 @@ import numpy as np
 from nearsense._version import __version__
 from nearsense.calibration.background import Background
 from nearsense.calibration.curve import Curve, logit, sigmoid
+from nearsense.calibration.guarding import ANY, NOTHING, SLOPE
 from nearsense.calibration.prior import checked_share, shift_to_share
 from nearsense.calibration.threshold import Threshold, reaching_precision, reaching_probability
 from nearsense.errors import InputError, ModelMismatch
@@ -80,7 +81,7 @@ class Calibration:
         strangeness: How much the log-odds of this kind of task differ from set to set (standard deviation).
         distance: How far from home it is used; the intervals widen with it.
         made_from: What it was fitted on, in words.
-        guard: What each kind of difference between two texts adds to the log-odds: zero or less.
+        guard: What each kind of difference between two texts adds to the log-odds.
         version: The version of nearsense that made it.
     """
 
@@ -154,13 +155,23 @@ class Calibration:
         own = self.curve.spread(scores).reshape(np.shape(scores))
         return np.asarray(np.hypot(own, self.strangeness * min(self.distance / ABROAD, 1.0)))
 
-    def guarded(self, kinds: Iterable[str]) -> float:
-        """What differences say of two texts, as a log likelihood ratio: zero, or less. The worst one speaks.
+    def guarded(self, scores: ArrayLike, kinds: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """What the guard says of pairs beyond their scores, as log likelihood ratios: a `shift` for `probability`.
+
+        Where something differs the worst kind speaks, and a high score says less than elsewhere.
 
         Args:
-            kinds: The kinds of difference that `nearsense.guard` saw.
+            scores: Shape (n,).
+            kinds: For each pair the kinds of difference that `nearsense.guard` saw.
+
+        Returns:
+            Shape (n,): a little above zero where the guard saw nothing.
         """
-        return min((self.guard.get(kind, self.guard.get("any", 0.0)) for kind in kinds), default=0.0)
+        unknown, nothing, slope = (self.guard.get(*each) for each in ((ANY, 0.0), (NOTHING, 0.0), (SLOPE, 1.0)))
+        worst = [min((self.guard.get(kind, unknown) for kind in each), default=nothing) for each in kinds]
+        differs = np.array([bool(each) for each in kinds])
+        held = np.minimum((slope - 1.0) * self.log_ratio(scores), 0.0)
+        return np.asarray(np.array(worst, np.float64) + np.where(differs, held, 0.0))
 
     def threshold(
         self,
@@ -374,7 +385,7 @@ class Calibration:
                 float(known["strangeness"]),
                 float(known["distance"]),
                 str(known["made_from"]),
-                {str(kind): min(float(shift), 0.0) for kind, shift in known["guard"].items()},
+                {str(kind): float(shift) for kind, shift in known["guard"].items()},
                 str(known["version"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -394,7 +405,9 @@ def _checked(scores: ArrayLike, metric: Metric | Ranking) -> NDArray[np.float64]
     if bad.any():
         worst = known[bad].ravel()[0]
         raise InputError(
-            f"a score is {float(worst)!r}" if not np.isfinite(worst) else f"a score is {worst:.4g}, outside of -1 and 1",
+            f"a score is {float(worst)!r}"
+            if not np.isfinite(worst)
+            else f"a score is {worst:.4g}, outside of -1 and 1",
             why=f"scores are {metric.value}",
         )
     return known

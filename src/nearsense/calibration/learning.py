@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nearsense.calibration.background import Background
 from nearsense.calibration.calibration import Calibration, Figures
+from nearsense.calibration.curve import logit
 from nearsense.calibration.fitting import LEAST, fit
+from nearsense.calibration.guarding import guard_shifts
 from nearsense.errors import InputError
 from nearsense.metrics.probabilities import brier_score, expected_calibration_error
 from nearsense.types import Metric, Origin
@@ -34,6 +37,7 @@ def learnt(
     prior: float | None = None,
     background: Background | None = None,
     made_from: str = "",
+    kinds: Sequence[Sequence[str]] | None = None,
 ) -> Calibration:
     """A calibration from scores and labels.
 
@@ -45,6 +49,7 @@ def learnt(
         prior: The share of same pairs where it will be used; None for that among the labels.
         background: The scores of random pairs where the pairs come from.
         made_from: What the labels are, in words.
+        kinds: For each pair the kinds of difference that the guard saw; None where it has not looked.
 
     Raises:
         InputError: There are fewer than 30 labels, they are all of one class, or a score is no number.
@@ -84,7 +89,14 @@ def learnt(
         STRANGENESS,
         0.0,
         made_from or f"{len(truth):,} labelled pairs",
+        {} if kinds is None else _guarded(found.curve.log_odds(known), share, truth, kinds),
     )
+
+
+def _guarded(
+    log_odds: NDArray[np.float64], share: float, labels: NDArray[np.float64], kinds: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    return guard_shifts(log_odds, log_odds - logit(share), labels, kinds)
 
 
 def checked_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

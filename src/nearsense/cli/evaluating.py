@@ -30,6 +30,7 @@ __all__ = ["COMMANDS"]
     "--range", "scale", metavar="LOW,HIGH", help="The range of the scores; one outside of it is an error."
 )
 @click.option("--positive", metavar="LABEL", help="The label of pairs that mean the same.")
+@click.option("--data-dir", metavar="DIR", help="Own copies of standard sets: DIR/NAME or DIR/NAME.csv, ...")
 @click.option("--limit", type=click.IntRange(min=3), metavar="N", help="Judge a sample of N items.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sample and of the intervals.")
 @click.option("--errors", type=click.IntRange(min=0), default=10, show_default=True, help="Worst errors to list.")
@@ -57,15 +58,21 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
     is read off its columns: two texts and a score, two texts and a label, anchor, positive and negative, text and
     label, ... Figures come with intervals, and the worst errors are listed.
 
+    Standard sets, fetched from the hub once: stsb, sick, sts12 to sts16, biosses (graded); quora, mrpc, twitter,
+    sprint (labelled); allnli (triplets); scifact, nfcorpus, fiqa, scidocs (retrieval); askubuntu (rerank);
+    banking77, clinc150 (intents).
+
     \b
     Examples:
       nearsense evaluate pairs.csv
       nearsense evaluate pairs.csv --columns question,duplicate,same --model all-MiniLM-L6-v2 --model ./mine
+      nearsense evaluate stsb --model ./mine -o report.html
       nearsense evaluate tickets.csv --task clustering -o report.md
       nearsense evaluate pairs.csv --fail-under spearman=0.8 --quiet > /dev/null
     """
     from nearsense.datasets import read_dataset
     from nearsense.evaluation import evaluate as evaluated
+    from nearsense.evaluation import require_figure
     from nearsense.render import show
     from nearsense.render_evaluation import evaluation_markdown, evaluation_page
 
@@ -79,7 +86,11 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
         positive=options["positive"],
         format=options["format"],
         encoding=options["encoding"],
+        data_dir=options["data_dir"],
+        progress=not quiet,
     )
+    for name, _ in floors:
+        require_figure(name, data)
     evaluation = evaluated(
         _models(options),
         data,
@@ -89,8 +100,6 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
         seed=options["seed"],
         progress=not quiet,
     )
-    for name, _ in floors:
-        evaluation.figure(name)
     if write is not None:
         write(evaluation)
     if form == "markdown":

@@ -17,7 +17,7 @@ from nearsense.datasets.kinds import (
     Triplets,
 )
 from nearsense.datasets.reading import read_dataset
-from nearsense.datasets.standard import STANDARD, named
+from nearsense.datasets.standard import STANDARD, Standard
 
 __all__ = [
     "STANDARD",
@@ -28,8 +28,8 @@ __all__ = [
     "LabelledPairs",
     "Rerank",
     "Retrieval",
+    "Standard",
     "Task",
     "Triplets",
-    "named",
     "read_dataset",
 ]

@@ -16,7 +16,7 @@ from nearsense.files import Table, documents, read_table
 from nearsense.files.formats import Format
 from nearsense.types import Document
 
-__all__ = ["beside", "of_folder"]
+__all__ = ["ENDINGS", "beside", "of_folder", "retrieval_of"]
 
 ENDINGS = tuple(f".{each.value}" for each in Format if each not in (Format.NPY, Format.TXT))
 JUDGED = ("test", "dev", "val", "validation", "train")
@@ -122,6 +122,16 @@ def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, asked: Asked
     return _checked(folder, source, queries.items, judgements, corpus, empty)
 
 
+def retrieval_of(folder: Path, corpus: Table, queries: Table, judged: Table) -> Retrieval:
+    """The data set of three tables: documents, queries, and lines of query, document, grade.
+
+    Raises:
+        FileError: They do not fit together.
+    """
+    texts, empty = _corpus(corpus)
+    return _checked(folder, judged.source, documents(queries).items, _judgements(judged), texts, empty)
+
+
 def _judges(table: Table) -> bool:
     from nearsense.datasets.roles import QRELS_NAMES
 
@@ -160,6 +170,11 @@ def _qrels(folder: Path, asked: Asked) -> tuple[str, dict[str, dict[str, float]]
             fix="add one of both: rel = {document id: grade}, or lines of query-id, corpus-id, score",
         )
     table = _read(file, asked)
+    return table.source, _judgements(table)
+
+
+def _judgements(table: Table) -> dict[str, dict[str, float]]:
+    """Grades by query and document."""
     names = list(table.columns)
     wanted = ("query-id", "corpus-id", "score")
     chosen = wanted if set(wanted) <= set(names) else tuple(names)
@@ -173,7 +188,7 @@ def _qrels(folder: Path, asked: Asked) -> tuple[str, dict[str, dict[str, float]]
     judgements: dict[str, dict[str, float]] = {}
     for query, document, grade in zip(queries, found, cells.scores(table, chosen[2], None), strict=True):
         judgements.setdefault(query, {})[document] = max(grade, 0.0)
-    return table.source, judgements
+    return judgements
 
 
 def _checked(

@@ -7,11 +7,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from nearsense._progress import Progress
 from nearsense.datasets.building import Asked, made_of
 from nearsense.datasets.folders import beside, of_folder
 from nearsense.datasets.kinds import Dataset, Task
+from nearsense.datasets.published import named
 from nearsense.datasets.roles import roles_of
-from nearsense.datasets.standard import STANDARD, named
 from nearsense.errors import InputError
 from nearsense.files import read_table
 from nearsense.types import parse
@@ -28,6 +29,8 @@ def read_dataset(
     positive: str | None = None,
     format: str | None = None,  # noqa: A002 - the flag's name
     encoding: str = "utf-8",
+    data_dir: str | os.PathLike[str] | None = None,
+    progress: Progress = False,
 ) -> Dataset:
     """Read something to measure models on; what is asked of them is read off the columns.
 
@@ -43,13 +46,15 @@ def read_dataset(
 
     Args:
         source: A file of any format that nearsense reads, "-" for standard input, a folder, or the name of a
-            standard set.
+            standard set: those of `STANDARD` are fetched from the hub once, and then kept in its cache.
         task: One of the table, where the columns leave a choice.
         columns: The columns in the order of the table, where their names do not tell.
         scale: The least and the greatest score of graded pairs; those that occur without it.
         positive: The label of labelled pairs that means the same, where there are others than yes and no.
         format: The file's, where its name does not tell.
         encoding: The file's.
+        data_dir: A folder with own copies of standard sets, by their names; the hub is not asked then.
+        progress: How to show a download from the hub: True for a bar on stderr.
 
     Returns:
         One of `GradedPairs`, `LabelledPairs`, `Triplets`, `Retrieval`, `Rerank`, `Intents` and `Clustering`.
@@ -79,11 +84,11 @@ def read_dataset(
     )
     if isinstance(source, Dataset):
         return _as_asked(source, asked)
-    path = Path(source)
+    path, name = Path(source), str(source)
+    if name != "-" and _is_name(name) and (data_dir is not None or not path.exists()):
+        return named(name, asked, data_dir=None if data_dir is None else Path(data_dir), progress=progress)
     if path.is_dir():
         return of_folder(path, asked)
-    if str(source) != "-" and not path.exists() and (str(source) in STANDARD or _is_name(str(source))):
-        return _as_asked(named(str(source)), asked)
     table = read_table(source, format=asked.format, encoding=asked.encoding)
     roles = roles_of(table, asked.task, asked.columns, positive=asked.positive)
     return beside(table, roles, path, asked) if roles.task is Task.RETRIEVAL else made_of(table, roles, asked)

@@ -1,4 +1,4 @@
-"""From the model hub into its cache: all wanted files or none, each by its hash. Not where a model is looked for.
+"""From the hub into its cache: all wanted files or none, each by its hash. Not where they are looked for.
 
 Which files are wanted stands in hub_files.py, how the cache is laid out in hub_cache.py. Files travel by plain
 HTTP, and what an interruption left is gone on with: the hub's library begins anew each time, so the bytes are read
@@ -8,16 +8,16 @@ here.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nearsense._progress import Progress, tracked
+from nearsense.encoders.hub_blobs import check_room, is_there, publish
 from nearsense.encoders.hub_cache import (
     Promised,
     cache_folder,
@@ -25,14 +25,13 @@ from nearsense.encoders.hub_cache import (
     is_hash,
     is_repository,
     is_revision,
-    keep_promises,
     repository_folder,
 )
 from nearsense.encoders.hub_errors import hub_host, hub_url, refusal
-from nearsense.encoders.hub_files import leave_a_choice, wanted
+from nearsense.encoders.hub_files import leave_a_choice, refuse_strange, wanted
 from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
 
-__all__ = ["download", "wanted"]
+__all__ = ["download", "download_data", "wanted"]
 
 WAITS = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries that brought nothing; one that brought bytes starts the row again."""
@@ -55,43 +54,106 @@ def download(repository: str, revision: str | None = None, *, progress: Progress
         BrokenModel: What came is not what the hub promised; it was removed.
         FileError: The cache cannot be written.
     """
-    if not (is_repository(repository) and is_revision(revision or "main")):
+    return _obtained(_Repository(repository), revision, _model_files, progress)
+
+
+def download_data(
+    repository: str,
+    choose: Callable[[Sequence[str]], Sequence[str]],
+    revision: str | None = None,
+    *,
+    progress: Progress = False,
+) -> Path:
+    """Fetch files of a data set into the hub's cache; raises as `download`.
+
+    Args:
+        repository: `org/name`.
+        choose: From the names of all files to those that are wanted.
+        revision: A branch, a tag or a commit; None is `main`.
+        progress: How to show the bytes.
+
+    Returns:
+        The folder of the snapshot, with the chosen files in it.
+    """
+
+    def chosen(_repository: _Repository, _commit: str, files: Mapping[str, Any]) -> list[str]:
+        refuse_strange(list(files))
+        return list(choose(list(files)))
+
+    return _obtained(_Repository(repository, "datasets"), revision, chosen, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Repository:
+    """One repository of the hub; kind is "models" or "datasets"."""
+
+    name: str
+    kind: str = "models"
+
+    @property
+    def root(self) -> Path:
+        return repository_folder(self.name, self.kind)
+
+    @property
+    def thing(self) -> str:
+        return "data set" if self.kind == "datasets" else "model"
+
+    def info(self, revision: str) -> Any:
+        from huggingface_hub import HfApi
+
+        api = HfApi(endpoint=hub_url())
+        ask = api.dataset_info if self.kind == "datasets" else api.model_info
+        return ask(self.name, revision=revision, files_metadata=True, timeout=_patience())
+
+    def url(self, name: str, commit: str) -> str:
+        from huggingface_hub import hf_hub_url
+
+        kind = "dataset" if self.kind == "datasets" else None
+        return hf_hub_url(self.name, name, repo_type=kind, revision=commit, endpoint=hub_url())
+
+
+_Choice = Callable[[_Repository, str, Mapping[str, Any]], list[str]]
+
+
+def _obtained(repository: _Repository, revision: str | None, choose: _Choice, progress: Progress) -> Path:
+    if not (is_repository(repository.name) and is_revision(revision or "main")):
         raise ModelNotFound(
-            f"{repository!r} at {revision or 'main'!r} cannot be a model of the hub",
-            why="a model there is called org/name or org/name@revision",
+            f"{repository.name!r} at {revision or 'main'!r} cannot be a {repository.thing} of the hub",
+            why=f"a {repository.thing} there is called org/name or org/name@revision",
             fix="check the spelling",
         )
     with _explained(repository, revision):
-        commit, promised = _listing(repository, revision)
-        root = repository_folder(repository)
-        missing = {each.hash: name for name, each in promised.items() if not _is_there(root, each)}
+        commit, promised = _listing(repository, revision, choose)
+        root = repository.root
+        missing = {each.hash: name for name, each in promised.items() if not is_there(root, each)}
         total = sum(each.size for each in promised.values())
-        _check_room(root, sum(each.size for each in promised.values() if each.hash in missing))
+        check_room(root, sum(each.size for each in promised.values() if each.hash in missing))
         with tracked(total, "bytes", progress) as update:
             done = total - sum(promised[name].size for name in missing.values())
             for name in missing.values():
                 _fetch(repository, commit, name, promised[name], _counting(update, done))
                 done += promised[name].size
                 update(done)
-        return _published(root, commit, revision or "main", promised)
+        return publish(root, commit, revision or "main", promised)
 
 
 def _counting(update: Callable[[int], None], before: int) -> Callable[[int], None]:
     return lambda now: update(before + now)
 
 
-def _listing(repository: str, revision: str | None) -> tuple[str, dict[str, Promised]]:
+def _listing(repository: _Repository, revision: str | None, choose: _Choice) -> tuple[str, dict[str, Promised]]:
     """The commit, and what the hub promises of each wanted file."""
-    from huggingface_hub import HfApi
-
-    found = HfApi(endpoint=hub_url()).model_info(
-        repository, revision=revision or "main", files_metadata=True, timeout=_patience()
-    )
+    found = repository.info(revision or "main")
     files = {each.rfilename: each for each in found.siblings or []}
-    commit, names = _hexadecimal(found.sha, "the commit"), wanted(list(files))
+    commit = _hexadecimal(found.sha, "the commit")
+    return commit, {name: _promised(files[name]) for name in choose(repository, commit, files)}
+
+
+def _model_files(repository: _Repository, commit: str, files: Mapping[str, Any]) -> list[str]:
+    names = wanted(list(files))
     if leave_a_choice(list(files)):
-        names = wanted(list(files), _configuration(repository, commit, _promised(files["config.json"])))
-    return commit, {name: _promised(files[name]) for name in names}
+        return wanted(list(files), _configuration(repository, commit, _promised(files["config.json"])))
+    return names
 
 
 def _promised(file: Any) -> Promised:
@@ -99,11 +161,11 @@ def _promised(file: Any) -> Promised:
     return Promised(_number(size), _hexadecimal(sum_, file.rfilename))
 
 
-def _configuration(repository: str, commit: str, promised: Promised) -> dict[str, Any]:
+def _configuration(repository: _Repository, commit: str, promised: Promised) -> dict[str, Any]:
     """The repository's config.json, fetched before all else; `{}` where it has no such form."""
-    root = repository_folder(repository)
-    if not _is_there(root, promised):
-        _check_room(root, promised.size)
+    root = repository.root
+    if not is_there(root, promised):
+        check_room(root, promised.size)
         _fetch(repository, commit, "config.json", promised, lambda _done: None)
     try:
         found = json.loads((root / "blobs" / promised.hash).read_text("utf-8"))
@@ -124,34 +186,15 @@ def _hexadecimal(word: Any, what: str) -> str:
     return word
 
 
-def _is_there(root: Path, promised: Promised) -> bool:
-    """Whether the blob is there as promised; a wrong one is removed."""
-    blob = root / "blobs" / promised.hash
-    try:
-        if blob.stat().st_size == promised.size and digest(blob, promised.hash) == promised.hash:
-            return True
-    except FileNotFoundError:
-        return False
-    blob.unlink()
-    return False
-
-
-def _check_room(root: Path, needed: int) -> None:
-    root.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(root).free
-    if needed > free:
-        raise OSError(errno.ENOSPC, f"{needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free")
-
-
-def _fetch(repository: str, commit: str, name: str, promised: Promised, report: Callable[[int], None]) -> None:
+def _fetch(
+    repository: _Repository, commit: str, name: str, promised: Promised, report: Callable[[int], None]
+) -> None:
     """One file into its blob, from where an earlier try stopped; then its hash is checked."""
-    from huggingface_hub import hf_hub_url
-
-    root = repository_folder(repository)
+    root = repository.root
     blob, lock = root / "blobs" / promised.hash, cache_folder() / ".locks" / root.name / f"{promised.hash}.lock"
     blob.parent.mkdir(parents=True, exist_ok=True)
     lock.parent.mkdir(parents=True, exist_ok=True)
-    url = hf_hub_url(repository, name, revision=commit, endpoint=hub_url())
+    url = repository.url(name, commit)
     with _tools().WeakFileLock(lock):
         if blob.is_file():  # another process was faster
             return
@@ -161,7 +204,7 @@ def _fetch(repository: str, commit: str, name: str, promised: Promised, report: 
         if found != promised.hash:
             part.unlink()
             raise BrokenModel(
-                f"{name} of {repository} did not come as the hub promised",
+                f"{name} of {repository.name} did not come as the hub promised",
                 why=f"its hash is {found}, promised is {promised.hash}; it was removed",
                 fix="try again; should it stay so, do not use this source",
             )
@@ -220,29 +263,6 @@ def _stream(url: str, part: Path, size: int, report: Callable[[int], None]) -> N
         raise _transport()(f"{there} of {size} bytes came")
 
 
-def _published(root: Path, commit: str, revision: str, promised: Mapping[str, Promised]) -> Path:
-    """Make the snapshot of blobs that are all there, and then point the revision to it."""
-    folder = root / "snapshots" / commit
-    keep_promises(folder, promised)
-    for name, each in promised.items():
-        file, blob = folder / name, root / "blobs" / each.hash
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{file.name}.{os.getpid()}")
-        aside.unlink(missing_ok=True)
-        try:
-            aside.symlink_to(os.path.relpath(blob, file.parent))
-        except OSError:  # a file system without links
-            shutil.copyfile(blob, aside)
-        aside.replace(file)
-    if revision != commit:
-        reference = root / "refs" / revision
-        reference.parent.mkdir(parents=True, exist_ok=True)
-        aside = reference.with_name(f".{reference.name}.{os.getpid()}")
-        aside.write_text(commit, "ascii")
-        aside.replace(reference)
-    return folder
-
-
 def _tools() -> Any:
     """The library's own helpers; it exports them in a way that type checkers do not follow."""
     from huggingface_hub import utils
@@ -264,11 +284,11 @@ def _transport() -> type[Exception]:
 
 
 @contextlib.contextmanager
-def _explained(repository: str, revision: str | None) -> Iterator[None]:
+def _explained(repository: _Repository, revision: str | None) -> Iterator[None]:
     """Turn what goes wrong with the hub or the disk into an error of one plain sentence, never with the token."""
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    asked = f"{repository}@{revision}" if revision else repository
+    asked = f"{repository.name}@{revision}" if revision else repository.name
     trouble: NearsenseError
     try:
         yield
@@ -276,13 +296,13 @@ def _explained(repository: str, revision: str | None) -> Iterator[None]:
         raise
     except OfflineModeIsEnabled:
         trouble = ModelNotFound(
-            f"no model {asked!r} here",
+            f"no {repository.thing} {asked!r} here",
             why="the hub is not asked: HF_HUB_OFFLINE was set when the program began",
             fix="begin the program without it",
         )
         raise trouble from None
     except _transport() as error:
-        raise refusal(asked, getattr(error, "response", None), type(error).__name__) from None
+        raise refusal(asked, getattr(error, "response", None), type(error).__name__, repository.thing) from None
     except OSError as error:
         trouble = FileError(
             f"{asked} cannot be kept in {cache_folder()}",

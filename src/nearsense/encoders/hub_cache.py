@@ -110,9 +110,14 @@ def is_revision(revision: str) -> bool:
     return bool(_REVISION.fullmatch(revision)) and ".." not in revision
 
 
-def repository_folder(repository: str) -> Path:
-    """Where a repository lies, or would."""
-    return cache_folder() / f"models--{repository.replace('/', '--')}"
+def repository_folder(repository: str, kind: str = "models") -> Path:
+    """Where a repository lies, or would.
+
+    Args:
+        repository: `org/name`.
+        kind: "models" or "datasets".
+    """
+    return cache_folder() / f"{kind}--{repository.replace('/', '--')}"
 
 
 def repositories() -> list[str]:
@@ -125,16 +130,17 @@ def repositories() -> list[str]:
     return [name for name in names if is_repository(name)]
 
 
-def snapshot(repository: str, revision: str | None = None) -> Path | None:
+def snapshot(repository: str, revision: str | None = None, kind: str = "models") -> Path | None:
     """The snapshot of a repository at a revision; whether it is whole is another question, see `lacking`.
 
     Args:
         repository: `org/name`.
         revision: A branch, a tag, a commit or the first seven digits of one; None is `main`.
+        kind: "models" or "datasets".
     """
     if not is_repository(repository) or not is_revision(revision or "main"):
         return None
-    root = repository_folder(repository)
+    root = repository_folder(repository, kind)
     found = _commit_at(root, revision or "main")
     if found is None and revision and _COMMIT.fullmatch(revision):
         found = _commit_like(root, revision)

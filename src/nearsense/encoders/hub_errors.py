@@ -34,19 +34,20 @@ def hub_url() -> str:
     return address
 
 
-def refusal(asked: str, answer: Any, kind: str) -> ModelNotFound:
+def refusal(asked: str, answer: Any, kind: str, thing: str = "model") -> ModelNotFound:
     """What the hub's answer means: by its code where it gives one, else by its status.
 
     Args:
         asked: What it was asked for.
         answer: What it said; None where no answer came.
         kind: The name of what went wrong then.
+        thing: "model" or "data set".
     """
     if answer is None:
         return ModelNotFound(
             f"{asked!r} is not here, and the hub {hub_host()} cannot be reached",
             why=f"the connection failed ({kind}); what came is kept",
-            fix="the same command goes on from there; or copy the model's folder here and give its path",
+            fix=f"the same command goes on from there; or copy the {thing}'s folder here and give its path",
         )
     status, code = answer.status_code, answer.headers.get("X-Error-Code", "")
     if code == "GatedRepo":
@@ -65,8 +66,8 @@ def refusal(asked: str, answer: Any, kind: str) -> ModelNotFound:
     if status in (401, 403, 404):
         return ModelNotFound(
             f"the hub {hub_host()} does not give {asked!r} ({status})",
-            why="there is no such model, or it is private and HF_TOKEN does not open it",
-            fix="check the spelling of org/name; for a private model set HF_TOKEN",
+            why=f"there is no such {thing}, or it is private and HF_TOKEN does not open it",
+            fix=f"check the spelling of org/name; for a private {thing} set HF_TOKEN",
         )
     return ModelNotFound(
         f"the hub {hub_host()} does not give {asked!r} now ({status})",

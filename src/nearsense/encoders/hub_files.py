@@ -12,7 +12,7 @@ from nearsense.encoders import transformer
 from nearsense.encoders.hub_cache import GRAPHS, SHARDED, WEIGHTS
 from nearsense.errors import BrokenModel, ModelError, UnsupportedModel
 
-__all__ = ["leave_a_choice", "own_code", "wanted"]
+__all__ = ["leave_a_choice", "own_code", "refuse_strange", "wanted"]
 
 DESCRIPTIONS = re.compile(
     r"(?:config|modules|sentence_[\w-]+_config|config_sentence_transformers|tokenizer"
@@ -45,13 +45,7 @@ def wanted(files: Sequence[str], config: Mapping[str, Any] | None = None) -> lis
         >>> wanted(["config.json", "model.safetensors", "pytorch_model.bin", "code.py", "tokenizer.json"])
         ['config.json', 'model.safetensors', 'tokenizer.json']
     """
-    for name in files:
-        if _leads_out(name):
-            raise BrokenModel(
-                f"the repository names a file {name!r}",
-                why="it would lie outside of the model's folder; nothing was fetched",
-                fix="use another model (nearsense models)",
-            )
+    refuse_strange(files)
     folders = sorted({str(PurePosixPath(name).parent) for name in files})
     modules = [each for each in folders if MODULE.fullmatch(each)]
     chosen = {name for name in files if DESCRIPTIONS.fullmatch(PurePosixPath(name).name) and _at(name, modules)}
@@ -63,6 +57,21 @@ def wanted(files: Sequence[str], config: Mapping[str, Any] | None = None) -> lis
     if not own and not any(name.endswith(WEIGHTS) for name in chosen):
         raise _refused(files, "")
     return sorted(chosen | set(own))
+
+
+def refuse_strange(files: Sequence[str]) -> None:
+    """Refuse names that lead out of a folder.
+
+    Raises:
+        BrokenModel: One does.
+    """
+    for name in files:
+        if _leads_out(name):
+            raise BrokenModel(
+                f"the repository names a file {name!r}",
+                why="it would lie outside of the folder; nothing was fetched",
+                fix="use another source",
+            )
 
 
 def leave_a_choice(files: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ from nearsense.errors import BrokenModel, ModelNotFound
 __all__ = [
     "Place",
     "fetch",
+    "forbidden",
     "how_to_get",
     "inside",
     "installed_places",
@@ -86,8 +87,8 @@ def fetch(name: str, offline: bool | None, progress: Progress) -> Place:
     card, repository, revision = meant(name)
     if not hub_cache.is_repository(repository) or not hub_cache.is_revision(revision or "main"):
         raise _not_found(name, "it cannot be the name of a model of the hub")
-    if forbidden := _forbidden(offline):
-        raise _not_found(name, f"the hub is not asked: {forbidden}")
+    if reason := forbidden(offline):
+        raise _not_found(name, f"the hub is not asked: {reason}")
     from nearsense.encoders.hub import download
 
     try:
@@ -220,8 +221,12 @@ def _package_folder(card: ModelCard) -> Path | None:
     return next((Path(place) / "model" for place in places if (Path(place) / "model").is_dir()), None)
 
 
-def _forbidden(offline: bool | None) -> str:
-    """Why the network may not be used; `""` where it may."""
+def forbidden(offline: bool | None) -> str:
+    """Why the network may not be used; `""` where it may.
+
+    Args:
+        offline: True forbids it; None is what the settings say.
+    """
     for variable in OFFLINE:
         if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
             return f"{variable} is set"

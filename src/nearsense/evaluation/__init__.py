@@ -22,6 +22,7 @@ from nearsense.evaluation.judging import Outcome, graded, labelled, triplets
 from nearsense.evaluation.labels import SEEDS, clustering, intents
 from nearsense.evaluation.rankings import rerank, retrieval
 from nearsense.evaluation.results import (
+    FIGURES,
     LOWER_IS_BETTER,
     MAIN,
     Evaluation,
@@ -30,6 +31,7 @@ from nearsense.evaluation.results import (
     Mistake,
     PairedTest,
     SystemResult,
+    require_figure,
 )
 from nearsense.evaluation.systems import Fusion, Model, Remembered, System
 from nearsense.evaluation.words import BM25, baselines_for
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
+    "FIGURES",
     "LOWER_IS_BETTER",
     "MAIN",
     "Evaluation",
@@ -49,6 +52,7 @@ __all__ = [
     "PairedTest",
     "SystemResult",
     "evaluate",
+    "require_figure",
 ]
 
 WARMING = ["the first text takes longer than others"]

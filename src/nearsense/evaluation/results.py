@@ -5,7 +5,7 @@ All figures are fractions, as in JSON; tables for people show them times 100, as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._version import __version__
-from nearsense.datasets import Task
+from nearsense.datasets import Dataset, Intents, Task
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LOWER_IS_BETTER", "MAIN", "Evaluation", "Figure", "Kind", "Mistake", "PairedTest", "SystemResult"]
+__all__ = [
+    "FIGURES",
+    "LOWER_IS_BETTER",
+    "MAIN",
+    "Evaluation",
+    "Figure",
+    "Kind",
+    "Mistake",
+    "PairedTest",
+    "SystemResult",
+    "require_figure",
+]
 
 MAIN: Mapping[Task, str] = {
     Task.GRADED: "spearman",
@@ -31,6 +42,40 @@ MAIN: Mapping[Task, str] = {
     Task.CLUSTERING: "v_measure",
 }
 """The figure by which systems are compared, of each task."""
+
+FIGURES: Mapping[Task, tuple[str, ...]] = {
+    Task.GRADED: ("spearman", "pearson"),
+    Task.LABELLED: ("average_precision", "roc_auc", "best_f1", "best_accuracy"),
+    Task.TRIPLETS: ("accuracy",),
+    Task.RETRIEVAL: ("ndcg@10", "mrr@10", "recall@10", "recall@100", "map@100"),
+    Task.RERANK: ("map", "mrr@10", "ndcg@10"),
+    Task.INTENTS: ("accuracy", "auroc", "false_accepts@95"),
+    Task.CLUSTERING: ("v_measure", "adjusted_rand"),
+}
+"""What is measured, of each task; of intents the last two where some texts are out of scope."""
+
+
+def require_figure(name: str, data: Dataset) -> None:
+    """Refuse the name of a figure that a data set does not give.
+
+    Args:
+        name: The figure.
+        data: The data set.
+
+    Raises:
+        InputError: It has no such figure; those that it has are named.
+    """
+    strangers = isinstance(data, Intents) and None in data.labels
+    known = FIGURES[data.task] if strangers or not isinstance(data, Intents) else FIGURES[data.task][:1]
+    if name not in known:
+        raise _no_figure(name, data.task, known)
+
+
+def _no_figure(name: str, task: Task, known: Iterable[str]) -> InputError:
+    return InputError(
+        f"{name!r} is no figure of a {task.value} data set", fix=f"the figures are {', '.join(known)}"
+    )
+
 
 LOWER_IS_BETTER = frozenset({"false_accepts@95"})
 """All other figures are better the higher they are."""
@@ -221,10 +266,7 @@ class Evaluation:
         figures = self.system(system).figures
         wanted = self.main if name is None else name
         if wanted not in figures:
-            raise InputError(
-                f"{wanted!r} is no figure of a {self.task.value} data set",
-                fix=f"the figures are {', '.join(figures)}",
-            )
+            raise _no_figure(wanted, self.task, figures)
         return figures[wanted]
 
     def __str__(self) -> str:

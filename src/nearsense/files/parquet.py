@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,7 +17,7 @@ from nearsense.files.table import Table, columns_of
 from nearsense.files.values import json_value
 from nearsense.types import Vectors
 
-__all__ = ["read_parquet", "write_parquet", "write_parquet_vectors"]
+__all__ = ["class_names", "read_parquet", "write_parquet", "write_parquet_vectors"]
 
 KEY = b"nearsense"
 
@@ -69,6 +70,24 @@ def read_parquet(source: Source) -> Table:
             fix="copy it again, or write it again",
         ) from error
     return Table(columns, list(range(1, table.num_rows + 1)), source.name, vectors, "row")
+
+
+def class_names(file: Path) -> dict[str, list[str]]:
+    """What the numbers of a column stand for, where the library `datasets` wrote the file and its schema says so.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    known = _pyarrow("pyarrow.parquet").read_schema(file).metadata or {}
+    try:
+        features = json.loads(known.get(b"huggingface", b"{}"))["info"]["features"]
+        return {
+            name: [str(each) for each in feature["names"]]
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
 
 
 def _values(arrow: Any, column: Any) -> list[Any]:

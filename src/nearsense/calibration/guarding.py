@@ -1,0 +1,70 @@
+"""What it says of two texts that something differs between them, beyond their score. Not what differs: see guard/.
+
+A logistic regression on top of the curve, whose log-odds are given: a weight for pairs without a difference, one
+for pairs with any, one more for each kind, and a slope: where something differs a high score says less, because
+texts that differ in one word score high whatever it is. With few pairs a prior speaks, from 20,000 public pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.calibration.curve import sigmoid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ANY", "NOTHING", "SLOPE", "guard_shifts"]
+
+NOTHING, ANY, SLOPE = "nothing", "any", "slope"
+"""Pairs without a difference; with one of a kind that was not measured; what is left of the score's own say."""
+
+_EXPECTED = {NOTHING: (0.0, 0.3), ANY: (-1.6, 0.7), SLOPE: (-0.5, 0.3)}
+"""Mean and spread before any label, the slope's as its difference from 1: see docs/calibration.md."""
+
+_KIND = 0.7
+"""How far the weight of one kind may lie from that of all."""
+
+
+def guard_shifts(
+    log_odds: NDArray[np.float64],
+    log_ratios: NDArray[np.float64],
+    labels: NDArray[np.float64],
+    kinds: Sequence[Sequence[str]],
+) -> dict[str, float]:
+    """What each kind of difference adds to the log-odds (at most 0), what none adds (at least 0), and the slope.
+
+    Args:
+        log_odds: Shape (n,): what the score of each pair says, at the share of same pairs among these.
+        log_ratios: Shape (n,): the same without that share.
+        labels: Shape (n,): 1 same, 0 not.
+        kinds: For each pair the kinds of difference that were seen.
+    """
+    names = sorted({kind for each in kinds for kind in each})
+    features = np.zeros((len(labels), 3 + len(names)))
+    for row, each in enumerate(kinds):
+        features[row, 1 if each else 0] = 1.0
+        features[row, 2] = log_ratios[row] if each else 0.0
+        for kind in each:
+            features[row, 3 + names.index(kind)] = 1.0
+    mean = np.array([*(centre for centre, _ in _EXPECTED.values()), *(0.0 for _ in names)])
+    precision = np.array([*(spread**-2 for _, spread in _EXPECTED.values()), *(_KIND**-2 for _ in names)])
+    weights = mean.copy()
+    for _ in range(50):
+        p = sigmoid(log_odds + features @ weights)
+        gradient = features.T @ (p - labels) + precision * (weights - mean)
+        curvature = (features * (p * (1 - p))[:, None]).T @ features + np.diag(precision)
+        step = np.linalg.solve(curvature, gradient)
+        weights -= step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-9))
+        if np.abs(step).max() < 1e-8:
+            break
+    nothing, any_, slope, *own = weights.tolist()
+    return {
+        NOTHING: max(nothing, 0.0),
+        ANY: min(any_, 0.0),
+        SLOPE: min(max(1.0 + slope, 0.0), 1.0),
+        **{name: min(any_ + each, 0.0) for name, each in zip(names, own, strict=True)},
+    }

@@ -1,0 +1,178 @@
+"""A standard data set from the hub's cache, the hub, or a folder of own copies. Which there are: standard.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nearsense._progress import Progress
+from nearsense.datasets.building import Asked, intents, made_of
+from nearsense.datasets.folders import ENDINGS, of_folder, retrieval_of
+from nearsense.datasets.kinds import Dataset, Task
+from nearsense.datasets.roles import Roles, roles_of
+from nearsense.datasets.standard import STANDARD, Standard, parts_of
+from nearsense.errors import FileError, InputError, ModelNotFound
+from nearsense.files import Table, read_table
+
+__all__ = ["named"]
+
+
+def named(name: str, asked: Asked, *, data_dir: Path | None = None, progress: Progress = False) -> Dataset:
+    """The data set of a name.
+
+    Args:
+        name: That of a standard set; of anything that lies in `data_dir`, where that is given.
+        asked: What a user said of it.
+        data_dir: A folder with own copies, `data_dir/NAME` or `data_dir/NAME.*`; the hub is not asked then.
+        progress: How to show a download.
+
+    Raises:
+        InputError: No standard set is called so.
+        FileError: It is not in `data_dir`, cannot be had from the hub, or is not in order.
+        MissingExtra: Its files are parquet, and pyarrow is not installed.
+    """
+    standard = STANDARD.get(name)
+    if data_dir is not None:
+        return _own_copy(name, standard, data_dir, asked)
+    if standard is None:
+        raise InputError(
+            f"{name} is neither a file, a folder nor a standard data set",
+            why=f"the names are {', '.join(STANDARD)}",
+            fix="check the spelling, or give a file",
+        )
+    folder = _fetched(name, standard, progress)
+    parts = parts_of(_files(folder), standard)
+    return _built(f"{name} ({standard.part})", standard, folder, parts, asked)
+
+
+def _own_copy(name: str, standard: Standard | None, data_dir: Path, asked: Asked) -> Dataset:
+    folder = data_dir / name
+    if folder.is_dir():
+        if standard is None:
+            return of_folder(folder, asked)
+        try:
+            parts = parts_of(_files(folder), standard)
+        except FileError:  # not as on the hub: as any folder
+            return of_folder(folder, replace(asked, task=asked.task or standard.task))
+        return _built(f"{name} ({standard.part})", standard, folder, parts, asked)
+    beside = sorted(data_dir.glob(f"{name}.*")) if data_dir.is_dir() else []
+    file = next((each for each in beside if each.name.removesuffix(".gz").endswith(ENDINGS)), None)
+    if file is None:
+        raise FileError(
+            f"{data_dir} holds no data set {name}" if data_dir.is_dir() else f"there is no folder {data_dir}",
+            why=f"there is neither {folder} nor {folder}.jsonl, .csv, ...",
+            fix="put a copy there, or leave --data-dir out to ask the hub",
+        )
+    table = read_table(file, encoding=asked.encoding)
+    task = asked.task or (standard.task if standard else None)
+    return made_of(table, roles_of(table, task, asked.columns, positive=asked.positive), asked)
+
+
+def _fetched(name: str, standard: Standard, progress: Progress) -> Path:
+    """The folder of a set's snapshot: of the hub's cache where that has all of it, else from the hub."""
+    from nearsense.encoders.hub_cache import promises, snapshot
+    from nearsense.encoders.places import forbidden
+
+    folder = snapshot(standard.repository, standard.revision, "datasets")
+    if folder is not None and _is_whole(folder, standard, promises(folder)):
+        return folder
+    fix = f"download it and give the folder it lies in: --data-dir DIR, with {name} in DIR/{name}"
+    if reason := forbidden(None):
+        raise FileError(
+            f"{name} ({standard.repository}) is not here", why=f"the hub is not asked: {reason}", fix=fix
+        )
+    from nearsense.encoders.hub import download_data
+
+    def wanted(files: Sequence[str]) -> list[str]:
+        return [file for part in parts_of(files, standard).values() for file in part]
+
+    try:
+        return download_data(standard.repository, wanted, standard.revision, progress=progress)
+    except ModelNotFound as error:
+        raise FileError(f"{name}: {error.what}", why=error.why, fix=fix) from None
+
+
+def _is_whole(folder: Path, standard: Standard, promised: Mapping[str, object] | None) -> bool:
+    """Whether a snapshot has what is needed; another program may have fetched some of its files."""
+    from nearsense.encoders.hub_cache import lacking
+
+    try:
+        files = set(_files(folder))
+        parts = parts_of(sorted(files | set(promised or ())), standard)
+    except FileError:
+        return False
+    return {file for part in parts.values() for file in part} <= files and (
+        promised is None or not lacking(folder)
+    )
+
+
+def _files(folder: Path) -> list[str]:
+    """The names of all files, as the hub writes them."""
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
+def _built(
+    name: str, standard: Standard, folder: Path, parts: Mapping[str, Sequence[str]], asked: Asked
+) -> Dataset:
+    tables = {role: _joined([_read(folder / file, asked) for file in files]) for role, files in parts.items()}
+    judged = tables["judged"]
+    if standard.task is Task.RETRIEVAL:
+        _require(name, standard, asked.task in (None, Task.RETRIEVAL), asked)
+        return replace(retrieval_of(folder, tables["corpus"], tables["queries"], judged), name=name)
+    as_clusters = standard.task is Task.INTENTS and asked.task is Task.CLUSTERING
+    _require(name, standard, as_clusters or asked.task in (None, standard.task), asked)
+    roles = _roles(judged, standard, asked)
+    if standard.task is Task.INTENTS and not as_clusters:
+        return replace(intents(judged, tables["known"], roles), name=name)
+    made = made_of(judged, roles, replace(asked, scale=asked.scale or standard.scale))
+    return replace(made, name=name)
+
+
+def _require(name: str, standard: Standard, suits: bool, asked: Asked) -> None:
+    if not suits and asked.task is not None:
+        raise InputError(
+            f"{name} is a {standard.task.value} data set, not {asked.task.value}",
+            fix=f"leave task out, or make it {standard.task.value}",
+        )
+
+
+def _roles(table: Table, standard: Standard, asked: Asked) -> Roles:
+    """The columns as they are published; where a copy has others, by their names."""
+    task = asked.task or standard.task
+    if asked.columns is None and not set(standard.columns) <= set(table.columns):
+        return roles_of(table, task, None, positive=asked.positive)
+    return roles_of(table, task, asked.columns or standard.columns, positive=asked.positive)
+
+
+def _read(file: Path, asked: Asked) -> Table:
+    table = read_table(file, encoding=asked.encoding)
+    if file.name.endswith(".parquet"):
+        from nearsense.files.parquet import class_names
+
+        for column, names in class_names(file).items():
+            if column in table.columns:
+                cells = table.columns[column]
+                table.columns[column] = [
+                    names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else cell for cell in cells
+                ]
+    return _unrolled(table)
+
+
+def _unrolled(table: Table) -> Table:
+    """One row of lists is as many rows: so some sets of pairs are published."""
+    lists = [column[0] for column in table.columns.values() if len(table) == 1 and isinstance(column[0], list)]
+    if len(lists) < 2 or len({len(each) for each in lists}) > 1:
+        return table
+    columns = {name: column[0] for name, column in table.columns.items() if isinstance(column[0], list)}
+    rows = list(range(1, len(lists[0]) + 1))
+    return Table(columns, rows, table.source, None, "entry", table.untyped)
+
+
+def _joined(tables: Sequence[Table]) -> Table:
+    """Shards, one below the other."""
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    columns = {name: [cell for each in tables for cell in each.columns[name]] for name in first.columns}
+    return Table(columns, [line for each in tables for line in each.lines], first.source, None, first.unit)

@@ -1,0 +1,14 @@
+"""The FAQ: questions with answers in, an answer or an honest silence out. How sure it is, is its own measurement.
+
+items.py and reading.py say what an entry is and where it comes from; scores.py how near a question is to each
+entry; certainty.py turns scores into probabilities; rehearsal.py lets a FAQ ask itself, and learns from that;
+threshold.py says from where on to answer; unanswered.py keeps and groups what got no answer; room.py joins them.
+"""
+
+from nearsense.faq.answers import Answer
+from nearsense.faq.items import FAQItem
+from nearsense.faq.room import FAQ
+from nearsense.faq.threshold import AnswerThreshold
+from nearsense.faq.unanswered import Gap
+
+__all__ = ["FAQ", "Answer", "AnswerThreshold", "FAQItem", "Gap"]

@@ -1,0 +1,87 @@
+"""The answer of a FAQ, silence included, and the sentence that says why. Not how it was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nearsense.types import Hit, Results, percent
+
+__all__ = ["Answer", "reason_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a FAQ says to a question. No answer is an ordinary value: `hit` is None, the near misses are there.
+
+    Args:
+        question: What was asked.
+        hit: The entry that answers: `hit.text` is its question, `hit.metadata["answer"]` its answer; None where no
+            entry is likely enough.
+        probability: That the best entry is the right one, in [0, 1], whether it is given as an answer or not.
+        threshold: The probability from which on the FAQ answers.
+        candidates: The best entries, best first, each with its probability.
+        reason: One sentence: why this answer, or why none and what would help.
+        differs: What differs between the question and the phrasing of the best candidate that it matched.
+    """
+
+    question: str
+    hit: Hit | None
+    probability: float
+    threshold: float
+    candidates: Results[Hit]
+    reason: str
+    differs: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.hit is not None
+
+    @property
+    def text(self) -> str | None:
+        """The answer itself; None where there is none, or the entry has a question only."""
+        return None if self.hit is None else self.hit.metadata.get("answer")
+
+    def __str__(self) -> str:
+        if self.hit is None:
+            return f"no answer: {self.reason}"
+        return f"{percent(self.probability)}  {self.hit.text}" + (f"\n     {self.text}" if self.text else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "question": self.question,
+            "answered": self.hit is not None,
+            "answer": self.text,
+            "hit": None if self.hit is None else self.hit.to_dict(),
+            "probability": self.probability,
+            "threshold": self.threshold,
+            "reason": self.reason,
+            "differs": list(self.differs),
+            "candidates": self.candidates.to_dicts(),
+            **self.candidates.origin.to_dict(),
+        }
+
+
+STRANGE = 0.1
+"""Below this probability nothing in a FAQ is like the question."""
+
+TORN = 0.5
+"""Two entries between which a question is torn: the second has at least this share of the first's probability."""
+
+
+def reason_of(candidates: Results[Hit], threshold: float) -> str:
+    """One sentence: why the best candidate is the answer, or why none is and what would help."""
+    best, chance = candidates[0], candidates[0].probability or 0.0
+    here = f"“{best.text}” at {percent(chance)}"
+    if chance >= threshold:
+        return f"{here}, {percent(threshold)} is enough"
+    needed = f"{percent(threshold)} is needed"
+    if chance < STRANGE:
+        return f"nothing here is like it (nearest: {here}, {needed}); add an entry if the FAQ should answer it"
+    second = candidates[1] if len(candidates) > 1 else None
+    if second is not None and (second.probability or 0.0) >= TORN * chance:
+        return (
+            f"torn between {here} and “{second.text}” at {percent(second.probability or 0.0)}, {needed}; "
+            "ask which is meant, or add this question as a phrasing of the right one"
+        )
+    return f"nearest: {here}, {needed}; add this question as a phrasing of it, or a new entry"

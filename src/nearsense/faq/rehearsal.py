@@ -1,0 +1,248 @@
+"""A FAQ asks itself: its phrasings with themselves left out, with their entries left out, and outside questions.
+
+The first say what right answers score, the second what strangers of the same field score, the third what all
+others do. From these the nearness is chosen, the curves are corrected, and the threshold is drawn.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense._progress import Progress, tracked
+from nearsense.faq.certainty import Curves, Scale, features, fit_curve, general, general_curves
+from nearsense.faq.scores import GONE, Near, Nearness, Phrasebook, top_two
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float32 = NDArray[np.float32]
+    Float64 = NDArray[np.float64]
+    Int64 = NDArray[np.int64]
+
+__all__ = ["Asked", "Rehearsal", "outsiders", "rehearse"]
+
+MOST = 3000
+"""Phrasings that are asked, evenly chosen; more tell nothing new."""
+
+BLOCK = 256
+"""Questions that are scored at once."""
+
+STRANGEST = 0.25
+"""How far above the others a question from outside may score before it counts as one that the FAQ may know."""
+
+AKIN, OUTSIDE = 0.5, 0.5
+"""Which part of the strangers is of the FAQ's own field, and which is not."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """Questions whose right answer is known, and what they scored.
+
+    Args:
+        first: The best entry's score, shape (q,).
+        second: The second best's.
+        right: Whether the best entry was the right one; all False for strangers.
+    """
+
+    first: Float32
+    second: Float32
+    right: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def features(self, scale: Scale) -> Float64:
+        """As `features` makes them."""
+        return features(self.first, self.second, scale)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rehearsal:
+    """What a FAQ knows of itself.
+
+    Args:
+        near: How it compares.
+        scale: What its scores mean.
+        curves: Its curves.
+        known: Questions that it can answer: its phrasings, or labelled questions.
+        akin: Strangers of its own field: questions whose entry was left out, or labelled strangers.
+        outside: Questions that have nothing to do with it.
+        labelled: Which of `known` and `akin` were given with labels.
+        accuracy: By each nearness, of the phrasings left out, the share that found their entry; empty where no
+            entry has two.
+    """
+
+    near: Near
+    scale: Scale
+    curves: Curves
+    known: Asked
+    akin: Asked
+    outside: Asked
+    labelled: tuple[str, ...] = ()
+    accuracy: dict[Nearness, float] = field(default_factory=dict)
+
+
+@functools.cache
+def outsiders() -> tuple[str, ...]:
+    """Questions and remarks that hardly any FAQ answers."""
+    return tuple((Path(__file__).with_name("outsiders.txt")).read_text(encoding="utf-8").splitlines())
+
+
+def rehearse(
+    book: Phrasebook,
+    strangers: Float32,
+    spread: float,
+    labelled: tuple[Float32, Int64] | None = None,
+    progress: Progress = False,
+) -> Rehearsal:
+    """Let a FAQ ask itself.
+
+    Args:
+        book: Its phrasings.
+        strangers: Vectors of questions from outside, shape (s, d).
+        spread: As in `Scale`.
+        labelled: Vectors of questions with their right entry, -1 for none; they take the place of the FAQ's own
+            phrasings, and of the strangers of its field.
+        progress: What to show.
+    """
+    counts = book.counts
+    phrasings = float(np.exp(np.log(counts).mean()))
+    rows = np.unique(np.linspace(0, len(book.owner) - 1, min(MOST, len(book.owner))).astype(np.int64))
+    tried: dict[Nearness, tuple[Near, Asked, Asked, Asked]] = {}
+    with tracked(len(rows) * len(book.kinds), "questions", progress) as update:
+        for number, kind in enumerate(book.kinds):
+            near = book.near(kind)
+            known, left = _asked_itself(near, rows, update, number * len(rows))
+            tried[kind] = (near, known, left, _all_asked(near, strangers, np.full(len(strangers), -1)))
+    accuracy = {kind: float(known.right.mean()) for kind, (_, known, _, _) in tried.items() if len(known)}
+    chosen = max(tried, key=lambda kind: _merit(*tried[kind][1:]))
+    near, known, left, outside = tried[chosen]
+    outside, scale = strangers_of(outside, spread, phrasings)
+    given: tuple[str, ...] = ()
+    if labelled is not None:
+        vectors, entries = labelled
+        inside = entries >= 0
+        if inside.any():
+            known, given = _all_asked(near, vectors[inside], entries[inside]), ("known",)
+        if not inside.all():
+            left, given = _all_asked(near, vectors[~inside], entries[~inside]), (*given, "akin")
+    curves = _corrected(general_curves(), known, left, outside, scale)
+    return Rehearsal(near, scale, curves, known, left, outside, given, accuracy)
+
+
+def strangers_of(outside: Asked, spread: float, phrasings: float) -> tuple[Asked, Scale]:
+    """Questions from outside less those that this FAQ may well answer after all, and what scores mean beside them.
+
+    Args:
+        outside: What they scored.
+        spread: As in `Scale`.
+        phrasings: As in `Scale`.
+    """
+    scale = Scale(float(np.median(outside.first)), spread, phrasings)
+    kept = np.ones(len(outside), bool)
+    for _ in range(3):
+        x = outside.features(scale)
+        kept = (x[:, 1] < STRANGEST) | (x[:, 1] <= np.median(x[:, 1]))
+        scale = Scale(float(outside.first[kept].mean()), spread, phrasings)
+    return Asked(outside.first[kept], outside.second[kept], outside.right[kept]), scale
+
+
+def _asked(scores: Float32, entries: Int64) -> Asked:
+    best, first, second = top_two(scores)
+    return Asked(first, second, (best == entries) & (entries >= 0))
+
+
+def _all_asked(near: Near, vectors: Float32, entries: Int64) -> Asked:
+    """As `_asked`, a block at a time."""
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(vectors), BLOCK)]
+    return _all([_asked(near.scores(vectors[block]), entries[block]) for block in blocks])
+
+
+def _asked_itself(near: Near, rows: Int64, update: Callable[[int], None], before: int) -> tuple[Asked, Asked]:
+    """Its phrasings with themselves left out, where their entry has others; and all with their entry left out."""
+    known: list[Asked] = []
+    left: list[Asked] = []
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        scores, owner = near.without(block), near.book.owner[block]
+        several = near.counts[owner] > 1
+        known.append(_asked(scores[several], owner[several]))
+        if len(near.counts) > 1:
+            scores[np.arange(len(block)), owner] = GONE
+            left.append(_asked(scores, np.full(len(block), -1)))
+        update(before + start + len(block))
+    return _all(known), _all(left)
+
+
+def _all(parts: list[Asked]) -> Asked:
+    if not parts:
+        return Asked(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, bool))
+    first, second, right = (np.concatenate([getattr(p, n) for p in parts]) for n in ("first", "second", "right"))
+    return Asked(first, second, right)
+
+
+def _merit(known: Asked, left: Asked, outside: Asked) -> tuple[float, float]:
+    """Accuracy to the percent, then how often a right question scores more than one whose entry was left out."""
+    if not len(known):
+        return 0.0, 0.0
+    against = np.sort(left.first if len(left) else outside.first)
+    return round(float(known.right.mean()), 2), float(np.searchsorted(against, known.first).mean() / len(against))
+
+
+def _corrected(curves: Curves, known: Asked, left: Asked, outside: Asked, scale: Scale) -> Curves:
+    """The general curves, moved as far as this FAQ's own questions ask for it; where it has none, as they are."""
+    if not len(known):
+        return curves
+    parts = [known, left, outside]
+    shares = stranger_shares(len(left), len(outside))
+    x = [part.features(scale) for part in parts]
+    target = np.concatenate([np.full(len(part), float(part is known)) for part in parts])
+    weights = [
+        np.full(len(part), len(known) * share / max(len(part), 1))
+        for part, share in zip(parts, (0.5, *(share / 2 for share in shares)), strict=True)
+    ]
+    return Curves(
+        fit_curve(np.concatenate(x), target, np.concatenate(weights), curves.known),
+        fit_curve(x[0], known.right.astype(np.float64), weights[0], curves.right),
+    )
+
+
+def stranger_shares(akin: int, outside: int) -> tuple[float, float]:
+    """How strangers of the field and from outside are weighed; all of it goes to the one kind that there is."""
+    akin_share = AKIN * bool(akin) / (AKIN * bool(akin) + OUTSIDE * bool(outside) or 1)
+    return akin_share, 1 - akin_share
+
+
+SIZES = {"5": 5, "20": 20, "100": 100, "more": 1 << 62}
+"""Classes of FAQs by the most entries of each."""
+
+
+def size_of(entries: int) -> str:
+    """The class of a FAQ of so many entries.
+
+    Example:
+        >>> size_of(7)
+        '20'
+    """
+    return next(name for name, most in SIZES.items() if entries <= most)
+
+
+def borrowed(kind: str, entries: int) -> Float64:
+    """Features of questions of other FAQs with one phrasing an entry, and whether the best entry was right.
+
+    Args:
+        kind: "known", "akin" or "outside".
+        entries: How many the FAQ has that borrows: those of FAQs of about that size are lent.
+
+    Returns:
+        Shape (q, 6): five features and 0 or 1.
+    """
+    rows = np.array(general()["borrowed"][size_of(entries)][kind], np.float64)
+    above, margin, right = rows.T
+    return np.column_stack([np.ones(len(rows)), above, margin, above * margin, np.zeros(len(rows)), right])

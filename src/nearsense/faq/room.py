@@ -1,0 +1,277 @@
+"""The FAQ itself: made of items once, then asked. The parts are in the files beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense._progress import Progress
+from nearsense.encoders import Encoder, resolve
+from nearsense.encoders.base import symmetric_role
+from nearsense.errors import InputError
+from nearsense.faq.answers import Answer, reason_of
+from nearsense.faq.certainty import among, features, spread_of
+from nearsense.faq.differing import differences
+from nearsense.faq.items import FAQItem
+from nearsense.faq.reading import Exports, Source, read_items
+from nearsense.faq.rehearsal import Rehearsal, outsiders, rehearse
+from nearsense.faq.scores import Phrasebook, top_two
+from nearsense.faq.threshold import AnswerThreshold, choose
+from nearsense.faq.unanswered import Gap, Unanswered
+from nearsense.metrics.rows import from_one
+from nearsense.text import as_texts, require_content
+from nearsense.types import Hit, Origin, Results
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float32 = NDArray[np.float32]
+
+__all__ = ["FAQ"]
+
+NEAR_MISSES = 3
+"""Candidates that an answer comes with."""
+
+BLOCK = 256
+"""Questions that are compared at once."""
+
+
+class FAQ:
+    """Questions with answers, that answers other questions where it is sure enough, and else says that it is not.
+
+    An entry may have several phrasings. From them, and from what its questions score when their own entry is left
+    out, the FAQ learns how sure it can be; without them it goes by what other FAQs taught.
+
+    Args:
+        items: Records with question, answer, phrasings, category, id; or FAQItems, Documents (the answer in their
+            metadata), strings; or the path of a file with such columns; or a Collection. Rows that share an id, or
+            without ids an answer, are phrasings of one entry.
+        encoder: An Encoder or a model's name; the default model, or the collection's, without it.
+        precision: Which share of the answers shall be right; the threshold is chosen for it.
+        prior: Which share of the questions the FAQ can answer.
+        labelled: Questions as users ask them with the id of their entry, None for none: how sure the FAQ is, and
+            its threshold, go by these.
+        strangers: Questions that it shall not answer; they join those that come with the package.
+        columns: What columns are called: `{"question": "title", "answer": "body"}`.
+        format: Of a file whose name does not tell.
+        encoding: Of a file.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Raises:
+        InputError: An item cannot be an entry, two entries ask the same, or a number is out of its range.
+        FileError: The file cannot be read, or one of its lines cannot be an entry.
+
+    Example:
+        >>> import nearsense as ns
+        >>> faq = ns.FAQ([{"question": "How do I return a product?", "answer": "Within 30 days, by post."},
+        ...               {"question": "How long does shipping take?", "answer": "Two days."}])
+        >>> faq.answer("When will my package arrive?").text
+        'Two days.'
+        >>> print(faq.answer("What is the capital of France?").hit)
+        None
+    """
+
+    def __init__(
+        self,
+        items: Source,
+        *,
+        encoder: Encoder | str | None = None,
+        precision: float = 0.95,
+        prior: float = 0.5,
+        labelled: Iterable[tuple[str, str | None]] | None = None,
+        strangers: Iterable[str] = (),
+        columns: Mapping[str, str] | None = None,
+        format: str | None = None,  # noqa: A002 - the flag's name
+        encoding: str = "utf-8",
+        progress: Progress = False,
+    ) -> None:
+        self.prior = _share(prior, "prior")
+        wanted = _share(precision, "precision")
+        self.items = read_items(items, columns, format, encoding)
+        known = None if labelled is None else _labelled(labelled, self.items)
+        foreign = [*outsiders(), *as_texts(strangers, "stranger")]
+        require_content(foreign, "stranger")
+        if encoder is None and isinstance(items, Exports):
+            encoder = str(items.info().model)
+        self.encoder = resolve(encoder)
+        self._role = symmetric_role(self.encoder)
+        self._texts = [text for item in self.items for text in (item.question, *item.phrasings)]
+        outside = self._encode(foreign)
+        self._rehearsal = rehearse(
+            self._phrasebook(progress),
+            outside,
+            spread_of(outside[: len(outsiders())]),
+            None if known is None else (self._encode(known[0]), np.array(known[1], np.int64)),
+            progress,
+        )
+        self._origin = Origin(self.encoder.name, self.encoder.fingerprint)
+        self._unanswered = Unanswered()
+        self.threshold: AnswerThreshold = choose(self._rehearsal, wanted, self.prior)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        entries, phrasings = (
+            f"{len(self):,} entr{'y' if len(self) == 1 else 'ies'}",
+            f"{len(self._texts):,} phrasings",
+        )
+        return f"FAQ({entries}, {phrasings}, {self.encoder.name}, {self.threshold})"
+
+    @property
+    def rehearsal(self) -> Rehearsal:
+        """What the FAQ knows of itself: how it compares, its curves, the questions that it asked itself."""
+        return self._rehearsal
+
+    @property
+    def unanswered(self) -> dict[str, int]:
+        """Questions that got no answer and how often they were asked, the most frequent first; 10,000 at most."""
+        return self._unanswered.counts()
+
+    def match(self, question: str, k: int = 5) -> Results[Hit]:
+        """The k entries that are most likely meant, whether or not one is likely enough to answer.
+
+        Args:
+            question: In plain words.
+            k: How many at most.
+
+        Returns:
+            One hit an entry, best first: `text` is its question; the metadata have `answer`, `category` and
+            `phrasing`, the one of its phrasings that is nearest.
+
+        Raises:
+            InputError: The question is empty, or k is below 1.
+        """
+        return self._matched([question], from_one(k, "k"))[0][0]
+
+    def answer(self, question: str, k: int = NEAR_MISSES) -> Answer:
+        """The answer, or none with the near misses; a question without one is kept in `unanswered`.
+
+        Args:
+            question: In plain words.
+            k: How many candidates come with it at most.
+
+        Raises:
+            InputError: The question is empty, or k is below 1.
+        """
+        return self.answer_many([question], k)[0]
+
+    def answer_many(self, questions: Iterable[str], k: int = NEAR_MISSES) -> list[Answer]:
+        """As `answer`, for many questions, encoded together.
+
+        Args:
+            questions: In plain words.
+            k: How many candidates come with each at most.
+
+        Raises:
+            InputError: A question is empty, or k is below 1.
+        """
+        found = self._matched(as_texts(questions, "question"), from_one(k, "k"))
+        pairs = [(hits.query or "", str(hits[0].metadata["phrasing"])) for hits, _ in found]
+        return [self._answer(*each, differs) for each, differs in zip(found, differences(pairs), strict=True)]
+
+    def gaps(self, min_score: float = 0.5) -> list[Gap]:
+        """What people ask and the FAQ does not answer, grouped by meaning, the most asked first.
+
+        Args:
+            min_score: The least cosine similarity between a group's most central question and the rest.
+
+        Example:
+            >>> import nearsense as ns
+            >>> faq = ns.FAQ(["How long does shipping take?"])
+            >>> none = faq.answer_many(["Do you sell gift cards?", "can I buy a gift card", "Tell me a joke"])
+            >>> [gap.count for gap in faq.gaps()]
+            [2, 1]
+        """
+        return self._unanswered.gaps(min_score)
+
+    # -- inside
+
+    def _encode(self, texts: Iterable[str], role: str | None = None, progress: Progress = False) -> Float32:
+        data = self.encoder.encode(texts, role=role or self._role, progress=progress).data
+        lengths = np.linalg.norm(data, axis=1, keepdims=True)
+        return np.asarray(data / np.maximum(lengths, 1e-12), np.float32)
+
+    def _phrasebook(self, progress: Progress) -> Phrasebook:
+        owner = np.repeat(np.arange(len(self.items)), [1 + len(item.phrasings) for item in self.items])
+        answered = [row for row, item in enumerate(self.items) if item.answer]
+        texts = [*self._texts, *(self.items[row].answer or "" for row in answered)]
+        vectors = self._encode(texts, progress=progress)
+        answers = None
+        if answered:
+            answers = np.zeros((len(self.items), vectors.shape[1]), np.float32)
+            answers[answered] = vectors[len(self._texts) :]
+        return Phrasebook(np.ascontiguousarray(vectors[: len(self._texts)]), owner.astype(np.int64), answers)
+
+    def _matched(self, questions: list[str], k: int) -> list[tuple[Results[Hit], Float32]]:
+        """Hits of each question, and its vector."""
+        as_texts(questions, "question")
+        require_content(questions, "question")
+        if not questions:
+            return []
+        vectors = self._encode(questions)
+        found = []
+        for start in range(0, len(questions), BLOCK):
+            block = vectors[start : start + BLOCK]
+            scores = self._rehearsal.near.scores(block)
+            _, first, second = top_two(scores)
+            x = features(first, second, self._rehearsal.scale)
+            knows, rights = self._rehearsal.curves.probabilities(x, self.prior)
+            for row, (know, right) in enumerate(zip(knows.tolist(), rights.tolist(), strict=True)):
+                hits = self._hits(questions[start + row], block[row], scores[row], know, right, k)
+                found.append((hits, block[row]))
+        return found
+
+    def _hits(
+        self, question: str, vector: Float32, scores: Float32, know: float, right: float, k: int
+    ) -> Results[Hit]:
+        order = np.argsort(-scores, kind="stable")
+        chances = know * among(scores[order], right, self._rehearsal.scale.unit)
+        hits = []
+        for rank, entry in enumerate(order[:k].tolist(), 1):
+            item, near = self.items[entry], self._texts[self._rehearsal.near.phrasing(vector, entry)]
+            told = {"answer": item.answer, "category": item.category, "phrasing": near}
+            score, chance = float(scores[entry]), float(chances[rank - 1])
+            hits.append(Hit(rank, item.id or "", score, chance, item.question, {**item.metadata, **told}))
+        return Results(hits, self._origin, question)
+
+    def _answer(self, hits: Results[Hit], vector: Float32, differs: tuple[str, ...]) -> Answer:
+        best, line = hits[0], self.threshold.probability
+        chance, question = best.probability or 0.0, hits.query or ""
+        if chance < line:
+            self._unanswered.add(question, vector)
+        hit = best if chance >= line else None
+        return Answer(question, hit, chance, line, hits, reason_of(hits, line), differs)
+
+
+def _share(value: float, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+        raise InputError(f"{name}={value!r} is out of range", fix=f"give a share between 0 and 1: {name}=0.5")
+    return float(value)
+
+
+def _labelled(labelled: Iterable[tuple[str, str | None]], items: list[FAQItem]) -> tuple[list[str], list[int]]:
+    """The labelled questions, and the row of each one's entry; -1 for none."""
+    rows = {item.id: row for row, item in enumerate(items)}
+    texts, found = [], []
+    for position, pair in enumerate(labelled):
+        if isinstance(pair, str) or len(tuple(pair)) != 2:
+            raise InputError(
+                f"labelled question {position} is no pair", fix='give ("a question", "its id" or None)'
+            )
+        text, id_ = pair
+        if id_ is not None and id_ not in rows:
+            raise InputError(
+                f"labelled question {position} is of the entry {id_!r}, which is not in the FAQ",
+                why=f"its ids are: {', '.join(str(each) for each in list(rows)[:5])}, ...",
+                fix="correct the id, or give None where no entry answers",
+            )
+        texts.append(text)
+        found.append(-1 if id_ is None else rows[id_])
+    if not texts:
+        raise InputError("no labelled question", fix="give some, or leave labelled out")
+    texts = as_texts(texts, "labelled question")
+    require_content(texts, "labelled question")
+    return texts, found

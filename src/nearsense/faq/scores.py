@@ -1,0 +1,158 @@
+"""How near a question is to each entry: its nearest phrasing, the middle of its phrasings, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float32 = NDArray[np.float32]
+    Int64 = NDArray[np.int64]
+
+__all__ = ["ANSWER_SHARE", "Nearness", "Phrasebook", "top_two"]
+
+ANSWER_SHARE = 0.2
+"""How much of an entry's score is its answer's: answers name what questions leave out ("bank transfer")."""
+
+FEW = 2
+"""So few questions are compared on one core: BLAS would wake its threads for them, which then spin in the way of
+the model that encodes the next question (13 ms for it instead of 3)."""
+
+GONE = np.float32(-2.0)
+"""The score of what was left out: below every cosine."""
+
+
+class Nearness(StrEnum):
+    """By what a question is compared with an entry of several phrasings."""
+
+    NEAREST = "nearest phrasing"
+    CENTROID = "centroid of phrasings"
+    MIX = "mean of nearest phrasing and centroid"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phrasebook:
+    """The phrasings and answers of n entries as unit vectors.
+
+    Args:
+        phrasings: float32, shape (p, d), ordered by entry.
+        owner: int64, shape (p,): each phrasing's entry, ascending.
+        answers: float32, shape (n, d); rows of zeros where an entry has no answer. None where none has.
+    """
+
+    phrasings: Float32
+    owner: Int64
+    answers: Float32 | None = None
+
+    @property
+    def counts(self) -> Int64:
+        """How many phrasings each entry has."""
+        return np.bincount(self.owner).astype(np.int64)
+
+    @property
+    def kinds(self) -> tuple[Nearness, ...]:
+        """What there is to choose from."""
+        return tuple(Nearness) if len(self.owner) > int(self.owner[-1]) + 1 else (Nearness.NEAREST,)
+
+    def near(self, nearness: Nearness) -> Near:
+        """The same, ready to be asked by one kind of nearness."""
+        return Near(self, nearness)
+
+
+class Near:
+    """A phrasebook, asked by one kind of nearness. Made by `Phrasebook.near`."""
+
+    def __init__(self, book: Phrasebook, nearness: Nearness) -> None:
+        self.book, self.nearness, self.counts = book, nearness, book.counts
+        self.starts: Int64 = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).astype(np.int64)
+        self.single = len(self.counts) == len(book.owner)
+        self._sums, self._centres = book.phrasings, book.phrasings
+        if not self.single and nearness is not Nearness.NEAREST:
+            self._sums = np.add.reduceat(book.phrasings, self.starts, axis=0)
+            lengths = np.linalg.norm(self._sums, axis=1, keepdims=True)
+            self._centres = (self._sums / np.maximum(lengths, 1e-6)).astype(np.float32)
+        self._share = np.zeros(len(self.counts), np.float32)
+        if book.answers is not None:
+            self._share[book.answers.any(axis=1)] = ANSWER_SHARE
+
+    def scores(self, questions: Float32) -> Float32:
+        """Each entry's score for each question, shape (q, n)."""
+        return self._with_answers(
+            questions, self._phrasings(questions, _cosines(questions, self.book.phrasings), None)
+        )
+
+    def without(self, rows: Int64) -> Float32:
+        """The same for the book's own phrasings, each compared with all others but not with itself.
+
+        An entry whose only phrasing is the one that asks scores `GONE`.
+        """
+        questions = self.book.phrasings[rows]
+        raw = _cosines(questions, self.book.phrasings)
+        raw[np.arange(len(rows)), rows] = GONE
+        scores = self._with_answers(questions, self._phrasings(questions, raw, rows))
+        owner = self.book.owner[rows]
+        alone = self.counts[owner] == 1
+        scores[np.flatnonzero(alone), owner[alone]] = GONE
+        return scores
+
+    def phrasing(self, question: Float32, entry: int) -> int:
+        """Which row of the book, of an entry's, is nearest to a question."""
+        first = int(self.starts[entry])
+        own = self.book.phrasings[first : first + int(self.counts[entry])]
+        return first + int(np.argmax(own @ question))
+
+    def _phrasings(self, questions: Float32, raw: Float32, rows: Int64 | None) -> Float32:
+        """From phrasings to entries."""
+        if self.single:
+            return raw
+        if self.nearness is Nearness.CENTROID:
+            return self._centroid(questions, rows)
+        nearest = np.maximum.reduceat(raw, self.starts, axis=1)
+        if self.nearness is not Nearness.NEAREST:
+            nearest = (nearest + self._centroid(questions, rows)) / 2
+        return np.asarray(nearest, np.float32)
+
+    def _centroid(self, questions: Float32, rows: Int64 | None) -> Float32:
+        scores = _cosines(questions, self._centres)
+        if rows is not None:
+            owner = self.book.owner[rows]
+            rest = self._sums[owner] - questions
+            length = np.maximum(np.linalg.norm(rest, axis=1), 1e-6)
+            scores[np.arange(len(rows)), owner] = (rest * questions).sum(1) / length
+        return scores
+
+    def _with_answers(self, questions: Float32, scores: Float32) -> Float32:
+        if self.book.answers is None:
+            return scores
+        mixed: Float32 = scores * (1 - self._share) + _cosines(questions, self.book.answers) * self._share
+        return mixed
+
+
+def _cosines(questions: Float32, rows: Float32) -> Float32:
+    """Of all with all, shape (q, n)."""
+    if len(questions) > FEW:
+        return questions @ rows.T
+    return np.stack([np.vecdot(rows, question) for question in questions])
+
+
+def top_two(scores: Float32) -> tuple[Int64, Float32, Float32]:
+    """For each row its best entry, that one's score, and the second's; `GONE` where there is no second.
+
+    Example:
+        >>> [part.tolist() for part in top_two(np.array([[0.25, 0.75, 0.5]], np.float32))]
+        [[1], [0.75], [0.5]]
+    """
+    rows = np.arange(len(scores))
+    best = scores.argmax(axis=1)
+    first = scores[rows, best]
+    if scores.shape[1] == 1:
+        return best, first, np.full(len(scores), GONE, np.float32)
+    scores[rows, best] = GONE
+    second = scores.max(axis=1)
+    scores[rows, best] = first
+    return best, first, second

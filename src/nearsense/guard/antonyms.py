@@ -1,0 +1,78 @@
+"""Words and their opposites: increases, decreases. "Not open" is "closed": such pairs are no difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nearsense.guard.kinds import Difference, Kind
+from nearsense.guard.negation import negated
+from nearsense.guard.reader import Text, beside
+from nearsense.guard.words import CONVERSE, PERSON, Word
+
+__all__ = ["Opposites", "opposites"]
+
+
+@dataclass(slots=True)
+class Opposites:
+    """The opposites of two texts, and what they explain away."""
+
+    found: list[Difference]
+    settled: int = 0
+    """Negations that an opposite makes up for: not open, closed."""
+    turned: bool = False
+    """Opposites that say the same of exchanged places: Karen bought from David, David sold to Karen."""
+
+
+def opposites(a: Text, b: Text, only_a: list[tuple[int, Word]], only_b: list[tuple[int, Word]]) -> Opposites:
+    """Pairs of opposites among the words that the other text does not have.
+
+    Args:
+        a: One text.
+        b: The other.
+        only_a: Position and word, for the words of `a` that `b` does not have.
+        only_b: The same of `b`.
+    """
+    result = Opposites([])
+    here = {word.key: (i, word) for i, word in only_a}
+    there = {word.key: (j, word) for j, word in only_b}
+    keys_a, keys_b = here.keys(), there.keys()
+    pairs = [(key, other) for key in here for other in here[key][1].opposite & keys_b]
+    pairs += [
+        (key, other) for other in there for key in there[other][1].opposite & keys_a if (key, other) not in pairs
+    ]
+    shared = a.content & b.content if pairs else set()
+    for key, opposite in pairs:
+        if key not in here or opposite not in there:
+            continue
+        (i, word), (j, other) = here[key], there[opposite]
+        if not _meets(a, i, b, j, shared):
+            continue
+        del here[key], there[opposite]
+        if negated(a.words, i) != negated(b.words, j):
+            result.settled += 1
+        elif word.flags & other.flags & CONVERSE and _turned(a, b, i, j):
+            result.turned = True
+        else:
+            result.found.append(Difference(Kind.ANTONYM, word.shown, other.shown))
+    return result
+
+
+def _meets(a: Text, i: int, b: Text, j: int, shared: set[str]) -> bool:
+    """Whether two opposites are said of the same: beside the same word, or of exchanged places."""
+    return beside(a, i, b, j, shared) or bool(
+        a.words[i].flags & b.words[j].flags & CONVERSE and _turned(a, b, i, j)
+    )
+
+
+def _turned(a: Text, b: Text, i: int, j: int) -> bool:
+    """Whether something before the word in one text stands behind it in the other, and the other way round."""
+    shared = a.keys & b.keys
+    before_a, after_a = _sides(a, i, shared)
+    before_b, after_b = _sides(b, j, shared)
+    return bool(before_a & after_b - before_b) and bool(after_a & before_b - after_b)
+
+
+def _sides(text: Text, at: int, shared: set[str]) -> tuple[set[str], set[str]]:
+    before = {w.key for w in text.words[:at] if w.key in shared and (w.content or w.flags & PERSON)}
+    after = {w.key for w in text.words[at + 1 :] if w.key in shared and (w.content or w.flags & PERSON)}
+    return before, after

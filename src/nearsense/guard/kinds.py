@@ -1,0 +1,53 @@
+"""What a difference is: its kind, and the words on either side. Not how one is found: each kind has its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Difference", "Kind"]
+
+
+class Kind(StrEnum):
+    """In what two texts that look alike can differ."""
+
+    NEGATION = "negation"
+    """One says not, never, without, where the other does not."""
+    NUMBER = "number"
+    """Another amount, count, share, rank or version."""
+    UNIT = "unit"
+    """The same figure of something else: mg and g, dollars and euros, daily and weekly."""
+    DATE = "date"
+    """Another day, month, year, weekday, time of day."""
+    ANTONYM = "antonym"
+    """A word and its opposite."""
+    ROLES = "roles"
+    """The same words with their parts exchanged: from A to B, from B to A."""
+    NAME = "name"
+    """Another person, place, product, company."""
+    MODALITY = "modality"
+    """Another strength: must and may, all and some, always and sometimes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing in which two texts differ.
+
+    Args:
+        kind: Which kind of thing.
+        left: The words of the first text; empty where only the second has any.
+        right: The words of the second text; empty where only the first has any.
+
+    Example:
+        >>> print(Difference(Kind.NUMBER, "15", "51"))
+        number: 15 → 51
+        >>> print(Difference(Kind.NEGATION, "", "not"))
+        negation: not
+    """
+
+    kind: Kind
+    left: str
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {' → '.join(side for side in (self.left, self.right) if side)}"

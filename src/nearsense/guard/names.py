@@ -1,0 +1,89 @@
+"""Another person, place or product in the same place. A name that one text leaves out is no difference."""
+
+from __future__ import annotations
+
+from nearsense.guard.kinds import Difference, Kind
+from nearsense.guard.reader import Text, beside
+from nearsense.guard.tables import Tables
+from nearsense.guard.words import CAPITAL, DATE, DETERMINER, NAME, NUMBER, SENTENCE, UNIT, Word
+
+__all__ = ["replaced"]
+
+_TITLE = 0.6
+"""Share of capitals from which on a text is a headline, whose capitals say nothing."""
+
+
+def replaced(
+    a: Text, b: Text, only_a: list[tuple[int, Word]], only_b: list[tuple[int, Word]], tables: Tables
+) -> list[Difference]:
+    """The names that each text has to itself, if both have any."""
+    left, right = _names(a, only_a, tables), _names(b, only_b, tables)
+    if not left or not right:
+        return []
+    shared = a.content & b.content
+    pairs = [(x, y) for i, x in left for j, y in right if beside(a, i, b, j, shared)]
+    words = [word for _, word in left], [word for _, word in right]
+    if (
+        not pairs
+        or any(_one_thing(x, y) for x, y in pairs)
+        or _stands_for(words[0], b)
+        or _stands_for(words[1], a)
+    ):
+        return []
+    return [Difference(Kind.NAME, _shown(words[0]), _shown(words[1]))]
+
+
+def _names(text: Text, only: list[tuple[int, Word]], tables: Tables) -> list[tuple[int, Word]]:
+    headline = None
+    found = []
+    for at, word in only:
+        if not word.content or word.flags & (DATE | NUMBER | UNIT) or word.shown.lower() in tables.titles:
+            continue
+        if word.flags & NAME:
+            found.append((at, word))
+        elif word.flags & CAPITAL:
+            if headline is None:
+                headline = _headline(text)
+            if not headline and not _begins(text, at, tables.titles):
+                found.append((at, word))
+    return found
+
+
+def _begins(text: Text, at: int, titles: frozenset[str]) -> bool:
+    """Whether the capital is the sentence's: nothing before it, and no other capital behind it."""
+    if at and (not text.words[at - 1].flags & SENTENCE or (at > 1 and text.words[at - 2].lower in titles)):
+        return False
+    after = text.words[at + 1] if at + 1 < len(text.words) else None
+    return after is None or not after.flags & CAPITAL or not after.content or bool(after.flags & DETERMINER)
+
+
+def _headline(text: Text) -> bool:
+    content = [word for word in text.words if word.content]
+    return len(content) >= 4 and sum(word.flags & CAPITAL != 0 for word in content) >= _TITLE * len(content)
+
+
+def _stands_for(names: list[Word], other: Text) -> bool:
+    """Whether an abbreviation among the names is made of the other text's initials."""
+    initials = "".join(part[0] for word in other.words for part in word.shown.split()).upper()
+    short = [name.shown.replace(".", "") for name in names if sum(map(str.isupper, name.shown)) > 1]
+    return any(name.upper() in initials for name in short)
+
+
+def _one_thing(x: Word, y: Word) -> bool:
+    """Whether two names are spellings of one: Philippine and Philippines, Qaida and Qaeda. Known ones are two."""
+    a, b = sorted((x.key, y.key), key=len)
+    if x.flags & y.flags & NAME:
+        return False
+    return len(a) >= 3 and (b.startswith(a) or (len(a) >= 5 and _one_off(a, b)))
+
+
+def _one_off(a: str, b: str) -> bool:
+    """Whether one letter is changed, added, or two have changed places."""
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
+    rest, other = a[start:], b[start:]
+    swapped = rest[:2] == other[:2][::-1] and rest[2:] == other[2:]
+    return rest[1:] == other[1:] or rest == other[1:] or swapped
+
+
+def _shown(names: list[Word]) -> str:
+    return " ".join(word.shown for word in names[:3])

@@ -1,0 +1,207 @@
+"""Amounts and their units, compared by value: 15 is fifteen, 1 km is 1000 m. Not dates: see dates.py."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from nearsense.guard.kinds import Difference, Kind
+from nearsense.guard.reader import Text
+from nearsense.guard.tables import Tables
+from nearsense.guard.words import DATE, NUMBER, UNIT, Unit, Word
+
+__all__ = ["Quantity", "differing", "quantities"]
+
+_NEAR = 0.03
+"""How far two values of different units may lie apart: people round when they convert."""
+
+
+@dataclass(slots=True)
+class Quantity:
+    """An amount as written, its value, and what it may measure; no value where a unit stands alone."""
+
+    value: float | None
+    units: tuple[Unit, ...]
+    shown: str
+    weak: bool = False
+    """Too common to be missed: one, once, both."""
+    exact: str = ""
+    """How it was written, where 3.1 is not 3.10."""
+    rank: bool = False
+    after: str = ""
+    """The word behind it: what is counted."""
+
+
+def quantities(text: Text, tables: Tables, taken: set[int]) -> list[Quantity]:
+    """The amounts of a text in order, without the words that its dates took."""
+    found: list[Quantity] = []
+    words, position = text.words, 0
+    while position < len(words):
+        word = words[position]
+        if position in taken or not word.flags & (NUMBER | UNIT):
+            position += 1
+        elif word.flags & NUMBER:
+            position = _amount(words, position, tables, taken, found)
+        else:
+            if word.shown not in tables.bound and word.shown.lower() not in tables.bound:
+                found.append(Quantity(None, word.units, word.shown))
+            position += 1
+    return found
+
+
+def differing(left: list[Quantity], right: list[Quantity]) -> list[Difference]:
+    """Amounts of the one text that the other does not have, each beside what stands in its place."""
+    rest = list(right)
+    only: list[Quantity] = []
+    for one in left:
+        twin = next((other for other in rest if _same(one, other)), None)
+        if twin is None:
+            only.append(one)
+        else:
+            rest.remove(twin)
+    found = []
+    news = [other for other in rest if not any(_same(other, one) for one in left)]
+    for one in only:
+        if any(_same(one, other) for other in right):
+            continue
+        twin = _partner(one, news)
+        if twin is not None:
+            news.remove(twin)
+            same = one.value is not None and one.value == twin.value
+            kind = Kind.UNIT if same or one.value is None or twin.value is None else Kind.NUMBER
+            found.append(Difference(kind, one.shown, twin.shown))
+    return found
+
+
+def _partner(one: Quantity, others: list[Quantity]) -> Quantity | None:
+    """What stands in its place: the same value of something else, or another value of the same thing."""
+    kinds = {unit.dimension for unit in one.units}
+    fits = [o for o in others if o.rank == one.rank and (o.value is None) == (one.value is None)]
+    if one.value is None:
+        return next((o for o in fits if kinds & {unit.dimension for unit in o.units}), None)
+    same = (o for o in fits if o.value == one.value)
+    alike = (o for o in fits if kinds & {unit.dimension for unit in o.units} or not (kinds or o.units))
+    twin = next(same, None) or next(alike, None)
+    return None if twin and (one.weak or twin.weak) and one.after != twin.after else twin
+
+
+def _same(a: Quantity, b: Quantity) -> bool:
+    if a.exact and b.exact:
+        return a.exact == b.exact
+    if a.value is None or b.value is None:
+        return a.value is b.value and bool({(u.dimension, u.factor) for u in a.units} & _measures(b))
+    if a.rank != b.rank:
+        return a.value == b.value
+    if not a.units or not b.units:
+        bare, other = (a, b) if not a.units else (b, a)
+        if any(unit.dimension == "share" and _close(other.value, unit, bare.value) for unit in other.units):
+            return True
+        return a.value == b.value
+    if _measures(a) & _measures(b):
+        return abs(a.value - b.value) <= 1e-9 * max(abs(a.value), abs(b.value))
+    return any(
+        x.dimension == y.dimension
+        and abs((a.value + x.offset) * x.factor - (b.value + y.offset) * y.factor)
+        <= _NEAR * max(abs((a.value + x.offset) * x.factor), abs((b.value + y.offset) * y.factor))
+        for x in a.units
+        for y in b.units
+    )
+
+
+def _close(value: float | None, unit: Unit, bare: float | None) -> bool:
+    return value is not None and bare is not None and abs(value * unit.factor - bare) <= 0.005 * abs(bare)
+
+
+def _measures(quantity: Quantity) -> set[tuple[str, float]]:
+    return {(unit.dimension, unit.factor) for unit in quantity.units}
+
+
+def _amount(words: list[Word], start: int, tables: Tables, taken: set[int], found: list[Quantity]) -> int:
+    """Read one amount from `start`, with its unit before or behind it; return where it ends."""
+    word = words[start]
+    if word.number is None:
+        figures = [float(figure) for figure in re.findall(r"\d{1,15}(?:\.\d{1,9})?", word.shown)]
+        exact = word.shown.lower()
+        if word.code == "range" or len(figures) == 2:
+            found += [Quantity(figure, word.units, word.shown) for figure in figures]
+        else:
+            found.append(Quantity(figures[0] if figures else 0.0, word.units, word.shown, exact=exact))
+        return start + 1
+    value, end = _value(words, start, tables, taken)
+    units, shown, end = _unit(words, start, end, word, tables, taken)
+    exact, before = "", words[start - 1] if start else None
+    if word.shown[0].isdigit() and "." in word.shown and before is not None and before.key in tables.versions:
+        exact = word.shown.lower()
+    alone = end == start + 1
+    weak = alone and not units and (word.code == "weak" or word.code == "scale")
+    after = words[end].key if end < len(words) else ""
+    found.append(Quantity(value, units, shown, weak, exact, word.code == "ordinal" and alone, after))
+    return end
+
+
+def _value(words: list[Word], start: int, tables: Tables, taken: set[int]) -> tuple[float, int]:
+    """The value of a run of number words: two hundred and fifty, 1.5 million, two and a half, two thirds."""
+    total, current, position = 0.0, float(words[start].number or 0), start + 1
+    if words[start].code == "scale":
+        current = float(words[start].number or 1)
+    while position < len(words) and position not in taken:
+        word = words[position]
+        after = words[position + 1] if position + 1 < len(words) else None
+        if word.number is None:
+            joined = word.key in tables.number_joins and after is not None and after.number is not None
+            following = (after.number or 0) if after is not None else 0
+            small = joined and 0 < following < (1 if current < 100 else 100)
+            if not small or (words[start].shown[0].isdigit() and following >= 1):
+                break
+            position += 1
+            continue
+        if word.lower in tables.fractions and words[start].code != "ordinal":
+            share = word.number if word.number < 1 else 1 / word.number
+            joined = words[position - 1].key in tables.number_joins
+            current = current + share if joined else current * share
+        elif word.code == "scale":
+            current *= word.number
+            if word.number >= 1000:
+                total, current = total + current, 0.0
+        elif (
+            word.code in ("word", "weak") and not words[start].shown[0].isdigit() and _adds(current, word.number)
+        ) or (word.code == "ordinal" and current >= 20 and _adds(current, word.number)):
+            current += word.number
+        else:
+            break
+        position += 1
+    return total + current, position
+
+
+def _adds(current: float, more: float) -> bool:
+    """Whether a number word goes on from what was read: twenty-one, one hundred five, but not five five."""
+    return (
+        (current >= 100 and current % 100 == 0 and more < 100)
+        or (current >= 20 and current % 10 == 0 and current % 100 != 0 and 0 < more < 10)
+        or (current == 0 and more > 0)
+    )
+
+
+def _unit(
+    words: list[Word], start: int, end: int, word: Word, tables: Tables, taken: set[int]
+) -> tuple[tuple[Unit, ...], str, int]:
+    """What the amount measures: behind it, one word further, glued to it, or the sign before it."""
+    shown = " ".join(part.shown for part in words[start:end])
+    if word.units:
+        return word.units, shown, end
+    after = [words[end + i] for i in (0, 1, 2) if end + i < len(words) and end + i not in taken]
+    if len(after) > 1 and word.number is not None and word.number < 1 and not after[0].units:
+        after = after[1:] if after[0].shown.lower() in ("an", "a") else after
+    if len(after) > 1 and after[0].shown.lower() in tables.between and after[1].units:
+        named = tables.compound.get((after[0].shown.lower(), after[1].shown.lower()))
+        return (tables.units.get(named or "") or after[1].units), f"{shown} {after[1].shown}", end + 2
+    if after and after[0].units and not after[0].flags & DATE and word.code != "ordinal":
+        return after[0].units, f"{shown} {after[0].shown}", end + 1
+    before = words[start - 1] if start else None
+    if (
+        before is not None
+        and before.units
+        and (len(before.shown) == 1 or before.shown.isupper() or "$" in before.shown)
+    ):
+        return before.units, f"{before.shown}{shown}" if len(before.shown) == 1 else f"{before.shown} {shown}", end
+    return (), shown, end

@@ -1,0 +1,163 @@
+"""A language's data file into what one word is asked for. The only reader of languages/*.toml; knows no rule."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from nearsense.guard.stems import stemmer
+from nearsense.guard.words import Unit
+
+__all__ = ["Tables", "languages", "tables_of"]
+
+_FOLDER = "languages"
+_BASE = "any"
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """The codes that have a data file.
+
+    Example:
+        >>> languages()
+        ('en', 'it')
+    """
+    files = (file.name for file in resources.files("nearsense.guard").joinpath(_FOLDER).iterdir())
+    return tuple(sorted(name[:-5] for name in files if name.endswith(".toml") and name != f"{_BASE}.toml"))
+
+
+@cache
+def tables_of(code: str) -> Tables:
+    """The tables of a language; of one without a file, those that need none: figures, symbols, numeric dates.
+
+    Args:
+        code: As in `languages()`; a region is ignored (en-GB is en).
+    """
+    code = code.lower().replace("_", "-").split("-")[0]
+    name = code if code in languages() else _BASE
+    text = resources.files("nearsense.guard").joinpath(_FOLDER, f"{name}.toml").read_text(encoding="utf-8")
+    return Tables(tomllib.loads(text))
+
+
+class Tables:
+    """One language, ready to be asked. Tables of inflected words are keyed by stem, the others by the word."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+        self.decimal: str = self._one("language", "decimal", ".")
+        self.dates: str = self._one("language", "dates", "dmy")
+        self.elision: bool = bool(data.get("language", {}).get("elision", False))
+        self.stem = stemmer(data.get("stems", {}))
+        self.grammar = {name: frozenset(str(words).split()) for name, words in data.get("grammar", {}).items()}
+        self.roles = self.grammar.get("roles", frozenset())
+        self.agent = self.grammar.get("agent", frozenset())
+        self.persons = self.grammar.get("persons", frozenset())
+        self.turning = self.roles | self.agent
+        self.symmetric = self._stems("grammar", "symmetric")
+        self.negators = self._words("negation", "negators")
+        self.suffix: str = self._one("negation", "suffix", "")
+        self.double = bool(data.get("negation", {}).get("double", False))
+        self.implicit = self._stems("negation", "implicit")
+        self.prefixes = tuple(self._one("opposites", "prefixes", "").split())
+        self.unprefixed = self._stems("opposites", "unprefixed")
+        self.compare = tuple(self._one("opposites", "compare", "").split())
+        self.converse = self._stems("opposites", "converse") | self._words("opposites", "converse")
+        self.opposites = self._opposites()
+        self.numbers = self._values("words")
+        self.scales = self._values("scales")
+        self.ordinals = self._values("ordinals")
+        self.suffixes = self._values("suffixes")
+        self.fractions = self._words("numbers", "fractions")
+        self.ordinal_suffixes = self._words("numbers", "ordinal_suffixes")
+        self.weak = self._words("numbers", "weak")
+        self.number_joins = self._words("numbers", "joins")
+        self.versions = self._words("numbers", "versions")
+        self.units = self._units()
+        self.bound = self._words("units", "bound")
+        self.between = self._words("units", "between")
+        self.compound = {tuple(words[:-1]): words[-1] for words in self._rows("units", "compound")}
+        self.when = self._when()
+        self.doubtful = self._words("dates", "doubtful")
+        self.halves = {
+            word: int(hours)
+            for word, _, hours in (item.rpartition(":") for item in self._words("dates", "halves"))
+        }
+        self.clock = {word: int(minutes) for word, minutes in self._rows("dates", "clock")}
+        self.at, self.since = self._words("dates", "at"), self._words("dates", "since")
+        self.past, self.to = self._words("dates", "past"), self._words("dates", "to")
+        self.hour = self._words("dates", "hour")
+        self.date_joins, self.monthly = self._words("dates", "joins"), self._words("dates", "monthly")
+        self.levels = self._levels()
+        self.asking, self.loose = self._words("modality", "asking"), self._words("modality", "loose")
+        self.titles = self._words("names", "titles")
+        self.common = self._words("names", "common")
+        self.known = self._words("names", "known")
+        self.capital = self._words("names", "capital")
+        self.aliases = {word: row[0] for row in self._rows("names", "same") for word in row}
+        self.everywhere = self._words("phrases", "everywhere")
+        self.phrases = list(self._phrases())
+
+    def _one(self, section: str, name: str, default: str) -> str:
+        return str(self.data.get(section, {}).get(name, default))
+
+    def _words(self, section: str, name: str) -> frozenset[str]:
+        return frozenset(self._one(section, name, "").split())
+
+    def _stems(self, section: str, name: str) -> frozenset[str]:
+        return frozenset(map(self.stem, self._words(section, name)))
+
+    def _rows(self, section: str, name: str) -> list[list[str]]:
+        return [line.split() for line in self._one(section, name, "").splitlines() if line.strip()]
+
+    def _values(self, name: str) -> dict[str, float]:
+        return {word: float(value) for word, value in self._rows("numbers", name)}
+
+    def _opposites(self) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for line in self._one("opposites", "pairs", "").splitlines():
+            sides = [set(map(self.stem, side.split())) for side in line.split("|")]
+            for here, there in (sides, sides[::-1]) if len(sides) == 2 else ():
+                for word in here:
+                    found.setdefault(word, set()).update(there)
+        return {word: frozenset(others - {word}) for word, others in found.items()}
+
+    def _units(self) -> dict[str, tuple[Unit, ...]]:
+        found: dict[str, tuple[Unit, ...]] = {}
+        for line in self._one("units", "lines", "").splitlines():
+            measure, _, names = line.partition(" : ")
+            for name in names.split():
+                dimension, factor, *offset = measure.split()
+                unit = Unit(dimension, float(factor), float(offset[0]) if offset else 0.0)
+                found[name] = (*found.get(name, ()), unit)
+        return found
+
+    def _when(self) -> dict[str, tuple[tuple[str, int | str], ...]]:
+        found: dict[str, tuple[tuple[str, int | str], ...]] = {}
+        for component, name, first in (("month", "months", 1), ("weekday", "weekdays", 0)):
+            for value, row in enumerate(self._rows("dates", name), first):
+                found.update(dict.fromkeys(row, ((component, value),)))
+        for component, name in (("part", "parts"), ("relative", "relative"), ("season", "seasons")):
+            for row in self._rows("dates", name):
+                for word in row[1:]:
+                    found[word] = ((component, row[0].rstrip(":")),)
+        for word, minutes in self._rows("dates", "clock"):
+            found[word] = (("time", int(minutes)),)
+        return found
+
+    def _levels(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        found: dict[str, tuple[tuple[str, str], ...]] = {}
+        for line in self._one("modality", "levels", "").splitlines():
+            family_level, _, words = line.partition(":")
+            for word in words.split():
+                family, level = family_level.split()
+                found[word] = (*found.get(word, ()), (family, level))
+        return found
+
+    def _phrases(self) -> Iterator[tuple[str, str]]:
+        for line in self._one("phrases", "lines", "").splitlines():
+            left, middle, right = line.partition(" =")
+            if middle:
+                yield left.strip(), right.strip()

@@ -1,0 +1,7 @@
+"""Reports as HTML pages that need nothing else: no script, no network, one file. Not what they report."""
+
+from __future__ import annotations
+
+from nearsense.pages.evaluation import evaluation_html
+
+__all__ = ["evaluation_html"]

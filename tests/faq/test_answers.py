@@ -1,0 +1,176 @@
+"""A FAQ answers where it is sure enough, says why where it is not, and takes what people have."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+import nearsense as ns
+from fakes import HashEncoder
+from faq_shop import ANSWERS, ASKED, STRANGERS, WORDINGS, shop
+from nearsense.faq import FAQItem
+
+
+@pytest.fixture(scope="module")
+def faq(encoder):
+    return ns.FAQ(shop(WORDINGS[0]), encoder=encoder)
+
+
+@pytest.mark.parametrize(
+    ("wording", "answers"), [*((wording, True) for wording in WORDINGS), (WORDINGS[0], False)]
+)
+def test_the_shop_answers_its_customers_and_is_silent_to_strangers(encoder, wording, answers):
+    faq = ns.FAQ(shop(wording, answers), encoder=encoder)
+    found = faq.answer_many(list(ASKED))
+    assert [each.candidates[0].id for each in found] == list(ASKED.values())
+    assert [each.question for each in found if not each] == []
+    assert [each.question for each in faq.answer_many(STRANGERS) if each] == []
+
+
+def test_one_answer_is_that_of_many(faq):
+    many = faq.answer_many(["Do you ship abroad?", "tracking number"])
+    assert [each.probability for each in many] == pytest.approx(
+        [faq.answer(each.question).probability for each in many], abs=1e-3
+    )
+
+
+def test_an_answer_has_its_text_and_the_phrasing_that_was_near(encoder):
+    items = [
+        FAQItem("Where is my order?", "See your mail.", ["Track my parcel"], "orders", "t"),
+        FAQItem("Refund?"),
+    ]
+    answer = ns.FAQ(items, encoder=encoder, precision=0.6).answer("track the parcel please")
+    assert answer.text == "See your mail."
+    assert (answer.hit.id, answer.hit.text) == ("t", "Where is my order?")
+    assert answer.hit.metadata == {"answer": "See your mail.", "category": "orders", "phrasing": "Track my parcel"}
+
+
+def test_no_answer_is_a_value_with_near_misses_and_a_reason(faq):
+    answer = faq.answer("Do you sell gift cards?", k=2)
+    assert answer.hit is None
+    assert answer.text is None
+    assert not answer
+    assert len(answer.candidates) == 2
+    assert answer.probability == answer.candidates[0].probability < answer.threshold
+    assert answer.reason.startswith("nearest: “What payment methods do you accept?” at ")
+    assert "add this question as a phrasing of it, or a new entry" in answer.reason
+    assert "\n" not in answer.reason
+    assert answer.to_dict()["answered"] is False
+    assert "no answer" in str(answer)
+
+
+def test_what_is_like_nothing_asks_for_a_new_entry(faq):
+    assert "nothing here is like it" in faq.answer("What is the capital of France?").reason
+
+
+def test_a_question_between_two_entries_names_both(encoder):
+    faq = ns.FAQ(["How do I open the red door?", "How do I open the blue door?", "Who is it?"], encoder=encoder)
+    reason = faq.answer("How do I open the door?").reason
+    assert reason.startswith("torn between")
+    assert "red" in reason
+    assert "blue" in reason
+
+
+def test_candidates_are_entries_once_with_falling_scores_and_shares_of_one(faq):
+    hits = faq.match("I want to pay for a return", k=5)
+    assert sorted(hit.id for hit in hits) == sorted(ANSWERS)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert [hit.probability for hit in hits] == sorted((hit.probability for hit in hits), reverse=True)
+    assert sum(hit.probability for hit in hits) <= 1
+    assert len(faq.match("pay", k=2)) == 2
+
+
+def test_a_higher_prior_makes_surer_and_a_higher_precision_more_silent(encoder):
+    items, question = shop(WORDINGS[0]), "Can I pay in cash?"
+    low, high = (ns.FAQ(items, encoder=encoder, prior=prior) for prior in (0.2, 0.8))
+    assert low.answer(question).probability < high.answer(question).probability
+    lax, strict = (ns.FAQ(items, encoder=encoder, precision=share) for share in (0.8, 0.97))
+    assert lax.threshold.probability < strict.threshold.probability
+    assert lax.threshold.answered > strict.threshold.answered
+
+
+def test_what_differs_from_the_matched_phrasing_is_said(encoder):
+    faq = ns.FAQ(["How do I enable two-factor authentication?"], encoder=encoder)
+    answer = faq.answer("How do I disable two-factor authentication?")
+    assert any("enable" in each and "disable" in each for each in answer.differs)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_few_entries_with_one_phrasing_answer_themselves_and_no_stranger(encoder, n):
+    faq = ns.FAQ(shop(WORDINGS[0])[:n], encoder=encoder)
+    assert all(faq.answer_many(WORDINGS[0][:n]))
+    assert not any(faq.answer_many(["What is the capital of France?", "Tell me a joke"]))
+
+
+def test_the_order_of_entries_changes_nothing(encoder, faq):
+    turned = ns.FAQ(shop(WORDINGS[0])[::-1], encoder=encoder)
+    assert turned.threshold.probability == pytest.approx(faq.threshold.probability, abs=1e-3)
+    for question in ASKED:
+        assert turned.answer(question).probability == pytest.approx(faq.answer(question).probability, abs=1e-3)
+
+
+def test_labelled_questions_move_the_threshold_and_are_named(encoder, faq):
+    labelled = [*ASKED.items(), *((text, None) for text in STRANGERS)]
+    taught = ns.FAQ(shop(WORDINGS[0]), encoder=encoder, labelled=labelled)
+    assert "4 labelled questions" in taught.threshold.chosen_on
+    assert "16 labelled strangers" in taught.threshold.chosen_on
+    assert taught.threshold != faq.threshold
+
+
+def test_a_file_a_list_documents_and_a_collection_make_the_same_faq(encoder, tmp_path):
+    items = shop(WORDINGS[0])
+    table = tmp_path / "faq.csv"
+    table.write_text(
+        "id,question,answer\n" + "".join(f'{i["id"]},{i["question"]},"{i["answer"]}"\n' for i in items)
+    )
+    lines = tmp_path / "faq.jsonl.gz"
+    lines.write_bytes(gzip.compress("\n".join(json.dumps(item) for item in items).encode()))
+    documents = [ns.Document(i["id"], i["question"], {"answer": i["answer"]}) for i in items]
+    with ns.open(tmp_path / "faq.nearsense") as collection:
+        collection.add(documents)
+        faqs = [ns.FAQ(each, encoder=encoder) for each in (items, table, str(lines), documents, collection)]
+    for faq in faqs:
+        answer = faq.answer("When will my package arrive?")
+        assert answer.text == ANSWERS["shipping"]
+        assert answer.probability == pytest.approx(
+            faqs[0].answer("When will my package arrive?").probability, abs=1e-3
+        )
+
+
+def test_many_entries_are_asked_one_by_one_without_being_compared_twice():
+    faq = ns.FAQ([f"word{i} thing{i % 7} of{i % 11}" for i in range(2000)], encoder=HashEncoder(64))
+    assert faq.answer("word77 thing0 of0").hit.id == "77"
+    assert len(faq) == 2000
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"precision": 1.0}, "precision=1.0"),
+        ({"prior": 0}, "prior=0"),
+        ({"labelled": [("a question", "nobody")]}, "nobody"),
+        ({"labelled": []}, "no labelled question"),
+        ({"labelled": [(" ", None)]}, "labelled question 0 is empty"),
+        ({"strangers": [""]}, "is empty"),
+        ({"columns": {"reply": "x"}}, "reply"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options, said):
+    with pytest.raises(ns.InputError, match=said):
+        ns.FAQ(["a", "b"], encoder=HashEncoder(), **options)
+
+
+def test_empty_questions_are_refused_and_none_asked_is_none_answered(faq):
+    for bad in ("", "  "):
+        with pytest.raises(ns.InputError, match="question 0 is empty"):
+            faq.answer(bad)
+    with pytest.raises(ns.InputError, match="k="):
+        faq.match("a", k=0)
+    assert faq.answer_many([]) == []
+
+
+def test_a_collection_that_holds_no_entry_is_refused(tmp_path):
+    with ns.open(tmp_path / "none.nearsense") as empty, pytest.raises(ns.InputError):
+        ns.FAQ(empty)

@@ -1,0 +1,115 @@
+"""Rows become entries: phrasings joined, clashes and gaps refused with their place."""
+
+from __future__ import annotations
+
+import pytest
+
+import nearsense as ns
+from nearsense.faq import FAQItem
+from nearsense.faq.reading import labelled_of, read_items
+
+
+def test_rows_with_one_id_are_phrasings_of_one_entry(tmp_path):
+    file = tmp_path / "faq.tsv"
+    file.write_text("id\tquestion\tanswer\na\tWhere is it?\tHere.\nb\tWho?\tMe.\na\tWhich place?\t\n")
+    first, second = read_items(str(file))
+    assert (first.id, first.question, first.phrasings, first.answer) == (
+        "a",
+        "Where is it?",
+        ("Which place?",),
+        "Here.",
+    )
+    assert (second.id, second.phrasings) == ("b", ())
+
+
+def test_rows_with_one_answer_are_phrasings_where_there_are_no_ids(tmp_path):
+    file = tmp_path / "faq.csv"
+    file.write_text("Question,Answer,topic\nWhere is it?,Here.,place\nWhich place?,Here.,place\nWho?,Me.,\n")
+    first, second = read_items(file)
+    assert (first.id, first.phrasings, first.category) == ("2", ("Which place?",), "place")
+    assert (second.id, second.category) == ("4", None)
+
+
+def test_rows_with_one_answer_and_two_ids_are_two_entries():
+    assert len(read_items([{"id": n, "question": f"q{n}", "answer": "same"} for n in range(3)])) == 3
+
+
+@pytest.mark.parametrize("cell", [["b", "c"], '["b", "c"]', "b | c", "b\nc\n"])
+def test_phrasings_may_be_a_list_or_written_as_one(cell):
+    (item,) = read_items([{"question": "a", "phrasings": cell}])
+    assert item.phrasings == ("b", "c")
+
+
+def test_the_same_phrasing_twice_is_kept_once():
+    (item,) = read_items([{"question": "A b?", "phrasings": ["a  B?", "c"]}])
+    assert item.phrasings == ("c",)
+
+
+def test_other_columns_are_metadata():
+    (item,) = read_items([{"question": "a", "link": "http://x", "stars": 3}])
+    assert item.metadata == {"link": "http://x", "stars": 3}
+
+
+def test_columns_are_named_where_they_are_called_otherwise(tmp_path):
+    file = tmp_path / "faq.jsonl"
+    file.write_text('{"ask": "a", "say": "b", "text": "c"}\n')
+    (item,) = read_items(str(file), {"question": "ask", "answer": "say"})
+    assert (item.question, item.answer, item.metadata) == ("a", "b", {"text": "c"})
+    with pytest.raises(ns.FileError, match="no column 'aks'") as error:
+        read_items(str(file), {"question": "aks"})
+    assert "ask" in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        (["a", "b", " A "], "item 0 and item 2 ask the same"),
+        (
+            [{"id": "x", "question": "a"}, {"id": "y", "question": "b", "phrasings": ["a"]}],
+            r"\(x\) and item 1 \(y\)",
+        ),
+        (["a", ""], "item 1: a question is empty"),
+        ([{"question": None, "answer": "x"}], "item 0: a question is empty"),
+        ([{"question": 7}], "a question is 7"),
+        ([FAQItem("a", phrasings=[" "])], "item 0: a question is empty"),
+        (["a\ud800"], "half a surrogate"),
+        ([], "no entry"),
+        ([3], "item 0 is of type int"),
+        ([{"answer": "a", "link": "b"}], "which column is the question"),
+        (
+            [{"id": "x", "question": "a", "answer": "1"}, {"id": "x", "question": "b", "answer": "2"}],
+            "two of answer",
+        ),
+        ([{"id": "1", "question": "a"}, "b"], "share the id '1'"),
+        ({"question": "a"}, "cannot be made of dict"),
+        (3, "cannot be made of int"),
+    ],
+)
+def test_what_cannot_be_an_entry_is_refused_by_its_place(items, said):
+    with pytest.raises(ns.InputError, match=said):
+        read_items(items)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("question,answer\na,x\n,y\n", "faq.csv, line 3: a question is empty"),
+        ("question,answer\na,x\nb,y\nA,z\n", "line 2 and .*line 4 ask the same: 'A'"),
+        ("question,answer\n", "no entry|holds"),
+        ("one,two\na,b\n", "which column is the question"),
+    ],
+)
+def test_what_cannot_be_an_entry_of_a_file_is_refused_by_its_line(tmp_path, content, said):
+    file = tmp_path / "faq.csv"
+    file.write_text(content)
+    with pytest.raises(ns.FileError, match=said):
+        read_items(str(file))
+
+
+def test_labelled_questions_come_from_a_file_with_empty_cells_for_strangers(tmp_path):
+    file = tmp_path / "asked.csv"
+    file.write_text("question,id\nwhere,a\nwhat,\n")
+    assert labelled_of(str(file)) == [("where", "a"), ("what", None)]
+    file.write_text("question,other\nwhere,a\n")
+    with pytest.raises(ns.FileError, match="no column with the entry"):
+        labelled_of(str(file))
