@@ -340,7 +340,8 @@ def _print_table(console: Any, page: Page) -> None:
 
     widths = [max(len(cell) for cell in column) + 2 for column in zip(page.columns, *page.cells, strict=True)]
     fixed = [name.endswith(">") for name in page.columns]
-    room = console.width - sum(NARROWEST_TEXT for is_fixed in fixed if not is_fixed)
+    texts = fixed.count(False)
+    room = console.width - texts * min(NARROWEST_TEXT, NARROWEST_TEXTS // max(texts, 1))
     shown = []
     for place, width in enumerate(widths):
         room -= width if fixed[place] else 0
@@ -373,6 +374,9 @@ LONGEST_CELL = 500
 
 NARROWEST_TEXT = 24
 """Columns of the terminal that a text gets at least."""
+
+NARROWEST_TEXTS = 56
+"""What all texts of a row share at least, where there are more than two."""
 
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 

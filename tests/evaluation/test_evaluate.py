@@ -53,7 +53,6 @@ COSINES = (ENCODER.encode(LEFT).data.astype(float) * ENCODER.encode(RIGHT).data)
 
 
 def test_every_task_gives_the_figures_that_are_said_of_it_before():
-    from nearsense.datasets import Clustering, Intents, LabelledPairs, Rerank, Retrieval, Triplets
     from nearsense.evaluation import FIGURES, MAIN, require_figure
 
     texts = [f"{word} {place}" for place, word in enumerate(["dog", "cat", "tea", "moon"])]
@@ -69,11 +68,11 @@ def test_every_task_gives_the_figures_that_are_said_of_it_before():
     ]
     assert {each.task for each in sets} == set(FIGURES) == set(MAIN)
     for each in sets:
-        found = tuple(evaluate(None, each, baselines=False, resamples=3).systems[0].figures)
+        found = tuple(ns.evaluate(ENCODER, each, baselines=False, resamples=3).systems[0].figures)
         assert found == FIGURES[each.task]
         assert found[0] == MAIN[each.task]
         require_figure(found[-1], each)
-    with pytest.raises(ns.InputError, match="'auroc' is no figure of a intents data set"):
+    with pytest.raises(ns.InputError, match="'auroc' is no figure of an intents data set"):
         require_figure("auroc", Intents(texts=texts, labels=labels))
 
 

@@ -9,10 +9,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from fakes import HashEncoder
 from nearsense.datasets import Clustering, GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Triplets
 from nearsense.evaluation import evaluate
 from nearsense.pages import charts, evaluation_html
 
+MODEL = HashEncoder(32)
 TEXTS = ["a dog barks", "a hound barks", "the moon is full", "tea is hot", "rain falls", "it is raining"]
 HOSTILE = '<script src="https://evil.example/x.js">alert(1)</script><img src=//evil.example onerror=x>\u202e'
 
@@ -73,7 +75,7 @@ class Reader(HTMLParser):
 
 @pytest.mark.parametrize("kind", DATA)
 def test_a_page_of_every_kind_is_whole_and_asks_for_nothing(kind):
-    html = evaluation_html(evaluate(None, DATA[kind]))
+    html = evaluation_html(evaluate(MODEL, DATA[kind]))
     page = Reader(html)
     assert page.open == []
     assert page.refers == []
@@ -89,7 +91,7 @@ def test_a_page_of_every_kind_is_whole_and_asks_for_nothing(kind):
 
 def test_texts_are_shown_and_are_never_markup():
     pairs = [(HOSTILE, "tea"), ("a dog", "a hound"), ("rain", "it rains"), ("a", "b")]
-    result = evaluate(None, GradedPairs(name=HOSTILE, pairs=pairs, scores=[5, 4, 4, 0]))
+    result = evaluate(MODEL, GradedPairs(name=HOSTILE, pairs=pairs, scores=[5, 4, 4, 0]))
     html = evaluation_html(result)
     page = Reader(html)
     assert page.refers == []
@@ -99,11 +101,9 @@ def test_texts_are_shown_and_are_never_markup():
 
 
 def test_models_stand_above_baselines_and_every_figure_has_its_interval():
-    result = evaluate(None, DATA["graded"])
+    result = evaluate(MODEL, DATA["graded"])
     html = evaluation_html(result)
-    places = [
-        html.index(f'<th scope="row">{name}</th>') for name in ("all-MiniLM-L6-v2", "Jaccard", "TF-IDF words")
-    ]
+    places = [html.index(f'<th scope="row">{name}</th>') for name in (MODEL.name, "Jaccard", "TF-IDF words")]
     assert places == sorted(places)
     for system in result.systems:
         for figure in system.figures.values():
@@ -112,15 +112,15 @@ def test_models_stand_above_baselines_and_every_figure_has_its_interval():
 
 def test_probabilities_are_judged_from_thirty_pairs_up():
     title = "Can the scores be turned into probabilities?"
-    assert title in evaluation_html(evaluate(None, labelled(60)))
-    assert title not in evaluation_html(evaluate(None, labelled(20)))
+    assert title in evaluation_html(evaluate(MODEL, labelled(60)))
+    assert title not in evaluation_html(evaluate(MODEL, labelled(20)))
 
 
 def test_the_curve_of_precision_and_recall_is_that_of_scikit_learn():
     metrics = pytest.importorskip("sklearn.metrics")
     from nearsense.pages.evaluation import _precision_recall
 
-    system = evaluate(None, labelled(60)).systems[1]  # Jaccard: many equal scores
+    system = evaluate(MODEL, labelled(60)).systems[1]  # Jaccard: many equal scores
     curve = _precision_recall(system, "a")
     precision, recall, _ = metrics.precision_recall_curve(system.labels, system.scores)
     known = sorted(zip(recall[:-1].round(12), precision[:-1].round(12), strict=True))

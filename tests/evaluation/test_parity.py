@@ -12,6 +12,8 @@ from nearsense.datasets import GradedPairs, LabelledPairs, Rerank, Retrieval, Tr
 
 pytest.importorskip("sentence_transformers", reason="needs the extra 'test' (with torch)")
 
+pytestmark = pytest.mark.slow  # it loads PyTorch; test_evaluate.py has scipy and scikit-learn
+
 
 class AsSentenceTransformer:
     """Our encoder, behind what the evaluators ask of a SentenceTransformer."""
@@ -37,30 +39,30 @@ class AsSentenceTransformer:
 
 
 @pytest.fixture(scope="module")
-def judged(encoder):
+def judged(exact):
     """What an evaluator says of our encoder, by the name of its class."""
     from sentence_transformers.sentence_transformer import evaluation
 
     return lambda name, *given, **options: getattr(evaluation, name)(*given, show_progress_bar=False, **options)(
-        AsSentenceTransformer(encoder)
+        AsSentenceTransformer(exact)
     )
 
 
-def test_graded_pairs(data, encoder, judged):
+def test_graded_pairs(data, exact, judged):
     rows = data("stsb/en-dev")[::5]
     a, b, scores = ([row[name] for row in rows] for name in ("a", "b", "score"))
     expected = judged("EmbeddingSimilarityEvaluator", a, b, scores)
-    result = ns.evaluate(encoder, GradedPairs(pairs=list(zip(a, b, strict=True)), scores=scores), baselines=False)
+    result = ns.evaluate(exact, GradedPairs(pairs=list(zip(a, b, strict=True)), scores=scores), baselines=False)
     for name in ("spearman", "pearson"):
         assert result.figure(name).value == pytest.approx(expected[f"{name}_cosine"], abs=1e-6)
 
 
-def test_labelled_pairs(data, encoder, judged):
+def test_labelled_pairs(data, exact, judged):
     rows = data("quora/dev")[:400]
     a, b, labels = ([row[name] for row in rows] for name in ("a", "b", "label"))
     expected = judged("BinaryClassificationEvaluator", a, b, labels)
     pairs = LabelledPairs(pairs=list(zip(a, b, strict=True)), labels=[bool(label) for label in labels])
-    result = ns.evaluate(encoder, pairs, baselines=False)
+    result = ns.evaluate(exact, pairs, baselines=False)
     names = {"average_precision": "ap", "best_f1": "f1", "best_accuracy": "accuracy"}
     for ours, theirs in names.items():
         assert result.figure(ours).value == pytest.approx(expected[f"cosine_{theirs}"], abs=1e-6)
@@ -69,15 +71,15 @@ def test_labelled_pairs(data, encoder, judged):
         assert threshold == pytest.approx(expected[f"cosine_{theirs}_threshold"], abs=1e-5)
 
 
-def test_triplets(data, encoder, judged):
+def test_triplets(data, exact, judged):
     rows = data("nli/snli-dev-triplets")[:300]
     columns = [[row[name] for row in rows] for name in ("anchor", "positive", "negative")]
     expected = judged("TripletEvaluator", *columns)
-    result = ns.evaluate(encoder, Triplets(triplets=list(zip(*columns, strict=True))), baselines=False)
+    result = ns.evaluate(exact, Triplets(triplets=list(zip(*columns, strict=True))), baselines=False)
     assert result.figure("accuracy").value == pytest.approx(expected["cosine_accuracy"], abs=1e-6)
 
 
-def test_reranking(data, encoder, judged):
+def test_reranking(data, exact, judged):
     rows = [row for row in data("answer-selection/wikiqa-dev") if 0 < sum(row["labels"]) < len(row["labels"])][:60]
     samples = []
     for row in rows:
@@ -91,13 +93,12 @@ def test_reranking(data, encoder, judged):
         candidates=[row["candidates"] for row in rows],
         labels=[[bool(label) for label in row["labels"]] for row in rows],
     )
-    result = ns.evaluate(encoder, ours, baselines=False)
+    result = ns.evaluate(exact, ours, baselines=False)
     for name in ("map", "mrr@10", "ndcg@10"):
         assert result.figure(name).value == pytest.approx(expected[name], abs=1e-6)
 
 
-@pytest.mark.slow
-def test_retrieval(data, encoder, judged):
+def test_retrieval(data, exact, judged):
     corpus = {
         row["id"]: f"{row['title']} {row['text']}" for row in data("cranfield/corpus") if row["text"].strip()
     }
@@ -117,6 +118,6 @@ def test_retrieval(data, encoder, judged):
     )
     ours = Retrieval(queries=[query for query, _ in rows], judgements=[each for _, each in rows], corpus=corpus)
     with np.errstate(all="ignore"):
-        result = ns.evaluate(ns.load(long="head"), ours, baselines=False)
+        result = ns.evaluate(ns.load(long="head", precision="f32"), ours, baselines=False)
     for name in ("ndcg@10", "mrr@10", "recall@10", "recall@100", "map@100"):
         assert result.figure(name).value == pytest.approx(expected[f"cosine_{name}"], abs=1e-6)

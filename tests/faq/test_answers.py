@@ -91,6 +91,17 @@ def test_a_higher_prior_makes_surer_and_a_higher_precision_more_silent(encoder):
     assert lax.threshold.answered > strict.threshold.answered
 
 
+def test_the_opposite_of_an_entry_is_not_answered_by_it(encoder):
+    on = {"question": "How do I enable two-factor authentication?", "answer": "Settings, on."}
+    faq = ns.FAQ([on, *shop(WORDINGS[0])], encoder=encoder)
+    answer = faq.answer("How do I disable two-factor authentication?")
+    assert answer.hit is None
+    assert "differs (antonym: disable → enable)" in answer.reason
+    assert answer.candidates[0].score > 0.7
+    off = {"question": "How do I switch off two-factor authentication?", "answer": "Settings, off."}
+    assert ns.FAQ([on, off, *shop(WORDINGS[0])], encoder=encoder).answer(answer.question).text == "Settings, off."
+
+
 def test_what_differs_from_the_matched_phrasing_is_said(encoder):
     faq = ns.FAQ(["How do I enable two-factor authentication?"], encoder=encoder)
     answer = faq.answer("How do I disable two-factor authentication?")

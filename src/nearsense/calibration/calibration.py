@@ -16,7 +16,7 @@ import numpy as np
 from nearsense._version import __version__
 from nearsense.calibration.background import Background
 from nearsense.calibration.curve import Curve, logit, sigmoid
-from nearsense.calibration.guarding import ANY, NOTHING, SLOPE
+from nearsense.calibration.guarding import shifts_of
 from nearsense.calibration.prior import checked_share, shift_to_share
 from nearsense.calibration.threshold import Threshold, reaching_precision, reaching_probability
 from nearsense.errors import InputError, ModelMismatch
@@ -167,11 +167,7 @@ class Calibration:
         Returns:
             Shape (n,): a little above zero where the guard saw nothing.
         """
-        unknown, nothing, slope = (self.guard.get(*each) for each in ((ANY, 0.0), (NOTHING, 0.0), (SLOPE, 1.0)))
-        worst = [min((self.guard.get(kind, unknown) for kind in each), default=nothing) for each in kinds]
-        differs = np.array([bool(each) for each in kinds])
-        held = np.minimum((slope - 1.0) * self.log_ratio(scores), 0.0)
-        return np.asarray(np.array(worst, np.float64) + np.where(differs, held, 0.0))
+        return shifts_of(self.guard, self.log_ratio(scores), kinds)
 
     def threshold(
         self,

@@ -7,7 +7,7 @@ texts that differ in one word score high whatever it is. With few pairs a prior 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from nearsense.calibration.curve import sigmoid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ANY", "NOTHING", "SLOPE", "guard_shifts"]
+__all__ = ["guard_shifts", "shifts_of"]
 
 NOTHING, ANY, SLOPE = "nothing", "any", "slope"
 """Pairs without a difference; with one of a kind that was not measured; what is left of the score's own say."""
@@ -27,6 +27,30 @@ _EXPECTED = {NOTHING: (0.0, 0.3), ANY: (-1.6, 0.7), SLOPE: (-0.5, 0.3)}
 
 _KIND = 0.7
 """How far the weight of one kind may lie from that of all."""
+
+
+GENERAL: Mapping[str, float] = {ANY: _EXPECTED[ANY][0], SLOPE: 1.0 + _EXPECTED[SLOPE][0]}
+"""What a difference says of two texts where nothing was measured for their model."""
+
+
+def shifts_of(
+    guard: Mapping[str, float], log_ratios: NDArray[np.float64], kinds: Sequence[Sequence[str]]
+) -> NDArray[np.float64]:
+    """What differences say of pairs beyond their scores, in the log-odds; the worst kind of each pair speaks.
+
+    Args:
+        guard: What `guard_shifts` gave.
+        log_ratios: Shape (n,): what the score of each pair says.
+        kinds: For each pair the kinds of difference that were seen.
+
+    Returns:
+        Shape (n,): at most zero where something differs, at least zero elsewhere.
+    """
+    unknown, nothing, slope = (guard.get(*each) for each in ((ANY, 0.0), (NOTHING, 0.0), (SLOPE, 1.0)))
+    worst = np.array([min((guard.get(kind, unknown) for kind in each), default=nothing) for each in kinds])
+    differs = np.array([bool(each) for each in kinds], bool)
+    held = np.minimum((slope - 1.0) * log_ratios, 0.0)
+    return np.asarray(worst + np.where(differs, held, 0.0), np.float64)
 
 
 def guard_shifts(

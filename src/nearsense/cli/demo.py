@@ -33,6 +33,7 @@ PAIRS = (
     ("The stock market crashed today.", "Investors lost billions overnight."),
     ("Python is a popular programming language.", "Many developers use Python for data science."),
     ("She loves reading mystery novels.", "The weather forecast shows heavy rain."),
+    ("How to enable two-factor login", "How to disable two-factor login"),
 )
 
 PHRASES = (

@@ -71,9 +71,13 @@ def require_figure(name: str, data: Dataset) -> None:
         raise _no_figure(name, data.task, known)
 
 
+_AN = {Task.INTENTS: "an"}
+
+
 def _no_figure(name: str, task: Task, known: Iterable[str]) -> InputError:
     return InputError(
-        f"{name!r} is no figure of a {task.value} data set", fix=f"the figures are {', '.join(known)}"
+        f"{name!r} is no figure of {_AN.get(task, 'a')} {task.value} data set",
+        fix=f"the figures are {', '.join(known)}",
     )
 
 

@@ -69,7 +69,7 @@ TORN = 0.5
 """Two entries between which a question is torn: the second has at least this share of the first's probability."""
 
 
-def reason_of(candidates: Results[Hit], threshold: float) -> str:
+def reason_of(candidates: Results[Hit], threshold: float, differs: tuple[str, ...] = ()) -> str:
     """One sentence: why the best candidate is the answer, or why none is and what would help."""
     best, chance = candidates[0], candidates[0].probability or 0.0
     here = f"“{best.text}” at {percent(chance)}"
@@ -84,4 +84,6 @@ def reason_of(candidates: Results[Hit], threshold: float) -> str:
             f"torn between {here} and “{second.text}” at {percent(second.probability or 0.0)}, {needed}; "
             "ask which is meant, or add this question as a phrasing of the right one"
         )
+    if differs:
+        return f"nearest: {here}, {needed}, and it differs ({', '.join(differs)}); add an entry for this question"
     return f"nearest: {here}, {needed}; add this question as a phrasing of it, or a new entry"

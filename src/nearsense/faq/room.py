@@ -13,7 +13,7 @@ from nearsense.encoders.base import symmetric_role
 from nearsense.errors import InputError
 from nearsense.faq.answers import Answer, reason_of
 from nearsense.faq.certainty import among, features, spread_of
-from nearsense.faq.differing import differences
+from nearsense.faq.differing import Candidates, guarded
 from nearsense.faq.items import FAQItem
 from nearsense.faq.reading import Exports, Source, read_items
 from nearsense.faq.rehearsal import Rehearsal, outsiders, rehearse
@@ -144,7 +144,8 @@ class FAQ:
         Raises:
             InputError: The question is empty, or k is below 1.
         """
-        return self._matched([question], from_one(k, "k"))[0][0]
+        found = self._matched([question], from_one(k, "k"))[0][0]
+        return guarded([found], self._origin, self.prior)[0][0]
 
     def answer(self, question: str, k: int = NEAR_MISSES) -> Answer:
         """The answer, or none with the near misses; a question without one is kept in `unanswered`.
@@ -169,8 +170,10 @@ class FAQ:
             InputError: A question is empty, or k is below 1.
         """
         found = self._matched(as_texts(questions, "question"), from_one(k, "k"))
-        pairs = [(hits.query or "", str(hits[0].metadata["phrasing"])) for hits, _ in found]
-        return [self._answer(*each, differs) for each, differs in zip(found, differences(pairs), strict=True)]
+        looked = guarded([each for each, _ in found], self._origin, self.prior)
+        return [
+            self._answer(hits, vector, differs) for (hits, differs), (_, vector) in zip(looked, found, strict=True)
+        ]
 
     def gaps(self, min_score: float = 0.5) -> list[Gap]:
         """What people ask and the FAQ does not answer, grouped by meaning, the most asked first.
@@ -205,8 +208,8 @@ class FAQ:
             answers[answered] = vectors[len(self._texts) :]
         return Phrasebook(np.ascontiguousarray(vectors[: len(self._texts)]), owner.astype(np.int64), answers)
 
-    def _matched(self, questions: list[str], k: int) -> list[tuple[Results[Hit], Float32]]:
-        """Hits of each question, and its vector."""
+    def _matched(self, questions: list[str], k: int) -> list[tuple[Candidates, Float32]]:
+        """The candidates of each question, and its vector."""
         as_texts(questions, "question")
         require_content(questions, "question")
         if not questions:
@@ -226,16 +229,18 @@ class FAQ:
 
     def _hits(
         self, question: str, vector: Float32, scores: Float32, know: float, right: float, k: int
-    ) -> Results[Hit]:
+    ) -> Candidates:
         order = np.argsort(-scores, kind="stable")
         chances = know * among(scores[order], right, self._rehearsal.scale.unit)
-        hits = []
+        hits, cosines, slots = [], [], []
         for rank, entry in enumerate(order[:k].tolist(), 1):
-            item, near = self.items[entry], self._texts[self._rehearsal.near.phrasing(vector, entry)]
-            told = {"answer": item.answer, "category": item.category, "phrasing": near}
+            item, (row, cosine) = self.items[entry], self._rehearsal.near.phrasing(vector, entry)
+            told = {"answer": item.answer, "category": item.category, "phrasing": self._texts[row]}
+            cosines.append(cosine)
+            slots.append(bool(item.phrasings))
             score, chance = float(scores[entry]), float(chances[rank - 1])
             hits.append(Hit(rank, item.id or "", score, chance, item.question, {**item.metadata, **told}))
-        return Results(hits, self._origin, question)
+        return Candidates(Results(hits, self._origin, question), cosines, slots)
 
     def _answer(self, hits: Results[Hit], vector: Float32, differs: tuple[str, ...]) -> Answer:
         best, line = hits[0], self.threshold.probability
@@ -243,7 +248,7 @@ class FAQ:
         if chance < line:
             self._unanswered.add(question, vector)
         hit = best if chance >= line else None
-        return Answer(question, hit, chance, line, hits, reason_of(hits, line), differs)
+        return Answer(question, hit, chance, line, hits, reason_of(hits, line, differs), differs)
 
 
 def _share(value: float, name: str) -> float:

@@ -100,11 +100,12 @@ class Near:
         scores[np.flatnonzero(alone), owner[alone]] = GONE
         return scores
 
-    def phrasing(self, question: Float32, entry: int) -> int:
-        """Which row of the book, of an entry's, is nearest to a question."""
+    def phrasing(self, question: Float32, entry: int) -> tuple[int, float]:
+        """Which row of the book, of an entry's, is nearest to a question, and their cosine."""
         first = int(self.starts[entry])
-        own = self.book.phrasings[first : first + int(self.counts[entry])]
-        return first + int(np.argmax(own @ question))
+        cosines = self.book.phrasings[first : first + int(self.counts[entry])] @ question
+        best = int(np.argmax(cosines))
+        return first + best, float(cosines[best])
 
     def _phrasings(self, questions: Float32, raw: Float32, rows: Int64 | None) -> Float32:
         """From phrasings to entries."""
