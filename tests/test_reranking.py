@@ -290,7 +290,10 @@ def test_candidates_without_a_cross_encoder_are_refused(collection):
 def test_a_search_without_a_cross_encoder_is_what_it_was(collection):
     hits = collection.search(QUERY, k=3)
     assert {hit.retrieval_score for hit in hits} == {None}
-    assert set(hits.origin.to_dict()) == {"model", "fingerprint", "metric", "version"}
+    assert set(hits.origin.to_dict()) == {
+        *("model", "fingerprint", "metric", "version"),
+        *("calibration", "prior"),
+    }
     assert (staged(None, 3).depth, staged(None, 3, min_score=0.5).floor) == (3, 0.5)
 
 
@@ -319,6 +322,8 @@ def test_the_dictionaries_say_whose_each_score_is(collection, cross):
         "fingerprint": WordCross.fingerprint,
         "metric": "cross-encoder",
         "version": "",
+        "calibration": None,
+        "prior": None,
         "retrieved_by": "hash",
         "retrieval_metric": "bm25",
     }

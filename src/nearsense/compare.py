@@ -149,16 +149,25 @@ def _sure(
         yield score, probability, Reading.of_probability(probability), (low, high)
 
 
-def matrix(texts: Iterable[str], *, encoder: Encoder | str | None = None, progress: Progress = False) -> Matrix:
+def matrix(
+    texts: Iterable[str],
+    *,
+    encoder: Encoder | str | None = None,
+    calibration: Calibrated = None,
+    prior: float | None = None,
+    progress: Progress = False,
+) -> Matrix:
     """Every text against every other.
 
     Args:
         texts: n texts.
         encoder: An Encoder or a model's name; the default model without it.
+        calibration: As for `compare`.
+        prior: As for `compare`.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
-        Matrix with float32 scores of shape (n, n), symmetric, in [-1, 1].
+        Matrix with float32 scores of shape (n, n), symmetric, in [-1, 1], and their `probabilities`.
 
     Raises:
         InputError: A text is empty or cannot be encoded.
@@ -174,24 +183,37 @@ def matrix(texts: Iterable[str], *, encoder: Encoder | str | None = None, progre
     require_content(texts)
     require_room(len(texts))
     encoder = resolve(encoder)
-    return matrix_of(encoder.encode(texts, role=symmetric_role(encoder), progress=progress), texts)
+    vectors = encoder.encode(texts, role=symmetric_role(encoder), progress=progress)
+    return matrix_of(vectors, texts, calibration=calibration, prior=prior)
 
 
-def matrix_of(vectors: Vectors, labels: Sequence[str]) -> Matrix:
+def matrix_of(
+    vectors: Vectors, labels: Sequence[str], *, calibration: Calibrated = None, prior: float | None = None
+) -> Matrix:
     """Every vector against every other.
 
     Args:
         vectors: n vectors of one model.
         labels: Their n names.
+        calibration: As for `compare`.
+        prior: As for `compare`.
 
     Raises:
         TooLargeError: n * n scores do not fit into memory.
     """
     from nearsense import metrics
+    from nearsense.assurance import Assurance
+    from nearsense.calibration import Task
 
     require_room(len(vectors))
+    origin = Origin(vectors.model, vectors.fingerprint, Metric.COSINE)
+    found = Assurance(Task.PARAPHRASE, calibration, prior).of(origin)
     scores = metrics.cosine(vectors.data, vectors.data)
-    return Matrix(scores, tuple(labels), Origin(vectors.model, vectors.fingerprint, Metric.COSINE))
+    if found is None:
+        return Matrix(scores, tuple(labels), origin)
+    share = (found.prior or 0.5) if prior is None else prior
+    sure = replace(origin, calibration=found.task, prior=share)
+    return Matrix(scores, tuple(labels), sure, lambda row: found.probability(np.clip(row, -1.0, 1.0), prior=share))
 
 
 def require_room(n: int) -> None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
+from nearsense.errors import InputError
 from nearsense.reports import Info, Reembedding, SyncReport, Verification
 from nearsense.types import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
 
@@ -139,12 +140,23 @@ def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
     )
 
 
-def matrix_page(matrix: Matrix) -> Page:
-    """Every text against every other."""
+def matrix_page(matrix: Matrix, *, probabilities: bool = False) -> Page:
+    """Every text against every other: scores, or how likely two texts mean the same.
+
+    Raises:
+        InputError: Probabilities are asked for, and no calibration of the model is known.
+    """
+    shown = matrix.probabilities if probabilities else matrix.scores
+    if shown is None:
+        raise InputError(
+            f"no calibration is known for {matrix.origin.model}",
+            why="without one a score is no probability",
+            fix=f"make one from labelled pairs: nearsense calibrate PAIRS --model {matrix.origin.model}",
+        )
     names = [str(number) for number in range(1, len(matrix.labels) + 1)]
-    rows = list(zip(names, matrix.labels, matrix.scores.tolist(), strict=True))
+    rows = list(zip(names, matrix.labels, shown.tolist(), strict=True))
     return Page(
-        document=matrix.to_dict(),
+        document=matrix.to_dict() | ({"probabilities": shown.tolist()} if probabilities else {}),
         records=[{"label": label, **dict(zip(names, scores, strict=True))} for _, label, scores in rows],
         columns=("#>", "text", *(f"{name}>" for name in names)),
         cells=[(name, label, *(f"{score:.2f}" for score in scores)) for name, label, scores in rows],

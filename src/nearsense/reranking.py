@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from nearsense.types import CANDIDATES, Document, Hit, Origin, Ranking, Results
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.assurance import Calibrated
+
 __all__ = ["Stages", "rerank", "rerank_many", "staged"]
 
 
@@ -31,6 +33,9 @@ def rerank(
     *,
     cross: CrossEncoder | str,
     k: int | None = None,
+    calibration: Calibrated = None,
+    prior: float | str | None = None,
+    min_probability: float | None = None,
     progress: Progress = False,
 ) -> Results[Hit]:
     """Put hits or texts in the order that a cross-encoder gives them.
@@ -40,6 +45,10 @@ def rerank(
         hits: What a search found, or strings or Documents.
         cross: A CrossEncoder, a model's name or its folder.
         k: How many to return; None for all.
+        calibration: What turns the cross-encoder's scores into probabilities: what
+            `ns.calibrate(pairs, encoder=cross)` gave, or its file.
+        prior: The share of the hits that are right before their scores are seen, as in `ns.search`.
+        min_probability: Leave out hits that are less probable, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
@@ -57,7 +66,8 @@ def rerank(
         >>> best.score, best.retrieval_score                                              # doctest: +SKIP
         (8.6..., 0.7...)
     """
-    return rerank_many([query], [hits], cross=cross, k=k, progress=progress)[0]
+    sure: dict[str, Any] = {"calibration": calibration, "prior": prior, "min_probability": min_probability}
+    return rerank_many([query], [hits], cross=cross, k=k, progress=progress, **sure)[0]
 
 
 def rerank_many(
@@ -66,6 +76,9 @@ def rerank_many(
     *,
     cross: CrossEncoder | str,
     k: int | None = None,
+    calibration: Calibrated = None,
+    prior: float | str | None = None,
+    min_probability: float | None = None,
     progress: Progress = False,
 ) -> list[Results[Hit]]:
     """As `rerank`, for many queries: all pairs are scored in one batch, and a pair that occurs again only once.
@@ -75,6 +88,9 @@ def rerank_many(
         hits: For each query its hits or texts.
         cross: A CrossEncoder, a model's name or its folder.
         k: How many to return for each query; None for all.
+        calibration: As for `rerank`.
+        prior: As for `rerank`.
+        min_probability: As for `rerank`.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Raises:
@@ -90,6 +106,10 @@ def rerank_many(
         >>> [[hit.text for hit in hits] for hits in found]
         [['horse', 'dog'], ['cat']]
     """
+    from nearsense.assurance import Assurance
+    from nearsense.calibration import Task
+
+    assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
     asked = as_texts(list(queries), "query")
     require_content(asked, "query")
     limit = None if k is None else from_one(k, "k")
@@ -106,10 +126,11 @@ def rerank_many(
         for query, each in zip(asked, found, strict=True)
     ]
     scores = _scores(model, list(places), progress)
-    return [
+    ranked = [
         Results(_best(each, scores[own], limit), _origin(model, each), query)
         for query, each, own in zip(asked, found, rows, strict=True)
     ]
+    return assurance.hits(ranked, max(map(len, found), default=0))
 
 
 @dataclass(frozen=True, slots=True)

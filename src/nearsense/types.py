@@ -7,7 +7,7 @@ result. Every result, or the list it comes in, knows its `Origin` (model, metric
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, SupportsIndex, TypeVar, cast, overload
@@ -407,11 +407,23 @@ class Matrix:
         scores: float32, shape (n, n), symmetric.
         labels: One a row: the texts.
         origin: What produced this.
+        sure: What gives the probabilities of scores; None where no calibration is known.
     """
 
     scores: NDArray[np.float32]
     labels: tuple[str, ...]
     origin: Origin
+    sure: Callable[[NDArray[np.float32]], NDArray[np.float64]] | None = field(default=None, repr=False)
+
+    @property
+    def probabilities(self) -> NDArray[np.float32] | None:
+        """That two texts mean the same: float32, shape (n, n), computed now; None where nobody knows."""
+        if self.sure is None:
+            return None
+        found = np.empty_like(self.scores)
+        for row, scores in enumerate(self.scores):
+            found[row] = self.sure(scores)
+        return found
 
     def __str__(self) -> str:
         width = max((len(label[:40]) for label in self.labels), default=0)

@@ -246,3 +246,25 @@ def test_a_lexical_search_has_no_probabilities_to_ask_for(hashed, mine, tmp_path
             there.search("red", mode="lexical", calibration=mine)
         with pytest.raises(ns.InputError, match="min_probability"):
             there.search("red", mode="hybrid", min_probability=0.5)
+
+
+def test_a_matrix_gives_probabilities_when_asked(hashed, mine):
+    texts = [a for a, _, _ in pairs(6)]
+    found = ns.matrix(texts, encoder=hashed, calibration=mine)
+    again = mine.probability(np.clip(found.scores, -1, 1))
+    assert found.probabilities == pytest.approx(again, abs=1e-6)
+    assert ns.matrix(texts, encoder=hashed).probabilities is None
+    assert ns.matrix(["a cat", "a kitten"]).probabilities[0, 1] < 1
+
+
+def test_reranked_texts_have_probabilities_by_the_cross_encoders_own_calibration():
+    cross = WordCross()
+    known = ns.calibrate(pairs(), encoder=cross, task="mine")
+    texts = [b for _, b, _ in pairs(20)]
+    hits = ns.rerank("red cat old dog", texts, cross=cross, calibration=known)
+    assert [hit.probability for hit in hits] == pytest.approx([known.probability(hit.score) for hit in hits])
+    assert ns.rerank("red cat old dog", texts, cross=cross)[0].probability is None
+    with pytest.raises(ns.InputError, match="no calibration is known for words"):
+        ns.rerank("red cat", texts, cross=cross, min_probability=0.5)
+    with pytest.raises(ns.ModelMismatch):
+        ns.rerank("red cat", texts, cross=cross, calibration=ns.calibrate(pairs(), encoder=HashEncoder(8)))

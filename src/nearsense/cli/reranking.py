@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import document_options, form_of, output_options, read, running_options
+from nearsense.cli.options import (
+    document_options,
+    form_of,
+    output_options,
+    read,
+    running_options,
+    sure_of,
+    sure_options,
+)
 
 if TYPE_CHECKING:
     from nearsense.files import Documents, Table
@@ -26,6 +34,7 @@ ASKED = ("query", "reference", "similar_to")
 @click.argument("file")
 @click.option("--cross", required=True, metavar="NAME", help="The cross-encoder's name or folder.")
 @click.option("-k", type=click.IntRange(min=1), help="How many to show.  [default: all]")
+@sure_options
 @document_options
 @running_options
 @output_options
@@ -49,13 +58,13 @@ def rerank(
     from nearsense.reranking import rerank as reranked
 
     chosen = {name: options.pop(name) for name in ("precision", "threads", "long")}
-    table = read(file, options)
+    sure, table = sure_of(options), read(file, options)
     found = set(table.columns) >= FOUND
     if found:
         _require_one_query(table)
     documents = documents_of(table, options)
     items = _hits(table, documents) if found else documents.items
-    hits = reranked(query, items, cross=load_cross(cross, **chosen), k=k, progress=not quiet)
+    hits = reranked(query, items, cross=load_cross(cross, **chosen), k=k, progress=not quiet, **sure)
     show(hits_page([hits]), form_of(form))
 
 

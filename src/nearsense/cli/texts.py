@@ -97,16 +97,27 @@ def rank(reference: str, file: str, k: int | None, form: str | None, quiet: bool
 @click.command()
 @click.argument("file")
 @click.option("--plot", metavar="PICTURE", help="Draw a heatmap too: .png or .svg.")
+@click.option("--probabilities", is_flag=True, help="Show how likely two texts mean the same, not their scores.")
+@click.option("--calibration", metavar="NAME", help="Of what: paraphrase, question, passage, or a file.")
 @document_options
 @model_options
 @output_options
-def matrix(file: str, plot: str | None, form: str | None, quiet: bool, **options: Any) -> None:
+def matrix(
+    file: str,
+    plot: str | None,
+    probabilities: bool,
+    calibration: str | None,
+    form: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Compare every text of FILE with every other.
 
     \b
     Examples:
       nearsense matrix phrases.txt
       nearsense matrix phrases.txt --plot heatmap.png
+      nearsense matrix phrases.txt --probabilities
       nearsense matrix vectors.npy --csv > scores.csv
     """
     from nearsense.cli.corpus import Foreign, corpus_of
@@ -115,12 +126,13 @@ def matrix(file: str, plot: str | None, form: str | None, quiet: bool, **options
 
     foreign: Foreign = "keep" if options["model"] is None else "refuse"
     corpus = corpus_of(file, options, encoder_of(options), quiet, check=require_room, foreign=foreign)
-    result = matrix_of(corpus.vectors, [document.text or document.id for document in corpus.documents])
+    names = [document.text or document.id for document in corpus.documents]
+    result = matrix_of(corpus.vectors, names, calibration=calibration)
     if plot:
         from nearsense.plots import heatmap
 
         heatmap(result, plot)
-    show(matrix_page(result), form_of(form))
+    show(matrix_page(result, probabilities=probabilities), form_of(form))
 
 
 COMMANDS = (compare, rank, matrix)
