@@ -61,7 +61,9 @@ def labelled(encoder: ns.Encoder, name: str, same: Callable[[dict[str, Any]], bo
 
 def answers(encoder: ns.Encoder, name: str) -> Pairs:
     known = [
-        (r["query"], text, label > 0) for r in rows(name) for text, label in zip(r["candidates"], r["labels"])
+        (r["query"], text, label > 0)
+        for r in rows(name)
+        for text, label in zip(r["candidates"], r["labels"], strict=True)
     ]
     return joined(encoder, *map(list, zip(*known, strict=True)))
 

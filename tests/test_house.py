@@ -148,6 +148,8 @@ def test_commands_in_the_docs_run(page, tmp_path):
             assert done.returncode == 0, (line, done.stderr)
 
 
+THREE = ("window", "bottle", "drawer")
+
 RUN: set[str] = set()
 """Lines of the docs that were run already."""
 
@@ -163,8 +165,21 @@ FILES = {
     "labels.csv": "question1,question2,is_duplicate\n"
     + "".join(
         f"How do I open a {n}?,How can I open the {n}?,1\nHow do I open a {n}?,Why is my {n} so late?,0\n"
-        for n in ("box", "door", "window", "file", "tin", "bottle", "shop", "book", "letter", "gate", "bag", "can")
-        + ("drawer", "jar", "lid", "crate")
+        for n in (
+            "box",
+            "door",
+            "tin",
+            "jar",
+            "lid",
+            "bag",
+            "can",
+            "gate",
+            "shop",
+            "book",
+            "crate",
+            "safe",
+            *THREE,
+        )
     ),
     "phrases.txt": "I forgot my password.\nHow do I reset my login?\nWhere is my parcel?\n",
 }
