@@ -91,8 +91,7 @@ def intents(encoder: ns.Encoder, name: str) -> Pairs:
 
 def joined(encoder: ns.Encoder, left: list[str], right: list[str], labels: list[bool]) -> Pairs:
     a, b = (encoder.encode(texts, long="head").data for texts in (left, right))
-    both = np.concatenate([a, b])
-    vectors = ns.Vectors(both, encoder.fingerprint, np.zeros(len(both), bool), encoder.name)
+    vectors = ns.Vectors(a, encoder.fingerprint, np.zeros(len(a), bool), encoder.name)
     found = background_of(vectors)
     assert found is not None
     return Pairs(a, b, np.array(labels, np.int64), found)

@@ -47,7 +47,7 @@ def pairs(name: str, same: Callable[[dict[str, Any]], bool]) -> Callable[[ns.Enc
         labels = np.array([same(row) for row in known])
         seen = differences_many([row["a"] for row in known], [row["b"] for row in known])
         kinds = [[each.kind.value for each in found] for found in seen]
-        return (left.data * right.data).sum(axis=1), labels, background(left, right), kinds
+        return (left.data * right.data).sum(axis=1), labels, background(left), kinds
 
     return read
 

@@ -45,11 +45,10 @@ from nearsense.errors import (
     ZeroVectorError,
 )
 from nearsense.search import rank, search, search_many, search_vectors
-from nearsense.types import Comparison, Document, Hit, Matrix, Reading, Results, Vectors
+from nearsense.types import CalibrationWarning, Comparison, Document, Hit, Matrix, Reading, Results, Vectors
 
 if TYPE_CHECKING:
     from nearsense import metrics
-    from nearsense.assurance import CalibrationWarning
     from nearsense.calibrating import adapt, background, calibrate
     from nearsense.calibration import Background, Calibration, Threshold, load_calibration
     from nearsense.collection import Collection
@@ -62,8 +61,7 @@ if TYPE_CHECKING:
     from nearsense.reports import Info, Reembedding, SyncReport, Verification
     from nearsense.reranking import rerank, rerank_many
 
-__all__ = [
-    "FAQ",
+__all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "Answer",
     "Background",
     "BrokenModel",
@@ -80,6 +78,7 @@ __all__ = [
     "Encoder",
     "Evaluation",
     "Explanation",
+    "FAQ",
     "FileError",
     "Hit",
     "Info",
@@ -136,7 +135,6 @@ _LATER = {
     "Answer": ("nearsense.faq", "Answer"),
     "Background": ("nearsense.calibration", "Background"),
     "Calibration": ("nearsense.calibration", "Calibration"),
-    "CalibrationWarning": ("nearsense.assurance", "CalibrationWarning"),
     "Collection": ("nearsense.collection", "Collection"),
     "Dataset": ("nearsense.datasets", "Dataset"),
     "Evaluation": ("nearsense.evaluation", "Evaluation"),

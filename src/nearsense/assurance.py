@@ -12,9 +12,9 @@ import numpy as np
 from nearsense.calibration import ABROAD, Background, Calibration, Task, chosen, estimated_share
 from nearsense.calibration.prior import checked_share
 from nearsense.errors import InputError
-from nearsense.types import Hit, Origin, Results
+from nearsense.types import CalibrationWarning, Hit, Metric, Origin, Ranking, Results
 
-__all__ = ["ESTIMATE", "Assurance", "Calibrated", "CalibrationWarning"]
+__all__ = ["ESTIMATE", "Assurance", "Calibrated"]
 
 Calibrated = Calibration | str | os.PathLike[str] | None
 """What may be said as `calibration=`: one, its file, a task, "none", or None for what is shipped."""
@@ -29,8 +29,12 @@ _WEIGHT = 10.0
 """How many hits the expected share counts as when it is estimated."""
 
 
-class CalibrationWarning(UserWarning):
-    """Probabilities are used far from where they were learnt."""
+_REMEDY: dict[Metric | Ranking, str] = {
+    Ranking.BM25: 'search by meaning: mode="dense"',
+    Ranking.FUSED: 'search by meaning: mode="dense"',
+    Ranking.CROSS: "make one of its scores: ns.calibrate(pairs, encoder=cross)",
+}
+"""What to do where a kind of score has no probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Assurance:
         if self.prior is not None and not isinstance(self.prior, str):
             checked_share(self.prior)
         least = self.min_probability
-        if least is not None and not (isinstance(least, (int, float)) and 0 <= least <= 1):
+        real = isinstance(least, (int, float, np.floating)) and not isinstance(least, bool)
+        if least is not None and not (real and 0 <= least <= 1):
             raise InputError(f"min_probability={least!r} is no probability", fix="a number from 0 to 1: 0.9, say")
 
     def of(self, origin: Origin) -> Calibration | None:
@@ -71,16 +76,18 @@ class Assurance:
             raise InputError(
                 f"{' and '.join(names)}: no calibration is known for {origin.model} ({origin.metric.value})",
                 why="without one a score is no probability",
-                fix=f"make one from labelled pairs: nearsense calibrate PAIRS --model {origin.model}",
+                fix=_REMEDY.get(origin.metric, f"make one: nearsense calibrate PAIRS --model {origin.model}"),
             )
         return found
 
-    def prior_of(self, calibration: Calibration, scores: np.ndarray, expected: float) -> float:
-        """The share of same pairs that is assumed."""
+    def prior_of(
+        self, calibration: Calibration, scores: np.ndarray, expected: float, shift: np.ndarray | float = 0.0
+    ) -> float:
+        """The share of same pairs that is assumed; `shift` is what else is known of each pair."""
         if self.prior is None:
             return expected if calibration.prior is None else calibration.prior
         if isinstance(self.prior, str):
-            return estimated_share(calibration.log_ratio(scores), expected=expected, weight=_WEIGHT)
+            return estimated_share(calibration.log_ratio(scores) + shift, expected=expected, weight=_WEIGHT)
         return self.prior
 
     def hits(

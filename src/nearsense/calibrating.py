@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -10,10 +11,11 @@ import numpy as np
 from nearsense._progress import Progress
 from nearsense.calibration import Background, Calibration, Task, background_of, learnt, shipped
 from nearsense.calibration.learning import checked_labels
+from nearsense.calibration.prior import checked_share
 from nearsense.encoders import CrossEncoder, Encoder, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.text import as_documents, as_texts, require_content
-from nearsense.types import Document, Metric, Origin, Ranking, Vectors, parse
+from nearsense.types import CalibrationWarning, Document, Metric, Origin, Ranking, Vectors, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,8 +42,8 @@ def calibrate(
         encoder: An Encoder, a CrossEncoder or a model's name; the default model without it.
         task: What the labels call "the same"; results are marked with it.
         prior: The share of same pairs where it will be used, within (0, 1); without it that among the labels.
-        texts: The corpus where it will be used: what random pairs of it score is learnt, too. Without it the texts
-            of the pairs, where they are 50 or more.
+        texts: The corpus where it will be used: what random pairs of it score is learnt, too. Without it the left
+            texts of the pairs, where 50 or more of them differ.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
@@ -60,13 +62,15 @@ def calibrate(
     """
     known = [_labelled(position, pair) for position, pair in enumerate(pairs)]
     labels = np.array([label for _, _, label in known], np.float64)
-    checked_labels(np.zeros(len(labels)), labels)
+    checked_labels(labels)
+    prior = None if prior is None else checked_share(prior)
     scores, origin, vectors = _scored([(a, b) for a, b, _ in known], encoder, progress)
-    home = background(texts, encoder=_bi(encoder), progress=progress) if texts is not None else _own(vectors)
-    from nearsense.guard import differences_many
-
-    seen = differences_many([a for a, _, _ in known], [b for _, b, _ in known])
-    kinds = [[each.kind for each in found] for found in seen]
+    if texts is not None:
+        home: Background | None = background(texts, encoder=_bi(encoder), progress=progress)
+    else:
+        home = None if vectors is None else background_of(vectors)
+    _warn_if_upside_down(scores, labels)
+    kinds = _kinds([(a, b) for a, b, _ in known])
     return learnt(scores, labels, origin, task=task, prior=prior, background=home, kinds=kinds)
 
 
@@ -98,7 +102,8 @@ def adapt(
         >>> moved.prior
         0.5
     """
-    scores, origin, _ = _scored(list(pairs), encoder, progress)
+    known = list(pairs)
+    scores, origin, _ = _scored(known, encoder, progress)
     if isinstance(calibration, str):
         task = parse(Task, calibration, name="calibration")
         found = shipped(origin, task)
@@ -110,7 +115,7 @@ def adapt(
             )
         calibration = found
     calibration.require(origin.model, origin.fingerprint, origin.metric)
-    return calibration.adapted(scores, share=share)
+    return calibration.adapted(scores, share=share, kinds=_kinds(known))
 
 
 def background(
@@ -159,7 +164,7 @@ def background(
 def _scored(
     pairs: Sequence[tuple[str, str]], encoder: Encoder | CrossEncoder | str | None, progress: Progress
 ) -> Scored:
-    """The score of each pair, what gave it, and the vectors where there are any."""
+    """The score of each pair, what gave it, and the vectors of the left texts where there are any."""
     lefts, rights = as_texts((a for a, _ in pairs), "left text"), as_texts((b for _, b in pairs), "right text")
     require_content(lefts, "left text")
     require_content(rights, "right text")
@@ -171,7 +176,7 @@ def _scored(
     model = resolve(_bi(encoder))
     vectors = model.encode([*lefts, *rights], role=symmetric_role(model), progress=progress)
     scores = metrics.paired_cosine(vectors.data[: len(lefts)], vectors.data[len(lefts) :]).astype(np.float64)
-    return scores, Origin(model.name, vectors.fingerprint, Metric.COSINE), vectors
+    return scores, Origin(model.name, vectors.fingerprint, Metric.COSINE), vectors.take(range(len(lefts)))
 
 
 def _bi(encoder: Encoder | CrossEncoder | str | None) -> Encoder | str | None:
@@ -179,8 +184,27 @@ def _bi(encoder: Encoder | CrossEncoder | str | None) -> Encoder | str | None:
     return cast("Encoder", encoder) if isinstance(encoder, str) or hasattr(encoder, "encode") else None
 
 
-def _own(vectors: Vectors | None) -> Background | None:
-    return None if vectors is None else background_of(vectors)
+def _kinds(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """For each pair the kinds of difference that the guard sees."""
+    from nearsense.guard import differences_many
+
+    seen = differences_many([a for a, _ in pairs], [b for _, b in pairs])
+    return [[each.kind.value for each in found] for found in seen]
+
+
+def _warn_if_upside_down(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
+    """Say so where pairs that are labelled the same score less than others."""
+    from nearsense.metrics import roc_auc
+
+    told = roc_auc(labels.astype(np.int64), scores)
+    if told < 0.5:
+        warnings.warn(
+            CalibrationWarning(
+                f"pairs labelled the same score less than others (ROC AUC {told:.2f}): "
+                "the labels may be the other way round"
+            ),
+            stacklevel=3,
+        )
 
 
 def _labelled(position: int, pair: Sequence[object]) -> tuple[str, str, float]:

@@ -121,9 +121,11 @@ def _compared(
     if calibration is None:
         readings = ((score, None, Reading.of(score), None) for score in scores.tolist())
     else:
-        prior = assurance.prior_of(calibration, scores, 0.5)
+        known = np.clip(scores.astype(np.float64), -1.0, 1.0)
+        shifts = calibration.guarded(known, [[each.kind for each in found] for found in differs])
+        prior = assurance.prior_of(calibration, known, 0.5, shifts)
         origin = replace(origin, calibration=calibration.task, prior=prior)
-        readings = _sure(calibration, scores, prior, [[each.kind for each in found] for found in differs])
+        readings = _sure(calibration, known, prior, shifts)
     least = assurance.min_probability or 0.0
     return Results(
         (
@@ -136,13 +138,11 @@ def _compared(
 
 
 def _sure(
-    calibration: Calibration, scores: NDArray[np.float32], prior: float, differs: Sequence[Sequence[str]]
+    calibration: Calibration, scores: NDArray[np.float64], prior: float, shifts: NDArray[np.float64]
 ) -> Iterator[tuple[float, float, Reading, tuple[float, float]]]:
     """Score, probability, reading and interval of each pair; a pair that differs is less probable."""
-    known = np.clip(scores.astype(np.float64), -1.0, 1.0)
-    shifts = calibration.guarded(known, differs)
-    values = calibration.probability(known, prior=prior, shift=shifts)
-    lows, highs = calibration.interval(known, prior=prior, shift=shifts)
+    values = calibration.probability(scores, prior=prior, shift=shifts)
+    lows, highs = calibration.interval(scores, prior=prior, shift=shifts)
     for score, probability, low, high in zip(
         scores.tolist(), values.tolist(), lows.tolist(), highs.tolist(), strict=True
     ):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CANDIDATES",
+    "CalibrationWarning",
     "Comparison",
     "Document",
     "Hit",
@@ -40,6 +41,10 @@ __all__ = [
     "parse",
     "percent",
 ]
+
+
+class CalibrationWarning(UserWarning):
+    """Probabilities are used far from where they were learnt, or labels contradict the scores."""
 
 
 class Metric(StrEnum):

@@ -126,11 +126,18 @@ def test_a_curve_survives_being_written_and_refuses_what_is_none():
         (np.linspace(0, 1, 40), np.arange(40) % 3, "label 2 is 2"),
         (np.r_[np.linspace(0, 1, 39), np.nan], np.arange(40) % 2, "score 39 is nan"),
         (np.linspace(0, 1, 40), np.arange(39) % 2, "40 scores, 39 labels"),
+        (np.full(40, 0.7), np.arange(40) % 2, "all 40 scores are 0.7"),
     ],
 )
 def test_labels_that_teach_nothing_are_one_clear_line(scores, labels, words):
     with pytest.raises(InputError, match=words):
         learnt(scores, labels, ORIGIN)
+
+
+def test_scores_that_differ_by_a_rounding_make_no_cliff():
+    scores = 0.7 + np.arange(40) * 1e-7
+    calibration = learnt(scores, np.arange(40) % 2, ORIGIN)
+    assert 0.1 < calibration.probability(0.69) < calibration.probability(0.71) < 0.9
 
 
 def test_ten_thousand_pairs_take_less_than_two_seconds():

@@ -51,10 +51,30 @@ def test_with_few_scores_the_expectation_weighs_in():
     assert estimated_share([8.0] * 1_000, expected=0.1, weight=10) > 0.95
 
 
+def test_the_estimated_share_is_the_most_likely_one():
+    ratios = np.random.default_rng(0).normal(-1, 2, 500)
+    shares = np.linspace(0.001, 0.999, 999)
+    likelihood = np.log(shares[:, None] * np.exp(ratios) + 1 - shares[:, None]).sum(1)
+    assert estimated_share(ratios, weight=0) == pytest.approx(shares[likelihood.argmax()], abs=0.001)
+    assert estimated_share(np.full(1_000, 0.001), weight=0) > 0.999
+    with pytest.raises(InputError, match="no finite number"):
+        estimated_share([0.0, float("nan")])
+
+
+@pytest.mark.parametrize("share", [0.2, 0.8])
+def test_thresholds_of_a_moved_curve_are_those_of_the_new_place(calibration, share):
+    scores, labels = mixed(share, 20_000)
+    found = calibration.adapted(scores, share=share).threshold(precision=0.85)
+    taken = labels[scores >= found.score]
+    assert taken.mean() == pytest.approx(0.85, abs=0.03)
+    assert found.recall == pytest.approx(taken.sum() / labels.sum(), abs=0.05)
+
+
 def test_moving_to_a_known_share_makes_the_mean_probability_that_share(calibration):
     scores, _ = mixed(0.3)
     odds = calibration.log_ratio(scores)
-    assert sigmoid(odds + shift_to_share(odds, 0.3)).mean() == pytest.approx(0.3, abs=1e-9)
+    shift = shift_to_share(lambda shift: sigmoid(odds + shift), 0.3)
+    assert sigmoid(odds + shift).mean() == pytest.approx(0.3, abs=1e-9)
 
 
 def test_a_curve_from_elsewhere_moves_home_without_a_label(calibration):

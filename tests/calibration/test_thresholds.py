@@ -112,6 +112,11 @@ def test_a_rate_that_the_corpus_is_too_small_for_is_refused():
         background_of(vectors_of()).score_at(0)
 
 
+def test_the_rarest_rate_that_is_named_can_be_asked_for():
+    found = background_of(vectors_of(60))
+    assert found.score_at(found.rarest)[0] <= found.scores[-1]
+
+
 def test_fewer_than_fifty_different_texts_tell_nothing():
     assert background_of(vectors_of(49)) is None
     assert background_of(vectors_of(60).take([0] * 60)) is None
@@ -160,7 +165,14 @@ def test_a_file_that_holds_no_calibration_is_refused(tmp_path, content):
 
 
 def test_every_number_of_a_damaged_file_is_checked():
-    known = learnt(*sample(300), ORIGIN).to_dict()
-    for change in ({"reference": []}, {"share": 2}, {"prior": 0}, {"metric": "x"}, {"reference": [float("nan")]}):
-        with pytest.raises(InputError):
+    known = learnt(*sample(300), ORIGIN, background=background_of(vectors_of())).to_dict()
+    nan = float("nan")
+    changes = [{"reference": []}, {"share": 2}, {"prior": 0}, {"metric": "x"}, {"reference": [nan]}, {"seen": "x"}]
+    changes += [{"guard": {"number": nan}}, {"distance": nan}, {"strangeness": "x"}]
+    changes += [{"curve": known["curve"] | each} for each in ({"centre": nan}, {"knots": [nan]}, {"scale": nan})]
+    changes += [{"curve": known["curve"] | {"form": "isotonic", "knots": []}}]
+    changes += [{"figures": known["figures"] | {"labels": "many"}}, {"figures": known["figures"] | {"ece": "x"}}]
+    changes += [{"background": known["background"] | {"rates": [0.5]}}]
+    for change in changes:
+        with pytest.raises(InputError, match="no calibration|share|prior"):
             Calibration.from_dict(known | change)

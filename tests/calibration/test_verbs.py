@@ -163,6 +163,8 @@ def test_labels_are_checked_before_anything_is_encoded(hashed):
         ([(a, b, "maybe") for a, b, _ in pairs(40)], "pair 0 has the label 'maybe'"),
         ([(a, b) for a, b, _ in pairs(40)], "item 0 is no labelled pair"),
     ):
+        with pytest.raises(ns.InputError, match="prior=2"):
+            ns.calibrate(pairs(40), encoder=hashed, prior=2)
         with pytest.raises(ns.InputError, match=words):
             ns.calibrate(given, encoder=hashed)
     assert hashed.encoded == before
@@ -183,6 +185,8 @@ def test_unlabelled_pairs_move_the_curve_that_comes_with_the_model():
 def test_a_corpus_without_labels_tells_how_rare_a_score_is(hashed):
     texts = [a for a, _, _ in pairs(120)]
     found = ns.background(texts, encoder=hashed)
+    own = ns.calibrate(pairs(), encoder=hashed).background
+    assert own.score_at(0.001)[0] < 0.95  # the pairs that are labelled the same are not random
     data = hashed.encode(sorted(set(texts))).data
     every = (data @ data.T)[np.triu_indices(len(data), 1)]
     score, _, _ = found.score_at(0.01)
@@ -268,3 +272,24 @@ def test_reranked_texts_have_probabilities_by_the_cross_encoders_own_calibration
         ns.rerank("red cat", texts, cross=cross, min_probability=0.5)
     with pytest.raises(ns.ModelMismatch):
         ns.rerank("red cat", texts, cross=cross, calibration=ns.calibrate(pairs(), encoder=HashEncoder(8)))
+
+
+def test_what_differs_counts_where_the_prior_is_estimated_and_where_a_curve_is_moved():
+    known = [(f"I paid {n} euros to the bank", f"I paid {n + 7} euros to the bank") for n in range(100)]
+    estimated = ns.compare_pairs(known, prior="estimate")
+    assert estimated.origin.prior < 0.6
+    moved = ns.compare_pairs(known, calibration=ns.adapt(known, share=0.5))
+    assert np.mean([each.probability for each in moved]) == pytest.approx(0.5, abs=0.02)
+
+
+def test_labels_the_wrong_way_round_are_noticed(hashed):
+    with pytest.warns(ns.CalibrationWarning, match="other way round"):
+        ns.calibrate([(a, b, 1 - same) for a, b, same in pairs(60)], encoder=hashed)
+
+
+def test_a_collection_takes_calibrations_only(hashed, tmp_path):
+    with (
+        ns.open(tmp_path / "c.nearsense", hashed) as there,
+        pytest.raises(ns.InputError, match="calibration is of type str"),
+    ):
+        there.calibration = "passage"

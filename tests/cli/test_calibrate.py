@@ -109,3 +109,38 @@ def test_what_no_score_reaches_is_said(run, labelled):
     assert "precision=95" in wrong.err
     assert run("compare", "a", "b", "--prior", "2").code == 2
     assert run("compare", "a", "b", "--calibration", "missing.json").code == 2
+
+
+def test_nothing_is_written_over_but_a_calibration(run, labelled, tmp_path):
+    before = labelled.read_bytes()
+    (tmp_path / "notes.json").write_text('{"a": 1}')
+    for target in (labelled, tmp_path / "notes.json", tmp_path / "tikets.nearsense"):
+        done = run("calibrate", labelled, "-o", target)
+        assert done.code == 2
+        assert str(target) in done.err
+    assert labelled.read_bytes() == before
+    assert json.loads((tmp_path / "notes.json").read_text()) == {"a": 1}
+    for _ in range(2):
+        assert run("calibrate", labelled, "-o", tmp_path / "mine.json").code == 0
+
+
+@pytest.mark.parametrize("prior", ["nan", "0", "1", "2", "-3"])
+def test_a_prior_that_is_no_share_is_wrong_use(run, labelled, prior):
+    assert run("calibrate", labelled, "--prior", prior).code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--share", "0.2", "--prior", "0.7"), ("--columns", "question1"), ("--share", "0.2", "--columns", "a,b,c")],
+)
+def test_options_that_would_be_passed_over_are_refused(run, labelled, words):
+    done = run("calibrate", labelled, *words)
+    assert done.code == 2
+    assert "--" in done.err
+
+
+def test_a_small_corpus_gives_the_rates_that_it_can_tell(run, tmp_path):
+    (tmp_path / "single.csv").write_text("text\n" + "\n".join(f"{a} {b}" for a in THINGS for b in THINGS[:5]))
+    rows = [json.loads(line) for line in run("calibrate", tmp_path / "single.csv").out.splitlines()]
+    assert [row["false_positives"] for row in rows] == [0.1, 0.01]
+    assert run("calibrate", tmp_path / "single.csv", "--precision", "0.9").code == 2

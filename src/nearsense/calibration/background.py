@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.calibration.curve import finite
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Background:
     random: tuple[float, float, float]
     nearest: Mapping[int, tuple[float, float, float]]
 
+    @property
+    def rarest(self) -> float:
+        """The rarest rate that this many texts can tell, a little above the last of `rates`."""
+        return float(f"{self.rates[-1] * 1.05:.2g}")
+
     def false_positives(self, score: float) -> float:
         """The share of random pairs that score at least this; where none did, the least share that can be told."""
         if score <= self.scores[0]:
@@ -76,8 +82,8 @@ class Background:
         if rate < self.rates[-1] * 0.999:
             raise InputError(
                 f"one false positive in {1 / rate:,.0f} cannot be told from {self.texts:,} texts",
-                why=f"their pairs tell rates down to {self.rates[-1]:.1g}",
-                fix=f"give more texts, or ask for {self.rates[-1]:.1g}",
+                why=f"their pairs tell rates down to {self.rarest:g}",
+                fix=f"give more texts, or ask for {self.rarest:g}",
             )
         known, logs = -np.log(self.rates), np.array(self.scores)
         error = float(np.interp(-np.log(rate), known, self.errors))
@@ -122,13 +128,16 @@ class Background:
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Background:
         """What `to_dict` gave, again a background."""
+        rates, scores, errors = (_numbers(known[name]) for name in ("rates", "scores", "errors"))
+        if not len(rates) == len(scores) == len(errors) > 0:
+            raise ValueError("a background has a score and an error for each rate")
         return cls(
             str(known["model"]),
             str(known["fingerprint"]),
             int(known["texts"]),
-            _numbers(known["rates"]),
-            _numbers(known["scores"]),
-            _numbers(known["errors"]),
+            rates,
+            scores,
+            errors,
             _three(known["random"]),
             {int(size): _three(three) for size, three in known["nearest"].items()},
         )
@@ -181,7 +190,7 @@ def _nearest(scores: NDArray[np.float32]) -> tuple[float, float, float]:
 
 
 def _numbers(values: ArrayLike) -> tuple[float, ...]:
-    return tuple(float(value) for value in np.asarray(values, np.float64))
+    return tuple(finite(value) for value in np.asarray(values, np.float64))
 
 
 def _three(values: ArrayLike) -> tuple[float, float, float]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from nearsense._version import __version__
 from nearsense.calibration.background import Background
-from nearsense.calibration.curve import Curve, logit, sigmoid
+from nearsense.calibration.curve import Curve, finite, logit, sigmoid
 from nearsense.calibration.guarding import shifts_of
 from nearsense.calibration.prior import checked_share, shift_to_share
 from nearsense.calibration.threshold import Threshold, reaching_precision, reaching_probability
@@ -62,6 +62,13 @@ class Figures:
             "forms": dict(self.forms)
         }
 
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Figures:
+        """What `to_dict` gave, again figures."""
+        loss, brier, ece = (finite(known[name]) for name in ("log_loss", "brier", "ece"))
+        forms = {str(form): finite(each) for form, each in known["forms"].items()}
+        return cls(int(known["labels"]), int(known["same"]), loss, brier, ece, forms)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
@@ -75,7 +82,8 @@ class Calibration:
         curve: Log-odds by score, at the share of same pairs that it was fitted at.
         share: That share.
         prior: The share that is assumed where nothing else is said; None where each verb knows better.
-        reference: Scores of the pairs it was fitted on, ordered: at most 512.
+        reference: Scores of the pairs it was fitted on, or moved to, ordered: at most 512.
+        seen: How many pairs these stand for.
         figures: How it did on unseen labels.
         background: The scores of random and of nearest pairs at home; None where no corpus was given.
         strangeness: How much the log-odds of this kind of task differ from set to set (standard deviation).
@@ -93,6 +101,7 @@ class Calibration:
     share: float
     prior: float | None
     reference: NDArray[np.float64]
+    seen: int
     figures: Figures
     background: Background | None = None
     strangeness: float = 0.0
@@ -229,7 +238,9 @@ class Calibration:
             return self
         return replace(self, distance=background.distance(self.background))
 
-    def adapted(self, scores: ArrayLike, *, share: float) -> Calibration:
+    def adapted(
+        self, scores: ArrayLike, *, share: float, kinds: Sequence[Sequence[str]] | None = None
+    ) -> Calibration:
         """The same, moved to unlabelled pairs of another kind: no labels, but the share of same pairs is known.
 
         The curve is shifted until its mean probability over these pairs is that share. How steep it is stays.
@@ -238,6 +249,7 @@ class Calibration:
             scores: The scores of unlabelled pairs, at least 30.
             share: What share of these pairs means the same, within (0, 1): a guess after reading twenty of them
                 is better than none.
+            kinds: For each pair the kinds of difference that the guard saw; None where it has not looked.
 
         Raises:
             InputError: There are fewer than 30 scores, or one is no number.
@@ -245,14 +257,22 @@ class Calibration:
         known, share = _checked(scores, self.metric).ravel(), checked_share(share, "share")
         if len(known) < 30:
             raise InputError(f"{len(known)} scores are too few to adapt to", fix="give 30 or more")
-        shift = shift_to_share(self.log_ratio(known) + logit(share), share)
+        ratios, guard = self.log_ratio(known), self.guard if kinds is not None else {}
+        looked = [()] * len(known) if kinds is None else kinds
+
+        def probability(shift: float) -> NDArray[np.float64]:
+            moved = ratios + shift
+            return sigmoid(moved + logit(share) + shifts_of(guard, moved, looked))
+
         weights = self.curve.weights.copy()
-        weights[0] += shift
+        weights[0] += shift_to_share(probability, share) + float(logit(share) - logit(self.share))
         return replace(
             self,
             curve=replace(self.curve, weights=weights),
+            share=share,
             prior=share,
             reference=np.quantile(known, np.linspace(0, 1, min(len(known), 512))),
+            seen=len(known),
             distance=max(self.distance, ABROAD),
             made_from=f"{self.made_from}; moved to {len(known):,} unlabelled pairs, {share:.0%} of them the same",
         )
@@ -294,7 +314,7 @@ class Calibration:
         """
         seen, grid = np.sort(self.reference)[::-1], self._grid()[::-1]
         above = grid[grid > seen[0]]
-        each = np.full(len(seen), self.figures.labels / len(seen))
+        each = np.full(len(seen), self.seen / len(seen))
         return np.concatenate([above, seen]), np.concatenate([np.full(len(above), 0.5 / max(len(above), 1)), each])
 
     def _drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -343,6 +363,7 @@ class Calibration:
             "share": self.share,
             "prior": self.prior,
             "reference": self.reference.tolist(),
+            "seen": self.seen,
             "figures": self.figures.to_dict(),
             "background": None if self.background is None else self.background.to_dict(),
             "strangeness": self.strangeness,
@@ -376,15 +397,16 @@ class Calibration:
                 checked_share(known["share"], "share"),
                 None if known["prior"] is None else checked_share(known["prior"]),
                 reference,
-                Figures(**figures),
+                int(known["seen"]),
+                Figures.from_dict(figures),
                 None if background is None else Background.from_dict(background),
-                float(known["strangeness"]),
-                float(known["distance"]),
+                abs(finite(known["strangeness"])),
+                abs(finite(known["distance"])),
                 str(known["made_from"]),
-                {str(kind): float(shift) for kind, shift in known["guard"].items()},
+                {str(kind): finite(shift) for kind, shift in known["guard"].items()},
                 str(known["version"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
                 "this is no calibration",
                 why=f"{type(error).__name__}: {error}",

@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["FEATURES", "Curve", "Form", "logit", "sigmoid"]
+__all__ = ["FEATURES", "Curve", "Form", "finite", "logit", "sigmoid"]
 
 
 class Form(StrEnum):
@@ -96,12 +96,14 @@ class Curve:
         weights, covariance = (np.asarray(known[name], np.float64) for name in ("weights", "covariance"))
         curve = cls(
             Form(known["form"]),
-            float(known["centre"]),
-            float(known["scale"]),
-            tuple(float(knot) for knot in known["knots"]),
+            finite(known["centre"]),
+            finite(known["scale"]),
+            tuple(finite(knot) for knot in known["knots"]),
             weights,
             covariance,
         )
+        if curve.form is Form.ISOTONIC and (not curve.knots or list(curve.knots) != sorted(set(curve.knots))):
+            raise ValueError("an isotonic curve has knots, each above the one before")
         if covariance.shape != (len(weights), len(weights)) or not curve.scale > 0:
             raise ValueError("a curve has a covariance for each two weights, and a positive scale")
         if not (np.isfinite(weights).all() and np.isfinite(covariance).all() and (weights[1:] >= 0).all()):
@@ -109,6 +111,18 @@ class Curve:
         if curve.features([0.0]).shape[1] != len(weights):
             raise ValueError(f"a curve of the form {curve.form.value} has another number of weights")
         return curve
+
+
+def finite(value: Any) -> float:
+    """A finite number.
+
+    Raises:
+        ValueError: It is none.
+    """
+    number = float(value)
+    if not np.isfinite(number):
+        raise ValueError(f"{number} is no finite number")
+    return number
 
 
 def logit(probability: ArrayLike) -> NDArray[np.float64]:

@@ -30,6 +30,9 @@ _SLOPE, _SLOPE_SPREAD, _START_SPREAD = 2.5, 1.5, 4.0
 _BEND = 2.0
 """By how much the slopes of neighbouring parts of an isotonic curve may differ."""
 
+_NARROWEST = 0.02
+"""The least standard deviation that scores count as, in parts of the greatest: rounding makes no slope."""
+
 _ENOUGH = {Form.LOGISTIC: LEAST, Form.BETA: 100, Form.ISOTONIC: 200}
 """Labels from which on a form is tried."""
 
@@ -100,7 +103,7 @@ def _log_loss(labels: NDArray[np.float64], probabilities: NDArray[np.float64]) -
 
 
 def _fitted(form: Form, scores: NDArray[np.float64], labels: NDArray[np.float64]) -> Curve:
-    centre, scale = float(scores.mean()), max(float(scores.std()), 1e-6)
+    centre, scale = float(scores.mean()), max(float(scores.std()), _NARROWEST * float(np.abs(scores).max()))
     knots = _knots((scores - centre) / scale) if form is Form.ISOTONIC else ()
     empty = Curve(form, centre, scale, knots, np.zeros(0), np.zeros((0, 0)))
     features = empty.features(scores)

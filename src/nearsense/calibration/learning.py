@@ -12,6 +12,7 @@ from nearsense.calibration.calibration import Calibration, Figures
 from nearsense.calibration.curve import logit
 from nearsense.calibration.fitting import LEAST, fit
 from nearsense.calibration.guarding import guard_shifts
+from nearsense.calibration.prior import checked_share
 from nearsense.errors import InputError
 from nearsense.metrics.probabilities import brier_score, expected_calibration_error
 from nearsense.types import Metric, Origin
@@ -62,7 +63,9 @@ def learnt(
         >>> bool(calibration.probability(0.9) > 0.7)
         True
     """
-    known, truth = checked_labels(scores, labels)
+    truth = checked_labels(labels)
+    known = _checked_scores(scores, truth)
+    prior = None if prior is None else checked_share(prior)
     found = fit(known, truth, bounded=origin.metric is Metric.COSINE)
     share = float(truth.mean())
     order = np.sort(known)
@@ -84,6 +87,7 @@ def learnt(
         share,
         share if prior is None else prior,
         reference,
+        len(truth),
         figures,
         background,
         STRANGENESS,
@@ -99,24 +103,19 @@ def _guarded(
     return guard_shifts(log_odds, log_odds - logit(share), labels, kinds)
 
 
-def checked_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scores and labels that a curve can be fitted to, as float64.
+def checked_labels(labels: ArrayLike) -> NDArray[np.float64]:
+    """Labels that a curve can be fitted to, as float64.
 
     Raises:
         InputError: They cannot; one line says why.
     """
-    known, truth = np.asarray(scores, np.float64).ravel(), np.asarray(labels, np.float64).ravel()
-    if len(known) != len(truth):
-        raise InputError(f"{len(known):,} scores, {len(truth):,} labels", fix="give one label for each pair")
+    truth = np.asarray(labels, np.float64).ravel()
     if len(truth) < LEAST:
         raise InputError(
             f"{len(truth)} labels are too few to calibrate",
             why=f"with fewer than {LEAST} the interval of every probability is nearly all from 0 to 1",
             fix=f"label {LEAST - len(truth)} more pairs",
         )
-    if not np.isfinite(known).all():
-        row = int(np.flatnonzero(~np.isfinite(known))[0])
-        raise InputError(f"score {row} is {float(known[row])!r}", why="scores are finite numbers")
     if not np.isin(truth, (0.0, 1.0)).all():
         row = int(np.flatnonzero(~np.isin(truth, (0.0, 1.0)))[0])
         raise InputError(f"label {row} is {float(truth[row])!r}", why="a label is 1 (same) or 0 (not)")
@@ -126,4 +125,20 @@ def checked_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.flo
             why="what tells same pairs from others is learnt from both",
             fix="label pairs of the other kind too",
         )
-    return known, truth
+    return truth
+
+
+def _checked_scores(scores: ArrayLike, labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.asarray(scores, np.float64).ravel()
+    if len(known) != len(labels):
+        raise InputError(f"{len(known):,} scores, {len(labels):,} labels", fix="give one label for each pair")
+    if not np.isfinite(known).all():
+        row = int(np.flatnonzero(~np.isfinite(known))[0])
+        raise InputError(f"score {row} is {float(known[row])!r}", why="scores are finite numbers")
+    if known.min() == known.max():
+        raise InputError(
+            f"all {len(known):,} scores are {float(known[0]):.4g}",
+            why="what is the same everywhere tells nothing apart",
+            fix="label pairs of different scores",
+        )
+    return known

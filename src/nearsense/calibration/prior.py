@@ -6,6 +6,7 @@ share is known and the curve may not hold, `shift_to_share` moves the curve unti
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +15,18 @@ from nearsense.calibration.curve import logit, sigmoid
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["checked_share", "estimated_share", "shift_to_share"]
 
-_STEPS = 2_000
+_LEAST, _HALVINGS, _FARTHEST = 1e-9, 60, 60.0
 
 
 def estimated_share(log_ratios: ArrayLike, *, expected: float = 0.5, weight: float = 1.0) -> float:
-    """The share of pairs that mean the same, by expectation maximisation (Saerens, Latinne, Decaestecker 2002).
+    """The share of pairs that mean the same, by maximum likelihood (Saerens, Latinne, Decaestecker 2002).
+
+    It is where expectation maximisation comes to rest: the mean probability is the share. The likelihood is
+    concave in the share, so halving finds it.
 
     It is right where the likelihood ratios are: among pairs that look alike as those did which the curve was
     learnt on.
@@ -40,38 +44,33 @@ def estimated_share(log_ratios: ArrayLike, *, expected: float = 0.5, weight: flo
         0.5
     """
     ratios = np.asarray(log_ratios, np.float64).ravel()
+    if not np.isfinite(ratios).all():
+        raise InputError("a log likelihood ratio is no finite number", fix="give those of Calibration.log_ratio")
     if not len(ratios):
         return expected
-    share = expected
-    for _ in range(_STEPS):
-        found = float(sigmoid(ratios + logit(share)).sum())
-        new = (found + weight * expected) / (len(ratios) + weight)
-        new = min(max(new, 1e-9), 1 - 1e-9)
-        if abs(new - share) < 1e-10:
-            break
-        share = new
-    return share
+    low, high = _LEAST, 1 - _LEAST
+    for _ in range(_HALVINGS):
+        share = (low + high) / 2
+        gained = float((sigmoid(ratios + logit(share)) - share).sum()) + weight * (expected - share)
+        low, high = (share, high) if gained > 0 else (low, share)
+    return (low + high) / 2
 
 
-def shift_to_share(log_odds: ArrayLike, share: float) -> float:
+def shift_to_share(probability: Callable[[float], NDArray[np.float64]], share: float) -> float:
     """What has to be added to the log-odds of some pairs so that their mean probability is `share`.
 
     Args:
-        log_odds: Shape (n,), n >= 1.
+        probability: The probability of each pair, by what is added; rising.
         share: Within (0, 1).
 
     Example:
-        >>> round(shift_to_share([1.0, 1.0], 0.5), 6)
+        >>> round(shift_to_share(lambda shift: sigmoid(np.array([1.0, 1.0]) + shift), 0.5), 6)
         -1.0
     """
-    odds = np.asarray(log_odds, np.float64).ravel()
-    low, high = float(logit(share)) - float(odds.max()), float(logit(share)) - float(odds.min())
-    for _ in range(100):
+    low, high = -_FARTHEST, _FARTHEST
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if sigmoid(odds + middle).mean() < share:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if probability(middle).mean() < share else (low, middle)
     return (low + high) / 2
 
 
@@ -85,6 +84,5 @@ def checked_share(share: float, name: str = "prior") -> float:
         return float(share)
     raise InputError(
         f"{name}={share!r} is no share between 0 and 1",
-        why="it is the part of the pairs that mean the same, before their scores are looked at",
-        fix=f"say {name}=0.5 where half of them do",
+        fix=f"say {name}=0.5, for instance",
     )

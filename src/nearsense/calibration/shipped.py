@@ -92,7 +92,7 @@ def load_calibration(path: str | os.PathLike[str]) -> Calibration:
         nearsense.errors.FileError: missing.json cannot be read...
     """
     try:
-        known = json.loads(Path(path).read_text(encoding="utf-8"))
+        known = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         names = ", ".join(Task)
         raise FileError(
@@ -100,7 +100,7 @@ def load_calibration(path: str | os.PathLike[str]) -> Calibration:
             why=error.strerror or str(error),
             fix=f"give a calibration's file, one of {names}, or {NONE}",
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{os.fspath(path)} is no calibration", why=f"it is no JSON: {error}") from None
     return Calibration.from_dict(known if isinstance(known, dict) else {})
 

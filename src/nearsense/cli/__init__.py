@@ -32,6 +32,7 @@ from nearsense.cli import (
 )
 from nearsense.encoders import LanguageWarning, RoleWarning, TruncationWarning, UnknownTextWarning, usage
 from nearsense.errors import CollectionNotFound, NearsenseError, StoreError, TextTooLong
+from nearsense.types import CalibrationWarning
 
 __all__ = ["cli", "main"]
 
@@ -39,6 +40,7 @@ BAD_INPUT, BROKEN, INTERNAL, INTERRUPTED = 2, 3, 70, 130
 
 HINTS: dict[type[Warning], str] = {
     TruncationWarning: "--long chunk reads all of each text",
+    CalibrationWarning: "label 30 of your own pairs: nearsense calibrate; or --calibration none",
     LanguageWarning: "choose another model with --model, or --no-language-check",
 }
 """What to type after a warning."""
@@ -77,7 +79,7 @@ for command in (command for family in FAMILIES for command in family.COMMANDS):
 def main() -> None:
     """Run the command; errors become three lines and an exit code."""
     warnings.showwarning = _show_warning
-    for category in (TruncationWarning, UnknownTextWarning, LanguageWarning, RoleWarning):
+    for category in (TruncationWarning, UnknownTextWarning, LanguageWarning, RoleWarning, CalibrationWarning):
         warnings.simplefilter("always", category)
     signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
 
 @click.command()
 @click.argument("file")
@@ -23,8 +25,8 @@ __all__ = ["COMMANDS"]
 @click.option("--text", metavar="COLUMN", help="There are no pairs: the column of a corpus.")
 @click.option("--positive", metavar="WORD", help="The label that says two texts are the same, where it is a word.")
 @click.option("--task", default="own", show_default=True, metavar="NAME", help="What the labels call the same.")
-@click.option("--prior", type=float, metavar="SHARE", help="Share of same pairs where it will be used.")
-@click.option("--share", type=float, metavar="SHARE", help="Pairs have no labels, but this share is the same.")
+@click.option("--prior", type=SHARE, metavar="SHARE", help="Share of same pairs where it will be used.")
+@click.option("--share", type=SHARE, metavar="SHARE", help="Pairs have no labels, but this share is the same.")
 @click.option("--precision", type=float, multiple=True, metavar="P", help="Which score gives this precision?")
 @click.option("--min-probability", type=float, multiple=True, metavar="P", help="Which score is this probable?")
 @click.option("--false-positives", type=float, multiple=True, metavar="RATE", help="Which score has this rate?")
@@ -50,11 +52,17 @@ def calibrate(file: str, output: str | None, form: str | None, **options: Any) -
     from nearsense.render import show
     from nearsense.render_calibration import background_page, calibration_page
 
+    if output is not None:
+        _require_target(output)
     table = read(file, options)
     if options["text"] is not None or len(table.columns) == 1:
-        rates = options["false_positives"] or (1e-2, 1e-3, 1e-4)
-        show(background_page(_background(table, output, options), rates), form_of(form))
+        _refuse(options, "a corpus without labels", _LABELLED, output)
+        found_rates = _background(table, options)
+        rates = options["false_positives"] or [rate for rate in _RATES if rate >= found_rates.rarest]
+        show(background_page(found_rates, rates), form_of(form))
         return
+    if options["share"] is not None:
+        _refuse(options, "pairs without labels", ("prior", "positive"))
     found = _calibration(table, options)
     thresholds = [each for name in _ASKED for each in _thresholds(found, name, options[name])]
     if output is not None:
@@ -66,6 +74,41 @@ COMMANDS = (calibrate,)
 
 _ASKED = ("min_probability", "precision", "false_positives")
 
+_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
+
+_LABELLED = ("columns", "positive", "prior", "share", "min_probability", "precision")
+"""Options that ask for pairs."""
+
+
+def _refuse(options: dict[str, Any], what: str, names: tuple[str, ...], output: str | None = None) -> None:
+    """Refuse options that would be passed over."""
+    given = [f"--{name.replace('_', '-')}" for name in names if options[name] not in (None, ())]
+    if given or output is not None:
+        raise click.UsageError(f"{', '.join([*given, *(['-o'] if output else [])])}: not for {what}")
+
+
+def _require_target(output: str) -> None:
+    """Refuse to write over what is no calibration, before anything costly is done."""
+    from nearsense.calibration import load_calibration
+    from nearsense.errors import InputError
+    from nearsense.store import is_collection
+
+    path = Path(output)
+    if is_collection(path) or (path.suffix == ".json" and not path.exists()):
+        return
+    if path.suffix != ".json":
+        raise InputError(
+            f"{output} is neither a .json file nor a collection",
+            why="a calibration is kept in one or the other",
+            fix="-o mine.json, or make the collection first: nearsense index create",
+        )
+    try:
+        load_calibration(path)
+    except InputError as error:
+        raise InputError(
+            f"{output} is there and holds no calibration", why=error.what, fix="name another file"
+        ) from None
+
 
 def _thresholds(calibration: Calibration, name: str, values: tuple[float, ...]) -> list[Threshold]:
     return [calibration.threshold(**{name: value}) for value in values]
@@ -76,11 +119,15 @@ def _calibration(table: Table, options: dict[str, Any]) -> Calibration:
     from nearsense.calibrating import adapt, calibrate
 
     encoder, progress = options["model"], not options["quiet"]
-    columns = options["columns"].split(",") if options["columns"] else None
+    columns = [name.strip() for name in options["columns"].split(",")] if options["columns"] else None
+    if columns is not None and len(columns) != (2 if options["share"] is not None else 3):
+        raise click.UsageError(
+            "--columns takes two texts and a label: --columns a,b,label (no label with --share)"
+        )
     if options["share"] is not None:
         from nearsense.files import text_pairs
 
-        pairs = text_pairs(table, columns=(columns[0], columns[1]) if columns and len(columns) == 2 else None)
+        pairs = text_pairs(table, columns=(columns[0], columns[1]) if columns else None)
         return adapt(pairs, share=options["share"], encoder=encoder, progress=progress)
     labelled = _labelled(table, columns, options["positive"])
     known = ((a, b, label) for (a, b), label in zip(labelled.pairs, labelled.labels, strict=True))
@@ -97,12 +144,10 @@ def _labelled(table: Table, columns: list[str] | None, positive: str | None) -> 
     return cast("LabelledPairs", found)
 
 
-def _background(table: Table, output: str | None, options: dict[str, Any]) -> Background:
+def _background(table: Table, options: dict[str, Any]) -> Background:
     from nearsense.calibrating import background
     from nearsense.files import documents
 
-    if output is not None:
-        raise click.UsageError("-o keeps a calibration; a corpus without labels gives none")
     found = documents(table, text=options["text"], id=None, skip_empty=True)
     return background(found.items, encoder=options["model"], progress=not options["quiet"])
 

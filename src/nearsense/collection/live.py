@@ -16,7 +16,7 @@ from nearsense.collection.background import Background, limit
 from nearsense.collection.binding import Binding, require_same_model
 from nearsense.collection.derive import GENERATIONS, Cancelled, derive
 from nearsense.collection.snapshot import Snapshot, refreshed
-from nearsense.errors import NearsenseError
+from nearsense.errors import InputError, NearsenseError
 from nearsense.store import Reader, Writer, is_collection, open_store
 from nearsense.store.generations import DamagedGeneration
 
@@ -110,6 +110,11 @@ class Live:
         Raises:
             ModelMismatch: It is of another model.
         """
+        if calibration is not None and not isinstance(calibration, Calibration):
+            raise InputError(
+                f"calibration is of type {type(calibration).__name__}",
+                fix="give what ns.calibrate or ns.load_calibration gave, or None",
+            )
         with self.changing() as writer:
             facts = writer.state().facts
             if calibration is not None:

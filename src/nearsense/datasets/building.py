@@ -17,7 +17,7 @@ from nearsense.datasets.kinds import (
     Task,
     Triplets,
 )
-from nearsense.datasets.roles import Roles
+from nearsense.datasets.roles import NEGATIVE_NAMES, Roles
 from nearsense.errors import FileError
 from nearsense.files import Table
 
@@ -130,37 +130,39 @@ def _rerank(table: Table, roles: Roles, asked: Asked) -> Dataset:
             why="an order shows where there are both",
             fix=f"give {LEAST} such queries or more",
         )
-    notes = (f"{left:,} queries were left out: all their candidates are right, or none is.",) if left else ()
+    were = "1 query was left out: all its" if left == 1 else f"{left:,} queries were left out: all their"
+    notes = (f"{were} candidates are right, or none is.",) if left else ()
     return Rerank(name=table.source, queries=queries, candidates=candidates, labels=labels, notes=notes)
 
 
 def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[str], list[bool]]:
-    """One row's candidates with their labels, or its right ones and its wrong ones."""
+    """One row's candidates with their labels, or its right ones and its wrong ones: the names of the columns tell."""
     left, right = cells.listed(table, row, first), cells.listed(table, row, second)
-    if all(isinstance(each, str) and cells.number(each) is None for each in right) and right:
-        left, right = [*left, *right], [1] * len(left) + [0] * len(right)
-    if len(left) != len(right):
+    if second.casefold() in NEGATIVE_NAMES:
+        left, truths = [*left, *right], [True] * len(left) + [False] * len(right)
+    elif len(left) != len(right):
         raise FileError(
             f"{table.place(row)}: {len(left):,} candidates, {len(right):,} labels",
             why="there is one label for each",
             fix="correct the row",
         )
-    truths = [cells.number(label) for label in right]
-    for text, truth in zip(left, truths, strict=True):
-        if not isinstance(text, str) or not text.strip() or truth is None or truth != truth:
+    else:
+        truths = [cells.relevance(table, row, label) for label in right]
+    for place, text in enumerate(left, 1):
+        if not isinstance(text, str) or not text.strip():
             raise FileError(
-                f"{table.place(row)}: a candidate has no text, or a label is no number",
-                why="a candidate is a text, its label 1 (right) or 0",
+                f"{table.place(row)}: candidate {place} is {str(text)[:40]!r}",
+                why="a candidate is a text",
                 fix="correct the row",
             )
-    return left, [bool(truth and truth > 0) for truth in truths]
+    return left, truths
 
 
 def _intents(table: Table, roles: Roles, asked: Asked) -> Dataset:
     """All rows, or, where a column says so, those to be judged and those that are known."""
     if roles.split is None:
         return intents(table, None, roles)
-    parts = [name.casefold() for name in cells.names(table, roles.split)]
+    parts = [name.casefold() for name in cells.names(table, roles.split, "part")]
     known = [row for row, part in enumerate(parts) if part in TRAINING]
     tests = next((name for name in TESTING if name in parts), None)
     if not known or tests is None:

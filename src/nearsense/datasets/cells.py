@@ -13,7 +13,7 @@ from nearsense.errors import FileError
 from nearsense.files import Table
 from nearsense.files.values import is_missing, kind_of
 
-__all__ = ["STRANGERS", "grades", "listed", "names", "number", "scores", "texts", "truths", "words"]
+__all__ = ["STRANGERS", "grades", "listed", "names", "number", "relevance", "scores", "texts", "truths", "words"]
 
 YES = (
     "1", "true", "yes", "same", "duplicate", "paraphrase", "match", "equivalent", "similar", "positive",
@@ -110,8 +110,13 @@ def _as_asked(
     return [label == yes for label in labels], (others[0] if len(others) == 1 else f"not {yes}", yes)
 
 
-def names(table: Table, column: str) -> list[str]:
+def names(table: Table, column: str, what: str = "label") -> list[str]:
     """The cells of a column as labels: texts, or numbers as they are written.
+
+    Args:
+        table: The file.
+        column: Its name.
+        what: What a cell of it is called in errors.
 
     Raises:
         FileError: One is missing.
@@ -120,8 +125,10 @@ def names(table: Table, column: str) -> list[str]:
     for row, cell in enumerate(table.columns[column]):
         if is_missing(cell) or isinstance(cell, (list, dict)):
             raise FileError(
-                f"{table.place(row)}: the label in column {column!r} is {_shown(cell)}",
-                why="without a label there is no right or wrong",
+                f"{table.place(row)}: the {what} in column {column!r} is {_shown(cell)}",
+                why="without a label there is no right or wrong"
+                if what == "label"
+                else f"every row belongs to a {what}",
                 fix="fill it in, or remove the row",
             )
         found.append(_name(cell))
@@ -197,6 +204,27 @@ def number(cell: Any) -> float | None:
         except ValueError:
             return None
     return None
+
+
+def relevance(table: Table, row: int, cell: Any) -> bool:
+    """A label within a list as right or wrong: a grade, or one of the words for yes and no.
+
+    Raises:
+        FileError: It is neither; file and line are named.
+    """
+    value = number(cell)
+    if value is None and isinstance(cell, str):
+        value = _TRUE_OR_FALSE.get(cell.strip().casefold())
+    if value is None or math.isnan(value):
+        raise FileError(
+            f"{table.place(row)}: {_shown(cell)} is no label of a candidate",
+            why="it is 1 (right) or 0; true and false, yes and no mean the same",
+            fix="correct the row; call the columns positive and negative where both are lists of texts",
+        )
+    return value > 0
+
+
+_TRUE_OR_FALSE = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 
 
 def _text(table: Table, row: int, column: str, cell: Any) -> str:

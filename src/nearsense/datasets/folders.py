@@ -10,9 +10,10 @@ from typing import Any
 from nearsense.datasets import cells
 from nearsense.datasets.building import TESTING, TRAINING, Asked, intents, made_of
 from nearsense.datasets.kinds import LEAST, Dataset, Retrieval, Task
+from nearsense.datasets.qrels import graded, read_judgements
 from nearsense.datasets.roles import NEEDED, Roles, roles_of
 from nearsense.errors import FileError
-from nearsense.files import Table, documents, read_table
+from nearsense.files import Documents, Table, documents, read_table
 from nearsense.files.formats import Format
 from nearsense.types import Document
 
@@ -46,6 +47,8 @@ def of_folder(folder: Path, asked: Asked) -> Dataset:
         )
     table = _read(chosen, asked)
     roles = roles_of(table, asked.task, asked.columns, positive=asked.positive)
+    if roles.task is Task.RETRIEVAL:
+        return beside(table, roles, chosen, asked)
     if roles.task is Task.INTENTS and judged is not None and known is not None:
         return replace(intents(table, _known(known, roles, asked), roles), name=str(folder))
     return made_of(table, roles, asked)
@@ -112,7 +115,7 @@ def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, asked: Asked
     table = _read(queries_file, asked)
     roles = roles_of(table, Task.RETRIEVAL, None) if _judges(table) else None
     text = roles.columns[0] if roles else None
-    queries = documents(table, text=text)
+    queries = _documents(table, text)
     if roles is not None:
         found = (cells.grades(table, row, roles.columns[1]) for row in queries.rows)
         judgements = dict(zip((each.id for each in queries.items), found, strict=True))
@@ -129,7 +132,7 @@ def retrieval_of(folder: Path, corpus: Table, queries: Table, judged: Table) -> 
         FileError: They do not fit together.
     """
     texts, empty = _corpus(corpus)
-    return _checked(folder, judged.source, documents(queries).items, _judgements(judged), texts, empty)
+    return _checked(folder, judged.source, _documents(queries).items, graded(judged), texts, empty)
 
 
 def _judges(table: Table) -> bool:
@@ -143,19 +146,33 @@ def _corpus(table: Table) -> tuple[dict[str, str], set[str]]:
     columns = {name.casefold(): name for name in table.columns}
     title, text = columns.get("title"), columns.get("text")
     if title is None or text is None:
-        items: Iterable[Document] = documents(table).items
+        items: Iterable[Document] = _documents(table).items
     else:
         joined: list[Any] = [
             " ".join(part.strip() for part in pair if isinstance(part, str) and part.strip())
             for pair in zip(table.columns[title], table.columns[text], strict=True)
         ]
         whole = {**{name: column for name, column in table.columns.items() if name != title}, text: joined}
-        ids = documents(
-            Table({**whole, text: [each or "-" for each in joined]}, table.lines, table.source), text=text
-        )
+        ids = _documents(Table({**whole, text: [each or "-" for each in joined]}, table.lines, table.source), text)
         items = (Document(each.id, own) for each, own in zip(ids.items, joined, strict=True))
     found = {each.id: each.text for each in items}
     return {id_: text for id_, text in found.items() if text}, {id_ for id_, text in found.items() if not text}
+
+
+def _documents(table: Table, text: str | None = None) -> Documents:
+    """Documents; errors say what can be done here, where there are no flags for columns."""
+    try:
+        return documents(table, text=text)
+    except FileError as error:
+        fix = next((own for flag, own in _FIXES.items() if flag in error.fix), error.fix)
+        raise FileError(error.what, why=error.why, fix=fix) from None
+
+
+_FIXES = {
+    "--skip-empty": "complete it, or remove the row",
+    "--id": "give each row an id of its own, in a column id",
+    "--text": "call the column with the texts text",
+}
 
 
 def _qrels(folder: Path, asked: Asked) -> tuple[str, dict[str, dict[str, float]]]:
@@ -169,26 +186,8 @@ def _qrels(folder: Path, asked: Asked) -> tuple[str, dict[str, dict[str, float]]
             why="queries have no column rel, and there is no qrels/test.tsv",
             fix="add one of both: rel = {document id: grade}, or lines of query-id, corpus-id, score",
         )
-    table = _read(file, asked)
-    return table.source, _judgements(table)
-
-
-def _judgements(table: Table) -> dict[str, dict[str, float]]:
-    """Grades by query and document."""
-    names = list(table.columns)
-    wanted = ("query-id", "corpus-id", "score")
-    chosen = wanted if set(wanted) <= set(names) else tuple(names)
-    if len(chosen) != len(wanted):
-        raise FileError(
-            f"{table.source} has the columns {', '.join(names)}",
-            why="judgements are lines of query-id, corpus-id, score",
-            fix="give these three",
-        )
-    queries, found = (cells.names(table, name) for name in chosen[:2])
-    judgements: dict[str, dict[str, float]] = {}
-    for query, document, grade in zip(queries, found, cells.scores(table, chosen[2], None), strict=True):
-        judgements.setdefault(query, {})[document] = max(grade, 0.0)
-    return judgements
+    table = read_judgements(file, asked.encoding)
+    return table.source, graded(table)
 
 
 def _checked(
@@ -199,11 +198,19 @@ def _checked(
     corpus: dict[str, str],
     empty: set[str],
 ) -> Retrieval:
-    """Refuse judgements of what is not there; leave out queries that nothing answers."""
+    """Refuse judgements of what is not there; leave out documents without a text, and queries that nothing answers.
+
+    Neither an absent document nor an empty one can be found, so no judgement of either may count.
+    """
     judged = {document for found in judgements.values() for document in found}
     _require_known(source, "documents", "corpus", sorted(judged - corpus.keys() - empty), len(judged))
     known = {query.id for query in queries}
     _require_known(source, "queries", "file of queries", sorted(judgements.keys() - known), len(judgements))
+    lost = len(judged & empty)
+    judgements = {
+        query: {document: grade for document, grade in found.items() if document not in empty}
+        for query, found in judgements.items()
+    }
     kept = [query for query in queries if any(judgements.get(query.id, {}).values())]
     if len(kept) < LEAST:
         raise FileError(
@@ -212,10 +219,13 @@ def _checked(
             fix=f"give {LEAST} or more",
         )
     notes = []
-    if len(kept) < len(queries):
-        notes.append(f"{len(queries) - len(kept):,} queries were left out: no document answers them.")
+    if left := len(queries) - len(kept):
+        were, them = ("query was", "it") if left == 1 else ("queries were", "them")
+        notes.append(f"{left:,} {were} left out: no document answers {them}.")
     if empty:
-        notes.append(f"{len(empty):,} documents without a text were left out of the corpus.")
+        were = "document without a text was" if len(empty) == 1 else "documents without a text were"
+        too = f", and {lost:,} of them out of the judgements" if lost else ""
+        notes.append(f"{len(empty):,} {were} left out of the corpus{too}.")
     return Retrieval(
         name=str(folder),
         queries=[query.text for query in kept],

@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from nearsense.datasets.checking import (
+    require_flags,
+    require_judgements,
+    require_lists,
+    require_scores,
+    require_texts,
+    require_tuples,
+    tupled,
+    whole,
+)
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,15 +92,15 @@ class Dataset:
             limit: How many; the whole set where it has no more.
             seed: The same seed draws the same items.
 
+        Raises:
+            InputError: A number is not whole or too small, or nothing can be measured on what was drawn.
+
         Example:
             >>> pairs = GradedPairs(pairs=[("a", "b")] * 5, scores=(1, 2, 3, 4, 5))
             >>> pairs.sample(3, seed=1).scores
             (2, 3, 4)
         """
-        if limit < LEAST:
-            raise InputError(
-                f"limit={limit}", why="nothing can be measured on so few", fix=f"take {LEAST} or more"
-            )
+        limit, seed = whole(limit, "limit", LEAST), whole(seed, "seed", 0)
         if limit >= len(self):
             return self
         rows = np.sort(np.random.default_rng(seed).choice(len(self), limit, replace=False))
@@ -112,7 +122,7 @@ class Dataset:
     def __post_init__(self) -> None:
         for known in fields(self):
             if known.name in self.rows:
-                object.__setattr__(self, known.name, tuple(getattr(self, known.name)))
+                object.__setattr__(self, known.name, tupled(self.name, known.name, getattr(self, known.name)))
         self._require_equal_lengths()
 
 
@@ -141,13 +151,8 @@ class GradedPairs(Dataset):
 
     def __post_init__(self) -> None:
         Dataset.__post_init__(self)
-        bad = [place for place, score in enumerate(self.scores) if not np.isfinite(score)]
-        if bad:
-            raise InputError(
-                f"{self.name}, pair {bad[0] + 1}: the score is {self.scores[bad[0]]}",
-                why="it has no place in an order",
-                fix="correct it, or leave the pair out",
-            )
+        require_tuples(self.name, "pair", self.pairs, 2)
+        require_scores(self.name, self.scores)
         if len(set(self.scores)) == 1:
             raise InputError(
                 f"{self.name}: all {len(self):,} scores are {self.scores[0]:g}",
@@ -187,6 +192,8 @@ class LabelledPairs(Dataset):
 
     def __post_init__(self) -> None:
         Dataset.__post_init__(self)
+        require_tuples(self.name, "pair", self.pairs, 2)
+        require_flags(self.name, self.labels)
         if len({bool(label) for label in self.labels}) == 1:
             raise InputError(
                 f"{self.name}: all {len(self):,} labels are of one class, {self.words[bool(self.labels[0])]!r}",
@@ -210,6 +217,10 @@ class Triplets(Dataset):
 
     triplets: Sequence[tuple[str, str, str]]
 
+    def __post_init__(self) -> None:
+        Dataset.__post_init__(self)
+        require_tuples(self.name, "triplet", self.triplets, 3)
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
 class Retrieval(Dataset):
@@ -229,6 +240,11 @@ class Retrieval(Dataset):
     queries: Sequence[str]
     judgements: Sequence[Mapping[str, float]]
     corpus: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        Dataset.__post_init__(self)
+        require_texts(self.name, "query", self.queries)
+        require_judgements(self.name, self.judgements, self.corpus)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -252,6 +268,9 @@ class Rerank(Dataset):
 
     def __post_init__(self) -> None:
         Dataset.__post_init__(self)
+        require_texts(self.name, "query", self.queries)
+        require_lists(self.name, "candidates", self.candidates)
+        require_lists(self.name, "labels", self.labels)
         for row, (texts, labels) in enumerate(zip(self.candidates, self.labels, strict=True), 1):
             if len(texts) != len(labels) or not any(labels):
                 raise InputError(
@@ -260,6 +279,8 @@ class Rerank(Dataset):
                     why="each candidate has a label, and one or more are right",
                     fix="correct the query, or leave it out",
                 )
+            require_texts(f"{self.name}, query {row}", "candidate", texts)
+            require_flags(f"{self.name}, query {row}", labels)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -285,6 +306,11 @@ class Intents(Dataset):
 
     def __post_init__(self) -> None:
         Dataset.__post_init__(self)
+        require_texts(self.name, "text", self.texts)
+        require_texts(self.name, "label", self.labels, none=True)
+        if self.known is not None:
+            require_texts(self.name, "known text", tupled(self.name, "known", self.known))
+            require_texts(self.name, "known label", tupled(self.name, "known_labels", self.known_labels))
         if self.known is not None and len(self.known) != len(self.known_labels):
             raise InputError(
                 f"{self.name}: {len(self.known):,} known texts, {len(self.known_labels):,} labels of them",
@@ -325,6 +351,8 @@ class Clustering(Dataset):
 
     def __post_init__(self) -> None:
         Dataset.__post_init__(self)
+        require_texts(self.name, "text", self.texts)
+        require_texts(self.name, "label", self.labels)
         if len(set(self.labels)) < 2:
             raise InputError(
                 f"{self.name}: there is one class only, {self.labels[0]!r}",

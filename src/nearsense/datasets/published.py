@@ -9,6 +9,7 @@ from pathlib import Path
 from nearsense._progress import Progress
 from nearsense.datasets.building import Asked, intents, made_of
 from nearsense.datasets.folders import ENDINGS, of_folder, retrieval_of
+from nearsense.datasets.folders import beside as with_corpus
 from nearsense.datasets.kinds import Dataset, Task
 from nearsense.datasets.roles import Roles, roles_of
 from nearsense.datasets.standard import STANDARD, Standard, parts_of
@@ -66,7 +67,8 @@ def _own_copy(name: str, standard: Standard | None, data_dir: Path, asked: Asked
         )
     table = read_table(file, encoding=asked.encoding)
     task = asked.task or (standard.task if standard else None)
-    return made_of(table, roles_of(table, task, asked.columns, positive=asked.positive), asked)
+    roles = roles_of(table, task, asked.columns, positive=asked.positive)
+    return with_corpus(table, roles, file, asked) if roles.task is Task.RETRIEVAL else made_of(table, roles, asked)
 
 
 def _fetched(name: str, standard: Standard, progress: Progress) -> Path:

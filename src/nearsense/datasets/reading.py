@@ -84,6 +84,10 @@ def read_dataset(
     )
     if isinstance(source, Dataset):
         return _as_asked(source, asked)
+    if not isinstance(source, (str, os.PathLike)) or not str(source):
+        raise InputError(
+            f"{source!r} is no data set", why="a file, a folder or a name is needed", fix="name one: pairs.csv"
+        )
     path, name = Path(source), str(source)
     if name != "-" and _is_name(name) and (data_dir is not None or not path.exists()):
         return named(name, asked, data_dir=None if data_dir is None else Path(data_dir), progress=progress)

@@ -13,7 +13,7 @@ from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES
 from nearsense.files.source import lookalike
 from nearsense.files.values import is_missing
 
-__all__ = ["NEEDED", "Roles", "roles_of"]
+__all__ = ["NEEDED", "NEGATIVE_NAMES", "Roles", "roles_of"]
 
 TRIPLET_NAMES = (
     ("anchor", "positive", "negative"),
@@ -25,6 +25,8 @@ TRIPLET_NAMES = (
 QUERY_NAMES = ("query", "question", "anchor")
 CANDIDATE_NAMES = ("candidates", "documents", "passages", "answers", "texts")
 RIGHT_NAMES = ("labels", "relevance", "judgements", "relevant")
+POSITIVE_NAMES = ("positive", "pos", "positives")
+NEGATIVE_NAMES = ("negative", "neg", "negatives")
 SCORE_NAMES = ("score", "similarity", "similarity_score", "relatedness", "relatedness_score", "rating", "gold")
 LABEL_NAMES = (
     "label", "gold_label", "is_duplicate", "duplicate", "is_paraphrase", "paraphrase", "is_match", "match", "same",
@@ -129,7 +131,10 @@ def _kind_of_pairs(table: Table, column: str) -> Task:
     cells = [cell for cell in table.columns[column] if not is_missing(cell)]
     if words(cells):
         return Task.GRADED if column.casefold() in SCORE_NAMES else Task.LABELLED
-    return Task.GRADED if len({number(cell) for cell in cells}) > 2 else Task.LABELLED
+    values, name = {number(cell) for cell in cells}, column.casefold()
+    if None in values and name in LABEL_NAMES:  # true beside 1
+        return Task.LABELLED
+    return Task.GRADED if len(values) > 2 or (len(values) == 1 and name in SCORE_NAMES) else Task.LABELLED
 
 
 def _triplets(table: Table, task: Task | None) -> Roles | None:
@@ -147,8 +152,8 @@ def _rerank(table: Table, task: Task | None) -> Roles | None:
     candidates, right = _known(table, CANDIDATE_NAMES), _known(table, RIGHT_NAMES)
     if candidates is not None and right is not None:
         return Roles(Task.RERANK, (query, candidates, right))
-    good, bad = _known(table, ["positive", "pos"]), _known(table, ["negative", "neg"])
-    if good is not None and bad is not None and _holds_lists(table, good):
+    good, bad = _known(table, POSITIVE_NAMES), _known(table, NEGATIVE_NAMES)
+    if good is not None and bad is not None and (_holds_lists(table, good) or _holds_lists(table, bad)):
         return Roles(Task.RERANK, (query, good, bad))
     return None
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from nearsense.errors import InputError
 
-__all__ = ["FAQItem", "Row", "entries"]
+__all__ = ["FAQItem", "Row", "entries", "plain"]
+
+TELLING = 5
+"""Words from which on an answer tells which entry it is of. "Yes." is the answer to many questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +26,11 @@ class FAQItem:
         answer: What is answered; None where only the question is known.
         phrasings: Other ways to ask the same.
         category: Under which heading it stands.
-        id: Unique within the FAQ; its position (from 0) or line without it.
+        id: Unique within the FAQ; its position (from 0) or line without it. A whole number becomes a string.
         metadata: Further fields; they travel with the hit.
+
+    Raises:
+        InputError: A field is of another type, or the id is empty.
     """
 
     question: str
@@ -30,6 +39,23 @@ class FAQItem:
     category: str | None = None
     id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.id, Integral) and not isinstance(self.id, bool):
+            object.__setattr__(self, "id", str(self.id))
+        for name, value in (("question", self.question), *self._said()):
+            if not isinstance(value, str):
+                raise InputError(f"a{'n' * (name in _VOWELS)} {name} is {value!r}", fix=f"give a string as {name}")
+        if self.id is not None and (not self.id or self.id.isspace()):
+            raise InputError("an id is empty", fix="leave it out, or give a string")
+        if not isinstance(self.metadata, Mapping):
+            raise InputError(f"the metadata are {self.metadata!r}", fix='give a dict: {"link": ...}')
+        object.__setattr__(self, "phrasings", _listed(self.phrasings))
+
+    def _said(self) -> list[tuple[str, Any]]:
+        """What may be left out and is not."""
+        named = (("answer", self.answer), ("category", self.category), ("id", self.id))
+        return [(name, value) for name, value in named if value is not None]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -41,6 +67,22 @@ class FAQItem:
             "category": self.category,
             "metadata": dict(self.metadata),
         }
+
+
+_VOWELS = ("answer", "id")
+
+
+def _listed(phrasings: Any) -> tuple[str, ...]:
+    """Phrasings as a tuple of strings."""
+    if isinstance(phrasings, (str, bytes, Mapping)) or not isinstance(phrasings, Iterable):
+        raise InputError(
+            f"phrasings are {phrasings!r}", why="they are several questions", fix='give a list: ["..."]'
+        )
+    listed = tuple(phrasings)
+    for each in listed:
+        if not isinstance(each, str):
+            raise InputError(f"a phrasing is {each!r}", fix="give strings as phrasings")
+    return listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +101,9 @@ class Row:
 
 
 def entries(rows: Iterable[Row], error: type[InputError] = InputError) -> list[FAQItem]:
-    """Rows that share an id, or without ids an answer, are phrasings of one entry; the first gives its question.
+    """Rows that share an id are phrasings of one entry; the first gives its question.
+
+    Without ids, so are rows of one answer, if it has at least five words: a warning says how many were joined.
 
     Args:
         rows: What was given, in order.
@@ -73,8 +117,8 @@ def entries(rows: Iterable[Row], error: type[InputError] = InputError) -> list[F
             no entry at all. Both places are named.
 
     Example:
-        >>> made = entries([Row(FAQItem("Where is it?", "See the mail."), "item 0", "0"),
-        ...                 Row(FAQItem("Track my order", "See the mail."), "item 1", "1")])
+        >>> made = entries([Row(FAQItem("Where is it?", id="t"), "item 0", "0"),
+        ...                 Row(FAQItem("Track my order", "See the mail.", id="t"), "item 1", "1")])
         >>> made[0].question, made[0].phrasings
         ('Where is it?', ('Track my order',))
     """
@@ -83,6 +127,12 @@ def entries(rows: Iterable[Row], error: type[InputError] = InputError) -> list[F
         groups.setdefault(_key(row), []).append(row)
     if not groups:
         raise error("the FAQ has no entry", fix="give at least one question")
+    if joined := sum(len(group) - 1 for (by, _), group in groups.items() if by == "answer"):
+        warnings.warn(
+            f"{joined:,} row{'s have' if joined > 1 else ' has'} the answer of another and no id: taken as further "
+            "phrasings of its question; give ids if they are entries of their own",
+            stacklevel=4,
+        )
     asked: dict[str, tuple[int, str]] = {}
     ids: dict[str, str] = {}
     return [_joined(place, group, asked, ids, error) for place, group in enumerate(groups.values())]
@@ -92,7 +142,11 @@ def _key(row: Row) -> tuple[str, str]:
     """What rows of one entry share."""
     if row.item.id is not None:
         return "id", row.item.id
-    return ("answer", " ".join(row.item.answer.split())) if row.item.answer else ("row", row.number)
+    words = (row.item.answer or "").split()
+    if not words:
+        return "row", row.number
+    answer = " ".join(words)
+    return ("answer", answer) if len(words) >= TELLING else ("both", f"{answer}\n{plain(row.item.question)}")
 
 
 def _joined(
@@ -106,15 +160,15 @@ def _joined(
     first, phrasings = group[0], dict[str, str]()
     for row in group:
         for text in (row.item.question, *row.item.phrasings):
-            plain = _plain(text, row, error)
-            other, place = asked.setdefault(plain, (number, row.place))
+            known = _checked(text, row, error)
+            other, place = asked.setdefault(known, (number, row.place))
             if other != number:
                 raise error(
                     f"{place} and {row.place} ask the same: {text!r}",
                     why="a question with two entries has no right answer",
                     fix="remove one, or give both the same id: then they are one entry",
                 )
-            phrasings.setdefault(plain, text)
+            phrasings.setdefault(known, text)
     question, *others = phrasings.values()
     id_ = first.number if first.item.id is None else first.item.id
     if id_ in ids:
@@ -129,12 +183,21 @@ def _joined(
     return FAQItem(question, answer, tuple(others), category, id_, metadata)
 
 
-def _plain(text: str, row: Row, error: type[InputError]) -> str:
-    """A question without what makes no difference."""
-    if not isinstance(text, str) or not text or text.isspace():
-        what = "a question is empty" if isinstance(text, str) else f"a question is {text!r}"
+def plain(text: str) -> str:
+    """A question without what makes no difference: case, white space, how letters with accents are composed.
+
+    Example:
+        >>> plain(" Caf\\u00e9?"), plain("CAFE\\u0301?") == plain("caf\\u00e9?")
+        ('café?', True)
+    """
+    return unicodedata.normalize("NFC", " ".join(unicodedata.normalize("NFC", text).casefold().split()))
+
+
+def _checked(text: str, row: Row, error: type[InputError]) -> str:
+    """A question as `plain` has it."""
+    if not text or text.isspace():
         raise error(
-            f"{row.place}: {what}",
+            f"{row.place}: a question is empty",
             why="an entry is found by its question",
             fix="write the question, or remove the entry",
         )
@@ -144,7 +207,7 @@ def _plain(text: str, row: Row, error: type[InputError]) -> str:
             why="it is no character of a text, it comes from a broken conversion",
             fix="remove it",
         )
-    return " ".join(text.casefold().split())
+    return plain(text)
 
 
 def _agreed(group: list[Row], name: str, error: type[InputError]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from nearsense.files.table import columns_of
 from nearsense.files.values import is_missing, json_value
 from nearsense.types import Document
 
-__all__ = ["COLUMNS", "Exports", "Source", "labelled_of", "read_items"]
+__all__ = ["COLUMNS", "Exports", "Source", "columns_found", "id_of", "read_items"]
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "question": ("question", "query", "text", "utterance", "phrasing", "title", "sentence"),
@@ -64,7 +65,28 @@ def read_items(
     Raises:
         InputError: An item cannot be an entry; its place is named.
         FileError: The same of a file, or it cannot be read.
+
+    Warns:
+        UserWarning: Rows were joined because they have one answer, or no entry has one though there are columns
+            that nothing is known of.
     """
+    found = _entries_of(source, columns, format, encoding)
+    unused = list(dict.fromkeys(name for item in found for name in item.metadata))
+    if unused and not any(item.answer for item in found):
+        warnings.warn(
+            f"no entry has an answer; columns that were taken for metadata: {', '.join(map(str, unused))}; name the "
+            'one with the answers: --answer COLUMN, or columns={"answer": ...}',
+            stacklevel=3,
+        )
+    return found
+
+
+def _entries_of(
+    source: Source,
+    columns: Mapping[str, str] | None,
+    format: str | None,  # noqa: A002 - the flag's name
+    encoding: str,
+) -> list[FAQItem]:
     wanted = _wanted(columns or {})
     if isinstance(source, Exports):
         with tempfile.TemporaryDirectory() as folder:
@@ -76,31 +98,6 @@ def read_items(
         table = read_table(str(source), format=format, encoding=encoding)
         return entries(_rows_of_table(table, wanted), FileError)
     return entries(_rows(source, wanted))
-
-
-def labelled_of(path: str) -> list[tuple[str, str | None]]:
-    """Questions with the id of their entry, from a file; an empty id is a stranger's.
-
-    Raises:
-        FileError: A column is missing, or a question is empty; the line is named.
-    """
-    table = read_table(path)
-    found = _columns(table, dict.fromkeys(COLUMNS))
-    id_ = found["id"] or next((name for name in ("label", "expected") if name in table.columns), None)
-    if id_ is None:
-        raise FileError(
-            f"{path} has no column with the entry of each question",
-            why=f"its columns are: {', '.join(table.columns)}",
-            fix="call it id; leave the cell empty where no entry answers",
-        )
-    pairs = []
-    for row, (text, entry) in enumerate(
-        zip(table.columns[found["question"] or ""], table.columns[id_], strict=True)
-    ):
-        if not isinstance(text, str) or is_missing(text):
-            raise FileError(f"{table.place(row)}: the question is empty", fix="write it, or remove the row")
-        pairs.append((text, None if is_missing(entry) else _id(entry)))
-    return pairs
 
 
 def _wanted(columns: Mapping[str, str]) -> dict[str, str | None]:
@@ -155,24 +152,27 @@ def _rows_of_records(
 
 
 def _rows_of_table(table: Table, wanted: Mapping[str, str | None]) -> Iterator[Row]:
-    names = _columns(table, wanted)
+    names = columns_found(table, wanted)
     taken = {name for name in names.values() if name}
     for row in range(len(table)):
         cells = {what: table.columns[name][row] if name else None for what, name in names.items()}
         metadata = {name: json_value(column[row]) for name, column in table.columns.items() if name not in taken}
-        item = FAQItem(
-            question=_question(cells["question"]),
-            answer=_said(cells["answer"]),
-            phrasings=_phrasings(cells["phrasings"]),
-            category=_said(cells["category"]),
-            id=None if is_missing(cells["id"]) else _id(cells["id"]),
-            metadata=metadata,
-        )
+        try:
+            item = FAQItem(
+                question=_question(cells["question"]),
+                answer=_said(cells["answer"]),
+                phrasings=_phrasings(cells["phrasings"]),
+                category=_said(cells["category"]),
+                id=None if is_missing(cells["id"]) else id_of(cells["id"]),
+                metadata=metadata,
+            )
+        except InputError as error:
+            raise FileError(f"{table.place(row)}: {error.what}", why=error.why, fix=error.fix) from None
         place = table.place(row) if item.id is None else f"{table.place(row)} ({item.id})"
         yield Row(item, place, str(table.lines[row]))
 
 
-def _columns(table: Table, wanted: Mapping[str, str | None]) -> dict[str, str | None]:
+def columns_found(table: Table, wanted: Mapping[str, str | None]) -> dict[str, str | None]:
     """Which column is what."""
     folded = {column.casefold(): column for column in reversed(table.columns)}
     found: dict[str, str | None] = {}
@@ -201,7 +201,7 @@ def _columns(table: Table, wanted: Mapping[str, str | None]) -> dict[str, str | 
 
 
 def _question(cell: Any) -> str:
-    """The cell; what is no text is refused later, where the place is known."""
+    """The cell; what is empty is refused later, with the place of the row."""
     return "" if is_missing(cell) else cast("str", cell)
 
 
@@ -214,7 +214,8 @@ def _said(cell: Any) -> str | None:
     return value if isinstance(value, str) else str(value)
 
 
-def _id(cell: Any) -> str:
+def id_of(cell: Any) -> str:
+    """An id as a string: 7 and 7.0 are '7'."""
     value = json_value(cell)
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
@@ -230,4 +231,4 @@ def _phrasings(cell: Any) -> tuple[str, ...]:
         if isinstance(cell, str):
             parts = cell.replace("\r", "\n").replace("|", "\n").split("\n")
             return tuple(part.strip() for part in parts if part.strip())
-    return tuple(cast("Sequence[str]", json_value(cell)))
+    return cast("tuple[str, ...]", json_value(cell))

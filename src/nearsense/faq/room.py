@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from nearsense.faq.answers import Answer, reason_of
 from nearsense.faq.certainty import among, features, spread_of
 from nearsense.faq.differing import Candidates, guarded
 from nearsense.faq.items import FAQItem
+from nearsense.faq.labels import rows_of
 from nearsense.faq.reading import Exports, Source, read_items
 from nearsense.faq.rehearsal import Rehearsal, outsiders, rehearse
 from nearsense.faq.scores import Phrasebook, top_two
@@ -34,6 +36,9 @@ __all__ = ["FAQ"]
 NEAR_MISSES = 3
 """Candidates that an answer comes with."""
 
+RAREST = 1e-6
+"""The least prior: beyond it no evidence is strong enough."""
+
 BLOCK = 256
 """Questions that are compared at once."""
 
@@ -47,10 +52,10 @@ class FAQ:
     Args:
         items: Records with question, answer, phrasings, category, id; or FAQItems, Documents (the answer in their
             metadata), strings; or the path of a file with such columns; or a Collection. Rows that share an id, or
-            without ids an answer, are phrasings of one entry.
+            without ids an answer of five words or more, are phrasings of one entry.
         encoder: An Encoder or a model's name; the default model, or the collection's, without it.
         precision: Which share of the answers shall be right; the threshold is chosen for it.
-        prior: Which share of the questions the FAQ can answer.
+        prior: Which share of the questions the FAQ can answer, from 1e-6.
         labelled: Questions as users ask them with the id of their entry, None for none: how sure the FAQ is, and
             its threshold, go by these.
         strangers: Questions that it shall not answer; they join those that come with the package.
@@ -87,10 +92,10 @@ class FAQ:
         encoding: str = "utf-8",
         progress: Progress = False,
     ) -> None:
-        self.prior = _share(prior, "prior")
+        self.prior = _share(prior, "prior", RAREST)
         wanted = _share(precision, "precision")
         self.items = read_items(items, columns, format, encoding)
-        known = None if labelled is None else _labelled(labelled, self.items)
+        known = None if labelled is None else rows_of(labelled, self.items)
         foreign = [*outsiders(), *as_texts(strangers, "stranger")]
         require_content(foreign, "stranger")
         if encoder is None and isinstance(items, Exports):
@@ -120,6 +125,9 @@ class FAQ:
         )
         return f"FAQ({entries}, {phrasings}, {self.encoder.name}, {self.threshold})"
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a FAQ cannot be pickled or copied: make another of the same items, FAQ(faq.items)")
+
     @property
     def rehearsal(self) -> Rehearsal:
         """What the FAQ knows of itself: how it compares, its curves, the questions that it asked itself."""
@@ -127,7 +135,10 @@ class FAQ:
 
     @property
     def unanswered(self) -> dict[str, int]:
-        """Questions that got no answer and how often they were asked, the most frequent first; 10,000 at most."""
+        """Questions that got no answer and how often they were asked, the most frequent first.
+
+        10,000 different ones at most, of each its first 1,000 characters.
+        """
         return self._unanswered.counts()
 
     def match(self, question: str, k: int = 5) -> Results[Hit]:
@@ -181,6 +192,9 @@ class FAQ:
         Args:
             min_score: The least cosine similarity between a group's most central question and the rest.
 
+        Raises:
+            InputError: `min_score` is no number from -1 to 1.
+
         Example:
             >>> import nearsense as ns
             >>> faq = ns.FAQ(["How long does shipping take?"])
@@ -195,6 +209,12 @@ class FAQ:
     def _encode(self, texts: Iterable[str], role: str | None = None, progress: Progress = False) -> Float32:
         data = self.encoder.encode(texts, role=role or self._role, progress=progress).data
         lengths = np.linalg.norm(data, axis=1, keepdims=True)
+        if not np.isfinite(lengths).all():
+            raise InputError(
+                f"{self.encoder.name} makes vectors that hold NaN or infinities",
+                why="no score can be computed of them",
+                fix="give another encoder",
+            )
         return np.asarray(data / np.maximum(lengths, 1e-12), np.float32)
 
     def _phrasebook(self, progress: Progress) -> Phrasebook:
@@ -251,32 +271,8 @@ class FAQ:
         return Answer(question, hit, chance, line, hits, reason_of(hits, line, differs), differs)
 
 
-def _share(value: float, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
-        raise InputError(f"{name}={value!r} is out of range", fix=f"give a share between 0 and 1: {name}=0.5")
+def _share(value: float, name: str, least: float = 0.0) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1 or value < least:
+        between = f"from {least:g} to below 1" if least else "between 0 and 1"
+        raise InputError(f"{name}={value!r} is out of range", fix=f"give a share {between}: {name}=0.5")
     return float(value)
-
-
-def _labelled(labelled: Iterable[tuple[str, str | None]], items: list[FAQItem]) -> tuple[list[str], list[int]]:
-    """The labelled questions, and the row of each one's entry; -1 for none."""
-    rows = {item.id: row for row, item in enumerate(items)}
-    texts, found = [], []
-    for position, pair in enumerate(labelled):
-        if isinstance(pair, str) or len(tuple(pair)) != 2:
-            raise InputError(
-                f"labelled question {position} is no pair", fix='give ("a question", "its id" or None)'
-            )
-        text, id_ = pair
-        if id_ is not None and id_ not in rows:
-            raise InputError(
-                f"labelled question {position} is of the entry {id_!r}, which is not in the FAQ",
-                why=f"its ids are: {', '.join(str(each) for each in list(rows)[:5])}, ...",
-                fix="correct the id, or give None where no entry answers",
-            )
-        texts.append(text)
-        found.append(-1 if id_ is None else rows[id_])
-    if not texts:
-        raise InputError("no labelled question", fix="give some, or leave labelled out")
-    texts = as_texts(texts, "labelled question")
-    require_content(texts, "labelled question")
-    return texts, found

@@ -34,7 +34,8 @@ class AnswerThreshold:
         probability: The least that an answer must have.
         score: About the score that has it, beside a second entry that scores as strangers do.
         wanted: The precision that was asked for.
-        precision: What was measured among the questions that it was chosen on, weighted by the prior.
+        precision: What was measured among the questions that it was chosen on, weighted by the prior; 0 where none
+            is answered.
         interval: 95 % interval of that.
         answered: The share of the questions with an entry that are answered rightly at it.
         chosen_on: Which questions those were, and how many.
@@ -49,6 +50,11 @@ class AnswerThreshold:
     chosen_on: str
 
     def __str__(self) -> str:
+        if not self.answered:
+            return (
+                f"answers from {percent(self.probability)} on, since none of the questions that it was chosen on is "
+                f"answered rightly with any certainty: {self.chosen_on}"
+            )
         low, high = (percent(each) for each in self.interval)
         short = f", not the {percent(self.wanted)} that were wanted" if self.precision < self.wanted else ""
         return (
@@ -81,6 +87,8 @@ def choose(rehearsal: Rehearsal, precision: float, prior: float) -> AnswerThresh
     p, right, weights = _sample(rehearsal, prior)
     order = np.argsort(-p, kind="stable")
     p, right, weights = p[order], right[order], weights[order]
+    if not right[p >= LEAST].any():
+        return _silent(rehearsal, precision, prior, float(p[0]))
     total, good = np.cumsum(weights), np.cumsum(weights * right)
     last = np.append(p[1:] < p[:-1], True) & (p >= LEAST)  # equal probabilities are answered together
     share = np.where(last, good / total, -1.0)
@@ -98,6 +106,20 @@ def choose(rehearsal: Rehearsal, precision: float, prior: float) -> AnswerThresh
         precision=float(good[at] / total[at]),
         interval=_wilson(float(good[at] / total[at]), float(effective)),
         answered=float(good[at] / prior),
+        chosen_on=_told(rehearsal),
+    )
+
+
+def _silent(rehearsal: Rehearsal, precision: float, prior: float, surest: float) -> AnswerThreshold:
+    """Where nothing is answered rightly: above all that was asked, and no lower than the wanted share."""
+    line = max(precision, (1 + surest) / 2)
+    return AnswerThreshold(
+        probability=line,
+        score=_score_of(line, rehearsal, prior),
+        wanted=precision,
+        precision=0.0,
+        interval=(0.0, 1.0),
+        answered=0.0,
         chosen_on=_told(rehearsal),
     )
 

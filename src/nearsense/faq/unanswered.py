@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from nearsense.errors import InputError
+from nearsense.faq.items import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +22,9 @@ __all__ = ["Gap", "Unanswered"]
 
 MOST = 10_000
 """Different questions that are kept; the longest unheard goes first."""
+
+LONGEST = 1000
+"""Characters that are kept of a question."""
 
 BLOCK = 512
 
@@ -54,11 +61,12 @@ class Unanswered:
         self._kept: OrderedDict[str, tuple[str, int, Float32]] = OrderedDict()
 
     def add(self, question: str, vector: Float32) -> None:
-        """One more time."""
-        plain = " ".join(question.casefold().split())
+        """One more time. The vector is copied: a view would keep all of its batch."""
+        short = question if len(question) <= LONGEST else question[: LONGEST - 1] + "…"
+        key = plain(short)
         with self._lock:
-            text, count, _ = self._kept.pop(plain, (question, 0, vector))
-            self._kept[plain] = (text, count + 1, vector)
+            text, count, own = self._kept.pop(key, None) or (short, 0, vector.copy())
+            self._kept[key] = (text, count + 1, own)
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
 
@@ -73,7 +81,14 @@ class Unanswered:
 
         Args:
             min_score: The least cosine similarity between a group's label and its members.
+
+        Raises:
+            InputError: It is no number from -1 to 1.
         """
+        if isinstance(min_score, bool) or not isinstance(min_score, Real) or not -1 <= float(min_score) <= 1:
+            raise InputError(
+                f"min_score={min_score!r} is no cosine similarity", fix="give a number from -1 to 1: min_score=0.5"
+            )
         with self._lock:
             kept = list(self._kept.values())
         if not kept:

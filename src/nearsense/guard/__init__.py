@@ -6,6 +6,8 @@ A sentence embedding hardly sees a swapped name, a changed figure or a "not". Th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import attrgetter, or_
 
 from nearsense.errors import InputError
 from nearsense.guard.antonyms import opposites
@@ -19,14 +21,15 @@ from nearsense.guard.negation import denied
 from nearsense.guard.numbers import differing as differing_numbers
 from nearsense.guard.numbers import quantities
 from nearsense.guard.reader import Text, alike, read
-from nearsense.guard.roles import exchanged, reordered
+from nearsense.guard.roles import Own, exchanged, reordered
 from nearsense.guard.tables import languages
-from nearsense.guard.words import CAPITAL, DATE, MODAL, NAME, NEGATOR, NUMBER, OPPOSITE, PHRASE, UNIT, Word
+from nearsense.guard.words import CAPITAL, DATE, MODAL, NAME, NEGATOR, NUMBER, OPPOSITE, PHRASE, UNIT
 
 __all__ = ["Difference", "Kind", "differences", "differences_many", "languages"]
 
 _AMOUNT = NUMBER | UNIT | DATE
 _NAMED = CAPITAL | NAME
+_FLAGS = attrgetter("flags")
 
 
 def differences(a: str, b: str, *, language: str = "en") -> tuple[Difference, ...]:
@@ -83,22 +86,22 @@ def differences_many(
         )
     words = lexicon_of(language)
     found: list[tuple[Difference, ...]] = []
-    last: tuple[str, Text] = "", read("", words)
+    last, left = "", read("", words)
     for a, b in zip(lefts, rights, strict=True):
         if a == b:
             found.append(())
             continue
-        left = last[1] if a == last[0] else read(a, words)
-        last, right = (a, left), read(b, words)
-        found.append(_between(left, right, words, b < a) if alike(left, right) else ())
+        if a != last:
+            last, left = a, read(a, words)
+        right = read(b, words)
+        if not alike(left, right):
+            found.append(())
+        elif a < b:
+            found.append(tuple(_compared(left, right, words)))
+        else:  # each pair is looked at one way round, so that its sides may be exchanged
+            turned = _compared(right, left, words)
+            found.append(tuple([Difference(one.kind, one.right, one.left) for one in turned]) if turned else ())
     return found
-
-
-def _between(left: Text, right: Text, words: Lexicon, turned: bool) -> tuple[Difference, ...]:
-    """Each pair is looked at one way round, so that its sides may be exchanged."""
-    if not turned:
-        return tuple(_compared(left, right, words))
-    return tuple([Difference(found.kind, found.right, found.left) for found in _compared(right, left, words)])
 
 
 def _texts(texts: Iterable[str], what: str) -> list[str]:
@@ -114,23 +117,24 @@ def _texts(texts: Iterable[str], what: str) -> list[str]:
 
 def _compared(a: Text, b: Text, words: Lexicon) -> list[Difference]:
     """Each kind is asked only where the words that one text has to itself leave room for it."""
-    tables, own = words.tables, _Own(a, b)
-    if (own.left | own.right) & PHRASE or (own.left & _AMOUNT and own.right & _AMOUNT):
+    tables = words.tables
+    here, there, left, right = _own(a, b)
+    if (left | right) & PHRASE or (left & _AMOUNT and right & _AMOUNT):
         joined = a.join(words), b.join(words)
-        if joined != (a, b):
-            (a, b), own = joined, _Own(*joined)
-    left, right = own.left, own.right
+        if joined[0] is not a or joined[1] is not b:
+            a, b = joined
+            here, there, left, right = _own(a, b)
     found: list[Difference] = []
     if left & _AMOUNT and right & _AMOUNT:
         found += _amounts(a, b, words)
     if left & _NAMED and right & _NAMED:
-        found += replaced(a, b, _placed(a, own.a), _placed(b, own.b), tables)
+        found += replaced(a, b, _placed(a, here), _placed(b, there), tables)
     settled, turned = 0, False
-    if (left | right) & OPPOSITE and own.opposed():
-        opposed = opposites(a, b, _placed(a, own.a), _placed(b, own.b))
+    if (left & OPPOSITE and _opposed(here, there)) or (right & OPPOSITE and _opposed(there, here)):
+        opposed = opposites(a, b, _placed(a, here), _placed(b, there))
         settled, turned = opposed.settled, opposed.turned
         found += opposed.found
-    if not turned and reordered(a, b, own.a.keys() | own.b.keys(), tables):
+    if not turned and reordered(a, b, here, there, tables):
         found += exchanged(a, b, tables)
     if (left | right) & NEGATOR:
         found += denied(a, b, settled, tables.double)
@@ -139,34 +143,33 @@ def _compared(a: Text, b: Text, words: Lexicon) -> list[Difference]:
     return found
 
 
-class _Own:
+def _own(a: Text, b: Text) -> tuple[Own, Own, int, int]:
     """The words that each of two texts has to itself, by key, and the tables they stand in."""
-
-    __slots__ = ("a", "b", "left", "right")
-
-    def __init__(self, a: Text, b: Text) -> None:
-        words_a, words_b = set(a.words), set(b.words)
-        self.a = here = {word.key: word for word in words_a - words_b}
-        self.b = there = {word.key: word for word in words_b - words_a}
-        for key in here.keys() & there.keys():
-            del here[key], there[key]
-        left = right = 0
-        for word in here.values():
-            left |= word.flags
-        for word in there.values():
-            right |= word.flags
-        self.left, self.right = left, right
-
-    def opposed(self) -> bool:
-        """Whether any word has its opposite in the other text."""
-        for words, others in ((self.a, self.b), (self.b, self.a)):
-            for word in words.values():
-                if word.flags & OPPOSITE and not word.opposite.isdisjoint(others):
-                    return True
-        return False
+    words_a, words_b = set(a.words), set(b.words)
+    here, there, left, right = {}, {}, 0, 0
+    for word in words_a - words_b:
+        here[word.key] = word
+        left |= word.flags
+    for word in words_b - words_a:
+        there[word.key] = word
+        right |= word.flags
+    if here.keys().isdisjoint(there):
+        return here, there, left, right
+    for key in here.keys() & there.keys():
+        del here[key], there[key]
+    left = reduce(or_, map(_FLAGS, here.values()), 0)
+    return here, there, left, reduce(or_, map(_FLAGS, there.values()), 0)
 
 
-def _placed(text: Text, own: dict[str, Word]) -> list[tuple[int, Word]]:
+def _opposed(words: Own, others: Own) -> bool:
+    """Whether any word has its opposite among the others."""
+    for word in words.values():
+        if word.opposite and not word.opposite.isdisjoint(others):
+            return True
+    return False
+
+
+def _placed(text: Text, own: Own) -> list[tuple[int, Word]]:
     """Where in a text its own words stand."""
     return [(at, word) for at, word in enumerate(text.words) if word.key in own]
 

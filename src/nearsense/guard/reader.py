@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, islice
 from operator import attrgetter
 
 from nearsense.guard.lexicon import Lexicon
@@ -14,6 +14,7 @@ READ = 8_192
 """Characters that are looked at, from the start. A text of any length costs no more than one of these."""
 
 _CONTENT = attrgetter("content")
+_KEY = attrgetter("key")
 _NOTHING: set[str] = set()
 
 _SHARED = 0.5
@@ -21,14 +22,15 @@ _SHARED = 0.5
 
 
 class Text:
-    """One text, read: its words in order, and those that carry content."""
+    """One text, read: its words in order, what each carries of content ("": none), and that as a set."""
 
-    __slots__ = ("_keys", "content", "joined", "words")
+    __slots__ = ("_keys", "content", "contents", "joined", "words")
 
     def __init__(self, words: list[Word]) -> None:
         self.words = words
-        self.content = set(map(_CONTENT, words))
-        self.content.discard("")
+        self.contents = contents = list(map(_CONTENT, words))
+        self.content = content = set(contents)
+        content.discard("")
         self.joined = False
         self._keys = _NOTHING
 
@@ -37,8 +39,8 @@ class Text:
         if self.joined:
             return self
         self.joined = True
-        for word, after in zip(self.words, self.words[1:], strict=False):
-            if after.lower in word.starts:
+        for word, after in zip(self.words, islice(self.words, 1, None), strict=False):
+            if word.starts and after.lower in word.starts:
                 text = Text(_joined(self.words, lexicon))
                 text.joined = True
                 return text
@@ -48,7 +50,7 @@ class Text:
     def keys(self) -> set[str]:
         """The keys of all words."""
         if not self._keys:
-            self._keys = {word.key for word in self.words}
+            self._keys = set(map(_KEY, self.words))
         return self._keys
 
 
@@ -60,8 +62,7 @@ def read(text: str, lexicon: Lexicon) -> Text:
         >>> [word.key for word in read("Prices increased.", lexicon_of("en")).words]
         ['pric', 'increas', '.']
     """
-    chunks = text.split() if len(text) <= READ else text[:READ].split()
-    return Text(list(chain.from_iterable(map(lexicon.__getitem__, chunks))))
+    return Text(list(chain.from_iterable(map(lexicon.__getitem__, text[:READ].split()))))
 
 
 def alike(left: Text, right: Text) -> bool:

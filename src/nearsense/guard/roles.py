@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from operator import gt
+from typing import TypeAlias
 
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
 from nearsense.guard.words import AUXILIARY, BEING, BREAK, DETERMINER, JOIN, PREPOSITION, SYMMETRIC, Word
 
-__all__ = ["exchanged", "reordered"]
+__all__ = ["Own", "exchanged", "reordered"]
 
 _MANY = 8
 """Words that two texts may have to themselves; with more of them the order of the others says little."""
@@ -20,32 +21,35 @@ _FEW = 2
 _MOST = 32
 """Words that are looked at in each text."""
 
+Own: TypeAlias = dict[str, Word]
+"""The words that only one of two texts has, by key."""
 
-def reordered(a: Text, b: Text, own: set[str], tables: Tables) -> bool:
+
+def reordered(a: Text, b: Text, here: Own, there: Own, tables: Tables) -> bool:
     """Whether what both texts have stands in another order, or under other prepositions.
 
     Args:
         a: One text.
         b: The other.
-        own: The keys that only one of them has.
+        here: Key to word, of the words that only `a` has.
+        there: The same of `b`.
         tables: The language's.
     """
-    shared = a.content & b.content
-    if len(shared) < 2 or len(own) > _MANY:
+    shared, own = a.content & b.content, len(here) + len(there)
+    if len(shared) < 2 or own > _MANY:
         return False
-    one = [word.content for word in a.words if word.content in shared]
-    other = [word.content for word in b.words if word.content in shared]
+    one, other = list(filter(shared.__contains__, a.contents)), list(filter(shared.__contains__, b.contents))
     if one != other:
         place = {key: at for at, key in enumerate(other)}
         moved = [place[key] for key in one]
         if any(map(gt, moved, moved[1:])):
             return _turned(moved) or not (a.keys & b.keys).isdisjoint(tables.turning)
-    if not tables.agent.isdisjoint(own):
+    if any(agent in here or agent in there for agent in tables.agent):
         return True
-    if len(own) > _FEW:
+    if own > _FEW:
         return False
-    left = [word.key for word in a.words if word.key in tables.roles]
-    right = [word.key for word in b.words if word.key in tables.roles]
+    left = [word.key for word in a.words if word.flags & PREPOSITION and word.key in tables.roles]
+    right = [word.key for word in b.words if word.flags & PREPOSITION and word.key in tables.roles]
     return left != right and sorted(left) == sorted(right)
 
 
