@@ -65,7 +65,7 @@ def answers(encoder: ns.Encoder, name: str) -> Pairs:
         for r in rows(name)
         for text, label in zip(r["candidates"], r["labels"], strict=True)
     ]
-    return joined(encoder, *map(list, zip(*known, strict=True)))
+    return joined(encoder, *map(list, zip(*known, strict=True)), corpus="right")
 
 
 def intents(encoder: ns.Encoder, name: str) -> Pairs:
@@ -89,9 +89,12 @@ def intents(encoder: ns.Encoder, name: str) -> Pairs:
     )
 
 
-def joined(encoder: ns.Encoder, left: list[str], right: list[str], labels: list[bool]) -> Pairs:
+def joined(
+    encoder: ns.Encoder, left: list[str], right: list[str], labels: list[bool], corpus: str = "left"
+) -> Pairs:
     a, b = (encoder.encode(texts, long="head").data for texts in (left, right))
-    vectors = ns.Vectors(a, encoder.fingerprint, np.zeros(len(a), bool), encoder.name)
+    data = a if corpus == "left" else b
+    vectors = ns.Vectors(data, encoder.fingerprint, np.zeros(len(data), bool), encoder.name)
     found = background_of(vectors)
     assert found is not None
     return Pairs(a, b, np.array(labels, np.int64), found)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +75,7 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
     from nearsense.datasets import read_dataset
     from nearsense.evaluation import evaluate as evaluated
     from nearsense.evaluation import require_figure
+    from nearsense.evaluation.results import jsonable
     from nearsense.render import show
     from nearsense.render_evaluation import evaluation_markdown, evaluation_page
 
@@ -89,6 +92,8 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
         data_dir=options["data_dir"],
         progress=not quiet,
     )
+    if options["limit"] is not None:
+        data = data.sample(options["limit"], options["seed"])
     for name, _ in floors:
         require_figure(name, data)
     evaluation = evaluated(
@@ -96,7 +101,6 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
         data,
         baselines="pooling" if options["pooling_baselines"] else options["baselines"],
         errors=options["errors"],
-        limit=options["limit"],
         seed=options["seed"],
         progress=not quiet,
     )
@@ -105,7 +109,8 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
     if form == "markdown":
         sys.stdout.write(evaluation_markdown(evaluation))
     else:
-        show(evaluation_page(evaluation), form_of(form))
+        page = evaluation_page(evaluation)
+        show(replace(page, records=jsonable(list(page.records))), form_of(form))
     if failed := _failed(evaluation, floors):
         sys.stderr.write(f"failed: {'; '.join(failed)}\n")
         raise click.exceptions.Exit(1)
@@ -162,6 +167,8 @@ def _failed(evaluation: Evaluation, floors: list[tuple[str, float]]) -> list[str
 
     return [
         f"{name} of {each.name} is {each.figures[name].value:.4f}, under {floor:g}"
+        if each.figures[name].defined
+        else f"{name} of {each.name} is not defined"
         for each in evaluation.systems
         if each.kind is Kind.MODEL
         for name, floor in floors
@@ -178,15 +185,22 @@ def _writer(output: str | None) -> Any:
         raise click.UsageError(f"--output {output}: a report is one of {', '.join(_REPORTS)}")
     if not Path(output).parent.is_dir():
         raise click.UsageError(f"--output {output}: there is no folder {Path(output).parent}")
+    from nearsense.files import atomic_write
+
+    if Path(output).is_file() or Path(output).is_dir() or not Path(output).exists():
+        with suppress(_Tried), atomic_write(output):  # what is there stays as it is
+            raise _Tried
 
     def write(evaluation: Evaluation) -> None:
-        from nearsense.files import atomic_write
-
         content = _REPORTS[kind](evaluation)
         with atomic_write(output) as stream:
             stream.write(content.encode("utf-8", "replace"))
 
     return write
+
+
+class _Tried(Exception):  # noqa: N818 - nothing went wrong
+    """A report can be written."""
 
 
 def _markdown(evaluation: Evaluation) -> str:

@@ -136,7 +136,7 @@ def _rerank(table: Table, roles: Roles, asked: Asked) -> Dataset:
 
 
 def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[str], list[bool]]:
-    """One row's candidates with their labels, or its right ones and its wrong ones: the names of the columns tell."""
+    """One row's candidates with their labels, or its right ones and its wrong ones, as the columns' names say."""
     left, right = cells.listed(table, row, first), cells.listed(table, row, second)
     if second.casefold() in NEGATIVE_NAMES:
         left, truths = [*left, *right], [True] * len(left) + [False] * len(right)

@@ -1,4 +1,4 @@
-"""What data sets that are made in Python have to hold; what is off is one line. Not what a file's cells say: cells.py."""
+"""What a data set made in Python has to hold; what is off is said in one line. Not what cells hold: cells.py."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def _checked(
     corpus: dict[str, str],
     empty: set[str],
 ) -> Retrieval:
-    """Refuse judgements of what is not there; leave out documents without a text, and queries that nothing answers.
+    """Refuse judgements of what is not there; leave out empty documents and queries that nothing answers.
 
     Neither an absent document nor an empty one can be found, so no judgement of either may count.
     """

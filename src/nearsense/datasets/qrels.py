@@ -1,4 +1,4 @@
-"""Files that say which documents answer which query, with a header or without. Not the documents: see folders.py."""
+"""Files that say which documents answer which query, with a header or without. Not the documents: folders.py."""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.datasets import Dataset, GradedPairs, LabelledPairs, Retrieval, Task, read_dataset
+from nearsense.datasets.checking import whole
+from nearsense.datasets.kinds import LEAST
 from nearsense.encoders import Encoder, load, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.evaluation.judging import Outcome, graded, labelled, triplets
@@ -25,12 +27,14 @@ from nearsense.evaluation.results import (
     FIGURES,
     LOWER_IS_BETTER,
     MAIN,
+    UNDEFINED,
     Evaluation,
     Figure,
     Kind,
     Mistake,
     PairedTest,
     SystemResult,
+    limits,
     require_figure,
 )
 from nearsense.evaluation.systems import Fusion, Model, Remembered, System
@@ -99,7 +103,7 @@ def evaluate(
 
     Raises:
         FileError: The file is not in order; file, line and columns are named.
-        InputError: Nothing can be measured on the data, or an option is not known.
+        InputError: Nothing can be measured on the data, or an option is not known or no number of its kind.
         ModelNotFound: A model is neither here nor to be had; nothing was measured then.
 
     Example:
@@ -111,7 +115,7 @@ def evaluate(
         >>> round(result.figure("spearman").value, 2), round(result.figure("spearman", "Jaccard").value, 2)
         (1.0, -0.77)
     """
-    _require_known(baselines, errors, resamples)
+    _require_known(baselines, errors, resamples, limit, seed)
     data = read_dataset(dataset, task=task, columns=columns, scale=scale, positive=positive)
     data = data if limit is None else data.sample(limit, seed)
     encoders = _listed(models)
@@ -126,6 +130,7 @@ def evaluate(
         for system, outcome, own in zip(systems, outcomes, drawn, strict=True)
     ]
     main = MAIN[data.task]
+    notes += _undefined(results)
     if data.task is Task.CLUSTERING:
         notes.append(f"k-means with as many groups as labels; figures are means over {len(SEEDS)} beginnings.")
     return Evaluation(
@@ -155,12 +160,11 @@ _JUDGES: Mapping[Task, Callable[[Any, Any], Outcome]] = {
 }
 
 
-def _require_known(baselines: bool | str, errors: int, resamples: int) -> None:
-    from nearsense.metrics.rows import from_one
-
-    from_one(resamples, "resamples")
-    if errors < 0:
-        raise InputError(f"errors={errors}", fix="give a number from 0")
+def _require_known(baselines: bool | str, errors: int, resamples: int, limit: int | None, seed: int) -> None:
+    for value, name, least in ((resamples, "resamples", 1), (errors, "errors", 0), (seed, "seed", 0)):
+        whole(value, name, least)
+    if limit is not None:
+        whole(limit, "limit", LEAST)
     if not isinstance(baselines, bool) and baselines != "pooling":
         raise InputError(f"baselines={baselines!r} is not known", fix='use True, False or "pooling"')
 
@@ -168,6 +172,10 @@ def _require_known(baselines: bool | str, errors: int, resamples: int) -> None:
 def _listed(models: Encoder | str | Iterable[Encoder | str] | None) -> list[Encoder]:
     if models is None or isinstance(models, str) or hasattr(models, "encode"):
         return [resolve(models)]  # type: ignore[arg-type]  # what has encode() is an Encoder
+    if not isinstance(models, Iterable):
+        raise InputError(
+            f"{models!r} is no model", why="a name or an Encoder is needed", fix="give None for the default"
+        )
     found = [resolve(each) for each in models]
     if not found:
         raise InputError("no model to evaluate", fix="name one, or give None for the default model")
@@ -245,7 +253,9 @@ def _result(system: System, outcome: Outcome, drawn: Mapping[str, Floats], error
     return SystemResult(
         name=system.name,
         kind=system.kind,
-        figures={name: _figure(each, centred=name in outcome.centred) for name, each in drawn.items()},
+        figures={
+            name: _figure(each, limits(name), centred=name in outcome.centred) for name, each in drawn.items()
+        },
         thresholds=outcome.thresholds,
         seconds=spent.seconds,
         texts=spent.texts,
@@ -259,25 +269,52 @@ def _result(system: System, outcome: Outcome, drawn: Mapping[str, Floats], error
     )
 
 
-def _figure(drawn: Floats, *, centred: bool = False) -> Figure:
-    """The figure, and the middle 95 % of its resamples.
+def _undefined(results: Sequence[SystemResult]) -> list[str]:
+    """Which figures are not there, and why."""
+    lacking: dict[tuple[str, ...], list[SystemResult]] = {}
+    for each in results:
+        if names := tuple(name for name, figure in each.figures.items() if not figure.defined):
+            lacking.setdefault(names, []).append(each)
+    notes = []
+    for names, systems in lacking.items():
+        equal = all(len(each.scores) and np.ptp(each.scores) < EQUAL for each in systems)
+        why = (
+            "all scores are equal, and nothing correlates with a constant"
+            if equal
+            else "the scores do not give it"
+        )
+        listed = ", ".join(each.name for each in systems)
+        notes.append(f"No {' and no '.join(names)} of {listed}: {why}; left out of the differences.")
+    return notes
+
+
+EQUAL = 1e-6
+"""Scores that lie no farther apart are equal but for rounding."""
+
+
+def _figure(drawn: Floats, bounds: tuple[float, float], *, centred: bool = False) -> Figure:
+    """The figure, and the middle 95 % of its resamples; within what is possible, and with the figure in it.
 
     Of partitions the resamples lie higher than the figure, because items that are drawn twice always agree; their
     interval is moved so that its middle is the figure.
     """
-    value, others = float(drawn[0]), drawn[1:][~np.isnan(drawn[1:])]
+    if np.isnan(drawn[0]):
+        return Figure(UNDEFINED, UNDEFINED, UNDEFINED)
+    value, others = float(np.clip(drawn[0], *bounds)), drawn[1:][~np.isnan(drawn[1:])]
     if not len(others):
         return Figure(value, value, value)
-    low, high = np.quantile(others, [0.025, 0.975]) + (value - others.mean() if centred else 0.0)
-    return Figure(value, float(low), float(high))
+    ends = np.quantile(others, [0.025, 0.975]) + (value - others.mean() if centred else 0.0)
+    low, high = np.clip(ends, *bounds)
+    return Figure(value, min(float(low), value), max(float(high), value))
 
 
 def _comparisons(
     results: Sequence[SystemResult], drawn: Sequence[Floats], main: str, *, centred: bool
 ) -> list[PairedTest]:
-    """Each model against each other, and against the best of the baselines."""
-    models = [row for row, each in enumerate(results) if each.kind is Kind.MODEL]
-    words = [row for row, each in enumerate(results) if each.kind is Kind.BASELINE]
+    """Each model against each other, and against the best of the baselines; those without the figure aside."""
+    able = [(row, each.kind) for row, each in enumerate(results) if each.figures[main].defined]
+    models = [row for row, kind in able if kind is Kind.MODEL]
+    words = [row for row, kind in able if kind is Kind.BASELINE]
     pairs = list(combinations(models, 2))
     if words:
         best = max(words, key=lambda row: float(drawn[row][0]))
@@ -305,5 +342,6 @@ def _compared(
         others = others + (differences[0] - others.mean())
     rarer = min(np.count_nonzero(others <= 0.0), np.count_nonzero(others >= 0.0))
     p = min(1.0, 2.0 * (1 + rarer) / (1 + len(others)))
-    value = _figure(differences, centred=centred)
+    low, high = limits(main)
+    value = _figure(differences, (low - high, high - low), centred=centred)
     return PairedTest(results[first].name, results[second].name, main, value, p)

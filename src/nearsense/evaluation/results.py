@@ -5,6 +5,7 @@ All figures are fractions, as in JSON; tables for people show them times 100, as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -23,12 +24,15 @@ __all__ = [
     "FIGURES",
     "LOWER_IS_BETTER",
     "MAIN",
+    "UNDEFINED",
     "Evaluation",
     "Figure",
     "Kind",
     "Mistake",
     "PairedTest",
     "SystemResult",
+    "jsonable",
+    "limits",
     "require_figure",
 ]
 
@@ -68,21 +72,71 @@ def require_figure(name: str, data: Dataset) -> None:
     strangers = isinstance(data, Intents) and None in data.labels
     known = FIGURES[data.task] if strangers or not isinstance(data, Intents) else FIGURES[data.task][:1]
     if name not in known:
-        raise _no_figure(name, data.task, known)
+        why = "" if name not in FIGURES[data.task] else f"none of the {len(data):,} judged texts is out of scope"
+        raise _no_figure(name, data.task, known, why)
 
 
 _AN = {Task.INTENTS: "an"}
 
 
-def _no_figure(name: str, task: Task, known: Iterable[str]) -> InputError:
+def _no_figure(name: str, task: Task, known: Iterable[str], why: str = "") -> InputError:
+    without = " without strangers" if why else ""
     return InputError(
-        f"{name!r} is no figure of {_AN.get(task, 'a')} {task.value} data set",
-        fix=f"the figures are {', '.join(known)}",
+        f"{name!r} is no figure of {_AN.get(task, 'a')} {task.value} data set{without}",
+        why=why,
+        fix=f"{'judge more texts (limit); else ' if why else ''}the figures are {', '.join(known)}",
     )
 
 
 LOWER_IS_BETTER = frozenset({"false_accepts@95"})
 """All other figures are better the higher they are."""
+
+
+SIGNED: Mapping[str, tuple[float, float]] = {
+    "spearman": (-1.0, 1.0),
+    "pearson": (-1.0, 1.0),
+    "adjusted_rand": (-0.5, 1.0),
+}
+
+
+def limits(name: str) -> tuple[float, float]:
+    """The least and the greatest value that a figure can have.
+
+    Example:
+        >>> limits("spearman"), limits("map")
+        ((-1.0, 1.0), (0.0, 1.0))
+    """
+    return SIGNED.get(name, (0.0, 1.0))
+
+
+class _Undefined(float):
+    """A figure that cannot be given: NaN in comparisons, "-" wherever it is shown, times 100 too."""
+
+    def __mul__(self, other: object) -> _Undefined:
+        return self
+
+    __rmul__ = __mul__
+
+    def __format__(self, how: str) -> str:
+        return "-"
+
+
+UNDEFINED = _Undefined("nan")
+"""The value of a figure that scores do not give: a correlation of scores that are all equal."""
+
+
+def jsonable(value: Any) -> Any:
+    """What JSON can say: None for a number that is not finite.
+
+    Example:
+        >>> jsonable({"value": UNDEFINED, "others": [0.5, float("inf")]})
+        {'value': None, 'others': [0.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: jsonable(each) for name, each in value.items()}
+    return [jsonable(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 class Kind(StrEnum):
@@ -102,7 +156,7 @@ class Figure:
     """A measured value and the 95 % interval of the bootstrap over items.
 
     Args:
-        value: As it was measured.
+        value: As it was measured; NaN, shown as "-", where the scores do not give it. JSON has null then.
         low: The interval's lower end.
         high: Its upper end.
     """
@@ -111,7 +165,14 @@ class Figure:
     low: float
     high: float
 
+    @property
+    def defined(self) -> bool:
+        """Whether there is a value."""
+        return not math.isnan(self.value)
+
     def __str__(self) -> str:
+        if not self.defined:
+            return "-"
         return f"{100 * self.value:.2f} [{100 * self.low:.2f}, {100 * self.high:.2f}]"
 
 
@@ -188,7 +249,8 @@ class SystemResult:
             "fingerprint": self.fingerprint,
             "mistakes": [{**asdict(each), "texts": list(each.texts)} for each in self.mistakes],
         }
-        return known | ({"scores": self.scores.tolist(), "labels": self.labels.tolist()} if raw else {})
+        items = {"scores": self.scores.tolist(), "labels": self.labels.tolist()} if raw else {}
+        return {name: jsonable(value) for name, value in (known | items).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +278,7 @@ class PairedTest:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return {name: jsonable(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

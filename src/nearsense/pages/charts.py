@@ -5,6 +5,7 @@ Every chart has a title and a description for those who cannot see it; colours a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -87,11 +88,13 @@ def intervals(rows: Sequence[Interval], *, title: str, axis: str) -> str:
     """A row for each value: a dot and its interval.
 
     Args:
-        rows: From top to bottom.
+        rows: From top to bottom; of those whose value is NaN the name only.
         title: What is shown, for those who cannot see it.
         axis: What is measured.
     """
-    low, high = min(each.low for each in rows), max(each.high for each in rows)
+    known = [each for each in rows if not math.isnan(each.value)]
+    low = min((each.low for each in known), default=0.0)
+    high = max((each.high for each in known), default=1.0)
     room = max(high - low, 1e-9) * 0.06
     longest = max(len(each.name) for each in rows)
     left = min(max(90.0, 6.6 * longest + 18), 330.0)
@@ -99,15 +102,20 @@ def intervals(rows: Sequence[Interval], *, title: str, axis: str) -> str:
     parts = _vertical_rules(area)
     for place, each in enumerate(rows):
         y = area.y(len(rows) - place - 0.5)
+        parts.append(
+            f'<text class="name end" x="{left - 12:.0f}" y="{y + 4:.1f}">{plain(_cut(each.name, 46))}</text>'
+        )
+        if math.isnan(each.value):
+            parts.append(f'<text class="name" x="{left + 8:.1f}" y="{y + 4:.1f}">-</text>')
+            continue
         parts += [
-            f'<text class="name end" x="{left - 12:.0f}" y="{y + 4:.1f}">{plain(_cut(each.name, 46))}</text>',
             f'<path class="whisker {each.colour}" d="M{area.x(each.low):.1f} {y:.1f}H{area.x(each.high):.1f}"/>',
             f'<circle class="point {each.colour}" cx="{area.x(each.value):.1f}" cy="{y:.1f}" r="5"/>',
             f'<text class="name" x="{area.x(each.high) + 8:.1f}" y="{y + 4:.1f}">{each.value:.1f}</text>',
         ]
     parts.append(_below(area, axis))
-    said = "; ".join(f"{each.name} {each.value:.1f} [{each.low:.1f}, {each.high:.1f}]" for each in rows)
-    return _svg(area, parts, title, said)
+    said = "; ".join(f"{each.name} {each.value:.1f} [{each.low:.1f}, {each.high:.1f}]" for each in known)
+    return _svg(area, parts, title, said or "no values")
 
 
 def distributions(
@@ -227,12 +235,14 @@ def key(entries: Iterable[tuple[str, str]]) -> str:
 
 
 def ticks(low: float, high: float, count: int = 7) -> list[float]:
-    """Round numbers within a range.
+    """Round numbers within a range; none where it is none.
 
     Example:
         >>> ticks(0.0, 1.0)
         [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     """
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        return []
     raw = (high - low) / max(count - 1, 1)
     power = 10.0 ** np.floor(np.log10(raw))
     step = float(next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= raw * 0.999))

@@ -431,10 +431,14 @@ def _foot(evaluation: Evaluation) -> str:
 
 
 def _with_interval(figure: Figure) -> str:
+    if not figure.defined:
+        return "-"
     return f"{100 * figure.value:.1f} [{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
 
 
 def _interval(figure: Figure) -> str:
+    if not figure.defined:
+        return "not defined"
     return f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
 
 
