@@ -81,11 +81,10 @@ def test_texts_that_say_the_same_are_not_flagged_and_say_so():
     assert found.to_dict()["differs"] == []
 
 
-def test_the_guard_makes_shipped_probabilities_truer_of_question_pairs(data, encoder):
+def test_the_guard_makes_shipped_probabilities_truer_of_question_pairs(quora_vectors, encoder):
     from nearsense.guard import differences_many
 
-    rows = data("quora/dev")
-    left, right = (encoder.encode([row[side] for row in rows]).data for side in "ab")
+    rows, left, right = quora_vectors
     labels = np.array([int(row["label"]) for row in rows])
     scores = (left * right).sum(1).astype(float)
     calibration = shipped(Origin(encoder.name, encoder.fingerprint), Task.QUESTION)

@@ -178,3 +178,58 @@ def test_a_table_is_for_people_with_figures_times_a_hundred(pairs):
     assert f"{100 * result.figure().value:.2f}" in out.getvalue()
     assert "Figures times 100" in out.getvalue()
     assert "Worst errors of all-MiniLM-L6-v2" in out.getvalue()
+
+
+def test_json_has_null_for_what_is_not_defined(run, tmp_path):
+    file = tmp_path / "same.csv"
+    file.write_text("a,b,score\n" + "".join(f"x,x,{score}\n" for score in range(4)))
+    report = tmp_path / "same.json"
+    done = run("evaluate", file, "--json", "-q", "-o", report, "--fail-under", "spearman=0.1")
+    assert done.code == 1
+    assert done.err == "failed: spearman of all-MiniLM-L6-v2 is not defined\n"
+    lines = run("evaluate", file, "-q").out.splitlines()
+    for text in (done.out, report.read_text(), *lines):
+        json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert {json.loads(line)["value"] for line in lines} == {None}
+    assert run("evaluate", file, "-q", "-o", tmp_path / "same.html").code == 0
+    assert {row["value"] for row in csv.DictReader(io.StringIO(run("evaluate", file, "--csv", "-q").out))} == {""}
+
+
+def test_a_floor_of_strangers_needs_strangers_in_the_sample(run, tmp_path):
+    file = tmp_path / "intents.csv"
+    texts = [f"text {place},{'oos' if place == 9 else 'ab'[place % 2]}" for place in range(10)]
+    file.write_text("text,label\n" + "\n".join(texts) + "\n")
+    done = run("evaluate", file, "--limit", "4", "--fail-under", "auroc=0.5", "-q")
+    assert done.code == 2
+    assert "none of the 4 judged texts is out of scope" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("seed", ["-1", "-7"])
+def test_a_seed_below_nothing_is_refused(run, pairs, seed):
+    for more in ((), ("--limit", "4")):
+        done = run("evaluate", pairs, "--seed", seed, "-q", *more)
+        assert (done.code, done.out) == (2, "")
+        assert f"seed={seed} is too small" in done.err
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_measured(run, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr("nearsense.evaluation.evaluate", lambda *_, **__: pytest.fail("it was measured"))
+    (tmp_path / "folder.md").mkdir()
+    done = run("evaluate", pairs, "-q", "-o", tmp_path / "folder.md")
+    assert done.code == 2
+    assert "it is a folder" in done.err
+    kept = tmp_path / "kept.md"
+    kept.write_text("as it was")
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    assert run("evaluate", pairs, "-q", "-o", kept).code == 2
+    assert kept.read_text() == "as it was"
+
+
+def test_trying_whether_a_report_can_be_written_leaves_nothing(run, pairs, tmp_path):
+    (tmp_path / "kept.md").write_text("as it was")
+    before = sorted(tmp_path.iterdir())
+    for name in ("kept.md", "new.md"):
+        assert run("evaluate", pairs, "-q", "-o", tmp_path / name, "--columns", "no,such,one").code == 2
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "kept.md").read_text() == "as it was"

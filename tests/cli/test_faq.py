@@ -73,6 +73,41 @@ def test_interactive_answers_line_by_line_and_ends_with_the_gaps(run, file):
     assert [row["question"] for row in rows] == ["a", "b"]
 
 
+def test_a_line_that_is_no_text_is_left_out_and_said(run, file):
+    done = run("faq", file, "--interactive", stdin=b"warr\xe9nty?\nWhen will my package arrive?\n")
+    assert [json.loads(line)["answered"] for line in done.out.splitlines()] == [True]
+    assert r"warr\xe9nty?" in done.err
+    assert "is not utf-8 at its byte 5" in done.err
+    assert done.code == 1
+
+
+def test_what_was_asked_does_not_steer_the_terminal(run, file):
+    done = run("faq", file, "--interactive", stdin=b"\x1b[31mgift\x07 cards?\n")
+    assert "gift" in done.err
+    assert not {"\x1b", "\x07"} & set(done.err)
+
+
+def test_what_applies_to_another_file_is_not_advised(run, file, tmp_path):
+    table = b"question,id\nwarranty,1\n"
+    for option in ("--questions", "--labelled"):
+        done = run("faq", file, "x", option, "-", stdin=table)
+        assert done.code == 2
+        assert f"fix: give {option} a file whose name ends in .csv" in done.err
+    (tmp_path / "old.csv").write_bytes(b"question\nwarr\xe9nty\n")
+    assert "save what --questions reads as UTF-8" in run("faq", file, "--questions", tmp_path / "old.csv").err
+
+
+@pytest.mark.filterwarnings("default")
+def test_rows_that_were_joined_and_answers_that_lack_are_said_once(run, tmp_path):
+    file = tmp_path / "faq.csv"
+    file.write_text("question,awnser\nHow can I pay?,By card.\nWhen does it come?,In two days.\n")
+    assert run("faq", file, "How can I pay?").err.count("metadata: awnser;") == 1
+    file.write_text(
+        "question,answer\n" + "".join(f"{each},By card and also PayPal.\n" for each in ("pay", "paid"))
+    )
+    assert run("faq", file, "How can I pay?").err.count("1 row has the answer of another") == 1
+
+
 def test_ctrl_c_ends_a_talk_with_its_gaps_and_130(run, file, monkeypatch):
     from nearsense.cli import asking
 
@@ -111,9 +146,20 @@ def test_columns_and_labelled_questions_are_taken(run, tmp_path):
         (("x", "--prior", "0"), "--prior"),
         (("x", "--answer", "reply"), "no column 'reply'"),
         ((" ",), "question 0 is empty"),
+        (("x", "--prior", "1e-300"), "from 1e-06"),
+        (("x", "--interactive", "--json"), "give questions or --interactive, not both"),
+        (("x", "--questions", "-", "--labelled", "-"), "both read standard input"),
+        (("--questions", "-", "--interactive"), "both read standard input"),
     ],
 )
 def test_wrong_use_is_said(run, file, words, said):
     done = run("faq", file, *words)
     assert done.code == 2
     assert said in done.err
+
+
+@pytest.mark.parametrize("words", [("--interactive",), ("--questions", "-")])
+def test_standard_input_is_the_table_or_the_questions(run, words):
+    done = run("faq", "-", "--format", "csv", *words, stdin=b"question,answer\na,b\n")
+    assert done.code == 2
+    assert "FILE - and " in done.err

@@ -31,6 +31,7 @@ def test_ndcg_is_that_of_scikit_learn():
         assert ndcg_at_10(found, named) == pytest.approx(metrics.ndcg_score([grades], [scores], k=10))
 
 
+@pytest.mark.filterwarnings("ignore:these texts are unlike")
 def test_cranfield_by_meaning_by_words_and_by_both(data, tmp_path):
     """Published for this set and model: dense 39.60, BM25 35.31, both fused 42.29."""
     corpus, queries = data("cranfield/corpus"), data("cranfield/queries")

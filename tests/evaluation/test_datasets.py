@@ -104,7 +104,7 @@ def test_a_query_with_candidates_and_labels_is_a_reranking(table, written):
     assert isinstance(data, Rerank)
     assert data.queries == ("q0", "q1", "q2")
     assert data.labels[0] == [False, True, False]
-    assert data.notes == ("1 queries were left out: all their candidates are right, or none is.",)
+    assert data.notes == ("1 query was left out: all its candidates are right, or none is.",)
 
 
 def test_lists_of_positives_and_negatives_are_a_reranking_too(table):
@@ -158,14 +158,18 @@ QUERIES = rows(
 
 def test_a_corpus_with_queries_is_a_retrieval(table, tmp_path):
     table(CORPUS, "f/corpus.jsonl")
-    queries = table([*QUERIES, {"id": "q4", "query": "unanswered", "rel": {}}], "f/queries.jsonl")
+    more = rows("id query rel", ("q4", "unanswered", {}), ("q5", "both?", {"d2": 1, "d3": 1}))
+    queries = table([*QUERIES, *more], "f/queries.jsonl")
     for source in (tmp_path / "f", queries):
         data = ns.read_dataset(source)
         assert isinstance(data, Retrieval)
         assert data.corpus == {"d1": "Dogs They bark.", "d2": "Cats purr."}
-        assert data.queries == ("bark?", "purr?", "x")
-        assert data.judgements[0] == {"d1": 2, "d2": 0}
-        assert len(data.notes) == 2
+        assert data.queries == ("bark?", "purr?", "both?")
+        assert data.judgements == ({"d1": 2, "d2": 0}, {"d2": 1}, {"d2": 1})  # d3 has no text
+        assert data.notes == (
+            "2 queries were left out: no document answers them.",
+            "1 document without a text was left out of the corpus; 1 judged one is left out of the judgements.",
+        )
 
 
 def test_the_layout_of_beir_is_a_retrieval_too(table, tmp_path):
@@ -357,3 +361,156 @@ def test_fields_of_a_data_set_are_of_one_length(scores):
 def test_what_cannot_be_measured_is_refused_when_it_is_made(make, what):
     with pytest.raises(ns.InputError, match=what):
         make()
+
+
+P = [("a", "b"), ("c", "d"), ("e", "f")]
+Q = ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: GradedPairs(pairs=5, scores=[1, 2, 3]), "pairs is 5"),
+        (lambda: GradedPairs(pairs=[*P[:2], ("e", "f", "g")], scores=[1, 2, 3]), "pair 3: ('e', 'f', 'g')"),
+        (lambda: GradedPairs(pairs=[*P[:2], "ef"], scores=[1, 2, 3]), "pair 3: 'ef'"),
+        (lambda: GradedPairs(pairs=[*P[:2], ("e", " ")], scores=[1, 2, 3]), "pair 3, text 2: ' ' is no text"),
+        (lambda: GradedPairs(pairs=P, scores=[1, "x", 3]), "pair 2: the score is 'x'"),
+        (lambda: GradedPairs(pairs=P, scores=[1, 2, None]), "pair 3: the score is None"),
+        (lambda: LabelledPairs(pairs=P, labels=[0, 1, "no"]), "label 3: 'no' is neither True nor False"),
+        (lambda: LabelledPairs(pairs=P, labels=[0, 1, 2]), "label 3: 2 is neither"),
+        (lambda: Triplets(triplets=[*[("a", "b", "c")] * 2, ("a", "b")]), "triplet 3: ('a', 'b')"),
+        (lambda: Retrieval(queries=["a", "", "c"], judgements=[{"d": 1}] * 3, corpus={"d": "x"}), "query 2: ''"),
+        (lambda: Retrieval(queries=Q, judgements=[{"e": 1}] * 3, corpus={"d": "x"}), "not in the corpus: e"),
+        (lambda: Retrieval(queries=Q, judgements=[{"d": 0}] * 3, corpus={"d": "x"}), "no document answers it"),
+        (lambda: Retrieval(queries=Q, judgements=[{"d": "x"}] * 3, corpus={"d": "x"}), "document 'd' is 'x'"),
+        (lambda: Retrieval(queries=Q, judgements=[["d"]] * 3, corpus={"d": "x"}), "its judgements are ['d']"),
+        (lambda: Retrieval(queries=Q, judgements=[{"d": 1}] * 3, corpus={"d": ""}), "document 'd' has no text"),
+        (lambda: Retrieval(queries=Q, judgements=[{"d": 1}] * 3, corpus=["x"]), "the corpus is ['x']"),
+        (lambda: Rerank(queries=Q, candidates=[["x"]] * 3, labels=[[3]] * 3), "query 1, label 1: 3 is neither"),
+        (lambda: Rerank(queries=Q, candidates=[["x"]] * 3, labels=[["no"]] * 3), "label 1: 'no' is neither"),
+        (lambda: Rerank(queries=Q, candidates=["x"] * 3, labels=[[1]] * 3), "candidates is 'x', no list"),
+        (lambda: Rerank(queries=Q, candidates=[[None]] * 3, labels=[[1]] * 3), "candidate 1: None is no text"),
+        (lambda: Intents(texts=[*Q[:2], 3], labels=["x", "y", "x"]), "text 3: 3 is no text"),
+        (lambda: Intents(texts=Q, labels=["x", 2, None]), "label 2: 2 is no text"),
+        (lambda: Intents(texts=Q, labels=Q, known=5, known_labels=Q), "known is 5"),
+        (lambda: Clustering(texts=Q, labels=["x", "y", None]), "label 3: None is no text"),
+    ],
+)
+def test_data_sets_made_in_python_are_checked(make, what):
+    with pytest.raises(ns.InputError) as refused:
+        make()
+    assert what in refused.value.what
+    assert refused.value.fix
+    assert all("\n" not in line for line in (refused.value.what, refused.value.why, refused.value.fix))
+
+
+@pytest.mark.parametrize(("limit", "seed"), [("5", 0), (2, 0), (3.0, 0), (3, -1), (3, 1.5), (3, "x")])
+def test_samples_are_of_whole_numbers(limit, seed):
+    with pytest.raises(ns.InputError, match=r"limit=|seed="):
+        GradedPairs(pairs=P * 2, scores=range(6)).sample(limit, seed)
+
+
+@pytest.mark.parametrize("source", [5, None, ""])
+def test_what_is_no_name_is_no_data_set(source):
+    with pytest.raises(ns.InputError, match="is no data set"):
+        ns.read_dataset(source)
+
+
+def test_the_names_of_the_columns_say_what_a_list_of_a_reranking_is(table):
+    years = ns.read_dataset(table(rows("query positive negative", *[("q", ["2018", "x"], ["1", "0"])] * 3)))
+    assert years.candidates[0] == ["2018", "x", "1", "0"]
+    assert years.labels[0] == [True, True, False, False]
+    said = ns.read_dataset(
+        table(rows("query candidates labels", *[("q", ["x", "y", "z"], ["yes", "No", False])] * 3))
+    )
+    assert said.candidates[0] == ["x", "y", "z"]
+    assert said.labels[0] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (
+            rows("query candidates labels", *[("q", ["x", "y"], ["relevant", "no"])] * 3),
+            "line 1: 'relevant' is no",
+        ),
+        (rows("query candidates labels", *[("q", [3], [1])] * 3), "line 1: candidate 1 is '3'"),
+        (rows("query positive negative", *[("q", ["x"], [])] * 3), "0 of 3 queries have right and wrong"),
+        (rows("query positive negative", *[("q", "x", ["y"])] * 3), "column 'positive' holds 'x', no list"),
+        (rows("a b score", *[(a, b, 3) for a, b, _ in PAIRS]), "all 4 scores are 3"),
+        (rows("text label split", ("x", "p", "train"), ("y", "q", ""), ("z", "p", "test")), "line 2: the part in"),
+    ],
+)
+def test_what_is_wrong_is_what_is_said(table, content, what):
+    with pytest.raises(ns.InputError) as refused:
+        ns.read_dataset(table(content))
+    assert what in refused.value.what
+
+
+def test_words_and_digits_for_yes_and_no_may_be_mixed(table):
+    pairs = [(*pair[:2], label) for pair, label in zip(PAIRS, ("true", "FALSE", "1", "0"), strict=True)]
+    data = ns.read_dataset(table(rows("a b label", *pairs), "data.csv"))
+    assert data.labels == (True, False, True, False)
+
+
+@pytest.fixture
+def beir(table, tmp_path):
+    """A folder in the layout of BEIR with these lines of judgements."""
+
+    def write(*lines):
+        table([{"_id": f"d{i}", "text": f"document {i}"} for i in range(4)], "f/corpus.jsonl")
+        table([{"_id": f"q{i}", "text": f"query {i}"} for i in range(4)], "f/queries.jsonl")
+        (tmp_path / "f/qrels").mkdir()
+        (tmp_path / "f/qrels/test.tsv").write_text("\n".join(lines) + "\n")
+        return tmp_path / "f"
+
+    return write
+
+
+@pytest.mark.parametrize("line", ["{}\t{}\t1", "{} 0 {} 1", "{}\t0\t{}\t1", "{},{},1"])
+def test_judgements_without_a_header_lose_no_line(beir, line):
+    data = ns.read_dataset(beir(*[line.format(f"q{i}", f"d{i}") for i in range(4)]))
+    assert data.judgements == tuple({f"d{i}": 1.0} for i in range(4))
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (["q0\td0\t1", "q1\td1\t1", "q0\td0\t0"], "line 3: document 'd0' has grade 0 for query 'q0'"),
+        (["query-id\tcorpus-id\tscore", "q0\td0\t1", "q0\td0\t2"], "line 3: document 'd0' has grade 2"),
+        (["q0\td0\t1", "q1\td1"], "line 2: 2 fields, the first line has 3"),
+    ],
+)
+def test_lines_of_judgements_that_do_not_agree_are_named(beir, lines, what):
+    with pytest.raises(ns.FileError) as refused:
+        ns.read_dataset(beir(*lines))
+    assert what in refused.value.what
+
+
+def test_the_same_judgement_twice_is_one(beir):
+    data = ns.read_dataset(beir(*[f"q{i}\td{i}\t1" for i in (0, 1, 2, 3, 3)]))
+    assert data.judgements[3] == {"d3": 1.0}
+
+
+@pytest.mark.parametrize("name", ["f/queries.jsonl", "f/x.jsonl"])
+def test_a_folder_of_queries_alone_lacks_its_corpus(table, tmp_path, name):
+    table(QUERIES, name)
+    (tmp_path / "f/corpus.txt").write_text("one\ntwo\n")
+    with pytest.raises(ns.FileError, match="there is no corpus beside it"):
+        ns.read_dataset(tmp_path / "f")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "queries"),
+    [
+        ([*CORPUS, CORPUS[0]], QUERIES),
+        (CORPUS, [*QUERIES, QUERIES[0]]),
+        (CORPUS, [*QUERIES, {"id": "q9", "query": ""}]),
+    ],
+)
+def test_what_to_do_about_a_folder_names_no_flag(table, tmp_path, corpus, queries):
+    table(corpus, "f/corpus.jsonl")
+    table(queries, "f/queries.jsonl")
+    with pytest.raises(ns.FileError) as refused:
+        ns.read_dataset(tmp_path / "f")
+    assert "--" not in refused.value.fix

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
+import pickle
 
+import numpy as np
 import pytest
 
 import nearsense as ns
@@ -161,6 +164,12 @@ def test_many_entries_are_asked_one_by_one_without_being_compared_twice():
     [
         ({"precision": 1.0}, "precision=1.0"),
         ({"prior": 0}, "prior=0"),
+        ({"prior": 1e-9}, "from 1e-06"),
+        ({"prior": 1e-300}, "prior=1e-300"),
+        ({"labelled": [5]}, "labelled question 0 is no pair"),
+        ({"labelled": 5}, "labelled is 5"),
+        ({"labelled": [("x", ["0"])]}, r"the entry \['0'\]"),
+        ({"labelled": [("x", True)]}, "the entry True"),
         ({"labelled": [("a question", "nobody")]}, "nobody"),
         ({"labelled": []}, "no labelled question"),
         ({"labelled": [(" ", None)]}, "labelled question 0 is empty"),
@@ -171,6 +180,29 @@ def test_many_entries_are_asked_one_by_one_without_being_compared_twice():
 def test_options_that_mean_nothing_are_refused(options, said):
     with pytest.raises(ns.InputError, match=said):
         ns.FAQ(["a", "b"], encoder=HashEncoder(), **options)
+
+
+def test_a_label_may_be_the_number_that_the_record_has_as_id():
+    items = [{"id": 1, "question": "send it back"}, {"id": 2, "question": "shipping time"}]
+    asked = [("how to send it back", 1), ("the shipping time", np.float64(2)), ("weather", None)]
+    faq = ns.FAQ(items, encoder=HashEncoder(64), labelled=asked, precision=np.float32(0.9))
+    assert "2 labelled questions" in faq.threshold.chosen_on
+    assert faq.rehearsal.known.right.all()
+
+
+def test_an_encoder_whose_vectors_are_no_numbers_is_refused():
+    class Broken(HashEncoder):
+        def _vector(self, text):
+            return np.full(self.dimension, np.nan)
+
+    with pytest.raises(ns.InputError, match="NaN or infinities"):
+        ns.FAQ(["a b", "c d"], encoder=Broken())
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.deepcopy, copy.copy])
+def test_a_faq_says_that_it_cannot_be_copied(faq, copied):
+    with pytest.raises(TypeError, match="a FAQ cannot be pickled or copied"):
+        copied(faq)
 
 
 def test_empty_questions_are_refused_and_none_asked_is_none_answered(faq):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import nearsense as ns
 from nearsense.faq import FAQItem
-from nearsense.faq.reading import labelled_of, read_items
+from nearsense.faq.labels import labelled_of
+from nearsense.faq.reading import read_items
 
 
 def test_rows_with_one_id_are_phrasings_of_one_entry(tmp_path):
@@ -22,12 +24,20 @@ def test_rows_with_one_id_are_phrasings_of_one_entry(tmp_path):
     assert (second.id, second.phrasings) == ("b", ())
 
 
-def test_rows_with_one_answer_are_phrasings_where_there_are_no_ids(tmp_path):
-    file = tmp_path / "faq.csv"
-    file.write_text("Question,Answer,topic\nWhere is it?,Here.,place\nWhich place?,Here.,place\nWho?,Me.,\n")
-    first, second = read_items(file)
+def test_rows_with_one_long_answer_are_phrasings_where_there_are_no_ids_and_that_is_said(tmp_path):
+    file, here = tmp_path / "faq.csv", "Here on the second floor."
+    file.write_text(f"Question,Answer,topic\nWhere is it?,{here},place\nWhich place?,{here},place\nWho?,Me.,\n")
+    with pytest.warns(UserWarning, match="^1 row has the answer of another and no id") as said:
+        first, second = read_items(file)
+    assert len(said) == 1
     assert (first.id, first.phrasings, first.category) == ("2", ("Which place?",), "place")
     assert (second.id, second.category) == ("4", None)
+
+
+def test_a_short_answer_joins_no_rows_but_those_that_ask_the_same():
+    asked = ("Do you ship to France?", "Can I pay by card?", "do you ship to FRANCE?")
+    items = read_items([{"question": question, "answer": "Yes."} for question in asked])
+    assert [(item.question, item.phrasings) for item in items] == [(asked[0], ()), (asked[1], ())]
 
 
 def test_rows_with_one_answer_and_two_ids_are_two_entries():
@@ -46,8 +56,19 @@ def test_the_same_phrasing_twice_is_kept_once():
 
 
 def test_other_columns_are_metadata():
-    (item,) = read_items([{"question": "a", "link": "http://x", "stars": 3}])
+    (item,) = read_items([{"question": "a", "answer": "b", "link": "http://x", "stars": 3}])
     assert item.metadata == {"link": "http://x", "stars": 3}
+
+
+def test_entries_without_any_answer_name_the_columns_that_may_hold_it(tmp_path):
+    file = tmp_path / "faq.csv"
+    file.write_text("frage,antwort,link\na b?,Yes.,x\nc d?,No.,y\n")
+    with pytest.warns(UserWarning, match="metadata: antwort, link; name the one with the answers") as said:
+        found = read_items(file, {"question": "frage"})
+    assert len(said) == 1
+    assert read_items(found) == found
+    assert len(read_items(file, {"question": "frage", "answer": "antwort"})) == 2
+    assert len(read_items([{"id": "a", "question": "only questions"}])) == 1
 
 
 def test_columns_are_named_where_they_are_called_otherwise(tmp_path):
@@ -72,6 +93,10 @@ def test_columns_are_named_where_they_are_called_otherwise(tmp_path):
         ([{"question": None, "answer": "x"}], "item 0: a question is empty"),
         ([{"question": 7}], "a question is 7"),
         ([FAQItem("a", phrasings=[" "])], "item 0: a question is empty"),
+        ([{"question": "a", "phrasings": 5}], "item 0: phrasings are 5"),
+        ([{"question": "a", "phrasings": ["b", 3]}], "item 0: a phrasing is 3"),
+        ([{"question": "a", "phrasings": {"b": "c"}}], "item 0: phrasings are {'b': 'c'}"),
+        (["caf\u00e9", "cafe\u0301"], "item 0 and item 1 ask the same"),
         (["a\ud800"], "half a surrogate"),
         ([], "no entry"),
         ([3], "item 0 is of type int"),
@@ -88,6 +113,40 @@ def test_columns_are_named_where_they_are_called_otherwise(tmp_path):
 def test_what_cannot_be_an_entry_is_refused_by_its_place(items, said):
     with pytest.raises(ns.InputError, match=said):
         read_items(items)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"question": None}, "a question is None"),
+        ({"answer": 5}, "an answer is 5"),
+        ({"phrasings": "abc"}, "phrasings are 'abc'"),
+        ({"phrasings": None}, "phrasings are None"),
+        ({"phrasings": ["b", None]}, "a phrasing is None"),
+        ({"category": 1}, "a category is 1"),
+        ({"id": ""}, "an id is empty"),
+        ({"id": ["a"]}, "an id is "),
+        ({"id": True}, "an id is True"),
+        ({"metadata": None}, "the metadata are None"),
+    ],
+)
+def test_an_item_of_the_wrong_types_is_refused_when_it_is_made(fields, said):
+    with pytest.raises(ns.InputError, match=said):
+        FAQItem(**{"question": "a", **fields})
+
+
+def test_a_number_as_id_is_that_string():
+    assert (FAQItem("a", id=0).id, FAQItem("a", id=np.int64(7)).id) == ("0", "7")
+    (item,) = read_items([FAQItem("a b", id=5), FAQItem("c d", id="5")])
+    assert (item.id, item.phrasings) == ("5", ("c d",))
+
+
+@pytest.mark.parametrize("value", ["5", "true"])
+def test_phrasings_that_are_no_list_are_refused_by_their_line(tmp_path, value):
+    file = tmp_path / "faq.jsonl"
+    file.write_text(f'{{"question": "a"}}\n{{"question": "b", "phrasings": {value}}}\n')
+    with pytest.raises(ns.FileError, match="line 2: phrasings are"):
+        read_items(str(file))
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,35 @@ def test_the_threshold_has_the_precision_that_it_states_on_its_own_questions(enc
     assert low < faq.threshold.precision < high
 
 
+CONTRADICTING = [("x", "0"), ("x", "1"), ("x", None)] * 50
+
+
+def test_a_faq_that_nothing_is_answered_rightly_by_stays_silent():
+    items = ["How do I return it", "How long is shipping", "which cards"]
+    faq = ns.FAQ(items, encoder=HashEncoder(16), labelled=CONTRADICTING, prior=1e-6)
+    parts = faq.rehearsal
+    asked = [part.features(parts.scale) for part in (parts.known, parts.akin, parts.outside)]
+    assert faq.threshold.probability > max(parts.curves.best(x, 1e-6).max() for x in asked)
+    assert faq.threshold.probability >= 0.95
+    assert (faq.threshold.answered, faq.threshold.interval) == (0.0, (0.0, 1.0))
+    assert "since none of the questions" in str(faq.threshold)
+    assert not faq.answer("How do I return it")
+
+
+def test_labels_that_contradict_each_other_are_not_answered():
+    asked = {"How do I return it": "a", "How long is shipping": "b", "which cards": "c"}
+    items = [{"question": question, "answer": answer} for question, answer in asked.items()]
+    faq = ns.FAQ(items, encoder=HashEncoder(16), labelled=CONTRADICTING)
+    assert faq.threshold.probability >= 0.25
+    assert not faq.answer("x")
+
+
+@pytest.mark.parametrize("prior", [1e-6, 1e-4, 0.01, 0.5])
+def test_a_threshold_is_never_below_one_in_four(encoder, prior):
+    faq = ns.FAQ(["How long does shipping take?", "How can I pay?"], encoder=encoder, prior=prior)
+    assert 0.25 <= faq.threshold.probability <= 1
+
+
 def test_outsiders_that_a_faq_knows_do_not_count_as_strangers(encoder):
     own = [*outsiders()[:10], "How do I return a product?"]
     parts = ns.FAQ(own, encoder=encoder).rehearsal

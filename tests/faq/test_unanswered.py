@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import nearsense as ns
+from fakes import HashEncoder
 from nearsense.faq.unanswered import Unanswered
 
 
@@ -50,6 +52,30 @@ def test_the_longest_unheard_question_goes_first():
     for text in ("a", "b", "A", "c"):
         kept.add(text, vector)
     assert kept.counts() == {"a": 2, "c": 1}
+
+
+def test_how_accents_are_composed_makes_no_other_question():
+    kept, vector = Unanswered(), np.ones(1, np.float32)
+    for text in ("caf\u00e9?", "cafe\u0301?", "CAFE\u0301?"):
+        kept.add(text, vector)
+    assert list(kept.counts().values()) == [3]
+
+
+def test_what_is_kept_is_short_and_holds_no_batch():
+    faq = ns.FAQ(["How long is it", "b c d"], encoder=HashEncoder(16))
+    faq.answer_many([f"odd{n} thing" + " and on" * 10_000 for n in range(3)])
+    assert [len(text) for text in faq.unanswered] == [1000] * 3
+    kept, vectors = Unanswered(), np.ones((50, 4), np.float32)
+    kept.add("a", vectors[3])
+    vectors[:] = 0
+    assert kept.gaps(0.5)[0].label == "a"
+    assert all(vector.base is None and vector.sum() == 4 for _, _, vector in kept._kept.values())
+
+
+@pytest.mark.parametrize("score", ["x", float("nan"), 2, None, True])
+def test_a_least_score_that_is_no_cosine_is_refused(score):
+    with pytest.raises(ns.InputError, match="min_score="):
+        Unanswered().gaps(score)
 
 
 def test_nothing_unanswered_has_no_gaps():

@@ -97,6 +97,82 @@ def test_what_only_changes_places_keeps_its_role(a, b):
     assert said(a, b) == said(b, a) == []
 
 
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("Call 555-1234 now", "Call 5551234 now"),
+        ("Call (555) 123-4567 now", "Call 555-123-4567 now"),
+        ("Call +39 02 1234 for help", "Call +39021234 for help"),
+        ("It moved 1 000 000 people", "It moved 1,000,000 people"),
+    ],
+)
+def test_digits_that_only_differ_in_their_groups_are_one_figure(a, b):
+    assert said(a, b) == said(b, a) == []
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("Alice is married to Bob", "Bob is married to Alice"),
+        ("Alice is friends with Bob", "Bob is friends with Alice"),
+        ("The distance from Rome to Paris is long", "The distance from Paris to Rome is long"),
+        ("Rome is 5 km from Ostia", "Ostia is 5 km from Rome"),
+    ],
+)
+def test_a_relation_that_holds_both_ways_has_no_roles(a, b):
+    assert said(a, b) == said(b, a) == []
+
+
+def test_open_until_eight_is_closing_at_eight_but_not_opening_at_eight():
+    assert said("The shop is open until 8", "The shop closes at 8") == []
+    assert said("The shop is closed until 9", "The shop opens at 9") == []
+    assert said("The shop opens at 8", "The shop closes at 8") == ["antonym: opens → closes"]
+    assert kinds("Il negozio è aperto fino alle 8", "Il negozio chiude alle 8", "it") == set()
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("Why don't we go to the beach?", "Let's go to the beach"),
+        ("I couldn't agree more with you", "I agree completely with you"),
+        ("The glass is half empty", "The glass is half full"),
+        ("The patient has no fever", "The patient is afebrile"),
+        ("The lesion has no pain", "The lesion is painless"),
+        ("It is 5 degrees below zero", "It is -5 degrees"),
+        ("It is minus five degrees", "It is -5 degrees"),
+    ],
+)
+def test_a_saying_is_read_as_what_it_means(a, b):
+    assert said(a, b) == said(b, a) == []
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "difference"),
+    [
+        ("The team won 3-1", "The team won 1-3", "number: 3-1 → 1-3"),
+        ("Sales went from 3 to 5", "Sales went from 5 to 3", "number: 3 to 5 → 5 to 3"),
+        ("It is -5 degrees", "It is 5 degrees", "number: -5 degrees → 5 degrees"),
+        ("The value is minus five", "The value is five", "number: minus five → five"),
+        ("Take 1 pill twice a day", "Take 2 pills twice a day", "number: 1 → 2"),
+        ("The report is daily", "The report is yearly", "unit: daily → yearly"),
+        ("The cat is on the box", "The box is on the cat", "roles: cat … on box → box … on cat"),
+        ("It could be a virus", "It is a virus", "modality: could be → is"),
+        ("Cancel my subscription", "Renew my subscription", "antonym: Cancel → Renew"),
+        ("We ski in summer", "We ski in winter", "date: summer → winter"),
+    ],
+)
+def test_order_sign_rate_place_and_doubt_are_seen_once(a, b, difference):
+    assert said(a, b) == [difference]
+
+
+@pytest.mark.parametrize("figure", ["{}", "1/{}", "{}-3", "{} kg", "5 May {}"])
+def test_eight_kilobytes_of_figures_are_compared_at_once(figure):
+    left, right = (" ".join(figure.format(1000 + i * step) for i in range(1200)) for step in (3, 7))
+    start = time.process_time()
+    guard.differences(f"one same text with {left}", f"one same text with {right}")
+    assert time.process_time() - start < 0.5
+
+
 def test_texts_that_do_not_look_alike_are_not_guarded():
     assert (
         guard.differences("The cat did not sleep for 15 days", "Interest rates fell again in Japan last year")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from nearsense.cli.options import encoder_of, form_of, output_options, quiet_option, source_options
+from nearsense.errors import FileError, InputError
 from nearsense.types import Long
 
 if TYPE_CHECKING:
     from nearsense.faq import FAQ, Answer
     from nearsense.render import Form, Page
+
+T = TypeVar("T")
 
 __all__ = ["COMMANDS"]
 
@@ -68,7 +71,8 @@ def faq(
     """Answer each QUESTION from the FAQ in FILE, where it is sure enough; else show what is near.
 
     FILE has columns question and answer, perhaps phrasings, category, id; or is a collection. Rows with one id, or
-    without ids one answer, are phrasings of one entry. The exit code is 1 where a question got no answer.
+    without ids one answer of five words or more, are phrasings of one entry. The exit code is 1 where a question
+    got no answer.
 
     \b
     Examples:
@@ -77,6 +81,9 @@ def faq(
       nearsense faq faq.csv --precision 0.99 --text title --answer body "I want my money back"
       nearsense faq faq.csv --interactive
     """
+    _require_one_stdin(file, interactive, options)
+    if interactive and form and (question or options["questions"]):
+        raise click.UsageError(f"--{form} is one document: give questions or --interactive, not both")
     asked = [*question, *_questions(options.pop("questions"))]
     if not asked and not interactive:
         raise click.UsageError("give a question, --questions FILE, or --interactive")
@@ -95,20 +102,52 @@ def faq(
 COMMANDS = (faq,)
 
 
+def _require_one_stdin(file: str, interactive: bool, options: dict[str, Any]) -> None:
+    """Standard input can be read once.
+
+    Raises:
+        UsageError: Two want it.
+    """
+    named = {"FILE": file, "--questions": options["questions"], "--labelled": options["labelled"]}
+    readers = [f"{name} -" for name, path in named.items() if path == "-"]
+    readers += ["--interactive"] * interactive
+    if len(readers) > 1:
+        raise click.UsageError(f"{readers[0]} and {readers[1]} both read standard input: give one of them a file")
+
+
 def _questions(file: str | None) -> list[str]:
     """The questions of a file."""
     if file is None:
         return []
     from nearsense.files import documents, read_table
 
-    return [document.text for document in documents(read_table(file), skip_empty=True).items]
+    table = _other("--questions", lambda: read_table(file))
+    return [document.text for document in documents(table, skip_empty=True).items]
+
+
+def _other(option: str, read: Callable[[], T]) -> T:
+    """What is read of another file than FILE, to which --format and --encoding do not apply.
+
+    Raises:
+        FileError: It cannot be read; what to do about it is said for that file.
+    """
+    try:
+        return read()
+    except FileError as error:
+        fix = error.fix
+        if "--format" in fix:
+            fix = f"give {option} a file whose name ends in .csv, .tsv, .json, .jsonl or .txt"
+        elif "--encoding" in fix:
+            fix = f"save what {option} reads as UTF-8"
+        raise FileError(error.what, why=error.why, fix=fix) from error
 
 
 def _room(file: str, options: dict[str, Any]) -> FAQ:
     """The FAQ that the options describe."""
     from nearsense.cached import cached
     from nearsense.faq import FAQ
-    from nearsense.faq.reading import labelled_of, read_items
+    from nearsense.faq.labels import labelled_of
+    from nearsense.faq.reading import read_items
     from nearsense.store import is_collection
 
     columns = {"question": options["text"], **{name: options[name] for name in ("answer", "category")}}
@@ -120,7 +159,8 @@ def _room(file: str, options: dict[str, Any]) -> FAQ:
         source = open_collection(file, create=False)
         options["model"] = options["model"] or source.info().model
     items = read_items(source, columns, options["format"], options["encoding"])
-    labelled = None if options["labelled"] is None else labelled_of(options["labelled"])
+    given = options["labelled"]
+    labelled = None if given is None else _other("--labelled", lambda: labelled_of(given))
     chosen = {name: options[name] for name in ("model", "threads", "long")}
     encoder = encoder_of({**chosen, "dimensions": None, "precision": None})()
     return FAQ(
@@ -135,36 +175,59 @@ def _room(file: str, options: dict[str, Any]) -> FAQ:
 
 def _talk(room: FAQ, form: Form | None, k: int | None) -> bool:
     """Questions, a line each, until the end of input; whether one got no answer. What lacked comes last."""
-    from nearsense.render import Form
+    from nearsense.render import Form, printable
 
     answers: list[Answer] = []
+    unread = False
     whole = form in (Form.JSON, Form.CSV)  # one document, one head: written when all is known
     try:
         for question in _lines():
-            answers.append(room.answer(question, k or FEW))
+            try:
+                answers.append(room.answer(_text(question), k or FEW))
+            except InputError as error:  # of this line: the next may be better
+                sys.stderr.write(f"error: {printable(error.what)}\n")
+                unread = True
+                continue
             if not whole:
                 _show(answers[-1:], room, form, bool(k), note=False)
     finally:
         if whole and answers:
             _show(answers, room, form, bool(k))
         if gaps := room.gaps():
-            sys.stderr.write("Without an answer:\n" + "".join(f"  {gap}\n" for gap in gaps))
-    return not all(answers)
+            sys.stderr.write("Without an answer:\n" + "".join(f"  {printable(str(gap))}\n" for gap in gaps))
+    return unread or not all(answers)
 
 
-def _lines() -> Iterator[str]:
-    """What is typed, without empty lines."""
+def _lines() -> Iterator[str | bytes]:
+    """What is typed, without empty lines; bytes where standard input gives them: some may be no text."""
+    source: IO[str] | IO[bytes] = getattr(sys.stdin, "buffer", sys.stdin)
     prompt = "question> " if sys.stdin.isatty() else ""
     while True:
         sys.stderr.write(prompt)
         sys.stderr.flush()
-        line = sys.stdin.readline()
+        line: str | bytes = source.readline()
         if not line:
             if prompt:
                 sys.stderr.write("\n")
             return
         if line.strip():
             yield line.strip()
+
+
+def _text(line: str | bytes) -> str:
+    """A line as text.
+
+    Raises:
+        InputError: Its bytes are none.
+    """
+    if isinstance(line, bytes):
+        encoding = sys.stdin.encoding or "utf-8"
+        try:
+            return line.decode(encoding)
+        except UnicodeDecodeError as error:
+            shown = line[:60].decode("ascii", "backslashreplace")
+            raise InputError(f"“{shown}” is not {encoding} at its byte {error.start + 1}: left out") from None
+    return line
 
 
 def _show(answers: list[Answer], room: FAQ, form: Form | None, all_: bool, note: bool = True) -> None:

@@ -199,7 +199,7 @@ def _writer(output: str | None) -> Any:
     return write
 
 
-class _Tried(Exception):  # noqa: N818 - nothing went wrong
+class _Tried(Exception):
     """A report can be written."""
 
 

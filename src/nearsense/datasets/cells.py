@@ -89,6 +89,8 @@ def truths(table: Table, column: str, positive: str | None) -> tuple[list[bool],
         for no, yes in (found, found[::-1]):
             if no.casefold() in NO or yes.casefold() in YES:
                 return [label == yes for label in labels], (no, yes)
+    if len(found) > 2 and all(label.casefold() in (*YES, *NO) for label in found):  # true beside 1
+        return [label.casefold() in YES for label in labels], ("no", "yes")
     raise FileError(
         f"{table.source}: column {column!r} has {len(found):,} labels: {_some(found)}",
         why="pairs are the same or not: which label means the same?",

@@ -224,7 +224,9 @@ def _checked(
         notes.append(f"{left:,} {were} left out: no document answers {them}.")
     if empty:
         were = "document without a text was" if len(empty) == 1 else "documents without a text were"
-        too = f", and {lost:,} of them out of the judgements" if lost else ""
+        too = (
+            f"; {lost:,} judged {'one is' if lost == 1 else 'ones are'} left out of the judgements" if lost else ""
+        )
         notes.append(f"{len(empty):,} {were} left out of the corpus{too}.")
     return Retrieval(
         name=str(folder),

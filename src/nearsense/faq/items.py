@@ -41,8 +41,9 @@ class FAQItem:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if isinstance(self.id, Integral) and not isinstance(self.id, bool):
-            object.__setattr__(self, "id", str(self.id))
+        given: Any = self.id
+        if not isinstance(given, bool) and isinstance(given, Integral):
+            object.__setattr__(self, "id", str(given))
         for name, value in (("question", self.question), *self._said()):
             if not isinstance(value, str):
                 raise InputError(f"a{'n' * (name in _VOWELS)} {name} is {value!r}", fix=f"give a string as {name}")
@@ -76,7 +77,7 @@ def _listed(phrasings: Any) -> tuple[str, ...]:
     """Phrasings as a tuple of strings."""
     if isinstance(phrasings, (str, bytes, Mapping)) or not isinstance(phrasings, Iterable):
         raise InputError(
-            f"phrasings are {phrasings!r}", why="they are several questions", fix='give a list: ["..."]'
+            f"phrasings are {phrasings!r}", why="they are a list of questions", fix='give a list: ["..."]'
         )
     listed = tuple(phrasings)
     for each in listed:
@@ -129,9 +130,9 @@ def entries(rows: Iterable[Row], error: type[InputError] = InputError) -> list[F
         raise error("the FAQ has no entry", fix="give at least one question")
     if joined := sum(len(group) - 1 for (by, _), group in groups.items() if by == "answer"):
         warnings.warn(
-            f"{joined:,} row{'s have' if joined > 1 else ' has'} the answer of another and no id: taken as further "
-            "phrasings of its question; give ids if they are entries of their own",
-            stacklevel=4,
+            f"{joined:,} row{'s have' if joined > 1 else ' has'} the answer of another and no id: taken as "
+            "further phrasings of its question; give ids if they are entries of their own",
+            stacklevel=5,
         )
     asked: dict[str, tuple[int, str]] = {}
     ids: dict[str, str] = {}
@@ -184,10 +185,10 @@ def _joined(
 
 
 def plain(text: str) -> str:
-    """A question without what makes no difference: case, white space, how letters with accents are composed.
+    r"""A question without what makes no difference: case, white space, how letters with accents are composed.
 
     Example:
-        >>> plain(" Caf\\u00e9?"), plain("CAFE\\u0301?") == plain("caf\\u00e9?")
+        >>> plain(" Caf\u00e9?"), plain("CAFE\u0301?") == plain("caf\u00e9?")
         ('café?', True)
     """
     return unicodedata.normalize("NFC", " ".join(unicodedata.normalize("NFC", text).casefold().split()))

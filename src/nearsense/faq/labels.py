@@ -1,4 +1,4 @@
-"""Questions as users ask them, with the entry that answers each. Not what a FAQ learns of them: see rehearsal.py."""
+"""Questions as users ask them, with the entry that answers each. What a FAQ learns of them is in rehearsal.py."""
 
 from __future__ import annotations
 
@@ -81,4 +81,4 @@ def _id(given: Any) -> str | None:
     """A text or a number as an id; None for all else, which no entry has."""
     if isinstance(given, str):
         return given
-    return id_of(given) if isinstance(given, Real) and not isinstance(given, bool) else None
+    return id_of(given) if not isinstance(given, bool) and isinstance(given, Real) else None

@@ -72,10 +72,11 @@ def read_items(
     """
     found = _entries_of(source, columns, format, encoding)
     unused = list(dict.fromkeys(name for item in found for name in item.metadata))
-    if unused and not any(item.answer for item in found):
+    ready = isinstance(source, (list, tuple)) and all(isinstance(each, FAQItem) for each in source)
+    if unused and not ready and not any(item.answer for item in found):
         warnings.warn(
-            f"no entry has an answer; columns that were taken for metadata: {', '.join(map(str, unused))}; name the "
-            'one with the answers: --answer COLUMN, or columns={"answer": ...}',
+            f"no entry has an answer; columns that were taken for metadata: {', '.join(map(str, unused))}; name "
+            'the one with the answers: --answer COLUMN, or columns={"answer": ...}',
             stacklevel=3,
         )
     return found

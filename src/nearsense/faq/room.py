@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from numbers import Real
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -15,13 +14,12 @@ from nearsense.errors import InputError
 from nearsense.faq.answers import Answer, reason_of
 from nearsense.faq.certainty import among, features, spread_of
 from nearsense.faq.differing import Candidates, guarded
-from nearsense.faq.items import FAQItem
 from nearsense.faq.labels import rows_of
 from nearsense.faq.reading import Exports, Source, read_items
 from nearsense.faq.rehearsal import Rehearsal, outsiders, rehearse
 from nearsense.faq.scores import Phrasebook, top_two
 from nearsense.faq.threshold import AnswerThreshold, choose
-from nearsense.faq.unanswered import Gap, Unanswered
+from nearsense.faq.unanswered import NUMBER, Gap, Unanswered
 from nearsense.metrics.rows import from_one
 from nearsense.text import as_texts, require_content
 from nearsense.types import Hit, Origin, Results
@@ -272,7 +270,7 @@ class FAQ:
 
 
 def _share(value: float, name: str, least: float = 0.0) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1 or value < least:
+    if isinstance(value, bool) or not isinstance(value, NUMBER) or not 0 < value < 1 or value < least:
         between = f"from {least:g} to below 1" if least else "between 0 and 1"
         raise InputError(f"{name}={value!r} is out of range", fix=f"give a share {between}: {name}=0.5")
     return float(value)

@@ -52,8 +52,8 @@ class AnswerThreshold:
     def __str__(self) -> str:
         if not self.answered:
             return (
-                f"answers from {percent(self.probability)} on, since none of the questions that it was chosen on is "
-                f"answered rightly with any certainty: {self.chosen_on}"
+                f"answers from {percent(self.probability)} on, since none of the questions that it was chosen on "
+                f"is answered rightly with any certainty: {self.chosen_on}"
             )
         low, high = (percent(each) for each in self.interval)
         short = f", not the {percent(self.wanted)} that were wanted" if self.precision < self.wanted else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,8 @@ __all__ = ["Gap", "Unanswered"]
 
 MOST = 10_000
 """Different questions that are kept; the longest unheard goes first."""
+
+NUMBER = (int, float, np.integer, np.floating)
 
 LONGEST = 1000
 """Characters that are kept of a question."""
@@ -65,7 +66,7 @@ class Unanswered:
         short = question if len(question) <= LONGEST else question[: LONGEST - 1] + "…"
         key = plain(short)
         with self._lock:
-            text, count, own = self._kept.pop(key, None) or (short, 0, vector.copy())
+            text, count, own = self._kept.pop(key) if key in self._kept else (short, 0, vector.copy())
             self._kept[key] = (text, count + 1, own)
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
@@ -85,7 +86,7 @@ class Unanswered:
         Raises:
             InputError: It is no number from -1 to 1.
         """
-        if isinstance(min_score, bool) or not isinstance(min_score, Real) or not -1 <= float(min_score) <= 1:
+        if isinstance(min_score, bool) or not isinstance(min_score, NUMBER) or not -1 <= min_score <= 1:
             raise InputError(
                 f"min_score={min_score!r} is no cosine similarity", fix="give a number from -1 to 1: min_score=0.5"
             )

@@ -6,13 +6,12 @@ A sentence embedding hardly sees a swapped name, a changed figure or a "not". Th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
-from operator import attrgetter, or_
 
 from nearsense.errors import InputError
 from nearsense.guard.antonyms import opposites
 from nearsense.guard.dates import differing as differing_dates
 from nearsense.guard.dates import moments
+from nearsense.guard.groups import regrouped, turned_pairs
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.lexicon import Lexicon, lexicon_of
 from nearsense.guard.modality import strengths
@@ -21,15 +20,27 @@ from nearsense.guard.negation import denied
 from nearsense.guard.numbers import differing as differing_numbers
 from nearsense.guard.numbers import quantities
 from nearsense.guard.reader import Text, alike, read
-from nearsense.guard.roles import Own, exchanged, reordered
+from nearsense.guard.roles import MANY, exchanged, reordered
 from nearsense.guard.tables import languages
-from nearsense.guard.words import CAPITAL, DATE, MODAL, NAME, NEGATOR, NUMBER, OPPOSITE, PHRASE, UNIT
+from nearsense.guard.words import (
+    CAPITAL,
+    DATE,
+    DOUBT,
+    MODAL,
+    NAME,
+    NEGATOR,
+    NUMBER,
+    OPPOSITE,
+    PHRASE,
+    SIGN,
+    UNIT,
+    Word,
+)
 
 __all__ = ["Difference", "Kind", "differences", "differences_many", "languages"]
 
 _AMOUNT = NUMBER | UNIT | DATE
 _NAMED = CAPITAL | NAME
-_FLAGS = attrgetter("flags")
 
 
 def differences(a: str, b: str, *, language: str = "en") -> tuple[Difference, ...]:
@@ -94,12 +105,13 @@ def differences_many(
         if a != last:
             last, left = a, read(a, words)
         right = read(b, words)
-        if not alike(left, right):
+        shared = alike(left, right)
+        if shared is None:
             found.append(())
         elif a < b:
-            found.append(tuple(_compared(left, right, words)))
+            found.append(tuple(_compared(left, right, shared, words)))
         else:  # each pair is looked at one way round, so that its sides may be exchanged
-            turned = _compared(right, left, words)
+            turned = _compared(right, left, shared, words)
             found.append(tuple([Difference(one.kind, one.right, one.left) for one in turned]) if turned else ())
     return found
 
@@ -115,69 +127,67 @@ def _texts(texts: Iterable[str], what: str) -> list[str]:
     return items
 
 
-def _compared(a: Text, b: Text, words: Lexicon) -> list[Difference]:
+def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Difference]:
     """Each kind is asked only where the words that one text has to itself leave room for it."""
     tables = words.tables
-    here, there, left, right = _own(a, b)
+    here, there, left, right = _own(a.keys, b.keys)
     if (left | right) & PHRASE or (left & _AMOUNT and right & _AMOUNT):
         joined = a.join(words), b.join(words)
         if joined[0] is not a or joined[1] is not b:
             a, b = joined
-            here, there, left, right = _own(a, b)
+            shared = a.content & b.content
+            here, there, left, right = _own(a.keys, b.keys)
     found: list[Difference] = []
-    if left & _AMOUNT and right & _AMOUNT:
+    if (left & _AMOUNT and right & _AMOUNT) or (left | right) & SIGN:
         found += _amounts(a, b, words)
+    elif not here and not there:
+        found += turned_pairs(a.words, b.words, tables)
     if left & _NAMED and right & _NAMED:
         found += replaced(a, b, _placed(a, here), _placed(b, there), tables)
     settled, turned = 0, False
     if (left & OPPOSITE and _opposed(here, there)) or (right & OPPOSITE and _opposed(there, here)):
-        opposed = opposites(a, b, _placed(a, here), _placed(b, there))
+        opposed = opposites(a, b, _placed(a, here), _placed(b, there), tables)
         settled, turned = opposed.settled, opposed.turned
-        found += opposed.found
-    if not turned and reordered(a, b, here, there, tables):
+        dated = {(one.left, one.right) for one in found if one.kind is Kind.DATE}
+        found += [one for one in opposed.found if (one.left, one.right) not in dated]
+    if not turned and len(here) + len(there) <= MANY and reordered(a, b, shared, here, there, tables):
         found += exchanged(a, b, tables)
     if (left | right) & NEGATOR:
         found += denied(a, b, settled, tables.double)
-    if left & right & MODAL and not settled:
+    if (left & right & MODAL or (left | right) & DOUBT) and not settled:
         found += strengths(a, b, tables)
     return found
 
 
-def _own(a: Text, b: Text) -> tuple[Own, Own, int, int]:
-    """The words that each of two texts has to itself, by key, and the tables they stand in."""
-    words_a, words_b = set(a.words), set(b.words)
-    here, there, left, right = {}, {}, 0, 0
-    for word in words_a - words_b:
-        here[word.key] = word
+def _own(a: set[Word], b: set[Word]) -> tuple[set[Word], set[Word], int, int]:
+    """The words that each of two texts has to itself, and the tables they stand in."""
+    here, there, left, right = a - b, b - a, 0, 0
+    for word in here:
         left |= word.flags
-    for word in words_b - words_a:
-        there[word.key] = word
+    for word in there:
         right |= word.flags
-    if here.keys().isdisjoint(there):
-        return here, there, left, right
-    for key in here.keys() & there.keys():
-        del here[key], there[key]
-    left = reduce(or_, map(_FLAGS, here.values()), 0)
-    return here, there, left, reduce(or_, map(_FLAGS, there.values()), 0)
+    return here, there, left, right
 
 
-def _opposed(words: Own, others: Own) -> bool:
+def _opposed(words: set[Word], others: set[Word]) -> bool:
     """Whether any word has its opposite among the others."""
-    for word in words.values():
+    for word in words:  # noqa: SIM110 - any() takes twice the time
         if word.opposite and not word.opposite.isdisjoint(others):
             return True
     return False
 
 
-def _placed(text: Text, own: Own) -> list[tuple[int, Word]]:
+def _placed(text: Text, own: set[Word]) -> list[tuple[int, Word]]:
     """Where in a text its own words stand."""
-    return [(at, word) for at, word in enumerate(text.words) if word.key in own]
+    return [(at, word) for at, word in enumerate(text.words) if word in own]
 
 
 def _amounts(a: Text, b: Text, words: Lexicon) -> list[Difference]:
-    here, there = moments(a, words.tables), moments(b, words.tables)
+    tables = words.tables
+    skipped = regrouped(a.words, b.words)
+    here, there = moments(a, tables, skipped[0]), moments(b, tables, skipped[1])
     amounts = [
-        quantities(text, words.tables, {at for moment in found for at in moment.taken})
-        for text, found in ((a, here), (b, there))
+        quantities(text, tables, {at for moment in found for at in moment.taken} | skip)
+        for text, found, skip in ((a, here, skipped[0]), (b, there, skipped[1]))
     ]
-    return differing_dates(here, there) + differing_numbers(*amounts)
+    return differing_dates(here, there) + differing_numbers(*amounts) + turned_pairs(a.words, b.words, tables)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.negation import negated
 from nearsense.guard.reader import Text, beside
+from nearsense.guard.tables import Tables
 from nearsense.guard.words import CONVERSE, PERSON, Word
 
 __all__ = ["Opposites", "opposites"]
@@ -23,7 +25,9 @@ class Opposites:
     """Opposites that say the same of exchanged places: Karen bought from David, David sold to Karen."""
 
 
-def opposites(a: Text, b: Text, only_a: list[tuple[int, Word]], only_b: list[tuple[int, Word]]) -> Opposites:
+def opposites(
+    a: Text, b: Text, only_a: list[tuple[int, Word]], only_b: list[tuple[int, Word]], tables: Tables
+) -> Opposites:
     """Pairs of opposites among the words that the other text does not have.
 
     Args:
@@ -31,6 +35,7 @@ def opposites(a: Text, b: Text, only_a: list[tuple[int, Word]], only_b: list[tup
         b: The other.
         only_a: Position and word, for the words of `a` that `b` does not have.
         only_b: The same of `b`.
+        tables: The language's.
     """
     result = Opposites([])
     here = {word.key: (i, word) for i, word in only_a}
@@ -52,16 +57,24 @@ def opposites(a: Text, b: Text, only_a: list[tuple[int, Word]], only_b: list[tup
             result.settled += 1
         elif word.flags & other.flags & CONVERSE and _turned(a, b, i, j):
             result.turned = True
-        else:
+        elif not _one_bound(a.words, i, b.words, j, tables):
             result.found.append(Difference(Kind.ANTONYM, word.shown, other.shown))
     return result
 
 
-def _meets(a: Text, i: int, b: Text, j: int, shared: set[str]) -> bool:
+def _meets(a: Text, i: int, b: Text, j: int, shared: Set[str]) -> bool:
     """Whether two opposites are said of the same: beside the same word, or of exchanged places."""
     return beside(a, i, b, j, shared) or bool(
         a.words[i].flags & b.words[j].flags & CONVERSE and _turned(a, b, i, j)
     )
+
+
+def _one_bound(a: list[Word], i: int, b: list[Word], j: int, tables: Tables) -> bool:
+    """Whether one lasts until the other begins: open until 8, closes at 8."""
+    one, other = ({word.small for word in words[at + 1 : at + 3]} for words, at in ((a, i), (b, j)))
+    until, at = tables.until, tables.at - tables.until
+    lasts = not one.isdisjoint(until), not other.isdisjoint(until)
+    return lasts[0] != lasts[1] and not (other if lasts[0] else one).isdisjoint(at)
 
 
 def _turned(a: Text, b: Text, i: int, j: int) -> bool:
@@ -72,7 +85,7 @@ def _turned(a: Text, b: Text, i: int, j: int) -> bool:
     return bool(before_a & after_b - before_b) and bool(after_a & before_b - after_b)
 
 
-def _sides(text: Text, at: int, shared: set[str]) -> tuple[set[str], set[str]]:
+def _sides(text: Text, at: int, shared: Set[str]) -> tuple[set[str], set[str]]:
     before = {w.key for w in text.words[:at] if w.key in shared and (w.content or w.flags & PERSON)}
     after = {w.key for w in text.words[at + 1 :] if w.key in shared and (w.content or w.flags & PERSON)}
     return before, after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from nearsense.guard.kinds import Difference, Kind
@@ -12,6 +13,7 @@ from nearsense.guard.words import DATE, NUMBER, Word
 
 __all__ = ["Moment", "differing", "moments"]
 
+_TIMES = DATE | NUMBER
 _FIRST, _LAST = 1900, 2099
 """A bare figure in this range, with no unit behind it, is a year."""
 
@@ -27,17 +29,20 @@ class Moment:
     """Day and month may be the other way round."""
 
 
-def moments(text: Text, tables: Tables) -> list[Moment]:
-    """Every mention of a time in a text, in order."""
+def moments(text: Text, tables: Tables, skipped: Set[int] = frozenset()) -> list[Moment]:
+    """Every mention of a time in a text, in order, without the words that are skipped."""
     found: list[Moment] = []
-    taken: set[int] = set()
+    taken: set[int] = set(skipped)
     words = text.words
-    for position, word in enumerate(words):
-        if not word.flags & (DATE | NUMBER) or position in taken:
+    for position in [at for at, word in enumerate(words) if word.flags & _TIMES]:
+        word = words[position]
+        if position in taken:
             continue
         moment = _numeric(word, tables) if word.code == "date" else None
-        for read in (_clock, _calendar, _year, _named):
-            moment = moment or read(words, position, tables, taken)
+        if word.number is not None or word.code == "time":
+            moment = moment or _clock(words, position, tables, taken)
+        moment = moment or _calendar(words, position, tables, taken) or _year(words, position, tables, taken)
+        moment = moment or (_named(words, position, tables, taken) if word.flags & DATE else None)
         if moment:
             moment.taken.add(position)
             taken |= moment.taken
@@ -129,10 +134,10 @@ def _clock(words: list[Word], at: int, tables: Tables, taken: set[int]) -> Momen
 
 def _past(words: list[Word], at: int, tables: Tables) -> float:
     """The minutes of half past seven, ten to eight."""
-    if at < 2 or words[at - 1].lower not in tables.past | tables.to:
+    if at < 2 or words[at - 1].small not in tables.past | tables.to:
         return 0
-    word, way = words[at - 2], 1 if words[at - 1].lower in tables.past else -1
-    if word.number is not None and word.lower in tables.fractions:
+    word, way = words[at - 2], 1 if words[at - 1].small in tables.past else -1
+    if word.number is not None and word.small in tables.fractions:
         return way * 60 * (word.number if word.number < 1 else 1 / word.number)
     return way * word.number if word.number in (5, 10, 20, 25) else 0
 

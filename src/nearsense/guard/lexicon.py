@@ -15,6 +15,7 @@ from nearsense.guard.words import (
     CONVERSE,
     DATE,
     DETERMINER,
+    DOUBT,
     IMPLICIT,
     JOIN,
     MODAL,
@@ -26,6 +27,7 @@ from nearsense.guard.words import (
     PHRASE,
     PREPOSITION,
     SENTENCE,
+    SIGN,
     SYMMETRIC,
     UNIT,
     Word,
@@ -42,10 +44,13 @@ _LONGEST = 40
 _NOTHING: frozenset[str] = frozenset()
 _NONE: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
 
+_FACT = frozenset({"fact"})
+"""The family of "is", which is too frequent to ask for because of it alone: only where a text says "may be"."""
+
 _DIGITS = re.compile(r"(\d+(?:[.,:/\-]\d+)*)(.*)", re.DOTALL)
 _MARK = r"[.,;:?!()\[\]…]"
 _LETTER = r"[^\W\d_]"
-_FIGURE = r"\d+(?:[.,:/\-]\d+)*(?:[^\W\d_]+|[%°])?"
+_FIGURE = r"(?:(?<![^\s($€£])[-\u2212])?\d+(?:[.,:/\-]\d+)*(?:[^\W\d_]+|[%°])?"
 _SYMBOL = r"°[CFcf]\b|[$€£¥₹₽₩₺₪฿₫₿¢%‰°″&+]"
 _ENDING = r"'(?:s|re|ve|ll|d|m|t)\b"
 _PATTERNS = {
@@ -67,6 +72,7 @@ class Lexicon(dict[str, tuple[Word, ...]]):
         super().__init__()
         self.tables = known
         self._words: dict[str, Word] = {}
+        self._instead: dict[tuple[str, ...], tuple[Word, ...]] = {}
         pattern = _PATTERNS[known.elision]
         self._findall = re.compile(pattern).findall
         self._phrases: dict[str, dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]] = {}
@@ -96,6 +102,7 @@ class Lexicon(dict[str, tuple[Word, ...]]):
         if len(self) >= _KEPT:
             self.clear()
             self._words.clear()
+            self._instead.clear()
         words = tuple(self.word(written) for written in self._findall(chunk))
         if len(chunk) <= _LONGEST:
             self[chunk] = words
@@ -106,11 +113,23 @@ class Lexicon(dict[str, tuple[Word, ...]]):
         word = self._words.get(written)
         if word is None:
             word = self._made(written)
-            word.lower = written.lower().replace("\u2019", "'")
-            word.flags |= PHRASE * (word.lower in self._marks)
-            word.starts = self._phrases.get(word.lower, _NONE)
+            word.small = written.lower().replace("\u2019", "'")
+            word.flags |= PHRASE * (word.small in self._marks)
+            word.starts = self._phrases.get(word.small, _NONE)
             self._words[written] = word
         return word
+
+    def instead(self, phrase: tuple[Word, ...], names: tuple[str, ...]) -> tuple[Word, ...]:
+        """The words that a phrase is read as, shown as it was written."""
+        parts = tuple([part.shown for part in phrase])
+        words = self._instead.get(parts)
+        if words is None:
+            shown = " ".join(parts)
+            words = tuple(_as(self.word(name), shown if len(names) == 1 else name, phrase[0]) for name in names)
+            if len(self._instead) >= _KEPT:
+                self._instead.clear()
+            self._instead[parts] = words
+        return words
 
     def _made(self, written: str) -> Word:
         if len(written) > _LONGEST:
@@ -118,6 +137,8 @@ class Lexicon(dict[str, tuple[Word, ...]]):
         first = written[0]
         if first.isdecimal():
             return self._figure(written)
+        if first in "-\u2212" and written[1:2].isdecimal():
+            return self._negative(written)
         folded = written if written.isascii() else unicodedata.normalize("NFKC", written)
         if first.isalpha() and "." in folded[1:2]:
             folded = folded.replace(".", "")  # U.S. is US, p.m. is pm
@@ -153,8 +174,11 @@ class Lexicon(dict[str, tuple[Word, ...]]):
         units = known.units.get(folded) or known.units.get(base) or ()
         when = known.when.get(base, ()) if flags & CAPITAL or base not in known.doubtful else ()
         number, code = self._number(base)
-        flags |= OPPOSITE * bool(opposite) | MODAL * bool(levels) | UNIT * bool(units) | DATE * bool(when)
-        flags |= IMPLICIT * (stem in known.implicit) | CONVERSE * (
+        flags |= OPPOSITE * bool(opposite) | UNIT * bool(units) | DATE * bool(when)
+        families = {family for family, _ in levels}
+        flags |= MODAL * bool(families - _FACT) | DOUBT * (families > _FACT)
+        flags |= SIGN * (lower in known.minus or lower in known.below)
+        flags |= IMPLICIT * (stem in known.implicit or lower in known.implicit) | CONVERSE * (
             stem in known.converse or base in known.converse
         )
         flags |= PERSON * (stem in known.persons)
@@ -191,6 +215,9 @@ class Lexicon(dict[str, tuple[Word, ...]]):
         if stem in known.unprefixed or base in known.unprefixed:
             return opposite
         turned = {stem[len(p) :] for p in known.prefixes if stem.startswith(p) and len(stem) - len(p) >= 3}
+        for ending in known.suffixes_turning:
+            if base.endswith(ending) and len(base) - len(ending) >= 3:
+                turned.add(known.stem(base[: -len(ending)]))
         return opposite | turned
 
     def _number(self, base: str) -> tuple[float | None, str]:
@@ -222,6 +249,14 @@ class Lexicon(dict[str, tuple[Word, ...]]):
         flags = NUMBER | DATE * (code in ("date", "time", "decade") or len(digits) <= 4) | UNIT * bool(units)
         return Word(written.lower(), written, "", flags, frozenset(), number, units, (), (), code)
 
+    def _negative(self, written: str) -> Word:
+        """A figure below zero; a sign before anything else than an amount is a dash."""
+        word = self._figure(written[1:])
+        if word.code != "plain" or word.number is None:
+            return word
+        flags = word.flags & ~DATE
+        return Word(f"-{word.key}", written, "", flags, number=-word.number, units=word.units, code="plain")
+
     @staticmethod
     def _code(digits: str) -> str:
         parts = re.split(r"[:/\-]", digits)
@@ -248,3 +283,11 @@ class Lexicon(dict[str, tuple[Word, ...]]):
             digits = ".".join(groups)
         digits = digits.replace(point, ".")
         return float(digits) if digits.count(".") <= 1 and "," not in digits else None
+
+
+def _as(word: Word, shown: str, first: Word) -> Word:
+    """A phrase's word, shown as it was written; a name stays one."""
+    flags = word.flags | first.flags & CAPITAL if not word.flags & (BREAK | SENTENCE) else word.flags
+    flags |= NAME if "_" in word.key and first.flags & CAPITAL else 0
+    more = word.opposite, word.number, word.units, word.when, word.levels, word.code, word.small
+    return Word(word.key, shown, word.content, flags, *more)

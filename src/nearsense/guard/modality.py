@@ -5,7 +5,7 @@ from __future__ import annotations
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text, beside
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import MODAL, NEGATOR
+from nearsense.guard.words import NEGATOR
 
 __all__ = ["strengths"]
 
@@ -15,8 +15,11 @@ def strengths(a: Text, b: Text, tables: Tables) -> list[Difference]:
     asks = _asks(a, tables) or _asks(b, tables)
     one, other = _levels(a, tables, asks), _levels(b, tables, asks)
     found: dict[tuple[str, str], None] = {}
+    families = one.keys() & other.keys()
+    if not families:
+        return []
     shared, uneven = a.content & b.content, _denials(a) != _denials(b)
-    for family in one.keys() & other.keys():
+    for family in families:
         left, right = one[family], other[family]
         if left.keys() & right.keys() or (family != "often" and uneven):
             continue
@@ -27,8 +30,8 @@ def strengths(a: Text, b: Text, tables: Tables) -> list[Difference]:
 
 def _levels(text: Text, tables: Tables, asks: bool) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
-    for at, word in enumerate(text.words):
-        if word.flags & MODAL and not (at and text.words[at - 1].flags & NEGATOR and not word.flags & NEGATOR):
+    for at, word in [(at, word) for at, word in enumerate(text.words) if word.levels]:
+        if not (at and text.words[at - 1].flags & NEGATOR and not word.flags & NEGATOR):
             for family, level in word.levels:
                 if not (asks and level.rstrip("~") in tables.loose):
                     found.setdefault(family, {}).setdefault(level, at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nearsense.guard.kinds import Difference, Kind
-from nearsense.guard.reader import Text, beside
+from nearsense.guard.reader import Text, slot
 from nearsense.guard.tables import Tables
 from nearsense.guard.words import CAPITAL, DATE, DETERMINER, NAME, NUMBER, SENTENCE, UNIT, Word
 
@@ -13,15 +13,25 @@ _TITLE = 0.6
 """Share of capitals from which on a text is a headline, whose capitals say nothing."""
 
 
+_MOST = 24
+"""Names that are looked at in each text."""
+
+_NAMED = CAPITAL | NAME
+_AMOUNT = DATE | NUMBER | UNIT
+
+
 def replaced(
     a: Text, b: Text, only_a: list[tuple[int, Word]], only_b: list[tuple[int, Word]], tables: Tables
 ) -> list[Difference]:
     """The names that each text has to itself, if both have any."""
-    left, right = _names(a, only_a, tables), _names(b, only_b, tables)
-    if not left or not right:
+    left = _names(a, only_a, tables)
+    right = _names(b, only_b, tables) if left else []
+    if not right:
         return []
     shared = a.content & b.content
-    pairs = [(x, y) for i, x in left for j, y in right if beside(a, i, b, j, shared)]
+    here = [(word, slot(a, at, shared)) for at, word in left]
+    there = [(word, slot(b, at, shared)) for at, word in right]
+    pairs = [(x, y) for x, one in here for y, other in there if one[0] == other[0] or one[1] == other[1]]
     words = [word for _, word in left], [word for _, word in right]
     if (
         not pairs
@@ -37,35 +47,39 @@ def _names(text: Text, only: list[tuple[int, Word]], tables: Tables) -> list[tup
     headline = None
     found = []
     for at, word in only:
-        if not word.content or word.flags & (DATE | NUMBER | UNIT) or word.shown.lower() in tables.titles:
+        if not word.content or not word.flags & _NAMED or word.flags & _AMOUNT or word.small in tables.titles:
             continue
         if word.flags & NAME:
             found.append((at, word))
-        elif word.flags & CAPITAL:
+        elif not _begins(text, at, tables.titles):
             if headline is None:
                 headline = _headline(text)
-            if not headline and not _begins(text, at, tables.titles):
+            if not headline:
                 found.append((at, word))
+        if len(found) == _MOST:
+            break
     return found
 
 
 def _begins(text: Text, at: int, titles: frozenset[str]) -> bool:
     """Whether the capital is the sentence's: nothing before it, and no other capital behind it."""
-    if at and (not text.words[at - 1].flags & SENTENCE or (at > 1 and text.words[at - 2].lower in titles)):
+    if at and (not text.words[at - 1].flags & SENTENCE or (at > 1 and text.words[at - 2].small in titles)):
         return False
     after = text.words[at + 1] if at + 1 < len(text.words) else None
     return after is None or not after.flags & CAPITAL or not after.content or bool(after.flags & DETERMINER)
 
 
 def _headline(text: Text) -> bool:
-    content = [word for word in text.words if word.content]
-    return len(content) >= 4 and sum(word.flags & CAPITAL != 0 for word in content) >= _TITLE * len(content)
+    capitals = [1 for word in text.contents if word.flags & CAPITAL]
+    return len(text.contents) >= 4 and len(capitals) >= _TITLE * len(text.contents)
 
 
 def _stands_for(names: list[Word], other: Text) -> bool:
     """Whether an abbreviation among the names is made of the other text's initials."""
-    initials = "".join(part[0] for word in other.words for part in word.shown.split()).upper()
     short = [name.shown.replace(".", "") for name in names if sum(map(str.isupper, name.shown)) > 1]
+    if not short:
+        return False
+    initials = "".join([part[0] for word in other.words for part in word.shown.split()]).upper()
     return any(name.upper() in initials for name in short)
 
 

@@ -34,8 +34,8 @@ def denied(a: Text, b: Text, settled: int, double: bool) -> list[Difference]:
     left, right = _negators(a, double), _negators(b, double)
     if (len(left) + len(right) + settled) % 2 == 0:
         return []
-    quiet = sum(word.flags & IMPLICIT != 0 and word.key not in b.keys for word in a.words)
-    quiet += sum(word.flags & IMPLICIT != 0 and word.key not in a.keys for word in b.words)
+    quiet = len([1 for word in a.words if word.flags & IMPLICIT and word not in b.keys])
+    quiet += len([1 for word in b.words if word.flags & IMPLICIT and word not in a.keys])
     if quiet % 2:
         return []
     more, fewer = (left, right) if len(left) >= len(right) else (right, left)

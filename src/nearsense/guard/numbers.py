@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import DATE, NUMBER, UNIT, Unit, Word
+from nearsense.guard.words import CAPITAL, DATE, NAME, NUMBER, UNIT, Unit, Word
 
 __all__ = ["Quantity", "differing", "quantities"]
+
+_COUNTED = NUMBER | UNIT
+
+_MOST = 64
+"""Amounts of a text that are matched; of more, those that both texts write alike are left out first."""
 
 _NEAR = 0.03
 """How far two values of different units may lie apart: people round when they convert."""
@@ -35,22 +41,22 @@ class Quantity:
 def quantities(text: Text, tables: Tables, taken: set[int]) -> list[Quantity]:
     """The amounts of a text in order, without the words that its dates took."""
     found: list[Quantity] = []
-    words, position = text.words, 0
-    while position < len(words):
+    words, end = text.words, 0
+    for position in [at for at, word in enumerate(words) if word.flags & _COUNTED]:
         word = words[position]
-        if position in taken or not word.flags & (NUMBER | UNIT):
-            position += 1
-        elif word.flags & NUMBER:
-            position = _amount(words, position, tables, taken, found)
-        else:
-            if word.shown not in tables.bound and word.shown.lower() not in tables.bound:
-                found.append(Quantity(None, word.units, word.shown))
-            position += 1
+        if position < end or position in taken:
+            continue
+        if word.flags & NUMBER:
+            end = _amount(words, position, tables, taken, found)
+        elif word.shown not in tables.bound and word.small not in tables.bound:
+            found.append(Quantity(None, word.units, word.shown))
     return found
 
 
 def differing(left: list[Quantity], right: list[Quantity]) -> list[Difference]:
     """Amounts of the one text that the other does not have, each beside what stands in its place."""
+    if len(left) + len(right) > 2 * _MOST:
+        left, right = _fewer(left, right), _fewer(right, left)
     rest = list(right)
     only: list[Quantity] = []
     for one in left:
@@ -71,6 +77,13 @@ def differing(left: list[Quantity], right: list[Quantity]) -> list[Difference]:
             kind = Kind.UNIT if same or one.value is None or twin.value is None else Kind.NUMBER
             found.append(Difference(kind, one.shown, twin.shown))
     return found
+
+
+def _fewer(one: list[Quantity], other: list[Quantity]) -> list[Quantity]:
+    """The first amounts that the other text does not write alike: each is compared with each."""
+    known = {(amount.value, amount.units, amount.exact, amount.rank) for amount in other}
+    rest = (amount for amount in one if (amount.value, amount.units, amount.exact, amount.rank) not in known)
+    return list(islice(rest, _MOST))
 
 
 def _partner(one: Quantity, others: list[Quantity]) -> Quantity | None:
@@ -94,6 +107,8 @@ def _same(a: Quantity, b: Quantity) -> bool:
         return a.value == b.value
     if not a.units or not b.units:
         bare, other = (a, b) if not a.units else (b, a)
+        if bare.after and any(unit.dimension == "times" for unit in other.units):
+            return False  # 2 pills are not twice
         if any(unit.dimension == "share" and _close(other.value, unit, bare.value) for unit in other.units):
             return True
         return a.value == b.value
@@ -135,8 +150,21 @@ def _amount(words: list[Word], start: int, tables: Tables, taken: set[int], foun
     alone = end == start + 1
     weak = alone and not units and (word.code == "weak" or word.code == "scale")
     after = words[end].key if end < len(words) else ""
+    if value > 0 and _below_zero(words, start, end, tables):
+        value = -value
+        if start and words[start - 1].small in tables.minus:
+            shown = f"{words[start - 1].shown} {shown}"
+    elif value < 0 and before is not None and before.flags & (CAPITAL | NAME):
+        value = -value  # Windows -10
     found.append(Quantity(value, units, shown, weak, exact, word.code == "ordinal" and alone, after))
     return end
+
+
+def _below_zero(words: list[Word], start: int, end: int, tables: Tables) -> bool:
+    """Minus five, five degrees below zero; but not ten minus five."""
+    if start and words[start - 1].small in tables.minus:
+        return start == 1 or words[start - 2].number is None
+    return end < len(words) and words[end].small in tables.below
 
 
 def _value(words: list[Word], start: int, tables: Tables, taken: set[int]) -> tuple[float, int]:
@@ -155,7 +183,7 @@ def _value(words: list[Word], start: int, tables: Tables, taken: set[int]) -> tu
                 break
             position += 1
             continue
-        if word.lower in tables.fractions and words[start].code != "ordinal":
+        if word.small in tables.fractions and words[start].code != "ordinal":
             share = word.number if word.number < 1 else 1 / word.number
             joined = words[position - 1].key in tables.number_joins
             current = current + share if joined else current * share

@@ -2,56 +2,54 @@
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from collections.abc import Set
+from itertools import chain
 from operator import attrgetter
 
 from nearsense.guard.lexicon import Lexicon
-from nearsense.guard.words import BREAK, CAPITAL, NAME, SENTENCE, Word
+from nearsense.guard.words import Word
 
-__all__ = ["READ", "Text", "alike", "beside", "read"]
+__all__ = ["READ", "Text", "alike", "beside", "read", "slot"]
 
 READ = 8_192
 """Characters that are looked at, from the start. A text of any length costs no more than one of these."""
 
 _CONTENT = attrgetter("content")
-_KEY = attrgetter("key")
-_NOTHING: set[str] = set()
+_STARTS = attrgetter("starts")
 
 _SHARED = 0.5
 """Share of content words that two texts have in common (Dice), from which on they look alike."""
 
 
 class Text:
-    """One text, read: its words in order, what each carries of content ("": none), and that as a set."""
+    """One text, read: its words in order, those that carry content, and both as sets."""
 
-    __slots__ = ("_keys", "content", "contents", "joined", "words")
+    __slots__ = ("content", "contents", "joined", "keys", "words")
 
     def __init__(self, words: list[Word]) -> None:
         self.words = words
-        self.contents = contents = list(map(_CONTENT, words))
-        self.content = content = set(contents)
-        content.discard("")
+        self.contents = contents = list(filter(_CONTENT, words))
+        self.content = set(contents)
+        self.keys = set(words)
         self.joined = False
-        self._keys = _NOTHING
 
     def join(self, lexicon: Lexicon) -> Text:
         """The same with its phrases read as one word each."""
         if self.joined:
             return self
         self.joined = True
-        for word, after in zip(self.words, islice(self.words, 1, None), strict=False):
-            if word.starts and after.lower in word.starts:
-                text = Text(_joined(self.words, lexicon))
-                text.joined = True
-                return text
-        return self
-
-    @property
-    def keys(self) -> set[str]:
-        """The keys of all words."""
-        if not self._keys:
-            self._keys = set(map(_KEY, self.words))
-        return self._keys
+        words, starts = self.words, []
+        for at, first in enumerate(map(_STARTS, words[:-1]), 1):
+            if first and words[at].small in first:
+                starts.append(at - 1)
+        if not starts:
+            return self
+        words = _joined(words, starts, lexicon)
+        if words is self.words:
+            return self
+        text = Text(words)
+        text.joined = True
+        return text
 
 
 def read(text: str, lexicon: Lexicon) -> Text:
@@ -65,60 +63,44 @@ def read(text: str, lexicon: Lexicon) -> Text:
     return Text(list(chain.from_iterable(map(lexicon.__getitem__, text[:READ].split()))))
 
 
-def alike(left: Text, right: Text) -> bool:
-    """Whether two texts share so many words that what differs says something."""
+def alike(left: Text, right: Text) -> set[Word] | None:
+    """The content that two texts share, where it is so much that what differs says something."""
     a, b = left.content, right.content
-    return 2 * len(a & b) + 1 >= _SHARED * (len(a) + len(b))
+    shared = a & b
+    return shared if 2 * len(shared) + 1 >= _SHARED * (len(a) + len(b)) else None
 
 
-def slot(text: Text, at: int, shared: set[str]) -> tuple[str, str]:
+def slot(text: Text, at: int, shared: Set[str]) -> tuple[str, str]:
     """The nearest words on both sides that the other text has too: where in a text something stands."""
-    words = text.words
-    before = next((word.key for word in reversed(words[:at]) if word.key in shared), "")
-    return before, next((word.key for word in words[at + 1 :] if word.key in shared), "")
+    words, before = text.words, ""
+    for word in words[at - 1 :: -1] if at else ():
+        if word in shared:
+            before = word.key
+            break
+    for word in words[at + 1 :]:
+        if word in shared:
+            return before, word.key
+    return before, ""
 
 
-def beside(a: Text, i: int, b: Text, j: int, shared: set[str]) -> bool:
+def beside(a: Text, i: int, b: Text, j: int, shared: Set[str]) -> bool:
     """Whether two words stand in the same place: beside the same word, on the same side."""
     one, other = slot(a, i, shared), slot(b, j, shared)
     return one[0] == other[0] or one[1] == other[1]
 
 
-def _joined(words: list[Word], lexicon: Lexicon) -> list[Word]:
+def _joined(words: list[Word], starts: list[int], lexicon: Lexicon) -> list[Word]:
     """Phrases of the language replaced by the words they are read as; the longest wins."""
     found: list[Word] = []
-    position, count = 0, len(words)
-    while position < count:
-        word = words[position]
-        options = word.starts.get(words[position + 1].lower, ()) if word.starts and position + 1 < count else ()
-        for rest, instead in options:
-            end = position + 2 + len(rest)
-            if end <= count and all(words[position + 2 + i].lower == part for i, part in enumerate(rest)):
-                shown = " ".join(part.shown for part in words[position:end])
-                found += [_as(lexicon.word(new), shown, len(instead), word) for new in instead]
-                position = end
+    done = 0
+    for at in starts:
+        if at < done:
+            continue
+        for rest, instead in words[at].starts[words[at + 1].small]:
+            end = at + 2 + len(rest)
+            if end <= len(words) and all(words[at + 2 + i].small == part for i, part in enumerate(rest)):
+                found += words[done:at]
+                found += lexicon.instead(tuple(words[at:end]), instead)
+                done = end
                 break
-        else:
-            found.append(word)
-            position += 1
-    return found
-
-
-def _as(word: Word, shown: str, parts: int, first: Word) -> Word:
-    """A phrase's word, shown as it was written; a name stays one."""
-    flags = word.flags | first.flags & CAPITAL if not word.flags & (BREAK | SENTENCE) else word.flags
-    if "_" in word.key:
-        flags |= NAME if first.flags & CAPITAL else 0
-    return Word(
-        word.key,
-        shown if parts == 1 else word.shown,
-        word.content,
-        flags,
-        word.opposite,
-        word.number,
-        word.units,
-        word.when,
-        word.levels,
-        word.code,
-        word.lower,
-    )
+    return [*found, *words[done:]] if done else words

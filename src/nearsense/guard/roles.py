@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from operator import gt
-from typing import TypeAlias
 
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
 from nearsense.guard.words import AUXILIARY, BEING, BREAK, DETERMINER, JOIN, PREPOSITION, SYMMETRIC, Word
 
-__all__ = ["Own", "exchanged", "reordered"]
+__all__ = ["MANY", "exchanged", "reordered"]
 
-_MANY = 8
+MANY = 8
 """Words that two texts may have to themselves; with more of them the order of the others says little."""
 
 _FEW = 2
@@ -21,22 +21,19 @@ _FEW = 2
 _MOST = 32
 """Words that are looked at in each text."""
 
-Own: TypeAlias = dict[str, Word]
-"""The words that only one of two texts has, by key."""
 
-
-def reordered(a: Text, b: Text, here: Own, there: Own, tables: Tables) -> bool:
-    """Whether what both texts have stands in another order, or under other prepositions.
+def reordered(a: Text, b: Text, shared: set[Word], here: set[Word], there: set[Word], tables: Tables) -> bool:
+    """Whether what both texts have stands in another order, or under other prepositions; not asked beyond `MANY`.
 
     Args:
         a: One text.
         b: The other.
-        here: Key to word, of the words that only `a` has.
+        shared: The content of both.
+        here: The words that only `a` has.
         there: The same of `b`.
         tables: The language's.
     """
-    shared, own = a.content & b.content, len(here) + len(there)
-    if len(shared) < 2 or own > _MANY:
+    if len(shared) < 2:
         return False
     one, other = list(filter(shared.__contains__, a.contents)), list(filter(shared.__contains__, b.contents))
     if one != other:
@@ -44,9 +41,9 @@ def reordered(a: Text, b: Text, here: Own, there: Own, tables: Tables) -> bool:
         moved = [place[key] for key in one]
         if any(map(gt, moved, moved[1:])):
             return _turned(moved) or not (a.keys & b.keys).isdisjoint(tables.turning)
-    if any(agent in here or agent in there for agent in tables.agent):
+    if not (tables.agent.isdisjoint(here) and tables.agent.isdisjoint(there)):
         return True
-    if own > _FEW:
+    if len(here) + len(there) > _FEW:
         return False
     left = [word.key for word in a.words if word.flags & PREPOSITION and word.key in tables.roles]
     right = [word.key for word in b.words if word.flags & PREPOSITION and word.key in tables.roles]
@@ -74,7 +71,10 @@ def exchanged(a: Text, b: Text, tables: Tables) -> list[Difference]:
     both = [key for key in one if key in other]
     if [key for key in other if key in one] == both and all(one[k][1] == other[k][1] for k in both):
         return []
-    pair = _across(one, other, both, tables) or _around(one, other, both, left, right)
+    pair = _across(one, other, both, tables)
+    if pair and (_symmetric(left, one, pair) or _symmetric(right, other, pair)):
+        return []
+    pair = pair or _around(one, other, both, left, right)
     if pair is None:
         return []
     return [Difference(Kind.ROLES, _shown(left, one, pair), _shown(right, other, pair))]
@@ -84,7 +84,7 @@ Places = dict[str, tuple[int, str, int]]
 """Key → position, the preposition that governs it or "", and the number of its clause; keys that occur once."""
 
 
-def _places(words: list[Word], shared: set[str], tables: Tables) -> Places:
+def _places(words: list[Word], shared: Set[str], tables: Tables) -> Places:
     found: Places = {}
     twice: set[str] = set()
     role, clause, after_noun = "", 0, False
@@ -122,6 +122,16 @@ def _across(one: Places, other: Places, both: list[str], tables: Tables) -> tupl
             if (here and there) or (one[x][0] < one[y][0]) != (other[x][0] < other[y][0]):
                 return x, y
     return None
+
+
+def _symmetric(words: list[Word], places: Places, pair: tuple[str, str]) -> bool:
+    """Whether what joins two words holds both ways: married to, the distance from A to B, 5 km from."""
+    last = max(places[key][0] for key in pair)
+    for word in reversed(words[:last]):
+        if word.key not in pair and (word.content or word.flags & SYMMETRIC):
+            far = any(unit.dimension == "length" for unit in word.units)
+            return far or (word.flags & SYMMETRIC and not word.flags & JOIN) != 0
+    return False
 
 
 def _around(

@@ -60,8 +60,9 @@ class Tables:
         self.negators = self._words("negation", "negators")
         self.suffix: str = self._one("negation", "suffix", "")
         self.double = bool(data.get("negation", {}).get("double", False))
-        self.implicit = self._stems("negation", "implicit")
+        self.implicit = self._stems("negation", "implicit") | self._words("negation", "implicit")
         self.prefixes = tuple(self._one("opposites", "prefixes", "").split())
+        self.suffixes_turning = tuple(self._one("opposites", "suffixes", "").split())
         self.unprefixed = self._stems("opposites", "unprefixed")
         self.compare = tuple(self._one("opposites", "compare", "").split())
         self.converse = self._stems("opposites", "converse") | self._words("opposites", "converse")
@@ -73,6 +74,8 @@ class Tables:
         self.fractions = self._words("numbers", "fractions")
         self.ordinal_suffixes = self._words("numbers", "ordinal_suffixes")
         self.weak = self._words("numbers", "weak")
+        self.minus, self.below = self._words("numbers", "minus"), self._words("numbers", "below")
+        self.ranges = self._words("numbers", "ranges")
         self.number_joins = self._words("numbers", "joins")
         self.versions = self._words("numbers", "versions")
         self.units = self._units()
@@ -87,6 +90,7 @@ class Tables:
         }
         self.clock = {word: int(minutes) for word, minutes in self._rows("dates", "clock")}
         self.at, self.since = self._words("dates", "at"), self._words("dates", "since")
+        self.until = self._words("dates", "until")
         self.past, self.to = self._words("dates", "past"), self._words("dates", "to")
         self.hour = self._words("dates", "hour")
         self.date_joins, self.monthly = self._words("dates", "joins"), self._words("dates", "monthly")
@@ -157,7 +161,8 @@ class Tables:
         return found
 
     def _phrases(self) -> Iterator[tuple[str, str]]:
-        for line in self._one("phrases", "lines", "").splitlines():
+        lines = self._one("phrases", "lines", "") + "\n" + self._one("phrases", "idioms", "")
+        for line in lines.splitlines():
             left, middle, right = line.partition(" =")
             if middle:
                 yield left.strip(), right.strip()

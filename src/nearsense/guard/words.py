@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeAlias
 
 __all__ = [
     "AUXILIARY",
@@ -12,6 +13,7 @@ __all__ = [
     "CONVERSE",
     "DATE",
     "DETERMINER",
+    "DOUBT",
     "IMPLICIT",
     "JOIN",
     "MODAL",
@@ -23,6 +25,7 @@ __all__ = [
     "PHRASE",
     "PREPOSITION",
     "SENTENCE",
+    "SIGN",
     "SYMMETRIC",
     "UNIT",
     "Unit",
@@ -50,6 +53,12 @@ BEING = 1 << 16
 JOIN = 1 << 17
 SYMMETRIC = 1 << 18
 PERSON = 1 << 19
+SIGN = 1 << 20
+DOUBT = 1 << 21
+
+When: TypeAlias = tuple[tuple[str, int | str], ...]
+Starts: TypeAlias = dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]
+_NONE: Starts = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +70,11 @@ class Unit:
     offset: float
 
 
-@dataclass(slots=True, eq=False)
-class Word:
-    """All that the tables know of one word; made once per distinct word and kept.
+class Word(str):
+    """All that the tables know of one word; made once per distinct word and kept. As a string it is its key.
 
     Args:
-        key: What stands for it and its inflections.
+        key: What stands for it and its inflections: words with one key are equal.
         shown: As written.
         content: The key where it carries content of its own, else "".
         flags: The tables it stands in, as bits.
@@ -75,20 +83,57 @@ class Word:
         units: What it may measure.
         when: (component, value) where it is part of a date.
         levels: {family: level} where it says how strongly.
-        lower: As written, in small letters.
-        starts: {second word: phrases that begin so}.
         code: How a number was written, where that matters: scale, ordinal, fraction, weak, version, time, date.
+        small: As written, in small letters.
+        starts: {second word: phrases that begin so}.
     """
+
+    __slots__ = (
+        "code",
+        "content",
+        "flags",
+        "key",
+        "levels",
+        "number",
+        "opposite",
+        "shown",
+        "small",
+        "starts",
+        "units",
+        "when",
+    )
+
+    def __new__(
+        cls,
+        key: str,
+        shown: str,
+        content: str = "",
+        flags: int = 0,
+        opposite: frozenset[str] = frozenset(),
+        number: float | None = None,
+        units: tuple[Unit, ...] = (),
+        when: When = (),
+        levels: tuple[tuple[str, str], ...] = (),
+        code: str = "",
+        small: str = "",
+        starts: Starts = _NONE,
+    ) -> Word:
+        """One word; what is left out it is not."""
+        word = super().__new__(cls, key)
+        word.key, word.shown, word.content, word.flags, word.opposite = key, shown, content, flags, opposite
+        word.number, word.units, word.when, word.levels, word.code = number, units, when, levels, code
+        word.small, word.starts = small, starts
+        return word
 
     key: str
     shown: str
-    content: str = ""
-    flags: int = 0
-    opposite: frozenset[str] = frozenset()
-    number: float | None = None
-    units: tuple[Unit, ...] = ()
-    when: tuple[tuple[str, int | str], ...] = ()
-    levels: tuple[tuple[str, str], ...] = ()
-    code: str = ""
-    lower: str = ""
-    starts: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = field(default_factory=dict)
+    content: str
+    flags: int
+    opposite: frozenset[str]
+    number: float | None
+    units: tuple[Unit, ...]
+    when: When
+    levels: tuple[tuple[str, str], ...]
+    code: str
+    small: str
+    starts: Starts
