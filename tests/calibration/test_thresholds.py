@@ -174,5 +174,5 @@ def test_every_number_of_a_damaged_file_is_checked():
     changes += [{"figures": known["figures"] | {"labels": "many"}}, {"figures": known["figures"] | {"ece": "x"}}]
     changes += [{"background": known["background"] | {"rates": [0.5]}}]
     for change in changes:
-        with pytest.raises(InputError, match="no calibration|share|prior"):
+        with pytest.raises(InputError, match=r"no calibration|share|prior"):
             Calibration.from_dict(known | change)
