@@ -91,6 +91,7 @@ def test_fifty_labels_of_a_clean_split_do_not_claim_certainty():
     assert low < 0.2 < 0.8 < high
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_nineteen_times_in_twenty_and_narrows_with_labels():
     at = np.array([0.3, 0.5, 0.7, 0.9])
     widths = []

@@ -120,6 +120,7 @@ def test_no_permission_is_said(run, tmp_path):
     check(done, str(file))
 
 
+@pytest.mark.slow
 def test_ten_megabytes_in_one_text_are_cut_with_a_word_not_in_silence(run, tmp_path):
     file = tmp_path / "huge.jsonl"
     file.write_text(

@@ -32,6 +32,7 @@ def test_ndcg_is_that_of_scikit_learn():
 
 
 @pytest.mark.filterwarnings("ignore:these texts are unlike")
+@pytest.mark.slow
 def test_cranfield_by_meaning_by_words_and_by_both(data, tmp_path):
     """Published for this set and model: dense 39.60, BM25 35.31, both fused 42.29."""
     corpus, queries = data("cranfield/corpus"), data("cranfield/queries")

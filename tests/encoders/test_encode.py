@@ -185,6 +185,7 @@ def test_interrupting_a_long_encode_leaves_the_encoder_usable(encoder):
     assert encoder.encode("still here").data.shape == (1, 384)
 
 
+@pytest.mark.slow
 def test_the_interpreter_ends_cleanly_after_bulk_work():
     code = "import nearsense as ns; ns.load().encode([f'text {i} and more' for i in range(2000)])"
     for _ in range(3):
