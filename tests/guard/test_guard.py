@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -168,9 +169,7 @@ def test_order_sign_rate_place_and_doubt_are_seen_once(a, b, difference):
 @pytest.mark.parametrize("figure", ["{}", "1/{}", "{}-3", "{} kg", "5 May {}"])
 def test_eight_kilobytes_of_figures_are_compared_at_once(figure):
     left, right = (" ".join(figure.format(1000 + i * step) for i in range(1200)) for step in (3, 7))
-    start = time.process_time()
-    guard.differences(f"one same text with {left}", f"one same text with {right}")
-    assert time.process_time() - start < 0.5
+    assert _least(lambda: guard.differences(f"one same text with {left}", f"one same text with {right}")) < 0.5
 
 
 def test_texts_that_do_not_look_alike_are_not_guarded():
@@ -232,10 +231,8 @@ def test_capitals_alone_are_no_difference(change):
 )
 def test_ten_megabytes_take_no_longer_than_a_page(part):
     text = part * (10_000_000 // len(part))
-    start = time.perf_counter()
-    guard.differences(text, text + "not 5 kg")
-    guard.differences(text, "not 5 kg " + text)
-    assert time.perf_counter() - start < 2
+    assert _least(lambda: guard.differences(text, text + "not 5 kg")) < 1
+    assert _least(lambda: guard.differences(text, "not 5 kg " + text)) < 1
 
 
 @pytest.mark.parametrize("code", languages())
@@ -297,9 +294,15 @@ def test_fifty_thousand_pairs_of_eleven_words_take_about_a_second_on_one_core(da
     """Half of it is asked for here: a shared machine is easily twice as slow as a quiet one."""
     pairs = data("quora/dev")
     lefts, rights = [row["a"] for row in pairs], [row["b"] for row in pairs]
-    best = float("inf")
-    for _ in range(5):
-        start = time.process_time()
-        guard.differences_many(lefts, rights)
-        best = min(best, time.process_time() - start)
-    assert len(pairs) / best > 25_000
+    assert len(pairs) / _least(lambda: guard.differences_many(lefts, rights)) > 25_000
+
+
+def _least(work: Callable[[], object]) -> float:
+    """The least of five runs, in seconds of this thread alone: what else the machine does is no part of it."""
+
+    def once() -> float:
+        start = time.thread_time()
+        work()
+        return time.thread_time() - start
+
+    return min(once() for _ in range(5))
