@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense._machine import free_memory
 from nearsense._progress import Progress
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError, TooLargeError
@@ -222,28 +222,13 @@ def require_room(n: int) -> None:
     Raises:
         TooLargeError: It does not fit.
     """
-    needed, free = 4 * n * n, _free_memory()
+    needed, free = 4 * n * n, free_memory()
     if needed > free // 2:
         raise TooLargeError(
             f"a matrix of {n:,} x {n:,} scores takes {needed / 2**30:,.1f} GiB",
             why=f"{free / 2**30:,.1f} GiB of memory are free, and half of that is the limit",
             fix="take fewer texts, or ask for the nearest of each only: ns.search_many(texts, texts, k=10)",
         )
-
-
-def _free_memory() -> int:
-    """Bytes that this machine can give now; 4 GiB where it does not say."""
-    from pathlib import Path
-
-    try:
-        with Path("/proc/meminfo").open(encoding="ascii") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 4 * 2**30
 
 
 def _pair(position: int, pair: Sequence[str]) -> tuple[str, str]:

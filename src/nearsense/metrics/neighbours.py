@@ -182,6 +182,11 @@ class Board:
         self._ids.fill(-1)
         self._scores.fill(-np.inf)
 
+    @property
+    def worst(self) -> Float64:
+        """The k-th best score of each query so far: float64, shape (queries,); -inf where there are fewer."""
+        return self._scores[:, -1].astype(np.float64)
+
     def promising(
         self, queries: slice, rough: Array, slack: Float64, *, squared: bool = False
     ) -> tuple[Array, Array]:
