@@ -51,15 +51,19 @@ if TYPE_CHECKING:
     from nearsense import metrics
     from nearsense.calibrating import adapt, background, calibrate
     from nearsense.calibration import Background, Calibration, Threshold, load_calibration
+    from nearsense.clustering import Cluster, Clusters, cluster, load_clusters
     from nearsense.collection import Collection
     from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
     from nearsense.datasets import Dataset, read_dataset
+    from nearsense.deduplication import Dropped, Duplicates, Group, Pair, Tier, duplicates
     from nearsense.encoders.recommend import recommend
     from nearsense.evaluation import Evaluation, evaluate
     from nearsense.explanation import Explanation, explain
     from nearsense.faq import FAQ, Answer
     from nearsense.reports import Info, Reembedding, SyncReport, Verification
     from nearsense.reranking import rerank, rerank_many
+    from nearsense.textmap import TextMap
+    from nearsense.textmap import map_texts as map  # noqa: A004 - said as ns.map(texts)
 
 __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "Answer",
@@ -67,6 +71,8 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "BrokenModel",
     "Calibration",
     "CalibrationWarning",
+    "Cluster",
+    "Clusters",
     "Collection",
     "CollectionNotFound",
     "Comparison",
@@ -75,11 +81,14 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "Dataset",
     "DiskFull",
     "Document",
+    "Dropped",
+    "Duplicates",
     "Encoder",
     "Evaluation",
     "Explanation",
     "FAQ",
     "FileError",
+    "Group",
     "Hit",
     "Info",
     "InputError",
@@ -90,14 +99,17 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "ModelMismatch",
     "ModelNotFound",
     "NearsenseError",
+    "Pair",
     "Reading",
     "Reembedding",
     "Results",
     "RoleWarning",
     "StoreError",
     "SyncReport",
+    "TextMap",
     "TextTooLong",
     "Threshold",
+    "Tier",
     "TooLargeError",
     "TruncationWarning",
     "UnknownTextWarning",
@@ -109,13 +121,17 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "adapt",
     "background",
     "calibrate",
+    "cluster",
     "compare",
     "compare_pairs",
+    "duplicates",
     "evaluate",
     "explain",
     "load",
     "load_calibration",
+    "load_clusters",
     "load_cross",
+    "map",
     "matrix",
     "metrics",
     "open",
@@ -135,21 +151,33 @@ _LATER = {
     "Answer": ("nearsense.faq", "Answer"),
     "Background": ("nearsense.calibration", "Background"),
     "Calibration": ("nearsense.calibration", "Calibration"),
+    "Cluster": ("nearsense.clustering", "Cluster"),
+    "Clusters": ("nearsense.clustering", "Clusters"),
     "Collection": ("nearsense.collection", "Collection"),
     "Dataset": ("nearsense.datasets", "Dataset"),
+    "Dropped": ("nearsense.deduplication", "Dropped"),
+    "Duplicates": ("nearsense.deduplication", "Duplicates"),
     "Evaluation": ("nearsense.evaluation", "Evaluation"),
     "Explanation": ("nearsense.explanation", "Explanation"),
+    "Group": ("nearsense.deduplication", "Group"),
     "Info": ("nearsense.reports", "Info"),
+    "Pair": ("nearsense.deduplication", "Pair"),
     "Reembedding": ("nearsense.reports", "Reembedding"),
     "SyncReport": ("nearsense.reports", "SyncReport"),
+    "TextMap": ("nearsense.textmap", "TextMap"),
     "Threshold": ("nearsense.calibration", "Threshold"),
+    "Tier": ("nearsense.deduplication", "Tier"),
     "Verification": ("nearsense.reports", "Verification"),
     "adapt": ("nearsense.calibrating", "adapt"),
     "background": ("nearsense.calibrating", "background"),
     "calibrate": ("nearsense.calibrating", "calibrate"),
+    "cluster": ("nearsense.clustering", "cluster"),
+    "duplicates": ("nearsense.deduplication", "duplicates"),
     "evaluate": ("nearsense.evaluation", "evaluate"),
     "explain": ("nearsense.explanation", "explain"),
     "load_calibration": ("nearsense.calibration", "load_calibration"),
+    "load_clusters": ("nearsense.clustering", "load_clusters"),
+    "map": ("nearsense.textmap", "map_texts"),
     "metrics": ("nearsense.metrics", None),
     "open": ("nearsense.collection", "open_collection"),
     "read_dataset": ("nearsense.datasets", "read_dataset"),

@@ -20,12 +20,15 @@ from nearsense._version import __version__
 from nearsense.cli import (
     asking,
     calibrating,
+    clustering,
+    deduplicating,
     demo,
     encode,
     evaluating,
     explaining,
     find,
     index,
+    mapping,
     models,
     reranking,
     texts,
@@ -70,7 +73,22 @@ def cli(**_anywhere: bool) -> None:
     """
 
 
-FAMILIES = (texts, find, asking, reranking, explaining, index, encode, evaluating, calibrating, models, demo)
+FAMILIES = (
+    texts,
+    find,
+    asking,
+    reranking,
+    explaining,
+    deduplicating,
+    clustering,
+    mapping,
+    index,
+    encode,
+    evaluating,
+    calibrating,
+    models,
+    demo,
+)
 
 for command in (command for family in FAMILIES for command in family.COMMANDS):
     cli.add_command(command)

@@ -17,7 +17,7 @@ from nearsense.files.table import Table, columns_of
 from nearsense.files.values import json_value
 from nearsense.types import Vectors
 
-__all__ = ["class_names", "read_parquet", "write_parquet", "write_parquet_vectors"]
+__all__ = ["class_names", "copy_rows", "read_parquet", "write_parquet", "write_parquet_vectors"]
 
 KEY = b"nearsense"
 
@@ -256,3 +256,14 @@ def _as_given(source: Source, columns: dict[str, list[Any]], restore: Any) -> di
 
 def _untyped(what: str, error: Exception) -> FileError:
     return FileError(what, why=" ".join(str(error).split()), fix="write it as jsonl, which takes every value")
+
+
+def copy_rows(content: bytes, rows: Sequence[int], stream: BinaryIO) -> None:
+    """Some rows of a parquet file into another, with the types and the metadata of its schema.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
+    known = parquet.ParquetFile(arrow.BufferReader(content)).read()
+    parquet.write_table(known.take(arrow.array(list(rows), arrow.int64())), stream)

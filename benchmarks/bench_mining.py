@@ -1,0 +1,172 @@
+"""Mining: all pairs of vectors above a score, nearsense beside sentence-transformers, in one run.
+
+    python benchmarks/bench_mining.py [--rounds 3] [--large 200000,1000000] [--json benchmarks/results/mining.json]
+
+At 50,000 vectors of 384 numbers sentence-transformers' `paraphrase_mining_embeddings` and each of our engines
+find all pairs of at least 0.8, in turn, and the pairs are compared. Beyond, nearsense runs alone, each size in a
+process of its own, whose memory is watched. The vectors are those of real texts where NEARSENSE_DATA names a
+folder of sets, and mixtures of two of them beyond their number; else they lie in heaps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from bench_encode import processor, version
+
+import nearsense as ns
+from nearsense.files import read_table
+from nearsense.mining import Mined, mine
+
+SMALL, FLOOR = 50_000, 0.8
+BASE = "sentence-transformers"
+ENGINES = {"nearsense": None, "nearsense bf16": "bf16", "nearsense f32": "f32"}
+
+
+def vectors_of(n: int) -> np.ndarray:
+    """n unit vectors in an order by chance."""
+    random = np.random.default_rng(0)
+    known = _encoded() if os.environ.get("NEARSENSE_DATA") else _heaps(100_000, random)
+    known = known[random.permutation(len(known))]
+    made = np.empty((n, known.shape[1]), np.float32)
+    made[: len(known)] = known[:n]
+    for start in range(len(known), n, SMALL):
+        end = min(start + SMALL, n)
+        i, j = random.integers(0, len(known), (2, end - start))
+        share = random.uniform(0.1, 0.9, (end - start, 1)).astype(np.float32)
+        made[start:end] = _unit(share * known[i] + (1 - share) * known[j])
+    return made
+
+
+def _encoded() -> np.ndarray:
+    texts: dict[str, None] = {}
+    for file in sorted(Path(os.environ["NEARSENSE_DATA"]).rglob("*.jsonl*")):
+        for column in read_table(str(file)).columns.values():
+            texts.update((value, None) for value in column if isinstance(value, str) and len(value) > 20)
+    return np.unique(ns.load().encode(list(texts)[:150_000], long="head").data, axis=0)
+
+
+def _heaps(n: int, random: np.random.Generator) -> np.ndarray:
+    centres = random.standard_normal((n // 20, 384), dtype=np.float32)
+    return _unit(centres[random.integers(0, len(centres), n)] + 0.8 * random.standard_normal((n, 384), np.float32))
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+def by_sentence_transformers(vectors: np.ndarray) -> set[tuple[int, int]]:
+    import torch
+    from sentence_transformers.util import paraphrase_mining_embeddings
+
+    found = paraphrase_mining_embeddings(torch.from_numpy(vectors), top_k=100, max_pairs=10**7)
+    return {(min(i, j), max(i, j)) for score, i, j in found if score >= FLOOR}
+
+
+def beside(rounds: int) -> dict:
+    vectors = vectors_of(SMALL)
+    times: dict[str, list[float]] = {name: [] for name in (*ENGINES, BASE)}
+    runs: dict[str, Callable[[], Mined | set[tuple[int, int]]]] = {
+        name: lambda precision=precision: mine(vectors, FLOOR, precision=precision)
+        for name, precision in ENGINES.items()
+    } | {BASE: lambda: by_sentence_transformers(vectors)}
+    by_sentence_transformers(vectors[:500])  # what is imported and made once
+    mine(vectors[:5000], FLOOR)
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            found = run()
+            times[name].append(time.perf_counter() - start)
+            if isinstance(found, Mined):
+                ours = found
+            else:
+                theirs = found
+    pairs = set(zip(ours.left.tolist(), ours.right.tolist(), strict=True))
+    odd = np.array(sorted(pairs ^ theirs)).reshape(-1, 2)
+    apart = np.abs(np.vecdot(vectors[odd[:, 0]], vectors[odd[:, 1]]) - FLOOR)
+    return {
+        "vectors": SMALL,
+        "pairs": len(pairs),
+        "pairs that differ, not by rounding": int((apart > 1e-6).sum()),
+        "seconds": {name: statistics.median(taken) for name, taken in times.items()},
+        "times as fast": {
+            name: statistics.median(b / a for a, b in zip(times[name], times[BASE], strict=True))
+            for name in ENGINES
+        },
+    }
+
+
+def alone(n: int) -> dict:
+    """One size in a process of its own, which reads the vectors from a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "vectors.npy"
+        np.save(file, vectors_of(n))
+        run = subprocess.run(
+            [sys.executable, __file__, "--only", file], capture_output=True, text=True, check=True
+        )
+    return json.loads(run.stdout)
+
+
+def only(file: Path) -> None:
+    vectors = np.load(file)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    found = mine(vectors, FLOOR, progress=True)
+    taken = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        json.dumps(
+            {
+                "vectors": len(vectors),
+                "pairs": len(found),
+                "seconds": taken,
+                "million pairs a second": len(vectors) ** 2 / 2 / taken / 1e6,
+                "GB of memory in all": peak / 1e6,
+                "GB beside the vectors": (peak - before) / 1e6,
+            }
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--large", default="200000", help="sizes that nearsense mines alone")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.only:
+        only(given.only)
+        return
+    print(processor(), "Python", platform.python_version())
+    for name in ("nearsense", "numkong", "numpy", "openvino", "sentence-transformers", "torch"):
+        print(f"  {name} {version(name)}")
+    result = {"beside": beside(given.rounds)}
+    for name, seconds in result["beside"]["seconds"].items():
+        ratio = result["beside"]["times as fast"].get(name)
+        print(f"{name:<24} {seconds:8.2f} s" + (f"  {ratio:6.1f} x" if ratio else ""))
+    print(f"{result['beside']['pairs']:,} pairs, {result['beside']['pairs that differ, not by rounding']} differ")
+    result["alone"] = [alone(int(size)) for size in given.large.split(",") if size]
+    for each in result["alone"]:
+        print(
+            f"{each['vectors']:,} vectors: {each['seconds']:.1f} s, {each['pairs']:,} pairs, "
+            f"{each['GB of memory in all']:.2f} GB, {each['GB beside the vectors']:.2f} beside the vectors"
+        )
+    if given.json:
+        given.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""map: the texts of a file in the plane, as a page to look around in or a picture."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nearsense.cli.options import document_options, encoder_of, model_options
+
+if TYPE_CHECKING:
+    from nearsense.deduplication import Duplicates
+    from nearsense.textmap import TextMap
+    from nearsense.types import Document, Vectors
+
+__all__ = ["COMMANDS"]
+
+LIKELY, NEAR = 0.5, 0.85
+"""From which probability on a pair is worth a look; from which score on, where no calibration is known."""
+
+
+@click.command(name="map")
+@click.argument("file")
+@click.option("-o", "--output", required=True, metavar="OUT", help="Where to: .html, .png or .svg.")
+@click.option("-k", type=click.IntRange(min=1), metavar="N", help="How many clusters.  [default: as there are]")
+@click.option(
+    "--layout",
+    type=click.Choice(["neighbours", "pca"]),
+    help="How texts are laid out.  [default: neighbours, with the extra 'map']",
+)
+@click.option("--no-duplicates", is_flag=True, help="Look for no duplicates.")
+@click.option("--png", metavar="PICTURE", help="Draw a picture too: .png or .svg.")
+@click.option("--title", metavar="WORDS", help="A line above the map.  [default: the name of FILE]")
+@click.option(
+    "--calibration", metavar="NAME", help="Makes a score a probability: paraphrase, question, a file, none."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is drawn by chance."
+)
+@document_options
+@model_options
+def map_(
+    file: str,
+    output: str,
+    k: int | None,
+    layout: str | None,
+    no_duplicates: bool,
+    png: str | None,
+    title: str | None,
+    calibration: str | None,
+    seed: int,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Lay the texts of FILE out in the plane, in clusters with names, as a page or a picture.
+
+    The page is one file and asks nobody for anything: zoom, search, select with the lasso, read what is nearest,
+    and judge duplicates; the verdicts are labels for nearsense calibrate.
+
+    \b
+    Examples:
+      nearsense map tickets.csv -o map.html
+      nearsense map tickets.csv -k 8 -o map.html --png map.png
+      nearsense map tickets.csv --layout pca --no-duplicates -o map.svg
+    """
+    from nearsense.cli.corpus import corpus_of
+    from nearsense.clustering import cluster
+    from nearsense.textmap import map_texts
+
+    outputs = [output, *([png] if png else [])]
+    for path in outputs:
+        _require_writable(path)
+    corpus = corpus_of(file, options, encoder_of(options), quiet, foreign="keep", check=_require_texts)
+    documents, vectors = corpus.documents, corpus.vectors
+    found = map_texts(
+        documents,
+        clusters=cluster(documents, k, vectors=vectors, seed=seed, progress=not quiet),
+        duplicates=None if no_duplicates else _duplicates(documents, vectors, calibration, quiet),
+        vectors=vectors,
+        layout=layout,
+        calibration=calibration,
+        seed=seed,
+        progress=not quiet,
+    )
+    named = title or ("" if file == "-" else Path(file).name.partition(".")[0]) or "Map"
+    for path in outputs:
+        found.save(path, title=named)
+    sys.stderr.write(f"{output}: {_said(found, layout)}\n")
+
+
+COMMANDS = (map_,)
+
+
+def _require_writable(path: str) -> None:
+    """Refuse an ending that nothing is written under, and a missing extra, before anything costly is done."""
+    from nearsense._optional import require
+    from nearsense.errors import InputError
+    from nearsense.textmap import WRITERS
+
+    ending = Path(path).suffix.lower()
+    if ending not in WRITERS:
+        raise InputError(
+            f"{path}: a map is not written in that format",
+            why=f"it is written as {', '.join(WRITERS)}",
+            fix="-o map.html",
+        )
+    if ending != ".html":
+        require("matplotlib", extra="plots", purpose="drawing a map")
+
+
+def _require_texts(rows: int) -> None:
+    from nearsense.errors import InputError
+
+    if not rows:
+        raise InputError("there is no text", why="a map of nothing shows nothing", fix="give at least one text")
+
+
+def _duplicates(documents: list[Document], vectors: Vectors, calibration: str | None, quiet: bool) -> Duplicates:
+    from nearsense.calibration import Task, chosen
+    from nearsense.deduplication import duplicates
+    from nearsense.types import Origin
+
+    origin = Origin(vectors.model, vectors.fingerprint)
+    calibrated = chosen(calibration, origin, Task.PARAPHRASE) is not None
+    least: dict[str, Any] = {"min_probability": LIKELY} if calibrated else {"min_score": NEAR}
+    return duplicates(documents, vectors=vectors, calibration=calibration, progress=not quiet, **least)
+
+
+def _said(found: TextMap, asked: str | None) -> str:
+    from nearsense.mapping.layout import available
+
+    kind = found.layout.value
+    counts = ((len(found), "text"), (len(found.names), "cluster"), (len(found.pairs), "pair"))
+    told = ", ".join(f"{count:,} {name}{'s' * (count != 1)}" for count, name in counts)
+    said = f"{told} to judge; layout: {kind}"
+    if asked is None and available().value == "pca":
+        said += " (near texts nearer to each other: pip install 'nearsense[map]')"
+    return said

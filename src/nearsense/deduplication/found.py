@@ -1,0 +1,374 @@
+"""Duplicates as a result: pairs, groups, what stays, other thresholds. Not how they are found: see finding.py."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense.deduplication.edges import EXACT, SEMANTIC
+from nearsense.deduplication.grouping import Grouping, grouped
+from nearsense.deduplication.results import TIERS, Dropped, Group, Pair, Tier
+from nearsense.errors import InputError, TooLargeError
+from nearsense.types import Document, Origin, Results
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.deduplication.edges import Edges
+    from nearsense.deduplication.keeping import Policy
+    from nearsense.deduplication.rows import Rows
+    from nearsense.deduplication.sureness import Sureness
+
+__all__ = ["LARGEST", "Duplicates"]
+
+LARGEST = 10_000_000
+"""Pairs that are given as one list at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Duplicates:
+    """What of some texts is said twice. Made by `ns.duplicates`; columns inside, computed where it is asked for.
+
+    Attributes:
+        pairs: All pairs of rows, surest first.
+        groups: The rows that stay and those that go, largest group first.
+        unique: The rows that stay.
+        dropped: The rows that go, with the reason.
+
+    Args:
+        rows: The rows and their distinct texts.
+        archive: What they were compared with, if anything.
+        edges: Pairs of distinct texts down to `floor`, surest first.
+        floor: The score down to which all pairs are here.
+        within: Whether the rows were compared with each other.
+        policy: Which row stays.
+        sure: What gave the probabilities.
+        origin: What produced this.
+        min_probability: The threshold, where it is a probability.
+        min_score: The threshold, where it is a score.
+        allow_differing: Whether pairs that differ in something are grouped too.
+        recall: The share of the near pairs that was found, as measured; None where it is all of them.
+    """
+
+    rows: Rows
+    archive: Rows | None
+    edges: Edges
+    floor: float
+    within: bool
+    policy: Policy
+    sure: Sureness | None
+    origin: Origin
+    min_probability: float | None
+    min_score: float | None
+    allow_differing: bool
+    recall: float | None = None
+
+    def __len__(self) -> int:
+        """How many pairs of rows there are."""
+        return self._counts[0]
+
+    def __repr__(self) -> str:
+        return f"<Duplicates: {self._summary}>"
+
+    def __str__(self) -> str:
+        shown = list(itertools.islice(self._groups(), 10))
+        lines = [str(each) for each in shown]
+        if self._group_count > len(shown):
+            lines.append(f"... and {self._group_count - len(shown):,} more groups")
+        return "\n".join([*lines, self._summary])
+
+    def _repr_html_(self) -> str:
+        """As text, for notebooks."""
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
+
+    @property
+    def threshold(self) -> str:
+        """From where on pairs count, in words."""
+        if self.min_probability is not None:
+            return f"a probability of {self.min_probability:.6g} or more"
+        return f"a score of {self.min_score:.6g} or more"
+
+    @cached_property
+    def pairs(self) -> Results[Pair]:
+        """All pairs of rows, equal rows included: exact ones first, then surest first.
+
+        Raises:
+            TooLargeError: They are more than ten million; `best` and `groups` work all the same.
+        """
+        if len(self) > LARGEST:
+            raise TooLargeError(
+                f"{len(self):,} pairs of rows are too many for one list",
+                why=f"at most {LARGEST:,} are given; {self._counts[1]:,} of them are rows with equal texts",
+                fix="take .groups, .unique, or the .best(1000) of them; or raise the threshold",
+            )
+        return self.best(len(self))
+
+    def best(self, n: int) -> Results[Pair]:
+        """The first n pairs; no others are made."""
+        found = list(itertools.islice(self._row_pairs(), n))
+        intervals = self._intervals(sorted({edge for _, _, edge in found}))
+        return Results((self._pair(*each, intervals.get(each[2])) for each in found), self.origin)
+
+    @cached_property
+    def groups(self) -> Results[Group]:
+        """Each row that stays with those that go because of it, largest first; no row stands in two."""
+        return Results(self._groups(), self.origin)
+
+    @cached_property
+    def dropped(self) -> Results[Dropped]:
+        """The rows that go, in their order."""
+        return Results((self._dropped(row) for row in self._gone.tolist()), self.origin)
+
+    @property
+    def unique(self) -> list[Document]:
+        """The rows that stay, in their order."""
+        return [self.rows.documents[row] for row in self.kept.tolist()]
+
+    @property
+    def kept(self) -> NDArray[np.int64]:
+        """The numbers (from 0) of the rows that stay: int64, rising."""
+        return self._grouping.stays
+
+    @property
+    def tiers(self) -> dict[Tier, int]:
+        """How many rows go in which way."""
+        counts = np.bincount(self._tier_of(self._grouping.edge[self._gone]), minlength=len(TIERS))
+        return dict(zip(TIERS, counts.tolist(), strict=True))
+
+    def at(self, *, min_probability: float | None = None, min_score: float | None = None) -> Duplicates:
+        """The same with another threshold; nothing is compared again.
+
+        Args:
+            min_probability: The least probability of a pair.
+            min_score: The least score instead.
+
+        Raises:
+            InputError: Not exactly one is given, or it is below what was looked for.
+
+        Example:
+            >>> import nearsense as ns
+            >>> found = ns.duplicates(["Late parcel", "late parcel", "My parcel is late"], min_probability=0.5)
+            >>> len(found.unique), len(found.at(min_probability=1).unique)
+            (1, 2)
+        """
+        if (min_probability is None) == (min_score is None):
+            raise InputError("a threshold is one number", fix="give min_probability=0.9 or min_score=0.9")
+        name, value = ("min_score", min_score) if min_probability is None else ("min_probability", min_probability)
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)) or value != value:
+            raise InputError(f"{name}={value!r} is no number", fix=f"say {name}=0.9")
+        if min_probability is not None and self.sure is None:
+            raise InputError(
+                f"min_probability: no calibration is known for {self.origin.model}",
+                why="without one a score is no probability",
+                fix="give min_score=0.9",
+            )
+        lowest = float(value) if self.sure is None or min_score is not None else self.sure.lowest(float(value))
+        if lowest < self.floor:
+            here = f"min_score={self.floor:.4f}" if self.min_probability is None else f"{self.threshold}"
+            raise InputError(
+                f"{name}={value:g} is lower than what was looked for: {here}",
+                why=f"pairs that score less than {self.floor:.4f} were not kept",
+                fix=f"ns.duplicates(..., {name}={value:g})",
+            )
+        return replace(self, min_probability=min_probability, min_score=min_score)
+
+    def target(self, n: int) -> Duplicates:
+        """The same with the highest threshold at which at most n rows stay.
+
+        Exactly n rows stay where some threshold leaves so many; rows of one score go together.
+
+        Raises:
+            InputError: Fewer rows than that stay at every threshold, because equal texts always go; or more stay
+                even at the lowest threshold that was looked for.
+
+        Example:
+            >>> import nearsense as ns
+            >>> texts = ["Late parcel", "My parcel is late", "I want a refund"]
+            >>> [each.text for each in ns.duplicates(texts, min_probability=0.3).target(2).unique][-1]
+            'I want a refund'
+        """
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+            raise InputError(f"target={n!r} is no number of rows", fix="give a whole number")
+        values = self.edges.score if self.min_probability is None else self.edges.probability
+        assert values is not None
+        steps = np.unique(values[self._near & self._groupable & (self.edges.tier == SEMANTIC)])
+        strictest = self._with(_above(steps, self.min_probability is not None))
+        if (most := len(strictest.kept)) < n:
+            raise InputError(
+                f"{n:,} rows cannot stay, {most:,} can",
+                why=f"{len(self.rows.documents) - most:,} of {len(self.rows.documents):,} repeat another, or "
+                "differ in nothing but case, space or punctuation",
+                fix=f"ask for {most:,} or fewer",
+            )
+        found = self._with(float(steps[0])) if len(steps) else strictest
+        low, high, least = 0, len(steps), len(found.kept)  # at `low` few enough stay, at `high` perhaps too many
+        if most == n:
+            return strictest
+        while least <= n and high - low > 1:
+            middle = (low + high) // 2
+            tried = self._with(float(steps[middle]))
+            if len(tried.kept) <= n:
+                low, found = middle, tried
+            else:
+                high = middle
+        if least > n:
+            raise InputError(
+                f"{n:,} rows are fewer than {least:,}, which stay at {self.threshold}",
+                why="the rest is not that near to anything that stays",
+                fix="look for less near pairs: a lower min_probability or min_score",
+            )
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values: the figures, and the groups."""
+        return {
+            "rows": len(self.rows.documents),
+            "kept": len(self.kept),
+            "dropped": {tier.value: count for tier, count in self.tiers.items()},
+            "pairs": len(self),
+            "min_probability": self.min_probability,
+            "min_score": self.min_score,
+            "lowest_score": None if self.floor > 1 else self.floor,
+            "recall": self.recall,
+            "keep": self.policy.name,
+            "allow_differing": self.allow_differing,
+            "groups": self.groups.to_dicts(),
+            **self.origin.to_dict(),
+        }
+
+    @property
+    def _summary(self) -> str:
+        rows, tiers = len(self.rows.documents), self.tiers
+        gone = ", ".join(f"{count:,} {tier.value}" for tier, count in tiers.items() if count) or "none"
+        beside = "" if self.archive is None else f" beside {len(self.archive.documents):,}"
+        return f"{rows:,} rows{beside}: {len(self.kept):,} stay, {len(self._gone):,} go ({gone}); {self.threshold}"
+
+    def _with(self, threshold: float) -> Duplicates:
+        """Another threshold of the same kind."""
+        if self.min_probability is None:
+            return replace(self, min_score=threshold)
+        return replace(self, min_probability=threshold)
+
+    @cached_property
+    def _near(self) -> NDArray[np.bool_]:
+        """The pairs of texts at or above the threshold; equal ones, normalized too, count at every one."""
+        edges = self.edges
+        if self.min_probability is not None and edges.probability is not None:
+            reached = edges.probability >= self.min_probability
+        else:
+            reached = edges.score >= np.float32(self.min_score or 0.0)
+        return np.asarray(reached | ((edges.tier != SEMANTIC) & ~edges.guarded), bool)
+
+    @property
+    def _groupable(self) -> NDArray[np.bool_]:
+        return np.ones(len(self.edges), bool) if self.allow_differing else ~self.edges.guarded
+
+    @cached_property
+    def _grouping(self) -> Grouping:
+        return grouped(
+            self.rows, self.archive, self.edges, self._near & self._groupable, self.policy, within=self.within
+        )
+
+    @cached_property
+    def _gone(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self._grouping.kept != np.arange(len(self.rows.documents)))
+
+    @property
+    def _group_count(self) -> int:
+        return len(np.unique(self._grouping.kept[self._gone]))
+
+    def _tier_of(self, edge: NDArray[np.int64]) -> NDArray[np.int8]:
+        """The tier of some pairs of texts; -1 stands for equal ones."""
+        return np.concatenate([self.edges.tier, np.array([EXACT], np.int8)])[edge]
+
+    @cached_property
+    def _counts(self) -> tuple[int, int]:
+        """How many pairs of rows, and how many of them have equal texts."""
+        copies = self.rows.copies.astype(object) if len(self.rows) else np.zeros(0, object)
+        equal = int((copies * (copies - 1) // 2).sum()) if self.within else 0
+        both = copies if self.archive is None else np.concatenate([copies, self.archive.copies.astype(object)])
+        near = np.flatnonzero(self._near)
+        counts = both[self.edges.left[near]] * both[self.edges.right[near]]
+        exact = self.edges.tier[near] == EXACT
+        return equal + int(counts.sum()), equal + int(counts[exact].sum())
+
+    def _row_pairs(self) -> Iterator[tuple[int, int, int]]:
+        """Left row, right row (an archive's after all others), and the pair of texts, -1 for equal ones."""
+        rows, m, n = self.rows, len(self.rows), len(self.rows.documents)
+        if self.within:
+            place = np.empty(n, np.int64)
+            place[rows.order] = np.arange(n)
+            for left in np.flatnonzero(rows.copies[rows.node] > 1).tolist():
+                at, end = int(place[left]) + 1, int(rows.begin[rows.node[left] + 1])
+                yield from ((left, int(right), -1) for right in rows.order[at:end])
+        for edge in np.flatnonzero(self._near).tolist():
+            here, there = int(self.edges.left[edge]), int(self.edges.right[edge])
+            if there >= m:
+                assert self.archive is not None
+                others = [n + row for row in self.archive.rows_of(there - m)]
+            else:
+                others = rows.rows_of(there)
+            found = [(min(a, b), max(a, b)) for a in rows.rows_of(here) for b in others]
+            yield from ((a, b, edge) for a, b in sorted(found))
+
+    def _document(self, row: int) -> Document:
+        n = len(self.rows.documents)
+        if row < n:
+            return self.rows.documents[row]
+        assert self.archive is not None
+        return self.archive.documents[row - n]
+
+    def _measured(self, edge: int) -> tuple[Tier, float, float | None, tuple[str, ...] | None]:
+        """Tier, score, probability and differences of a pair of texts; -1 stands for equal ones."""
+        edges = self.edges
+        if edge < 0:
+            looked = None if edges.differs is None else ()
+            return Tier.EXACT, 1.0, None if self.sure is None else 1.0, looked
+        probability = None if edges.probability is None else float(edges.probability[edge])
+        differs = None if edges.differs is None else edges.differs.get(edge, ())
+        return TIERS[edges.tier[edge]], float(edges.score[edge]), probability, differs
+
+    def _intervals(self, edges: list[int]) -> dict[int, tuple[float, float]]:
+        """Between what the probabilities of some pairs of texts lie; of equal texts nothing is to be said."""
+        if self.sure is None:
+            return {}
+        asked = np.array([edge for edge in edges if edge >= 0 and self.edges.tier[edge] != EXACT], np.int64)
+        if not len(asked):
+            return {}
+        lows, highs = self.sure.interval(self.edges.score[asked], self.edges.shift[asked])
+        return dict(zip(asked.tolist(), zip(lows.tolist(), highs.tolist(), strict=True), strict=True))
+
+    def _pair(self, left: int, right: int, edge: int, interval: tuple[float, float] | None) -> Pair:
+        tier, score, probability, differs = self._measured(edge)
+        a, b = self._document(left), self._document(right)
+        return Pair(a.id, b.id, score, probability, differs, tier, a.text, b.text, interval)
+
+    def _dropped(self, row: int) -> Dropped:
+        document, kept = self.rows.documents[row], self._document(int(self._grouping.kept[row]))
+        tier, score, probability, differs = self._measured(int(self._grouping.edge[row]))
+        return Dropped(document.id, kept.id, document.text, tier, score, probability, differs)
+
+    def _groups(self) -> Iterator[Group]:
+        gone = self._gone
+        kept = self._grouping.kept[gone]
+        edge = self._grouping.edge[gone]
+        score = np.concatenate([self.edges.score, np.array([2], np.float32)])[edge]  # equal texts first
+        order = np.lexsort((gone, -score, kept))
+        gone, kept = gone[order], kept[order]
+        centres, begin, size = np.unique(kept, return_index=True, return_counts=True)
+        for at in np.lexsort((centres, -size)).tolist():
+            members = gone[begin[at] : begin[at] + size[at]]
+            yield Group(self._document(int(centres[at])), tuple(self._dropped(row) for row in members.tolist()))
+
+
+def _above(steps: NDArray[Any], probable: bool) -> float:
+    """A threshold that no pair reaches."""
+    highest = float(steps[-1]) if len(steps) else 0.0
+    return 1.0 if probable else max(np.nextafter(np.float32(highest), np.float32(2)).item(), 1.0)

@@ -1,0 +1,140 @@
+"""How sure a pair of a corpus is: the calibration, the prior, and how low a score must be looked at. No mining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.assurance import ESTIMATE, Assurance, at_home
+from nearsense.calibration import Background, Calibration
+from nearsense.errors import InputError
+from nearsense.types import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["BACKGROUND", "CHOSEN", "SAMPLE", "Sureness", "spread", "spread_sample", "sureness"]
+
+CHOSEN = 0.5
+"""The prior where nothing is said: a pair that is nearly alike is as one that somebody chose to compare. That is
+what the curve was learnt on, look-alikes; docs/duplicates.md has what it gives on labelled sets."""
+
+SAMPLE = 1_000
+"""Texts whose nearest other tells the share where it shall be estimated."""
+
+BACKGROUND = 250
+"""Texts that tell how far from home the calibration is."""
+
+_WORK = 300_000_000
+"""Products of vectors that the estimate may cost."""
+
+_FEWEST = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sureness:
+    """Scores to probabilities, for pairs of one corpus.
+
+    Args:
+        calibration: The curve.
+        prior: The share of same pairs that is assumed.
+        guarded: Whether somebody looks at what differs.
+    """
+
+    calibration: Calibration
+    prior: float
+    guarded: bool
+
+    @property
+    def _best(self) -> float:
+        """What is added at most to what the score says: that nothing differs."""
+        if not self.guarded:
+            return 0.0
+        return max(0.0, float(self.calibration.guarded(np.zeros(1), [()])[0]))
+
+    def shifts(self, scores: NDArray[np.float64], kinds: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """What the guard says of pairs beyond their scores."""
+        return self.calibration.guarded(scores, kinds) if self.guarded else np.zeros(len(scores))
+
+    def probability(self, scores: NDArray[np.float64], shifts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """That the two of each pair say the same."""
+        return self.calibration.probability(scores, prior=self.prior, shift=shifts)
+
+    def interval(
+        self, scores: NDArray[np.float32], shifts: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Between what the probabilities lie, nineteen times in twenty."""
+        known = np.clip(scores.astype(np.float64), -1.0, 1.0)
+        return self.calibration.interval(known, prior=self.prior, shift=shifts.astype(np.float64))
+
+    def lowest(self, min_probability: float) -> float:
+        """The lowest score at which a pair in which nothing differs may be so probable; above 1 where none may.
+
+        Found by halving: a higher score never is less probable.
+        """
+        best = self._best
+        low, high = -1.0, 1.0
+        if self.calibration.probability(high, prior=self.prior, shift=best) < min_probability:
+            return 2.0
+        if self.calibration.probability(low, prior=self.prior, shift=best) >= min_probability:
+            return low
+        for _ in range(40):
+            middle = (low + high) / 2
+            reached = self.calibration.probability(middle, prior=self.prior, shift=best) >= min_probability
+            low, high = (low, middle) if reached else (middle, high)
+        return low - 1e-6  # scores are rounded to float32
+
+
+def sureness(
+    assurance: Assurance,
+    origin: Origin,
+    background: Callable[[], Background | None],
+    nearest: Callable[[], tuple[NDArray[np.float64], Sequence[Sequence[str]]]],
+    *,
+    guarded: bool,
+) -> Sureness | None:
+    """How sure the pairs of a corpus are; None where no calibration is known and no probability asked for.
+
+    Args:
+        assurance: What the caller said.
+        origin: What gives the scores.
+        background: Random pairs of the corpus; far from home the intervals are wider, and a warning says so.
+        nearest: Scores and kinds of difference of some texts with their nearest others; called only where the
+            prior shall be estimated.
+        guarded: Whether somebody looks at what differs.
+
+    Raises:
+        InputError: A probability is asked for, and no calibration is known.
+        ModelMismatch: The calibration is of another model.
+    """
+    try:
+        calibration = assurance.of(origin)
+    except InputError as error:
+        if assurance.min_probability is None or assurance.prior is not None or "no calibration" not in error.what:
+            raise
+        raise InputError(
+            error.what, why=error.why, fix=f"give a score instead: min_score=0.9; or {error.fix}"
+        ) from None
+    if calibration is None:
+        return None
+    calibration = at_home(calibration, background)
+    scores, shifts = np.empty(0), np.empty(0)
+    if assurance.prior == ESTIMATE:
+        scores, kinds = nearest()
+        shifts = calibration.guarded(scores, kinds) if guarded else np.zeros(len(scores))
+    return Sureness(calibration, assurance.prior_of(calibration, scores, CHOSEN, shifts), guarded)
+
+
+def spread(n: int, size: int) -> NDArray[np.int64]:
+    """Some of n texts in the order of their content, evenly."""
+    return np.unique(np.linspace(0, n - 1, min(n, size)).round().astype(np.int64)) if n else np.empty(0, np.int64)
+
+
+def spread_sample(n: int, among: int) -> NDArray[np.int64]:
+    """The texts whose nearest other is looked for among so many; fewer where these are many."""
+    return spread(n, max(_FEWEST, min(SAMPLE, _WORK // max(among, 1))))

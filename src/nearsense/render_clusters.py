@@ -1,0 +1,176 @@
+"""Clusters as a table, as rows of the file they are of, and as a report in Markdown. See render.py for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nearsense.render import Page
+from nearsense.types import percent
+
+if TYPE_CHECKING:
+    from nearsense.clustering import Cluster, Clusters
+
+__all__ = ["cluster_rows", "clusters_page", "clusters_report"]
+
+NOISE = "in no cluster"
+
+REPRESENTATIVES, OUTLIERS = 5, 20
+"""Texts that a report shows of each cluster, and of those that stand alone."""
+
+
+def clusters_page(clusters: Clusters, rows: Sequence[Mapping[str, Any]] | None = None, *, levels: int = 1) -> Page:
+    """The clusters as a table and as JSON; as records the rows of the file, or a record a cluster without them."""
+    measured = any(cluster.stability is not None for cluster in clusters)
+    head = ("#>", "label", "size>", "cohesion>", *(["stable>"] if measured else []), "exemplar")
+    above = clusters.themes if levels > 1 else None
+    titles = {} if above is None else {theme.id: f"{theme.label} ({theme.size:,})" for theme in above}
+    groups = [(title, [each for each in clusters if each.parent == id_]) for id_, title in titles.items()]
+    groups += [("under no theme", [each for each in clusters if each.parent is None])] if titles else []
+    pages = [
+        Page(None, (), head, [_cells(each, measured) for each in inside], title=title)
+        for title, inside in groups
+        if inside
+    ]
+    return Page(
+        document=clusters.to_dict(),
+        records=clusters.to_dicts() if rows is None else rows,
+        columns=head,
+        cells=[_cells(each, measured) for each in clusters],
+        note=note_of(clusters),
+        groups=pages,
+    )
+
+
+def _cells(cluster: Cluster, measured: bool) -> tuple[str, ...]:
+    return (
+        str(cluster.id),
+        cluster.label + (" (new)" if cluster.new else ""),
+        f"{cluster.size:,}",
+        f"{cluster.cohesion:.2f}",
+        *(["" if cluster.stability is None else f"{cluster.stability:.2f}"] if measured else []),
+        "" if cluster.exemplar is None else cluster.exemplar.text,
+    )
+
+
+def note_of(clusters: Clusters) -> str:
+    """What a reader has to know: how much is covered, and what the columns say."""
+    texts, outside = len(clusters.ids), len(clusters.noise)
+    said = f"{texts:,} texts, {len(clusters):,} clusters by {clusters.method}"
+    if not clusters.exact:
+        said += " (approximate: found among each text's nearest neighbours)"
+    if outside:
+        said += f"; {outside:,} texts ({percent(outside / texts)}) {NOISE}"
+        said += ", -k N puts each into one of N" if clusters.method == "density" else ""
+    return said + ". Cohesion: mean cosine similarity of two texts of a cluster."
+
+
+def cluster_rows(
+    clusters: Clusters, rows: Sequence[Mapping[str, Any]], *, levels: int = 1
+) -> list[dict[str, Any]]:
+    """The rows of a file with what they belong to.
+
+    Args:
+        clusters: Of n texts.
+        rows: The n rows.
+        levels: 2 says the theme too, 3 also the part of the cluster.
+
+    Returns:
+        n rows: theme, theme_label (where there are any), cluster, cluster_label, part, part_label, strength stand
+        behind the other columns; -1 and None where a text is in no cluster.
+    """
+    labels = {cluster.id: cluster for cluster in clusters}
+    themes = {theme.id: theme.label for theme in clusters.themes or ()} if levels > 1 else {}
+    parts = dict(_parts(clusters)) if levels > 2 else {}
+    found = []
+    for row, id_, label, strength in zip(
+        rows, clusters.ids, clusters.labels.tolist(), clusters.strengths.tolist(), strict=True
+    ):
+        own = labels.get(label)
+        more: dict[str, Any] = {}
+        if levels > 1 and clusters.themes is not None:
+            parent = None if own is None else own.parent
+            more |= {
+                "theme": -1 if parent is None else parent,
+                "theme_label": themes.get(-1 if parent is None else parent),
+            }
+        more |= {"cluster": label, "cluster_label": None if own is None else own.label}
+        if levels > 2:
+            part, part_label = parts.get(id_, (-1, None))
+            more |= {"part": part, "part_label": part_label}
+        found.append({**row, **more, "strength": round(strength, 4)})
+    return found
+
+
+SMALLEST = 8
+"""Texts of a cluster that is worth looking into."""
+
+
+def _parts(clusters: Clusters) -> Iterator[tuple[str, tuple[int, str]]]:
+    """One level down: of each text in a cluster of some size the part that it is in."""
+    for cluster in clusters:
+        if cluster.size >= SMALLEST:
+            for part in clusters.split(cluster.id):
+                for member in part.members:
+                    yield member, (part.id, part.label)
+
+
+def clusters_report(clusters: Clusters, source: str, *, look: bool = True) -> str:
+    """What the texts are about, in Markdown.
+
+    Args:
+        clusters: The clusters.
+        source: Where the texts are from.
+        look: Show representatives and outliers; clusters from a file have none.
+    """
+    lines = [f"# What is in {_plain(source)}", "", note_of(clusters), ""]
+    origin = clusters.origin
+    lines += [f"Model {origin.model}, nearsense {origin.version}.", ""]
+    if clusters.themes is not None:
+        lines += ["## Themes", "", "| theme | texts | clusters |", "| --- | ---: | --- |"]
+        for theme in clusters.themes:
+            inside = ", ".join(str(each.id) for each in clusters if each.parent == theme.id)
+            lines.append(f"| {_plain(theme.label)} | {theme.size:,} | {inside} |")
+        lines.append("")
+    lines += ["## Clusters", "", "| cluster | name | texts | share | cohesion | stability |"]
+    lines.append("| ---: | --- | ---: | ---: | ---: | ---: |")
+    total = max(len(clusters.ids), 1)
+    for each in clusters:
+        stability = "" if each.stability is None else f"{each.stability:.2f}"
+        lines.append(
+            f"| {each.id} | {_plain(each.label)} | {each.size:,} | {each.size / total:.1%} | {each.cohesion:.2f} "
+            f"| {stability} |"
+        )
+    for each in clusters:
+        lines += ["", *_described(clusters, each, look)]
+    if look and len(clusters.ids) > 1:
+        lines += ["", "## Texts that stand alone", "", "Score: cosine similarity to the nearest other text.", ""]
+        lines += [
+            f"- {hit.score:.2f} {_plain(hit.text or '')} ({_plain(hit.id)})" for hit in clusters.outliers(OUTLIERS)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _described(clusters: Clusters, cluster: Cluster, look: bool) -> Iterator[str]:
+    """A cluster as a section."""
+    yield f"### {cluster.id}: {_plain(cluster.label)}"
+    yield ""
+    yield f"{cluster.size:,} texts. Keywords: {_plain(', '.join(cluster.keywords)) or 'none'}."
+    if cluster.exemplar is not None:
+        yield ""
+        yield f"> {_plain(cluster.exemplar.text)}"
+    if look and cluster.size > 1:
+        yield ""
+        for hit in clusters.representatives(cluster.id, REPRESENTATIVES)[1:]:
+            yield f"- {_plain(hit.text or '')}"
+
+
+LONGEST = 300
+"""Characters of a text that a report shows."""
+
+
+def _plain(text: str) -> str:
+    """A text on one line that Markdown takes for nothing else."""
+    line = " ".join(text.split())
+    line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|" else sign for sign in line)

@@ -1,0 +1,177 @@
+"""Names: what is distinctive, as people write it, without stop words and never twice."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import nearsense as ns
+from cluster_made import TOPICS, texts
+from nearsense.clustering.naming import names, weights
+from nearsense.clustering.phrases import count
+from nearsense.clustering.stopwords import known_languages, languages_of, stop_words
+
+GIVEN = [
+    "The exchange rate is wrong",
+    "wrong exchange rate for my card",
+    "What exchange rate do you use?",
+    "I lost my card",
+    "a stolen card",
+    "the stolen card",
+]
+LABELS = np.array([0, 0, 0, 1, 1, 1])
+
+
+def named(given, labels, clusters=None, **options):
+    labels = np.asarray(labels)
+    return names(count(given, **options), labels, clusters or int(labels.max()) + 1)
+
+
+def test_weights_are_those_of_the_formula():
+    phrases = count(GIVEN, "en")
+    cluster, phrase, share, weight = weights(phrases, LABELS, 2)
+    words = [
+        {"exchang", "rate", "wrong"}, {"wrong", "exchang", "rate", "card"}, {"exchang", "rate"},
+        {"lost", "card"}, {"card", "stolen"}, {"stolen", "card"},
+    ]  # fmt: skip
+    average = sum(map(len, words)) / 2
+    frequency = Counter(word for each in words for word in each)
+    found = {
+        (c, phrases.spelling[p]): (s, w)
+        for c, p, s, w in zip(cluster.tolist(), phrase.tolist(), share.tolist(), weight.tolist(), strict=True)
+    }
+    for (c, spelling), word in {
+        (0, "rate"): "rate",
+        (0, "wrong"): "wrong",
+        (1, "card"): "card",
+        (0, "card"): "card",
+    }.items():
+        tf = sum(word in each for each, label in zip(words, LABELS, strict=True) if label == c) / 3
+        weighed = tf * math.log(1 + average / frequency[word])
+        assert found[c, "card" if word == "card" else spelling] == pytest.approx((tf, weighed))
+
+
+def test_a_pair_that_stands_together_names_a_cluster():
+    assert [name.label for name in named(GIVEN, LABELS)] == ["exchange rate", "stolen card"]
+
+
+def test_a_pair_does_not_reach_over_punctuation_or_stop_words():
+    spelling = count(["rate, card; the rate of cards", "rate. card! rate of card"]).spelling
+    assert not [each for each in spelling if " " in each]
+
+
+def test_inflections_are_one_word_and_the_usual_spelling_is_shown():
+    found = count(["Cards and PINs", "two cards", "The PINs", "my PINs of a card"])
+    assert set(found.spelling) == {"cards", "PINs"}
+
+
+def test_a_capital_at_the_beginning_is_no_spelling():
+    assert "parcel" in count(["Parcel is late", "Parcel was late", "Late is my parcel"]).spelling
+
+
+def test_no_two_names_are_equal_even_if_the_texts_are():
+    found = named(["lost card here"] * 6, [0, 0, 1, 1, 2, 2])
+    assert len({name.label for name in found}) == 3
+    assert all("card" in name.label for name in found)
+
+
+def test_rows_of_the_same_words_in_another_order_are_no_other_name():
+    found = named(["alpha beta", "alpha beta", "beta alpha", "beta alpha"], [0, 0, 1, 1])
+    assert {frozenset(name.label.replace(",", "").split()) for name in found} != {frozenset({"alpha", "beta"})}
+
+
+@pytest.mark.parametrize("text", ["12 34 56", "?!", "🙂🙂", "what is it", "the", "2024"])
+def test_what_has_no_words_gets_a_number(text):
+    (name,) = named([text, text], [0, 0])
+    assert name.label == "cluster 0"
+    assert name.keywords == ()
+
+
+def test_digits_name_nothing_alone_but_stand_beside_a_word():
+    (name, _) = named(["covid 19 news", "covid 19 cases", "10 20 dogs", "dogs 30"], [0, 0, 1, 1])
+    assert "covid 19" in name.label
+    assert not any(re.fullmatch(r"[\d\s]+", keyword) for keyword in name.keywords)
+
+
+def test_noise_has_no_name_and_counts_in_what_is_common():
+    found = named([*GIVEN, "nothing else", "card card"], [*LABELS, -1, -1])
+    assert [name.label for name in found] == ["exchange rate", "stolen card"]
+
+
+@pytest.mark.parametrize(
+    ("given", "language", "stop"),
+    [
+        (["Il pacco non è arrivato", "Dove è il mio pacco?", "la carta è stata rubata"], "it", "non"),
+        (["Das Paket ist nicht da", "Wo ist mein Paket?"], "de", "nicht"),
+        (["Le colis n'est pas arrivé", "Où est mon colis ?"], "fr", "pas"),
+        (["El paquete no ha llegado", "¿Dónde está mi paquete?"], "es", "no"),
+        (["Het pakket is niet aangekomen", "Waar is mijn pakket?"], "nl", "niet"),
+        (["O pacote não chegou", "Onde está o meu pacote?"], "pt", "não"),
+    ],
+)
+def test_the_language_is_found_by_its_stop_words(given, language, stop):
+    found = count(given)
+    assert found.languages == (language,)
+    assert stop not in found.spelling
+    assert any(word.lower().startswith(("pac", "pak", "paq", "col")) for word in found.spelling)
+
+
+def test_texts_of_two_languages_lose_the_stop_words_of_both():
+    given = ["where is my parcel and the card", "dove è il mio pacco e la carta"] * 3
+    assert set(count(given).languages) == {"en", "it"}
+
+
+NOUNS = [("kortti", "poissa"), ("paketti", "myöhässä"), ("kurssi", "väärin"), ("salasana", "hukassa")]
+
+
+def test_a_language_without_a_list_is_spared_what_stands_everywhere():
+    given = [f"sekä {noun} sitten {verb}" for noun, verb in NOUNS for _ in range(3)]  # fmt: skip
+    labels = np.repeat(np.arange(4), 3)
+    found = named(given, labels)
+    assert count(given).languages == ()
+    assert not {"sekä", "sitten"} & {word for name in found for word in name.keywords}
+
+
+def test_scripts_without_spaces_have_names_too():
+    found = named(["東京の天気", "東京の天気", "銀行口座", "銀行口座"], [0, 0, 1, 1])
+    assert found[0].label != found[1].label
+    assert all(set(name.label) & set("東京天気銀行口座") for name in found)
+
+
+def test_marks_on_letters_do_not_cut_words():
+    assert "हिन्दी" in count(["हिन्दी भाषा", "हिन्दी भाषा"]).spelling
+
+
+def test_every_list_is_in_small_letters_and_a_word_has_its_parts_in_it():
+    for code in known_languages():
+        for word in stop_words(code):
+            assert word == word.lower()
+    assert {"don", "t", "doesn", "ve"} <= stop_words("en")
+    assert languages_of({}) == ()
+
+
+def test_topics_are_named_by_their_words():
+    given, topics = texts()
+    labels = np.array([sorted(TOPICS).index(topic) for topic in topics])
+    for number, name in enumerate(named(given, labels)):
+        said = set(" ".join(TOPICS[sorted(TOPICS)[number]]).split())
+        assert set(re.findall(r"\w+", name.label)) <= said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "k"), [("banking77/train", 77), ("clinc150/train", None), ("headlines/abc-2003", None)]
+)
+def test_no_name_holds_a_stop_word_or_repeats_another(data, name, k):
+    given = [row["text"] for row in data(name)]
+    for options in [{}] if k is None else [{}, {"k": k}]:
+        clusters = ns.cluster(given, **options)
+        for level in (clusters, clusters.themes):
+            labels = [cluster.label.lower() for cluster in level]
+            assert len(set(labels)) == len(labels)
+            assert not [label for label in labels if set(re.findall(r"\w+", label)) & stop_words("en")]
+            assert not [label for label in labels if label.startswith("cluster ") or "#" in label]
