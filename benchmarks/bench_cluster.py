@@ -5,9 +5,10 @@
 
 At 8,000 vectors of 384 numbers HDBSCAN by cosine and k-means with 77 groups, each in turn with scikit-learn's
 (`KMeans` with ten starts); labels are compared by the adjusted Rand index, and, where banking77 is, with its
-intents. scikit-learn's HDBSCAN decides between equal distances by the numbers of the rows, so "again" says how far
-it agrees with itself in another order. Then each size is grouped by nearsense alone: growth is the exponent between
-one size and the next. Last, texts are clustered and named, encoding included. The vectors are bench_mining.py's.
+intents. scikit-learn's HDBSCAN decides between equal distances by the numbers of the rows, so "again" says how
+far it agrees with itself in another order. Then each size is grouped by nearsense alone: growth is the exponent
+from one size to the next. Last, texts are clustered and named, encoding included. The vectors are
+bench_mining.py's.
 """
 
 from __future__ import annotations
