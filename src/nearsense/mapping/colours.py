@@ -1,8 +1,8 @@
 """Which colour each cluster has. Not what is coloured.
 
-Ten colours and a grey, once for light paper and once for dark, that are told apart by everybody: any two differ by 20
-or more (CIE76), for people without red or green cones too. Of more clusters several share a colour: those that lie
-far from each other.
+Ten colours and a grey, once for light paper and once for dark, that are told apart by everybody: any two differ by
+20 or more (CIE76), for people without red or green cones too. Of more clusters several share a colour: those that
+lie far from each other.
 """
 
 from __future__ import annotations
