@@ -94,7 +94,7 @@ def beside(rounds: int) -> dict:
             else:
                 theirs = found
     pairs = set(zip(ours.left.tolist(), ours.right.tolist(), strict=True))
-    odd = np.array(sorted(pairs ^ theirs)).reshape(-1, 2)
+    odd = np.array(sorted(pairs ^ theirs), np.int64).reshape(-1, 2)
     apart = np.abs(np.vecdot(vectors[odd[:, 0]], vectors[odd[:, 1]]) - FLOOR)
     return {
         "vectors": SMALL,

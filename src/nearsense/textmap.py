@@ -142,7 +142,7 @@ def map_texts(
         calibration: What turns scores into probabilities: a Calibration, its file, "paraphrase", "question" or
             "none". Without it "paraphrase", where it comes with the model.
         prior: The share of near texts that mean the same, within (0, 1). Without it the calibration's own, or one
-            among the nearest ten.
+            among the nearest ten. It is that of `curve`; `pairs` keep the probabilities that `duplicates` has.
         seed: Of what is drawn by chance; the same seed gives the same map.
         progress: True for a bar on stderr, or a function called with (done, total).
 

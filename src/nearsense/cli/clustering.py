@@ -45,10 +45,10 @@ FOUND_BY = ("k", "method", "min_size", "min_score", "language", "seed")
     "--min-score",
     type=click.FloatRange(-1, 1),
     metavar="SCORE",
-    help="Group what scores so much with each other on average; for some thousand texts.",
+    help="Groups whose texts score so much with each other on average; of up to some thousand texts.",
 )
 @click.option(
-    "--language", metavar="CODE", help="Language of the texts: en, it, ...  [default: looked up in them]"
+    "--language", metavar="CODE", help="Whose stop words no name holds: en, it, ...  [default: found in the texts]"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn by chance.")
 @click.option(

@@ -54,7 +54,9 @@ def _bytes(_context: click.Context, _option: click.Parameter, value: str | None)
 def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that both commands have."""
     options = (
-        click.option("--against", metavar="FILE", help="An archive: rows of FILE that it has go, its own never."),
+        click.option(
+            "--against", metavar="ARCHIVE", help="Compare with this file's rows too; they never go themselves."
+        ),
         click.option(
             "--min-score",
             type=click.FloatRange(-1, 1),
@@ -62,19 +64,28 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
             help="How near, as cosine similarity, instead of how probable.",
         ),
         click.option(
-            "--allow-differing", is_flag=True, help="Group pairs too that differ in a figure, a name, a not."
+            "--allow-differing", is_flag=True, help='Group pairs too that differ in a figure, a name, a "not".'
         ),
         click.option(
-            "--limit", type=click.IntRange(min=1), metavar="N", help="Show N.  [default: 20 on a terminal]"
+            "--limit",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Show N at most.  [default: 20 on a terminal, else all]",
         ),
         click.option(
             "--max-memory",
             metavar="SIZE",
             callback=_bytes,
-            help="For the search of near pairs: 2GB.  [default: half]",
+            help="What the search of near pairs may use: 2GB.  [default: half of what is free]",
         ),
-        click.option("--resume", metavar="FILE", help="Keep what is found so far there; go on from it."),
-        click.option("--approximate", is_flag=True, help="For millions of rows: find most pairs, say what share."),
+        click.option(
+            "--resume",
+            metavar="FILE",
+            help="Keep there what is found; after an interruption the same command goes on from it.",
+        ),
+        click.option(
+            "--approximate", is_flag=True, help="For millions of rows: find most pairs, and say what share."
+        ),
         sure_options,
         document_options,
         model_options,
@@ -124,7 +135,10 @@ def duplicates(file: str, groups: bool, fail: bool, form: str | None, limit: int
 @click.option("--dropped", metavar="FILE", help="Write the rows that go, with the reason: .jsonl, .csv, ...")
 @click.option("--keep", default="first", show_default=True, metavar="POLICY", help=_KEEP)
 @click.option(
-    "--target", type=click.IntRange(min=0), metavar="N", help="The highest threshold that leaves N rows."
+    "--target",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Take the highest threshold that leaves at most N rows.",
 )
 @_shared
 def dedupe(
@@ -139,8 +153,8 @@ def dedupe(
     """Leave one row of each group of rows of FILE that say the same.
 
     Without -o nothing is written: you see what would go, and why. With it OUT gets the rows that stay, all their
-    columns as they were. A row goes only where it was compared with the very row that stays, and never where the
-    two differ in a figure, a name, a not.
+    columns as they were. A row goes only where it was compared with the very row that stays and the two say the
+    same, 90 % probable unless another threshold is said; and never where they differ in a figure, a name, a "not".
 
     \b
     Examples:

@@ -24,7 +24,9 @@ LIKELY, NEAR = 0.5, 0.85
 @click.command(name="map")
 @click.argument("file")
 @click.option("-o", "--output", required=True, metavar="OUT", help="Where to: .html, .png or .svg.")
-@click.option("-k", type=click.IntRange(min=1), metavar="N", help="How many clusters.  [default: as there are]")
+@click.option(
+    "-k", type=click.IntRange(min=1), metavar="N", help="How many clusters.  [default: as many as there are]"
+)
 @click.option(
     "--layout",
     type=click.Choice(["neighbours", "pca"]),

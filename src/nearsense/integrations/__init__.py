@@ -1,1 +1,4 @@
-"""Encoders as other libraries want them. Each file knows one library, and asks for it only when it is used."""
+"""Encoders, clusters and duplicates as other libraries want them.
+
+Each file or folder knows one library, and asks for it only when it is used.
+"""

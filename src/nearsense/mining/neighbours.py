@@ -105,5 +105,7 @@ class _Search:
         self._offer(board, block, i, j + column.start)
 
     def _offer(self, board: Board, block: slice, i: NDArray[np.int64], j: NDArray[np.int64]) -> None:
-        if len(i):
-            board.offer(i, j, cosines(self.units, i + block.start, self.units, j))
+        scores = cosines(self.units, i + block.start, self.units, j)
+        better = scores >= board.worst[i]
+        if better.any():
+            board.offer(i[better], j[better], scores[better])

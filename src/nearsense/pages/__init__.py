@@ -1,4 +1,4 @@
-"""Reports as HTML pages that need nothing else: no script, no network, one file. Not what they report."""
+"""Reports and the map as HTML pages that need nothing else: no network, one file. Not what they report."""
 
 from __future__ import annotations
 

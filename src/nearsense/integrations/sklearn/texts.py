@@ -26,7 +26,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         encoder: What `nearsense.load` gave, a model's name, or None for the default model. A clone shares it.
         role: What the texts are to the model, where it tells roles apart; None for texts that are compared with
             each other.
-        long: What to do with texts that the model would cut: "warn", "error", "truncate" or "chunk".
+        long: What to do with texts that the model would cut: "warn", "error", "head" or "chunk".
 
     Example:
         >>> TextEncoder().fit_transform(["a dog", "a hound"]).shape
