@@ -227,18 +227,10 @@ def tree(edges: Edges, n: int, *, by_row: bool = False) -> Tree:
 
 
 def _distances(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """1 - cosine of every pair, shape (n, n): computed above the diagonal, and the same below."""
-    n = len(rows)
-    table = np.empty((n, n), np.float32)
-    for top in range(0, n, BLOCK_ROWS):
-        here = slice(top, min(n, top + BLOCK_ROWS))
-        block = rows[here] @ rows[top:].T
-        np.subtract(np.float32(1), block, out=block)
-        np.maximum(block, 0, out=block)
-        table[here, top:] = block
-        table[here.stop :, here] = block[:, here.stop - top :].T
-        own = table[here, here]
-        np.minimum(own, own.T.copy(), out=own)
+    """1 - cosine of every pair, shape (n, n); numpy computes half of x @ x.T and mirrors it."""
+    table: NDArray[np.float32] = rows @ rows.T
+    np.subtract(np.float32(1), table, out=table)
+    np.maximum(table, 0, out=table)
     np.fill_diagonal(table, 0)
     return table
 
