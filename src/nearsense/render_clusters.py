@@ -115,13 +115,12 @@ def _parts(clusters: Clusters) -> Iterator[tuple[str, tuple[int, str]]]:
                     yield member, (part.id, part.label)
 
 
-def clusters_report(clusters: Clusters, source: str, *, look: bool = True) -> str:
+def clusters_report(clusters: Clusters, source: str) -> str:
     """What the texts are about, in Markdown.
 
     Args:
-        clusters: The clusters.
+        clusters: The clusters, with their texts: not those of a file alone.
         source: Where the texts are from.
-        look: Show representatives and outliers; clusters from a file have none.
     """
     lines = [f"# What is in {_plain(source)}", "", note_of(clusters), ""]
     origin = clusters.origin
@@ -142,8 +141,8 @@ def clusters_report(clusters: Clusters, source: str, *, look: bool = True) -> st
             f"| {stability} |"
         )
     for each in clusters:
-        lines += ["", *_described(clusters, each, look)]
-    if look and len(clusters.ids) > 1:
+        lines += ["", *_described(clusters, each)]
+    if len(clusters.ids) > 1:
         lines += ["", "## Texts that stand alone", "", "Score: cosine similarity to the nearest other text.", ""]
         lines += [
             f"- {hit.score:.2f} {_plain(hit.text or '')} ({_plain(hit.id)})" for hit in clusters.outliers(OUTLIERS)
@@ -151,7 +150,7 @@ def clusters_report(clusters: Clusters, source: str, *, look: bool = True) -> st
     return "\n".join(lines) + "\n"
 
 
-def _described(clusters: Clusters, cluster: Cluster, look: bool) -> Iterator[str]:
+def _described(clusters: Clusters, cluster: Cluster) -> Iterator[str]:
     """A cluster as a section."""
     yield f"### {cluster.id}: {_plain(cluster.label)}"
     yield ""
@@ -159,7 +158,7 @@ def _described(clusters: Clusters, cluster: Cluster, look: bool) -> Iterator[str
     if cluster.exemplar is not None:
         yield ""
         yield f"> {_plain(cluster.exemplar.text)}"
-    if look and cluster.size > 1:
+    if cluster.size > 1:
         yield ""
         for hit in clusters.representatives(cluster.id, REPRESENTATIVES)[1:]:
             yield f"- {_plain(hit.text or '')}"

@@ -102,6 +102,12 @@ _KEEP = "Which row of a group stays: first, longest, shortest, complete, newest:
 @click.command()
 @click.argument("file")
 @click.option("--groups", is_flag=True, help="Show groups instead: a row that stays, and those it stands for.")
+@click.option(
+    "--nearest",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Look at the K nearest of each row only; without a threshold these are the pairs.",
+)
 @click.option("--keep", default="first", show_default=True, metavar="POLICY", help=_KEEP)
 @click.option("--fail", is_flag=True, help="Exit with 1 where there are any.")
 @_shared
@@ -117,6 +123,7 @@ def duplicates(file: str, groups: bool, fail: bool, form: str | None, limit: int
       nearsense duplicates tickets.csv
       nearsense duplicates questions.csv --text title --min-probability 0.95 --groups
       nearsense duplicates test.csv --against train.csv --fail
+      nearsense duplicates phrases.txt --nearest 1
       nearsense duplicates reviews.csv --csv > pairs.csv
     """
     from nearsense.render import show
@@ -253,6 +260,7 @@ def _found(side: _Side, options: dict[str, Any]) -> Duplicates:
         allow_differing=options["allow_differing"],
         encoder=cached(load()) if any(each is None for each in vectors) else None,
         max_memory=options["max_memory"],
+        nearest=options.get("nearest"),
         resume=options["resume"],
         approximate=options["approximate"],
         progress=not options["quiet"],

@@ -43,6 +43,7 @@ def duplicates(
     against: Iterable[str | Document] | Vectors | None = None,
     against_vectors: Vectors | None = None,
     within: bool = True,
+    nearest: int | None = None,
     keep: str | Choose = "first",
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
@@ -70,6 +71,8 @@ def duplicates(
             with each other. Strings, Documents, or Vectors.
         against_vectors: The archive's vectors, where it is given as texts and encoded already.
         within: Whether the rows are compared with each other too, where there is an archive.
+        nearest: Look at the so many nearest others of each distinct text only; where no threshold is given, these
+            are the pairs, however far apart.
         keep: Which row of a group stays: "first", "longest", "shortest", "complete" (the most fields that are not
             empty), "newest:COLUMN" (dates or numbers), or a function that is given the Documents that may stay
             and returns the place (from 0) or the id of one. Those may stay that are near all others of the group
@@ -117,6 +120,8 @@ def duplicates(
     from nearsense.deduplication.sureness import BACKGROUND, spread, sureness
     from nearsense.metrics import normalize
 
+    if nearest is not None and min_probability is None and min_score is None:
+        min_score = -1.0
     least = _threshold(min_probability, min_score)
     assurance = Assurance(Task.PARAPHRASE, calibration, prior, least)
     documents, written = _documents(texts, vectors, "texts", "vectors")
@@ -129,6 +134,11 @@ def duplicates(
     )
     if written != others_written:
         raise InputError("one side has texts, the other only vectors", fix="give both sides' texts, or neither's")
+    if nearest is not None and (archived or approximate or resume is not None):
+        raise InputError(
+            "nearest=... goes with no archive, and is exact and quick: not with approximate or resume",
+            fix="leave one of them out",
+        )
     if not within and not archived:
         raise InputError("within=False leaves nothing to compare", fix="give against=..., an archive")
     rows = Rows.of(documents, vectors, written=written)
@@ -151,6 +161,7 @@ def duplicates(
         beside,
         floor,
         within=within,
+        nearest=nearest,
         approximate=approximate,
         max_memory=max_memory,
         resume=resume,
@@ -272,6 +283,7 @@ def _mined(
     floor: float,
     *,
     within: bool,
+    nearest: int | None,
     approximate: bool,
     max_memory: int | None,
     resume: Path | str | None,
@@ -280,6 +292,8 @@ def _mined(
     """Near pairs of distinct texts, the archive's numbered after the others; and the recall, where measured."""
     from nearsense.mining import mine, mine_approximately
 
+    if nearest is not None:
+        return _nearest_pairs(data, nearest, floor, progress), None
     sides: list[tuple[NDArray[np.float32] | None, int, str]] = []
     if floor <= 1 and within and len(data) > 1:
         sides.append((None, 0, ""))
@@ -297,6 +311,18 @@ def _mined(
         recalls += [] if each.recall is None else [each.recall]
     left, right, score = (np.concatenate(columns) for columns in zip(*found, strict=True))
     return (left, right, score), min(recalls, default=None)
+
+
+def _nearest_pairs(data: NDArray[np.float32], k: int, floor: float, progress: Progress) -> Columns:
+    """Each text with its k nearest, every pair once."""
+    from nearsense.mining import nearest
+
+    found = nearest(data, k, progress=progress)
+    left, right = np.repeat(np.arange(len(data)), found.ids.shape[1]), found.ids.ravel()
+    near = found.scores.ravel() >= np.float32(floor)
+    low, high = np.minimum(left, right)[near], np.maximum(left, right)[near]
+    _, first = np.unique(low * len(data) + high, return_index=True)
+    return low[first], high[first], found.scores.ravel()[near][first]
 
 
 def _edges(
