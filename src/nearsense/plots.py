@@ -6,14 +6,14 @@ looks the same whatever style the caller has set. Every length below is in inche
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nearsense._optional import require
+from nearsense.drawing import FORMATS, INK, PALE, STYLE, Ruler, fonts, plain, save, without_glyph_warnings
 from nearsense.errors import InputError
 from nearsense.types import Matrix, Metric, Ranking
 
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["heatmap"]
 
-_FORMATS: dict[str, dict[str, Any]] = {
-    ".png": {"format": "png"},
-    ".svg": {"format": "svg", "metadata": {"Date": None}},
-}
 _SCALE: dict[Metric | Ranking, str] = {
     Metric.COSINE: "cosine similarity",
     Metric.DOT: "dot product",
@@ -34,25 +30,6 @@ _SCALE: dict[Metric | Ranking, str] = {
 }
 _COLOURS = ["#f6f9fa", "#c6e2ef", "#9bc9e2", "#78afd1", "#5d94bc", "#4a7aa3", "#3c6085", "#304765", "#243145"]
 """Light to dark in equal steps of lightness (CIE L* 97 to 20), so that it reads the same in greyscale."""
-_INK, _GREY = "#1b2430", "#7b8794"
-_FALLBACK_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Noto Sans Devanagari",
-    "Noto Sans Thai",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Hiragino Sans",
-    "Malgun Gothic",
-    "Arial Unicode MS",
-)
-"""For scripts that DejaVu Sans lacks; those that are installed are used."""
-_STYLE = {
-    "text.parse_math": False,  # a $ in a label is a $
-    "text.hinting": "none",  # widths grow with the size alone, so that what was measured fits
-    "svg.fonttype": "none",  # text stays text: searchable, small, and the viewer's fonts fill in what ours lack
-    "svg.hashsalt": "nearsense",  # the same matrix gives the same bytes
-}
 _VALUES_UP_TO = 30
 _LABEL_WIDTH = 3.0
 _MARGIN, _GAP = 0.25, 0.08
@@ -93,21 +70,21 @@ def heatmap(matrix: Matrix, path: str | Path | None = None, *, title: str | None
     options = {} if path is None else _options(Path(path))
     _require_drawable(matrix)
     style = require("matplotlib.style", extra="plots", purpose="drawing a heatmap")
-    with style.context(["default", {**_STYLE, "font.family": _fonts()}]), _without_glyph_warnings():
+    with style.context(["default", {**STYLE, "font.family": fonts()}]), without_glyph_warnings():
         figure = _draw(matrix, title)
         if path is not None:
-            _save(figure, path, options)
+            save(figure, path, options)
     return figure
 
 
 def _options(path: Path) -> dict[str, Any]:
-    if path.suffix.lower() not in _FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise InputError(
             f"{path}: the picture's format is not known",
             why="a heatmap is written as .png or .svg",
             fix="end its name in .png or .svg",
         )
-    return _FORMATS[path.suffix.lower()]
+    return FORMATS[path.suffix.lower()]
 
 
 def _require_drawable(matrix: Matrix) -> None:
@@ -127,33 +104,6 @@ def _require_drawable(matrix: Matrix) -> None:
         )
 
 
-def _fonts() -> list[str]:
-    manager = require("matplotlib.font_manager", extra="plots", purpose="drawing a heatmap")
-    installed = set(manager.get_font_names())
-    return ["DejaVu Sans", *(font for font in _FALLBACK_FONTS if font in installed), "sans-serif"]
-
-
-@contextmanager
-def _without_glyph_warnings() -> Iterator[None]:
-    """A label may hold any character; that no font here has it is seen in the picture, and nobody's mistake."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        yield
-
-
-def _save(figure: Figure, path: str | Path, options: dict[str, Any]) -> None:
-    from io import BytesIO
-
-    from nearsense.files import atomic_write
-
-    picture = BytesIO()
-    figure.savefig(picture, **options)
-    with atomic_write(path) as stream:
-        stream.write(picture.getvalue())
-
-
 class _Plan(NamedTuple):
     """What goes where, before anything is drawn."""
 
@@ -169,12 +119,12 @@ class _Plan(NamedTuple):
     """Whether rows carry numbers too."""
 
 
-def _plan(labels: Sequence[str], ruler: _Ruler) -> _Plan:
+def _plan(labels: Sequence[str], ruler: Ruler) -> _Plan:
     n = len(labels)
     pitch = max(_pitch(n), 1.8 / n)
     size = min(9.0, max(_SMALLEST, 0.75 * 72 * pitch))
     shown = _every(n, 1.2 * size / 72 / pitch)
-    rows = {i: ruler.cut(_plain(labels[i]), size, _LABEL_WIDTH) for i in shown}
+    rows = {i: ruler.cut(plain(labels[i]), size, _LABEL_WIDTH) for i in shown}
     if len(rows) == n and max(ruler.width(label, size) for label in rows.values()) < 0.9 * pitch:
         return _Plan(pitch, size, rows, rows, numbered=False)
     columns = {i: str(i + 1) for i in _every(n, 1.3 * ruler.width(str(n), size) / pitch)}
@@ -193,42 +143,14 @@ def _every(n: int, room: float) -> list[int]:
     return list(range(step - 1, n, step)) or [0]
 
 
-def _plain(label: str) -> str:
-    """One line without what no font and no XML can hold: control characters, half characters, unassigned ones."""
-    from unicodedata import category
-
-    return "".join("\ufffd" if category(c) in {"Cc", "Cs", "Cn"} else c for c in " ".join(label.split()))
-
-
-class _Ruler:
-    """How wide a text is, and what of it fits."""
-
-    def __init__(self) -> None:
-        agg = require("matplotlib.backends.backend_agg", extra="plots", purpose="drawing a heatmap")
-        fonts = require("matplotlib.font_manager", extra="plots", purpose="drawing a heatmap")
-        self._measure, self._font = agg.RendererAgg(1, 1, 720).get_text_width_height_descent, fonts.FontProperties
-
-    def width(self, text: str, size: float) -> float:
-        return float(self._measure(text, self._font(size=size), False)[0]) / 720 if text else 0.0
-
-    def cut(self, text: str, size: float, width: float) -> str:
-        """The text, or as much of it as fits with an ellipsis."""
-        from bisect import bisect_left
-
-        if self.width(text[:500], size) <= width and len(text) <= 500:
-            return text
-        fits = bisect_left(range(500), True, key=lambda end: self.width(text[:end] + "…", size) > width)
-        return text[: max(fits - 1, 0)].rstrip() + "…"
-
-
 def _draw(matrix: Matrix, title: str | None) -> Figure:
     figures = require("matplotlib.figure", extra="plots", purpose="drawing a heatmap")
-    ruler = _Ruler()
+    ruler = Ruler()
     plan = _plan(matrix.labels, ruler)
     side = plan.pitch * len(matrix.labels)
     numbers = 2 * _GAP + ruler.width(str(len(matrix.labels)), plan.size) if plan.numbered else _GAP
     left = _MARGIN + max(ruler.width(label, plan.size) for label in plan.rows.values()) + numbers
-    heading = _plain(title or "")
+    heading = plain(title or "")
     wide = max(left + side + 1.2, min(ruler.width(heading, 12), 6.0) + 2 * _MARGIN)
     top = _MARGIN + 0.25 + (0.4 if heading else 0.0)
     high = top + side + 0.5
@@ -243,13 +165,13 @@ def _draw(matrix: Matrix, title: str | None) -> Figure:
     _draw_labels(square, plan, numbers)
     if heading:
         heading = ruler.cut(heading, 12, wide - 2 * _MARGIN)
-        figure.text(_MARGIN / wide, 1 - (_MARGIN + 0.15) / high, heading, size=12, color=_INK)
-    model = ruler.cut(_plain(matrix.origin.model), 7, wide - 2 * _MARGIN)
-    figure.text(_MARGIN / wide, 0.2 / high, model, size=7, color=_GREY)
+        figure.text(_MARGIN / wide, 1 - (_MARGIN + 0.15) / high, heading, size=12, color=INK)
+    model = ruler.cut(plain(matrix.origin.model), 7, wide - 2 * _MARGIN)
+    figure.text(_MARGIN / wide, 0.2 / high, model, size=7, color=PALE)
     return figure
 
 
-def _draw_cells(square: Any, bar: Any, matrix: Matrix, plan: _Plan, ruler: _Ruler) -> None:
+def _draw_cells(square: Any, bar: Any, matrix: Matrix, plan: _Plan, ruler: Ruler) -> None:
     colors = require("matplotlib.colors", extra="plots", purpose="drawing a heatmap")
     n, metric = len(matrix.labels), matrix.origin.metric
     lowest, highest = min(0.0, float(matrix.scores.min())), max(0.0, float(matrix.scores.max()))
@@ -269,8 +191,8 @@ def _draw_cells(square: Any, bar: Any, matrix: Matrix, plan: _Plan, ruler: _Rule
     square.set_axis_off()
     scale = square.figure.colorbar(cells, cax=bar)
     scale.outline.set_visible(False)
-    scale.set_label(_SCALE[metric], size=8, color=_GREY, labelpad=6)
-    bar.tick_params(labelsize=8, labelcolor=_GREY, length=0, pad=4)
+    scale.set_label(_SCALE[metric], size=8, color=PALE, labelpad=6)
+    bar.tick_params(labelsize=8, labelcolor=PALE, length=0, pad=4)
     if values:
         texts = _values(matrix.scores)
         size = min(9.0, 9.0 * 0.84 * plan.pitch / max(ruler.width(text, 9.0) for text in texts.flat))
@@ -284,8 +206,8 @@ def _draw_labels(square: Any, plan: _Plan, numbers: float) -> None:
         _write(square, label, (0, i + 0.5), size=plan.size, align="right", right=-numbers)
         if plan.numbered:
             number = str(i + 1)
-            _write(square, number, (0, i + 0.5), size=plan.size, align="right", right=-_GAP, colour=_GREY)
-    colour = _GREY if plan.numbered else _INK
+            _write(square, number, (0, i + 0.5), size=plan.size, align="right", right=-_GAP, colour=PALE)
+    colour = PALE if plan.numbered else INK
     for j, label in plan.columns.items():
         up = _GAP + 0.5 * plan.size / 72
         _write(square, label, (j + 0.5, 0), size=plan.size, up=up, colour=colour)
@@ -297,7 +219,7 @@ def _write(
     at: tuple[float, float],
     *,
     size: float,
-    colour: str = _INK,
+    colour: str = INK,
     align: str = "center",
     right: float = 0.0,
     up: float = 0.0,

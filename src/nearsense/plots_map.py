@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nearsense._optional import require
+from nearsense.drawing import FORMATS, INK, PALE, STYLE, Ruler, fonts, plain, save, without_glyph_warnings
 from nearsense.errors import InputError
 from nearsense.mapping.colours import GREY, LIGHT, shared_out
 from nearsense.mapping.scene import Scene, anchors
-from nearsense.plots import _FORMATS, _GREY, _INK, _STYLE, _fonts, _plain, _Ruler, _save, _without_glyph_warnings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,17 +56,17 @@ def map_picture(scene: Scene, path: str | Path | None = None, *, title: str = ""
         >>> [text.get_text() for text in map_picture(two).texts]
         ['animals']
     """
-    if path is not None and Path(path).suffix.lower() not in _FORMATS:
+    if path is not None and Path(path).suffix.lower() not in FORMATS:
         raise InputError(
             f"{path}: the picture's format is not known",
             why="a picture of a map is written as .png or .svg",
             fix="end its name in .png or .svg",
         )
     style = require("matplotlib.style", extra="plots", purpose="drawing a map")
-    with style.context(["default", {**_STYLE, "font.family": _fonts()}]), _without_glyph_warnings():
+    with style.context(["default", {**STYLE, "font.family": fonts()}]), without_glyph_warnings():
         figure = _drawn(scene, title)
         if path is not None:
-            _save(figure, path, _FORMATS[Path(path).suffix.lower()])
+            save(figure, path, FORMATS[Path(path).suffix.lower()])
     return figure
 
 
@@ -82,7 +82,7 @@ class _Name(NamedTuple):
 def _drawn(scene: Scene, title: str) -> Figure:
     figures = require("matplotlib.figure", extra="plots", purpose="drawing a map")
     effects = require("matplotlib.patheffects", extra="plots", purpose="drawing a map")
-    ruler, places = _Ruler(), anchors(scene)
+    ruler, places = Ruler(), anchors(scene)
     colours = shared_out(places, scene.sizes())
     low, high = scene.points.min(axis=0), scene.points.max(axis=0)
     middle, half = (low + high) / 2, np.maximum((high - low) / 2, 1e-3)
@@ -106,10 +106,10 @@ def _drawn(scene: Scene, title: str) -> Figure:
         shade = _towards_ink(LIGHT[colours[name.cluster]])
         figure.text(name.x / _SIDE, name.y / tall, name.text, color=shade, **written)
     if title:
-        heading = ruler.cut(_plain(title), 13, _SIDE - 0.6)
-        figure.text(0.3 / _SIDE, 1 - 0.35 / tall, heading, size=13, color=_INK)
+        heading = ruler.cut(plain(title), 13, _SIDE - 0.6)
+        figure.text(0.3 / _SIDE, 1 - 0.35 / tall, heading, size=13, color=INK)
     if scene.origin.model:
-        figure.text(0.3 / _SIDE, 0.15 / tall, _plain(scene.origin.model), size=6.5, color=_GREY)
+        figure.text(0.3 / _SIDE, 0.15 / tall, plain(scene.origin.model), size=6.5, color=PALE)
     return figure
 
 
@@ -124,14 +124,14 @@ def _dots(axes: Any, scene: Scene, places: NDArray[np.float64], colours: NDArray
     )  # fmt: skip
 
 
-def _names(scene: Scene, places: NDArray[np.float64], ruler: _Ruler, paper: tuple[float, float]) -> list[_Name]:
+def _names(scene: Scene, places: NDArray[np.float64], ruler: Ruler, paper: tuple[float, float]) -> list[_Name]:
     """Names that meet no other and lie on the paper; the largest clusters choose first."""
     sizes = scene.sizes()
     line = 1.45 * _POINTS_OF_NAME / 72
     boxes: list[tuple[float, float, float, float]] = []
     placed = []
     for cluster in np.argsort(-sizes, kind="stable").tolist():
-        text = ruler.cut(_plain(scene.names[cluster]), _POINTS_OF_NAME, _LONGEST)
+        text = ruler.cut(plain(scene.names[cluster]), _POINTS_OF_NAME, _LONGEST)
         if not sizes[cluster] or not text:
             continue
         half = 0.5 * (1.12 * ruler.width(text, _POINTS_OF_NAME) + 0.12)  # bold is wider than what was measured
@@ -160,5 +160,5 @@ def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, fl
 
 def _towards_ink(colour: str) -> str:
     """A colour dark enough to read, that still tells which cluster it names."""
-    mixed = (round(0.62 * int(_INK[at : at + 2], 16) + 0.38 * int(colour[at : at + 2], 16)) for at in (1, 3, 5))
+    mixed = (round(0.62 * int(INK[at : at + 2], 16) + 0.38 * int(colour[at : at + 2], 16)) for at in (1, 3, 5))
     return "#" + "".join(f"{part:02x}" for part in mixed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from nearsense.types import percent
 if TYPE_CHECKING:
     from nearsense.clustering import Cluster, Clusters
 
-__all__ = ["cluster_rows", "clusters_page", "clusters_report"]
+__all__ = ["added_columns", "cluster_rows", "clusters_page", "clusters_report"]
 
 NOISE = "in no cluster"
 
@@ -65,6 +66,13 @@ def note_of(clusters: Clusters) -> str:
     return said + ". Cohesion: mean cosine similarity of two texts of a cluster."
 
 
+def added_columns(clusters: Clusters, levels: int = 1) -> tuple[str, ...]:
+    """The columns of `cluster_rows` that no file has; one of the same name in a file gives way."""
+    above = ("theme", "theme_label") if levels > 1 and clusters.themes is not None else ()
+    within = ("part", "part_label") if levels > 2 else ()
+    return (*above, "cluster", "cluster_label", *within, "strength")
+
+
 def cluster_rows(
     clusters: Clusters, rows: Sequence[Mapping[str, Any]], *, levels: int = 1
 ) -> list[dict[str, Any]]:
@@ -82,12 +90,13 @@ def cluster_rows(
     labels = {cluster.id: cluster for cluster in clusters}
     themes = {theme.id: theme.label for theme in clusters.themes or ()} if levels > 1 else {}
     parts = dict(_parts(clusters)) if levels > 2 else {}
+    added = added_columns(clusters, levels)
     found = []
     for row, id_, label, strength in zip(
         rows, clusters.ids, clusters.labels.tolist(), clusters.strengths.tolist(), strict=True
     ):
         own = labels.get(label)
-        more: dict[str, Any] = {}
+        more = {name: value for name, value in row.items() if name not in added}
         if levels > 1 and clusters.themes is not None:
             parent = None if own is None else own.parent
             more |= {
@@ -98,7 +107,7 @@ def cluster_rows(
         if levels > 2:
             part, part_label = parts.get(id_, (-1, None))
             more |= {"part": part, "part_label": part_label}
-        found.append({**row, **more, "strength": round(strength, 4)})
+        found.append({**more, "strength": round(strength, 4)})
     return found
 
 
@@ -167,9 +176,19 @@ def _described(clusters: Clusters, cluster: Cluster) -> Iterator[str]:
 LONGEST = 300
 """Characters of a text that a report shows."""
 
+SIGNS = re.compile(r"[\\`*_{}\[\]<>#|~&$]|(?<=\w):(?=//)|(?<=www)\.")
+"""What Markdown gives a meaning anywhere in a line: emphasis, links, tables, entities, formulas."""
+
+LISTED = re.compile(r"^(\d*)([-+=.)])")
+"""What makes a list or a heading at the beginning of a line."""
+
+JOINERS = "\u200c\u200d"
+"""Characters without a shape that scripts and emoji need; others could turn a line around."""
+
 
 def _plain(text: str) -> str:
     """A text on one line that Markdown takes for nothing else."""
     line = " ".join(text.split())
     line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|" else sign for sign in line)
+    line = "".join(sign if sign.isprintable() or sign in JOINERS else "\ufffd" for sign in line)
+    return LISTED.sub(r"\1\\\2", SIGNS.sub(r"\\\g<0>", line))

@@ -141,8 +141,8 @@ def map_texts(
             texts are laid out by "pca"; the result's `layout` says which it was.
         calibration: What turns scores into probabilities: a Calibration, its file, "paraphrase", "question" or
             "none". Without it "paraphrase", where it comes with the model.
-        prior: The share of near texts that mean the same, within (0, 1). Without it the calibration's own, or one
-            among the nearest ten. It is that of `curve`; `pairs` keep the probabilities that `duplicates` has.
+        prior: The share of near texts that mean the same, within (0, 1). Without it the calibration's own, or 0.5,
+            as for `ns.duplicates`. It is that of `curve`; `pairs` keep the probabilities that `duplicates` has.
         seed: Of what is drawn by chance; the same seed gives the same map.
         progress: True for a bar on stderr, or a function called with (done, total).
 
@@ -170,7 +170,7 @@ def map_texts(
         raise InputError("there is no text", why="a map of nothing shows nothing", fix="give at least one text")
     known = _vectors(documents, vectors, encoder, progress)
     origin = Origin(known.model, known.fingerprint)
-    curve = _curve(origin, calibration, prior, len(documents))
+    curve = _curve(origin, calibration, prior)
     points, kind, near = _laid_out(documents, known.data, chosen, seed, progress)
     if clusters is None:
         from nearsense.clustering import cluster
@@ -197,16 +197,17 @@ def _vectors(
     return vectors
 
 
-def _curve(origin: Origin, calibration: Calibrated, prior: float | None, n: int) -> NDArray[np.float64] | None:
+def _curve(origin: Origin, calibration: Calibrated, prior: float | None) -> NDArray[np.float64] | None:
     """What a map says of each score; None where no calibration is known."""
-    from nearsense.assurance import NEAREST, Assurance
+    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.search import CHOSEN
 
     assurance = Assurance(Task.PARAPHRASE, calibration, prior)
     found = assurance.of(origin)
     if found is None:
         return None
-    share = assurance.prior_of(found, _STEPS, max(1 / NEAREST, min(0.5, 1 / n)))
+    share = assurance.prior_of(found, _STEPS, 1 / CHOSEN)
     return np.column_stack([_STEPS, found.probability(_STEPS, prior=share)])
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from heaps import crowd
 
 import nearsense as ns
+from heaps import crowd
 from nearsense.errors import InputError
 from nearsense.types import Vectors
 

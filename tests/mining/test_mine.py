@@ -127,14 +127,6 @@ def test_the_number_of_threads_changes_nothing():
     assert all((getattr(one, name) == getattr(four, name)).all() for name in ("left", "right", "scores"))
 
 
-def test_a_higher_threshold_needs_no_second_run_and_a_lower_one_is_refused():
-    vectors = crowd(900)
-    found = mine(vectors, 0.6)
-    assert as_dict(found.above(0.9)).keys() == brute(vectors, vectors, 0.9).keys()
-    with pytest.raises(InputError, match=r"mined down to 0\.6000"):
-        found.above(0.5)
-
-
 def test_pairs_that_would_not_fit_are_told_before_the_work_begins():
     vectors = units(4000, 64)
     began = []

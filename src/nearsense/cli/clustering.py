@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from nearsense.encoders import Encoder
     from nearsense.types import Document, Vectors
 
-__all__ = ["COMMANDS"]
-
-ADDED = ("theme", "theme_label", "cluster", "cluster_label", "part", "part_label", "strength")
-"""Columns that the output has besides those of the input."""
+__all__ = ["COMMANDS", "require_place"]
 
 FOUND_BY = ("k", "method", "min_size", "min_score", "language", "seed")
 """What of the options is said to `nearsense.cluster`."""
@@ -50,7 +47,9 @@ FOUND_BY = ("k", "method", "min_size", "min_score", "language", "seed")
 @click.option(
     "--language", metavar="CODE", help="Whose stop words no name holds: en, it, ...  [default: found in the texts]"
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn by chance.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is drawn by chance."
+)
 @click.option(
     "--stability", is_flag=True, help="Cluster ten times more without a fifth, and say what comes again."
 )
@@ -85,7 +84,7 @@ def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
     """
     from nearsense.files import write_table
     from nearsense.render import show
-    from nearsense.render_clusters import cluster_rows, clusters_page, clusters_report
+    from nearsense.render_clusters import added_columns, cluster_rows, clusters_page, clusters_report
 
     levels, output, report, save = (options.pop(name) for name in ("levels", "output", "report", "save"))
     assign_to, stability = options.pop("assign_to"), options.pop("stability")
@@ -95,12 +94,14 @@ def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
     if output is not None:
         _require_rows_target(output)
     for target in (report, save):
-        _require_folder(target)
+        require_place(target)
+    _require_apart(output, report, save)
     rows, documents, vectors, load = _read(file, options)
     clusters = _clusters(documents, vectors, load, found_by, assign_to, not quiet)
     if stability:
         clusters = clusters.with_stability(progress=not quiet)
     made = cluster_rows(clusters, rows, levels=levels)
+    _tell_replaced(rows, added_columns(clusters, levels))
     if save is not None:
         clusters.save(save)
     if report is not None:
@@ -135,20 +136,39 @@ def _require_rows_target(target: str) -> None:
     if target == "-":
         raise click.UsageError("-o -: standard output has the rows in a pipe, and with --csv; leave -o out")
     format_of(target, None, (Format.CSV, Format.TSV, Format.JSON, Format.JSONL, Format.PARQUET))
-    _require_folder(target)
+    require_place(target)
 
 
-def _require_folder(target: str | None) -> None:
-    """What is to be written can be, before anything long is done."""
+def require_place(target: str | None) -> None:
+    """What is to be written can be, before anything long is done.
+
+    Raises:
+        FileError: Its folder is not there, or it is a folder itself.
+    """
     if target is None or target == "-":
         return
     from nearsense.errors import FileError
 
     folder = Path(target).parent
+    if Path(target).is_dir():
+        raise FileError(f"{target} cannot be written", why="it is a folder", fix="name a file in it")
     if not folder.is_dir():
         raise FileError(
             f"{target} cannot be written", why=f"there is no folder {folder}", fix=f"mkdir -p {folder}"
         )
+
+
+def _require_apart(*targets: str | None) -> None:
+    """No file is to hold two of the things that are written."""
+    given = [Path(target).resolve() for target in targets if target is not None and target != "-"]
+    if len(set(given)) < len(given):
+        raise click.UsageError("-o, --report and --save: two of them name one file; give each its own")
+
+
+def _tell_replaced(rows: list[dict[str, Any]], added: tuple[str, ...]) -> None:
+    """Columns of the file that the output has its own of."""
+    if replaced := [name for name in (rows[0] if rows else ()) if name in added]:
+        sys.stderr.write(f"warning: replaced in the output: {', '.join(replaced)}\n")
 
 
 def _read(file: str, options: dict[str, Any]) -> tuple[list[dict[str, Any]], list[Document], Vectors | None, Any]:
@@ -157,10 +177,7 @@ def _read(file: str, options: dict[str, Any]) -> tuple[list[dict[str, Any]], lis
 
     table, load = read(file, options), encoder_of(options)
     found = documents_of(table, options)
-    columns = {name: column for name, column in table.columns.items() if name not in ADDED}
-    if replaced := [name for name in table.columns if name in ADDED]:
-        sys.stderr.write(f"warning: replaced in the output: {', '.join(replaced)}\n")
-    rows = [{name: column[row] for name, column in columns.items()} for row in found.rows]
+    rows = [{name: column[row] for name, column in table.columns.items()} for row in found.rows]
     stored = table.vectors
     if stored is not None and stored.fingerprint == load().fingerprint:
         return rows, found.items, stored.take(found.rows), load

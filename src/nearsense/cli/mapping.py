@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nearsense.cli.clustering import require_place
 from nearsense.cli.options import document_options, encoder_of, model_options
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ COMMANDS = (map_,)
 
 
 def _require_writable(path: str) -> None:
-    """Refuse an ending that nothing is written under, and a missing extra, before anything costly is done."""
+    """Refuse an ending that nothing is written under, a missing folder or extra, before anything costly is done."""
     from nearsense._optional import require
     from nearsense.errors import InputError
     from nearsense.textmap import WRITERS
@@ -108,6 +109,7 @@ def _require_writable(path: str) -> None:
             why=f"it is written as {', '.join(WRITERS)}",
             fix="-o map.html",
         )
+    require_place(path)
     if ending != ".html":
         require("matplotlib", extra="plots", purpose="drawing a map")
 

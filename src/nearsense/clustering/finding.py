@@ -104,6 +104,8 @@ def settings(
         raise InputError(f"min_size={min_size!r}", why="a cluster has two texts or more", fix="give 2 or more")
     if min_score is not None and not -1 <= min_score <= 1:
         raise InputError(f"min_score={min_score!r}", why="cosine similarities lie between -1 and 1")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"seed={seed!r}", why="a seed is a whole number from 0", fix="seed=0")
     if min_size is None:
         min_size = PAIR if chosen is Method.AGGLOMERATIVE else default_min_size(texts)
     return {"method": chosen, "k": k, "min_size": int(min_size), "min_score": min_score, "seed": seed}

@@ -55,7 +55,7 @@ def load_clusters(path: str | os.PathLike[str]) -> Clusters:
         (1,)
     """
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8", errors="surrogatepass") as file:
             known = json.load(file)
     except OSError as error:
         raise FileError(

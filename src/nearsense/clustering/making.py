@@ -136,6 +136,7 @@ def made(held: Held, origin: Origin, found: Found, *, parent: int | None = None)
         np.stack([each.centre for each in inner]) if inner else np.zeros((0, data.shape[1]), np.float32),
         np.array([reach(each) for each in inner], np.float32),
         found.min_size,
+        int(held.options.get("seed", 0)),
     )
     parents = (
         None if parent is not None else grouped(model.centres, np.bincount(labels[labels >= 0], minlength=total))

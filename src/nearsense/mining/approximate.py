@@ -14,7 +14,8 @@ from nearsense.metrics import normalize, top_k
 from nearsense.metrics.rows import parts
 from nearsense.mining.mine import checked_score, sides
 from nearsense.mining.mined import Mined
-from nearsense.mining.sieve import COLUMNS, ROWS, sieve_for
+from nearsense.mining.sample import candidates, spread
+from nearsense.mining.sieve import sieve_for
 from nearsense.mining.units import Units, cosines
 from nearsense.types import Precision
 
@@ -123,15 +124,10 @@ def _once(
 def _recall(rows: Units, columns: Units, left: NDArray[np.int64], right: NDArray[np.int64], floor: float) -> float:
     """The share of all pairs of some rows that was found."""
     n = len(columns.data)
-    chosen = np.unique(np.linspace(0, len(rows.data) - 1, min(len(rows.data), SAMPLE)).astype(np.int64))
     sieve, truth = sieve_for(columns.data, rows.data), [np.empty(0, np.int64)]
-    for part in parts(len(chosen), ROWS):
-        asked = sieve.prepare(rows.data[chosen[part]])
-        for column in parts(n, COLUMNS):
-            i, j = sieve.near(asked, column, floor)
-            i, j = chosen[part][i], j + column.start
-            near = (cosines(rows, i, columns, j) >= np.float32(floor)) & ((i != j) | (columns is not rows))
-            truth.append(i[near] * n + j[near])
+    for i, j in candidates(sieve, rows.data, spread(len(rows.data), SAMPLE), n, floor):
+        near = (cosines(rows, i, columns, j) >= np.float32(floor)) & ((i != j) | (columns is not rows))
+        truth.append(i[near] * n + j[near])
     wanted, known = np.concatenate(truth), left * n + right
     if columns is rows:
         known = np.concatenate([known, right * n + left])

@@ -10,8 +10,8 @@ import numpy as np
 from nearsense import gemm
 from nearsense._machine import free_memory
 from nearsense.errors import InputError, TooLargeError
-from nearsense.metrics.rows import parts
-from nearsense.mining.sieve import COLUMNS, ROWS, Sieve
+from nearsense.mining.sample import candidates, spread
+from nearsense.mining.sieve import Sieve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,12 +63,8 @@ class Budget:
         Raises:
             TooLargeError: They would not; it says what score would do.
         """
-        chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64))
-        count = 0
-        for part in parts(len(chosen), ROWS):
-            asked = sieve.prepare(rows[chosen[part]])
-            for column in parts(len(columns), COLUMNS):
-                count += len(sieve.near(asked, column, floor)[0])
+        chosen = spread(len(rows), SAMPLE)
+        count = sum(len(found) for found, _ in candidates(sieve, rows, chosen, len(columns), floor))
         expected = count * len(rows) // max(1, len(chosen))
         if columns is rows:
             expected = max(0, expected - len(rows)) // 2

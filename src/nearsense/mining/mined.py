@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nearsense.errors import InputError
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Mined"]
@@ -36,18 +33,3 @@ class Mined:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-    def above(self, min_score: float) -> Mined:
-        """Those of a higher threshold: nothing is computed again.
-
-        Raises:
-            InputError: The threshold is lower than what was mined.
-        """
-        if not min_score >= self.min_score:
-            raise InputError(
-                f"pairs were mined down to {self.min_score:.4f}, not {min_score:.4f}",
-                why="what lies below was not kept",
-                fix=f"mine again with min_score={min_score:.4f}, or ask for {self.min_score:.4f} and above",
-            )
-        end = int(np.searchsorted(-self.scores, -np.float32(min_score), side="right"))
-        return Mined(self.left[:end], self.right[:end], self.scores[:end], min_score, self.recall)

@@ -40,8 +40,8 @@ class SphericalKMeans(
         random_state: An integer: of the draws. None is 0, so that results repeat.
 
     Attributes:
-        labels_: int64, shape (n,): 0 is the largest group.
-        cluster_centers_: float32, shape (k, d), of unit length.
+        labels_: int64, shape (n,): 0 is the largest group; what `predict` says of the same rows.
+        cluster_centers_: float32, shape (k, d), of unit length; zeros for rows of zeros.
         inertia_: The sum of squared distances of the rows at unit length to their group's mean, as `KMeans` has
             it.
 
@@ -70,10 +70,13 @@ class SphericalKMeans(
         if not 1 <= self.n_clusters <= len(rows):
             raise InputError(f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters} >= 1")
         found = spherical(apart(rows), self.n_clusters, seed=self.random_state or 0, smooth=self.neighbors)
-        self.labels_, self.cluster_centers_ = found.labels, found.centres[:, :-1]
-        means = summed(rows, found.labels, len(found.centres)) / found.sizes[:, None]
-        self.inertia_ = float(np.sum((rows - means[found.labels]) ** 2, dtype=np.float64))
-        self._n_features_out = len(found.centres)
+        sizes = np.bincount(_nearest(rows, found.centres), minlength=len(found.centres))
+        self._centres = found.centres[np.argsort(-sizes, kind="stable")]
+        self.labels_, self.cluster_centers_ = _nearest(rows, self._centres), self._centres[:, :-1]
+        k = len(self._centres)
+        means = summed(rows, self.labels_, k) / np.maximum(np.bincount(self.labels_, minlength=k), 1)[:, None]
+        self.inertia_ = float(np.sum((rows - means[self.labels_]) ** 2, dtype=np.float64))
+        self._n_features_out = k
         return self
 
     def predict(self, X: ArrayLike) -> Ints:  # noqa: N803
@@ -82,8 +85,8 @@ class SphericalKMeans(
         Args:
             X: Shape (n, d).
         """
-        nearest: Ints = self.transform(X).argmin(axis=1).astype(np.int64)
-        return nearest
+        check_is_fitted(self)
+        return _nearest(directions(self, X), self._centres)
 
     def transform(self, X: ArrayLike) -> Floats:  # noqa: N803
         """The distance of each row to each centre: 1 - cosine.
@@ -95,8 +98,7 @@ class SphericalKMeans(
             float32, shape (n, k), from 0 to 2.
         """
         check_is_fitted(self)
-        far: Floats = np.subtract(1, directions(self, X) @ self.cluster_centers_.T, dtype=np.float32)
-        return far
+        return _distances(directions(self, X), self._centres)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:  # noqa: N803
         """How well the centres fit: minus the sum of squared distances to the nearest centre.
@@ -111,6 +113,17 @@ class SphericalKMeans(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]  # whatever comes
         return tags
+
+
+def _distances(rows: Floats, centres: Floats) -> Floats:
+    """1 - cosine of each row to each centre; a row of zeros is near none but that of its kind."""
+    far: Floats = np.subtract(1, apart(rows) @ centres.T, dtype=np.float32)
+    return far
+
+
+def _nearest(rows: Floats, centres: Floats) -> Ints:
+    nearest: Ints = _distances(rows, centres).argmin(axis=1).astype(np.int64)
+    return nearest
 
 
 class DensityClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]

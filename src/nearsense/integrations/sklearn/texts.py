@@ -59,7 +59,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             float32, shape (n, dimension).
 
         Raises:
-            InputError: One string was given, or something is not a string.
+            InputError: One string was given, a table, or something is not a string.
         """
         texts = _texts(X)
         model = resolve(self.encoder)
@@ -88,6 +88,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _texts(given: Iterable[str]) -> list[str]:
+    if getattr(given, "ndim", 1) > 1:  # of a data frame list() would give the names of its columns
+        raise InputError("a table is given where texts are expected", fix='name one column of it: table["text"]')
     texts = [given] if isinstance(given, str) else list(given)
     if isinstance(given, str) or not all(isinstance(each, str) for each in texts):
         raise InputError("a list of texts is expected", fix='put a single one into a list: ["a text"]')
