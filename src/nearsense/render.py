@@ -359,6 +359,7 @@ def _print_table(console: Any, page: Page) -> None:
         room -= width if fixed[place] else 0
         if room >= 0:
             shown.append(place)
+    shown = shown or list(range(min(len(widths), 2)))  # of the narrowest terminal
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     for place in shown:
         name = page.columns[place]

@@ -262,11 +262,16 @@ def _pairs(found: Duplicates, documents: Sequence[Document]) -> Pairs:
     values = edges.score if found.min_probability is None else edges.strength
     asked = (values >= (least or 0.0)) & (np.maximum(edges.left, edges.right) < len(found.rows))
     chosen = np.flatnonzero(asked)[:MOST_PAIRS]
-    ends = np.sort(np.stack([found.rows.first[edges.left[chosen]], found.rows.first[edges.right[chosen]]]), axis=0)
+    ends = np.stack([found.rows.first[edges.left[chosen]], found.rows.first[edges.right[chosen]]])
+    turned = ends[0] > ends[1]
+    ends = np.sort(ends, axis=0)
     return Pairs(
         ends[0],
         ends[1],
         edges.score[chosen],
         None if edges.probability is None else edges.probability[chosen],
-        [(edges.differs or {}).get(edge, ()) for edge in chosen.tolist()],
+        [
+            edges.words(edge, turned=other) or ()
+            for edge, other in zip(chosen.tolist(), turned.tolist(), strict=True)
+        ],
     )

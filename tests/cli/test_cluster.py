@@ -78,6 +78,18 @@ def test_the_table_shows_names_and_sizes_and_what_is_in_none(tmp_path):
     assert clusters[0].exemplar.text.split()[0] in said
 
 
+def test_the_narrowest_terminal_shows_the_names(monkeypatch):
+    from nearsense.render import Form, show
+    from nearsense.render_clusters import clusters_page
+
+    monkeypatch.setenv("COLUMNS", "30")
+    clusters = ns.cluster(texts()[0], 3)
+    out = io.StringIO()
+    show(clusters_page(clusters), Form.TABLE, out)
+    said = " ".join(out.getvalue().split())
+    assert all(cluster.keywords[0] in said for cluster in clusters)
+
+
 def test_the_report_has_everything(run, file, tmp_path):
     report = tmp_path / "report.md"
     assert run("cluster", file, "-k", 9, "--report", report, "--stability").code == 0
@@ -106,6 +118,24 @@ def test_markdown_in_texts_stays_text(run, tmp_path):
     assert "\\<b\\>bold" in (tmp_path / "r.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("- a list", "\\- a list"),
+        ("1. a list", "1\\. a list"),
+        ("~~gone~~ &amp; $x$", "\\~\\~gone\\~\\~ \\&amp; \\$x\\$"),
+        ("http://evil.example", "http\\://evil.example"),
+        ("red \x1b[31m \u202eback", "red \ufffd\\[31m \ufffdback"),
+        ("one | two\n`three`", "one \\| two \\`three\\`"),
+        ("5 o'clock: late", "5 o'clock: late"),
+    ],
+)
+def test_a_report_shows_a_text_as_it_is(text, written):
+    from nearsense.render_clusters import _plain
+
+    assert _plain(text) == written
+
+
 def test_new_rows_go_into_known_clusters(run, file, tmp_path):
     known = tmp_path / "known.clusters"
     before = [json.loads(line) for line in run("cluster", file, "-k", 4, "--save", known).out.splitlines()]
@@ -115,8 +145,9 @@ def test_new_rows_go_into_known_clusters(run, file, tmp_path):
     assert all(
         (old["cluster"], old["cluster_label"]) == (new["cluster"], new["cluster_label"]) for old, new in same
     )
-    done = run("cluster", file, "--assign-to", known, "-k", 3)
-    assert (done.code, "-k" in done.err) == (2, True)
+    for word, value in (("-k", 3), ("--language", "en"), ("--min-size", 4)):
+        done = run("cluster", file, "--assign-to", known, word, value)
+        assert (done.code, word in done.err) == (2, True)
 
 
 def test_what_was_clustered_before_is_clustered_anew(run, file, tmp_path):
@@ -125,6 +156,29 @@ def test_what_was_clustered_before_is_clustered_anew(run, file, tmp_path):
     done = run("cluster", first, "--text", "text", "-k", 2)
     assert "replaced in the output: cluster" in done.err
     assert {json.loads(line)["cluster"] for line in done.out.splitlines()} == {0, 1}
+
+
+def test_columns_that_the_output_does_not_have_are_kept(run, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("theme,text,part,strength\nred,a lost card,7,old\nblue,a bad rate,8,old\n")
+    done = run("cluster", path, "--text", "text", "-k", 2)
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert list(rows[0]) == ["theme", "text", "part", "cluster", "cluster_label", "strength"]
+    assert [(row["theme"], row["part"]) for row in rows] == [("red", "7"), ("blue", "8")]
+    assert "replaced in the output: strength\n" in done.err
+
+
+def test_dates_and_bytes_of_a_parquet_file_go_through_a_pipe(run, tmp_path):
+    from datetime import datetime
+
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {"text": ["a card", "a rate"], "at": [datetime(2024, 1, 2), None], "raw": [b"\xff", b"a"]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
+    for form in ([], ["--csv"]):
+        done = run("cluster", tmp_path / "t.parquet", "--text", "text", "-k", 1, *form)
+        assert (done.code, "2024-01-02T00:00:00" in done.out, "ff" in done.out) == (0, True, True)
 
 
 def test_vectors_in_the_file_are_used(run, file, tmp_path):
@@ -144,6 +198,10 @@ def test_vectors_in_the_file_are_used(run, file, tmp_path):
         ("text\na\nb\n", ["-o", "rows.xyz"], "rows.xyz"),
         ("text\na\nb\n", ["--assign-to", "missing.clusters"], "cannot be read"),
         ("text\na\nb\n", ["--method", "magic"], "magic"),
+        ("text\na\nb\n", ["-k", 1, "--seed", -1], "--seed"),
+        ("text\na\nb\n", ["--language", "xx"], "no stop words"),
+        ("text\na\nb\n", ["--report", "."], "it is a folder"),
+        ("text\na\nb\n", ["--report", "r.md", "--save", "./r.md"], "one file"),
         ('text\na\n""\n', [], "line 3"),
     ],
 )
@@ -162,6 +220,22 @@ def test_hardly_any_rows_are_no_error(run, tmp_path, rows):
     done = run("cluster", path)
     assert done.code in ((0,) if rows else (0, 2))
     assert len(done.out.splitlines()) == (rows if done.code == 0 else 0)
+
+
+def test_fewer_clusters_than_asked_for_are_told(run, tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("a lost card\n" * 5)
+    done = run("cluster", path, "-k", 3)
+    assert (done.code, "1 of 3 clusters: no more texts differ" in done.err) == (0, True)
+
+
+def test_ctrl_c_while_a_library_loads_is_an_interruption(run, file, monkeypatch):
+    def stopped(*texts, **options):
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("nearsense.clustering.cluster", stopped)
+    done = run("cluster", file)
+    assert (done.code, done.err.splitlines()[-1]) == (130, "interrupted: nothing half written is left")
 
 
 def test_standard_input_is_read(run):

@@ -184,7 +184,7 @@ def test_parquet_keeps_its_types(run, tmp_path):
 def test_stored_vectors_travel_with_their_rows(run, tmp_path, suffix):
     if suffix == "parquet":
         pytest.importorskip("pyarrow")
-    vectors = ns.Vectors(np.array([[1, 0], [1, 0], [0, 1]], np.float32), "ab", np.zeros(3, bool), "mine")
+    vectors = ns.Vectors(np.array([[1, 0], [0.96, 0.28], [0, 1]], np.float32), "ab", np.zeros(3, bool), "mine")
     file, clean = tmp_path / f"a.{suffix}", tmp_path / f"clean.{suffix}"
     write_vectors(file, vectors, ids=["x", "y", "z"], texts=["one", "another", "third"])
     done = run("dedupe", file, "-o", clean, "--min-score", "0.9")
@@ -247,3 +247,69 @@ def test_wrong_use_is_said_and_writes_nothing(run, tickets, tmp_path, monkeypatc
 
 def test_max_memory_is_passed_on(run, tickets):
     assert run("duplicates", tickets, "--max-memory", "500MB").code == 0
+
+
+def test_what_the_model_has_no_token_for_drops_no_row(run, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("text\nGreat service 😀\nGreat service 😡\n👍\n👎\n", encoding="utf-8")
+    assert json.loads(run("dedupe", file, "--json").out)["kept"] == 4
+    pairs = {(each["a"], each["b"]): each["differs"] for each in lines(run("duplicates", file).out)}
+    assert pairs["Great service 😀", "Great service 😡"] == ["unread: 😀 → 😡"]
+    assert pairs["👍", "👎"] == ["unread: 👍 → 👎"]
+
+
+def test_rows_that_differ_beyond_the_models_limit_stay(run, tmp_path):
+    file, same = tmp_path / "a.txt", "the same words again and again " * 100
+    file.write_text(f"{same} refused\n{same} accepted\n")
+    assert json.loads(run("dedupe", file, "--json").out)["kept"] == 2
+
+
+@pytest.mark.parametrize("first", ["15", "51"])
+def test_what_differs_is_told_from_the_left_row_to_the_right_one(run, tmp_path, first):
+    file, second = tmp_path / "a.txt", first[::-1]
+    file.write_text(f"Please pay {first} dollars by Monday\nPlease pay {second} dollars by Monday\n")
+    (pair,) = lines(run("duplicates", file, "--min-score", "0.5").out)
+    assert pair["differs"] == [f"number: {first} dollars → {second} dollars"]
+    (gone,) = lines(run("dedupe", file, "--min-score", "0.5", "--allow-differing").out)
+    assert gone["differs"] == [f"number: {second} dollars → {first} dollars"]
+
+
+def test_the_column_of_ids_can_say_which_row_is_newest(run, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("id,text\n1,Hello there\n2,hello there!\n")
+    assert [each["id"] for each in lines(run("dedupe", file, "--keep", "newest:id").out)] == ["1"]
+
+
+def test_a_byte_order_mark_stays(run, tmp_path):
+    file, clean = tmp_path / "a.csv", tmp_path / "clean.csv"
+    file.write_bytes("\ufefftext;x\r\nGrün;1\r\ngrün!;2\r\n".encode())
+    assert run("dedupe", file, "-o", clean).code == 0
+    assert clean.read_bytes() == "\ufefftext;x\r\nGrün;1\r\n".encode()
+
+
+def test_a_file_is_no_archive_of_itself_and_resume_is_a_file_of_its_own(run, tickets, tmp_path):
+    for command in ("duplicates", "dedupe"):
+        assert "is FILE itself" in run(command, tickets, "--against", tickets).err
+        assert "is FILE itself" in run(command, tickets, "--resume", tickets).err
+        assert "there is no folder" in run(command, tickets, "--resume", tmp_path / "no" / "r").err
+    other = tmp_path / "notes"
+    other.write_text("my notes, which nobody shall write over or remove")
+    done = run("dedupe", tickets, "--resume", other)
+    assert done.code == 2
+    assert "something else" in done.err
+    assert "rm " not in done.err
+    assert other.read_text().startswith("my notes")
+
+
+def test_standard_output_that_takes_no_more_is_not_called_the_file(run, tickets, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, _content):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(Full()))
+    monkeypatch.setattr("sys.argv", ["nearsense"])
+    from nearsense.files.copying import Original
+
+    with pytest.raises(OSError, match="No space left") as raised:
+        Original(tickets).copy("-", [0])
+    assert str(tickets) not in str(raised.value)

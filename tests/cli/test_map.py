@@ -67,3 +67,21 @@ def test_few_and_equal_texts_have_a_map(run, tmp_path, rows):
     done = run("map", file, "-o", tmp_path / "map.html")
     assert done.code == 0, done.err
     assert (tmp_path / "map.html").exists()
+
+
+def test_a_missing_folder_is_told_before_anything_is_read(run, tmp_path):
+    done = run(
+        "map", tmp_path / "not there.csv", "-o", tmp_path / "map.html", "--png", tmp_path / "no" / "map.png"
+    )
+    assert (done.code, "there is no folder" in done.err) == (2, True)
+
+
+def test_vectors_without_texts_are_no_map(run, texts, tmp_path):
+    import json
+
+    assert run("encode", texts, "-o", tmp_path / "v.jsonl").code == 0
+    rows = [json.loads(line) for line in (tmp_path / "v.jsonl").read_text("utf-8").splitlines()]
+    bare = [json.dumps({name: value for name, value in row.items() if name != "text"}) for row in rows]
+    (tmp_path / "bare.jsonl").write_text("\n".join(bare))
+    done = run("map", tmp_path / "bare.jsonl", "-o", tmp_path / "map.html")
+    assert (done.code, "holds vectors and no texts" in done.err) == (2, True)

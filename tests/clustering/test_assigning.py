@@ -10,6 +10,7 @@ import pytest
 import nearsense as ns
 from cluster_made import around, as_vectors, numbered
 from nearsense.errors import FileError, InputError, ModelMismatch
+from nearsense.types import Document
 
 SIZES = [40, 30, 20]
 
@@ -74,7 +75,10 @@ def test_a_file_of_clusters_gives_the_same_answers(old, tmp_path):
         lambda known: known.pop("centres"),
         lambda known: known.update(centres="AAAA"),
         lambda known: known.update({"nearsense clusters": 2}),
+        lambda known: known.update({"nearsense clusters": "x"}),
+        lambda known: known.update(min_size=-3),
         lambda known: known["clusters"][0].update(members=[10_000]),
+        lambda known: known["clusters"][0].update(members=[-1]),
         lambda known: known["clusters"].pop(),
         lambda known: known.update(strengths=None),
     ],
@@ -87,6 +91,22 @@ def test_a_damaged_file_is_refused(old, tmp_path, change):
     file.write_text(json.dumps(known))
     with pytest.raises(FileError, match="holds no clusters"):
         ns.load_clusters(file)
+
+
+def test_only_a_later_version_is_called_later(old, tmp_path):
+    file = tmp_path / "old.clusters"
+    old.save(file)
+    known = json.loads(file.read_text())
+    for version, said in ((2, "later"), (0, "no version"), ("x", "no version")):
+        file.write_text(json.dumps({**known, "nearsense clusters": version}))
+        with pytest.raises(FileError, match=said):
+            ns.load_clusters(file)
+
+
+def test_ids_that_no_encoding_can_write_come_back(tmp_path):
+    documents = [Document("half \ud800", "a lost card"), Document("b", "the exchange rate")]
+    ns.cluster(documents, k=2).save(tmp_path / "x")
+    assert set(ns.load_clusters(tmp_path / "x").ids) == {"half \ud800", "b"}
 
 
 def test_what_is_no_such_file_is_refused(tmp_path):

@@ -74,6 +74,9 @@ def test_methods_are_chosen_by_what_is_given():
         ({"min_size": 1}, "min_size=1"),
         ({"min_score": 1.5}, "min_score"),
         ({"method": "magic"}, "not known"),
+        ({"k": 2, "seed": -1}, "seed=-1"),
+        ({"seed": 0.5}, "seed=0.5"),
+        ({"language": "xx"}, "no stop words are known of language 'xx'"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_encoded(options, said):
@@ -171,3 +174,7 @@ def test_tweets_are_found_again_and_most_are_in_a_cluster(data):
     assert clusters.coverage > 0.8
     assert v_measure(truth, clusters.labels).v > 0.85
     assert 40 <= len(clusters) <= 100
+
+
+def test_clusters_remember_the_seed_that_they_were_found_with():
+    assert ns.cluster(numbered(25), 3, vectors=around([10, 8, 7]), seed=7).model.seed == 7

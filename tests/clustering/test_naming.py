@@ -128,6 +128,17 @@ def test_texts_of_two_languages_lose_the_stop_words_of_both():
 NOUNS = [("kortti", "poissa"), ("paketti", "myöhässä"), ("kurssi", "väärin"), ("salasana", "hukassa")]
 
 
+def test_texts_of_many_languages_lose_the_stop_words_of_all():
+    given = [
+        "the card and the rate",
+        "la carta e il tasso di cambio",
+        "die Karte und der Kurs",
+        "le taux et la carte",
+    ]
+    others = ["карта и курс валюты сегодня", "moja karta zaginęła wczoraj rano"] * 4
+    assert set(count(given + others).languages) == {"en", "it", "de", "fr"}
+
+
 def test_a_language_without_a_list_is_spared_what_stands_everywhere():
     given = [f"sekä {noun} sitten {verb}" for noun, verb in NOUNS for _ in range(3)]  # fmt: skip
     labels = np.repeat(np.arange(4), 3)
@@ -140,6 +151,15 @@ def test_scripts_without_spaces_have_names_too():
     found = named(["東京の天気", "東京の天気", "銀行口座", "銀行口座"], [0, 0, 1, 1])
     assert found[0].label != found[1].label
     assert all(set(name.label) & set("東京天気銀行口座") for name in found)
+
+
+def test_chinese_names_are_of_words_that_share_no_character():
+    given = ["今天汇率如何", "今天汇率多少", "卡片丢失怎么办", "卡片丢失了"]
+    found = named(given, [0, 0, 1, 1])
+    for name in found:
+        words = name.label.split(", ")
+        assert all(len(word) == 2 for word in words)
+        assert len(set("".join(words))) == 2 * len(words)
 
 
 def test_marks_on_letters_do_not_cut_words():

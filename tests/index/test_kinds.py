@@ -25,7 +25,7 @@ from nearsense.index import (
 from nearsense.index.plans import PLANS
 
 N, D, K = 12_000, 32, 10
-EXACT = {Kind.EXACT, Kind.FLAT_IP, Kind.FLAT_L2}
+EXACT = (Kind.EXACT, Kind.FLAT_IP, Kind.FLAT_L2)
 APPROXIMATE = [kind for kind in Kind if kind not in EXACT]
 
 

@@ -38,6 +38,21 @@ def test_kmeans_sends_rows_to_the_nearest_centre():
     assert model.get_feature_names_out().tolist() == [f"sphericalkmeans{column}" for column in range(8)]
 
 
+def test_kmeans_says_of_the_rows_it_learnt_from_what_it_said_while_learning():
+    rows, _ = blobs(spread=2.0)
+    rows = np.vstack([rows, np.zeros((3, rows.shape[1]))])
+    model = SphericalKMeans(9).fit(rows)
+    assert np.array_equal(model.labels_, model.predict(rows))
+    assert np.array_equal(np.argsort(-np.bincount(model.labels_), kind="stable"), np.arange(9))
+    assert np.isclose(model.score(rows[:-3]), -2 * model.transform(rows[:-3]).min(axis=1).sum(), rtol=1e-5)
+
+
+def test_a_table_is_no_list_of_texts():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(InputError, match="table"):
+        TextEncoder().fit_transform(pandas.DataFrame({"text": TEXTS}))
+
+
 def test_density_gives_the_labels_of_hdbscan():
     rows = np.vstack([blobs(spread=0.6)[0], blobs(groups=100, each=1, seed=5)[0]])
     theirs = HDBSCAN(min_cluster_size=8, metric="cosine", algorithm="brute", copy=True).fit(rows).labels_

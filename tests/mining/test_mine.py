@@ -245,5 +245,11 @@ def test_fifty_thousand_real_like_vectors_give_the_pairs_of_brute_force():
         truth |= {(a + start, b) for a, b in zip(i.tolist(), j.tolist(), strict=True) if a + start < b}
     mined = set(zip(found.left.tolist(), found.right.tolist(), strict=True))
     assert mined <= truth
-    left = np.array(sorted(truth - mined)).reshape(-1, 2)
+    left = np.array(sorted(truth - mined), np.int64).reshape(-1, 2)
     assert (np.vecdot(vectors[left[:, 0]], vectors[left[:, 1]]) < 0.8 + 1e-6).all()
+
+
+@pytest.mark.parametrize("score", ["0.5", None, 1 + 0j])
+def test_a_threshold_that_is_no_number_is_refused_in_words(score):
+    with pytest.raises(InputError, match="is no cosine similarity"):
+        mine(units(5, 4), score)

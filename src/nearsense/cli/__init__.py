@@ -127,6 +127,9 @@ def main() -> None:
     except BrokenPipeError:
         _forget_output()  # the reader of our output went away (`| head`): that is no error
     except Exception as error:
+        if _was_stopped(error):
+            _say("interrupted", "nothing half written is left")
+            sys.exit(INTERRUPTED)
         if debug:
             raise
         code, *lines = _explained(error)
@@ -134,6 +137,17 @@ def main() -> None:
             _forget_output()
         _say("error", *lines)
         sys.exit(code)
+
+
+def _was_stopped(error: BaseException | None) -> bool:
+    """Whether it comes of Ctrl-C: libraries that are stopped while they load make an ImportError of it."""
+    seen: set[int] = set()  # such a chain can lead back to itself
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _explained(error: Exception) -> tuple[int, str, str, str]:

@@ -21,6 +21,9 @@ __all__ = ["COMMANDS", "require_place"]
 FOUND_BY = ("k", "method", "min_size", "min_score", "language", "seed")
 """What of the options is said to `nearsense.cluster`."""
 
+SAID_BEFORE = ("method", "min_size", "min_score", "language")
+"""What of them known clusters leave nothing to say about."""
+
 
 @click.command()
 @click.argument("file")
@@ -83,6 +86,7 @@ def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
       nearsense cluster reviews.parquet --levels 2 --stability
     """
     from nearsense.files import write_table
+    from nearsense.files.values import json_value
     from nearsense.render import show
     from nearsense.render_clusters import added_columns, cluster_rows, clusters_page, clusters_report
 
@@ -98,6 +102,8 @@ def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
     _require_apart(output, report, save)
     rows, documents, vectors, load = _read(file, options)
     clusters = _clusters(documents, vectors, load, found_by, assign_to, not quiet)
+    if len(clusters) < (found_by["k"] or 0):
+        sys.stderr.write(f"warning: {len(clusters):,} of {found_by['k']:,} clusters: no more texts differ\n")
     if stability:
         clusters = clusters.with_stability(progress=not quiet)
     made = cluster_rows(clusters, rows, levels=levels)
@@ -108,7 +114,8 @@ def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
         _write(report, clusters_report(clusters, "standard input" if file == "-" else Path(file).name))
     if output is not None:
         write_table(output, made, columns=list(made[0]) if made else None)
-    show(clusters_page(clusters, made if output is None else None, levels=levels), form_of(form))
+    shown = None if output is not None else [json_value(row) for row in made]
+    show(clusters_page(clusters, shown, levels=levels), form_of(form))
 
 
 COMMANDS = (cluster,)
@@ -116,9 +123,7 @@ COMMANDS = (cluster,)
 
 def _require_no_method(found_by: Mapping[str, Any], stability: bool) -> None:
     """Known clusters say themselves how they were found."""
-    given = [
-        f"--{name.replace('_', '-')}" for name in ("method", "min_size", "min_score") if found_by[name] is not None
-    ]
+    given = [f"--{name.replace('_', '-')}" for name in SAID_BEFORE if found_by[name] is not None]
     given += ["-k"] * (found_by["k"] is not None) + ["--stability"] * stability
     if given:
         raise click.UsageError(f"{', '.join(given)}: with --assign-to the clusters are there already")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +130,7 @@ def duplicates(file: str, groups: bool, fail: bool, form: str | None, limit: int
     from nearsense.render import show
     from nearsense.render_duplicates import groups_page, pairs_page
 
+    _require_apart(file, options)
     found = _found(_Side.of(file, options), options)
     page = groups_page if groups else pairs_page
     show(page(found, _limit(limit, form, None if groups else len(found))), form_of(form))
@@ -174,7 +176,7 @@ def dedupe(
     from nearsense.render import show
     from nearsense.render_duplicates import dropped_page
 
-    _require_apart(file, options["against"], output, dropped)
+    _require_apart(file, options, output, dropped)
     side = _Side.of(file, options)
     for path in (output, dropped):
         _require_writable(path)
@@ -235,6 +237,14 @@ class _Side:
             few = f"{found.skipped:,} of {len(table):,} rows without text"
             sys.stderr.write(f"warning: {table.source}: {few} are not compared\n")
         vectors = None if table.vectors is None else table.vectors.take(found.rows)
+        column = options["keep"].partition(":")[2]
+        if not archive and column in (found.id, found.text):  # ids that rise tell which row is newer
+            cells = table.columns[column]
+            items = [
+                replace(each, metadata={**each.metadata, column: cells[row]})
+                for each, row in zip(found.items, found.rows, strict=True)
+            ]
+            return cls(original, items, found.rows, vectors)
         return cls(original, found.items, found.rows, vectors)
 
 
@@ -298,24 +308,32 @@ def _limit(limit: int | None, form: str | None, total: int | None) -> int | None
     return limit
 
 
-def _require_apart(file: str, against: str | None, output: str | None, dropped: str | None) -> None:
-    """Refuse to write over what is read, and two things into one.
+def _require_apart(
+    file: str, options: dict[str, Any], output: str | None = None, dropped: str | None = None
+) -> None:
+    """Refuse to write over what is read, two things into one, and a file as its own archive.
 
     Raises:
         UsageError: One would.
     """
+    against, resume = options["against"], options["resume"]
     if file == "-" == against:
         raise click.UsageError("FILE and --against both read standard input: give one of them a file")
+    if against is not None and _same(file, against):
+        raise click.UsageError(f"--against {against} is FILE itself, and every row of it would go: leave it out")
+    if resume is not None and not Path(resume).parent.is_dir():
+        raise click.UsageError(f"--resume {resume}: there is no folder {Path(resume).parent}")
     read = {"FILE": file, "--against": against}
-    written = {"-o": output, "--dropped": dropped}
+    written = {"-o": output, "--dropped": dropped, "--resume": resume}
     for flag, path in written.items():
         for name, other in read.items():
             if path not in (None, "-") and other not in (None, "-") and _same(str(path), str(other)):
                 raise click.UsageError(
                     f"{flag} {path} is {name} itself, and what went would be gone for good: write another file"
                 )
-    if output is not None and dropped is not None and _same(output, dropped):
-        raise click.UsageError(f"-o and --dropped are both {output}: name two files")
+    for (one, path), (two, other) in combinations(written.items(), 2):
+        if path is not None and other is not None and _same(path, other):
+            raise click.UsageError(f"{one} and {two} are both {path}: name two files")
 
 
 def _same(a: str, b: str) -> bool:

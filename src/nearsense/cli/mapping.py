@@ -77,6 +77,7 @@ def map_(
         _require_writable(path)
     corpus = corpus_of(file, options, encoder_of(options), quiet, foreign="keep", check=_require_texts)
     documents, vectors = corpus.documents, corpus.vectors
+    _require_read(file, documents)
     found = map_texts(
         documents,
         clusters=cluster(documents, k, vectors=vectors, seed=seed, progress=not quiet),
@@ -97,7 +98,7 @@ COMMANDS = (map_,)
 
 
 def _require_writable(path: str) -> None:
-    """Refuse an ending that nothing is written under, a missing folder or extra, before anything costly is done."""
+    """Refuse an ending nobody writes, a missing folder or extra, before anything costly is done."""
     from nearsense._optional import require
     from nearsense.errors import InputError
     from nearsense.textmap import WRITERS
@@ -119,6 +120,18 @@ def _require_texts(rows: int) -> None:
 
     if not rows:
         raise InputError("there is no text", why="a map of nothing shows nothing", fix="give at least one text")
+
+
+def _require_read(file: str, documents: list[Document]) -> None:
+    """Vectors alone can be laid out, and say nothing to anybody."""
+    from nearsense.errors import InputError
+
+    if not documents[0].text:
+        raise InputError(
+            f"{file} holds vectors and no texts",
+            why="a map shows what each point says",
+            fix="keep the texts beside the vectors: nearsense encode FILE -o vectors.jsonl",
+        )
 
 
 def _duplicates(documents: list[Document], vectors: Vectors, calibration: str | None, quiet: bool) -> Duplicates:

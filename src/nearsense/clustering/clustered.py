@@ -53,8 +53,8 @@ def cluster(
         The clusters, the largest first; none where there are no texts or nothing is dense.
 
     Raises:
-        InputError: A text is empty or no string, ids repeat, there are not as many vectors as texts, or settings
-            contradict each other or are out of range.
+        InputError: A text is empty or no string, ids repeat, there are not as many vectors as texts, no stop words
+            of `language` are known, or settings contradict each other or are out of range.
         ModelMismatch: The vectors are of another model than `encoder`.
 
     Example:
@@ -70,10 +70,12 @@ def cluster(
     from nearsense.clustering.finding import find, settings
     from nearsense.clustering.making import made
     from nearsense.clustering.reading import held_of
+    from nearsense.clustering.stopwords import listed
     from nearsense.text import as_documents
 
     documents = as_documents(texts)
     chosen = settings(len(documents), k, method, min_size, min_score, seed)
+    language = None if language is None else listed(language)
     held = replace(held_of(documents, vectors, encoder, language, progress), options=chosen)
     origin = Origin(held.vectors.model, held.vectors.fingerprint)
     return made(held, origin, find(held.vectors.data, progress=progress, **chosen))

@@ -109,7 +109,8 @@ def _unpacked(text: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 def _clusters(known: Mapping[str, Any]) -> Clusters:
     if known[FORMAT] != VERSION:
-        raise ValueError("it is of a later version of nearsense")
+        later = isinstance(known[FORMAT], int) and known[FORMAT] > VERSION
+        raise ValueError(f"its version, {known[FORMAT]!r}, is {'of a later nearsense' if later else 'no version'}")
     origin = Origin(str(known["model"]), str(known["fingerprint"]), Metric(known["metric"]), str(known["version"]))
     ids = [str(id_) for id_ in known["ids"]]
     themes = None if known["themes"] is None else _read(known["themes"], origin, ids, None)
@@ -132,6 +133,10 @@ def _read(level: Mapping[str, Any], origin: Origin, ids: list[str], themes: Clus
     )
     if model.ids.tolist() != list(range(k)):
         raise ValueError("the ids of its clusters are not 0, 1, 2 and so on")
+    if model.min_size < 2 or any(not 0 <= row < len(ids) for each in level["clusters"] for row in each["members"]):
+        raise ValueError("its smallest size is below 2, or a cluster has a text that is not there")
+    if themes is not None and not {item.parent for item in items} <= {None, *range(len(themes))}:
+        raise ValueError("a cluster is under a theme that is not there")
     return Clusters(
         items,
         origin,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.clustering.phrases import WITHOUT_SPACES
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -147,11 +149,12 @@ def _candidates(phrases: Phrases, labels: Ints, clusters: int) -> Iterator[list[
 
 
 def _chosen(phrases: Phrases, candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    """The best of them that share no word."""
+    """The best of them that share no word, nor a character where these are written without spaces."""
     chosen: list[_Candidate] = []
-    used: set[int] = set()
+    used: set[int | str] = set()
     for candidate in candidates:
-        words = set(phrases.parts[candidate.phrase].tolist())
+        words: set[int | str] = set(phrases.parts[candidate.phrase].tolist())
+        words |= {sign for sign in phrases.spelling[candidate.phrase] if sign >= WITHOUT_SPACES}
         if not words & used:
             chosen.append(candidate)
             used |= words

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["Phrases", "count"]
+__all__ = ["WITHOUT_SPACES", "Phrases", "count"]
 
 LONGEST, BUDGET, LEAST = 1_000, 60_000_000, 100
 """Characters that are read of a text, of all texts together, and of a text at least."""
@@ -38,6 +38,9 @@ _MARKS = (
 """Vowels and accents that stand on letters, which the expression's own classes take for punctuation."""
 
 _SPLIT = re.compile(rf"(?:[^\W_]|[{_MARKS}])+|[^\w\s'\u2019\-]|\n")
+
+WITHOUT_SPACES = "\u2e80"
+"""From here on scripts put no space between words: Chinese, Japanese."""
 
 FIRST_WORD = 1e-3
 """What a word that begins a sentence counts when its usual spelling is looked for: it is capital anyway."""
@@ -131,9 +134,16 @@ def _terms(words: Sequence[str], stops: frozenset[str], english: bool) -> tuple[
     return names, np.array([-1 if name is None else places[name] for name in kept] or [-1], np.int64)
 
 
+def _parts(word: str) -> list[str]:
+    """What a run without spaces is split into; of characters in a row each two, and none alone."""
+    parts = tokens(word)
+    paired = {sign for part in parts if len(part) == 2 and part >= WITHOUT_SPACES for sign in part}
+    return [part for part in parts if part not in paired]
+
+
 def _letter(word: str) -> bool:
     """A single letter or digit; a Chinese character is a word."""
-    return len(word) == 1 and word < "\u2e80"
+    return len(word) == 1 and word < WITHOUT_SPACES
 
 
 class _Surfaces(dict[str, int]):
@@ -175,7 +185,7 @@ class _Reader:
         split = {
             place: parts
             for place, word in enumerate(self.surfaces)
-            if not word.isascii() and len(parts := tokens(word)) > 1
+            if not word.isascii() and len(parts := _parts(word)) > 1
         }
         self.grams = np.zeros(len(self.stream), np.bool_)
         if not split:

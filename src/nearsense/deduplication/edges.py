@@ -11,6 +11,7 @@ import numpy as np
 from nearsense._progress import Progress, tracked
 from nearsense.deduplication.normalizing import normal_form
 from nearsense.deduplication.results import TIERS, Tier
+from nearsense.deduplication.unread import UNMOVED, unread
 from nearsense.errors import TooLargeError
 from nearsense.metrics import paired_cosine
 
@@ -41,7 +42,8 @@ class Edges:
         probability: float64, shape (m,); None where no calibration is known.
         shift: float32, shape (m,): what the guard added to the log-odds.
         guarded: bool, shape (m,): whether something differs between them.
-        differs: What differs, by the pair's number, for pairs that are guarded; None where nobody has looked.
+        differs: What differs, by the pair's number, for pairs that are guarded: the kind, what `left` has, what
+            `right` has; None where nobody has looked.
     """
 
     left: NDArray[np.int64]
@@ -51,7 +53,7 @@ class Edges:
     probability: NDArray[np.float64] | None
     shift: NDArray[np.float32]
     guarded: NDArray[np.bool_]
-    differs: Mapping[int, tuple[str, ...]] | None
+    differs: Mapping[int, tuple[tuple[str, str, str], ...]] | None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -60,6 +62,17 @@ class Edges:
     def strength(self) -> NDArray[Any]:
         """What a threshold is about where a probability was asked for; the score where none is known."""
         return self.score if self.probability is None else self.probability
+
+    def words(self, edge: int, *, turned: bool = False) -> tuple[str, ...] | None:
+        """What differs between the texts of a pair, from `left` to `right`; `turned`, the other way.
+
+        Returns:
+            "number: 15 → 51"; empty where nothing differs, None where nobody has looked.
+        """
+        if self.differs is None:
+            return None
+        found = [(kind, (b, a) if turned else (a, b)) for kind, a, b in self.differs.get(edge, ())]
+        return tuple(f"{kind}: {' → '.join(side for side in sides if side)}" for kind, sides in found)
 
     def take(self, order: NDArray[np.int64]) -> Edges:
         """Some pairs, in this order."""
@@ -97,7 +110,9 @@ def judged(
     """
     m = len(score)
     known = np.clip(score.astype(np.float64), -1.0, 1.0)
-    shift, guarded, differs = np.zeros(m, np.float32), np.zeros(m, bool), dict[int, tuple[str, ...]]()
+    shift, guarded = np.zeros(m, np.float32), np.zeros(m, bool)
+    differs: dict[int, tuple[tuple[str, str, str], ...]] = {}
+    unmoved = (tier == SEMANTIC) & (known >= UNMOVED)
     looked = np.flatnonzero(tier != EXACT) if texts is not None else np.empty(0, np.int64)
     looked = looked[np.lexsort((right[looked], left[looked]))]  # texts of equal lefts in a row are read once
     if texts is not None and len(looked):
@@ -111,8 +126,11 @@ def judged(
                     [here[at] for at in left[part].tolist()], [there[at] for at in right[part].tolist()]
                 )
                 for at, each in zip(part.tolist(), found, strict=True):
-                    if each:
-                        differs[at] = tuple(str(one) for one in each)
+                    named = [(one.kind.value, one.left, one.right) for one in each]
+                    if unmoved[at] and (missed := unread(here[left[at]], there[right[at]])):
+                        named.append(("unread", *missed))
+                    if named:
+                        differs[at] = tuple(named)
                         guarded[at] = True
                 if sure is not None:
                     shift[part] = sure.shifts(known[part], [[one.kind for one in each] for each in found])

@@ -161,8 +161,8 @@ class Duplicates:
         if (min_probability is None) == (min_score is None):
             raise InputError("a threshold is one number", fix="give min_probability=0.9 or min_score=0.9")
         name, value = ("min_score", min_score) if min_probability is None else ("min_probability", min_probability)
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)) or value != value:
-            raise InputError(f"{name}={value!r} is no number", fix=f"say {name}=0.9")
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)) or not value <= 1:
+            raise InputError(f"{name}={value!r} is no number up to 1", fix=f"say {name}=0.9")
         if min_probability is not None and self.sure is None:
             raise InputError(
                 f"min_probability: no calibration is known for {self.origin.model}",
@@ -204,7 +204,9 @@ class Duplicates:
             raise InputError(
                 f"{n:,} rows cannot stay, {most:,} can",
                 why=f"{len(self.rows.documents) - most:,} of {len(self.rows.documents):,} repeat another, or "
-                "differ in nothing but case, space or punctuation",
+                "differ in nothing but case, space or punctuation"
+                if most < len(self.rows.documents)
+                else "there are no more",
                 fix=f"ask for {most:,} or fewer",
             )
         found = self._with(float(steps[0])) if len(steps) else strictest
@@ -325,14 +327,13 @@ class Duplicates:
         assert self.archive is not None
         return self.archive.documents[row - n]
 
-    def _measured(self, edge: int) -> tuple[Tier, float, float | None, tuple[str, ...] | None]:
-        """Tier, score, probability and differences of a pair of texts; -1 stands for equal ones."""
+    def _measured(self, edge: int, row: int) -> tuple[Tier, float, float | None, tuple[str, ...] | None]:
+        """Tier, score, probability and differences, as seen from one row, of a pair of texts; -1: equal ones."""
         edges = self.edges
         if edge < 0:
-            looked = None if edges.differs is None else ()
-            return Tier.EXACT, 1.0, None if self.sure is None else 1.0, looked
+            return Tier.EXACT, 1.0, None if self.sure is None else 1.0, edges.words(edge)
+        differs = edges.words(edge, turned=bool(self.rows.node[row] != edges.left[edge]))
         probability = None if edges.probability is None else float(edges.probability[edge])
-        differs = None if edges.differs is None else edges.differs.get(edge, ())
         return TIERS[edges.tier[edge]], float(edges.score[edge]), probability, differs
 
     def _intervals(self, edges: list[int]) -> dict[int, tuple[float, float]]:
@@ -346,13 +347,13 @@ class Duplicates:
         return dict(zip(asked.tolist(), zip(lows.tolist(), highs.tolist(), strict=True), strict=True))
 
     def _pair(self, left: int, right: int, edge: int, interval: tuple[float, float] | None) -> Pair:
-        tier, score, probability, differs = self._measured(edge)
+        tier, score, probability, differs = self._measured(edge, left)
         a, b = self._document(left), self._document(right)
         return Pair(a.id, b.id, score, probability, differs, tier, a.text, b.text, interval)
 
     def _dropped(self, row: int) -> Dropped:
         document, kept = self.rows.documents[row], self._document(int(self._grouping.kept[row]))
-        tier, score, probability, differs = self._measured(int(self._grouping.edge[row]))
+        tier, score, probability, differs = self._measured(int(self._grouping.edge[row]), row)
         return Dropped(document.id, kept.id, document.text, tier, score, probability, differs)
 
     def _groups(self) -> Iterator[Group]:

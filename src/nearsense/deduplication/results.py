@@ -40,8 +40,8 @@ class Pair:
         right: The id of the other.
         score: Cosine similarity in [-1, 1].
         probability: That the two say the same, in [0, 1]; 1 for equal texts; None where no calibration is known.
-        differs: What differs between them: "number: 15 → 51"; empty where nothing was seen, None where nobody has
-            looked.
+        differs: What differs between them, from left to right: "number: 15 → 51"; empty where nothing was seen,
+            None where nobody has looked.
         tier: In what way they say the same.
         a: The text of `left`; empty where only its vector is known.
         b: The text of `right`.
@@ -90,7 +90,7 @@ class Dropped:
         tier: In what way the two say the same.
         score: Their cosine similarity, measured between these very two.
         probability: That they say the same; None where no calibration is known.
-        differs: What differs all the same, where such pairs are allowed.
+        differs: What differs all the same, where such pairs are allowed: from this row to the one that stays.
     """
 
     id: str

@@ -6,6 +6,7 @@ values and rows of parquet with their types; otherwise the cells are written as 
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -86,8 +87,14 @@ class Original:
         form = self.target_format(path)
         if form is self.format and form in _COPIES:
             compression = compression_of(str(path))
-            with translated(self._source), atomic_write(path) as stream, packed(stream, compression) as file:
-                _COPIES[form](file, self._source, self._encoding, self.table, rows)
+            try:
+                with translated(self._source), atomic_write(path) as stream, packed(stream, compression) as file:
+                    _COPIES[form](file, self._source, self._encoding, self.table, rows)
+            except FileError as error:
+                cause = error.__cause__  # the original was read before: what is in the way is the pipe
+                if isinstance(cause, BrokenPipeError) or (str(path) == "-" and isinstance(cause, OSError)):
+                    raise cause from None
+                raise
             return
         columns = self.table.columns
         if self.table.vectors is not None and form in (Format.NPY, Format.JSONL, Format.PARQUET):
@@ -107,6 +114,12 @@ def _copy_lines(stream: BinaryIO, source: Source, encoding: str, table: Table, r
 
     kept, spans = set(rows), list(pairwise([*table.lines, float("inf")]))
     blank = not table.untyped  # txt and jsonl: a blank line belongs to no row
+    with source.open() as held:
+        marked = held.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 and codecs.lookup(encoding).name.startswith(
+            "utf-8"
+        )
+    if marked:  # without it some spreadsheets take the copy for another encoding
+        stream.write(codecs.BOM_UTF8)
     with source.characters(encoding, newline="") as text:
         lines: Iterator[tuple[int, str]] = enumerate(text, 1)
         row = -1

@@ -21,8 +21,8 @@ __all__ = ["Budget"]
 SAMPLE = 1024
 """Rows whose pairs are counted beforehand."""
 
-PAIR = 40
-"""Bytes that a pair takes while the best are put first."""
+PAIR = 120
+"""Bytes that a pair takes at most while the best are put first, and while it is judged as a duplicate."""
 
 LOOKED_AT = 2**24
 """Scores that are looked at to say which threshold would fit."""
@@ -53,7 +53,7 @@ class Budget:
             raise InputError(
                 f"{_size(allowed)} of memory are too little for {columns:,} vectors of dimension {dimension}",
                 why=f"{_size(fixed)} are needed beside the vectors before any pair is found",
-                fix=f"allow more: max_memory={-(-2 * fixed // 2**20) * 2**20}",
+                fix=f"allow {_size(2 * fixed)} or more as max_memory",
             )
         return cls(allowed, (allowed - fixed) // PAIR)
 
@@ -98,4 +98,5 @@ class Budget:
 
 
 def _size(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB"
+    """Rounded to the next; as it is said to --max-memory."""
+    return f"{-(-count // 2**20):,} MiB" if count < 2**30 else f"{count / 2**30:,.1f} GiB"

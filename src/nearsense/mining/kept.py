@@ -85,7 +85,8 @@ def keeping(path: Path | None, job: bytes) -> Iterator[Kept]:
     try:
         file = path.open("r+b" if path.exists() else "x+b")
     except OSError as error:
-        raise FileError(f"{path} cannot be opened", why=error.strerror or str(error)) from None
+        why = error.strerror or str(error)
+        raise FileError(f"{path} cannot be opened", why=why, fix="name a file in a folder that is there") from None
     with file:
         yield Kept(file, _read(file, job))
     with suppress(OSError):
@@ -106,6 +107,12 @@ def _read(file: BinaryIO, job: bytes) -> list[Columns]:
     if not head:
         file.write(MAGIC + job)
         return []
+    if not head.startswith(MAGIC):
+        raise FileError(
+            f"{file.name} holds something else than an unfinished run",
+            why="it would be written over, and removed at the end",
+            fix="name another file",
+        )
     if head != MAGIC + job:
         raise FileError(
             f"{file.name} is no unfinished run of these texts and this score",

@@ -98,7 +98,8 @@ def checked_score(min_score: float) -> float:
     Raises:
         InputError: It is none.
     """
-    if isinstance(min_score, bool) or not -1 <= min_score <= 1:
+    real = isinstance(min_score, (int, float, np.number)) and not isinstance(min_score, (bool, np.complexfloating))
+    if not real or not -1 <= min_score <= 1:
         raise InputError(f"min_score={min_score!r} is no cosine similarity", fix="a number from -1 to 1: 0.8, say")
     return float(min_score)
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-__all__ = ["known_languages", "languages_of", "stop_words"]
+from nearsense.errors import InputError
 
-ENOUGH = 0.08
-"""Share of the words that a list must know, and a second list besides the first, which shares some with it:
-English headlines have 0.2, running text 0.4."""
+__all__ = ["known_languages", "languages_of", "listed", "stop_words"]
+
+ENOUGH, BESIDES = 0.08, 0.012
+"""Share of the words that a list must know, and a further list besides those before, which share some with it:
+English headlines have 0.2, running text 0.4 and more; texts of one language have 0.009 besides at most."""
 
 
 @cache
@@ -33,10 +35,34 @@ def stop_words(language: str) -> frozenset[str]:
         >>> "the" in stop_words("en"), "della" in stop_words("it-IT"), len(stop_words("sw"))
         (True, True, 0)
     """
-    code = language.lower().replace("_", "-").partition("-")[0]
+    code = _code(language)
     if code not in known_languages():
         return frozenset()
     return frozenset(resources.files(__name__).joinpath(f"{code}.txt").read_text(encoding="utf-8").split())
+
+
+def _code(language: str) -> str:
+    return language.lower().replace("_", "-").partition("-")[0]
+
+
+def listed(language: str) -> str:
+    """The code of a language that has a list.
+
+    Raises:
+        InputError: It has none.
+
+    Example:
+        >>> listed("en-GB")
+        'en'
+    """
+    code = _code(language)
+    if code not in known_languages():
+        raise InputError(
+            f"no stop words are known of language {language!r}",
+            why=f"there are lists for {', '.join(known_languages())}",
+            fix="leave the language out: what most clusters share then names none",
+        )
+    return code
 
 
 def languages_of(words: Mapping[str, int]) -> tuple[str, ...]:
@@ -62,7 +88,7 @@ def languages_of(words: Mapping[str, int]) -> tuple[str, ...]:
             if code not in found
         }
         best = max(shares, key=lambda code: shares[code], default="")
-        if not best or shares[best] < ENOUGH:
+        if not best or shares[best] < (BESIDES if found else ENOUGH):
             break
         found.append(best)
         known |= stop_words(best)
