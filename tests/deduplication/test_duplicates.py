@@ -489,7 +489,7 @@ def test_near_cliques_ties_and_equal_texts_in_any_order_give_the_same_groups():
 
 @pytest.mark.parametrize("threshold", [{"min_probability": 95}, {"min_score": 90}])
 def test_another_threshold_in_percent_is_refused(threshold):
-    vectors = Vectors(np.eye(3, dtype=np.float32), "ab", np.zeros(3, bool), "mine")
+    vectors = ns.Vectors(np.eye(3, dtype=np.float32), "ab", np.zeros(3, bool), "mine")
     found = duplicates(["one", "two", "three"], vectors=vectors, min_score=0.5)
-    with pytest.raises(InputError, match="no number up to 1"):
+    with pytest.raises(ns.InputError, match="no number up to 1"):
         found.at(**threshold)
