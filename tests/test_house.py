@@ -128,7 +128,18 @@ def test_python_in_the_docs_prints_what_the_docs_say(page):
     assert runner.summarize(verbose=False).failed == 0
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if code_of(page, "console")], ids=lambda page: page.name)
+LONG_PAGES = {"commands.md"}
+"""Every command once: half a minute."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG_PAGES else [])
+        for page in PAGES
+        if code_of(page, "console")
+    ],
+)
 def test_commands_in_the_docs_run(page, tmp_path):
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)
