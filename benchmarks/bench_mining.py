@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -121,11 +120,11 @@ def alone(n: int) -> dict:
 
 def only(file: Path) -> None:
     vectors = np.load(file)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     found = mine(vectors, FLOOR, progress=True)
     taken = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
     print(
         json.dumps(
             {
@@ -133,8 +132,8 @@ def only(file: Path) -> None:
                 "pairs": len(found),
                 "seconds": taken,
                 "million pairs a second": len(vectors) ** 2 / 2 / taken / 1e6,
-                "GB of memory in all": peak / 1e6,
-                "GB beside the vectors": (peak - before) / 1e6,
+                "GB of memory in all": peak / 1e9,
+                "GB of vectors": vectors.nbytes / 1e9,
             }
         )
     )
@@ -142,7 +141,7 @@ def only(file: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="0 keeps what --json holds")
     parser.add_argument("--large", default="200000", help="sizes that nearsense mines alone")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", type=Path, help=argparse.SUPPRESS)
@@ -153,7 +152,9 @@ def main() -> None:
     print(processor(), "Python", platform.python_version())
     for name in ("nearsense", "numkong", "numpy", "openvino", "sentence-transformers", "torch"):
         print(f"  {name} {version(name)}")
-    result = {"beside": beside(given.rounds)}
+    result: dict = json.loads(given.json.read_text()) if given.json and given.json.exists() else {}
+    if given.rounds:
+        result["beside"] = beside(given.rounds)
     for name, seconds in result["beside"]["seconds"].items():
         ratio = result["beside"]["times as fast"].get(name)
         print(f"{name:<24} {seconds:8.2f} s" + (f"  {ratio:6.1f} x" if ratio else ""))
@@ -162,7 +163,7 @@ def main() -> None:
     for each in result["alone"]:
         print(
             f"{each['vectors']:,} vectors: {each['seconds']:.1f} s, {each['pairs']:,} pairs, "
-            f"{each['GB of memory in all']:.2f} GB, {each['GB beside the vectors']:.2f} beside the vectors"
+            f"{each['GB of memory in all']:.2f} GB, of which the vectors are {each['GB of vectors']:.2f}"
         )
     if given.json:
         given.json.write_text(json.dumps(result, indent=2) + "\n")

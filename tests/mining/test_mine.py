@@ -155,6 +155,11 @@ def test_a_threshold_that_no_cosine_reaches_is_refused(floor):
         mine(units(3), floor)
 
 
+def test_there_is_at_least_one_thread():
+    with pytest.raises(InputError, match="threads=0 is too small"):
+        mine(units(3), 0.5, threads=0)
+
+
 def test_vectors_that_do_not_compare_are_refused():
     with pytest.raises(InputError, match="row 1 of vectors holds nan"):
         mine(np.array([[1.0, 0.0], [np.nan, 0.0]]), 0.5)

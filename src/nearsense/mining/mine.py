@@ -13,7 +13,7 @@ import numpy as np
 from nearsense._machine import cores
 from nearsense._progress import Progress, tracked
 from nearsense.errors import InputError
-from nearsense.metrics.rows import parts
+from nearsense.metrics.rows import from_one, parts
 from nearsense.mining.budget import Budget
 from nearsense.mining.kept import job_of, keeping
 from nearsense.mining.mined import Mined
@@ -76,7 +76,7 @@ def mine(
         >>> found.left, found.right, found.scores
         (array([0]), array([1]), array([0.8], dtype=float32))
     """
-    floor = checked_score(min_score)
+    floor, threads = checked_score(min_score), cores() if threads is None else from_one(threads, "threads")
     rows, columns = sides(vectors, against)
     budget = Budget.of(len(columns.data), columns.data.shape[1], max_memory)
     chosen = None if precision is None else parse(Precision, precision, name="precision")
@@ -130,11 +130,11 @@ class _Tiles:
     sieve: Sieve
     floor: float
 
-    def stripes(self, done: int, threads: int | None, progress: Progress) -> Iterator[Columns]:
+    def stripes(self, done: int, threads: int, progress: Progress) -> Iterator[Columns]:
         """The pairs of each stripe of rows that is not done, in order."""
         every = list(parts(len(self.rows.data), STRIPE))
         pairs = np.cumsum([0, *((stripe.stop - stripe.start) * self._width(stripe) for stripe in every)])
-        total, pool = -(-int(pairs[-1]) // MILLION), ThreadPoolExecutor(threads or cores())
+        total, pool = -(-int(pairs[-1]) // MILLION), ThreadPoolExecutor(threads)
         try:
             with tracked(total, "million pairs", progress) as update:
                 for number, found in enumerate(pool.map(self._stripe, every[done:]), done + 1):

@@ -58,7 +58,7 @@ def nearest(
         return Neighbours(np.empty((n, 0), np.int64), np.empty((n, 0), np.float32), np.zeros(n, np.int64))
     chosen = None if precision is None else parse(Precision, precision, name="precision")
     search = _Search(units, sieve_for(units.data, units.data, chosen), k)
-    pool, found = ThreadPoolExecutor(threads or cores()), []
+    pool, found = ThreadPoolExecutor(cores() if threads is None else from_one(threads, "threads")), []
     try:
         with tracked(n, "texts", progress) as update:
             blocks = list(parts(n, ROWS))
