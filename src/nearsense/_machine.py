@@ -1,11 +1,12 @@
-"""What this machine can give: memory and cores."""
+"""What this machine can give: memory, cores, and a name that no other thread has."""
 
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
-__all__ = ["cores", "free_memory"]
+__all__ = ["cores", "free_memory", "whoami"]
 
 
 def cores() -> int:
@@ -24,3 +25,8 @@ def free_memory() -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return 4 * 2**30
+
+
+def whoami() -> str:
+    """This process and this thread, as part of the name of a file that nobody else writes."""
+    return f"{os.getpid()}-{threading.get_ident()}"

@@ -333,3 +333,14 @@ def test_two_who_fetch_at_once_get_the_same_and_fetch_each_file_once(hub):
         first, second = pool.map(lambda _: locate(NAME), range(2))
     assert first == second
     assert verify(first) == []
+
+
+def test_threads_that_write_one_record_do_not_take_each_others_file(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from nearsense.encoders.hub_cache import Promised, keep_promises, promises
+
+    folder, promised = tmp_path / "snapshots" / ("a" * 40), {"config.json": Promised(1, "b" * 64)}
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: keep_promises(folder, promised), range(200)))
+    assert promises(folder) == promised

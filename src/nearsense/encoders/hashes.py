@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 
+from nearsense._machine import whoami
 from nearsense.errors import BrokenModel
 
 __all__ = ["FileHashes"]
@@ -58,7 +58,7 @@ class FileHashes:
         return content if isinstance(content, dict) else {}
 
     def _write(self, known: dict[str, str]) -> None:
-        aside = self._file.with_suffix(f".{os.getpid()}.tmp")
+        aside = self._file.with_suffix(f".{whoami()}.tmp")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             aside.write_text(json.dumps(known, indent=1), "utf-8")

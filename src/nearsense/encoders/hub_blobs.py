@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from nearsense._machine import whoami
 from nearsense.encoders.hub_cache import Promised, digest, keep_promises
 
 __all__ = ["check_room", "is_there", "publish"]
@@ -21,7 +22,7 @@ def is_there(root: Path, promised: Promised) -> bool:
             return True
     except FileNotFoundError:
         return False
-    blob.unlink()
+    blob.unlink(missing_ok=True)
     return False
 
 
@@ -40,7 +41,7 @@ def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promi
     for name, each in promised.items():
         file, blob = folder / name, root / "blobs" / each.hash
         file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{file.name}.{os.getpid()}")
+        aside = file.with_name(f".{file.name}.{whoami()}")
         aside.unlink(missing_ok=True)
         try:
             aside.symlink_to(os.path.relpath(blob, file.parent))
@@ -50,7 +51,7 @@ def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promi
     if revision != commit:
         reference = root / "refs" / revision
         reference.parent.mkdir(parents=True, exist_ok=True)
-        aside = reference.with_name(f".{reference.name}.{os.getpid()}")
+        aside = reference.with_name(f".{reference.name}.{whoami()}")
         aside.write_text(commit, "ascii")
         aside.replace(reference)
     return folder

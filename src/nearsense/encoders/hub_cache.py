@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nearsense._machine import whoami
 from nearsense.errors import FileError
 
 __all__ = [
@@ -179,7 +180,7 @@ def keep_promises(folder: Path, promised: Mapping[str, Promised]) -> None:
     """Keep what the hub promised for a snapshot, before its first file is there."""
     file = _promises_file(folder)
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(f".{os.getpid()}.tmp")
+    aside = file.with_suffix(f".{whoami()}.tmp")
     aside.write_text(json.dumps({name: [each.size, each.hash] for name, each in promised.items()}), "utf-8")
     aside.replace(file)
 
@@ -265,7 +266,7 @@ def remove(repository: str) -> int:
     """
     folder = repository_folder(repository)
     freed = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
-    aside = folder.with_name(f".removed-{folder.name}-{os.getpid()}")
+    aside = folder.with_name(f".removed-{folder.name}-{whoami()}")
     try:
         folder.rename(aside)  # at once: nobody finds half of it
         shutil.rmtree(aside)

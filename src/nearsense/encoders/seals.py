@@ -11,6 +11,8 @@ import json
 import os
 from pathlib import Path
 
+from nearsense._machine import whoami
+
 __all__ = ["drop_unsealed", "seal"]
 
 SEALS = "seals.json"
@@ -39,7 +41,7 @@ def drop_unsealed(folder: Path) -> bool:
 def seal(folder: Path) -> None:
     """Note the checksums of the graphs that are new in a folder."""
     seals = _read(folder)
-    aside = folder / f"{SEALS}.{os.getpid()}.tmp"
+    aside = folder / f"{SEALS}.{whoami()}.tmp"
     try:
         files = list(folder.glob("*.blob"))
         if all(file.name in seals for file in files):
