@@ -67,14 +67,8 @@ class TextMap(Scene):
             FileError: The file cannot be written.
             MissingExtra: A picture needs the extra `plots`.
         """
-        ending = Path(path).suffix.lower()
-        if ending not in WRITERS:
-            raise InputError(
-                f"{os.fspath(path)}: a map is not written in that format",
-                why=f"it is written as {', '.join(WRITERS)}",
-                fix="name a file that ends so: map.html",
-            )
-        WRITERS[ending](self, Path(path), Path(path).stem if title is None else title)
+        write = WRITERS[ending_of(path)]
+        write(self, Path(path), Path(path).stem if title is None else title)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values: where each text lies, and in which cluster."""
@@ -275,3 +269,19 @@ def _pairs(found: Duplicates, documents: Sequence[Document]) -> Pairs:
             for edge, other in zip(chosen.tolist(), turned.tolist(), strict=True)
         ],
     )
+
+
+def ending_of(path: str | os.PathLike[str]) -> str:
+    """What the ending of a name says is written: one of WRITERS.
+
+    Raises:
+        InputError: The ending is another.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in WRITERS:
+        raise InputError(
+            f"{os.fspath(path)}: a map is not written in that format",
+            why=f"it is written as {', '.join(WRITERS)}",
+            fix="name a file that ends so: map.html",
+        )
+    return ending

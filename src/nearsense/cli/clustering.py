@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nearsense.encoders import Encoder
     from nearsense.types import Document, Vectors
 
-__all__ = ["COMMANDS", "require_place"]
+__all__ = ["COMMANDS"]
 
 FOUND_BY = ("k", "method", "min_size", "min_score", "language", "seed")
 """What of the options is said to `nearsense.cluster`."""
@@ -85,7 +85,7 @@ def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
       nearsense cluster new.csv --assign-to known.clusters --csv > assigned.csv
       nearsense cluster reviews.parquet --levels 2 --stability
     """
-    from nearsense.files import write_table
+    from nearsense.files import require_place, write_table
     from nearsense.files.values import json_value
     from nearsense.render import show
     from nearsense.render_clusters import added_columns, cluster_rows, clusters_page, clusters_report
@@ -98,7 +98,8 @@ def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
     if output is not None:
         _require_rows_target(output)
     for target in (report, save):
-        require_place(target)
+        if target is not None:
+            require_place(target)
     _require_apart(output, report, save)
     rows, documents, vectors, load = _read(file, options)
     clusters = _clusters(documents, vectors, load, found_by, assign_to, not quiet)
@@ -136,31 +137,13 @@ def _require_rows_target(target: str) -> None:
         UsageError: It is standard output, which has them without being asked.
         FileError: No format is known by its name, or its folder is not there.
     """
+    from nearsense.files import require_place
     from nearsense.files.formats import Format, format_of
 
     if target == "-":
         raise click.UsageError("-o -: standard output has the rows in a pipe, and with --csv; leave -o out")
     format_of(target, None, (Format.CSV, Format.TSV, Format.JSON, Format.JSONL, Format.PARQUET))
     require_place(target)
-
-
-def require_place(target: str | None) -> None:
-    """What is to be written can be, before anything long is done.
-
-    Raises:
-        FileError: Its folder is not there, or it is a folder itself.
-    """
-    if target is None or target == "-":
-        return
-    from nearsense.errors import FileError
-
-    folder = Path(target).parent
-    if Path(target).is_dir():
-        raise FileError(f"{target} cannot be written", why="it is a folder", fix="name a file in it")
-    if not folder.is_dir():
-        raise FileError(
-            f"{target} cannot be written", why=f"there is no folder {folder}", fix=f"mkdir -p {folder}"
-        )
 
 
 def _require_apart(*targets: str | None) -> None:

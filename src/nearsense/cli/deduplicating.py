@@ -346,12 +346,10 @@ def _require_writable(path: str | None) -> None:
     Raises:
         FileError: Its folder is not there, or its extension is not known.
     """
-    from nearsense.errors import FileError
+    from nearsense.files import require_place
     from nearsense.files.formats import format_of
 
     if path is None or path == "-":
         return
     format_of(path, None)
-    folder = Path(path).parent
-    if not folder.is_dir():
-        raise FileError(f"{path} cannot be written", why=f"there is no folder {folder}", fix=f"mkdir -p {folder}")
+    require_place(path)

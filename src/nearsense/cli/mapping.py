@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.clustering import require_place
 from nearsense.cli.options import document_options, encoder_of, model_options
 
 if TYPE_CHECKING:
@@ -100,16 +99,10 @@ COMMANDS = (map_,)
 def _require_writable(path: str) -> None:
     """Refuse an ending nobody writes, a missing folder or extra, before anything costly is done."""
     from nearsense._optional import require
-    from nearsense.errors import InputError
-    from nearsense.textmap import WRITERS
+    from nearsense.files import require_place
+    from nearsense.textmap import ending_of
 
-    ending = Path(path).suffix.lower()
-    if ending not in WRITERS:
-        raise InputError(
-            f"{path}: a map is not written in that format",
-            why=f"it is written as {', '.join(WRITERS)}",
-            fix="-o map.html",
-        )
+    ending = ending_of(path)
     require_place(path)
     if ending != ".html":
         require("matplotlib", extra="plots", purpose="drawing a map")

@@ -10,6 +10,7 @@ import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.clustering.clusters import Cluster, Clusters, Held, Model
+from nearsense.clustering.lloyd import nearest_two
 from nearsense.clustering.making import Found, Middle, middles, ordered, told
 from nearsense.types import Vectors
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float32]
 
-__all__ = ["assign", "nearest_centre", "reach"]
+__all__ = ["assign", "reach"]
 
 OUTSIDE = 0.05
 """Share of a cluster's own texts that would not be let in again: with it 93 % of new requests that belong
@@ -35,8 +36,6 @@ SLACK = 1e-4
 SMALL = 5_000
 """Up to so many texts left over are grouped by their mean similarity; of more the dense regions are found."""
 
-BLOCK = 4096
-
 
 def reach(middle: Middle) -> float:
     """From which cosine similarity to a cluster's centre on a text belongs there.
@@ -47,17 +46,6 @@ def reach(middle: Middle) -> float:
     if not len(middle.apart):
         return 1.0
     return float(np.quantile(middle.apart.astype(np.float64), OUTSIDE)) - SLACK
-
-
-def nearest_centre(data: Floats, centres: Floats) -> tuple[Ints, Floats]:
-    """The nearest centre of each row, and the cosine similarity to it; ties to the lower."""
-    owner, scores = np.empty(len(data), np.int64), np.empty(len(data), np.float32)
-    for begin in range(0, len(data), BLOCK):
-        block = data[begin : begin + BLOCK] @ centres.T
-        best = block.argmax(axis=1)
-        owner[begin : begin + len(block)] = best
-        scores[begin : begin + len(block)] = block[np.arange(len(block)), best]
-    return owner, scores
 
 
 def assign(
@@ -81,7 +69,7 @@ def assign(
     data, model = held.vectors.data, old.model
     labels, strengths = np.full(len(data), -1, np.int64), np.zeros(len(data), np.float32)
     if len(model.ids) and len(data):
-        owner, scores = nearest_centre(data, model.centres)
+        owner, scores, _ = nearest_two(data, model.centres)
         near = scores >= model.thresholds[owner]
         labels[near] = model.ids[owner[near]]
         strengths[near] = np.clip(scores[near], 0, 1)
@@ -128,7 +116,7 @@ def _opened(old: Clusters, data: Floats, left: Ints) -> list[Ints]:
 def _let_in(data: Floats, labels: Ints, model: Model, first: int) -> None:
     """What is left over and near enough to a new cluster joins it."""
     left = np.flatnonzero(labels < 0)
-    owner, scores = nearest_centre(data[left], model.centres[first:])
+    owner, scores, _ = nearest_two(data[left], model.centres[first:])
     near = scores >= model.thresholds[first:][owner]
     labels[left[near]] = owner[near] + first
 

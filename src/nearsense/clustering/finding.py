@@ -179,7 +179,8 @@ def _dense(data: Floats, min_size: int, progress: Progress) -> Found:
 
 def _adopted(data: Floats, labels: NDArray[np.int64], strengths: Floats) -> tuple[NDArray[np.int64], Floats]:
     """Noise that is as near to a cluster as its own texts joins it, as firmly as its least firm text."""
-    from nearsense.clustering.assigning import nearest_centre, reach
+    from nearsense.clustering.assigning import reach
+    from nearsense.clustering.lloyd import nearest_two
 
     outside = np.flatnonzero(labels < 0)
     if not len(outside) or len(outside) == len(data):
@@ -188,7 +189,7 @@ def _adopted(data: Floats, labels: NDArray[np.int64], strengths: Floats) -> tupl
     geometry = middles(data, labels, total, np.arange(len(data)))
     centres = np.stack([each.centre for each in geometry])
     thresholds = np.array([reach(each) for each in geometry], np.float32)
-    owner, scores = nearest_centre(data[outside], centres)
+    owner, scores, _ = nearest_two(data[outside], centres)
     near = scores >= thresholds[owner]
     least = np.array([strengths[each.rows].min() for each in geometry], np.float32)
     labels, strengths = labels.copy(), strengths.copy()

@@ -11,6 +11,7 @@ import numpy as np
 
 from nearsense.clustering.clusters import Cluster, Clusters, Held, Model
 from nearsense.clustering.naming import names
+from nearsense.clustering.partition import by_size
 from nearsense.clustering.phrases import Phrases, count
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def made(held: Held, origin: Origin, found: Found, *, parent: int | None = None)
     from nearsense.clustering.levels import grouped
 
     places, data = ordered(held.documents), held.vectors.data
-    labels = _numbered(found.labels, places)
+    labels = by_size(found.labels, places)
     total = int(labels.max(initial=-1)) + 1
     core = labels if found.core is None else np.where(found.core, labels, -1)
     inner = middles(data, core, total, places)
@@ -143,7 +144,7 @@ def made(held: Held, origin: Origin, found: Found, *, parent: int | None = None)
     )
     themes = None
     if parents is not None:
-        above = _numbered(np.where(labels >= 0, parents[labels], -1), places)
+        above = by_size(np.where(labels >= 0, parents[labels], -1), places)
         first = [int(above[each.rows[0]]) for each in outer]
         items = [replace(item, parent=theme) for item, theme in zip(items, first, strict=True)]
         themes = _plain(held, origin, replace(found, labels=above, core=None), phrases, places)
@@ -199,17 +200,3 @@ def described(
         )
         for number, (name, middle) in enumerate(zip(called, geometry, strict=True))
     ]
-
-
-def _numbered(labels: Ints, places: Ints) -> Ints:
-    """The same groups, the largest 0; of equal sizes the one whose first text comes first."""
-    inside = labels >= 0
-    _, dense = np.unique(labels[inside], return_inverse=True)
-    sizes = np.bincount(dense)
-    first = np.full(len(sizes), len(labels), np.int64)
-    np.minimum.at(first, dense, places[inside])
-    ranks = np.empty(len(sizes), np.int64)
-    ranks[np.lexsort((first, -sizes))] = np.arange(len(sizes))
-    final = np.full(len(labels), -1, np.int64)
-    final[inside] = ranks[dense]
-    return final

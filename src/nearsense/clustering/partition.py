@@ -63,22 +63,38 @@ def numbered(
         >>> numbered(rows, np.array([7, 2, 2]), np.arange(3)).labels
         array([1, 0, 0])
     """
-    inside = labels >= 0
-    _, dense = np.unique(labels[inside], return_inverse=True)
-    sizes = np.bincount(dense)
-    first = np.full(len(sizes), len(rows), np.int64)
-    np.minimum.at(first, dense, places[inside])
-    ranks = np.empty(len(sizes), np.int64)
-    ranks[np.lexsort((first, -sizes))] = np.arange(len(sizes))
-    final = np.full(len(rows), NOISE, np.int64)
-    final[inside] = ranks[dense]
+    final = by_size(labels, places)
+    inside = final >= 0
     order = np.lexsort((places, final))
     order = order[final[order] >= 0]
-    centres = unit(summed(rows[order], final[order], len(sizes)))
+    centres = unit(summed(rows[order], final[order], int(final.max(initial=NOISE)) + 1))
     if strengths is None:
         strengths = np.zeros(len(rows), np.float32)
         strengths[inside] = np.vecdot(rows[inside], centres[final[inside]])
     return Partition(final, np.clip(np.where(inside, strengths, 0.0), 0.0, 1.0).astype(np.float32), centres, exact)
+
+
+def by_size(labels: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same groups by other numbers: the largest is 0; of equal sizes the one whose first row comes first.
+
+    Args:
+        labels: int64, shape (n,): any numbers from 0 for groups, -1 for noise.
+        places: int64, shape (n,): where each row stands in canonical order.
+
+    Example:
+        >>> by_size(np.array([7, 2, -1, 2]), np.arange(4))
+        array([ 1,  0, -1,  0])
+    """
+    inside = labels >= 0
+    _, dense = np.unique(labels[inside], return_inverse=True)
+    sizes = np.bincount(dense)
+    first = np.full(len(sizes), len(labels), np.int64)
+    np.minimum.at(first, dense, places[inside])
+    ranks = np.empty(len(sizes), np.int64)
+    ranks[np.lexsort((first, -sizes))] = np.arange(len(sizes))
+    final = np.full(len(labels), NOISE, np.int64)
+    final[inside] = ranks[dense]
+    return final
 
 
 def summed(

@@ -8,7 +8,7 @@ from nearsense.files.columns import Documents, documents, text_pairs
 from nearsense.files.formats import Format
 from nearsense.files.reading import read_table
 from nearsense.files.table import Table
-from nearsense.files.target import atomic_write
+from nearsense.files.target import atomic_write, require_place
 from nearsense.files.writing import require_vectors_target, write_table, write_vectors
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "atomic_write",
     "documents",
     "read_table",
+    "require_place",
     "require_vectors_target",
     "text_pairs",
     "write_table",

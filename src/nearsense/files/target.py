@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from nearsense.errors import FileError
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "require_place"]
 
 
 @contextmanager
@@ -121,6 +121,24 @@ def _is_ours(error: OSError, target: Path) -> bool:
         return False
     named = error.filename
     return named is None or Path(os.fsdecode(named)).parent == target.parent or Path(os.fsdecode(named)) == target
+
+
+def require_place(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that no file can have, before what it shall hold is made; "-" is standard output.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileError: Its folder is not there, or it is a folder itself.
+    """
+    if str(path) == "-":
+        return
+    target = Path(path)
+    if target.is_dir():
+        raise _refusal(IsADirectoryError(), target)
+    if not target.parent.is_dir():
+        raise _refusal(FileNotFoundError(), target)
 
 
 _FULL = {ENOSPC, EDQUOT, EFBIG}

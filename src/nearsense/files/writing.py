@@ -14,7 +14,7 @@ from nearsense.files.formats import Format, compression_of, format_of
 from nearsense.files.npy import write_npy
 from nearsense.files.parquet import write_parquet, write_parquet_vectors
 from nearsense.files.stored import require_finite, stored_name
-from nearsense.files.target import atomic_write
+from nearsense.files.target import atomic_write, require_place
 from nearsense.files.values import json_value
 from nearsense.types import Vectors
 
@@ -177,12 +177,8 @@ def require_vectors_target(path: str | os.PathLike[str]) -> None:
     Raises:
         FileError: Its extension names no format that holds vectors, or its folder is not there.
     """
-    from pathlib import Path
-
     format_of(str(path), None, _VECTOR_WRITERS)
-    folder = Path(path).parent
-    if not folder.is_dir():
-        raise FileError(f"{path} cannot be written", why=f"there is no folder {folder}", fix=f"mkdir -p {folder}")
+    require_place(path)
 
 
 def write_vectors(
