@@ -28,6 +28,7 @@ class Request:
     path: str
     range: str
     authorised: bool
+    headers: Mapping[str, str]
 
 
 class LoopbackHub:
@@ -118,7 +119,8 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, *, with_body: bool) -> None:
             path = unquote(urlsplit(self.path).path)
-            asked = Request(self.command, path, self.headers.get("Range", ""), "Authorization" in self.headers)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Request(self.command, path, headers.get("range", ""), "authorization" in headers, headers)
             hub.requests.append(asked)
             if hub.refuse:
                 status, code = hub.refuse

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from nearsense._openvino import openvino
 from nearsense.types import Precision
 
 if TYPE_CHECKING:
@@ -129,23 +130,21 @@ def decided(
 @cache
 def _native_bf16() -> bool:
     try:
-        import openvino
+        core = openvino().Core()
     except ImportError:
         return False
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class _Engine:
     """One compiled product of any shape. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        import openvino
-        from openvino import opset13 as op
-
+        op = openvino().opset13
         left, right = (op.parameter([-1, -1], np.float32) for _ in range(2))
-        graph = openvino.Model([op.matmul(left, right, False, True)], [left, right])
+        graph = openvino().Model([op.matmul(left, right, False, True)], [left, right])
         options = {"INFERENCE_PRECISION_HINT": Precision.BF16.value, "PERFORMANCE_HINT": "LATENCY"}
-        self._compiled = openvino.Core().compile_model(graph, "CPU", options)
+        self._compiled = openvino().Core().compile_model(graph, "CPU", options)
         self._idle: deque[Any] = deque()
 
     def run(

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._openvino import openvino
+
 if TYPE_CHECKING:
-    import openvino
     from numpy.typing import NDArray
+
+    from nearsense._openvino import Model
 
 __all__ = ["ACTIVATIONS", "Graph"]
 
@@ -40,9 +43,7 @@ class Graph:
         activation: str,
         typed: bool = False,
     ) -> None:
-        from openvino import opset13
-
-        self._op: Any = opset13
+        self._op: Any = openvino().opset13
         self._weights, self._heads, self._epsilon = weights, heads, epsilon
         self._activation = activation
         names = ("ids", "positions", "segments", *(("types",) if typed else ()))
@@ -121,11 +122,9 @@ class Graph:
         attended = op.transpose(op.scaled_dot_product_attention(q, k, v, mask, scale, causal=False), swapped)
         return self.linear(op.reshape(attended, self._integers(0, 0, hidden), True), output)
 
-    def finished(self, x: Any, name: str) -> openvino.Model:
+    def finished(self, x: Any, name: str) -> Model:
         """The graph that ends in `x`, ready to be compiled."""
-        import openvino
-
-        return openvino.Model([self._op.result(x)], list(self._inputs.values()), name)
+        return openvino().Model([self._op.result(x)], list(self._inputs.values()), name)
 
     def _constant(self, values: NDArray[Any] | np.float32) -> Any:
         return self._op.constant(np.asarray(values), shared_memory=True)

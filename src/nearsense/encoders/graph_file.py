@@ -16,13 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from nearsense._openvino import openvino
 from nearsense.encoders.external import external_files
 from nearsense.encoders.feeding import INPUTS
 from nearsense.encoders.places import inside
 from nearsense.errors import BrokenModel, UnsupportedModel
 
 if TYPE_CHECKING:
-    import openvino
+    from nearsense._openvino import Model
 
 __all__ = ["GraphFile", "read"]
 
@@ -53,7 +54,7 @@ class GraphFile:
         files: Everything that it consists of.
     """
 
-    model: openvino.Model
+    model: Model
     width: int
     pooled: bool
     files: tuple[Path, ...]
@@ -95,14 +96,12 @@ def _weights_of(file: Path) -> Path:
     return weights
 
 
-def _read(file: Path, others: tuple[Path, ...]) -> openvino.Model:
+def _read(file: Path, others: tuple[Path, ...]) -> Model:
     """Through the one reader that the name asks for: left to itself, OpenVINO tries all that it has."""
-    from openvino.frontend import FrontEndManager
-
-    reader = FrontEndManager().load_by_framework("onnx" if file.suffix == ".onnx" else "ir")
+    reader = openvino().frontend.FrontEndManager().load_by_framework("onnx" if file.suffix == ".onnx" else "ir")
     try:
         with _side_by_side(file, others) as place:
-            model: openvino.Model = reader.convert(reader.load(str(place)))
+            model: Model = reader.convert(reader.load(str(place)))
             return model
     except Exception as error:  # the library raises plain RuntimeErrors
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -139,7 +138,7 @@ def _side_by_side(file: Path, others: tuple[Path, ...]) -> Iterator[Path]:
         yield Path(folder, file.name)
 
 
-def _require_inputs(model: openvino.Model, file: Path) -> None:
+def _require_inputs(model: Model, file: Path) -> None:
     """Only what is known may be asked for, for any number of texts of any length."""
     ports = {}
     for port in model.inputs:
@@ -164,10 +163,8 @@ def _require_inputs(model: openvino.Model, file: Path) -> None:
         )
 
 
-def _narrowed(model: openvino.Model, wanted: tuple[str, ...], file: Path) -> openvino.Model:
+def _narrowed(model: Model, wanted: tuple[str, ...], file: Path) -> Model:
     """The graph with the one output that is wanted, in float32."""
-    import openvino
-
     outputs = {name: port for port in model.outputs for name in port.names}
     found = next((outputs[name] for name in wanted if name in outputs), None)
     if found is None or found.partial_shape.rank.is_dynamic:
@@ -177,6 +174,6 @@ def _narrowed(model: openvino.Model, wanted: tuple[str, ...], file: Path) -> ope
             fix=_ANOTHER,
         )
     source = found.get_node().input_value(0)
-    if source.get_element_type() != openvino.Type.f32:
-        source = openvino.opset13.convert(source, "f32").output(0)
-    return openvino.Model([openvino.opset13.result(source)], model.get_parameters(), file.stem)
+    if source.get_element_type() != openvino().Type.f32:
+        source = openvino().opset13.convert(source, "f32").output(0)
+    return openvino().Model([openvino().opset13.result(source)], model.get_parameters(), file.stem)

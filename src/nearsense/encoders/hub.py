@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nearsense._progress import Progress, tracked
+from nearsense._version import __version__
 from nearsense.encoders.hub_blobs import check_room, is_there, publish
 from nearsense.encoders.hub_cache import (
     Promised,
@@ -32,6 +33,9 @@ from nearsense.encoders.hub_files import leave_a_choice, refuse_strange, wanted
 from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
 
 __all__ = ["download", "download_data", "wanted"]
+
+WHO = {"user-agent": f"nearsense/{__version__}"}
+"""What the hub learns of who asks; its library would tell what else is installed, and what drives it."""
 
 WAITS = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries that brought nothing; one that brought bytes starts the row again."""
@@ -101,7 +105,7 @@ class _Repository:
     def info(self, revision: str) -> Any:
         from huggingface_hub import HfApi
 
-        api = HfApi(endpoint=hub_url())
+        api = HfApi(endpoint=hub_url(), headers=WHO)
         ask = api.dataset_info if self.kind == "datasets" else api.model_info
         return ask(self.name, revision=revision, files_metadata=True, timeout=_patience())
 
@@ -235,9 +239,9 @@ def _stream(url: str, part: Path, size: int, report: Callable[[int], None]) -> N
     from huggingface_hub import get_session
 
     headers = {
-        **_tools().build_hf_headers(),
-        "Accept-Encoding": "identity",
-    }  # else a range is another one
+        **_tools().build_hf_headers(headers=WHO),
+        "Accept-Encoding": "identity",  # else a range is another one
+    }
     with part.open("ab") as file:
         if file.tell() > size:
             file.truncate(0)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._openvino import openvino
 from nearsense.encoders.feeding import packed
 from nearsense.encoders.packing import Request
 from nearsense.encoders.pooling import every_token
@@ -61,10 +62,8 @@ class Runner:
         cache_dir: Path,
         feed: Feed = packed,
     ) -> None:
-        import openvino
-
-        self._core = openvino.Core()
-        self._version = openvino.__version__.partition("-")[0]
+        self._core = openvino().Core()
+        self._version = openvino().__version__.partition("-")[0]
         self._build, self._reduce, self._feed = build, reduce, feed
         self._threads, self._cache_dir = threads, cache_dir
         self.alone = feed is not packed

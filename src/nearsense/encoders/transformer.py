@@ -21,8 +21,9 @@ from nearsense.encoders.graph import ACTIVATIONS, Graph
 from nearsense.errors import BrokenModel, UnsupportedModel
 
 if TYPE_CHECKING:
-    import openvino
     from numpy.typing import NDArray
+
+    from nearsense._openvino import Model
 
     Tensors = Mapping[str, NDArray[np.float32]]
 
@@ -266,7 +267,7 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config.get(keys.get(name, name)) for name in names}
 
 
-def build(config: Mapping[str, Any], weights: Tensors, sizes: Sizes, *, pairs: bool = False) -> openvino.Model:
+def build(config: Mapping[str, Any], weights: Tensors, sizes: Sizes, *, pairs: bool = False) -> Model:
     """The graph of a model that passed `check`.
 
     Args:
