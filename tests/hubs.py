@@ -31,6 +31,10 @@ SIZES = {
 }
 
 
+REAL = {"hidden_size": 128, "num_attention_heads": 2, "num_hidden_layers": 4, "max_position_embeddings": 514}
+"""Heads, positions and depth as real models have them: what is rounded, or counts wrongly, shows."""
+
+
 def wordpiece(specials: tuple[str, ...] = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")) -> Tokenizer:
     """As BERT and DistilBERT have it."""
     pieces = [*specials, *WORDS, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
@@ -93,13 +97,25 @@ ARCHITECTURES = {
 
 
 def transformer(
-    folder: Path, kind: str, *, head: bool = False, seed: int = 0, typed: bool | None = None, **sizes: object
+    folder: Path,
+    kind: str,
+    *,
+    head: bool = False,
+    seed: int = 0,
+    typed: bool | None = None,
+    words: int = 0,
+    **sizes: object,
 ) -> Path:
-    """A transformer with random weights: weights, configuration, tokenizer. With `head`, a cross-encoder."""
+    """A transformer with random weights: weights, configuration, tokenizer. With `head`, a cross-encoder.
+
+    The vocabulary is a small one, and `words` more: word0, word1, ...
+    """
     config_of, tokenizer_of, padding = ARCHITECTURES[kind]
     typed = kind in ("bert", "electra") if typed is None else typed
     tokenizer = tokenizer_of()
+    tokenizer.add_tokens([f"word{place}" for place in range(words)])
     sizes = {**SIZES, **sizes}
+    positions = sizes["max_position_embeddings"]
     if kind == "distilbert":
         names = {"hidden_size": "dim", "num_hidden_layers": "n_layers", "num_attention_heads": "n_heads"}
         sizes = {names.get(name, name): size for name, size in sizes.items()} | {"hidden_dim": 64}
@@ -109,13 +125,14 @@ def transformer(
     auto = transformers.AutoModelForSequenceClassification if head else transformers.AutoModel
     model = auto.from_config(config).eval()
     with torch.no_grad():
-        for parameter in model.parameters():  # larger than they begin: every part has to count
-            parameter.add_(torch.randn_like(parameter) * 0.2)
+        for name, parameter in model.named_parameters():  # larger than they begin: every part has to count
+            large = 2 if "relative_attention_bias" in name else 0.2  # as in the published weights of MPNet
+            parameter.add_(torch.randn_like(parameter) * large)
     with quiet():
         model.save_pretrained(folder)
         fast = transformers.PreTrainedTokenizerFast(
             tokenizer_object=tokenizer,
-            model_max_length=POSITIONS - 4,
+            model_max_length=positions - 4,
             model_input_names=["input_ids", *(["token_type_ids"] if typed else []), "attention_mask"],
             **SPECIALS[tokenizer.id_to_token(padding)[0]],
         )
@@ -131,7 +148,7 @@ def bi_encoder(
     base = transformer(folder.with_name(f"{folder.name}-base"), kind, **options)
     with quiet():
         first = Transformer(str(base))
-        chain = modules or (st.Pooling(HIDDEN),)
+        chain = modules or (st.Pooling(options.get("hidden_size", HIDDEN)),)
         model = sentence_transformers.SentenceTransformer(
             modules=[first, *chain], device="cpu", prompts=prompts or {}
         )

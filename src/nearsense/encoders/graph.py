@@ -1,4 +1,8 @@
-"""The building blocks of transformer graphs in OpenVINO's operations. Not which model puts them together how."""
+"""The building blocks of transformer graphs in OpenVINO's operations. Not which model puts them together how.
+
+What counts or points (positions, distances, rows of a table) is int32 from the inputs on: in bf16 every float is
+rounded to 8 bits, and a row number above 256 would become that of a neighbour.
+"""
 
 from __future__ import annotations
 
@@ -103,10 +107,10 @@ class Graph:
         Args:
             table: float32, shape (2 * m + 1, heads): for the distances from -m to m; farther ones count as m.
         """
-        op, reach = self._op, len(table) // 2
+        op, reach = self._op, np.int32(len(table) // 2)
         here, there = (op.unsqueeze(self.positions, self._integers(axis)) for axis in (2, 1))
-        distance = op.clamp(op.convert(op.subtract(there, here), "f32"), -reach, reach)
-        rows = op.convert(op.add(distance, self._constant(np.float32(reach))), "i32")
+        distance = op.maximum(op.minimum(op.subtract(there, here), self._constant(reach)), self._constant(-reach))
+        rows = op.add(distance, self._constant(reach))  # whole numbers throughout: bf16 has 8 bits
         return op.transpose(self.look_up(table, rows), self._integers(0, 3, 1, 2))
 
     def attention(self, x: Any, names: Sequence[str], mask: Any) -> Any:
@@ -126,7 +130,7 @@ class Graph:
         """The graph that ends in `x`, ready to be compiled."""
         return openvino().Model([self._op.result(x)], list(self._inputs.values()), name)
 
-    def _constant(self, values: NDArray[Any] | np.float32) -> Any:
+    def _constant(self, values: NDArray[Any] | np.float32 | np.int32) -> Any:
         return self._op.constant(np.asarray(values), shared_memory=True)
 
     def _integers(self, *values: int) -> Any:

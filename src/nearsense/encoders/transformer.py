@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ARCHITECTURES", "GRAPH_VERSION", "Architecture", "Sizes", "build", "check", "identity", "sizes_of"]
 
-GRAPH_VERSION = 3
+GRAPH_VERSION = 4
 """Counts up with every change that alters a compiled graph: caches of older ones are not used."""
 
 
@@ -74,6 +74,7 @@ class Architecture:
         keys: What the configuration calls the sizes, where it is not as BERT's.
         first: The position of a text's first token; None for the padding's id + 1.
         head: The dense layers and activations between the first token's vector and a cross-encoder's labels.
+        mended: Counts up where vectors that were made before do not compare: a part of the fingerprint.
     """
 
     assemble: Callable[[Graph, Sizes], Any]
@@ -82,6 +83,7 @@ class Architecture:
     keys: Mapping[str, str] = field(default_factory=dict)
     first: int | None = 0
     head: tuple[tuple[str, str], ...] = (("classifier.dense", "tanh"), ("classifier.out_proj", "identity"))
+    mended: int = 0
 
 
 def bert(graph: Graph, sizes: Sizes) -> Any:
@@ -162,7 +164,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
     "camembert": _ROBERTA,
-    "mpnet": Architecture(mpnet, "mpnet.", first=2),
+    "mpnet": Architecture(mpnet, "mpnet.", first=2, mended=1),  # bf16 took distances for their neighbours
     "distilbert": Architecture(
         distilbert,
         "distilbert.",
@@ -260,11 +262,12 @@ def check(config: Mapping[str, Any], weights: Tensors, vocabulary: int, where: s
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of the configuration decides a vector, as JSON values."""
-    keys = ARCHITECTURES[config["model_type"]].keys
+    architecture = ARCHITECTURES[config["model_type"]]
     names = ["model_type", *_COUNTS.values(), "layer_norm_eps", "hidden_act", "position_embedding_type"]
-    if ARCHITECTURES[config["model_type"]].first is None:
+    if architecture.first is None:
         names.append("pad_token_id")
-    return {name: config.get(keys.get(name, name)) for name in names}
+    found = {name: config.get(architecture.keys.get(name, name)) for name in names}
+    return found | ({"mended": architecture.mended} if architecture.mended else {})
 
 
 def build(config: Mapping[str, Any], weights: Tensors, sizes: Sizes, *, pairs: bool = False) -> Model:

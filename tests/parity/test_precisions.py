@@ -1,0 +1,127 @@
+"""Every architecture, pooling and head in both precisions, with tables and positions of real size.
+
+bf16 keeps 8 bits: a row, a position or a distance above 256 that is computed in it becomes a neighbour's. Where
+the processor has no bf16 OpenVINO computes in f32 what bf16 is asked for, and these tests hold all the same.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import nearsense as ns
+from nearsense.encoders import transformer
+from nearsense.encoders.transformer import ARCHITECTURES
+
+hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
+from sentence_transformers.sentence_transformer import modules as st  # noqa: E402
+
+NATIVE = [kind for kind in hubs.ARCHITECTURES if kind != "electra"]
+POOLINGS = ["mean", "cls", "max", "lasttoken", "mean_sqrt_len_tokens", "weightedmean"]
+OTHERS = [kind for kind in NATIVE if kind != "mpnet"]
+WORDS = 4000
+
+
+def some_text(chance, tokens):
+    return " ".join(f"word{chance.randrange(WORDS)}" for _ in range(tokens))
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """From one token to all that fit, most of them with positions and distances beyond 256."""
+    chance = random.Random(3)
+    return [some_text(chance, tokens) for tokens in (1, 2, 7, 30, 31, 100, 200, 257, 300, 301, 400, 450, 500, 505)]
+
+
+def cosines(ours, theirs):
+    ours, theirs = (each.astype(np.float64) for each in (ours, theirs))
+    return (ours * theirs).sum(axis=1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
+
+
+def in_both(folder, texts, **options):
+    """The vectors in f32 and in bf16."""
+    return [
+        ns.load(str(folder), precision=each).encode(texts, long="head", **options).data for each in ("f32", "bf16")
+    ]
+
+
+def assert_near(exact, near):
+    """bf16 rounds each weight and score, too: random ones alike; with neighbours' rows the mean falls to 0.93."""
+    found = cosines(exact, near)
+    assert found.mean() >= 0.998
+    assert found.min() >= 0.98
+
+
+def assert_same(folder, texts):
+    exact, near = in_both(folder, texts)
+    assert cosines(exact, hubs.reference(folder, texts)).min() >= 0.99999
+    assert_near(exact, near)
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_an_architecture_gives_its_vectors_in_either_precision(tmp_path, texts, kind):
+    assert_same(hubs.bi_encoder(tmp_path / "model", kind, words=WORDS, **hubs.REAL), texts)
+
+
+@pytest.mark.parametrize("mode", POOLINGS)
+@pytest.mark.parametrize("kind", ["mpnet", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)])
+def test_a_pooling_gives_its_vectors_in_either_precision(tmp_path, texts, kind, mode):
+    pooling = st.Pooling(hubs.REAL["hidden_size"], mode)
+    assert_same(hubs.bi_encoder(tmp_path / "model", kind, pooling, words=WORDS, **hubs.REAL), texts)
+
+
+def test_modules_after_pooling_give_their_vectors_in_either_precision(tmp_path, texts):
+    width = hubs.REAL["hidden_size"]
+    chain = (st.Pooling(width, ("cls", "mean")), st.Dense(2 * width, 48), st.LayerNorm(48), st.Normalize())
+    assert_same(hubs.bi_encoder(tmp_path / "model", "mpnet", *chain, words=WORDS, **hubs.REAL), texts)
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_a_head_gives_its_scores_in_either_precision(tmp_path, texts, kind):
+    folder = hubs.transformer(tmp_path / "model", kind, head=True, words=WORDS, **hubs.REAL)
+    pairs = [(text, other) for text in texts[:7] for other in texts[::2]]
+    with hubs.quiet():
+        judge = hubs.sentence_transformers.CrossEncoder(str(folder), device="cpu")
+        theirs = judge.predict(pairs, activation_fn=hubs.torch.nn.Identity())
+    exact, near = (
+        ns.load_cross(str(folder), precision=each).score(pairs, long="head", logits=True)
+        for each in ("f32", "bf16")
+    )
+    np.testing.assert_allclose(exact, theirs, atol=1e-3)
+    assert np.corrcoef(exact, near)[0, 1] >= 0.99
+
+
+def test_texts_that_share_a_request_with_hundreds_of_others_keep_to_themselves(tmp_path):
+    chance = random.Random(4)
+    short = [some_text(chance, chance.randrange(1, 6)) for _ in range(2000)]
+    folder = hubs.bi_encoder(tmp_path / "model", "bert", words=WORDS, **hubs.REAL)
+    alone, together = (in_both(folder, short, batch_tokens=size)[1] for size in (64, 2**16))
+    assert_near(alone, together)
+
+
+def test_rows_at_the_end_of_a_large_vocabulary_are_told_apart(tmp_path):
+    folder = hubs.bi_encoder(tmp_path / "model", "bert", words=40_000, num_hidden_layers=1)
+    last = [f"word{place}" for place in range(39_900, 40_000)]
+    exact, near = in_both(folder, last)
+    assert_near(exact, near)
+    np.testing.assert_array_equal((near @ exact.T).argmax(axis=1), np.arange(len(last)))
+
+
+def test_vectors_of_a_graph_that_was_mended_do_not_compare_with_those_of_before(tmp_path, monkeypatch):
+    folder = hubs.bi_encoder(tmp_path / "model", "mpnet")
+    after = ns.load(str(folder))
+    monkeypatch.setitem(ARCHITECTURES, "mpnet", replace(ARCHITECTURES["mpnet"], mended=0))
+    before = ns.load(str(folder), threads=1)
+    with ns.open(tmp_path / "old", before) as collection:
+        collection.add(["the dog", "a cat"])
+    with pytest.raises(ns.ModelMismatch):
+        ns.open(tmp_path / "old", after)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NATIVE if kind != "mpnet"])
+def test_the_fingerprint_of_a_graph_that_was_right_is_as_before(kind):
+    config = {"model_type": kind, "hidden_size": 32, "dim": 32}
+    assert "mended" not in transformer.identity(config)
