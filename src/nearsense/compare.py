@@ -44,7 +44,8 @@ def compare(
             0.5: somebody chose these two.
 
     Returns:
-        Comparison with the cosine similarity of the two in [-1, 1], its probability, and what differs.
+        Comparison with the cosine similarity of the two in [-1, 1], its probability, and what differs; no
+        probability, and the reason, where a text is in a language that the model was not made for.
 
     Raises:
         InputError: A text is empty or cannot be encoded.
@@ -103,20 +104,25 @@ def compare_pairs(
     require_content(rights, "right text")
     vectors = encoder.encode([*lefts, *rights], role=symmetric_role(encoder), progress=progress)
     scores = metrics.paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
-    return _compared(
-        list(zip(lefts, rights, strict=True)), scores, Origin(encoder.name, vectors.fingerprint), assurance
-    )
+    origin = Origin(encoder.name, vectors.fingerprint)
+    return _compared(list(zip(lefts, rights, strict=True)), scores, origin, assurance, encoder)
 
 
 def _compared(
-    pairs: Sequence[tuple[str, str]], scores: NDArray[np.float32], origin: Origin, assurance: Assurance
+    pairs: Sequence[tuple[str, str]],
+    scores: NDArray[np.float32],
+    origin: Origin,
+    assurance: Assurance,
+    encoder: Encoder,
 ) -> Results[Comparison]:
     """From scores to comparisons: what differs, and how sure that leaves one."""
-    from nearsense.guard import differences_many
+    from nearsense.pair_differences import pair_differences
 
-    differs = differences_many([a for a, _ in pairs], [b for _, b in pairs])
+    lefts, rights = [a for a, _ in pairs], [b for _, b in pairs]
+    differs = pair_differences(lefts, rights, encoder=encoder, scores=scores)
     names = [tuple(str(each) for each in found) for found in differs]
     calibration = assurance.of(origin)
+    doubts = _doubts(lefts, rights, encoder)
     readings: Iterable[tuple[float, float | None, Reading, tuple[float, float] | None]]
     if calibration is None:
         readings = ((score, None, Reading.of(score), None) for score in scores.tolist())
@@ -126,15 +132,30 @@ def _compared(
         prior = assurance.prior_of(calibration, known, 0.5, shifts)
         origin = replace(origin, calibration=calibration.task, prior=prior)
         readings = _sure(calibration, known, prior, shifts)
-    least = assurance.min_probability or 0.0
+    least = assurance.min_probability
     return Results(
         (
             Comparison(score, probability, reading, named, a, b, origin, interval)
-            for (a, b), named, (score, probability, reading, interval) in zip(pairs, names, readings, strict=True)
-            if probability is None or probability >= least
+            if doubt is None
+            else Comparison(score, None, Reading.UNKNOWN, named, a, b, origin, None, doubt)
+            for (a, b), named, doubt, (score, probability, reading, interval) in zip(
+                pairs, names, doubts, readings, strict=True
+            )
+            if least is None or (doubt is None and probability is not None and probability >= least)
         ),
         origin,
     )
+
+
+def _doubts(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder) -> list[str | None]:
+    """Why the model cannot judge a pair: its texts differ, and one is in a language that it was not made for."""
+    from nearsense.pair_differences import unfamiliar
+
+    reasons = unfamiliar([*lefts, *rights], encoder)
+    return [
+        None if a == b else here or there
+        for a, b, here, there in zip(lefts, rights, reasons[: len(lefts)], reasons[len(lefts) :], strict=True)
+    ]
 
 
 def _sure(

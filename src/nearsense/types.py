@@ -121,6 +121,9 @@ class Reading(StrEnum):
     WEAK = "weakly related"
     UNRELATED = "unrelated"
 
+    UNKNOWN = "cannot be told"
+    """The model was not made for such texts: neither a probability nor a band says anything."""
+
     @classmethod
     def of(cls, score: float) -> Reading:
         """The band of a cosine similarity in [-1, 1], where no probability is known.
@@ -332,6 +335,8 @@ class Comparison:
         b: The other.
         origin: What produced this.
         interval: Between what the probability lies, nineteen times in twenty.
+        unsure: Why there is no probability though a calibration is known: the model was not made for the language
+            of the texts.
     """
 
     score: float
@@ -342,9 +347,11 @@ class Comparison:
     b: str
     origin: Origin
     interval: tuple[float, float] | None = None
+    unsure: str | None = None
 
     def __str__(self) -> str:
-        line = f"{self.score:.4f}  {self.reading.value} ({_certainty(self.probability)})"
+        certainty = _certainty(self.probability) if self.unsure is None else self.unsure
+        line = f"{self.score:.4f}  {self.reading.value} ({certainty})"
         return f"{line}; differs: {', '.join(self.differs)}" if self.differs else line
 
     def to_dict(self) -> dict[str, Any]:
@@ -355,6 +362,7 @@ class Comparison:
             "interval": None if self.interval is None else list(self.interval),
             "reading": self.reading.value,
             "calibrated": self.probability is not None,
+            "unsure": self.unsure,
             "differs": None if self.differs is None else list(self.differs),
             "a": self.a,
             "b": self.b,

@@ -49,7 +49,7 @@ def test_hardly_any_paraphrase_written_before_the_rules_is_flagged(file, languag
 
 def test_each_of_the_eight_kinds_is_among_what_is_found():
     found = Counter(kind for row in rows("pairs.jsonl") for kind in kinds(row["a"], row["b"]))
-    assert set(found) == {kind.value for kind in guard.Kind}
+    assert set(found) == {kind.value for kind in guard.Kind} - {"unread"}  # which the model says, not the guard
 
 
 def test_a_changed_amount_and_a_changed_year_are_named_apart():

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["guard_shifts", "shifts_of"]
 
+UNREAD = "unread"
+"""The kind of what a model does not read: of that a score is no evidence, however high it is."""
+
 NOTHING, ANY, SLOPE = "nothing", "any", "slope"
 """Pairs without a difference; with one of a kind that was not measured; what is left of the score's own say."""
 
@@ -38,6 +41,9 @@ def shifts_of(
 ) -> NDArray[np.float64]:
     """What differences say of pairs beyond their scores, in the log-odds; the worst kind of each pair speaks.
 
+    Where the model does not read what differs, no score makes it more probable that the two say the same than it
+    was before.
+
     Args:
         guard: What `guard_shifts` gave.
         log_ratios: Shape (n,): what the score of each pair says.
@@ -50,7 +56,9 @@ def shifts_of(
     worst = np.array([min((guard.get(kind, unknown) for kind in each), default=nothing) for each in kinds])
     differs = np.array([bool(each) for each in kinds], bool)
     held = np.minimum((slope - 1.0) * log_ratios, 0.0)
-    return np.asarray(worst + np.where(differs, held, 0.0), np.float64)
+    shifts = worst + np.where(differs, held, 0.0)
+    unread = np.array([UNREAD in each for each in kinds], bool)
+    return np.asarray(np.where(unread, np.minimum(shifts, -log_ratios), shifts), np.float64)
 
 
 def guard_shifts(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from copy import copy
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +27,7 @@ from nearsense.encoders.base import (
 from nearsense.encoders.modules import Module, finished
 from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.pooling import Pooling
+from nearsense.encoders.seen import Seen
 from nearsense.encoders.token_vectors import TokenVectors, token_vectors
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
 from nearsense.encoders.windows import heads, tails, windows
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Engine", "TokenEncoder", "looked"]
+
+SHORT_WORD = 64
+"""Characters of a word that every tokenizer takes apart: some know no longer ones than 100."""
 
 SLICE = 8192
 """Texts that are tokenized at a time: bounds the memory, and lets tokenizing overlap with inference."""
@@ -73,6 +78,7 @@ class TokenEncoder:
         similarity: How the vectors are meant to be compared; for the dot product they keep their length.
         needs_role: The model is much worse without a role.
         look: Called with the different texts of each call, before they are encoded: it may warn.
+        languages: What the model was made for, ISO 639-1; empty where nobody says, or nobody shall look.
     """
 
     def __init__(
@@ -91,12 +97,13 @@ class TokenEncoder:
         similarity: Metric = Metric.COSINE,
         needs_role: bool = False,
         look: Callable[[Sequence[str]], None] = lambda texts: None,
+        languages: Sequence[str] = (),
     ) -> None:
         self.name, self.dimension, self.max_tokens = name, dimension, max_tokens
         self.similarity, self.needs_role, self.source = similarity, needs_role, source or name
         self._prompts, self.long = dict(prompts), Long.WARN
         self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
-        self._look = look
+        self._look, self.languages = look, tuple(languages)
         self._pooling = getattr(engine, "pooling", pooling)
         self._identity = {
             **identity,
@@ -282,6 +289,43 @@ class TokenEncoder:
                 fix='try precision="f32", or get the model\'s folder anew',
             )
         return result
+
+    def sees_all(self, text: str) -> bool:
+        """Whether the model certainly reads all of a text, each word as another: a quick look, no tokens.
+
+        False only says that `sees` has to look.
+
+        Example:
+            >>> import nearsense as ns
+            >>> encoder = ns.load()
+            >>> encoder.sees_all("Is the free plan free?"), encoder.sees_all("Is the \u2705 plan free?")
+            (True, False)
+        """
+        if not text.isascii() or not self._tokenizer.knows_ascii:
+            return False
+        if len(text) <= SHORT_WORD:
+            return len(text) <= self._room
+        return len(text) <= self._room and max(map(len, text.split()), default=0) <= SHORT_WORD
+
+    def sees(self, texts: Sequence[str]) -> list[Seen]:
+        """What the model sees of each word of each text: an ability that only encoders with a tokenizer have.
+
+        Args:
+            texts: Strings, without prompts.
+
+        Example:
+            >>> import nearsense as ns
+            >>> found = ns.load().sees(["Is the \u2705 plan free?"])[0]
+            >>> [word for word, known in zip(found.words, found.known) if not known]
+            ['\u2705']
+        """
+        return self._tokenizer.sees(texts, None if self.long is Long.CHUNK else self._room)
+
+    @cached_property
+    def _room(self) -> int:
+        """Tokens that are left for a text beside the special ones and the longest prompt."""
+        prompts = self._tokenizer(list(self._prompts.values()) or [""]).lengths
+        return max(self.max_tokens - self._tokenizer.specials - int(prompts.max()), 0)
 
     def look(self, texts: Sequence[str]) -> None:
         """Warn of texts that the model was not made for; `encode` does it by itself.

@@ -14,7 +14,17 @@ from nearsense.encoders.base import LanguageWarning
 from nearsense.encoders.cards import Kind
 from nearsense.errors import InputError
 
-__all__ = ["NAMES", "Finding", "LanguageCheck", "LanguageWarning", "look", "sentence", "suggestion"]
+__all__ = [
+    "NAMES",
+    "Finding",
+    "LanguageCheck",
+    "LanguageWarning",
+    "foreign",
+    "look",
+    "sentence",
+    "suggestion",
+    "told",
+]
 
 SHARE = 0.2
 """Share of the texts that must be foreign. Of 11,000 English questions, headlines, tweets and titles the library
@@ -26,6 +36,9 @@ LETTERS = 50
 
 SHORT = 15
 """Letters below which the library does not tell apart the languages of one script, Russian and Bulgarian say."""
+
+MOSTLY = 0.5
+"""Share of a batch that must be of one foreign language for its other short texts to be taken for the same."""
 
 SAMPLE = 200
 """Texts that are looked at in one call."""
@@ -158,6 +171,62 @@ def look(texts: Sequence[str], languages: Collection[str], *, sample: int = SAMP
     """
     known = frozenset(map(_kin, languages))
     return _count(texts, known, sample).finding() if known else None
+
+
+def foreign(texts: Sequence[str], languages: Collection[str]) -> list[str | None]:
+    """For each text the language that is not among these; None where it may well be one of them.
+
+    A text alone must be as sure as a batch: by its script, or by 50 letters. Where a batch is mostly foreign, its
+    short texts are what the library takes them for, and what it takes for nothing is as most are.
+
+    Args:
+        texts: Any number of strings; the beginning of each is looked at.
+        languages: The model's, ISO 639-1. Empty: nothing is known, nothing is said.
+
+    Returns:
+        ISO 639-1 codes.
+
+    Example:
+        >>> foreign(["你好，世界", "reset my password", "Domani vado al mercato con mia sorella"], ["en"])
+        ['zh', None, None]
+        >>> foreign(["Domani vado al mercato con mia sorella", "Ieri sono andato a casa", "Va bene"], ["en"])
+        ['it', 'it', 'it']
+    """
+    known = frozenset(map(_kin, languages))
+    if not known:
+        return [None] * len(texts)
+    alone = []
+    for text in texts:
+        tally = _Tally()
+        tally.add(text, known)
+        alone.append(tally)
+    together = _Tally()
+    for tally in alone:
+        together.merge(tally)
+    all_ = together.finding()
+    found: list[str | None] = []
+    for text, tally in zip(texts, alone, strict=True):
+        finding = tally.finding()
+        if finding is not None:
+            found.append(finding.language)
+        elif all_ is None:
+            found.append(None)
+        elif tally.languages:
+            found.append(tally.languages.most_common(1)[0][0])
+        else:
+            most = all_.share >= MOSTLY and main_script(text) and guess(text)[0] not in languages
+            found.append(all_.language if most else None)
+    return found
+
+
+def told(text: str) -> str:
+    """The language of a text, where the library is sure of it; else `""`.
+
+    Example:
+        >>> told("Wir wollen die Rechnungen zahlen"), told("La Traviata")
+        ('de', '')
+    """
+    return guess(text)[0]
 
 
 def sentence(finding: Finding, model_name: str, model_languages: Collection[str], suggestion: str = "") -> str:

@@ -106,6 +106,7 @@ def load_encoder(
         similarity=folder.similarity,
         needs_role=bool(card and card.needs_role),
         look=LanguageCheck(folder.name, languages),
+        languages=languages,
     )
     if dimensions is None or dimensions == dimension:
         return encoder

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.encoders.seen import Seen, seen
 from nearsense.encoders.words import Pieces
 from nearsense.errors import BrokenModel
 
@@ -152,6 +154,29 @@ class Tokenizer:
                 offsets, words = offsets[kept], words[kept]
             found.append(Pieces(offsets[:, 0], offsets[:, 1], words))
         return found
+
+    def sees(self, texts: Sequence[str], limit: int | None) -> list[Seen]:
+        """What is left of each word of the texts, where a model reads `limit` tokens; None: all of them."""
+        found = []
+        for text, encoding in zip(texts, self._engine.encode_batch(texts, add_special_tokens=False), strict=True):
+            offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+            words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
+            size = len(words)
+            room = size if limit is None else min(limit, size)
+            span = (size - room, size) if self.left else (0, room)
+            pieces = Pieces(offsets[:, 0], offsets[:, 1], words)
+            found.append(seen(text, encoding.ids, pieces, self.unknown, span))
+        return found
+
+    @cached_property
+    def knows_ascii(self) -> bool:
+        """Whether every word of ASCII characters has tokens of its own, up to case: most vocabularies do."""
+        if self.unknown is None:
+            return True
+        signs = [chr(point) for point in range(33, 127)]
+        letters = [f"a{each}" for each in signs if each.isalnum()]
+        probes = self._engine.encode_batch_fast([*signs, *letters], add_special_tokens=False)
+        return all(probe.ids and self.unknown not in probe.ids for probe in probes)
 
     def knows(self, tokens: Tokens) -> NDArray[np.bool_]:
         """Which texts have at least one token that is not the unknown one; bool, shape (n,)."""

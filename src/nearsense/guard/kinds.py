@@ -27,6 +27,9 @@ class Kind(StrEnum):
     """Another person, place, product, company."""
     MODALITY = "modality"
     """Another strength: must and may, all and some, always and sometimes."""
+    UNREAD = "unread"
+    """What the model does not read: it has no token for it, or the same as for another word. The guard never says
+    this of itself."""
 
 
 @dataclass(frozen=True, slots=True)

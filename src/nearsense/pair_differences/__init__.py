@@ -9,15 +9,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nearsense.guard import Difference, differences_many
+from nearsense.pair_differences.foreign import unfamiliar
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nearsense.encoders import Encoder
 
 __all__ = ["pair_differences", "unfamiliar"]
 
 
 def pair_differences(
-    lefts: Sequence[str], rights: Sequence[str], *, encoder: Encoder | None = None, language: str | None = None
+    lefts: Sequence[str],
+    rights: Sequence[str],
+    *,
+    encoder: Encoder | None = None,
+    language: str | None = None,
+    scores: NDArray[np.floating] | None = None,
 ) -> list[tuple[Difference, ...]]:
     """What differs between the texts of each pair.
 
@@ -26,13 +35,15 @@ def pair_differences(
         rights: The other of each pair, in the same order.
         encoder: The model that scores them: what it cannot read is named too. None: only the guard speaks.
         language: ISO 639-1 of all texts; None: told from the texts.
+        scores: Cosine similarities, shape (n,), where they are known: of an encoder that does not tell what it
+            reads (a server's), texts of one vector show it.
 
     Returns:
         The differences of each pair, in the order of the pairs; empty: none was seen.
     """
-    return differences_many(lefts, rights, language=language or "en")
+    from nearsense.pair_differences.unread import unread_many
 
-
-def unfamiliar(texts: Sequence[str], encoder: Encoder) -> list[str | None]:
-    """For each text why the model cannot judge it: a language or script it was not made for. None: it can."""
-    return [None] * len(texts)
+    found = differences_many(lefts, rights, language=language or "en")
+    for at, missed in unread_many(lefts, rights, encoder, language, scores).items():
+        found[at] = (*found[at], *missed)
+    return found
