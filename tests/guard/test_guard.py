@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,9 +46,9 @@ def test_hardly_any_paraphrase_written_before_the_rules_is_flagged(file, languag
     assert len(flagged) <= bar, flagged
 
 
-def test_each_of_the_eight_kinds_is_among_what_is_found():
-    found = Counter(kind for row in rows("pairs.jsonl") for kind in kinds(row["a"], row["b"]))
-    assert set(found) == {kind.value for kind in guard.Kind} - {"unread"}  # which the model says, not the guard
+def test_each_of_the_eight_kinds_of_the_first_pairs_is_among_what_is_found():
+    rows_ = rows("pairs.jsonl")
+    assert {row["kind"] for row in rows_} <= {kind for row in rows_ for kind in kinds(row["a"], row["b"])}
 
 
 def test_a_changed_amount_and_a_changed_year_are_named_apart():

@@ -58,7 +58,7 @@ def opposites(
         elif word.flags & other.flags & CONVERSE and _turned(a, b, i, j):
             result.turned = True
         elif not _one_bound(a.words, i, b.words, j, tables):
-            result.found.append(Difference(Kind.ANTONYM, word.shown, other.shown))
+            result.found.append(Difference(_kind(a.words, i, b.words, j, tables), word.shown, other.shown))
     return result
 
 
@@ -67,6 +67,18 @@ def _meets(a: Text, i: int, b: Text, j: int, shared: Set[str]) -> bool:
     return beside(a, i, b, j, shared) or bool(
         a.words[i].flags & b.words[j].flags & CONVERSE and _turned(a, b, i, j)
     )
+
+
+def _kind(a: list[Word], i: int, b: list[Word], j: int, tables: Tables) -> Kind:
+    """What two opposites are about; light and dark before a colour are shades, above and below a figure bounds."""
+    kind = tables.kinds.get((a[i].key, b[j].key), Kind.ANTONYM)
+    after = a[i + 1] if i + 1 < len(a) else None, b[j + 1] if j + 1 < len(b) else None
+    if after[0] is None or after[1] is None:
+        return kind
+    if kind is Kind.ANTONYM and tables.colours.issuperset(after):
+        return Kind.COLOUR
+    amounts = after[0].number is not None and after[1].number is not None
+    return Kind.COMPARISON if kind is Kind.PLACE and amounts else kind
 
 
 def _one_bound(a: list[Word], i: int, b: list[Word], j: int, tables: Tables) -> bool:

@@ -75,6 +75,7 @@ def differing(left: list[Quantity], right: list[Quantity]) -> list[Difference]:
             news.remove(twin)
             same = one.value is not None and one.value == twin.value
             kind = Kind.UNIT if same or one.value is None or twin.value is None else Kind.NUMBER
+            kind = Kind.ORDINAL if one.rank and twin.rank else kind
             found.append(Difference(kind, one.shown, twin.shown))
     return found
 
@@ -216,7 +217,7 @@ def _unit(
     """What the amount measures: behind it, one word further, glued to it, or the sign before it."""
     shown = " ".join(part.shown for part in words[start:end])
     if word.units:
-        return word.units, shown, end
+        return () if word.code == "ordinal" and _counts(words, start) else word.units, shown, end
     after = [words[end + i] for i in (0, 1, 2) if end + i < len(words) and end + i not in taken]
     if len(after) > 1 and word.number is not None and word.number < 1 and not after[0].units:
         after = after[1:] if after[0].shown.lower() in ("an", "a") else after
@@ -233,3 +234,11 @@ def _unit(
     ):
         return before.units, f"{before.shown}{shown}" if len(before.shown) == 1 else f"{before.shown} {shown}", end
     return (), shown, end
+
+
+def _counts(words: list[Word], at: int) -> bool:
+    """Whether a word is a place in a row and no unit: the second floor, but a second, five per second."""
+    after = words[at + 1] if at + 1 < len(words) else None
+    return (
+        after is not None and bool(after.content) and bool(at) and words[at - 1].small not in ("a", "per", "each")
+    )

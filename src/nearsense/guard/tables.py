@@ -6,12 +6,25 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from itertools import permutations
 from typing import Any
 
+from nearsense.guard.kinds import Kind
 from nearsense.guard.stems import stemmer
 from nearsense.guard.words import Unit
 
 __all__ = ["Tables", "languages", "tables_of"]
+
+_OPPOSED = {
+    "opposites": Kind.ANTONYM,
+    "sides": Kind.SIDE,
+    "places": Kind.PLACE,
+    "ordinals": Kind.ORDINAL,
+    "order": Kind.ORDER,
+    "comparisons": Kind.COMPARISON,
+    "colours": Kind.COLOUR,
+}
+"""Sections whose `pairs` are words that exclude each other, and what it is in which they differ."""
 
 _FOLDER = "languages"
 _BASE = "any"
@@ -67,6 +80,7 @@ class Tables:
         self.compare = tuple(self._one("opposites", "compare", "").split())
         self.converse = self._stems("opposites", "converse") | self._words("opposites", "converse")
         self.opposites = self._opposites()
+        self.colours = frozenset(word for word, _ in self.kinds if self.kinds[word, _] is Kind.COLOUR)
         self.numbers = self._values("words")
         self.scales = self._values("scales")
         self.ordinals = self._values("ordinals")
@@ -120,13 +134,17 @@ class Tables:
         return {word: float(value) for word, value in self._rows("numbers", name)}
 
     def _opposites(self) -> dict[str, frozenset[str]]:
+        """Word → what it excludes, of every section; fills `kinds`. A line has two sides, or more."""
         found: dict[str, set[str]] = {}
-        for line in self._one("opposites", "pairs", "").splitlines():
-            sides = [set(map(self.stem, side.split())) for side in line.split("|")]
-            for here, there in (sides, sides[::-1]) if len(sides) == 2 else ():
-                for word in here:
-                    found.setdefault(word, set()).update(there)
-        return {word: frozenset(others - {word}) for word, others in found.items()}
+        self.kinds: dict[tuple[str, str], Kind] = {}
+        for section, kind in _OPPOSED.items():
+            for line in self._one(section, "pairs", "").splitlines():
+                sides = [set(map(self.stem, side.split())) for side in line.split("|")]
+                for here, there in permutations(sides, 2):
+                    for word in here:
+                        found.setdefault(word, set()).update(there - {word})
+                        self.kinds.update(((word, other), kind) for other in there)
+        return {word: frozenset(others) for word, others in found.items()}
 
     def _units(self) -> dict[str, tuple[Unit, ...]]:
         found: dict[str, tuple[Unit, ...]] = {}
