@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nearsense._optional import require
@@ -12,9 +15,18 @@ from nearsense._optional import require
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "INK", "PALE", "STYLE", "Ruler", "fonts", "plain", "save", "without_glyph_warnings"]
-
-_PURPOSE = "drawing a picture"
+__all__ = [
+    "FORMATS",
+    "INK",
+    "PALE",
+    "STYLE",
+    "Ruler",
+    "fonts",
+    "matplotlib",
+    "plain",
+    "save",
+    "without_glyph_warnings",
+]
 
 FORMATS: dict[str, dict[str, Any]] = {
     ".png": {"format": "png"},
@@ -41,9 +53,37 @@ STYLE = {
 }
 
 
+def matplotlib(part: str = "", *, purpose: str = "drawing a picture") -> ModuleType:
+    """A part of matplotlib, imported so that it makes no folder of settings in a home that has none.
+
+    Args:
+        part: The name of one of its modules.
+        purpose: What it is needed for, as the start of a sentence.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    name = f"matplotlib.{part}" if part else "matplotlib"
+    settings, cache = (_base("XDG_CONFIG_HOME", ".config"), _base("XDG_CACHE_HOME", ".cache"))
+    known = name in sys.modules or "MPLCONFIGDIR" in os.environ or (settings / "matplotlib").is_dir()
+    if known or not sys.platform.startswith("linux"):
+        return require(name, extra="plots", purpose=purpose)
+    os.environ["MPLCONFIGDIR"] = str(
+        cache / "matplotlib"
+    )  # it asks once where its two folders are: this one is where it would be
+    try:
+        return require(name, extra="plots", purpose=purpose)
+    finally:
+        del os.environ["MPLCONFIGDIR"]
+
+
+def _base(variable: str, folder: str) -> Path:
+    return Path(os.environ.get(variable) or os.path.expanduser(f"~/{folder}"))  # noqa: PTH111  (no home is no error)
+
+
 def fonts() -> list[str]:
     """Families, in the order in which they are tried."""
-    manager = require("matplotlib.font_manager", extra="plots", purpose=_PURPOSE)
+    manager = matplotlib("font_manager")
     installed = set(manager.get_font_names())
     return ["DejaVu Sans", *(font for font in _FALLBACK_FONTS if font in installed), "sans-serif"]
 
@@ -81,8 +121,8 @@ class Ruler:
     """How wide a text is, and what of it fits."""
 
     def __init__(self) -> None:
-        agg = require("matplotlib.backends.backend_agg", extra="plots", purpose=_PURPOSE)
-        manager = require("matplotlib.font_manager", extra="plots", purpose=_PURPOSE)
+        agg = matplotlib("backends.backend_agg")
+        manager = matplotlib("font_manager")
         self._measure = agg.RendererAgg(1, 1, 720).get_text_width_height_descent
         self._font = manager.FontProperties
 

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nearsense._optional import require
-from nearsense.drawing import FORMATS, INK, PALE, STYLE, Ruler, fonts, plain, save, without_glyph_warnings
+from nearsense.drawing import (
+    FORMATS,
+    INK,
+    PALE,
+    STYLE,
+    Ruler,
+    fonts,
+    matplotlib,
+    plain,
+    save,
+    without_glyph_warnings,
+)
 from nearsense.errors import InputError
 from nearsense.types import Matrix, Metric, Ranking
 
@@ -69,7 +79,7 @@ def heatmap(matrix: Matrix, path: str | Path | None = None, *, title: str | None
     """
     options = {} if path is None else _options(Path(path))
     _require_drawable(matrix)
-    style = require("matplotlib.style", extra="plots", purpose="drawing a heatmap")
+    style = matplotlib("style", purpose="drawing a heatmap")
     with style.context(["default", {**STYLE, "font.family": fonts()}]), without_glyph_warnings():
         figure = _draw(matrix, title)
         if path is not None:
@@ -144,7 +154,7 @@ def _every(n: int, room: float) -> list[int]:
 
 
 def _draw(matrix: Matrix, title: str | None) -> Figure:
-    figures = require("matplotlib.figure", extra="plots", purpose="drawing a heatmap")
+    figures = matplotlib("figure", purpose="drawing a heatmap")
     ruler = Ruler()
     plan = _plan(matrix.labels, ruler)
     side = plan.pitch * len(matrix.labels)
@@ -172,7 +182,7 @@ def _draw(matrix: Matrix, title: str | None) -> Figure:
 
 
 def _draw_cells(square: Any, bar: Any, matrix: Matrix, plan: _Plan, ruler: Ruler) -> None:
-    colors = require("matplotlib.colors", extra="plots", purpose="drawing a heatmap")
+    colors = matplotlib("colors", purpose="drawing a heatmap")
     n, metric = len(matrix.labels), matrix.origin.metric
     lowest, highest = min(0.0, float(matrix.scores.min())), max(0.0, float(matrix.scores.max()))
     highest = 1.0 if metric is Metric.COSINE or lowest == highest else highest

@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nearsense._optional import require
-from nearsense.drawing import FORMATS, INK, PALE, STYLE, Ruler, fonts, plain, save, without_glyph_warnings
+from nearsense.drawing import (
+    FORMATS,
+    INK,
+    PALE,
+    STYLE,
+    Ruler,
+    fonts,
+    matplotlib,
+    plain,
+    save,
+    without_glyph_warnings,
+)
 from nearsense.errors import InputError
 from nearsense.mapping.colours import GREY, LIGHT, shared_out
 from nearsense.mapping.scene import Scene, anchors
@@ -62,7 +72,7 @@ def map_picture(scene: Scene, path: str | Path | None = None, *, title: str = ""
             why="a picture of a map is written as .png or .svg",
             fix="end its name in .png or .svg",
         )
-    style = require("matplotlib.style", extra="plots", purpose="drawing a map")
+    style = matplotlib("style", purpose="drawing a map")
     with style.context(["default", {**STYLE, "font.family": fonts()}]), without_glyph_warnings():
         figure = _drawn(scene, title)
         if path is not None:
@@ -80,8 +90,8 @@ class _Name(NamedTuple):
 
 
 def _drawn(scene: Scene, title: str) -> Figure:
-    figures = require("matplotlib.figure", extra="plots", purpose="drawing a map")
-    effects = require("matplotlib.patheffects", extra="plots", purpose="drawing a map")
+    figures = matplotlib("figure", purpose="drawing a map")
+    effects = matplotlib("patheffects", purpose="drawing a map")
     ruler, places = Ruler(), anchors(scene)
     colours = shared_out(places, scene.sizes())
     low, high = scene.points.min(axis=0), scene.points.max(axis=0)

@@ -145,13 +145,13 @@ def _made(folder: Path) -> Path:
 
 
 def _heatmap(console: Console, encoder: Encoder, folder: Path) -> None:
-    from nearsense._optional import require
     from nearsense.compare import matrix
+    from nearsense.drawing import matplotlib
     from nearsense.errors import MissingExtra
     from nearsense.plots import heatmap
 
     try:
-        require("matplotlib", extra="plots", purpose="drawing the heatmap")
+        matplotlib(purpose="drawing the heatmap")
     except MissingExtra as error:
         console.print(f"No picture: {error.what}. {error.fix}\n", markup=False)
         return

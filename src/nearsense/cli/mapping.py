@@ -98,14 +98,14 @@ COMMANDS = (map_,)
 
 def _require_writable(path: str) -> None:
     """Refuse an ending nobody writes, a missing folder or extra, before anything costly is done."""
-    from nearsense._optional import require
+    from nearsense.drawing import matplotlib
     from nearsense.files import require_place
     from nearsense.textmap import ending_of
 
     ending = ending_of(path)
     require_place(path)
     if ending != ".html":
-        require("matplotlib", extra="plots", purpose="drawing a map")
+        matplotlib(purpose="drawing a map")
 
 
 def _require_texts(rows: int) -> None:
