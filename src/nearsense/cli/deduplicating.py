@@ -68,6 +68,11 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
             "--allow-differing", is_flag=True, help='Group pairs too that differ in a figure, a name, a "not".'
         ),
         click.option(
+            "--any-language",
+            is_flag=True,
+            help="Trust scores of texts in languages that the model was not made for.",
+        ),
+        click.option(
             "--limit",
             type=click.IntRange(min=1),
             metavar="N",
@@ -268,6 +273,7 @@ def _found(side: _Side, options: dict[str, Any]) -> Duplicates:
         min_score=options["min_score"],
         keep=options["keep"],
         allow_differing=options["allow_differing"],
+        any_language=options["any_language"],
         encoder=cached(load()) if any(each is None for each in vectors) else None,
         max_memory=options["max_memory"],
         nearest=options.get("nearest"),

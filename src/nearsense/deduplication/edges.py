@@ -11,7 +11,6 @@ import numpy as np
 from nearsense._progress import Progress, tracked
 from nearsense.deduplication.normalizing import normal_form
 from nearsense.deduplication.results import TIERS, Tier
-from nearsense.deduplication.unread import UNMOVED, unread
 from nearsense.errors import TooLargeError
 from nearsense.metrics import paired_cosine
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.deduplication.sureness import Sureness
+    from nearsense.encoders import Encoder
 
 __all__ = ["EXACT", "NORMALIZED", "SEMANTIC", "Edges", "judged", "normalized_pairs", "scored"]
 
@@ -40,8 +40,11 @@ class Edges:
         score: float32, shape (m,): their cosine similarity.
         tier: int8, shape (m,): in what way they say the same, as its place among the tiers.
         probability: float64, shape (m,); None where no calibration is known.
+        readable: float64, shape (m,): the same were it not for what the model does not read.
         shift: float32, shape (m,): what the guard added to the log-odds.
         guarded: bool, shape (m,): whether something differs between them.
+        unsure: bool, shape (m,): whether the model was not made for one of the two; then the probability is 0, and
+            nobody says so.
         differs: What differs, by the pair's number, for pairs that are guarded: the kind, what `left` has, what
             `right` has; None where nobody has looked.
     """
@@ -51,8 +54,10 @@ class Edges:
     score: NDArray[np.float32]
     tier: NDArray[np.int8]
     probability: NDArray[np.float64] | None
+    readable: NDArray[np.float64] | None
     shift: NDArray[np.float32]
     guarded: NDArray[np.bool_]
+    unsure: NDArray[np.bool_]
     differs: Mapping[int, tuple[tuple[str, str, str], ...]] | None
 
     def __len__(self) -> int:
@@ -82,10 +87,14 @@ class Edges:
             place[order] = np.arange(len(order))
             differs = {int(place[at]): found for at, found in differs.items() if place[at] >= 0}
         columns = {
-            name: getattr(self, name)[order] for name in ("left", "right", "score", "tier", "shift", "guarded")
+            name: getattr(self, name)[order]
+            for name in ("left", "right", "score", "tier", "shift", "guarded", "unsure")
         }
-        probability = None if self.probability is None else self.probability[order]
-        return replace(self, **columns, probability=probability, differs=differs)
+        columns |= {
+            name: None if (column := getattr(self, name)) is None else column[order]
+            for name in ("probability", "readable")
+        }
+        return replace(self, **columns, differs=differs)
 
 
 def judged(
@@ -95,6 +104,8 @@ def judged(
     tier: NDArray[np.int8],
     texts: tuple[Sequence[str], Sequence[str]] | None,
     sure: Sureness | None,
+    encoder: Encoder | None,
+    foreign: NDArray[np.bool_],
     progress: Progress,
 ) -> Edges:
     """What differs between the texts of each pair, and how sure that leaves one.
@@ -106,40 +117,50 @@ def judged(
         tier: In what way they say the same.
         texts: The texts of both sides; None where the guard shall not look, or there is nothing to read.
         sure: What gives probabilities, if anything.
+        encoder: The model, where it is at hand: it tells what it does not read.
+        foreign: bool, one a text of both sides: whether the model was not made for it.
         progress: As everywhere.
     """
     m = len(score)
     known = np.clip(score.astype(np.float64), -1.0, 1.0)
-    shift, guarded = np.zeros(m, np.float32), np.zeros(m, bool)
+    shift, rest, guarded = np.zeros(m, np.float32), np.zeros(m, np.float32), np.zeros(m, bool)
     differs: dict[int, tuple[tuple[str, str, str], ...]] = {}
-    unmoved = (tier == SEMANTIC) & (known >= UNMOVED)
+    unsure = (tier == SEMANTIC) & (foreign[left] | foreign[right])
     looked = np.flatnonzero(tier != EXACT) if texts is not None else np.empty(0, np.int64)
     looked = looked[np.lexsort((right[looked], left[looked]))]  # texts of equal lefts in a row are read once
     if texts is not None and len(looked):
-        from nearsense.guard import differences_many
+        from nearsense.guard import Kind
+        from nearsense.pair_differences import pair_differences
 
         here, there = texts
         with tracked(len(looked), "pairs", progress) as update:
             for begin in range(0, len(looked), _BATCH):
                 part = looked[begin : begin + _BATCH]
-                found = differences_many(
-                    [here[at] for at in left[part].tolist()], [there[at] for at in right[part].tolist()]
+                found = pair_differences(
+                    [here[at] for at in left[part].tolist()],
+                    [there[at] for at in right[part].tolist()],
+                    encoder=encoder,
+                    scores=np.where(tier[part] == SEMANTIC, known[part], 0.0),
                 )
                 for at, each in zip(part.tolist(), found, strict=True):
-                    named = [(one.kind.value, one.left, one.right) for one in each]
-                    if unmoved[at] and (missed := unread(here[left[at]], there[right[at]])):
-                        named.append(("unread", *missed))
-                    if named:
-                        differs[at] = tuple(named)
+                    if each:
+                        differs[at] = tuple((one.kind.value, one.left, one.right) for one in each)
                         guarded[at] = True
                 if sure is not None:
-                    shift[part] = sure.shifts(known[part], [[one.kind for one in each] for each in found])
+                    kinds = [[one.kind for one in each] for each in found]
+                    shift[part] = sure.shifts(known[part], kinds)
+                    rest[part] = sure.shifts(
+                        known[part], [[k for k in each if k != Kind.UNREAD] for each in kinds]
+                    )
                 update(begin + len(part))
-    probability = None
+    probability = readable = None
     if sure is not None:
-        probability = sure.probability(known, shift.astype(np.float64))
-        probability[tier == EXACT] = 1.0
-    return Edges(left, right, score, tier, probability, shift, guarded, differs if texts is not None else None)
+        probability, readable = (sure.probability(known, each.astype(np.float64)) for each in (shift, rest))
+        for column in (probability, readable):
+            column[tier == EXACT] = 1.0
+            column[unsure] = 0.0
+    named = differs if texts is not None else None
+    return Edges(left, right, score, tier, probability, readable, shift, guarded, unsure, named)
 
 
 def normalized_pairs(

@@ -14,6 +14,7 @@ from nearsense.deduplication.edges import EXACT, NORMALIZED, SEMANTIC, Edges, ju
 from nearsense.deduplication.found import Duplicates
 from nearsense.deduplication.keeping import Choose, policy_of
 from nearsense.deduplication.rows import Rows
+from nearsense.deduplication.strange import doubts, maker_of, tell
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.text import as_documents
@@ -50,6 +51,7 @@ def duplicates(
     prior: float | str | None = None,
     guard: bool = True,
     allow_differing: bool = False,
+    any_language: bool = False,
     approximate: bool = False,
     max_memory: int | None = None,
     resume: Path | str | None = None,
@@ -85,6 +87,8 @@ def duplicates(
         guard: Look at what differs between the texts of each pair: figures, names, negation. It is named on the
             pair and costs probability.
         allow_differing: Group pairs that differ in such things too.
+        any_language: Trust scores of texts in a language or script that the model was not made for: without it
+            these have no probability, and go only where they are equal but for case, space and punctuation.
         approximate: Look for near pairs in the nearest of many lists only, which pays for millions of texts; the
             share that it finds is measured, and stands in the result.
         max_memory: Bytes that mining may use beyond the vectors; half of the free memory without it.
@@ -143,7 +147,7 @@ def duplicates(
         raise InputError("within=False leaves nothing to compare", fix="give against=..., an archive")
     rows = Rows.of(documents, vectors, written=written)
     archive = Rows.of(others, against_vectors, written=written) if archived else None
-    rows, archive, origin = _encoded(rows, archive, vectors, against_vectors, encoder, progress)
+    rows, archive, origin, reader = _encoded(rows, archive, vectors, against_vectors, encoder, progress)
     data, beside = _data(rows), _data(archive) if archive is not None else np.empty((0, 0), np.float32)
     looks = guard and written
     texts_ = (rows.texts, archive.texts if archive is not None else []) if written else ([], [])
@@ -152,8 +156,14 @@ def duplicates(
         few = normalize(data[spread(len(data), BACKGROUND)], zero="keep")
         return background_of(Vectors(few, origin.fingerprint, np.zeros(len(few), bool), origin.model))
 
+    if reader is None and written:
+        reader = maker_of(origin)
     sure = sureness(
-        assurance, origin, background, lambda: _nearest(data, beside, texts_ if looks else None), guarded=looks
+        assurance,
+        origin,
+        background,
+        lambda: _nearest(data, beside, texts_ if looks else None, reader),
+        guarded=looks,
     )
     floor = _floor(least, min_score, sure)
     mined, recall = _mined(
@@ -167,7 +177,10 @@ def duplicates(
         resume=resume,
         progress=progress,
     )
-    edges = _edges(rows, archive, mined, texts_ if written else None, sure, looks, within, progress)
+    judge = reader if written and not any_language else None
+    read = texts_ if written else None
+    edges, strange = _edges(rows, archive, mined, read, sure, looks, within, reader, judge, progress)
+    tell(edges, rows, strange)
     if sure is not None:
         origin = replace(origin, calibration=sure.calibration.task, prior=sure.prior)
     return Duplicates(
@@ -183,6 +196,7 @@ def duplicates(
         min_score,
         allow_differing,
         recall,
+        strange,
     )
 
 
@@ -231,8 +245,8 @@ def _encoded(
     others: Vectors | None,
     encoder: Encoder | str | None,
     progress: Progress,
-) -> tuple[Rows, Rows | None, Origin]:
-    """Both sides with vectors of one model, and which."""
+) -> tuple[Rows, Rows | None, Origin, Encoder | None]:
+    """Both sides with vectors of one model, which, and the model itself where it is at hand."""
     sides = [(rows, vectors), *([(archive, others)] if archive is not None else [])]
     known: Vectors | None = None
     for _, given in sides:
@@ -243,9 +257,10 @@ def _encoded(
     missing = [side for side, given in sides if given is None]
     if not missing:
         assert known is not None
-        if encoder is not None and not isinstance(encoder, str):
-            known.require_made_by(encoder.name, encoder.fingerprint)
-        return rows, archive, Origin(known.model, known.fingerprint)
+        given_ = encoder if encoder is not None and not isinstance(encoder, str) else None
+        if given_ is not None:
+            known.require_made_by(given_.name, given_.fingerprint)
+        return rows, archive, Origin(known.model, known.fingerprint), given_
     engine = resolve(encoder)
     # Each distinct text once, in the order of their content: the same vectors whatever the order of the rows.
     made = engine.encode(
@@ -260,7 +275,7 @@ def _encoded(
             begin += len(side)
         else:
             filled.append(side)
-    return filled[0], filled[1] if archive is not None else None, Origin(engine.name, made.fingerprint)
+    return filled[0], filled[1] if archive is not None else None, Origin(engine.name, made.fingerprint), engine
 
 
 def _data(rows: Rows) -> NDArray[np.float32]:
@@ -333,9 +348,14 @@ def _edges(
     sure: Sureness | None,
     looks: bool,
     within: bool,
+    reader: Encoder | None,
+    judge: Encoder | None,
     progress: Progress,
-) -> Edges:
-    """Pairs of all tiers, each once, surest first."""
+) -> tuple[Edges, dict[int, str]]:
+    """Pairs of all tiers, each once, surest first; and why the model cannot judge some of their texts.
+
+    `reader` tells what it does not read; `judge`, if anyone, for which texts it was not made.
+    """
     m = len(rows)
     twins = _twins(rows, archive)
     beside = _data(archive) if archive is not None else np.empty((0, 0), np.float32)
@@ -349,16 +369,17 @@ def _edges(
     columns = [*closer, (left[rest], right[rest], score[rest], SEMANTIC)]
     left, right, score = (np.concatenate([column[place] for column in columns]) for place in range(3))
     tier = np.concatenate([np.full(len(column[0]), column[3], np.int8) for column in columns])
-    both = None
-    if looks and texts is not None:
-        every = [*texts[0], *texts[1]]
-        both = (every, every)
-    edges = judged(left, right, score, tier, both, sure, progress)
+    every = [] if texts is None else [*texts[0], *texts[1]]
+    strange = doubts(every, np.unique(np.concatenate([left[tier == SEMANTIC], right[tier == SEMANTIC]])), judge)
+    foreign = np.zeros(total, bool)
+    foreign[list(strange)] = True
+    both = (every, every) if looks and texts is not None else None
+    edges = judged(left, right, score, tier, both, sure, reader, foreign, progress)
     keys = (
         (-edges.score, edges.tier) if edges.probability is None else (-edges.score, -edges.probability, edges.tier)
     )
     order = np.lexsort(keys)  # stable: of equal ones the texts decide
-    return edges.take(order)
+    return edges.take(order), strange
 
 
 def _none() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -382,7 +403,10 @@ def _twins(rows: Rows, archive: Rows | None) -> tuple[NDArray[np.int64], NDArray
 
 
 def _nearest(
-    data: NDArray[np.float32], beside: NDArray[np.float32], texts: tuple[Sequence[str], Sequence[str]] | None
+    data: NDArray[np.float32],
+    beside: NDArray[np.float32],
+    texts: tuple[Sequence[str], Sequence[str]] | None,
+    encoder: Encoder | None,
 ) -> tuple[NDArray[np.float64], list[list[str]]]:
     """Of some texts the score of the nearest other, and the kinds in which the two differ."""
     from nearsense.deduplication.sureness import spread_sample
@@ -398,8 +422,9 @@ def _nearest(
     known = np.clip(scores.astype(np.float64), -1.0, 1.0)
     if texts is None:
         return known, [[] for _ in asked]
-    from nearsense.guard import differences_many
+    from nearsense.pair_differences import pair_differences
 
     both = [*texts[0], *texts[1]]
-    found_ = differences_many([both[row] for row in asked.tolist()], [both[row] for row in ids.tolist()])
+    lefts, rights = ([both[row] for row in side.tolist()] for side in (asked, ids))
+    found_ = pair_differences(lefts, rights, encoder=encoder, scores=known)
     return known, [[one.kind for one in each] for each in found_]

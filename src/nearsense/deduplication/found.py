@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class Duplicates:
         min_score: The threshold, where it is a score.
         allow_differing: Whether pairs that differ in something are grouped too.
         recall: The share of the near pairs that was found, as measured; None where it is all of them.
+        strange: Why the model cannot judge a text that is near another, by the text's number.
     """
 
     rows: Rows
@@ -67,6 +68,7 @@ class Duplicates:
     min_score: float | None
     allow_differing: bool
     recall: float | None = None
+    strange: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many pairs of rows there are."""
@@ -198,7 +200,7 @@ class Duplicates:
             raise InputError(f"target={n!r} is no number of rows", fix="give a whole number")
         values = self.edges.score if self.min_probability is None else self.edges.probability
         assert values is not None
-        steps = np.unique(values[self._near & self._groupable & (self.edges.tier == SEMANTIC)])
+        steps = np.unique(values[self._groupable & (self.edges.tier == SEMANTIC)])
         strictest = self._with(_above(steps, self.min_probability is not None))
         if (most := len(strictest.kept)) < n:
             raise InputError(
@@ -260,23 +262,30 @@ class Duplicates:
 
     @cached_property
     def _near(self) -> NDArray[np.bool_]:
+        """The pairs of texts that are shown: those that reach the threshold, or would if the model read all."""
+        edges = self.edges
+        if self.min_probability is None or edges.readable is None:
+            return self._reached
+        return np.asarray(self._reached | ((edges.readable >= self.min_probability) & ~edges.unsure), bool)
+
+    @cached_property
+    def _reached(self) -> NDArray[np.bool_]:
         """The pairs of texts at or above the threshold; equal ones, normalized too, count at every one."""
         edges = self.edges
         if self.min_probability is not None and edges.probability is not None:
-            reached = edges.probability >= self.min_probability
+            reached = (edges.probability >= self.min_probability) & ~edges.unsure
         else:
             reached = edges.score >= np.float32(self.min_score or 0.0)
         return np.asarray(reached | ((edges.tier != SEMANTIC) & ~edges.guarded), bool)
 
     @property
     def _groupable(self) -> NDArray[np.bool_]:
-        return np.ones(len(self.edges), bool) if self.allow_differing else ~self.edges.guarded
+        edges = self.edges
+        return self._reached & ~edges.unsure & (True if self.allow_differing else ~edges.guarded)
 
     @cached_property
     def _grouping(self) -> Grouping:
-        return grouped(
-            self.rows, self.archive, self.edges, self._near & self._groupable, self.policy, within=self.within
-        )
+        return grouped(self.rows, self.archive, self.edges, self._groupable, self.policy, within=self.within)
 
     @cached_property
     def _gone(self) -> NDArray[np.int64]:
@@ -333,14 +342,17 @@ class Duplicates:
         if edge < 0:
             return Tier.EXACT, 1.0, None if self.sure is None else 1.0, edges.words(edge)
         differs = edges.words(edge, turned=bool(self.rows.node[row] != edges.left[edge]))
-        probability = None if edges.probability is None else float(edges.probability[edge])
+        probability = None
+        if edges.probability is not None and not edges.unsure[edge]:
+            probability = float(edges.probability[edge])
         return TIERS[edges.tier[edge]], float(edges.score[edge]), probability, differs
 
     def _intervals(self, edges: list[int]) -> dict[int, tuple[float, float]]:
         """Between what the probabilities of some pairs of texts lie; of equal texts nothing is to be said."""
         if self.sure is None:
             return {}
-        asked = np.array([edge for edge in edges if edge >= 0 and self.edges.tier[edge] != EXACT], np.int64)
+        judged = (self.edges.tier != EXACT) & ~self.edges.unsure
+        asked = np.array([edge for edge in edges if edge >= 0 and judged[edge]], np.int64)
         if not len(asked):
             return {}
         lows, highs = self.sure.interval(self.edges.score[asked], self.edges.shift[asked])
@@ -349,7 +361,14 @@ class Duplicates:
     def _pair(self, left: int, right: int, edge: int, interval: tuple[float, float] | None) -> Pair:
         tier, score, probability, differs = self._measured(edge, left)
         a, b = self._document(left), self._document(right)
-        return Pair(a.id, b.id, score, probability, differs, tier, a.text, b.text, interval)
+        return Pair(a.id, b.id, score, probability, differs, tier, a.text, b.text, interval, self._doubt(edge))
+
+    def _doubt(self, edge: int) -> str | None:
+        """Why nobody can tell how probable a pair of texts is."""
+        if edge < 0 or not self.edges.unsure[edge]:
+            return None
+        left, right = int(self.edges.left[edge]), int(self.edges.right[edge])
+        return self.strange.get(left) or self.strange.get(right)
 
     def _dropped(self, row: int) -> Dropped:
         document, kept = self.rows.documents[row], self._document(int(self._grouping.kept[row]))

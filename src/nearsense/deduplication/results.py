@@ -46,6 +46,8 @@ class Pair:
         a: The text of `left`; empty where only its vector is known.
         b: The text of `right`.
         interval: Between what the probability lies, nineteen times in twenty.
+        unsure: Why there is no probability though a calibration is known: the model was not made for the language
+            of a text.
     """
 
     left: str
@@ -57,6 +59,7 @@ class Pair:
     a: str
     b: str
     interval: tuple[float, float] | None = None
+    unsure: str | None = None
 
     def __str__(self) -> str:
         sure = "" if self.probability is None else f"{percent(self.probability):>5}  "
@@ -72,6 +75,7 @@ class Pair:
             "score": self.score,
             "probability": self.probability,
             "interval": None if self.interval is None else list(self.interval),
+            "unsure": self.unsure,
             "tier": self.tier.value,
             "differs": None if self.differs is None else list(self.differs),
             "a": self.a,

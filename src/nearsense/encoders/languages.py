@@ -40,6 +40,9 @@ SHORT = 15
 MOSTLY = 0.5
 """Share of a batch that must be of one foreign language for its other short texts to be taken for the same."""
 
+TOGETHER = 1_000
+"""Texts that tell the language of all, where single ones are judged."""
+
 SAMPLE = 200
 """Texts that are looked at in one call."""
 
@@ -173,7 +176,9 @@ def look(texts: Sequence[str], languages: Collection[str], *, sample: int = SAMP
     return _count(texts, known, sample).finding() if known else None
 
 
-def foreign(texts: Sequence[str], languages: Collection[str]) -> list[str | None]:
+def foreign(
+    texts: Sequence[str], languages: Collection[str], *, among: Sequence[str] | None = None
+) -> list[str | None]:
     """For each text the language that is not among these; None where it may well be one of them.
 
     A text alone must be as sure as a batch: by its script, or by 50 letters. Where a batch is mostly foreign, its
@@ -182,6 +187,7 @@ def foreign(texts: Sequence[str], languages: Collection[str]) -> list[str | None
     Args:
         texts: Any number of strings; the beginning of each is looked at.
         languages: The model's, ISO 639-1. Empty: nothing is known, nothing is said.
+        among: All that they are some of; a sample of it is looked at. Without it they are all.
 
     Returns:
         ISO 639-1 codes.
@@ -200,10 +206,7 @@ def foreign(texts: Sequence[str], languages: Collection[str]) -> list[str | None
         tally = _Tally()
         tally.add(text, known)
         alone.append(tally)
-    together = _Tally()
-    for tally in alone:
-        together.merge(tally)
-    all_ = together.finding()
+    all_ = _count(texts if among is None else among, known, TOGETHER).finding()
     found: list[str | None] = []
     for text, tally in zip(texts, alone, strict=True):
         finding = tally.finding()

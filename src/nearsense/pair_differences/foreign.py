@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["unfamiliar"]
 
 
-def unfamiliar(texts: Sequence[str], encoder: Encoder) -> list[str | None]:
+def unfamiliar(texts: Sequence[str], encoder: Encoder, *, among: Sequence[str] | None = None) -> list[str | None]:
     """For each text why the model cannot judge it: a language or script it was not made for. None: it can.
 
     Judged by each text alone and by all together: a short text that alone could be anything is Italian among
@@ -20,6 +20,7 @@ def unfamiliar(texts: Sequence[str], encoder: Encoder) -> list[str | None]:
     Args:
         texts: Strings.
         encoder: The model.
+        among: All that they are some of, a corpus say; without it they are all.
 
     Returns:
         For each text a reason such as "this text looks Chinese; all-MiniLM-L6-v2 is English only; try ...".
@@ -37,7 +38,7 @@ def unfamiliar(texts: Sequence[str], encoder: Encoder) -> list[str | None]:
     from nearsense.encoders.languages import Finding, foreign, sentence, suggestion
 
     reasons: dict[str, str] = {}
-    found = foreign(texts, languages)
+    found = foreign(texts, languages, among=among)
     for language in {each for each in found if each}:
         better = suggestion(language, encoder.name, languages)
         reasons[language] = sentence(Finding(1.0, language, 1), encoder.name, languages, better)
