@@ -144,8 +144,6 @@ def _draft(folder: Path) -> None:
     try:
         draft.save("rows", np.zeros(1000))
         draft.finish("made")
-        for each in (folder / "made").iterdir():
-            each.unlink()
-        (folder / "made").rmdir()
+        shutil.rmtree(folder / "generations" / "made")
     finally:
         draft.discard()

@@ -116,8 +116,7 @@ class Recorder:
 
         def recorded_open(path: Any, flags: int, *rest: Any, **named: Any) -> int:
             descriptor = opened(path, flags, *rest, **named)
-            known = self.name_of(os.path.realpath(path))
-            if flags & os.O_CREAT and known:
+            if flags & os.O_CREAT and (known := name(descriptor)):
                 self.inode(known)
             return descriptor
 

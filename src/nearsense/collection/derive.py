@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,7 +13,7 @@ from nearsense.collection.segments import INDEX, POSITIONS, SUMS, VECTORS, Check
 from nearsense.filters import Columns, GrowingColumns
 from nearsense.lexical import Postings
 from nearsense.store.base import Generation, Reader, Store
-from nearsense.store.generations import Draft, clean_up
+from nearsense.store.generations import BUILDER, GENERATIONS, Draft, clean_up, named
 from nearsense.store.locks import try_alone
 from nearsense.store.points import reach
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GENERATIONS", "Cancelled", "derive"]
 
-GENERATIONS, BUILDER = "generations", "builder.lock"
 ENOUGH = 0.95
 """The recall below which a kind that nobody asked for is not taken: a cluster of near-duplicates does that."""
 
@@ -53,8 +51,7 @@ def derive(
     with try_alone(store.folder / BUILDER, wait=wait) as alone:
         if not alone:
             return False
-        folder = store.folder / GENERATIONS
-        draft = Draft(folder)
+        draft = Draft(store.folder)
         try:
             generation, fingerprint = _made(store, draft, progress, cancelled)
         finally:
@@ -64,7 +61,7 @@ def derive(
                 return False
             writer.set_generation(generation)
         reach("generation.after-commit")
-        clean_up(folder, generation.name)
+        clean_up(store.folder, generation.name)
         return True
 
 
@@ -82,7 +79,7 @@ def _made(store: Store, draft: Draft, progress: Progress, cancelled: Callable[[]
     draft.save(SUMS, sums)
     rows = CheckedRows(draft.path / VECTORS, (len(positions), int(state.facts["dimension"])), positions, sums)
     built = _indexed(rows, state.facts.get("index"), draft, cancelled)
-    name = f"{state.sequence:010d}-{secrets.token_hex(4)}"
+    name = named(state.sequence)
     manifest = {
         "rows": rows.shape[0],
         "dimension": rows.shape[1],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
-from nearsense._machine import whoami
+from nearsense._folder import Folder, make_folders
 from nearsense.errors import BrokenModel
 
 __all__ = ["FileHashes"]
@@ -23,7 +24,7 @@ class FileHashes:
     """
 
     def __init__(self, cache_dir: Path) -> None:
-        self._file = cache_dir / "file-hashes.json"
+        self._file = Path(os.path.realpath(cache_dir)) / "file-hashes.json"
 
     def sha256(self, path: Path, *, anew: bool = False) -> str:
         """The hash of a file as 64 hexadecimal digits; `anew` computes it whatever is remembered.
@@ -52,17 +53,14 @@ class FileHashes:
 
     def _read(self) -> dict[str, str]:
         try:
-            content = json.loads(self._file.read_text("utf-8"))
+            with Folder(self._file.parent) as folder:
+                content = json.loads(folder.read(self._file.name))
         except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 
     def _write(self, known: dict[str, str]) -> None:
-        aside = self._file.with_suffix(f".{whoami()}.tmp")
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps(known, indent=1), "utf-8")
-            aside.replace(self._file)
-        except OSError:
-            with contextlib.suppress(OSError):
-                aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            make_folders(self._file.parent)
+            with Folder(self._file.parent, private=True) as folder:
+                folder.replace(self._file.name, json.dumps(known, indent=1).encode())

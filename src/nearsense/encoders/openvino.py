@@ -19,7 +19,7 @@ from nearsense._openvino import openvino
 from nearsense.encoders.feeding import packed
 from nearsense.encoders.packing import Request
 from nearsense.encoders.pooling import every_token
-from nearsense.encoders.seals import drop_unsealed, seal
+from nearsense.encoders.seals import sealed
 from nearsense.errors import BrokenModel
 from nearsense.types import Precision
 
@@ -154,13 +154,10 @@ class Runner:
                     options["INFERENCE_NUM_THREADS"] = self._threads
                 # One graph a folder: what another version left behind is not checked at every start.
                 name = f"{self.precision.value}-{hint.lower()}-{self._threads}-{self._version}"
-                cache = self._cache_dir / name
-                if cached := drop_unsealed(cache):
-                    options["CACHE_DIR"] = str(cache)
-                with _blamed("compiled"):
+                with sealed(self._cache_dir / name) as cache, _blamed("compiled"):
+                    if cache is not None:
+                        options["CACHE_DIR"] = str(cache)
                     self._compiled[hint] = self._core.compile_model(self._graph, "CPU", options)
-                if cached:
-                    seal(cache)
             return self._compiled[hint]
 
 

@@ -1,66 +1,78 @@
-"""Checksums of the compiled graphs in a cache folder: a damaged one is deleted before anything reads it.
+"""Checksums of the compiled graphs in a cache folder: what is damaged or another user's is deleted, never read.
 
-OpenVINO takes what it finds in its cache as it is; a flipped bit there would be a wrong vector here.
+OpenVINO takes what it finds in its cache as it is; a flipped bit there would be a wrong vector here, and what
+somebody else has put there could be any program.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from nearsense._machine import whoami
+from nearsense._folder import Folder, make_folders
 
-__all__ = ["drop_unsealed", "seal"]
+__all__ = ["sealed"]
 
-SEALS = "seals.json"
+SEALS, GRAPH = "seals.json", ".blob"
 
 
-def drop_unsealed(folder: Path) -> bool:
-    """Delete every compiled graph of a folder that is not what it was when `seal` saw it.
+@contextlib.contextmanager
+def sealed(path: Path) -> Iterator[Path | None]:
+    """A cache folder for as long as a graph is compiled; every graph in it is what it was when it was sealed.
 
     Args:
-        folder: The cache folder; made where it is missing.
+        path: The cache folder; made where it is missing. What is new in it in the end is sealed.
 
-    Returns:
-        Whether the folder can be used as a cache.
+    Yields:
+        The path by which the folder can be used; None where it is somebody else's or cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        seals = _read(folder)
-        for file in folder.glob("*.blob"):
-            if seals.get(file.name) != _digest(file):
-                file.unlink()
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)
-
-
-def seal(folder: Path) -> None:
-    """Note the checksums of the graphs that are new in a folder."""
-    seals = _read(folder)
-    aside = folder / f"{SEALS}.{whoami()}.tmp"
-    try:
-        files = list(folder.glob("*.blob"))
-        if all(file.name in seals for file in files):
+    with contextlib.ExitStack() as opened:
+        try:
+            make_folders(path)
+            folder = opened.enter_context(Folder(Path(os.path.realpath(path)), private=True))
+            usable = os.access(path, os.W_OK) and folder.keep_to_owner()
+            seals = _checked(folder) if usable else {}
+        except OSError:
+            usable = False
+        if not usable:
+            yield None
             return
-        aside.write_text(json.dumps({file.name: seals.get(file.name) or _digest(file) for file in files}), "utf-8")
-        aside.replace(folder / SEALS)
-    except OSError:
+        yield folder.place()
         with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
+            _seal(folder, seals)
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _checked(folder: Folder) -> dict[str, str]:
+    """The seals of the graphs that are in order; the others are deleted."""
+    seals, found = _read(folder), {}
+    for name in _graphs(folder):
+        if folder.is_mine(name) and name in seals and folder.sha256(name) == seals[name]:
+            found[name] = seals[name]
+        else:
+            folder.unlink(name)
+    return found
 
 
-def _read(folder: Path) -> dict[str, str]:
+def _seal(folder: Folder, seals: dict[str, str]) -> None:
+    """Note the checksums of the graphs that are new, and keep these to their owner."""
+    new = [name for name in _graphs(folder) if name not in seals]
+    if not new:
+        return
+    for name in new:
+        folder.keep_to_owner(name)
+    folder.replace(SEALS, json.dumps({**seals, **{name: folder.sha256(name) for name in new}}).encode())
+
+
+def _graphs(folder: Folder) -> list[str]:
+    return [name for name in folder.names() if name.endswith(GRAPH)]
+
+
+def _read(folder: Folder) -> dict[str, str]:
     try:
-        seals = json.loads((folder / SEALS).read_text("utf-8"))
+        seals = json.loads(folder.read(SEALS)) if folder.is_mine(SEALS) else {}
     except (OSError, ValueError, RecursionError):
         return {}
     return seals if isinstance(seals, dict) else {}

@@ -33,14 +33,11 @@ _RETIRED: list[apsw.Connection] = []
 class Connection:
     """One connection; not shared between threads while it is in use."""
 
-    def __init__(
-        self, file: Path, *, create: bool, readonly: bool, synchronous: str, busy_ms: int = BUSY_MS
-    ) -> None:
+    def __init__(self, file: Path, *, readonly: bool, synchronous: str, busy_ms: int = BUSY_MS) -> None:
         import apsw
 
         flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
-        if create:
-            flags |= apsw.SQLITE_OPEN_CREATE
+        flags |= apsw.SQLITE_OPEN_NOFOLLOW  # no part of the path may be a link
         self._file, self._pid, self._busy_ms = file, os.getpid(), busy_ms
         if _torn:
             raise _carried_over(file)
@@ -116,12 +113,12 @@ class Connection:
             raise
 
     def backup_to(self, file: Path) -> None:
-        """A consistent copy, while others read and write.
+        """A consistent copy into an empty file, while others read and write.
 
         Raises:
             DiskFull: It does not fit.
         """
-        target = Connection(file, create=True, readonly=False, synchronous="full")
+        target = Connection(file, readonly=False, synchronous="full")
         try:
             # In one snapshot: otherwise each commit of another process would start the copy anew.
             with self.reading(), target._translated(), target._db.backup("main", self._db, "main") as backup:
@@ -220,7 +217,6 @@ class Database:
 
     Args:
         file: The database file.
-        create: Make the file if it is missing.
         readonly: Never write; the file may lie where nobody may write.
         synchronous: "full": what is committed survives a power cut. "off" for what can be made again.
         busy_ms: How long to wait for who is in the middle of a change.
@@ -230,7 +226,6 @@ class Database:
         self,
         file: Path,
         *,
-        create: bool = False,
         readonly: bool = False,
         synchronous: str = "full",
         busy_ms: int = BUSY_MS,
@@ -238,7 +233,7 @@ class Database:
         self.file = file
         self._options = {"readonly": readonly, "synchronous": synchronous, "busy_ms": busy_ms}
         self._guard, self._used, self._closed = threading.Lock(), 0, False
-        self._idle = [Connection(file, create=create, **self._options)]  # type: ignore[arg-type]
+        self._idle = [Connection(file, **self._options)]  # type: ignore[arg-type]
         _OPEN.add(self)
 
     @contextlib.contextmanager
@@ -265,7 +260,7 @@ class Database:
             if self._idle:
                 return self._idle.pop()
         try:
-            return Connection(self.file, create=False, **self._options)  # type: ignore[arg-type]
+            return Connection(self.file, **self._options)  # type: ignore[arg-type]
         except BaseException:
             with self._guard:
                 self._used -= 1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from nearsense._folder import Folder, make_folders
 from nearsense.errors import DamagedCollection, StoreError
 from nearsense.store.database import Connection, Database
 from nearsense.store.locks import try_alone
@@ -22,6 +23,8 @@ PAUSE = 30.0
 """Seconds without a try after one that failed."""
 BUSY_MS = 1000
 """How long to wait for others."""
+ENDS = ("-wal", "-shm", "-journal")
+"""What SQLite adds to the name of the file for what lies beside it."""
 
 
 class Expendable:
@@ -35,7 +38,8 @@ class Expendable:
     """
 
     def __init__(self, file: Path, tables: str, mark: tuple[int, int], max_bytes: int) -> None:
-        self.file, self._tables, self._mark, self._max_bytes = file, tables, mark, max_bytes
+        self.file = Path(os.path.realpath(file.parent)) / file.name
+        self._tables, self._mark, self._max_bytes = tables, mark, max_bytes
         self._opening = threading.Lock()
         self._database: Database | None = None
         self._inode = 0
@@ -91,7 +95,7 @@ class Expendable:
 
     def _open(self) -> tuple[Database, int]:
         """The database and the number of its file; what is damaged there is begun anew."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(self.file.parent)
         with self._alone():
             if self.file.exists() and self.file.stat().st_size > 2 * self._max_bytes + (1 << 20):
                 self._unlink()  # the bound was lowered; a file of SQLite does not shrink by itself
@@ -103,8 +107,10 @@ class Expendable:
 
     def _prepared(self) -> tuple[Database, int]:
         # For nobody else's eyes: vectors tell what texts are about.
-        os.close(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600))
-        database = Database(self.file, create=True, synchronous="off", busy_ms=BUSY_MS)
+        with Folder(self.file.parent, private=True) as folder:
+            os.close(folder.open(self.file.name, os.O_RDWR | os.O_CREAT))
+            folder.require(*(self.file.name + end for end in ENDS))
+        database = Database(self.file, synchronous="off", busy_ms=BUSY_MS)
         try:
             with database.connection() as db:
                 self._require_mark(db)
@@ -132,7 +138,7 @@ class Expendable:
                 self._unlink()
 
     def _unlink(self) -> None:
-        for end in ("", "-wal", "-shm", "-journal"):
+        for end in ("", *ENDS):
             self.file.with_name(self.file.name + end).unlink(missing_ok=True)
 
     @contextlib.contextmanager

@@ -10,24 +10,29 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from nearsense._folder import Folder, Refused, flush
 from nearsense.errors import DiskFull, FileError, NearsenseError, StoreError
-from nearsense.store.place import FULL
+from nearsense.store.place import FULL, unwritable
 from nearsense.store.points import reach
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DamagedGeneration", "Draft", "Files", "clean_up", "fsync_folder"]
+__all__ = ["BUILDER", "GENERATIONS", "DamagedGeneration", "Draft", "Files", "clean_up", "named"]
 
-DRAFT = "draft-"
+GENERATIONS, BUILDER = "generations", "builder.lock"
+"""What a collection calls the folder of its generations, and the lock of who makes them."""
+_OURS = re.compile(r"\d{10,}-[0-9a-f]{8}|draft-[0-9a-f]{8}")
+"""What is deleted in that folder; whatever else lies there is not ours."""
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 SMALL = 4096
 """Bytes up to which a file is read instead of mapped into memory."""
 
@@ -36,34 +41,50 @@ class DamagedGeneration(NearsenseError):
     """A derived file is missing or is not what was written. Never seen by users: it is made again."""
 
 
+def named(sequence: int) -> str:
+    """A new name for the generation of a commit."""
+    return f"{sequence:010d}-{secrets.token_hex(4)}"
+
+
 class Draft:
-    """A generation that is being made, in a folder of its own.
+    """A generation that is being made, in a folder of its own that is its owner's alone until it is finished.
 
     Args:
-        folder: Where generations lie.
+        collection: The collection's folder; the draft lies among its generations.
+
+    Raises:
+        StoreError: What should hold the generations is a link, or cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.path = folder / f"{DRAFT}{secrets.token_hex(4)}"
-        with _disk(folder):
-            self.path.mkdir(parents=True)
+    def __init__(self, collection: Path) -> None:
+        self._collection, self._name = collection, f"draft-{secrets.token_hex(4)}"
+        self._open = contextlib.ExitStack()
+        with _disk(collection), contextlib.ExitStack() as opened:
+            folder = opened.enter_context(Folder(collection))
+            if folder.status(GENERATIONS) is None:
+                with contextlib.suppress(FileExistsError):
+                    folder.make(GENERATIONS)
+            self._generations = opened.enter_context(folder.within(GENERATIONS))
+            self._generations.make(self._name, private=True)
+            self._folder = opened.enter_context(self._generations.within(self._name))
+            self._open = opened.pop_all()
+        self.path = self._folder.place()
 
     def save(self, name: str, array: NDArray[Any]) -> None:
         """Write an array as `name`.npy."""
-        with _disk(self._folder):
-            np.save(self.path / f"{name}.npy", array)
+        with self.opened(f"{name}.npy") as file:
+            np.save(file, array)
 
     @contextlib.contextmanager
     def file(self, name: str) -> Iterator[Path]:
         """The path of a file that somebody else writes."""
-        with _disk(self._folder):
+        with _disk(self._collection):
             yield self.path / name
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[BinaryIO]:
         """A file to be written from its beginning to its end."""
-        with _disk(self._folder), (self.path / name).open("wb") as file:
+        with _disk(self._collection), self._folder.file(name, "xb") as file:
             yield file
 
     def finish(self, name: str) -> dict[str, dict[str, Any]]:
@@ -73,22 +94,24 @@ class Draft:
             Size and SHA-256 of each file.
         """
         manifest = {}
-        with _disk(self._folder):
-            for file in sorted(self.path.iterdir()):
-                with file.open("rb") as opened:
-                    os.fsync(opened.fileno())
-                    digest = hashlib.file_digest(opened, "sha256").hexdigest()
-                manifest[file.name] = {"bytes": file.stat().st_size, "sha256": digest}
-            fsync_folder(self.path)
+        with _disk(self._collection):
+            self._folder.share_as(self._generations)
+            for each in self._folder.names():
+                with self._folder.file(each, "rb") as opened:
+                    flush(opened.fileno())
+                    size = opened.seek(0, os.SEEK_END)
+                manifest[each] = {"bytes": size, "sha256": self._folder.sha256(each)}
+            self._folder.sync()
             reach("generation.before-rename")
-            self.path.rename(self._folder / name)
-            fsync_folder(self._folder)
+            self._generations.rename(self._name, name)
+            self._generations.sync()
             reach("generation.after-rename")
         return manifest
 
     def discard(self) -> None:
-        """Remove it, if it has not got its name."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove it, if it has not got its name, and let go of its folder."""
+        with self._open:
+            self._generations.remove(self._name)
 
 
 class Files:
@@ -104,11 +127,16 @@ class Files:
 
     def __init__(self, folder: Path, manifest: dict[str, dict[str, Any]]) -> None:
         self._folder, self._manifest = folder, manifest
+        if not _OURS.fullmatch(folder.name) or not all(map(_FILE.fullmatch, manifest)):
+            raise DamagedGeneration(f"{folder} holds files of strange names", why="no generation is called so")
+        with _damage(folder.name), Folder(folder.parent) as generations, generations.within(folder.name) as opened:
+            opened.require(*manifest)
+            sizes = {name: getattr(opened.status(name), "st_size", None) for name in manifest}
         for name, known in manifest.items():
-            with _damage(name):
-                size = (folder / name).stat().st_size
-            if size != known["bytes"]:
-                raise DamagedGeneration(f"{folder / name} has {size:,} bytes instead of {known['bytes']:,}")
+            if sizes[name] is None:
+                raise DamagedGeneration(f"{folder / name} is missing")
+            if sizes[name] != known["bytes"]:
+                raise DamagedGeneration(f"{folder / name} has {sizes[name]:,} bytes instead of {known['bytes']:,}")
         self.array = functools.lru_cache(maxsize=None)(self._array)
         self.checked = functools.lru_cache(maxsize=None)(self._checked)
 
@@ -142,21 +170,15 @@ class Files:
         return path
 
 
-def clean_up(folder: Path, keep: str | None) -> None:
-    """Remove every generation but one, and the drafts of who died; only for who builds alone."""
-    with contextlib.suppress(OSError):
-        for each in folder.iterdir():
-            if each.name != keep:
-                shutil.rmtree(each, ignore_errors=True)
+def clean_up(collection: Path, keep: str | None) -> None:
+    """Remove every generation but one, and the drafts of who died; only for who builds alone.
 
-
-def fsync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    Only what has a name as generations and drafts have, only plain files in it, and nothing through a link.
+    """
+    with contextlib.suppress(OSError), Folder(collection) as folder, folder.within(GENERATIONS) as generations:
+        for name in generations.names():
+            if name != keep and _OURS.fullmatch(name):
+                generations.remove(name)
 
 
 @contextlib.contextmanager
@@ -166,6 +188,8 @@ def _disk(folder: Path) -> Iterator[None]:
     except (OSError, FileError) as error:
         if isinstance(error, StoreError):
             raise
+        if isinstance(error, Refused):
+            raise unwritable(folder, error) from None
         full = isinstance(error, FileError) or error.errno in FULL
         raise (DiskFull if full else StoreError)(
             f"{folder} cannot take the files of the index; no document is affected",

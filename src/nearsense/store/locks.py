@@ -1,4 +1,8 @@
-"""Locks between processes and threads: a fair one for writers, a plain one for builders. Not SQLite's own."""
+"""Locks between processes and threads: a fair one for writers, a plain one for builders. Not SQLite's own.
+
+On Linux both are the kernel's, and the fair one is a queue. Elsewhere filelock's lock of a whole file serves both:
+it asks again and again, and whoever asks at the right moment is next.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,16 @@ import contextlib
 import os
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from nearsense.errors import StoreError
+from nearsense._folder import Folder
+from nearsense.errors import InputError
 from nearsense.store.place import unwritable
 
 __all__ = ["one_at_a_time", "try_alone"]
+
+QUEUE, FILELOCK = "queue", "filelock"
 
 GUARD, HELD, FIRST = 0, 1, 16
 """Bytes of the lock file that are locked: the ticket counter, the lock itself, and one byte for each ticket."""
@@ -20,20 +27,69 @@ DRAWN, SERVED = 0, 8
 """Where the lock file holds the last ticket that was drawn, and the last one whose turn has ended."""
 DEAD = 1000
 """So many are passed over at most: a damaged file keeps nobody waiting."""
+AGAIN = 0.005
+"""Seconds between two questions whether a lock is free, where one has to ask."""
 _FLOCK = "hhqqi4x"
+
+
+def kind() -> str:
+    """Which locks are used here: the one place that decides.
+
+    NEARSENSE_LOCKS=filelock takes on Linux what other systems take, to test it; all programs that use a collection
+    have to agree.
+    """
+    asked = os.environ.get("NEARSENSE_LOCKS")
+    if asked not in (None, "", QUEUE, FILELOCK):
+        raise InputError(
+            f"NEARSENSE_LOCKS={asked!r} is not known", fix=f"use {QUEUE}, {FILELOCK}, or leave it out"
+        )
+    if asked:
+        return asked
+    return QUEUE if sys.platform.startswith("linux") and _has_fcntl() else FILELOCK
 
 
 @contextlib.contextmanager
 def one_at_a_time(file: Path) -> Iterator[None]:
-    """Wait for one's turn, in the order of arrival, and hold it.
-
-    Everyone draws a ticket, locks the byte of the own ticket and waits for the byte of the ticket before (the
-    queue lock of Craig 1993, with byte locks of a file instead of memory). The kernel releases what a dead
-    process held. Who was killed while waiting has not said that its turn has ended, and then the one before it
-    counts. Should the file be damaged, the order is lost and nothing else: the lock itself is taken besides.
+    """Wait for one's turn and hold it; on Linux in the order of arrival.
 
     Raises:
-        StoreError: The file cannot be opened or written.
+        StoreError: The file cannot be opened or written, or is a link.
+    """
+    if kind() == QUEUE:
+        with _in_queue(file):
+            yield
+    else:
+        with try_alone(file, wait=True):
+            yield
+
+
+@contextlib.contextmanager
+def try_alone(file: Path, *, wait: bool = False) -> Iterator[bool]:
+    """True for the one who holds the lock; False at once for everybody else, unless they wait.
+
+    Raises:
+        StoreError: The file cannot be opened or written, or is a link.
+    """
+    descriptor, process = _opened(file), os.getpid()
+    try:
+        lock, unlock = _whole() if kind() == QUEUE else _by_asking()
+        mine = lock(descriptor, wait)
+        try:
+            yield mine
+        finally:
+            if mine and os.getpid() == process:
+                unlock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _in_queue(file: Path) -> Iterator[None]:
+    """Everyone draws a ticket, locks the byte of the own ticket and waits for the byte of the ticket before.
+
+    That is the queue lock of Craig 1993, with byte locks of a file instead of memory. The kernel releases what a
+    dead process held. Who was killed while waiting has not said that its turn has ended, and then the one before
+    it counts. Should the file be damaged, the order is lost and nothing else: the lock itself is taken besides.
     """
     descriptor, process, ticket = _opened(file), os.getpid(), 0
     try:
@@ -57,35 +113,10 @@ def one_at_a_time(file: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def try_alone(file: Path, *, wait: bool = False) -> Iterator[bool]:
-    """True for the one who holds the lock; False at once for everybody else, unless they wait."""
-    import fcntl
-
-    descriptor = _opened(file)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            try:
-                yield True
-            finally:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-    finally:
-        os.close(descriptor)
-
-
 def _opened(file: Path) -> int:
-    if not sys.platform.startswith("linux"):
-        raise StoreError(
-            f"collections need Linux, this is {sys.platform}",
-            why="writers take turns by its open-file-description locks",
-            fix="use a Linux machine, a container or WSL",
-        )
     try:
-        return os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        with Folder(file.parent) as folder:
+            return folder.open(file.name, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise unwritable(file, error) from None
 
@@ -123,3 +154,35 @@ def _unlock(descriptor: int, byte: int) -> None:
     import fcntl
 
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_UNLCK, os.SEEK_SET, byte, 1, 0))
+
+
+def _has_fcntl() -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    return hasattr(fcntl, "F_OFD_SETLKW")
+
+
+def _whole() -> tuple[Callable[[int, bool], bool], Callable[[int], None]]:
+    """How the kernel locks a whole file, and gives it back."""
+    import fcntl
+
+    def lock(descriptor: int, wait: bool) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+
+    return lock, lambda descriptor: fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _by_asking() -> tuple[Callable[[int, bool], bool], Callable[[int], None]]:
+    """How filelock does it, on every system."""
+    import filelock
+
+    def lock(descriptor: int, wait: bool) -> bool:
+        return filelock.lock_descriptor(descriptor, blocking=wait, poll_interval=AGAIN)
+
+    return lock, filelock.unlock_descriptor

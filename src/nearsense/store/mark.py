@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from nearsense._folder import Folder, flush
 from nearsense.store.place import unwritable
 
 __all__ = ["Mark"]
@@ -36,7 +37,8 @@ class Mark:
     def read(self) -> int | None:
         """The highest number that was marked; None where no copy is readable or of this collection."""
         try:
-            content = self._file.read_bytes()
+            with Folder(self._file.parent) as folder:
+                content = folder.read(self._file.name)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -46,32 +48,36 @@ class Mark:
 
     def write(self, number: int) -> None:
         """Mark a commit; on the disk when it returns. The copies take turns."""
-        with self._opened() as file:
-            os.pwrite(file, self._packed(number), SECTOR * (number % 2))
-            os.fdatasync(file)
+        with self._opened() as (file, _):
+            self._put(file, SECTOR * (number % 2), number)
+            flush(file, size=False)
 
     def reset(self, number: int) -> None:
         """Set both copies, up or down."""
-        with self._opened() as file:
+        with self._opened() as (file, folder):
             for start in (0, SECTOR):
-                os.pwrite(file, self._packed(number), start)
-            os.fsync(file)
-            folder = os.open(self._file.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)  # the file may be new
-            finally:
-                os.close(folder)
+                self._put(file, start, number)
+            flush(file)
+            folder.sync()  # the file may be new
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[int]:
+    def _opened(self) -> Iterator[tuple[int, Folder]]:
         try:
-            file = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                yield file
-            finally:
-                os.close(file)
+            with Folder(self._file.parent) as folder:
+                file = folder.open(self._file.name, os.O_RDWR | os.O_CREAT)
+                try:
+                    yield file, folder
+                finally:
+                    os.close(file)
         except OSError as error:
             raise unwritable(self._file, error) from None
+
+    def _put(self, file: int, start: int, number: int) -> None:
+        if hasattr(os, "pwrite"):
+            os.pwrite(file, self._packed(number), start)
+        else:  # Windows
+            os.lseek(file, start, os.SEEK_SET)
+            os.write(file, self._packed(number))
 
     def _packed(self, number: int) -> bytes:
         packed = _LAYOUT.pack(self._identity, number)

@@ -6,6 +6,7 @@ import errno
 import re
 from pathlib import Path
 
+from nearsense._folder import Refused
 from nearsense.errors import DiskFull, StoreError
 
 __all__ = ["FULL", "require_local", "unwritable"]
@@ -61,6 +62,14 @@ def unwritable(path: Path, error: OSError) -> StoreError:
     """What the system says about a file of a collection, as an error of nearsense."""
     if error.errno in FULL:
         return DiskFull(f"{path} cannot grow", why=str(error.strerror), fix="free some space on the disk")
+    if isinstance(error, Refused):
+        name = error.filename or path
+        own = f"cp {name} {name}.own && mv {name}.own {name}"
+        return StoreError(
+            f"{name} {error.strerror}",
+            why="a collection's own files lie in its folder alone: else files elsewhere would be changed",
+            fix=f"make it a file of its own: {own}" if error.errno == errno.EMLINK else f"remove it: rm {name}",
+        )
     return StoreError(
         f"{path} cannot be written", why=str(error.strerror), fix="check the path, its permissions and the disk"
     )

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._folder import Folder, flush, make_folders
 from nearsense.errors import CollectionNotFound, DamagedCollection, StoreError
 from nearsense.store.base import Block, Generation, State
 from nearsense.store.database import Connection, Database
+from nearsense.store.generations import BUILDER, GENERATIONS
 from nearsense.store.locks import one_at_a_time
 from nearsense.store.mark import Mark
 from nearsense.store.place import require_local, unwritable
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["DATABASE", "SQLiteReader", "SQLiteStore", "SQLiteWriter"]
 
 DATABASE, MARK, LOCK = "collection.db", "mark", "lock"
+FILES = (DATABASE, *(f"{DATABASE}-{end}" for end in ("journal", "wal", "shm")), MARK, LOCK, BUILDER)
+"""Every file that lies in the folder itself; none of them may be a link."""
 CHUNK = 10_000
 """Ids or positions in one question; the list travels as one JSON text."""
 _LISTED = "(SELECT value FROM json_each(?))"
@@ -285,16 +289,17 @@ class SQLiteStore:
         self, folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False
     ) -> None:
         self._accept_losses = accept_losses
-        folder = folder.absolute()  # wherever the program goes
+        folder = Path(os.path.realpath(folder))  # wherever the program goes, and whatever its links lead to later
         self.folder, self.file = folder, folder / DATABASE
         _require_collection(folder, create)
         if not network:
             require_local(folder)
         with self._turn():
-            known = self.file.exists()
-            if not known and (folder / MARK).exists():
-                raise self._lost("the database file is gone, the mark of its commits is still there")
-            self._database = Database(self.file, create=not known)
+            if self._file_there() is None:
+                if (folder / MARK).exists():
+                    raise self._lost("the database file is gone, the mark of its commits is still there")
+                _make_file(folder)
+            self._database = Database(self.file)
             try:
                 with self._database.connection() as connection:
                     self._check_application(connection)
@@ -320,6 +325,7 @@ class SQLiteStore:
         self._require_same_file()
         with self._turn(), self._database.connection() as connection:
             self._require_same_file()
+            _require_own(self.folder)
             with connection.writing():
                 writer = SQLiteWriter(connection, self.folder)
                 yield writer
@@ -336,6 +342,8 @@ class SQLiteStore:
 
         Its derived files are left behind: they can be made from it.
         """
+        self._require_same_file()
+        _make_file(folder)
         with self._database.connection() as connection:
             connection.backup_to(folder / DATABASE)
         copy = SQLiteStore(folder, create=False, network=True)
@@ -344,9 +352,11 @@ class SQLiteStore:
                 writer.set_generation(None)
         finally:
             copy.close()
-        for file in folder.iterdir():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+        with Folder(folder) as opened:
+            for name in opened.names():
+                with opened.file(name, "rb") as file:
+                    flush(file.fileno())
+            opened.sync()
 
     def vacuum(self) -> None:
         """Rewrite the database without anything that was deleted, the log and free pages included.
@@ -354,7 +364,10 @@ class SQLiteStore:
         Raises:
             StoreError: A reader holds on to the log for longer than one waits.
         """
+        self._require_same_file()
         with self._turn(), self._database.connection() as connection:
+            self._require_same_file()
+            _require_own(self.folder)
             reach("compact.before-vacuum")
             connection.run("VACUUM")
             connection.checkpoint(truncate=True)
@@ -362,11 +375,13 @@ class SQLiteStore:
 
     def checkpoint(self) -> None:
         """Bring the log into the database file, as far as readers allow."""
+        self._require_same_file()
         with self._database.connection() as connection:
             connection.checkpoint()
 
     def integrity(self) -> list[str]:
         """What SQLite itself finds wrong with the file, page checksums included; empty where nothing is."""
+        self._require_same_file()
         with self._database.connection() as connection:
             found = [str(row[0]) for row in connection.rows("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
@@ -377,7 +392,7 @@ class SQLiteStore:
 
     def _file_there(self) -> tuple[int, int] | None:
         try:
-            there = self.file.stat()
+            there = self.file.lstat()
         except OSError:
             return None
         return there.st_dev, there.st_ino
@@ -450,13 +465,34 @@ def _require_collection(folder: Path, create: bool) -> None:
         raise unwritable(folder, error) from None
 
 
+def _make_file(folder: Path) -> None:
+    """An empty database file, for those whom the folder is for."""
+    try:
+        with Folder(folder) as opened:
+            os.close(opened.open(DATABASE, os.O_RDWR | os.O_CREAT))
+    except OSError as error:
+        raise unwritable(folder / DATABASE, error) from None
+
+
+def _require_own(folder: Path) -> None:
+    """No name of the collection's own is a link, or stands for a file that has a second name elsewhere."""
+    try:
+        with Folder(folder) as opened:
+            opened.require(*FILES, folders=(GENERATIONS,), alone=True)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+
+
 def _require_room(folder: Path, create: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise CollectionNotFound(
             f"{folder} is a file", why="a collection is a folder", fix="choose another path for the collection"
         )
-    leftovers = {LOCK, DATABASE, *(f"{DATABASE}-{each}" for each in ("journal", "wal", "shm"))}
-    strangers = folder.exists() and any(each.name not in leftovers for each in folder.iterdir())
+    strangers = False
+    if folder.exists():
+        with Folder(folder) as opened:
+            strangers = any(name not in FILES or name in (MARK, BUILDER) for name in opened.names())
+        _require_own(folder)
     if (folder / DATABASE).is_file() or (folder / MARK).is_file():  # looked at last: others may be making it now
         return
     if create and strangers:
@@ -467,9 +503,6 @@ def _require_room(folder: Path, create: bool) -> None:
         raise CollectionNotFound(
             f"there is no collection at {folder}", fix=f"make one: nearsense index create {folder}"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_folders(folder)
+    with Folder(folder.parent) as above:
+        above.sync()
