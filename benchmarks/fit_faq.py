@@ -148,8 +148,8 @@ def fitted(faqs: list[Drawn]) -> dict:
     zeros = np.zeros(5)
     inside = np.concatenate([faq.x["known"] for faq in faqs])
     return {
-        "known": fit_curve(np.concatenate(x), np.concatenate(known), np.concatenate(weights), zeros, 1e-3),
-        "right": fit_curve(inside, np.concatenate(rights), np.concatenate(right_weights), zeros, 1e-3),
+        "known": fit_curve(np.concatenate(x), np.concatenate(known), np.concatenate(weights), zeros, 1e-3)[0],
+        "right": fit_curve(inside, np.concatenate(rights), np.concatenate(right_weights), zeros, 1e-3)[0],
     }
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,13 @@ from nearsense.calibration.prior import checked_share
 from nearsense.errors import InputError
 from nearsense.types import CalibrationWarning, Hit, Metric, Origin, Ranking, Results
 
-__all__ = ["ESTIMATE", "Assurance", "Calibrated"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.encoders import Encoder
+    from nearsense.guard import Difference
+
+__all__ = ["ESTIMATE", "Assurance", "Calibrated", "Judged", "at_home", "unfamiliar_pairs"]
 
 Calibrated = Calibration | str | os.PathLike[str] | None
 """What may be said as `calibration=`: one, its file, a task, "none", or None for what is shipped."""
@@ -35,6 +42,31 @@ _REMEDY: dict[Metric | Ranking, str] = {
     Ranking.CROSS: "make one of its scores: ns.calibrate(pairs, encoder=cross)",
 }
 """What to do where a kind of score has no probability."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """How sure some pairs are: one entry a pair, in their order.
+
+    Args:
+        origin: What gave the scores, with the calibration and the prior of the probabilities.
+        probability: That the two mean the same; None where no calibration is known, or the model cannot judge.
+        interval: Between what it lies, nineteen times in twenty.
+        differs: What differs between the texts, in words; None where nobody has looked.
+        unsure: Why the model cannot judge the pair.
+    """
+
+    origin: Origin
+    probability: list[float | None]
+    interval: list[tuple[float, float] | None]
+    differs: list[tuple[str, ...] | None]
+    unsure: list[str | None]
+
+    def rows(
+        self,
+    ) -> Iterator[tuple[float | None, tuple[float, float] | None, tuple[str, ...] | None, str | None]]:
+        """Probability, interval, differences and what stands in the way, pair by pair."""
+        return zip(self.probability, self.interval, self.differs, self.unsure, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,43 +122,127 @@ class Assurance:
             return estimated_share(calibration.log_ratio(scores) + shift, expected=expected, weight=_WEIGHT)
         return self.prior
 
-    def hits(
+    def judged(
         self,
-        found: list[Results[Hit]],
-        corpus: int,
+        origin: Origin,
+        scores: Sequence[float] | NDArray[np.floating],
+        seen: Sequence[Sequence[Difference] | None],
+        expected: float,
+        *,
+        unsure: Sequence[str | None] | None = None,
         background: Callable[[], Background | None] = lambda: None,
-    ) -> list[Results[Hit]]:
-        """Hits with their probabilities.
+    ) -> Judged:
+        """How sure pairs are by their scores, lowered by what differs between their texts.
 
         Args:
-            found: One list a query; all of one origin.
-            corpus: How many texts they were found among.
+            origin: What gave the scores.
+            scores: One a pair.
+            seen: What differs in each pair (`pair_differences`); None where nobody has looked.
+            expected: The share of same pairs where neither the caller nor the calibration says one.
+            unsure: For each pair why the model cannot judge it (`unfamiliar`): it gets no probability.
             background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
 
         Raises:
             ModelMismatch, InputError: See `of`.
         """
-        if not found or (calibration := self.of(found[0].origin)) is None:
-            return found
+        n = len(scores)
+        why: list[str | None] = [None] * n if unsure is None else list(unsure)
+        differs = [None if found is None else tuple(str(each) for each in found) for found in seen]
+        if not n or (calibration := self.of(origin)) is None:
+            return Judged(origin, [None] * n, [None] * n, differs, why)
         calibration = at_home(calibration, background)
-        scores = np.array([hit.score for hits in found for hit in hits])
-        prior = self.prior_of(calibration, scores, max(1 / NEAREST, min(0.5, 1 / max(corpus, 1))))
-        values = calibration.probability(scores, prior=prior).tolist()
-        ends = zip(*(each.tolist() for each in calibration.interval(scores, prior=prior)), strict=True)
-        sure = iter(zip(values, ends, strict=True))
-        least = -1.0 if self.min_probability is None else self.min_probability
+        known = np.asarray(scores, np.float64)
+        if origin.metric is Metric.COSINE:
+            known = np.clip(known, -1.0, 1.0)
+        shifts = calibration.guarded(known, [[each.kind for each in found or ()] for found in seen])
+        told = np.array([each is None for each in why], bool)
+        prior = self.prior_of(calibration, known[told], expected, shifts[told])
+        values = calibration.probability(known, prior=prior, shift=shifts).tolist()
+        ends = zip(
+            *(each.tolist() for each in calibration.interval(known, prior=prior, shift=shifts)), strict=True
+        )
+        return Judged(
+            replace(origin, calibration=calibration.task, prior=prior),
+            [value if sure else None for value, sure in zip(values, told, strict=True)],
+            [between if sure else None for between, sure in zip(ends, told, strict=True)],
+            differs,
+            why,
+        )
+
+    def passes(self, probability: float | None) -> bool:
+        """Whether a result is probable enough to be shown; without a probability only where none was asked for."""
+        return self.min_probability is None or (probability is not None and probability >= self.min_probability)
+
+    def hits(
+        self,
+        found: list[Results[Hit]],
+        corpus: int,
+        background: Callable[[], Background | None] = lambda: None,
+        *,
+        encoder: Encoder | None = None,
+    ) -> list[Results[Hit]]:
+        """Hits with what differs between query and text, and with their probabilities, lowered by that.
+
+        Args:
+            found: One list a query; all of one origin. Their order stays.
+            corpus: How many texts they were found among.
+            background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
+            encoder: The model that gave the scores: what it cannot read differs too.
+
+        Raises:
+            ModelMismatch, InputError: See `of`.
+        """
+        if not found:
+            return found
+        seen, unsure = _looked_at(found, encoder)
+        judged = self.judged(
+            found[0].origin,
+            [hit.score for hits in found for hit in hits],
+            seen,
+            max(1 / NEAREST, min(0.5, 1 / max(corpus, 1))),
+            unsure=unsure,
+            background=background,
+        )
+        rows = iter(judged.rows())
         return [
             Results(
                 [
-                    replace(hit, probability=probability, interval=interval)
-                    for hit, (probability, interval) in zip(hits, sure, strict=False)
-                    if probability >= least
+                    replace(hit, probability=probability, interval=interval, differs=differs, unsure=why)
+                    for hit, (probability, interval, differs, why) in zip(hits, rows, strict=False)
+                    if self.passes(probability)
                 ],
-                replace(hits.origin, calibration=calibration.task, prior=prior),
+                replace(hits.origin, calibration=judged.origin.calibration, prior=judged.origin.prior),
                 hits.query,
             )
             for hits in found
         ]
+
+
+def _looked_at(
+    found: list[Results[Hit]], encoder: Encoder | None
+) -> tuple[list[tuple[Difference, ...] | None], list[str | None]]:
+    """For each hit what differs from its query, None where a text is missing; and why it cannot be judged."""
+    from nearsense.pair_differences import pair_differences
+
+    pairs = [(hits.query or "", hit.text or "") for hits in found for hit in hits]
+    scores = np.array([hit.score for hits in found for hit in hits])
+    there = [bool(query and text) for query, text in pairs]
+    lefts, rights = ([pair[side] for pair, both in zip(pairs, there, strict=True) if both] for side in (0, 1))
+    cosines = scores[np.array(there, bool)] if found[0].origin.metric is Metric.COSINE else None
+    differs = iter(pair_differences(lefts, rights, encoder=encoder, scores=cosines))
+    why = iter(() if encoder is None else unfamiliar_pairs(lefts, rights, encoder))
+    return [next(differs) if both else None for both in there], [
+        next(why, None) if both else None for both in there
+    ]
+
+
+def unfamiliar_pairs(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder) -> list[str | None]:
+    """For each pair why the model cannot judge it: its texts differ, and it was not made for one of them."""
+    from nearsense.pair_differences import unfamiliar
+
+    texts = list(dict.fromkeys([*lefts, *rights]))
+    why = dict(zip(texts, unfamiliar(texts, encoder), strict=True))
+    return [None if a == b else why[a] or why[b] for a, b in zip(lefts, rights, strict=True)]
 
 
 def at_home(calibration: Calibration, background: Callable[[], Background | None]) -> Calibration:

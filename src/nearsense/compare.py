@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.assurance import Assurance, Calibrated
-    from nearsense.calibration import Calibration
 
 __all__ = ["compare", "compare_pairs", "matrix", "matrix_of", "require_room"]
 
@@ -116,58 +115,39 @@ def _compared(
     encoder: Encoder,
 ) -> Results[Comparison]:
     """From scores to comparisons: what differs, and how sure that leaves one."""
+    from nearsense.assurance import unfamiliar_pairs
     from nearsense.pair_differences import pair_differences
 
     lefts, rights = [a for a, _ in pairs], [b for _, b in pairs]
-    differs = pair_differences(lefts, rights, encoder=encoder, scores=scores)
-    names = [tuple(str(each) for each in found) for found in differs]
-    calibration = assurance.of(origin)
-    doubts = _doubts(lefts, rights, encoder)
-    readings: Iterable[tuple[float, float | None, Reading, tuple[float, float] | None]]
-    if calibration is None:
-        readings = ((score, None, Reading.of(score), None) for score in scores.tolist())
-    else:
-        known = np.clip(scores.astype(np.float64), -1.0, 1.0)
-        shifts = calibration.guarded(known, [[each.kind for each in found] for found in differs])
-        prior = assurance.prior_of(calibration, known, 0.5, shifts)
-        origin = replace(origin, calibration=calibration.task, prior=prior)
-        readings = _sure(calibration, known, prior, shifts)
-    least = assurance.min_probability
+    seen = pair_differences(lefts, rights, encoder=encoder, scores=scores)
+    judged = assurance.judged(origin, scores, seen, 0.5, unsure=unfamiliar_pairs(lefts, rights, encoder))
     return Results(
         (
-            Comparison(score, probability, reading, named, a, b, origin, interval)
-            if doubt is None
-            else Comparison(score, None, Reading.UNKNOWN, named, a, b, origin, None, doubt)
-            for (a, b), named, doubt, (score, probability, reading, interval) in zip(
-                pairs, names, doubts, readings, strict=True
+            Comparison(
+                score,
+                probability,
+                _read(score, probability, unsure),
+                differs,
+                a,
+                b,
+                judged.origin,
+                interval,
+                unsure,
             )
-            if least is None or (doubt is None and probability is not None and probability >= least)
+            for (a, b), score, (probability, interval, differs, unsure) in zip(
+                pairs, scores.tolist(), judged.rows(), strict=True
+            )
+            if assurance.passes(probability)
         ),
-        origin,
+        judged.origin,
     )
 
 
-def _doubts(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder) -> list[str | None]:
-    """Why the model cannot judge a pair: its texts differ, and one is in a language that it was not made for."""
-    from nearsense.pair_differences import unfamiliar
-
-    reasons = unfamiliar([*lefts, *rights], encoder)
-    return [
-        None if a == b else here or there
-        for a, b, here, there in zip(lefts, rights, reasons[: len(lefts)], reasons[len(lefts) :], strict=True)
-    ]
-
-
-def _sure(
-    calibration: Calibration, scores: NDArray[np.float64], prior: float, shifts: NDArray[np.float64]
-) -> Iterator[tuple[float, float, Reading, tuple[float, float]]]:
-    """Score, probability, reading and interval of each pair; a pair that differs is less probable."""
-    values = calibration.probability(scores, prior=prior, shift=shifts)
-    lows, highs = calibration.interval(scores, prior=prior, shift=shifts)
-    for score, probability, low, high in zip(
-        scores.tolist(), values.tolist(), lows.tolist(), highs.tolist(), strict=True
-    ):
-        yield score, probability, Reading.of_probability(probability), (low, high)
+def _read(score: float, probability: float | None, unsure: str | None) -> Reading:
+    """The probability in words; the score where there is none; neither where the model cannot judge."""
+    if unsure is not None:
+        return Reading.UNKNOWN
+    return Reading.of(score) if probability is None else Reading.of_probability(probability)
 
 
 def matrix(

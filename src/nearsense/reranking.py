@@ -17,12 +17,14 @@ from nearsense.encoders import CrossEncoder, resolve_cross
 from nearsense.errors import BrokenModel, InputError
 from nearsense.metrics.rows import from_one
 from nearsense.text import as_documents, as_texts, require_content
+from nearsense.ties import settled
 from nearsense.types import CANDIDATES, Document, Hit, Origin, Ranking, Results
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.assurance import Calibrated
+    from nearsense.ties import Best
 
 __all__ = ["Stages", "rerank", "rerank_many", "staged"]
 
@@ -119,18 +121,24 @@ def rerank_many(
             f"{len(asked):,} queries, {len(lists):,} lists of hits", fix="give one list for each query"
         )
     found = [_candidates(each) for each in lists]
-    model = resolve_cross(cross)
+    ranked = _ranked(asked, found, resolve_cross(cross), limit, progress)
+    return assurance.hits(ranked, max(map(len, found), default=0))
+
+
+def _ranked(
+    queries: list[str], found: list[Results[Hit]], model: CrossEncoder, k: int | None, progress: Progress
+) -> list[Results[Hit]]:
+    """The candidates of each query in the order that a cross-encoder gives them, without probabilities."""
     places: dict[tuple[str, str], int] = {}
     rows = [
         np.array([places.setdefault((query, hit.text or ""), len(places)) for hit in each], np.int64)
-        for query, each in zip(asked, found, strict=True)
+        for query, each in zip(queries, found, strict=True)
     ]
     scores = _scores(model, list(places), progress)
-    ranked = [
-        Results(_best(each, scores[own], limit), _origin(model, each), query)
-        for query, each, own in zip(asked, found, rows, strict=True)
+    return [
+        Results(_best(query, each, scores[own], k), _origin(model, each), query)
+        for query, each, own in zip(queries, found, rows, strict=True)
     ]
-    return assurance.hits(ranked, max(map(len, found), default=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,7 @@ class Stages:
         """From what the first stage found to what was asked for."""
         if self.cross is not None:
             queries = [hits.query or "" for hits in found]
-            found = rerank_many(queries, found, cross=self.cross, k=self.k, progress=progress)
+            found = _ranked(queries, [_candidates(each) for each in found], self.cross, self.k, progress)
         least = self.min_score
         if least is None:
             return found
@@ -244,9 +252,19 @@ def _scores(cross: CrossEncoder, pairs: list[tuple[str, str]], progress: Progres
     return scores
 
 
-def _best(hits: Sequence[Hit], scores: NDArray[np.float64], k: int | None) -> Iterator[Hit]:
-    for rank, row in enumerate(np.argsort(-scores, kind="stable")[:k].tolist(), 1):
-        yield replace(hits[row], rank=rank, score=float(scores[row]), probability=None)
+def _best(query: str, hits: Sequence[Hit], scores: NDArray[np.float64], k: int | None) -> Iterator[Hit]:
+    """By score; of those that score alike the text that is written like the query, then as they came in."""
+    order = np.argsort(-scores, kind="stable")
+
+    def ask(_: NDArray[np.int64], depth: int) -> list[Best]:
+        return [(order[:depth], scores[order[:depth]])]
+
+    def written(rows: NDArray[np.int64]) -> list[str]:
+        return [hits[row].text or "" for row in rows.tolist()]
+
+    rows, ordered = settled([query], len(hits) if k is None else k, len(hits), ask, written)[0]
+    for rank, (row, score) in enumerate(zip(rows.tolist(), ordered.tolist(), strict=True), 1):
+        yield replace(hits[row], rank=rank, score=score, probability=None, interval=None)
 
 
 def _origin(cross: CrossEncoder, hits: Results[Hit]) -> Origin:

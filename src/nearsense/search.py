@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nearsense._progress import Progress
@@ -12,7 +12,11 @@ from nearsense.text import as_documents, as_texts, require_content
 from nearsense.types import CANDIDATES, Document, Hit, Metric, Origin, Results, Vectors
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nearsense.assurance import Calibrated
+    from nearsense.ties import Best
 
 CHOSEN = 2
 """Candidates that somebody chose: each is as probable to mean the same as not, as if there were two."""
@@ -50,7 +54,8 @@ def search(
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
-        Hits, best first; ties in the order of the corpus.
+        Hits, best first; of those that score alike the text that is written like the query, then in the order of
+        the corpus. Each says what differs from the query, which lowers its probability, not its score.
 
     Raises:
         InputError: A text is empty or cannot be encoded, ids repeat, or k is below 1.
@@ -127,7 +132,12 @@ def search_many(
     stages, encoder = staged(rerank, k, candidates), resolve(encoder)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
     found = nearest(queries, vectors, documents=documents, k=stages.depth, encoder=encoder)
-    return assurance.hits(stages.finish(found, progress), len(vectors), lambda: background_of(vectors, sample=250))
+    return assurance.hits(
+        stages.finish(found, progress),
+        len(vectors),
+        lambda: background_of(vectors, sample=250),
+        encoder=None if stages.cross else encoder,
+    )
 
 
 def search_vectors(
@@ -169,8 +179,9 @@ def search_vectors(
     from nearsense.calibration import Task, background_of
 
     assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
+    encoder = resolve(encoder)
     found = nearest(queries, vectors, documents=documents, k=k, encoder=encoder)
-    return assurance.hits(found, len(vectors), lambda: background_of(vectors, sample=250))
+    return assurance.hits(found, len(vectors), lambda: background_of(vectors, sample=250), encoder=encoder)
 
 
 def nearest(
@@ -183,6 +194,7 @@ def nearest(
 ) -> list[Results[Hit]]:
     """As `search_vectors`, without probabilities."""
     from nearsense import metrics
+    from nearsense.ties import settled
 
     queries = _asked(queries, k)
     if not isinstance(vectors, Vectors):
@@ -200,14 +212,22 @@ def nearest(
     asked = encoder.encode(queries, role="query")
     asked.require_same_model(vectors)
     metric = getattr(encoder, "similarity", Metric.COSINE)
-    found = metrics.top_k(asked.data, vectors.data, min(k, max(len(vectors), 1)), metric=metric)
+
+    def ask(which: NDArray[np.int64], depth: int) -> list[Best]:
+        best = metrics.top_k(asked.data[which], vectors.data, depth, metric=metric)
+        columns = zip(best.ids, best.scores, best.counts.tolist(), strict=True)
+        return [(rows[:count], scores[:count]) for rows, scores, count in columns]
+
+    def written(rows: NDArray[np.int64]) -> list[str]:
+        return ["" if known is None else known[row].text for row in rows.tolist()]
+
     origin = Origin(encoder.name, vectors.fingerprint, metric)
-    answers = []
-    for query, rows, scores, count in zip(queries, found.ids, found.scores, found.counts, strict=True):
-        best = zip(rows[:count].tolist(), scores[:count].tolist(), strict=True)
-        hits = (_hit(rank, row, score, known) for rank, (row, score) in enumerate(best, 1))
-        answers.append(Results(hits, origin, query))
-    return answers
+    return [
+        Results(
+            (_hit(rank, row, score, known) for rank, (row, score) in enumerate(_pairs(best), 1)), origin, query
+        )
+        for query, best in zip(queries, settled(queries, k, len(vectors), ask, written), strict=True)
+    ]
 
 
 def rank(
@@ -271,7 +291,11 @@ def rank_vectors(
     assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
     depth = max(len(documents), 1) if k is None else k
     found = nearest([reference], vectors, documents=documents, k=depth, encoder=encoder)
-    return assurance.hits(found, CHOSEN)[0]
+    return assurance.hits(found, CHOSEN, encoder=encoder)[0]
+
+
+def _pairs(best: Best) -> Iterator[tuple[int, float]]:
+    return zip(best[0].tolist(), best[1].tolist(), strict=True)
 
 
 def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None) -> Hit:

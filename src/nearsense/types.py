@@ -383,6 +383,10 @@ class Hit:
         metadata: The document's further fields.
         retrieval_score: What the search gave, where a cross-encoder gave `score`.
         interval: Between what the probability lies, nineteen times in twenty.
+        differs: What differs between the query and a text that looks like it: "antonym: enable → disable"; empty
+            where nothing was seen, None where nobody has looked.
+        unsure: Why there is no probability although a calibration is known: a language that the model was not made
+            for, say.
     """
 
     rank: int
@@ -393,10 +397,13 @@ class Hit:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     retrieval_score: float | None = None
     interval: tuple[float, float] | None = None
+    differs: tuple[str, ...] | None = None
+    unsure: str | None = None
 
     def __str__(self) -> str:
         sure = "" if self.probability is None else f"{percent(self.probability):>5}  "
-        return f"{self.rank:>3}  {self.score:.4f}  {sure}{self.id if self.text is None else self.text}"
+        line = f"{self.rank:>3}  {self.score:.4f}  {sure}{self.id if self.text is None else self.text}"
+        return f"{line}; differs: {', '.join(self.differs)}" if self.differs else line
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -407,6 +414,8 @@ class Hit:
             "retrieval_score": self.retrieval_score,
             "probability": self.probability,
             "interval": None if self.interval is None else list(self.interval),
+            "differs": None if self.differs is None else list(self.differs),
+            "unsure": self.unsure,
             "text": self.text,
             "metadata": dict(self.metadata),
         }

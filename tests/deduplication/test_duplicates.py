@@ -13,8 +13,8 @@ import nearsense as ns
 from deduplication.brute import digest, stars_of
 from fakes import HashEncoder
 from nearsense.deduplication import duplicates
-from nearsense.deduplication.normalizing import normal_form
 from nearsense.guard import differences
+from nearsense.wording import normal_form
 
 NEAR = [
     "How do I reset my password?",

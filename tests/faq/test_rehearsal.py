@@ -82,7 +82,7 @@ def test_a_curve_is_that_of_scikit_learn():
     x = features(rng.uniform(0, 1, 400), rng.uniform(-0.5, 0.4, 400), Scale(0.2, 0.9, 3.0))
     y = (rng.uniform(size=400) < 1 / (1 + np.exp(-6 * (x[:, 1] - 0.3)))).astype(float)
     weights = rng.uniform(0.2, 2, 400)
-    found = fit_curve(x, y, weights, np.zeros(5), strength=2.0)
+    found, _ = fit_curve(x, y, weights, np.zeros(5), strength=2.0)
     truth = LogisticRegression(C=1 / 2.0, fit_intercept=False, tol=1e-10, max_iter=1000)
     truth.fit(x / UNITS, y, sample_weight=weights)
     assert np.allclose(found, truth.coef_[0], atol=1e-4)
@@ -152,7 +152,7 @@ def test_a_faq_that_nothing_is_answered_rightly_by_stays_silent():
     assert faq.threshold.probability >= 0.95
     assert (faq.threshold.answered, faq.threshold.interval) == (0.0, (0.0, 1.0))
     assert "since none of the questions" in str(faq.threshold)
-    assert not faq.answer("How do I return it")
+    assert not faq.answer("How would I return it")
 
 
 def test_labels_that_contradict_each_other_are_not_answered():

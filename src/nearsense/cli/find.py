@@ -104,6 +104,12 @@ def _found(file: str, queries: tuple[str, ...], options: dict[str, Any]) -> list
     stages = staged(second.pop("rerank", None), options["k"], min_score=options["min_score"], **second)
     corpus = corpus_of(file, options, load, quiet)
     vectors = corpus.vectors
-    found = nearest(queries, vectors, documents=corpus.documents, k=stages.depth, encoder=load())
+    encoder = load()
+    found = nearest(queries, vectors, documents=corpus.documents, k=stages.depth, encoder=encoder)
     found = stages.finish(found, progress=not quiet)
-    return assurance.hits(found, len(vectors), lambda: background_of(vectors, sample=250))
+    return assurance.hits(
+        found,
+        len(vectors),
+        lambda: background_of(vectors, sample=250),
+        encoder=None if stages.cross else encoder,
+    )

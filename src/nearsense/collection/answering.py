@@ -23,7 +23,7 @@ from nearsense.types import CANDIDATES, Document, Hit, Mode, Results, Vectors, p
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders import CrossEncoder
+    from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.filters import Where
 
 __all__ = ["Answering"]
@@ -161,8 +161,10 @@ class Answering:
         except ModelMismatch:
             if binding is self._live.binding:
                 raise
-            found = asked(self._live.bound()[0].encode(texts, role="query"))  # it went over to another meanwhile
-        return self._sure(assurance, stages.finish(found, progress))
+            binding, _ = self._live.bound()  # it went over to another meanwhile
+            found = asked(binding.encode(texts, role="query"))
+        found = stages.finish(found, progress)
+        return self._sure(assurance, found, None if stages.cross else binding.encoder)
 
     def search_vectors(
         self,
@@ -188,10 +190,11 @@ class Answering:
         where: Where | None,
         min_score: float | None,
         exact: bool = False,
+        text: str = "",
     ) -> list[Results[Hit]]:
-        """As `search_vectors`, without probabilities."""
+        """As `search_vectors`, without probabilities; `text` is what the vectors are of."""
         asked = checked_vectors(vectors, self._live.facts(), None, lambda row: f"query {row}")
-        texts = [""] * len(asked)
+        texts = [text] * len(asked)
         return self._live.healed(
             lambda: answers(
                 self._live, texts, asked, k, where=where, min_score=min_score, mode=Mode.DENSE, exact=exact
@@ -222,14 +225,16 @@ class Answering:
                 raise InputError(f"there is no document {id!r} in {self.path}", fix="check the id")
             vector, text = reader.vectors([position]), reader.documents([position])[position].text
         assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
-        found = self._nearest(vector, from_one(k, "k") + 1, where=where, min_score=min_score)[0]
+        found = self._nearest(vector, from_one(k, "k") + 1, where=where, min_score=min_score, text=text)[0]
         others = [hit for hit in found if hit.id != id][:k]
         ranked = (replace(hit, rank=rank) for rank, hit in enumerate(others, 1))
         return self._sure(assurance, [Results(ranked, found.origin, text)])[0]
 
-    def _sure(self, assurance: Assurance, found: list[Results[Hit]]) -> list[Results[Hit]]:
+    def _sure(
+        self, assurance: Assurance, found: list[Results[Hit]], encoder: Encoder | None = None
+    ) -> list[Results[Hit]]:
         """The hits with their probabilities, by the collection's own calibration where nothing else is said."""
         own = self._live.calibration() if assurance.calibration is None and found else None
         if own is not None and own.fits(found[0].origin):
             assurance = replace(assurance, calibration=own)
-        return assurance.hits(found, self._live.documents(), self._live.corpus)
+        return assurance.hits(found, self._live.documents(), self._live.corpus, encoder=encoder)

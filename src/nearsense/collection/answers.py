@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from nearsense.collection.snapshot import Snapshot
 from nearsense.errors import InputError
 from nearsense.metrics.rows import from_one
 from nearsense.types import Document, Hit, Metric, Mode, Origin, Ranking, Results, Vectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["answers", "as_score", "filtered"]
 
@@ -43,7 +47,12 @@ def answers(
             require_same_model(facts, {"fingerprint": vectors.fingerprint, "model": vectors.model}, live.path)
         k = min(k, max(snapshot.state.documents, 1))
         data = None if vectors is None else vectors.data
-        asked = Asked(queries, data, k, filtered(where, snapshot), exact)
+
+        def written(positions: NDArray[np.int64]) -> list[str]:
+            there = reader.documents(positions.tolist())
+            return [there[position].text for position in positions.tolist()]
+
+        asked = Asked(queries, data, k, filtered(where, snapshot), exact, written)
         found = [each.at_least(min_score) for each in ranked(snapshot, asked, mode)]
         wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(each.positions for each in found)]))
         documents = reader.documents(wanted.tolist())

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._progress import Progress, tracked
-from nearsense.deduplication.normalizing import normal_form
 from nearsense.deduplication.results import TIERS, Tier
 from nearsense.errors import TooLargeError
 from nearsense.metrics import paired_cosine
+from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nearsense.types import Hit, Results, percent
+from nearsense.wording import UNLIKE
 
 __all__ = ["Answer", "reason_of"]
 
@@ -18,20 +19,25 @@ class Answer:
         question: What was asked.
         hit: The entry that answers: `hit.text` is its question, `hit.metadata["answer"]` its answer; None where no
             entry is likely enough.
-        probability: That the best entry is the right one, in [0, 1], whether it is given as an answer or not.
+        probability: That the best entry is the right one, in [0, 1], whether it is given as an answer or not; None
+            where the model cannot judge the question.
         threshold: The probability from which on the FAQ answers.
         candidates: The best entries, best first, each with its probability.
         reason: One sentence: why this answer, or why none and what would help.
         differs: What differs between the question and the phrasing of the best candidate that it matched.
+        interval: Between what the probability lies, nineteen times in twenty.
+        unsure: Why there is no probability: a language that the model was not made for, say.
     """
 
     question: str
     hit: Hit | None
-    probability: float
+    probability: float | None
     threshold: float
     candidates: Results[Hit]
     reason: str
     differs: tuple[str, ...] = ()
+    interval: tuple[float, float] | None = None
+    unsure: str | None = None
 
     def __bool__(self) -> bool:
         return self.hit is not None
@@ -44,7 +50,9 @@ class Answer:
     def __str__(self) -> str:
         if self.hit is None:
             return f"no answer: {self.reason}"
-        return f"{percent(self.probability)}  {self.hit.text}" + (f"\n     {self.text}" if self.text else "")
+        return f"{percent(self.probability or 0.0)}  {self.hit.text}" + (
+            f"\n     {self.text}" if self.text else ""
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -54,9 +62,11 @@ class Answer:
             "answer": self.text,
             "hit": None if self.hit is None else self.hit.to_dict(),
             "probability": self.probability,
+            "interval": None if self.interval is None else list(self.interval),
             "threshold": self.threshold,
             "reason": self.reason,
             "differs": list(self.differs),
+            "unsure": self.unsure,
             "candidates": self.candidates.to_dicts(),
             **self.candidates.origin.to_dict(),
         }
@@ -69,13 +79,29 @@ TORN = 0.5
 """Two entries between which a question is torn: the second has at least this share of the first's probability."""
 
 
-def reason_of(candidates: Results[Hit], threshold: float, differs: tuple[str, ...] = ()) -> str:
-    """One sentence: why the best candidate is the answer, or why none is and what would help."""
-    best, chance = candidates[0], candidates[0].probability or 0.0
+def reason_of(candidates: Results[Hit], threshold: float, own: int | None = None) -> str:
+    """One sentence: why the best candidate is the answer, or why none is and what would help.
+
+    Args:
+        candidates: The best entries.
+        threshold: From where on is answered.
+        own: How the best one's phrasing is like the question where it is the same: see `likeness`.
+    """
+    best, chance = candidates[0], candidates[0].probability
+    if chance is None:
+        return f"nearest: “{best.text}”, but the model cannot judge it: {best.unsure}"
     here = f"“{best.text}” at {percent(chance)}"
+    if own is not None:
+        return f"{here}: the question is its own, {_ALIKE[own]}"
     if chance >= threshold:
         return f"{here}, {percent(threshold)} is enough"
     needed = f"{percent(threshold)} is needed"
+    differs = ", ".join(best.differs or ())
+    if any(each.startswith("unread: ") for each in best.differs or ()):
+        return (
+            f"nearest: {here}, {needed}, and the model cannot read what differs ({differs}); "
+            "add an entry for this question"
+        )
     if chance < STRANGE:
         return f"nothing here is like it (nearest: {here}, {needed}); add an entry if the FAQ should answer it"
     second = candidates[1] if len(candidates) > 1 else None
@@ -85,5 +111,8 @@ def reason_of(candidates: Results[Hit], threshold: float, differs: tuple[str, ..
             "ask which is meant, or add this question as a phrasing of the right one"
         )
     if differs:
-        return f"nearest: {here}, {needed}, and it differs ({', '.join(differs)}); add an entry for this question"
+        return f"nearest: {here}, {needed}, and it differs ({differs}); add an entry for this question"
     return f"nearest: {here}, {needed}; add this question as a phrasing of it, or a new entry"
+
+
+_ALIKE = ("word for word", *["but for how it is written"] * (UNLIKE - 1))

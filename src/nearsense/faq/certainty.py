@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,27 +89,66 @@ def features(first: Floats, second: Floats, scale: Scale) -> Float64:
     return np.column_stack([np.ones(len(first)), above, margin, above * margin, many])
 
 
+def _general_covariance() -> Float64:
+    """How uncertain the general coefficients are in a FAQ that has not corrected them: what `STRENGTH` says."""
+    return np.eye(len(UNITS)) / STRENGTH
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """The two curves: coefficients on the features, each in its unit.
+    """The two curves: coefficients on the features, each in its unit, and how uncertain they are.
 
     Args:
-        known: That the FAQ has an entry for the question.
-        right: That the best entry is it.
+        known: That the FAQ has an entry for the question, shape (5,).
+        right: That the best entry is it, shape (5,).
+        known_covariance: Of `known`, shape (5, 5).
+        right_covariance: Of `right`, shape (5, 5).
     """
 
     known: Float64
     right: Float64
+    known_covariance: Float64 = field(default_factory=_general_covariance)
+    right_covariance: Float64 = field(default_factory=_general_covariance)
 
     def probabilities(self, features: Float64, prior: float) -> tuple[Float64, Float64]:
         """That the FAQ knows the answer, and that its best entry is it, given that; both of shape (q,)."""
         known = _logistic(features / UNITS @ self.known + math.log(prior / (1 - prior)))
         return known, _logistic(features / UNITS @ self.right)
 
+    def spreads(self, features: Float64) -> tuple[Float64, Float64]:
+        """The standard errors of the log-odds of both, shape (q,)."""
+        x = features / UNITS
+        covariances = self.known_covariance, self.right_covariance
+        known, right = (np.sqrt(np.einsum("np,pq,nq->n", x, each, x)) for each in covariances)
+        return known, right
+
     def best(self, features: Float64, prior: float) -> Float64:
         """The probability that the best entry is the right one, shape (q,)."""
         known, right = self.probabilities(features, prior)
         return known * right
+
+
+def intervals(chances: Float64, known: float, spreads: tuple[float, float]) -> list[tuple[float, float]]:
+    """Between what the probabilities of a question's candidates lie, nineteen times in twenty.
+
+    The delta method on the log-odds of a product: that the FAQ knows, times the candidate's share.
+
+    Args:
+        chances: The candidates' probabilities, the best entry's first.
+        known: That the FAQ knows the answer.
+        spreads: The standard errors of the log-odds that it knows, and that the best entry is the right one.
+
+    Example:
+        >>> [(round(low, 2), round(high, 2)) for low, high in intervals(np.array([0.8, 0.1]), 0.9, (0.5, 0.5))]
+        [(0.66, 0.89), (0.04, 0.23)]
+    """
+    p = np.clip(chances, 1e-12, 1 - 1e-12)
+    share = np.clip(chances[0] / max(known, 1e-12), 0.0, 1.0)
+    moved = np.where(np.arange(len(p)) == 0, 1 - share, share)  # by the log-odds of the best, in the logarithm
+    spread = np.hypot((1 - known) * spreads[0], moved * spreads[1]) / (1 - p)
+    middle = np.log(p) - np.log1p(-p)
+    ends = (_logistic(middle + sign * 1.96 * spread).tolist() for sign in (-1, 1))
+    return list(zip(*ends, strict=True))
 
 
 def among(scores: Floats, right: float, unit: float) -> Float64:
@@ -135,7 +174,7 @@ def among(scores: Floats, right: float, unit: float) -> Float64:
 
 def fit_curve(
     features: Float64, target: Float64, weights: Float64, start: Float64, strength: float = STRENGTH
-) -> Float64:
+) -> tuple[Float64, Float64]:
     """Logistic regression around given coefficients: Newton's method, halving steps that lead uphill.
 
     Args:
@@ -144,6 +183,9 @@ def fit_curve(
         weights: How much each row counts, shape (n,).
         start: The coefficients that the prior is centred on.
         strength: The prior's precision; the larger, the nearer the result stays to `start`.
+
+    Returns:
+        The coefficients, shape (5,), and their covariance, shape (5, 5).
     """
     x, theta = features / UNITS, start.copy()
 
@@ -151,19 +193,22 @@ def fit_curve(
         z = x @ at
         return float(weights @ (np.logaddexp(0, z) - target * z) + strength / 2 * ((at - start) ** 2).sum())
 
+    def bend(at: Float64) -> Float64:
+        p = _logistic(x @ at)
+        bent: Float64 = (x * (weights * p * (1 - p))[:, None]).T @ x + (strength + 1e-9) * np.eye(len(at))
+        return bent
+
     before = loss(theta)
     for _ in range(40):
-        p = _logistic(x @ theta)
-        slope = x.T @ (weights * (p - target)) + strength * (theta - start)
-        bend = (x * (weights * p * (1 - p))[:, None]).T @ x + (strength + 1e-9) * np.eye(len(theta))
-        step = np.linalg.solve(bend, slope)
+        slope = x.T @ (weights * (_logistic(x @ theta) - target)) + strength * (theta - start)
+        step = np.linalg.solve(bend(theta), slope)
         size = 1.0
         while (after := loss(theta - size * step)) > before and size > 1e-6:
             size /= 2
         if before - after < 1e-9 * max(before, 1):
             break
         theta, before = theta - size * step, after
-    return theta
+    return theta, np.asarray(np.linalg.inv(bend(theta)), np.float64)
 
 
 @functools.cache

@@ -207,10 +207,9 @@ def _corrected(curves: Curves, known: Asked, left: Asked, outside: Asked, scale:
         np.full(len(part), len(known) * share / max(len(part), 1))
         for part, share in zip(parts, (0.5, *(share / 2 for share in shares)), strict=True)
     ]
-    return Curves(
-        fit_curve(np.concatenate(x), target, np.concatenate(weights), curves.known),
-        fit_curve(x[0], known.right.astype(np.float64), weights[0], curves.right),
-    )
+    knows, knows_covariance = fit_curve(np.concatenate(x), target, np.concatenate(weights), curves.known)
+    right, right_covariance = fit_curve(x[0], known.right.astype(np.float64), weights[0], curves.right)
+    return Curves(knows, right, knows_covariance, right_covariance)
 
 
 def stranger_shares(akin: int, outside: int) -> tuple[float, float]:

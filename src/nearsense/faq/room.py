@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -12,9 +12,10 @@ from nearsense.encoders import Encoder, resolve
 from nearsense.encoders.base import symmetric_role
 from nearsense.errors import InputError
 from nearsense.faq.answers import Answer, reason_of
-from nearsense.faq.certainty import among, features, spread_of
+from nearsense.faq.certainty import among, features, intervals, spread_of
 from nearsense.faq.differing import Candidates, guarded
 from nearsense.faq.labels import rows_of
+from nearsense.faq.own import SAME, OwnQuestions
 from nearsense.faq.reading import Exports, Source, read_items
 from nearsense.faq.rehearsal import Rehearsal, outsiders, rehearse
 from nearsense.faq.scores import Phrasebook, top_two
@@ -36,6 +37,9 @@ NEAR_MISSES = 3
 
 RAREST = 1e-6
 """The least prior: beyond it no evidence is strong enough."""
+
+SAME_AT_LEAST = 0.99
+"""Where the interval of that begins for an entry whose question was asked."""
 
 BLOCK = 256
 """Questions that are compared at once."""
@@ -109,6 +113,7 @@ class FAQ:
             None if known is None else (self._encode(known[0]), np.array(known[1], np.int64)),
             progress,
         )
+        self._own = OwnQuestions(self._texts)
         self._origin = Origin(self.encoder.name, self.encoder.fingerprint)
         self._unanswered = Unanswered()
         self.threshold: AnswerThreshold = choose(self._rehearsal, wanted, self.prior)
@@ -154,7 +159,7 @@ class FAQ:
             InputError: The question is empty, or k is below 1.
         """
         found = self._matched([question], from_one(k, "k"))[0][0]
-        return guarded([found], self._origin, self.prior)[0][0]
+        return guarded([found], self._origin, self.prior, self.encoder)[0]
 
     def answer(self, question: str, k: int = NEAR_MISSES) -> Answer:
         """The answer, or none with the near misses; a question without one is kept in `unanswered`.
@@ -179,10 +184,8 @@ class FAQ:
             InputError: A question is empty, or k is below 1.
         """
         found = self._matched(as_texts(questions, "question"), from_one(k, "k"))
-        looked = guarded([each for each, _ in found], self._origin, self.prior)
-        return [
-            self._answer(hits, vector, differs) for (hits, differs), (_, vector) in zip(looked, found, strict=True)
-        ]
+        looked = guarded([each for each, _ in found], self._origin, self.prior, self.encoder)
+        return [self._answer(hits, vector) for hits, (_, vector) in zip(looked, found, strict=True)]
 
     def gaps(self, min_score: float = 0.5) -> list[Gap]:
         """What people ask and the FAQ does not answer, grouped by meaning, the most asked first.
@@ -239,34 +242,77 @@ class FAQ:
             scores = self._rehearsal.near.scores(block)
             _, first, second = top_two(scores)
             x = features(first, second, self._rehearsal.scale)
-            knows, rights = self._rehearsal.curves.probabilities(x, self.prior)
-            for row, (know, right) in enumerate(zip(knows.tolist(), rights.tolist(), strict=True)):
-                hits = self._hits(questions[start + row], block[row], scores[row], know, right, k)
+            told = np.column_stack(
+                [*self._rehearsal.curves.probabilities(x, self.prior), *self._rehearsal.curves.spreads(x)]
+            )
+            for row, each in enumerate(told.tolist()):
+                hits = self._hits(questions[start + row], block[row], scores[row], each, k)
                 found.append((hits, block[row]))
         return found
 
-    def _hits(
-        self, question: str, vector: Float32, scores: Float32, know: float, right: float, k: int
-    ) -> Candidates:
+    def _hits(self, question: str, vector: Float32, scores: Float32, told: Sequence[float], k: int) -> Candidates:
+        """The k best entries; first of all the one that has the question itself among its phrasings.
+
+        `told` is that the FAQ knows, that its best entry is it, and the standard errors of both.
+        """
+        know, right, *spreads = told
         order = np.argsort(-scores, kind="stable")
         chances = know * among(scores[order], right, self._rehearsal.scale.unit)
+        between = intervals(chances[:k], know, (spreads[0], spreads[1]))
+        rows = list(zip(order[:k].tolist(), chances[:k].tolist(), between, strict=True))
+        own = self._own.find(question)
+        if own is not None:
+            rows = self._own_first(own[0], order, chances, rows)
         hits, cosines, slots = [], [], []
-        for rank, entry in enumerate(order[:k].tolist(), 1):
+        for rank, (entry, chance, ends) in enumerate(rows[:k], 1):
             item, (row, cosine) = self.items[entry], self._rehearsal.near.phrasing(vector, entry)
-            told = {"answer": item.answer, "category": item.category, "phrasing": self._texts[row]}
+            if own is not None and rank == 1:
+                row = own[0]
+            metadata = {"answer": item.answer, "category": item.category, "phrasing": self._texts[row]}
             cosines.append(cosine)
             slots.append(bool(item.phrasings))
-            score, chance = float(scores[entry]), float(chances[rank - 1])
-            hits.append(Hit(rank, item.id or "", score, chance, item.question, {**item.metadata, **told}))
-        return Candidates(Results(hits, self._origin, question), cosines, slots)
+            known = {**item.metadata, **metadata}
+            hits.append(
+                Hit(rank, item.id or "", float(scores[entry]), chance, item.question, known, interval=ends)
+            )
+        return Candidates(Results(hits, self._origin, question), cosines, slots, own is not None)
 
-    def _answer(self, hits: Results[Hit], vector: Float32, differs: tuple[str, ...]) -> Answer:
-        best, line = hits[0], self.threshold.probability
-        chance, question = best.probability or 0.0, hits.query or ""
-        if chance < line:
+    def _own_first(
+        self, row: int, order: NDArray[np.int64], chances: NDArray[np.float64], rows: list[Row]
+    ) -> list[Row]:
+        """The candidates where one has the question itself: it is first, and little is left for the others."""
+        entry = int(self._rehearsal.near.book.owner[row])
+        mine = float(chances[order.tolist().index(entry)])
+        chance = max(mine, SAME, self.threshold.probability)
+        left = (1 - chance) / max(1 - mine, 1 - chance)
+        others = [
+            (each, p * left, (low * left, max(high * left, p * left)))
+            for each, p, (low, high) in rows
+            if each != entry
+        ]
+        return [(entry, chance, (min(SAME_AT_LEAST, chance), 1.0)), *others]
+
+    def _answer(self, hits: Results[Hit], vector: Float32) -> Answer:
+        best, line, question = hits[0], self.threshold.probability, hits.query or ""
+        chance, own = best.probability, self._own.find(question)
+        hit = best if chance is not None and chance >= line else None
+        if hit is None:
             self._unanswered.add(question, vector)
-        hit = best if chance >= line else None
-        return Answer(question, hit, chance, line, hits, reason_of(hits, line, differs), differs)
+        return Answer(
+            question,
+            hit,
+            chance,
+            line,
+            hits,
+            reason_of(hits, line, None if own is None else own[1]),
+            best.differs or (),
+            best.interval,
+            best.unsure,
+        )
+
+
+Row = tuple[int, float, tuple[float, float]]
+"""An entry, its probability and the interval of that."""
 
 
 def _share(value: float, name: str, least: float = 0.0) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nearsense.deduplication.normalizing import normal_form
+from nearsense.wording import normal_form
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""Whether two texts are one but for how they are written: case, white space, punctuation. Not stems, not words.
+
+Punctuation goes only where it is a reader's, at the end of a word or around it. Signs that mean something stay: -5
+is not 5, C++ not C, .NET not NET, 1.5 not 15, (5) not 5, :) not :(.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["UNLIKE", "bare_form", "likeness", "normal_form"]
+
+# After NFKC: what is written full width or in compatibility forms is plain by then.
+_QUOTES = '"“”„‟«»\u2039\u203a「」『』〝〞'
+_OPEN = "([{¿¡【《〈" + _QUOTES
+_CLOSE = ")]}】》〉" + _QUOTES
+_LOUD = "!"
+_ENDS = ".,;:?。、،؛؟।॥" + _LOUD
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+_APOSTROPHES = "`\u2018\u2019\u02bc"
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufe0e\ufe0f\ufeff"))
+_UNIFIED = str.maketrans({**dict.fromkeys(_APOSTROPHES, "'"), **dict.fromkeys(_DASHES, "-")})
+
+_HEAD = re.compile(rf"^['{re.escape(_OPEN)}]+(?=[^\W\d])")
+_SHUT = re.compile(rf"(?<=[^\W\d])[{re.escape(_ENDS)}]*['{re.escape(_CLOSE)}][{re.escape(_CLOSE + _ENDS)}']*$")
+_STOPS = re.compile(rf"(?<=[^\W\d])[{re.escape(_ENDS)}]+$")
+_STOPS_OF_FIGURES = re.compile(rf"(?<=[\d%°+#$€£*)\]])[{re.escape(_ENDS.replace(_LOUD, ''))}]+$")
+_ALONE = re.compile(rf"[{re.escape(_ENDS)}\-{re.escape(_QUOTES)}']+")
+_FACE = re.compile(r"[:;][\-']")
+_RAISED = frozenset(("<super>", "<sub>", "<fraction>"))
+_MEANT = frozenset("#%&*@\\\u2030")
+_WITHIN = re.compile(r"(?<=[^\W_])(?:[^\w\s]|_)+(?=[^\W_])")
+
+
+def normal_form(text: str) -> str:
+    r"""A text as it is compared for the tier "normalized"; two texts of one form say the same.
+
+    Unicode NFKC and full case folding; white space and invisible characters count as one space or nothing;
+    brackets, quotation marks and stops around words go. Raised and lowered digits and fractions keep apart from
+    plain ones.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The form; the text itself where nothing else would be left.
+
+    Example:
+        >>> normal_form("  Hello,\n“World”!  "), normal_form("C++ at -5°, 1.5 (really)...")
+        ('hello world', 'c++ at -5° 1.5 really')
+    """
+    return _plain(_folded(text)) or text
+
+
+def bare_form(text: str) -> str:
+    r"""The normal form without the punctuation inside of words and the spaces between them.
+
+    Signs that mean something stay, and so does what stands between two figures: 1.5 is not 15.
+
+    Args:
+        text: Any text.
+
+    Example:
+        >>> bare_form("Don't panic: COVID-19."), bare_form("dont panic covid 19")
+        ('dontpaniccovid19', 'dontpaniccovid19')
+        >>> bare_form("at 1.5 m"), bare_form("in C++ or C#"), bare_form("3 4")
+        ('at1.5m', 'inc++orc#', '3 4')
+    """
+    within = _WITHIN.sub(_kept, normal_form(text))
+    return re.sub(r"(?<!\d) +| +(?!\d)", "", within) or text
+
+
+def likeness(a: str, b: str) -> int:
+    """How nearly two texts are written alike.
+
+    Args:
+        a: A text.
+        b: Another.
+
+    Returns:
+        0 the same text; 1 but for white space and how accents are composed; 2 also for punctuation and forms of
+        compatibility; 3 also for case; 4 also for punctuation within words and the spaces between; `UNLIKE`.
+
+    Example:
+        >>> [likeness("Is it on?", each) for each in ("Is it on?", " Is it on?", "is it on")]
+        [0, 1, 3]
+        >>> likeness("Is it on?", "Is it off?") == UNLIKE
+        True
+    """
+    if a == b:
+        return 0
+    if bare_form(a) != bare_form(b):  # nearly always: the other forms need not be made
+        return UNLIKE
+    return next((level for level, form in enumerate(_FORMS, 1) if form(a) == form(b)), len(_FORMS) + 1)
+
+
+UNLIKE = 5
+"""The likeness of two texts whose letters, figures or signs differ."""
+
+
+def _composed(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _cased(text: str) -> str:
+    return _plain(_unified(text)) or text
+
+
+_FORMS = (_composed, _cased, normal_form)
+
+
+def _kept(found: re.Match[str]) -> str:
+    """Of what stands within a word: nothing where it is punctuation, and not between two figures."""
+    within, text, (start, end) = found.group(), found.string, found.span()
+    plain = all(unicodedata.category(each)[0] == "P" and each not in _MEANT for each in within)
+    return "" if plain and not (text[start - 1].isdigit() and text[end].isdigit()) else within
+
+
+def _plain(text: str) -> str:
+    """Words without the punctuation around them, one space between two."""
+    words = text.split()
+    kept = [word if word.isalnum() else _bare(word, at + 1 < len(words)) for at, word in enumerate(words)]
+    for at in range(len(kept) - 1, -1, -1):  # a dash between words is a pause, before a figure it is a sign
+        if not kept[at] and words[at] == "-" and at + 1 < len(words) and not words[at + 1][0].isalpha():
+            kept[at] = "-"
+    return " ".join(word for word in kept if word)
+
+
+def _folded(text: str) -> str:
+    """The same without case."""
+    folded = _unified(text).casefold()
+    return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
+
+
+def _unified(text: str) -> str:
+    """One way to write apostrophes, dashes and compatible characters; case stays."""
+    if text.isascii():
+        return text.replace("`", "'")
+    text = text.translate(_INVISIBLE)
+    plain = "".join(
+        each
+        if unicodedata.decomposition(each).split(" ", 1)[0] in _RAISED
+        else unicodedata.normalize("NFKC", each)
+        for each in unicodedata.normalize("NFC", text)
+    )
+    return unicodedata.normalize("NFC", plain.translate(_UNIFIED))
+
+
+def _bare(word: str, more: bool) -> str:
+    """A word without the punctuation around it; empty where it is nothing else."""
+    if word[-1] in ".,?" and word[:-1].isalnum():  # most of them
+        return word[:-1]
+    if _ALONE.fullmatch(word):
+        return "" if not _FACE.match(word) and (word != "-" or more) else word
+    return _STOPS_OF_FIGURES.sub("", _STOPS.sub("", _SHUT.sub("", _HEAD.sub("", word))))
