@@ -19,11 +19,10 @@ __all__ = [
     "Finding",
     "LanguageCheck",
     "LanguageWarning",
-    "foreign",
+    "kin",
     "look",
     "sentence",
     "suggestion",
-    "told",
 ]
 
 SHARE = 0.2
@@ -36,12 +35,6 @@ LETTERS = 50
 
 SHORT = 15
 """Letters below which the library does not tell apart the languages of one script, Russian and Bulgarian say."""
-
-MOSTLY = 0.5
-"""Share of a batch that must be of one foreign language for its other short texts to be taken for the same."""
-
-TOGETHER = 1_000
-"""Texts that tell the language of all, where single ones are judged."""
 
 SAMPLE = 200
 """Texts that are looked at in one call."""
@@ -110,7 +103,7 @@ class _Tally:
         text = text[:CHARACTERS]
         script = main_script(text)
         of_script = LANGUAGES_OF.get(script, ())
-        strange = bool(of_script) and known.isdisjoint(map(_kin, of_script))
+        strange = bool(of_script) and known.isdisjoint(map(kin, of_script))
         if strange and len(of_script) == 1:
             self.languages[of_script[0]] += 1
             self.letters[of_script[0]] += LETTERS
@@ -118,7 +111,7 @@ class _Tally:
             language, letters = guess(text)
             if strange and (letters < SHORT or language not in of_script):
                 self.scripts[script] += 1
-            elif language in NAMES and _kin(language) not in known:
+            elif language in NAMES and kin(language) not in known:
                 self.languages[language] += 1
                 self.letters[language] += max(letters, LETTERS * strange)
         elif strange:
@@ -139,16 +132,16 @@ class _Tally:
             likely = max(LANGUAGES_OF[script], key=lambda language: self.languages[language])
             languages[likely] += texts
             letters[likely] += LETTERS
-        kin, kin_letters = _by_kin(languages), _by_kin(letters)
-        foreign = kin.total()
+        families, family_letters = _by_kin(languages), _by_kin(letters)
+        foreign = families.total()
         if not foreign or foreign < SHARE * self.texts:
             return None
-        family, most = max(kin.items(), key=lambda item: item[1])
-        if kin_letters[family] < LETTERS:
+        family, most = max(families.items(), key=lambda item: item[1])
+        if family_letters[family] < LETTERS:
             return None
         if 2 * most < foreign:
             return Finding(foreign / self.texts, "", self.texts)
-        members = (language for language in languages if _kin(language) == family)
+        members = (language for language in languages if kin(language) == family)
         return Finding(most / self.texts, max(members, key=lambda member: languages[member]), self.texts)
 
 
@@ -172,64 +165,8 @@ def look(texts: Sequence[str], languages: Collection[str], *, sample: int = SAMP
         >>> look(["reset my password", "La Traviata", "x = y[0]"], ["en"]) is None
         True
     """
-    known = frozenset(map(_kin, languages))
+    known = frozenset(map(kin, languages))
     return _count(texts, known, sample).finding() if known else None
-
-
-def foreign(
-    texts: Sequence[str], languages: Collection[str], *, among: Sequence[str] | None = None
-) -> list[str | None]:
-    """For each text the language that is not among these; None where it may well be one of them.
-
-    A text alone must be as sure as a batch: by its script, or by 50 letters. Where a batch is mostly foreign, its
-    short texts are what the library takes them for, and what it takes for nothing is as most are.
-
-    Args:
-        texts: Any number of strings; the beginning of each is looked at.
-        languages: The model's, ISO 639-1. Empty: nothing is known, nothing is said.
-        among: All that they are some of; a sample of it is looked at. Without it they are all.
-
-    Returns:
-        ISO 639-1 codes.
-
-    Example:
-        >>> foreign(["你好，世界", "reset my password", "Domani vado al mercato con mia sorella"], ["en"])
-        ['zh', None, None]
-        >>> foreign(["Domani vado al mercato con mia sorella", "Ieri sono andato a casa", "Va bene"], ["en"])
-        ['it', 'it', 'it']
-    """
-    known = frozenset(map(_kin, languages))
-    if not known:
-        return [None] * len(texts)
-    alone = []
-    for text in texts:
-        tally = _Tally()
-        tally.add(text, known)
-        alone.append(tally)
-    all_ = _count(texts if among is None else among, known, TOGETHER).finding()
-    found: list[str | None] = []
-    for text, tally in zip(texts, alone, strict=True):
-        finding = tally.finding()
-        if finding is not None:
-            found.append(finding.language)
-        elif all_ is None:
-            found.append(None)
-        elif tally.languages:
-            found.append(tally.languages.most_common(1)[0][0])
-        else:
-            most = all_.share >= MOSTLY and main_script(text) and guess(text)[0] not in languages
-            found.append(all_.language if most else None)
-    return found
-
-
-def told(text: str) -> str:
-    """The language of a text, where the library is sure of it; else `""`.
-
-    Example:
-        >>> told("Wir wollen die Rechnungen zahlen"), told("La Traviata")
-        ('de', '')
-    """
-    return guess(text)[0]
 
 
 def sentence(finding: Finding, model_name: str, model_languages: Collection[str], suggestion: str = "") -> str:
@@ -309,7 +246,7 @@ class LanguageCheck:
     def __init__(self, name: str, languages: Collection[str], *, on: bool = True) -> None:
         self.name = name
         self.languages = tuple(languages)
-        self._known = frozenset(map(_kin, languages))
+        self._known = frozenset(map(kin, languages))
         self._on = on and bool(self._known)
         self._sofar = _Tally()
 
@@ -350,7 +287,13 @@ def _spread(texts: Sequence[str], sample: int) -> Iterator[str]:
     return (texts[i * len(texts) // count] for i in range(count))
 
 
-def _kin(language: str) -> str:
+def kin(language: str) -> str:
+    """The language that stands for those which short texts do not tell apart from this one.
+
+    Example:
+        >>> kin("nb-NO"), kin("da"), kin("it")
+        ('no', 'no', 'it')
+    """
     code = language.lower().replace("_", "-").partition("-")[0]
     return _KIN.get(code, code)
 
@@ -358,7 +301,7 @@ def _kin(language: str) -> str:
 def _by_kin(counts: Counter[str]) -> Counter[str]:
     families: Counter[str] = Counter()
     for language, count in counts.items():
-        families[_kin(language)] += count
+        families[kin(language)] += count
     return families
 
 

@@ -104,7 +104,7 @@ class Accents:
         return letter in _LETTERS.get(language, "")
 
     def _language(self, left: Sequence[str], right: Sequence[str]) -> str:
-        from nearsense.encoders.languages import told
+        from nearsense.encoders.telling import told
 
         if self._given:
             return self._given.lower().partition("-")[0]

@@ -35,7 +35,8 @@ def unfamiliar(texts: Sequence[str], encoder: Encoder, *, among: Sequence[str] |
     languages = getattr(encoder, "languages", ())
     if not languages:
         return [None] * len(texts)
-    from nearsense.encoders.languages import Finding, foreign, sentence, suggestion
+    from nearsense.encoders.languages import Finding, sentence, suggestion
+    from nearsense.encoders.telling import foreign
 
     reasons: dict[str, str] = {}
     found = foreign(texts, languages, among=among)
