@@ -13,7 +13,7 @@ import nearsense as ns
 from cluster_made import TOPICS, texts
 from nearsense.clustering.naming import names, weights
 from nearsense.clustering.phrases import count
-from nearsense.clustering.stopwords import known_languages, languages_of, stop_words
+from nearsense.stopwords import known_languages, languages_of, stop_words
 
 GIVEN = [
     "The exchange rate is wrong",

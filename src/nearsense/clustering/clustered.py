@@ -70,7 +70,7 @@ def cluster(
     from nearsense.clustering.finding import find, settings
     from nearsense.clustering.making import made
     from nearsense.clustering.reading import held_of
-    from nearsense.clustering.stopwords import listed
+    from nearsense.stopwords import listed
     from nearsense.text import as_documents
 
     documents = as_documents(texts)

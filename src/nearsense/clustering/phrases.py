@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.clustering.stopwords import languages_of, stop_words
+from nearsense.stopwords import languages_of, stop_words
 from nearsense.lexical.analysis import stemmed, tokens
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ def opposites(
         if not _meets(a, i, b, j, shared):
             continue
         del here[key], there[opposite]
-        if negated(a.words, i) != negated(b.words, j):
+        if negated(a.words, i, tables.double) != negated(b.words, j, tables.double):
             result.settled += 1
         elif word.flags & other.flags & CONVERSE and _turned(a, b, i, j):
             result.turned = True

@@ -151,6 +151,8 @@ class Lexicon(dict[str, tuple[Word, ...]]):
     def _word(self, written: str, folded: str, lower: str) -> Word:
         known = self.tables
         flags = CAPITAL if folded[0].isupper() and lower not in known.common else 0
+        if known.nouns and lower not in known.capital and lower not in known.known:
+            flags = 0  # where every noun has a capital, it makes no name
         base = lower
         if known.suffix and lower.endswith(known.suffix):
             base, flags = lower[: -len(known.suffix)], flags & ~CAPITAL | NEGATOR

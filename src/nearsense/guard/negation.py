@@ -12,14 +12,14 @@ _REACH = 4
 """Words before a word in which a negation is taken to mean it."""
 
 
-def negated(words: list[Word], at: int) -> bool:
-    """Whether an odd number of negations reaches the word at a position."""
+def negated(words: list[Word], at: int, double: bool) -> bool:
+    """Whether an odd number of negations reaches the word at a position; where two are one (`double`), any."""
     count = 0
     for word in words[at - 1 : max(at - 1 - _REACH, 0) - 1 if at - 1 - _REACH > 0 else None : -1] if at else ():
         if word.flags & BREAK:
             break
         count += bool(word.flags & NEGATOR)
-    return count % 2 == 1
+    return count > 0 if double else count % 2 == 1
 
 
 def denied(a: Text, b: Text, settled: int, double: bool) -> list[Difference]:

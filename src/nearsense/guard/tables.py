@@ -36,7 +36,7 @@ def languages() -> tuple[str, ...]:
 
     Example:
         >>> languages()
-        ('en', 'it')
+        ('de', 'en', 'es', 'fr', 'it')
     """
     files = (file.name for file in resources.files("nearsense.guard").joinpath(_FOLDER).iterdir())
     return tuple(sorted(name[:-5] for name in files if name.endswith(".toml") and name != f"{_BASE}.toml"))
@@ -50,21 +50,34 @@ def tables_of(code: str) -> Tables:
         code: As in `languages()`; a region is ignored (en-GB is en).
     """
     code = code.lower().replace("_", "-").split("-")[0]
-    name = code if code in languages() else _BASE
+    base = _read(_BASE)
+    data = _read(code) if code in languages() else base
+    return Tables(data, base.get("units", {}))
+
+
+def _read(name: str) -> dict[str, Any]:
     text = resources.files("nearsense.guard").joinpath(_FOLDER, f"{name}.toml").read_text(encoding="utf-8")
-    return Tables(tomllib.loads(text))
+    return tomllib.loads(text)
 
 
 class Tables:
-    """One language, ready to be asked. Tables of inflected words are keyed by stem, the others by the word."""
+    """One language, ready to be asked. Tables of inflected words are keyed by stem, the others by the word.
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    Args:
+        data: The language's file.
+        signs: The units that are written alike everywhere; a language adds its words.
+    """
+
+    def __init__(self, data: dict[str, Any], signs: dict[str, str]) -> None:
         self.data = data
         self.decimal: str = self._one("language", "decimal", ".")
         self.dates: str = self._one("language", "dates", "dmy")
         self.elision: bool = bool(data.get("language", {}).get("elision", False))
+        self.nouns: bool = bool(data.get("language", {}).get("nouns", False))
         self.stem = stemmer(data.get("stems", {}))
-        self.grammar = {name: frozenset(str(words).split()) for name, words in data.get("grammar", {}).items()}
+        self.grammar = {name: self._words("grammar", name) for name in data.get("grammar", {})}
+        if self.elision:  # a word's key has no apostrophe at its end
+            self.grammar = {name: words | {word.rstrip("'") for word in words} for name, words in self.grammar.items()}
         self.roles = self.grammar.get("roles", frozenset())
         self.agent = self.grammar.get("agent", frozenset())
         self.persons = self.grammar.get("persons", frozenset())
@@ -92,8 +105,8 @@ class Tables:
         self.ranges = self._words("numbers", "ranges")
         self.number_joins = self._words("numbers", "joins")
         self.versions = self._words("numbers", "versions")
-        self.units = self._units()
-        self.bound = self._words("units", "bound")
+        self.units = self._units(signs.get("lines", ""))
+        self.bound = self._words("units", "bound") | frozenset(signs.get("bound", "").split())
         self.between = self._words("units", "between")
         self.compound = {tuple(words[:-1]): words[-1] for words in self._rows("units", "compound")}
         self.when = self._when()
@@ -146,14 +159,15 @@ class Tables:
                         self.kinds.update(((word, other), kind) for other in there)
         return {word: frozenset(others) for word, others in found.items()}
 
-    def _units(self) -> dict[str, tuple[Unit, ...]]:
+    def _units(self, signs: str) -> dict[str, tuple[Unit, ...]]:
         found: dict[str, tuple[Unit, ...]] = {}
-        for line in self._one("units", "lines", "").splitlines():
+        for line in (signs + self._one("units", "lines", "")).splitlines():
             measure, _, names = line.partition(" : ")
             for name in names.split():
                 dimension, factor, *offset = measure.split()
                 unit = Unit(dimension, float(factor), float(offset[0]) if offset else 0.0)
-                found[name] = (*found.get(name, ()), unit)
+                if unit not in found.get(name, ()):
+                    found[name] = (*found.get(name, ()), unit)
         return found
 
     def _when(self) -> dict[str, tuple[tuple[str, int | str], ...]]:

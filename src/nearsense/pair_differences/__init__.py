@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nearsense.guard import Difference, differences_many
 from nearsense.pair_differences.foreign import unfamiliar
+from nearsense.pair_differences.tongue import languages_of_pairs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,19 @@ def pair_differences(
     """
     from nearsense.pair_differences.unread import unread_many
 
-    found = differences_many(lefts, rights, language=language or "en")
+    found = differences_many(lefts, rights, language=language) if language else _guarded(lefts, rights)
     for at, missed in unread_many(lefts, rights, encoder, language, scores).items():
         found[at] = (*found[at], *missed)
+    return found
+
+
+def _guarded(lefts: Sequence[str], rights: Sequence[str]) -> list[tuple[Difference, ...]]:
+    """What the guard names, each pair by the tables of its own language."""
+    codes = languages_of_pairs(lefts, rights)
+    found: list[tuple[Difference, ...]] = [()] * len(codes)
+    for code in sorted(set(codes)):
+        rows = [row for row, own in enumerate(codes) if own == code]
+        seen = differences_many([lefts[row] for row in rows], [rights[row] for row in rows], language=code)
+        for row, differs in zip(rows, seen, strict=True):
+            found[row] = differs
     return found
