@@ -16,7 +16,7 @@ NEAR_MISSES = [
     ("Wie schalte ich das Gerät ein?", "Wie schalte ich das Gerät aus?", "antonym: ein → aus"),
     ("Der Kurs beginnt im März", "Der Kurs beginnt im Mai", "date: März → Mai"),
     ("El curso dura tres semanas", "El curso dura seis semanas", "number: tres semanas → seis semanas"),
-    ("Le câble mesure trois mètres", "Le câble mesure trois centimètres", "unit: trois mètres → trois centimètres"),
+    ("Le câble fait trois mètres", "Le câble fait trois centimètres", "unit: trois mètres → trois centimètres"),
     ("Devi firmare il modulo", "Puoi firmare il modulo", "modality: Devi → Puoi"),
     ("How do I enable alerts?", "How do I disable alerts?", "antonym: enable → disable"),
 ]

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.stopwords import languages_of, stop_words
 from nearsense.lexical.analysis import stemmed, tokens
+from nearsense.stopwords import languages_of, stop_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -77,7 +77,8 @@ class Tables:
         self.stem = stemmer(data.get("stems", {}))
         self.grammar = {name: self._words("grammar", name) for name in data.get("grammar", {})}
         if self.elision:  # a word's key has no apostrophe at its end
-            self.grammar = {name: words | {word.rstrip("'") for word in words} for name, words in self.grammar.items()}
+            bare = {name: {word.rstrip("'") for word in words} for name, words in self.grammar.items()}
+            self.grammar = {name: words | bare[name] for name, words in self.grammar.items()}
         self.roles = self.grammar.get("roles", frozenset())
         self.agent = self.grammar.get("agent", frozenset())
         self.persons = self.grammar.get("persons", frozenset())

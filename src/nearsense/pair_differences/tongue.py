@@ -1,7 +1,7 @@
 """In which language the two texts of a pair are, as far as the guard's tables go. Not a language detector.
 
-The lists of stop words decide, "nicht" more than "die", which several share; where they decide nothing (a product's
-name, two words), the detector does where it is sure, and else the other pairs of the call.
+The lists of stop words decide, "nicht" more than "die", which several share; where they decide nothing (a
+product's name, two words), the detector does where it is sure, and else the other pairs of the call.
 """
 
 from __future__ import annotations
@@ -51,11 +51,13 @@ def languages_of_pairs(lefts: Sequence[str], rights: Sequence[str]) -> list[str]
 
 
 def _said(text: str) -> int:
-    return sum(map(weights().__getitem__, text[:CHARACTERS].lower().replace("'", " ").replace("\u2019", " ").split()))
+    words = text[:CHARACTERS].lower().replace("'", " ").replace("\u2019", " ").split()
+    return sum(map(weights().__getitem__, words))
 
 
 def _most(total: int) -> str:
     """The language that most is said for; nothing where another has nearly as much."""
-    said = [(total >> Weights.BITS * place & 2**Weights.BITS - 1, code) for place, code in enumerate(known_languages())]
-    (most, code), (next_, _) = sorted(said, reverse=True)[:2]
+    one = 2**Weights.BITS - 1
+    said = ((total >> Weights.BITS * place & one, code) for place, code in enumerate(known_languages()))
+    (most, code), (next_, _), *_ = sorted(said, reverse=True)
     return code if most - next_ >= LEAD else ""
