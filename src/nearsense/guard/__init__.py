@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from nearsense.errors import InputError
 from nearsense.guard.antonyms import opposites
+from nearsense.guard.codes import differing as differing_codes
 from nearsense.guard.dates import differing as differing_dates
 from nearsense.guard.dates import moments
 from nearsense.guard.groups import regrouped, turned_pairs
@@ -23,7 +24,10 @@ from nearsense.guard.reader import Text, alike, read
 from nearsense.guard.roles import MANY, exchanged, reordered
 from nearsense.guard.tables import languages
 from nearsense.guard.words import (
+    ADDITION,
     CAPITAL,
+    CAPITALS,
+    CODE,
     DATE,
     DOUBT,
     MODAL,
@@ -41,6 +45,7 @@ __all__ = ["Difference", "Kind", "differences", "differences_many", "languages"]
 
 _AMOUNT = NUMBER | UNIT | DATE
 _NAMED = CAPITAL | NAME
+_CODED = CODE | ADDITION
 
 
 def differences(a: str, b: str, *, language: str = "en") -> tuple[Difference, ...]:
@@ -138,8 +143,17 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
             shared = a.content & b.content
             here, there, left, right = _own(a.keys, b.keys)
     found: list[Difference] = []
+    skipped: tuple[set[int], set[int]] = (set(), set())
+    if (left | right) & _CODED or left & right & CAPITALS:
+        codes = differing_codes(a, b, here, there, tables)
+        found, skipped = codes.found, codes.taken
+        if skipped[0] or skipped[1]:
+            here, there, left, right = _own(
+                {word for at, word in enumerate(a.words) if word in here and at not in skipped[0]},
+                {word for at, word in enumerate(b.words) if word in there and at not in skipped[1]},
+            )
     if (left & _AMOUNT and right & _AMOUNT) or (left | right) & SIGN:
-        found += _amounts(a, b, words)
+        found += _amounts(a, b, words, skipped)
     elif not here and not there:
         found += turned_pairs(a.words, b.words, tables)
     if left & _NAMED and right & _NAMED:
@@ -182,9 +196,10 @@ def _placed(text: Text, own: set[Word]) -> list[tuple[int, Word]]:
     return [(at, word) for at, word in enumerate(text.words) if word in own]
 
 
-def _amounts(a: Text, b: Text, words: Lexicon) -> list[Difference]:
+def _amounts(a: Text, b: Text, words: Lexicon, codes: tuple[set[int], set[int]]) -> list[Difference]:
+    """Dates, figures and their pairs, but for what belongs to codes."""
     tables = words.tables
-    skipped = regrouped(a.words, b.words)
+    skipped = tuple(one | other for one, other in zip(regrouped(a.words, b.words), codes, strict=True))
     here, there = moments(a, tables, skipped[0]), moments(b, tables, skipped[1])
     amounts = [
         quantities(text, tables, {at for moment in found for at in moment.taken} | skip)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import cache
 
+from nearsense.guard.coded import normal, spans
 from nearsense.guard.tables import Tables, tables_of
 from nearsense.guard.words import (
+    ADDITION,
     AUXILIARY,
     BEING,
     BREAK,
     CAPITAL,
+    CAPITALS,
+    CODE,
     CONVERSE,
     DATE,
     DETERMINER,
@@ -40,6 +45,9 @@ _KEPT = 65_536
 
 _LONGEST = 40
 """Characters of a word or figure that is looked into; a longer one is a thing of its own."""
+
+_CHUNK = 200
+"""Characters without a space in which codes are looked for."""
 
 _NOTHING: frozenset[str] = frozenset()
 _NONE: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
@@ -103,10 +111,41 @@ class Lexicon(dict[str, tuple[Word, ...]]):
             self.clear()
             self._words.clear()
             self._instead.clear()
-        words = tuple(self.word(written) for written in self._findall(chunk))
+        words = tuple(self._split(chunk))
         if len(chunk) <= _LONGEST:
             self[chunk] = words
         return words
+
+    def _split(self, chunk: str) -> Iterator[Word]:
+        """The words of a chunk; a code is one word, whatever signs it holds."""
+        done = 0
+        plain = len(chunk) > _CHUNK or (chunk.isalpha() and not chunk.isupper())
+        for start, end in () if plain else spans(chunk, self._measures):
+            yield from map(self.word, self._findall(chunk[done:start]))
+            yield self._coded(chunk[start:end])
+            done = end
+        yield from map(self.word, self._findall(chunk[done:]))
+
+    def _measures(self, letters: str) -> bool:
+        """Whether letters behind a figure make an amount of it, a time or a place in a row."""
+        known, lower = self.tables, letters.lower()
+        return (
+            letters in known.units
+            or lower in known.units
+            or lower in known.ordinal_suffixes
+            or lower in known.halves
+            or lower in known.suffixes
+            or lower in ("s", "%", "°")
+        )
+
+    def _coded(self, written: str) -> Word:
+        """The word of a code; a v before a figure says version and is no part of it."""
+        version = written[0] in "vV" and written[1:2].isdecimal()
+        if version and written[1:].count(".") <= 1 and written[1:].replace(".", "").isdecimal():
+            word = self._figure(written[1:])
+            return Word(word.key, written, "", word.flags & ~DATE, number=word.number, code="plain")
+        key = normal(written[1:] if version else written)
+        return Word(key, written, key, CODE | NAME, small=written.lower())
 
     def word(self, written: str) -> Word:
         """What is known of one word."""
@@ -183,7 +222,9 @@ class Lexicon(dict[str, tuple[Word, ...]]):
         flags |= IMPLICIT * (stem in known.implicit or lower in known.implicit) | CONVERSE * (
             stem in known.converse or base in known.converse
         )
-        flags |= PERSON * (stem in known.persons)
+        flags |= PERSON * (stem in known.persons) | ADDITION * (base in known.additions)
+        flags |= CAPITALS * (len(folded) > 1 and folded.isupper() and folded.isalpha())
+        flags |= CODE * ((len(folded) == 1 and folded.isupper() and folded not in "AI") or folded in known.sizes)
         flags |= SYMMETRIC * (stem in known.symmetric) | NUMBER * (number is not None)
         dated = base in known.when or base in known.halves
         flags |= DATE * (base in known.halves or base in known.when)
@@ -247,7 +288,7 @@ class Lexicon(dict[str, tuple[Word, ...]]):
             elif lower in known.suffixes and number is not None and (not units or lower in ("k", "bn", "b")):
                 number, units = number * known.suffixes[lower], ()
             elif tail and not units:
-                return Word(written.lower(), written, written.lower(), NAME)
+                return Word(written.lower(), written, written.lower(), NAME | CODE)
         flags = NUMBER | DATE * (code in ("date", "time", "decade") or len(digits) <= 4) | UNIT * bool(units)
         return Word(written.lower(), written, "", flags, frozenset(), number, units, (), (), code)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text, slot
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import CAPITAL, DATE, DETERMINER, NAME, NUMBER, SENTENCE, UNIT, Word
+from nearsense.guard.words import CAPITAL, CAPITALS, CODE, DATE, DETERMINER, NAME, NUMBER, SENTENCE, UNIT, Word
 
 __all__ = ["replaced"]
 
@@ -26,8 +26,8 @@ def replaced(
     """The names that each text has to itself, if both have any."""
     left = _names(a, only_a, tables)
     right = _names(b, only_b, tables) if left else []
-    if not right:
-        return []
+    if not right or all(word.flags & CODE for _, word in left + right):
+        return []  # codes are compared by codes.py
     shared = a.content & b.content
     here = [(word, slot(a, at, shared)) for at, word in left]
     there = [(word, slot(b, at, shared)) for at, word in right]
@@ -51,7 +51,7 @@ def _names(text: Text, only: list[tuple[int, Word]], tables: Tables) -> list[tup
             continue
         if word.flags & NAME:
             found.append((at, word))
-        elif not _begins(text, at, tables.titles):
+        elif word.flags & CAPITALS or not _begins(text, at, tables.titles):
             if headline is None:
                 headline = _headline(text)
             if not headline:
@@ -70,8 +70,10 @@ def _begins(text: Text, at: int, titles: frozenset[str]) -> bool:
 
 
 def _headline(text: Text) -> bool:
-    capitals = [1 for word in text.contents if word.flags & CAPITAL]
-    return len(text.contents) >= 4 and len(capitals) >= _TITLE * len(text.contents)
+    capitals = [word.flags & CAPITALS for word in text.contents if word.flags & CAPITAL]
+    if len(text.contents) >= 4 and len(capitals) >= _TITLE * len(text.contents):
+        return True
+    return 2 * sum(map(bool, capitals)) > len(text.contents)
 
 
 def _stands_for(names: list[Word], other: Text) -> bool:

@@ -61,7 +61,8 @@ def _negators(text: Text, double: bool) -> list[int]:
             before = True  # "isn't it", "don't you think": asked, not denied
             continue
         answers = at < last and words[at + 1].shown == "," and (at == 0 or words[at - 1].flags & BREAK)
-        if not answers:
+        labels = at + 2 <= last and words[at + 1].shown == "." and words[at + 2].shown[0].isdigit()  # no. 12
+        if not answers and not labels:
             found.append(at)
             before = True
     return found

@@ -9,9 +9,9 @@ from itertools import islice
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import CAPITAL, DATE, NAME, NUMBER, UNIT, Unit, Word
+from nearsense.guard.words import BEING, CAPITAL, CAPITALS, DATE, NAME, NUMBER, SENTENCE, UNIT, Unit, Word
 
-__all__ = ["Quantity", "differing", "quantities"]
+__all__ = ["Quantity", "differing", "labelled", "quantities"]
 
 _COUNTED = NUMBER | UNIT
 
@@ -36,6 +36,8 @@ class Quantity:
     rank: bool = False
     after: str = ""
     """The word behind it: what is counted."""
+    label: bool = False
+    """Whether it names and does not count: version 3, room 12."""
 
 
 def quantities(text: Text, tables: Tables, taken: set[int]) -> list[Quantity]:
@@ -60,22 +62,23 @@ def differing(left: list[Quantity], right: list[Quantity]) -> list[Difference]:
     rest = list(right)
     only: list[Quantity] = []
     for one in left:
-        twin = next((other for other in rest if _same(one, other)), None)
+        twin = next((other for other in rest if _same(one, other) and one.rank == other.rank), None)
+        twin = twin or next((other for other in rest if _same(one, other)), None)
         if twin is None:
             only.append(one)
         else:
             rest.remove(twin)
     found = []
-    news = [other for other in rest if not any(_same(other, one) for one in left)]
+    news = [other for other in rest if not any(_same(other, one) and one.rank == other.rank for one in left)]
     for one in only:
-        if any(_same(one, other) for other in right):
+        if any(_same(one, other) and one.rank == other.rank for other in right):
             continue
         twin = _partner(one, news)
         if twin is not None:
             news.remove(twin)
             same = one.value is not None and one.value == twin.value
             kind = Kind.UNIT if same or one.value is None or twin.value is None else Kind.NUMBER
-            kind = Kind.ORDINAL if one.rank and twin.rank else kind
+            kind = Kind.ORDINAL if one.rank and twin.rank else Kind.CODE if one.label and twin.label else kind
             found.append(Difference(kind, one.shown, twin.shown))
     return found
 
@@ -102,6 +105,8 @@ def _partner(one: Quantity, others: list[Quantity]) -> Quantity | None:
 def _same(a: Quantity, b: Quantity) -> bool:
     if a.exact and b.exact:
         return a.exact == b.exact
+    if (a.exact and not b.label) or (b.exact and not a.label):
+        return a.shown.rpartition(" ")[2] == b.shown.rpartition(" ")[2]  # HDMI 2.0 is not two
     if a.value is None or b.value is None:
         return a.value is b.value and bool({(u.dimension, u.factor) for u in a.units} & _measures(b))
     if a.rank != b.rank:
@@ -139,15 +144,19 @@ def _amount(words: list[Word], start: int, tables: Tables, taken: set[int], foun
         figures = [float(figure) for figure in re.findall(r"\d{1,15}(?:\.\d{1,9})?", word.shown)]
         exact = word.shown.lower()
         if word.code == "range" or len(figures) == 2:
-            found += [Quantity(figure, word.units, word.shown) for figure in figures]
+            label = len(figures) > 2 or bool(start and words[start - 1].small in tables.labels)
+            found += [Quantity(figure, word.units, word.shown, label=label) for figure in figures]
         else:
-            found.append(Quantity(figures[0] if figures else 0.0, word.units, word.shown, exact=exact))
+            found.append(Quantity(figures[0] if figures else 0.0, word.units, word.shown, exact=exact, label=True))
         return start + 1
     value, end = _value(words, start, tables, taken)
     units, shown, end = _unit(words, start, end, word, tables, taken)
     exact, before = "", words[start - 1] if start else None
-    if word.shown[0].isdigit() and "." in word.shown and before is not None and before.key in tables.versions:
-        exact = word.shown.lower()
+    label = not units and labelled(words, start, end, tables)
+    if label and "." in word.shown:
+        exact = word.key.removesuffix(".0")
+    if label and before is not None and (before.small in tables.labels or before.flags & (CAPITAL | NAME)):
+        shown = f"{before.shown} {shown}"
     alone = end == start + 1
     weak = alone and not units and (word.code == "weak" or word.code == "scale")
     after = words[end].key if end < len(words) else ""
@@ -157,8 +166,43 @@ def _amount(words: list[Word], start: int, tables: Tables, taken: set[int], foun
             shown = f"{words[start - 1].shown} {shown}"
     elif value < 0 and before is not None and before.flags & (CAPITAL | NAME):
         value = -value  # Windows -10
-    found.append(Quantity(value, units, shown, weak, exact, word.code == "ordinal" and alone, after))
+    found.append(Quantity(value, units, shown, weak, exact, word.code == "ordinal" and alone, after, label))
     return end
+
+
+def labelled(words: list[Word], at: int, end: int, tables: Tables) -> bool:
+    """Whether an amount names and counts nothing: by the word before it, or a zero that it begins with.
+
+    Args:
+        words: Of a text.
+        at: Where the amount begins.
+        end: Where it ends.
+        tables: The language's.
+    """
+    word, before = words[at], words[at - 1] if at else None
+    if word.code not in ("plain", "word") or word.number is None:
+        return False
+    digits = word.shown.replace(".", "").isdecimal()
+    if word.shown[0] in "vV" or (digits and len(word.shown) > 3 and word.shown[0] == "0"):
+        return True
+    while at > 1 and before is not None and (before.flags & BEING or before.shown in (".", ":")):
+        at, before = at - 1, words[at - 2]
+    if before is None:
+        return False
+    if before.small in tables.labels:
+        return True
+    if (
+        end != at + 1
+        or word.shown[-1].isalpha()
+        or not word.shown[0].isdigit()
+        or not before.flags & (CAPITAL | NAME)
+    ):
+        return False
+    if not before.flags & (NAME | CAPITALS) and (at == 1 or words[at - 2].flags & SENTENCE):
+        return False
+    after = words[end] if end < len(words) else None
+    counts = after is not None and after.content and after.shown.islower() and after.shown.endswith("s")
+    return "." in word.shown or len(word.shown) > 2 or not counts
 
 
 def _below_zero(words: list[Word], start: int, end: int, tables: Tables) -> bool:
@@ -239,6 +283,4 @@ def _unit(
 def _counts(words: list[Word], at: int) -> bool:
     """Whether a word is a place in a row and no unit: the second floor, but a second, five per second."""
     after = words[at + 1] if at + 1 < len(words) else None
-    return (
-        after is not None and bool(after.content) and bool(at) and words[at - 1].small not in ("a", "per", "each")
-    )
+    return after is not None and bool(after.content) and not (at and words[at - 1].small in ("a", "per", "each"))

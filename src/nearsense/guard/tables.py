@@ -122,6 +122,9 @@ class Tables:
         self.past, self.to = self._words("dates", "past"), self._words("dates", "to")
         self.hour = self._words("dates", "hour")
         self.date_joins, self.monthly = self._words("dates", "joins"), self._words("dates", "monthly")
+        self.labels = self._words("codes", "labels") | self.versions
+        self.additions = self._words("codes", "additions")
+        self.sizes = {word: row[0] for row in self._rows("codes", "sizes") for word in row}
         self.levels = self._levels()
         self.asking, self.loose = self._words("modality", "asking"), self._words("modality", "loose")
         self.titles = self._words("names", "titles")

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 __all__ = [
+    "ADDITION",
     "AUXILIARY",
     "BEING",
     "BREAK",
     "CAPITAL",
+    "CAPITALS",
+    "CODE",
     "CONVERSE",
     "DATE",
     "DETERMINER",
@@ -55,6 +58,9 @@ SYMMETRIC = 1 << 18
 PERSON = 1 << 19
 SIGN = 1 << 20
 DOUBT = 1 << 21
+CODE = 1 << 22
+CAPITALS = 1 << 23
+ADDITION = 1 << 24
 
 When: TypeAlias = tuple[tuple[str, int | str], ...]
 Starts: TypeAlias = dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]
