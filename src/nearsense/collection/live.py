@@ -183,7 +183,7 @@ class Live:
             self._snapshot = refreshed(reader, known, self.generations, self._distrusted)
             snapshot = self._snapshot
         if snapshot.changes > limit(len(snapshot.frozen) if snapshot.frozen else 0):
-            self._background.ask()
+            self._have_it_made()
         return snapshot
 
     def healed(self, action: Callable[[], T]) -> T:
@@ -198,7 +198,8 @@ class Live:
                 with self._guard:
                     self._snapshot = None
                 if used == self._in_use():  # else it was replaced by a newer one in the middle of this
-                    log.warning("%s (%s); the index is made again", error.what, error.why)
+                    done = "it is done without" if self.store.readonly else "the index is made again"
+                    log.warning("%s (%s); %s", error.what, error.why, done)
                     self._do_without(used)
         return action()
 
@@ -216,6 +217,11 @@ class Live:
             with contextlib.suppress(NearsenseError):
                 derive(self.store)
         else:
+            self._have_it_made()
+
+    def _have_it_made(self) -> None:
+        """The derived files, in the background; where nothing may be written, searches do without."""
+        if not self.store.readonly:
             self._background.ask()
 
     def _prepare(self) -> None:

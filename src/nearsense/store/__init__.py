@@ -11,9 +11,12 @@ __all__ = ["Block", "Generation", "Reader", "State", "Store", "Writer", "is_coll
 
 
 def open_store(folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False) -> Store:
-    """Open a collection's store; see `SQLiteStore`."""
+    """Open a collection's store; see `SQLiteStore`, and `ReadOnlyStore` for where it may not be written."""
+    from nearsense.store.readonly import ReadOnlyStore, only_readable
     from nearsense.store.sqlite import SQLiteStore
 
+    if only_readable(folder):
+        return ReadOnlyStore(folder, network=network, accept_losses=accept_losses)
     return SQLiteStore(folder, create=create, network=network, accept_losses=accept_losses)
 
 

@@ -173,6 +173,8 @@ class Store(Protocol):
     """What survives a restart."""
 
     folder: Path
+    readonly: bool
+    """Whether it may only be read: then what would change it raises StoreError."""
 
     def reading(self) -> AbstractContextManager[Reader]:
         """A snapshot: what is committed meanwhile is not seen; nobody is kept waiting."""

@@ -33,7 +33,9 @@ _RETIRED: list[apsw.Connection] = []
 class Connection:
     """One connection; not shared between threads while it is in use."""
 
-    def __init__(self, file: Path, *, readonly: bool, synchronous: str, busy_ms: int = BUSY_MS) -> None:
+    def __init__(
+        self, file: Path, *, readonly: bool, synchronous: str, busy_ms: int = BUSY_MS, still: bool = False
+    ) -> None:
         import apsw
 
         flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
@@ -42,7 +44,8 @@ class Connection:
         if _torn:
             raise _carried_over(file)
         with self._translated():
-            self._db = apsw.Connection(str(file), flags=flags, vfs=_checked_vfs())
+            name = f"{file.as_uri()}?immutable=1" if still else str(file)
+            self._db = apsw.Connection(name, flags=flags | apsw.SQLITE_OPEN_URI * still, vfs=_checked_vfs())
             self._db.set_busy_timeout(busy_ms)
             if not readonly and not self._db.pragma("page_count"):
                 # Also what a kill has left empty. What holds something may be another program's.
@@ -220,6 +223,7 @@ class Database:
         readonly: Never write; the file may lie where nobody may write.
         synchronous: "full": what is committed survives a power cut. "off" for what can be made again.
         busy_ms: How long to wait for who is in the middle of a change.
+        still: Nobody changes the file while it is open: it is read without locks and without its log.
     """
 
     def __init__(
@@ -229,9 +233,10 @@ class Database:
         readonly: bool = False,
         synchronous: str = "full",
         busy_ms: int = BUSY_MS,
+        still: bool = False,
     ) -> None:
-        self.file = file
-        self._options = {"readonly": readonly, "synchronous": synchronous, "busy_ms": busy_ms}
+        self.file, self.still = file, still
+        self._options = {"readonly": readonly, "synchronous": synchronous, "busy_ms": busy_ms, "still": still}
         self._guard, self._used, self._closed = threading.Lock(), 0, False
         self._idle = [Connection(file, **self._options)]  # type: ignore[arg-type]
         _OPEN.add(self)

@@ -285,6 +285,8 @@ class SQLiteStore:
         StoreError: The file system is a network's, a newer nearsense made it, or it cannot be opened.
     """
 
+    readonly = False
+
     def __init__(
         self, folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False
     ) -> None:
@@ -315,16 +317,14 @@ class SQLiteStore:
     @contextlib.contextmanager
     def reading(self) -> Iterator[SQLiteReader]:
         """A snapshot of now."""
-        self._require_same_file()
-        with self._database.connection() as connection, connection.reading():
+        with self._lent() as connection, connection.reading():
             yield SQLiteReader(connection, self.folder)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[SQLiteWriter]:
         """A change, when it is one's turn."""
         self._require_same_file()
-        with self._turn(), self._database.connection() as connection:
-            self._require_same_file()
+        with self._turn(), self._lent() as connection:
             _require_own(self.folder)
             with connection.writing():
                 writer = SQLiteWriter(connection, self.folder)
@@ -342,9 +342,8 @@ class SQLiteStore:
 
         Its derived files are left behind: they can be made from it.
         """
-        self._require_same_file()
-        _make_file(folder)
-        with self._database.connection() as connection:
+        with self._lent() as connection:
+            _make_file(folder)
             connection.backup_to(folder / DATABASE)
         copy = SQLiteStore(folder, create=False, network=True)
         try:
@@ -365,8 +364,7 @@ class SQLiteStore:
             StoreError: A reader holds on to the log for longer than one waits.
         """
         self._require_same_file()
-        with self._turn(), self._database.connection() as connection:
-            self._require_same_file()
+        with self._turn(), self._lent() as connection:
             _require_own(self.folder)
             reach("compact.before-vacuum")
             connection.run("VACUUM")
@@ -375,20 +373,25 @@ class SQLiteStore:
 
     def checkpoint(self) -> None:
         """Bring the log into the database file, as far as readers allow."""
-        self._require_same_file()
-        with self._database.connection() as connection:
+        with self._lent() as connection:
             connection.checkpoint()
 
     def integrity(self) -> list[str]:
         """What SQLite itself finds wrong with the file, page checksums included; empty where nothing is."""
-        self._require_same_file()
-        with self._database.connection() as connection:
+        with self._lent() as connection:
             found = [str(row[0]) for row in connection.rows("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
 
     def close(self) -> None:
         """Close every connection; the last one of all processes tidies the log away."""
         self._database.close()
+
+    @contextlib.contextmanager
+    def _lent(self) -> Iterator[Connection]:
+        """A connection to the file that was opened, if it is still the one that is there."""
+        self._require_same_file()
+        with self._database.connection() as connection:
+            yield connection
 
     def _file_there(self) -> tuple[int, int] | None:
         try:

@@ -1,0 +1,136 @@
+"""A database whose folder may not be written: how it can be read all the same. Not what is read: see readonly.py.
+
+SQLite wants to write beside a database that has a log, even to read it. Where it cannot, there are three cases:
+
+    nothing in the log            the file is all there is: it is read as one that nobody changes
+    a log and its index (-shm)    SQLite reads both as they are; somebody else may be writing
+    a log without its index       both are copied into a temporary folder, and read there
+
+A writer with more rights may come at any time: the files are looked at before each use, and in the first case
+after it as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from nearsense._folder import Folder
+from nearsense.errors import DamagedCollection, StoreError
+from nearsense.store.database import Connection, Database
+from nearsense.store.place import require_local, unwritable
+
+__all__ = ["Still"]
+
+Seen = tuple[tuple[int, ...] | None, ...]
+
+
+class Still:
+    """A database file that is only read, opened anew whenever it has changed.
+
+    Args:
+        file: The database file.
+        network: It may be read with its log on a network file system.
+    """
+
+    def __init__(self, file: Path, *, network: bool) -> None:
+        self._file, self._network = file, network
+        self._guard = threading.Lock()
+        self._database: Database | None = None
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._seen: Seen = ()
+        self._closed = False
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Borrow a connection to what is there now.
+
+        Raises:
+            StoreError: It was changed while it was read, or cannot be read.
+        """
+        database, before = self._current()
+        try:
+            with database.connection() as connection:
+                yield connection
+        except DamagedCollection:
+            self._require_still(database, before)
+            raise
+        self._require_still(database, before)
+
+    def close(self) -> None:
+        """Give everything back."""
+        with self._guard:
+            self._closed = True
+            self._forget()
+
+    def _current(self) -> tuple[Database, tuple[int, ...] | None]:
+        with self._guard:
+            if self._closed:
+                raise StoreError(f"{self._file.parent} is closed", fix="open it again: ns.open(...)")
+            seen = self._look()
+            if self._database is None or seen != self._seen:
+                self._forget()
+                self._database, self._seen = self._open(seen), seen
+            return self._database, seen[0]
+
+    def _open(self, seen: Seen) -> Database:
+        _, log, index = seen
+        if not log or not log[-1]:
+            return Database(self._file, readonly=True, still=True)
+        if index:
+            if not self._network:
+                require_local(self._file.parent)
+            return Database(self._file, readonly=True)
+        self._copy = tempfile.TemporaryDirectory(prefix="nearsense-", ignore_cleanup_errors=True)
+        place = Path(os.path.realpath(self._copy.name))
+        try:
+            with Folder(self._file.parent) as source, Folder(place) as target:
+                for name in (self._file.name, f"{self._file.name}-wal"):
+                    with source.file(name, "rb") as read, target.file(name, "xb") as written:
+                        shutil.copyfileobj(read, written, 1 << 20)
+        except OSError as error:
+            self._forget()
+            raise unwritable(place, error) from None
+        if self._look() != seen:
+            raise self._changed()
+        return Database(place / self._file.name, synchronous="off")
+
+    def _look(self) -> Seen:
+        """What tells one state of the files from another; of a log that SQLite shares with writers, only that."""
+        log, index = (_known(self._file.with_name(f"{self._file.name}-{end}")) for end in ("wal", "shm"))
+        if log and log[-1] and index:
+            return (_known(self._file) or ())[:2], (1,), (1,)
+        return _known(self._file), log, None
+
+    def _require_still(self, database: Database, before: tuple[int, ...] | None) -> None:
+        """Where it was read as one that nobody changes, nobody has."""
+        if database.still and _known(database.file) != before:
+            raise self._changed()
+
+    def _changed(self) -> StoreError:
+        return StoreError(
+            f"{self._file.parent} was changed by somebody else while it was read",
+            why="it may not be written here, so it is read without locks",
+            fix="do it again",
+        )
+
+    def _forget(self) -> None:
+        if self._database is not None:
+            self._database.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+        self._database = self._copy = None
+
+
+def _known(file: Path) -> tuple[int, ...] | None:
+    """Device, number, time of the last change and size of a file; None where there is none."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
