@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import warnings
 from pathlib import Path
 
@@ -154,6 +155,72 @@ def bi_encoder(
         )
         model.save_pretrained(str(folder))
     return folder
+
+
+THREE = ("input_ids", "attention_mask", "token_type_ids")
+"""What exporters ask for."""
+
+
+class Named(torch.nn.Module):
+    """A model whose inputs have an order, and whose answer is one tensor or several."""
+
+    def __init__(self, model, names, answer):
+        super().__init__()
+        self.model, self.names, self.answer = model, names, answer
+
+    def forward(self, *inputs):
+        named = dict(zip(self.names, inputs, strict=True))
+        return self.answer(self.model(**named), named)
+
+
+def token_vectors(found, _inputs):
+    return found.last_hidden_state
+
+
+def mean(found, inputs):
+    mask = inputs["attention_mask"].unsqueeze(-1).float()
+    return (found.last_hidden_state * mask).sum(1) / mask.sum(1)
+
+
+def exported(
+    folder,
+    *,
+    form="onnx",
+    names=THREE,
+    outputs=("last_hidden_state",),
+    answer=token_vectors,
+    head=False,
+    kind=torch.int64,
+    moving=(0, 1),
+    half=False,
+):
+    """A copy of a model's folder that has a graph instead of weights."""
+    copy = folder.with_name(f"{folder.name}-{form}")
+    shutil.copytree(folder, copy)
+    (copy / "model.safetensors").unlink()
+    auto = transformers.AutoModelForSequenceClassification if head else transformers.AutoModel
+    file = copy / "onnx" / "model.onnx"
+    file.parent.mkdir()
+    axes = {axis: f"axis{axis}" for axis in moving}
+    with quiet():
+        model = Named(auto.from_pretrained(folder, attn_implementation="eager"), names, answer).eval()
+        torch.onnx.export(
+            model.half() if half else model,
+            tuple(torch.ones(1 if 0 not in moving else 2, 7, dtype=kind) for _ in names),
+            str(file),
+            input_names=list(names),
+            output_names=list(outputs),
+            dynamic_axes=dict.fromkeys(names, axes) | {name: {0: "axis0"} for name in outputs if 0 in moving},
+            dynamo=False,
+        )
+    if form == "openvino":
+        import openvino
+
+        openvino.save_model(
+            openvino.convert_model(file), copy / "openvino" / "openvino_model.xml", compress_to_fp16=False
+        )
+        shutil.rmtree(file.parent)
+    return copy
 
 
 def static(folder: Path, *, width: int = 24) -> Path:

@@ -21,7 +21,7 @@ import loopback_hub  # noqa: E402
 
 torch = hubs.torch
 
-THREE = ("input_ids", "attention_mask", "token_type_ids")
+exported, mean, THREE = hubs.exported, hubs.mean, hubs.THREE
 TWO = THREE[:2]
 PLACES = ("position_ids", "input_ids", "attention_mask")
 
@@ -33,66 +33,6 @@ def texts():
     words = [*hubs.WORDS, "xylophone", "Zürich", "42", "it's", "dog?!", "日本"]
     made = [" ".join(chance.choices(words, k=chance.randrange(1, 30))) for _ in range(60)]
     return ["the dog", "a", "", "rain and wind " * 40, *made]
-
-
-class Named(torch.nn.Module):
-    """A model whose inputs have an order, and whose answer is one tensor or several."""
-
-    def __init__(self, model, names, answer):
-        super().__init__()
-        self.model, self.names, self.answer = model, names, answer
-
-    def forward(self, *inputs):
-        named = dict(zip(self.names, inputs, strict=True))
-        return self.answer(self.model(**named), named)
-
-
-def token_vectors(found, _inputs):
-    return found.last_hidden_state
-
-
-def mean(found, inputs):
-    mask = inputs["attention_mask"].unsqueeze(-1).float()
-    return (found.last_hidden_state * mask).sum(1) / mask.sum(1)
-
-
-def exported(
-    folder,
-    *,
-    form="onnx",
-    names=THREE,
-    outputs=("last_hidden_state",),
-    answer=token_vectors,
-    head=False,
-    kind=torch.int64,
-    moving=(0, 1),
-    half=False,
-):
-    """A copy of a model's folder that has a graph instead of weights."""
-    copy = folder.with_name(f"{folder.name}-{form}")
-    shutil.copytree(folder, copy)
-    (copy / "model.safetensors").unlink()
-    auto = hubs.transformers.AutoModelForSequenceClassification if head else hubs.transformers.AutoModel
-    file = copy / "onnx" / "model.onnx"
-    file.parent.mkdir()
-    axes = {axis: f"axis{axis}" for axis in moving}
-    with hubs.quiet():
-        model = Named(auto.from_pretrained(folder, attn_implementation="eager"), names, answer).eval()
-        torch.onnx.export(
-            model.half() if half else model,
-            tuple(torch.ones(1 if 0 not in moving else 2, 7, dtype=kind) for _ in names),
-            str(file),
-            input_names=list(names),
-            output_names=list(outputs),
-            dynamic_axes=dict.fromkeys(names, axes) | {name: {0: "axis0"} for name in outputs if 0 in moving},
-            dynamo=False,
-        )
-    if form == "openvino":
-        openvino.save_model(
-            openvino.convert_model(file), copy / "openvino" / "openvino_model.xml", compress_to_fp16=False
-        )
-        shutil.rmtree(file.parent)
-    return copy
 
 
 def cosines(ours, theirs):
@@ -246,7 +186,7 @@ def test_what_the_newer_exporter_of_torch_makes_is_read(tmp_path, texts):
     with hubs.quiet():
         model = hubs.transformers.AutoModel.from_pretrained(folder, attn_implementation="eager")
         torch.onnx.export(
-            Named(model, THREE, token_vectors).eval(),
+            hubs.Named(model, THREE, hubs.token_vectors).eval(),
             tuple(torch.ones(2, 7, dtype=torch.int64) for _ in THREE),
             str(copy / "onnx" / "model.onnx"),
             input_names=list(THREE),

@@ -7,6 +7,7 @@ the processor has no bf16 OpenVINO computes in f32 what bf16 is asked for, and t
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -17,10 +18,13 @@ from nearsense.encoders import transformer
 from nearsense.encoders.transformer import ARCHITECTURES
 
 hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
+pytest.importorskip("onnx")
+torch = hubs.torch
 from sentence_transformers.sentence_transformer import modules as st  # noqa: E402
 
 NATIVE = [kind for kind in hubs.ARCHITECTURES if kind != "electra"]
 POOLINGS = ["mean", "cls", "max", "lasttoken", "mean_sqrt_len_tokens", "weightedmean"]
+REST = [kind for kind in hubs.ARCHITECTURES if kind not in ("mpnet", "roberta")]
 OTHERS = [kind for kind in NATIVE if kind != "mpnet"]
 WORDS = 4000
 
@@ -119,6 +123,90 @@ def test_vectors_of_a_graph_that_was_mended_do_not_compare_with_those_of_before(
         collection.add(["the dog", "a cat"])
     with pytest.raises(ns.ModelMismatch):
         ns.open(tmp_path / "old", after)
+
+
+# finished graphs: how they count is not ours to say
+
+
+@pytest.mark.parametrize("form", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kind", ["mpnet", "roberta", *(pytest.param(each, marks=pytest.mark.slow) for each in REST)]
+)
+def test_a_finished_graph_gives_its_vectors_in_either_precision(tmp_path, texts, kind, form):
+    folder = hubs.bi_encoder(tmp_path / "model", kind, words=WORDS, **hubs.REAL)
+    exact, near = in_both(hubs.exported(folder, form=form, names=("input_ids", "attention_mask")), texts)
+    assert cosines(exact, hubs.reference(folder, texts)).min() >= 0.99999
+    assert_near(exact, near)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NATIVE if kind != "mpnet"])
+def test_a_finished_graph_that_counts_in_whole_numbers_keeps_the_speed_of_bf16(tmp_path, kind):
+    copy = hubs.exported(hubs.bi_encoder(tmp_path / "model", kind), names=("input_ids", "attention_mask"))
+    assert ns.load(str(copy), precision="bf16")._engine.precision == "bf16"
+
+
+class Placed(torch.nn.Module):
+    """Vectors of tokens that depend on places alone, computed as models do."""
+
+    def __init__(self, way):
+        super().__init__()
+        chance = torch.Generator().manual_seed(5)
+        self.way, self.table = way, torch.randn(1100, 64, generator=chance)
+        self.mix = torch.randn(64, 64, generator=chance)
+
+    def forward(self, ids, mask):
+        return self.placed(ids, mask) @ self.mix  # what is before a product is run in bf16
+
+    def placed(self, ids, mask):
+        rates, one = torch.exp(-torch.arange(32) / 8.0), mask[..., None].float()
+        places = torch.arange(ids.shape[1])[None].expand(ids.shape)
+        if self.way == "row":
+            return self.table[(places.float() * 2 - 1).clamp(0, 1099).long()] * one
+        if self.way == "logarithm":
+            return self.table[(torch.log1p(places.float()) * 100).long()] * one
+        if self.way == "sum":
+            return self.table[(mask.float().cumsum(1) + (ids < 0).float()).long()] * one
+        if self.way == "id":
+            return self.table[(ids.float() / 7).long() % 1100] * one
+        if self.way == "distance":
+            apart = (places[:, None] - places[:, :, None]).float()
+            return torch.softmax(-((apart + 3).abs()), -1) @ (self.table[places % 1100] * one)
+        if self.way == "slope":
+            apart = torch.log(1 + (places[:, None] - places[:, :, None]).abs().float())
+            return torch.softmax(apart, -1) @ (self.table[ids % 1000] * one)
+        angles = places[..., None].float() * rates  # "rotation"
+        return torch.cat([torch.sin(angles), torch.cos(angles)], -1) * one
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with a finished graph, to be replaced."""
+    at = tmp_path_factory.mktemp("finished") / "model"
+    folder = hubs.bi_encoder(at, "bert", st.Pooling(64, "lasttoken"), words=WORDS, max_position_embeddings=514)
+    return hubs.exported(folder, names=("input_ids", "attention_mask"))
+
+
+@pytest.mark.parametrize("way", ["row", "logarithm", "sum", "id", "distance", "slope", "rotation"])
+def test_a_finished_graph_that_counts_in_floats_is_right_all_the_same(finished, tmp_path, texts, way):
+    copy = shutil.copytree(finished, tmp_path / "model")
+    names, axes, form = ["input_ids", "attention_mask"], {0: "n", 1: "l"}, torch.ones(2, 7, dtype=torch.int64)
+    model = Placed(way)
+    with hubs.quiet():
+        torch.onnx.export(
+            model,
+            (form, form),
+            str(copy / "onnx" / "model.onnx"),
+            input_names=names,
+            output_names=["last_hidden_state"],
+            dynamic_axes=dict.fromkeys(names, axes),
+            dynamo=False,
+        )
+    tokenizer = hubs.Tokenizer.from_file(str(copy / "tokenizer.json"))
+    for exact, near, text in zip(*in_both(copy, texts), texts, strict=True):
+        ids = torch.tensor([tokenizer.encode(text).ids])
+        theirs = model(ids, torch.ones_like(ids))[0, -1].numpy()
+        assert cosines(exact[None], theirs[None]).min() >= 0.9999
+        assert cosines(near[None], theirs[None]).min() >= 0.999
 
 
 @pytest.mark.parametrize("kind", [kind for kind in NATIVE if kind != "mpnet"])

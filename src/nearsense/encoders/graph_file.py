@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from nearsense._openvino import openvino
+from nearsense.encoders.counting import counts_in_floats
 from nearsense.encoders.external import external_files
 from nearsense.encoders.feeding import INPUTS
 from nearsense.encoders.places import inside
@@ -52,12 +53,14 @@ class GraphFile:
         width: The length of its vectors.
         pooled: It gives a vector a text, not a token.
         files: Everything that it consists of.
+        counts: It counts in floating point, so bf16 would be wrong.
     """
 
     model: Model
     width: int
     pooled: bool
     files: tuple[Path, ...]
+    counts: bool
 
 
 def read(file: Path, *, pairs: bool = False) -> GraphFile:
@@ -83,7 +86,7 @@ def read(file: Path, *, pairs: bool = False) -> GraphFile:
             why="a vector of known length for each text is needed, or for each token",
             fix=_ANOTHER,
         )
-    return GraphFile(model, output[rank - 1].get_length(), rank == 2, (file, *others))
+    return GraphFile(model, output[rank - 1].get_length(), rank == 2, (file, *others), counts_in_floats(model))
 
 
 def _weights_of(file: Path) -> Path:

@@ -27,6 +27,7 @@ from nearsense.encoders.static import StaticEngine, read_table
 from nearsense.encoders.tokenizer import Tokenizer
 from nearsense.encoders.weights import Weights
 from nearsense.errors import BrokenModel, InputError, UnsupportedModel
+from nearsense.types import Precision
 
 if TYPE_CHECKING:
     from nearsense.settings import Settings
@@ -226,7 +227,7 @@ def graph_parts(
     runner = Runner(
         lambda: graph.model,
         reduce=partial(pool, poolings),
-        precision=settings.precision,
+        precision=Precision.F32 if graph.counts else settings.precision,
         threads=settings.threads,
         cache_dir=compiled(graph.files, settings),
         feed=Padded(padding, first, typed=folder.typed),
@@ -237,7 +238,7 @@ def graph_parts(
         Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left),
         positions - first if isinstance(positions, int) else None,
         graph.files,
-        {"graph": folder.graph.name},
+        {"graph": folder.graph.name, **({"mended": 1} if graph.counts else {})},  # once run in bf16
         whole=graph.pooled,
         poolings=() if graph.pooled else poolings,
     )
