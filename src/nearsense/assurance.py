@@ -155,6 +155,7 @@ class Assurance:
         if origin.metric is Metric.COSINE:
             known = np.clip(known, -1.0, 1.0)
         shifts = calibration.guarded(known, [[each.kind for each in found or ()] for found in seen])
+        shifts[[found is None for found in seen]] = 0.0
         told = np.array([each is None for each in why], bool)
         prior = self.prior_of(calibration, known[told], expected, shifts[told])
         values = calibration.probability(known, prior=prior, shift=shifts).tolist()
@@ -230,16 +231,16 @@ def _looked_at(
     lefts, rights = ([pair[side] for pair, both in zip(pairs, there, strict=True) if both] for side in (0, 1))
     cosines = scores[np.array(there, bool)] if found[0].origin.metric is Metric.COSINE else None
     differs = iter(pair_differences(lefts, rights, encoder=encoder, scores=cosines))
-    why = iter(() if encoder is None else unfamiliar_pairs(lefts, rights, encoder))
-    return [next(differs) if both else None for both in there], [
-        next(why, None) if both else None for both in there
-    ]
+    why = iter(unfamiliar_pairs(lefts, rights, encoder))
+    return [next(differs) if both else None for both in there], [next(why) if both else None for both in there]
 
 
-def unfamiliar_pairs(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder) -> list[str | None]:
+def unfamiliar_pairs(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder | None) -> list[str | None]:
     """For each pair why the model cannot judge it: its texts differ, and it was not made for one of them."""
     from nearsense.pair_differences import unfamiliar
 
+    if encoder is None:
+        return [None] * len(lefts)
     texts = list(dict.fromkeys([*lefts, *rights]))
     why = dict(zip(texts, unfamiliar(texts, encoder), strict=True))
     return [None if a == b else why[a] or why[b] for a, b in zip(lefts, rights, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,7 +112,7 @@ def _compared(
     scores: NDArray[np.float32],
     origin: Origin,
     assurance: Assurance,
-    encoder: Encoder,
+    encoder: Encoder | None,
 ) -> Results[Comparison]:
     """From scores to comparisons: what differs, and how sure that leaves one."""
     from nearsense.assurance import unfamiliar_pairs
@@ -168,7 +168,8 @@ def matrix(
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
-        Matrix with float32 scores of shape (n, n), symmetric, in [-1, 1], and their `probabilities`.
+        Matrix with float32 scores of shape (n, n), symmetric, in [-1, 1]; their `probabilities` and what `differs`
+        are computed when they are asked for.
 
     Raises:
         InputError: A text is empty or cannot be encoded.
@@ -185,11 +186,17 @@ def matrix(
     require_room(len(texts))
     encoder = resolve(encoder)
     vectors = encoder.encode(texts, role=symmetric_role(encoder), progress=progress)
-    return matrix_of(vectors, texts, calibration=calibration, prior=prior)
+    return matrix_of(vectors, texts, calibration=calibration, prior=prior, texts=texts, encoder=encoder)
 
 
 def matrix_of(
-    vectors: Vectors, labels: Sequence[str], *, calibration: Calibrated = None, prior: float | None = None
+    vectors: Vectors,
+    labels: Sequence[str],
+    *,
+    calibration: Calibrated = None,
+    prior: float | None = None,
+    texts: Sequence[str] | None = None,
+    encoder: Encoder | None = None,
 ) -> Matrix:
     """Every vector against every other.
 
@@ -198,6 +205,8 @@ def matrix_of(
         labels: Their n names.
         calibration: As for `compare`.
         prior: As for `compare`.
+        texts: The texts they are of; None where these are not known, and nobody can tell what differs.
+        encoder: The model; None where it is not at hand.
 
     Raises:
         TooLargeError: n * n scores do not fit into memory.
@@ -208,13 +217,90 @@ def matrix_of(
 
     require_room(len(vectors))
     origin = Origin(vectors.model, vectors.fingerprint, Metric.COSINE)
-    found = Assurance(Task.PARAPHRASE, calibration, prior).of(origin)
+    assurance = Assurance(Task.PARAPHRASE, calibration, prior)
+    found = assurance.of(origin)
     scores = metrics.cosine(vectors.data, vectors.data)
-    if found is None:
-        return Matrix(scores, tuple(labels), origin)
-    share = (found.prior or 0.5) if prior is None else prior
-    sure = replace(origin, calibration=found.task, prior=share)
-    return Matrix(scores, tuple(labels), sure, lambda row: found.probability(np.clip(row, -1.0, 1.0), prior=share))
+    if found is not None:
+        origin = replace(origin, calibration=found.task, prior=(found.prior or 0.5) if prior is None else prior)
+    return Matrix(scores, tuple(labels), origin, _Cells(scores, tuple(labels), origin, assurance, texts, encoder))
+
+
+MOST = 100_000
+"""Pairs of a matrix that are looked at for what differs."""
+
+LIKELY = 0.01
+"""How probable they have to be by their scores."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cells:
+    """See `nearsense.types.Cells`."""
+
+    scores: NDArray[np.float32]
+    labels: tuple[str, ...]
+    origin: Origin
+    assurance: Assurance
+    texts: Sequence[str] | None
+    encoder: Encoder | None
+
+    def comparison(self, row: int, column: int) -> Comparison:
+        pair, scores = (self.labels[row], self.labels[column]), self.scores[row : row + 1, column]
+        if self.texts is not None:
+            return _compared([pair], scores, self.origin, self.assurance, self.encoder)[0]
+        judged = self.assurance.judged(self.origin, scores, [None], 0.5)
+        (probability, interval, differs, unsure) = next(judged.rows())
+        score = float(scores[0])
+        reading = _read(score, probability, unsure)
+        return Comparison(score, probability, reading, differs, *pair, judged.origin, interval, unsure)
+
+    def judged(self) -> tuple[NDArray[np.float32] | None, dict[tuple[int, int], tuple[str, ...]]]:
+        from nearsense.pair_differences import pair_differences
+
+        calibration, prior = self.assurance.of(self.origin), self.origin.prior
+        found = None
+        if calibration is not None:
+            found = np.empty_like(self.scores)
+            same = calibration.guarded(np.zeros(1), [()]) if self.texts is not None else 0.0
+            for row, scores in enumerate(self.scores):
+                found[row] = calibration.probability(np.clip(scores, -1.0, 1.0), prior=prior, shift=same)
+        if self.texts is None:
+            return found, {}
+        rows, columns = _likely(self.scores if found is None else found)
+        texts, known = self.texts, np.clip(self.scores[rows, columns].astype(np.float64), -1.0, 1.0)
+        lefts, rights = ([texts[at] for at in side.tolist()] for side in (rows, columns))
+        seen = pair_differences(lefts, rights, encoder=self.encoder, scores=known)
+        if calibration is not None and found is not None:
+            shifts = calibration.guarded(known, [[one.kind for one in each] for each in seen])
+            found[rows, columns] = calibration.probability(known, prior=prior, shift=shifts)
+            found[columns, rows] = found[rows, columns]
+            self._silenced(found)
+        named = zip(rows.tolist(), columns.tolist(), seen, strict=True)
+        return found, {(row, column): tuple(map(str, each)) for row, column, each in named if each}
+
+    def _silenced(self, found: NDArray[np.float32]) -> None:
+        """NaN where the model cannot judge two texts."""
+        from nearsense.pair_differences import unfamiliar
+
+        if self.texts is None or self.encoder is None:
+            return
+        for row in [row for row, why in enumerate(unfamiliar(self.texts, self.encoder)) if why]:
+            others = np.array([text != self.texts[row] for text in self.texts], bool)
+            found[row, others] = found[others, row] = np.nan
+
+
+def _likely(values: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The cells above the diagonal of the highest values, at most `MOST` and none below `LIKELY`, row by row."""
+    parts, count, last = [np.empty((3, 0))], 0, len(values) - 1
+    for row, scores in enumerate(values):
+        columns = row + 1 + np.flatnonzero(scores[row + 1 :] >= LIKELY)
+        parts.append(np.stack([np.full(len(columns), row), columns, scores[columns]]))
+        count += len(columns)
+        if count > 2 * MOST or row == last:
+            found = np.hstack(parts)
+            kept = np.sort(np.argsort(-found[2], kind="stable")[:MOST])
+            parts, count = [found[:, kept]], len(kept)
+    found = np.hstack(parts)
+    return found[0].astype(np.int64), found[1].astype(np.int64)
 
 
 def require_room(n: int) -> None:

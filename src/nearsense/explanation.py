@@ -72,6 +72,10 @@ class Explanation:
         a: The one text.
         b: The other.
         origin: What produced this.
+        probability: That the two mean the same, as `compare` gives it.
+        interval: Between what that lies, nineteen times in twenty.
+        differs: What differs between texts that look alike, as `compare` names it.
+        unsure: Why there is no probability although a calibration is known.
     """
 
     score: float
@@ -85,6 +89,10 @@ class Explanation:
     a: str
     b: str
     origin: Origin
+    probability: float | None = None
+    interval: tuple[float, float] | None = None
+    differs: tuple[str, ...] | None = None
+    unsure: str | None = None
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -103,6 +111,8 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [f"{self.score:.4f}  {self.note}"]
+        if self.differs:
+            lines.append(f"differs: {', '.join(self.differs)}")
         for side in self.sides:
             lines += [f"{side.name}: {side.text}", *_table(side)]
         return "\n".join(lines)
@@ -111,8 +121,8 @@ class Explanation:
         """As JSON values."""
         known = asdict(self)
         del known["origin"]
-        words = {name: list(known[name]) for name in ("words_a", "words_b")}
-        return {**known, **words, **self.origin.to_dict()}
+        lists = {name: known[name] and list(known[name]) for name in ("words_a", "words_b", "interval", "differs")}
+        return {**known, **lists, **self.origin.to_dict()}
 
     def to_html(self) -> str:
         """A page of its own: both texts, each word coloured by its contribution. No script."""
@@ -186,7 +196,7 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
         encoder: An Encoder or a model's name; the default model without it.
 
     Returns:
-        Explanation; its score is that of `compare`.
+        Explanation; its score, probability and differences are those of `compare`.
 
     Raises:
         InputError: A text is empty or cannot be encoded.
@@ -204,6 +214,9 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
         ['The', 'puppy', 'barking', '.']
     """
     from nearsense import metrics
+    from nearsense.assurance import Assurance, unfamiliar_pairs
+    from nearsense.calibration import Task
+    from nearsense.pair_differences import pair_differences
 
     texts = [*as_texts([a], "left text"), *as_texts([b], "right text")]
     require_content(texts[:1], "left text")
@@ -217,6 +230,11 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
     exact = left.counts is not None and right.counts is not None
     shares_a = terms(left, right) if exact else parts(score, near_a[1])
     shares_b = terms(right, left) if exact else parts(score, near_b[1])
+    origin, scores = Origin(found.name, vectors.fingerprint), np.array([score])
+    seen = pair_differences(texts[:1], texts[1:], encoder=found, scores=scores)
+    unsure = unfamiliar_pairs(texts[:1], texts[1:], found)
+    judged = Assurance(Task.PARAPHRASE).judged(origin, scores, seen, 0.5, unsure=unsure)
+    probability, interval, differs, why = next(judged.rows())
     return Explanation(
         score=score,
         exact=exact,
@@ -228,7 +246,11 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
         truncated_b=right.truncated,
         a=a,
         b=b,
-        origin=Origin(found.name, vectors.fingerprint),
+        origin=judged.origin,
+        probability=probability,
+        interval=interval,
+        differs=differs,
+        unsure=why,
     )
 
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from nearsense.errors import InputError
 from nearsense.reports import Info, Reembedding, SyncReport, Verification
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Form",
     "Page",
+    "between",
     "comparison_page",
     "explanation_page",
     "hits_page",
@@ -85,7 +86,7 @@ def show(page: Page, form: Form | None = None, out: TextIO | None = None) -> Non
 def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
     """Pairs and their scores; `single` makes one JSON object of the only pair."""
     dicts = comparisons.to_dicts()
-    sure = _sure_column(each.probability for each in comparisons)
+    sure = _sure_columns(each.probability for each in comparisons)
     differing = any(each.differs for each in comparisons)
     return Page(
         document=dicts[0] if single and dicts else dicts,
@@ -94,7 +95,7 @@ def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
         cells=[
             (
                 f"{each.score:.4f}",
-                *_probability(each.probability, sure),
+                *_sureness(each, sure),
                 each.reading.value,
                 *([", ".join(each.differs or ())] if differing else []),
                 each.a,
@@ -102,7 +103,7 @@ def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
             )
             for each in comparisons
         ],
-        note=_note(comparisons.origin),
+        note=_note(comparisons.origin) + _unsure(comparisons),
     )
 
 
@@ -110,19 +111,21 @@ def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
     """Hits of one query or of many; `asked` is what the query is called in JSON."""
     reranked = any(hit.retrieval_score is not None for hits in found for hit in hits)
     scores = ("score>", "retrieval>") if reranked else ("score>",)
-    sure = _sure_column(hit.probability for hits in found for hit in hits)
+    sure = _sure_columns(hit.probability for hits in found for hit in hits)
+    differing = any(hit.differs for hits in found for hit in hits)
     pages = [
         Page(
             document={asked: hits.query, "hits": hits.to_dicts(), **hits.origin.to_dict()},
             records=[{asked: hits.query, **hit.to_dict(), **_made_by(hits.origin)} for hit in hits],
-            columns=("#>", *scores, *sure, "id", "text"),
+            columns=("#>", *scores, *sure, "id", "text", *(["differs"] if differing else [])),
             cells=[
                 (
                     str(hit.rank),
                     *_scores(hit)[: len(scores)],
-                    *_probability(hit.probability, sure),
+                    *_sureness(hit, sure),
                     hit.id,
                     hit.text or "",
+                    *([", ".join(hit.differs or ())] if differing else []),
                 )
                 for hit in hits
             ],
@@ -136,7 +139,7 @@ def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
         columns=(),
         cells=(),
         groups=pages,
-        note=_note(found[0].origin) + (_retrieval(found[0].origin) if reranked else "") if found else "",
+        note=_hits_note(found, reranked=reranked) if found else "",
     )
 
 
@@ -146,7 +149,8 @@ def matrix_page(matrix: Matrix, *, probabilities: bool = False) -> Page:
     Raises:
         InputError: Probabilities are asked for, and no calibration of the model is known.
     """
-    shown = matrix.probabilities if probabilities else matrix.scores
+    judged = matrix.cells.judged() if probabilities and matrix.cells is not None else (None, {})
+    shown = judged[0] if probabilities else matrix.scores
     if shown is None:
         raise InputError(
             f"no calibration is known for {matrix.origin.model}",
@@ -154,14 +158,29 @@ def matrix_page(matrix: Matrix, *, probabilities: bool = False) -> Page:
             fix=f"make one from labelled pairs: nearsense calibrate PAIRS --model {matrix.origin.model}",
         )
     names = [str(number) for number in range(1, len(matrix.labels) + 1)]
-    rows = list(zip(names, matrix.labels, shown.tolist(), strict=True))
+    values = [[None if value != value else value for value in row] for row in shown.tolist()]
+    rows = list(zip(names, matrix.labels, values, strict=True))
+    differs = [{"a": row + 1, "b": column + 1, "differs": list(each)} for (row, column), each in judged[1].items()]
     return Page(
-        document=matrix.to_dict() | ({"probabilities": shown.tolist()} if probabilities else {}),
-        records=[{"label": label, **dict(zip(names, scores, strict=True))} for _, label, scores in rows],
+        document=matrix.to_dict() | ({"probabilities": values, "differs": differs} if probabilities else {}),
+        records=[{"label": label, **dict(zip(names, row, strict=True))} for _, label, row in rows],
         columns=("#>", "text", *(f"{name}>" for name in names)),
-        cells=[(name, label, *(f"{score:.2f}" for score in scores)) for name, label, scores in rows],
-        note=_note(matrix.origin),
+        cells=[
+            (name, label, *("" if value is None else f"{value:.2f}" for value in row)) for name, label, row in rows
+        ],
+        note=_note(matrix.origin) + _differing(judged[1]),
     )
+
+
+def _differing(differs: Mapping[tuple[int, int], tuple[str, ...]]) -> str:
+    """What differs between the texts of a matrix: of the first few pairs."""
+    told = [f"{row + 1} and {column + 1} ({', '.join(each)})" for (row, column), each in differs.items()]
+    more = f", and {len(told) - FEW:,} more pairs" if len(told) > FEW else ""
+    return f" What differs: {'; '.join(told[:FEW])}{more}." if told else ""
+
+
+FEW = 5
+"""Pairs of a matrix of which is said below it what differs."""
 
 
 def explanation_page(explanation: Explanation) -> Page:
@@ -187,8 +206,17 @@ def explanation_page(explanation: Explanation) -> Page:
         columns=(),
         cells=(),
         groups=pages,
-        note=" ".join([*remarks, explanation.note]),
+        note=" ".join([*remarks, *_surely(explanation), explanation.note]),
     )
+
+
+def _surely(explanation: Explanation) -> list[str]:
+    """How sure the score leaves one, and what differs."""
+    sure = explanation.unsure and f"No probability: {explanation.unsure}."
+    if explanation.probability is not None:
+        sure = f"{percent(explanation.probability)} likely to mean the same ({between(explanation.interval)})."
+    differs = f"Differs: {', '.join(explanation.differs)}." if explanation.differs else ""
+    return [each for each in (sure, differs) if each]
 
 
 def _word_record(side: Side, word: Word) -> dict[str, Any]:
@@ -258,13 +286,35 @@ def _scores(hit: Hit) -> tuple[str, str]:
     return f"{hit.score:.4f}", "" if hit.retrieval_score is None else f"{hit.retrieval_score:.4f}"
 
 
-def _sure_column(probabilities: Iterable[float | None]) -> tuple[str, ...]:
-    """The column of probabilities, where there is any."""
-    return ("probability>",) if any(each is not None for each in probabilities) else ()
+def _sure_columns(probabilities: Iterable[float | None]) -> tuple[str, ...]:
+    """The columns of probabilities and of their intervals, where there is any."""
+    return ("probability>", "between>") if any(each is not None for each in probabilities) else ()
 
 
-def _probability(probability: float | None, column: tuple[str, ...]) -> tuple[str, ...]:
-    return ("" if probability is None else percent(probability),) if column else ()
+def _sureness(of: Sure, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """A probability and between what it lies, as cells."""
+    if not columns:
+        return ()
+    return "" if of.probability is None else percent(of.probability), between(of.interval)
+
+
+def between(interval: tuple[float, float] | None) -> str:
+    """An interval of probabilities for a reader; nothing where there is none.
+
+    Example:
+        >>> between((0.42, 0.87)), between((0.985, 0.9999))
+        ('42 % to 87 %', '98 % to >99 %')
+    """
+    return "" if interval is None else " to ".join(percent(each) for each in interval)
+
+
+class Sure(Protocol):
+    """What says how sure it is."""
+
+    @property
+    def probability(self) -> float | None: ...
+    @property
+    def interval(self) -> tuple[float, float] | None: ...
 
 
 def _note(origin: Origin) -> str:
@@ -275,6 +325,19 @@ def _note(origin: Origin) -> str:
             f"{_COSINE.format(model=origin.model)} Probability: {of}; {origin.prior:.2g} before the score is seen."
         )
     return _NOTES.get(origin.metric, _UNCALIBRATED).format(model=origin.model)
+
+
+def _hits_note(found: Sequence[Results[Hit]], *, reranked: bool) -> str:
+    origin = found[0].origin
+    return (
+        _note(origin) + (_retrieval(origin) if reranked else "") + _unsure(hit for hits in found for hit in hits)
+    )
+
+
+def _unsure(results: Iterable[Hit | Comparison]) -> str:
+    """Why some have no probability."""
+    reasons = dict.fromkeys(each.unsure for each in results if each.unsure)
+    return "".join(f" No probability: {reason}." for reason in reasons)
 
 
 def _retrieval(origin: Origin) -> str:

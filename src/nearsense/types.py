@@ -7,7 +7,7 @@ result. Every result, or the list it comes in, knows its `Origin` (model, metric
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, SupportsIndex, TypeVar, cast, overload
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CANDIDATES",
     "CalibrationWarning",
+    "Cells",
     "Comparison",
     "Document",
     "Hit",
@@ -421,6 +422,18 @@ class Hit:
         }
 
 
+class Cells(Protocol):
+    """What is known of the pairs of a matrix beyond their scores, computed when it is asked for."""
+
+    def comparison(self, row: int, column: int) -> Comparison:
+        """The two texts of a cell, compared."""
+        ...  # pragma: no cover
+
+    def judged(self) -> tuple[NDArray[np.float32] | None, Mapping[tuple[int, int], tuple[str, ...]]]:
+        """The probabilities of all cells, and what differs in those that differ, row below column."""
+        ...  # pragma: no cover
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Matrix:
     """Every text against every other.
@@ -429,23 +442,48 @@ class Matrix:
         scores: float32, shape (n, n), symmetric.
         labels: One a row: the texts.
         origin: What produced this.
-        sure: What gives the probabilities of scores; None where no calibration is known.
+        cells: What else is known of each pair; None of a matrix that was made by hand.
     """
 
     scores: NDArray[np.float32]
     labels: tuple[str, ...]
     origin: Origin
-    sure: Callable[[NDArray[np.float32]], NDArray[np.float64]] | None = field(default=None, repr=False)
+    cells: Cells | None = field(default=None, repr=False)
 
     @property
     def probabilities(self) -> NDArray[np.float32] | None:
-        """That two texts mean the same: float32, shape (n, n), computed now; None where nobody knows."""
-        if self.sure is None:
-            return None
-        found = np.empty_like(self.scores)
-        for row, scores in enumerate(self.scores):
-            found[row] = self.sure(scores)
-        return found
+        """That two texts mean the same, as `compare` tells it: float32, shape (n, n), computed now.
+
+        None where no calibration is known, NaN where the model cannot judge a pair. What differs lowers the
+        100,000 most probable pairs; beyond those nobody looks.
+        """
+        return None if self.cells is None else self.cells.judged()[0]
+
+    @property
+    def differs(self) -> Mapping[tuple[int, int], tuple[str, ...]]:
+        """What differs between texts that look alike, by row and the higher column; computed now.
+
+        Of the 100,000 pairs that are most probable to mean the same, and not below 1 %.
+        """
+        return {} if self.cells is None else self.cells.judged()[1]
+
+    def comparison(self, row: int, column: int) -> Comparison:
+        """Two of the texts with score, probability, interval and what differs, as `compare` tells it.
+
+        Args:
+            row: The one text, from 0.
+            column: The other.
+
+        Raises:
+            InputError: There is no such text.
+        """
+        n = len(self.labels)
+        if not (0 <= row < n and 0 <= column < n):
+            raise InputError(f"there is no cell ({row}, {column})", fix=f"rows and columns go from 0 to {n - 1}")
+        if self.cells is not None:
+            return self.cells.comparison(row, column)
+        score = float(self.scores[row, column])
+        return Comparison(score, None, Reading.of(score), None, self.labels[row], self.labels[column], self.origin)
 
     def __str__(self) -> str:
         width = max((len(label[:40]) for label in self.labels), default=0)

@@ -16,7 +16,7 @@ import numpy as np
 from nearsense._version import __version__
 from nearsense.calibration.background import Background
 from nearsense.calibration.curve import Curve, finite, logit, sigmoid
-from nearsense.calibration.guarding import shifts_of
+from nearsense.calibration.guarding import GENERAL, NOTHING, shifts_of
 from nearsense.calibration.prior import checked_share, shift_to_share
 from nearsense.calibration.threshold import Threshold, reaching_precision, reaching_probability
 from nearsense.errors import InputError, ModelMismatch
@@ -167,16 +167,25 @@ class Calibration:
     def guarded(self, scores: ArrayLike, kinds: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """What the guard says of pairs beyond their scores, as log likelihood ratios: a `shift` for `probability`.
 
-        Where something differs the worst kind speaks, and a high score says less than elsewhere.
+        Where something differs the worst kind speaks, and a high score says less than elsewhere. A calibration
+        that never looked (that of passages, one made of scores alone) lowers by what was learnt of paraphrases,
+        and never raises.
 
         Args:
             scores: Shape (n,).
             kinds: For each pair the kinds of difference that `nearsense.guard` saw.
 
         Returns:
-            Shape (n,): a little above zero where the guard saw nothing.
+            Shape (n,): zero or a little above where the guard saw nothing, at most zero elsewhere.
         """
-        return shifts_of(self.guard, self.log_ratio(scores), kinds)
+        return shifts_of(self.guard or self._lent(), self.log_ratio(scores), kinds)
+
+    def _lent(self) -> Mapping[str, float]:
+        """The weights of differences where none were learnt."""
+        from nearsense.calibration.shipped import Task, shipped
+
+        found = shipped(Origin(self.model, self.fingerprint, self.metric), Task.PARAPHRASE)
+        return GENERAL if found is None else {**found.guard, NOTHING: 0.0}
 
     def threshold(
         self,

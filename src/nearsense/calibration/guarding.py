@@ -17,7 +17,7 @@ from nearsense.calibration.curve import sigmoid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["guard_shifts", "shifts_of"]
+__all__ = ["GENERAL", "NOTHING", "guard_shifts", "shifts_of"]
 
 UNREAD = "unread"
 """The kind of what a model does not read: of that a score is no evidence, however high it is."""

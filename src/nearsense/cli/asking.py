@@ -16,6 +16,7 @@ from nearsense.types import Long
 if TYPE_CHECKING:
     from nearsense.faq import FAQ, Answer
     from nearsense.render import Form, Page
+    from nearsense.types import Hit
 
 T = TypeVar("T")
 
@@ -239,16 +240,21 @@ def _show(answers: list[Answer], room: FAQ, form: Form | None, all_: bool, note:
 
 def _page(answers: list[Answer], note: str, all_: bool) -> Page:
     """Answers for every form; `all_` shows the other candidates of an answer too."""
-    from nearsense.render import Page
+    from nearsense.render import Page, between
     from nearsense.types import percent
 
     groups = [
         Page(
             document=None,
             records=(),
-            columns=("probability>", "entry", "answer"),
+            columns=("probability>", "between>", "entry", "answer"),
             cells=[
-                (percent(hit.probability or 0.0), hit.text or "", hit.metadata["answer"] or "")
+                (
+                    "" if hit.probability is None else percent(hit.probability),
+                    between(hit.interval),
+                    hit.text or "",
+                    hit.metadata["answer"] or "",
+                )
                 for hit in (each.candidates if all_ or each.hit is None else [each.hit])
             ],
             title=f"{each.question}: no answer, {each.reason}" if each.hit is None else _titled(each),
@@ -282,11 +288,19 @@ def _record(answer: Answer) -> dict[str, Any]:
         "answer": answer.text,
         "category": hit and hit.metadata["category"],
         "probability": answer.probability,
+        "interval": None if answer.interval is None else list(answer.interval),
         "threshold": answer.threshold,
         "reason": answer.reason,
         "differs": list(answer.differs),
-        "candidates": [
-            {"id": each.id, "entry": each.text, "probability": each.probability, "score": each.score}
-            for each in answer.candidates
-        ],
+        "unsure": answer.unsure,
+        "candidates": [_candidate(each) for each in answer.candidates],
+    }
+
+
+def _candidate(hit: Hit) -> dict[str, Any]:
+    known = hit.to_dict()
+    return {
+        "id": hit.id,
+        "entry": hit.text,
+        **{name: known[name] for name in ("probability", "interval", "score", "differs", "unsure")},
     }

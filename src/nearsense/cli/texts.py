@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,10 @@ from nearsense.cli.options import (
     sure_of,
     sure_options,
 )
+
+if TYPE_CHECKING:
+    from nearsense.encoders import Encoder
+    from nearsense.types import Vectors
 
 __all__ = ["COMMANDS"]
 
@@ -125,9 +130,17 @@ def matrix(
     from nearsense.render import matrix_page, show
 
     foreign: Foreign = "keep" if options["model"] is None else "refuse"
-    corpus = corpus_of(file, options, encoder_of(options), quiet, check=require_room, foreign=foreign)
+    load = encoder_of(options)
+    corpus = corpus_of(file, options, load, quiet, check=require_room, foreign=foreign)
     names = [document.text or document.id for document in corpus.documents]
-    result = matrix_of(corpus.vectors, names, calibration=calibration)
+    texts = names if all(document.text for document in corpus.documents) else None
+    result = matrix_of(
+        corpus.vectors,
+        names,
+        calibration=calibration,
+        texts=texts,
+        encoder=_own(load, corpus.vectors) if probabilities and texts else None,
+    )
     if plot:
         from nearsense.plots import heatmap
 
@@ -136,6 +149,12 @@ def matrix(
 
 
 COMMANDS = (compare, rank, matrix)
+
+
+def _own(load: Callable[[], Encoder], vectors: Vectors) -> Encoder | None:
+    """The model of the vectors; None where these are stored ones of another."""
+    encoder = load()
+    return encoder if encoder.fingerprint == vectors.fingerprint else None
 
 
 def _two(columns: str | None) -> tuple[str, str] | None:
