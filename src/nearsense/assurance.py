@@ -238,12 +238,16 @@ def _looked_at(
 def unfamiliar_pairs(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder | None) -> list[str | None]:
     """For each pair why the model cannot judge it: its texts differ, and it was not made for one of them."""
     from nearsense.pair_differences import unfamiliar
+    from nearsense.wording import normal_form
 
     if encoder is None:
         return [None] * len(lefts)
     texts = list(dict.fromkeys([*lefts, *rights]))
     why = dict(zip(texts, unfamiliar(texts, encoder), strict=True))
-    return [None if a == b else why[a] or why[b] for a, b in zip(lefts, rights, strict=True)]
+    return [
+        None if a == b or not (reason := why[a] or why[b]) or normal_form(a) == normal_form(b) else reason
+        for a, b in zip(lefts, rights, strict=True)
+    ]
 
 
 def at_home(calibration: Calibration, background: Callable[[], Background | None]) -> Calibration:

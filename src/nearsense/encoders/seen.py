@@ -9,10 +9,22 @@ from functools import cached_property
 
 from nearsense.encoders.words import Pieces, words_of
 
-__all__ = ["Seen", "essence", "seen"]
+__all__ = ["Seen", "essence", "one_sign", "seen"]
 
 _RAISED = frozenset(("<super>", "<sub>", "<fraction>"))
 _SILENT = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")
+_DRAWN = {
+    **dict.fromkeys("→➔➜➝➞⇒⟶⮕▸►", ">"),
+    **dict.fromkeys("←⇐⟵◂◄", "<"),
+    **dict.fromkeys("✓✔☑✅", "✓"),
+    **dict.fromkeys("✗✘✖☒❌", "✗"),
+    **dict.fromkeys("★⭐🌟", "★"),
+    **dict.fromkeys("♥❤", "♥"),
+    **{"≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "≠": "!=", "\u2212": "-", "\u00d7": "x", "≈": "~"},
+    **dict.fromkeys("☎📞☏", "☎"),
+}
+_AS_DRAWN = str.maketrans(_DRAWN)
+
 _JOINERS = "\u034f\ufe0e\ufe0f"
 
 
@@ -45,6 +57,11 @@ class Seen:
         return self.begin > 0 or self.end < len(self.words)
 
 
+def one_sign(text: str) -> str:
+    """A text in which signs that are only drawn otherwise are one: → and >, ✓ and ✅, ≥ and >=."""
+    return text if text.isascii() else text.translate(_AS_DRAWN)
+
+
 def essence(word: str) -> str:
     """A word without what does not change its sense: case, Unicode form, punctuation, invisible characters.
 
@@ -56,7 +73,7 @@ def essence(word: str) -> str:
     """
     if word.isascii():
         return "".join(each for each in word.casefold() if each.isalnum() or each in "$+<=>^`|~")
-    composed = unicodedata.normalize("NFC", word)
+    composed = unicodedata.normalize("NFC", one_sign(word))
     plain = "".join(
         each
         if unicodedata.decomposition(each).split(" ", 1)[0] in _RAISED

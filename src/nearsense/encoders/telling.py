@@ -65,8 +65,8 @@ def foreign(
     Example:
         >>> foreign(["你好，世界", "reset my password", "Domani vado al mercato con mia sorella"], ["en"])
         ['zh', None, 'it']
-        >>> foreign(["Domani vado al mercato", "Ieri sono andato a casa", "Va bene", "okay"], ["en"])
-        ['it', 'it', 'it', 'it']
+        >>> foreign(["Domani vado al mercato con mia sorella", "Ieri sono andato dalla zia", "Va bene"], ["en"])
+        ['it', 'it', 'it']
     """
     known = frozenset(map(kin, languages))
     if not known:

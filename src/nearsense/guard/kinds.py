@@ -45,6 +45,8 @@ class Kind(StrEnum):
     """Another condition: if and unless, only if and even if."""
     COMPARISON = "comparison"
     """More for less: at least and at most, A bigger than B and B bigger than A."""
+    SIGN = "sign"
+    """Another sign: an arrow, stars, less for greater, a face. The guard never says this of itself."""
     UNREAD = "unread"
     """What the model does not read: it has no token for it, or the same as for another word. The guard never says
     this of itself."""

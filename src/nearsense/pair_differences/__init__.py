@@ -42,11 +42,15 @@ def pair_differences(
     Returns:
         The differences of each pair, in the order of the pairs; empty: none was seen.
     """
+    from nearsense.pair_differences.signs import signs_many
     from nearsense.pair_differences.unread import unread_many
 
     found = differences_many(lefts, rights, language=language) if language else _guarded(lefts, rights)
     for at, missed in unread_many(lefts, rights, encoder, language, scores).items():
         found[at] = (*found[at], *missed)
+    for at, sign in signs_many(lefts, rights).items():
+        if not found[at]:  # most are named already: unread, or units
+            found[at] = (sign,)
     return found
 
 
