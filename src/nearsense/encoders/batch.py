@@ -301,11 +301,7 @@ class TokenEncoder:
             >>> encoder.sees_all("Is the free plan free?"), encoder.sees_all("Is the \u2705 plan free?")
             (True, False)
         """
-        if not text.isascii() or not self._tokenizer.knows_ascii:
-            return False
-        if len(text) <= SHORT_WORD:
-            return len(text) <= self._room
-        return len(text) <= self._room and max(map(len, text.split()), default=0) <= SHORT_WORD
+        return text.isascii() and len(text) <= self._sure and (len(text) <= SHORT_WORD or not _LONG_WORD(text))
 
     def sees(self, texts: Sequence[str]) -> list[Seen]:
         """What the model sees of each word of each text: an ability that only encoders with a tokenizer have.
@@ -320,6 +316,11 @@ class TokenEncoder:
             ['\u2705']
         """
         return self._tokenizer.sees(texts, None if self.long is Long.CHUNK else self._room)
+
+    @cached_property
+    def _sure(self) -> int:
+        """Characters of an ASCII text that the model reads to the end, whatever they are."""
+        return self._room if self._tokenizer.knows_ascii else -1
 
     @cached_property
     def _room(self) -> int:
@@ -410,6 +411,8 @@ _told: set[str] = set()
 
 _PLAIN = re.compile("[0-9A-Za-z]").search
 """A text that matches has a token in every vocabulary."""
+
+_LONG_WORD = re.compile(rf"\S{{{SHORT_WORD + 1}}}").search
 
 
 def excess(lengths: NDArray[np.int64], limit: int) -> str:

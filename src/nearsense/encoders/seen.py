@@ -5,11 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import accumulate, chain
 
 from nearsense.encoders.words import Pieces, words_of
 
-__all__ = ["Seen", "essence", "one_sign", "seen"]
+__all__ = ["Seen", "essence", "joined", "one_sign", "seen"]
 
 _RAISED = frozenset(("<super>", "<sub>", "<fraction>"))
 _SILENT = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")
@@ -28,7 +28,7 @@ _AS_DRAWN = str.maketrans(_DRAWN)
 _JOINERS = "\u034f\ufe0e\ufe0f"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """The w words of a text as a model sees them.
 
@@ -36,6 +36,7 @@ class Seen:
         words: As they are written. What leaves no token at all is a word too.
         tokens: The token ids of each; empty where the model's normalizer leaves nothing of it.
         known: Whether the model has tokens for it: not where one is the unknown token, or where there is none.
+        essences: Each without what does not change its sense; empty for punctuation.
         begin: The first word that the model reads.
         end: The one after the last: less than w where the text is longer than the model's limit.
     """
@@ -43,13 +44,9 @@ class Seen:
     words: tuple[str, ...]
     tokens: tuple[tuple[int, ...], ...]
     known: tuple[bool, ...]
+    essences: tuple[str, ...]
     begin: int
     end: int
-
-    @cached_property
-    def essences(self) -> tuple[str, ...]:
-        """Each word without what does not change its sense; empty for punctuation."""
-        return tuple(map(essence, self.words))
 
     @property
     def cut(self) -> bool:
@@ -90,7 +87,7 @@ def _speaks(character: str) -> bool:
     return kind[0] != "P" and character not in _JOINERS and not "\U000e0100" <= character <= "\U000e01ef"
 
 
-def seen(text: str, ids: Sequence[int], pieces: Pieces, unknown: int | None, span: tuple[int, int]) -> Seen:
+def seen(text: str, ids: Sequence[int], pieces: Pieces, unknown: int | None) -> Seen:
     """Join the tokens of a text's words, and find what of the text left no token.
 
     Args:
@@ -98,44 +95,51 @@ def seen(text: str, ids: Sequence[int], pieces: Pieces, unknown: int | None, spa
         ids: Its tokens.
         pieces: Where they stand in it.
         unknown: The token that stands for what no token is known for.
-        span: The first token that the model reads, and the one after the last.
     """
     owners, spans = words_of(text, pieces)
     tokens: list[list[int]] = [[] for _ in spans]
     for owner, token in zip(owners.tolist(), ids, strict=True):
         if owner >= 0:
             tokens[owner].append(token)
-    first = int(pieces.starts[span[0]]) if span[0] > 0 else 0
-    last = int(pieces.starts[span[1]]) if span[1] < len(ids) else len(text)
-    words: list[str] = []
-    of_words: list[tuple[int, ...]] = []
-    known: list[bool] = []
-    begin = end = at = 0
+    found: list[tuple[str, tuple[int, ...]]] = []
+    at = 0
     for (start, stop), own in zip([*spans.tolist(), (len(text), len(text))], [*tokens, []], strict=True):
-        found: list[tuple[int, int, str, tuple[int, ...]]] = [
-            (place, place + len(word), word, ()) for place, word in _left_over(text, at, start)
-        ]
+        found += [(word, ()) for word in _left_over(text, at, start)]
         if stop > start:
-            found.append((start, stop, text[start:stop], tuple(own)))
-        for place, after, word, ids_ in found:
-            words.append(word)
-            of_words.append(ids_)
-            known.append(bool(ids_) and unknown not in ids_)
-            begin += place < first
-            end += after <= last
+            found.append((text[start:stop], tuple(own)))
         at = max(at, stop)
-    return Seen(tuple(words), tuple(of_words), tuple(known), min(begin, len(words)), min(end, len(words)))
+    return Seen(
+        tuple(word for word, _ in found),
+        tuple(own for _, own in found),
+        tuple(bool(own) and unknown not in own for _, own in found),
+        tuple(essence(word) for word, _ in found),
+        0,
+        len(found),
+    )
 
 
-def _left_over(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
+def joined(parts: Sequence[Seen], limit: int | None, *, left: bool) -> Seen:
+    """The parts of one text end to end, where a model reads `limit` tokens: the first ones, or the last."""
+    begin, end = 0, sum(len(part.words) for part in parts)
+    if limit is not None:
+        sizes = [len(tokens) for part in parts for tokens in part.tokens]
+        if sum(sizes) > limit:
+            room = 0
+            for size in accumulate(reversed(sizes) if left else sizes):
+                if size > limit:
+                    break
+                room += 1
+            begin, end = (end - room, end) if left else (0, room)
+    return Seen(
+        tuple(chain.from_iterable(part.words for part in parts)),
+        tuple(chain.from_iterable(part.tokens for part in parts)),
+        tuple(chain.from_iterable(part.known for part in parts)),
+        tuple(chain.from_iterable(part.essences for part in parts)),
+        begin,
+        end,
+    )
+
+
+def _left_over(text: str, start: int, end: int) -> Iterator[str]:
     """The words between two words of which the tokenizer made nothing, though they say something."""
-    while start < end:
-        if text[start].isspace():
-            start += 1
-            continue
-        stop = start
-        while stop < end and not text[stop].isspace():
-            stop += 1
-        if essence(text[start:stop]):
-            yield start, text[start:stop]
-        start = stop
+    return (word for word in text[start:end].split() if essence(word))

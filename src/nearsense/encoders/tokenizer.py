@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.encoders.seen import Seen, seen
+from nearsense.encoders.seen import Seen, joined, seen
 from nearsense.encoders.words import Pieces
 from nearsense.errors import BrokenModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+KEPT = 200_000
+"""Stretches of text of which it is remembered what the model sees of them."""
 
 __all__ = ["PairFrame", "Tokenizer", "Tokens"]
 
@@ -110,6 +113,7 @@ class Tokenizer:
         self.suffix = np.array([] if bare else probe.ids[last:], np.int32)
         self.unknown, self._skip_unknown = self._unknown(), skip_unknown
         self.frame = _frame(pair)
+        self._seen: dict[str, Seen] = {}
 
     @property
     def vocabulary(self) -> int:
@@ -156,17 +160,21 @@ class Tokenizer:
         return found
 
     def sees(self, texts: Sequence[str], limit: int | None) -> list[Seen]:
-        """What is left of each word of the texts, where a model reads `limit` tokens; None: all of them."""
-        found = []
-        for text, encoding in zip(texts, self._engine.encode_batch(texts, add_special_tokens=False), strict=True):
+        """What is left of each word of the texts, where a model reads `limit` tokens; None: all of them.
+
+        Each stretch without white space is tokenized once, by itself.
+        """
+        stretches = [text.split() for text in texts]
+        if len(self._seen) > KEPT:
+            self._seen = {}
+        seen_ = self._seen  # it only grows: other threads may do the same
+        missing = list({each for words in stretches for each in words} - seen_.keys())
+        encodings = self._engine.encode_batch(missing, add_special_tokens=False)
+        for text, encoding in zip(missing, encodings, strict=True):
             offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
             words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
-            size = len(words)
-            room = size if limit is None else min(limit, size)
-            span = (size - room, size) if self.left else (0, room)
-            pieces = Pieces(offsets[:, 0], offsets[:, 1], words)
-            found.append(seen(text, encoding.ids, pieces, self.unknown, span))
-        return found
+            seen_[text] = seen(text, encoding.ids, Pieces(offsets[:, 0], offsets[:, 1], words), self.unknown)
+        return [joined([seen_[each] for each in words], limit, left=self.left) for words in stretches]
 
     @cached_property
     def knows_ascii(self) -> bool:
