@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nearsense.terminal import steerable
+
 __all__ = ["Progress", "tracked"]
 
 Progress = bool | Callable[[int, int], None]
@@ -99,7 +101,7 @@ class _Bar:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("left"),
-            console=Console(file=sys.stderr),
+            console=Console(file=steerable(sys.stderr)),
             transient=True,
         )
         self._task = self._rich.add_task(self._what, total=self._total, rate="")

@@ -6,7 +6,6 @@ terminal, JSON lines in a pipe, or what was asked for.
 
 from __future__ import annotations
 
-import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from nearsense.errors import InputError
+from nearsense.files.values import json_text
 from nearsense.reports import Info, Reembedding, SyncReport, Verification
+from nearsense.terminal import harmless, steerable
 from nearsense.types import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
 
 if TYPE_CHECKING:
@@ -370,13 +371,12 @@ _FOUND_BY: dict[Metric | Ranking, str] = {
 
 
 def _write_json(page: Page, out: TextIO) -> None:
-    json.dump(page.document, out, ensure_ascii=False, indent=2)
-    out.write("\n")
+    out.write(json_text(page.document, indent=2) + "\n")
 
 
 def _write_jsonl(page: Page, out: TextIO) -> None:
     for record in page.records:
-        out.write(json.dumps(record, ensure_ascii=False) + "\n")
+        out.write(json_text(record) + "\n")
 
 
 def _write_csv(page: Page, out: TextIO) -> None:
@@ -389,13 +389,13 @@ def _write_csv(page: Page, out: TextIO) -> None:
 
 
 def _flat(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+    return json_text(value) if isinstance(value, (dict, list)) else value
 
 
 def _write_table(page: Page, out: TextIO) -> None:
     from rich.console import Console
 
-    console = Console(file=out, highlight=False)
+    console = Console(file=steerable(out), highlight=False)
     for each in page.groups or (page,):
         if each.title:
             console.print(printable(each.title), style="bold", markup=False)
@@ -404,7 +404,7 @@ def _write_table(page: Page, out: TextIO) -> None:
         elif each.columns:
             console.print("nothing found", style="dim")
     if page.note:
-        console.print(page.note, style="dim", markup=False)
+        console.print(harmless(page.note), style="dim", markup=False)
 
 
 def _print_table(console: Any, page: Page) -> None:

@@ -6,7 +6,6 @@ itself; 130 interrupted; 143 terminated.
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import signal
@@ -16,6 +15,7 @@ from typing import Any
 
 import click
 
+from nearsense._command import IS_COMMAND
 from nearsense._version import __version__
 from nearsense.cli import (
     asking,
@@ -35,6 +35,7 @@ from nearsense.cli import (
 )
 from nearsense.encoders import LanguageWarning, RoleWarning, TruncationWarning, UnknownTextWarning, usage
 from nearsense.errors import CollectionNotFound, NearsenseError, StoreError, TextTooLong
+from nearsense.terminal import Harmless
 from nearsense.types import CalibrationWarning
 
 __all__ = ["cli", "main"]
@@ -96,17 +97,27 @@ for command in (command for family in FAMILIES for command in family.COMMANDS):
 
 def main() -> None:
     """Run the command; errors become three lines and an exit code."""
+    before = sys.stdout, sys.stderr
+    try:
+        _listen()
+        _prepare_output()
+        _run()
+    finally:
+        sys.stdout, sys.stderr = before
+        if IS_COMMAND:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # while Python ends
+
+
+def _run() -> None:
     warnings.showwarning = _show_warning
     for category in (TruncationWarning, UnknownTextWarning, LanguageWarning, RoleWarning, CalibrationWarning):
         warnings.simplefilter("always", category)
-    signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:]
     options = words[: words.index("--")] if "--" in words else words
     debug = "--debug" in options
     os.environ.update(setting for word, setting in ANYWHERE.items() if word in options)
     words = [word for word in options if word not in ("--debug", *ANYWHERE)] + words[len(options) :]
     try:
-        _prepare_output()
         try:
             with cli.make_context("nearsense", words) as context:
                 cli.invoke(context)
@@ -127,27 +138,35 @@ def main() -> None:
     except BrokenPipeError:
         _forget_output()  # the reader of our output went away (`| head`): that is no error
     except Exception as error:
-        if _was_stopped(error):
-            _say("interrupted", "nothing half written is left")
-            sys.exit(INTERRUPTED)
-        if debug:
-            raise
-        code, *lines = _explained(error)
-        if isinstance(error, OSError):
-            _forget_output()
-        _say("error", *lines)
-        sys.exit(code)
+        _end(error, debug)
 
 
-def _was_stopped(error: BaseException | None) -> bool:
-    """Whether it comes of Ctrl-C: libraries that are stopped while they load make an ImportError of it."""
+def _end(error: Exception, debug: bool) -> None:
+    """Say an error and leave."""
+    stop = _stopped_by(error)
+    if isinstance(stop, SystemExit):
+        raise stop from None
+    if stop is not None:
+        _say("interrupted", "nothing half written is left")
+        sys.exit(INTERRUPTED)
+    if debug:
+        raise error
+    code, *lines = _explained(error)
+    if isinstance(error, OSError):
+        _forget_output()
+    _say("error", *lines)
+    sys.exit(code)
+
+
+def _stopped_by(error: BaseException | None) -> BaseException | None:
+    """The Ctrl-C or SIGTERM behind it: libraries that are stopped while they load make it an ImportError."""
     seen: set[int] = set()  # such a chain can lead back to itself
     while error is not None and id(error) not in seen:
-        if isinstance(error, KeyboardInterrupt):
-            return True
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            return error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _explained(error: Exception) -> tuple[int, str, str, str]:
@@ -176,20 +195,30 @@ def _usage(error: click.ClickException) -> str:
     return f"{path} --help{hint}"
 
 
-def _terminate(signal_: int, frame: object) -> None:
-    """SIGTERM cleans up as Ctrl-C does."""
-    raise SystemExit(128 + signal_)
+def _listen() -> None:
+    """Ctrl-C, SIGTERM and a terminal that goes away clean up; who ignores a signal (`nohup`) goes on doing so."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, _frame: object) -> None:
+    """The first signal lets everybody clean up; a second one of its kind ends it at once."""
+    if IS_COMMAND:
+        signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _prepare_output() -> None:
-    """Pipes and files get UTF-8 whatever the locale; a terminal gets what it can show."""
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, "it is closed")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        if sys.stdout.isatty():
+    """Pipes and files get UTF-8 whatever the locale; a terminal gets what it can show, and nothing steers it."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")
+    elif sys.stdout.isatty():
+        if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        else:
-            sys.stdout.reconfigure(encoding="utf-8")
+        sys.stdout = Harmless(sys.stdout)
+    sys.stderr = Harmless(sys.stderr, forgiving=True)
 
 
 def _forget_output() -> None:

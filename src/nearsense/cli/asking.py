@@ -206,7 +206,12 @@ def _lines() -> Iterator[str | bytes]:
     while True:
         sys.stderr.write(prompt)
         sys.stderr.flush()
-        line: str | bytes = source.readline()
+        try:
+            line: str | bytes = source.readline()
+        except OSError as error:
+            from nearsense.files import no_input
+
+            raise no_input(error) from error
         if not line:
             if prompt:
                 sys.stderr.write("\n")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nearsense.cli.options import encoder_of, model_options
+from nearsense.terminal import steerable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +64,7 @@ def demo(output: str, quiet: bool, **options: object) -> None:
     from rich.console import Console
 
     started = time.monotonic()
-    console = Console(highlight=False)
+    console = Console(file=steerable(sys.stdout), highlight=False)
     folder = _made(Path(output))
     encoder = encoder_of(options)()
     console.rule("[bold]Questions in plain words", align="left")

@@ -216,9 +216,9 @@ def _html(evaluation: Evaluation) -> str:
 
 
 def _json(evaluation: Evaluation) -> str:
-    import json
+    from nearsense.files.values import json_text
 
-    return json.dumps(evaluation.to_dict(raw=True), ensure_ascii=False, indent=2) + "\n"
+    return json_text(evaluation.to_dict(raw=True), indent=2) + "\n"
 
 
 _REPORTS = {".md": _markdown, ".html": _html, ".json": _json}

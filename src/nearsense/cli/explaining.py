@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nearsense.cli.options import encoder_of, form_of, model_options, output_options
+from nearsense.terminal import steerable
 
 if TYPE_CHECKING:
     from nearsense.explanation import Explanation
@@ -57,7 +58,7 @@ def _print_coloured(explanation: Explanation) -> None:
 
     from nearsense.render import printable
 
-    console = Console(highlight=False)
+    console = Console(file=steerable(sys.stdout), highlight=False)
     for side in explanation.sides:
         line = Text(f"{side.name}  ", style="dim")
         for piece, word in side.stretches():

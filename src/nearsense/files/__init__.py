@@ -7,6 +7,7 @@ Whatever is wrong with a file is one `FileError` that names the file and the lin
 from nearsense.files.columns import Documents, documents, text_pairs
 from nearsense.files.formats import Format
 from nearsense.files.reading import read_table
+from nearsense.files.source import no_input
 from nearsense.files.table import Table
 from nearsense.files.target import atomic_write, require_place
 from nearsense.files.writing import require_vectors_target, write_table, write_vectors
@@ -17,6 +18,7 @@ __all__ = [
     "Table",
     "atomic_write",
     "documents",
+    "no_input",
     "read_table",
     "require_place",
     "require_vectors_target",

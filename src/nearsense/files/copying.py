@@ -21,6 +21,7 @@ from nearsense.files.reading import read_table
 from nearsense.files.source import Source, open_source, translated
 from nearsense.files.table import Table
 from nearsense.files.target import atomic_write
+from nearsense.files.values import json_text
 from nearsense.files.writing import write_table, write_vectors
 
 __all__ = ["Original"]
@@ -136,11 +137,11 @@ def _copy_json(stream: BinaryIO, source: Source, encoding: str, table: Table, ro
         value = json.loads(text.read())
     if isinstance(value, dict):
         chosen: Any = {name: [column[row] for row in rows] for name, column in value.items()}
-        stream.write(json.dumps(chosen, ensure_ascii=False).encode() + b"\n")
+        stream.write(json_text(chosen).encode() + b"\n")
         return
     before = b"[\n"
     for row in rows:
-        stream.write(before + json.dumps(value[row], ensure_ascii=False).encode())
+        stream.write(before + json_text(value[row]).encode())
         before = b",\n"
     stream.write(b"[]\n" if before == b"[\n" else b"\n]\n")
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import EBADF
 from functools import cached_property
 from pathlib import Path
 from stat import S_ISREG
@@ -18,7 +19,7 @@ from nearsense.files import formats
 from nearsense.files.compression import is_damage, unpacked
 from nearsense.files.formats import Compression, compression_of
 
-__all__ = ["Source", "lookalike", "open_source", "translated"]
+__all__ = ["Source", "lookalike", "no_input", "open_source", "translated"]
 
 _HEAD = 1 << 16
 _WIDE = ("utf-16", "utf-32")
@@ -183,7 +184,7 @@ def open_source(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> 
     """
     name = str(path)
     if name == "-":
-        content = (stdin or sys.stdin.buffer).read()
+        content = _all_of(stdin)
         return Source("standard input", _magic(content, Compression.NONE), None, content)
     file = Path(path)
     try:
@@ -203,6 +204,26 @@ def open_source(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> 
             fix=f"rename it to {file.stem}",
         )
     return Source(name, compression, file) if regular else Source(name, compression, None, content)
+
+
+def _all_of(stdin: BinaryIO | None) -> bytes:
+    stream = stdin or getattr(sys.stdin, "buffer", None)
+    try:
+        if stream is None:
+            raise OSError(EBADF, "it is closed")
+        return stream.read()
+    except OSError as error:
+        raise no_input(error) from error
+
+
+def no_input(error: OSError) -> FileError:
+    """Why nothing can be read from standard input."""
+    closed = error.errno == EBADF
+    return FileError(
+        "standard input is closed" if closed else "standard input cannot be read",
+        why="texts were to come from it" if closed else error.strerror or str(error),
+        fix="name a file, or pipe the texts in: cat FILE | nearsense ...",
+    )
 
 
 def _magic(content: bytes, fallback: Compression) -> Compression:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_numbers", "is_missing", "json_value", "kind_of"]
+from nearsense.terminal import STEERING
+
+__all__ = ["as_numbers", "is_missing", "json_text", "json_value", "kind_of"]
 
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
@@ -79,6 +81,22 @@ def _rare(value: Any) -> Any:
         except UnicodeDecodeError:
             return value.hex()
     return str.__str__(value) if isinstance(value, str) else int(value) if isinstance(value, int) else str(value)
+
+
+_ESCAPED = re.compile(f"[{STEERING}\ud800-\udfff]".replace("\x00-\x08\x0b-\x1f", ""))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    r"""A JSON value as JSON for people to read: letters as they are, what steers a terminal escaped.
+
+    So is half a surrogate pair, which no encoding can write.
+
+    Example:
+        >>> json_text({"name": "café \x9b31m"})
+        '{"name": "café \\u009b31m"}'
+    """
+    written = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", written)
 
 
 def is_missing(value: Any) -> bool:

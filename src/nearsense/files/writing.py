@@ -15,7 +15,7 @@ from nearsense.files.npy import write_npy
 from nearsense.files.parquet import write_parquet, write_parquet_vectors
 from nearsense.files.stored import require_finite, stored_name
 from nearsense.files.target import atomic_write, require_place
-from nearsense.files.values import json_value
+from nearsense.files.values import json_text, json_value
 from nearsense.types import Vectors
 
 __all__ = ["require_vectors_target", "write_table", "write_vectors"]
@@ -130,15 +130,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return value
     value = json_value(value)
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else value if isinstance(value, str) else json_text(value)
 
 
 def _as_json(row: Mapping[str, Any], columns: Sequence[str] | None) -> bytes:
-    record = json_value(row if columns is None else {name: row.get(name) for name in columns})
-    try:
-        return json.dumps(record, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # JSON can escape half a surrogate pair, UTF-8 cannot hold it
-        return json.dumps(record).encode()
+    return json_text(json_value(row if columns is None else {name: row.get(name) for name in columns})).encode()
 
 
 def _write_jsonl(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
