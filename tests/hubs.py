@@ -214,10 +214,10 @@ def exported(
             dynamo=False,
         )
     if form == "openvino":
-        import openvino
+        from nearsense._openvino import openvino
 
-        openvino.save_model(
-            openvino.convert_model(file), copy / "openvino" / "openvino_model.xml", compress_to_fp16=False
+        openvino().save_model(
+            openvino().convert_model(file), copy / "openvino" / "openvino_model.xml", compress_to_fp16=False
         )
         shutil.rmtree(file.parent)
     return copy

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from clustering.grouped import blobs
+from clustering.grouped import blobs, sets
 from nearsense.errors import InputError
 from nearsense.integrations.sklearn import DensityClusterer, SemanticDeduplicator, SphericalKMeans, TextEncoder
 
@@ -87,7 +87,8 @@ def test_texts_go_through_a_pipeline_and_a_search_for_parameters(encoder):
     assert pipeline.fit(TEXTS, labels).score(TEXTS, labels) == 1.0
     search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1.0]}, cv=2).fit(TEXTS, labels)
     assert search.best_params_["logisticregression__C"] in (0.1, 1.0)
-    assert make_pipeline(TextEncoder(encoder), SphericalKMeans(3)).fit_predict(TEXTS).tolist() == [0, 0, 1, 1, 2]
+    labels = make_pipeline(TextEncoder(encoder), SphericalKMeans(3)).fit_predict(TEXTS)
+    assert sets(labels) == {frozenset({0, 1}), frozenset({2, 3}), frozenset({4})}
 
 
 def test_vectors_are_the_encoders_and_a_clone_shares_it(encoder):

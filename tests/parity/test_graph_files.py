@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import nearsense as ns
+from nearsense._openvino import openvino
 from nearsense.encoders.places import locate
 from nearsense.errors import BrokenModel, UnsupportedModel
 
 hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
 onnx = pytest.importorskip("onnx")
-import openvino  # noqa: E402
 from sentence_transformers.sentence_transformer import modules as st  # noqa: E402
 
 import loopback_hub  # noqa: E402
@@ -450,8 +450,8 @@ def test_the_graph_of_a_model_with_code_of_its_own_is_fetched_and_run(tmp_path, 
 @pytest.mark.slow
 def test_openvinos_files_of_a_model_with_code_of_its_own_are_fetched_and_run(tmp_path, repository, texts):
     hubs.changed(repository / "config.json", auto_map=OWN)
-    openvino.save_model(
-        openvino.convert_model(repository / "onnx" / "model.onnx"),
+    openvino().save_model(
+        openvino().convert_model(repository / "onnx" / "model.onnx"),
         repository / "openvino" / "openvino_model.xml",
         compress_to_fp16=False,
     )

@@ -55,6 +55,9 @@ def checked(vectors: ArrayLike) -> NDArray[np.float32]:
 def canonical(rows: NDArray[np.float32]) -> NDArray[np.int64]:
     """Where each row goes in an order that only the rows' contents decide; equal rows end up together.
 
+    Rows go by their first number, and only where that is the same by their bytes: another processor or precision,
+    which changes the last digits of all numbers, changes the places of hardly any row.
+
     Args:
         rows: What `checked` gave, shape (n, d).
 
@@ -66,7 +69,10 @@ def canonical(rows: NDArray[np.float32]) -> NDArray[np.int64]:
         >>> bool((rows[canonical(rows)] == rows[::-1][canonical(rows[::-1].copy())]).all())
         True
     """
-    return np.argsort(_whole(rows), kind="stable").astype(np.int64)
+    if not rows.size:
+        return np.arange(len(rows))
+    order = np.argsort(_whole(rows), kind="stable")
+    return order[np.argsort(rows[order, 0], kind="stable")].astype(np.int64)
 
 
 def distinct(rows: NDArray[np.float32]) -> Distinct:
