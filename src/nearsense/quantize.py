@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.errors import InputError
-from nearsense.types import Vectors, parse
+from nearsense.types import ReadAs, Vectors, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +44,7 @@ class Quantized:
         truncated: bool, shape (n,): the rows whose text was cut at the model's limit.
         fingerprint: Of the model.
         model: Its name.
+        read_as: How it read the texts; None where it is not known.
     """
 
     kind: Quantization
@@ -53,6 +54,7 @@ class Quantized:
     truncated: NDArray[np.bool_]
     fingerprint: str
     model: str
+    read_as: ReadAs | None = None
 
     def __len__(self) -> int:
         return len(self.data)
@@ -71,7 +73,8 @@ class Quantized:
         if self.kind is Quantization.BINARY:
             bits = np.unpackbits(self.data.view(np.uint8), axis=1, count=self.dimension)
             numbers = bits.astype(np.float32) * 2 - 1
-        return Vectors(numbers * self.scales[:, None], self.fingerprint, self.truncated, self.model)
+        data = numbers * self.scales[:, None]
+        return Vectors(data, self.fingerprint, self.truncated, self.model, self.read_as)
 
     def recall(self, vectors: Vectors, k: int = 10) -> float:
         """Of the k nearest of a sample of vectors, the share that is still found among these; in [0, 1].
@@ -142,4 +145,5 @@ def quantize(vectors: Vectors, kind: str, *, anyway: bool = False) -> Quantized:
     else:
         scales = np.abs(data).max(axis=1, initial=0).astype(np.float32) / 127
         small = np.rint(data / np.where(scales > 0, scales, 1)[:, None]).astype(np.int8)
-    return Quantized(chosen, small, scales, d, vectors.truncated, vectors.fingerprint, vectors.model)
+    made_by = (vectors.fingerprint, vectors.model, vectors.read_as)
+    return Quantized(chosen, small, scales, d, vectors.truncated, *made_by)

@@ -8,7 +8,7 @@ result. Every result, or the list it comes in, knows its `Origin` (model, metric
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, SupportsIndex, TypeVar, cast, overload
 
@@ -36,6 +36,7 @@ __all__ = [
     "Origin",
     "Precision",
     "Ranking",
+    "ReadAs",
     "Reading",
     "Results",
     "Vectors",
@@ -237,6 +238,37 @@ class Origin:
         return {name: value.value if isinstance(value, StrEnum) else value for name, value in known.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class ReadAs:
+    """How a model read texts. With its fingerprint it is all that decides a vector but the text and rounding.
+
+    Args:
+        prompt: What was put before each text.
+        windows: Whether long texts were read whole, in windows; else their heads.
+        limit: How many tokens a head or a window has; None where nothing is cut, or where it is not known.
+
+    Example:
+        >>> print(ReadAs("query: ", windows=True, limit=512))
+        windows of 512 tokens, after 'query: '
+    """
+
+    prompt: str
+    windows: bool
+    limit: int | None
+
+    def __str__(self) -> str:
+        size = f" of {self.limit:,} tokens" if self.limit else ""
+        return f"{'windows' if self.windows else 'heads'}{size}{f', after {self.prompt!r}' if self.prompt else ''}"
+
+    @classmethod
+    def of(cls, told: object) -> ReadAs | None:
+        """What a file tells of it, as `asdict` made it; None where that is something else."""
+        kinds: dict[str, Any] = {"prompt": str, "windows": bool, "limit": (int, type(None))}
+        if not isinstance(told, dict) or told.keys() != kinds.keys():
+            return None
+        return cls(**told) if all(isinstance(told[name], kind) for name, kind in kinds.items()) else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Vectors:
     """Texts as vectors, one row a text, and which model made them.
@@ -247,12 +279,15 @@ class Vectors:
             where it is known and equal.
         truncated: bool, shape (n,): the rows whose text was cut at the model's limit.
         model: The model's name, for messages.
+        read_as: How it read the texts; None where it is not known. Vectors of questions and of passages compare,
+            whatever was before them; in a collection all texts are read in one way.
     """
 
     data: NDArray[np.float32]
     fingerprint: str
     truncated: NDArray[np.bool_]
     model: str = "unknown model"
+    read_as: ReadAs | None = None
 
     def __post_init__(self) -> None:
         if self.data.ndim != 2 or self.data.dtype != np.float32:
@@ -278,7 +313,7 @@ class Vectors:
     def take(self, rows: Sequence[int]) -> Vectors:
         """The vectors of some rows, in their order."""
         chosen = np.asarray(rows, np.int64)
-        return Vectors(self.data[chosen], self.fingerprint, self.truncated[chosen], self.model)
+        return replace(self, data=self.data[chosen], truncated=self.truncated[chosen])
 
     def require_same_model(self, other: Vectors) -> None:
         """Refuse to compare vectors of two models.

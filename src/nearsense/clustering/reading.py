@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,4 +70,4 @@ def _unit(vectors: Vectors) -> Vectors:
     if not len(squares) or np.abs(squares - 1).max() < 1e-3:
         return vectors
     data = (vectors.data / np.sqrt(squares)[:, None]).astype(np.float32)
-    return Vectors(data, vectors.fingerprint, vectors.truncated, vectors.model)
+    return replace(vectors, data=data)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -139,12 +139,13 @@ class Answering:
         stages = staged(rerank, k, candidates, as_score(min_score))
         assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
 
-        def asked(vectors: Vectors | None) -> list[Results[Hit]]:
+        def asked(vectors: Vectors | None, made: Mapping[str, Any]) -> list[Results[Hit]]:
             return self._live.healed(
                 lambda: answers(
                     self._live,
                     texts,
                     vectors,
+                    made,
                     stages.depth,
                     where=where,
                     min_score=stages.floor,
@@ -154,15 +155,15 @@ class Answering:
             )
 
         if chosen is Mode.LEXICAL or not texts:
-            return self._sure(assurance, stages.finish(asked(None), progress))
-        binding, _ = self._live.bound()
+            return self._sure(assurance, stages.finish(asked(None, {}), progress))
+        binding, facts = self._live.bound()
         try:
-            found = asked(binding.encode(texts, role="query", progress=progress))
+            found = asked(binding.encode(texts, role="query", progress=progress), facts)
         except ModelMismatch:
             if binding is self._live.binding:
                 raise
-            binding, _ = self._live.bound()  # it went over to another meanwhile
-            found = asked(binding.encode(texts, role="query"))
+            binding, facts = self._live.bound()  # it went over to another meanwhile
+            found = asked(binding.encode(texts, role="query"), facts)
         found = stages.finish(found, progress)
         return self._sure(assurance, found, None if stages.cross else binding.encoder)
 
@@ -190,14 +191,19 @@ class Answering:
         where: Where | None,
         min_score: float | None,
         exact: bool = False,
+        made: Mapping[str, Any] | None = None,
         text: str = "",
     ) -> list[Results[Hit]]:
-        """As `search_vectors`, without probabilities; `text` is what the vectors are of."""
+        """As `search_vectors`, without probabilities.
+
+        `made` tells how the collection read texts when it made the vectors, `text` is what they are of.
+        """
         asked = checked_vectors(vectors, self._live.facts(), None, lambda row: f"query {row}")
         texts = [text] * len(asked)
+        made = {"fingerprint": asked.fingerprint, "model": asked.model} if made is None else made
         return self._live.healed(
             lambda: answers(
-                self._live, texts, asked, k, where=where, min_score=min_score, mode=Mode.DENSE, exact=exact
+                self._live, texts, asked, made, k, where=where, min_score=min_score, mode=Mode.DENSE, exact=exact
             )
         )
 
@@ -219,16 +225,31 @@ class Answering:
         Raises:
             InputError: There is no document with that id.
         """
-        with self._live.store.reading() as reader:
-            position = reader.positions(checked_ids(id)).get(id)
-            if position is None:
-                raise InputError(f"there is no document {id!r} in {self.path}", fix="check the id")
-            vector, text = reader.vectors([position]), reader.documents([position])[position].text
         assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
-        found = self._nearest(vector, from_one(k, "k") + 1, where=where, min_score=min_score, text=text)[0]
+
+        def near() -> tuple[str, Results[Hit]]:
+            text, vector, made = self._one(id)
+            depth = from_one(k, "k") + 1
+            found = self._nearest(vector, depth, where=where, min_score=min_score, made=made, text=text)
+            return text, found[0]
+
+        try:
+            text, found = near()
+        except ModelMismatch:  # it went over to another model meanwhile
+            text, found = near()
         others = [hit for hit in found if hit.id != id][:k]
         ranked = (replace(hit, rank=rank) for rank, hit in enumerate(others, 1))
         return self._sure(assurance, [Results(ranked, found.origin, text)])[0]
+
+    def _one(self, id_: str) -> tuple[str, Vectors, dict[str, Any]]:
+        """A document's text and vector, and what the collection kept about itself at that moment."""
+        with self._live.store.reading() as reader:
+            position = reader.positions(checked_ids(id_)).get(id_)
+            if position is None:
+                raise InputError(f"there is no document {id_!r} in {self.path}", fix="check the id")
+            facts, cut = reader.state().facts, reader.truncated_at([position])
+            vector = Vectors(reader.vectors([position]), facts["fingerprint"], cut, facts["model"])
+            return reader.documents([position])[position].text, vector, facts
 
     def _sure(
         self, assurance: Assurance, found: list[Results[Hit]], encoder: Encoder | None = None

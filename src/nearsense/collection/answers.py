@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense import filters
-from nearsense.collection.binding import require_same_model
+from nearsense.collection.binding import require_same_recipe
 from nearsense.collection.live import Live
 from nearsense.collection.retrieve import Asked, Ranked, ranked
 from nearsense.collection.snapshot import Snapshot
@@ -32,6 +32,7 @@ def answers(
     live: Live,
     queries: Sequence[str],
     vectors: Vectors | None,
+    made: Mapping[str, Any],
     k: int,
     *,
     where: filters.Where,
@@ -39,12 +40,12 @@ def answers(
     mode: Mode,
     exact: bool,
 ) -> list[Results[Hit]]:
-    """The hits of each query; see `Collection.search`."""
+    """The hits of each query; see `Collection.search`. `made`: what is known of how the vectors were made."""
     k, min_score = from_one(k, "k"), as_score(min_score)
     with live.seen() as (reader, snapshot):
         facts = snapshot.state.facts
         if vectors is not None:
-            require_same_model(facts, {"fingerprint": vectors.fingerprint, "model": vectors.model}, live.path)
+            require_same_recipe(facts, made, live.path)
         k = min(k, max(snapshot.state.documents, 1))
         data = None if vectors is None else vectors.data
 

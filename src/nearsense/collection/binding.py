@@ -12,12 +12,35 @@ from nearsense._progress import Progress
 from nearsense._version import __version__
 from nearsense.encoders.base import ROLES, TruncationWarning
 from nearsense.errors import InputError, ModelMismatch, ModelNotFound, TextTooLong
-from nearsense.types import Document, Long, Metric, Vectors
+from nearsense.types import Document, Long, Metric, ReadAs, Vectors
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
 
-__all__ = ["Binding", "require_same_model"]
+__all__ = ["Binding", "differing", "read_as", "recipe", "require_same_recipe"]
+
+RECIPE = ("fingerprint", "dimension", "role", "prompt", "windows", "limit")
+"""What decides the vectors of a collection: the model, and how it reads texts."""
+
+
+def recipe(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the vectors of a collection, of all that it keeps about itself."""
+    return {part: facts[part] for part in RECIPE if facts.get(part) is not None}
+
+
+def differing(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+    """What makes some vectors others than others; nothing where they may lie in one collection.
+
+    Example:
+        >>> differing({"fingerprint": "a", "windows": False}, {"fingerprint": "a", "windows": True, "limit": 256})
+        ['windows']
+    """
+    return [part for part in RECIPE if None not in (one := (some.get(part), others.get(part))) and len({*one}) > 1]
+
+
+def read_as(facts: Mapping[str, Any]) -> ReadAs:
+    """How a collection's texts are read."""
+    return ReadAs(facts.get("prompt", ""), facts.get("windows", False), facts.get("limit"))
 
 
 class Binding:
@@ -46,45 +69,53 @@ class Binding:
     def facts(self) -> dict[str, Any]:
         """What a new collection keeps about its model."""
         encoder = self.encoder
+        self._known = {**self._described(encoder, self._role), **self._source(encoder)}
+        return dict(self._known)
+
+    def _source(self, encoder: Encoder) -> dict[str, Any]:
+        """Where the model came from, and when."""
         source = self._model if isinstance(self._model, str) else getattr(encoder, "source", encoder.name)
         path = Path(source)
-        self._known = {
-            "model": encoder.name,
+        return {
             "source": str(path.resolve()) if path.is_dir() else source,
-            "fingerprint": encoder.fingerprint,
-            "dimension": encoder.dimension,
-            "role": self._role,
-            "windows": getattr(encoder, "long", None) is Long.CHUNK,
-            "prompt": getattr(encoder, "prompts", {}).get(self._role, ""),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": __version__,
         }
-        return dict(self._known)
+
+    @staticmethod
+    def _described(encoder: Encoder, role: str) -> dict[str, Any]:
+        """The model, and how it reads texts of a role."""
+        return {
+            "model": encoder.name,
+            "fingerprint": encoder.fingerprint,
+            "dimension": encoder.dimension,
+            "role": role,
+            "windows": getattr(encoder, "long", None) is Long.CHUNK,
+            "prompt": getattr(encoder, "prompts", {}).get(role, ""),
+            "limit": encoder.max_tokens if getattr(encoder, "cuts", True) else None,
+        }
 
     def require(self, facts: Mapping[str, Any], path: Path) -> None:
         """Bind to a collection that exists; a model that was named has to be its own.
 
         Raises:
             ModelMismatch: It is not.
+            InputError: It shall read long texts in another way than the collection does.
         """
         self._known, self._path = facts, path
         windows = "long" in self._loading and self._loading["long"] == Long.CHUNK
         if "long" in self._loading and windows != facts.get("windows", False):
-            raise InputError(
-                f"{path} {'does not read' if windows else 'reads'} long texts in windows",
-                why="vectors of heads and of whole texts would be mixed",
-                fix=f"leave long out, or encode all again: nearsense index reembed {path} --model NAME --long ...",
-            )
+            raise self._read_otherwise(windows)
         if self._model is not None:
             self._require_same(self.encoder)
 
     def require_unchanged(self, facts: Mapping[str, Any], path: Path) -> None:
-        """Refuse to go on where somebody else gave the collection another model.
+        """Refuse to go on where somebody else gave the collection another model, or reads its texts otherwise.
 
         Raises:
             ModelMismatch: Somebody did.
         """
-        require_same_model(facts, self._known, path)
+        require_same_recipe(facts, self._known, path)
 
     def encode(self, texts: Sequence[str], *, role: str, progress: Progress = False) -> Vectors:
         """Texts to vectors of the collection's model.
@@ -158,16 +189,43 @@ class Binding:
             ) from None
 
     def _as_kept(self, encoder: Encoder) -> Encoder:
-        """The model by its name, its vectors cut as those of the collection are."""
-        kept = self._known["dimension"]
+        """The model, its vectors cut, and long texts read, as those of the collection are.
+
+        Raises:
+            InputError: An Encoder was given that was told to read long texts in another way.
+        """
+        kept, windows = self._known["dimension"], self._known.get("windows", False)
         if encoder.dimension > kept and hasattr(encoder, "with_dimensions"):
             cut: Encoder = encoder.with_dimensions(kept)
-            return cut if cut.fingerprint == self._known["fingerprint"] else encoder
-        return encoder
+            encoder = cut if cut.fingerprint == self._known["fingerprint"] else encoder
+        policy = getattr(encoder, "long", None)
+        if policy is None or (policy is Long.CHUNK) == windows:
+            return encoder
+        if not isinstance(self._model, (str, type(None))) and policy is not Long.WARN:
+            raise self._read_otherwise(not windows)
+        return encoder.with_long(Long.CHUNK if windows else Long.WARN)  # type: ignore[attr-defined, no-any-return]
+
+    def _read_otherwise(self, windows: bool) -> InputError:
+        return InputError(
+            f"{self._path} {'does not read' if windows else 'reads'} long texts in windows",
+            why="vectors of heads and of whole texts would be mixed",
+            fix="leave long out, or encode all again: "
+            f"nearsense index reembed {self._path} --model NAME --long {'chunk' if windows else 'head'}",
+        )
 
     def _require_same(self, encoder: Encoder) -> None:
-        if encoder.fingerprint == self._known["fingerprint"]:
+        mine = self._described(encoder, self._known["role"])
+        parts = differing(mine, self._known)
+        if not parts:
             return
+        if "fingerprint" not in parts:
+            raise ModelMismatch(
+                f"{self._path} holds {_told(self._known, parts)}; {encoder.name} as it is given makes "
+                f"{_told(mine, parts)}",
+                why="the same text would have two vectors",
+                fix="give the model as it was, or encode all again: "
+                f"nearsense index reembed {self._path} --model {encoder.name}",
+            )
         asked = self._model if isinstance(self._model, str) else encoder.name
         model, mine, theirs = self._known["model"], self._known["fingerprint"][:12], encoder.fingerprint[:12]
         raise ModelMismatch(
@@ -188,15 +246,25 @@ def _for_cosine(encoder: Encoder) -> Encoder:
     return unit
 
 
-def require_same_model(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:
-    """Refuse to go on where a collection has another model than it had.
+def require_same_recipe(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:
+    """Refuse to go on where a collection has another model than it had, or reads its texts in another way.
 
     Raises:
-        ModelMismatch: It has.
+        ModelMismatch: It does.
     """
-    if now["fingerprint"] != before["fingerprint"]:
+    if parts := differing(now, before):
+        same = "fingerprint" not in parts
         raise ModelMismatch(
-            f"{path} went over from {before['model']} to {now['model']} while it was in use",
-            why="vectors of two models do not compare",
+            f"{path} went over from {_told(before, parts)} to {_told(now, parts)} while it was in use",
+            why="the same text has another vector now" if same else "vectors of two models do not compare",
             fix="open it again",
         )
+
+
+def _told(facts: Mapping[str, Any], parts: Sequence[str]) -> str:
+    """What differs, in words."""
+    if "fingerprint" in parts:
+        return str(facts["model"])
+    if "dimension" in parts:
+        return f"vectors of {facts['dimension']} numbers"
+    return f"vectors of {facts['role']}s" if parts == ["role"] else f"vectors of {read_as(facts)}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nearsense.errors import InputError
+from nearsense.collection.binding import read_as
+from nearsense.errors import InputError, ModelMismatch
 from nearsense.text import as_documents, as_json
 from nearsense.types import Document, Vectors
 
@@ -70,15 +72,17 @@ def checked_vectors(
     Args:
         vectors: Vectors, or a plain array, which is taken as made by the collection's model.
         facts: Of the collection: its model, fingerprint and dimension.
-        count: How many there have to be; None for any number.
+        count: How many there have to be; None for any number: of questions, which may have been read otherwise.
         name: What a row belongs to, for messages.
 
     Raises:
-        ModelMismatch: Another model made them.
+        ModelMismatch: Another model made them, or it read the texts in another way.
         InputError: The shape does not fit; a row holds NaN or an infinity, or has no direction. It is named.
     """
     if isinstance(vectors, Vectors):
         vectors.require_made_by(facts["model"], facts["fingerprint"])
+        if count is not None:
+            _require_read_alike(vectors, facts)
         data, truncated = vectors.data, vectors.truncated
     else:
         data = _array(vectors)
@@ -102,6 +106,20 @@ def checked_vectors(
     if np.abs(lengths - 1).max(initial=0) > 1e-6:
         data = np.divide(data, lengths[:, None], out=np.empty_like(data), casting="same_kind")
     return Vectors(np.ascontiguousarray(data), facts["fingerprint"], truncated, facts["model"])
+
+
+def _require_read_alike(vectors: Vectors, facts: Mapping[str, Any]) -> None:
+    """Refuse vectors that the collection would have made otherwise; where nothing was cut, heads are windows."""
+    wanted, cut = read_as(facts), bool(vectors.truncated.any())
+    given = vectors.read_as or replace(wanted, windows=wanted.windows and not cut)
+    limit = wanted.limit if None in (given.limit, wanted.limit) else given.limit
+    windows = given.windows or (wanted.windows and not cut)
+    if replace(given, windows=windows, limit=limit) != wanted:
+        raise ModelMismatch(
+            f"vectors of {given} for a collection of {wanted}",
+            why="the same text would have two vectors in it",
+            fix='encode with the role and the long="..." that the collection has, or leave vectors out',
+        )
 
 
 def _array(vectors: Any) -> NDArray[np.float32]:

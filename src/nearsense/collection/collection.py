@@ -19,7 +19,7 @@ import numpy as np
 from nearsense._progress import Progress, tracked
 from nearsense.collection.answering import Answering
 from nearsense.collection.answers import filtered
-from nearsense.collection.binding import Binding
+from nearsense.collection.binding import Binding, read_as
 from nearsense.collection.checks import Checked, checked_documents, checked_ids, checked_vectors
 from nearsense.collection.derive import derive
 from nearsense.collection.describe import describe
@@ -174,6 +174,7 @@ class Collection(Answering):
                 facts["fingerprint"],
                 reader.truncated_at(kept if not dry_run else []),
                 facts["model"],
+                read_as(facts),
             )
         fresh = [*todo.added, *todo.changed]
         report = SyncReport(

@@ -9,6 +9,7 @@ import numpy as np
 
 from nearsense import index as indexes
 from nearsense._progress import Progress, tracked
+from nearsense.collection.binding import differing, recipe
 from nearsense.collection.segments import INDEX, POSITIONS, SUMS, VECTORS, CheckedRows
 from nearsense.filters import Columns, GrowingColumns
 from nearsense.lexical import Postings
@@ -46,18 +47,18 @@ def derive(
         cancelled: Asked now and then; True gives up.
 
     Returns:
-        False where another builder is at work, or the model changed meanwhile.
+        False where another builder is at work, or the model, or how it reads, changed meanwhile.
     """
     with try_alone(store.folder / BUILDER, wait=wait) as alone:
         if not alone:
             return False
         draft = Draft(store.folder)
         try:
-            generation, fingerprint = _made(store, draft, progress, cancelled)
+            generation = _made(store, draft, progress, cancelled)
         finally:
             draft.discard()
         with store.writing() as writer:
-            if writer.state().facts["fingerprint"] != fingerprint:
+            if differing(writer.state().facts, generation.manifest["recipe"]):
                 return False
             writer.set_generation(generation)
         reach("generation.after-commit")
@@ -65,7 +66,7 @@ def derive(
         return True
 
 
-def _made(store: Store, draft: Draft, progress: Progress, cancelled: Callable[[], bool]) -> tuple[Generation, str]:
+def _made(store: Store, draft: Draft, progress: Progress, cancelled: Callable[[], bool]) -> Generation:
     with store.reading() as reader:
         state = reader.state()
         read = _Pass(reader, cancelled)
@@ -84,9 +85,10 @@ def _made(store: Store, draft: Draft, progress: Progress, cancelled: Callable[[]
         "rows": rows.shape[0],
         "dimension": rows.shape[1],
         "index": built,
+        "recipe": recipe(state.facts),
         "files": draft.finish(name),
     }
-    return Generation(name, state.sequence, state.position, manifest), str(state.facts["fingerprint"])
+    return Generation(name, state.sequence, state.position, manifest)
 
 
 def _indexed(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nearsense.collection.binding import read_as
 from nearsense.files import write_table, write_vectors
 from nearsense.store import Reader
 from nearsense.types import Vectors
@@ -60,8 +61,8 @@ def _vectors(reader: Reader) -> tuple[list[str], list[str], list[dict[str, Any]]
         texts += [document.text for document in block.documents]
         metadata += [_beside(document.metadata) for document in block.documents]
         parts.append(block.vectors)
-    data = np.concatenate(parts)
-    return ids, texts, metadata, Vectors(data, facts["fingerprint"], reader.truncated_rows(), facts["model"])
+    made_by = (facts["fingerprint"], reader.truncated_rows(), facts["model"], read_as(facts))
+    return ids, texts, metadata, Vectors(np.concatenate(parts), *made_by)
 
 
 def _beside(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from nearsense.calibration import Background as CorpusScores
 from nearsense.calibration import Calibration, background_of
 from nearsense.collection.background import Background, limit
-from nearsense.collection.binding import Binding, require_same_model
+from nearsense.collection.binding import Binding, differing, recipe, require_same_recipe
 from nearsense.collection.derive import GENERATIONS, Cancelled, derive
 from nearsense.collection.snapshot import Snapshot, refreshed
 from nearsense.errors import InputError, NearsenseError
@@ -67,7 +67,7 @@ class Live:
         self.going_over = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._calibration: tuple[str, Calibration] | None = None
-        self._corpus: tuple[str, int, CorpusScores | None] | None = None
+        self._corpus: tuple[dict[str, Any], int, CorpusScores | None] | None = None
         self._distrusted: str | None = None
         self._guard = threading.Lock()
         self._background = Background(self._build_if_needed)
@@ -86,7 +86,7 @@ class Live:
         """The model and what the collection keeps about it; they agree.
 
         Raises:
-            ModelMismatch: Another process gave the collection another model.
+            ModelMismatch: Another process gave the collection another model, or another way of reading.
         """
         with self.going_over:
             facts = self.facts()
@@ -129,10 +129,10 @@ class Live:
     def corpus(self) -> CorpusScores | None:
         """What random documents of this collection score; measured anew when it has grown or shrunk by a tenth."""
         with self.seen() as (_, snapshot):
-            documents, print_ = snapshot.state.documents, snapshot.state.facts["fingerprint"]
+            documents, made = snapshot.state.documents, recipe(snapshot.state.facts)
             known = self._corpus
-            if known is None or known[0] != print_ or abs(known[1] - documents) * 10 > known[1]:
-                self._corpus = known = print_, documents, background_of(snapshot.sample(SAMPLE), sample=SAMPLE)
+            if known is None or differing(known[0], made) or abs(known[1] - documents) * 10 > known[1]:
+                self._corpus = known = made, documents, background_of(snapshot.sample(SAMPLE), sample=SAMPLE)
         return known[2]
 
     @contextlib.contextmanager
@@ -140,11 +140,11 @@ class Live:
         """A change, when it is one's turn.
 
         Args:
-            facts: The collection still has to have the model that these tell of.
+            facts: The collection still has to have the model that these tell of, and to read as they do.
         """
         with self.store.writing() as writer:
             if facts is not None:
-                require_same_model(writer.state().facts, facts, self.path)
+                require_same_recipe(writer.state().facts, facts, self.path)
             yield writer
 
     def overdue(self) -> bool:

@@ -6,23 +6,26 @@ to the tail, and only a new generation, or another model, begins afresh.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.collection.binding import differing
 from nearsense.collection.segments import Frozen, Tail
 from nearsense.filters import Filter
 from nearsense.lexical import Segment
-from nearsense.store.base import Reader, State
+from nearsense.store.base import Generation, Reader, State
+from nearsense.store.generations import DamagedGeneration
 from nearsense.types import Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Snapshot", "refreshed"]
+__all__ = ["Snapshot", "refreshed", "require_made_alike"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +130,8 @@ def refreshed(
     if generation is not None and generation.name == distrusted:
         generation = None
     if previous is None or not _continues(previous, state, generation.name if generation else None):
+        if generation:
+            require_made_alike(generation, state.facts)
         frozen = Frozen(generations, generation) if generation else None
         previous = Snapshot(state, frozen, None, Tail(state.facts["dimension"]), 0, None)
         since = generation.sequence if generation else state.sequence
@@ -148,10 +153,23 @@ def refreshed(
     )
 
 
+def require_made_alike(generation: Generation, facts: Mapping[str, Any]) -> None:
+    """Refuse derived files of other vectors than the collection has now.
+
+    Raises:
+        DamagedGeneration: They are.
+    """
+    if parts := differing(generation.manifest.get("recipe", {}), facts):
+        raise DamagedGeneration(
+            f"the index was made of vectors that are no longer in use: another {' and '.join(parts)}",
+            why="texts are read otherwise now",
+        )
+
+
 def _continues(previous: Snapshot, state: State, generation: str | None) -> bool:
     known = previous.frozen.generation.name if previous.frozen else None
-    same_model = previous.state.facts["fingerprint"] == state.facts["fingerprint"]
-    return known == generation and same_model and previous.state.sequence <= state.sequence
+    same = not differing(previous.state.facts, state.facts)
+    return known == generation and same and previous.state.sequence <= state.sequence
 
 
 def _without(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nearsense.collection.segments import Frozen
+from nearsense.collection.snapshot import require_made_alike
 from nearsense.errors import DamagedCollection, NearsenseError
 from nearsense.reports import Verification
 from nearsense.store import Reader, Store
@@ -36,18 +37,21 @@ def verify(store: Store, generations: Path, rebuild: Callable[[], object]) -> Ve
         broken = [f"{error.what}: {error.why}"]
     try:
         with store.reading() as reader:
-            known, counted, generation = reader.ids(), reader.state().documents, reader.generation()
+            known, state, generation = reader.ids(), reader.state(), reader.generation()
             for start in range(0, len(known), CHUNK):
                 found = _damaged_among(reader, known[start : start + CHUNK])
                 documents += len(known[start : start + CHUNK]) - len(found)
                 findings += found
-        if counted != len(known):
-            findings.append(f"{counted:,} documents were counted as they came in, {len(known):,} are there")
+        if state.documents != len(known):
+            findings.append(
+                f"{state.documents:,} documents were counted as they came in, {len(known):,} are there"
+            )
     except DamagedCollection as error:
         return Verification(documents, (*findings, f"{error.what}: {error.why}"), ())
     findings = findings or broken
     if generation is not None:
         try:
+            require_made_alike(generation, state.facts)
             damaged = Frozen(generations, generation).verify()
         except DamagedGeneration as error:
             damaged = [error.what]

@@ -35,7 +35,7 @@ from nearsense.errors import BrokenModel, InputError, TextTooLong
 from nearsense.metrics import normalize as unit_length
 from nearsense.metrics.rows import from_one
 from nearsense.text import as_texts
-from nearsense.types import Long, Metric, Vectors, parse
+from nearsense.types import Long, Metric, ReadAs, Vectors, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -224,7 +224,8 @@ class TokenEncoder:
             warnings.warn(excess(lengths[rows], self.max_tokens), TruncationWarning, stacklevel=2)
         truncated = np.zeros(len(texts), np.bool_) if policy is Long.CHUNK else cut[rows]
         data = result if len(unique) == len(texts) else result[rows]
-        return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name)
+        read_as = ReadAs(prompt, policy is Long.CHUNK, self.max_tokens)
+        return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name, read_as)
 
     def tokens(
         self, texts: str | Iterable[str], *, role: str | None = None, long: str | None = None

@@ -29,7 +29,7 @@ __all__ = ["CachedEncoder", "VectorCache", "can_be_kept"]
 BLOCK = SLICE
 """Texts that are encoded, then put into the cache: what an interrupted run loses at most. Packed as without it."""
 
-KEY_VERSION = 1
+KEY_VERSION = 2
 """Counts up with every change of what a key covers."""
 
 
@@ -137,7 +137,7 @@ class CachedEncoder:
         sheet = _Sheet.of(as_texts(texts), prompt, self.dimension)
         if hasattr(self._encoder, "look"):
             self._encoder.look(sheet.texts)
-        self._recall(sheet, self._recipe(nothing.fingerprint, policy, normalize))
+        self._recall(sheet, self._recipe(nothing.fingerprint, role, policy, normalize))
         if policy is Long.ERROR and sheet.tokens.any():
             raise self._refusal(sheet, ~sheet.known)  # what is not known may come before
         quiet = Long.HEAD if policy is Long.WARN and getattr(self._encoder, "cuts", True) else policy
@@ -147,13 +147,15 @@ class CachedEncoder:
         if policy is Long.WARN and tokens.any():
             warnings.warn(excess(tokens, self.max_tokens), TruncationWarning, stacklevel=2)
         data = sheet.vectors if len(sheet.texts) == len(tokens) else sheet.vectors[sheet.rows]
-        return Vectors(data, nothing.fingerprint, tokens > 0, nothing.model)
+        return Vectors(data, nothing.fingerprint, tokens > 0, nothing.model, nothing.read_as)
 
-    def _recipe(self, fingerprint: str, policy: Long, normalize: bool) -> bytes:
-        """Everything but the text that decides a vector, in 32 bytes."""
+    def _recipe(self, fingerprint: str, role: str | None, policy: Long, normalize: bool) -> bytes:
+        """Everything but the text, its prompt before it, that decides a vector, in 32 bytes."""
         precision = getattr(getattr(self._encoder, "_engine", None), "precision", "")
         whole = "chunk" if policy is Long.CHUNK else "head"
-        parts = [KEY_VERSION, GRAPH_VERSION, fingerprint, self.dimension, precision, whole, bool(normalize)]
+        unseen = None if hasattr(self._encoder, "prompts") else role  # what it does with a role shows nowhere else
+        parts = [KEY_VERSION, GRAPH_VERSION, fingerprint, self.dimension, self.max_tokens, unseen]
+        parts += [precision, whole, bool(normalize)]
         return blake2b(json.dumps(parts).encode(), digest_size=32).digest()
 
     def _recall(self, sheet: _Sheet, recipe: bytes) -> None:

@@ -27,7 +27,7 @@ from nearsense.errors import InputError, ModelError, ModelNotFound
 from nearsense.metrics import normalize as unit_length
 from nearsense.metrics.rows import from_one
 from nearsense.text import as_texts
-from nearsense.types import Long, Metric, Vectors, parse
+from nearsense.types import Long, Metric, ReadAs, Vectors, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -209,7 +209,8 @@ class RemoteEncoder:
         if normalize:
             result = unit_length(result, zero="keep")
         data = result if len(unique) == len(texts) else result[rows]
-        return Vectors(data, self._fingerprint(normalize=normalize), np.zeros(len(texts), np.bool_), self.name)
+        truncated, read_as = np.zeros(len(texts), np.bool_), ReadAs(prompt, windows=False, limit=None)
+        return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name, read_as)
 
     def learn_dimension(self) -> None:
         """Ask for the vector of one word, and take its length as the model's.

@@ -20,10 +20,10 @@ import numpy as np
 
 from nearsense.errors import FileError
 from nearsense.files.source import Source
-from nearsense.files.stored import UNKNOWN_MODEL, require_finite
+from nearsense.files.stored import UNKNOWN_MODEL, described_reading, require_finite
 from nearsense.files.table import Table, columns_of
 from nearsense.files.values import json_value
-from nearsense.types import Vectors
+from nearsense.types import ReadAs, Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +61,7 @@ def read_npy(source: Source) -> Table:
     if not complete:
         raise _damaged(source, "what stands behind the matrix does not fit it")
     fingerprint, model = trailer.get("fingerprint", ""), trailer.get("model", UNKNOWN_MODEL)
-    vectors = Vectors(data, str(fingerprint), truncated, str(model))
+    vectors = Vectors(data, str(fingerprint), truncated, str(model), ReadAs.of(trailer.get("read_as")))
     return Table(columns, list(range(1, len(data) + 1)), source.name, vectors, "row")
 
 
@@ -151,6 +151,7 @@ def write_npy(
         "fingerprint": vectors.fingerprint,
         "truncated": np.flatnonzero(vectors.truncated).tolist(),
     }
+    trailer |= described_reading(vectors)
     trailer |= {key: list(values) for key, values in (("ids", ids), ("texts", texts)) if values is not None}
     if metadata is not None:
         trailer["metadata"] = columns_of(map(json_value, metadata))

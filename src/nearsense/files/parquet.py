@@ -12,10 +12,10 @@ import numpy as np
 from nearsense._optional import require
 from nearsense.errors import FileError
 from nearsense.files.source import Source
-from nearsense.files.stored import UNKNOWN_MODEL, given_name, require_finite, stored_name
+from nearsense.files.stored import UNKNOWN_MODEL, described_reading, given_name, require_finite, stored_name
 from nearsense.files.table import Table, columns_of
 from nearsense.files.values import json_value
-from nearsense.types import Vectors
+from nearsense.types import ReadAs, Vectors
 
 __all__ = ["class_names", "copy_rows", "read_parquet", "write_parquet", "write_parquet_vectors"]
 
@@ -142,9 +142,8 @@ def _vectors(source: Source, arrow: Any, table: Any, described: dict[str, Any]) 
     truncated = np.zeros(len(data), dtype=np.bool_)
     if described and "truncated" in table.column_names:
         truncated = np.array([flag is True for flag in table.column("truncated").to_pylist()], dtype=np.bool_)
-    return Vectors(
-        data, str(described.get("fingerprint", "")), truncated, str(described.get("model", UNKNOWN_MODEL))
-    )
+    fingerprint, model = described.get("fingerprint", ""), described.get("model", UNKNOWN_MODEL)
+    return Vectors(data, str(fingerprint), truncated, str(model), ReadAs.of(described.get("read_as")))
 
 
 def write_parquet(stream: BinaryIO, rows: list[Mapping[str, Any]], names: Sequence[str]) -> None:
@@ -185,6 +184,7 @@ def write_parquet_vectors(
     fields.append(arrow.field("vector", arrow.list_(arrow.float32(), vectors.dimension)))
     fields.append(arrow.field("truncated", arrow.bool_()))
     described: dict[str, Any] = {"model": vectors.model, "fingerprint": vectors.fingerprint}
+    described |= described_reading(vectors)
     described |= {"restore": restore} if restore else {}
     schema = arrow.schema(fields, metadata={KEY: json.dumps(described).encode()})
     # Dictionaries find repeated values, which vectors do not have.

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense.errors import FileError
-from nearsense.types import Vectors
+from nearsense.types import ReadAs, Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["UNKNOWN_MODEL", "Collector", "given_name", "require_finite", "stored_name"]
+__all__ = ["UNKNOWN_MODEL", "Collector", "described_reading", "given_name", "require_finite", "stored_name"]
 
 UNKNOWN_MODEL = "unknown model"
 
 _BLOCK = 1 << 22  # values at a time: the check's own arrays stay small
 _PREFIX = "metadata."
-_TAKEN = re.compile(rf"({re.escape(_PREFIX)})*(vector|truncated|model|fingerprint)")
+_TAKEN = re.compile(rf"({re.escape(_PREFIX)})*(vector|truncated|model|fingerprint|read_as)")
 
 
 def stored_name(field: str) -> str:
@@ -40,6 +41,19 @@ def given_name(name: str) -> str:
         ['status', 'model', 'metadata.status']
     """
     return name.removeprefix(_PREFIX) if _TAKEN.fullmatch(name) else name
+
+
+def described_reading(vectors: Vectors) -> dict[str, Any]:
+    """How the texts were read, as a further field of what a file says; empty where it is not known."""
+    return {} if vectors.read_as is None else {"read_as": asdict(vectors.read_as)}
+
+
+def _taken_reading(record: dict[str, Any]) -> ReadAs | None:
+    """How a record's text was read, taken out of it; a field of a user's that is called so stays."""
+    found = ReadAs.of(record.get("read_as"))
+    if found is not None:
+        del record["read_as"]
+    return found
 
 
 def require_finite(data: NDArray[np.float32], source: str) -> None:
@@ -85,6 +99,7 @@ class Collector:
         self._rows: list[NDArray[np.float32]] = []
         self._truncated: list[bool] = []
         self._fingerprint, self._model = "", UNKNOWN_MODEL
+        self._read_as: ReadAs | None = None
 
     def take(self, record: dict[str, Any], number: int) -> dict[str, Any]:
         """The record without its vector and what describes it.
@@ -111,6 +126,12 @@ class Collector:
                     why="the same direction means something else in each; their scores would be noise",
                     fix="encode all texts with one model",
                 )
+            if (read_as := _taken_reading(record)) != self._read_as:
+                raise FileError(
+                    f"{place}: texts that were read in two ways in one file: {self._read_as} and {read_as}",
+                    why="the same text would have two vectors",
+                    fix="encode all texts with the same options",
+                )
         self._truncated.append(self._ours and record.pop("truncated", False) is True)
         return {given_name(name): value for name, value in record.items()} if self._ours else record
 
@@ -119,7 +140,8 @@ class Collector:
         if not self._rows:
             return None
         data = np.stack(self._rows)
-        return Vectors(data, self._fingerprint, np.array(self._truncated, dtype=np.bool_), self._model)
+        truncated = np.array(self._truncated, dtype=np.bool_)
+        return Vectors(data, self._fingerprint, truncated, self._model, self._read_as)
 
     def _begin(self, record: dict[str, Any]) -> None:
         vector, fingerprint = record.get("vector"), record.get("fingerprint")
@@ -128,6 +150,7 @@ class Collector:
         self._active = self._ours or numbers
         if self._ours:
             self._fingerprint, self._model = str(fingerprint), str(record.get("model", UNKNOWN_MODEL))
+            self._read_as = ReadAs.of(record.get("read_as"))
 
     def _vector(self, value: Any, place: str) -> NDArray[np.float32]:
         try:

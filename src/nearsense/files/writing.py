@@ -13,7 +13,7 @@ from nearsense.files.compression import packed
 from nearsense.files.formats import Format, compression_of, format_of
 from nearsense.files.npy import write_npy
 from nearsense.files.parquet import write_parquet, write_parquet_vectors
-from nearsense.files.stored import require_finite, stored_name
+from nearsense.files.stored import described_reading, require_finite, stored_name
 from nearsense.files.target import atomic_write, require_place
 from nearsense.files.values import json_text, json_value
 from nearsense.types import Vectors
@@ -189,8 +189,8 @@ def write_vectors(
     """Write vectors as npy, jsonl or parquet, with the model that made them inside the file.
 
     * npy: `np.load(path)` reads the matrix, also with `mmap_mode="r"`; all else stands behind it (see npy.py).
-    * jsonl: `{"id", "text", ..., "vector", "truncated", "model", "fingerprint"}` a line; nine digits a number,
-      which is what a float32 needs to come back bit for bit.
+    * jsonl: `{"id", "text", ..., "vector", "truncated", "model", "fingerprint", "read_as"}` a line; nine digits a
+      number, which is what a float32 needs to come back bit for bit.
     * parquet: columns id, text, ..., vector (fixed size, float32), truncated; the model is in the schema's
       metadata under "nearsense".
 
@@ -244,7 +244,8 @@ def _write_jsonl_vectors(
     metadata: Sequence[Mapping[str, Any]] | None,
 ) -> None:
     numbers = ",".join(["%.9g"] * vectors.dimension)
-    tail = json.dumps({"model": vectors.model, "fingerprint": vectors.fingerprint})[1:]
+    described = {"model": vectors.model, "fingerprint": vectors.fingerprint, **described_reading(vectors)}
+    tail = json.dumps(described)[1:]
     given = [(name, column) for name, column in (("id", ids), ("text", texts)) if column is not None]
     for row, (vector, cut) in enumerate(zip(vectors.data, vectors.truncated.tolist(), strict=True)):
         fields = {name: column[row] for name, column in given}

@@ -153,7 +153,7 @@ class Writer(Reader, Protocol):
     def insert_next(
         self, positions: Sequence[int], vectors: NDArray[np.float32], truncated: NDArray[np.bool_]
     ) -> None:
-        """Keep vectors of the next model beside those in use."""
+        """Keep vectors of the next model beside those in use, of documents that were not removed meanwhile."""
         ...  # pragma: no cover
 
     def drop_next(self) -> None:

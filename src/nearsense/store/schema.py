@@ -51,6 +51,14 @@ MIGRATIONS = (
         manifest TEXT NOT NULL           -- JSON: files with their sizes and SHA-256, and what was built
     ) STRICT;
     """,
+    """
+    -- A generation says from now on of which vectors it was made (manifest: recipe), and so does what `reembed`
+    -- has begun (state: next). Of older ones nobody knows: they are made again.
+    DELETE FROM generations;
+    DELETE FROM next_vectors;
+    DELETE FROM state WHERE name = 'next';
+    INSERT OR IGNORE INTO state SELECT 'windows', 'false' FROM state WHERE name = 'fingerprint';
+    """,
 )
 
 

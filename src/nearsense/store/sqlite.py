@@ -225,7 +225,7 @@ class SQLiteWriter(SQLiteReader):
     def remove(self, positions: Sequence[int]) -> None:
         """Remove the documents at some positions."""
         self._db.run_many("INSERT INTO removals VALUES (?, ?)", ((position, self.next) for position in positions))
-        for table in ("documents", "vectors"):
+        for table in ("documents", "vectors", "next_vectors"):
             self._db.run_many(f"DELETE FROM {table} WHERE position = ?", ((each,) for each in positions))
         self._add("documents", -len(positions))
 
@@ -247,9 +247,10 @@ class SQLiteWriter(SQLiteReader):
     def insert_next(
         self, positions: Sequence[int], vectors: NDArray[np.float32], truncated: NDArray[np.bool_]
     ) -> None:
-        """Keep vectors of the next model beside those in use."""
+        """Keep vectors of the next model beside those in use, of documents that were not removed meanwhile."""
+        there = "WHERE EXISTS (SELECT 1 FROM documents WHERE position = ?1)"
         rows = _vector_rows(positions, vectors, truncated)
-        self._db.run_many("INSERT OR REPLACE INTO next_vectors VALUES (?, ?, ?, ?)", rows)
+        self._db.run_many(f"INSERT OR REPLACE INTO next_vectors SELECT ?1, ?2, ?3, ?4 {there}", rows)
 
     def drop_next(self) -> None:
         """Forget the vectors of the next model."""
@@ -257,7 +258,6 @@ class SQLiteWriter(SQLiteReader):
 
     def swap_next(self) -> None:
         """The next model's vectors take the place of those in use; every document has one."""
-        self._db.run("DELETE FROM next_vectors WHERE position NOT IN (SELECT position FROM documents)")
         self._db.run("DROP TABLE vectors")
         self._db.run("ALTER TABLE next_vectors RENAME TO vectors")
         self._db.run(
