@@ -7,7 +7,6 @@ terminal, JSON lines in a pipe, or what was asked for.
 from __future__ import annotations
 
 import sys
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from nearsense.errors import InputError
 from nearsense.files.values import json_text
 from nearsense.reports import Info, Reembedding, SyncReport, Verification
+from nearsense.tables import print_table, printable
 from nearsense.terminal import harmless, steerable
 from nearsense.types import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
 
@@ -400,60 +400,11 @@ def _write_table(page: Page, out: TextIO) -> None:
         if each.title:
             console.print(printable(each.title), style="bold", markup=False)
         if each.cells:
-            _print_table(console, each)
+            print_table(console, each.columns, each.cells)
         elif each.columns:
             console.print("nothing found", style="dim")
     if page.note:
         console.print(harmless(page.note), style="dim", markup=False)
 
-
-def _print_table(console: Any, page: Page) -> None:
-    """The columns that fit, whole; how many do not is said."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    widths = [max(len(cell) for cell in column) + 2 for column in zip(page.columns, *page.cells, strict=True)]
-    fixed = [name.endswith(">") for name in page.columns]
-    texts = fixed.count(False)
-    room = console.width - texts * min(NARROWEST_TEXT, NARROWEST_TEXTS // max(texts, 1))
-    shown = []
-    for place, width in enumerate(widths):
-        room -= width if fixed[place] else 0
-        if room >= 0:
-            shown.append(place)
-    shown = shown or list(range(min(len(widths), 2)))  # of the narrowest terminal
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    for place in shown:
-        name = page.columns[place]
-        table.add_column(
-            name.removesuffix(">"),
-            justify="right" if fixed[place] else "left",
-            no_wrap=fixed[place],
-            overflow="fold",
-        )
-    for row in page.cells:
-        table.add_row(*(Text(printable(row[place])) for place in shown))
-    console.print(table)
-    if len(shown) < len(widths):
-        console.print(f"{len(widths) - len(shown):,} more columns: --csv or --json shows all", style="dim")
-
-
-def printable(text: str) -> str:
-    """A text on one line, without characters that steer a terminal or the direction of writing."""
-    shown = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in BIDI else c for c in shown)
-
-
-LONGEST_CELL = 500
-"""Characters of a text that a table shows; the other forms give all."""
-
-NARROWEST_TEXT = 24
-"""Columns of the terminal that a text gets at least."""
-
-NARROWEST_TEXTS = 56
-"""What all texts of a row share at least, where there are more than two."""
-
-BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _WRITERS = {Form.TABLE: _write_table, Form.JSON: _write_json, Form.JSONL: _write_jsonl, Form.CSV: _write_csv}
