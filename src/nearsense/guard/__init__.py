@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from nearsense.errors import InputError
 from nearsense.guard.antonyms import opposites
 from nearsense.guard.codes import differing as differing_codes
+from nearsense.guard.conditions import conditioned
 from nearsense.guard.dates import differing as differing_dates
 from nearsense.guard.dates import moments
 from nearsense.guard.groups import regrouped, turned_pairs
@@ -21,7 +22,8 @@ from nearsense.guard.negation import denied
 from nearsense.guard.numbers import differing as differing_numbers
 from nearsense.guard.numbers import quantities
 from nearsense.guard.reader import Text, alike, read
-from nearsense.guard.roles import MANY, exchanged, reordered
+from nearsense.guard.relations import Related, related
+from nearsense.guard.roles import MANY, exchanged, moved, reordered
 from nearsense.guard.tables import languages
 from nearsense.guard.words import (
     ADDITION,
@@ -36,6 +38,7 @@ from nearsense.guard.words import (
     NUMBER,
     OPPOSITE,
     PHRASE,
+    RELATING,
     SIGN,
     UNIT,
     Word,
@@ -45,6 +48,8 @@ __all__ = ["Difference", "Kind", "differences", "differences_many", "languages"]
 
 _AMOUNT = NUMBER | UNIT | DATE
 _NAMED = CAPITAL | NAME
+_NO_RELATION = Related()
+_RELATED = RELATING | NEGATOR
 _CODED = CODE | ADDITION
 
 
@@ -134,7 +139,7 @@ def _texts(texts: Iterable[str], what: str) -> list[str]:
 
 def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Difference]:
     """Each kind is asked only where the words that one text has to itself leave room for it."""
-    tables = words.tables
+    tables, written = words.tables, (a, b)
     here, there, left, right = _own(a.keys, b.keys)
     if (left | right) & PHRASE or (left & _AMOUNT and right & _AMOUNT):
         joined = a.join(words), b.join(words)
@@ -158,18 +163,30 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
         found += turned_pairs(a.words, b.words, tables)
     if left & _NAMED and right & _NAMED:
         found += replaced(a, b, _placed(a, here), _placed(b, there), tables)
-    settled, turned = 0, False
+    relations = _NO_RELATION
+    if (
+        not a.keys.isdisjoint(tables.relating)
+        and not b.keys.isdisjoint(tables.relating)
+        and ((left | right) & _RELATED or moved(a, b, shared))
+    ):
+        relations = related((written[0], a.join(words)), (written[1], b.join(words)), tables)
+        found += relations.found
+    settled, turned = relations.settled, relations.known
     if (left & OPPOSITE and _opposed(here, there)) or (right & OPPOSITE and _opposed(there, here)):
         opposed = opposites(a, b, _placed(a, here), _placed(b, there), tables)
-        settled, turned = opposed.settled, opposed.turned
+        settled, turned = settled + opposed.settled, turned or opposed.turned
         dated = {(one.left, one.right) for one in found if one.kind is Kind.DATE}
-        found += [one for one in opposed.found if (one.left, one.right) not in dated]
+        found += [
+            one for one in opposed.found if (one.left, one.right) not in dated and not relations.explains(one)
+        ]
     if not turned and len(here) + len(there) <= MANY and reordered(a, b, shared, here, there, tables):
         found += exchanged(a, b, tables)
     if (left | right) & NEGATOR:
         found += denied(a, b, settled, tables.double)
     if (left & right & MODAL or (left | right) & DOUBT) and not settled:
         found += strengths(a, b, tables)
+    if relations is not _NO_RELATION:
+        found = conditioned(a.join(words), b.join(words), found, tables)
     return found
 
 

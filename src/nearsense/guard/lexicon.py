@@ -31,6 +31,7 @@ from nearsense.guard.words import (
     PERSON,
     PHRASE,
     PREPOSITION,
+    RELATING,
     SENTENCE,
     SIGN,
     SYMMETRIC,
@@ -222,7 +223,8 @@ class Lexicon(dict[str, tuple[Word, ...]]):
         flags |= IMPLICIT * (stem in known.implicit or lower in known.implicit) | CONVERSE * (
             stem in known.converse or base in known.converse
         )
-        flags |= PERSON * (stem in known.persons) | ADDITION * (base in known.additions)
+        flags |= PERSON * (stem in known.persons or base in known.persons) | ADDITION * (base in known.additions)
+        flags |= RELATING * (stem in known.relating or lower in known.relating)
         flags |= CAPITALS * (len(folded) > 1 and folded.isupper() and folded.isalpha())
         flags |= CODE * ((len(folded) == 1 and folded.isupper() and folded not in "AI") or folded in known.sizes)
         flags |= SYMMETRIC * (stem in known.symmetric) | NUMBER * (number is not None)

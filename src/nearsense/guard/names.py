@@ -40,7 +40,8 @@ def replaced(
         or _stands_for(words[1], a)
     ):
         return []
-    return [Difference(Kind.NAME, _shown(words[0]), _shown(words[1]))]
+    kind = Kind.PLACE if _place(a, *left[0], tables) and _place(b, *right[0], tables) else Kind.NAME
+    return [Difference(kind, _shown(words[0]), _shown(words[1]))]
 
 
 def _names(text: Text, only: list[tuple[int, Word]], tables: Tables) -> list[tuple[int, Word]]:
@@ -99,6 +100,14 @@ def _one_off(a: str, b: str) -> bool:
     rest, other = a[start:], b[start:]
     swapped = rest[:2] == other[:2][::-1] and rest[2:] == other[2:]
     return rest[1:] == other[1:] or rest == other[1:] or swapped
+
+
+def _place(text: Text, at: int, name: Word, tables: Tables) -> bool:
+    """Whether a name is said to be where something is, and no known person or thing."""
+    before = next((word for word in text.words[at - 1 :: -1] if not word.flags & DETERMINER), None) if at else None
+    if before is None or before.small not in tables.places_before:
+        return False
+    return not name.flags & NAME or name.key in tables.places
 
 
 def _shown(names: list[Word]) -> str:

@@ -10,7 +10,7 @@ from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
 from nearsense.guard.words import AUXILIARY, BEING, BREAK, DETERMINER, JOIN, PREPOSITION, SYMMETRIC, Word
 
-__all__ = ["MANY", "exchanged", "reordered"]
+__all__ = ["MANY", "exchanged", "moved", "reordered"]
 
 MANY = 8
 """Words that two texts may have to themselves; with more of them the order of the others says little."""
@@ -20,6 +20,11 @@ _FEW = 2
 
 _MOST = 32
 """Words that are looked at in each text."""
+
+
+def moved(a: Text, b: Text, shared: set[Word]) -> bool:
+    """Whether what both texts have stands in another order."""
+    return list(filter(shared.__contains__, a.contents)) != list(filter(shared.__contains__, b.contents))
 
 
 def reordered(a: Text, b: Text, shared: set[Word], here: set[Word], there: set[Word], tables: Tables) -> bool:

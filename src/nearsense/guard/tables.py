@@ -127,13 +127,26 @@ class Tables:
         self.sizes = {word: row[0] for row in self._rows("codes", "sizes") for word in row}
         self.levels = self._levels()
         self.asking, self.loose = self._words("modality", "asking"), self._words("modality", "loose")
+        self.places_before, self.places = (
+            self._words("places", "before"),
+            self._stems("places", "names") | self._words("places", "names"),
+        )
         self.titles = self._words("names", "titles")
         self.common = self._words("names", "common")
         self.known = self._words("names", "known")
         self.capital = self._words("names", "capital")
         self.aliases = {word: row[0] for row in self._rows("names", "same") for word in row}
+        self.than = self.grammar.get("than", frozenset())
+        self.more, self.less = self._words("comparisons", "more"), self._words("comparisons", "less")
+        self.equal = {tuple(pair.split(":")) for pair in self._words("comparisons", "equal")}
+        self.bases = {word: self.stem(row[0]) for row in self._rows("comparisons", "irregular") for word in row}
+        self.compared = self.bases.keys()
+        self.comparing = self.than | {closing for _, closing in self.equal}
+        self.relations = self._relations()
+        self.conditions = self._conditions()
         self.everywhere = self._words("phrases", "everywhere")
         self.phrases = list(self._phrases())
+        self.relating = self._relating()
 
     def _one(self, section: str, name: str, default: str) -> str:
         return str(self.data.get(section, {}).get(name, default))
@@ -195,6 +208,28 @@ class Tables:
                 family, level = family_level.split()
                 found[word] = (*found.get(word, ()), (family, level))
         return found
+
+    def _relations(self) -> dict[str, tuple[Kind, str]]:
+        """Word → what it relates, and in which order its parts stand."""
+        found: dict[str, tuple[Kind, str]] = {}
+        for line in self._one("relations", "lines", "").splitlines():
+            kind_shape, _, words = line.partition(":")
+            for word in words.split():
+                kind, shape = kind_shape.split()
+                found[word] = found[self.stem(word)] = Kind(kind), shape
+        return found
+
+    def _conditions(self) -> dict[str, str]:
+        lines = (line.partition(":") for line in self._one("conditions", "lines", "").splitlines())
+        return {word: name.strip() for name, _, words in lines for word in words.split()}
+
+    def _relating(self) -> frozenset[str]:
+        """The keys one of which a text has that relates two parts, phrases not yet joined."""
+        found = set(self.relations) | {self.stem(word) for word in self.comparing | self.conditions.keys()}
+        for left, right in self.phrases:
+            if not found.isdisjoint(map(self.stem, right.split())):
+                found.add(self.stem(max(left.split(), key=len)))
+        return frozenset(found | self.comparing | self.conditions.keys())
 
     def _phrases(self) -> Iterator[tuple[str, str]]:
         lines = self._one("phrases", "lines", "") + "\n" + self._one("phrases", "idioms", "")

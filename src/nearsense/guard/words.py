@@ -27,6 +27,7 @@ __all__ = [
     "PERSON",
     "PHRASE",
     "PREPOSITION",
+    "RELATING",
     "SENTENCE",
     "SIGN",
     "SYMMETRIC",
@@ -61,6 +62,7 @@ DOUBT = 1 << 21
 CODE = 1 << 22
 CAPITALS = 1 << 23
 ADDITION = 1 << 24
+RELATING = 1 << 25
 
 When: TypeAlias = tuple[tuple[str, int | str], ...]
 Starts: TypeAlias = dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]
