@@ -70,7 +70,7 @@ def calibrate(
     else:
         home = None if vectors is None else background_of(vectors)
     _warn_if_upside_down(scores, labels)
-    kinds = _kinds([(a, b) for a, b, _ in known])
+    kinds = _kinds([(a, b) for a, b, _ in known], None if vectors is None else resolve(_bi(encoder)))
     return learnt(scores, labels, origin, task=task, prior=prior, background=home, kinds=kinds)
 
 
@@ -103,7 +103,7 @@ def adapt(
         0.5
     """
     known = list(pairs)
-    scores, origin, _ = _scored(known, encoder, progress)
+    scores, origin, vectors = _scored(known, encoder, progress)
     if isinstance(calibration, str):
         task = parse(Task, calibration, name="calibration")
         found = shipped(origin, task)
@@ -115,7 +115,8 @@ def adapt(
             )
         calibration = found
     calibration.require(origin.model, origin.fingerprint, origin.metric)
-    return calibration.adapted(scores, share=share, kinds=_kinds(known))
+    kinds = _kinds(known, None if vectors is None else resolve(_bi(encoder)))
+    return calibration.adapted(scores, share=share, kinds=kinds)
 
 
 def background(
@@ -184,11 +185,11 @@ def _bi(encoder: Encoder | CrossEncoder | str | None) -> Encoder | str | None:
     return cast("Encoder", encoder) if isinstance(encoder, str) or hasattr(encoder, "encode") else None
 
 
-def _kinds(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """For each pair the kinds of difference that the guard sees."""
-    from nearsense.guard import differences_many
+def _kinds(pairs: Sequence[tuple[str, str]], encoder: Encoder | None) -> list[list[str]]:
+    """For each pair the kinds of difference that are seen; a cross-encoder does not tell what it reads."""
+    from nearsense.pair_differences import pair_differences
 
-    seen = differences_many([a for a, _ in pairs], [b for _, b in pairs])
+    seen = pair_differences([a for a, _ in pairs], [b for _, b in pairs], encoder=encoder)
     return [[each.kind.value for each in found] for found in seen]
 
 

@@ -98,11 +98,15 @@ def _test(test: PairedTest) -> tuple[str, ...]:
 
 def _mistakes(system: SystemResult) -> Page:
     width = max((len(each.texts) for each in system.mistakes), default=0)
+    differing = any(each.differs for each in system.mistakes)
     return Page(
         document=None,
         records=(),
-        columns=("score>", "prediction", "truth", *("text", "other text", "third text")[:width]),
-        cells=[_mistake(each) for each in system.mistakes],
+        columns=(
+            *("score>", "prediction", "truth", *("text", "other text", "third text")[:width]),
+            *(("differs",) if differing else ()),
+        ),
+        cells=[(*_mistake(each), *((", ".join(each.differs),) if differing else ())) for each in system.mistakes],
         title=f"Worst errors of {system.name}",
     )
 

@@ -274,7 +274,7 @@ def _found(side: _Side, options: dict[str, Any]) -> Duplicates:
         keep=options["keep"],
         allow_differing=options["allow_differing"],
         any_language=options["any_language"],
-        encoder=cached(load()) if any(each is None for each in vectors) else None,
+        encoder=cached(load()) if options["model"] is not None or any(each is None for each in vectors) else None,
         max_memory=options["max_memory"],
         nearest=options.get("nearest"),
         resume=options["resume"],

@@ -12,6 +12,7 @@ from nearsense.cli.options import document_options, encoder_of, model_options
 
 if TYPE_CHECKING:
     from nearsense.deduplication import Duplicates
+    from nearsense.encoders import Encoder
     from nearsense.textmap import TextMap
     from nearsense.types import Document, Vectors
 
@@ -74,13 +75,17 @@ def map_(
     outputs = [output, *([png] if png else [])]
     for path in outputs:
         _require_writable(path)
-    corpus = corpus_of(file, options, encoder_of(options), quiet, foreign="keep", check=_require_texts)
+    asked, load = options["model"] is not None, encoder_of(options)
+    corpus = corpus_of(file, options, load, quiet, foreign="keep", check=_require_texts)
     documents, vectors = corpus.documents, corpus.vectors
     _require_read(file, documents)
+    maker = load() if asked else None
+    if maker is not None and maker.fingerprint != vectors.fingerprint:
+        maker = None
     found = map_texts(
         documents,
         clusters=cluster(documents, k, vectors=vectors, seed=seed, progress=not quiet),
-        duplicates=None if no_duplicates else _duplicates(documents, vectors, calibration, quiet),
+        duplicates=None if no_duplicates else _duplicates(documents, vectors, maker, calibration, quiet),
         vectors=vectors,
         layout=layout,
         calibration=calibration,
@@ -127,7 +132,9 @@ def _require_read(file: str, documents: list[Document]) -> None:
         )
 
 
-def _duplicates(documents: list[Document], vectors: Vectors, calibration: str | None, quiet: bool) -> Duplicates:
+def _duplicates(
+    documents: list[Document], vectors: Vectors, encoder: Encoder | None, calibration: str | None, quiet: bool
+) -> Duplicates:
     from nearsense.calibration import Task, chosen
     from nearsense.deduplication import duplicates
     from nearsense.types import Origin
@@ -135,7 +142,9 @@ def _duplicates(documents: list[Document], vectors: Vectors, calibration: str | 
     origin = Origin(vectors.model, vectors.fingerprint)
     calibrated = chosen(calibration, origin, Task.PARAPHRASE) is not None
     least: dict[str, Any] = {"min_probability": LIKELY} if calibrated else {"min_score": NEAR}
-    return duplicates(documents, vectors=vectors, calibration=calibration, progress=not quiet, **least)
+    return duplicates(
+        documents, vectors=vectors, encoder=encoder, calibration=calibration, progress=not quiet, **least
+    )
 
 
 def _said(found: TextMap, asked: str | None) -> str:

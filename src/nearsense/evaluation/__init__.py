@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
@@ -262,10 +263,26 @@ def _result(system: System, outcome: Outcome, drawn: Mapping[str, Floats], error
         texts_per_second=spent.texts_per_second,
         truncated=spent.truncated,
         fingerprint=system.fingerprint,
-        mistakes=outcome.mistakes(errors) if system.kind is Kind.MODEL and errors else (),
+        mistakes=_mistakes(system, outcome, errors) if system.kind is Kind.MODEL and errors else (),
         scores=outcome.scores,
         labels=outcome.labels,
         values=outcome.values,
+    )
+
+
+def _mistakes(system: System, outcome: Outcome, errors: int) -> tuple[Mistake, ...]:
+    """The worst errors, and what differs between the texts of pairs: it explains most of them."""
+    from nearsense.pair_differences import pair_differences
+
+    found = outcome.mistakes(errors)
+    pairs = [each.texts for each in found if len(each.texts) == 2]
+    seen = iter(
+        pair_differences(
+            [pair[0] for pair in pairs], [pair[1] for pair in pairs], encoder=getattr(system, "encoder", None)
+        )
+    )
+    return tuple(
+        replace(each, differs=tuple(map(str, next(seen)))) if len(each.texts) == 2 else each for each in found
     )
 
 

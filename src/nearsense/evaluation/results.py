@@ -187,6 +187,7 @@ class Mistake:
             have been; a text and its nearest.
         score: The model's score; of triplets, negative less positive.
         size: By how much it is off; the larger, the worse.
+        differs: Of a pair what differs between its texts, what the model does not read among it.
     """
 
     prediction: str
@@ -194,6 +195,7 @@ class Mistake:
     texts: tuple[str, ...]
     score: float
     size: float
+    differs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,7 +249,10 @@ class SystemResult:
             "texts_per_second": self.texts_per_second,
             "truncated": self.truncated,
             "fingerprint": self.fingerprint,
-            "mistakes": [{**asdict(each), "texts": list(each.texts)} for each in self.mistakes],
+            "mistakes": [
+                {**asdict(each), "texts": list(each.texts), "differs": list(each.differs)}
+                for each in self.mistakes
+            ],
         }
         items = {"scores": self.scores.tolist(), "labels": self.labels.tolist()} if raw else {}
         return {name: jsonable(value) for name, value in (known | items).items()}
