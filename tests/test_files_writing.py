@@ -325,6 +325,37 @@ def test_a_link_stays_a_link(tmp_path):
     assert (tmp_path / "real.csv").read_text() == "a\n1\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("open_to_all", [True, False])
+@pytest.mark.parametrize("hops", [1, 3])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_that_somebody_else_put_where_all_may_write_is_not_followed(tmp_path, open_to_all, hops, there):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777 if open_to_all else 0o755)
+    secret = tmp_path / "profile"
+    if there:
+        secret.write_text("mine")
+    names = [tmp_path / "shared" / f"out{hop}.csv" for hop in range(hops)]
+    for name, target in zip(names, [*names[1:], secret], strict=True):
+        name.symlink_to(target)
+    os.chown(names[-1], 65534, 65534, follow_symlinks=False)
+    if open_to_all:
+        with pytest.raises(FileError, match="a link that another user made"):
+            write_table(names[0], [{"a": 1}])
+        assert (secret.read_text() if there else secret.exists()) == ("mine" if there else False)
+    else:
+        write_table(names[0], [{"a": 1}])
+        assert secret.read_text() == "a\n1\n"
+    assert names[0].is_symlink()
+
+
+def test_links_that_lead_in_a_circle_are_a_clean_error(tmp_path):
+    (tmp_path / "a.csv").symlink_to("b.csv")
+    (tmp_path / "b.csv").symlink_to("a.csv")
+    with pytest.raises(FileError, match="cannot be written"):
+        write_table(tmp_path / "a.csv", [{"a": 1}])
+
+
 def test_an_error_about_another_file_is_not_blamed_on_this_one(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "a.txt"):
         (tmp_path / "elsewhere" / "missing").read_text()

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -174,6 +175,24 @@ class Folder:
     def within(self, name: str) -> Folder:
         """A folder in this one."""
         return Folder(self.path / name, parent=self)
+
+    @contextlib.contextmanager
+    def reached(self, *names: str) -> Iterator[Folder]:
+        """The folder at the end of some names, each a folder in the one before; what is missing is made."""
+        with contextlib.ExitStack() as opened:
+            folder = self
+            for name in names:
+                if folder.status(name) is None:
+                    with contextlib.suppress(FileExistsError):
+                        folder.make(name)
+                folder = opened.enter_context(folder.within(name))
+            yield folder
+
+    def link(self, name: str, target: str) -> None:
+        """Make a name a link, all at once; a file or a link of that name is replaced."""
+        aside = f".{name[:40]}.{os.urandom(6).hex()}.tmp"
+        os.symlink(target, self._at(aside), dir_fd=self._fd)
+        self.rename(aside, name)
 
     def share_as(self, other: Folder) -> None:
         """For whom another folder is, this one and the files in it shall be."""

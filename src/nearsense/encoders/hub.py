@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from nearsense._folder import Folder
 from nearsense._progress import Progress, tracked
 from nearsense._version import __version__
 from nearsense.encoders.hub_blobs import check_room, is_there, publish
@@ -27,6 +28,7 @@ from nearsense.encoders.hub_cache import (
     is_hash,
     is_repository,
     is_revision,
+    opened_root,
     repository_folder,
 )
 from nearsense.encoders.hub_errors import hub_host, hub_url, refusal
@@ -198,14 +200,14 @@ def _fetch(
     """One file into its blob, from where an earlier try stopped; then its hash is checked."""
     root = repository.root
     blob, lock = root / "blobs" / promised.hash, cache_folder() / ".locks" / root.name / f"{promised.hash}.lock"
-    blob.parent.mkdir(parents=True, exist_ok=True)
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    with opened_root(lock.parents[1]) as locks, locks.reached(root.name):
+        pass
     url = repository.url(name, commit)
-    with _tools().WeakFileLock(lock):
+    with _tools().WeakFileLock(lock), opened_root(root) as opened, opened.reached("blobs") as blobs:
         if blob.is_file():  # another process was faster
             return
-        part = blob.with_name(f"{promised.hash}.incomplete")
-        _persistently(url, part, promised.size, report)
+        part = blobs.place() / f"{promised.hash}.incomplete"
+        _persistently(url, blobs, part, promised.size, report)
         found = digest(part, promised.hash)
         if found != promised.hash:
             part.unlink()
@@ -214,16 +216,16 @@ def _fetch(
                 why=f"its hash is {found}, promised is {promised.hash}; it was removed",
                 fix="try again; should it stay so, do not use this source",
             )
-        part.replace(blob)
+        blobs.rename(part.name, blob.name)
 
 
-def _persistently(url: str, part: Path, size: int, report: Callable[[int], None]) -> None:
+def _persistently(url: str, blobs: Folder, part: Path, size: int, report: Callable[[int], None]) -> None:
     """Ask again where a connection breaks, as long as that brings something."""
     tries = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            return _stream(url, part, size, report)
+            return _stream(url, blobs, part.name, size, report)
         except _transport() as error:
             status = getattr(getattr(error, "response", None), "status_code", None)
             if status == 416:
@@ -237,14 +239,14 @@ def _persistently(url: str, part: Path, size: int, report: Callable[[int], None]
             time.sleep(WAITS[max(tries - 1, 0)] if WAITS else 0)
 
 
-def _stream(url: str, part: Path, size: int, report: Callable[[int], None]) -> None:
+def _stream(url: str, blobs: Folder, name: str, size: int, report: Callable[[int], None]) -> None:
     from huggingface_hub import get_session
 
     headers = {
         **_headers(),
         "Accept-Encoding": "identity",  # else a range is another one
     }
-    with part.open("ab") as file:
+    with os.fdopen(blobs.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab") as file:
         if file.tell() > size:
             file.truncate(0)
         there = file.seek(0, os.SEEK_END)

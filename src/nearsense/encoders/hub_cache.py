@@ -13,11 +13,13 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nearsense._folder import Folder, make_folders
 from nearsense._machine import whoami
 from nearsense.errors import FileError
 
@@ -32,6 +34,7 @@ __all__ = [
     "keep_promises",
     "lacking",
     "only_snapshot",
+    "opened_root",
     "promises",
     "remove",
     "repositories",
@@ -176,13 +179,24 @@ def _commit_like(root: Path, revision: str) -> str | None:
     return revision if revision in commits else begun[0] if len(begun) == 1 else None
 
 
+@contextmanager
+def opened_root(root: Path) -> Iterator[Folder]:
+    """A repository's folder, to write into it: no link, though what leads to the cache may hold some.
+
+    Raises:
+        OSError: It cannot be made or opened, or is a link.
+    """
+    make_folders(root.parent)
+    with Folder(Path(os.path.realpath(root.parent))) as cache, cache.reached(root.name) as opened:
+        yield opened
+
+
 def keep_promises(folder: Path, promised: Mapping[str, Promised]) -> None:
     """Keep what the hub promised for a snapshot, before its first file is there."""
     file = _promises_file(folder)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(f".{whoami()}.tmp")
-    aside.write_text(json.dumps({name: [each.size, each.hash] for name, each in promised.items()}), "utf-8")
-    aside.replace(file)
+    kept = json.dumps({name: [each.size, each.hash] for name, each in promised.items()})
+    with opened_root(folder.parents[1]) as root, root.reached(file.parent.name) as place:
+        place.replace(file.name, kept.encode())
 
 
 def promises(folder: Path) -> dict[str, Promised] | None:
@@ -265,18 +279,23 @@ def remove(repository: str) -> int:
         FileError: It cannot be removed.
     """
     folder = repository_folder(repository)
-    freed = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
-    aside = folder.with_name(f".removed-{folder.name}-{whoami()}")
+    aside = f".removed-{folder.name}-{whoami()}"
     try:
-        folder.rename(aside)  # at once: nobody finds half of it
-        shutil.rmtree(aside)
+        with Folder(Path(os.path.realpath(folder.parent))) as cache:
+            cache.require(folders=(folder.name,))
+            freed = sum(
+                file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink()
+            )
+            cache.rename(folder.name, aside)  # at once: nobody finds half of it
+            shutil.rmtree(cache.place() / aside)
+            with suppress(OSError), cache.within(".locks") as locks:
+                shutil.rmtree(locks.place() / folder.name)
     except OSError as error:
         raise FileError(
             f"{folder} cannot be removed",
             why=error.strerror or str(error),
             fix="check who owns the hub's cache",
         ) from None
-    shutil.rmtree(folder.parent / ".locks" / folder.name, ignore_errors=True)
     return freed
 
 

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EDQUOT, EFBIG, ENOSPC, EPIPE
+from errno import EDQUOT, EFBIG, ELOOP, ENOSPC, EPIPE
 from io import BytesIO
 from pathlib import Path
-from stat import S_IMODE, S_ISREG
+from stat import S_IMODE, S_ISREG, S_IWOTH
 from typing import BinaryIO
 
 from nearsense.errors import FileError
@@ -23,8 +23,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     The bytes go into a file beside it, which is synced to the disk and then renamed. After any exception,
     KeyboardInterrupt among them, that file is gone and an existing file at `path` is untouched. The new file keeps
-    the old one's permissions; a link is followed. What is no regular file (a pipe, /dev/null) is written directly,
-    and so is "-", standard output.
+    the old one's permissions. A link is followed, as `cp` and `>` do: what it leads to is replaced; but not one
+    that somebody else has put where everybody may write, as into /tmp. What is no regular file (a pipe, /dev/null)
+    is written directly, and so is "-", standard output.
 
     Args:
         path: The file's final name.
@@ -33,7 +34,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         A buffered binary stream.
 
     Raises:
-        FileError: The folder is missing, `path` is a folder, writing is not permitted, or the disk is full.
+        FileError: The folder is missing, `path` is a folder or such a link, writing is not permitted, or the disk
+            is full.
 
     Example:
         >>> from tempfile import mkdtemp
@@ -52,8 +54,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise FileError(f"{name!r} cannot be written", why="no file's name holds a NUL", fix="name another file")
     target = Path(path)
     try:
-        if target.is_symlink():
-            target = Path(os.path.realpath(target))
+        target = _behind_links(target)
         mode = target.stat().st_mode if target.exists() else None
         if target.is_dir():
             raise IsADirectoryError(21, "Is a directory", name)
@@ -81,6 +82,26 @@ def _standard_output() -> Iterator[BinaryIO]:
     with BytesIO() as content:
         yield content
         sys.stdout.write(content.getvalue().decode(errors="replace"))
+
+
+def _behind_links(target: Path) -> Path:
+    """What a name stands for, where whoever made its links may decide that.
+
+    The rule is Linux's own for sticky folders (fs.protected_symlinks), which holds for files that are opened only:
+    here the target is replaced.
+    """
+    for _ in range(40):
+        if not target.is_symlink():
+            return target
+        link, folder = target.lstat(), target.parent.stat()
+        if (
+            folder.st_mode & S_IWOTH
+            and hasattr(os, "geteuid")
+            and link.st_uid not in (os.geteuid(), folder.st_uid)
+        ):
+            raise OSError(ELOOP, "it is a link that another user made, in a folder that all may write to")
+        target = Path(os.path.realpath(target.parent)) / target.readlink()
+    raise OSError(ELOOP, os.strerror(ELOOP))
 
 
 @contextmanager

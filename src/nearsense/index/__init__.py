@@ -213,11 +213,13 @@ def write_faiss(path: Path, vectors: NDArray[np.float32], ids: list[str]) -> Non
         >>> print(file.with_name("two.faiss.ids.jsonl").read_text().splitlines()[1])
         {"row": 1, "id": "b"}
     """
-    from nearsense.files import write_table
+    from nearsense.files import atomic_write, write_table
 
     if len(ids) != len(vectors):
         raise InputError(f"{len(ids):,} ids, {len(vectors):,} vectors", fix="give one id for each vector")
-    _faiss.build(Kind.FLAT_IP, ArrayRows(vectors)).save(path)
+    built = _faiss.build(Kind.FLAT_IP, ArrayRows(vectors))
+    with atomic_write(path) as stream:
+        built.write(stream)
     write_table(
         path.with_name(f"{path.name}.ids.jsonl"), ({"row": row, "id": each} for row, each in enumerate(ids))
     )

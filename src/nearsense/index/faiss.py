@@ -7,7 +7,7 @@ candidates are scored again from the vectors, exactly as `ExactIndex` scores the
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -90,6 +90,12 @@ class FaissIndex:
             faiss.write_index(self._engine, str(path))
         except RuntimeError as error:
             raise FileError(f"{path} cannot be written", why=_line(error)) from None
+
+    def write(self, stream: BinaryIO) -> None:
+        """Write the same into an open file."""
+        import faiss
+
+        faiss.write_index(self._engine, faiss.PyCallbackIOWriter(stream.write))  # type: ignore[attr-defined]
 
     def _answer(
         self,

@@ -146,7 +146,7 @@ class Expendable:
         """Nobody else opens or deletes the file meanwhile."""
         patience = time.monotonic() + BUSY_MS / 1000
         while time.monotonic() < patience:
-            with try_alone(self.file.with_suffix(".lock")) as mine:
+            with try_alone(self.file.with_suffix(".lock"), private=True) as mine:
                 if mine:
                     yield
                     return

@@ -61,10 +61,7 @@ class Draft:
         self._open = contextlib.ExitStack()
         with _disk(collection), contextlib.ExitStack() as opened:
             folder = opened.enter_context(Folder(collection))
-            if folder.status(GENERATIONS) is None:
-                with contextlib.suppress(FileExistsError):
-                    folder.make(GENERATIONS)
-            self._generations = opened.enter_context(folder.within(GENERATIONS))
+            self._generations = opened.enter_context(folder.reached(GENERATIONS))
             self._generations.make(self._name, private=True)
             self._folder = opened.enter_context(self._generations.within(self._name))
             self._open = opened.pop_all()

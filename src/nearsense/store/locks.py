@@ -64,13 +64,18 @@ def one_at_a_time(file: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def try_alone(file: Path, *, wait: bool = False) -> Iterator[bool]:
+def try_alone(file: Path, *, wait: bool = False, private: bool = False) -> Iterator[bool]:
     """True for the one who holds the lock; False at once for everybody else, unless they wait.
+
+    Args:
+        file: What is locked; made where it is missing.
+        wait: Wait until it is free.
+        private: It is made for its owner alone, whoever may look into its folder.
 
     Raises:
         StoreError: The file cannot be opened or written, or is a link.
     """
-    descriptor, process = _opened(file), os.getpid()
+    descriptor, process = _opened(file, private=private), os.getpid()
     try:
         lock, unlock = _whole() if kind() == QUEUE else _by_asking()
         mine = lock(descriptor, wait)
@@ -113,9 +118,9 @@ def _in_queue(file: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _opened(file: Path) -> int:
+def _opened(file: Path, *, private: bool = False) -> int:
     try:
-        with Folder(file.parent) as folder:
+        with Folder(file.parent, private=private) as folder:
             return folder.open(file.name, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise unwritable(file, error) from None
