@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import cache
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from nearsense._forks import computing, lock
 from nearsense._openvino import openvino
 from nearsense.types import Precision
 
@@ -123,7 +123,9 @@ def decided(
         array([0, 4, 8])
     """
     if precision is not Precision.BF16 or 0 in (len(queries), len(block)) or not _native_bf16():
-        return decide(queries @ block.T)
+        with computing():
+            found = queries @ block.T
+        return decide(found)
     return _engine().run(queries, block, decide)
 
 
@@ -161,13 +163,14 @@ class _Engine:
         try:
             q, m = len(queries), len(block)
             pair = _filled(queries, _power(q)), _filled(block, -(-m // 1024) * 1024)
-            slot.infer(list(pair), share_inputs=True)
+            with computing():
+                slot.infer(list(pair), share_inputs=True)
             return decide(slot.get_output_tensor(0).data[:q, :m])
         finally:
             self._idle.append(slot)
 
 
-_lock = Lock()
+_lock = lock()
 _engines: list[_Engine] = []
 
 

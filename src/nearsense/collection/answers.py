@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense import filters
+from nearsense._forks import computing
 from nearsense.collection.binding import require_same_recipe
 from nearsense.collection.live import Live
 from nearsense.collection.retrieve import Asked, Ranked, ranked
@@ -54,7 +55,8 @@ def answers(
             return [there[position].text for position in positions.tolist()]
 
         asked = Asked(queries, data, k, filtered(where, snapshot), exact, written)
-        found = [each.at_least(min_score) for each in ranked(snapshot, asked, mode)]
+        with computing():
+            found = [each.at_least(min_score) for each in ranked(snapshot, asked, mode)]
         wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(each.positions for each in found)]))
         documents = reader.documents(wanted.tolist())
     origin = Origin(facts["model"], facts["fingerprint"], _SCORED[mode])

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from nearsense._forks import event, lock
 from nearsense.errors import NearsenseError
 
 __all__ = ["Background", "limit"]
@@ -36,10 +37,9 @@ class Background:
 
     def __init__(self, job: Callable[[], object]) -> None:
         self._job = job
-        self._asked, self._stop = threading.Event(), threading.Event()
-        self._again = threading.Event()
+        self._stop, self._again = event(), event()
         self._thread: threading.Thread | None = None
-        self._guard = threading.Lock()
+        self._guard = lock()
 
     def ask(self) -> None:
         """Do the job soon; asked again meanwhile, the rest begins anew."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
+
 from nearsense.collection.live import Live
 from nearsense.reports import Info
 
@@ -27,6 +30,15 @@ def describe(live: Live) -> Info:
         why=built.get("why"),
         recall=built.get("recall"),
         pending=snapshot.changes,
-        size=sum(file.stat().st_size for file in live.store.folder.rglob("*") if file.is_file()),
+        size=sum(map(_size, live.store.folder.rglob("*"))),
         created=state.facts["created"],
     )
+
+
+def _size(file: Path) -> int:
+    """The bytes of a file; 0 of what is none, or has just gone."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nearsense._forks import lock
 from nearsense.calibration import Background as CorpusScores
 from nearsense.calibration import Calibration, background_of
 from nearsense.collection.background import Background, limit
@@ -64,12 +64,12 @@ class Live:
             self.store.close()
             raise
         self.generations = self.store.folder / GENERATIONS
-        self.going_over = threading.Lock()
+        self.going_over = lock()
         self._snapshot: Snapshot | None = None
         self._calibration: tuple[str, Calibration] | None = None
         self._corpus: tuple[dict[str, Any], int, CorpusScores | None] | None = None
         self._distrusted: str | None = None
-        self._guard = threading.Lock()
+        self._guard = lock()
         self._background = Background(self._build_if_needed)
 
     def close(self) -> None:

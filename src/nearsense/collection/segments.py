@@ -6,7 +6,6 @@ Rows count from 0 within a part; positions are the store's and hold everywhere.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from nearsense._forks import lock
 from nearsense.errors import InputError
 from nearsense.filters import Columns, Filter, GrowingColumns
 from nearsense.index import ArrayRows, VectorIndex, open_index
@@ -95,7 +95,7 @@ class Frozen:
         self.positions: NDArray[np.int64] = self._files.array(POSITIONS)
         self.rows = CheckedRows(self._files.unchecked(VECTORS), shape, self.positions, self._files.array(SUMS))
         self._masks: OrderedDict[Filter, NDArray[np.bool_]] = OrderedDict()
-        self._guard = threading.Lock()
+        self._guard = lock()
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -157,7 +157,7 @@ class Tail:
         self._columns, self._postings = GrowingColumns(), GrowingPostings()
         self._texts: list[str] = []
         self._metadata: list[object] = []
-        self._guard = threading.Lock()
+        self._guard = lock()
 
     def __len__(self) -> int:
         return self._count

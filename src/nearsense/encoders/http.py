@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from nearsense._forks import lock
 from nearsense._version import __version__
 from nearsense.encoders.wire import message_of
 from nearsense.errors import ModelError
@@ -127,7 +128,7 @@ class Transport:
         self.url, self.key, self._who = url, key, who
         self._timeout, self._deadline = timeout, deadline
         self._clock, self._sleep, self._chance = clock, sleep, chance
-        self._lock, self._clients = threading.Lock(), dict[int, "httpx2.Client"]()
+        self._lock, self._clients = lock(), dict[int, "httpx2.Client"]()
         self._held, self._met = float("-inf"), False
 
     def post(

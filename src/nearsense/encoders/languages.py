@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nearsense._forks import lock
 from nearsense.encoders._detector import guess
 from nearsense.encoders._scripts import LANGUAGES_OF, main_script
 from nearsense.encoders.base import LanguageWarning
@@ -241,7 +241,7 @@ class LanguageCheck:
     """
 
     _warned: set[str] = set()  # noqa: RUF012 - one for the process, as the promise is
-    _lock = threading.Lock()
+    _lock = lock()
 
     def __init__(self, name: str, languages: Collection[str], *, on: bool = True) -> None:
         self.name = name

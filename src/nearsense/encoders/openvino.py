@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from copy import copy
 from itertools import chain, islice
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._forks import computing, lock
 from nearsense._openvino import openvino
 from nearsense.encoders.feeding import packed
 from nearsense.encoders.packing import Request
@@ -76,7 +76,7 @@ class Runner:
         self._seen = 0
         self._compiled: dict[str, Any] = {}
         self._idle: dict[str, deque[Any]] = {LATENCY: deque(), THROUGHPUT: deque()}
-        self._lock = Lock()
+        self._lock = lock()
         self._process = os.getpid()
 
     def unpooled(self) -> Runner:
@@ -130,7 +130,7 @@ class Runner:
             slot = self._model(hint).create_infer_request()
         try:
             arrays, begins = self._feed(self._names, request)
-            with _blamed("run"):
+            with _blamed("run"), computing():
                 slot.infer(arrays, share_inputs=True)
             found = slot.get_output_tensor(0).data
             if found.ndim == 2:  # a graph that pools by itself

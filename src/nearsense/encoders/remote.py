@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.base import BATCH_TOKENS, ROLES
 from nearsense.encoders.catalog import card_of
@@ -82,7 +83,7 @@ class RemoteEncoder:
         self._host = urlsplit(base_url).netloc
         self._who = f"{name} at {self._host}"
         self._encoding = "base64"
-        self._lock, self._usage, self._told = threading.Lock(), Usage(), True
+        self._lock, self._usage, self._told = lock(), Usage(), True
         self._transport = transport(
             f"{base_url}/embeddings",
             Key(KEY),

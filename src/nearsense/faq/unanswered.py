@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._forks import lock
 from nearsense.errors import InputError
 from nearsense.faq.items import plain
 
@@ -58,7 +58,7 @@ class Unanswered:
     """What was asked without an answer, at most `most` different questions. Safe to use from several threads."""
 
     def __init__(self, most: int = MOST) -> None:
-        self._most, self._lock = most, threading.Lock()
+        self._most, self._lock = most, lock()
         self._kept: OrderedDict[str, tuple[str, int, Float32]] = OrderedDict()
 
     def add(self, question: str, vector: Float32) -> None:

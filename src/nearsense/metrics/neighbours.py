@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nearsense._forks import computing
 from nearsense.errors import InputError
 from nearsense.metrics.forms import FORMULAS, prepared, signed
 from nearsense.metrics.rows import (
@@ -139,7 +140,8 @@ def _screen(a: _Rough, b: _Rough, metric: Metric) -> tuple[Array, Float64]:
     if metric is Metric.MANHATTAN:
         rough = -FORMULAS[metric].cross(a.rows, b.rows)
         return rough, -4.0 * _EPS * rough.min(axis=1, initial=0.0)
-    rough = a.rows @ b.rows.T
+    with computing():
+        rough = a.rows @ b.rows.T
     if metric is Metric.EUCLIDEAN:
         rough *= 2
         rough -= (a.norms**2)[:, None]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense._forks import computing
 from nearsense._machine import cores
 from nearsense._progress import Progress, tracked
 from nearsense.metrics.neighbours import Board
@@ -97,7 +98,8 @@ class _Search:
 
     def _first(self, board: Board, block: slice, column: slice) -> None:
         """All of one tile, of which the best are kept."""
-        rough = self.units.data[block] @ self.units.data[column].T
+        with computing():
+            rough = self.units.data[block] @ self.units.data[column].T
         rough[np.arange(len(rough)), np.arange(block.start, block.stop) - column.start] = -np.inf
         keep = min(self.k, rough.shape[1] - 1)
         kth = np.partition(rough, -keep, axis=1)[:, -keep, None] if keep else np.inf

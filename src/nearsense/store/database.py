@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nearsense._forks import lock, on_fork
 from nearsense.errors import DamagedCollection, DiskFull, MissingExtra, StoreError
 from nearsense.store.place import FULL
 
@@ -237,7 +237,7 @@ class Database:
     ) -> None:
         self.file, self.still = file, still
         self._options = {"readonly": readonly, "synchronous": synchronous, "busy_ms": busy_ms, "still": still}
-        self._guard, self._used, self._closed = threading.Lock(), 0, False
+        self._guard, self._used, self._closed = lock(), 0, False
         self._idle = [Connection(file, **self._options)]  # type: ignore[arg-type]
         _OPEN.add(self)
 
@@ -309,8 +309,7 @@ def _after_fork_in_child() -> None:
     _after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
+on_fork(before=_before_fork, in_parent=_after_fork, in_child=_after_fork_in_child)
 
 
 def _checked_vfs() -> str:

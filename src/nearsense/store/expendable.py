@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from nearsense._folder import Folder, make_folders
+from nearsense._forks import lock
 from nearsense.errors import DamagedCollection, StoreError
 from nearsense.store.database import Connection, Database
 from nearsense.store.locks import try_alone
@@ -40,7 +40,7 @@ class Expendable:
     def __init__(self, file: Path, tables: str, mark: tuple[int, int], max_bytes: int) -> None:
         self.file = Path(os.path.realpath(file.parent)) / file.name
         self._tables, self._mark, self._max_bytes = tables, mark, max_bytes
-        self._opening = threading.Lock()
+        self._opening = lock()
         self._database: Database | None = None
         self._inode = 0
         self._resume: dict[str, float] = {}
@@ -76,7 +76,7 @@ class Expendable:
         self._forget(self._database)
 
     def _opened(self) -> tuple[Database, int]:
-        if not self._opening.acquire(timeout=BUSY_MS / 1000):  # a fork may have copied it while it was held
+        if not self._opening.acquire(timeout=BUSY_MS / 1000):
             raise StoreError(f"{self.file} is being opened by another thread")
         try:
             if self._database is None:

@@ -1,0 +1,65 @@
+"""A process that is forked while its threads are in the middle of something: both go on, or say why not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from nearsense import _forks
+
+pytestmark = pytest.mark.skipif(not hasattr(_forks.os, "register_at_fork"), reason="nothing forks here")
+
+SCRIPT = Path(__file__).with_name("middles.py")
+
+
+def forked(kind, forks):
+    command = [sys.executable, "-W", "ignore", str(SCRIPT), kind, str(forks)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+@pytest.mark.parametrize("kind", ["add", "search", "search_vectors", "encode", "compare"])
+def test_a_fork_in_the_middle_of_a_call_hangs_neither_side(kind):
+    done = forked(kind, 12)
+    assert done.returncode == 0, done.stdout + done.stderr[-1000:]
+
+
+@pytest.mark.durability
+@pytest.mark.parametrize(
+    "kind",
+    ["sync", "delete", "hybrid", "similar", "get", "info", "build", "reembed", "rank", "duplicates", "answer"],
+)
+def test_a_fork_in_the_middle_of_any_call_hangs_neither_side(kind):
+    done = forked(kind, 25)
+    assert done.returncode == 0, done.stdout + done.stderr[-1000:]
+
+
+def test_a_fork_waits_for_what_is_being_computed_and_a_child_finds_every_lock_free():
+    kept, going, found = _forks.lock(), _forks.event(), []
+
+    def compute():
+        with _forks.computing(), _forks.computing(), kept:
+            going.set()
+            time.sleep(0.3)
+            found.append("computed")
+        kept.acquire()
+        found.append("held")
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    assert going.wait(20)
+    begun = time.monotonic()
+    child = _forks.os.fork()
+    if child == 0:
+        free = kept.acquire(timeout=5)
+        with _forks.computing():
+            _forks.os._exit(0 if free and found[0] == "computed" else 1)
+    assert _forks.os.waitpid(child, 0)[1] == 0
+    assert time.monotonic() - begun > 0.2
+    thread.join()
+    assert found == ["computed", "held"]
+    assert kept.locked()
