@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense.encoders.seen import Seen, joined, seen
+from nearsense.encoders.tokenizer_file import look_at
 from nearsense.encoders.words import Pieces
 from nearsense.errors import BrokenModel
 
@@ -89,7 +93,10 @@ class Tokenizer:
         from tokenizers.normalizers import Lowercase
         from tokenizers.normalizers import Sequence as Chain
 
-        try:
+        self._file = file
+        with self._blamed("is not a tokenizer"), _hushed():
+            look = look_at(file)
+            self._largest = look.largest
             self._engine = Engine.from_file(str(file))
             self._engine.no_padding()
             own: Any = self._engine.truncation
@@ -99,14 +106,10 @@ class Tokenizer:
             if lower:
                 first = self._engine.normalizer
                 self._engine.normalizer = Chain([Lowercase(), *([first] if first else [])])
-            self._engine.encode_batch_fast(["\U0010fffd"])  # a text that no vocabulary has
+            self._engine.encode("\U0010fffd")  # a text that no vocabulary has
+            for trial in look.trials:
+                self._engine.encode(trial)
             probe, pair = self._engine.encode("a"), self._engine.encode("a", "a")
-        except (KeyboardInterrupt, SystemExit, MemoryError):
-            raise
-        except BaseException as error:  # the library raises plain Exceptions, and worse where it panics
-            raise BrokenModel(
-                f"{file} is not a tokenizer", why=str(error).splitlines()[0], fix="get the model's folder anew"
-            ) from None
         text = [index for index, mask in enumerate(probe.special_tokens_mask) if not mask]
         first, last = (text[0], text[-1] + 1) if text else (len(probe.ids), len(probe.ids))
         self.prefix = np.array([] if bare else probe.ids[:first], np.int32)
@@ -115,12 +118,23 @@ class Tokenizer:
         self.frame = _frame(pair)
         self._seen: dict[str, Seen] = {}
 
+    @contextmanager
+    def _blamed(self, what: str) -> Iterator[None]:
+        """Whatever the library raises, as one of the model: plain Exceptions, and worse where it panics."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+            raise
+        except BaseException as error:
+            why = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise BrokenModel(f"{self._file} {what}", why=why, fix="get the model's folder anew") from None
+
     @property
     def vocabulary(self) -> int:
         """How many tokens there are, or one more than the largest id where ids have gaps."""
         engine = self._engine
         special = [*self.prefix.tolist(), *self.suffix.tolist(), *(id_ for ids in self.frame.ids for id_ in ids)]
-        largest = max([-1, *special, *engine.get_added_tokens_decoder()])
+        largest = max([self._largest, *special, *engine.get_added_tokens_decoder()])
         return max(int(engine.get_vocab_size(with_added_tokens=True)), int(largest) + 1)
 
     @property
@@ -138,7 +152,8 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """The tokens of each text, whole, without the special ones around it."""
-        encodings = self._engine.encode_batch_fast(texts, add_special_tokens=False)
+        with self._blamed("cannot read a text"):
+            encodings = self._engine.encode_batch_fast(texts, add_special_tokens=False)
         lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
         ids = np.fromiter(chain.from_iterable(e.ids for e in encodings), np.int32, int(lengths.sum()))
         if self._skip_unknown and self.unknown is not None:
@@ -150,7 +165,9 @@ class Tokenizer:
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """Where each token that `__call__` gives stands in its text."""
         found = []
-        for encoding in self._engine.encode_batch(texts, add_special_tokens=False):
+        with self._blamed("cannot read a text"):
+            encodings = self._engine.encode_batch(texts, add_special_tokens=False)
+        for encoding in encodings:
             offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
             words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
             if self._skip_unknown and self.unknown is not None:
@@ -214,6 +231,26 @@ class Tokenizer:
         offset = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         ids[np.repeat(begins + before, lengths) + offset] = tokens.ids[np.repeat(starts, lengths) + offset]
         return Tokens(ids, whole)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """What is written to stderr comes after, or never where all failed: a panic tells of itself, past Python."""
+    try:
+        own = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    with TemporaryFile(buffering=0) as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(own, 2)
+            os.close(own)
+        aside.seek(0)
+        if said := aside.read():
+            os.write(2, said)
 
 
 def _frame(probe: Any) -> PairFrame:
