@@ -12,7 +12,7 @@ import numpy as np
 
 from nearsense.errors import StoreError
 from nearsense.store import open_store
-from nearsense.store.locks import one_at_a_time
+from nearsense.store.locks import one_at_a_time, try_alone
 from nearsense.types import Document
 
 Say = Callable[[str], None]
@@ -117,8 +117,56 @@ def without_permission(say: Say, folder: str) -> None:
             say(type(error).__name__)
 
 
-def hundred_openings(say: Say, folder: str, people: int) -> None:
+def count_together(say: Say, file: str, people: int, rounds: int, kind: str) -> None:
+    """Processes count in one file, which goes wrong where two do so at once."""
+    os.environ["NEARSENSE_LOCKS"] = kind
+    counter, children = Path(f"{file}.count"), []
+    counter.write_text("0")
+    for _ in range(people):
+        children.append(os.fork())
+        if children[-1] == 0:
+            for _ in range(rounds):
+                with one_at_a_time(Path(file)):
+                    counter.write_text(str(int(counter.read_text()) + 1))
+            os._exit(0)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * people
+    say(counter.read_text())
+
+
+def die_holding(say: Say, file: str, lock: str, kind: str) -> None:
+    """A child is killed while it has its turn; then it is the parent's."""
+    os.environ["NEARSENSE_LOCKS"] = kind
+    taken = {"one_at_a_time": one_at_a_time, "try_alone": lambda path: try_alone(path, wait=True)}[lock]
+    heard, told = os.pipe()
+    if (child := os.fork()) == 0:
+        with taken(Path(file)):
+            say("held")
+            os.write(told, b"x")
+            time.sleep(60)
+    os.read(heard, 1)
+    os.kill(child, signal.SIGKILL)
+    with taken(Path(file)):
+        say("mine")
+    os.waitpid(child, 0)
+
+
+def fork_inside(say: Say, file: str, kind: str) -> None:
+    """A child leaves the block that its parent is in; a third one is still refused."""
+    os.environ["NEARSENSE_LOCKS"] = kind
+    with try_alone(Path(file)):
+        if child := os.fork():
+            assert os.waitpid(child, 0)[1] == 0
+            with try_alone(Path(file)) as second:
+                say("mine" if second else "refused")
+    if not child:
+        os._exit(0)
+    with try_alone(Path(file)) as again:
+        say("mine" if again else "refused")
+
+
+def hundred_openings(say: Say, folder: str, people: int, kind: str = "") -> None:
     """Many processes make the same new collection at once, and add a document each."""
+    os.environ["NEARSENSE_LOCKS"] = kind
     children = []
     for person in range(people):
         children.append(os.fork())

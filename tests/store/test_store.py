@@ -18,7 +18,7 @@ import pytest
 from durability.forks import Forks
 from nearsense.errors import CollectionNotFound, DamagedCollection, StoreError
 from nearsense.store import Generation, database, open_store, place, schema
-from nearsense.store.locks import one_at_a_time, try_alone
+from nearsense.store.locks import one_at_a_time
 from nearsense.store.mark import Mark
 from nearsense.store.sums import document_sum, vector_sums
 from nearsense.types import Document
@@ -436,7 +436,7 @@ def test_a_row_that_was_changed_behind_the_pages_sums_is_noticed(store):
         reader.vectors([1])
 
 
-# Whose turn it is
+# Whose turn it is: on Linux in the order of arrival; what holds everywhere is in test_locks.py
 
 
 def test_threads_get_their_turn_in_the_order_of_arrival(tmp_path):
@@ -462,13 +462,6 @@ def test_threads_get_their_turn_in_the_order_of_arrival(tmp_path):
 def test_processes_get_their_turn_in_the_order_of_arrival_and_the_dead_are_passed_over(forks, tmp_path, killed):
     said = forks.run("store.children:queue", file=str(tmp_path / "lock"), people=10, killed=killed, limit=20)
     assert [int(line) for line in said.ended_well().said] == [each for each in range(10) if each != killed]
-
-
-def test_only_one_is_alone(tmp_path):
-    with try_alone(tmp_path / "b") as first, try_alone(tmp_path / "b") as second:
-        assert (first, second) == (True, False)
-    with try_alone(tmp_path / "b") as again:
-        assert again
 
 
 def test_many_processes_may_make_the_same_collection_at_once(forks, tmp_path):

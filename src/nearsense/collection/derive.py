@@ -78,12 +78,14 @@ def _made(store: Store, draft: Draft, progress: Progress, cancelled: Callable[[]
     positions, sums = read.positions(), read.sums()
     draft.save(POSITIONS, positions)
     draft.save(SUMS, sums)
-    rows = CheckedRows(draft.path / VECTORS, (len(positions), int(state.facts["dimension"])), positions, sums)
+    shape = (len(positions), int(state.facts["dimension"]))
+    rows = CheckedRows(draft.path / VECTORS, shape, positions, sums)
     built = _indexed(rows, state.facts.get("index"), draft, cancelled)
+    del rows  # only POSIX renames a folder while a file in it is mapped
     name = named(state.sequence)
     manifest = {
-        "rows": rows.shape[0],
-        "dimension": rows.shape[1],
+        "rows": shape[0],
+        "dimension": shape[1],
         "index": built,
         "recipe": recipe(state.facts),
         "files": draft.finish(name),

@@ -54,6 +54,8 @@ class Connection:
                 self._db.pragma("journal_mode", "wal")
             if not readonly:
                 self._db.pragma("synchronous", synchronous)
+                for name in ("fullfsync", "checkpoint_fullfsync"):  # macOS: past the disk's own cache
+                    self._db.pragma(name, synchronous == "full")
                 self._db.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
                 self._db.pragma("journal_size_limit", 4 * CHECKPOINT_PAGES * PAGE_BYTES)
                 self._db.pragma("secure_delete", True)

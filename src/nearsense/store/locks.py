@@ -78,7 +78,10 @@ def try_alone(file: Path, *, wait: bool = False, private: bool = False) -> Itera
     descriptor, process = _opened(file, private=private), os.getpid()
     try:
         lock, unlock = _whole() if kind() == QUEUE else _by_asking()
-        mine = lock(descriptor, wait)
+        try:
+            mine = lock(descriptor, wait)
+        except OSError as error:  # a file system without locks
+            raise unwritable(file, error) from None
         try:
             yield mine
         finally:
