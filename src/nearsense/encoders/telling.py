@@ -132,8 +132,11 @@ def _by_small_words(text: str, known: frozenset[str]) -> str:
         best = max(LISTED, key=lambda code: len(lower & small_words(code)))
         if lower & (others - small_words(best)):
             return ""
-    count, language = max((len(lower & (small_words(code) - others)), code) for code in LISTED)
-    return language if count >= ALONE and kin(language) not in known else ""
+    counts: Counter[str] = Counter({code: len(lower & (small_words(code) - others)) for code in LISTED})
+    (language, count), (other, next_) = counts.most_common(2)
+    if count < ALONE or kin(language) in known or (count == next_ and kin(language) != kin(other)):
+        return ""
+    return language
 
 
 _SURE = """

@@ -2,11 +2,13 @@
 
 Where an accent makes another letter of the language's alphabet (ä in German, ñ in Spanish, every mark in
 Vietnamese), or both words have accents and not the same ones, they are two words. Where it only marks stress, or
-the language borrows words without their accents (English), they are one.
+the language borrows words without their accents (English), they are one, unless both are words that are listed.
+Who leaves out all accents of a text leaves them out by habit.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -36,6 +38,25 @@ _WORDS = """
 """
 _LOANS = frozenset(_WORDS.split())
 """Words that many languages write with and without their accents."""
+
+_TWO_WORDS = """
+    es: animo calculo calle continuo de deposito ejercito el habito limite mama mamas medico mi papa
+      papas practico publica publico se si te termino transito tu vario
+    it: casino da e gia la li meta ne papa papas pero principi sara se si te
+    pt: avo baba coco da de duvida e fabrica forma maio medico musica pais para por publico sabia secretaria sera
+    fr: cote cotes des du foret forets jeune jeunes la mat mur murs pres roder sur sure tache taches tacher
+    ca: be deu dona es fora mes mon net os pel sec seu sol son te us ve venen vos
+"""
+"""Words without accents whose letters with an accent are another word, so common that they are listed."""
+_PAIRS = {
+    code: frozenset(words.split()) for code, words in re.findall(r"(\w\w): ([^:]*)(?=\s\w\w:|\Z)", _TWO_WORDS)
+}
+
+_ENDINGS = {"es": ("o", "e", "ra", "ran", "ras"), "it": ("o",)}
+"""Ends of verbs whose accent is another time or person: trabajo and trabajó, parlo and parlò."""
+
+_CARELESS = ("es", "it", "pt", "fr", "ca", "gl", "ro")
+"""Languages that many write without any accents."""
 
 _STRESS = {"GREEK": "\u0301\u0308\u0344", "CYRILLIC": "\u0300\u0301\u0308"}
 """Marks that writers of a script leave out."""
@@ -80,12 +101,13 @@ class Accents:
             for (base, mine), (_, others) in zip_longest(here, there, fillvalue=("", ""))
             if mine != others
         ]
-        known = "".join(base for base, _ in here) in _LOANS
-        return any(self._matters(*each, known, left, right) for each in changed)
+        plain = "".join(base for base, _ in here)
+        return any(self._matters(*each, plain, left, right) for each in changed)
 
     def _matters(
-        self, base: str, mine: str, others: str, known: bool, left: Sequence[str], right: Sequence[str]
+        self, base: str, mine: str, others: str, plain: str, left: Sequence[str], right: Sequence[str]
     ) -> bool:
+        """Whether a letter with other marks, or none, makes another word of one that is so written without any."""
         script = unicodedata.name(base, "").partition(" ")[0]
         if script in _POINTED:
             return False
@@ -97,11 +119,15 @@ class Accents:
         if language == "it" and {mine, others} == {"\u0300", "\u0301"}:
             return False
         if (mine and others) or language in _TONES:
-            return language != "en"
-        if not language:
-            return not known
+            return language != "en"  # who writes one accent or another there writes a foreign word
+        if language not in _LETTERS and language not in ("en", "it"):
+            return plain not in _LOANS
         letter = unicodedata.normalize("NFC", base + (mine or others))
-        return letter in _LETTERS.get(language, "")
+        if language in _CARELESS and letter != "ñ" and _habit(left, right):
+            return False
+        if letter in _LETTERS.get(language, "") or plain in _PAIRS.get(language, ()):
+            return True
+        return plain.endswith(_ENDINGS.get(language, ())) and plain.endswith(base)
 
     def _language(self, left: Sequence[str], right: Sequence[str]) -> str:
         from nearsense.encoders.telling import told
@@ -112,6 +138,14 @@ class Accents:
         if key not in self._told:
             self._told[key] = told(f"{' '.join(left)}\n{' '.join(right)}")
         return self._told[key]
+
+
+def _habit(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether one of two texts has no accent at all where the other has several."""
+    here, there = (
+        sum(not word.isascii() and any(map(str.isalpha, word)) for word in words) for words in (left, right)
+    )
+    return min(here, there) == 0 and max(here, there) > 1
 
 
 def _taken_apart(word: str) -> list[tuple[str, str]]:

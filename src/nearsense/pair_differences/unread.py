@@ -25,6 +25,9 @@ __all__ = ["UNMOVED", "unread", "unread_many"]
 UNMOVED = 1 - 1e-6
 """A score from which on two vectors are one; texts of different tokens were never seen above 0.9997."""
 
+_INSTEAD = 3
+"""Words that may stand in the place of one that is not read."""
+
 _LONGEST = 40
 """Characters of a difference that are shown."""
 
@@ -116,10 +119,17 @@ def _unknown(a: Seen, b: Seen) -> list[Difference]:
     if here and there:
         return [_difference(list(here.elements()), list(there.elements()), a, b)]
     if (here or there or left != right) and _share(_read(a), _read(b)) >= _ALIKE:
-        if here or there:
-            return [_difference(list(here.elements()), list(there.elements()), a, b)]
-        return [_difference(left, right, a, b)]
+        if not (here or there):
+            return [_difference(left, right, a, b)]
+        mine, others = _read(a), _read(b)
+        here, there = here or _few(mine - others), there or _few(others - mine)
+        return [_difference(list(here.elements()), list(there.elements()), a, b)]
     return []
+
+
+def _few(words: Counter[str]) -> Counter[str]:
+    """What stands in the place of a word that is not read; nothing where it is more than a few words."""
+    return words if words.total() <= _INSTEAD else Counter()
 
 
 def _beyond(a: Seen, b: Seen) -> Difference | None:
