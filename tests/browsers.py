@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from contextlib import contextmanager
@@ -18,10 +19,13 @@ FLAGS = (
 
 
 def chromium():
-    """Its path; the test is skipped where there is none."""
+    """Its path; where there is none the test is skipped, and fails where `CI=true`."""
     pytest.importorskip("playwright", reason="playwright, which drives the browser, is not installed")
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
-    return path or pytest.skip("there is no chromium here: apt-get install chromium")
+    if path is None:
+        reason = "there is no chromium here: apt-get install chromium"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    return path
 
 
 @contextmanager

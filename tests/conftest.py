@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import nearsense as ns
+
+settings.register_profile("quick", max_examples=50, deadline=None)
+settings.register_profile("full", max_examples=400, deadline=None)
+settings.load_profile("quick")  # make test-slow: --hypothesis-profile=full
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as after `nohup make test &`: children would ignore it too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(os.environ.get("NEARSENSE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 

@@ -257,3 +257,16 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     assert done.returncode == 0
     assert json.loads(done.stdout)["rank"] == 1
     assert done.stderr == ""
+
+
+def test_a_command_in_the_background_goes_on_ignoring_control_c(texts):
+    code = f"""
+import os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the shell has it for `nohup nearsense ... &`
+from nearsense.cli import main
+sys.argv = {["nearsense", *RANK.split()[1:]]}
+threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+main()"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=texts, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a cat" in done.stdout

@@ -27,7 +27,7 @@ graphs = st.integers(1, 14).flatmap(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(graphs)
 def test_stars_are_those_of_the_slow_way_on_any_graph(graph):
     n, edges, content, levels = graph
@@ -39,7 +39,7 @@ def test_stars_are_those_of_the_slow_way_on_any_graph(graph):
     assert found.centre.tolist() == stars_of(n, edges, strength, content)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(graphs)
 def test_whoever_of_the_free_stays_no_two_that_stay_are_near_and_each_other_is_near_its_own(graph):
     n, edges, content, _ = graph
@@ -53,7 +53,7 @@ def test_whoever_of_the_free_stays_no_two_that_stay_are_near_and_each_other_is_n
     assert found.free[found.centre].all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(graphs, st.permutations(range(14)))
 def test_numbering_decides_nothing(graph, shuffled):
     n, edges, content, _ = graph

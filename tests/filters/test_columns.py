@@ -142,7 +142,7 @@ filters = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(deadline=None)
 @given(metadatas, st.lists(filters, min_size=1, max_size=4))
 def test_columns_and_the_growing_tail_answer_as_plain_python_does(rows, wheres):
     columns, tail = Columns.build(rows), GrowingColumns()

@@ -217,13 +217,13 @@ def test_sides_of_unequal_length_and_what_is_no_string_are_said():
         guard.differences_many(["a"], [None])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(st.one_of(ANY_TEXT, WORDS), st.one_of(ANY_TEXT, WORDS), st.sampled_from(["en", "it", "xx"]))
 def test_no_text_is_too_odd(a, b, language):
     guard.differences(a, b, language=language)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_the_sides_may_be_exchanged(a, b):
     there = {(found.kind, found.right, found.left) for found in guard.differences(b, a)}
@@ -231,7 +231,7 @@ def test_the_sides_may_be_exchanged(a, b):
     assert here == there
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(st.one_of(ANY_TEXT, WORDS))
 def test_a_text_does_not_differ_from_itself_whatever_its_spaces(text):
     assert guard.differences(text, text) == ()

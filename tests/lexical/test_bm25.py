@@ -55,7 +55,7 @@ def ranking(neighbours):
     return neighbours.ids[0, :count], neighbours.scores[0, :count]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(texts_of, queries, st.integers(1, 12), parameters, st.data())
 def test_segments_filters_and_deletions_give_what_the_formula_gives(texts, query, k, parameters, data):
     n = len(texts)
@@ -75,7 +75,7 @@ def test_segments_filters_and_deletions_give_what_the_formula_gives(texts, query
     assert all(a > b or (a == b and i < j) for (a, b), (i, j) in zip(pairwise(scores), pairwise(ids), strict=True))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(texts_of, queries, st.integers(1, 12), st.data())
 def test_segments_and_deletions_change_no_bit_of_a_fresh_index(texts, query, k, data):
     n = len(texts)

@@ -36,14 +36,14 @@ def normal(n=1000, seed=0, dtype=np.float32):
     return labels, (rng.standard_normal(n) + labels).astype(dtype)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(samples())
 def test_average_precision_and_roc_auc_are_scikit_learns(sample):
     assert metrics.average_precision(*sample) == pytest.approx(sklearn.average_precision_score(*sample), abs=1e-12)
     assert metrics.roc_auc(*sample) == pytest.approx(sklearn.roc_auc_score(*sample), abs=1e-12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(samples())
 def test_the_curve_is_scikit_learns(sample):
     curve = metrics.precision_recall_curve(*sample)
@@ -101,7 +101,7 @@ def test_where_no_item_should_be_accepted_the_threshold_is_above_all_scores():
     assert (found.value, found.precision, found.recall) == (2 / 3, 0.0, 0.0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(samples(), st.sampled_from([0.05, 0.5, 0.95, 1.0]))
 def test_the_false_accept_rate_is_the_one_of_scikit_learns_roc_curve(sample, accepted):
     false, true, _ = sklearn.roc_curve(*sample, drop_intermediate=False)

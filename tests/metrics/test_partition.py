@@ -14,7 +14,7 @@ groupings = st.integers(1, 40).flatmap(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(groupings)
 def test_both_figures_are_scikit_learns(pair):
     ours = metrics.v_measure(*pair)

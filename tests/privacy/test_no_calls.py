@@ -370,5 +370,6 @@ def test_the_watch_sees_who_writes(code, there):
 
 def test_the_kernels_own_account_is_read():
     if not can_trace():
-        reason = "strace is not here, or may not trace: apt-get install strace"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+        if os.environ.get("CI") == "true" and not shutil.which("strace"):
+            pytest.fail("strace is not here: apt-get install strace")
+        pytest.skip("strace is not here, or may not trace; Python's account is read alone: apt-get install strace")

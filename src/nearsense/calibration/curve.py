@@ -58,8 +58,15 @@ class Curve:
         return FEATURES[self.form](flat, self)
 
     def log_odds(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """The log-odds of each score: shape (n,)."""
-        return np.asarray(self.features(scores) @ self.weights)
+        """The log-odds of each score: shape (n,).
+
+        Added up one feature after the other: a matrix product rounds some rows otherwise than others, so that a
+        higher score could get lower log-odds, and each processor others.
+        """
+        found = np.zeros(np.size(scores))
+        for feature, weight in zip(self.features(scores).T, self.weights, strict=True):
+            found += feature * weight
+        return found
 
     def spread(self, scores: ArrayLike) -> NDArray[np.float64]:
         """The standard error of these log-odds: shape (n,)."""
