@@ -8,12 +8,16 @@ from collections.abc import Callable
 
 from nearsense._forks import event, lock
 from nearsense.errors import NearsenseError
+from nearsense.store.waiting import waited
 
 __all__ = ["Background", "limit"]
 
 MINIMUM, SHARE = 20_000, 0.05
 REST = 0.5
 """Seconds without a change before a build begins: many batches in a row make one generation, not many."""
+
+PATIENCE = 2.0
+"""Seconds that closing waits for a build that waits for somebody else's turn to end."""
 
 log = logging.getLogger("nearsense")
 
@@ -59,8 +63,10 @@ class Background:
         self._again.set()
         with self._guard:
             thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        while thread is not None and thread.is_alive() and waited(thread.ident) < PATIENCE:
+            if thread is threading.current_thread():
+                return
+            thread.join(0.05)
 
     def _run(self) -> None:
         while self._again.is_set() and not self._stop.is_set():

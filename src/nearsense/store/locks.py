@@ -16,6 +16,7 @@ from pathlib import Path
 from nearsense._folder import Folder
 from nearsense.errors import InputError
 from nearsense.store.place import unwritable
+from nearsense.store.waiting import waiting
 
 __all__ = ["one_at_a_time", "try_alone"]
 
@@ -23,8 +24,9 @@ QUEUE, FILELOCK = "queue", "filelock"
 
 GUARD, HELD, FIRST = 0, 1, 16
 """Bytes of the lock file that are locked: the ticket counter, the lock itself, and one byte for each ticket."""
-DRAWN, SERVED = 0, 8
-"""Where the lock file holds the last ticket that was drawn, and the last one whose turn has ended."""
+DRAWN, SERVED, HOLDER = 0, 8, 16
+"""Where the lock file holds the last ticket drawn, the last one whose turn has ended, and the number of the
+process whose turn it is, 0 for nobody's."""
 DEAD = 1000
 """So many are passed over at most: a damaged file keeps nobody waiting."""
 AGAIN = 0.005
@@ -79,13 +81,20 @@ def try_alone(file: Path, *, wait: bool = False, private: bool = False) -> Itera
     try:
         lock, unlock = _whole() if kind() == QUEUE else _by_asking()
         try:
-            mine = lock(descriptor, wait)
+            mine = lock(descriptor, False)
+            if not mine and wait:
+                with waiting(file, lambda: _number(descriptor, HOLDER) if kind() == QUEUE else 0):
+                    mine = lock(descriptor, True)
         except OSError as error:  # a file system without locks
             raise unwritable(file, error) from None
         try:
+            if mine and kind() == QUEUE:
+                _write(descriptor, HOLDER, process)
             yield mine
         finally:
             if mine and os.getpid() == process:
+                if kind() == QUEUE:
+                    _write(descriptor, HOLDER, 0)
                 unlock(descriptor)
     finally:
         os.close(descriptor)
@@ -101,18 +110,18 @@ def _in_queue(file: Path) -> Iterator[None]:
     """
     descriptor, process, ticket = _opened(file), os.getpid(), 0
     try:
-        _lock(descriptor, GUARD)
+        _lock(descriptor, GUARD, file)
         ticket = _draw(descriptor, file)
-        _lock(descriptor, FIRST + ticket)
+        _lock(descriptor, FIRST + ticket, file)
         _unlock(descriptor, GUARD)
-        _wait_for(descriptor, ticket)
-        _lock(descriptor, HELD)
+        _wait_for(descriptor, ticket, file)
+        _lock(descriptor, HELD, file)
         try:
+            _write(descriptor, HOLDER, process)
             yield
         finally:
             if os.getpid() == process:
-                with contextlib.suppress(OSError):
-                    os.pwrite(descriptor, ticket.to_bytes(8, "little"), SERVED)
+                _write(descriptor, SERVED, ticket, 0)
     finally:
         # Said, not left to close: a forked child may hold the same open file, and with it the lock. The child
         # itself gives nothing back: the lock is its parent's.
@@ -139,10 +148,10 @@ def _draw(descriptor: int, file: Path) -> int:
     return ticket
 
 
-def _wait_for(descriptor: int, ticket: int) -> None:
+def _wait_for(descriptor: int, ticket: int, file: Path) -> None:
     """Wait until everyone before a ticket has had their turn, or is dead."""
     for before in range(ticket - 1, max(ticket - DEAD, 0), -1):
-        _lock(descriptor, FIRST + before)
+        _lock(descriptor, FIRST + before, file)
         _unlock(descriptor, FIRST + before)
         if _number(descriptor, SERVED) >= before:
             return
@@ -152,10 +161,21 @@ def _number(descriptor: int, at: int) -> int:
     return int.from_bytes(os.pread(descriptor, 8, at), "little")
 
 
-def _lock(descriptor: int, byte: int) -> None:
+def _write(descriptor: int, at: int, *numbers: int) -> None:
+    """Tell others; who is not told waits all the same, or asks once more."""
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, b"".join(number.to_bytes(8, "little") for number in numbers), at)
+
+
+def _lock(descriptor: int, byte: int, file: Path) -> None:
     import fcntl
 
-    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
+    wanted = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+    except BlockingIOError:
+        with waiting(file, lambda: _number(descriptor, HOLDER)):
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, wanted)
 
 
 def _unlock(descriptor: int, byte: int) -> None:

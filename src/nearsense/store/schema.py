@@ -6,7 +6,7 @@ from nearsense.errors import StoreError
 from nearsense.store.database import Connection
 from nearsense.store.points import reach
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "is_newest", "migrate"]
 
 APPLICATION_ID = 0x4E656172
 """How `file` and SQLite tell a collection from other databases: "Near"."""
@@ -60,6 +60,12 @@ MIGRATIONS = (
     INSERT OR IGNORE INTO state SELECT 'windows', 'false' FROM state WHERE name = 'fingerprint';
     """,
 )
+
+
+def is_newest(connection: Connection) -> bool:
+    """Whether a file is a collection with the newest schema, ready to be used."""
+    known = (connection.pragma(name) for name in ("application_id", "user_version", "journal_mode"))
+    return (*known,) == (APPLICATION_ID, len(MIGRATIONS), "wal")
 
 
 def migrate(connection: Connection, path: str) -> None:

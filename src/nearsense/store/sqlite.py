@@ -29,8 +29,9 @@ from nearsense.store.locks import one_at_a_time
 from nearsense.store.mark import Mark
 from nearsense.store.place import require_local, unwritable
 from nearsense.store.points import reach
-from nearsense.store.schema import APPLICATION_ID, migrate
+from nearsense.store.schema import APPLICATION_ID, is_newest, migrate
 from nearsense.store.sums import document_sum, vector_sums
+from nearsense.store.waiting import waiting
 from nearsense.types import Document
 
 if TYPE_CHECKING:
@@ -296,23 +297,48 @@ class SQLiteStore:
         _require_collection(folder, create)
         if not network:
             require_local(folder)
-        with self._turn():
-            if self._file_there() is None:
-                if (folder / MARK).exists():
-                    raise self._lost("the database file is gone, the mark of its commits is still there")
-                _make_file(folder)
-            self._database = Database(self.file)
-            try:
-                with self._database.connection() as connection:
-                    self._check_application(connection)
-                    connection.pragma("journal_mode", "wal")
-                    migrate(connection, str(folder))
-                    self._mark = Mark(folder / MARK, self._identity(connection))
-                    self._check_mark(connection)
-            except BaseException:
-                self._database.close()
-                raise
-            self._inode = self._file_there()
+        if not self._is_ready():
+            with self._turn():
+                self._make_ready()
+        self._inode = self._file_there()
+
+    def _is_ready(self) -> bool:
+        """Open it without waiting for who writes; False where something has to be done, or looked at again."""
+        there = self._file_there()
+        if there is None or not self.file.stat().st_size or not (self.folder / MARK).exists():
+            return False
+        database = Database(self.file)
+        try:
+            with database.connection() as connection:
+                if is_newest(connection):
+                    identity = connection.value("SELECT value FROM state WHERE name = 'identity'") or b""
+                    self._database, self._mark = database, Mark(self.folder / MARK, bytes(identity))
+                    marked = self._mark.read()
+                    if marked is not None and marked <= SQLiteReader(connection, self.folder).sequence():
+                        return True
+        except BaseException:
+            database.close()
+            raise
+        database.close()
+        return False
+
+    def _make_ready(self) -> None:
+        """Make it, bring it to the newest schema, and see whether it has lost anything; in one's turn."""
+        if self._file_there() is None:
+            if (self.folder / MARK).exists():
+                raise self._lost("the database file is gone, the mark of its commits is still there")
+            _make_file(self.folder)
+        self._database = Database(self.file)
+        try:
+            with self._database.connection() as connection:
+                self._check_application(connection)
+                connection.pragma("journal_mode", "wal")
+                migrate(connection, str(self.folder))
+                self._mark = Mark(self.folder / MARK, self._identity(connection))
+                self._check_mark(connection)
+        except BaseException:
+            self._database.close()
+            raise
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[SQLiteReader]:
@@ -368,7 +394,8 @@ class SQLiteStore:
             _require_own(self.folder)
             reach("compact.before-vacuum")
             connection.run("VACUUM")
-            connection.checkpoint(truncate=True)
+            with waiting(self.file, lambda: 0):
+                connection.checkpoint(truncate=True)
             reach("compact.after-vacuum")
 
     def checkpoint(self) -> None:
