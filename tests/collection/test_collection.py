@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -582,6 +583,44 @@ def test_verify_names_every_document_that_is_damaged(tmp_path, encoder):
     assert "'id20'" in text
     assert "'id150'" in text
     assert 150 < found.documents < 200
+
+
+def test_one_damaged_page_is_one_finding_that_names_it_and_all_that_it_costs(tmp_path, encoder):
+    path = tmp_path / "c"
+    with ns.open(path, model=encoder) as collection:
+        collection.add(
+            [ns.Document(f"id{number}", f"zebra{number} " * (number % 90)) for number in range(1, 400, 2)]
+        )
+        collection.delete([f"id{number}" for number in range(1, 400, 10)])
+    whole, costly = (path / "collection.db").read_bytes(), 0
+    for page in range(len(whole) // 8192):
+        content = bytearray(whole)
+        content[page * 8192 + 8100] ^= 1
+        (path / "collection.db").write_bytes(content)
+        try:
+            collection = ns.open(path, model=encoder)
+        except ns.DamagedCollection:  # one of the pages that are read to open it
+            continue
+        with collection:
+            found = collection.verify()
+            (finding,) = found.findings
+            assert f"page {page + 1} of the database cannot be read" in finding
+            if "cannot be told" in finding:
+                continue
+            lost = set()
+            for number in range(400):
+                with collection._live.store.reading() as reader:
+                    try:
+                        place = list(reader.positions([f"id{number}"]).values())
+                        reader.documents(place)
+                        reader.vectors(place)
+                    except ns.DamagedCollection:
+                        lost.add(f"'id{number}'")
+        assert set(re.findall(r"'id\d+'", finding)) == lost
+        assert found.documents == 160 - len(lost)
+        costly += len(lost) > 1
+    (path / "collection.db").write_bytes(whole)
+    assert costly > 3
 
 
 # -- upkeep

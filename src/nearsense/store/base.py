@@ -192,6 +192,10 @@ class Store(Protocol):
         """Remove from the disk what was deleted."""
         ...  # pragma: no cover
 
+    def damaged_pages(self) -> list[int]:
+        """Which pieces of the file are not what was written, by number."""
+        ...  # pragma: no cover
+
     def integrity(self) -> list[str]:
         """What is wrong with the store as such; empty where nothing is."""
         ...  # pragma: no cover

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ import numpy as np
 from nearsense._folder import Folder, flush, make_folders
 from nearsense.errors import CollectionNotFound, DamagedCollection, StoreError
 from nearsense.store.base import Block, Generation, State
-from nearsense.store.database import Connection, Database
+from nearsense.store.database import PAGE_BYTES, Connection, Database
 from nearsense.store.generations import BUILDER, GENERATIONS
 from nearsense.store.locks import one_at_a_time
 from nearsense.store.mark import Mark
@@ -408,6 +409,20 @@ class SQLiteStore:
         with self._lent() as connection:
             found = [str(row[0]) for row in connection.rows("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
+
+    def damaged_pages(self) -> list[int]:
+        """The numbers, from 1, of the pages in the database file that are not what was written."""
+        with self._lent() as connection, Folder(self.folder) as folder, folder.file(DATABASE, "rb") as file:
+
+            def damaged(number: int) -> bool:
+                file.seek((number - 1) * PAGE_BYTES)
+                return not connection.value("SELECT verify_checksum(?)", (file.read(PAGE_BYTES),))
+
+            found = list(range(1, file.seek(0, os.SEEK_END) // PAGE_BYTES + 1))
+            for _ in range(3):  # others may be writing the page that is read
+                found = list(filter(damaged, found))
+                time.sleep(0.01 if found else 0)
+            return found
 
     def close(self) -> None:
         """Close every connection; the last one of all processes tidies the log away."""
