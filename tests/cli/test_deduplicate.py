@@ -313,3 +313,37 @@ def test_standard_output_that_takes_no_more_is_not_called_the_file(run, tickets,
     with pytest.raises(OSError, match="No space left") as raised:
         Original(tickets).copy("-", [0])
     assert str(tickets) not in str(raised.value)
+
+
+@pytest.mark.filterwarnings("ignore::nearsense.LanguageWarning")
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["Wir wollen die Rechnungen zahlen.", "Wir wollen die Rechnungen zählen."],
+        ["Der Kunde hat uns gefordert.", "Der Kunde hat uns gefördert."],
+        ["El cliente tiene cinco anos.", "El cliente tiene cinco años."],
+        ["Tôi bán xe", "Tôi bạn xe"],
+        ["ma", "má", "mà", "mả", "mã", "mạ"],
+        ["Pes má byt v domě", "Pes má být v domě"],
+        ["Press ⌘ and drag", "Press ⌥ and drag"],
+    ],
+)
+def test_rows_that_the_model_cannot_tell_apart_stay_and_are_named(run, tmp_path, rows):
+    file, out = tmp_path / "rows.txt", tmp_path / "out.txt"
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert run("dedupe", file, "-o", out).code == 0
+    assert out.read_text(encoding="utf-8").split("\n")[:-1] == rows
+    for pair in lines(run("duplicates", file, "--min-score", "0.99").out):
+        assert any(each.startswith("unread: ") for each in pair["differs"])
+
+
+def test_rows_in_an_unknown_language_go_by_meaning_only_with_any_language(run, tmp_path):
+    file = tmp_path / "rows.txt"
+    rows = ["Dove si trova il pacco che ho ordinato ieri?", "Dove si trova il pacco che avevo ordinato ieri?"]
+    file.write_text("\n".join([*rows, rows[0].lower(), "Vorrei cambiare la password"]), encoding="utf-8")
+    done = run("dedupe", file, "--min-score", "0.8", "--json")
+    assert json.loads(done.out)["dropped"] == {"exact": 0, "normalized": 1, "semantic": 0}
+    assert "Italian" in done.err
+    assert "paraphrase-multilingual-MiniLM-L12-v2" in done.err
+    done = run("dedupe", file, "--min-score", "0.8", "--any-language", "--json")
+    assert json.loads(done.out)["dropped"] == {"exact": 0, "normalized": 1, "semantic": 1}
