@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import SETS, require_data
 
 import nearsense as ns
 from nearsense.calibration import Background, Calibration, background_of, estimated_share, learnt, shipped
@@ -27,7 +27,6 @@ from nearsense.metrics import expected_calibration_error as ece
 from nearsense.metrics import log_loss
 from nearsense.types import Origin
 
-DATA = Path(os.environ.get("NEARSENSE_DATA", "../shared/data"))
 RESULTS = Path(__file__).parent / "results" / "calibration.json"
 RESAMPLES, THRESHOLD_RESAMPLES, SPLITS = 100, 200, 10
 
@@ -50,7 +49,7 @@ def cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def rows(name: str) -> Iterator[dict[str, Any]]:
-    with gzip.open(DATA / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(SETS / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
         yield from map(json.loads, lines)
 
 
@@ -240,6 +239,7 @@ def two_models(quora: Pairs, origin: Origin) -> dict[str, float]:
 
 
 def main() -> None:
+    require_data()
     encoder = ns.load()
     origin = Origin(encoder.name, encoder.fingerprint)
     quora = labelled(encoder, "quora/dev", lambda row: int(row["label"]) == 1)

@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bench_encode import processor, version
 from bench_mining import vectors_of
-from fit_faq import DATA, rows
+from fit_faq import rows
+from machine import SETS, machine, version
 from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.metrics import adjusted_rand_score, v_measure_score
 
@@ -38,7 +36,7 @@ SMALL, GROUPS, SIZE = 8000, 77, 15
 
 def intents() -> tuple[np.ndarray, list[str] | None]:
     """Questions of banking77 and their intents where they are, else made vectors without."""
-    if not (DATA / "banking77" / "train.jsonl.gz").exists():
+    if not (SETS / "banking77" / "train.jsonl.gz").exists():
         return vectors_of(10_000), None
     read = rows("banking77/train")
     return ns.load().encode([row["text"] for row in read]).data, [row["label"] for row in read]
@@ -73,6 +71,8 @@ def by_density(vectors: np.ndarray, rounds: int) -> dict:
     order = np.random.default_rng(0).permutation(len(vectors))
     again = theirs(vectors[order])
     base = labels["scikit-learn"]
+    if max(base) < 1:
+        raise SystemExit("nothing was measured: these vectors lie in no clusters that could be compared")
     return {
         "vectors": len(vectors),
         "seconds": seconds,
@@ -137,8 +137,8 @@ def growth(sizes: list[int]) -> dict:
 
 def named(count: int) -> dict:
     """Real texts to named clusters, encoding included."""
-    if not DATA.exists():
-        return {}
+    if not (SETS / "headlines").exists():
+        return {"not measured": f"the evaluation data is not at {SETS}"}
     read = [row["text"] for row in rows("headlines/abc-2003")] + [row["eng"] for row in rows("tatoeba/others")]
     texts = list(dict.fromkeys(read))[:count]
     encoder = ns.load()
@@ -161,9 +161,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=58_000, help="0 for none")
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "cluster.json")
     given = parser.parse_args()
-    report: dict = {
-        "machine": f"{os.cpu_count()} cores, {processor()}",
-        "python": platform.python_version(),
+    report: dict = machine() | {
         "versions": {name: version(name) for name in ("nearsense", "numpy", "scikit-learn")},
     }
     vectors, truth = intents()

@@ -4,6 +4,8 @@
 
 Every engine runs the same all-MiniLM-L6-v2 from the same files, on all cores, from strings to unit vectors,
 tokenizing included. In each round each engine encodes each set once, one after the other; medians are compared.
+The share is that of the machine's own rate of matrix products, in the precision that the engine runs in, which the
+products of the model's linear layers take: what is left is attention, norms, tokenizing and waiting.
 """
 
 from __future__ import annotations
@@ -11,18 +13,16 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from machine import machine, native, told, version
 
 import nearsense as ns
 from nearsense.cli.docstrings import docstrings
@@ -120,24 +120,15 @@ ENGINES: dict[str, Callable[[], Encode]] = {
 BASE = "sentence-transformers"
 
 
-def matrix_product_rate() -> float:
-    """The machine's own bf16 rate, FLOP/s: torch's product of two matrices of 2,048 x 2,048, best of 20."""
-    import torch
-
-    a, b = (torch.randn(2048, 2048).bfloat16() for _ in range(2))
-    taken = []
-    for _ in range(20):
-        start = time.perf_counter()
-        a @ b
-        taken.append(time.perf_counter() - start)
-    return 2 * 2048**3 / min(taken)
-
-
 def flops_of_a_token() -> float:
     """What the matrix products of the model's linear layers take for one token."""
     config = find(MODEL).config
     hidden, inner = config["hidden_size"], config["intermediate_size"]
     return 2 * config["num_hidden_layers"] * (4 * hidden * hidden + 2 * hidden * inner)
+
+
+def precision_of(engine: str) -> str:
+    return native().value if engine == "nearsense auto" else "f32"
 
 
 def measure(rounds: int) -> dict:
@@ -161,20 +152,18 @@ def measure(rounds: int) -> dict:
                 encode(texts)
                 times.setdefault((engine, name), []).append(time.perf_counter() - start)
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
-    rate, flops = matrix_product_rate(), flops_of_a_token()
-    report = {
-        "machine": f"{os.cpu_count()} cores, {processor()}",
-        "python": platform.python_version(),
+    flops = flops_of_a_token()
+    report = machine() | {
         "versions": {
             name: version(name)
             for name in ("nearsense", "openvino", "torch", "sentence-transformers", "onnxruntime")
         },
         "rounds": rounds,
-        "bf16_matrix_product_flops": rate,
         "absent": absent,
         "least_cosine_to_sentence_transformers": least,
         "sets": {},
     }
+    rates = {engine: report["product_flops"][precision_of(engine)] for engine in engines}
     for name, texts in sets.items():
         tokens = int(np.minimum(ns.load().count_tokens(texts), 256).sum())
         base = statistics.median(times[BASE, name])
@@ -186,7 +175,7 @@ def measure(rounds: int) -> dict:
                     "texts_per_second": len(texts) / (median := statistics.median(times[engine, name])),
                     "tokens_per_second": tokens / median,
                     "ratio": base / median,
-                    "share_of_matrix_product_rate": tokens / median * flops / rate,
+                    "share_of_product_rate": tokens / median * flops / rates[engine],
                 }
                 for engine in engines
             },
@@ -194,27 +183,15 @@ def measure(rounds: int) -> dict:
     return report
 
 
-def processor() -> str:
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    return f"{platform.machine()}{' with AMX (bf16)' if 'amx_bf16' in flags else ''}"
-
-
-def version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
 def show(report: dict) -> None:
-    print(f"{report['machine']}; own bf16 matrix product {report['bf16_matrix_product_flops'] / 1e12:.2f} TFLOP/s")
+    print(told(report))
     print(f"{'':34}{'texts/s':>10}{'tokens/s':>10}{'ratio':>8}{'share':>8}")
     for name, each in report["sets"].items():
         print(f"{name}: {each['texts']:,} texts of {each['tokens_a_text']:.0f} tokens")
         for engine, figures in each["engines"].items():
             print(
                 f"  {engine:32}{figures['texts_per_second']:10,.0f}{figures['tokens_per_second']:10,.0f}"
-                f"{figures['ratio']:8.2f}{figures['share_of_matrix_product_rate']:8.0%}"
+                f"{figures['ratio']:8.2f}{figures['share_of_product_rate']:8.0%}"
             )
     for engine, cosine in report["least_cosine_to_sentence_transformers"].items():
         print(f"least cosine to sentence-transformers: {engine} {cosine:.6f}")

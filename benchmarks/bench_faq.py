@@ -23,8 +23,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from bench_encode import processor
-from fit_faq import DATA, rows
+from fit_faq import rows
+from machine import machine, require_data
 
 import nearsense as ns
 from nearsense.cached import cached
@@ -223,7 +223,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--prior", type=Path)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--without-data", action="store_true", help="the shop and the latency alone")
     options = parser.parse_args()
+    if not options.without_data:
+        require_data()
     warnings.simplefilter("ignore")
     if options.prior:
         other = json.loads(options.prior.read_text(encoding="utf-8"))
@@ -233,7 +236,7 @@ def main() -> None:
     encoder = cached(ns.load())
     found["shop"] = shop(encoder)
     print("shop", found["shop"], flush=True)
-    if DATA.is_dir():
+    if not options.without_data:
         cases = {
             "clinc150, all phrasings": lambda: clinc(encoder, None),
             "clinc150, all, 400 labelled": lambda: clinc(encoder, None, labelled=True),
@@ -250,7 +253,7 @@ def main() -> None:
             found[name] = case()
             print(f"{name}:", ", ".join(f"{key} {value:.3f}" for key, value in found[name].items()), flush=True)
     if options.json:
-        options.json.write_text(json.dumps({"processor": processor(), **found}, indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(machine() | found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

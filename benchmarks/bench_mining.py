@@ -5,7 +5,11 @@
 At 50,000 vectors of 384 numbers sentence-transformers' `paraphrase_mining_embeddings` and each of our engines
 find all pairs of at least 0.8, in turn, and the pairs are compared. Beyond, nearsense runs alone, each size in a
 process of its own, whose memory is watched. The vectors are those of real texts where NEARSENSE_DATA names a
-folder of sets, and mixtures of two of them beyond their number; else they lie in heaps.
+folder of sets, and mixtures of two of them beyond their number; else they lie in heaps, some of them narrow enough
+for pairs of that score. A run that finds no pairs has measured nothing, and says so.
+
+The share is that of the machine's own rate of matrix products which the scores of all pairs take, each counted
+once: beside bf16 for whole numbers and bf16, beside f32 for the others.
 """
 
 from __future__ import annotations
@@ -13,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,7 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bench_encode import processor, version
+from machine import machine, told, version
 
 import nearsense as ns
 from nearsense.files import read_table
@@ -31,13 +34,14 @@ from nearsense.mining import Mined, mine
 
 SMALL, FLOOR = 50_000, 0.8
 BASE = "sentence-transformers"
+F32 = ("nearsense f32", "sentence-transformers")
 ENGINES = {"nearsense": None, "nearsense bf16": "bf16", "nearsense f32": "f32"}
 
 
 def vectors_of(n: int) -> np.ndarray:
     """n unit vectors in an order by chance."""
     random = np.random.default_rng(0)
-    known = _encoded() if os.environ.get("NEARSENSE_DATA") else _heaps(100_000, random)
+    known = _encoded() if os.environ.get("NEARSENSE_DATA") else _heaps(min(n, 100_000), random)
     known = known[random.permutation(len(known))]
     made = np.empty((n, known.shape[1]), np.float32)
     made[: len(known)] = known[:n]
@@ -58,8 +62,11 @@ def _encoded() -> np.ndarray:
 
 
 def _heaps(n: int, random: np.random.Generator) -> np.ndarray:
+    """Some 20 in a heap, of widths by chance: two score 0.9 in the narrowest, 0.5 in the widest."""
     centres = random.standard_normal((n // 20, 384), dtype=np.float32)
-    return _unit(centres[random.integers(0, len(centres), n)] + 0.8 * random.standard_normal((n, 384), np.float32))
+    widths = random.uniform(0.3, 1.0, (n // 20, 1)).astype(np.float32)
+    heap = random.integers(0, len(centres), n)
+    return _unit(centres[heap] + widths[heap] * random.standard_normal((n, 384), np.float32))
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
@@ -74,7 +81,7 @@ def by_sentence_transformers(vectors: np.ndarray) -> set[tuple[int, int]]:
     return {(min(i, j), max(i, j)) for score, i, j in found if score >= FLOOR}
 
 
-def beside(rounds: int) -> dict:
+def beside(rounds: int, rates: dict[str, float]) -> dict:
     vectors = vectors_of(SMALL)
     times: dict[str, list[float]] = {name: [] for name in (*ENGINES, BASE)}
     runs: dict[str, Callable[[], Mined | set[tuple[int, int]]]] = {
@@ -92,14 +99,24 @@ def beside(rounds: int) -> dict:
                 ours = found
             else:
                 theirs = found
+    if not len(ours) or not theirs:
+        sys.exit(f"nothing was measured: no pairs of {FLOOR} or more among these vectors")
     pairs = set(zip(ours.left.tolist(), ours.right.tolist(), strict=True))
     odd = np.array(sorted(pairs ^ theirs), np.int64).reshape(-1, 2)
+
+    def rate_of(name: str) -> float:
+        return rates["f32"] if name in F32 else rates.get("bf16", rates["f32"])
+
+    seconds = {name: statistics.median(taken) for name, taken in times.items()}
     apart = np.abs(np.vecdot(vectors[odd[:, 0]], vectors[odd[:, 1]]) - FLOOR)
     return {
         "vectors": SMALL,
         "pairs": len(pairs),
         "pairs that differ, not by rounding": int((apart > 1e-6).sum()),
-        "seconds": {name: statistics.median(taken) for name, taken in times.items()},
+        "seconds": seconds,
+        "share of product rate": {
+            name: SMALL * (SMALL - 1) * vectors.shape[1] / taken / rate_of(name) for name, taken in seconds.items()
+        },
         "times as fast": {
             name: statistics.median(b / a for a, b in zip(times[name], times[BASE], strict=True))
             for name in ENGINES
@@ -149,15 +166,17 @@ def main() -> None:
     if given.only:
         only(given.only)
         return
-    print(processor(), "Python", platform.python_version())
+    result: dict = json.loads(given.json.read_text()) if given.json and given.json.exists() else {}
+    result |= machine()
+    print(told(result))
     for name in ("nearsense", "numkong", "numpy", "openvino", "sentence-transformers", "torch"):
         print(f"  {name} {version(name)}")
-    result: dict = json.loads(given.json.read_text()) if given.json and given.json.exists() else {}
     if given.rounds:
-        result["beside"] = beside(given.rounds)
+        result["beside"] = beside(given.rounds, result["product_flops"])
     for name, seconds in result["beside"]["seconds"].items():
         ratio = result["beside"]["times as fast"].get(name)
-        print(f"{name:<24} {seconds:8.2f} s" + (f"  {ratio:6.1f} x" if ratio else ""))
+        share = result["beside"].get("share of product rate", {}).get(name, float("nan"))
+        print(f"{name:<24} {seconds:8.2f} s" + (f"  {ratio:6.1f} x" if ratio else " " * 10) + f"  {share:6.0%}")
     print(f"{result['beside']['pairs']:,} pairs, {result['beside']['pairs that differ, not by rounding']} differ")
     result["alone"] = [alone(int(size)) for size in given.large.split(",") if size]
     for each in result["alone"]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import os
 import shutil
 import statistics
 import sys
@@ -23,7 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bench_encode import processor, texts_of, version
+from bench_encode import texts_of
+from machine import machine, told, version
 
 import nearsense as ns
 from nearsense.encoders.folder import find
@@ -85,8 +85,7 @@ def measure(rounds: int) -> dict:
             times[name].append(time.perf_counter() - start)
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
     base = statistics.median(times[BASE])
-    return {
-        "machine": f"{os.cpu_count()} cores, {processor()}",
+    return machine() | {
         "versions": {name: version(name) for name in ("nearsense", "openvino", "torch", "sentence-transformers")},
         "rounds": rounds,
         "candidates": CANDIDATES,
@@ -103,7 +102,8 @@ def measure(rounds: int) -> dict:
 
 
 def show(report: dict) -> None:
-    print(f"{report['machine']}; {report['candidates']} candidates of {report['tokens_a_candidate']:.0f} tokens")
+    print(told(report))
+    print(f"{report['candidates']} candidates of {report['tokens_a_candidate']:.0f} tokens")
     print(f"{'':26}{'seconds':>10}{'ratio':>8}{'logits differ by':>18}")
     for engine, figures in report["engines"].items():
         print(

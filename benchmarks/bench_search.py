@@ -30,7 +30,6 @@ import argparse
 import ast
 import json
 import os
-import platform
 import shutil
 import signal
 import statistics
@@ -40,6 +39,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from machine import machine
 from peers import ENGINES
 from search_data import Vectors, prepare, real_texts, say
 from search_table import judged, show
@@ -148,9 +148,7 @@ def peer(runner: Runner, engine: str, python: Path, limit: float) -> dict:
 
 def measure(arguments: argparse.Namespace) -> dict:
     began = time.monotonic()
-    report = {
-        "machine": f"{os.cpu_count()} cores, {_processor()}",
-        "python": platform.python_version(),
+    report = machine() | {
         "note": "files in the page cache; every engine in its own process",
         "limit_s": arguments.limit,
         "sizes": {},
@@ -187,11 +185,6 @@ def write(report: dict, path: Path) -> None:
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps(report, indent=2) + "\n")
     draft.replace(path)
-
-
-def _processor() -> str:
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    return f"{platform.machine()}{' with AMX (bf16)' if 'amx_bf16' in flags else ''}"
 
 
 def encode_all(sizes: list[int], cache: Path) -> None:

@@ -13,19 +13,18 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from machine import SETS, require_data
 
 import nearsense as ns
 from nearsense.faq.certainty import features, fit_curve, spread_of
 from nearsense.faq.rehearsal import SIZES, Asked, outsiders, size_of, strangers_of
 from nearsense.faq.scores import Nearness, Phrasebook, top_two
 
-DATA = Path(os.environ.get("NEARSENSE_DATA", "../shared/data"))
 ENTRIES, PHRASINGS = (1, 2, 5, 10, 20, 50, 70, 120), (1, 2, 3, 5, 10, 30)
 PAIR_ENTRIES = (1, 2, 5, 10, 20, 50, 100, 300, 1000, 4000)
 ASKED = 100
@@ -46,7 +45,7 @@ class Drawn:
 
 
 def rows(name: str) -> list[dict]:
-    with gzip.open(DATA / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(SETS / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
@@ -182,6 +181,7 @@ def main() -> None:
     parser.add_argument("--without", default="", help="leave a set out, to measure on it")
     parser.add_argument("--write", type=Path, default=Path("src/nearsense/faq/prior.json"))
     options = parser.parse_args()
+    require_data()
     faqs = [faq for faq in all_drawn() if faq.origin != options.without]
     curves = {name: [round(float(each), 4) for each in theta] for name, theta in fitted(faqs).items()}
     known = {
