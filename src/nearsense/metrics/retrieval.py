@@ -3,12 +3,16 @@
 What goes in are relevance grades: for each query those of the documents that were returned, best hit first. 0 and
 below means not relevant, as in trec_eval. What comes out is one figure per query, so that a mean can be taken and
 queries can be resampled (`bootstrap_mean`). A single query goes in as a list of one.
+
+Where `scores` stand beside the grades, equal scores are ties, and every figure is what it is on average over all
+orders of the tied documents (McSherry and Najork, Computing information retrieval performance measures efficiently
+in the presence of tied scores, ECIR 2008). A list that is cut must hold all documents that are tied at the cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     Lists: TypeAlias = Sequence[ArrayLike] | NDArray[np.number]
 
 
-def ndcg(grades: Lists, ideal: Lists, k: int | None = 10) -> Float64:
+def ndcg(grades: Lists, ideal: Lists, k: int | None = 10, *, scores: Lists | None = None) -> Float64:
     """Normalised discounted cumulative gain at k: the sum of grade / log2(rank + 1) over its best, in [0, 1].
 
     Linear gain and log2 discount, as in trec_eval and BEIR (Järvelin and Kekäläinen 2002).
@@ -33,22 +37,26 @@ def ndcg(grades: Lists, ideal: Lists, k: int | None = 10) -> Float64:
         grades: For each query the grades of its ranked documents, q lists or shape (q, depth).
         ideal: For each query all its grades in the data, found or not, in any order, q lists or shape (q, any).
         k: How many of the first ranks count; None for all.
+        scores: For each query the scores of its ranked documents, never rising; equal ones are ties, counted by
+            their expectation. None: the order is as it is.
 
     Returns:
         float64, shape (q,).
 
     Raises:
         InputError: k < 1, a grade is not finite, the number of queries differs, a query has no relevant document,
-            or its ranking holds better grades than `ideal`.
+            its ranking holds better grades than `ideal`, or scores rise or are not as many as grades.
 
     Example:
         >>> ndcg([[3, 0, 2], [0, 0, 1]], [[3, 2], [1]]).round(4)
         array([0.9386, 0.5   ])
+        >>> ndcg([[0, 0, 0, 1]], [[1]], scores=[[0.5, 0.5, 0.5, 0.5]]).round(4)
+        array([0.6404])
     """
     best = np.sort(_table(ideal, "ideal", None), axis=1)[:, ::-1]
-    table = _table(grades, "grades", k)
+    table, ties = _ranked(grades, scores, k)
     same_length(table, best, "grades", "ideal")
-    gained, highest = _discounted(table), _discounted(best[:, :k])
+    gained, highest = _discounted(ties.mean(table)[:, :k]), _discounted(best[:, :k])
     _refuse(highest <= 0.0, "query {} has no relevant document", "its nDCG is not defined")
     _refuse(
         gained > highest * (1.0 + 1e-9),
@@ -59,76 +67,96 @@ def ndcg(grades: Lists, ideal: Lists, k: int | None = 10) -> Float64:
     return share
 
 
-def reciprocal_rank(grades: Lists, k: int | None = 10) -> Float64:
+def reciprocal_rank(grades: Lists, k: int | None = 10, *, scores: Lists | None = None) -> Float64:
     """1 / rank of the first relevant document within the first k, 0 where there is none; its mean is the MRR at k.
 
     Args:
         grades: As in `ndcg`.
         k: How many of the first ranks count; None for all.
+        scores: As in `ndcg`.
 
     Returns:
         float64, shape (q,).
 
     Raises:
-        InputError: k < 1, or a grade is not finite.
+        InputError: k < 1, a grade is not finite, or scores rise or are not as many as grades.
 
     Example:
         >>> reciprocal_rank([[0, 1, 1], [2, 0], [0, 0]])
         array([0.5, 1. , 0. ])
+        >>> reciprocal_rank([[0, 1]], scores=[[0.5, 0.5]])
+        array([0.75])
     """
-    relevant = _table(grades, "grades", k) > 0
-    if not relevant.shape[1]:
-        return np.zeros(len(relevant))
-    reciprocal: Float64 = relevant.any(axis=1) / (relevant.argmax(axis=1) + 1.0)
-    return reciprocal
+    table, ties = _ranked(grades, scores, k)
+    relevant = (table > 0).astype(np.float64)
+    among = ties.mean(relevant) * ties.size  # relevant ones of each rank's group
+    first = (ties.start == np.where(among > 0, ties.start, np.inf).min(axis=1, initial=np.inf)[:, None]) & (
+        among > 0
+    )
+    ranks = np.arange(1.0, table.shape[1] + 1)
+    left = ties.size - (ranks - 1 - ties.start)  # of the group, from this rank on
+    here = np.where(first, np.minimum(among / left, 1.0), 0.0)  # the first one stands here, if not before
+    not_yet = np.cumprod(1.0 - here, axis=1)
+    before = np.concatenate([np.ones((len(here), 1)), not_yet[:, :-1]], axis=1)[:, : here.shape[1]]
+    expected: Float64 = (here * before / ranks)[:, :k].sum(axis=1)
+    return expected
 
 
-def precision_at(grades: Lists, k: int) -> Float64:
+def precision_at(grades: Lists, k: int, *, scores: Lists | None = None) -> Float64:
     """Share of the first k ranks that hold a relevant document; a rank that was left empty holds none.
 
     Args:
         grades: As in `ndcg`.
         k: How many of the first ranks count.
+        scores: As in `ndcg`.
 
     Returns:
         float64, shape (q,).
 
     Raises:
-        InputError: k < 1, or a grade is not finite.
+        InputError: k < 1, a grade is not finite, or scores rise or are not as many as grades.
 
     Example:
         >>> precision_at([[0, 1, 1], [1]], k=2)
         array([0.5, 0.5])
+        >>> precision_at([[0, 1]], k=1, scores=[[0.5, 0.5]])
+        array([0.5])
     """
-    share: Float64 = (_table(grades, "grades", k) > 0).sum(axis=1) / from_one(k, "k")
+    table, ties = _ranked(grades, scores, k)
+    share: Float64 = ties.mean((table > 0).astype(np.float64))[:, :k].sum(axis=1) / from_one(k, "k")
     return share
 
 
-def recall(grades: Lists, relevant: ArrayLike, k: int | None) -> Float64:
+def recall(grades: Lists, relevant: ArrayLike, k: int | None, *, scores: Lists | None = None) -> Float64:
     """Share of a query's relevant documents that stand within the first k ranks.
 
     Args:
         grades: As in `ndcg`.
         relevant: How many relevant documents each query has in the data, shape (q,), from 1.
         k: How many of the first ranks count; None for all.
+        scores: As in `ndcg`.
 
     Returns:
         float64, shape (q,).
 
     Raises:
-        InputError: k < 1, a grade is not finite, the number of queries differs, or a query has no relevant
-            document, or fewer than were found.
+        InputError: k < 1, a grade is not finite, the number of queries differs, a query has no relevant
+            document, or fewer than were found, or scores rise or are not as many as grades.
 
     Example:
         >>> recall([[0, 1, 1], [1, 0]], relevant=[4, 1], k=3)
         array([0.5, 1. ])
+        >>> recall([[0, 1]], relevant=[1], k=1, scores=[[0.5, 0.5]])
+        array([0.5])
     """
-    found, total = _found(grades, relevant, k)
-    share: Float64 = found.sum(axis=1) / total
+    found, total, ties = _found(grades, relevant, k, scores)
+    share: Float64 = ties.mean(found)[:, :k].sum(axis=1) / total
     return share
 
 
-def ranked_average_precision(grades: Lists, relevant: ArrayLike, k: int | None = None) -> Float64:
+def ranked_average_precision(
+    grades: Lists, relevant: ArrayLike, k: int | None = None, *, scores: Lists | None = None
+) -> Float64:
     """Average precision of a ranking: the mean, over all relevant documents, of the precision at each one's rank.
 
     A relevant document that is not within the first k adds 0, as in trec_eval (map, map_cut); the mean over
@@ -139,15 +167,25 @@ def ranked_average_precision(grades: Lists, relevant: ArrayLike, k: int | None =
     Example:
         >>> ranked_average_precision([[1, 0, 1], [0, 1, 0]], relevant=[2, 2]).round(4)
         array([0.8333, 0.25  ])
+        >>> ranked_average_precision([[0, 0, 0, 1]], relevant=[1], scores=[[0, 0, 0, 0]]).round(4)
+        array([0.5208])
     """
-    found, total = _found(grades, relevant, k)
-    precision = np.cumsum(found, axis=1) / np.arange(1, found.shape[1] + 1)
-    mean: Float64 = np.vecdot(found, precision) / total
+    found, total, ties = _found(grades, relevant, k, scores)
+    ranks = np.arange(1.0, found.shape[1] + 1)
+    share = ties.mean(found)  # the chance that the document of a rank is relevant
+    above = np.cumsum(found, axis=1) - found
+    above = np.take_along_axis(above, ties.start.astype(np.int64), axis=1)  # relevant ones before the group
+    others = (share * ties.size - 1.0) / np.maximum(ties.size - 1.0, 1.0)  # of each other one of it, if this is
+    precision = (above + 1.0 + (ranks - 1.0 - ties.start) * np.maximum(others, 0.0)) / ranks
+    mean: Float64 = np.vecdot(share[:, :k], precision[:, :k]) / total
     return mean
 
 
-def _found(grades: Lists, relevant: ArrayLike, k: int | None) -> tuple[Float64, Float64]:
-    found, total = (_table(grades, "grades", k) > 0).astype(np.float64), numbers(relevant, "relevant")
+def _found(
+    grades: Lists, relevant: ArrayLike, k: int | None, scores: Lists | None
+) -> tuple[Float64, Float64, _Ties]:
+    table, ties = _ranked(grades, scores, k)
+    found, total = (table > 0).astype(np.float64), numbers(relevant, "relevant")
     same_length(found, total, "grades", "relevant")
     _refuse(total <= 0.0, "query {} has no relevant document", "a share of none is not defined")
     _refuse(
@@ -155,7 +193,49 @@ def _found(grades: Lists, relevant: ArrayLike, k: int | None) -> tuple[Float64, 
         "the ranking of query {} holds more relevant documents than it has",
         "a document is ranked twice, or relevant counts too few",
     )
-    return found, total
+    return found, total, ties
+
+
+class _Ties(NamedTuple):
+    """The groups of equal scores, by rank: shape (q, depth)."""
+
+    group: NDArray[np.int64]
+    """Its number, over all queries."""
+    start: Float64
+    """How many ranks are before it."""
+    size: Float64
+    """How many documents are in it."""
+
+    def mean(self, table: Float64) -> Float64:
+        """The mean of each rank's group."""
+        if not table.size:
+            return table
+        sums = np.bincount(self.group.ravel(), table.ravel())
+        means: Float64 = sums[self.group] / self.size
+        return means
+
+
+def _ranked(grades: Lists, scores: Lists | None, k: int | None) -> tuple[Float64, _Ties]:
+    """The grades as one matrix, and the ties in it; without scores no more than k of them, and none is tied."""
+    table = _table(grades, "grades", k, cut=scores is None)
+    places = np.broadcast_to(np.arange(float(table.shape[1])), table.shape)
+    if scores is None:
+        return table, _Ties(np.arange(table.size).reshape(table.shape), places, np.ones(table.shape))
+    rows = [_row(row, f"scores[{i}]").astype(np.float64) for i, row in enumerate(scores)]
+    lengths = [len(_row(row, "grades")) for row in grades]
+    same_length(table, np.empty(len(rows)), "grades", "scores")
+    new = np.ones(table.shape, np.bool_)
+    for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        if len(row) != length or not np.all(row[1:] <= row[:-1]):
+            raise InputError(
+                f"scores[{number}] rise, or are not as many as its {length} grades",
+                why="a ranking has its best score first, and a score for each grade",
+                fix="put grades and scores in the order of falling scores",
+            )
+        new[number, 1:length] = row[1:] != row[:-1]
+    group = np.cumsum(new).reshape(table.shape) - 1
+    sizes = np.bincount(group.ravel()) if group.size else np.zeros(0, np.int64)
+    return table, _Ties(group, places[new][group], sizes[group].astype(np.float64))
 
 
 def _discounted(table: Float64) -> Float64:
@@ -163,11 +243,11 @@ def _discounted(table: Float64) -> Float64:
     return gained
 
 
-def _table(grades: Lists, name: str, k: int | None) -> Float64:
+def _table(grades: Lists, name: str, k: int | None, *, cut: bool = True) -> Float64:
     """The first k grades of each query as one matrix, 0 where there is none; negative grades are 0 too."""
     if k is not None:
         from_one(k, "k")
-    lists = [_row(row, f"{name}[{i}]")[:k] for i, row in enumerate(grades)]
+    lists = [_row(row, f"{name}[{i}]")[: k if cut else None] for i, row in enumerate(grades)]
     if not lists:
         raise InputError(f"{name} holds no query", why="nothing can be measured on none", fix="give at least one")
     lengths = np.array([len(row) for row in lists])
