@@ -104,6 +104,9 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
         seed=options["seed"],
         progress=not quiet,
     )
+    for warning in evaluation.warnings:
+        what, _, fix = warning.partition(" Fix: ")
+        sys.stderr.write(f"warning: {what}\n  fix: {fix}\n")
     if write is not None:
         write(evaluation)
     if form == "markdown":

@@ -95,12 +95,16 @@ def _scoped(labels: list[str]) -> list[str | None]:
 
 def _graded(table: Table, roles: Roles, asked: Asked) -> Dataset:
     scores = cells.scores(table, roles.columns[2], asked.scale)
-    return GradedPairs(name=table.source, pairs=_pairs(table, roles), scores=scores, scale=asked.scale)
+    return GradedPairs(
+        name=table.source, pairs=_pairs(table, roles), scores=scores, scale=asked.scale, truth=roles.columns[2]
+    )
 
 
 def _labelled(table: Table, roles: Roles, asked: Asked) -> Dataset:
     labels, words = cells.truths(table, roles.columns[2], asked.positive)
-    return LabelledPairs(name=table.source, pairs=_pairs(table, roles), labels=labels, words=words)
+    return LabelledPairs(
+        name=table.source, pairs=_pairs(table, roles), labels=labels, words=words, truth=roles.columns[2]
+    )
 
 
 def _pairs(table: Table, roles: Roles) -> list[tuple[str, str]]:
@@ -110,7 +114,7 @@ def _pairs(table: Table, roles: Roles) -> list[tuple[str, str]]:
 
 def _triplets(table: Table, roles: Roles, asked: Asked) -> Dataset:
     columns = [cells.texts(table, name) for name in roles.columns]
-    return Triplets(name=table.source, triplets=list(zip(*columns, strict=True)))
+    return Triplets(name=table.source, triplets=list(zip(*columns, strict=True)), truth=roles.columns[1])
 
 
 def _rerank(table: Table, roles: Roles, asked: Asked) -> Dataset:
@@ -132,7 +136,14 @@ def _rerank(table: Table, roles: Roles, asked: Asked) -> Dataset:
         )
     were = "1 query was left out: all its" if left == 1 else f"{left:,} queries were left out: all their"
     notes = (f"{were} candidates are right, or none is.",) if left else ()
-    return Rerank(name=table.source, queries=queries, candidates=candidates, labels=labels, notes=notes)
+    return Rerank(
+        name=table.source,
+        queries=queries,
+        candidates=candidates,
+        labels=labels,
+        notes=notes,
+        truth=roles.columns[2],
+    )
 
 
 def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[str], list[bool]]:

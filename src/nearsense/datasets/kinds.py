@@ -63,6 +63,7 @@ class Dataset:
     Args:
         name: What it is called in reports.
         notes: What a reader of its figures has to know: rows left out, a sample taken.
+        truth: The column of its file that says what is true; "" where it is not of a file.
     """
 
     task: ClassVar[Task]
@@ -71,6 +72,7 @@ class Dataset:
 
     name: str = "data"
     notes: tuple[str, ...] = ()
+    truth: str = ""
 
     def __len__(self) -> int:
         """How many items are judged: pairs, triplets, queries or texts."""

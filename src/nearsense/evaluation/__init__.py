@@ -38,6 +38,7 @@ from nearsense.evaluation.results import (
     limits,
     require_figure,
 )
+from nearsense.evaluation.suspicions import suspicions
 from nearsense.evaluation.systems import Fusion, Model, Remembered, System
 from nearsense.evaluation.words import BM25, baselines_for
 
@@ -132,6 +133,7 @@ def evaluate(
     ]
     main = MAIN[data.task]
     notes += _undefined(results)
+    warnings = suspicions(data, results, outcomes)
     if data.task is Task.CLUSTERING:
         notes.append(f"k-means with as many groups as labels; figures are means over {len(SEEDS)} beginnings.")
     return Evaluation(
@@ -143,7 +145,8 @@ def evaluate(
         comparisons=tuple(
             _comparisons(results, [own[main] for own in drawn], main, centred=main in outcomes[0].centred)
         ),
-        notes=(*data.notes, *notes),
+        notes=(*warnings, *data.notes, *notes),
+        warnings=tuple(warnings),
         seconds=time.perf_counter() - begin,
         scale=data.scale if isinstance(data, GradedPairs) else None,
         words=data.words if isinstance(data, LabelledPairs) else None,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense.datasets import GradedPairs, LabelledPairs, Triplets
 from nearsense.evaluation.results import Mistake
 from nearsense.evaluation.statistics import weighted_best_accuracy, weighted_best_f1
+from nearsense.evaluation.ties import ROUNDING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class Outcome:
         thresholds: Those of the figures that need one.
         centred: Figures whose resamples are off on one side, so that intervals are moved to the figure.
         values: The main figure of each query, where it is a mean of these.
+        standing: Of each relevant document of a search the share of the corpus that is farther from the query.
     """
 
     n: int
@@ -46,6 +48,7 @@ class Outcome:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     centred: frozenset[str] = frozenset()
     values: Floats = field(default_factory=lambda: np.zeros(0))
+    standing: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 def graded(data: GradedPairs, system: Scorer) -> Outcome:
@@ -59,7 +62,7 @@ def graded(data: GradedPairs, system: Scorer) -> Outcome:
         fitted = np.clip(_fitted(scores, truth), *(data.scale or (-np.inf, np.inf)))
         return tuple(
             Mistake(f"{fitted[row]:.2f}", f"{truth[row]:g}", data.pairs[row], float(scores[row]), float(off))
-            for row, off in worst(np.abs(fitted - truth), count)
+            for row, off in worst(np.abs(fitted - truth), count, data.pairs.__getitem__)
         )
 
     figures = {"spearman": weighted_spearman(truth, scores), "pearson": weighted_pearson(truth, scores)}
@@ -84,7 +87,7 @@ def labelled(data: LabelledPairs, system: Scorer) -> Outcome:
                 float(scores[row]),
                 float(off),
             )
-            for row, off in worst(np.where(truth > 0, -over, over), count)
+            for row, off in worst(np.where(truth > 0, -over, over), count, data.pairs.__getitem__)
             if off > 0 or (off == 0 and not truth[row])
         )
 
@@ -99,7 +102,7 @@ def labelled(data: LabelledPairs, system: Scorer) -> Outcome:
 
 
 def triplets(data: Triplets, system: Scorer) -> Outcome:
-    """How often the anchor is nearer to the positive than to the negative; as near as it is no hit."""
+    """How often the anchor is nearer to the positive than to the negative; as near to both counts half."""
     from nearsense.metrics import weighted_mean
 
     anchors, positives, negatives = ([each[place] for each in data.triplets] for place in range(3))
@@ -110,18 +113,24 @@ def triplets(data: Triplets, system: Scorer) -> Outcome:
     def mistakes(count: int) -> tuple[Mistake, ...]:
         return tuple(
             Mistake("the negative is nearer", "the positive is nearer", data.triplets[row], float(gap), float(gap))
-            for row, gap in worst(gaps, count)
+            for row, gap in worst(gaps, count, data.triplets.__getitem__)
             if gap >= 0
         )
 
     labels = np.repeat([1.0, 0.0], len(data))
-    return Outcome(len(data), {"accuracy": weighted_mean((gaps < 0).astype(float))}, mistakes, scores, labels)
+    tied = np.abs(gaps) <= ROUNDING * np.maximum(np.abs(near), np.abs(far))
+    nearer = np.where(tied, 0.5, (gaps < 0).astype(float))
+    return Outcome(len(data), {"accuracy": weighted_mean(nearer)}, mistakes, scores, labels)
 
 
-def worst(sizes: Floats, count: int) -> list[tuple[int, float]]:
-    """The rows with the largest sizes, largest first, and their sizes."""
-    rows = np.argsort(-sizes, kind="stable")[:count].tolist()
-    return [(row, float(sizes[row])) for row in rows]
+def worst(sizes: Floats, count: int, key: Callable[[int], Any]) -> list[tuple[int, float]]:
+    """The rows with the largest sizes, largest first, and their sizes; equal ones by what they hold."""
+    if not count or not len(sizes):
+        return []
+    rounded = np.round(sizes, 9)
+    least = np.partition(rounded, -count)[-count] if count < len(sizes) else -np.inf
+    rows = sorted(np.flatnonzero(rounded >= least).tolist(), key=lambda row: (-rounded[row], key(row)))
+    return [(row, float(sizes[row])) for row in rows[:count]]
 
 
 def _sides(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:

@@ -19,6 +19,8 @@ from nearsense.evaluation.statistics import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from nearsense.evaluation.systems import Finder, Grouper
@@ -38,13 +40,19 @@ def intents(data: Intents, system: Finder) -> Outcome:
 
     known, labels, own = _known(data)
     found = system.nearest(data.texts, known, 1 if own is None else 2)
-    column = np.zeros(len(data), np.int64) if own is None else (found.ids[:, 0] == own).astype(np.int64)
-    nearest, scores = (each[np.arange(len(data)), column] for each in found)
-    scores = np.where(nearest >= 0, scores, 0.0)
-    answers = [labels[place] if place >= 0 else None for place in nearest.tolist()]
+    selves = [-2] * len(data) if own is None else own.tolist()
+    tops = [_top(*each) for each in zip(found.ids, found.scores, selves, strict=True)]
+    scores = np.array([score for _, score in tops])
+    shares = np.array(
+        [
+            np.mean([labels[place] == label for place in rows]) if len(rows) else 0.0
+            for (rows, _), label in zip(tops, data.labels, strict=True)
+        ]
+    )  # of a tie's labels, how many are right
+    nearest = [_shown(rows, labels, known, label) for (rows, _), label in zip(tops, data.labels, strict=True)]
+    answers = [labels[place] if place >= 0 else None for place in nearest]
     inside = np.array([label is not None for label in data.labels], np.float64)
-    right = np.array([answer == label for answer, label in zip(answers, data.labels, strict=True)], np.float64)
-    figures: dict[str, Statistic] = {"accuracy": weighted_share(right, inside)}
+    figures: dict[str, Statistic] = {"accuracy": weighted_share(shares, inside)}
     thresholds = {}
     if not inside.all():
         figures["auroc"] = weighted_roc_auc(inside, scores)
@@ -52,7 +60,7 @@ def intents(data: Intents, system: Finder) -> Outcome:
         thresholds["false_accepts@95"] = _accepting(scores[inside > 0], 0.95)
 
     def mistakes(count: int) -> tuple[Mistake, ...]:
-        sure = np.where((right > 0) & (inside > 0), -np.inf, scores)
+        sure = np.where((shares == 1) & (inside > 0), -np.inf, scores)
         return tuple(
             Mistake(
                 prediction=answers[row] or "nothing",
@@ -61,11 +69,23 @@ def intents(data: Intents, system: Finder) -> Outcome:
                 score=float(scores[row]),
                 size=size,
             )
-            for row, size in worst(sure, count)
+            for row, size in worst(sure, count, data.texts.__getitem__)
             if np.isfinite(size)
         )
 
     return Outcome(len(data), figures, mistakes, scores, inside, thresholds)
+
+
+def _top(ids: NDArray[np.int64], scores: NDArray[np.float64], own: int) -> tuple[list[int], float]:
+    """The rows that are nearest, several where they are tied, and their score; a text is not near itself."""
+    others = ids != own
+    ids, scores = ids[others], scores[others]
+    return (ids[scores == scores[0]].tolist(), float(scores[0])) if len(ids) else ([], 0.0)
+
+
+def _shown(rows: list[int], labels: Sequence[str], known: Sequence[str], right: str | None) -> int:
+    """The one of several tied rows that is shown, whatever their order: one with a wrong label if there is any."""
+    return min(rows, key=lambda row: (labels[row] == right, known[row], labels[row]), default=-1)
 
 
 def _known(data: Intents) -> tuple[list[str], list[str], NDArray[np.int64] | None]:
@@ -107,7 +127,7 @@ def clustering(data: Clustering, system: Grouper) -> Outcome:
         )  # fmt: skip
         return tuple(
             Mistake(leaders[groups[0][row]][0], data.labels[row], (data.texts[row],), share, share)
-            for row, share in worst(astray, count)
+            for row, share in worst(astray, count, data.texts.__getitem__)
             if share > 0
         )
 

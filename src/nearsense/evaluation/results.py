@@ -298,6 +298,7 @@ class Evaluation:
         systems: Models, fusions and baselines, in the order in which they were given.
         comparisons: Each model against each other, and against the best baseline.
         notes: What a reader of the figures has to know.
+        warnings: Those of the notes that say that something looks wrong with the data.
         scale: Of graded pairs, the least and the greatest score.
         words: Of labelled pairs, what the data calls "different" and "same".
         seconds: What all of it took, reading aside.
@@ -314,6 +315,7 @@ class Evaluation:
     seconds: float
     scale: tuple[float, float] | None = None
     words: tuple[str, str] | None = None
+    warnings: tuple[str, ...] = ()
     version: str = __version__
 
     def system(self, name: str | None = None) -> SystemResult:
@@ -368,6 +370,7 @@ class Evaluation:
             "systems": [each.to_dict(raw=raw) for each in self.systems],
             "comparisons": [each.to_dict() for each in self.comparisons],
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
             "scale": None if self.scale is None else list(self.scale),
             "words": None if self.words is None else list(self.words),
             "seconds": self.seconds,

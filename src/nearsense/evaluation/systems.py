@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.encoders import Encoder, symmetric_role
 from nearsense.evaluation.results import Kind
+from nearsense.evaluation.ties import Found, levelled, whole_ties
 from nearsense.types import Metric
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Finder", "Found", "Fusion", "Grouper", "Model", "Remembered", "Scorer", "Spent", "System"]
+__all__ = ["Finder", "Fusion", "Grouper", "Model", "Remembered", "Scorer", "Spent", "System"]
 
 
 class Spent:
@@ -80,7 +81,7 @@ class Finder(System, Protocol):
     """Finds the nearest texts."""
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """The k best of a corpus for each query."""
+        """The k best of a corpus for each query, and all that are tied with the last of them."""
         ...  # pragma: no cover
 
 
@@ -90,13 +91,6 @@ class Grouper(System, Protocol):
     def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
         """So many groups of texts, once for each seed."""
         ...  # pragma: no cover
-
-
-class Found(NamedTuple):
-    """The best rows of a corpus for each query, -1 where there are fewer, and their scores; both (q, k)."""
-
-    ids: Ints
-    scores: Floats
 
 
 class Model:
@@ -138,9 +132,13 @@ class Model:
         else:
             both = self._read([*corpus, *queries], symmetric_role(self.encoder))
             there, asked = both[: len(corpus)], both[len(corpus) :]
+
+        def look(rows: Sequence[int], depth: int) -> tuple[Ints, NDArray[np.float32]]:
+            found = top_k(asked[rows], there, depth, self._metric)
+            return found.ids, found.scores
+
         with self.spent.time():
-            found = top_k(asked, there, k, self._metric)
-        return Found(found.ids, found.scores.astype(np.float64))
+            return whole_ties(look, len(queries), len(corpus), k)
 
     def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
         """See `Grouper`."""
@@ -177,16 +175,33 @@ class Fusion:
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
         """See `Finder`."""
-        from nearsense.lexical import reciprocal_rank_fusion
-
-        found = Found(np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf))
-        rankings = [part.nearest(queries, corpus, k, searching=searching).ids for part in self._parts]
+        parts = [part.nearest(queries, corpus, k, searching=searching) for part in self._parts]
+        found = Found([], [])
         with self.spent.time():
-            for row, places in enumerate(zip(*rankings, strict=True)):
-                ids, scores = reciprocal_rank_fusion(places, k)
-                found.ids[row, : len(ids)], found.scores[row, : len(ids)] = ids, scores
+            for row in range(len(queries)):
+                ids, scores = _fused([(part.ids[row], part.scores[row]) for part in parts], k)
+                found.ids.append(ids)
+                found.scores.append(scores)
         self.spent.add(*(part.spent for part in self._parts))
         return found
+
+
+def _fused(rankings: Sequence[tuple[Ints, Floats]], k: int) -> tuple[Ints, Floats]:
+    """The k best by reciprocal rank fusion, and what is tied with the last; a tie shares what its places give."""
+    from nearsense.lexical import RRF_CONSTANT
+
+    ids = np.concatenate([own for own, _ in rankings])
+    shares = []
+    for own, scores in rankings:
+        worth = np.where(np.arange(len(own)) < k, 1.0 / (RRF_CONSTANT + 1.0 + np.arange(len(own))), 0.0)
+        _, group = np.unique(-scores, return_inverse=True)
+        shares.append((np.bincount(group, worth) / np.bincount(group))[group] if len(own) else worth)
+    known, who = np.unique(ids, return_inverse=True)
+    sums = np.bincount(who, np.concatenate(shares), len(known)).astype(np.float64)
+    best = np.lexsort((known, -sums))
+    level = levelled(sums[best])
+    kept = len(best) if len(best) <= k else int(np.count_nonzero(level >= level[k - 1]))
+    return known[best][:kept], level[:kept]
 
 
 class Remembered:

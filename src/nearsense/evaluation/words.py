@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from nearsense.datasets import Task
 from nearsense.evaluation.results import Kind
-from nearsense.evaluation.systems import Found, Spent, System
+from nearsense.evaluation.systems import Spent, System
+from nearsense.evaluation.ties import Found, whole_ties
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,12 +58,14 @@ class Jaccard(_Words):
 
         with self.spent.time(reading=len(queries) + len(corpus)):
             asked, there = _sets(queries, corpus)
-            sizes, asking = (np.diff(each.offsets).astype(np.float32) for each in (there, asked))
-            blocks = (
-                (part, shared / np.maximum(asking[part, None] + sizes - shared, np.float32(1.0)))
-                for part, shared in overlaps(asked, there)
-            )
-            return _best(blocks, k)
+            sizes = np.diff(there.offsets).astype(np.float32)
+
+            def blocks(some: Sparse) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+                asking = np.diff(some.offsets).astype(np.float32)
+                for part, shared in overlaps(some, there):
+                    yield part, shared / np.maximum(asking[part, None] + sizes - shared, np.float32(1.0))
+
+            return _best(blocks, asked, len(corpus), k)
 
 
 class TfIdf(_Words):
@@ -92,7 +95,7 @@ class TfIdf(_Words):
 
         with self.spent.time(reading=len(queries) + len(corpus)):
             model = Tfidf(corpus, self._unit)
-            return _best(overlaps(model(queries), model.fitted), k)
+            return _best(lambda some: overlaps(some, model.fitted), model(queries), len(corpus), k)
 
     def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
         """See `Grouper`."""
@@ -134,9 +137,13 @@ class BM25(_Words):
 
         with self.spent.time(reading=len(queries) + len(corpus)):
             segment = Segment(Postings.build(corpus))
-            found = [bm25(query, [segment], k) for query in queries]
-            ids, scores = (np.concatenate([getattr(each, name) for each in found]) for name in ("ids", "scores"))
-            return Found(ids, scores.astype(np.float64))
+
+            def look(rows: Sequence[int], depth: int) -> tuple[Ints, NDArray[np.float32]]:
+                found = [bm25(queries[row], [segment], depth) for row in rows]
+                ids, scores = ([getattr(each, name) for each in found] for name in ("ids", "scores"))
+                return np.concatenate(ids), np.concatenate(scores)
+
+            return whole_ties(look, len(queries), len(corpus), k)
 
 
 def baselines_for(task: Task, characters: int) -> tuple[list[System], list[str]]:
@@ -157,16 +164,18 @@ def baselines_for(task: Task, characters: int) -> tuple[list[System], list[str]]
     return found, [f"TF-IDF of characters was left out: {characters:,} of them are too many for it."]
 
 
-def _best(blocks: Iterator[tuple[slice, NDArray[np.float32]]], k: int) -> Found:
-    """The k best of each query; what shares nothing with it is not found."""
+def _best(
+    blocks: Callable[[Sparse], Iterator[tuple[slice, NDArray[np.float32]]]], asked: Sparse, corpus: int, k: int
+) -> Found:
+    """The k best of each query, ties whole; what shares nothing with it is not found."""
     from nearsense.metrics import top_k_of
 
-    ids, scores = [], []
-    for _, block in blocks:
-        found = top_k_of(np.where(block > 0, block, np.float32(-np.inf)), k)
-        ids.append(found.ids)
-        scores.append(found.scores)
-    return Found(np.concatenate(ids), np.concatenate(scores).astype(np.float64))
+    def look(rows: Sequence[int], depth: int) -> tuple[Ints, NDArray[np.float32]]:
+        some = asked if len(rows) == len(asked) else asked.take(np.array(rows))
+        found = [top_k_of(np.where(block > 0, block, np.float32(-np.inf)), depth) for _, block in blocks(some)]
+        return np.concatenate([each.ids for each in found]), np.concatenate([each.scores for each in found])
+
+    return whole_ties(look, len(asked), corpus, k)
 
 
 def _sets(queries: Sequence[str], corpus: Sequence[str]) -> tuple[Sparse, Sparse]:

@@ -13,14 +13,17 @@ from nearsense.metrics.rows import from_one
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["reciprocal_rank_fusion"]
+__all__ = ["RRF_CONSTANT", "reciprocal_rank_fusion"]
+
+RRF_CONSTANT = 60
+"""As in the paper: a first place counts for little more than a tenth."""
 
 _DIGITS = 12
 """Sums that differ by less are equal but for rounding: 1/3 + 1/4 and 1/2 + 1/12."""
 
 
 def reciprocal_rank_fusion(
-    rankings: Sequence[NDArray[np.int64]], k: int, *, constant: int = 60
+    rankings: Sequence[NDArray[np.int64]], k: int, *, constant: int = RRF_CONSTANT
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The k best by the sum over all rankings of 1 / (constant + place), places from 1.
 
