@@ -609,3 +609,15 @@ heavy = {"openvino", "tokenizers", "safetensors", "apsw", "faiss", "rich", "pyar
 sys.__stdout__.write(" ".join(set(sys.modules) & heavy))"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
+
+
+def test_the_command_refuses_two_filters_in_one(run, tmp_path):
+    (tmp_path / "w.csv").write_text("id,text,status,lang\n1,red apple,open,en\n2,green pear,open,de\n")
+    run("index", "create", tmp_path / "c.ns", tmp_path / "w.csv")
+    done = run("search", tmp_path / "c.ns", "fruit", "--where", "status=open and lang=en")
+    assert done.code == 2
+    assert "--where 'status=open' --where 'lang=en'" in done.err
+    assert run("index", "delete", tmp_path / "c.ns", "--where", "status=open and lang=en", "--dry-run").code == 2
+    right = run("search", tmp_path / "c.ns", "fruit", "--where", "status=open", "--where", "lang=en")
+    assert '"id": "1"' in right.out
+    assert '"id": "2"' not in right.out

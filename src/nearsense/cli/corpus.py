@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from nearsense.cli.options import read
 from nearsense.encoders import Encoder
-from nearsense.files import Documents, Table, documents
+from nearsense.files import Documents, Table, documents, has_texts
 from nearsense.types import Document, Vectors
 
-__all__ = ["Corpus", "corpus_of", "documents_of"]
+__all__ = ["Corpus", "corpus_of", "documents_of", "vectors_of"]
 
 Foreign = Literal["refuse", "keep", "encode"]
 
@@ -51,12 +51,13 @@ def corpus_of(
     from nearsense.cached import cached
 
     table = read(file, options)
-    stored, has_texts = table.vectors, options["text"] is not None or "text" in table.columns
+    texts_there = has_texts(table, options["text"])
+    stored = vectors_of(table, options["text"])
     if stored is not None and foreign != "keep" and stored.fingerprint != load().fingerprint:
-        if foreign == "refuse" or not has_texts:
+        if foreign == "refuse" or not texts_there:
             stored.require_made_by(load().name, load().fingerprint)
         stored = None
-    if stored is not None and not has_texts:
+    if stored is not None and not texts_there:
         check(len(table))
         return Corpus(_unnamed(table.columns, len(table)), stored)
     found = documents_of(table, options)
@@ -65,6 +66,16 @@ def corpus_of(
         return Corpus(found.items, stored.take(found.rows) if found.skipped else stored)
     texts = (document.text for document in found.items)
     return Corpus(found.items, cached(load()).encode(texts, role="passage", progress=not quiet))
+
+
+def vectors_of(table: Table, text: str | None) -> Vectors | None:
+    """The vectors of a file, but for those of no known model where there are texts to encode: that is told."""
+    stored = table.vectors
+    if stored is None or stored.fingerprint or not has_texts(table, text):
+        return stored
+    said = f"{table.source}: the column 'vector' says nothing of its model: the texts are encoded"
+    sys.stderr.write(f"{said}, its {stored.dimension:,} numbers are not used\n")
+    return None
 
 
 def documents_of(table: Table, options: dict[str, Any], *, numbers: bool = False) -> Documents:

@@ -224,7 +224,8 @@ class _Side:
     @classmethod
     def of(cls, file: str, options: dict[str, Any], *, archive: bool = False) -> _Side:
         """Read a file; of an archive only its name tells the format, and columns are taken where it has them."""
-        from nearsense.files import documents
+        from nearsense.cli.corpus import vectors_of
+        from nearsense.files import documents, has_texts
         from nearsense.files.copying import Original
         from nearsense.types import Document
 
@@ -234,14 +235,15 @@ class _Side:
         text, id_ = options["text"], options["id_"]
         if archive:
             text, id_ = (name if name in table.columns else None for name in (text, id_))
-        if table.vectors is not None and text is None and "text" not in table.columns:
+        stored = vectors_of(table, text)
+        if stored is not None and not has_texts(table, text):
             ids = table.columns.get("id") or range(len(table))
-            return cls(original, [Document(str(each), "") for each in ids], list(range(len(table))), table.vectors)
+            return cls(original, [Document(str(each), "") for each in ids], list(range(len(table))), stored)
         found = documents(table, text=text, id=id_, skip_empty=options["skip_empty"])
         if found.skipped:
             few = f"{found.skipped:,} of {len(table):,} rows without text"
             sys.stderr.write(f"warning: {table.source}: {few} are not compared\n")
-        vectors = None if table.vectors is None else table.vectors.take(found.rows)
+        vectors = None if stored is None else stored.take(found.rows)
         column = options["keep"].partition(":")[2]
         if not archive and column in (found.id, found.text):  # ids that rise tell which row is newer
             cells = table.columns[column]

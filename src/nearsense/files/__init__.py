@@ -4,7 +4,7 @@ A file becomes a `Table` (columns, line numbers, perhaps vectors); a table becom
 Whatever is wrong with a file is one `FileError` that names the file and the line, and says what to type.
 """
 
-from nearsense.files.columns import Documents, documents, text_pairs
+from nearsense.files.columns import Documents, documents, has_texts, text_pairs
 from nearsense.files.formats import Format
 from nearsense.files.reading import read_table
 from nearsense.files.source import no_input
@@ -18,6 +18,7 @@ __all__ = [
     "Table",
     "atomic_write",
     "documents",
+    "has_texts",
     "no_input",
     "read_table",
     "require_place",

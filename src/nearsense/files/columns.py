@@ -13,7 +13,7 @@ from nearsense.files.table import Table
 from nearsense.files.values import as_numbers, is_missing, json_value, kind_of
 from nearsense.types import Document
 
-__all__ = ["Documents", "documents", "text_pairs"]
+__all__ = ["Documents", "documents", "has_texts", "text_pairs"]
 
 # The first name that a table has, in any case, is taken.
 TEXT_NAMES = (
@@ -127,6 +127,19 @@ def documents(
         metadata = ({name: cell for name, cell in row.items() if cell is not None} for row in metadata)
     items = [Document(*fields) for fields in zip(ids, texts, metadata, strict=True)]
     return Documents(items, rows, len(table) - len(rows), text_column, id_column)
+
+
+def has_texts(table: Table, text: str | None = None) -> bool:
+    """Whether a column of texts is named, or is known without being named.
+
+    Example:
+        >>> has_texts(Table({"id": ["7"], "content": ["a"]}, [2], "a.csv"))
+        True
+    """
+    if text is not None or _known(table, TEXT_NAMES) is not None:
+        return True
+    own = _known(table, ID_NAMES)
+    return sum(_is_textual(column) for name, column in table.columns.items() if name != own) == 1
 
 
 def text_pairs(table: Table, *, columns: tuple[str, str] | None = None) -> list[tuple[str, str]]:

@@ -127,6 +127,12 @@ def _vectors(source: Source, arrow: Any, table: Any, described: dict[str, Any]) 
         return None
     lengths = _pyarrow("pyarrow.compute").list_value_length(column).to_numpy()  # NaN for null
     odd = np.flatnonzero(lengths != lengths[0])
+    column_only = not described and not {*table.column_names} <= {
+        "id",
+        "vector",
+    }  # not ours
+    if column_only and (len(odd) or not lengths[0] > 0):
+        return None
     if len(odd) or not lengths[0] > 0:
         row = int(odd[0]) if len(odd) else 0
         raise FileError(
@@ -138,6 +144,8 @@ def _vectors(source: Source, arrow: Any, table: Any, described: dict[str, Any]) 
     values = np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in flat])
     with np.errstate(over="ignore"):
         data = np.ascontiguousarray(values.reshape(table.num_rows, -1), dtype=np.float32)
+    if column_only and not np.isfinite(data).all():
+        return None
     require_finite(data, source.name)
     truncated = np.zeros(len(data), dtype=np.bool_)
     if described and "truncated" in table.column_names:

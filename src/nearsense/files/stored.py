@@ -85,7 +85,8 @@ class Collector:
     """Takes the vectors out of JSON records, one after the other, and keeps them as float32.
 
     The first record decides: it has "fingerprint" and "vector", as `write_vectors` makes them, or a "vector" of
-    numbers; otherwise every record passes as it is.
+    numbers; otherwise every record passes as it is. A "vector" without a fingerprint is not ours: where one of
+    them is no vector, it is a column like any other.
 
     Args:
         source: The file's name for messages.
@@ -95,7 +96,7 @@ class Collector:
     def __init__(self, source: str, unit: str) -> None:
         self._source, self._unit = source, unit
         self._active: bool | None = None
-        self._ours = False
+        self._ours = self._spoilt = False
         self._rows: list[NDArray[np.float32]] = []
         self._truncated: list[bool] = []
         self._fingerprint, self._model = "", UNKNOWN_MODEL
@@ -113,10 +114,17 @@ class Collector:
         """
         if self._active is None:
             self._begin(record)
-        if not self._active:
+        if not self._active or self._spoilt:
             return record
         place = f"{self._source}, {self._unit} {number}"
-        self._rows.append(self._vector(record.pop("vector", None), place))
+        try:
+            self._rows.append(self._vector(record.get("vector"), place))
+        except FileError:
+            self._spoilt = not self._ours and not record.keys() <= {"id", "vector"}
+            if self._spoilt:
+                return record
+            raise
+        record.pop("vector", None)
         if self._ours:
             fingerprint, model = record.pop("fingerprint", ""), record.pop("model", UNKNOWN_MODEL)
             if fingerprint != self._fingerprint:
@@ -135,8 +143,16 @@ class Collector:
         self._truncated.append(self._ours and record.pop("truncated", False) is True)
         return {given_name(name): value for name, value in record.items()} if self._ours else record
 
-    def vectors(self) -> Vectors | None:
-        """All that was taken, or None if there was nothing to take."""
+    def vectors(self, columns: dict[str, list[Any]]) -> Vectors | None:
+        """All that was taken, or None if there was nothing to take.
+
+        Args:
+            columns: What became of the records; what was taken in vain is given back to them.
+        """
+        if self._spoilt:
+            others = columns.get("vector", [None] * len(next(iter(columns.values()))))
+            columns["vector"] = [row.tolist() for row in self._rows] + others[len(self._rows) :]
+            return None
         if not self._rows:
             return None
         data = np.stack(self._rows)

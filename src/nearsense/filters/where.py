@@ -34,6 +34,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from nearsense.errors import InputError
+from nearsense.filters.joined import refuse_joined
 
 __all__ = [
     "ALL",
@@ -180,7 +181,7 @@ def parse_where(text: str | Sequence[str]) -> Filter:
         The tree, as `parse` returns it.
 
     Raises:
-        InputError: As `parse`, or the text has neither form.
+        InputError: As `parse`, the text has neither form, or it is two filters (`a=1 and b=2`).
 
     Example:
         >>> parse_where("year>=2020") == parse({"year": {">=": 2020}})
@@ -497,18 +498,25 @@ _SHORT = re.compile(
 
 
 def _short(text: str) -> Filter:
-    found = _SHORT.fullmatch(text)
+    refuse_joined(text, _parts)
+    found = _parts(text)
     if found is None:
         raise InputError(
             f"{_shown(text)} is no filter",
             why="a filter is JSON, or like year>=2020, category=Returns, tag in a,b, email exists",
             fix="quote it as one word of the command line: --where 'year>=2020'",
         )
-    name, op, value = found["name"], " ".join(found["op"].split()), found["value"].strip()
+    name, op, value = found
     if op.endswith("exists"):
         return _exists(name, op == "exists", text)
     read = _items if op.endswith("in") else _scalar
     return _field(name, {"=" if op == "==" else op: read(value)}, text)
+
+
+def _parts(text: str) -> tuple[str, str, str] | None:
+    """The name, the operator and the value of a filter in its short form; None where it has not."""
+    found = _SHORT.fullmatch(text)
+    return found and (found["name"], " ".join(found["op"].split()), found["value"].strip())
 
 
 def _items(text: str) -> list[Any]:

@@ -1,0 +1,67 @@
+"""Two filters typed as one: `status=open and lang=en`. Refused with both written apart; they are never a value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+from nearsense.errors import InputError
+
+__all__ = ["refuse_joined"]
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_JOIN = re.compile(r"\s(and|or)\s+(?:not\s+)?|\s*(&&|\|\||;|,)\s*|\s(&|\|)\s", re.IGNORECASE)
+_OR = ("or", "||", "|")
+
+
+def refuse_joined(text: str, read: Callable[[str], tuple[str, str, str] | None]) -> None:
+    """Refuse a text that is two filters.
+
+    Args:
+        text: As typed.
+        read: The name, operator and value of a text that is one filter; else None.
+
+    Raises:
+        InputError: It is two; the message has both.
+    """
+    for left, join, right in _splits(text):
+        first, second = read(left), read(right)
+        if first is None or second is None:
+            continue
+        listed = first[1].endswith("in") and join == ","  # tag in a,b=c
+        sentence = " " in second[0].strip() and second[1][-1].isalpha()  # name=rock and a lot of roll in it
+        if listed or sentence:
+            continue
+        whole = read(text)
+        meant = (
+            ""
+            if whole is None
+            else f"; if the value is meant: --where '{whole[0]}{whole[1]}{json.dumps(whole[2])}'"
+        )
+        both = f"--where '{left.strip()}' --where '{right.strip()}'"
+        if join.lower() in _OR:
+            both = f"--where '{{\"or\": [{_json(first)}, {_json(second)}]}}'"
+        raise InputError(
+            f"{json.dumps(text, ensure_ascii=False)} is two filters",
+            why="each --where takes one; all of them have to fit",
+            fix=both + meant,
+        )
+
+
+def _splits(text: str) -> Iterator[tuple[str, str, str]]:
+    """What stands at the left and at the right of each word that joins, and that word; not inside of quotes."""
+    bare = _QUOTED.sub(lambda found: "x" * len(found.group()), text)
+    for found in _JOIN.finditer(bare):
+        yield text[: found.start()], next(filter(None, found.groups())), text[found.end() :]
+
+
+def _json(part: tuple[str, str, str]) -> str:
+    name, op, value = part
+    if op.endswith("exists"):
+        return json.dumps({name: {"exists": op == "exists"}})
+    try:
+        read = json.loads(value)
+    except ValueError:
+        read = [item.strip() for item in value.split(",")] if op.endswith("in") else value
+    return json.dumps({name: read if op in ("=", "==") else {op: read}}, ensure_ascii=False)
