@@ -1,8 +1,10 @@
 """Which texts count as equal but for their spelling, and which do not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nearsense.wording import normal_form
+from nearsense.wording import UNLIKE, likeness, normal_form
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,58 @@ def test_signs_that_mean_something_keep_texts_apart(a, b):
 def test_no_form_is_lost_and_forms_are_stable(text):
     assert normal_form(normal_form(text)) == normal_form(text)
     assert normal_form(text) or not text
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "level"),
+    [
+        ("Is it on?", "Is it on?", 0),
+        ("Is  it\ton? ", "Is it on?", 1),
+        ("cafe\u0301?", "café?", 1),
+        ("ﬁne", "fine", 2),
+        ("Is it (on)!", "Is it on", 2),
+        ("is it ON", "Is it on?", 3),
+        ("Don't!", "dont", 4),
+        ("COVID-19??!", "covid19", 4),
+        ("COVID 19", "COVID-19", 4),
+        ("the U.S. plan", "the US plan", 4),
+        ("and/or", "and or", 4),
+        ("every_day", "every day", 4),
+        ("l'ufficio", "l ufficio", 4),
+        ("???", "  ???\n", 1),
+    ],
+)
+def test_texts_are_alike_but_for_how_they_are_written(a, b, level):
+    assert likeness(a, b) == likeness(b, a) == level
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("C++", "C"),
+        ("C#", "C"),
+        (".NET", "NET"),
+        ("1.5", "15"),
+        ("24/7", "247"),
+        ("-5", "5"),
+        ("3 4", "34"),
+        ("10²", "102"),
+        ("50%", "50"),
+        ("$5", "5"),
+        ("a 🔴 b", "a 🟢 b"),
+        ("a🔴b", "ab"),
+        ("años", "anos"),
+        ("má", "ma"),
+        ("नहीं", "नह"),
+        ("R&D", "RD"),
+        ("???", "!!!"),
+    ],
+)
+def test_what_means_something_keeps_texts_apart(a, b):
+    assert likeness(a, b) == likeness(b, a) == UNLIKE
+
+
+@given(st.text(), st.text())
+def test_any_text_is_like_itself_and_as_like_another_as_that_is_like_it(a, b):
+    assert likeness(a, a) == 0
+    assert likeness(a, b) == likeness(b, a)

@@ -125,47 +125,52 @@ class Assurance:
     def judged(
         self,
         origin: Origin,
+        pairs: Sequence[tuple[str, str]],
         scores: Sequence[float] | NDArray[np.floating],
-        seen: Sequence[Sequence[Difference] | None],
         expected: float,
         *,
-        unsure: Sequence[str | None] | None = None,
+        encoder: Encoder | None = None,
         background: Callable[[], Background | None] = lambda: None,
     ) -> Judged:
-        """How sure pairs are by their scores, lowered by what differs between their texts.
+        """What differs between the texts of pairs, and how sure their scores, lowered by that, leave one.
 
         Args:
             origin: What gave the scores.
+            pairs: Two texts each; where one is not known, and so empty, nobody looks.
             scores: One a pair.
-            seen: What differs in each pair (`pair_differences`); None where nobody has looked.
             expected: The share of same pairs where neither the caller nor the calibration says one.
-            unsure: For each pair why the model cannot judge it (`unfamiliar`): it gets no probability.
+            encoder: The model that gave the scores: it tells what it does not read, and what it was made for.
             background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
 
         Raises:
             ModelMismatch, InputError: See `of`.
         """
-        n = len(scores)
-        why: list[str | None] = [None] * n if unsure is None else list(unsure)
-        differs = [None if found is None else tuple(str(each) for each in found) for found in seen]
-        if not n or (calibration := self.of(origin)) is None:
-            return Judged(origin, [None] * n, [None] * n, differs, why)
-        calibration = at_home(calibration, background)
+        calibration = self.of(origin) if len(pairs) else None
         known = np.asarray(scores, np.float64)
         if origin.metric is Metric.COSINE:
             known = np.clip(known, -1.0, 1.0)
-        shifts = calibration.guarded(known, [[each.kind for each in found or ()] for found in seen])
-        shifts[[found is None for found in seen]] = 0.0
-        told = np.array([each is None for each in why], bool)
+        looked = np.array([bool(a and b) for a, b in pairs], bool)
+        seen, unsure = _looked_at(
+            [pair for pair, look in zip(pairs, looked.tolist(), strict=True) if look],
+            known[looked] if origin.metric is Metric.COSINE else None,
+            encoder,
+        )
+        differs: list[tuple[str, ...] | None] = [None] * len(pairs)
+        why: list[str | None] = [None] * len(pairs)
+        for at, found, reason in zip(np.flatnonzero(looked).tolist(), seen, unsure, strict=True):
+            differs[at], why[at] = tuple(str(each) for each in found), reason
+        if calibration is None:
+            return Judged(origin, [None] * len(pairs), [None] * len(pairs), differs, why)
+        calibration, shifts = at_home(calibration, background), np.zeros(len(pairs))
+        shifts[looked] = calibration.guarded(known[looked], [[one.kind for one in each] for each in seen])
+        told = [each is None for each in why]
         prior = self.prior_of(calibration, known[told], expected, shifts[told])
         values = calibration.probability(known, prior=prior, shift=shifts).tolist()
-        ends = zip(
-            *(each.tolist() for each in calibration.interval(known, prior=prior, shift=shifts)), strict=True
-        )
+        lows, highs = (each.tolist() for each in calibration.interval(known, prior=prior, shift=shifts))
         return Judged(
             replace(origin, calibration=calibration.task, prior=prior),
             [value if sure else None for value, sure in zip(values, told, strict=True)],
-            [between if sure else None for between, sure in zip(ends, told, strict=True)],
+            [(low, high) if sure else None for low, high, sure in zip(lows, highs, told, strict=True)],
             differs,
             why,
         )
@@ -195,13 +200,12 @@ class Assurance:
         """
         if not found:
             return found
-        seen, unsure = _looked_at(found, encoder)
         judged = self.judged(
             found[0].origin,
+            [(hits.query or "", hit.text or "") for hits in found for hit in hits],
             [hit.score for hits in found for hit in hits],
-            seen,
             max(1 / NEAREST, min(0.5, 1 / max(corpus, 1))),
-            unsure=unsure,
+            encoder=encoder,
             background=background,
         )
         rows = iter(judged.rows())
@@ -220,19 +224,16 @@ class Assurance:
 
 
 def _looked_at(
-    found: list[Results[Hit]], encoder: Encoder | None
-) -> tuple[list[tuple[Difference, ...] | None], list[str | None]]:
-    """For each hit what differs from its query, None where a text is missing; and why it cannot be judged."""
+    pairs: Sequence[tuple[str, str]], cosines: NDArray[np.float64] | None, encoder: Encoder | None
+) -> tuple[Sequence[Sequence[Difference]], Sequence[str | None]]:
+    """What differs between the texts of each pair, and why it cannot be judged."""
+    if not pairs:
+        return [], []
     from nearsense.pair_differences import pair_differences
 
-    pairs = [(hits.query or "", hit.text or "") for hits in found for hit in hits]
-    scores = np.array([hit.score for hits in found for hit in hits])
-    there = [bool(query and text) for query, text in pairs]
-    lefts, rights = ([pair[side] for pair, both in zip(pairs, there, strict=True) if both] for side in (0, 1))
-    cosines = scores[np.array(there, bool)] if found[0].origin.metric is Metric.COSINE else None
-    differs = iter(pair_differences(lefts, rights, encoder=encoder, scores=cosines))
-    why = iter(unfamiliar_pairs(lefts, rights, encoder))
-    return [next(differs) if both else None for both in there], [next(why) if both else None for both in there]
+    lefts, rights = zip(*pairs, strict=True)
+    differs = pair_differences(lefts, rights, encoder=encoder, scores=cosines)
+    return differs, unfamiliar_pairs(lefts, rights, encoder)
 
 
 def unfamiliar_pairs(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder | None) -> list[str | None]:

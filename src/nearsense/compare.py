@@ -115,12 +115,7 @@ def _compared(
     encoder: Encoder | None,
 ) -> Results[Comparison]:
     """From scores to comparisons: what differs, and how sure that leaves one."""
-    from nearsense.assurance import unfamiliar_pairs
-    from nearsense.pair_differences import pair_differences
-
-    lefts, rights = [a for a, _ in pairs], [b for _, b in pairs]
-    seen = pair_differences(lefts, rights, encoder=encoder, scores=scores)
-    judged = assurance.judged(origin, scores, seen, 0.5, unsure=unfamiliar_pairs(lefts, rights, encoder))
+    judged = assurance.judged(origin, pairs, scores, 0.5, encoder=encoder)
     return Results(
         (
             Comparison(
@@ -245,13 +240,9 @@ class _Cells:
 
     def comparison(self, row: int, column: int) -> Comparison:
         pair, scores = (self.labels[row], self.labels[column]), self.scores[row : row + 1, column]
-        if self.texts is not None:
-            return _compared([pair], scores, self.origin, self.assurance, self.encoder)[0]
-        judged = self.assurance.judged(self.origin, scores, [None], 0.5)
-        (probability, interval, differs, unsure) = next(judged.rows())
-        score = float(scores[0])
-        reading = _read(score, probability, unsure)
-        return Comparison(score, probability, reading, differs, *pair, judged.origin, interval, unsure)
+        written = pair if self.texts is not None else ("", "")
+        found = _compared([written], scores, self.origin, self.assurance, self.encoder)[0]
+        return replace(found, a=pair[0], b=pair[1])
 
     def judged(self) -> tuple[NDArray[np.float32] | None, dict[tuple[int, int], tuple[str, ...]]]:
         from nearsense.pair_differences import pair_differences

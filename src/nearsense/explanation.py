@@ -214,9 +214,8 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
         ['The', 'puppy', 'barking', '.']
     """
     from nearsense import metrics
-    from nearsense.assurance import Assurance, unfamiliar_pairs
+    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
-    from nearsense.pair_differences import pair_differences
 
     texts = [*as_texts([a], "left text"), *as_texts([b], "right text")]
     require_content(texts[:1], "left text")
@@ -230,10 +229,8 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
     exact = left.counts is not None and right.counts is not None
     shares_a = terms(left, right) if exact else parts(score, near_a[1])
     shares_b = terms(right, left) if exact else parts(score, near_b[1])
-    origin, scores = Origin(found.name, vectors.fingerprint), np.array([score])
-    seen = pair_differences(texts[:1], texts[1:], encoder=found, scores=scores)
-    unsure = unfamiliar_pairs(texts[:1], texts[1:], found)
-    judged = Assurance(Task.PARAPHRASE).judged(origin, scores, seen, 0.5, unsure=unsure)
+    origin = Origin(found.name, vectors.fingerprint)
+    judged = Assurance(Task.PARAPHRASE).judged(origin, [(texts[0], texts[1])], [score], 0.5, encoder=found)
     probability, interval, differs, why = next(judged.rows())
     return Explanation(
         score=score,

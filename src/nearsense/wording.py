@@ -28,6 +28,7 @@ _STOPS = re.compile(rf"(?<=[^\W\d])[{re.escape(_ENDS)}]+$")
 _STOPS_OF_FIGURES = re.compile(rf"(?<=[\d%°+#$€£*)\]])[{re.escape(_ENDS.replace(_LOUD, ''))}]+$")
 _ALONE = re.compile(rf"[{re.escape(_ENDS)}\-{re.escape(_QUOTES)}']+")
 _FACE = re.compile(r"[:;][\-']")
+_ASKED = re.compile(r"[?!]*\?[?!]*$")
 _RAISED = frozenset(("<super>", "<sub>", "<fraction>"))
 _MEANT = frozenset("#%&*@\\\u2030")
 _WITHIN = re.compile(r"(?<=[^\W_])(?:[^\w\s]|_)+(?=[^\W_])")
@@ -50,7 +51,7 @@ def normal_form(text: str) -> str:
         >>> normal_form("  Hello,\n“World”!  "), normal_form("C++ at -5°, 1.5 (really)...")
         ('hello world', 'c++ at -5° 1.5 really')
     """
-    return _plain(_folded(text)) or text
+    return _plain(_folded(text)) or " ".join(text.split()) or text
 
 
 def bare_form(text: str) -> str:
@@ -67,8 +68,8 @@ def bare_form(text: str) -> str:
         >>> bare_form("at 1.5 m"), bare_form("in C++ or C#"), bare_form("3 4")
         ('at1.5m', 'inc++orc#', '3 4')
     """
-    within = _WITHIN.sub(_kept, normal_form(text))
-    return re.sub(r"(?<!\d) +| +(?!\d)", "", within) or text
+    within = _ASKED.sub("", _WITHIN.sub(_kept, normal_form(text)))
+    return re.sub(r"(?<!\d) +| +(?!\d)", "", within) or normal_form(text)
 
 
 def likeness(a: str, b: str) -> int:

@@ -208,7 +208,7 @@ def dedupe(
 
 COMMANDS = (duplicates, dedupe)
 
-_EMPTY = ("id", "kept", "tier", "score", "probability", "reason", "differs", "text")
+_EMPTY = ("id", "kept", "tier", "score", "probability", "interval", "reason", "differs", "text")
 """The columns of --dropped."""
 
 

@@ -15,7 +15,7 @@ from nearsense.calibration import Calibration, Task
 from nearsense.collection.answers import answers, as_score
 from nearsense.collection.checks import checked_ids, checked_vectors
 from nearsense.collection.live import Live
-from nearsense.errors import InputError, ModelMismatch
+from nearsense.errors import InputError, ModelError, ModelMismatch
 from nearsense.metrics.rows import from_one
 from nearsense.reranking import staged
 from nearsense.types import CANDIDATES, Document, Hit, Mode, Results, Vectors, parse
@@ -239,7 +239,14 @@ class Answering:
             text, found = near()
         others = [hit for hit in found if hit.id != id][:k]
         ranked = (replace(hit, rank=rank) for rank, hit in enumerate(others, 1))
-        return self._sure(assurance, [Results(ranked, found.origin, text)])[0]
+        return self._sure(assurance, [Results(ranked, found.origin, text)], self._reader())[0]
+
+    def _reader(self) -> Encoder | None:
+        """The model, which tells what it does not read; None where it is not to be had."""
+        try:
+            return self._live.bound()[0].encoder
+        except ModelError:
+            return None
 
     def _one(self, id_: str) -> tuple[str, Vectors, dict[str, Any]]:
         """A document's text and vector, and what the collection kept about itself at that moment."""

@@ -348,15 +348,16 @@ class Duplicates:
         return TIERS[edges.tier[edge]], float(edges.score[edge]), probability, differs
 
     def _intervals(self, edges: list[int]) -> dict[int, tuple[float, float]]:
-        """Between what the probabilities of some pairs of texts lie; of equal texts nothing is to be said."""
+        """Between what the probabilities of some pairs of texts lie; equal texts say the same for certain."""
         if self.sure is None:
             return {}
+        certain = {edge: (1.0, 1.0) for edge in edges if edge < 0 or self.edges.tier[edge] == EXACT}
         judged = (self.edges.tier != EXACT) & ~self.edges.unsure
         asked = np.array([edge for edge in edges if edge >= 0 and judged[edge]], np.int64)
         if not len(asked):
-            return {}
+            return certain
         lows, highs = self.sure.interval(self.edges.score[asked], self.edges.shift[asked])
-        return dict(zip(asked.tolist(), zip(lows.tolist(), highs.tolist(), strict=True), strict=True))
+        return certain | dict(zip(asked.tolist(), zip(lows.tolist(), highs.tolist(), strict=True), strict=True))
 
     def _pair(self, left: int, right: int, edge: int, interval: tuple[float, float] | None) -> Pair:
         tier, score, probability, differs = self._measured(edge, left)
@@ -372,8 +373,15 @@ class Duplicates:
 
     def _dropped(self, row: int) -> Dropped:
         document, kept = self.rows.documents[row], self._document(int(self._grouping.kept[row]))
-        tier, score, probability, differs = self._measured(int(self._grouping.edge[row]), row)
-        return Dropped(document.id, kept.id, document.text, tier, score, probability, differs)
+        edge = int(self._grouping.edge[row])
+        tier, score, probability, differs = self._measured(edge, row)
+        interval = self._measured_intervals.get(edge)
+        return Dropped(document.id, kept.id, document.text, tier, score, probability, differs, interval)
+
+    @cached_property
+    def _measured_intervals(self) -> dict[int, tuple[float, float]]:
+        """Between what the probabilities lie of the pairs because of which rows go."""
+        return self._intervals(np.unique(self._grouping.edge[self._gone]).tolist())
 
     def _groups(self) -> Iterator[Group]:
         gone = self._gone

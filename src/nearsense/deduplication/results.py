@@ -95,6 +95,7 @@ class Dropped:
         score: Their cosine similarity, measured between these very two.
         probability: That they say the same; None where no calibration is known.
         differs: What differs all the same, where such pairs are allowed: from this row to the one that stays.
+        interval: Between what the probability lies, nineteen times in twenty.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Dropped:
     score: float
     probability: float | None
     differs: tuple[str, ...] | None = None
+    interval: tuple[float, float] | None = None
 
     @property
     def reason(self) -> str:
@@ -124,6 +126,7 @@ class Dropped:
             "tier": self.tier.value,
             "score": self.score,
             "probability": self.probability,
+            "interval": None if self.interval is None else list(self.interval),
             "reason": self.reason,
             "differs": None if self.differs is None else list(self.differs),
             "text": self.text,
