@@ -169,7 +169,7 @@ class Calibration:
 
         Where something differs the worst kind speaks, and a high score says less than elsewhere. A calibration
         that never looked (that of passages, one made of scores alone) lowers by what was learnt of paraphrases,
-        and never raises.
+        until what differs is no more probable than there, and never raises.
 
         Args:
             scores: Shape (n,).
@@ -178,14 +178,21 @@ class Calibration:
         Returns:
             Shape (n,): zero or a little above where the guard saw nothing, at most zero elsewhere.
         """
-        return shifts_of(self.guard or self._lent(), self.log_ratio(scores), kinds)
+        ratios = self.log_ratio(scores)
+        return shifts_of(self.guard, ratios, kinds) if self.guard else self._lowered(scores, ratios, kinds)
 
-    def _lent(self) -> Mapping[str, float]:
-        """The weights of differences where none were learnt."""
+    def _lowered(
+        self, scores: ArrayLike, ratios: NDArray[np.float64], kinds: Sequence[Sequence[str]]
+    ) -> NDArray[np.float64]:
+        """The shifts where none were learnt: those of paraphrases, and at most as probable as they are."""
         from nearsense.calibration.shipped import Task, shipped
 
-        found = shipped(Origin(self.model, self.fingerprint, self.metric), Task.PARAPHRASE)
-        return GENERAL if found is None else {**found.guard, NOTHING: 0.0}
+        lent = shipped(Origin(self.model, self.fingerprint, self.metric), Task.PARAPHRASE)
+        if lent is None:
+            return shifts_of(GENERAL, ratios, kinds)
+        shifts = shifts_of({**lent.guard, NOTHING: 0.0}, ratios, kinds)
+        bounds = lent.log_ratio(scores) + lent.guarded(scores, kinds) - ratios
+        return np.where([bool(each) for each in kinds], np.minimum(shifts, bounds), shifts)
 
     def threshold(
         self,
