@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -105,7 +106,7 @@ def load(
 
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
     kept = None if dimensions is None else from_one(dimensions, "dimensions")
-    encoder = _load(_settled(settings), _stamp(settings), kept, chosen)
+    encoder = _load(_settled(settings), _stamp(settings), kept, chosen, _process())
     return encoder if settings.long is Long.WARN else encoder.with_long(settings.long)
 
 
@@ -156,7 +157,7 @@ def load_cross(
     policy = (
         Long.WARN if long is None and settings.long is Long.CHUNK else settings.long
     )  # windows are for vectors
-    cross = _load_cross(_settled(settings), _stamp(settings))
+    cross = _load_cross(_settled(settings), _stamp(settings), _process())
     return cross if policy is Long.WARN else cross.with_long(policy)
 
 
@@ -210,6 +211,28 @@ def _stamp(settings: Settings) -> Stamp:
     return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
 
 
+_BORN = os.getpid()
+
+
+def _process() -> int:
+    """Who loads: a forked child does so anew, unless PyTorch came along, which would wait for ever there."""
+    return _BORN if "torch" in sys.modules else os.getpid()
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """What `load` has to be told elsewhere for the same encoder; where caches lie is said only if it was."""
+    options = {
+        "name": settings.model,
+        "precision": str(settings.precision),
+        "threads": settings.threads,
+        "device": settings.device,
+        "offline": settings.offline,
+        "language_check": settings.language_check,
+    }
+    usual = settings.cache_dir == type(settings)().cache_dir
+    return options if usual else options | {"cache_dir": str(settings.cache_dir)}
+
+
 def _is_folder(path: str) -> bool:
     return "\0" not in path and os.path.isdir(path)  # noqa: PTH112  (Path.is_dir raises where it may not look)
 
@@ -247,7 +270,9 @@ def _require_kind(name: str, *, cross: bool) -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def _load(settings: Settings, stamp: Stamp, dimensions: int | None, pooling: Pooling | None) -> TokenEncoder:
+def _load(
+    settings: Settings, stamp: Stamp, dimensions: int | None, pooling: Pooling | None, process: int
+) -> TokenEncoder:
     if settings.model.startswith(REMOTE):
         if pooling is not None:
             raise InputError(f"pooling={pooling.value!r} is not for {settings.model}", why="its server pools")
@@ -261,13 +286,19 @@ def _load(settings: Settings, stamp: Stamp, dimensions: int | None, pooling: Poo
     from nearsense.encoders.loading import load_encoder
 
     _require_kind(settings.model, cross=False)
-    return load_encoder(settings, dimensions, pooling)
+    made = load_encoder(settings, dimensions, pooling)
+    made.again = functools.partial(load, **_options(settings), dimensions=dimensions, pooling=pooling)
+    return made
 
 
 @functools.lru_cache(maxsize=8)
-def _load_cross(settings: Settings, stamp: Stamp) -> PairEncoder:
+def _load_cross(settings: Settings, stamp: Stamp, process: int) -> PairEncoder:
     from nearsense.encoders.pair_loading import load_pair_encoder
 
     _require_kind(settings.model, cross=True)
 
-    return load_pair_encoder(settings)
+    made = load_pair_encoder(settings)
+    options = _options(settings)
+    del options["language_check"]
+    made.again = functools.partial(load_cross, **options)
+    return made

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from nearsense._progress import Progress, tracked
+from nearsense.encoders.again import Loadable
 from nearsense.encoders.base import (
     BATCH_TOKENS,
     ROLES,
@@ -61,7 +62,7 @@ class Engine(Protocol):
         ...  # pragma: no cover
 
 
-class TokenEncoder:
+class TokenEncoder(Loadable):
     """Texts to vectors through a tokenizer and an engine. Made by `load`; safe to use from several threads.
 
     Args:
@@ -80,6 +81,8 @@ class TokenEncoder:
         look: Called with the different texts of each call, before they are encoded: it may warn.
         languages: What the model was made for, ISO 639-1; empty where nobody says, or nobody shall look.
     """
+
+    kept = ("long", "similarity", "dimension")
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense._progress import Progress, tracked
+from nearsense.encoders.again import Loadable
 from nearsense.encoders.base import BATCH_TOKENS, TruncationWarning
 from nearsense.encoders.batch import SLICE, Engine
 from nearsense.encoders.modules import ACTIVATIONS, Module, finished
@@ -38,7 +39,7 @@ class PairTooLong(TextTooLong):
     """A pair exceeds the model's limit and `long="error"` was asked for."""
 
 
-class PairEncoder:
+class PairEncoder(Loadable):
     """A cross-encoder. Made by `load_cross`; safe to use from several threads.
 
     Args:

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from itertools import chain, islice
 from pathlib import Path
@@ -155,10 +155,15 @@ class Runner:
                 # One graph a folder: what another version left behind is not checked at every start.
                 name = f"{self.precision.value}-{hint.lower()}-{self._threads}-{self._version}"
                 with sealed(self._cache_dir / name) as cache, _blamed("compiled"):
-                    if cache is not None:
-                        options["CACHE_DIR"] = str(cache)
-                    self._compiled[hint] = self._core.compile_model(self._graph, "CPU", options)
+                    self._compiled[hint] = self._fresh(options, cache)
             return self._compiled[hint]
+
+    def _fresh(self, options: dict[str, Any], cache: Path | None) -> Any:
+        """Compile, from the cache where that can be: another process may be writing there, or deleting."""
+        if cache is not None:
+            with suppress(RuntimeError):
+                return self._core.compile_model(self._graph, "CPU", {**options, "CACHE_DIR": str(cache)})
+        return self._core.compile_model(self._graph, "CPU", options)
 
 
 @contextmanager

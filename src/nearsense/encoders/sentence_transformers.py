@@ -108,7 +108,7 @@ class TorchEngine:
             raise UnsupportedModel(
                 "a model that PyTorch runs does not survive a fork",
                 why="its threads do not come along, and it would wait for them",
-                fix="load the model in the child, or start children afresh (spawn)",
+                fix='start children afresh: multiprocessing.get_context("spawn")',
             )
         with self._torch.inference_mode():
             for request in requests:

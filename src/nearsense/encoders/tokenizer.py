@@ -186,7 +186,8 @@ class Tokenizer:
             self._seen = {}
         seen_ = self._seen  # it only grows: other threads may do the same
         missing = list({each for words in stretches for each in words} - seen_.keys())
-        encodings = self._engine.encode_batch(missing, add_special_tokens=False)
+        with self._blamed("cannot read a text"):
+            encodings = self._engine.encode_batch(missing, add_special_tokens=False)
         for text, encoding in zip(missing, encodings, strict=True):
             offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
             words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
@@ -200,7 +201,8 @@ class Tokenizer:
             return True
         signs = [chr(point) for point in range(33, 127)]
         letters = [f"a{each}" for each in signs if each.isalnum()]
-        probes = self._engine.encode_batch_fast([*signs, *letters], add_special_tokens=False)
+        with self._blamed("cannot read a text"):
+            probes = self._engine.encode_batch_fast([*signs, *letters], add_special_tokens=False)
         return all(probe.ids and self.unknown not in probe.ids for probe in probes)
 
     def knows(self, tokens: Tokens) -> NDArray[np.bool_]:

@@ -86,6 +86,9 @@ class EmbeddingCache:
         self.max_bytes = max_bytes
         self._file = Expendable(file, _TABLES, (APPLICATION_ID, FORMAT), max_bytes)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return EmbeddingCache, (self._file.file, self.max_bytes)
+
     def get(self, keys: Sequence[bytes], dimension: int) -> Known:
         """What is known of some keys.
 
