@@ -33,7 +33,7 @@ class Folder:
 
     Args:
         path: Where it is; no link itself. What leads to it may hold links.
-        private: What is made in it is for its owner alone, whoever may look into it.
+        private: What is made in it, and in folders within, is for its owner alone, whoever may look into it.
 
     Raises:
         Refused: It is a link, or no folder.
@@ -168,13 +168,13 @@ class Folder:
     def make(self, name: str, *, private: bool = False) -> None:
         """Make a folder within, for whom this one is; or for its owner alone."""
         os.mkdir(self._at(name), 0o700, dir_fd=self._fd)
-        if not private:
+        if not private and not self._private:
             with self.within(name) as made:
                 made.share_as(self)
 
     def within(self, name: str) -> Folder:
         """A folder in this one."""
-        return Folder(self.path / name, parent=self)
+        return Folder(self.path / name, private=self._private, parent=self)
 
     @contextlib.contextmanager
     def reached(self, *names: str) -> Iterator[Folder]:

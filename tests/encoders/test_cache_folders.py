@@ -162,6 +162,19 @@ def test_a_graph_that_is_a_link_is_not_loaded_and_seals_do_not_write_through_one
     assert kept(cache) is True
 
 
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_a_folder_of_the_compiled_graphs_that_is_a_link_is_not_used(tmp_path, home, level):
+    cache = tmp_path / "cache" / "compiled" / "model" / "bf16"
+    put(cache)
+    linked = tmp_path.joinpath("cache", *("compiled", "model", "bf16")[:level])
+    shutil.rmtree(linked)
+    linked.symlink_to(home)
+    (home / "mine.blob").write_text("mine")
+    before = contents(home)
+    assert kept(cache) is None
+    assert contents(home) == before
+
+
 # Links in the other caches
 
 

@@ -205,7 +205,7 @@ def test_every_call_notices_that_the_folder_is_another(tmp_path, call, how):
     before = {
         each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file() and "-shm" not in each.name
     }
-    with pytest.raises(StoreError, match=how.split()[-1] if how != "removed" else r"removed|is missing|cannot be"):
+    with pytest.raises(StoreError, match=f"was {how.split()[-1]} while it was open"):
         CALLS[call](opened, tmp_path)
     opened.close()
     assert not (tmp_path / "backup").exists()

@@ -49,6 +49,7 @@ def derive(
     Returns:
         False where another builder is at work, or the model, or how it reads, changed meanwhile.
     """
+    store.require_ready()
     with try_alone(store.folder / BUILDER, wait=wait) as alone:
         if not alone:
             return False

@@ -17,6 +17,8 @@ from nearsense._folder import Folder, make_folders
 __all__ = ["sealed"]
 
 SEALS, GRAPH = "seals.json", ".blob"
+LEVELS = 3
+"""Folders of the cache's own, the last one included: all compiled ones, a model's, those of a precision."""
 
 
 @contextlib.contextmanager
@@ -24,15 +26,18 @@ def sealed(path: Path) -> Iterator[Path | None]:
     """A cache folder for as long as a graph is compiled; every graph in it is what it was when it was sealed.
 
     Args:
-        path: The cache folder; made where it is missing. What is new in it in the end is sealed.
+        path: The cache folder; made where it is missing, and neither it nor the two folders above it may be links.
+            What is new in it in the end is sealed.
 
     Yields:
         The path by which the folder can be used; None where it is somebody else's or cannot be written.
     """
     with contextlib.ExitStack() as opened:
         try:
-            make_folders(path)
-            folder = opened.enter_context(Folder(Path(os.path.realpath(path)), private=True))
+            *_, base = path.parents[:LEVELS]
+            make_folders(base)
+            cache = opened.enter_context(Folder(Path(os.path.realpath(base)), private=True))
+            folder = opened.enter_context(cache.reached(*path.parts[-LEVELS:]))
             usable = os.access(path, os.W_OK) and folder.keep_to_owner()
             seals = _checked(folder) if usable else {}
         except OSError:

@@ -184,6 +184,10 @@ class Store(Protocol):
         """A change, when it is one's turn; durable when it returns."""
         ...  # pragma: no cover
 
+    def require_ready(self) -> None:
+        """Raise StoreError where nothing can be changed: it was replaced, removed, or may only be read."""
+        ...  # pragma: no cover
+
     def backup(self, folder: Path) -> None:
         """Write a consistent copy, a store of its own, into an empty folder; on the disk when it returns."""
         ...  # pragma: no cover

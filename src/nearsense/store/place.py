@@ -68,7 +68,9 @@ def unwritable(path: Path, error: OSError) -> StoreError:
         return StoreError(
             f"{name} {error.strerror}",
             why="a collection's own files lie in its folder alone: else files elsewhere would be changed",
-            fix=f"make it a file of its own: {own}" if error.errno == errno.EMLINK else f"remove it: rm {name}",
+            fix=f"make it a file of its own: {own}"
+            if error.errno == errno.EMLINK
+            else f"remove it (rm {name}), or put what it leads to in its place",
         )
     return StoreError(
         f"{path} cannot be written", why=str(error.strerror), fix="check the path, its permissions and the disk"

@@ -67,6 +67,10 @@ class ReadOnlyStore(SQLiteStore):
         """Refused."""
         raise self._refusal()
 
+    def require_ready(self) -> NoReturn:
+        """Refused."""
+        raise self._refusal()
+
     def vacuum(self) -> NoReturn:
         """Refused."""
         raise self._refusal()

@@ -364,6 +364,10 @@ class SQLiteStore:
                 self._mark.write(writer.next)
             reach("mark.after")
 
+    def require_ready(self) -> None:
+        """Refuse to begin a change where the folder is no longer the one that was opened."""
+        self._require_same_file()
+
     def backup(self, folder: Path) -> None:
         """Write a consistent copy into an empty folder, and open it, which checks it and gives it a mark.
 
