@@ -10,7 +10,7 @@ Engines are imported inside the functions that build them: this import costs num
 
 from __future__ import annotations
 
-import nearsense._command  # noqa: F401 - before all that takes time
+from nearsense import _command  # noqa: F401 - before all that takes time
 
 # isort: split
 from typing import TYPE_CHECKING

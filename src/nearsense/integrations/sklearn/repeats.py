@@ -43,7 +43,7 @@ class SemanticDeduplicator(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         scores_: float32, shape (n,): how near each is to that.
 
     Example:
-        >>> model = SemanticDeduplicator(min_score=0.9).fit([[1, 0], [0, 1], [1, 0.1]])
+        >>> model = SemanticDeduplicator(min_score=0.9).fit([[1, 0.1], [0, 1], [1, 0]])
         >>> model.labels_, model.kept_, model.predict([[0, 2], [-1, 0]])
         (array([0, 1, 0]), array([0, 1]), array([ 1, -1]))
     """
