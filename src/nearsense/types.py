@@ -186,6 +186,75 @@ def parse(kind: type[E], value: str, *, name: str) -> E:
         raise InputError(f"{name}={value!r} is not known", fix=f"use one of: {valid}") from None
 
 
+def shown(value: object, most: int = 40) -> str:
+    """A value in a message: as Python writes it, cut; also what Python does not write, such as very long numbers.
+
+    Example:
+        >>> shown("a" * 100, most=5), shown(10**5000)
+        ("'aaaa...", 'a value of type int')
+    """
+    try:
+        written = repr(value)
+    except (ValueError, RecursionError):
+        return f"a value of type {type(value).__name__}"
+    return written if len(written) <= most else f"{written[:most]}..."
+
+
+def require_names(metadata: Mapping[Any, Any], whose: str) -> None:
+    """Refuse metadata in which two names of one object are different in Python and one in JSON.
+
+    Args:
+        metadata: Whatever was given.
+        whose: For the message.
+
+    Raises:
+        InputError: They are; both are named.
+    """
+    waiting: list[Any] = [metadata]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        inside: Iterable[Any] = each
+        if isinstance(each, Mapping):
+            if any(type(name) is not str for name in each):
+                _require_different(each, whose)
+            inside = each.values()
+        for value in inside:
+            if isinstance(value, (dict, list, tuple, Mapping)) and id(value) not in seen:
+                seen.add(id(value))
+                waiting.append(value)
+
+
+def _require_different(names: Iterable[Any], whose: str) -> None:
+    known: dict[str, Any] = {}
+    for name in names:
+        written = json_name(name)
+        if written in known:
+            raise InputError(
+                f"{whose}: the names {shown(known[written])} and {shown(name)} are one in JSON",
+                why="one of their two values would be lost",
+                fix="rename one of them, and name fields by strings",
+            )
+        known[written] = name
+
+
+def json_name(name: object) -> str:
+    """How JSON writes the name of a field.
+
+    Example:
+        >>> [json_name(name) for name in ("a", 1, None, True, 0.5)]
+        ['a', '1', 'null', 'true', '0.5']
+    """
+    if isinstance(name, str):
+        return str.__str__(name)
+    if name is None or isinstance(name, bool):
+        return {None: "null", True: "true", False: "false"}[name]
+    try:
+        return str(name)
+    except ValueError:  # a number of thousands of digits
+        return hex(name) if isinstance(name, int) else type(name).__name__
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One text with its id and whatever else is known of it. Plain strings become Documents by themselves.
@@ -194,11 +263,18 @@ class Document:
         id: Any non-empty string, unique within a corpus.
         text: The text to be found by its meaning.
         metadata: Further fields, JSON values; they travel with the hit.
+
+    Raises:
+        InputError: Two names in the metadata are one in JSON, as 1 and "1" are: a value would be lost.
     """
 
     id: str
     text: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.metadata:
+            require_names(self.metadata, f"the metadata of document {shown(self.id)}")
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""

@@ -11,7 +11,7 @@ import numpy as np
 from nearsense.collection.binding import read_as
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.text import as_documents, as_json
-from nearsense.types import Document, Vectors
+from nearsense.types import Document, Vectors, require_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -159,6 +159,7 @@ def _require_id(id_: str) -> None:
 def _json(document: Document) -> str:
     if not document.metadata:
         return "{}"
+    require_names(document.metadata, f"the metadata of document {document.id!r}")
     try:
         written = as_json(document.metadata)
         if not written.isascii():

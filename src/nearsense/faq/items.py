@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import Any
 
 from nearsense.errors import InputError
+from nearsense.types import require_names, shown
 
 __all__ = ["FAQItem", "Row", "entries", "plain"]
 
@@ -50,7 +51,8 @@ class FAQItem:
         if self.id is not None and (not self.id or self.id.isspace()):
             raise InputError("an id is empty", fix="leave it out, or give a string")
         if not isinstance(self.metadata, Mapping):
-            raise InputError(f"the metadata are {self.metadata!r}", fix='give a dict: {"link": ...}')
+            raise InputError(f"the metadata are {shown(self.metadata)}", fix='give a dict: {"link": ...}')
+        require_names(self.metadata, f"the metadata of the entry {shown(self.question)}")
         object.__setattr__(self, "phrasings", _listed(self.phrasings))
 
     def _said(self) -> list[tuple[str, Any]]:

@@ -227,7 +227,7 @@ def _phrasings(cell: Any) -> tuple[str, ...]:
         return ()
     if isinstance(cell, str):
         if cell.lstrip().startswith("["):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 cell = json.loads(cell)
         if isinstance(cell, str):
             parts = cell.replace("\r", "\n").replace("|", "\n").split("\n")

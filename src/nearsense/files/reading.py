@@ -13,6 +13,7 @@ from nearsense.files.npy import read_npy
 from nearsense.files.parquet import read_parquet
 from nearsense.files.source import Source, open_source, translated
 from nearsense.files.stored import Collector
+from nearsense.files.strict import Repeated, loads, require_shallow
 from nearsense.files.table import Table, columns_of
 
 __all__ = ["read_table"]
@@ -250,7 +251,10 @@ def _read_jsonl(source: Source, encoding: str) -> Table:
 
 def _json_line(source: Source, line: str, number: int) -> Any:
     try:
-        return json.loads(line)
+        require_shallow(value := loads(line))
+        return value
+    except Repeated as error:
+        raise error.at(f"{source.name}, line {number}") from None
     except json.JSONDecodeError as error:
         document = number == 1 and line.strip() in ("[", "{")
         raise FileError(
@@ -280,7 +284,11 @@ def _read_json(source: Source, encoding: str) -> Table:
     if not content.strip():
         raise FileError(f"{source.name} holds no record", why="all its lines are blank", fix=_EMPTY_FIX)
     try:
-        value = json.loads(content)
+        value = loads(content)
+        for row in value if isinstance(value, list) else (value,):
+            require_shallow(row)
+    except Repeated as error:
+        raise error.at(source.name) from None
     except json.JSONDecodeError as error:
         many = error.msg == "Extra data"
         raise FileError(

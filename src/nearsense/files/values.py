@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from nearsense.errors import InputError
 from nearsense.terminal import STEERING
+from nearsense.types import json_name, require_names
 
 __all__ = ["as_numbers", "is_missing", "json_text", "json_value", "kind_of"]
 
@@ -42,6 +44,9 @@ def json_value(value: Any) -> Any:
     its exponent says so, else the nearest float; NaN and infinities, which JSON does not have, None; bytes text
     where they are UTF-8, else hexadecimal; everything else its `str()`.
 
+    Raises:
+        InputError: Two names in an object are one in JSON, or it is nested too deep.
+
     Example:
         >>> from datetime import date
         >>> json_value({"on": date(2024, 5, 1), 7: np.float32(0.5), "rate": float("nan")})
@@ -52,8 +57,19 @@ def json_value(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
+    try:
+        return _whole(value)
+    except RecursionError:
+        raise InputError(
+            "a value is nested too deep, or holds itself", why="JSON cannot write it", fix="flatten it"
+        ) from None
+
+
+def _whole(value: Any) -> Any:
+    """What may hold others, and what is rare."""
     if isinstance(value, Mapping):
-        return {str(key): json_value(item) for key, item in value.items()}
+        require_names(value, "a value")
+        return {json_name(key): json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [json_value(item) for item in value]
     if isinstance(value, (np.datetime64, np.timedelta64)):

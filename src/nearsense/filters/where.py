@@ -357,9 +357,17 @@ def _too_deep() -> InputError:
     )
 
 
+def _too_long() -> InputError:
+    return InputError(
+        "the filter holds a number of thousands of digits",
+        why="metadata hold no such number, and reading it costs more than it is worth",
+        fix='ask for a text, n="123...", or for a smaller number',
+    )
+
+
 def _entry(name: Any, raw: Any, spot: str, depth: int) -> Filter:
     if not isinstance(name, str):
-        raise InputError(f"{spot}: the name {name!r} is {_kind(name)}", why="a field's name is a string")
+        raise InputError(f"{spot}: the name {_shown(name)} is {_kind(name)}", why="a field's name is a string")
     inside = f"{spot}[{_shown(name)}]"
     if name == "not":
         return Not(_object(raw, inside, depth + 1))
@@ -460,7 +468,7 @@ _OPERATORS_ARE = f"the operators are {' '.join(OPERATORS[:7])}, {', '.join(OPERA
 
 
 def _no_operator(name: str, op: Any, spot: str) -> InputError:
-    plain = str(op).lower().lstrip("$").replace("_", " ")
+    plain = op[:40].lower().lstrip("$").replace("_", " ") if isinstance(op, str) else ""
     close = [plain] if plain in OPERATORS else difflib.get_close_matches(plain, OPERATORS, n=1)
     meant = SPELLINGS.get(plain) or next(iter(close), None)
     if plain in JOINS:
@@ -483,8 +491,16 @@ def _kind(raw: Any) -> str:
     return kinds.get(type(raw), f"a value of type {type(raw).__name__}")
 
 
+MOST_SHOWN = 200
+"""Characters of a filter that a message repeats."""
+
+
 def _shown(text: Any) -> str:
-    return json.dumps(text, ensure_ascii=False, default=repr)
+    try:
+        written = json.dumps(text, ensure_ascii=False, default=repr)
+        return written if len(written) <= MOST_SHOWN else f"{written[:MOST_SHOWN]}..."
+    except (ValueError, RecursionError, TypeError):  # numbers of thousands of digits, objects that hold themselves
+        return f"a value of type {type(text).__name__}"
 
 
 # reading the command line's forms
@@ -536,8 +552,12 @@ def _loaded(text: str) -> Any:
     """As JSON; the text itself where it is none."""
     try:
         return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, _NoNumber):
         return text
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
+        raise _too_long() from None
 
 
 def _json(text: str) -> Filter:
@@ -550,6 +570,10 @@ def _json(text: str) -> Filter:
         ) from None
     except RecursionError:
         raise _too_deep() from None
+    except InputError:
+        raise
+    except ValueError:  # its grammar is kept, but Python refuses it
+        raise _too_long() from None
     return parse(raw)
 
 
@@ -565,5 +589,9 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return seen
 
 
+class _NoNumber(ValueError):
+    """NaN and Infinity, which are words here."""
+
+
 def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
+    raise _NoNumber(constant)
