@@ -312,3 +312,38 @@ def test_in_an_unknown_language_rows_go_by_their_vectors_only_where_that_is_aske
 
 def test_a_model_that_names_no_languages_is_taken_at_its_word():
     assert unfamiliar([*FOREIGN.values()], HashEncoder()) == [None] * len(FOREIGN)
+
+
+FORMS = {
+    "wide": ("ＳＡＬＥ ends on Friday", "SALE ends on Friday"),
+    "mathematical": ("𝐇𝐞𝐥𝐥𝐨 my friend", "Hello my friend"),
+    "a ligature": ("The ﬁle was oﬃcial", "The file was official"),
+    "Chinese punctuation": ("价格便宜，值得购买", "价格便宜，值得购买！"),
+    "case and space": ("  HOW do I pay ", "how do I pay?"),
+}
+
+
+@pytest.mark.parametrize("pair", FORMS.values(), ids=FORMS)
+def test_texts_that_are_equal_but_for_their_form_mean_the_same_whatever_the_model_reads(pair):
+    found = ns.compare(*pair)
+    assert (found.differs, found.reading) == ((), Reading.SAME)
+
+
+def test_without_a_calibration_a_pair_that_is_not_read_is_no_near_duplicate():
+    found = ns.compare("The light is 🟢 now", "The light is 🔴 now", calibration="none")
+    assert (found.probability, found.reading) == (None, Reading.UNKNOWN)
+    assert ns.compare("It is late", "It is very late", calibration="none").reading is not Reading.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("iPhone 13 手机壳很好用", True),
+        ("このiPhoneは良い", True),
+        ("What does 我家小哥 mean?", False),
+        ("I bought 手机壳 yesterday", False),
+        ("π is about 3.14", False),
+    ],
+)
+def test_a_text_is_foreign_where_most_of_what_it_says_is(encoder, text, foreign):
+    assert (unfamiliar([text], encoder)[0] is not None) is foreign

@@ -14,6 +14,7 @@ from nearsense.calibration import ABROAD, Background, Calibration, Task, chosen,
 from nearsense.calibration.prior import checked_share
 from nearsense.errors import InputError
 from nearsense.types import CalibrationWarning, Hit, Metric, Origin, Ranking, Results
+from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,7 +149,8 @@ class Assurance:
         calibration = self.of(origin) if len(pairs) else None
         known = np.asarray(scores, np.float64)
         if origin.metric is Metric.COSINE:
-            known = np.clip(known, -1.0, 1.0)
+            same = [bool(a) and a != b and normal_form(a) == normal_form(b) for a, b in pairs]
+            known = np.where(same, 1.0, np.clip(known, -1.0, 1.0))  # whatever the model makes of their form
         looked = np.array([bool(a and b) for a, b in pairs], bool)
         seen, unsure = _looked_at(
             [pair for pair, look in zip(pairs, looked.tolist(), strict=True) if look],
@@ -239,7 +241,6 @@ def _looked_at(
 def unfamiliar_pairs(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder | None) -> list[str | None]:
     """For each pair why the model cannot judge it: its texts differ, and it was not made for one of them."""
     from nearsense.pair_differences import unfamiliar
-    from nearsense.wording import normal_form
 
     if encoder is None:
         return [None] * len(lefts)

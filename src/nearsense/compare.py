@@ -121,7 +121,7 @@ def _compared(
             Comparison(
                 score,
                 probability,
-                _read(score, probability, unsure),
+                _read(score, probability, unsure, differs),
                 differs,
                 a,
                 b,
@@ -138,11 +138,13 @@ def _compared(
     )
 
 
-def _read(score: float, probability: float | None, unsure: str | None) -> Reading:
+def _read(score: float, probability: float | None, unsure: str | None, differs: Sequence[str] | None) -> Reading:
     """The probability in words; the score where there is none; neither where the model cannot judge."""
     if unsure is not None:
         return Reading.UNKNOWN
-    return Reading.of(score) if probability is None else Reading.of_probability(probability)
+    if probability is not None:
+        return Reading.of_probability(probability)
+    return Reading.UNKNOWN if any(each.startswith("unread: ") for each in differs or ()) else Reading.of(score)
 
 
 def matrix(

@@ -124,7 +124,7 @@ class Reading(StrEnum):
     UNRELATED = "unrelated"
 
     UNKNOWN = "cannot be told"
-    """The model was not made for such texts: neither a probability nor a band says anything."""
+    """The model was not made for such texts, or does not read what differs: no band says anything."""
 
     @classmethod
     def of(cls, score: float) -> Reading:

@@ -24,6 +24,9 @@ FEW = 12
 ALONE = 2
 """Small words of a language that tell it where the library is not sure."""
 
+DENSITY = 2
+"""Letters that one of Chinese, Japanese or Korean counts as: it says as much as several Latin ones."""
+
 MOSTLY = 0.5
 """Share of a batch that must be of one foreign language for its other short texts to be taken for the same."""
 
@@ -83,6 +86,17 @@ def foreign(
     return [language or _among_others(text, known, mostly) for text, language in zip(read, found, strict=True)]
 
 
+def _dense(text: str) -> str:
+    """The script of a text that has fewer letters of it than Latin ones and more words; `""` for none."""
+    if text.isascii():
+        return ""
+    wide = "".join(each for each in text if each >= "\u1100")
+    script = main_script(wide)
+    letters = sum(each.isalpha() for each in text)
+    own = sum(each.isalpha() for each in wide)
+    return script if script in ("Han", "Kana", "Hangul") and DENSITY * own > letters - own else ""
+
+
 def _among_others(text: str, known: frozenset[str], mostly: str) -> str | None:
     """The language of a text that is no case by itself, among others of which many are foreign."""
     language = guess(text)[0] or _by_small_words(text, frozenset())
@@ -94,6 +108,8 @@ def _among_others(text: str, known: frozenset[str], mostly: str) -> str | None:
 def _alone(text: str, known: frozenset[str]) -> str | None:
     """The language of one text, where it is surely none of these."""
     script = main_script(text)
+    if script in ("Latin", "") and (dense := _dense(text)):
+        script = dense
     if script not in ("Latin", "Cyrillic", "Arabic", "Devanagari"):  # which many languages share
         of_script = LANGUAGES_OF.get(script, ())
         return of_script[0] if of_script and known.isdisjoint(map(kin, of_script)) else None
