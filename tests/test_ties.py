@@ -94,6 +94,19 @@ def test_what_is_written_like_the_query_wins_over_what_is_not(encoder, typed):
     )
 
 
+@pytest.mark.parametrize("mode", ["dense", "hybrid", "lexical"])
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_a_filter_that_lets_few_pass_ends_the_search_for_more(tmp_path, mode, k):
+    texts = [f"Is {chr(0x1F600 + number)} allowed here?" for number in range(60)]
+    documents = [ns.Document(str(at), text, {"even": at % 2 == 0}) for at, text in enumerate(texts)]
+    with ns.open(tmp_path / "c.nearsense", Rough(0.0)) as there:
+        there.add(documents)
+        hits = there.search(texts[50], k=k, mode=mode, where={"even": True})
+        assert hits[0].text == texts[50]
+        assert len(hits) == min(k, 30)
+        assert texts[51] not in [hit.text for hit in there.search(texts[51], k=k, mode=mode, where={"even": True})]
+
+
 class Rough:
     """Reads plain letters only, and rounds coarsely: no two vectors of a text are quite the same."""
 

@@ -132,6 +132,7 @@ class Assurance:
         *,
         encoder: Encoder | None = None,
         background: Callable[[], Background | None] = lambda: None,
+        passages: bool = False,
     ) -> Judged:
         """What differs between the texts of pairs, and how sure their scores, lowered by that, leave one.
 
@@ -142,6 +143,7 @@ class Assurance:
             expected: The share of same pairs where neither the caller nor the calibration says one.
             encoder: The model that gave the scores: it tells what it does not read, and what it was made for.
             background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
+            passages: One text may be many times as long as the other; it does not look like it, and is not read.
 
         Raises:
             ModelMismatch, InputError: See `of`.
@@ -156,6 +158,7 @@ class Assurance:
             [pair for pair, look in zip(pairs, looked.tolist(), strict=True) if look],
             known[looked] if origin.metric is Metric.COSINE else None,
             encoder,
+            passages=passages,
         )
         differs: list[tuple[str, ...] | None] = [None] * len(pairs)
         why: list[str | None] = [None] * len(pairs)
@@ -209,6 +212,7 @@ class Assurance:
             max(1 / NEAREST, min(0.5, 1 / max(corpus, 1))),
             encoder=encoder,
             background=background,
+            passages=True,
         )
         rows = iter(judged.rows())
         return [
@@ -226,7 +230,11 @@ class Assurance:
 
 
 def _looked_at(
-    pairs: Sequence[tuple[str, str]], cosines: NDArray[np.float64] | None, encoder: Encoder | None
+    pairs: Sequence[tuple[str, str]],
+    cosines: NDArray[np.float64] | None,
+    encoder: Encoder | None,
+    *,
+    passages: bool,
 ) -> tuple[Sequence[Sequence[Difference]], Sequence[str | None]]:
     """What differs between the texts of each pair, and why it cannot be judged."""
     if not pairs:
@@ -234,8 +242,27 @@ def _looked_at(
     from nearsense.pair_differences import pair_differences
 
     lefts, rights = zip(*pairs, strict=True)
-    differs = pair_differences(lefts, rights, encoder=encoder, scores=cosines)
+    near = [at for at, pair in enumerate(pairs) if not passages or _may_be_alike(*pair)]
+    found = pair_differences(
+        [lefts[at] for at in near],
+        [rights[at] for at in near],
+        encoder=encoder,
+        scores=None if cosines is None else cosines[near],
+    )
+    differs: list[Sequence[Difference]] = [()] * len(pairs)
+    for at, each in zip(near, found, strict=True):
+        differs[at] = each
     return differs, unfamiliar_pairs(lefts, rights, encoder)
+
+
+def _may_be_alike(a: str, b: str) -> bool:
+    """Whether two texts may share half of their words: one of three times the other's words cannot."""
+    short, long = sorted((len(a), len(b)))
+    return long <= _TIMES * short + _GRACE
+
+
+_TIMES, _GRACE = 4, 60
+"""Characters by which a text may be longer, generously."""
 
 
 def unfamiliar_pairs(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder | None) -> list[str | None]:

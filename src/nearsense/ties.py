@@ -84,6 +84,7 @@ def _settled(
     texts: Callable[[NDArray[np.int64]], Sequence[str]],
     slack: float,
 ) -> Best:
+    depth = min(k + SPARE, n)
     while True:
         close = _equal(scores[1:], scores[:-1], slack)
         if not close.any():
@@ -91,11 +92,12 @@ def _settled(
         tied = np.flatnonzero(np.append(close, False) | np.append(False, close))
         alike = np.full(len(rows), UNLIKE)
         alike[tied] = [likeness(query, text) for text in texts(rows[tied])]
-        more = k < len(rows) < min(n, FARTHEST) and bool(_equal(scores[-1:], scores[k - 1 : k], slack)[0])
+        more = k < depth == len(rows) < min(n, FARTHEST) and bool(_equal(scores[-1:], scores[k - 1 : k], slack)[0])
         if not more or 0 in alike:
             order = first_among_equals(alike, scores, slack)
             return rows[order], np.maximum.accumulate(scores[order][::-1])[::-1]
-        rows, scores = ask(min(4 * len(rows), n, FARTHEST))
+        depth = min(4 * depth, n, FARTHEST)
+        rows, scores = ask(depth)
 
 
 def first_among_equals(
