@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from nearsense.errors import InputError
+from nearsense.files.formulas import csv_cell
 from nearsense.files.values import json_text
 from nearsense.reports import Info, Reembedding, SyncReport, Verification
 from nearsense.tables import print_table, printable
@@ -384,11 +385,13 @@ def _write_csv(page: Page, out: TextIO) -> None:
 
     names = list(dict.fromkeys(name for record in page.records for name in record))
     writer = csv.DictWriter(out, names, lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({name: csv_cell(name) for name in names})
     writer.writerows({name: _flat(value) for name, value in record.items()} for record in page.records)
 
 
 def _flat(value: Any) -> Any:
+    if isinstance(value, str):
+        return csv_cell(value)
     return json_text(value) if isinstance(value, (dict, list)) else value
 
 

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import click
@@ -52,6 +53,8 @@ HINTS: dict[type[Warning], str] = {
 ANYWHERE = {"--offline": ("NEARSENSE_OFFLINE", "1"), "--no-language-check": ("NEARSENSE_LANGUAGE_CHECK", "0")}
 """What holds for the whole command, as the settings of the environment say it."""
 
+CSV_SAFE = "--csv-safe"
+
 FIXES: dict[type[NearsenseError], str] = {
     TextTooLong: "--long chunk reads all of each text, --long head its head only"
 }
@@ -62,6 +65,7 @@ FIXES: dict[type[NearsenseError], str] = {
 @click.version_option(__version__, prog_name="nearsense")
 @click.option("--offline", is_flag=True, help="Never ask the network for a model; may stand anywhere.")
 @click.option("--no-language-check", is_flag=True, help="Say nothing of texts in other languages; likewise.")
+@click.option("--csv-safe", is_flag=True, help="Write no cell of a csv that a spreadsheet runs; likewise.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error; likewise.")
 def cli(**_anywhere: bool) -> None:
     """Find texts that are near in sense.
@@ -116,10 +120,11 @@ def _run() -> None:
     options = words[: words.index("--")] if "--" in words else words
     debug = "--debug" in options
     os.environ.update(setting for word, setting in ANYWHERE.items() if word in options)
-    words = [word for word in options if word not in ("--debug", *ANYWHERE)] + words[len(options) :]
+    flags = ("--debug", CSV_SAFE, *ANYWHERE)
+    words = [word for word in options if word not in flags] + words[len(options) :]
     try:
         try:
-            with cli.make_context("nearsense", words) as context:
+            with _csv(safe=CSV_SAFE in options), cli.make_context("nearsense", words) as context:
                 cli.invoke(context)
         finally:
             sys.stderr.writelines(f"{line}\n" for line in usage())
@@ -139,6 +144,15 @@ def _run() -> None:
         _forget_output()  # the reader of our output went away (`| head`): that is no error
     except Exception as error:
         _end(error, debug)
+
+
+def _csv(*, safe: bool) -> AbstractContextManager[None]:
+    """How csv is written."""
+    if not safe:
+        return nullcontext()
+    from nearsense.files import formulas_escaped
+
+    return formulas_escaped()
 
 
 def _end(error: Exception, debug: bool) -> None:

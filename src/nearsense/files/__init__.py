@@ -6,6 +6,7 @@ Whatever is wrong with a file is one `FileError` that names the file and the lin
 
 from nearsense.files.columns import Documents, documents, has_texts, text_pairs
 from nearsense.files.formats import Format
+from nearsense.files.formulas import formulas_escaped
 from nearsense.files.reading import read_table
 from nearsense.files.source import no_input
 from nearsense.files.table import Table
@@ -18,6 +19,7 @@ __all__ = [
     "Table",
     "atomic_write",
     "documents",
+    "formulas_escaped",
     "has_texts",
     "no_input",
     "read_table",

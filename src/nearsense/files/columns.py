@@ -9,7 +9,7 @@ from typing import Any
 
 from nearsense.errors import FileError
 from nearsense.files.source import lookalike
-from nearsense.files.table import Table
+from nearsense.files.table import Table, listed
 from nearsense.files.values import as_numbers, is_missing, json_value, kind_of
 from nearsense.types import Document
 
@@ -184,7 +184,7 @@ def _require(table: Table, name: str, flag: str) -> str:
 
 
 def _listed(table: Table) -> str:
-    return f"its columns are: {', '.join(table.columns)}" if table.columns else "it holds vectors and no columns"
+    return f"its columns are: {listed([*table.columns])}" if table.columns else "it holds vectors and no columns"
 
 
 def _text_column(table: Table, asked: str | None, id_column: str | None) -> str:

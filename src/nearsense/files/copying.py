@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from nearsense.errors import FileError
 from nearsense.files.compression import packed
 from nearsense.files.formats import Format, compression_of, format_of, sniff
+from nearsense.files.formulas import escaping
 from nearsense.files.parquet import copy_rows
 from nearsense.files.reading import read_table
 from nearsense.files.source import Source, open_source, translated
@@ -86,7 +87,8 @@ class Original:
             FileError: The file cannot be written.
         """
         form = self.target_format(path)
-        if form is self.format and form in _COPIES:
+        altered = escaping() and form in (Format.CSV, Format.TSV)
+        if form is self.format and form in _COPIES and not altered:
             compression = compression_of(str(path))
             try:
                 with translated(self._source), atomic_write(path) as stream, packed(stream, compression) as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from enum import StrEnum
 
@@ -140,6 +141,23 @@ def format_of(name: str, asked: str | None, allowed: Collection[Format] = tuple(
     return form
 
 
+_NAMED = re.compile(r'[ ]*("?)sep=(\\t|[^\w"\r\n])\1(?:\2| )*(?=[\r\n]|$)', re.IGNORECASE)
+
+
+def named_delimiter(head: str) -> str:
+    r"""What separates the fields, where the first line of a csv file says so for Excel; else "".
+
+    Args:
+        head: Its first characters.
+
+    Example:
+        >>> named_delimiter("sep=;\r\nid;text"), named_delimiter('"sep=,"\nid,text'), named_delimiter("id,text")
+        (';', ',', '')
+    """
+    found = _NAMED.match(head.lstrip("\ufeff"))
+    return "" if found is None else "\t" if found[2] == r"\t" else found[2]
+
+
 def header_of(content: bytes) -> str:
     r"""The first line, where it looks like the header of a csv or tsv file; else "".
 
@@ -150,6 +168,8 @@ def header_of(content: bytes) -> str:
         ('id,text', '')
     """
     first, second = [*content[:4096].decode("utf-8", "replace").splitlines(), "", ""][:2]
+    if named_delimiter(first):
+        return first
     for delimiter in "\t,;|":
         cells = first.split(delimiter)
         if len(cells) > 1 and delimiter in second and all(cell.strip('"').isidentifier() for cell in cells):

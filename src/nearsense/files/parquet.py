@@ -13,7 +13,7 @@ from nearsense._optional import require
 from nearsense.errors import FileError
 from nearsense.files.source import Source
 from nearsense.files.stored import UNKNOWN_MODEL, described_reading, given_name, require_finite, stored_name
-from nearsense.files.table import Table, columns_of
+from nearsense.files.table import Table, columns_of, repeated
 from nearsense.files.values import json_value
 from nearsense.types import ReadAs, Vectors
 
@@ -44,7 +44,7 @@ def read_parquet(source: Source) -> Table:
             content = stream if source.path and source.compression == "none" else arrow.BufferReader(stream.read())
             table = parquet.ParquetFile(content).read()
         names = list(table.column_names)
-        twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
+        twice = repeated(names)
         if twice is not None:
             raise FileError(
                 f"{source.name}: two columns are named {twice!r}",

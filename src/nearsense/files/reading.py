@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
 from nearsense.errors import FileError
-from nearsense.files.formats import Format, format_of, header_of, sniff
+from nearsense.files.formats import Format, format_of, header_of, named_delimiter, sniff
 from nearsense.files.npy import read_npy
 from nearsense.files.parquet import read_parquet
 from nearsense.files.source import Source, open_source, translated
 from nearsense.files.stored import Collector
 from nearsense.files.strict import Repeated, loads, require_shallow
-from nearsense.files.table import Table, columns_of
+from nearsense.files.table import Table, columns_of, listed, repeated
 
 __all__ = ["read_table"]
 
@@ -109,12 +109,15 @@ def _read_txt(source: Source, encoding: str) -> Table:
 
 def _read_csv(source: Source, encoding: str) -> Table:
     with source.characters(encoding, newline="") as stream:
-        delimiter = _delimiter(stream.read(1 << 16))
-    return _read_delimited(source, encoding, delimiter)
+        head = stream.read(1 << 16)
+    named = named_delimiter(head)
+    return _read_delimited(source, encoding, named or _delimiter(head), skip=bool(named))
 
 
 def _read_tsv(source: Source, encoding: str) -> Table:
-    return _read_delimited(source, encoding, "\t")
+    with source.characters(encoding, newline="") as stream:
+        named = named_delimiter(stream.readline(100))
+    return _read_delimited(source, encoding, named or "\t", skip=bool(named))
 
 
 def _delimiter(head: str) -> str:
@@ -126,20 +129,21 @@ def _delimiter(head: str) -> str:
     return max(_DELIMITERS, key=header.count)
 
 
-def _read_delimited(source: Source, encoding: str, delimiter: str) -> Table:
+def _read_delimited(source: Source, encoding: str, delimiter: str, *, skip: bool) -> Table:
     try:
-        return _records(source, encoding, delimiter, quoted=True)
+        return _records(source, encoding, delimiter, skip=skip, quoted=True)
     except FileError:
         if delimiter != "\t":
             raise
         try:  # published tab-separated data sets do not quote: a quotation mark is part of the text
-            return _records(source, encoding, delimiter, quoted=False)
+            return _records(source, encoding, delimiter, skip=skip, quoted=False)
         except FileError:
             pass
         raise
 
 
-def _records(source: Source, encoding: str, delimiter: str, *, quoted: bool) -> Table:
+def _records(source: Source, encoding: str, delimiter: str, *, skip: bool, quoted: bool) -> Table:
+    """The records below the header; `skip` leaves out a first line that only names the delimiter."""
     import csv
 
     # The limit is the whole process's, so it is only ever raised; 2**31 - 1 is the most that Windows takes.
@@ -151,7 +155,10 @@ def _records(source: Source, encoding: str, delimiter: str, *, quoted: bool) -> 
         reader = csv.reader(
             stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
         )
-        begin = 1
+        before = int(skip)
+        if skip:
+            stream.readline()
+        begin = 1 + before
         try:
             for record in reader:
                 if not record:
@@ -165,9 +172,9 @@ def _records(source: Source, encoding: str, delimiter: str, *, quoted: bool) -> 
                     for column, field in zip(columns, record, strict=True):
                         column.append(field)
                     lines.append(begin)
-                begin = reader.line_num + 1
+                begin = before + reader.line_num + 1
         except csv.Error as error:
-            raise _misquoted(source, begin, reader.line_num, str(error)) from error
+            raise _misquoted(source, begin, before + reader.line_num, str(error)) from error
     if not lines:
         raise FileError(
             f"{source.name} holds {'only a header' if names else 'no text'}",
@@ -179,7 +186,7 @@ def _records(source: Source, encoding: str, delimiter: str, *, quoted: bool) -> 
 
 def _header(source: Source, record: list[str], line: int) -> list[str]:
     names = [name.strip() or f"column {position}" for position, name in enumerate(record, 1)]
-    twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
+    twice = repeated(names)
     if twice is not None:
         raise FileError(
             f"{source.name}, line {line}: two columns are named {twice!r}",
@@ -195,7 +202,7 @@ def _uneven(source: Source, record: list[str], names: list[str], line: int, deli
     return FileError(
         f"{source.name}, line {line}: {len(record)} field{'s'[: len(record) != 1]}, "
         f"but the header names {len(names)} column{'s'[: not alone]}",
-        why=f"the fields are separated by {sign}" if alone else f"the columns are {', '.join(names)}",
+        why=f"the fields are separated by {sign}" if alone else f"the columns are {listed(names)}",
         fix="add --format txt if every line is one text"
         if alone
         else f'put fields that hold a {sign} into quotation marks ("), or complete the line',

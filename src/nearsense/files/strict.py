@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from nearsense.errors import FileError
+from nearsense.files.table import repeated
 from nearsense.types import shown
 
 __all__ = ["Repeated", "loads", "require_shallow"]
@@ -43,8 +44,7 @@ def loads(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise Repeated(next(name for at, name in enumerate(names) if name in names[:at]))
+        raise Repeated(repeated(name for name, _ in pairs))
     return made
 
 

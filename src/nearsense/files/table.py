@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nearsense.types import Vectors
 
-__all__ = ["Table", "columns_of"]
+__all__ = ["Table", "columns_of", "listed", "repeated"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +42,36 @@ class Table:
     def place(self, row: int) -> str:
         """Where a row (from 0) stands, for messages."""
         return f"{self.source}, {self.unit} {self.lines[row]}"
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that occurs a second time, if one does.
+
+    Example:
+        >>> repeated(["a", "b", "b", "a"])
+        'b'
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def listed(names: Sequence[str]) -> str:
+    """Columns for a message: of many the first twenty.
+
+    Example:
+        >>> listed(["a", "b"]), listed([str(number) for number in range(1000)])[-20:]
+        ('a, b', ', 18, 19 and 980 more')
+    """
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+SHOWN = 20
+"""Columns that a message names."""
 
 
 def columns_of(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from nearsense.errors import FileError, InputError
 from nearsense.files.compression import packed
 from nearsense.files.formats import Format, compression_of, format_of
+from nearsense.files.formulas import csv_cell
 from nearsense.files.npy import write_npy
 from nearsense.files.parquet import write_parquet, write_parquet_vectors
 from nearsense.files.stored import described_reading, require_finite, stored_name
@@ -114,8 +115,9 @@ def _delimited(delimiter: str) -> Callable[..., None]:
         if not names:
             return
         # Quoted where a name could be taken for several, whatever the delimiter: the reader finds it from here.
-        plain = not any(sign in name for name in names for sign in ',;|\t"\r\n')
-        stream.write((delimiter.join(name if plain else _quoted(name) for name in names) + "\n").encode())
+        names_written = [csv_cell(name) for name in names]
+        plain = not any(sign in name for name in names_written for sign in ',;|\t"\r\n')
+        stream.write((delimiter.join(name if plain else _quoted(name) for name in names_written) + "\n").encode())
         writer = csv.writer(_Lines(stream), delimiter=delimiter, lineterminator="\r\n")
         writer.writerows([_cell(row.get(name)) for name in names] for row in checked)
 
@@ -127,10 +129,8 @@ def _quoted(name: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, str):
-        return value
     value = json_value(value)
-    return "" if value is None else value if isinstance(value, str) else json_text(value)
+    return "" if value is None else csv_cell(value) if isinstance(value, str) else json_text(value)
 
 
 def _as_json(row: Mapping[str, Any], columns: Sequence[str] | None) -> bytes:
