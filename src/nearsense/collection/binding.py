@@ -66,6 +66,10 @@ class Binding:
         self._encoder: Encoder | None = None
         self._known: Mapping[str, Any] = {}
 
+    def given(self) -> tuple[Encoder | str | None, dict[str, Any]]:
+        """The model as it was given, and the options of `load`: what makes such a binding again."""
+        return self._model, dict(self._loading)
+
     def facts(self) -> dict[str, Any]:
         """What a new collection keeps about its model."""
         encoder = self.encoder

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,8 +47,8 @@ BATCH = 2048
 class Collection(Answering):
     """Documents that last, found by meaning, by words, or both. Safe to use from several threads and processes.
 
-    Made by `ns.open`. What a call has returned from survives a power cut; a search sees everything that was added
-    before it began, and nothing that was deleted.
+    Made by `ns.open`; a pickle or a copy of it is opened anew. What a call has returned from survives a power
+    cut; a search sees everything that was added before it began, and nothing that was deleted.
 
     Example:
         >>> import tempfile, nearsense as ns
@@ -61,8 +61,26 @@ class Collection(Answering):
     """
 
     def __init__(self, path: str | os.PathLike[str], binding: Binding, **how: bool) -> None:
-        self.path = _folder(path)
+        self.path, self._how = _folder(path), how
         self._live = Live(self.path, binding, **how)
+
+    def __reduce__(self) -> tuple[Callable[..., Collection], tuple[Any, ...]]:
+        """Pickled, or copied, it is opened again by its path and its options: another handle.
+
+        Raises:
+            TypeError: Its model is an Encoder that cannot be pickled.
+        """
+        import pickle
+
+        model, loading = self._live.binding.given()
+        try:
+            pickle.dumps(model)
+        except (TypeError, AttributeError, pickle.PicklingError) as error:
+            raise TypeError(
+                f"{self!r} cannot be pickled or copied: its Encoder cannot ({error}). "
+                "Open it with the model's name or folder, or open it anew where it is needed"
+            ) from None
+        return _opened_again, (str(self._live.store.folder), model, loading, self._how.get("network", False))
 
     # -- in
 
@@ -407,6 +425,11 @@ def _folder(path: str | os.PathLike[str]) -> Path:
             f"{path!r} is no path of a folder", why=str(error), fix='ns.open("tickets.nearsense")'
         ) from None
     return folder
+
+
+def _opened_again(path: str, model: Encoder | str | None, loading: dict[str, Any], network: bool) -> Collection:
+    """A collection as it was when it was pickled."""
+    return Collection(path, Binding(model, role="passage", **loading), create=False, network=network)
 
 
 def _named(documents: Sequence[Document]) -> Callable[[int], str]:

@@ -476,7 +476,8 @@ def _no_operator(name: str, op: Any, spot: str) -> InputError:
     elif meant:
         fix = f"did you mean {_shown(meant)}?"
     else:
-        fix = f"to reach into an object, write {_shown(f'{name}.{op}')}"
+        inner = f"{name}.{op if isinstance(op, str) else 'field'}"
+        fix = f"to reach into an object, write {_shown(inner)}"
     return InputError(f"{spot}: there is no operator {_shown(op)}", why=_OPERATORS_ARE, fix=fix)
 
 
