@@ -21,6 +21,9 @@ __all__ = ["foreign", "told"]
 FEW = 12
 """Letters that the library's word must rest on, where small words stand by it."""
 
+SOME = 25
+"""Letters, where only accents do."""
+
 ALONE = 2
 """Small words of a language that tell it where the library is not sure."""
 
@@ -125,16 +128,18 @@ def _alone(text: str, known: frozenset[str]) -> str | None:
         return None
     if letters >= LETTERS:
         return language
-    own, others = _evidence(text, language, known)
-    return language if letters >= FEW and own > others else None
+    own, accented, others = _evidence(text, language, known)
+    enough = letters >= FEW if own else letters >= SOME and accented > 1  # loan words and names have accents too
+    return language if enough and own + accented > others else None
 
 
-def _evidence(text: str, language: str, known: frozenset[str]) -> tuple[int, int]:
-    """Different words that speak for a language, and for others that are known."""
-    words = set(_LETTERS.findall(text.lower()))
+def _evidence(text: str, language: str, known: frozenset[str]) -> tuple[int, int, int]:
+    """Small words of a language, words with accents that are no names, small words of others that are known."""
+    words = _LETTERS.findall(text)
+    lower = {word.lower() for word in words}
     own, others = small_words(language), frozenset().union(*map(small_words, known))
-    accented = sum(not word.isascii() for word in words)
-    return len(words & (own - others)) + accented, len(words & (others - own))
+    accented = {word for word in words if not word.isascii() and not word.istitle()} - own
+    return len(lower & (own - others)), len(accented), len(lower & (others - own))
 
 
 def _by_small_words(text: str, known: frozenset[str]) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nearsense.guard import Difference, differences_many
+from nearsense.pair_differences.accents import Accents
 from nearsense.pair_differences.foreign import unfamiliar
 from nearsense.pair_differences.tongue import languages_of_pairs
+from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +53,23 @@ def pair_differences(
     for at, sign in signs_many(lefts, rights).items():
         if not found[at]:  # most are named already: unread, or units
             found[at] = (sign,)
+    for at, each in enumerate(found):
+        if each and not (lefts[at].isascii() and rights[at].isascii()):
+            found[at] = _but_for_form(each, lefts[at], rights[at], language)
     return found
+
+
+def _but_for_form(found: tuple[Difference, ...], a: str, b: str, language: str | None) -> tuple[Difference, ...]:
+    """Without what is one thing in two forms: 5 ℃ and 5 °C, Niño and Nino in English."""
+    if normal_form(a) == normal_form(b):
+        return ()
+    accents = Accents(language)
+    return tuple(
+        one
+        for one in found
+        if not accents.only(one.left, one.right)
+        or accents.differ(one.left.casefold(), one.right.casefold(), a.split(), b.split())
+    )
 
 
 def _guarded(lefts: Sequence[str], rights: Sequence[str]) -> list[tuple[Difference, ...]]:

@@ -29,12 +29,20 @@ _TONES = ("vi", "yo", "ig", "zh")
 """Languages in which every mark makes another word."""
 
 _WORDS = """
-    andre beyonce bogota brulee cafe cafes chloe cliche cliches cooperate coordinate cordoba cote creme crepe
-    curacao debris debut decor deja divoire divorce doppelganger dusseldorf elite emigre entree expose facade
-    facades fiance fiancee francois frappe goteborg habitue jalapeno jose koln latte mache malaga malmo
-    matinee melee mexico montreal munchen naive naivete negligee noel ole panama papier pate peru pinata
-    pique pokemon protege puree quebec regime rene resume resumes reunion risque role rose sao saute sauteed
-    senor senora smorgasbord soiree souffle touche uber vis-a-vis voila zoe zurich
+    aarhus almodovar andre angstrom applique apropos asuncion attache attaches bartok belem beyonce bezier
+    bjork bogota brasilia bronte brulee cabare cabaret cafe cafes canape cancun cezanne chateau chloe citroen
+    cliche cliches consomme cooperate coordinate cordoba cortege cote coup creme crepe croute curacao dali
+    debris debussy debut decor deja detat detre diaz divoire divorce doeuvre doppelganger dusseldorf dvorak
+    eclair eclat elan elite emigre emigree ennui entree erdos etude expose facade facades faure fernandez
+    fete fiance fiancee fiancees flambe francois frappe garcia gdansk gerard godel gomez gonzalez goteborg
+    gruyere haagen haagendazs habitue helene hernandez hors ingenue jalapeno janacek jimenez jose koln krakow
+    latte lodz loeil lopez lycee mache maitre malaga malmo manana maranhao martinez matinee medellin melange
+    melee menage merida mexico michele miro mobius montreal motorhead muller munchen munoz naive naivete
+    negligee nestle nino noel nunez ole panama papier pate penelope perez peru piece pinata pique poincare
+    pokemon precis protege puree quebec quebecois raison ramirez rechauffe regime rene renee resume resumes
+    retrousse reunion reykjavik risque rodriguez role rontgen rosario rose roue saens sanchez sao saute
+    sauteed schroder schrodinger seance senor senora skoda smorgasbord sobriquet soiree souffle soupcon suede
+    tete therese touche tourism trompe tromso uber vinaigrette vis-a-vis voila zoe zurich
 """
 _LOANS = frozenset(_WORDS.split())
 """Words that many languages write with and without their accents."""
@@ -75,6 +83,12 @@ class Accents:
     def __init__(self, language: str | None = None) -> None:
         self._given = language
         self._told: dict[tuple[str, ...], str] = {}
+
+    @staticmethod
+    def only(a: str, b: str) -> bool:
+        """Whether two words differ in accents, and in nothing else but case."""
+        here, there = _taken_apart(a.casefold()), _taken_apart(b.casefold())
+        return here != there and [base for base, _ in here] == [base for base, _ in there]
 
     def differ(self, a: str, b: str, left: Sequence[str], right: Sequence[str]) -> bool:
         """Whether two words are two, and not two ways to write one.
