@@ -1,0 +1,69 @@
+"""Files of other stores: their vectors are of no model known here, so that their texts are what counts."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+TEXTS = ["red apple", "green pear", "my screen freezes"]
+VECTORS = {
+    "two numbers": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
+    "as many as the model's": [[0.1] * 384, [0.2] * 384, [0.3] * 384],
+    "a null": [[1.0, 2.0], None, [5.0, 6.0]],
+    "the first is null": [None, [1.0, 2.0], [5.0, 6.0]],
+    "other lengths": [[1.0, 2.0], [3.0], [5.0, 6.0]],
+    "strings of pgvector": ["[1,2]", "[3,4]", "[5,6]"],
+    "whole numbers": [[1, 2], [3, 4], [5, 6]],
+    "empty lists": [[], [], []],
+}
+
+
+def written(folder, name, vectors, form):
+    rows = [
+        {"id": f"T{number}", "text": text, name: vector, "lang": "en"}
+        for number, (text, vector) in enumerate(zip(TEXTS, vectors, strict=True))
+    ]
+    path = folder / f"dump.{form}"
+    if form == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif form == "json":
+        path.write_text(json.dumps(rows))
+    else:
+        pd.DataFrame(rows).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "parquet"])
+@pytest.mark.parametrize("kind", VECTORS)
+def test_a_file_with_vectors_of_no_known_model_is_searched_by_its_texts(run, tmp_path, kind, form):
+    for name in ("vector", "embedding"):
+        file = written(tmp_path, name, VECTORS[kind], form)
+        hit = json.loads(run("search", file, "fresh apple", "-k", "1").out)
+        assert (hit["id"], hit["text"]) == ("T0", "red apple")
+        assert hit["metadata"]["lang"] == "en"
+
+
+@pytest.mark.parametrize("kind", ["two numbers", "a null", "other lengths", "strings of pgvector"])
+def test_every_command_takes_such_a_file(run, tmp_path, kind):
+    file = written(tmp_path, "vector", VECTORS[kind], "jsonl")
+    for words in (("rank", "fruit", file), ("duplicates", file), ("dedupe", file, "-o", tmp_path / "out.jsonl"),
+                  ("cluster", file, "-k", "2"), ("matrix", file, "--json"),
+                  ("encode", file, "-o", tmp_path / "v.npy"), ("index", "create", tmp_path / "c.ns", file)):  # fmt: skip
+        done = run(*words)
+        assert (words[0], done.code, "fault" in done.err) == (words[0], 0, False)
+    hit = json.loads(run("search", tmp_path / "c.ns", "fresh apple", "-k", "1").out)
+    assert hit["id"] == "T0"
+
+
+def test_that_the_vectors_are_not_used_is_said(run, tmp_path):
+    said = run("search", written(tmp_path, "vector", VECTORS["two numbers"], "jsonl"), "apple").err
+    assert "the column 'vector' says nothing of its model: the texts are encoded" in said
+
+
+def test_vectors_without_texts_are_still_vectors_of_an_unknown_model(run, tmp_path):
+    (tmp_path / "v.jsonl").write_text('{"id": "a", "vector": [1, 0]}\n{"id": "b", "vector": [1, 1]}\n')
+    found = json.loads(run("matrix", tmp_path / "v.jsonl", "--json").out)
+    assert found["scores"][0][1] == pytest.approx(2**-0.5, abs=1e-6)
+    assert run("search", tmp_path / "v.jsonl", "q").code == 2
