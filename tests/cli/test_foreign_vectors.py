@@ -47,13 +47,13 @@ def test_a_file_with_vectors_of_no_known_model_is_searched_by_its_texts(run, tmp
 
 @pytest.mark.parametrize("kind", ["two numbers", "a null", "other lengths", "strings of pgvector"])
 def test_every_command_takes_such_a_file(run, tmp_path, kind):
-    file = written(tmp_path, "vector", VECTORS[kind], "jsonl")
+    file, made = written(tmp_path, "vector", VECTORS[kind], "jsonl"), tmp_path / "c.ns"
     for words in (("rank", "fruit", file), ("duplicates", file), ("dedupe", file, "-o", tmp_path / "out.jsonl"),
                   ("cluster", file, "-k", "2"), ("matrix", file, "--json"),
-                  ("encode", file, "-o", tmp_path / "v.npy"), ("index", "create", tmp_path / "c.ns", file)):  # fmt: skip
+                  ("encode", file, "-o", tmp_path / "v.npy"), ("index", "create", made, file)):  # fmt: skip
         done = run(*words)
         assert (words[0], done.code, "fault" in done.err) == (words[0], 0, False)
-    hit = json.loads(run("search", tmp_path / "c.ns", "fresh apple", "-k", "1").out)
+    hit = json.loads(run("search", made, "fresh apple", "-k", "1").out)
     assert hit["id"] == "T0"
 
 
