@@ -54,8 +54,10 @@ def rerank(
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
-        Hits, best first; ties in the order they came in. `score` is the cross-encoder's: its range is the model's,
-        and it compares with no other model's. `retrieval_score` is what the search gave a hit; None for a text.
+        Hits, best first; of those that score alike first the one that is written like the query, then in the order
+        they came in. Each says what differs from the query. `score` is the cross-encoder's: its range is the
+        model's, and it compares with no other model's. `retrieval_score` is what the search gave a hit; None for a
+        text.
 
     Raises:
         InputError: A text is empty or a hit has none, hits and texts are mixed, or k is below 1.

@@ -243,7 +243,8 @@ def rank(
 ) -> Results[Hit]:
     """All candidates by how near they are to a reference, best first.
 
-    The same as `search` with every candidate in the answer; probabilities are those of `compare`.
+    The same as `search` with every candidate in the answer; probabilities, and what differs, are those of
+    `compare`. Of candidates that score alike the one that is written like the reference comes first.
 
     Args:
         reference: The text that all are compared with.

@@ -196,6 +196,14 @@ def test_what_the_model_cannot_read_is_not_answered_by_another_sign(encoder, ent
     assert several.answer(question).hit is None
 
 
+@pytest.mark.parametrize("sign", ["🟢", "✅", "🐕", "☎", "♀", "禁"])
+def test_an_entry_is_not_told_by_what_the_model_does_not_read_of_it(encoder, sign):
+    faq = ns.FAQ([f"What does the {sign} button do?", "Where is my parcel?"], encoder=encoder, prior=0.95)
+    answer = faq.answer("What does the button do?")
+    assert answer.hit is None
+    assert sign in " ".join(answer.differs)
+
+
 def test_a_question_in_a_language_that_the_model_does_not_know_has_no_probability(encoder):
     faq = ns.FAQ(shop(WORDINGS[0]), encoder=encoder)
     for question in (

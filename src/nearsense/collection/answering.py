@@ -94,7 +94,8 @@ class Answering:
             min_probability: Leave out hits that are less probable, in [0, 1].
 
         Returns:
-            Hits, best first.
+            Hits, best first; of those that score alike first the one that is written like the query. Each says
+            what differs from the query, which lowers its probability, not its score.
 
         Raises:
             InputError: The query is empty, k is below 1, the filter is not well formed or names an unknown field.

@@ -33,7 +33,8 @@ _SENSE = {"antonym", "negation", "roles", "unread"}
 """Kinds that change what is asked, whatever people fill in."""
 
 UNREAD = 0.2
-"""What is probable at most where the model reads two different signs as one: below every threshold."""
+"""What is probable at most where an entry has what the model does not read in it, and the question has not: below
+every threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +141,5 @@ def _bounds(
         ratios, guard = question.log_ratio(np.clip(found.cosines, -1.0, 1.0)), paraphrase.guard
     bounds = sigmoid(ratios + logit(prior) + shifts_of(guard, ratios, kinds))
     bounds[[not some for some in kinds]] = 1.0
-    exchanged = [any(one.kind == "unread" and one.left and one.right for one in some) for some in differs]
-    return np.where(exchanged, np.minimum(bounds, UNREAD), bounds)
+    missed = [any(one.kind == "unread" and one.right for one in some) for some in differs]
+    return np.where(missed, np.minimum(bounds, UNREAD), bounds)
