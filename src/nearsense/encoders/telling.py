@@ -58,7 +58,7 @@ def foreign(
     A text alone must be as sure as a batch: by its script, by 50 letters, or by its small words. Where a batch is
     mostly foreign, its short texts are what the library takes them for, and what it takes for nothing is as most
     are. Of 100,000 English questions, headlines, tweets and titles less than 1 in 1,000 of each set is taken for
-    foreign; of single foreign sentences of Latin letters 50 to 97 %, of a batch of them nearly all.
+    foreign; of single foreign sentences of Latin letters half to nearly all are known, of a batch nearly all.
 
     Args:
         texts: Any number of strings; the beginning of each is looked at.
