@@ -167,7 +167,7 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
     if (
         not a.keys.isdisjoint(tables.relating)
         and not b.keys.isdisjoint(tables.relating)
-        and ((left | right) & _RELATED or moved(a, b, shared))
+        and ((left | right) & _RELATED or moved(a, b))
     ):
         relations = related((written[0], a.join(words)), (written[1], b.join(words)), tables)
         found += relations.found

@@ -77,6 +77,8 @@ def _kind(a: list[Word], i: int, b: list[Word], j: int, tables: Tables) -> Kind:
         return kind
     if kind is Kind.ANTONYM and tables.colours.issuperset(after):
         return Kind.COLOUR
+    if kind is Kind.ANTONYM and tables.than.issuperset([each.small for each in after if each]):
+        return Kind.COMPARISON
     amounts = after[0].number is not None and after[1].number is not None
     return Kind.COMPARISON if kind is Kind.PLACE and amounts else kind
 

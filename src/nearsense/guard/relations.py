@@ -147,13 +147,16 @@ def _clauses(words: list[Word], at: int, kind: Kind, shape: str, asks: bool) -> 
 
 def _compared(words: list[Word], at: int, tables: Tables) -> _Relation | None:
     """Bigger than, more careful than, less careful than, as careful as, not as careful as."""
-    if at < 2 or not (words[at - 1].content or words[at - 1].small in tables.compared):
-        return None
     scale, before, start, more = words[at - 1], words[at - 2].small, at - 1, True
+    bare = scale.small in tables.more or scale.small in tables.less  # cats sleep more than dogs
+    if at < 2 or not (scale.content or bare or scale.small in tables.compared):
+        return None
     equal = (before, words[at].small) in tables.equal
     if not equal and words[at].small not in tables.than:
         return None
-    if equal or before in tables.more or before in tables.less:
+    if bare:
+        more = scale.small in tables.more
+    elif equal or before in tables.more or before in tables.less:
         start, more = at - 2, before not in tables.less
     denied = any(word.flags & NEGATOR for word in words[max(start - 2, 0) : start])
     if denied:
@@ -162,7 +165,7 @@ def _compared(words: list[Word], at: int, tables: Tables) -> _Relation | None:
         more, equal = False, False
     first, second = _sides(words, 0, start), _sides(words, at + 1, len(words))
     first, second = (first, second) if more else (second, first)
-    key = tables.bases.get(scale.small, scale.key)
+    key = "more" if bare else tables.bases.get(scale.small, scale.key)
     return _relation(_Relation(Kind.COMPARISON, at, first, second, denied, key, scale.shown, equal))
 
 
