@@ -163,13 +163,11 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
         found += turned_pairs(a.words, b.words, tables)
     if left & _NAMED and right & _NAMED:
         found += replaced(a, b, _placed(a, here), _placed(b, there), tables)
+    few = len(here) + len(there) <= MANY
+    places = moved(a, b, shared) if few else []
     relations = _NO_RELATION
-    if (
-        not a.keys.isdisjoint(tables.relating)
-        and not b.keys.isdisjoint(tables.relating)
-        and ((left | right) & _RELATED or moved(a, b))
-    ):
-        relations = related((written[0], a.join(words)), (written[1], b.join(words)), tables)
+    if (places or (left | right) & _RELATED) and few:
+        relations = _related(written, a, b, words)
         found += relations.found
     settled, turned = relations.settled, relations.known
     if (left & OPPOSITE and _opposed(here, there)) or (right & OPPOSITE and _opposed(there, here)):
@@ -179,7 +177,7 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
         found += [
             one for one in opposed.found if (one.left, one.right) not in dated and not relations.explains(one)
         ]
-    if not turned and len(here) + len(there) <= MANY and reordered(a, b, shared, here, there, tables):
+    if few and not turned and len(shared) > 1 and reordered(a, b, places, here, there, tables):
         found += exchanged(a, b, tables)
     if (left | right) & NEGATOR:
         found += denied(a, b, settled, tables.double)
@@ -188,6 +186,14 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
     if relations is not _NO_RELATION:
         found = conditioned(a.join(words), b.join(words), found, tables)
     return found
+
+
+def _related(written: tuple[Text, Text], a: Text, b: Text, words: Lexicon) -> Related:
+    """The relations of two texts that both have one."""
+    relating = words.tables.relating
+    if a.keys.isdisjoint(relating) or b.keys.isdisjoint(relating):
+        return _NO_RELATION
+    return related((written[0], a.join(words)), (written[1], b.join(words)), words.tables)
 
 
 def _own(a: set[Word], b: set[Word]) -> tuple[set[Word], set[Word], int, int]:

@@ -32,6 +32,7 @@ Parts: TypeAlias = tuple[list[str], list[str]]
 Taken: TypeAlias = tuple[set[int], set[int]]
 
 
+_NAMING = CODE | NUMBER | CAPITALS
 _MODEL = ADDITION | CODE
 
 
@@ -54,13 +55,24 @@ def differing(a: Text, b: Text, here: set[Word], there: set[Word], tables: Table
         tables: The language's.
     """
     result = Codes()
-    one, other = _codes(a, here, tables), _codes(b, there, tables)
-    if one or other:
-        _compare(a, b, one, other, result, tables)
+    if _may_differ(here, there):
+        one, other = _codes(a, here, tables), _codes(b, there, tables)
+        if one or other:
+            _compare(a, b, one, other, result, tables)
     if not result.found:
         result.found += [Difference(Kind.CODE, *pair) for pair in _added(a, b, there)]
         result.found += [Difference(Kind.CODE, *pair[::-1]) for pair in _added(b, a, here)]
     return result
+
+
+def _may_differ(here: set[Word], there: set[Word]) -> bool:
+    """Whether both texts have something of their own that may be a code. The A of plan A is in any text."""
+    for one, other in ((here, there), (there, here)):
+        codes = [word for word in one if word.flags & CODE]
+        letters = any(len(word.shown) == 1 for word in codes)
+        if letters or (codes and any(word.flags & _NAMING or word.shown == "I" for word in other)):
+            return True
+    return any(word.flags & CAPITALS for word in here) and any(word.flags & CAPITALS for word in there)
 
 
 def _compare(a: Text, b: Text, one: list[int], other: list[int], result: Codes, tables: Tables) -> None:

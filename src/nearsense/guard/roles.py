@@ -22,31 +22,31 @@ _MOST = 32
 """Words that are looked at in each text."""
 
 
-def moved(a: Text, b: Text) -> bool:
-    """Whether what both texts have stands in another order, words without content of their own included."""
-    shared = a.keys & b.keys
-    return list(filter(shared.__contains__, a.words)) != list(filter(shared.__contains__, b.words))
+def moved(a: Text, b: Text, shared: set[Word]) -> list[int]:
+    """Where the content of the one text stands in the other; nothing where it stands in the same order."""
+    if len(shared) < 2:
+        return []
+    one, other = list(filter(shared.__contains__, a.contents)), list(filter(shared.__contains__, b.contents))
+    if one == other:
+        return []
+    place = {key: at for at, key in enumerate(other)}
+    places = [place[key] for key in one]
+    return places if any(map(gt, places, places[1:])) else []
 
 
-def reordered(a: Text, b: Text, shared: set[Word], here: set[Word], there: set[Word], tables: Tables) -> bool:
+def reordered(a: Text, b: Text, places: list[int], here: set[Word], there: set[Word], tables: Tables) -> bool:
     """Whether what both texts have stands in another order, or under other prepositions; not asked beyond `MANY`.
 
     Args:
         a: One text.
         b: The other.
-        shared: The content of both.
+        places: What `moved` found.
         here: The words that only `a` has.
         there: The same of `b`.
         tables: The language's.
     """
-    if len(shared) < 2:
-        return False
-    one, other = list(filter(shared.__contains__, a.contents)), list(filter(shared.__contains__, b.contents))
-    if one != other:
-        place = {key: at for at, key in enumerate(other)}
-        moved = [place[key] for key in one]
-        if any(map(gt, moved, moved[1:])):
-            return _turned(moved) or not (a.keys & b.keys).isdisjoint(tables.turning)
+    if places:
+        return _turned(places) or not (a.keys & b.keys).isdisjoint(tables.turning)
     if not (tables.agent.isdisjoint(here) and tables.agent.isdisjoint(there)):
         return True
     if len(here) + len(there) > _FEW:

@@ -228,7 +228,8 @@ class Tables:
         found = set(self.relations) | {self.stem(word) for word in self.comparing | self.conditions.keys()}
         for left, right in self.phrases:
             if not found.isdisjoint(map(self.stem, right.split())):
-                found.add(self.stem(max(left.split(), key=len)))
+                marks = [part for part in left.split() if part not in self.everywhere]
+                found.update(map(self.stem, [max(reversed(marks), key=len)] if marks else ()))
         return frozenset(found | self.comparing | self.conditions.keys())
 
     def _phrases(self) -> Iterator[tuple[str, str]]:
