@@ -112,7 +112,9 @@ def background(*vectors: ns.Vectors) -> Background:
 TASKS: dict[str, dict[str, Callable[[ns.Encoder], Pairs]]] = {
     "paraphrase": {
         "STS benchmark train (same: 4 of 5 or more)": pairs("stsb/en-train", lambda row: row["score"] >= 4),
-        "SICK train (same: 4 of 5 or more)": pairs("sick/train", lambda row: row["score"] >= 4),
+        "SICK train (same: 4 of 5 or more, and no contradiction)": pairs(
+            "sick/train", lambda row: row["score"] >= 4 and row["nli"] != "contradiction"
+        ),
     },
     "question": {
         "Quora question pairs, balanced dev sample": pairs("quora/dev", lambda row: int(row["label"]) == 1)

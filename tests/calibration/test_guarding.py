@@ -95,3 +95,44 @@ def test_the_guard_makes_shipped_probabilities_truer_of_question_pairs(quora_vec
     assert log_loss(labels, guarded) < log_loss(labels, calibration.probability(scores, prior=0.5)) - 0.008
     assert guarded[differs].mean() == pytest.approx(labels[differs].mean(), abs=0.03)
     assert guarded[~differs].mean() == pytest.approx(labels[~differs].mean(), abs=0.03)
+
+
+@pytest.mark.parametrize("task", [Task.PARAPHRASE, Task.QUESTION])
+def test_near_identical_texts_with_a_hard_difference_never_read_as_probably_the_same(encoder, task):
+    calibration = shipped(Origin(encoder.name, encoder.fingerprint), task)
+    hard = [
+        "antonym",
+        "cause",
+        "code",
+        "colour",
+        "comparison",
+        "condition",
+        "date",
+        "negation",
+        "number",
+        "order",
+        "ordinal",
+        "roles",
+        "side",
+        "unit",
+        "something-new",
+    ]
+    for score in (0.8, 0.9, 0.95, 0.98, 0.999):
+        shifts = calibration.guarded([score] * len(hard), [[kind] for kind in hard])
+        found = calibration.probability(np.full(len(hard), score), prior=0.5, shift=shifts)
+        assert (found < 0.7).all(), dict(zip(hard, found.round(2), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("Store the vaccine at 5 °C", "Store the vaccine at 5 °F"),
+        ("Canon HF100 camcorder", "Canon HF10 camcorder"),
+        ("Nespresso milk frother, black", "Nespresso milk frother, silver"),
+        ("The gym is on the second floor", "The gym is on the third floor"),
+        ("Men's chinos W34 L32", "Men's chinos W32 L34"),
+        ("The left earbud is broken", "The right earbud is broken"),
+    ],
+)
+def test_other_products_are_at_most_as_likely_as_not_the_same(encoder, a, b):
+    assert ns.compare(a, b).probability < 0.5

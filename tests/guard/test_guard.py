@@ -38,6 +38,8 @@ def said(a, b):
     ("file", "language", "bar"),
     [
         ("pairs", "en", 90),
+        ("products", "en", 95),
+        ("weak", "en", 54),
         ("pairs-it", "it", 20),
         ("pairs-it-2", "it", 36),
         ("pairs-de", "de", 36),
@@ -54,6 +56,8 @@ def test_nearly_all_pairs_written_before_the_rules_are_named_with_the_right_kind
     ("file", "language", "bar"),
     [
         ("paraphrases", "en", 5),
+        ("products-same", "en", 1),
+        ("weak-same", "en", 1),
         ("paraphrases-it", "it", 1),
         ("paraphrases-it-2", "it", 2),
         ("paraphrases-de", "de", 2),

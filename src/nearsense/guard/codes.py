@@ -78,8 +78,8 @@ def _may_differ(here: set[Word], there: set[Word]) -> bool:
 def _compare(a: Text, b: Text, one: list[int], other: list[int], result: Codes, tables: Tables) -> None:
     """Each code that the other text does not write, beside what stands in its place."""
     parts = _parts(a), _parts(b)
-    left = [at for at in one if not _regrouped(at, a, b, parts, result.taken, tables)]
-    right = [at for at in other if not _regrouped(at, b, a, parts[::-1], result.taken[::-1], tables)]
+    left = [at for at in one if not _regrouped(at, a, b, parts, other, result.taken, tables)]
+    right = [at for at in other if not _regrouped(at, b, a, parts[::-1], one, result.taken[::-1], tables)]
     left = [at for at in left if at not in result.taken[0]]
     right = [at for at in right if at not in result.taken[1]]
     shared = a.content & b.content
@@ -100,10 +100,7 @@ def _codes(text: Text, own: set[Word], tables: Tables) -> list[int]:
         if word.flags & CODE:
             code = not _measures(words, at) and not _initial(words, at)
         elif word.shown in ("A", "I"):
-            before = words[at - 1] if at else None
-            code = before is not None and (
-                bool(before.flags & CAPITAL and before.content) or before.small in tables.labels
-            )
+            code = _letter(words, at, tables)
         elif word.flags & CAPITALS and word in own and not word.flags & NAME and not _measures(words, at):
             loud = _shouted(text) if loud is None else loud
             code = not loud
@@ -119,6 +116,17 @@ def _codes(text: Text, own: set[Word], tables: Tables) -> list[int]:
 def _parts(text: Text) -> list[str]:
     """Every word as a part that a code may be written in."""
     return [normal(word.shown) if word.flags & (CODE | NUMBER) else word.small for word in text.words]
+
+
+def _letter(words: list[Word], at: int, tables: Tables) -> bool:
+    """Whether an A is no article, an I no person: plan A, World War I."""
+    before, after = words[at - 1] if at else None, words[at + 1] if at + 1 < len(words) else None
+    if before is None or before.flags & SENTENCE:
+        return False
+    if before.small in tables.labels:
+        return True
+    titled = after is not None and after.flags & CAPITAL and after.content
+    return bool(before.content and not titled and (before.flags & CAPITAL or words[at].shown == "A"))
 
 
 def _measures(words: list[Word], at: int) -> bool:
@@ -138,10 +146,10 @@ def _shouted(text: Text) -> bool:
     return len(capitals) > _SHOUTED * len(text.contents)
 
 
-def _regrouped(at: int, a: Text, b: Text, parts: Parts, taken: Taken, tables: Tables) -> bool:
+def _regrouped(at: int, a: Text, b: Text, parts: Parts, codes: list[int], taken: Taken, tables: Tables) -> bool:
     """Whether the other text writes the same code, in one word or in several; both are then taken."""
     code, others, size = parts[0][at], parts[1], tables.sizes.get(a.words[at].shown)
-    for start in range(len(others)):
+    for start in range(len(others)) if code not in ("a", "i") else codes:  # an article is no letter
         joined = ""
         for end in range(start, min(start + _RUN, len(others))):
             joined = normal(f"{joined} {others[end]}") if joined else others[end]

@@ -281,6 +281,6 @@ def _unit(
 
 
 def _counts(words: list[Word], at: int) -> bool:
-    """Whether a word is a place in a row and no unit: the second floor, but a second, five per second."""
+    """Whether a word is a place in a row and no unit: the second floor, but five per second."""
     after = words[at + 1] if at + 1 < len(words) else None
-    return after is not None and bool(after.content) and not (at and words[at - 1].small in ("a", "per", "each"))
+    return after is not None and bool(after.content) and not (at and words[at - 1].small in ("per", "each"))
