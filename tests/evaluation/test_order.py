@@ -235,8 +235,9 @@ def test_right_candidates_and_documents_that_are_the_farthest_are_said(encoder):
     data = Rerank(queries=queries, candidates=candidates, labels=[[False, *[True] * 5]] * 5)
     assert "right candidates" in ns.evaluate(encoder, data, resamples=5).warnings[0]
     corpus = {**{f"n{i}": b for i, b in enumerate(near)}, **{f"f{i}": b for i, b in enumerate(far)}}
-    judged = Retrieval(queries=queries, corpus=corpus, judgements=[{f"n{i}": 0, f"f{i}": 1} for i in range(5)])
-    assert "relevant documents" in ns.evaluate(encoder, judged, resamples=5).warnings[0]
+    hard = Retrieval(queries=queries, corpus={**corpus, "h": "he eats bread today, and more"},
+                     judgements=[{f"n{i}": 1, "h": 0} for i in range(5)])  # fmt: skip
+    assert not ns.evaluate(encoder, hard, resamples=5).warnings
     alone = Retrieval(queries=["dog"] * 5, corpus={"a": "dog", "b": "a dog", "c": "the dogs", "d": "tax law"},
                       judgements=[{"d": 1}] * 5)  # fmt: skip
     assert "relevant documents" in ns.evaluate(encoder, alone, resamples=5).warnings[0]

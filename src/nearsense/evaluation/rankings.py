@@ -69,25 +69,22 @@ def retrieval(data: Retrieval, system: Finder) -> Outcome:
 def _standing(judged: Sequence[Mapping[int, float]], found: Found, corpus: int) -> Floats:
     """How many are farther from the query than each relevant document, as a share; a tie counts half.
 
-    Of those that the data calls not relevant, or of the whole corpus where it names none. What was not found lies
-    behind what was; where far fewer relevant ones are found than chance alone would find, they lie at the end.
+    Of the whole corpus: documents that the data names as not relevant were mostly chosen for being near. What was
+    not found lies behind what was; where far fewer are found than chance alone would find, they lie at the end.
     """
     shares: list[float] = []
     hits = expected = 0.0
     for own, ids, scores in zip(judged, found.ids, found.scores, strict=True):
         at = dict(zip(ids.tolist(), scores.tolist(), strict=True))
-        relevant, others = (
-            [place for place, grade in own.items() if (grade > 0) is sort] for sort in (True, False)
-        )
-        rivals = np.array([at.get(place, -np.inf) for place in others]) if others else scores
-        unseen = 0 if others else corpus - len(ids)
+        relevant = [place for place, grade in own.items() if grade > 0]
+        unseen = corpus - len(ids)
         expected += len(relevant) * len(ids) / corpus
         for place in relevant:
             hits += place in at
             score = at.get(place, -np.inf)
-            level = np.count_nonzero(rivals == score) + (unseen if place not in at else 0)
-            below = np.count_nonzero(rivals < score) + (unseen if place in at else 0)
-            shares.append((below + level / 2.0) / max(len(rivals) + unseen, 1))
+            level = np.count_nonzero(scores == score) + (unseen if place not in at else 0)
+            below = np.count_nonzero(scores < score) + (unseen if place in at else 0)
+            shares.append((below + level / 2.0) / corpus)
     if expected >= LEAST_EXPECTED and hits <= expected / 4.0:
         return np.full(len(shares), hits / expected / 2.0)
     return np.array(shares)
