@@ -1,0 +1,147 @@
+"""The names that options and results choose from: one enumeration a choice. Not what is done with them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeVar
+
+from nearsense.errors import InputError
+
+__all__ = ["CANDIDATES", "Long", "Metric", "Mode", "Precision", "Ranking", "Reading", "parse"]
+
+
+class Metric(StrEnum):
+    """How two vectors are compared. Higher always means closer: distances are reported negated."""
+
+    COSINE = "cosine"
+    DOT = "dot"
+    EUCLIDEAN = "euclidean"
+    MANHATTAN = "manhattan"
+
+
+class Mode(StrEnum):
+    """By what a collection is searched."""
+
+    DENSE = "dense"
+    """By meaning: cosine similarity of vectors."""
+    LEXICAL = "lexical"
+    """By words: BM25."""
+    HYBRID = "hybrid"
+    """By both: the two rankings, fused."""
+
+
+CANDIDATES = 100
+"""Hits that a search finds for a cross-encoder to put in order, where nothing else is asked for."""
+
+
+class Ranking(StrEnum):
+    """What a score is, where it is no comparison of two vectors."""
+
+    BM25 = "bm25"
+    FUSED = "reciprocal rank fusion"
+    CROSS = "cross-encoder"
+
+
+class Precision(StrEnum):
+    """In what arithmetic a model runs."""
+
+    AUTO = "auto"
+    """bf16 where the processor has it natively, else f32."""
+    F32 = "f32"
+    BF16 = "bf16"
+
+
+class Long(StrEnum):
+    """What happens to a text that exceeds the model's limit of tokens."""
+
+    WARN = "warn"
+    """Keep the head and say so, once for all texts of a call."""
+    ERROR = "error"
+    """Refuse, naming the text."""
+    HEAD = "head"
+    """Keep the head; `Vectors.truncated` still tells which."""
+    CHUNK = "chunk"
+    """Cut into overlapping windows; the vector is their mean, weighted by tokens."""
+
+
+class Reading(StrEnum):
+    """A result in words.
+
+    Of a probability where there is one: how sure one may be that two texts mean the same. Else of a cosine
+    similarity, by the five bands that tutorials teach; these mean something else in every model, so read them as
+    an orientation.
+    """
+
+    SAME = "means the same"
+    PROBABLY_SAME = "probably means the same"
+    UNCERTAIN = "may mean the same"
+    PROBABLY_DIFFERENT = "probably means something else"
+    DIFFERENT = "means something else"
+
+    PARAPHRASE = "near-duplicate or paraphrase"
+    HIGH = "highly similar"
+    SOMEWHAT = "somewhat related"
+    WEAK = "weakly related"
+    UNRELATED = "unrelated"
+
+    UNKNOWN = "cannot be told"
+    """The model was not made for such texts, or does not read what differs: no band says anything."""
+
+    @classmethod
+    def of(cls, score: float) -> Reading:
+        """The band of a cosine similarity in [-1, 1], where no probability is known.
+
+        Example:
+            >>> Reading.of(0.7595).value
+            'highly similar'
+        """
+        return next((reading for floor, reading in _BANDS if score >= floor), cls.UNRELATED)
+
+    @classmethod
+    def of_probability(cls, probability: float) -> Reading:
+        """The words for a probability in [0, 1] that two texts mean the same.
+
+        Example:
+            >>> Reading.of_probability(0.91).value
+            'means the same'
+        """
+        return next((reading for floor, reading in _SURE if probability >= floor), cls.DIFFERENT)
+
+
+_BANDS = (
+    (0.90, Reading.PARAPHRASE),
+    (0.70, Reading.HIGH),
+    (0.50, Reading.SOMEWHAT),
+    (0.30, Reading.WEAK),
+)
+
+_SURE = (
+    (0.90, Reading.SAME),
+    (0.70, Reading.PROBABLY_SAME),
+    (0.30, Reading.UNCERTAIN),
+    (0.10, Reading.PROBABLY_DIFFERENT),
+)
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def parse(kind: type[E], value: str, *, name: str) -> E:
+    """Turn a user's word into a member of `kind`, or list the words that would have been right.
+
+    Args:
+        kind: The enumeration.
+        value: What the user gave.
+        name: What the option is called, for the error.
+
+    Raises:
+        InputError: `value` is not a member.
+
+    Example:
+        >>> parse(Precision, "bf16", name="precision")
+        <Precision.BF16: 'bf16'>
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        valid = ", ".join(member.value for member in kind)
+        raise InputError(f"{name}={value!r} is not known", fix=f"use one of: {valid}") from None
