@@ -14,11 +14,10 @@ import numpy as np
 
 import nearsense as ns
 
-KIND, FORKS = sys.argv[1], int(sys.argv[2])
 TEXTS = [f"note number {number} about topic {number % 17}" for number in range(300)]
 
 
-def setup():
+def work_of(kind):
     collection = ns.open(tempfile.mkdtemp() + "/c")
     rows = np.random.default_rng(0).normal(size=(300, 384)).astype(np.float32)
     collection.add(TEXTS, vectors=rows)
@@ -41,13 +40,13 @@ def setup():
         "rank": lambda: ns.rank("a note", TEXTS[:20]),
         "duplicates": lambda: ns.duplicates(TEXTS[:60]),
         "answer": lambda: faq.answer(f"note number {next(new) % 50}?"),
-    }[KIND]
+    }[kind]
 
 
-def main():
+def main(kind, forks):
     warnings.simplefilter("ignore")
-    work = setup()
-    if KIND not in ("reembed", "build"):
+    work = work_of(kind)
+    if kind not in ("reembed", "build"):
         work()
     stop, met = threading.Event(), collections.Counter()
 
@@ -58,7 +57,7 @@ def main():
     threads = [threading.Thread(target=never_rest) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for _ in range(FORKS):
+    for _ in range(forks):
         child = os.fork()
         if child == 0:
             signal.alarm(20)
@@ -74,8 +73,9 @@ def main():
     stop.set()
     for thread in threads:
         thread.join()
-    print(f"served {met[0]} refused {met[1]} of {FORKS}: {dict(met)}", flush=True)
-    os._exit(0 if met[0] + met[1] == FORKS else 3)
+    print(f"served {met[0]} refused {met[1]} of {forks}: {dict(met)}", flush=True)
+    os._exit(0 if met[0] + met[1] == forks else 3)
 
 
-main()
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
