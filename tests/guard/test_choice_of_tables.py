@@ -62,3 +62,9 @@ def test_what_no_word_decides_is_read_as_the_other_pairs_of_the_call():
 )
 def test_one_thing_in_two_dresses_is_no_difference_in_any_language(a, b):
     assert not ns.compare(a, b).differs
+
+
+@pytest.mark.parametrize("micro", ["\u00b5", "\u03bc"])  # the sign, and the Greek letter
+def test_a_microgram_is_no_milligram_however_it_is_typed(micro):
+    assert ns.compare(f"Take 5 {micro}g a day", "Take 5 mg a day").differs == (f"unit: 5 {micro}g → 5 mg",)
+    assert ns.compare(f"Take 5 {micro}g a day", "Take 5 mcg a day").differs == ()

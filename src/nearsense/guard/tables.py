@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from itertools import permutations
 from typing import Any
+from unicodedata import normalize
 
 from nearsense.guard.kinds import Kind
 from nearsense.guard.stems import stemmer
@@ -180,7 +181,7 @@ class Tables:
         found: dict[str, tuple[Unit, ...]] = {}
         for line in (signs + self._one("units", "lines", "")).splitlines():
             measure, _, names = line.partition(" : ")
-            for name in names.split():
+            for name in {*names.split(), *normalize("NFKC", names).split()}:  # the sign of micro, and the letter
                 dimension, factor, *offset = measure.split()
                 unit = Unit(dimension, float(factor), float(offset[0]) if offset else 0.0)
                 if unit not in found.get(name, ()):
