@@ -119,12 +119,36 @@ def test_another_sign_is_named_though_the_model_reads_it(pair):
     [
         ("Settings → Privacy", "Settings > Privacy"),
         ("T ≥ 80", "T >= 80"),
+        ("a ≠ b", "a != b"),
+        ("if (n!=1) stop", "if (n≠1) stop"),
         ("fine :-)", "fine :)"),
         ("• one", "- one"),
     ],
 )
 def test_signs_that_are_only_drawn_otherwise_do_not_differ(a, b):
     assert ns.compare(a, b).differs == ()
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("left door", "right door"),
+        ("front door", "rear door"),
+        ("old man", "young man"),
+        ("fast car", "slow car"),
+        ("left van door", "right van door"),
+        ("black men shoes", "white men shoes"),
+        ("Left rear door handle", "Right rear door handle"),
+        ("red toy car", "blue toy car"),
+        ("red hat", "blue hat"),
+        ("dos prompt enabled", "dos prompt disabled"),
+        ("con latte", "senza latte"),
+        ("Das ist die linke Hand", "Das ist die rechte Hand"),
+        ("mit Zucker", "ohne Zucker"),
+    ],
+)
+def test_a_few_words_are_read_in_their_language_though_one_is_a_small_word_of_another(a, b):
+    assert len(pair_differences([a], [b])[0]) == 1
 
 
 def test_a_difference_is_told_as_it_is_written_from_the_left_to_the_right(encoder):

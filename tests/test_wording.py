@@ -30,6 +30,13 @@ from nearsense.wording import UNLIKE, likeness, normal_form
         ('he said: "go!"', "he said go"),
         ("word,\tword\n", "Word word"),
         ("I know C++, too", "i know c++ too"),
+        ("मेरा पार्सल कहाँ है?", "मेरा पार्सल कहाँ है"),
+        ("«पासवर्ड कैसे बदलें!»", "पासवर्ड कैसे बदलें"),
+        ("ขอบคุณที่นี่!", "ขอบคุณที่นี่"),
+        ("நன்றி!", "நன்றி"),
+        ('"ধন্যবাদ কী?"', "ধন্যবাদ কী"),
+        ("كِتابٌ؟", "كِتابٌ"),
+        ("ကျေးဇူးတင်ပါသည်။", "ကျေးဇူးတင်ပါသည်"),
     ],
 )
 def test_texts_that_differ_in_case_space_or_punctuation_have_one_form(a, b):

@@ -16,15 +16,24 @@ _QUOTES = '"“”„‟«»\u2039\u203a「」『』〝〞'
 _OPEN = "([{¿¡【《〈" + _QUOTES
 _CLOSE = ")]}】》〉" + _QUOTES
 _LOUD = "!"
-_ENDS = ".,;:?。、،؛؟।॥" + _LOUD
+_ENDS = ".,;:?。、،؛؟\u06d4।॥။၊។៕።፣፧\u0589" + _LOUD
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _APOSTROPHES = "`\u2018\u2019\u02bc"
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufe0e\ufe0f\ufeff"))
 _UNIFIED = str.maketrans({**dict.fromkeys(_APOSTROPHES, "'"), **dict.fromkeys(_DASHES, "-")})
 
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
+    "\u06d6-\u06ed\u0900-\u0963\u0980-\u09e3\u0a00-\u0a5e\u0a70-\u0ae3\u0b00-\u0b63\u0b80-\u0be5\u0c00-\u0c63"
+    "\u0c80-\u0ce3\u0d00-\u0d63\u0d80-\u0df3\u0e31-\u0e3a\u0e47-\u0e4e\u0eb1-\u0ebc\u0ec8-\u0ecd\u0f71-\u0f84"
+    "\u102b-\u103e\u1056-\u1059\u17b4-\u17d3\u3099\u309a"
+)
+"""Vowels, tones and points that end words of Hindi, Thai, pointed Arabic: `\\w` leaves them out."""
+
+_AFTER_LETTER = rf"(?<=[^\W\d]|[{_MARKS}])"
 _HEAD = re.compile(rf"^['{re.escape(_OPEN)}]+(?=[^\W\d])")
-_SHUT = re.compile(rf"(?<=[^\W\d])[{re.escape(_ENDS)}]*['{re.escape(_CLOSE)}][{re.escape(_CLOSE + _ENDS)}']*$")
-_STOPS = re.compile(rf"(?<=[^\W\d])[{re.escape(_ENDS)}]+$")
+_SHUT = re.compile(rf"{_AFTER_LETTER}[{re.escape(_ENDS)}]*['{re.escape(_CLOSE)}][{re.escape(_CLOSE + _ENDS)}']*$")
+_STOPS = re.compile(rf"{_AFTER_LETTER}[{re.escape(_ENDS)}]+$")
 _STOPS_OF_FIGURES = re.compile(rf"(?<=[\d%°+#$€£*)\]])[{re.escape(_ENDS.replace(_LOUD, ''))}]+$")
 _ALONE = re.compile(rf"[{re.escape(_ENDS)}\-{re.escape(_QUOTES)}']+")
 _FACE = re.compile(r"[:;][\-']")

@@ -20,7 +20,7 @@ _DRAWN = {
     **dict.fromkeys("✗✘✖☒❌", "✗"),
     **dict.fromkeys("★⭐🌟", "★"),
     **dict.fromkeys("♥❤", "♥"),
-    **{"≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "≠": "!=", "\u2212": "-", "\u00d7": "x", "≈": "~"},
+    **{"≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "\u2212": "-", "\u00d7": "x", "≈": "~"},
     **dict.fromkeys("☎📞☏", "☎"),
 }
 _AS_DRAWN = str.maketrans(_DRAWN)
@@ -55,8 +55,8 @@ class Seen:
 
 
 def one_sign(text: str) -> str:
-    """A text in which signs that are only drawn otherwise are one: → and >, ✓ and ✅, ≥ and >=."""
-    return text if text.isascii() else text.translate(_AS_DRAWN)
+    """A text in which signs that are only drawn otherwise are one: → and >, ✓ and ✅, ≥ and >=, != and ≠."""
+    return (text if text.isascii() else text.translate(_AS_DRAWN)).replace("!=", "≠")
 
 
 def essence(word: str) -> str:
@@ -68,7 +68,7 @@ def essence(word: str) -> str:
         >>> essence("«Ｗord»,"), essence("10²"), essence("e\u0301t\u00ade\u0301") == essence("été")
         ('word', '10²', True)
     """
-    if word.isascii():
+    if word.isascii() and "!=" not in word:
         return "".join(each for each in word.casefold() if each.isalnum() or each in "$+<=>^`|~")
     composed = unicodedata.normalize("NFC", one_sign(word))
     plain = "".join(
@@ -106,7 +106,8 @@ def seen(text: str, ids: Sequence[int], pieces: Pieces, unknown: int | None) -> 
     for (start, stop), own in zip([*spans.tolist(), (len(text), len(text))], [*tokens, []], strict=True):
         found += [(word, ()) for word in _left_over(text, at, start)]
         if stop > start:
-            found.append((text[start:stop], tuple(own)))
+            behind = text[start - 1 : start + 1] == "!="  # which tokenizers part
+            found.append((text[start - behind : stop], tuple(own)))
         at = max(at, stop)
     return Seen(
         tuple(word for word, _ in found),

@@ -20,6 +20,9 @@ _ANY = re.compile(r"[<>=+]|[:;][-']?[()]|[^\x00-\x7f]").search
 
 _FACES = re.compile(r"(?<!\w)([:;])['-]?([()])+(?!\w)")
 
+_EACH = re.compile(r"!=|.", re.DOTALL).findall
+"""The characters of a word, a sign of two as one."""
+
 _ALIKE = 0.5
 """Share of the words that two texts must have in common for another sign to say something."""
 
@@ -61,7 +64,7 @@ def _written(signs: Counter[str], text: str) -> str:
     forms: dict[str, str] = {}
     for word in text.split():
         sign = "".join(filter(_is_sign, one_sign(word)))
-        forms.setdefault(sign, "".join(each for each in word if any(map(_is_sign, one_sign(each)))))
+        forms.setdefault(sign, "".join(each for each in _EACH(word) if any(map(_is_sign, one_sign(each)))))
     return " ".join(forms.get(each, each) for each in signs.elements())
 
 

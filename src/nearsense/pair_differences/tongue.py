@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nearsense.encoders._detector import guess
+from nearsense.encoders.telling import told as told_alone
+from nearsense.guard import languages
 from nearsense.stopwords import Weights, known_languages, weights
 
 __all__ = ["ENGLISH", "languages_of_pairs"]
@@ -19,6 +21,12 @@ ENGLISH = "en"
 
 LEAD = 12
 """What one word of a single list says: less is no lead ("man" is a word of the German list)."""
+
+WEAK = 2 * LEAD
+"""What one word in each of two texts says. So much may be chance: "van" is a word of the Dutch list."""
+
+_ENGLISH_TOO = frozenset(("car", "door", "fast", "hat", "man", "men", "van"))
+"""Words of other languages' lists that English texts of two words have too often to say anything."""
 
 CHARACTERS = 400
 """What is read of a text: its beginning."""
@@ -36,7 +44,8 @@ def languages_of_pairs(lefts: Sequence[str], rights: Sequence[str]) -> list[str]
         ['it', 'it']
     """
     told: dict[str, int] = {}
-    decided: dict[int, str] = {0: ""}
+    decided: dict[int, tuple[str, int]] = {0: ("", 0)}
+    tables = languages()
     found = []
     for a, b in zip(lefts, rights, strict=True):
         if a not in told:
@@ -44,7 +53,12 @@ def languages_of_pairs(lefts: Sequence[str], rights: Sequence[str]) -> list[str]
         total = told[a] + _said(b)
         if total not in decided:
             decided[total] = _most(total)
-        found.append(decided[total] or guess(f"{a[:CHARACTERS]} {b[:CHARACTERS]}")[0])
+        code, lead = decided[total]
+        if not code:
+            code = guess(f"{a[:CHARACTERS]} {b[:CHARACTERS]}")[0]
+        elif lead <= WEAK and code not in tables and told_alone(f"{a} {b}") == ENGLISH:
+            code = ENGLISH
+        found.append(code)
     most = Counter(filter(None, found)).most_common(1)
     usual = most[0][0] if most else ENGLISH
     return [code or usual for code in found]
@@ -52,12 +66,12 @@ def languages_of_pairs(lefts: Sequence[str], rights: Sequence[str]) -> list[str]
 
 def _said(text: str) -> int:
     words = text[:CHARACTERS].lower().replace("'", " ").replace("\u2019", " ").split()
-    return sum(map(weights().__getitem__, words))
+    return sum(weights()[word] for word in words if word not in _ENGLISH_TOO)
 
 
-def _most(total: int) -> str:
-    """The language that most is said for; nothing where another has nearly as much."""
+def _most(total: int) -> tuple[str, int]:
+    """The language that most is said for, and by how much; nothing where another has nearly as much."""
     one = 2**Weights.BITS - 1
     said = ((total >> Weights.BITS * place & one, code) for place, code in enumerate(known_languages()))
     (most, code), (next_, _), *_ = sorted(said, reverse=True)
-    return code if most - next_ >= LEAD else ""
+    return code if most - next_ >= LEAD else "", most - next_
