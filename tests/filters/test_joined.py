@@ -13,6 +13,8 @@ TWO = {
     "year>=2020 AND year<2022": "--where 'year>=2020' --where 'year<2022'",
     "a=1 && b=2": "--where 'a=1' --where 'b=2'",
     "a=1&&b=2": "--where 'a=1' --where 'b=2'",
+    "year>=2020&year<2022": "--where 'year>=2020' --where 'year<2022'",
+    "a=1|b=2": """--where '{"or": [{"a": 1}, {"b": 2}]}'""",
     "a=1 & b!=2": "--where 'a=1' --where 'b!=2'",
     "lang=en,status=open": "--where 'lang=en' --where 'status=open'",
     "lang=en; status=open": "--where 'lang=en' --where 'status=open'",
@@ -41,6 +43,7 @@ ONE = {
     "name=AND": "AND",
     "url=https://example.org/?a=1&b=2": "https://example.org/?a=1&b=2",
     "name=a;b": "a;b",
+    "name=R&D": "R&D",
     "name=salt and a lot of pepper in it": "salt and a lot of pepper in it",
     'name="x \\" and b=2"': 'x " and b=2',
 }

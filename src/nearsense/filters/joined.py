@@ -11,7 +11,7 @@ from nearsense.errors import InputError
 __all__ = ["refuse_joined"]
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-_JOIN = re.compile(r"\s(and|or)\s+(?:not\s+)?|\s*(&&|\|\||;|,)\s*|\s(&|\|)\s", re.IGNORECASE)
+_JOIN = re.compile(r"\s(and|or)\s+(?:not\s+)?|\s*(&&|\|\||;|,)\s*|\s*(&|\|)\s*", re.IGNORECASE)
 _OR = ("or", "||", "|")
 
 
@@ -31,7 +31,8 @@ def refuse_joined(text: str, read: Callable[[str], tuple[str, str, str] | None])
             continue
         listed = first[1].endswith("in") and join == ","  # tag in a,b=c
         sentence = " " in second[0].strip() and second[1][-1].isalpha()  # name=rock and a lot of roll in it
-        if listed or sentence:
+        address = join in "&|" and "?" in first[2]  # url=https://example.org/?a=1&b=2
+        if listed or sentence or address:
             continue
         whole = read(text)
         meant = (
