@@ -152,3 +152,21 @@ def test_every_kind_of_the_guard_is_among_what_it_finds():
     ]
     found = {kind for row in rows for kind in kinds(row["a"], row["b"])}
     assert found == {kind.value for kind in guard.Kind} - {"unread", "sign"}  # which other files say
+
+
+@pytest.mark.parametrize(
+    ("language", "a", "b", "kind"),
+    [
+        ("it", "Il cane è più grande del gatto", "Il gatto è più grande del cane", "comparison"),
+        ("it", "La mela è più dolce della pera", "La pera è più dolce della mela", "comparison"),
+        ("it", "I cani sono più veloci dei gatti", "I gatti sono più veloci dei cani", "comparison"),
+        ("it", "Il treno è meno caro dell'aereo", "L'aereo è meno caro del treno", "comparison"),
+        ("de", "Er kam vor dem Essen", "Er kam nach dem Essen", "order"),
+        ("de", "Vor dem Waschen trocknen", "Nach dem Waschen trocknen", "order"),
+        ("it", "Il cane è più grande del gatto", "Il gatto è più piccolo del cane", ""),
+        ("de", "Er schlief vor dem Essen", "Er aß nach dem Schlafen", ""),
+        ("de", "Er schlief nach dem Essen", "Nach dem Essen schlief er", ""),
+    ],
+)
+def test_small_words_of_comparison_and_order_count_in_every_form(language, a, b, kind):
+    assert kinds(a, b, language) == ({kind} if kind else set())
