@@ -145,6 +145,12 @@ def test_signs_that_are_only_drawn_otherwise_do_not_differ(a, b):
         ("con latte", "senza latte"),
         ("Das ist die linke Hand", "Das ist die rechte Hand"),
         ("mit Zucker", "ohne Zucker"),
+        ("Die linke Hand", "Die rechte Hand"),
+        ("robe rouge", "robe bleue"),
+        ("camicia rossa", "camicia blu"),
+        ("rote Jacke", "blaue Jacke"),
+        ("zapato izquierdo", "zapato derecho"),
+        ("La porta destra", "La porta sinistra"),
     ],
 )
 def test_a_few_words_are_read_in_their_language_though_one_is_a_small_word_of_another(a, b):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nearsense.guard import Difference, differences_many
+from nearsense.guard import Difference, Kind, differences_many, languages
 from nearsense.pair_differences.accents import Accents
 from nearsense.pair_differences.foreign import unfamiliar
 from nearsense.pair_differences.tongue import languages_of_pairs
@@ -81,4 +81,22 @@ def _guarded(lefts: Sequence[str], rights: Sequence[str]) -> list[tuple[Differen
         seen = differences_many([lefts[row] for row in rows], [rights[row] for row in rows], language=code)
         for row, differs in zip(rows, seen, strict=True):
             found[row] = differs
+    short = [at for at, differs in enumerate(found) if not differs and _few_words(lefts[at], rights[at])]
+    for code in languages() if short else ():
+        seen = differences_many([lefts[row] for row in short], [rights[row] for row in short], language=code)
+        for row, differs in zip(short, seen, strict=True):
+            found[row] = found[row] or tuple(each for each in differs if each.kind in _PLAIN)
     return found
+
+
+_PLAIN = (Kind.SIDE, Kind.COLOUR)
+"""Kinds whose words are of one language mostly: those of a few words are looked for in every language."""
+
+
+def _few_words(a: str, b: str) -> bool:
+    """Whether two texts are as long as names of products, so that nothing may tell their language."""
+    return a != b and a.count(" ") == b.count(" ") <= _FEW
+
+
+_FEW = 4
+"""Spaces in each of two short texts."""
