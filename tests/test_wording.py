@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearsense.wording import UNLIKE, likeness, normal_form
+from nearsense.wording import UNLIKE, likeness, normal_form, unadorned
 
 
 @pytest.mark.parametrize(
@@ -117,3 +117,13 @@ def test_what_means_something_keeps_texts_apart(a, b):
 def test_any_text_is_like_itself_and_as_like_another_as_that_is_like_it(a, b):
     assert likeness(a, a) == 0
     assert likeness(a, b) == likeness(b, a)
+
+
+@pytest.mark.parametrize("ornament", ["🎉", "🙏🏽", "🚀🚀", "❤️", "🤔", "✨"])
+def test_an_ornament_at_an_end_is_taken_off_and_a_judging_sign_is_not(ornament):
+    assert unadorned(f"Where is my order? {ornament}") == "Where is my order?"
+    assert unadorned(f"{ornament} Where is my order?") == "Where is my order?"
+    assert unadorned(f"{ornament} {ornament}") == f"{ornament} {ornament}"
+    assert unadorned(f"the {ornament} button") == f"the {ornament} button"
+    for sign in "❌✅👎👍🚫🔴😡":
+        assert unadorned(f"Is it free? {sign}") == f"Is it free? {sign}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["UNLIKE", "bare_form", "likeness", "normal_form"]
+__all__ = ["UNLIKE", "bare_form", "is_ornament", "likeness", "normal_form", "unadorned"]
 
 # After NFKC: what is written full width or in compatibility forms is plain by then.
 _QUOTES = '"“”„‟«»\u2039\u203a「」『』〝〞'
@@ -79,6 +79,50 @@ def bare_form(text: str) -> str:
     """
     within = _ASKED.sub("", _WITHIN.sub(_kept, normal_form(text)))
     return re.sub(r"(?<!\d) +| +(?!\d)", "", within) or normal_form(text)
+
+
+_JUDGING = frozenset(
+    "\u274c\u2716\u2717\u2718\u2705\u2714\u2713\u2611\u2612\u26d4\u26a0\u2753\u2754\u2b50"
+    "\U0001f44d\U0001f44e\U0001f44c\U0001f4a9\U0001f4a2\U0001f494\U0001f595\U0001f6ab\U0001f6d1\U0001f6c7\U0001f645\U0001f646"
+    "\U0001f620\U0001f621\U0001f612\U0001f624\U0001f644\U0001f92c\U0001f92e\U0001f922\U0001f47f\U0001f608\U0001f51e\U0001f4c8\U0001f4c9"
+    "\U0001f534\U0001f535\U0001f7e0\U0001f7e1\U0001f7e2\U0001f7e3\U0001f7e4\U0001f53c\U0001f53d\U0001f514\U0001f515\U0001f507\U0001f50a"
+    "\U0001f512\U0001f513"
+)
+"""Pictures that say yes or no, good or bad, on or off, or are a colour: at an end they may be a text's point."""
+
+_BESIDE = frozenset("\u200d\ufe0e\ufe0f") | {chr(skin) for skin in range(0x1F3FB, 0x1F400)}
+
+
+def is_ornament(word: str) -> bool:
+    """Whether a word is nothing but pictures that adorn a text: a party, praying hands, a rocket. No judging ones.
+
+    Example:
+        >>> [is_ornament(word) for word in ("\U0001f389", "\U0001f64f\U0001f3fd", "\u274c", "\U0001f1eb\U0001f1f7")]
+        [True, True, False, False]
+    """
+    drawn = [each for each in word if each not in _BESIDE]
+    return bool(drawn) and all(
+        (0x1F300 <= ord(each) <= 0x1FAFF or each in "\u2728\u2764\u263a\u2600") and each not in _JUDGING
+        for each in drawn
+    )
+
+
+def unadorned(text: str) -> str:
+    """A text without the ornaments at its ends; the text itself where nothing else is left.
+
+    Example:
+        >>> unadorned("\U0001f680 Where is my order? \U0001f64f\U0001f64f"), unadorned("Great \u274c")
+        ('Where is my order?', 'Great \u274c')
+    """
+    if text.isascii():
+        return text
+    words = text.split()
+    begin, end = 0, len(words)
+    while begin < end and is_ornament(words[begin]):
+        begin += 1
+    while end > begin and is_ornament(words[end - 1]):
+        end -= 1
+    return " ".join(words[begin:end]) if 0 < end - begin < len(words) else text
 
 
 def likeness(a: str, b: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nearsense.wording import bare_form, likeness
+from nearsense.wording import bare_form, likeness, unadorned
 
 __all__ = ["SAME", "OwnQuestions"]
 
@@ -33,10 +33,14 @@ class OwnQuestions:
             self._rows.setdefault(bare_form(text), []).append(row)
 
     def find(self, question: str) -> tuple[int, int] | None:
-        """Which phrasing a question is, and how they are alike (`likeness`); of several the nearest by letters."""
+        """Which phrasing a question is, and how they are alike (`likeness`); of several the nearest by letters.
+
+        Ornaments at its ends (praying hands) do not make it another question.
+        """
         rows = self._rows.get(bare_form(question))
         if rows is None:
-            return None
+            plain = unadorned(question)
+            return None if plain == question else self.find(plain)
         nearest = [
             (likeness(question, self._phrasings[row]), _changes(question, self._phrasings[row]), row)
             for row in rows

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense.guard import Difference, Kind
 from nearsense.pair_differences.accents import Accents
+from nearsense.wording import is_ornament
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,6 +117,10 @@ def _unknown(a: Seen, b: Seen) -> list[Difference]:
         [e for e, known in zip(each.essences, each.known, strict=True) if not known and e] for each in (a, b)
     )
     here, there = Counter(left) - Counter(right), Counter(right) - Counter(left)
+    if not (here and there) and (spare := here or there):  # an ornament that only one text has says nothing
+        outer = _ornaments(a if here else b)
+        if not spare - outer:
+            return []
     if here and there:
         return [_difference(list(here.elements()), list(there.elements()), a, b)]
     if (here or there or left != right) and _share(_read(a), _read(b)) >= _ALIKE:
@@ -125,6 +130,17 @@ def _unknown(a: Seen, b: Seen) -> list[Difference]:
         here, there = here or _few(mine - others), there or _few(others - mine)
         return [_difference(list(here.elements()), list(there.elements()), a, b)]
     return []
+
+
+def _ornaments(text: Seen) -> Counter[str]:
+    """The ornaments at the ends of a text."""
+    found: Counter[str] = Counter()
+    for words in (text.essences, text.essences[::-1]):
+        for word in words:
+            if word and not is_ornament(word):
+                break
+            found[word] += 1
+    return found
 
 
 def _few(words: Counter[str]) -> Counter[str]:
