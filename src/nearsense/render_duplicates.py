@@ -19,6 +19,7 @@ def pairs_page(found: Duplicates, limit: int | None) -> Page:
     """Pairs of rows, surest first; at most `limit`."""
     pairs: Sequence[Pair] = found.pairs if limit is None else found.best(limit)
     sure, differing = found.sure is not None, any(each.differs for each in pairs)
+    named = any(each.a for each in pairs)  # else the ids stand in the place of texts
     return Page(
         document=[each.to_dict() for each in pairs],
         records=[each.to_dict() for each in pairs],
@@ -27,6 +28,7 @@ def pairs_page(found: Duplicates, limit: int | None) -> Page:
             "score>",
             "tier",
             *(("differs",) if differing else ()),
+            *(("left", "right") if named else ()),
             "a",
             "b",
         ),
@@ -36,6 +38,7 @@ def pairs_page(found: Duplicates, limit: int | None) -> Page:
                 f"{each.score:.4f}",
                 each.tier.value,
                 *((", ".join(each.differs or ()),) if differing else ()),
+                *((each.left, each.right) if named else ()),
                 each.a or each.left,
                 each.b or each.right,
             )

@@ -81,6 +81,7 @@ def test_texts_that_say_the_same_are_not_flagged_and_say_so():
     assert found.to_dict()["differs"] == []
 
 
+@pytest.mark.slow
 def test_the_guard_makes_shipped_probabilities_truer_of_question_pairs(quora_vectors, encoder):
     from nearsense.guard import differences_many
 

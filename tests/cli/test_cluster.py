@@ -62,7 +62,8 @@ def test_levels_add_themes_and_parts(run, file):
     assert all(inside[row["cluster"]] == row["theme"] for row in rows)
 
 
-def test_the_table_shows_names_and_sizes_and_what_is_in_none(tmp_path):
+def test_the_table_shows_names_and_sizes_and_what_is_in_none(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     from nearsense.render import Form, show
     from nearsense.render_clusters import clusters_page
 
@@ -78,11 +79,11 @@ def test_the_table_shows_names_and_sizes_and_what_is_in_none(tmp_path):
     assert clusters[0].exemplar.text.split()[0] in said
 
 
-def test_the_narrowest_terminal_shows_the_names(monkeypatch):
+def test_a_narrow_terminal_shows_the_names(monkeypatch):
     from nearsense.render import Form, show
     from nearsense.render_clusters import clusters_page
 
-    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("COLUMNS", "40")
     clusters = ns.cluster(texts()[0], 3)
     out = io.StringIO()
     show(clusters_page(clusters), Form.TABLE, out)

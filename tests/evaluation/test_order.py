@@ -250,3 +250,28 @@ def test_labels_that_are_right_or_chance_are_not_said_to_be_wrong(encoder):
     for labels in ([True] * 5 + [False] * 5, [True, False] * 5, [False, True] * 5):
         assert not ns.evaluate(encoder, LabelledPairs(pairs=pairs, labels=labels), resamples=5).warnings
     assert not ns.evaluate(encoder, GradedPairs(pairs=pairs, scores=[4.0] * 5 + [1.0] * 5), resamples=5).warnings
+
+
+@pytest.mark.parametrize("kind", ["graded", "labelled", "retrieval", "intents"])
+def test_intervals_too_do_not_depend_on_the_order_of_the_items(kind):
+    own, others = texts(40), texts(40)
+    order = RANDOM.permutation(40).tolist()
+    truth = [place % 3 for place in range(40)]
+
+    def data(rows):
+        at = lambda values: [values[row] for row in rows]  # noqa: E731
+        pairs, labels = list(zip(own, others, strict=True)), [str(each) for each in truth]
+        match kind:
+            case "graded":
+                return GradedPairs(pairs=at(pairs), scores=at(truth))
+            case "labelled":
+                return LabelledPairs(pairs=at(pairs), labels=[each > 0 for each in at(truth)])
+            case "retrieval":
+                corpus = {str(row): text for row, text in enumerate(others)}
+                return Retrieval(queries=at(own), corpus=corpus, judgements=[{str(row): 1} for row in rows])
+        return Intents(texts=at(own), labels=at(labels), known=tuple(others), known_labels=tuple(labels))
+
+    def intervals(found):
+        return {name: each[0] for name, each in found.items()}
+
+    assert intervals(evaluated(data(range(40)))) == intervals(evaluated(data(order)))

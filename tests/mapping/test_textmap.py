@@ -11,6 +11,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
+from nearsense.calibration import Task, shipped
 from nearsense.mapping.layout import Layout
 from nearsense.textmap import MOST_PAIRS
 
@@ -92,9 +93,10 @@ def test_without_the_extra_principal_components_are_all_there_is(monkeypatch):
 def test_probabilities_are_those_of_the_calibration(encoder):
     texts = ["It is raining.", "Rain is falling.", "I like cheese."]
     found = ns.map(texts, encoder=encoder)
-    hits = ns.rank(texts[0], texts[1:], encoder=encoder)
-    told = np.interp(hits[0].score, found.curve[:, 0], found.curve[:, 1])
-    assert told == pytest.approx(hits[0].probability, abs=2e-3)
+    pair = ns.compare(texts[0], texts[1], encoder=encoder)
+    known = shipped(pair.origin, Task.PARAPHRASE)
+    told = np.interp(pair.score, found.curve[:, 0], found.curve[:, 1])
+    assert told == pytest.approx(float(known.probability(pair.score, prior=pair.origin.prior)), abs=2e-3)
     assert ns.map(texts, encoder=encoder, calibration="none").curve is None
 
 

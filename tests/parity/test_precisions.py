@@ -24,8 +24,9 @@ from sentence_transformers.sentence_transformer import modules as st  # noqa: E4
 
 NATIVE = [kind for kind in hubs.ARCHITECTURES if kind != "electra"]
 POOLINGS = ["mean", "cls", "max", "lasttoken", "mean_sqrt_len_tokens", "weightedmean"]
-REST = [kind for kind in hubs.ARCHITECTURES if kind not in ("mpnet", "roberta")]
 OTHERS = [kind for kind in NATIVE if kind != "mpnet"]
+MORE = [kind for kind in NATIVE if kind not in ("mpnet", "bert")]
+REST = [kind for kind in hubs.ARCHITECTURES if kind not in ("mpnet", "roberta")]
 WORDS = 4000
 
 
@@ -65,12 +66,14 @@ def assert_same(folder, texts):
     assert_near(exact, near)
 
 
-@pytest.mark.parametrize("kind", NATIVE)
+@pytest.mark.parametrize("kind", ["mpnet", "bert", *(pytest.param(each, marks=pytest.mark.slow) for each in MORE)])
 def test_an_architecture_gives_its_vectors_in_either_precision(tmp_path, texts, kind):
     assert_same(hubs.bi_encoder(tmp_path / "model", kind, words=WORDS, **hubs.REAL), texts)
 
 
-@pytest.mark.parametrize("mode", POOLINGS)
+@pytest.mark.parametrize(
+    "mode", [each if each in ("mean", "cls") else pytest.param(each, marks=pytest.mark.slow) for each in POOLINGS]
+)
 @pytest.mark.parametrize("kind", ["mpnet", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)])
 def test_a_pooling_gives_its_vectors_in_either_precision(tmp_path, texts, kind, mode):
     pooling = st.Pooling(hubs.REAL["hidden_size"], mode)
@@ -83,7 +86,7 @@ def test_modules_after_pooling_give_their_vectors_in_either_precision(tmp_path, 
     assert_same(hubs.bi_encoder(tmp_path / "model", "mpnet", *chain, words=WORDS, **hubs.REAL), texts)
 
 
-@pytest.mark.parametrize("kind", NATIVE)
+@pytest.mark.parametrize("kind", ["mpnet", "bert", *(pytest.param(each, marks=pytest.mark.slow) for each in MORE)])
 def test_a_head_gives_its_scores_in_either_precision(tmp_path, texts, kind):
     folder = hubs.transformer(tmp_path / "model", kind, head=True, words=WORDS, **hubs.REAL)
     pairs = [(text, other) for text in texts[:7] for other in texts[::2]]

@@ -129,7 +129,7 @@ def _alone(text: str, known: frozenset[str]) -> str | None:
     if letters >= LETTERS:
         return language
     own, accented, others = _evidence(text, language, known)
-    enough = letters >= FEW if own else letters >= SOME and accented > 1  # loan words and names have accents too
+    enough = letters >= FEW if own else letters >= SOME and accented > 2  # loan words and names have accents too
     return language if enough and own + accented > others else None
 
 

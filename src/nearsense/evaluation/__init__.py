@@ -126,7 +126,7 @@ def evaluate(
     begin = time.perf_counter()
     systems, notes = _systems(encoders, data, baselines, progress)
     outcomes = [_JUDGES[data.task](data, system) for system in systems]
-    drawn = _resampled(outcomes, resamples, seed)
+    drawn = _resampled(data, outcomes, resamples, seed)
     results = [
         _result(system, outcome, own, errors)
         for system, outcome, own in zip(systems, outcomes, drawn, strict=True)
@@ -239,13 +239,19 @@ def _characters(data: Dataset) -> int:
 _TEXTS = ("pairs", "triplets", "queries", "candidates", "corpus", "texts", "known")
 
 
-def _resampled(outcomes: Sequence[Outcome], resamples: int, seed: int) -> list[dict[str, Floats]]:
-    """Each figure of each system as it is, and then of each resample: the same resamples for all."""
+def _resampled(data: Dataset, outcomes: Sequence[Outcome], resamples: int, seed: int) -> list[dict[str, Floats]]:
+    """Each figure of each system as it is, and then of each resample: the same resamples for all.
+
+    Items are drawn in the order of what they say, so that an interval does not depend on the order of a file.
+    """
     from nearsense.metrics import resample_counts
 
     n = outcomes[0].n
+    items = list(zip(*(getattr(data, name) for name in data.rows), strict=True)) if n == len(data) else []
+    places = np.argsort(sorted(range(len(items)), key=lambda row: repr(items[row]))) if items else np.arange(n)
     found: list[dict[str, list[Floats]]] = [{name: [] for name in each.figures} for each in outcomes]
-    for counts in chain([np.ones((1, n))], resample_counts(n, resamples, seed)):
+    for drawn in chain([np.ones((1, n))], resample_counts(n, resamples, seed)):
+        counts = drawn[:, places]
         for own, outcome in zip(found, outcomes, strict=True):
             for name, statistic in outcome.figures.items():
                 own[name].append(statistic(counts))

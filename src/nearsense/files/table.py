@@ -63,7 +63,7 @@ def listed(names: Sequence[str]) -> str:
     """Columns for a message: of many the first twenty.
 
     Example:
-        >>> listed(["a", "b"]), listed([str(number) for number in range(1000)])[-20:]
+        >>> listed(["a", "b"]), listed([str(number) for number in range(1000)])[-21:]
         ('a, b', ', 18, 19 and 980 more')
     """
     more = len(names) - SHOWN
