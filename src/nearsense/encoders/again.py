@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nearsense.errors import ModelMismatch, UnsupportedModel
 
@@ -23,10 +23,12 @@ class Loadable:
     kept: tuple[str, ...] = ("long",)
     """What can be changed after loading, by the names of the attributes."""
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of the model as it is run."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        @property
+        def fingerprint(self) -> str:
+            """SHA-256 (hex) of the model as it is run; each kind of encoder has its own."""
+            ...  # pragma: no cover
 
     def __copy__(self) -> Self:
         other = object.__new__(type(self))
