@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,8 @@ def test_no_backup_lies_within_the_collection_by_a_mount(tmp_path, mounted):
     with made(tmp_path / "c") as opened:
         opened.build()
     (tmp_path / "mount").mkdir()
-    command = f"mount --bind {tmp_path / mounted} {tmp_path}/mount && exec nearsense index backup {tmp_path}/c"
+    nearsense = f"{sys.executable} -m nearsense"
+    command = f"mount --bind {tmp_path / mounted} {tmp_path}/mount && exec {nearsense} index backup {tmp_path}/c"
     done = subprocess.run(
         ["unshare", "-m", "bash", "-c", f"{command} {tmp_path}/mount/b"],
         capture_output=True,
