@@ -45,6 +45,10 @@ UNREAD = {
     "a Hungarian length": ("A kor nagyon szép volt", "A kór nagyon szép volt"),
     "a French acute": ("Le marche est ouvert le lundi", "Le marché est ouvert le lundi"),
     "another accent": ("Le pêcheur est dans la maison", "Le pécheur est dans la maison"),
+    "a German noun": ("Wir kaufen Äpfel", "Wir kaufen Apfel"),
+    "a German noun with its article": ("Die Äpfel", "Die Apfel"),
+    "a German noun alone": ("Zähler", "Zahler"),
+    "a Spanish word with a capital": ("Los Años nuevos", "Los Anos nuevos"),
     "a voiced kana": ("これはかです", "これはがです"),
     "a Cyrillic breve": ("Это мой дом", "Это мои дом"),
 }
@@ -56,6 +60,23 @@ SAME = {
     "a Spanish name in English": ("The El Niño effect is strong", "The El Nino effect is strong"),
     "a Portuguese city in English": ("São Paulo flights are cheap", "Sao Paulo flights are cheap"),
     "a composer": ("Dvořák symphony", "Dvorak symphony"),
+    "a Turkish name in English": ("President Erdoğan spoke in Ankara", "President Erdogan spoke in Ankara"),
+    "a Turkish name in a question": ("Who is Recep Tayyip Erdoğan?", "Who is Recep Tayyip Erdogan?"),
+    "a Turkish name alone": ("Erdoğan", "Erdogan"),
+    "a band": ("Mötley Crüe tickets", "Motley Crue tickets"),
+    "a band alone": ("Mötley Crüe", "Motley Crue"),
+    "a German name with its e": ("Thomas Müller scored a goal", "Thomas Mueller scored a goal"),
+    "two German names": ("Jürgen Klopp met Jörg Haider", "Juergen Klopp met Joerg Haider"),
+    "a German name of a capital Umlaut": ("Özil left Arsenal", "Ozil left Arsenal"),
+    "a German name alone": ("Jürgen Klopp", "Jurgen Klopp"),
+    "a singer": ("Beyoncé tour dates", "Beyonce tour dates"),
+    "a Serbian name": ("Novak Đoković won", "Novak Djokovic won"),
+    "a Polish town": ("Kraków old town", "Krakow old town"),
+    "a Czech name": ("Antonín Dvořák symphony", "Antonin Dvorak symphony"),
+    "a Spanish name alone": ("Nicolás Maduro", "Nicolas Maduro"),
+    "a Turkish club": ("Fenerbahçe beat Galatasaray", "Fenerbahce beat Galatasaray"),
+    "two letters of a name": ("Hakan Çalhanoğlu", "Hakan Calhanoglu"),
+    "a Danish name": ("Søren Kierkegaard books", "Soren Kierkegaard books"),
     "a sign of degrees": ("It is 5℃ outside", "It is 5°C outside"),
     "a Roman numeral": ("Read chapter Ⅳ again", "Read chapter IV again"),
     "stress that Spanish drops": ("El libro esta en la mesa", "El libro está en la mesa"),
@@ -77,6 +98,10 @@ SIGNS = {
     "less for greater": ("Heat until T < 80 at the core", "Heat until T > 80 at the core"),
     "a set": ("The set A ∩ B is listed", "The set A ∪ B is listed"),
     "a Greek letter": ("The α version is out", "The β version is out"),
+    "nothing but stars": ("★★★★★", "★☆☆☆☆"),
+    "stars, one of them less": ("★★★☆☆", "★★☆☆☆"),
+    "nothing but an arrow": ("↑", "↓"),
+    "nothing but a face": (":)", ":("),
     "a face of punctuation": ("The room was fine :)", "The room was fine :("),
 }
 
@@ -162,6 +187,9 @@ def test_a_difference_is_told_as_it_is_written_from_the_left_to_the_right(encode
     assert unread("Rechnungen: Zahlen!", "Rechnungen: Zählen!", encoder) == ["unread: Zahlen → Zählen"]
     assert unread("It is ❌", "It is", encoder) == ["unread: ❌"]
     assert unread("The 🚀 plan", "The gold plan", encoder) == ["unread: 🚀 → gold"]
+    assert unread("✅ Order shipped", "The order has been shipped", encoder) == ["unread: ✅"]
+    assert unread("❌ Payment declined", "Your payment was declined", encoder) == ["unread: ❌"]
+    assert unread("Moved to Monday ✅", "We have moved it to Monday", encoder) == ["unread: ✅"]
 
 
 def test_a_pair_with_an_unread_difference_is_as_probable_as_before_its_score_at_most():

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from nearsense.errors import InputError
 from nearsense.guard.antonyms import opposites
 from nearsense.guard.codes import differing as differing_codes
-from nearsense.guard.conditions import conditioned
+from nearsense.guard.conditions import conditioned, limited
 from nearsense.guard.dates import differing as differing_dates
 from nearsense.guard.dates import moments
 from nearsense.guard.groups import regrouped, turned_pairs
 from nearsense.guard.kinds import Difference, Kind
+from nearsense.guard.letters import named
 from nearsense.guard.lexicon import Lexicon, lexicon_of
 from nearsense.guard.modality import strengths
 from nearsense.guard.names import replaced
@@ -51,6 +52,8 @@ _NAMED = CAPITAL | NAME
 _NO_RELATION = Related()
 _RELATED = RELATING | NEGATOR
 _CODED = CODE | ADDITION
+_TURNED = 2
+"""Words that two texts may have to themselves where only figures have changed places: costs more, costs less."""
 
 
 def differences(a: str, b: str, *, language: str = "en") -> tuple[Difference, ...]:
@@ -165,6 +168,12 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
         found += replaced(a, b, _placed(a, here), _placed(b, there), tables)
     few = len(here) + len(there) <= MANY
     places = moved(a, b, shared) if few else []
+    if few and (places or len(here) + len(there) <= _TURNED):
+        things = named(a, b)
+        if things[0] is not a:
+            written, (a, b) = named(*written), things
+            shared = a.content & b.content
+            places = moved(a, b, shared)
     relations = _NO_RELATION
     if (places or (left | right) & _RELATED) and few:
         relations = _related(written, a, b, words)
@@ -185,6 +194,8 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
         found += strengths(a, b, tables)
     if relations is not _NO_RELATION:
         found = conditioned(a.join(words), b.join(words), found, tables)
+    if (left | right) & MODAL and not found and len(here) + len(there) <= _TURNED:
+        found = limited(a, b, here, there, tables)
     return found
 
 

@@ -41,9 +41,12 @@ def opposites(
     here = {word.key: (i, word) for i, word in only_a}
     there = {word.key: (j, word) for j, word in only_b}
     keys_a, keys_b = here.keys(), there.keys()
-    pairs = [(key, other) for key in here for other in here[key][1].opposite & keys_b]
+    pairs = [(key, other) for key in here for other in _in_order(here[key][1].opposite & keys_b, there)]
     pairs += [
-        (key, other) for other in there for key in there[other][1].opposite & keys_a if (key, other) not in pairs
+        (key, other)
+        for other in there
+        for key in _in_order(there[other][1].opposite & keys_a, here)
+        if (key, other) not in pairs
     ]
     shared = a.content & b.content if pairs else set()
     for key, opposite in pairs:
@@ -55,11 +58,23 @@ def opposites(
         del here[key], there[opposite]
         if negated(a.words, i, tables.double) != negated(b.words, j, tables.double):
             result.settled += 1
+        elif _lessened(a.words, i, tables) != _lessened(b.words, j, tables):
+            continue  # less expensive, cheaper
         elif word.flags & other.flags & CONVERSE and _turned(a, b, i, j):
             result.turned = True
         elif not _one_bound(a.words, i, b.words, j, tables):
             result.found.append(Difference(_kind(a.words, i, b.words, j, tables), word.shown, other.shown))
     return result
+
+
+def _in_order(keys: Set[str], places: dict[str, tuple[int, Word]]) -> list[str]:
+    """Words as they stand in their text: a set has no order that would be the same in every process."""
+    return sorted(keys, key=lambda key: places[key][0]) if len(keys) > 1 else list(keys)
+
+
+def _lessened(words: list[Word], at: int, tables: Tables) -> bool:
+    """Whether a word is said in a lesser degree: less expensive."""
+    return at > 0 and words[at - 1].small in tables.less
 
 
 def _meets(a: Text, i: int, b: Text, j: int, shared: Set[str]) -> bool:

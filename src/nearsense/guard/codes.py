@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from nearsense.guard.coded import normal
 from nearsense.guard.kinds import Difference, Kind
-from nearsense.guard.numbers import labelled
+from nearsense.guard.numbers import MODEL, labelled
 from nearsense.guard.reader import Text, beside
 from nearsense.guard.tables import Tables
 from nearsense.guard.words import ADDITION, CAPITAL, CAPITALS, CODE, DATE, NAME, NUMBER, SENTENCE, Word
@@ -105,7 +105,9 @@ def _codes(text: Text, own: set[Word], tables: Tables) -> list[int]:
             loud = _shouted(text) if loud is None else loud
             code = not loud
         else:
-            code = bool(word.flags & NUMBER and word in own) and labelled(words, at, at + 1, tables)
+            code = bool(word.flags & NUMBER and word in own) and (
+                labelled(words, at, at + 1, tables) or MODEL.match(word.shown) is not None
+            )
         if code:
             found.append(at)
             if len(found) == _MOST:
@@ -165,7 +167,9 @@ def _regrouped(at: int, a: Text, b: Text, parts: Parts, codes: list[int], taken:
 def _other(a: Text, at: int, b: Text, to: int, code: str, other: str, shared: set[Word]) -> bool:
     """Whether two codes stand for another thing: in the same place, or alike but for a sign or two."""
     one, two = a.words[at], b.words[to]
-    if one.flags & two.flags & NUMBER and not (one.shown[-1].isalpha() and two.shown[-1].isalpha()):
+    if one.flags & two.flags & NUMBER and (
+        not (one.shown[-1].isalpha() and two.shown[-1].isalpha()) or MODEL.match(one.shown)
+    ):
         return False  # these are compared by their values
     if (code.isalpha() and other.startswith(code)) or (other.isalpha() and code.startswith(other)):
         return one.flags & two.flags & CAPITALS != 0  # COVID is COVID-19, AA is not AAA

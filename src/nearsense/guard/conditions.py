@@ -5,9 +5,12 @@ from __future__ import annotations
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import NEGATOR
+from nearsense.guard.words import DETERMINER, NEGATOR, NUMBER, PREPOSITION, Word
 
-__all__ = ["conditioned"]
+__all__ = ["conditioned", "limited"]
+
+_BEHIND = 3
+"""Words behind an "only" that may hold the figure that it is about."""
 
 
 def conditioned(a: Text, b: Text, found: list[Difference], tables: Tables) -> list[Difference]:
@@ -31,6 +34,32 @@ def conditioned(a: Text, b: Text, found: list[Difference], tables: Tables) -> li
         return found  # unless is if not
     rest = [each for each in found if each.kind is not Kind.NEGATION]
     return [*rest, Difference(Kind.CONDITION, one[here], other[there])]
+
+
+def limited(a: Text, b: Text, here: set[Word], there: set[Word], tables: Tables) -> list[Difference]:
+    """The "only" of one of two texts that have all else in common: only members can vote, members can vote.
+
+    Args:
+        a: One text.
+        b: The other.
+        here: The words that only `a` has.
+        there: The words that only `b` has.
+        tables: The language's.
+    """
+    limits = [word for word in here | there if word.small in tables.limits]
+    if len(limits) != 1 or any(word.content for word in (here | there).difference(limits)):
+        return []
+    text = a if limits[0] in here else b
+    at = text.words.index(limits[0])
+    before, behind = text.words[at - 1] if at else None, text.words[at + 1 : at + 1 + _BEHIND]
+    if before is not None and before.flags & (DETERMINER | PREPOSITION):
+        return []  # the only one
+    if any(word.flags & NUMBER for word in behind):
+        return []  # only 5 are left: that is few, and still 5
+    with_it = " ".join(word.shown for word in text.words[max(at - (not behind), 0) : at + 2])
+    without = (behind[:1] or text.words[at - 1 : at] or [limits[0]])[0].shown
+    sides = (with_it, without) if text is a else (without, with_it)
+    return [Difference(Kind.CONDITION, *sides)]
 
 
 def _said(text: Text, tables: Tables) -> dict[str, str]:

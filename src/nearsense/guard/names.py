@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import combining, normalize
+
 from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text, slot
 from nearsense.guard.tables import Tables
@@ -15,6 +17,11 @@ _TITLE = 0.6
 
 _MOST = 24
 """Names that are looked at in each text."""
+
+_BARE = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "ß": "ss", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
+)
+_DIGRAPHS = str.maketrans({**dict(zip("äöüøåđ", ("ae", "oe", "ue", "oe", "aa", "dj"), strict=True)), "ß": "ss"})
 
 _NAMED = CAPITAL | NAME
 _AMOUNT = DATE | NUMBER | UNIT
@@ -91,7 +98,15 @@ def _one_thing(x: Word, y: Word) -> bool:
     a, b = sorted((x.key, y.key), key=len)
     if x.flags & y.flags & NAME:
         return False
+    if not (x.shown.isascii() and y.shown.isascii()) and _spelled(x.small) & _spelled(y.small):
+        return True
     return len(a) >= 3 and (b.startswith(a) or (len(a) >= 5 and _one_off(a, b)))
+
+
+def _spelled(name: str) -> set[str]:
+    """A name without its accents, and as who has no such letters on the keyboard writes it: Müller, Mueller."""
+    plain = (name.translate(each) for each in (_BARE, _DIGRAPHS))
+    return {"".join(c for c in normalize("NFD", each) if not combining(c)) for each in plain}
 
 
 def _one_off(a: str, b: str) -> bool:

@@ -11,12 +11,15 @@ from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
 from nearsense.guard.words import BEING, CAPITAL, CAPITALS, DATE, NAME, NUMBER, SENTENCE, UNIT, Unit, Word
 
-__all__ = ["Quantity", "differing", "labelled", "quantities"]
+__all__ = ["MODEL", "Quantity", "differing", "labelled", "quantities"]
 
 _COUNTED = NUMBER | UNIT
 
 _MOST = 64
 """Amounts of a text that are matched; of more, those that both texts write alike are left out first."""
+
+MODEL = re.compile(r"(?<!\S)(\d{4,})([A-Z])$")
+"""What measures nothing where another capital stands behind the same figures."""
 
 _NEAR = 0.03
 """How far two values of different units may lie apart: people round when they convert."""
@@ -78,9 +81,18 @@ def differing(left: list[Quantity], right: list[Quantity]) -> list[Difference]:
             news.remove(twin)
             same = one.value is not None and one.value == twin.value
             kind = Kind.UNIT if same or one.value is None or twin.value is None else Kind.NUMBER
-            kind = Kind.ORDINAL if one.rank and twin.rank else Kind.CODE if one.label and twin.label else kind
+            kind = Kind.ORDINAL if one.rank and twin.rank else kind
+            kind = Kind.CODE if (one.label and twin.label) or _models(one, twin) else kind
             found.append(Difference(kind, one.shown, twin.shown))
     return found
+
+
+def _models(one: Quantity, twin: Quantity) -> bool:
+    """Whether a capital behind four figures names another model: 5600X and 5600G, 3700X and 3800X."""
+    a, b = MODEL.search(one.shown), MODEL.search(twin.shown)
+    if a is None or b is None:
+        return False
+    return a[2] != b[2] if a[1] == b[1] else a[2] == b[2] == "X"
 
 
 def _fewer(one: list[Quantity], other: list[Quantity]) -> list[Quantity]:
@@ -96,13 +108,15 @@ def _partner(one: Quantity, others: list[Quantity]) -> Quantity | None:
     fits = [o for o in others if o.rank == one.rank and (o.value is None) == (one.value is None)]
     if one.value is None:
         return next((o for o in fits if kinds & {unit.dimension for unit in o.units}), None)
-    same = (o for o in fits if o.value == one.value)
+    same = (o for o in fits if o.value == one.value or _models(one, o))
     alike = (o for o in fits if kinds & {unit.dimension for unit in o.units} or not (kinds or o.units))
     twin = next(same, None) or next(alike, None)
     return None if twin and (one.weak or twin.weak) and one.after != twin.after else twin
 
 
 def _same(a: Quantity, b: Quantity) -> bool:
+    if _models(a, b):
+        return False
     if a.exact and b.exact:
         return a.exact == b.exact
     if (a.exact and not b.label) or (b.exact and not a.label):

@@ -127,6 +127,7 @@ class Tables:
         self.additions = self._words("codes", "additions")
         self.sizes = {word: row[0] for row in self._rows("codes", "sizes") for word in row}
         self.levels = self._levels()
+        self.limits = {word for word, levels in self.levels.items() if ("much", "only") in levels}
         self.asking, self.loose = self._words("modality", "asking"), self._words("modality", "loose")
         self.places_before, self.places = (
             self._words("places", "before"),

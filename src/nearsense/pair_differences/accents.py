@@ -66,6 +66,13 @@ _ENDINGS = {"es": ("o", "e", "ra", "ran", "ras"), "it": ("o",)}
 _CARELESS = ("es", "it", "pt", "fr", "ca", "gl", "ro")
 """Languages that many write without any accents."""
 
+_QUOTES = "\"'([{\u201c\u201e\u2018\u00ab\u00bf\u00a1"
+_STOPS = ".,;:!?\"')]}\u201d\u2019\u00bb"
+_SHORT = 3
+"""Letters up to which a word alone is a syllable and no name."""
+_OF_NOUNS = frozenset("äöü")
+"""Letters of German, where a word alone has a capital as nouns have."""
+
 _STRESS = {"GREEK": "\u0301\u0308\u0344", "CYRILLIC": "\u0300\u0301\u0308"}
 """Marks that writers of a script leave out."""
 
@@ -116,7 +123,35 @@ class Accents:
             if mine != others
         ]
         plain = "".join(base for base, _ in here)
+        if all(not (mine and others) for _, mine, others in changed) and self._named(a, b, left, right, changed):
+            return False
         return any(self._matters(*each, plain, left, right) for each in changed)
+
+    def _named(
+        self, a: str, b: str, left: Sequence[str], right: Sequence[str], changed: Sequence[tuple[str, str, str]]
+    ) -> bool:
+        """Whether two words are a name that English, or nothing but names, stands around: Erdoğan, Mötley Crüe."""
+        from nearsense.encoders._small_words import LISTED, small_words
+        from nearsense.encoders.seen import essence
+        from nearsense.encoders.telling import told
+
+        if self._given and not self._given.lower().startswith("en"):
+            return False
+        own = {essence(word) for word in (*a.split(), *b.split())}
+        names = [word.lstrip(_QUOTES) for word in (*left, *right) if essence(word) in own]
+        others = [word for word in (*left, *right) if essence(word) not in own and any(map(str.isalpha, word))]
+        if not names or not all(name[:1].isupper() for name in names):
+            return False
+        running = {word.strip(_STOPS) for word in others if word[0].islower()}
+        foreign = frozenset().union(*map(small_words, LISTED)) - small_words("en")
+        if not foreign.isdisjoint(essence(word) for word in others) or not all(map(str.isascii, running)):
+            return False
+        if running:
+            return told(" ".join(others)) in ("", "en")
+        if min(len(left), len(right)) > 1:
+            return not any(word.endswith(tuple(_STOPS)) for words in (left, right) for word in words[:-1])
+        letters = {unicodedata.normalize("NFC", base + (mine or others)) for base, mine, others in changed}
+        return len(a) > _SHORT and letters.isdisjoint(_OF_NOUNS)
 
     def _matters(
         self, base: str, mine: str, others: str, plain: str, left: Sequence[str], right: Sequence[str]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense.guard import Difference, Kind
 from nearsense.pair_differences.accents import Accents
+from nearsense.stopwords import weights
 from nearsense.wording import is_ornament
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _unknown(a: Seen, b: Seen) -> list[Difference]:
         if not (here or there):
             return [_difference(left, right, a, b)]
         mine, others = _read(a), _read(b)
-        here, there = here or _few(mine - others), there or _few(others - mine)
+        here, there = here or _instead(mine - others), there or _instead(others - mine)
         return [_difference(list(here.elements()), list(there.elements()), a, b)]
     return []
 
@@ -143,9 +144,10 @@ def _ornaments(text: Seen) -> Counter[str]:
     return found
 
 
-def _few(words: Counter[str]) -> Counter[str]:
-    """What stands in the place of a word that is not read; nothing where it is more than a few words."""
-    return words if words.total() <= _INSTEAD else Counter()
+def _instead(words: Counter[str]) -> Counter[str]:
+    """What stands in the place of a word that is not read: words that say something, and no more than a few."""
+    said = Counter({word: count for word, count in words.items() if word not in weights()})
+    return said if said.total() <= _INSTEAD and said.total() == words.total() else Counter()
 
 
 def _beyond(a: Seen, b: Seen) -> Difference | None:
