@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from nearsense.errors import InputError
+from nearsense.filters.mistyped import OTHER_SIGNS, corrected, option, written
 
 __all__ = ["refuse_joined"]
 
@@ -26,7 +27,7 @@ def refuse_joined(text: str, read: Callable[[str], tuple[str, str, str] | None])
         InputError: It is two; the message has both.
     """
     for left, join, right in _splits(text):
-        first, second = read(left), read(right)
+        first, second = _filter(left, read), _filter(right, read)
         if first is None or second is None:
             continue
         listed = first[1].endswith("in") and join == ","  # tag in a,b=c
@@ -38,9 +39,9 @@ def refuse_joined(text: str, read: Callable[[str], tuple[str, str, str] | None])
         meant = (
             ""
             if whole is None
-            else f"; if the value is meant: --where '{whole[0]}{whole[1]}{json.dumps(whole[2])}'"
+            else f"; if the value is meant: {option(written(whole[0], whole[1], json.dumps(whole[2])))}"
         )
-        both = f"--where '{left.strip()}' --where '{right.strip()}'"
+        both = " ".join(option(each) for part in (left, right) for each in _right(part.strip(), read))
         if join.lower() in _OR:
             both = f"--where '{{\"or\": [{_json(first)}, {_json(second)}]}}'"
         raise InputError(
@@ -48,6 +49,19 @@ def refuse_joined(text: str, read: Callable[[str], tuple[str, str, str] | None])
             why="each --where takes one; all of them have to fit",
             fix=both + meant,
         )
+
+
+def _filter(part: str, read: Callable[[str], tuple[str, str, str] | None]) -> tuple[str, str, str] | None:
+    """A part that is a filter, also one with the operator of another language."""
+    found = read(part)
+    other = corrected(part, read) if found is None and OTHER_SIGNS.search(part) else None
+    return read(other[1][0]) if other else found
+
+
+def _right(part: str, read: Callable[[str], tuple[str, str, str] | None]) -> list[str]:
+    """A part as it is to be typed."""
+    found = corrected(part, read)
+    return found[1] if found else [part]
 
 
 def _splits(text: str) -> Iterator[tuple[str, str, str]]:

@@ -35,6 +35,7 @@ from typing import Any, TypeAlias
 
 from nearsense.errors import InputError
 from nearsense.filters.joined import refuse_joined
+from nearsense.filters.mistyped import refuse_mistyped
 
 __all__ = [
     "ALL",
@@ -181,7 +182,8 @@ def parse_where(text: str | Sequence[str]) -> Filter:
         The tree, as `parse` returns it.
 
     Raises:
-        InputError: As `parse`, the text has neither form, or it is two filters (`a=1 and b=2`).
+        InputError: As `parse`, the text has neither form, is two filters (`a=1 and b=2`), or is written as in
+            another language (`a in (1,2)`).
 
     Example:
         >>> parse_where("year>=2020") == parse({"year": {">=": 2020}})
@@ -516,6 +518,7 @@ _SHORT = re.compile(
 
 def _short(text: str) -> Filter:
     refuse_joined(text, _parts)
+    refuse_mistyped(text, _parts)
     found = _parts(text)
     if found is None:
         raise InputError(

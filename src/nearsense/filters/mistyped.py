@@ -1,0 +1,296 @@
+"""Filters in the words of other languages: `year>2020<2022`, `lang='en'`, `not a=1`. Refused with what to type.
+
+Taken as they stand they would ask for a value that no document has, and find nothing without a word. A value in
+double quotes is never doubted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from typing import TypeAlias
+
+from nearsense.errors import InputError
+
+__all__ = ["OTHER_SIGNS", "corrected", "option", "refuse_mistyped", "written"]
+
+Parts: TypeAlias = tuple[str, str, str]
+Read: TypeAlias = Callable[[str], Parts | None]
+
+_QUOTES = {"'": "'", "`": "`", "\u2018": "\u2019", "\u201c": "\u201d", "\u201e": "\u201c", "\u00ab": "\u00bb"}
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+_OTHER = re.compile(
+    r"\s*(?P<name>[^<>=!:\s\u2264\u2265\u2260\u2208]+?)\s*"
+    r"(?P<op><>|=>|=<|:=?|[\u2264\u2265\u2260\u2208]"
+    r"|\s(?:is\s+not|is|eq|neq?|gte?|ge|lte?|le|equals|contains|has|includes|like|nin|not\s+in|in|(?:not\s+)?exists|between)(?=\s|$))"
+    r"\s*(?P<value>.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+_MEANT = {
+    **{"<>": "!=", "=>": ">=", "=<": "<=", ":": "=", ":=": "=", "\u2264": "<=", "\u2265": ">=", "\u2260": "!="},
+    **{"\u2208": "in", "is": "=", "is not": "!=", "eq": "=", "equals": "=", "ne": "!=", "neq": "!=", "gt": ">"},
+    **{"gte": ">=", "ge": ">=", "lt": "<", "lte": "<=", "le": "<=", "nin": "not in"},
+    **dict.fromkeys(("contains", "has", "includes", "like"), "="),
+}
+OTHER_SIGNS = re.compile("<>|=>|=<|[\u2264\u2265\u2260]")
+"""Operators that a sentence does not hold."""
+_NOTHING = ("null", "none", "missing", "empty", "absent")
+_LEADING = re.compile(r"\s*(?:--where\b[\s=]*|(?:where|and|or|&&|\|\|)\s+)", re.IGNORECASE)
+_DENYING = re.compile(r"\s*(?:not\s+|!\s*)(?=[\w\"'(])", re.IGNORECASE)
+_TRAILING = re.compile(r"(?:\s+(?:and|or)|\s*(?:&&?|\|\|?|[;,]))\s*$", re.IGNORECASE)
+_BEHIND = re.compile(
+    r"(?P<first>[^<>=]*?)[\s,;]*(?:\band\b)?\s*(?P<op><=|>=|<|>)\s*(?P<second>[^<>=]+)", re.IGNORECASE
+)
+_NEXT = re.compile(r"(?P<first>\S+)\s+(?P<next>[\w.]+\s*(?:!=|<=|>=|[=<>]).*)", re.DOTALL)
+_PAIRS = re.compile(r"\s*,\s*(?=[\"']?[\w.]+[\"']?\s*:)")
+_BOUND = re.compile(r"-?\d[\d.:/TZ-]*")
+_BETWEEN = re.compile(r"(?P<low>.+?)\s*(?:\band\b|,|\.\.)\s*(?P<high>.+)", re.IGNORECASE | re.DOTALL)
+
+
+def refuse_mistyped(text: str, read: Read) -> None:
+    """Refuse a filter that another language would write so.
+
+    Args:
+        text: As typed.
+        read: The name, operator and value of a text in the short form; else None.
+
+    Raises:
+        InputError: It is such a one; the message has what to type instead.
+    """
+    found = corrected(text, read)
+    if found is None:
+        return
+    why, instead = found
+    whole = read(text)
+    odd = whole is not None and whole[2] and not (whole[1].endswith("in") and whole[2][0] in _BRACKETS)
+    meant = f"; if it is meant so: --where {_json(whole)}" if whole and odd else ""
+    raise InputError(
+        f"{json.dumps(text, ensure_ascii=False)} is no filter as it stands",
+        why=why,
+        fix=f"type {' '.join(map(option, instead))}{meant}",
+    )
+
+
+def corrected(text: str, read: Read) -> tuple[str, list[str]] | None:
+    """What is wrong with a filter, and the filters to type instead; None where nothing is.
+
+    Args:
+        text: As typed.
+        read: As in `refuse_mistyped`.
+
+    Example:
+        >>> from nearsense.filters.where import _parts
+        >>> corrected("lang='en'", _parts)
+        ('a value stands in double quotes or in none', ['lang=en'])
+        >>> corrected('lang="en"', _parts) is None
+        True
+    """
+    if len(text) > _LONGEST:
+        return None
+    for rule in (_around, _denied, _unknown, _of_name, _of_value):
+        found = rule(text, read)
+        if found is not None:
+            why, instead = found
+            again = [corrected(each, read) for each in instead]
+            return why, [
+                part for each, next_ in zip(instead, again, strict=True) for part in (next_ or ("", [each]))[1]
+            ]
+    return None
+
+
+_LONGEST = 500
+"""Characters of a filter that somebody may have typed."""
+
+Found: TypeAlias = "tuple[str, list[str]] | None"
+
+
+def _around(text: str, read: Read) -> Found:
+    """Words that join, or brackets, at an end: and a=1, a>=1 and, (a=1)."""
+    plain = text.strip()
+    if (lead := _LEADING.match(text)) and read(text[lead.end() :]):
+        return "each --where takes one filter, and nothing before it", [text[lead.end() :].strip()]
+    if plain[:1] == "(" and plain[-1:] == ")" and read(plain[1:-1]):
+        return "a filter stands in no brackets", [plain[1:-1].strip()]
+    if (
+        (end := _TRAILING.search(text))
+        and (parts := read(text[: end.start()]))
+        and parts[2]
+        and not _quoted(parts[2])
+    ):
+        return "each --where takes one filter, and nothing joins it with the next", [text[: end.start()].strip()]
+    return None
+
+
+def _denied(text: str, read: Read) -> Found:
+    """Not a=1."""
+    deny = _DENYING.match(text)
+    rest = text[deny.end() :].strip() if deny else ""
+    parts = read(rest) if rest else None
+    if parts is None:
+        return None
+    name, op, value = parts
+    turned = {"=": "!=", "==": "!=", "!=": "=", "in": "not in", "not in": "in", "exists": "not exists"}
+    turned |= {"not exists": "exists", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+    return "a filter is denied in its operator", [written(name, turned[op], value)]
+
+
+def _unknown(text: str, read: Read) -> Found:
+    """Operators of other languages."""
+    swapped = re.fullmatch(r"\s*(not\s+)?exists\s+([^\s<>=!]+)\s*", text, re.IGNORECASE)
+    if swapped:
+        return "what is asked stands behind the field", [f"{swapped[2]} {'not ' * bool(swapped[1])}exists"]
+    found = None if read(text) else _OTHER.fullmatch(text)
+    if found is None:
+        return None
+    op, value = " ".join(found["op"].lower().split()), found["value"].strip()
+    name = _unquoted(found["name"])
+    if op == "between":
+        ends = _BETWEEN.fullmatch(value)
+        why = 'there is no operator "between"'
+        return (why, [f"{name}>={ends['low']}", f"{name}<={ends['high'].strip()}"]) if ends else None
+    if op in ("is", "is not") and value.lower() in _NOTHING:
+        exists = "exists" if op == "is not" else "not exists"
+        return "whether a field is there is asked by exists", [f"{name} {exists}"]
+    if op == "is" and value.lower() == "not null":
+        return "whether a field is there is asked by exists", [f"{name} exists"]
+    if op in ("exists", "not exists"):
+        deny = (op == "not exists") != (value.lower() == "false")
+        return "exists stands at the end, in small letters", [f"{name} {'not ' * deny}exists"]
+    if not value:
+        return None
+    if op in (":", ":=") and len(several := _PAIRS.split(text)) > 1:
+        return "each --where takes one filter, with an operator", several
+    meant, typed = _MEANT.get(op, op), " ".join(found["op"].split())
+    return f'"{typed}" is no operator here, "{meant}" is', [written(name, meant, value.strip("%*") or value)]
+
+
+def _of_name(text: str, read: Read) -> Found:
+    """Names in quotes, the bound before the name, words of an operator that went to the name."""
+    parts = read(text)
+    if parts is None:
+        return None
+    name, op, value = parts
+    bare = _unquoted(name)
+    if bare != name:
+        return "a field's name stands in no quotes", [written(bare, op, value)]
+    if op in _TURNED and _BOUND.fullmatch(name):  # 2020<year<2022, 2020<year
+        field = re.fullmatch(r"([^\W\d][\w.]*)\s*(?:(<=|>=|<|>)\s*([^<>=]+))?", value)
+        if field:
+            second = [f"{field[1]}{field[2]}{field[3]}"] if field[2] else []
+            return "the field stands before its bound", [f"{field[1]}{_TURNED[op]}{name}", *second]
+    if (word := re.fullmatch(r"(\S+)\s+(not|is|is\s+not)", name, re.IGNORECASE)) is not None:
+        deny = word[2].lower() != "is"
+        turned = {"=": "!=", "==": "!=", "in": "not in"}.get(op) if deny else op
+        return ("the operator has no such word", [written(word[1], turned, value)]) if turned else None
+    return None
+
+
+def _of_value(text: str, read: Read) -> Found:
+    """Values in other quotes or in brackets, a second bound or filter behind the value, no value at all."""
+    parts = read(text)
+    if parts is None or _quoted(parts[2]) or parts[1].endswith("exists"):
+        return None
+    name, op, value = parts
+    if op.endswith("in"):
+        return _of_list(name, op, value)
+    if op != "=" and op != "==" and op != "!=" and not value:
+        return "a value is missing", [f"{name}{op}0"]
+    if op[0] == "=" and value[:1] == "=":
+        return "one = is enough", [f"{name}={value.lstrip('=').strip()}"]
+    if (bare := _unquoted(value)) != value:
+        return "a value stands in double quotes or in none", [written(name, op, _safe(bare))]
+    if op in _TURNED and (behind := _BEHIND.fullmatch(value)) and behind["first"]:
+        return "a filter has one bound", [
+            f"{name}{op}{behind['first']}",
+            f"{name}{behind['op']}{behind['second']}",
+        ]
+    if op in ("=", "==", "!=") and value[:1] in _BRACKETS and value[-1:] == _BRACKETS[value[0]]:
+        if "," in value or (value[0] == "[" and '"' in value):
+            return "several values are asked for by in", [written(name, "not in" if op == "!=" else "in", value)]
+    elif (two := _NEXT.fullmatch(value)) and read(two["next"]):
+        return "each --where takes one filter", [written(name, op, two["first"]), two["next"].strip()]
+    return None
+
+
+def _of_list(name: str, op: str, value: str) -> Found:
+    """The values of in: without brackets and quotes, and at least one."""
+    if value[:1] in _BRACKETS and value[-1:] == _BRACKETS[value[0]]:
+        if _is_list(value):
+            return None
+        value, why = value[1:-1].strip(), "the values of in stand in no brackets, a comma between them"
+    elif re.search(r"\s+or\s+", value) and "," not in value:
+        return "the values of in have a comma between them", [written(name, op, re.sub(r"\s+or\s+", ",", value))]
+    else:
+        why = "a value stands in double quotes or in none"
+    if not value:
+        return "a value is missing", [f"{name} {op} a,b"]
+    items = [item.strip() for item in value.split(",")]
+    bare = [_unquoted(item) for item in items]
+    if bare == items and why[0] == "a":
+        return None
+    plain = all(map(_plain, bare))
+    listed = ",".join(bare) if plain else json.dumps([_loaded(item) for item in bare], ensure_ascii=False)
+    return why, [f"{name} {op} {listed}"]
+
+
+def written(name: str, op: str, value: str) -> str:
+    """A filter in its short form."""
+    return f"{name} {op} {value}".rstrip() if op[-1].isalpha() else f"{name}{op}{value}"
+
+
+def _unquoted(text: str) -> str:
+    """A text without the quotes around it that are no JSON; names also without double ones."""
+    closing = _QUOTES.get(text[:1], '"' if text[:1] == '"' and text.count('"') == 2 else "")
+    if len(text) < 2 or not closing or text[-1] != closing:
+        return text
+    return text[1:-1].replace("''", "'") if closing == "'" else text[1:-1]
+
+
+def _quoted(value: str) -> bool:
+    return value[:1] == '"' and value[-1:] == '"' and len(value) > 1
+
+
+def _plain(value: str) -> bool:
+    """Whether a value needs no quotes in a list."""
+    return bool(re.fullmatch(r"[^\s\"'\[\]{}(),]+", value))
+
+
+def _safe(value: str) -> str:
+    """A value that stood in quotes, in double ones where it needs them."""
+    return (
+        value if value and value == value.strip() and "'" not in value else json.dumps(value, ensure_ascii=False)
+    )
+
+
+def _loaded(item: str) -> object:
+    try:
+        return json.loads(item)
+    except ValueError:
+        return item
+
+
+def _is_list(value: str) -> bool:
+    return isinstance(_loaded(value), list)
+
+
+def option(text: str) -> str:
+    r"""A filter as an option of the command, quoted for the shell.
+
+    Example:
+        >>> option("year>=2020"), option("name=O'Neil")
+        ("--where 'year>=2020'", '--where \'name=O\'"\'"\'Neil\'')
+    """
+    return f"--where {shlex.quote(text)}" if "'" in text else f"--where '{text}'"
+
+
+def _json(parts: Parts) -> str:
+    """A filter that is meant as it stands."""
+    name, op, value = parts
+    plain = _loaded(value)
+    read = [item.strip() for item in value.split(",")] if op.endswith("in") else plain
+    read = value if op[-1] != "n" and isinstance(plain, (list, dict)) else read
+    return shlex.quote(json.dumps({name: read if op in ("=", "==") else {op: read}}, ensure_ascii=False))
