@@ -105,7 +105,8 @@ def test_a_row_is_in_order(card):
 def test_a_row_says_what_its_kind_needs(card):
     assert (card.dimension == 0) == (card.kind is Kind.CROSS)
     assert (card.pooling is None) == (card.kind in (Kind.CROSS, Kind.REMOTE))
-    assert (card.hub == "") == (card.kind is Kind.REMOTE) == (card.price is not None)
+    assert (card.repository == "") == (card.kind is Kind.REMOTE) == (card.price is not None)
+    assert card.hub or card.packed or card.kind is Kind.REMOTE
     assert (card.licence == "proprietary") == (card.kind is Kind.REMOTE)
     assert (card.max_tokens == 0) == (card.kind is Kind.STATIC)
     assert not (card.normalized and card.similarity is Metric.DOT)

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from nearsense.encoders.hub_cache import Promised
 from nearsense.encoders.pooling import Pooling
 from nearsense.types import Metric
 
-__all__ = ["Figure", "Kind", "ModelCard", "Task"]
+__all__ = ["Figure", "Kind", "ModelCard", "Packed", "Task", "Wheel"]
+
+HUB = "https://huggingface.co/"
+"""Where the pages of models are."""
 
 
 class Kind(StrEnum):
@@ -53,6 +57,50 @@ class Figure:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """One file of a Python package that carries a model, or a part of one.
+
+    Args:
+        name: The package.
+        version: Its only version whose bytes are known.
+        size: The wheel's length in bytes.
+        sha256: The wheel's hash.
+        part: The member of the wheel that is a part of an archive; `""` where the wheel itself holds the files.
+    """
+
+    name: str
+    version: str
+    size: int
+    sha256: str
+    part: str = ""
+
+    @property
+    def requirement(self) -> str:
+        """What pip is asked for: this version, these bytes."""
+        return f"{self.name}=={self.version} --hash=sha256:{self.sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A model in Python packages: what is fetched, and what has to come out. No code of the packages is run.
+
+    Args:
+        wheels: What is fetched; where they hold parts, these end to end are one zip archive.
+        within: What the names of the files begin with in the wheel or the archive.
+        files: Each file of the model's folder, as it comes out.
+        data: The one file of the wheel that `files` are made of (see four_bits.py), and what it has to be; None
+            where the files are taken as they are.
+        source: Whose weights they are, where the row's own hub page is not that.
+    """
+
+    wheels: tuple[Wheel, ...]
+    within: str
+    files: Mapping[str, Promised]
+    data: tuple[str, Promised] | None = None
+    source: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """The facts of one model, as its makers published them.
@@ -83,6 +131,7 @@ class ModelCard:
         package: An installed Python package that carries the files; `""` where there is none.
         install: What to type to have it; without it `nearsense models pull` and the name.
         sha256: The published hashes of its files; they are checked once.
+        packed: Python packages that carry it; None where none is known.
     """
 
     name: str
@@ -109,14 +158,25 @@ class ModelCard:
     package: str = ""
     install: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
+    packed: Packed | None = None
 
     def __post_init__(self) -> None:
         """Say how to get it, where the row does not."""
-        if not self.install and self.hub:
+        if not self.install and self.repository:
             object.__setattr__(self, "install", f"nearsense models pull {self.name}")
+
+    @property
+    def repository(self) -> str:
+        """What it is called in the hub's cache; `""` where it is never there."""
+        return self.hub or (f"packages/{self.name}" if self.packed else "")
+
+    @property
+    def source(self) -> str:
+        """Where its weights come from: their page; `""` where they have none."""
+        return (self.packed.source if self.packed else "") or (HUB + self.hub if self.hub else "")
 
     @property
     def names(self) -> frozenset[str]:
         """Every name it goes by, in lower case: with and without the organisation."""
-        known = (self.name, self.hub, *self.aliases, *(alias.rpartition("/")[2] for alias in self.aliases))
+        known = (self.name, self.repository, *self.aliases, *(alias.rpartition("/")[2] for alias in self.aliases))
         return frozenset(name.lower() for name in known if name)

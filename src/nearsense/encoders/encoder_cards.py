@@ -9,6 +9,7 @@ from functools import partial
 
 from nearsense.encoders.cards import Figure, ModelCard, Task
 from nearsense.encoders.language_sets import ARCTIC, ENGLISH, GTE, LABSE, PARALLEL, QWEN, XLM_R
+from nearsense.encoders.package_cards import E5_SMALL_4BIT, MINILM, MPNET
 from nearsense.encoders.pooling import Pooling
 from nearsense.types import Metric
 
@@ -67,6 +68,7 @@ _GENERAL = (
             "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
             "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
         },
+        packed=MINILM,
     ),
     _mean(
         name="all-MiniLM-L12-v2",
@@ -87,6 +89,7 @@ _GENERAL = (
         tasks=ALL,
         sts=mteb_sts(80.4),
         retrieval=mteb_retrieval(44.5),
+        packed=MPNET,
     ),
     _mean_raw(
         name="paraphrase-MiniLM-L6-v2",
@@ -265,24 +268,34 @@ _e5 = partial(
     needs_role=True,
     tasks=ALL,
 )
-_E5 = tuple(
-    _e5(
-        name=name,
-        hub=f"intfloat/{name}",
-        dimension=dimension,
-        parameters=parameters,
-        languages=languages,
-        sts=mteb_sts(sts),
-        retrieval=mteb_retrieval(retrieval),
-    )
-    for name, dimension, parameters, languages, sts, retrieval in (
-        ("e5-small-v2", 384, 33, ENGLISH, 80.1, 48.5),
-        ("e5-base-v2", 768, 109, ENGLISH, 80.6, 49.7),
-        ("e5-large-v2", 1024, 335, ENGLISH, 80.7, 49.3),
-        ("multilingual-e5-small", 384, 118, XLM_R, 79.8, 46.4),
-        ("multilingual-e5-base", 768, 278, XLM_R, 79.9, 49.0),
-        ("multilingual-e5-large", 1024, 560, XLM_R, 81.4, 51.5),
-    )
+_E5 = (
+    *(
+        _e5(
+            name=name,
+            hub=f"intfloat/{name}",
+            dimension=dimension,
+            parameters=parameters,
+            languages=languages,
+            sts=mteb_sts(sts),
+            retrieval=mteb_retrieval(retrieval),
+        )
+        for name, dimension, parameters, languages, sts, retrieval in (
+            ("e5-small-v2", 384, 33, ENGLISH, 80.1, 48.5),
+            ("e5-base-v2", 768, 109, ENGLISH, 80.6, 49.7),
+            ("e5-large-v2", 1024, 335, ENGLISH, 80.7, 49.3),
+            ("multilingual-e5-small", 384, 118, XLM_R, 79.8, 46.4),
+            ("multilingual-e5-base", 768, 278, XLM_R, 79.9, 49.0),
+            ("multilingual-e5-large", 1024, 560, XLM_R, 81.4, 51.5),
+        )
+    ),
+    _e5(  # no figures: those of the published weights are not those of 4 bits each
+        name="multilingual-e5-small-4bit",
+        hub="",
+        dimension=384,
+        parameters=118,
+        languages=XLM_R,
+        packed=E5_SMALL_4BIT,
+    ),
 )
 
 _INSTRUCTION = "Represent this sentence for searching relevant passages: "

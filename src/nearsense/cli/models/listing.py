@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nearsense.encoders.folder import ModelFolder
     from nearsense.render import Page
 
-__all__ = ["models_page"]
+__all__ = ["models_page", "record_of"]
 
 COLUMNS = (
     "model",
@@ -68,6 +68,22 @@ def models_page(
     return Page(document=records, records=records, columns=COLUMNS, cells=cells, note=note)
 
 
+def record_of(name: str) -> dict[str, Any]:
+    """What is known of one model, as the list has it.
+
+    Raises:
+        ModelNotFound: It is neither in the catalogue nor here.
+    """
+    from nearsense.encoders.folder import find
+    from nearsense.encoders.places import meant, present
+
+    card = meant(name)[0]
+    if card is not None and (card.kind.value == "remote" or present(name) is None):
+        return _record(card, None)
+    folder = find(name, offline=True)
+    return _record(folder.card or _unknown(folder), folder)
+
+
 def _recommended(task: str | None, languages: Sequence[str], prefer: str | None) -> list[ModelCard]:
     """The order of `recommend`; without a task, one task after the other."""
     from nearsense.encoders.cards import Task
@@ -122,6 +138,8 @@ def _record(card: ModelCard, folder: ModelFolder | None) -> dict[str, Any]:
         "parameters": card.parameters or None,
         "languages": list(card.languages) or None,
         "licence": card.licence or None,
+        "source": card.source or None,
+        "packages": [f"{each.name} {each.version}" for each in card.packed.wheels] if card.packed else [],
         "tasks": [task.value for task in card.tasks],
         "prompts": dict(card.prompts),
         "needs_role": card.needs_role,

