@@ -129,7 +129,8 @@ class Document:
         metadata: Further fields, JSON values; they travel with the hit.
 
     Raises:
-        InputError: Two names in the metadata are one in JSON, as 1 and "1" are: a value would be lost.
+        InputError: The metadata are no mapping, or two names in them are one in JSON, as 1 and "1" are: a value
+            would be lost.
     """
 
     id: str
@@ -138,6 +139,12 @@ class Document:
 
     def __post_init__(self) -> None:
         if self.metadata:
+            if not isinstance(self.metadata, Mapping):
+                raise InputError(
+                    f"the metadata of document {shown(self.id)} are {shown(self.metadata, 40)}",
+                    why="metadata are fields with names",
+                    fix='give {"field": value}, or leave them out',
+                )
             require_names(self.metadata, f"the metadata of document {shown(self.id)}")
 
     def to_dict(self) -> dict[str, Any]:

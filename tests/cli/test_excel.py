@@ -27,7 +27,9 @@ def excel(sign, first, end="\n"):
 @pytest.mark.parametrize(
     ("sign", "first"),
     [(";", "sep=;"), (",", "sep=,"), ("\t", "sep=\t"), ("\t", r"sep=\t"), ("|", "sep=|"), ("^", "sep=^"),
-     (":", "sep=:"), (",", '"sep=,"'), (";", '"sep=;"'), (";", "SEP=;"), (";", "sep=;;;")],
+     (":", "sep=:"), (",", '"sep=,"'), (";", '"sep=;"'), (";", "SEP=;"), (";", "sep=;;;"),
+     (";", "sep = ;"), (";", "sep =;"), (";", "sep= ;"), (",", '"sep = ,"'),
+     ("\t", "Sep = \t"), ("\t", r"sep = \t"), ("|", " sep = | ")],
 )  # fmt: skip
 def test_a_first_line_names_the_delimiter(tmp_path, sign, first, end):
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1"):
@@ -46,7 +48,16 @@ def test_the_line_is_counted_where_an_error_is_named(tmp_path):
         read_table(tmp_path / "b.csv")
 
 
-@pytest.mark.parametrize("content", ["sep=,b\n1,2\n", "separator,text\n1,2\n", "sep,text\n1,2\n", "sep=\n1\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=,b\n1,2\n",
+        "sep = a,b\n1,2\n",
+        "separator,text\n1,2\n",
+        "sep,text\n1,2\n",
+        "sep=\n1\n",
+    ],
+)
 def test_other_first_lines_are_headers(tmp_path, content):
     (tmp_path / "a.csv").write_text(content)
     assert list(read_table(tmp_path / "a.csv").columns) == content.splitlines()[0].split(",")

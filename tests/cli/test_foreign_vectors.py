@@ -67,3 +67,36 @@ def test_vectors_without_texts_are_still_vectors_of_an_unknown_model(run, tmp_pa
     found = json.loads(run("matrix", tmp_path / "v.jsonl", "--json").out)
     assert found["scores"][0][1] == pytest.approx(2**-0.5, abs=1e-6)
     assert run("search", tmp_path / "v.jsonl", "q").code == 2
+
+
+EXACT = {
+    "digits that float32 lacks": [[0.12345678901234567, 1e-300, 3.0], [0.1, 0.2, 0.3], [0.7, 0.8, 0.9]],
+    "whole numbers beyond float32": [[16777217, 2], [3, 4], [5, 6]],
+    "one is none": [[0.12345678901234567, 0.1], None, [0.2, 0.3]],
+    "other lengths": [[0.12345678901234567, 0.1], [0.3], [0.2, 0.3]],
+    "strings of pgvector": ["[1,2]", "[3,4]", "[5,6]"],
+}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "parquet"])
+@pytest.mark.parametrize("kind", EXACT)
+def test_every_command_that_writes_the_rows_writes_such_a_column_as_it_stands(run, tmp_path, kind, form):
+    file = written(tmp_path, "vector", EXACT[kind], form)
+    for words in (("dedupe", file), ("cluster", file, "-k", "2")):
+        out = tmp_path / f"{words[0]}.{form}"
+        assert run(*words, "-o", out).code == 0
+        if form == "parquet":
+            rows = pd.read_parquet(out).to_dict("records")
+        else:
+            rows = json.loads(out.read_text()) if form == "json" else map(json.loads, out.read_text().splitlines())
+        found = {row["id"]: row["vector"] for row in rows}
+        found = {id_: each.tolist() if hasattr(each, "tolist") else each for id_, each in found.items()}
+        assert found == {f"T{number}": vector for number, vector in enumerate(EXACT[kind])}
+
+
+def test_vectors_of_the_model_are_not_among_the_rows_of_clusters(run, tmp_path):
+    texts = tmp_path / "texts.csv"
+    texts.write_text("id,text\n" + "".join(f"T{n},{text}\n" for n, text in enumerate(TEXTS)))
+    assert run("encode", texts, "-o", tmp_path / "v.jsonl").code == 0
+    assert run("cluster", tmp_path / "v.jsonl", "-k", "2", "-o", tmp_path / "out.jsonl").code == 0
+    assert "vector" not in json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])

@@ -308,10 +308,10 @@ def test_options_beside_an_encoder_are_refused(tmp_path, encoder):
         (ns.Document("a\ud800", "text"), "lone surrogate"),
         (ns.Document("a", "\ud800"), "lone surrogate"),
         (ns.Document("a", " "), "empty"),
-        (ns.Document("a", "text", {"x": float("nan")}), "'a' is not JSON"),
-        (ns.Document("a", "text", {"x": {1, 2}}), "'a' is not JSON"),
-        (ns.Document("a", "text", {"x": "\udfff"}), "'a' is not JSON"),
-        (ns.Document("a", "text", {1: "x"}), "'a' has a metadata field 1"),  # type: ignore[dict-item]
+        (ns.Document("a", "text", {"x": float("nan")}), "field 'x' of document 'a' is nan"),
+        (ns.Document("a", "text", {"x": {1, 2}}), "field 'x' of document 'a' is a set"),
+        (ns.Document("a", "text", {"x": "\udfff"}), "field 'x' of document 'a' holds half of a character"),
+        (ns.Document("a", "text", {1: "x"}), "field of document 'a' is named by 1"),  # type: ignore[dict-item]
     ],
 )
 def test_a_document_that_cannot_be_kept_is_named_and_nothing_is_added(pets, document, message):

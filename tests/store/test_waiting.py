@@ -27,7 +27,10 @@ from pathlib import Path
 from nearsense.store import open_store
 from nearsense.store.locks import try_alone
 path, what = Path(sys.argv[1]), sys.argv[2]
-with open_store(path).writing() if what == "write" else try_alone(path / what):
+store = open_store(path)
+turns = {"write": store.writing, "read": store.reading}
+with turns[what]() if what in turns else try_alone(path / what) as turn:
+    what == "read" and turn.ids()
     print("in", flush=True)
     os.kill(os.getpid(), signal.SIGSTOP)
 """
@@ -124,6 +127,23 @@ def test_who_waits_for_a_stopped_writer_says_for_whom(collection, tmp_path, capl
         assert f"waiting for process {child.pid} (" in message
         assert "which is stopped" in message
         assert str(collection.path / "lock") in message
+        assert not done
+    thread.join(30)
+    assert done
+    assert collection.verify().ok
+
+
+def test_who_waits_for_a_stopped_reader_says_for_whom(collection, caplog):
+    done = []
+    with stopped(collection.path, "read") as child:
+        thread = threading.Thread(target=lambda: done.append(collection.compact()))
+        thread.start()
+        begun = time.monotonic()
+        while not caplog.records and time.monotonic() - begun < 10:
+            time.sleep(0.02)
+        message = caplog.records[0].getMessage()
+        assert f"waiting for process {child.pid} (" in message
+        assert "which is stopped" in message
         assert not done
     thread.join(30)
     assert done

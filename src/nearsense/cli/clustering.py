@@ -167,6 +167,9 @@ def _read(file: str, options: dict[str, Any]) -> tuple[list[dict[str, Any]], lis
     found = documents_of(table, options)
     rows = [{name: column[row] for name, column in table.columns.items()} for row in found.rows]
     stored = table.vectors
+    if table.foreign is not None:
+        for cells, row in zip(rows, found.rows, strict=True):
+            cells["vector"] = table.foreign(row)
     if stored is not None and stored.fingerprint == load().fingerprint:
         return rows, found.items, stored.take(found.rows), load
     return rows, found.items, None, load

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nearsense.collection.binding import read_as
+from nearsense.collection.unkept import unkept
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.text import as_documents, as_json
-from nearsense.types import Document, Vectors, require_names
+from nearsense.types import Document, Vectors, json_name, require_names, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,25 +165,26 @@ def _json(document: Document) -> str:
         written = as_json(document.metadata)
         if not written.isascii():
             written.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"the metadata of document {document.id!r} is not JSON",
-            why=str(error).splitlines()[0],
-            fix="give strings, finite numbers, true, false, null, and lists and objects of them",
-        ) from None
-    bad = next((name for name in document.metadata if type(name) is not str), "")
+    except (TypeError, ValueError, RecursionError):
+        raise (unkept(document.metadata, document.id) or _too_deep(document)) from None
+    bad = next((name for name in document.metadata if not isinstance(name, str)), "")
     if not isinstance(bad, str):
         raise InputError(
-            f"document {document.id!r} has a metadata field {bad!r} of type {type(bad).__name__}",
-            fix="name fields by strings",
+            f"a metadata field of document {document.id!r} is named by {shown(bad)}",
+            why="a field's name is a string",
+            fix=f'name it by one: "{json_name(bad)}"',
         )
     if written.count("[") + written.count("{") > DEPTH and _depth(written) > DEPTH:
-        raise InputError(
-            f"the metadata of document {document.id!r} are nested more than {DEPTH} deep",
-            why="no filter reaches so far, and many programs cannot read it",
-            fix="flatten them",
-        )
+        raise _too_deep(document)
     return written
+
+
+def _too_deep(document: Document) -> InputError:
+    return InputError(
+        f"the metadata of document {document.id!r} are nested more than {DEPTH} deep",
+        why="no filter reaches so far, and many programs cannot read it",
+        fix="flatten them",
+    )
 
 
 def _depth(written: str) -> int:

@@ -141,7 +141,7 @@ def format_of(name: str, asked: str | None, allowed: Collection[Format] = tuple(
     return form
 
 
-_NAMED = re.compile(r'[ ]*("?)sep=(\\t|[^\w"\r\n])\1(?:\2| )*(?=[\r\n]|$)', re.IGNORECASE)
+_NAMED = re.compile(r'[ ]*("?) *sep *= *(\\t|[^\w"\r\n]) *\1(?:\2| )*(?=[\r\n]|$)', re.IGNORECASE)
 
 
 def named_delimiter(head: str) -> str:

@@ -55,6 +55,7 @@ def read_parquet(source: Source) -> Table:
             raise FileError(f"{source.name} holds no rows", why="it is only a schema", fix="give another file")
         described = _described(source, table) if "vector" in names else {}
         vectors = _vectors(source, arrow, table, described) if "vector" in names else None
+        cells = None if vectors is None or vectors.fingerprint else table.column("vector")
         if vectors is not None:
             ours = ["vector", *(["truncated"] if KEY in (table.schema.metadata or {}) else [])]
             table = table.drop_columns([name for name in ours if name in names])
@@ -69,7 +70,8 @@ def read_parquet(source: Source) -> Table:
             why=" ".join(str(error).split()),
             fix="copy it again, or write it again",
         ) from error
-    return Table(columns, list(range(1, table.num_rows + 1)), source.name, vectors, "row")
+    foreign = None if cells is None else lambda row: list(cells[row].as_py())
+    return Table(columns, list(range(1, table.num_rows + 1)), source.name, vectors, "row", foreign=foreign)
 
 
 def class_names(file: Path) -> dict[str, list[str]]:

@@ -253,7 +253,7 @@ def _read_jsonl(source: Source, encoding: str) -> Table:
         columns = columns_of(records(stream))
     if not lines:
         raise FileError(f"{source.name} holds no record", why="all its lines are blank", fix=_EMPTY_FIX)
-    return Table(columns, lines, source.name, collector.vectors(columns))
+    return Table(columns, lines, source.name, collector.vectors(columns), foreign=collector.foreign)
 
 
 def _json_line(source: Source, line: str, number: int) -> Any:
@@ -313,7 +313,8 @@ def _read_json(source: Source, encoding: str) -> Table:
         raise FileError(f"{source.name} holds no record", why="its array is empty", fix=_EMPTY_FIX)
     collector = Collector(source.name, "row")
     columns = columns_of(_json_rows(source, value, collector))
-    return Table(columns, list(range(1, len(value) + 1)), source.name, collector.vectors(columns), "row")
+    vectors = collector.vectors(columns)
+    return Table(columns, list(range(1, len(value) + 1)), source.name, vectors, "row", foreign=collector.foreign)
 
 
 def _json_rows(source: Source, values: Iterable[Any], collector: Collector) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def _not_finite(place: str) -> FileError:
 
 
 class Collector:
-    """Takes the vectors out of JSON records, one after the other, and keeps them as float32.
+    """Takes the vectors out of JSON records, one after the other; what is of no known model is also kept as it is.
 
     The first record decides: it has "fingerprint" and "vector", as `write_vectors` makes them, or a "vector" of
     numbers; otherwise every record passes as it is. A "vector" without a fingerprint is not ours: where one of
@@ -97,7 +98,7 @@ class Collector:
         self._source, self._unit = source, unit
         self._active: bool | None = None
         self._ours = self._spoilt = False
-        self._rows: list[NDArray[np.float32]] = []
+        self._rows: list[NDArray[Any]] = []
         self._truncated: list[bool] = []
         self._fingerprint, self._model = "", UNKNOWN_MODEL
         self._read_as: ReadAs | None = None
@@ -155,9 +156,14 @@ class Collector:
             return None
         if not self._rows:
             return None
-        data = np.stack(self._rows)
+        data = np.stack(self._rows).astype(np.float32, copy=False)
         truncated = np.array(self._truncated, dtype=np.bool_)
         return Vectors(data, self._fingerprint, truncated, self._model, self._read_as)
+
+    @property
+    def foreign(self) -> Callable[[int], list[float]] | None:
+        """A record's vector as it stands in the file, where none was of a known model."""
+        return None if self._ours or self._spoilt or not self._rows else lambda row: list(self._rows[row].tolist())
 
     def _begin(self, record: dict[str, Any]) -> None:
         vector, fingerprint = record.get("vector"), record.get("fingerprint")
@@ -168,7 +174,7 @@ class Collector:
             self._fingerprint, self._model = str(fingerprint), str(record.get("model", UNKNOWN_MODEL))
             self._read_as = ReadAs.of(record.get("read_as"))
 
-    def _vector(self, value: Any, place: str) -> NDArray[np.float32]:
+    def _vector(self, value: Any, place: str) -> NDArray[Any]:
         try:
             array = np.asarray(value if isinstance(value, list) else None)
         except ValueError:  # lists of unequal length in it
@@ -189,4 +195,4 @@ class Collector:
             row = array.astype(np.float32)
         if not np.isfinite(row).all():
             raise _not_finite(place)
-        return row
+        return row if self._ours else array

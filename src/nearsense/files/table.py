@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ class Table:
         vectors: Stored vectors, a row each, where the file holds any.
         unit: What `lines` counts: "line" or "row".
         untyped: The format knows texts only, as csv does.
+        foreign: Where the vectors are of no known model, a row's cell of their column as it stands in the file.
 
     Example:
         >>> table = Table({"text": ["a", "b"]}, [2, 3], "tickets.csv")
@@ -35,6 +36,7 @@ class Table:
     vectors: Vectors | None = None
     unit: str = "line"
     untyped: bool = False
+    foreign: Callable[[int], list[float]] | None = None
 
     def __len__(self) -> int:
         return len(self.lines)

@@ -32,7 +32,7 @@ from nearsense.store.place import require_local, unwritable
 from nearsense.store.points import reach
 from nearsense.store.schema import APPLICATION_ID, is_newest, migrate
 from nearsense.store.sums import document_sum, vector_sums
-from nearsense.store.waiting import waiting
+from nearsense.store.waiting import reader_of, waiting
 from nearsense.types import Document
 
 if TYPE_CHECKING:
@@ -399,7 +399,7 @@ class SQLiteStore:
             _require_own(self.folder)
             reach("compact.before-vacuum")
             connection.run("VACUUM")
-            with waiting(self.file, lambda: 0):
+            with waiting(self.file, lambda: reader_of(self.file.with_name(f"{self.file.name}-shm"))):
                 connection.checkpoint(truncate=True)
             reach("compact.after-vacuum")
 
