@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import cache
 from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Any
+
+from nearsense._forks import on_fork
 
 if TYPE_CHECKING:
     from openvino import Model as Model
@@ -20,8 +21,7 @@ REPORTER = "openvino_telemetry"
 _ONE = RLock()
 _ABSENT = object()
 
-if hasattr(os, "register_at_fork"):  # a child never starts with half an import
-    os.register_at_fork(before=_ONE.acquire, after_in_parent=_ONE.release, after_in_child=_ONE.release)
+on_fork(before=_ONE.acquire, in_parent=_ONE.release, in_child=_ONE.release)  # a child has no half an import
 
 
 @cache

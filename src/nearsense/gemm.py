@@ -132,10 +132,10 @@ def decided(
 @cache
 def _native_bf16() -> bool:
     try:
-        core = openvino().Core()
+        with computing():
+            return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except ImportError:
         return False
-    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class _Engine:
@@ -159,7 +159,8 @@ class _Engine:
         try:
             slot = self._idle.pop()
         except IndexError:
-            slot = self._compiled.create_infer_request()
+            with computing():
+                slot = self._compiled.create_infer_request()
         try:
             q, m = len(queries), len(block)
             pair = _filled(queries, _power(q)), _filled(block, -(-m // 1024) * 1024)
@@ -175,7 +176,7 @@ _engines: list[_Engine] = []
 
 
 def _engine() -> _Engine:
-    with _lock:
+    with computing(), _lock:
         if not _engines:
             _engines.append(_Engine())
         return _engines[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import os
 import signal
 import sys
@@ -13,6 +14,8 @@ import warnings
 import numpy as np
 
 import nearsense as ns
+from nearsense import guard, index
+from nearsense.mining import mine, nearest
 
 TEXTS = [f"note number {number} about topic {number % 17}" for number in range(300)]
 
@@ -21,7 +24,9 @@ def work_of(kind):
     collection = ns.open(tempfile.mkdtemp() + "/c")
     rows = np.random.default_rng(0).normal(size=(300, 384)).astype(np.float32)
     collection.add(TEXTS, vectors=rows)
-    faq = ns.FAQ([{"question": text, "answer": "An answer."} for text in TEXTS[:40]])
+    many = np.random.default_rng(1).normal(size=(2500, 64)).astype(np.float32)
+    many /= np.linalg.norm(many, axis=1, keepdims=True)
+    faq = functools.cache(lambda: ns.FAQ([{"question": text, "answer": "An answer."} for text in TEXTS[:40]]))
     new = iter(range(10**9))
     return {
         "add": lambda: collection.add([ns.Document(f"{os.getpid()}-{next(new)}", "x")], vectors=rows[:1]),
@@ -39,7 +44,17 @@ def work_of(kind):
         "compare": lambda: ns.compare("The price rises by 5 %.", f"The price falls by {next(new)} %."),
         "rank": lambda: ns.rank("a note", TEXTS[:20]),
         "duplicates": lambda: ns.duplicates(TEXTS[:60]),
-        "answer": lambda: faq.answer(f"note number {next(new) % 50}?"),
+        "matrix": lambda: ns.matrix(TEXTS[:40]),
+        "explain": lambda: ns.explain("The price rises by 5 %.", f"The price falls by {next(new)} %."),
+        "guard": lambda: guard.differences_many([f"{next(new)} rooms"] * 20, ["no room", "2 rooms"] * 10),
+        "mine": lambda: mine(many, 0.3),
+        "nearest": lambda: nearest(many, 5),
+        "cluster": lambda: ns.cluster(TEXTS[:60]),
+        "map": lambda: ns.map(TEXTS[:60]),
+        "kmeans": lambda: index.kmeans(many, 20),
+        "index": lambda: index.build("ivf-flat", index.ArrayRows(many)).search(many[:100], 5),
+        "multiply": lambda: rows @ rows.T,
+        "answer": lambda: faq().answer(f"note number {next(new) % 50}?"),
     }[kind]
 
 
@@ -60,7 +75,7 @@ def main(kind, forks):
     for _ in range(forks):
         child = os.fork()
         if child == 0:
-            signal.alarm(20)
+            signal.alarm(60)
             try:
                 work()
             except ns.NearsenseError:

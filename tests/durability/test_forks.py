@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import nearsense as ns
 from nearsense import _forks
 
 pytestmark = pytest.mark.skipif(not hasattr(_forks.os, "register_at_fork"), reason="nothing forks here")
@@ -22,7 +24,7 @@ def forked(kind, forks):
     return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
-@pytest.mark.parametrize("kind", ["add", "search"])
+@pytest.mark.parametrize("kind", ["add", "search", "index", "multiply"])
 def test_a_fork_in_the_middle_of_a_call_hangs_neither_side(kind):
     done = forked(kind, 8)
     assert done.returncode == 0, done.stdout + done.stderr[-1000:]
@@ -46,6 +48,14 @@ def test_a_fork_in_the_middle_of_a_call_hangs_neither_side(kind):
         "rank",
         "duplicates",
         "answer",
+        "matrix",
+        "explain",
+        "guard",
+        "mine",
+        "nearest",
+        "cluster",
+        "map",
+        "kmeans",
     ],
 )
 def test_a_fork_in_the_middle_of_any_call_hangs_neither_side(kind):
@@ -78,3 +88,50 @@ def test_a_fork_waits_for_what_is_being_computed_and_a_child_finds_every_lock_fr
     thread.join()
     assert found == ["computed", "held"]
     assert kept.locked()
+
+
+def test_a_child_that_was_cut_off_in_the_middle_of_a_computation_is_refused(monkeypatch):
+    monkeypatch.setattr(_forks, "PATIENCE", 0.1)
+    going, over = threading.Event(), threading.Event()
+
+    def compute():
+        with _forks.computing():
+            going.set()
+            over.wait(20)
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    assert going.wait(20)
+    child = _forks.os.fork()
+    if child == 0:
+        try:
+            ns.metrics.cosine([[1.0, 0.0]], [[0.0, 1.0]])
+        except ns.NearsenseError as error:
+            _forks.os._exit(0 if "forked while its parent was computing" in str(error) else 1)
+        _forks.os._exit(2)
+    assert _forks.os.waitpid(child, 0)[1] == 0
+    over.set()
+    thread.join()
+    assert ns.metrics.cosine([[1.0, 0.0]], [[0.0, 1.0]]).shape == (1, 1)
+
+
+def test_a_fork_goes_on_beside_threads_that_never_sleep_and_leaves_the_turns_of_python_as_they_were():
+    stop, usual = threading.Event(), sys.getswitchinterval()
+    with _forks.computing():
+        pass
+
+    def never_sleep():
+        while not stop.is_set():
+            hashlib.pbkdf2_hmac("sha256", b"text", b"salt", 200_000)
+
+    threads = [threading.Thread(target=never_sleep) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    child = _forks.os.fork()
+    if child == 0:
+        _forks.os._exit(0 if sys.getswitchinterval() == usual else 1)
+    assert _forks.os.waitpid(child, 0)[1] == 0
+    assert sys.getswitchinterval() == usual
+    stop.set()
+    for thread in threads:
+        thread.join()

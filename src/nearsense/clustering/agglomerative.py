@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense._forks import computing
 from nearsense.clustering.order import checked, distinct
 from nearsense.clustering.partition import Partition, numbered
 from nearsense.errors import InputError, TooLargeError
@@ -96,7 +97,8 @@ def _merged(
     nothing nearer.
     """
     n = len(rows)
-    table = rows @ rows.T
+    with computing():
+        table = rows @ rows.T
     np.fill_diagonal(table, -np.inf)
     counts, owner = counts.copy(), np.arange(n)
     gone = np.zeros(n, bool)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense._forks import computing
 from nearsense._progress import Progress, tracked
 from nearsense.metrics.rows import parts
 from nearsense.mining import nearest
@@ -228,7 +229,8 @@ def tree(edges: Edges, n: int, *, by_row: bool = False) -> Tree:
 
 def _distances(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """1 - cosine of every pair, shape (n, n); numpy computes half of x @ x.T and mirrors it."""
-    table: NDArray[np.float32] = rows @ rows.T
+    with computing():
+        table: NDArray[np.float32] = rows @ rows.T
     np.subtract(np.float32(1), table, out=table)
     np.maximum(table, 0, out=table)
     np.fill_diagonal(table, 0)

@@ -62,13 +62,14 @@ class Runner:
         cache_dir: Path,
         feed: Feed = packed,
     ) -> None:
-        self._core = openvino().Core()
+        with computing():
+            self._core = openvino().Core()
+            native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._version = openvino().__version__.partition("-")[0]
         self._build, self._reduce, self._feed = build, reduce, feed
         self._threads, self._cache_dir = threads, cache_dir
         self.alone = feed is not packed
         if precision is Precision.AUTO:
-            native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = Precision.BF16 if native else Precision.F32
         self.precision = precision
         self._graph: Any = None
@@ -127,7 +128,8 @@ class Runner:
         try:
             slot = idle.pop()
         except IndexError:
-            slot = self._model(hint).create_infer_request()
+            with computing():
+                slot = self._model(hint).create_infer_request()
         try:
             arrays, begins = self._feed(self._names, request)
             with _blamed("run"), computing():
@@ -141,7 +143,7 @@ class Runner:
 
     def _model(self, hint: str) -> Any:
         """The compiled graph for few requests (LATENCY) or many (THROUGHPUT)."""
-        with self._lock:
+        with computing(), self._lock:
             if hint not in self._compiled:
                 if self._graph is None:
                     self._graph = self._build()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._forks import computing
 from nearsense.encoders.seen import Seen, joined, seen
 from nearsense.encoders.tokenizer_file import look_at
 from nearsense.encoders.words import Pieces
@@ -121,13 +122,14 @@ class Tokenizer:
     @contextmanager
     def _blamed(self, what: str) -> Iterator[None]:
         """Whatever the library raises, as one of the model: plain Exceptions, and worse where it panics."""
-        try:
-            yield
-        except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
-            raise
-        except BaseException as error:
-            why = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise BrokenModel(f"{self._file} {what}", why=why, fix="get the model's folder anew") from None
+        with computing():
+            try:
+                yield
+            except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+                raise
+            except BaseException as error:
+                why = (str(error).strip() or type(error).__name__).splitlines()[0]
+                raise BrokenModel(f"{self._file} {what}", why=why, fix="get the model's folder anew") from None
 
     @property
     def vocabulary(self) -> int:

@@ -6,12 +6,14 @@ candidates are scored again from the vectors, exactly as `ExactIndex` scores the
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from nearsense import gemm
+from nearsense._forks import on_fork
 from nearsense.errors import FileError, InputError
 from nearsense.index.exact import ExactIndex, best_among, checked
 from nearsense.index.plans import plan_for, probes
@@ -301,6 +303,15 @@ def _learn(engine: Any, sample: NDArray[np.float32]) -> None:
         engine.train(sample)
     finally:
         faiss.omp_set_num_threads(cores)
+
+
+def _alone() -> None:
+    """In a forked child faiss computes with one thread: its pool did not come along, and would be waited for."""
+    if (faiss := sys.modules.get("faiss")) is not None:
+        faiss.omp_set_num_threads(1)
+
+
+on_fork(in_child=_alone)
 
 
 def _line(error: Exception) -> str:

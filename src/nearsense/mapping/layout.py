@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._forks import forked
 from nearsense._optional import require
 from nearsense._progress import Progress, tracked
 
@@ -124,7 +125,7 @@ def neighbourly(
         affinities = require("openTSNE.affinity", extra="map", purpose="a neighbour layout")
         searches = require("openTSNE.nearest_neighbors", extra="map", purpose="a neighbour layout")
         few = len(start) <= _FEW
-        jobs = 1 if few else threads or -1
+        jobs = 1 if few or forked() else threads or -1
         known = searches.PrecomputedNeighbors(
             neighbours.ids.astype(np.int64), np.sqrt(np.maximum(2.0 - 2.0 * neighbours.scores, 0.0))
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nearsense._forks import computing
 from nearsense.errors import InputError
 from nearsense.metrics.rows import as_sides, empty, narrow, parts, rows_per_block, unit, wide
 from nearsense.types import Metric, parse
@@ -239,7 +240,9 @@ def _cross(a: ArrayLike, b: ArrayLike, metric: Metric) -> Float32:
     for here in parts(len(left), step):
         rows = prepared(left, here, "a", metric)
         for there in parts(len(right), step):
-            scores[here, there] = narrow(FORMULAS[metric].cross(rows, prepared(right, there, "b", metric)))
+            columns = prepared(right, there, "b", metric)
+            with computing():
+                scores[here, there] = narrow(FORMULAS[metric].cross(rows, columns))
     return scores
 
 
