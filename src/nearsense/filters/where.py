@@ -182,8 +182,7 @@ def parse_where(text: str | Sequence[str]) -> Filter:
         The tree, as `parse` returns it.
 
     Raises:
-        InputError: As `parse`, the text has neither form, is two filters (`a=1 and b=2`), or is written as in
-            another language (`a in (1,2)`).
+        InputError: As `parse`, or the text is in neither form, or is two filters (`a=1 and b=2`).
 
     Example:
         >>> parse_where("year>=2020") == parse({"year": {">=": 2020}})
