@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nearsense.calibration.asked import in_ten
 from nearsense.render import Page
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def calibration_page(calibration: Calibration, thresholds: Sequence[Threshold]) 
     note = (
         f"{figures.labels:,} labels, {figures.same:,} the same; on labels not seen the calibration error is "
         f"{figures.ece:.3f}, the Brier score {figures.brier:.3f}. Prior {prior:.2g}. low, high: 95 %."
-    )
+    ) + "".join(f" {str(each)[:1].upper()}{str(each)[1:]}." for each in thresholds if each.labels is not None)
     return Page(
         document={**known, "thresholds": asked, "probabilities": probable},
         records=asked or probable,
@@ -61,14 +62,16 @@ def background_page(background: Background, rates: Sequence[float]) -> Page:
     )
 
 
-_THRESHOLD = ("asked", "value>", "score>", "low>", "high>", "reached>", "from>", "to>", "recall>")
+_THRESHOLD = ("asked", "value>", "score>", "low>", "high>", "reached>", "from>", "to>", "recall>", "short>")
 
 
 def _threshold_cells(threshold: Threshold) -> tuple[str, ...]:
     values = (threshold.reached, threshold.reached_low, threshold.reached_high, threshold.recall)
+    short = threshold.falls_short
     return (
         threshold.asked.replace("_", " "),
         f"{threshold.value:g}",
         *(f"{value:.4f}" for value in (threshold.score, threshold.low, threshold.high)),
         *("" if value is None else f"{value:.1%}" for value in values),
+        "" if short is None else in_ten(short),
     )

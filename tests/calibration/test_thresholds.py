@@ -64,6 +64,25 @@ def test_thirty_labels_give_a_threshold_whose_interval_holds_the_true_precision_
     assert np.mean(inside) >= 0.9
 
 
+def test_the_chance_of_falling_short_is_told_and_is_about_how_often_that_happens():
+    told, short = [], []
+    scores, _ = sample(50_000, seed=5)
+    for seed in range(100):
+        own, labels = sample(50, seed)
+        try:
+            found = learnt(own, labels, ORIGIN).threshold(precision=0.85)
+        except InputError:
+            continue
+        taken = scores[scores >= found.score]
+        if len(taken):
+            told.append(found.falls_short)
+            short.append(truth(taken).mean() < 0.85)
+    assert len(told) > 60
+    assert abs(np.mean(told) - np.mean(short)) < 0.15
+    assert "may fall short in" in str(found)
+    assert "of 10 cases" in str(found)
+
+
 def test_what_no_score_reaches_is_said_with_the_best_there_is(calibration):
     with pytest.raises(InputError, match="no score reaches a precision of 100%") as error:
         calibration.threshold(precision=0.99999)

@@ -43,6 +43,8 @@ def test_thresholds_are_asked_for_as_what_people_mean(run, labelled):
     assert [(row["asked"], row["value"]) for row in rows] == [("min_probability", "0.7"), ("precision", "0.8")]
     assert all(float(row["low"]) <= float(row["score"]) <= float(row["high"]) for row in rows)
     assert float(rows[1]["reached_low"]) <= 0.81 <= float(rows[1]["reached_high"]) + 0.2
+    assert rows[0]["falls_short"] == ""
+    assert 0 <= float(rows[1]["falls_short"]) <= 1
 
 
 def test_a_collection_keeps_what_was_calibrated_for_it(run, labelled, tmp_path):

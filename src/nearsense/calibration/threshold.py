@@ -1,58 +1,23 @@
-"""From what a person means (this precise, this probable, this rarely by chance) to a score, with its interval."""
+"""From what a person means (this precise, this probable, this rarely by chance) to a score, with its interval.
+
+What is to be proven by the labels alone, without believing the curve, stands in proof.py.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.calibration.asked import Threshold
 from nearsense.calibration.curve import logit, sigmoid
+from nearsense.calibration.proof import Labelled, at_least_precision
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Threshold", "reaching_precision", "reaching_probability"]
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A score to ask for, and what it gives.
-
-    Args:
-        asked: "min_probability", "precision" or "false_positives".
-        value: What was asked for.
-        score: Pairs at or above it are taken.
-        low: The least that this score may have to be (95 %).
-        high: The most that it may have to be.
-        reached: What the score is estimated to give: the precision, where that was asked for.
-        reached_low: The least that it may give (95 %).
-        reached_high: The most that it may give.
-        recall: The share of all same pairs that score so, where a precision was asked for.
-    """
-
-    asked: str
-    value: float
-    score: float
-    low: float
-    high: float
-    reached: float | None = None
-    reached_low: float | None = None
-    reached_high: float | None = None
-    recall: float | None = None
-
-    def __str__(self) -> str:
-        name = self.asked.replace("_", " ")
-        text = f"{name} {self.value:g}: score >= {self.score:.4f} (between {self.low:.4f} and {self.high:.4f})"
-        if self.reached is None or self.reached_low is None or self.reached_high is None:
-            return text
-        text += f", reaches {self.reached:.1%} (between {self.reached_low:.1%} and {self.reached_high:.1%})"
-        return text if self.recall is None else f"{text}, finds {self.recall:.0%} of the same pairs"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {name: getattr(self, name) for name in self.__slots__}
+__all__ = ["Labelled", "Threshold", "at_least_precision", "reaching_precision", "reaching_probability"]
 
 
 def reaching_probability(
@@ -123,8 +88,10 @@ def reaching_precision(
     weights = np.random.default_rng(1).standard_gamma(counts, drawn.shape)
     possible, _ = _above(drawn, weights, share, prior)
     curve = np.quantile(possible[:, place], [0.025, 0.975]).tolist()
-    bare = _binomial(float(precisions[place]), float(counts[: place + 1].sum()), len(drawn))
+    alone = _binomial(float(precisions[place]), float(counts[: place + 1].sum()), len(drawn))
+    bare = np.quantile(alone, [0.025, 0.975]).tolist()
     low, high = min(curve[0], bare[0]), max(curve[1], bare[1])
+    short = max(float((each < wanted).mean()) for each in (possible[:, place], alone))
     lasts = possible.shape[1] - 1 - np.argmax((possible >= wanted)[:, ::-1], axis=1)
     places = np.where((possible >= wanted).any(axis=1), lasts, 0)
     least, most = np.quantile(scores[places], [0.025, 0.975]).tolist()
@@ -139,14 +106,13 @@ def reaching_precision(
         min(low, precision),
         max(high, precision),
         float(recalls[place]),
+        short,
     )
 
 
-def _binomial(share: float, count: float, draws: int) -> tuple[float, float]:
-    """Between what a share lies that was seen among so many (Jeffreys 1946): no curve is believed for that."""
-    drawn = np.random.default_rng(3).beta(share * count + 0.5, (1 - share) * count + 0.5, draws)
-    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-    return low, high
+def _binomial(share: float, count: float, draws: int) -> NDArray[np.float64]:
+    """What a share may be that was seen among so many (Jeffreys 1946): no curve is believed for that."""
+    return np.random.default_rng(3).beta(share * count + 0.5, (1 - share) * count + 0.5, draws)
 
 
 def _above(
