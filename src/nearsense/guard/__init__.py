@@ -5,7 +5,7 @@ A sentence embedding hardly sees a swapped name, a changed figure or a "not". Th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from nearsense.errors import InputError
 from nearsense.guard.antonyms import opposites
@@ -52,6 +52,7 @@ _NAMED = CAPITAL | NAME
 _NO_RELATION = Related()
 _RELATED = RELATING | NEGATOR
 _CODED = CODE | ADDITION
+_NOWHERE: Set[int] = frozenset()
 _TURNED = 2
 """Words that two texts may have to themselves where only figures have changed places: costs more, costs less."""
 
@@ -151,8 +152,9 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
             shared = a.content & b.content
             here, there, left, right = _own(a.keys, b.keys)
     found: list[Difference] = []
-    skipped: tuple[set[int], set[int]] = (set(), set())
-    if (left | right) & _CODED or left & right & CAPITALS:
+    skipped: tuple[Set[int], Set[int]] = (_NOWHERE, _NOWHERE)
+    either = left | right
+    if either & _CODED or left & right & CAPITALS:
         codes = differing_codes(a, b, here, there, tables)
         found, skipped = codes.found, codes.taken
         if skipped[0] or skipped[1]:
@@ -160,22 +162,24 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
                 {word for at, word in enumerate(a.words) if word in here and at not in skipped[0]},
                 {word for at, word in enumerate(b.words) if word in there and at not in skipped[1]},
             )
-    if (left & _AMOUNT and right & _AMOUNT) or (left | right) & SIGN:
+            either = left | right
+    if (left & _AMOUNT and right & _AMOUNT) or either & SIGN:
         found += _amounts(a, b, words, skipped)
     elif not here and not there:
         found += turned_pairs(a.words, b.words, tables)
     if left & _NAMED and right & _NAMED:
         found += replaced(a, b, _placed(a, here), _placed(b, there), tables)
-    few = len(here) + len(there) <= MANY
+    own = len(here) + len(there)
+    few = own <= MANY
     places = moved(a, b, shared) if few else []
-    if few and (places or len(here) + len(there) <= _TURNED):
+    if places or own <= _TURNED:
         things = named(a, b)
         if things[0] is not a:
             written, (a, b) = named(*written), things
             shared = a.content & b.content
             places = moved(a, b, shared)
     relations = _NO_RELATION
-    if (places or (left | right) & _RELATED) and few:
+    if few and (places or either & _RELATED):
         relations = _related(written, a, b, words)
         found += relations.found
     settled, turned = relations.settled, relations.known
@@ -188,13 +192,13 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
         ]
     if few and not turned and len(shared) > 1 and reordered(a, b, places, here, there, tables):
         found += exchanged(a, b, tables)
-    if (left | right) & NEGATOR:
+    if either & NEGATOR:
         found += denied(a, b, settled, tables.double)
-    if (left & right & MODAL or (left | right) & DOUBT) and not settled:
+    if (left & right & MODAL or either & DOUBT) and not settled:
         found += strengths(a, b, tables)
     if relations is not _NO_RELATION:
         found = conditioned(a.join(words), b.join(words), found, tables)
-    if (left | right) & MODAL and not found and len(here) + len(there) <= _TURNED:
+    if either & MODAL and own <= _TURNED and not found:
         found = limited(a, b, here, there, tables)
     return found
 
@@ -230,7 +234,7 @@ def _placed(text: Text, own: set[Word]) -> list[tuple[int, Word]]:
     return [(at, word) for at, word in enumerate(text.words) if word in own]
 
 
-def _amounts(a: Text, b: Text, words: Lexicon, codes: tuple[set[int], set[int]]) -> list[Difference]:
+def _amounts(a: Text, b: Text, words: Lexicon, codes: tuple[Set[int], Set[int]]) -> list[Difference]:
     """Dates, figures and their pairs, but for what belongs to codes."""
     tables = words.tables
     skipped = tuple(one | other for one, other in zip(regrouped(a.words, b.words), codes, strict=True))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise
 
 __all__ = ["normal", "spans"]
@@ -33,6 +34,7 @@ _FILE = re.compile(
 )
 
 
+@lru_cache(4_096)
 def normal(written: str) -> str:
     """A code without what only groups it: letters close up, a hyphen stands between two figures.
 

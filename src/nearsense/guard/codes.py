@@ -152,6 +152,9 @@ def _regrouped(at: int, a: Text, b: Text, parts: Parts, codes: list[int], taken:
     """Whether the other text writes the same code, in one word or in several; both are then taken."""
     code, others, size = parts[0][at], parts[1], tables.sizes.get(a.words[at].shown)
     for start in range(len(others)) if code not in ("a", "i") else codes:  # an article is no letter
+        first = others[start][:1]
+        if first.isalnum() and first != code[:1] and not size:
+            continue
         joined = ""
         for end in range(start, min(start + _RUN, len(others))):
             joined = normal(f"{joined} {others[end]}") if joined else others[end]

@@ -134,7 +134,7 @@ def _clock(words: list[Word], at: int, tables: Tables, taken: set[int]) -> Momen
 
 def _past(words: list[Word], at: int, tables: Tables) -> float:
     """The minutes of half past seven, ten to eight."""
-    if at < 2 or words[at - 1].small not in tables.past | tables.to:
+    if at < 2 or words[at - 1].small not in tables.past_or_to:
         return 0
     word, way = words[at - 2], 1 if words[at - 1].small in tables.past else -1
     if word.number is not None and word.small in tables.fractions:

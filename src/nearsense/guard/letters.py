@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from nearsense.guard.reader import Text
+from nearsense.guard.reader import Text, text_of
 from nearsense.guard.words import DETERMINER, NUMBER, PERSON, Word
 
 __all__ = ["named"]
 
 _ARTICLE = "a"
+_SHORT = 3
+"""Signs of a letter with its 's."""
 
 
 def named(a: Text, b: Text) -> tuple[Text, Text]:
@@ -40,10 +42,8 @@ def _is_letter(word: Word) -> bool:
 
 def _lettered(text: Text) -> bool:
     """Whether a letter other than the article and a person (I) stands in a text."""
-    return any(
-        _is_letter(word) and word.content and word.key != _ARTICLE and not word.flags & PERSON
-        for word in text.words
-    )
+    short = [word for word in text.contents if len(word.shown) <= _SHORT]
+    return any(_is_letter(word) and word.key != _ARTICLE and not word.flags & PERSON for word in short)
 
 
 def _stands_alone(text: Text) -> bool:
@@ -72,7 +72,7 @@ def _places(text: Text, letters: bool) -> set[int]:
 
 
 def _read(text: Text, places: set[int]) -> Text:
-    return Text([_as_name(word) if at in places else word for at, word in enumerate(text.words)])
+    return text_of([_as_name(word) if at in places else word for at, word in enumerate(text.words)])
 
 
 def _as_name(word: Word) -> Word:

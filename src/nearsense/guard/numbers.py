@@ -89,6 +89,8 @@ def differing(left: list[Quantity], right: list[Quantity]) -> list[Difference]:
 
 def _models(one: Quantity, twin: Quantity) -> bool:
     """Whether a capital behind four figures names another model: 5600X and 5600G, 3700X and 3800X."""
+    if not (one.shown[-1:].isupper() and twin.shown[-1:].isupper()):
+        return False
     a, b = MODEL.search(one.shown), MODEL.search(twin.shown)
     if a is None or b is None:
         return False

@@ -121,6 +121,7 @@ class Tables:
         self.at, self.since = self._words("dates", "at"), self._words("dates", "since")
         self.until = self._words("dates", "until")
         self.past, self.to = self._words("dates", "past"), self._words("dates", "to")
+        self.past_or_to = self.past | self.to
         self.hour = self._words("dates", "hour")
         self.date_joins, self.monthly = self._words("dates", "joins"), self._words("dates", "monthly")
         self.labels = self._words("codes", "labels") | self.versions

@@ -32,6 +32,7 @@ __all__ = [
     "SIGN",
     "SYMMETRIC",
     "UNIT",
+    "Starts",
     "Unit",
     "Word",
 ]
