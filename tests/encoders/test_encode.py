@@ -234,3 +234,18 @@ if child == 0:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("precision", ["auto", "f32"])
+def test_weights_in_float16_give_the_vectors_that_they_give_in_float32(tmp_path, precision):
+    from safetensors.numpy import load_file, save_file
+
+    whole, half = tiny_bert(tmp_path / "whole"), tiny_bert(tmp_path / "half")
+    rounded = {
+        name: each.astype(np.float16) for name, each in load_file(half / "model.safetensors").items()
+    }  # what both have
+    save_file(rounded, half / "model.safetensors")
+    save_file({name: each.astype(np.float32) for name, each in rounded.items()}, whole / "model.safetensors")
+    texts = ["w1 w2 w3", "w4", "w5 w6 w7 w8 w9 w10 w11", "w59 z"]
+    found, truth = (ns.load(str(each), precision=precision).encode(texts).data for each in (half, whole))
+    assert found == pytest.approx(truth, abs=1e-5 if precision == "f32" else 1e-3)

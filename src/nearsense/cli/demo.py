@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,26 +50,71 @@ PHRASES = (
 )
 
 
+IN_LANGUAGE = {
+    "it": (
+        "leggere un file csv in dizionari",
+        "aspettare che diversi thread finiscano",
+        "cancellare una cartella con tutto quello che contiene",
+        "quanto spazio resta sul disco",
+    ),
+    "de": (
+        "eine CSV-Datei in Wörterbücher einlesen",
+        "warten, bis mehrere Threads fertig sind",
+        "einen Ordner mit allem, was darin ist, löschen",
+        "wie viel Platz auf der Festplatte frei ist",
+    ),
+    "fr": (
+        "lire un fichier csv dans des dictionnaires",
+        "attendre que plusieurs threads aient terminé",
+        "supprimer un dossier avec tout ce qu'il contient",
+        "combien de place reste-t-il sur le disque",
+    ),
+    "es": (
+        "leer un archivo csv en diccionarios",
+        "esperar a que terminen varios hilos",
+        "borrar una carpeta con todo lo que contiene",
+        "cuánto espacio queda en el disco",
+    ),
+    "zh": ("把csv文件读成字典", "等待多个线程结束", "删除文件夹及其中的所有内容", "磁盘还剩多少空间"),
+}
+"""The first of the questions and some others, in other languages; the docstrings stay English."""
+
+MULTILINGUAL = "multilingual-e5-small-4bit"
+"""What runs where a language is named and no model: it comes without a hub, too."""
+
+
 @click.command()
 @click.option(
     "-o", "--output", default="demo-output", show_default=True, metavar="FOLDER", help="For the picture."
 )
+@click.option(
+    "--language",
+    type=click.Choice(tuple(IN_LANGUAGE)),
+    help=f"Ask in this language, with {MULTILINGUAL}: English docstrings are found all the same.",
+)
 @model_options
-def demo(output: str, quiet: bool, **options: object) -> None:
+def demo(output: str, language: str | None, quiet: bool, **options: object) -> None:
     """See nearsense work on the docstrings of Python's standard library.
 
     \b
-    Example:
+    Examples:
       nearsense demo
+      nearsense demo --language it
     """
     from rich.console import Console
 
     started = time.monotonic()
     console = Console(file=steerable(sys.stdout), highlight=False)
+    if language is not None:
+        encoder = encoder_of({**options, "model": options["model"] or MULTILINGUAL})()
+        console.rule("[bold]Questions in one language, texts in another", align="left")
+        _questions(console, encoder, quiet, IN_LANGUAGE[language])
+        console.print(f"All of this took {time.monotonic() - started:.0f} s.", style="dim")
+        return
     folder = _made(Path(output))
     encoder = encoder_of(options)()
     console.rule("[bold]Questions in plain words", align="left")
-    _questions(console, encoder, quiet)
+    _questions(console, encoder, quiet, QUESTIONS)
     console.rule("[bold]Pairs of texts", align="left")
     _pairs(console, encoder)
     console.rule("[bold]Everything against everything", align="left")
@@ -90,7 +136,7 @@ YOUR_TURN = """\
 """
 
 
-def _questions(console: Console, encoder: Encoder, quiet: bool) -> None:
+def _questions(console: Console, encoder: Encoder, quiet: bool, questions: Sequence[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -101,7 +147,7 @@ def _questions(console: Console, encoder: Encoder, quiet: bool) -> None:
     documents = docstrings(progress=not quiet)
     texts = [document.text for document in documents]
     start = time.monotonic()
-    vectors = encoder.encode(texts, long="head", progress=not quiet)
+    vectors = encoder.encode(texts, role="passage", long="head", progress=not quiet)
     took = time.monotonic() - start
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     console.print(
@@ -110,7 +156,7 @@ def _questions(console: Console, encoder: Encoder, quiet: bool) -> None:
         style="dim",
     )
     for question, hits in zip(
-        QUESTIONS, search_vectors(QUESTIONS, vectors, documents=documents, k=2, encoder=encoder), strict=True
+        questions, search_vectors(questions, vectors, documents=documents, k=2, encoder=encoder), strict=True
     ):
         shared = jaccard(question, texts)
         best = documents[int(shared.argmax())]

@@ -6,7 +6,7 @@ rounded to 8 bits, and a row number above 256 would become that of a neighbour.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense._openvino import Model
+    from nearsense.encoders.weights import Weights
 
 __all__ = ["ACTIVATIONS", "Graph"]
 
@@ -40,7 +41,7 @@ class Graph:
 
     def __init__(
         self,
-        weights: Mapping[str, NDArray[np.float32]],
+        weights: Weights,
         *,
         heads: int,
         epsilon: float,
@@ -60,9 +61,15 @@ class Graph:
         """A tensor of the model."""
         return self._weights[name]
 
-    def look_up(self, table: NDArray[np.float32], rows: Any) -> Any:
-        """The rows of a table, one for each token."""
-        return self._op.gather(self._constant(table), rows, self._integers(0))
+    def table(self, name: str) -> NDArray[Any]:
+        """A tensor whose rows are looked up: float16 where it is stored so, for it may be most of the model."""
+        stored = self._weights.stored(name)
+        return stored if stored is not None and stored.dtype == np.float16 else self.weight(name)
+
+    def look_up(self, table: NDArray[Any], rows: Any) -> Any:
+        """The rows of a table, one for each token, as float32."""
+        found = self._op.gather(self._constant(table), rows, self._integers(0))
+        return found if table.dtype == np.float32 else self._op.convert(found, np.float32)
 
     def add(self, x: Any, *others: Any) -> Any:
         """Sums."""

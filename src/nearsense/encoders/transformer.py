@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense._openvino import Model
-
-    Tensors = Mapping[str, NDArray[np.float32]]
+    from nearsense.encoders.weights import Weights
 
 __all__ = ["ARCHITECTURES", "GRAPH_VERSION", "Architecture", "Sizes", "build", "check", "identity", "sizes_of"]
 
-GRAPH_VERSION = 4
+GRAPH_VERSION = 5
 """Counts up with every change that alters a compiled graph: caches of older ones are not used."""
 
 
@@ -93,7 +92,7 @@ def bert(graph: Graph, sizes: Sizes) -> Any:
     if types.ndim != 2 or types.shape[1] != positions.shape[1]:
         raise ValueError(f"token types of shape {types.shape}, positions of shape {positions.shape}")
     several = graph.types is not None and len(types) > 1
-    words = graph.look_up(graph.weight("embeddings.word_embeddings.weight"), graph.ids)
+    words = graph.look_up(graph.table("embeddings.word_embeddings.weight"), graph.ids)
     places = graph.look_up(positions if several else positions + types[0], graph.positions)
     kinds = (graph.look_up(types, graph.types),) if several else ()
     x = graph.norm(graph.add(words, places, *kinds), "embeddings.LayerNorm")
@@ -110,7 +109,7 @@ def bert(graph: Graph, sizes: Sizes) -> Any:
 
 def mpnet(graph: Graph, sizes: Sizes) -> Any:
     """MPNet (Song et al. 2020): BERT with a bias for the distance between two tokens, and no token types."""
-    words = graph.look_up(graph.weight("embeddings.word_embeddings.weight"), graph.ids)
+    words = graph.look_up(graph.table("embeddings.word_embeddings.weight"), graph.ids)
     table = graph.weight("embeddings.position_embeddings.weight")[sizes.first :]
     x = graph.norm(graph.add(words, graph.look_up(table, graph.positions)), "embeddings.LayerNorm")
     buckets = distance_buckets(np.arange(-sizes.max_tokens + 1, sizes.max_tokens))
@@ -128,7 +127,7 @@ def mpnet(graph: Graph, sizes: Sizes) -> Any:
 
 def distilbert(graph: Graph, sizes: Sizes) -> Any:
     """DistilBERT (Sanh et al. 2019): half of BERT, without token types, and with other names."""
-    words = graph.look_up(graph.weight("embeddings.word_embeddings.weight"), graph.ids)
+    words = graph.look_up(graph.table("embeddings.word_embeddings.weight"), graph.ids)
     places = graph.look_up(graph.weight("embeddings.position_embeddings.weight"), graph.positions)
     x = graph.norm(graph.add(words, places), "embeddings.LayerNorm")
     mask = graph.mask()
@@ -219,7 +218,7 @@ def sizes_of(config: Mapping[str, Any], where: str) -> Sizes:
     return Sizes(**counts, epsilon=epsilon, activation=_activation(config, architecture, where), first=first)
 
 
-def check(config: Mapping[str, Any], weights: Tensors, vocabulary: int, where: str) -> Sizes:
+def check(config: Mapping[str, Any], weights: Weights, vocabulary: int, where: str) -> Sizes:
     """Look whether configuration, weights and tokenizer belong together, before anything is compiled.
 
     Args:
@@ -233,14 +232,14 @@ def check(config: Mapping[str, Any], weights: Tensors, vocabulary: int, where: s
         BrokenModel: They contradict each other.
     """
     sizes = sizes_of(config, where)
-    words = weights["embeddings.word_embeddings.weight"].shape
+    words = weights.shape("embeddings.word_embeddings.weight")
     width = config.get("embedding_size", sizes.hidden)
     last = ARCHITECTURES[config["model_type"]].last.format(sizes.layers - 1)
     shapes = {
         "its word embeddings": (words, (sizes.vocabulary, width)),
-        "its last layer": (weights[last].shape, (sizes.hidden,)),
+        "its last layer": (weights.shape(last), (sizes.hidden,)),
         "its positions": (
-            weights["embeddings.position_embeddings.weight"].shape,
+            weights.shape("embeddings.position_embeddings.weight"),
             (sizes.positions, width),
         ),
     }
@@ -270,7 +269,7 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     return found | ({"mended": architecture.mended} if architecture.mended else {})
 
 
-def build(config: Mapping[str, Any], weights: Tensors, sizes: Sizes, *, pairs: bool = False) -> Model:
+def build(config: Mapping[str, Any], weights: Weights, sizes: Sizes, *, pairs: bool = False) -> Model:
     """The graph of a model that passed `check`.
 
     Args:

@@ -40,14 +40,17 @@ class Weights(Mapping[str, "NDArray[np.float32]"]):
                 self._names[stored] = self._names[_name(stored.removeprefix(prefix))] = part, stored
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
+        part, stored = self._found(name)
+        return part.tensor(stored)
+
+    def _found(self, name: str) -> tuple[_Part, str]:
         if name not in self._names:
             raise BrokenModel(
                 f"{self._parts[0].path} has no tensor {name!r}",
                 why="config.json describes another architecture than the weights have",
                 fix="get the model's folder anew",
             )
-        part, stored = self._names[name]
-        return part.tensor(stored)
+        return self._names[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._names
@@ -58,6 +61,11 @@ class Weights(Mapping[str, "NDArray[np.float32]"]):
             return None
         part, own = self._names[name]
         return part.stored(own)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor, without reading it; raises where it is missing, as asking for it does."""
+        part, stored = self._found(name)
+        return part.shape(stored)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -114,6 +122,9 @@ class _Part:
             )
         tensor: NDArray[Any] = self._file.get_tensor(name)
         return tensor
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._file.get_slice(name).get_shape())
 
     def _kind(self, name: str) -> str:
         return str(self._file.get_slice(name).get_dtype())
