@@ -52,32 +52,32 @@ PHRASES = (
 
 IN_LANGUAGE = {
     "it": (
-        "leggere un file csv in dizionari",
-        "aspettare che diversi thread finiscano",
-        "cancellare una cartella con tutto quello che contiene",
-        "quanto spazio resta sul disco",
+        "aspettare che un thread finisca",
+        "comprimere un file",
+        "aprire una pagina nel browser",
+        "la mediana di alcuni numeri",
     ),
     "de": (
-        "eine CSV-Datei in Wörterbücher einlesen",
-        "warten, bis mehrere Threads fertig sind",
-        "einen Ordner mit allem, was darin ist, löschen",
-        "wie viel Platz auf der Festplatte frei ist",
+        "warten, bis ein Thread fertig ist",
+        "eine Datei komprimieren",
+        "eine Seite im Browser öffnen",
+        "der Median von Zahlen",
     ),
     "fr": (
-        "lire un fichier csv dans des dictionnaires",
-        "attendre que plusieurs threads aient terminé",
-        "supprimer un dossier avec tout ce qu'il contient",
-        "combien de place reste-t-il sur le disque",
+        "attendre la fin d'un thread",
+        "compresser un fichier",
+        "ouvrir une page dans le navigateur",
+        "la médiane de nombres",
     ),
     "es": (
-        "leer un archivo csv en diccionarios",
-        "esperar a que terminen varios hilos",
-        "borrar una carpeta con todo lo que contiene",
-        "cuánto espacio queda en el disco",
+        "esperar a que termine un hilo",
+        "comprimir un archivo",
+        "abrir una página en el navegador",
+        "la mediana de unos números",
     ),
-    "zh": ("把csv文件读成字典", "等待多个线程结束", "删除文件夹及其中的所有内容", "磁盘还剩多少空间"),
+    "zh": ("等待线程结束", "压缩文件", "在浏览器中打开网页", "随机选择一个元素"),
 }
-"""The first of the questions and some others, in other languages; the docstrings stay English."""
+"""Questions in other languages, of those that are answered well; the docstrings stay English."""
 
 MULTILINGUAL = "multilingual-e5-small-4bit"
 """What runs where a language is named and no model: it comes without a hub, too."""
