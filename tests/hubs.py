@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import shutil
+import tempfile
 import warnings
+from functools import cache, wraps
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -97,6 +101,32 @@ ARCHITECTURES = {
 """Configuration, tokenizer and the id of the padding; electra is none of those that run without torch."""
 
 
+@cache
+def workshop() -> Path:
+    """Where what was made once is kept while the tests run."""
+    place = tempfile.mkdtemp(prefix="hubs-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return Path(place)
+
+
+def made_once(make):
+    """A folder that is made a second time is a copy of the first; what holds weights of chance is made anew."""
+    known: dict[str, Path] = {}
+
+    @wraps(make)
+    def copied(folder: Path, kind: str, *modules: object, **options: object) -> Path:
+        if not all(isinstance(each, st.Pooling | st.Normalize) for each in modules):
+            return make(folder, kind, *modules, **options)
+        form = [(type(each).__name__, each.get_config_dict()) for each in modules]
+        key = repr((make.__name__, kind, form, sorted(options.items())))
+        if key not in known:
+            known[key] = make(workshop() / f"{make.__name__}-{len(known)}" / "model", kind, *modules, **options)
+        return shutil.copytree(known[key], folder)
+
+    return copied
+
+
+@made_once
 def transformer(
     folder: Path,
     kind: str,
@@ -142,6 +172,7 @@ def transformer(
     return folder
 
 
+@made_once
 def bi_encoder(
     folder: Path, kind: str, *modules: object, prompts: dict[str, str] | None = None, **options
 ) -> Path:
@@ -198,9 +229,28 @@ def exported(
     copy = folder.with_name(f"{folder.name}-{form}")
     shutil.copytree(folder, copy)
     (copy / "model.safetensors").unlink()
+    named = {token_vectors: "tokens", mean: "mean"}.get(answer, len([*workshop().iterdir()]))
+    known = workshop() / f"{form}-{digest((contents(folder), names, outputs, named, head, kind, moving, half))}"
+    if not known.is_dir():
+        graph(known, folder, form, names, outputs, answer, head, kind, moving, half)
+    return shutil.copytree(known, copy, dirs_exist_ok=True)
+
+
+def contents(folder: Path) -> list[tuple[str, str]]:
+    """What decides what is made of a folder."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return [(str(file.relative_to(folder)), sha256(file.read_bytes()).hexdigest()) for file in files]
+
+
+def digest(told: object) -> str:
+    return sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def graph(place, folder, form, names, outputs, answer, head, kind, moving, half):
+    """The files of a graph, in a folder as exporters name it."""
     auto = transformers.AutoModelForSequenceClassification if head else transformers.AutoModel
-    file = copy / "onnx" / "model.onnx"
-    file.parent.mkdir()
+    file = place / "onnx" / "model.onnx"
+    file.parent.mkdir(parents=True)
     axes = {axis: f"axis{axis}" for axis in moving}
     with quiet():
         model = Named(auto.from_pretrained(folder, attn_implementation="eager"), names, answer).eval()
@@ -217,10 +267,9 @@ def exported(
         from nearsense._openvino import openvino
 
         openvino().save_model(
-            openvino().convert_model(file), copy / "openvino" / "openvino_model.xml", compress_to_fp16=False
+            openvino().convert_model(file), place / "openvino" / "openvino_model.xml", compress_to_fp16=False
         )
         shutil.rmtree(file.parent)
-    return copy
 
 
 def static(folder: Path, *, width: int = 24) -> Path:
@@ -234,10 +283,17 @@ def static(folder: Path, *, width: int = 24) -> Path:
     return folder
 
 
+SAID: dict[str, object] = {}
+
+
 def reference(folder: Path, texts: list[str], **options: object):
-    """What sentence-transformers makes of them."""
-    with quiet():
-        return sentence_transformers.SentenceTransformer(str(folder), device="cpu").encode(texts, **options)
+    """What sentence-transformers makes of them; asked once for the same folder and texts."""
+    key = digest((contents(folder), texts, sorted(options.items())))
+    if key not in SAID:
+        with quiet():
+            model = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+            SAID[key] = model.encode(texts, **options)
+    return SAID[key].copy()
 
 
 class quiet(warnings.catch_warnings):  # noqa: N801

@@ -7,6 +7,14 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+
+def some_of(values, *shown):
+    """All of them as parameters of a test: those shown are tried by default, the others in the long run."""
+    left = {*shown} - {*values}
+    assert not left, left
+    return [each if each in shown else pytest.param(each, marks=pytest.mark.slow) for each in values]
 
 
 def awkward_texts(n: int) -> list[str]:

@@ -25,7 +25,7 @@ from nearsense.errors import FileError, InputError, MissingExtra
 from nearsense.files import Table, read_table
 
 # One folder for all examples of a hypothesis test is fine: each overwrites its file.
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 characters = st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nearsense.errors import FileError
@@ -252,7 +252,6 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(json_values)
 def test_what_is_a_json_value_already_stays_as_it_is(value):
     assert json_value(value) == value

@@ -18,7 +18,7 @@ from nearsense.errors import FileError, InputError
 from nearsense.files import documents, read_table, write_vectors
 from nearsense.types import Vectors
 
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FORMATS = ["v.npy", "v.jsonl", "v.parquet"]
 STORED = [*FORMATS, "v.jsonl.gz", "v.npy.zst"]
 ROWS = [

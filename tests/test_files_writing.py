@@ -27,7 +27,7 @@ from nearsense.errors import FileError, InputError
 from nearsense.files import atomic_write, documents, read_table, write_table, write_vectors
 from nearsense.types import Vectors
 
-relaxed = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 characters = st.text(st.characters(exclude_categories=["Cs"]))
 PADDING = {"a": "so long that control characters stay rare " * 500, "b": "x"}
 

@@ -6,6 +6,7 @@ import ast
 import inspect
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -96,13 +97,12 @@ def test_every_command_has_an_example_and_stands_in_the_docs(command):
 
 @pytest.mark.parametrize("data_folder", [None, pytest.param(DATA, marks=pytest.mark.slow)], ids=["alone", "data"])
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda file: file.name)
-def test_every_example_runs(example, tmp_path, data_folder):
-    environment = os.environ | {"NEARSENSE_DATA": str(data_folder or tmp_path / "nowhere")}
-    done = subprocess.run(
-        [sys.executable, str(example)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+@pytest.mark.filterwarnings("default")
+def test_every_example_runs(example, tmp_path, data_folder, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEARSENSE_DATA", str(data_folder or tmp_path / "nowhere"))
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

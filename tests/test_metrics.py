@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
@@ -155,7 +155,6 @@ def test_nearly_equal_vectors_keep_the_digits_of_their_distance(form):
 
 
 @given(st.floats(-12, 0), st.integers(0, 1000))
-@settings(max_examples=60)
 def test_a_euclidean_distance_is_accurate_at_every_closeness(exponent, seed):
     a = random_rows(3, 64, seed, dtype=np.float64)
     b = a + 10**exponent * random_rows(3, 64, seed + 1, dtype=np.float64)
@@ -329,7 +328,6 @@ few_values = hnp.arrays(
 
 @every_metric
 @given(corpus=few_values, queries=few_values, k=st.integers(1, 50), block_rows=st.integers(1, 50))
-@settings(max_examples=60, deadline=None)
 def test_ties_go_to_the_lower_row_whatever_the_block_size(metric, corpus, queries, k, block_rows):
     if metric == "cosine":  # so that integers stay exact: every row gets the same length
         corpus, queries = (np.hstack([x, np.sqrt(13 - (x**2).sum(1, keepdims=True))]) for x in (corpus, queries))

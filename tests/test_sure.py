@@ -150,6 +150,7 @@ def test_tables_show_the_interval_and_what_differs(monkeypatch, encoder):
     assert f"{low} to {high}" in shown
 
 
+@pytest.mark.slow
 def test_passages_that_answer_are_judged_no_worse_for_what_differs(encoder, data):
     import numpy as np
 

@@ -33,6 +33,7 @@ def origin(encoder):
     return Origin(encoder.name, encoder.fingerprint)
 
 
+@pytest.mark.slow
 def test_half_of_the_quora_pairs_predicts_the_other_half(quora, halves, origin):
     scores, _, labels = quora
     seen, unseen = halves
@@ -40,6 +41,7 @@ def test_half_of_the_quora_pairs_predicts_the_other_half(quora, halves, origin):
     assert expected_calibration_error(labels[unseen], calibration.probability(scores[unseen])) <= 0.02
 
 
+@pytest.mark.slow
 def test_with_five_percent_same_pairs_and_that_prior_the_error_stays_below_five_points(quora, halves, origin):
     scores, _, labels = quora
     seen, unseen = halves
@@ -53,6 +55,7 @@ def test_with_five_percent_same_pairs_and_that_prior_the_error_stays_below_five_
     assert estimated_share(calibration.log_ratio(scores[chosen]), weight=0) == pytest.approx(share, abs=0.02)
 
 
+@pytest.mark.slow
 def test_one_probability_means_the_same_precision_in_two_models(quora, halves, origin):
     seen, unseen = halves
     *models, labels = quora
@@ -63,6 +66,7 @@ def test_one_probability_means_the_same_precision_in_two_models(quora, halves, o
     assert abs(precisions[0] - precisions[1]) <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [0.8, 0.9])
 def test_thirty_real_labels_give_a_threshold_whose_interval_holds_nine_times_in_ten(quora, origin, precision):
     from nearsense.errors import InputError
@@ -82,6 +86,7 @@ def test_thirty_real_labels_give_a_threshold_whose_interval_holds_nine_times_in_
     assert np.mean(inside) >= 0.9
 
 
+@pytest.mark.slow
 def test_what_is_shipped_is_what_its_script_makes_of_these_pairs(quora, origin):
     scores, _, labels = quora
     calibration = shipped(origin, Task.QUESTION)

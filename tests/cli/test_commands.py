@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,7 +180,16 @@ def test_models_says_what_is_here_and_where(run):
     assert (mine["here"], mine["dimension"], mine["max_tokens"]) == (True, 384, 256)
 
 
-def test_demo_shows_everything_and_draws_the_heatmap(run, tmp_path):
+@pytest.mark.parametrize(
+    "modules", [("csv", "threading"), pytest.param((), marks=pytest.mark.slow)], ids=["two", "all"]
+)
+def test_demo_shows_everything_and_draws_the_heatmap(run, tmp_path, monkeypatch, modules):
+    if modules:  # of the two hundred
+        lib = Path(sysconfig.get_paths()["stdlib"])
+        (tmp_path / "lib").mkdir()
+        for name in modules:
+            shutil.copy(lib / f"{name}.py", tmp_path / "lib")
+        monkeypatch.setattr(sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path / "lib")})
     done = run("demo", "--output", tmp_path / "demo")
     assert done.code == 0
     assert "threading.Thread.join" in done.out

@@ -82,10 +82,10 @@ def test_a_hundred_thousand_equal_columns_are_refused_at_once(tmp_path, name):
     sign = "\t" if name.endswith("tsv") else ","
     for header in (["a"] * 100_000, [*map(str, range(100_000)), "7"], ["", *["b"] * 99_999]):
         (tmp_path / name).write_text(sign.join(header) + "\n" + sign.join("1" * len(header)) + "\n")
-        begin = time.perf_counter()
+        begin = time.thread_time()
         with pytest.raises(FileError, match="two columns are named"):
             read_table(tmp_path / name)
-        assert time.perf_counter() - begin < 5
+        assert time.thread_time() - begin < 5
 
 
 def test_a_message_lists_no_more_columns_than_one_can_read(run, tmp_path):
@@ -98,10 +98,10 @@ def test_a_message_lists_no_more_columns_than_one_can_read(run, tmp_path):
 @pytest.mark.parametrize("keys", [["a"] * 100_000, [*map(str, range(100_000)), "99999"]], ids=["one", "the last"])
 def test_many_keys_of_one_name_in_json_are_refused_at_once(tmp_path, keys):
     (tmp_path / "a.jsonl").write_text("{" + ", ".join(f'"{key}": 1' for key in keys) + ', "text": "x"}\n')
-    begin = time.perf_counter()
+    begin = time.thread_time()
     with pytest.raises(FileError, match="occurs twice in one object"):
         read_table(tmp_path / "a.jsonl")
-    assert time.perf_counter() - begin < 5
+    assert time.thread_time() - begin < 5
 
 
 FORMULAS = [

@@ -18,7 +18,7 @@ def sets(labels):
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in set(labels.tolist()) if label >= 0}
 
 
-def shuffles(rows, group, count=20):
+def shuffles(rows, group, count):
     """What `group` makes of the rows in some orders, each as sets of the original row numbers."""
     for seed in range(count):
         order = np.random.default_rng(seed).permutation(len(rows))

@@ -11,6 +11,7 @@ import nearsense as ns
 from clustering.grouped import blobs, shuffles
 from nearsense.clustering.spherical import spherical
 from nearsense.errors import InputError
+from samples import some_of
 
 
 def inertia(rows, labels):
@@ -24,18 +25,18 @@ def test_finds_the_groups_that_are_there():
     assert adjusted_rand_score(truth, spherical(rows, 8).labels) == 1.0
 
 
-@pytest.mark.parametrize("k", [3, 8, 20])
+@pytest.mark.parametrize("k", some_of([3, 8, 20], 8))
 def test_inertia_is_within_a_percent_of_scikit_learns(k):
     rows, _ = blobs(groups=12, each=50, spread=1.0)
     theirs = KMeans(k, n_init=10, random_state=0).fit(rows).inertia_
     assert inertia(rows, spherical(rows, k).labels) < 1.01 * theirs
 
 
-def test_twenty_orders_of_the_rows_give_the_same_labels():
+def test_the_rows_in_any_order_have_the_same_labels(orders):
     rows, _ = blobs(groups=6, spread=1.2)
     rows[5] = rows[77]
     own = spherical(rows, 9).labels
-    for labels in shuffles(rows, lambda each: spherical(each, 9)):
+    for labels in shuffles(rows, lambda each: spherical(each, 9), orders):
         assert np.array_equal(labels, own)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
+from samples import some_of
 
 TEXTS = ["The price rises.", "The price falls.", "A cat sleeps.", "A cat is sleeping.", "Reset it.", "A dog runs."]
 AGAIN = {
@@ -23,10 +24,13 @@ AGAIN = {
     "deepcopy": copy.deepcopy,
     "copy": copy.copy,
 }
-again = pytest.mark.parametrize("again", AGAIN.values(), ids=AGAIN)
 
 
-@again
+@pytest.fixture(params=some_of(AGAIN, "pickle", "the oldest protocol", "deepcopy"))
+def again(request):
+    return AGAIN[request.param]
+
+
 @pytest.mark.parametrize("model", [None, "all-MiniLM-L6-v2", "encoder", "chunk", "f32"])
 def test_a_collection_is_opened_again_by_its_path_and_options(tmp_path, monkeypatch, again, model):
     monkeypatch.chdir(tmp_path)
@@ -80,7 +84,6 @@ def test_a_faq_says_what_to_do_instead(again):
         again(faq)
 
 
-@again
 @pytest.mark.filterwarnings("ignore::nearsense.CalibrationWarning")
 def test_every_result_comes_back_as_it_was(tmp_path, again):
     with ns.open(tmp_path / "c", HashEncoder()) as collection:

@@ -202,5 +202,8 @@ def same(hits: Any, expected: list[tuple[str, float]]) -> None:
 
 TestAnything = Anything.TestCase
 TestAnything.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=settings.default.max_examples // 2,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )

@@ -14,7 +14,7 @@ from nearsense.encoders.cache import CachedEncoder
 from nearsense.errors import InputError, TextTooLong
 from nearsense.store.embeddings import EmbeddingCache
 from nearsense.types import Long
-from samples import awkward_texts, tiny_bert
+from samples import awkward_texts, some_of, tiny_bert
 
 LONG, LONGER = "word " * 300, "term " * 1932
 
@@ -97,8 +97,8 @@ def require_same(encoder, cached, texts, **options):
 
 
 @pytest.mark.parametrize("long", [None, "warn", "error", "head", "chunk"])
-@pytest.mark.parametrize("role", [None, "query", "passage"])
-@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("role", some_of([None, "query", "passage"], None, "query"))
+@pytest.mark.parametrize("normalize", some_of([True, False], True))
 def test_result_warnings_and_errors_are_those_of_the_encoder(tiny, long, role, normalize):
     cached = CachedEncoder(tiny, Memory())
     options = {"long": long, "role": role, "normalize": normalize}

@@ -231,9 +231,9 @@ def test_a_look_costs_little():
     def milliseconds(texts):
         times = []
         for _ in range(9):
-            start = time.perf_counter()
+            start = time.thread_time()
             look(texts, ["en"])
-            times.append(1000 * (time.perf_counter() - start))
+            times.append(1000 * (time.thread_time() - start))
         return statistics.median(times)
 
     milliseconds(["My card has not arrived yet"])

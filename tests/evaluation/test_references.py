@@ -19,6 +19,7 @@ def folder(data):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::nearsense.TruncationWarning")
 def test_sts_benchmark_is_as_known_and_takes_seconds(folder, encoder):
     file = folder("stsb/en-dev.jsonl.gz", "stsb/en-dev")

@@ -11,6 +11,7 @@ import pytest
 import nearsense as ns
 from fakes import HashEncoder
 from faq_shop import WORDINGS, shop
+from samples import some_of
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::nearsense.LanguageWarning", "ignore::nearsense.UnknownTextWarning"
@@ -45,7 +46,7 @@ def wrongly_answered(faq, write):
     ]
 
 
-@pytest.mark.parametrize("how", list(WRITTEN))
+@pytest.mark.parametrize("how", some_of(WRITTEN, "word for word", "in small letters", "without punctuation"))
 def test_a_real_faq_answers_every_question_of_its_own(encoder, data, how):
     rows = data("covid-faq/faqs-en")
     faq = real(encoder, rows)
@@ -65,6 +66,7 @@ def real(encoder, rows):
     return _REAL["faq"]
 
 
+@pytest.mark.slow
 def test_every_phrasing_of_many_intents_is_answered_by_its_own(encoder, data):
     intents: dict[str, list[str]] = {}
     for row in data("banking77/train"):
@@ -104,8 +106,11 @@ SMALL = {
 }
 
 
+WAYS = ["word for word", "with other spaces", "decomposed", "with more of them"]
+
+
 @pytest.mark.parametrize("kind", list(SMALL))
-@pytest.mark.parametrize("how", ["word for word", "with other spaces", "decomposed", "with more of them"])
+@pytest.mark.parametrize("how", some_of(WAYS, "word for word", "decomposed"))
 def test_small_faqs_answer_their_own_questions(encoder, kind, how):
     if kind == "only signs" and how == "with more of them":
         pytest.skip("where a question is nothing but signs, more signs are another question")

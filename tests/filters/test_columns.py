@@ -172,7 +172,6 @@ def test_every_awkward_value_compares_with_every_other_as_in_python():
             assert tail.mask(where).tolist() == expected
 
 
-@settings(max_examples=40, deadline=None)
 @given(metadatas, filters)
 def test_the_names_and_counts_of_fields_are_those_of_the_documents(rows, where):
     columns, tail = Columns.build(rows), GrowingColumns()
@@ -196,7 +195,6 @@ def saved_and_mapped(columns, folder):
     return Columns.from_arrays({name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in columns.arrays()})
 
 
-@settings(max_examples=60, deadline=None)
 @given(rows=metadatas, where=filters)
 def test_columns_survive_files_and_memory_maps(tmp_path_factory, rows, where):
     columns = saved_and_mapped(Columns.build(rows), tmp_path_factory.mktemp("columns"))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nearsense import guard
 from nearsense.errors import InputError
 from nearsense.guard.tables import languages, tables_of
+from samples import some_of
 
 HERE = Path(__file__).parent
 ANY_TEXT = st.text(st.characters(), max_size=60)
@@ -189,7 +190,7 @@ def test_order_sign_rate_place_and_doubt_are_seen_once(a, b, difference):
     assert said(a, b) == [difference]
 
 
-@pytest.mark.parametrize("figure", ["{}", "1/{}", "{}-3", "{} kg", "5 May {}"])
+@pytest.mark.parametrize("figure", some_of(["{}", "1/{}", "{}-3", "{} kg", "5 May {}"], "{}", "{} kg"))
 def test_eight_kilobytes_of_figures_are_compared_at_once(figure):
     left, right = (" ".join(figure.format(1000 + i * step) for i in range(1200)) for step in (3, 7))
     assert _least(lambda: guard.differences(f"one same text with {left}", f"one same text with {right}")) < 0.5

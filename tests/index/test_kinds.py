@@ -137,7 +137,17 @@ def test_any_number_of_rows_is_served(kind, n, tmp_path, capfd):
 
 
 @pytest.mark.parametrize(
-    ("kind", "d"), [("ivf-pq", 30), *((kind, d) for kind in APPROXIMATE if kind != "ivf-pq" for d in (2, 30, 37))]
+    ("kind", "d"),
+    [
+        *((kind, 37) for kind in APPROXIMATE if kind != "ivf-pq"),
+        pytest.param("ivf-pq", 30, marks=pytest.mark.slow),
+        *(
+            pytest.param(kind, d, marks=pytest.mark.slow)
+            for kind in APPROXIMATE
+            if kind != "ivf-pq"
+            for d in (2, 30)
+        ),
+    ],
 )
 def test_any_dimension_is_served(kind, d):
     rows = ArrayRows(vectors(10_000 if kind == "ivf-pq" else 2500, d))

@@ -68,7 +68,6 @@ def test_the_best_thresholds_are_those_of_sentence_transformers(seed, dtype):
     assert (found.value, found.threshold) == (accuracy, threshold)
 
 
-@settings(max_examples=40, deadline=None)
 @given(samples())
 def test_no_threshold_is_better_and_the_given_one_reaches_the_value(sample):
     labels, scores = sample

@@ -12,7 +12,13 @@ from nearsense.mining.sieve import COLUMNS
 
 
 @pytest.mark.parametrize("precision", [None, "f32", "bf16"])
-@pytest.mark.parametrize(("n", "k"), [(0, 3), (1, 3), (2, 3), (300, 5), (COLUMNS + 1, 3), (2 * COLUMNS + 9, 12)])
+@pytest.mark.parametrize(
+    ("n", "k"),
+    [
+        *((0, 3), (1, 3), (2, 3), (300, 5), (COLUMNS + 1, 3)),
+        pytest.param(2 * COLUMNS + 9, 12, marks=pytest.mark.slow),
+    ],
+)
 def test_the_nearest_are_those_of_brute_force(n, k, precision):
     vectors = units(n)
     found = nearest(vectors, k, precision=precision)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nearsense as ns
+from samples import some_of
 
 hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
 
@@ -39,7 +40,7 @@ def predicted(folder, pairs, **options):
 NATIVE = [kind for kind in hubs.ARCHITECTURES if kind != "electra"]
 
 
-@pytest.mark.parametrize("kind", NATIVE)
+@pytest.mark.parametrize("kind", some_of(NATIVE, "bert", "mpnet", "roberta"))
 def test_the_numbers_are_those_of_sentence_transformers(tmp_path, pairs, kind):
     folder = hubs.transformer(tmp_path / "model", kind, head=True)
     theirs = predicted(folder, pairs, activation_fn=hubs.torch.nn.Identity())

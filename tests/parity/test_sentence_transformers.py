@@ -15,7 +15,7 @@ sentence_transformers = pytest.importorskip("sentence_transformers", reason="nee
 
 @pytest.fixture(scope="module")
 def texts():
-    return awkward_texts(400)
+    return awkward_texts(200)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,7 @@ def test_sts_benchmark_has_the_published_correlations(exact, data):
     assert ns.metrics.pearson(scores, truth) * 100 == pytest.approx(86.96, abs=0.005)
 
 
+@pytest.mark.slow
 def test_bf16_costs_nothing_in_correlation(exact, data):
     rows = data("stsb/en-dev")
     truth = [row["score"] for row in rows]

@@ -18,7 +18,7 @@ from loopback_embeddings import EmbeddingsServer
 from loopback_hub import LoopbackHub
 from nearsense._version import __version__
 from nearsense.cli import cli
-from samples import tiny_bert
+from samples import some_of, tiny_bert
 from watched import Home, can_trace
 
 TEXTS = [
@@ -42,7 +42,6 @@ COMMANDS = {
     "map": "map texts.csv -k 3 -o map.html --png map.png",
     "index create": "index create new.nearsense texts.csv",
     "index add": "index add kept.nearsense more.csv",
-    "index sync": "index sync kept.nearsense more.csv",
     "index delete": "index delete kept.nearsense 0 1",
     "index search": "index search kept.nearsense 'late parcel' --mode hybrid",
     "index similar": "index similar kept.nearsense 2",
@@ -51,6 +50,7 @@ COMMANDS = {
     "index backup": "index backup kept.nearsense backup.nearsense",
     "index compact": "index compact kept.nearsense",
     "index build": "index build kept.nearsense",
+    "index sync": "index sync kept.nearsense more.csv",
     "index export": "index export kept.nearsense out.parquet",
     "index reembed": "index reembed kept.nearsense --model tiny",
     "encode": "encode texts.csv -o vectors.parquet",
@@ -67,7 +67,8 @@ COMMANDS = {
 """Every command with the least that makes it work."""
 
 ASKS_THE_HUB = {"models pull"}
-LONG = {"demo"}
+ALONE = ("compare", "index create", "evaluate", "models pull")
+"""Commands that are started as programs of their own by default, too; each is in the long run."""
 FINDS = {"duplicates", "faq"}
 """Commands that may say with an exit code of 1 what they found."""
 
@@ -224,9 +225,24 @@ def test_every_command_is_watched():
     assert sorted(COMMANDS) == sorted(commands()), "give each command the least that makes it work"
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param(each, marks=[pytest.mark.slow] if each in LONG else []) for each in COMMANDS]
-)
+def test_the_commands_one_after_another_call_nobody_and_leave_nothing(there, hub, cross):
+    hub.forget()
+    lines = {name: shlex.split(line) for name, line in COMMANDS.items() if name != "demo"}
+    code = f"""
+import sys
+from nearsense.cli import main
+for name, words in {lines}.items():
+    sys.argv = ["nearsense", *words]
+    try:
+        main()
+    except SystemExit as stop:
+        assert (stop.code or 0) in ((0, 1) if name in {FINDS} else (0,)), name"""
+    assert_alone(there.python(code, HF_ENDPOINT=hub.url), loopback=True)
+    assert hub.requests
+    assert all("one/tiny" in request.path for request in hub.requests)
+
+
+@pytest.mark.parametrize("command", some_of(COMMANDS, *ALONE))
 def test_a_command_calls_nobody_and_leaves_nothing(command, there, hub, request):
     if command == "rerank":
         request.getfixturevalue("cross")
@@ -242,7 +258,16 @@ def cross(there, tmp_path_factory):
     shutil.copytree(folder, there.work / "cross")
 
 
-@pytest.mark.parametrize("call", LIBRARY)
+@pytest.mark.parametrize(
+    "call",
+    some_of(
+        LIBRARY,
+        "every verb",
+        "a child of a fork",
+        "scikit-learn",
+        "after openvino was imported by the program itself",
+    ),
+)
 def test_a_program_that_uses_the_library_calls_nobody(call, there):
     assert_alone(there.python(f"import nearsense as ns\nTEXTS = {TEXTS}\n{LIBRARY[call]}"))
 
@@ -256,7 +281,7 @@ OFFLINE = {
 }
 
 
-@pytest.mark.parametrize("way", OFFLINE)
+@pytest.mark.parametrize("way", some_of(OFFLINE, "the option with another command", "the setting"))
 def test_offline_asks_nobody_for_a_model_that_is_not_here(way, there, hub):
     hub.forget()
     words, settings = OFFLINE[way]

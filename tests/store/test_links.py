@@ -31,12 +31,17 @@ def held(request, monkeypatch):
     monkeypatch.setattr(_folder, "HELD", request.param)
 
 
-@pytest.fixture
-def made(tmp_path):
-    """A collection with a generation, closed."""
-    with collection(tmp_path / "c") as opened:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    with collection(tmp_path_factory.mktemp("built") / "c") as opened:
         opened.build()
-    return tmp_path / "c"
+        return opened.path
+
+
+@pytest.fixture
+def made(tmp_path, built):
+    """A collection with a generation, closed."""
+    return shutil.copytree(built, tmp_path / "c")
 
 
 @pytest.fixture

@@ -154,6 +154,7 @@ cache.close()
 """
 
 
+@pytest.mark.parametrize("kind", ["queue"], indirect=True)
 def test_every_module_and_a_collection_do_without_what_only_posix_has(tmp_path, monkeypatch):
     """As on Windows: no fcntl, no open folders, no permissions. What filelock itself needs, it has."""
     monkeypatch.delenv("NEARSENSE_LOCKS")
