@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.calibration import Background, Calibration, Task, background_of, learnt, shipped
+from nearsense.calibration.fitting import LEAST
 from nearsense.calibration.learning import checked_labels
 from nearsense.calibration.prior import checked_share
+from nearsense.calibration.proof import Labelled
 from nearsense.encoders import CrossEncoder, Encoder, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.text import as_documents, as_texts, require_content
 from nearsense.types import CalibrationWarning, Document, Metric, Origin, Ranking, Vectors, parse
+from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["adapt", "background", "calibrate"]
+
+NEAREST = 5
+"""Neighbours of each text that make pairs with it."""
+
+POOL = 5_000
+"""Texts, or pairs, that are looked through for those worth a label."""
 
 Scored = tuple["NDArray[np.float64]", Origin, "Vectors | None"]
 
@@ -160,6 +170,72 @@ def background(
             fix="give more texts",
         )
     return found
+
+
+def judged(
+    pairs: Sequence[tuple[str, str, float]],
+    *,
+    encoder: Encoder | CrossEncoder | str | None = None,
+    weights: NDArray[np.float64] | None = None,
+    progress: Progress = False,
+) -> Labelled:
+    """Scores and labels of pairs as they are, for what needs no curve: see calibration/proof.py."""
+    scores, _, _ = _scored([(a, b) for a, b, _ in pairs], encoder, progress)
+    return Labelled(scores, np.array([label for _, _, label in pairs], bool), weights)
+
+
+def spread_evenly(calibration: Calibration, labelled: Labelled, prior: float | None = None) -> Calibration:
+    """A calibration whose labels were spread over the scores, made to know how pairs score where they were drawn.
+
+    What a score means is learnt alike either way; how many pairs score so is not, nor what share is the same.
+    """
+    assert labelled.weights is not None
+    order = np.argsort(labelled.scores)
+    weights = labelled.weights[order] / labelled.weights.sum()
+    share = float(np.clip(weights @ labelled.labels[order], 1e-3, 1 - 1e-3))
+    middles = np.cumsum(weights) - weights / 2
+    reference = np.interp(np.linspace(0, 1, 512), middles, labelled.scores[order])
+    return replace(calibration, share=share, prior=share if prior is None else prior, reference=reference)
+
+
+def pairs_to_judge(
+    texts: Sequence[str] | Sequence[tuple[str, str]], *, encoder: Encoder, progress: Progress = False
+) -> tuple[list[tuple[str, str]], NDArray[np.float64]]:
+    """Pairs that a person may judge, and their scores: those given, or each text with its nearest ones.
+
+    Pairs that are one text but for case, space and punctuation are left out: there is nothing to judge. Of more
+    than 5,000 texts or pairs as many are taken, evenly.
+
+    Raises:
+        InputError: There are fewer than 30.
+    """
+    rows = np.unique(np.linspace(0, max(len(texts) - 1, 0), min(len(texts), POOL)).astype(int)).tolist()
+    some = [texts[row] for row in rows]
+    pairs = [each for each in some if not isinstance(each, str)]
+    if len(pairs) < len(some):
+        pairs = _near([each for each in some if isinstance(each, str)], encoder, progress)
+    told = {frozenset(map(normal_form, pair)): pair for pair in reversed(pairs)}
+    kept = [pair for forms, pair in reversed(told.items()) if len(forms) > 1]
+    if len(kept) < LEAST:
+        raise InputError(
+            f"{len(kept):,} pairs are too few to ask for",
+            why=f"it takes {LEAST} that differ in more than case and punctuation",
+            fix="give more pairs, or a file with one column of texts: pairs are made of those that are near",
+        )
+    return kept, _scored(kept, encoder, progress)[0]
+
+
+def _near(texts: Sequence[str], encoder: Encoder, progress: Progress) -> list[tuple[str, str]]:
+    """Each text with those nearest to it."""
+    from nearsense.mining import nearest
+
+    different = list({normal_form(text): text for text in reversed(as_texts(texts))}.values())[::-1]
+    require_content(different)
+    if len(different) < 2:
+        return []
+    vectors = encoder.encode(different, role=symmetric_role(encoder), progress=progress)
+    found = nearest(vectors.data, NEAREST)
+    return [(different[row], different[other]) for row, near in enumerate(found.ids.tolist()) for other in near]
 
 
 def _scored(

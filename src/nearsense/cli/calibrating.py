@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from nearsense.cli.options import form_of, output_options, quiet_option, read, source_options
+from nearsense.errors import FileError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nearsense.calibration import Background, Calibration, Threshold
+    from nearsense.calibration.threshold import Labelled
     from nearsense.datasets import LabelledPairs
     from nearsense.files import Table
 
 __all__ = ["COMMANDS"]
 
+MANY = click.IntRange(min=30)
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
@@ -28,34 +34,51 @@ SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option("--prior", type=SHARE, metavar="SHARE", help="Share of same pairs where it will be used.")
 @click.option("--share", type=SHARE, metavar="SHARE", help="Pairs have no labels, but this share is the same.")
 @click.option("--precision", type=float, multiple=True, metavar="P", help="Which score gives this precision?")
+@click.option("--at-least", is_flag=True, help="The labels have to prove that precision: 90 % sure.")
 @click.option("--min-probability", type=float, multiple=True, metavar="P", help="Which score is this probable?")
 @click.option("--false-positives", type=float, multiple=True, metavar="RATE", help="Which score has this rate?")
+@click.option("--ask", is_flag=True, help="FILE has no labels: show pairs, and ask whether they are the same.")
+@click.option("--labels", metavar="PATH", help="Where answers are kept.  [default: FILE.labels.jsonl]")
+@click.option(
+    "--most", type=MANY, default=100, show_default=True, metavar="N", help="Labels that --ask asks for at most."
+)
 @click.option("-o", "--output", metavar="PATH", help="Keep it: a .json file, or a collection.")
 @click.option("--model", metavar="NAME", help="Model name or folder.  [default: all-MiniLM-L6-v2]")
 @source_options
 @quiet_option
 @output_options
-def calibrate(file: str, output: str | None, form: str | None, **options: Any) -> None:
+def calibrate(file: str, output: str | None, form: str | None, ask: bool, **options: Any) -> None:
     """Learn from the pairs of FILE what a score means: how probable is it that two texts are the same?
 
     FILE holds two columns of texts and one of labels (1 or 0, yes or no); 30 rows are enough to begin with.
-    Without labels there are two ways: with --share, the curve that comes with the model is moved to your pairs;
-    with one column of texts, it is told how rarely chance gives a score (a false-positive rate, no probability).
+    Without labels there are three ways: with --ask, you are shown pairs and say which are the same; with --share,
+    the curve that comes with the model is moved to your pairs; with one column of texts, it is told how rarely
+    chance gives a score (a false-positive rate, no probability).
 
     \b
     Examples:
       nearsense calibrate pairs.csv -o mine.json
       nearsense calibrate pairs.csv --precision 0.95 --min-probability 0.9
+      nearsense calibrate pairs.csv --precision 0.95 --at-least
+      nearsense calibrate --ask tickets.csv --text body -o mine.json
       nearsense calibrate pairs.csv -o tickets.nearsense
       nearsense calibrate tickets.csv --text body --false-positives 1e-4
     """
     from nearsense.render import show
     from nearsense.render_calibration import background_page, calibration_page
 
+    if options["at_least"] and not options["precision"]:
+        raise click.UsageError("--at-least says how sure a precision shall be: give --precision P too")
+    if ask:
+        output = _require_ask(file, output, options)
+    elif options["labels"] is not None:
+        raise click.UsageError("--labels is where --ask keeps answers: give --ask too, or the file itself as FILE")
     if output is not None:
         _require_target(output)
     table = read(file, options)
-    if options["text"] is not None or len(table.columns) == 1:
+    if ask:
+        table = _asked(table, options)
+    elif options["text"] is not None or len(table.columns) == 1:
         _refuse(options, "a corpus without labels", _LABELLED, output)
         found_rates = _background(table, options)
         rates = options["false_positives"] or [rate for rate in _RATES if rate >= found_rates.rarest]
@@ -63,8 +86,10 @@ def calibrate(file: str, output: str | None, form: str | None, **options: Any) -
         return
     if options["share"] is not None:
         _refuse(options, "pairs without labels", ("prior", "positive"))
-    found = _calibration(table, options)
-    thresholds = [each for name in _ASKED for each in _thresholds(found, name, options[name])]
+        if options["at_least"]:
+            raise click.UsageError("--at-least: not for pairs without labels")
+    found, labelled = _calibration(table, options)
+    thresholds = [each for name in _ASKED for each in _thresholds(found, labelled, name, options[name])]
     if output is not None:
         _keep(found, output)
     show(calibration_page(found, thresholds), form_of(form))
@@ -110,28 +135,116 @@ def _require_target(output: str) -> None:
         ) from None
 
 
-def _thresholds(calibration: Calibration, name: str, values: tuple[float, ...]) -> list[Threshold]:
+def _require_ask(file: str, output: str | None, options: dict[str, Any]) -> str | None:
+    """Refuse what does not go with --ask, and part -o into where the answers go and where the calibration goes."""
+    from nearsense.cli.labelling import require_labels_file
+
+    _refuse(options, "--ask", ("share", "positive"))
+    if file == "-":
+        raise click.UsageError("FILE - and the answers both read standard input: give the pairs as a file")
+    if output is not None and options["labels"] is None and output.endswith((".csv", ".tsv", ".jsonl")):
+        output, options["labels"] = None, output
+    options["labels"] = options["labels"] or f"{file}.labels.jsonl"
+    require_labels_file(options["labels"], file)
+    return output
+
+
+def _asked(table: Table, options: dict[str, Any]) -> Table:
+    """Ask a person for labels of pairs; the answers as the table that they are kept as."""
+    from nearsense.cached import cached
+    from nearsense.calibrating import pairs_to_judge
+    from nearsense.calibration.spreading import spread_over
+    from nearsense.cli.labelling import FEWEST, Desk, talk
+    from nearsense.encoders import resolve
+    from nearsense.files import documents, read_table, text_pairs
+    from nearsense.files.columns import PAIR_NAMES
+
+    names = _columns(options, 2)
+    known = {name.casefold() for name in table.columns}
+    texts: list[str] | list[tuple[str, str]]
+    if options["text"] is None and (names is not None or any(known >= set(each) for each in PAIR_NAMES)):
+        texts = text_pairs(table, columns=(names[0], names[1]) if names else None)
+    else:
+        found = documents(table, text=options["text"], id=None, skip_empty=True)
+        texts = [each.text for each in found.items]
+    options["model"] = encoder = cached(resolve(options["model"]))
+    pairs, scores = pairs_to_judge(texts, encoder=encoder, progress=not options["quiet"])
+    desk = Desk(pairs, scores, spread_over(scores), options["labels"], options["most"])
+    desk.resume()
+    talk(desk, encoder)
+    options["columns"], said = None, {row["label"] for row in desk.rows}
+    if len(desk.rows) < FEWEST or len(said) < 2:
+        lacks = f"{FEWEST - len(desk.rows)} more" if len(desk.rows) < FEWEST else "some that are not all alike"
+        click.echo(f"No calibration yet: it takes {lacks}. Type the same again to go on.", err=True)
+        click.get_current_context().exit(UNFINISHED)
+    return read_table(options["labels"])
+
+
+UNFINISHED = 1
+"""The exit code where there are too few answers for a calibration."""
+
+
+def _columns(options: dict[str, Any], count: int) -> list[str] | None:
+    """The columns that were named."""
+    names = [name.strip() for name in options["columns"].split(",")] if options["columns"] else None
+    if names is not None and len(names) != count:
+        raise click.UsageError(
+            "--columns takes two texts and a label: --columns a,b,label (no label with --share or --ask)"
+        )
+    return names
+
+
+def _thresholds(
+    calibration: Calibration, labelled: Labelled | None, name: str, values: tuple[float, ...]
+) -> list[Threshold]:
+    from nearsense.calibration.prior import checked_share
+    from nearsense.calibration.threshold import at_least_precision
+
+    if name == "precision" and labelled is not None:
+        return [at_least_precision(labelled, checked_share(value, "precision")) for value in values]
     return [calibration.threshold(**{name: value}) for value in values]
 
 
-def _calibration(table: Table, options: dict[str, Any]) -> Calibration:
-    """From labels, or from pairs of which a share is known to be the same."""
-    from nearsense.calibrating import adapt, calibrate
+def _calibration(table: Table, options: dict[str, Any]) -> tuple[Calibration, Labelled | None]:
+    """From labels, or from pairs of which a share is known to be the same; the labels where they have to prove."""
+    from nearsense.calibrating import adapt, calibrate, judged, spread_evenly
 
     encoder, progress = options["model"], not options["quiet"]
-    columns = [name.strip() for name in options["columns"].split(",")] if options["columns"] else None
-    if columns is not None and len(columns) != (2 if options["share"] is not None else 3):
-        raise click.UsageError(
-            "--columns takes two texts and a label: --columns a,b,label (no label with --share)"
-        )
+    columns = _columns(options, 2 if options["share"] is not None else 3)
     if options["share"] is not None:
         from nearsense.files import text_pairs
 
         pairs = text_pairs(table, columns=(columns[0], columns[1]) if columns else None)
-        return adapt(pairs, share=options["share"], encoder=encoder, progress=progress)
-    labelled = _labelled(table, columns, options["positive"])
-    known = ((a, b, label) for (a, b), label in zip(labelled.pairs, labelled.labels, strict=True))
-    return calibrate(known, encoder=encoder, task=options["task"], prior=options["prior"], progress=progress)
+        return adapt(pairs, share=options["share"], encoder=encoder, progress=progress), None
+    given = _labelled(table, columns, options["positive"])
+    known = [(a, b, label) for (a, b), label in zip(given.pairs, given.labels, strict=True)]
+    found = calibrate(known, encoder=encoder, task=options["task"], prior=options["prior"], progress=progress)
+    weights = _weights(table)
+    if weights is None and not options["at_least"]:
+        return found, None
+    labelled = judged(known, encoder=encoder, weights=weights)
+    if weights is not None:
+        found = spread_evenly(found, labelled, options["prior"])
+    return found, labelled if options["at_least"] else None
+
+
+def _weights(table: Table) -> NDArray[np.float64] | None:
+    """For how many pairs each label stands, where --ask spread them over the scores and its columns say so."""
+    import numpy as np
+
+    from nearsense.cli.labelling import STRATUM
+
+    if not set(STRATUM) <= set(table.columns):
+        return None
+    parts = list(zip(*(map(str, table.columns[name]) for name in STRATUM), strict=True))
+    try:
+        return np.array([float(size) / parts.count((name, size)) for name, size in parts])
+    except ValueError:
+        raise FileError(
+            f"{table.source}: column {STRATUM[1]!r} holds what is no number",
+            why="it says how many pairs each label was drawn from",
+            fix="remove both columns, stratum and stratum_pairs, if the labels were drawn evenly",
+        ) from None
 
 
 def _labelled(table: Table, columns: list[str] | None, positive: str | None) -> LabelledPairs:
