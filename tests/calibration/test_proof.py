@@ -11,6 +11,7 @@ from labelled import sample, truth
 from nearsense.calibration.proof import _allowed, _least_share, labels_needed
 from nearsense.calibration.threshold import Labelled, at_least_precision
 from nearsense.errors import InputError
+from nearsense.mining import nearest
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -175,3 +176,22 @@ def test_judged_pairs_survive_json(weights):
 def test_damaged_labels_are_refused(known):
     with pytest.raises(ValueError, match=r"score|label|weight|number|convert|float"):
         Labelled.from_dict(known)
+
+
+@pytest.mark.parametrize("n", [50, 100])
+def test_nearest_requests_of_an_assistant_nine_in_ten_thresholds_keep_their_promise(data, encoder, n):
+    rows = [row for row in data("clinc150/val") if row["label"] != "oos"]
+    vectors = encoder.encode([row["text"] for row in rows]).data
+    found = nearest(vectors, 3)
+    names = np.array([row["label"] for row in rows])
+    scores, labels = found.scores.ravel().astype(float), (names[found.ids] == names[:, None]).ravel()
+    kept = []
+    for seed in range(200):
+        drawn = np.random.default_rng(seed).choice(len(scores), n, replace=False)
+        try:
+            threshold = at_least_precision(Labelled(scores[drawn], labels[drawn]), 0.95)
+        except InputError:
+            continue
+        kept.append(labels[scores >= threshold.score].mean() >= 0.95)
+    assert n == 50 or len(kept) > 50
+    assert np.mean(kept or [1]) >= 0.9

@@ -224,17 +224,31 @@ def test_at_least_says_how_many_labels_more_it_takes(run, tmp_path):
     assert "label 20 more pairs" in done.err
 
 
+def test_for_a_proof_pairs_are_drawn_evenly_and_asked_until_it_is_one(run, tmp_path):
+    file, rng = tmp_path / "pairs.csv", np.random.default_rng(0)
+    rows = [(f"How do I open box {n}?", f"How can I open box {n}?") for n in range(200)]
+    with file.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("a", "b"), *(rows[row] for row in rng.permutation(200))])
+    said = b"n\n" + b"y\n" * 150
+    done = run("calibrate", "--ask", file, "-q", "--most", "150", "--precision", "0.8", "--at-least", stdin=said)
+    rows = kept(tmp_path / "pairs.csv.labels.jsonl")
+    assert len({row["stratum"] for row in rows}) == 1
+    assert "to be proven: 80%" in done.err
+    (found,) = [json.loads(line) for line in done.out.splitlines()]
+    assert found["asked"] == "at_least"
+    assert 11 <= found["labels"] <= len(rows) <= 150
+
+
 class Terminal:
     """The command on a terminal of its own."""
 
     def __init__(self, *words, columns=80):
         import fcntl
         import pty
-        import struct
         import termios
 
         self.main, side = pty.openpty()
-        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.resize(columns)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "nearsense", *map(str, words)],
             stdin=side,
@@ -246,6 +260,13 @@ class Terminal:
         )
         os.close(side)
         self.shown, self.read = "", 0
+
+    def resize(self, columns):
+        import fcntl
+        import struct
+        import termios
+
+        fcntl.ioctl(self.main, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
     def until(self, word, seconds=120):
         import select
@@ -271,10 +292,13 @@ class Terminal:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a terminal is opened as on Unix")
-def test_on_a_terminal_of_forty_columns_pairs_fit_and_ctrl_c_keeps_what_was_answered(pairs):
-    terminal = Terminal("calibrate", "--ask", pairs, "-q", columns=40)
+def test_on_a_terminal_made_forty_columns_wide_pairs_fit_and_ctrl_c_keeps_what_was_answered(pairs):
+    wide = pairs.read_text().replace("How do I open a", "What do I have to do now if I want to open a")
+    pairs.write_text(wide)
+    terminal = Terminal("calibrate", "--ask", pairs, "-q", columns=120)
     try:
         terminal.until("[y/n/s/u/q]")
+        terminal.resize(40)
         terminal.type("hm\n")
         terminal.until("is no answer")
         terminal.type("y\n")
@@ -290,7 +314,8 @@ def test_on_a_terminal_of_forty_columns_pairs_fit_and_ctrl_c_keeps_what_was_answ
         terminal.process.wait()
     assert "2 labels (1 the same) are kept" in " ".join(terminal.shown.split())
     plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown)
-    assert max(len(line) for line in plain.splitlines() if line.startswith(("a  ", "b  "))) <= 40
+    narrow = plain[plain.index("2 of at most 100") : plain.index("interrupted")]
+    assert max(map(len, narrow.splitlines())) <= 40
     assert [row["label"] for row in kept(pairs.with_name("pairs.csv.labels.jsonl"))] == [1, 0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,7 +44,11 @@ class Spread:
         left = np.flatnonzero(~done)
         if not len(left):
             return None
-        had = np.bincount(self.strata[[*labels]], minlength=len(self.names)) if labels else np.zeros(STRATA, int)
+        had = (
+            np.bincount(self.strata[[*labels]], minlength=len(self.names))
+            if labels
+            else np.zeros(len(self.names), int)
+        )
         order = np.random.default_rng(len(labels)).permutation(len(self.names))  # so that nobody learns what comes
         by = np.lexsort((self.turn[left], order[self.strata[left]], had[self.strata[left]]))
         return int(left[by[0]])
@@ -53,11 +58,12 @@ class Spread:
         return int((self.strata == self.strata[pair]).sum())
 
 
-def spread_over(scores: NDArray[np.float64]) -> Spread:
+def spread_over(scores: NDArray[np.float64], parts: int = STRATA) -> Spread:
     """Pairs in parts of equal width of score.
 
     Args:
         scores: Shape (n,), finite; n >= 1.
+        parts: How many; 1: pairs are drawn evenly, whatever they score.
 
     Example:
         >>> spread = spread_over(np.array([0.1, 0.11, 0.12, 0.9]))
@@ -65,11 +71,11 @@ def spread_over(scores: NDArray[np.float64]) -> Spread:
         ('0.820 to 0.900', 3, True)
     """
     low, high = float(scores.min()), float(scores.max())
-    edges = np.linspace(low, high, STRATA + 1)
-    strata = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, STRATA - 1)
+    edges = np.linspace(low, high, parts + 1)
+    strata = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, parts - 1)
     turn = np.random.default_rng(0).permutation(len(scores))
     return Spread(strata, _names(edges), turn)
 
 
 def _names(edges: Sequence[float] | NDArray[np.float64]) -> tuple[str, ...]:
-    return tuple(f"{edges[part]:.3f} to {edges[part + 1]:.3f}" for part in range(STRATA))
+    return tuple(f"{low:.3f} to {high:.3f}" for low, high in itertools.pairwise(edges))

@@ -153,6 +153,7 @@ def _asked(table: Table, options: dict[str, Any]) -> Table:
     """Ask a person for labels of pairs; the answers as the table that they are kept as."""
     from nearsense.cached import cached
     from nearsense.calibrating import pairs_to_judge
+    from nearsense.calibration.prior import checked_share
     from nearsense.calibration.spreading import spread_over
     from nearsense.cli.labelling import FEWEST, Desk, talk
     from nearsense.encoders import resolve
@@ -169,7 +170,11 @@ def _asked(table: Table, options: dict[str, Any]) -> Table:
         texts = [each.text for each in found.items]
     options["model"] = encoder = cached(resolve(options["model"]))
     pairs, scores = pairs_to_judge(texts, encoder=encoder, progress=not options["quiet"])
-    desk = Desk(pairs, scores, spread_over(scores), options["labels"], options["most"])
+    prove = options["precision"] if options["at_least"] else ()
+    for value in prove:
+        checked_share(value, "precision")
+    spread = spread_over(scores, 1) if prove else spread_over(scores)
+    desk = Desk(pairs, scores, spread, options["labels"], options["most"], prove)
     desk.resume()
     talk(desk, encoder)
     options["columns"], said = None, {row["label"] for row in desk.rows}

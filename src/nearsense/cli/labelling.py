@@ -50,6 +50,7 @@ class Desk:
         spread: The same by score.
         file: Where answers are kept.
         most: How many labels are asked for at most, those that were there among them.
+        prove: Precisions that the labels shall prove; the pairs are drawn evenly then.
         rows: The answers, as they stand in the file, the oldest first.
     """
 
@@ -58,6 +59,7 @@ class Desk:
     spread: Spread
     file: str
     most: int
+    prove: Sequence[float] = ()
     rows: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
     steps: list[tuple[str, int]] = field(default_factory=list)
@@ -120,18 +122,34 @@ class Desk:
 
     def width(self) -> float | None:
         """The mean width of the pairs' intervals; None where there are too few labels for any."""
-        import numpy as np
-
         from nearsense.calibration import learnt
         from nearsense.types import Origin
 
-        places = {pair: place for place, pair in enumerate(self.pairs)}
-        known = [(places[row["a"], row["b"]], row["label"]) for row in self.rows if (row["a"], row["b"]) in places]
-        scores, labels = self.scores[[place for place, _ in known]], np.array([label for _, label in known])
-        if len(known) < FEWEST or labels.min() == labels.max() or scores.min() == scores.max():
+        scores, labels = self._judged()
+        if len(labels) < FEWEST or labels.min() == labels.max() or scores.min() == scores.max():
             return None
         low, high = learnt(scores, labels, Origin("", "")).interval(self.scores)
         return float((high - low).mean())
+
+    def proven(self) -> bool:
+        """Whether the labels prove what they shall."""
+        from nearsense.calibration.threshold import Labelled, at_least_precision
+
+        scores, labels = self._judged()
+        try:
+            for wanted in self.prove:
+                at_least_precision(Labelled(scores, labels), wanted)
+        except InputError:
+            return False
+        return True
+
+    def _judged(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Scores and labels of what was answered of these pairs."""
+        import numpy as np
+
+        places = {pair: place for place, pair in enumerate(self.pairs)}
+        known = [(places[row["a"], row["b"]], row["label"]) for row in self.rows if (row["a"], row["b"]) in places]
+        return self.scores[[place for place, _ in known]], np.array([label for _, label in known], bool)
 
     def _labelled(self) -> list[int]:
         said = {frozenset((row["a"], row["b"])) for row in self.rows}
@@ -178,7 +196,7 @@ def talk(desk: Desk, encoder: Encoder) -> None:
     _say(_HELP)
     pair = desk.next()
     try:
-        while pair is not None and (width is None or width > ENOUGH):
+        while pair is not None and (width is None or width > ENOUGH or not desk.proven()):
             _show(desk, pair, width, encoder)
             said = _said(lines)
             if said is None and not asked and not desk.rows and not sys.stdin.isatty():
@@ -264,6 +282,8 @@ def _show(desk: Desk, pair: int, width: float | None, encoder: Encoder) -> None:
     a, b = (printable(text) for text in desk.pairs[pair])
     console = Console(file=steerable(sys.stderr), highlight=False)
     told = "" if width is None else f", interval {width:.2f} wide, {ENOUGH:.2f} will do"
+    if desk.prove:
+        told += f", to be proven: {', '.join(f'{each:.0%}' for each in desk.prove)}"
     console.print(f"\n{len(desk.rows) + 1} of at most {desk.most}{told}", style="dim", markup=False)
     for name, own, other in (("a", a, b), ("b", b, a)):
         line = Text(f"{name}  ", style="dim")
