@@ -11,10 +11,8 @@ import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.calibration import Background, Calibration, Task, background_of, learnt, shipped
-from nearsense.calibration.fitting import LEAST
 from nearsense.calibration.learning import checked_labels
 from nearsense.calibration.prior import checked_share
-from nearsense.calibration.proof import Labelled
 from nearsense.encoders import CrossEncoder, Encoder, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.text import as_documents, as_texts, require_content
@@ -23,6 +21,8 @@ from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from nearsense.calibration.proof import Labelled
 
 __all__ = ["adapt", "background", "calibrate"]
 
@@ -180,6 +180,8 @@ def judged(
     progress: Progress = False,
 ) -> Labelled:
     """Scores and labels of pairs as they are, for what needs no curve: see calibration/proof.py."""
+    from nearsense.calibration.proof import Labelled
+
     scores, _, _ = _scored([(a, b) for a, b, _ in pairs], encoder, progress)
     return Labelled(scores, np.array([label for _, _, label in pairs], bool), weights)
 
@@ -207,8 +209,10 @@ def pairs_to_judge(
     than 5,000 texts or pairs as many are taken, evenly.
 
     Raises:
-        InputError: There are fewer than 30.
+        InputError: There are too few for a calibration.
     """
+    from nearsense.calibration.fitting import LEAST
+
     rows = np.unique(np.linspace(0, max(len(texts) - 1, 0), min(len(texts), POOL)).astype(int)).tolist()
     some = [texts[row] for row in rows]
     pairs = [each for each in some if not isinstance(each, str)]

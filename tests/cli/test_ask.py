@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import nearsense as ns
+from nearsense.calibration.fitting import LEAST
 from nearsense.calibration.spreading import spread_over
 
 THINGS = [
@@ -87,7 +88,7 @@ def test_pairs_are_spread_over_the_scores_however_these_lie():
 def test_a_pair_that_is_skipped_does_not_come_again_and_has_no_label(run, pairs):
     done = run("calibrate", "--ask", pairs, "-q", stdin=b"s\n" * 88)
     assert done.code == 1
-    assert "No calibration yet: it takes 30 more" in done.err
+    assert f"No calibration yet: it takes {LEAST} more" in done.err
     shown = re.findall(r"^a  (.*)\nb  (.*)$", done.err, re.M)
     assert len(set(shown)) == len(shown) == len(THINGS) * len(FORMS)
     assert not pairs.with_name("pairs.csv.labels.jsonl").exists()
@@ -332,5 +333,5 @@ def test_on_a_terminal_the_end_of_input_keeps_what_was_answered(pairs):
         terminal.process.kill()
         terminal.process.wait()
     assert "\x1b[1" in terminal.shown  # what differs is bold
-    assert "No calibration yet: it takes 29 more" in " ".join(terminal.shown.split())
+    assert f"No calibration yet: it takes {LEAST - 1} more" in " ".join(terminal.shown.split())
     assert len(kept(pairs.with_name("pairs.csv.labels.jsonl"))) == 1

@@ -153,9 +153,10 @@ def _asked(table: Table, options: dict[str, Any]) -> Table:
     """Ask a person for labels of pairs; the answers as the table that they are kept as."""
     from nearsense.cached import cached
     from nearsense.calibrating import pairs_to_judge
+    from nearsense.calibration.fitting import LEAST
     from nearsense.calibration.prior import checked_share
     from nearsense.calibration.spreading import spread_over
-    from nearsense.cli.labelling import FEWEST, Desk, talk
+    from nearsense.cli.labelling import Desk, talk
     from nearsense.encoders import resolve
     from nearsense.files import documents, read_table, text_pairs
     from nearsense.files.columns import PAIR_NAMES
@@ -178,8 +179,8 @@ def _asked(table: Table, options: dict[str, Any]) -> Table:
     desk.resume()
     talk(desk, encoder)
     options["columns"], said = None, {row["label"] for row in desk.rows}
-    if len(desk.rows) < FEWEST or len(said) < 2:
-        lacks = f"{FEWEST - len(desk.rows)} more" if len(desk.rows) < FEWEST else "some that are not all alike"
+    if len(desk.rows) < LEAST or len(said) < 2:
+        lacks = f"{LEAST - len(desk.rows)} more" if len(desk.rows) < LEAST else "some that are not all alike"
         click.echo(f"No calibration yet: it takes {lacks}. Type the same again to go on.", err=True)
         click.get_current_context().exit(UNFINISHED)
     return read_table(options["labels"])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nearsense.calibration.fitting import LEAST
 from nearsense.errors import FileError, InputError
 
 if TYPE_CHECKING:
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     from nearsense.calibration.spreading import Spread
     from nearsense.encoders import Encoder
 
-__all__ = ["ENOUGH", "FEWEST", "STRATUM", "Desk", "require_labels_file", "talk"]
-
-FEWEST = 30
-"""Labels before which nothing is told."""
+__all__ = ["ENOUGH", "STRATUM", "Desk", "require_labels_file", "talk"]
 
 ENOUGH = 0.2
 """The mean width of the interval of the pairs' probabilities at which no more is asked."""
@@ -126,7 +124,7 @@ class Desk:
         from nearsense.types import Origin
 
         scores, labels = self._judged()
-        if len(labels) < FEWEST or labels.min() == labels.max() or scores.min() == scores.max():
+        if len(labels) < LEAST or labels.min() == labels.max() or scores.min() == scores.max():
             return None
         low, high = learnt(scores, labels, Origin("", "")).interval(self.scores)
         return float((high - low).mean())
