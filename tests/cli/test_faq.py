@@ -57,6 +57,29 @@ def test_the_table_shows_the_answer_or_the_near_misses():
     assert "gift cards?: no answer, nearest" in text
 
 
+def test_what_may_be_meant_is_suggested_in_every_form(run, file):
+    done = run("faq", file, "Do you sell gift cards?", "What is the capital of France?", "tracking number")
+    cards, strange, clear = (json.loads(line) for line in done.out.splitlines())
+    assert done.code == 1
+    assert [each["outcome"] for each in (cards, strange, clear)] == ["did you mean", "none", "answer"]
+    assert cards["suggestions"][0]["id"] == "payment"
+    assert strange["suggestions"] == clear["suggestions"] == []
+    whole = json.loads(run("faq", file, "Do you sell gift cards?", "--json").out)
+    assert (whole["outcome"], whole["suggestions"][0]["id"]) == ("did you mean", "payment")
+    (row,) = csv.DictReader(io.StringIO(run("faq", file, "Do you sell gift cards?", "--csv").out))
+    assert row["outcome"] == "did you mean"
+
+
+def test_the_table_asks_back():
+    from nearsense.cli.asking import _page
+    from nearsense.render import Form, show
+
+    out = io.StringIO()
+    answers = ns.FAQ(shop(WORDINGS[0])).answer_many(["Do you sell gift cards?", "Capital of France?"])
+    show(_page(answers, "", False), Form.TABLE, out)
+    assert " ".join(out.getvalue().split()).count("did you mean one of these?") == 1
+
+
 def test_questions_come_from_a_file_or_standard_input(run, file, tmp_path):
     asked = tmp_path / "asked.txt"
     asked.write_text("tracking number\n\nWhich cards can I pay with?\n")

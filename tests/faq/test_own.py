@@ -6,11 +6,12 @@ import re
 import string
 import unicodedata
 
+import numpy as np
 import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
-from faq_shop import WORDINGS, shop
+from faq_shop import ANSWERS, ASKED, WORDINGS, shop
 from samples import some_of
 
 pytestmark = pytest.mark.filterwarnings(
@@ -241,8 +242,15 @@ def test_candidates_have_intervals_around_their_probabilities(encoder):
 def test_labels_make_intervals_narrower(encoder):
     items, question = shop(WORDINGS[0]), "When will my package arrive?"
     labelled = [
-        (f"{text} {number}", item["id"]) for item in items for text in [item["question"]] for number in range(40)
+        (f"{text} {number}", id_)
+        for text, id_ in [
+            *zip(WORDINGS[1], ANSWERS, strict=True),
+            *zip(WORDINGS[2], ANSWERS, strict=True),
+            *ASKED.items(),
+        ]
+        for number in range(15)
     ]
     plain, taught = ns.FAQ(items, encoder=encoder), ns.FAQ(items, encoder=encoder, labelled=labelled)
-    widths = [high - low for low, high in (faq.answer(question).interval for faq in (plain, taught))]
+    ends = [np.array(faq.answer(question).interval) for faq in (plain, taught)]
+    widths = [float(np.diff(np.log(each / (1 - each)))[0]) for each in ends]  # of the log-odds
     assert widths[1] < widths[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ from nearsense.errors import FileError, InputError
 from nearsense.types import Long
 
 if TYPE_CHECKING:
+    from nearsense.encoders import CrossEncoder
     from nearsense.faq import FAQ, Answer
     from nearsense.render import Form, Page
     from nearsense.types import Hit
@@ -64,16 +65,21 @@ SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
     type=click.Choice([each.value for each in Long]),
     help="What happens to answers beyond the model's limit.",
 )
+@click.option(
+    "--rerank",
+    metavar="NAME",
+    help="A cross-encoder's name or folder: where it prefers another entry, there is no answer.",
+)
 @quiet_option
 @output_options
 def faq(
     file: str, question: tuple[str, ...], k: int | None, interactive: bool, form: str | None, **options: Any
 ) -> None:
-    """Answer each QUESTION from the FAQ in FILE, where it is sure enough; else show what is near.
+    """Answer each QUESTION from the FAQ in FILE, where it is sure enough; else ask back or show what is near.
 
     FILE has columns question and answer, perhaps phrasings, category, id; or is a collection. Rows with one id, or
-    without ids one answer of five words or more, are phrasings of one entry. The exit code is 1 where a question
-    got no answer.
+    without ids one answer of five words or more, are phrasings of one entry. Where the right one is probably among
+    three entries, these are suggested. The exit code is 1 where a question got no answer.
 
     \b
     Examples:
@@ -170,8 +176,17 @@ def _room(file: str, options: dict[str, Any]) -> FAQ:
         precision=options["precision"],
         prior=options["prior"],
         labelled=labelled,
+        reranker=_cross(options),
         progress=not options["quiet"],
     )
+
+
+def _cross(options: dict[str, Any]) -> CrossEncoder | None:
+    """The cross-encoder that was asked for."""
+    from nearsense.cli.options import second_stage
+
+    second = second_stage({**options, "candidates": None, "precision": None})
+    return second.get("rerank")
 
 
 def _talk(room: FAQ, form: Form | None, k: int | None) -> bool:
@@ -260,9 +275,9 @@ def _page(answers: list[Answer], note: str, all_: bool) -> Page:
                     hit.text or "",
                     hit.metadata["answer"] or "",
                 )
-                for hit in (each.candidates if all_ or each.hit is None else [each.hit])
+                for hit in _shown(each, all_)
             ],
-            title=f"{each.question}: no answer, {each.reason}" if each.hit is None else _titled(each),
+            title=_titled(each),
         )
         for each in answers
     ]
@@ -277,7 +292,17 @@ def _page(answers: list[Answer], note: str, all_: bool) -> Page:
     )
 
 
+def _shown(answer: Answer, all_: bool) -> Iterable[Hit]:
+    """The entries that a table shows."""
+    if answer.hit is not None:
+        return answer.candidates if all_ else [answer.hit]
+    return answer.candidates if all_ else answer.suggestions or answer.candidates
+
+
 def _titled(answer: Answer) -> str:
+    if answer.hit is None:
+        asks = " did you mean one of these?" if answer.suggestions else ""
+        return f"{answer.question}: no answer, {answer.reason}{asks and ';' + asks}"
     differs = f" (differs: {', '.join(answer.differs)})" if answer.differs else ""
     return answer.question + differs
 
@@ -287,6 +312,7 @@ def _record(answer: Answer) -> dict[str, Any]:
     hit = answer.hit
     return {
         "question": answer.question,
+        "outcome": answer.outcome.value,
         "answered": hit is not None,
         "id": hit and hit.id,
         "entry": hit and hit.text,
@@ -298,6 +324,7 @@ def _record(answer: Answer) -> dict[str, Any]:
         "reason": answer.reason,
         "differs": list(answer.differs),
         "unsure": answer.unsure,
+        "suggestions": [_candidate(each) for each in answer.suggestions],
         "candidates": [_candidate(each) for each in answer.candidates],
     }
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from nearsense.types import Hit, Results, percent
 from nearsense.wording import UNLIKE
 
-__all__ = ["Answer", "reason_of"]
+__all__ = ["Answer", "Outcome", "reason_of"]
+
+
+class Outcome(StrEnum):
+    """What a FAQ does with a question."""
+
+    ANSWER = "answer"
+    DID_YOU_MEAN = "did you mean"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,9 @@ class Answer:
         differs: What differs between the question and the phrasing of the best candidate that it matched.
         interval: Between what the probability lies, nineteen times in twenty.
         unsure: Why there is no probability: a language that the model was not made for, say.
+        outcome: "answer"; "did you mean" where there is none but the right entry is probably one of `suggestions`;
+            else "none".
+        suggestions: With "did you mean" the entries to ask back with, three at most, the likeliest first.
     """
 
     question: str
@@ -38,6 +50,8 @@ class Answer:
     differs: tuple[str, ...] = ()
     interval: tuple[float, float] | None = None
     unsure: str | None = None
+    outcome: Outcome = Outcome.NONE
+    suggestions: tuple[Hit, ...] = ()
 
     def __bool__(self) -> bool:
         return self.hit is not None
@@ -48,6 +62,8 @@ class Answer:
         return None if self.hit is None else self.hit.metadata.get("answer")
 
     def __str__(self) -> str:
+        if self.suggestions:
+            return "no answer; did you mean " + " or ".join(f"“{hit.text}”" for hit in self.suggestions) + "?"
         if self.hit is None:
             return f"no answer: {self.reason}"
         return f"{percent(self.probability or 0.0)}  {self.hit.text}" + (
@@ -58,6 +74,7 @@ class Answer:
         """As JSON values."""
         return {
             "question": self.question,
+            "outcome": self.outcome.value,
             "answered": self.hit is not None,
             "answer": self.text,
             "hit": None if self.hit is None else self.hit.to_dict(),
@@ -67,12 +84,13 @@ class Answer:
             "reason": self.reason,
             "differs": list(self.differs),
             "unsure": self.unsure,
+            "suggestions": [hit.to_dict() for hit in self.suggestions],
             "candidates": self.candidates.to_dicts(),
             **self.candidates.origin.to_dict(),
         }
 
 
-STRANGE = 0.1
+STRANGE = 0.25
 """Below this probability nothing in a FAQ is like the question."""
 
 TORN = 0.5

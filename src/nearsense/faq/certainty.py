@@ -1,10 +1,11 @@
 """From scores to the probability that the best entry is the right one: an open-set model. Not the threshold.
 
 Two logistic curves over the same features: that the FAQ knows the answer at all, and, where it does, that its
-best entry is the right one. The probability is their product. The share of questions that the FAQ can answer, the
-prior, enters the first curve only, as a shift of its log odds. What other FAQs taught is in prior.json; a FAQ
-whose entries have several phrasings corrects it by what it learns of itself (a Gaussian prior around the general
-coefficients).
+best entry is the right one. The probability is their product. A third, for "did you mean": that the right one is
+among the best three. The share of questions that the FAQ can answer, the
+prior, enters the first curve only, as a shift of its log odds. What other FAQs taught is in prior.json, apart for
+those with one phrasing an entry; a FAQ whose entries have several corrects it by what it learns of itself (a
+Gaussian prior around the general coefficients).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ REFERENCE_SPREAD = 0.9035
 NO_SECOND = 0.3
 """The margin of a FAQ of one entry, which has no second."""
 
-UNITS = np.array([1.0, 0.2, 0.15, 0.08, 1.2])
+UNITS = np.array([1.0, 0.2, 0.15, 0.08, 1.2, 0.5])
 """About one standard deviation of each feature, so that one strength of the prior suits all."""
 
 STRENGTH = 5.0
@@ -52,11 +53,13 @@ class Scale:
         outside: The mean best score of questions that have nothing to do with it.
         spread: 1 minus the mean cosine of unrelated questions.
         phrasings: The geometric mean of phrasings an entry.
+        answered: How much of the scores is the answers', in [0, 1].
     """
 
     outside: float
     spread: float
     phrasings: float
+    answered: float = 0.0
 
     @property
     def unit(self) -> float:
@@ -72,21 +75,21 @@ def spread_of(vectors: NDArray[np.float32]) -> float:
 
 
 def features(first: Floats, second: Floats, scale: Scale) -> Float64:
-    """What the curves see of each question, shape (q, 5).
+    """What the curves see of each question, shape (q, 6).
 
     A constant; how far the best score is above that of strangers; how far above the second best; their product;
-    and how many phrasings an entry has.
+    how many phrasings an entry has; and how much of the scores is the answers'.
 
     Args:
         first: Each question's best score, shape (q,).
-        second: Its second best; `GONE` where there is none.
+        second: Its second best; `GONE` where there is none. Of "did you mean" the fourth.
         scale: Of this FAQ.
     """
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     above = (first - scale.outside) / scale.unit
     margin = np.where(second <= GONE / 2, NO_SECOND, (first - second) / scale.unit)
-    many = np.full(len(first), math.log(scale.phrasings))
-    return np.column_stack([np.ones(len(first)), above, margin, above * margin, many])
+    many, said = (np.full(len(first), each) for each in (math.log(scale.phrasings), scale.answered))
+    return np.column_stack([np.ones(len(first)), above, margin, above * margin, many, said])
 
 
 def _general_covariance() -> Float64:
@@ -96,17 +99,19 @@ def _general_covariance() -> Float64:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """The two curves: coefficients on the features, each in its unit, and how uncertain they are.
+    """The curves: coefficients on the features, each in its unit, and how uncertain they are.
 
     Args:
-        known: That the FAQ has an entry for the question, shape (5,).
-        right: That the best entry is it, shape (5,).
-        known_covariance: Of `known`, shape (5, 5).
-        right_covariance: Of `right`, shape (5, 5).
+        known: That the FAQ has an entry for the question, shape (6,).
+        right: That the best entry is it, shape (6,).
+        listed: That one of the best three is it, shape (6,): on the features of the best score and the fourth.
+        known_covariance: Of `known`, shape (6, 6).
+        right_covariance: Of `right`, shape (6, 6).
     """
 
     known: Float64
     right: Float64
+    listed: Float64
     known_covariance: Float64 = field(default_factory=_general_covariance)
     right_covariance: Float64 = field(default_factory=_general_covariance)
 
@@ -121,6 +126,10 @@ class Curves:
         covariances = self.known_covariance, self.right_covariance
         known, right = (np.sqrt(np.einsum("np,pq,nq->n", x, each, x)) for each in covariances)
         return known, right
+
+    def among_three(self, features: Float64) -> Float64:
+        """That one of the best three entries is the right one where the FAQ has it, shape (q,)."""
+        return _logistic(features / UNITS @ self.listed)
 
     def best(self, features: Float64, prior: float) -> Float64:
         """The probability that the best entry is the right one, shape (q,)."""
@@ -178,14 +187,14 @@ def fit_curve(
     """Logistic regression around given coefficients: Newton's method, halving steps that lead uphill.
 
     Args:
-        features: Shape (n, 5).
+        features: Shape (n, 6).
         target: 0 or 1, shape (n,).
         weights: How much each row counts, shape (n,).
         start: The coefficients that the prior is centred on.
         strength: The prior's precision; the larger, the nearer the result stays to `start`.
 
     Returns:
-        The coefficients, shape (5,), and their covariance, shape (5, 5).
+        The coefficients, shape (6,), and their covariance, shape (6, 6).
     """
     x, theta = features / UNITS, start.copy()
 
@@ -219,10 +228,14 @@ def general() -> dict[str, Any]:
     return known
 
 
-def general_curves() -> Curves:
-    """The curves before a FAQ has corrected them."""
-    known = general()["curves"]
-    return Curves(np.array(known["known"]), np.array(known["right"]))
+def general_curves(phrasings: float = 1.0) -> Curves:
+    """The curves before a FAQ has corrected them.
+
+    Args:
+        phrasings: As in `Scale`.
+    """
+    known = general()["curves"]["one" if phrasings == 1 else "several"]
+    return Curves(*(np.array(known[name]) for name in ("known", "right", "listed")))
 
 
 def _logistic(z: Float64) -> Float64:

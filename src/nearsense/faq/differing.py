@@ -46,12 +46,16 @@ class Candidates:
         cosines: Of the question and the phrasing that each matched.
         slots: Whether each entry has several phrasings: then amounts, dates and names are what people fill in.
         own: Whether the first entry has the question itself among its phrasings: nothing differs there.
+        known: That the FAQ has an entry for the question.
+        listed: That one of the best three is it, if so.
     """
 
     hits: Results[Hit]
     cosines: list[float]
     slots: list[bool]
     own: bool = False
+    known: float = 0.0
+    listed: float = 0.0
 
 
 def guarded(found: Sequence[Candidates], origin: Origin, prior: float, encoder: Encoder) -> list[Results[Hit]]:

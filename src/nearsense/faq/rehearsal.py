@@ -16,7 +16,7 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.faq.certainty import Curves, Scale, features, fit_curve, general, general_curves
-from nearsense.faq.scores import GONE, Near, Nearness, Phrasebook, top_two
+from nearsense.faq.scores import GONE, MIXTURES, Near, Nearness, Phrasebook, top_two
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,16 +114,23 @@ def rehearse(
     counts = book.counts
     phrasings = float(np.exp(np.log(counts).mean()))
     rows = np.unique(np.linspace(0, len(book.owner) - 1, min(MOST, len(book.owner))).astype(np.int64))
-    tried: dict[Nearness, tuple[Near, Asked, Asked, Asked]] = {}
-    with tracked(len(rows) * len(book.kinds), "questions", progress) as update:
-        for number, kind in enumerate(book.kinds):
-            near = book.near(kind)
-            known, left = _asked_itself(near, rows, update, number * len(rows))
-            tried[kind] = (near, known, left, _all_asked(near, strangers, np.full(len(strangers), -1)))
-    accuracy = {kind: float(known.right.mean()) for kind, (_, known, _, _) in tried.items() if len(known)}
-    chosen = max(tried, key=lambda kind: _merit(*tried[kind][1:]))
-    near, known, left, outside = tried[chosen]
-    outside, scale = strangers_of(outside, spread, phrasings)
+    mixtures = MIXTURES if book.answers is not None and len(book.owner) > len(counts) else MIXTURES[:1]
+    tried: list[tuple[Near, Asked, Asked, Asked]] = []
+    with tracked(len(rows) * (len(book.kinds) + len(mixtures) - 1), "questions", progress) as update:
+
+        def ask(near: Near) -> None:
+            known, left = _asked_itself(near, rows, update, len(tried) * len(rows))
+            tried.append((near, known, left, _all_asked(near, strangers, np.full(len(strangers), -1))))
+
+        for kind in book.kinds:
+            ask(book.near(kind))
+        accuracy = {near.nearness: float(known.right.mean()) for near, known, _, _ in tried if len(known)}
+        best = max(tried, key=lambda each: _merit(*each[1:]))[0].nearness
+        tried = [each for each in tried if each[0].nearness == best]
+        for mixture in mixtures[1:]:
+            ask(book.near(best, mixture))
+    near, known, left, outside = max(tried, key=lambda each: _merit(*each[1:]))
+    outside, scale = strangers_of(outside, spread, phrasings, near.answered)
     given: tuple[str, ...] = ()
     if labelled is not None:
         vectors, entries = labelled
@@ -132,24 +139,25 @@ def rehearse(
             known, given = _all_asked(near, vectors[inside], entries[inside]), ("known",)
         if not inside.all():
             left, given = _all_asked(near, vectors[~inside], entries[~inside]), (*given, "akin")
-    curves = _corrected(general_curves(), known, left, outside, scale)
+    curves = _corrected(general_curves(phrasings), known, left, outside, scale)
     return Rehearsal(near, scale, curves, known, left, outside, given, accuracy)
 
 
-def strangers_of(outside: Asked, spread: float, phrasings: float) -> tuple[Asked, Scale]:
+def strangers_of(outside: Asked, spread: float, phrasings: float, answered: float = 0.0) -> tuple[Asked, Scale]:
     """Questions from outside less those that this FAQ may well answer after all, and what scores mean beside them.
 
     Args:
         outside: What they scored.
         spread: As in `Scale`.
         phrasings: As in `Scale`.
+        answered: As in `Scale`.
     """
-    scale = Scale(float(np.median(outside.first)), spread, phrasings)
+    scale = Scale(float(np.median(outside.first)), spread, phrasings, answered)
     kept = np.ones(len(outside), bool)
     for _ in range(3):
         x = outside.features(scale)
         kept = (x[:, 1] < STRANGEST) | (x[:, 1] <= np.median(x[:, 1]))
-        scale = Scale(float(outside.first[kept].mean()), spread, phrasings)
+        scale = Scale(float(outside.first[kept].mean()), spread, phrasings, answered)
     return Asked(outside.first[kept], outside.second[kept], outside.right[kept]), scale
 
 
@@ -168,10 +176,14 @@ def _asked_itself(near: Near, rows: Int64, update: Callable[[int], None], before
     """Its phrasings with themselves left out, where their entry has others; and all with their entry left out."""
     known: list[Asked] = []
     left: list[Asked] = []
+    answered = np.zeros(len(near.counts), bool)
+    if near.book.answers is not None:
+        answered[near.book.answers.entries] = True
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         scores, owner = near.without(block), near.book.owner[block]
-        several = near.counts[owner] > 1
+        # The question of an entry stands in its whole as well: where that has an answer, only the others can ask.
+        several = (near.counts[owner] > 1) & ~(answered[owner] & (near.starts[owner] == block))
         known.append(_asked(scores[several], owner[several]))
         if len(near.counts) > 1:
             scores[np.arange(len(block)), owner] = GONE
@@ -218,7 +230,7 @@ def stranger_shares(akin: int, outside: int) -> tuple[float, float]:
     return akin_share, 1 - akin_share
 
 
-SIZES = {"5": 5, "20": 20, "100": 100, "more": 1 << 62}
+SIZES = {"20": 20, "100": 100, "more": 1 << 62}
 """Classes of FAQs by the most entries of each."""
 
 
@@ -232,16 +244,17 @@ def size_of(entries: int) -> str:
     return next(name for name, most in SIZES.items() if entries <= most)
 
 
-def borrowed(kind: str, entries: int) -> Float64:
+def borrowed(kind: str, scale: Scale, entries: int) -> Float64:
     """Features of questions of other FAQs with one phrasing an entry, and whether the best entry was right.
 
     Args:
         kind: "known", "akin" or "outside".
-        entries: How many the FAQ has that borrows: those of FAQs of about that size are lent.
+        scale: Of the FAQ that borrows.
+        entries: How many it has: those of FAQs of about that size are lent.
 
     Returns:
-        Shape (q, 6): five features and 0 or 1.
+        Shape (q, 7): six features and 0 or 1.
     """
-    rows = np.array(general()["borrowed"][size_of(entries)][kind], np.float64)
-    above, margin, right = rows.T
-    return np.column_stack([np.ones(len(rows)), above, margin, above * margin, np.zeros(len(rows)), right])
+    lent = general()["borrowed"]["one" if scale.phrasings == 1 else "several"]
+    above, margin, said, right = np.array(lent[size_of(entries)][kind], np.float64).T
+    return np.column_stack([np.ones(len(above)), above, margin, above * margin, np.zeros(len(above)), said, right])

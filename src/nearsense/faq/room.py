@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from nearsense._progress import Progress
-from nearsense.encoders import Encoder, resolve
+from nearsense.encoders import CrossEncoder, Encoder, resolve, resolve_cross
 from nearsense.encoders.base import symmetric_role
 from nearsense.errors import InputError
-from nearsense.faq.answers import Answer, reason_of
+from nearsense.faq.answers import Answer, Outcome, reason_of
 from nearsense.faq.certainty import among, features, intervals, spread_of
 from nearsense.faq.differing import Candidates, guarded
 from nearsense.faq.labels import rows_of
 from nearsense.faq.own import SAME, OwnQuestions
 from nearsense.faq.reading import Exports, Source, read_items
 from nearsense.faq.rehearsal import Rehearsal, outsiders, rehearse
-from nearsense.faq.scores import Phrasebook, top_two
+from nearsense.faq.scores import GONE, Answers, Phrasebook, sentences, top_two
 from nearsense.faq.threshold import AnswerThreshold, choose
 from nearsense.faq.unanswered import NUMBER, Gap, Unanswered
 from nearsense.metrics.rows import from_one
+from nearsense.reranking import rerank_many
 from nearsense.text import as_texts, require_content
-from nearsense.types import Hit, Origin, Results
+from nearsense.types import Document, Hit, Origin, Results
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,18 @@ NEAR_MISSES = 3
 RAREST = 1e-6
 """The least prior: beyond it no evidence is strong enough."""
 
+LISTED = 3
+"""Entries that are suggested at most."""
+
+LIKELY = 0.4
+"""How likely the FAQ has to know the answer, to suggest entries: below it most questions are strangers'."""
+
+HELD = 0.85
+"""How likely one of them has to be the right one, if the FAQ has it."""
+
+RERANKED = 10
+"""Entries that a cross-encoder reads beside a question."""
+
 SAME_AT_LEAST = 0.99
 """Where the interval of that begins for an entry whose question was asked."""
 
@@ -47,6 +60,9 @@ BLOCK = 256
 
 class FAQ:
     """Questions with answers, that answers other questions where it is sure enough, and else says that it is not.
+
+    Where it is not, it asks back ("did you mean") with three entries at most, if the right one is probably among
+    them.
 
     An entry may have several phrasings. From them, and from what its questions score when their own entry is left
     out, the FAQ learns how sure it can be; without them it goes by what other FAQs taught.
@@ -61,6 +77,8 @@ class FAQ:
         labelled: Questions as users ask them with the id of their entry, None for none: how sure the FAQ is, and
             its threshold, go by these.
         strangers: Questions that it shall not answer; they join those that come with the package.
+        reranker: A CrossEncoder or a model's name, that reads the best entries beside each question and orders
+            them: where it prefers another one, there is no answer but both are suggested.
         columns: What columns are called: `{"question": "title", "answer": "body"}`.
         format: Of a file whose name does not tell.
         encoding: Of a file.
@@ -89,6 +107,7 @@ class FAQ:
         prior: float = 0.5,
         labelled: Iterable[tuple[str, str | None]] | None = None,
         strangers: Iterable[str] = (),
+        reranker: CrossEncoder | str | None = None,
         columns: Mapping[str, str] | None = None,
         format: str | None = None,  # noqa: A002 - the flag's name
         encoding: str = "utf-8",
@@ -103,6 +122,7 @@ class FAQ:
         if encoder is None and isinstance(items, Exports):
             encoder = str(items.info().model)
         self.encoder = resolve(encoder)
+        self._cross = None if reranker is None else resolve_cross(reranker)
         self._role = symmetric_role(self.encoder)
         self._texts = [text for item in self.items for text in (item.question, *item.phrasings)]
         outside = self._encode(foreign)
@@ -183,9 +203,12 @@ class FAQ:
         Raises:
             InputError: A question is empty, or k is below 1.
         """
-        found = self._matched(as_texts(questions, "question"), from_one(k, "k"))
+        wanted = from_one(k, "k")
+        found = self._matched(as_texts(questions, "question"), max(wanted, LISTED))
         looked = guarded([each for each, _ in found], self._origin, self.prior, self.encoder)
-        return [self._answer(hits, vector) for hits, (_, vector) in zip(looked, found, strict=True)]
+        return [
+            self._answer(hits, each, vector, wanted) for hits, (each, vector) in zip(looked, found, strict=True)
+        ]
 
     def gaps(self, min_score: float = 0.5) -> list[Gap]:
         """What people ask and the FAQ does not answer, grouped by meaning, the most asked first.
@@ -220,14 +243,17 @@ class FAQ:
 
     def _phrasebook(self, progress: Progress) -> Phrasebook:
         owner = np.repeat(np.arange(len(self.items)), [1 + len(item.phrasings) for item in self.items])
-        answered = [row for row, item in enumerate(self.items) if item.answer]
-        texts = [*self._texts, *(self.items[row].answer or "" for row in answered)]
+        said = [(row, item.question, item.answer) for row, item in enumerate(self.items) if item.answer]
+        parts = [sentences(answer) for _, _, answer in said]
+        wholes = [f"{question} {answer}" for _, question, answer in said]
+        texts = [*self._texts, *wholes, *(part for each in parts for part in each)]
         vectors = self._encode(texts, progress=progress)
+        questions, whole, part = np.split(vectors, np.cumsum([len(self._texts), len(wholes)]))
         answers = None
-        if answered:
-            answers = np.zeros((len(self.items), vectors.shape[1]), np.float32)
-            answers[answered] = vectors[len(self._texts) :]
-        return Phrasebook(np.ascontiguousarray(vectors[: len(self._texts)]), owner.astype(np.int64), answers)
+        if said:
+            starts = np.cumsum([0, *map(len, parts[:-1])])
+            answers = Answers(np.array([row for row, _, _ in said], np.int64), whole, part, starts)
+        return Phrasebook(np.ascontiguousarray(questions), owner.astype(np.int64), answers)
 
     def _matched(self, questions: list[str], k: int) -> list[tuple[Candidates, Float32]]:
         """The candidates of each question, and its vector."""
@@ -241,23 +267,48 @@ class FAQ:
             block = vectors[start : start + BLOCK]
             scores = self._rehearsal.near.scores(block)
             _, first, second = top_two(scores)
-            x = features(first, second, self._rehearsal.scale)
-            told = np.column_stack(
-                [*self._rehearsal.curves.probabilities(x, self.prior), *self._rehearsal.curves.spreads(x)]
-            )
+            curves, scale = self._rehearsal.curves, self._rehearsal.scale
+            x = features(first, second, scale)
+            few = scores.shape[1] <= LISTED
+            fourth = np.full(len(scores), GONE) if few else np.partition(scores, -LISTED - 1)[:, -LISTED - 1]
+            listed = curves.among_three(features(first, fourth, scale))
+            told = np.column_stack([*curves.probabilities(x, self.prior), *curves.spreads(x), listed])
+            orders = self._orders(questions[start : start + BLOCK], scores)
             for row, each in enumerate(told.tolist()):
-                hits = self._hits(questions[start + row], block[row], scores[row], each, k)
+                hits = self._hits(questions[start + row], block[row], scores[row], orders[row], each, k)
                 found.append((hits, block[row]))
         return found
 
-    def _hits(self, question: str, vector: Float32, scores: Float32, told: Sequence[float], k: int) -> Candidates:
+    def _orders(self, questions: list[str], scores: Float32) -> list[tuple[NDArray[np.int64], int]]:
+        """The entries of each question, best first, and which would be first by the vectors alone."""
+        orders = np.argsort(-scores, axis=1, kind="stable")
+        firsts = orders[:, 0].tolist()
+        if self._cross is not None:
+            texts = [" ".join(filter(None, (item.question, item.answer))) for item in self.items]
+            read = [[Document(str(row), texts[row]) for row in own[:RERANKED].tolist()] for own in orders]
+            for own, hits in zip(orders, rerank_many(questions, read, cross=self._cross), strict=True):
+                own[: len(hits)] = [int(hit.id) for hit in hits]
+        return list(zip(orders, firsts, strict=True))
+
+    def _hits(
+        self,
+        question: str,
+        vector: Float32,
+        scores: Float32,
+        ordered: tuple[NDArray[np.int64], int],
+        told: Sequence[float],
+        k: int,
+    ) -> Candidates:
         """The k best entries; first of all the one that has the question itself among its phrasings.
 
-        `told` is that the FAQ knows, that its best entry is it, and the standard errors of both.
+        `told` is that the FAQ knows, that its best entry is it, the standard errors of both, and that it is one of
+        the best three.
         """
-        know, right, *spreads = told
-        order = np.argsort(-scores, kind="stable")
-        chances = know * among(scores[order], right, self._rehearsal.scale.unit)
+        know, right, *spreads, listed = told
+        order, first = ordered
+        chances = know * among(-np.sort(-scores), right, self._rehearsal.scale.unit)
+        if order[0] != first:  # the cross-encoder and the vectors disagree: as likely the one as the other
+            chances[:2] = chances[:2].mean()
         between = intervals(chances[:k], know, (spreads[0], spreads[1]))
         rows = list(zip(order[:k].tolist(), chances[:k].tolist(), between, strict=True))
         own = self._own.find(question)
@@ -271,11 +322,19 @@ class FAQ:
             metadata = {"answer": item.answer, "category": item.category, "phrasing": self._texts[row]}
             cosines.append(cosine)
             slots.append(bool(item.phrasings))
-            known = {**item.metadata, **metadata}
             hits.append(
-                Hit(rank, item.id or "", float(scores[entry]), chance, item.question, known, interval=ends)
+                Hit(
+                    rank,
+                    item.id or "",
+                    float(scores[entry]),
+                    chance,
+                    item.question,
+                    {**item.metadata, **metadata},
+                    interval=ends,
+                )
             )
-        return Candidates(Results(hits, self._origin, question), cosines, slots, own is not None)
+        known = Results(hits, self._origin, question)
+        return Candidates(known, cosines, slots, own is not None, know, 1.0 if len(scores) <= LISTED else listed)
 
     def _own_first(
         self, row: int, order: NDArray[np.int64], chances: NDArray[np.float64], rows: list[Row]
@@ -292,10 +351,11 @@ class FAQ:
         ]
         return [(entry, chance, (min(SAME_AT_LEAST, chance), 1.0)), *others]
 
-    def _answer(self, hits: Results[Hit], vector: Float32) -> Answer:
+    def _answer(self, hits: Results[Hit], found: Candidates, vector: Float32, k: int) -> Answer:
         best, line, question = hits[0], self.threshold.probability, hits.query or ""
         chance, own = best.probability, self._own.find(question)
         hit = best if chance is not None and chance >= line else None
+        suggestions = () if hit else self._suggestions(hits, found)
         if hit is None:
             self._unanswered.add(question, vector)
         return Answer(
@@ -303,11 +363,29 @@ class FAQ:
             hit,
             chance,
             line,
-            hits,
+            Results(hits[:k], hits.origin, hits.query),
             reason_of(hits, line, None if own is None else own[1]),
             best.differs or (),
             best.interval,
             best.unsure,
+            Outcome.ANSWER if hit else Outcome.DID_YOU_MEAN if suggestions else Outcome.NONE,
+            suggestions,
+        )
+
+    def _suggestions(self, hits: Results[Hit], found: Candidates) -> tuple[Hit, ...]:
+        """The entries to ask back with; none where the right one is not likely among them.
+
+        What differs makes it less likely that the FAQ knows; what the model cannot read is not suggested.
+        """
+        lost = sum(hit.probability or 0.0 for hit in found.hits) - sum(hit.probability or 0.0 for hit in hits)
+        if hits[0].unsure or found.known - lost < LIKELY or found.listed < HELD:
+            return ()
+        return tuple(
+            hit
+            for hit in hits[:LISTED]
+            if not hit.unsure
+            and hit.score > self._rehearsal.scale.outside
+            and not any(each.startswith("unread: ") for each in hit.differs or ())
         )
 
 

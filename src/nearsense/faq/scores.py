@@ -1,7 +1,11 @@
-"""How near a question is to each entry: its nearest phrasing, the middle of its phrasings, or both."""
+"""How near a question is to each entry: to its phrasings, and to its answer, with its question and by sentences.
+
+Not how sure that makes.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -14,10 +18,19 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     Int64 = NDArray[np.int64]
 
-__all__ = ["ANSWER_SHARE", "Nearness", "Phrasebook", "top_two"]
+__all__ = ["MIXTURES", "Answers", "Nearness", "Phrasebook", "sentences", "top_two"]
 
-ANSWER_SHARE = 0.2
-"""How much of an entry's score is its answer's: answers name what questions leave out ("bank transfer")."""
+MIXTURES = ((0.2, 0.2), (1 / 3, 1 / 3), (0.0, 0.2), (0.0, 0.0))
+"""How much of an entry's score is that of question and answer as one text, and how much that of the answer's
+nearest sentence: answers name what questions leave out ("bank transfer"). The first where a FAQ cannot choose."""
+
+SENTENCES = 24
+"""So many sentences of an answer are looked at."""
+
+_SENTENCE = re.compile(r"(?<=[.!?;:])\s+|(?<=[\u3002\uff01\uff1f\uff1b])|\n+")
+
+_SHORT = 6
+"""What has fewer characters says nothing alone ("Yes.")."""
 
 FEW = 2
 """So few questions are compared on one core: BLAS would wake its threads for them, which then spin in the way of
@@ -35,6 +48,34 @@ class Nearness(StrEnum):
     MIX = "mean of nearest phrasing and centroid"
 
 
+def sentences(answer: str) -> list[str]:
+    """The sentences of an answer, at most `SENTENCES`; the answer itself where it has none of any length.
+
+    Example:
+        >>> sentences("Yes. Ask our support; they send a label.")
+        ['Ask our support;', 'they send a label.']
+    """
+    parts = [part.strip() for part in _SENTENCE.split(answer)]
+    return [part for part in parts if len(part) >= _SHORT][:SENTENCES] or [answer]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """The answers of those entries that have one, as unit vectors.
+
+    Args:
+        entries: int64, shape (a,): which entries, ascending.
+        wholes: float32, shape (a, d): of each the question and the answer as one text.
+        sentences: float32, shape (s, d), ordered by entry.
+        starts: int64, shape (a,): where each answer's sentences begin.
+    """
+
+    entries: Int64
+    wholes: Float32
+    sentences: Float32
+    starts: Int64
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Phrasebook:
     """The phrasings and answers of n entries as unit vectors.
@@ -42,12 +83,12 @@ class Phrasebook:
     Args:
         phrasings: float32, shape (p, d), ordered by entry.
         owner: int64, shape (p,): each phrasing's entry, ascending.
-        answers: float32, shape (n, d); rows of zeros where an entry has no answer. None where none has.
+        answers: None where no entry has one.
     """
 
     phrasings: Float32
     owner: Int64
-    answers: Float32 | None = None
+    answers: Answers | None = None
 
     @property
     def counts(self) -> Int64:
@@ -59,16 +100,16 @@ class Phrasebook:
         """What there is to choose from."""
         return tuple(Nearness) if len(self.owner) > int(self.owner[-1]) + 1 else (Nearness.NEAREST,)
 
-    def near(self, nearness: Nearness) -> Near:
-        """The same, ready to be asked by one kind of nearness."""
-        return Near(self, nearness)
+    def near(self, nearness: Nearness, mixture: tuple[float, float] = MIXTURES[0]) -> Near:
+        """The same, ready to be asked by one kind of nearness and one mixture with the answers."""
+        return Near(self, nearness, mixture)
 
 
 class Near:
-    """A phrasebook, asked by one kind of nearness. Made by `Phrasebook.near`."""
+    """A phrasebook, asked by one kind of nearness and one mixture. Made by `Phrasebook.near`."""
 
-    def __init__(self, book: Phrasebook, nearness: Nearness) -> None:
-        self.book, self.nearness, self.counts = book, nearness, book.counts
+    def __init__(self, book: Phrasebook, nearness: Nearness, mixture: tuple[float, float]) -> None:
+        self.book, self.nearness, self.mixture, self.counts = book, nearness, mixture, book.counts
         self.starts: Int64 = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).astype(np.int64)
         self.single = len(self.counts) == len(book.owner)
         self._sums, self._centres = book.phrasings, book.phrasings
@@ -76,9 +117,12 @@ class Near:
             self._sums = np.add.reduceat(book.phrasings, self.starts, axis=0)
             lengths = np.linalg.norm(self._sums, axis=1, keepdims=True)
             self._centres = (self._sums / np.maximum(lengths, 1e-6)).astype(np.float32)
-        self._share = np.zeros(len(self.counts), np.float32)
-        if book.answers is not None:
-            self._share[book.answers.any(axis=1)] = ANSWER_SHARE
+
+    @property
+    def answered(self) -> float:
+        """How much of the scores is the answers', over all entries, from 0 to 1."""
+        answers = self.book.answers
+        return 0.0 if answers is None else sum(self.mixture) * len(answers.entries) / len(self.counts)
 
     def scores(self, questions: Float32) -> Float32:
         """Each entry's score for each question, shape (q, n)."""
@@ -128,9 +172,15 @@ class Near:
         return scores
 
     def _with_answers(self, questions: Float32, scores: Float32) -> Float32:
-        if self.book.answers is None:
+        answers, (whole, part) = self.book.answers, self.mixture
+        if answers is None or not whole + part:
             return scores
-        mixed: Float32 = scores * (1 - self._share) + _cosines(questions, self.book.answers) * self._share
+        nearest = np.maximum.reduceat(_cosines(questions, answers.sentences), answers.starts, axis=1)
+        mixed = scores.copy()
+        mixed[:, answers.entries] *= np.float32(1 - whole - part)
+        mixed[:, answers.entries] += np.float32(part) * nearest
+        if whole:
+            mixed[:, answers.entries] += np.float32(whole) * _cosines(questions, answers.wholes)
         return mixed
 
 

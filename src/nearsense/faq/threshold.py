@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerThreshold", "choose"]
 
-LOAN = 50.0
-"""How many questions of its own those of other FAQs are worth, where a threshold is drawn."""
+LOAN, LOAN_OF_CURVES = 50.0, 200.0
+"""How many questions of its own those of other FAQs are worth, where a threshold is drawn; and where the general
+curves, which have seen many more, say how right those are."""
 
 LEAST = 0.25
 """Never answer below this probability, however rare strangers are: one answer in four right is no answer."""
@@ -125,21 +126,28 @@ def _silent(rehearsal: Rehearsal, precision: float, prior: float, surest: float)
 
 
 def _sample(rehearsal: Rehearsal, prior: float) -> tuple[Float64, Float64, Float64]:
-    """Probability, rightness and weight of every question: own ones, and a loan of other FAQs' ones."""
+    """Probability, rightness and weight of every question: own ones, and a loan of other FAQs' ones.
+
+    A lent question is as right as the general curves say, as long as those hold: they have seen many more than are
+    lent. Where the FAQ has moved them, whether it was right decides.
+    """
+    general = not len(rehearsal.known)
+    loan = LOAN_OF_CURVES if general else LOAN
     shares = stranger_shares(max(len(rehearsal.akin), 1), len(rehearsal.outside))
     parts: list[tuple[Float64, Float64, Float64]] = []
     kinds = ("known", "akin", "outside")
     for kind, share in zip(kinds, (prior, *((1 - prior) * each for each in shares)), strict=True):
         own: Asked = getattr(rehearsal, kind)
-        other = borrowed(kind, len(rehearsal.near.counts))
-        mine = len(own) / (len(own) + LOAN)
+        other = borrowed(kind, rehearsal.scale, len(rehearsal.near.counts))
+        mine, lent = len(own) / (len(own) + loan), other[:, -1]
         for x, right, part in (
             (own.features(rehearsal.scale), own.right.astype(np.float64), mine),
-            (other[:, :5], other[:, 5], 1 - mine),
+            (other[:, :-1], lent, 1 - mine),
         ):
             if len(x):
                 each = np.full(len(x), share * part / len(x))
-                parts.append((rehearsal.curves.best(x, prior), right, each))
+                p = rehearsal.curves.best(x, prior)
+                parts.append((p, p if general and right is lent else right, each))
     p, right, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
     return p, right, weights
 
