@@ -45,8 +45,8 @@ LISTED = 3
 LIKELY = 0.4
 """How likely the FAQ has to know the answer, to suggest entries: below it most questions are strangers'."""
 
-HELD = 0.85
-"""How likely one of them has to be the right one, if the FAQ has it."""
+HELD = 0.9
+"""How likely one of them has to be the right one, if the FAQ has it: above what is promised, for FAQs differ."""
 
 RERANKED = 10
 """Entries that a cross-encoder reads beside a question."""
