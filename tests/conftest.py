@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -23,6 +24,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as after `nohup make te
 DATA = Path(os.environ.get("NEARSENSE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
+def pytest_collection():
+    """Thousands of tests are read in a third of the time where nobody looks for garbage among them meanwhile."""
+    gc.disable()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory):
     """Nothing of the user's is read or written, and the hub is never asked."""
@@ -42,6 +53,18 @@ def _own_cache(tmp_path_factory):
 def orders(request):
     """In how many orders the same things are given to what must not depend on the order."""
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def _own_environment():
+    """What a test leaves in the environment, as the command does with its options, reaches no other."""
+    before = os.environ.copy()
+    yield
+    for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
+        if name not in before:
+            del os.environ[name]
+        elif os.environ.get(name) != before[name]:
+            os.environ[name] = before[name]
 
 
 @pytest.fixture(scope="session")

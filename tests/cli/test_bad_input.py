@@ -253,7 +253,7 @@ def test_texts_with_vectors_of_another_model_are_encoded_again(run, tmp_path):
 def test_a_reader_that_goes_away_is_no_error(tmp_path):
     file = tmp_path / "some.txt"
     file.write_text("\n".join(f"text {i}" for i in range(3000)))
-    done = shell(f"nearsense rank q {file} | head -1", tmp_path)
+    done = shell(f"nearsense rank q {file} -q | head -1", tmp_path)
     assert done.returncode == 0
     assert json.loads(done.stdout)["rank"] == 1
     assert done.stderr == ""
