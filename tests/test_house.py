@@ -97,7 +97,7 @@ def test_every_command_has_an_example_and_stands_in_the_docs(command):
 
 @pytest.mark.parametrize("data_folder", [None, pytest.param(DATA, marks=pytest.mark.slow)], ids=["alone", "data"])
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda file: file.name)
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore")
 def test_every_example_runs(example, tmp_path, data_folder, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEARSENSE_DATA", str(data_folder or tmp_path / "nowhere"))

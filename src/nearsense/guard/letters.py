@@ -26,7 +26,7 @@ def named(a: Text, b: Text) -> tuple[Text, Text]:
         >>> from nearsense.guard.reader import read
         >>> pair = [read(text, lexicon_of("en")) for text in ("A beats B", "Then B beats A")]
         >>> [[word.content for word in text.words] for text in named(*pair)]
-        [['a', 'beat', 'b'], ['', 'beat', 'b', 'a']]
+        [['a', 'beat', 'b'], ['', 'b', 'beat', 'a']]
     """
     letters = _ARTICLE in a.keys and _ARTICLE in b.keys and _lettered(a) and _lettered(b)
     letters = letters and (_stands_alone(a) or _stands_alone(b))
