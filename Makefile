@@ -12,7 +12,7 @@ QUICK := -m "not slow and not durability"
 # With bytecode a start takes what it takes for users; without it every start compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-avx2 test-f32 test-slow test-durability lint bench clean help
+.PHONY: demo test test-avx2 test-f32 test-slow test-durability lint bench bench-calibration clean help
 
 help:             ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -53,6 +53,9 @@ bench: .venv/.test ## speed beside peers, in one run
 	$(BIN)/python benchmarks/bench_encode.py
 	$(BIN)/python benchmarks/bench_engine.py
 	$(BIN)/python benchmarks/bench_rerank.py
+
+bench-calibration: .venv/.test ## how true the probabilities are, on sets that were left out
+	$(BIN)/python benchmarks/bench_calibration.py
 
 clean:            ## everything that was made
 	rm -rf .venv build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

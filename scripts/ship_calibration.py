@@ -2,17 +2,14 @@
 
     NEARSENSE_DATA=/path/to/sets python scripts/ship_calibration.py
 
-Three tasks, each from public sets that docs/calibration.md names. Only coefficients, sizes and figures leave this
-script, no text. Sets of a task count alike: of each as many pairs that are the same as that are not, at most
-`MOST` of both.
+Four tasks, each from public sets that docs/calibration.md names (benchmarks/calibration_sets.py reads them). Only
+coefficients, sizes and figures leave this script, no text. Figures are of sets whose family was left out.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,163 +17,110 @@ from typing import Any
 import numpy as np
 
 import nearsense as ns
-from nearsense.calibration import Background, Calibration, background_of, learnt
+from nearsense.calibration import Background, Calibration, Figures, Scale, background_of, learnt
+from nearsense.calibration.curve import sigmoid
+from nearsense.calibration.shipped import Task
 from nearsense.guard import differences_many
-from nearsense.types import Origin
+from nearsense.metrics import brier_score, expected_calibration_error, log_loss
+from nearsense.types import Metric, Origin
 
-DATA = Path(os.environ.get("NEARSENSE_DATA", "../shared/data"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from calibration_sets import Labelled, population, read, vectors
+
 SHIPPED = Path(__file__).parents[1] / "src/nearsense/calibration/shipped"
-MOST = 5_000
-NEAREST = 10
-
-Kinds = list[list[str]]
-Pairs = tuple[np.ndarray, np.ndarray, Background, Kinds | None]
-
-
-def rows(name: str) -> Iterator[dict[str, Any]]:
-    with gzip.open(DATA / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
-
-
-def pairs(name: str, same: Callable[[dict[str, Any]], bool]) -> Callable[[ns.Encoder], Pairs]:
-    """Pairs of a file, with their label."""
-
-    def read(encoder: ns.Encoder) -> Pairs:
-        known = list(rows(name))
-        left, right = (encoder.encode([row[side] for row in known]) for side in "ab")
-        labels = np.array([same(row) for row in known])
-        seen = differences_many([row["a"] for row in known], [row["b"] for row in known])
-        kinds = [[each.kind.value for each in found] for found in seen]
-        return (left.data * right.data).sum(axis=1), labels, background(left), kinds
-
-    return read
-
-
-def retrieved(name: str, queries: str, corpus: str) -> Callable[[ns.Encoder], Pairs]:
-    """The 10 nearest texts of each query, and whether they were judged to answer it."""
-
-    def read(encoder: ns.Encoder) -> Pairs:
-        documents = list(rows(f"{name}/{corpus}"))
-        ids = [str(document["id"]) for document in documents]
-        passages = encoder.encode([f"{each['title']} {each['text']}".strip() for each in documents], long="head")
-        asked = list(rows(f"{name}/{queries}"))
-        relevant = [{str(key) for key, grade in each["rel"].items() if grade > 0} for each in asked]
-        return nearest(encoder.encode([each["query"] for each in asked]), passages, ids, relevant)
-
-    return read
-
-
-def answers(name: str) -> Callable[[ns.Encoder], Pairs]:
-    """The 10 nearest of all candidate sentences."""
-
-    def read(encoder: ns.Encoder) -> Pairs:
-        asked = list(rows(name))
-        passages = encoder.encode([text for each in asked for text in each["candidates"]], long="head")
-        ids = [f"{place}:{row}" for place, each in enumerate(asked) for row in range(len(each["candidates"]))]
-        relevant = [
-            {f"{place}:{row}" for row, label in enumerate(each["labels"]) if label > 0}
-            for place, each in enumerate(asked)
-        ]
-        return nearest(encoder.encode([each["query"] for each in asked]), passages, ids, relevant)
-
-    return read
-
-
-def faq(name: str) -> Callable[[ns.Encoder], Pairs]:
-    """The 10 nearest of all answers; a question's own is right."""
-
-    def read(encoder: ns.Encoder) -> Pairs:
-        known = list(rows(name))
-        ids = [str(each["id"]) for each in known]
-        passages = encoder.encode([each["answer"] for each in known], long="head")
-        return nearest(encoder.encode([each["question"] for each in known]), passages, ids, [{id_} for id_ in ids])
-
-    return read
-
-
-def nearest(queries: ns.Vectors, passages: ns.Vectors, ids: list[str], relevant: list[set[str]]) -> Pairs:
-    found = ns.metrics.top_k(queries.data, passages.data, NEAREST)
-    labels = [ids[row] in right for hits, right in zip(found.ids, relevant, strict=True) for row in hits]
-    return found.scores.ravel(), np.array(labels), background(passages), None
-
-
-def background(*vectors: ns.Vectors) -> Background:
-    first = vectors[0]
-    data = np.concatenate([each.data for each in vectors])
-    joined = ns.Vectors(data, first.fingerprint, np.zeros(len(data), bool), first.model)
-    found = background_of(joined)
-    assert found is not None, "a set is too small"
-    return found
-
-
-TASKS: dict[str, dict[str, Callable[[ns.Encoder], Pairs]]] = {
-    "paraphrase": {
-        "STS benchmark train (same: 4 of 5 or more)": pairs("stsb/en-train", lambda row: row["score"] >= 4),
-        "SICK train (same: 4 of 5 or more, and no contradiction)": pairs(
-            "sick/train", lambda row: row["score"] >= 4 and row["nli"] != "contradiction"
-        ),
-    },
-    "question": {
-        "Quora question pairs, balanced dev sample": pairs("quora/dev", lambda row: int(row["label"]) == 1)
-    },
-    "passage": {
-        "SciFact train claims": retrieved("scifact", "queries-train", "corpus"),
-        "Cranfield": retrieved("cranfield", "queries", "corpus"),
-        "WikiQA dev": answers("answer-selection/wikiqa-dev"),
-        "TREC-QA dev": answers("answer-selection/trecqa-dev"),
-        "CDC questions and answers": faq("covid-faq/faqs-en"),
-    },
-}
+MOST = 1_500
+UNRELATED = Scale(0.045, 0.955)
+"""Where unrelated English texts score by all-MiniLM-L6-v2, over the probe (src/nearsense/calibration/probe)."""
 
 
 def balanced(labels: np.ndarray, most: int) -> np.ndarray:
     """Rows: as many same pairs as others."""
     rng = np.random.default_rng(0)
-    sides = [np.flatnonzero(labels == side) for side in (False, True)]
+    sides = [np.flatnonzero(labels == side) for side in (0, 1)]
     size = min(most, *map(len, sides))
     return np.sort(np.concatenate([rng.choice(side, size, replace=False) for side in sides]))
 
 
-def average(backgrounds: Iterable[Background]) -> Background:
+def average(backgrounds: list[Background]) -> Background:
     """Sets of a task count alike in what is near and what is random, too; rates are of the first."""
-    known = list(backgrounds)
-    sizes = {size for each in known for size in each.nearest}
+    sizes = sorted({size for each in backgrounds for size in each.nearest})
 
-    def mean(threes: Iterable[tuple[float, float, float]]) -> tuple[float, float, float]:
-        low, middle, high = np.mean(list(threes), axis=0).tolist()
+    def mean(threes: list[tuple[float, float, float]]) -> tuple[float, float, float]:
+        low, middle, high = np.mean(threes, axis=0).tolist()
         return low, middle, high
 
-    nearest = {size: mean(each.nearest[size] for each in known if size in each.nearest) for size in sorted(sizes)}
-    return replace(known[0], random=mean(each.random for each in known), nearest=nearest)
+    nearest = {size: mean([each.nearest[size] for each in backgrounds if size in each.nearest]) for size in sizes}
+    return replace(backgrounds[0], random=mean([each.random for each in backgrounds]), nearest=nearest)
 
 
-def made(encoder: ns.Encoder, task: str) -> Calibration:
-    most = MOST if len(TASKS[task]) == 1 else 1_500 if task == "paraphrase" else 400
-    scores, labels, backgrounds, names = [], [], [], []
-    kinds: Kinds = []
-    for name, read in TASKS[task].items():
-        all_scores, all_labels, own, all_kinds = read(encoder)
-        kept = balanced(all_labels, most)
-        some_scores, some_labels = all_scores[kept], all_labels[kept]
-        kinds += [all_kinds[row] for row in kept] if all_kinds else []
-        print(
-            f"{task}: {name}: {len(all_labels):,} pairs, {all_labels.mean():.3f} same, {len(some_labels):,} taken"
+def background(encoder: ns.Encoder, texts: list[str]) -> Background:
+    data = vectors(encoder, list(dict.fromkeys(texts)))
+    found = background_of(ns.Vectors(data, encoder.fingerprint, np.zeros(len(data), bool), encoder.name))
+    assert found is not None, "a set is too small"
+    return found
+
+
+def left_out(sets: list[Labelled], task: str) -> Figures:
+    """How the calibration does on each set of the task, its family left out, pairs as they come."""
+    labels, probabilities, errors = [], [], []
+    for each in (one for one in sets if one.task == task):
+        likely = population(sets, task, each.family).likely(
+            each.scale, scores=each.scores, random_spread=each.random[1]
         )
-        scores.append(some_scores)
-        labels.append(some_labels)
-        backgrounds.append(own)
-        names.append(f"{name}: {len(some_labels):,} pairs")
-    calibration = learnt(
-        np.concatenate(scores),
-        np.concatenate(labels),
+        found = sigmoid(likely.curve.log_odds(each.scores))
+        errors.append(expected_calibration_error(each.labels.astype(int), found))
+        print(f"{task}: {each.name}: {len(each.labels):,}, {each.labels.mean():.3f} same, ECE {errors[-1]:.3f}")
+        labels.append(each.labels.astype(int))
+        probabilities.append(np.clip(found, 1e-6, 1 - 1e-6))
+    truth, said = np.concatenate(labels), np.concatenate(probabilities)
+    loss = log_loss(truth, said)
+    return Figures(
+        len(truth), int(truth.sum()), loss, brier_score(truth, said), float(np.mean(errors)), {"logistic": loss}
+    )
+
+
+def guard(encoder: ns.Encoder, sets: list[Labelled], task: str) -> dict[str, float]:
+    """What differences say of pairs, learnt of balanced samples of those that somebody or nearness chose."""
+    own = [each for each in sets if each.task == task and not each.drawn]
+    if task == "passage":
+        return {}
+    kept = [balanced(each.labels, MOST if len(own) > 1 else 5_000) for each in own]
+    kinds = [
+        [[one.kind.value for one in found] for found in differences_many(
+            [each.left[row] for row in rows], [each.right[row] for row in rows])]
+        for each, rows in zip(own, kept, strict=True)
+    ]  # fmt: skip
+    fitted = learnt(
+        np.concatenate([each.scores[rows] for each, rows in zip(own, kept, strict=True)]),
+        np.concatenate([each.labels[rows] for each, rows in zip(own, kept, strict=True)]),
         Origin(encoder.name, encoder.fingerprint),
-        task=task,
-        background=average(backgrounds),
-        made_from="; ".join(names),
-        kinds=kinds or None,
+        kinds=[one for some in kinds for one in some],
+    )
+    return dict(fitted.guard)
+
+
+def made(encoder: ns.Encoder, sets: list[Labelled], task: str) -> Calibration:
+    own = [each for each in sets if each.task == task]
+    found, scores = population(sets, task), np.concatenate([each.scores for each in own])
+    likely = found.likely(UNRELATED)
+    calibration = Calibration(
+        encoder.name,
+        encoder.fingerprint,
+        task,
+        Metric.COSINE,
+        likely.curve,
+        likely.share,
+        None,
+        np.quantile(scores, np.linspace(0, 1, 512)),
+        len(scores),
+        left_out(sets, task),
+        average([background(encoder, each.right if task == "passage" else each.left) for each in own]),
+        made_from="; ".join(f"{each.name}: {len(each.labels):,} pairs" for each in own),
+        guard=guard(encoder, sets, task),
+        population=found,
     )
     print(calibration, dict(calibration.guard))
-    return replace(calibration, prior=None)
+    return calibration
 
 
 def rounded(value: Any) -> Any:
@@ -190,11 +134,11 @@ def rounded(value: Any) -> Any:
 
 def main() -> None:
     encoder = ns.load()
-    made_by = "scripts/ship_calibration.py: each set balanced, the form with the least cross-validated log loss"
+    sets = read(encoder)
     known = {
         "fingerprint": encoder.fingerprint,
-        "how": made_by,
-        "tasks": {task: rounded(made(encoder, task).to_dict()) for task in TASKS},
+        "how": "scripts/ship_calibration.py: sets of a task as one population, figures with each family left out",
+        "tasks": {task.value: rounded(made(encoder, sets, task.value).to_dict()) for task in Task},
     }
     SHIPPED.mkdir(exist_ok=True)
     (SHIPPED / f"{encoder.name}.json").write_text(json.dumps(known) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ import nearsense as ns
 from fakes import WordCross
 from nearsense.calibration import Task, shipped
 from nearsense.render import Form, hits_page, show
-from nearsense.types import Origin
+from nearsense.types import Origin, percent
 
 OPPOSITES = [
     ("How do I enable two-factor login?", "How do I disable two-factor login?", "antonym: enable → disable"),
@@ -84,7 +84,8 @@ def test_a_search_lowers_the_probability_of_the_opposite_by_what_was_learnt_and_
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     opposite = next(hit for hit in hits if hit.text == corpus[0])
     other = next(hit for hit in hits if hit.text == corpus[1])
-    plain = shipped(Origin(encoder.name, encoder.fingerprint), Task.PASSAGE)
+    home = shipped(Origin(encoder.name, encoder.fingerprint), Task.PASSAGE)
+    plain = home.here(expected=hits.origin.prior)
     before = plain.probability(opposite.score, prior=hits.origin.prior)
     assert before > 0.85
     assert opposite.probability < 0.45
@@ -146,7 +147,7 @@ def test_tables_show_the_interval_and_what_differs(monkeypatch, encoder):
     show(hits_page([hits]), Form.TABLE, out)
     shown = out.getvalue()
     assert "antonym: enable → disable" in shown
-    low, high = (f"{100 * each:.0f} %" for each in hits[0].interval)
+    low, high = (percent(each) for each in hits[0].interval)
     assert f"{low} to {high}" in shown
 
 

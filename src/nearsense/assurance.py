@@ -6,12 +6,14 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.calibration import ABROAD, Background, Calibration, Task, chosen, estimated_share
-from nearsense.calibration.prior import checked_share
+from nearsense.calibration import ABROAD, Background, Calibration, Task, chosen, lent
+from nearsense.calibration.guarding import UNREAD
+from nearsense.calibration.population import ENOUGH
+from nearsense.calibration.prior import checked_share, shift_to_share
 from nearsense.errors import InputError
 from nearsense.types import CalibrationWarning, Hit, Metric, Origin, Ranking, Results
 from nearsense.wording import normal_form
@@ -22,20 +24,19 @@ if TYPE_CHECKING:
     from nearsense.encoders import Encoder
     from nearsense.guard import Difference
 
-__all__ = ["ESTIMATE", "Assurance", "Calibrated", "Judged", "at_home", "unfamiliar_pairs"]
+__all__ = ["SAME_AT_LEAST", "SAME_TEXT", "Assurance", "Calibrated", "Judged", "at_home", "unfamiliar_pairs"]
 
 Calibrated = Calibration | str | os.PathLike[str] | None
 """What may be said as `calibration=`: one, its file, a task, "none", or None for what is shipped."""
 
-ESTIMATE = "estimate"
-"""What is said as `prior=` where the scores themselves shall tell it."""
-
 NEAREST = 10
 """Among this many of the nearest texts a search expects one that answers it, where nothing else is known."""
 
-_WEIGHT = 10.0
-"""How many hits the expected share counts as when it is estimated."""
+SAME_TEXT = 0.999
+"""How probable it is at least that equal texts say the same: by rule, not by a curve."""
 
+SAME_AT_LEAST = 0.99
+"""Where the interval of that begins."""
 
 _REMEDY: dict[Metric | Ranking, str] = {
     Ranking.BM25: 'search by meaning: mode="dense"',
@@ -55,6 +56,7 @@ class Judged:
         interval: Between what it lies, nineteen times in twenty.
         differs: What differs between the texts, in words; None where nobody has looked.
         unsure: Why the model cannot judge the pair.
+        because: What made the probability other than its score alone would, in a few words.
     """
 
     origin: Origin
@@ -62,12 +64,13 @@ class Judged:
     interval: list[tuple[float, float] | None]
     differs: list[tuple[str, ...] | None]
     unsure: list[str | None]
+    because: list[tuple[str, ...]]
 
-    def rows(
-        self,
-    ) -> Iterator[tuple[float | None, tuple[float, float] | None, tuple[str, ...] | None, str | None]]:
-        """Probability, interval, differences and what stands in the way, pair by pair."""
-        return zip(self.probability, self.interval, self.differs, self.unsure, strict=True)
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The fields of a result, pair by pair: probability, interval, differs, unsure, because."""
+        columns = self.probability, self.interval, self.differs, self.unsure, self.because
+        names = "probability", "interval", "differs", "unsure", "because"
+        return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +80,33 @@ class Assurance:
     Args:
         task: What the verb is about, where nothing is said.
         calibration: What the caller said.
-        prior: The share of same pairs; "estimate" for what the scores tell; None for what the verb expects.
+        prior: The share of same pairs; None for what the verb expects.
         min_probability: Leave out what is less probable.
     """
 
     task: Task
     calibration: Calibrated = None
-    prior: float | str | None = None
+    prior: float | None = None
     min_probability: float | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.prior, str) and self.prior != ESTIMATE:
-            raise InputError(f"prior={self.prior!r} is not known", fix=f'a share like 0.5, or "{ESTIMATE}"')
-        if self.prior is not None and not isinstance(self.prior, str):
+        if self.prior is not None:
             checked_share(self.prior)
         least = self.min_probability
         real = isinstance(least, (int, float, np.floating)) and not isinstance(least, bool)
         if least is not None and not (real and 0 <= least <= 1):
             raise InputError(f"min_probability={least!r} is no probability", fix="a number from 0 to 1: 0.9, say")
 
-    def of(self, origin: Origin) -> Calibration | None:
+    def of(self, origin: Origin, encoder: Encoder | None = None) -> Calibration | None:
         """The calibration for such scores; None where none is known.
+
+        A model that none comes with is tried on the probe, where it is at hand and runs here.
 
         Raises:
             ModelMismatch: The caller's is of another model.
             InputError: A probability was asked for, and none can be told.
         """
-        found = chosen(self.calibration, origin, self.task)
+        found = chosen(self.calibration, origin, self.task, lambda task: _lent(origin, task, encoder))
         asked = {"min_probability": self.min_probability, "prior": self.prior}
         if found is None and (names := [name for name, value in asked.items() if value is not None]):
             raise InputError(
@@ -113,26 +116,22 @@ class Assurance:
             )
         return found
 
-    def prior_of(
-        self, calibration: Calibration, scores: np.ndarray, expected: float, shift: np.ndarray | float = 0.0
-    ) -> float:
-        """The share of same pairs that is assumed; `shift` is what else is known of each pair."""
-        if self.prior is None:
-            return expected if calibration.prior is None else calibration.prior
-        if isinstance(self.prior, str):
-            return estimated_share(calibration.log_ratio(scores) + shift, expected=expected, weight=_WEIGHT)
-        return self.prior
+    def prior_of(self, calibration: Calibration, expected: float | None = None) -> float:
+        """The share of same pairs that is assumed: stated, the calibration's own, or what the verb expects."""
+        return self.prior or calibration.prior or expected or 0.5
 
     def judged(
         self,
         origin: Origin,
         pairs: Sequence[tuple[str, str]],
         scores: Sequence[float] | NDArray[np.floating],
-        expected: float,
+        expected: float | None = None,
         *,
         encoder: Encoder | None = None,
         background: Callable[[], Background | None] = lambda: None,
+        random: tuple[float, float] | None = None,
         passages: bool = False,
+        together: bool = False,
     ) -> Judged:
         """What differs between the texts of pairs, and how sure their scores, lowered by that, leave one.
 
@@ -143,15 +142,17 @@ class Assurance:
             expected: The share of same pairs where neither the caller nor the calibration says one.
             encoder: The model that gave the scores: it tells what it does not read, and what it was made for.
             background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
+            random: Mean and standard deviation of the scores of random pairs of these texts, where they are known.
             passages: One text may be many times as long as the other; it does not look like it, and is not read.
+            together: The pairs are a set: from 50 on, how they score tells how this set differs from others.
 
         Raises:
             ModelMismatch, InputError: See `of`.
         """
-        calibration = self.of(origin) if len(pairs) else None
+        calibration = self.of(origin, encoder) if len(pairs) else None
+        same = np.array([_equal(*pair) for pair in pairs], bool)
         known = np.asarray(scores, np.float64)
         if origin.metric is Metric.COSINE:
-            same = [bool(a) and a != b and normal_form(a) == normal_form(b) for a, b in pairs]
             known = np.where(same, 1.0, np.clip(known, -1.0, 1.0))  # whatever the model makes of their form
         looked = np.array([bool(a and b) for a, b in pairs], bool)
         seen, unsure = _looked_at(
@@ -160,24 +161,39 @@ class Assurance:
             encoder,
             passages=passages,
         )
+        kinds: list[list[str]] = [[] for _ in pairs]
         differs: list[tuple[str, ...] | None] = [None] * len(pairs)
         why: list[str | None] = [None] * len(pairs)
         for at, found, reason in zip(np.flatnonzero(looked).tolist(), seen, unsure, strict=True):
-            differs[at], why[at] = tuple(str(each) for each in found), reason
+            differs[at], why[at], kinds[at] = tuple(map(str, found)), reason, [one.kind for one in found]
         if calibration is None:
-            return Judged(origin, [None] * len(pairs), [None] * len(pairs), differs, why)
-        calibration, shifts = at_home(calibration, background), np.zeros(len(pairs))
-        shifts[looked] = calibration.guarded(known[looked], [[one.kind for one in each] for each in seen])
-        told = [each is None for each in why]
-        prior = self.prior_of(calibration, known[told], expected, shifts[told])
-        values = calibration.probability(known, prior=prior, shift=shifts).tolist()
-        lows, highs = (each.tolist() for each in calibration.interval(known, prior=prior, shift=shifts))
+            return Judged(origin, [None] * len(pairs), [None] * len(pairs), differs, why, [()] * len(pairs))
+        told = np.array([each is None for each in why], bool)
+        judgeable = told & ~same
+        calibration = at_home(calibration, background).here(
+            scores=known[judgeable] if together else None, random=random, share=self.prior, expected=expected
+        )
+        prior = self.prior_of(calibration, expected)
+        shifts = np.zeros(len(pairs))
+        shifts[looked] = calibration.guarded(known[looked], [kinds[at] for at in np.flatnonzero(looked)])
+        set_of = int(judgeable.sum()) if together and calibration.population is not None else 0
+        if set_of >= ENOUGH:
+            shifts += _kept_share(calibration, known[judgeable], shifts[judgeable])
+        values = calibration.probability(known, prior=prior, shift=shifts)
+        lows, highs = calibration.interval(known, prior=prior, shift=shifts)
+        equal = same & looked & np.array([not each for each in kinds], bool)
+        values = np.where(equal, np.maximum(values, SAME_TEXT), values)
+        lows, highs = np.where(equal, np.maximum(lows, SAME_AT_LEAST), lows), np.maximum(highs, values)
         return Judged(
             replace(origin, calibration=calibration.task, prior=prior),
-            [value if sure else None for value, sure in zip(values, told, strict=True)],
-            [(low, high) if sure else None for low, high, sure in zip(lows, highs, told, strict=True)],
+            [value if sure else None for value, sure in zip(values.tolist(), told, strict=True)],
+            [
+                (low, high) if sure else None
+                for low, high, sure in zip(lows.tolist(), highs.tolist(), told, strict=True)
+            ],
             differs,
             why,
+            _because(calibration, kinds, told, equal, set_of),
         )
 
     def passes(self, probability: float | None) -> bool:
@@ -187,7 +203,7 @@ class Assurance:
     def hits(
         self,
         found: list[Results[Hit]],
-        corpus: int,
+        corpus: int | None,
         background: Callable[[], Background | None] = lambda: None,
         *,
         encoder: Encoder | None = None,
@@ -196,7 +212,7 @@ class Assurance:
 
         Args:
             found: One list a query; all of one origin. Their order stays.
-            corpus: How many texts they were found among.
+            corpus: How many texts they were found among; None where somebody chose them.
             background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
             encoder: The model that gave the scores: what it cannot read differs too.
 
@@ -209,7 +225,7 @@ class Assurance:
             found[0].origin,
             [(hits.query or "", hit.text or "") for hits in found for hit in hits],
             [hit.score for hits in found for hit in hits],
-            max(1 / NEAREST, min(0.5, 1 / max(corpus, 1))),
+            None if corpus is None else max(1 / NEAREST, min(0.5, 1 / max(corpus, 1))),
             encoder=encoder,
             background=background,
             passages=True,
@@ -218,15 +234,59 @@ class Assurance:
         return [
             Results(
                 [
-                    replace(hit, probability=probability, interval=interval, differs=differs, unsure=why)
-                    for hit, (probability, interval, differs, why) in zip(hits, rows, strict=False)
-                    if self.passes(probability)
+                    replace(hit, **row)
+                    for hit, row in zip(hits, rows, strict=False)
+                    if self.passes(row["probability"])
                 ],
                 replace(hits.origin, calibration=judged.origin.calibration, prior=judged.origin.prior),
                 hits.query,
             )
             for hits in found
         ]
+
+
+def _lent(origin: Origin, task: Task, encoder: Encoder | None) -> Calibration | None:
+    """What other sets say of a model that no calibration comes with; None where nobody knows where it scores."""
+    if encoder is None or origin.metric is not Metric.COSINE or encoder.fingerprint != origin.fingerprint:
+        return None
+    from nearsense.probing import scale_of
+
+    scale = scale_of(encoder, passages=task is Task.PASSAGE)
+    return None if scale is None else lent(origin, task, scale)
+
+
+def _equal(a: str, b: str) -> bool:
+    """Whether two texts are the same but for case, space, punctuation and the form of their characters."""
+    return bool(a) and (a == b or normal_form(a) == normal_form(b))
+
+
+def _kept_share(calibration: Calibration, scores: NDArray[np.float64], shifts: NDArray[np.float64]) -> float:
+    """What is added to the log-odds so that what differs moves pairs, and not the share that all of them tell."""
+    expected = float(calibration.probability(scores).mean())
+    return shift_to_share(
+        lambda shift: calibration.probability(scores, shift=shifts + shift), min(max(expected, 1e-6), 1 - 1e-6)
+    )
+
+
+def _because(
+    calibration: Calibration,
+    kinds: Sequence[Sequence[str]],
+    told: NDArray[np.bool_],
+    equal: NDArray[np.bool_],
+    set_of: int,
+) -> list[tuple[str, ...]]:
+    """What made each probability other than its score alone would have made it, in a few words."""
+    everywhere = [f"how these {set_of:,} pairs score"] if set_of >= ENOUGH else []
+    if calibration.distance >= ABROAD:
+        everywhere.append("texts unlike those it was learnt on")
+    found: list[tuple[str, ...]] = []
+    for own, sure, alike in zip(kinds, told.tolist(), equal.tolist(), strict=True):
+        if alike or not sure:
+            found.append(("the same text",) if sure else ("language",))
+            continue
+        unread = ["not read by the model"] if UNREAD in own else []
+        found.append((*unread, *(["what differs"] if set(own) - {UNREAD} else []), *everywhere))
+    return found
 
 
 def _looked_at(

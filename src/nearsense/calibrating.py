@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from nearsense._progress import Progress
-from nearsense.calibration import Background, Calibration, Task, background_of, learnt, shipped
+from nearsense.calibration import Background, Calibration, Task, background_of, beginning, learnt, shipped
 from nearsense.calibration.learning import checked_labels
 from nearsense.calibration.prior import checked_share
 from nearsense.encoders import CrossEncoder, Encoder, resolve, symmetric_role
@@ -21,8 +21,6 @@ from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from nearsense.calibration.proof import Labelled
 
 __all__ = ["adapt", "background", "calibrate"]
 
@@ -47,8 +45,8 @@ def calibrate(
     """Learn from labelled pairs how probable it is that two texts of a score mean the same.
 
     Args:
-        pairs: (one text, another, label): 1 or True where they mean the same, 0 or False where not. 30 at least;
-            with 50 the calibration error is about 0.06, with some thousands 0.02.
+        pairs: (one text, another, label): 1 or True where they mean the same, 0 or False where not. 20 at least;
+            with 50 the calibration error is about 0.05, with some thousands 0.02.
         encoder: An Encoder, a CrossEncoder or a model's name; the default model without it.
         task: What the labels call "the same"; results are marked with it.
         prior: The share of same pairs where it will be used, within (0, 1); without it that among the labels.
@@ -60,7 +58,7 @@ def calibrate(
         A Calibration: hand it to any verb as `calibration=`, keep it with a collection, or save it.
 
     Raises:
-        InputError: There are fewer than 30 pairs, a pair has no label, all have the same, or a text is empty.
+        InputError: There are fewer than 20 pairs, a pair has no label, all have the same, or a text is empty.
 
     Example:
         >>> import nearsense as ns
@@ -81,7 +79,16 @@ def calibrate(
         home = None if vectors is None else background_of(vectors)
     _warn_if_upside_down(scores, labels)
     kinds = _kinds([(a, b) for a, b, _ in known], None if vectors is None else resolve(_bi(encoder)))
-    return learnt(scores, labels, origin, task=task, prior=prior, background=home, kinds=kinds)
+    return learnt(
+        scores,
+        labels,
+        origin,
+        task=task,
+        prior=prior,
+        background=home,
+        kinds=kinds,
+        prior_sets=beginning(origin, task),
+    )
 
 
 def adapt(
@@ -172,32 +179,19 @@ def background(
     return found
 
 
-def judged(
-    pairs: Sequence[tuple[str, str, float]],
-    *,
-    encoder: Encoder | CrossEncoder | str | None = None,
-    weights: NDArray[np.float64] | None = None,
-    progress: Progress = False,
-) -> Labelled:
-    """Scores and labels of pairs as they are, for what needs no curve: see calibration/proof.py."""
-    from nearsense.calibration.proof import Labelled
-
-    scores, _, _ = _scored([(a, b) for a, b, _ in pairs], encoder, progress)
-    return Labelled(scores, np.array([label for _, _, label in pairs], bool), weights)
-
-
-def spread_evenly(calibration: Calibration, labelled: Labelled, prior: float | None = None) -> Calibration:
+def spread_evenly(calibration: Calibration, weights: NDArray[np.float64], prior: float | None) -> Calibration:
     """A calibration whose labels were spread over the scores, made to know how pairs score where they were drawn.
 
     What a score means is learnt alike either way; how many pairs score so is not, nor what share is the same.
     """
-    assert labelled.weights is not None
+    assert calibration.labelled is not None
+    labelled = replace(calibration.labelled, weights=weights)
     order = np.argsort(labelled.scores)
-    weights = labelled.weights[order] / labelled.weights.sum()
-    share = float(np.clip(weights @ labelled.labels[order], 1e-3, 1 - 1e-3))
-    middles = np.cumsum(weights) - weights / 2
-    reference = np.interp(np.linspace(0, 1, 512), middles, labelled.scores[order])
-    return replace(calibration, share=share, prior=share if prior is None else prior, reference=reference)
+    parts = weights[order] / weights.sum()
+    share = float(np.clip(parts @ labelled.labels[order], 1e-3, 1 - 1e-3))
+    reference = np.interp(np.linspace(0, 1, 512), np.cumsum(parts) - parts / 2, labelled.scores[order])
+    prior = share if prior is None else prior
+    return replace(calibration, share=share, prior=prior, reference=reference, labelled=labelled)
 
 
 def pairs_to_judge(

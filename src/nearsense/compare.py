@@ -29,7 +29,7 @@ def compare(
     *,
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
-    prior: float | str | None = None,
+    prior: float | None = None,
 ) -> Comparison:
     """How near two texts are in sense, and how probable it is that they mean the same.
 
@@ -63,7 +63,7 @@ def compare_pairs(
     *,
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
-    prior: float | str | None = None,
+    prior: float | None = None,
     min_probability: float | None = None,
     progress: Progress = False,
 ) -> Results[Comparison]:
@@ -73,7 +73,7 @@ def compare_pairs(
         pairs: Pairs of texts.
         encoder: An Encoder or a model's name; the default model without it.
         calibration: As for `compare`.
-        prior: As for `compare`; "estimate" for the share that the scores of these pairs tell.
+        prior: As for `compare`; without it 50 pairs and more tell it themselves, as far as they can.
         min_probability: Leave out pairs that are less probable, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
 
@@ -93,7 +93,7 @@ def compare_pairs(
     """
     from nearsense import metrics
     from nearsense.assurance import Assurance
-    from nearsense.calibration import Task
+    from nearsense.calibration import Task, random_scores
 
     assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
     pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
@@ -104,7 +104,8 @@ def compare_pairs(
     vectors = encoder.encode([*lefts, *rights], role=symmetric_role(encoder), progress=progress)
     scores = metrics.paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
     origin = Origin(encoder.name, vectors.fingerprint)
-    return _compared(list(zip(lefts, rights, strict=True)), scores, origin, assurance, encoder)
+    random = random_scores(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
+    return _compared(list(zip(lefts, rights, strict=True)), scores, origin, assurance, encoder, random)
 
 
 def _compared(
@@ -113,26 +114,22 @@ def _compared(
     origin: Origin,
     assurance: Assurance,
     encoder: Encoder | None,
+    random: tuple[float, float] | None = None,
 ) -> Results[Comparison]:
     """From scores to comparisons: what differs, and how sure that leaves one."""
-    judged = assurance.judged(origin, pairs, scores, 0.5, encoder=encoder)
+    judged = assurance.judged(origin, pairs, scores, encoder=encoder, random=random, together=True)
     return Results(
         (
             Comparison(
-                score,
-                probability,
-                _read(score, probability, unsure, differs),
-                differs,
-                a,
-                b,
-                judged.origin,
-                interval,
-                unsure,
+                score=score,
+                reading=_read(score, row["probability"], row["unsure"], row["differs"]),
+                a=a,
+                b=b,
+                origin=judged.origin,
+                **row,
             )
-            for (a, b), score, (probability, interval, differs, unsure) in zip(
-                pairs, scores.tolist(), judged.rows(), strict=True
-            )
-            if assurance.passes(probability)
+            for (a, b), score, row in zip(pairs, scores.tolist(), judged.rows(), strict=True)
+            if assurance.passes(row["probability"])
         ),
         judged.origin,
     )
@@ -215,10 +212,10 @@ def matrix_of(
     require_room(len(vectors))
     origin = Origin(vectors.model, vectors.fingerprint, Metric.COSINE)
     assurance = Assurance(Task.PARAPHRASE, calibration, prior)
-    found = assurance.of(origin)
+    found = assurance.of(origin, encoder)
     scores = metrics.cosine(vectors.data, vectors.data)
     if found is not None:
-        origin = replace(origin, calibration=found.task, prior=(found.prior or 0.5) if prior is None else prior)
+        origin = replace(origin, calibration=found.task, prior=assurance.prior_of(found.here(share=prior)))
     return Matrix(scores, tuple(labels), origin, _Cells(scores, tuple(labels), origin, assurance, texts, encoder))
 
 
@@ -249,7 +246,7 @@ class _Cells:
     def judged(self) -> tuple[NDArray[np.float32] | None, dict[tuple[int, int], tuple[str, ...]]]:
         from nearsense.pair_differences import pair_differences
 
-        calibration, prior = self.assurance.of(self.origin), self.origin.prior
+        calibration, prior = self.assurance.of(self.origin, self.encoder), self.origin.prior
         found = None
         if calibration is not None:
             found = np.empty_like(self.scores)

@@ -76,6 +76,7 @@ class Explanation:
         interval: Between what that lies, nineteen times in twenty.
         differs: What differs between texts that look alike, as `compare` names it.
         unsure: Why there is no probability although a calibration is known.
+        because: What made the probability other than its score alone would, in a few words.
     """
 
     score: float
@@ -93,6 +94,7 @@ class Explanation:
     interval: tuple[float, float] | None = None
     differs: tuple[str, ...] | None = None
     unsure: str | None = None
+    because: tuple[str, ...] = ()
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -230,8 +232,7 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
     shares_a = terms(left, right) if exact else parts(score, near_a[1])
     shares_b = terms(right, left) if exact else parts(score, near_b[1])
     origin = Origin(found.name, vectors.fingerprint)
-    judged = Assurance(Task.PARAPHRASE).judged(origin, [(texts[0], texts[1])], [score], 0.5, encoder=found)
-    probability, interval, differs, why = next(judged.rows())
+    judged = Assurance(Task.PARAPHRASE).judged(origin, [(texts[0], texts[1])], [score], encoder=found)
     return Explanation(
         score=score,
         exact=exact,
@@ -244,10 +245,7 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
         a=a,
         b=b,
         origin=judged.origin,
-        probability=probability,
-        interval=interval,
-        differs=differs,
-        unsure=why,
+        **next(judged.rows()),
     )
 
 

@@ -353,6 +353,7 @@ _COSINE = "Score: cosine similarity by {model}."
 _PROBABLE = {
     "paraphrase": "that both say the same",
     "question": "that both want the same answer",
+    "request": "that both want the same done",
     "passage": "that the text answers the query",
 }
 _UNCALIBRATED = "Cosine similarity by {model}; scores and readings are uncalibrated."

@@ -36,7 +36,7 @@ def rerank(
     cross: CrossEncoder | str,
     k: int | None = None,
     calibration: Calibrated = None,
-    prior: float | str | None = None,
+    prior: float | None = None,
     min_probability: float | None = None,
     progress: Progress = False,
 ) -> Results[Hit]:
@@ -81,7 +81,7 @@ def rerank_many(
     cross: CrossEncoder | str,
     k: int | None = None,
     calibration: Calibrated = None,
-    prior: float | str | None = None,
+    prior: float | None = None,
     min_probability: float | None = None,
     progress: Progress = False,
 ) -> list[Results[Hit]]:

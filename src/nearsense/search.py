@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from nearsense.assurance import Calibrated
     from nearsense.ties import Best
 
-CHOSEN = 2
-"""Candidates that somebody chose: each is as probable to mean the same as not, as if there were two."""
-
 __all__ = ["nearest", "rank", "rank_vectors", "search", "search_many", "search_vectors"]
 
 
@@ -33,7 +30,7 @@ def search(
     rerank: CrossEncoder | str | None = None,
     candidates: int = CANDIDATES,
     calibration: Calibrated = None,
-    prior: float | str | None = None,
+    prior: float | None = None,
     min_probability: float | None = None,
     progress: Progress = False,
 ) -> Results[Hit]:
@@ -48,8 +45,8 @@ def search(
         candidates: How many hits it is given; only with `rerank`.
         calibration: What turns scores into probabilities: a Calibration, its file, "passage", "question",
             "paraphrase" or "none". Without it "passage", where it comes with the model.
-        prior: The share of the hits that are right before their scores are seen, within (0, 1), or "estimate" for
-            what the scores tell. Without it the calibration's own, or one right text among the nearest 10.
+        prior: The share of the hits that are right before their scores are seen, within (0, 1). Without it the
+            calibration's own, or one right text among the nearest 10.
         min_probability: Leave out hits that are less probable, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
 
@@ -90,7 +87,7 @@ def search_many(
     rerank: CrossEncoder | str | None = None,
     candidates: int = CANDIDATES,
     calibration: Calibrated = None,
-    prior: float | str | None = None,
+    prior: float | None = None,
     min_probability: float | None = None,
     progress: Progress = False,
 ) -> list[Results[Hit]]:
@@ -105,8 +102,8 @@ def search_many(
         candidates: How many hits it is given; only with `rerank`.
         calibration: What turns scores into probabilities: a Calibration, its file, "passage", "question",
             "paraphrase" or "none". Without it "passage", where it comes with the model.
-        prior: The share of the hits that are right before their scores are seen, within (0, 1), or "estimate" for
-            what the scores tell. Without it the calibration's own, or one right text among the nearest 10.
+        prior: The share of the hits that are right before their scores are seen, within (0, 1). Without it the
+            calibration's own, or one right text among the nearest 10.
         min_probability: Leave out hits that are less probable, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
 
@@ -148,7 +145,7 @@ def search_vectors(
     k: int = 10,
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
-    prior: float | str | None = None,
+    prior: float | None = None,
     min_probability: float | None = None,
 ) -> list[Results[Hit]]:
     """Search in vectors that were encoded before.
@@ -237,7 +234,7 @@ def rank(
     *,
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
-    prior: float | str | None = None,
+    prior: float | None = None,
     min_probability: float | None = None,
     progress: Progress = False,
 ) -> Results[Hit]:
@@ -252,7 +249,7 @@ def rank(
         k: How many to return; None for all.
         encoder: An Encoder or a model's name; the default model without it.
         calibration: As for `compare`.
-        prior: As for `compare`, or "estimate" for the share that the candidates' scores tell.
+        prior: As for `compare`.
         min_probability: Leave out candidates that are less probable to mean the same, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
 
@@ -282,7 +279,7 @@ def rank_vectors(
     *,
     encoder: Encoder,
     calibration: Calibrated,
-    prior: float | str | None,
+    prior: float | None,
     min_probability: float | None,
 ) -> Results[Hit]:
     """As `rank`, of candidates that were encoded before."""
@@ -292,7 +289,7 @@ def rank_vectors(
     assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
     depth = max(len(documents), 1) if k is None else k
     found = nearest([reference], vectors, documents=documents, k=depth, encoder=encoder)
-    return assurance.hits(found, CHOSEN, encoder=encoder)[0]
+    return assurance.hits(found, None, encoder=encoder)[0]
 
 
 def _pairs(best: Best) -> Iterator[tuple[int, float]]:

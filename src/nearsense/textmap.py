@@ -195,14 +195,13 @@ def _curve(origin: Origin, calibration: Calibrated, prior: float | None) -> NDAr
     """What a map says of each score; None where no calibration is known."""
     from nearsense.assurance import Assurance
     from nearsense.calibration import Task
-    from nearsense.search import CHOSEN
 
     assurance = Assurance(Task.PARAPHRASE, calibration, prior)
     found = assurance.of(origin)
     if found is None:
         return None
-    share = assurance.prior_of(found, _STEPS, 1 / CHOSEN)
-    return np.column_stack([_STEPS, found.probability(_STEPS, prior=share)])
+    here = found.here(share=assurance.prior)
+    return np.column_stack([_STEPS, here.probability(_STEPS, prior=assurance.prior_of(here))])
 
 
 def _laid_out(

@@ -320,6 +320,8 @@ class Comparison:
         interval: Between what the probability lies, nineteen times in twenty.
         unsure: Why there is no probability though a calibration is known: the model was not made for the language
             of the texts.
+        because: What made the probability other than its score alone would: "the same text", "what differs",
+            "how these 200 pairs score".
     """
 
     score: float
@@ -331,6 +333,7 @@ class Comparison:
     origin: Origin
     interval: tuple[float, float] | None = None
     unsure: str | None = None
+    because: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         certainty = _certainty(self.probability) if self.unsure is None else self.unsure
@@ -346,6 +349,7 @@ class Comparison:
             "reading": self.reading.value,
             "calibrated": self.probability is not None,
             "unsure": self.unsure,
+            "because": list(self.because),
             "differs": None if self.differs is None else list(self.differs),
             "a": self.a,
             "b": self.b,
@@ -370,6 +374,7 @@ class Hit:
             where nothing was seen, None where nobody has looked.
         unsure: Why there is no probability although a calibration is known: a language that the model was not made
             for, say.
+        because: What made the probability other than its score alone would: "the same text", "what differs".
     """
 
     rank: int
@@ -382,6 +387,7 @@ class Hit:
     interval: tuple[float, float] | None = None
     differs: tuple[str, ...] | None = None
     unsure: str | None = None
+    because: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         sure = "" if self.probability is None else f"{percent(self.probability):>5}  "
@@ -399,6 +405,7 @@ class Hit:
             "interval": None if self.interval is None else list(self.interval),
             "differs": None if self.differs is None else list(self.differs),
             "unsure": self.unsure,
+            "because": list(self.because),
             "text": self.text,
             "metadata": dict(self.metadata),
         }

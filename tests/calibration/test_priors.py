@@ -1,4 +1,4 @@
-"""The prior is part of a probability: stated, found from the scores, or used to move a curve."""
+"""The prior is part of a probability: stated, or used to move a curve."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelled import ORIGIN, sample
-from nearsense.calibration import estimated_share, learnt
+from nearsense.calibration import learnt
 from nearsense.calibration.curve import logit, sigmoid
 from nearsense.calibration.prior import shift_to_share
 from nearsense.errors import InputError
@@ -36,29 +36,6 @@ def test_another_prior_shifts_the_log_odds_by_just_that(calibration):
 def test_with_the_new_prior_stated_probabilities_stay_true(calibration, share):
     scores, labels = mixed(share)
     assert expected_calibration_error(labels, calibration.probability(scores, prior=share)) < 0.03
-
-
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.8])
-def test_the_scores_alone_tell_the_share_of_same_pairs(calibration, share):
-    scores, _ = mixed(share)
-    assert estimated_share(calibration.log_ratio(scores), weight=0) == pytest.approx(share, abs=0.03)
-
-
-def test_with_few_scores_the_expectation_weighs_in():
-    assert estimated_share([], expected=0.3) == 0.3
-    strong = estimated_share([8.0], expected=0.1, weight=10)
-    assert 0.1 < strong < 0.25
-    assert estimated_share([8.0] * 1_000, expected=0.1, weight=10) > 0.95
-
-
-def test_the_estimated_share_is_the_most_likely_one():
-    ratios = np.random.default_rng(0).normal(-1, 2, 500)
-    shares = np.linspace(0.001, 0.999, 999)
-    likelihood = np.log(shares[:, None] * np.exp(ratios) + 1 - shares[:, None]).sum(1)
-    assert estimated_share(ratios, weight=0) == pytest.approx(shares[likelihood.argmax()], abs=0.001)
-    assert estimated_share(np.full(1_000, 0.001), weight=0) > 0.999
-    with pytest.raises(InputError, match="no finite number"):
-        estimated_share([0.0, float("nan")])
 
 
 @pytest.mark.parametrize("share", [0.2, 0.8])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nearsense.calibration import Task, estimated_share, learnt, shipped
+from nearsense.calibration import Task, learnt, shipped
 from nearsense.metrics import expected_calibration_error
 from nearsense.types import Origin
 
@@ -52,7 +52,6 @@ def test_with_five_percent_same_pairs_and_that_prior_the_error_stays_below_five_
     assert share == pytest.approx(0.05, abs=0.005)
     error = expected_calibration_error(labels[chosen], calibration.probability(scores[chosen], prior=share))
     assert error <= 0.05
-    assert estimated_share(calibration.log_ratio(scores[chosen]), weight=0) == pytest.approx(share, abs=0.02)
 
 
 @pytest.mark.slow
@@ -86,14 +85,11 @@ def test_thirty_real_labels_give_a_threshold_whose_interval_holds_nine_times_in_
     assert np.mean(inside) >= 0.9
 
 
-@pytest.mark.slow
-def test_what_is_shipped_is_what_its_script_makes_of_these_pairs(quora, origin):
+def test_at_home_nothing_is_lost(quora, origin):
     scores, _, labels = quora
     calibration = shipped(origin, Task.QUESTION)
     assert calibration.figures.labels == len(labels)
-    again = learnt(scores, labels, origin)
-    at = np.linspace(0.2, 1, 50)
-    assert np.abs(calibration.probability(at, prior=0.5) - again.probability(at, prior=0.5)).max() < 0.01
+    assert expected_calibration_error(labels, calibration.here(scores=scores).probability(scores)) <= 0.03
 
 
 def test_the_shipped_paraphrase_curve_is_true_of_pairs_it_never_saw(data, encoder, origin):
@@ -112,8 +108,8 @@ def test_every_task_is_shipped_for_the_default_model_and_says_of_what_it_is_made
     assert (
         str(calibration.figures.labels) in calibration.made_from.replace(",", "") or ";" in calibration.made_from
     )
-    assert calibration.figures.ece < 0.03
-    assert calibration.background is not None
+    assert calibration.figures.ece < 0.08  # of sets whose family was left out
+    assert calibration.population is not None
 
 
 def test_other_weights_have_no_shipped_calibration():

@@ -8,6 +8,7 @@ import pytest
 from labelled import ORIGIN, sample, truth
 from nearsense.calibration import Calibration, background_of, learnt
 from nearsense.calibration.calibration import ABROAD
+from nearsense.calibration.threshold import at_least_precision
 from nearsense.errors import InputError
 from nearsense.types import Vectors
 
@@ -81,6 +82,25 @@ def test_the_chance_of_falling_short_is_told_and_is_about_how_often_that_happens
     assert abs(np.mean(told) - np.mean(short)) < 0.15
     assert "may fall short in" in str(found)
     assert "of 10 cases" in str(found)
+
+
+def test_a_proven_precision_is_what_the_labels_prove(calibration):
+    found = calibration.threshold(precision=0.8, at_least=True)
+    assert found == at_least_precision(calibration.labelled, 0.8)
+    scores, _ = sample(50_000, seed=5)
+    assert truth(scores[scores >= found.score]).mean() >= 0.8
+    for asked in ({"min_probability": 0.8}, {"precision": 0.8, "prior": 0.1}, {"false_positives": 0.1}):
+        with pytest.raises(InputError, match="how sure a precision shall be"):
+            calibration.threshold(**asked, at_least=True)
+    moved = calibration.adapted(scores[:100], share=0.5)
+    with pytest.raises(InputError, match="nothing can be proven"):
+        moved.threshold(precision=0.8, at_least=True)
+
+
+def test_a_calibration_of_before_labels_were_kept_is_read_as_ever(calibration):
+    known = calibration.to_dict()
+    del known["labelled"]
+    assert Calibration.from_dict(known).threshold(precision=0.8) == calibration.threshold(precision=0.8)
 
 
 def test_what_no_score_reaches_is_said_with_the_best_there_is(calibration):
@@ -165,7 +185,8 @@ def test_a_calibration_survives_its_file_and_knows_its_thresholds_again(tmp_path
 
     again = load_calibration(tmp_path / "mine.json")
     assert again.to_dict() == calibration.to_dict()
-    for asked in ({"precision": 0.8}, {"min_probability": 0.7}, {"false_positives": 1e-2}):
+    proven = {"precision": 0.8, "at_least": True}
+    for asked in ({"precision": 0.8}, {"min_probability": 0.7}, {"false_positives": 1e-2}, proven):
         assert again.threshold(**asked) == calibration.threshold(**asked)
     assert "mine" in str(again)
 
@@ -191,6 +212,7 @@ def test_every_number_of_a_damaged_file_is_checked():
     changes += [{"curve": known["curve"] | each} for each in ({"centre": nan}, {"knots": [nan]}, {"scale": nan})]
     changes += [{"curve": known["curve"] | {"form": "isotonic", "knots": []}}]
     changes += [{"figures": known["figures"] | {"labels": "many"}}, {"figures": known["figures"] | {"ece": "x"}}]
+    changes += [{"labelled": {"scores": [0.1], "labels": []}}, {"labelled": 3}]
     changes += [{"background": known["background"] | {"rates": [0.5]}}]
     for change in changes:
         with pytest.raises(InputError, match=r"no calibration|share|prior"):

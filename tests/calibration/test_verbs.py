@@ -74,7 +74,7 @@ def test_the_default_model_says_how_probable_its_scores_are():
     near, far = ns.compare_pairs([("It is raining.", "Rain is falling."), ("It is raining.", "I like cheese.")])
     assert near.probability > 0.6 > 0.05 > far.probability
     assert near.interval[0] < near.probability < near.interval[1]
-    assert near.origin.prior == 0.5
+    assert near.origin.prior == pytest.approx(0.38, abs=0.01)  # as of sets of pairs that people chose
     question = ns.compare("How do I learn to swim?", "How can I learn swimming?", calibration="question")
     assert question.origin.calibration == "question"
     assert ns.compare("a cat", "a cat", calibration="none").probability is None
@@ -89,11 +89,9 @@ def test_a_prior_that_is_lower_makes_the_same_score_less_probable(hashed, mine):
     assert often.probability > rarely.probability
 
 
-def test_the_prior_can_be_estimated_from_the_scores_of_many_pairs(hashed, mine):
-    known = pairs(400, seed=1)
-    rare = [(a, b) for a, b, same in known if not same] + [(a, b) for a, b, same in known if same][:20]
-    found = ns.compare_pairs(rare, encoder=hashed, calibration=mine, prior="estimate")
-    assert found.origin.prior == pytest.approx(20 / len(rare), abs=0.06)
+def test_a_prior_is_a_share_and_nothing_is_estimated_by_name(hashed, mine):
+    with pytest.raises(ns.InputError, match="prior='estimate' is no share"):
+        ns.compare_pairs(pairs(60), encoder=hashed, calibration=mine, prior="estimate")
 
 
 def test_min_probability_leaves_out_what_is_less_probable(hashed, mine):
@@ -280,10 +278,8 @@ def test_reranked_texts_have_probabilities_by_the_cross_encoders_own_calibration
         ns.rerank("red cat", texts, cross=cross, calibration=ns.calibrate(pairs(), encoder=HashEncoder(8)))
 
 
-def test_what_differs_counts_where_the_prior_is_estimated_and_where_a_curve_is_moved():
+def test_what_differs_moves_pairs_and_not_the_share_that_a_moved_curve_was_given():
     known = [(f"I paid {n} euros to the bank", f"I paid {n + 7} euros to the bank") for n in range(100)]
-    estimated = ns.compare_pairs(known, prior="estimate")
-    assert estimated.origin.prior < 0.6
     moved = ns.compare_pairs(known, calibration=ns.adapt(known, share=0.5))
     assert np.mean([each.probability for each in moved]) == pytest.approx(0.5, abs=0.02)
 

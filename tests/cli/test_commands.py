@@ -69,8 +69,8 @@ def test_search_gives_hits_with_ids_and_metadata(run, tickets):
     assert {hit["id"] for hit in found["hits"]} == {"t1", "t3"}
     assert found["hits"][0]["metadata"] == {"status": "open"}
     assert set(found["hits"][0]) == {
-        "rank", "id", "score", "probability", "interval", "differs", "unsure", "retrieval_score", "text",
-        "metadata",
+        "rank", "id", "score", "probability", "interval", "differs", "unsure", "because", "retrieval_score",
+        "text", "metadata",
     }  # fmt: skip
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nearsense.calibration.background import Background, background_of
+from nearsense.calibration.background import Background, background_of, random_scores
 from nearsense.calibration.calibration import ABROAD, Calibration, Figures
 from nearsense.calibration.curve import Curve, Form
 from nearsense.calibration.learning import learnt
-from nearsense.calibration.prior import estimated_share
-from nearsense.calibration.shipped import NONE, Task, chosen, load_calibration, shipped
+from nearsense.calibration.population import Population, Scale, pooled, population_of, traits_of
+from nearsense.calibration.shipped import NONE, Task, beginning, chosen, lent, load_calibration, shipped
 from nearsense.calibration.threshold import Threshold
 
 __all__ = [
@@ -18,12 +18,19 @@ __all__ = [
     "Curve",
     "Figures",
     "Form",
+    "Population",
+    "Scale",
     "Task",
     "Threshold",
     "background_of",
+    "beginning",
     "chosen",
-    "estimated_share",
     "learnt",
+    "lent",
     "load_calibration",
+    "pooled",
+    "population_of",
+    "random_scores",
     "shipped",
+    "traits_of",
 ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nearsense.types import Vectors
 
-__all__ = ["FEWEST", "SAMPLE", "Background", "background_of"]
+__all__ = ["FEWEST", "SAMPLE", "Background", "background_of", "random_scores"]
 
 FEWEST = 50
 """Texts below which nothing is said about a corpus."""
@@ -30,6 +30,9 @@ SAMPLE = 2_000
 
 _SIZES = (50, 100, 250, 500, 1_000)
 """Numbers of texts among which the nearest of each is looked for; two corpora compare at the same one."""
+
+_RANDOM = 20_000
+"""Random pairs that are looked at."""
 
 _QUANTILES = (0.1, 0.5, 0.9)
 
@@ -175,6 +178,29 @@ def background_of(vectors: Vectors, *, sample: int = SAMPLE) -> Background | Non
         (low, middle, high),
         {size: _nearest(scores[:size, :size]) for size in _SIZES if size <= n},
     )
+
+
+def random_scores(left: NDArray[np.floating], right: NDArray[np.floating]) -> tuple[float, float] | None:
+    """Mean and standard deviation of the scores of left texts with right ones that they were not paired with.
+
+    Args:
+        left: Unit vectors of the left texts of n pairs, shape (n, d).
+        right: Those of the right texts, shape (n, d).
+
+    Returns:
+        None where there are fewer than 50 pairs.
+    """
+    n = len(left)
+    if n < FEWEST:
+        return None
+    rng, times = np.random.default_rng(0), max(1, min(20, _RANDOM // n))
+    found = []
+    for shift in rng.choice(np.arange(1, n), min(times, n - 1), replace=False).tolist():
+        other = np.roll(right, shift, axis=0)
+        apart = ~(other == right).all(axis=1) & ~(other == left).all(axis=1)
+        found.append((left[apart].astype(np.float64) * other[apart]).sum(axis=1))
+    scores = np.concatenate(found)
+    return (float(scores.mean()), float(scores.std())) if len(scores) >= FEWEST else None
 
 
 def _error(scores: NDArray[np.float32], level: float) -> float:

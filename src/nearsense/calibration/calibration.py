@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from nearsense._version import __version__
+from nearsense.calibration.asked import Threshold
 from nearsense.calibration.background import Background
 from nearsense.calibration.curve import Curve, finite, logit, sigmoid
 from nearsense.calibration.guarding import GENERAL, NOTHING, shifts_of
+from nearsense.calibration.population import Population, Scale
 from nearsense.calibration.prior import checked_share, shift_to_share
-from nearsense.calibration.threshold import Threshold, reaching_precision, reaching_probability
+from nearsense.calibration.proof import Labelled, at_least_precision
+from nearsense.calibration.threshold import reaching_precision, reaching_probability
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.types import Metric, Origin, Ranking
 
@@ -31,6 +34,9 @@ __all__ = ["ABROAD", "Calibration", "Figures"]
 
 _DRAWS = 1_000
 """Curves that are drawn for the interval of a threshold."""
+
+_TENTH_TO_NINETIETH = 2.563
+"""Standard deviations between these percentiles of a normal distribution."""
 
 ABROAD = 1.0
 """The distance of two backgrounds from which on a calibration is told to be far from home."""
@@ -90,7 +96,10 @@ class Calibration:
         distance: How far from home it is used; the intervals widen with it.
         made_from: What it was fitted on, in words.
         guard: What each kind of difference between two texts adds to the log-odds.
+        population: The sets of its task, of which the pairs at hand are one more; None where it was fitted to
+            labels of their own kind.
         version: The version of nearsense that made it.
+        labelled: The scores and labels it was fitted to, for what labels have to prove; None where it has none.
     """
 
     model: str
@@ -108,7 +117,9 @@ class Calibration:
     distance: float = 0.0
     made_from: str = ""
     guard: Mapping[str, float] = field(default_factory=dict)
+    population: Population | None = None
     version: str = field(default=__version__)
+    labelled: Labelled | None = None
 
     def log_ratio(self, scores: ArrayLike) -> NDArray[np.float64]:
         """The log likelihood ratio of each score, same against not: what one learns from it whatever the prior."""
@@ -201,6 +212,7 @@ class Calibration:
         precision: float | None = None,
         false_positives: float | None = None,
         prior: float | None = None,
+        at_least: bool = False,
     ) -> Threshold:
         """The score to ask for, from what is meant by it. Exactly one of the first three is given.
 
@@ -210,12 +222,15 @@ class Calibration:
                 were labelled.
             false_positives: At most this share of random pairs scores so; no labels are needed for that.
             prior: As for `probability`.
+            at_least: The labels have to prove that precision, 90 % sure, whatever the curve says: see
+                calibration/proof.py. Among pairs as those that were labelled, so no prior is heard.
 
         Returns:
             The score, what is reached there, and between what both lie nineteen times in twenty.
 
         Raises:
-            InputError: None or several were given, one is out of its range, or no score reaches it.
+            InputError: None or several were given, one is out of its range, no score reaches it, or the labels
+                are too few to prove it.
         """
         asked = {"min_probability": min_probability, "precision": precision, "false_positives": false_positives}
         given = {name: value for name, value in asked.items() if value is not None}
@@ -224,6 +239,8 @@ class Calibration:
                 f"a threshold is asked for by {' and '.join(given) or 'nothing'}",
                 fix="give one of min_probability=0.9, precision=0.95, false_positives=1e-4",
             )
+        if at_least:
+            return self._proven(precision, prior)
         if min_probability is not None:
             grid, wanted = self._grid(), checked_share(min_probability, "min_probability")
             return reaching_probability(
@@ -244,22 +261,77 @@ class Calibration:
         score, low, high = self.background.score_at(false_positives or 0.0)
         return Threshold("false_positives", false_positives or 0.0, score, low, high)
 
+    def _proven(self, precision: float | None, prior: float | None) -> Threshold:
+        """What the labels prove of a precision."""
+        if precision is None or prior is not None:
+            raise InputError(
+                "at_least says how sure a precision shall be, among pairs as those that were labelled",
+                fix="give precision=0.95, at_least=True, and no prior",
+            )
+        if self.labelled is None:
+            raise InputError(
+                "nothing can be proven of a precision",
+                why="this calibration keeps no labels",
+                fix="label pairs of your own: nearsense calibrate --ask FILE --precision 0.95 --at-least",
+            )
+        return at_least_precision(self.labelled, checked_share(precision, "precision"))
+
     def with_prior(self, prior: float) -> Calibration:
         """The same with another share of same pairs assumed."""
         return replace(self, prior=checked_share(prior))
 
     def at(self, background: Background | None) -> Calibration:
-        """The same, used on a corpus with this background: intervals widen with the distance from home."""
+        """The same, used on a corpus with this background: intervals widen with the distance from home.
+
+        One of other sets of its task is moved instead to where random pairs of this corpus score.
+        """
         if background is None or self.background is None:
             return self
-        return replace(self, distance=background.distance(self.background))
+        moved = replace(self, distance=background.distance(self.background))
+        if self.population is None or not self.population.symmetric:
+            return moved
+        low, middle, high = background.random
+        return moved.here(random=(middle, (high - low) / _TENTH_TO_NINETIETH), expected=self.prior)
+
+    def here(
+        self,
+        *,
+        scores: ArrayLike | None = None,
+        random: tuple[float, float] | None = None,
+        share: float | None = None,
+        expected: float | None = None,
+    ) -> Calibration:
+        """The same for the pairs at hand, where it was learnt on other sets of its task; else as it is.
+
+        Args:
+            scores: The scores of all pairs at hand: from 50 on they tell of the share of same pairs, and how this
+                set differs from others.
+            random: Mean and standard deviation of the scores of random pairs of these texts, where they are known.
+            share: The share of same pairs, where it is known.
+            expected: The share that is expected where it is not known.
+        """
+        if self.population is None:
+            return (
+                self
+                if share is None and expected is None
+                else self.with_prior(share or self.prior or expected or 0.5)
+            )
+        scale = Scale(self.curve.centre, self.curve.scale)
+        if random is not None:
+            mean = min(random[0], 0.95)
+            scale = Scale(mean, scale.unit * (1 - mean) / (1 - scale.random))
+        known = None if scores is None else _checked(scores, self.metric).ravel()
+        spread = None if random is None else random[1]
+        likely = self.population.likely(scale, scores=known, random_spread=spread, share=share, expected=expected)
+        share = likely.share if share is None else share
+        return replace(self, curve=likely.curve, share=likely.share, prior=share)
 
     def adapted(
         self, scores: ArrayLike, *, share: float, kinds: Sequence[Sequence[str]] | None = None
     ) -> Calibration:
         """The same, moved to unlabelled pairs of another kind: no labels, but the share of same pairs is known.
 
-        The curve is shifted until its mean probability over these pairs is that share. How steep it is stays.
+        The curve is shifted until its mean probability over these pairs is that share.
 
         Args:
             scores: The scores of unlabelled pairs, at least 30.
@@ -273,6 +345,14 @@ class Calibration:
         known, share = _checked(scores, self.metric).ravel(), checked_share(share, "share")
         if len(known) < 30:
             raise InputError(f"{len(known)} scores are too few to adapt to", fix="give 30 or more")
+        if self.population is not None:
+            return replace(self.here(scores=known, share=share), population=None)._shifted(known, share, kinds)
+        return self._shifted(known, share, kinds)
+
+    def _shifted(
+        self, known: NDArray[np.float64], share: float, kinds: Sequence[Sequence[str]] | None
+    ) -> Calibration:
+        """The curve moved until its mean probability over these pairs is that share."""
         ratios, guard = self.log_ratio(known), self.guard if kinds is not None else {}
         looked = [()] * len(known) if kinds is None else kinds
 
@@ -290,6 +370,7 @@ class Calibration:
             reference=np.quantile(known, np.linspace(0, 1, min(len(known), 512))),
             seen=len(known),
             distance=max(self.distance, ABROAD),
+            labelled=None,
             made_from=f"{self.made_from}; moved to {len(known):,} unlabelled pairs, {share:.0%} of them the same",
         )
 
@@ -386,7 +467,9 @@ class Calibration:
             "distance": self.distance,
             "made_from": self.made_from,
             "guard": dict(self.guard),
+            "population": None if self.population is None else self.population.to_dict(),
             "version": self.version,
+            "labelled": None if self.labelled is None else self.labelled.to_dict(),
         }
 
     @classmethod
@@ -420,7 +503,9 @@ class Calibration:
                 abs(finite(known["distance"])),
                 str(known["made_from"]),
                 {str(kind): finite(shift) for kind, shift in known["guard"].items()},
+                None if known.get("population") is None else Population.from_dict(known["population"]),
                 str(known["version"]),
+                None if known.get("labelled") is None else Labelled.from_dict(known["labelled"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(

@@ -12,7 +12,9 @@ from nearsense.calibration.calibration import Calibration, Figures
 from nearsense.calibration.curve import logit
 from nearsense.calibration.fitting import LEAST, fit
 from nearsense.calibration.guarding import guard_shifts
+from nearsense.calibration.population import Population, Scale
 from nearsense.calibration.prior import checked_share
+from nearsense.calibration.proof import Labelled
 from nearsense.errors import InputError
 from nearsense.metrics.probabilities import brier_score, expected_calibration_error
 from nearsense.types import Metric, Origin
@@ -39,11 +41,12 @@ def learnt(
     background: Background | None = None,
     made_from: str = "",
     kinds: Sequence[Sequence[str]] | None = None,
+    prior_sets: tuple[Population, Scale] | None = None,
 ) -> Calibration:
     """A calibration from scores and labels.
 
     Args:
-        scores: Shape (n,): what the model gave n pairs; n >= 30.
+        scores: Shape (n,): what the model gave n pairs; n >= 20.
         labels: Shape (n,): 1 where they mean the same, 0 where not; both occur.
         origin: Which model gave the scores, and by which metric.
         task: What the labels call "the same".
@@ -51,9 +54,11 @@ def learnt(
         background: The scores of random pairs where the pairs come from.
         made_from: What the labels are, in words.
         kinds: For each pair the kinds of difference that the guard saw; None where it has not looked.
+        prior_sets: Labelled sets of which these pairs are one more, and where the model scores: few labels start
+            from them (empirical Bayes). None where nothing is known of the model.
 
     Raises:
-        InputError: There are fewer than 30 labels, they are all of one class, or a score is no number.
+        InputError: There are fewer than 20 labels, they are all of one class, or a score is no number.
 
     Example:
         >>> import numpy as np
@@ -66,7 +71,7 @@ def learnt(
     truth = checked_labels(labels)
     known = _checked_scores(scores, truth)
     prior = None if prior is None else checked_share(prior)
-    found = fit(known, truth, bounded=origin.metric is Metric.COSINE)
+    found = fit(known, truth, bounded=origin.metric is Metric.COSINE, start=prior_sets)
     share = float(truth.mean())
     order = np.sort(known)
     reference = order if len(order) <= _REFERENCE else np.quantile(order, np.linspace(0, 1, _REFERENCE))
@@ -94,6 +99,7 @@ def learnt(
         0.0,
         made_from or f"{len(truth):,} labelled pairs",
         {} if kinds is None else _guarded(found.curve.log_odds(known), share, truth, kinds),
+        labelled=Labelled(known, truth.astype(bool)),
     )
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nearsense.calibration.calibration import Calibration
+from nearsense.calibration.population import Population, Scale, pooled
 from nearsense.errors import FileError, InputError
 from nearsense.types import Metric, Origin
 
-__all__ = ["NONE", "Task", "chosen", "load_calibration", "shipped"]
+__all__ = ["NONE", "Task", "beginning", "chosen", "lent", "load_calibration", "shipped"]
 
 NONE = "none"
 """What is said instead of a calibration where no probabilities are wanted."""
@@ -28,6 +33,8 @@ class Task(StrEnum):
     """Two sentences say the same."""
     QUESTION = "question"
     """Two questions want the same answer."""
+    REQUEST = "request"
+    """Two requests want the same thing done, though details may differ."""
     PASSAGE = "passage"
     """A passage answers a query."""
 
@@ -39,8 +46,54 @@ def shipped(origin: Origin, task: Task) -> Calibration | None:
     return _built(origin.fingerprint, task.value)
 
 
+def lent(origin: Origin, task: Task, scale: Scale) -> Calibration | None:
+    """A calibration for a model that none comes with: the sets of the default model, where this one scores them.
+
+    Args:
+        origin: What gave the scores.
+        task: What "the same" means.
+        scale: Where unrelated texts score by the model.
+    """
+    found = next((known for (_, name), known in _all_shipped().items() if name == task.value), None)
+    if origin.metric is not Metric.COSINE or found is None:
+        return None
+    own = Calibration.from_dict(found)
+    if own.population is None:
+        return None
+    likely = own.population.likely(scale)
+    home = Scale(own.curve.centre, own.curve.scale)
+    return replace(
+        own,
+        model=origin.model,
+        fingerprint=origin.fingerprint,
+        curve=likely.curve,
+        share=likely.share,
+        reference=np.clip(scale.random + scale.unit * home.nearness(own.reference), -1.0, 1.0),
+        background=None,
+        made_from=f"sets by {own.model}; where {origin.model} scores such pairs was found on the probe",
+    )
+
+
+def beginning(origin: Origin, task: str) -> tuple[Population, Scale] | None:
+    """What few labels start from: the sets of a known task, of all where it is none, and the scale of the model.
+
+    None where nothing is known of the model.
+    """
+    known = [
+        found for each in Task if (found := shipped(origin, each)) is not None and found.population is not None
+    ]
+    if not known:
+        return None
+    named = [found for found in known if found.task == task] or known
+    curve = known[0].curve
+    return pooled([found.population for found in named if found.population]), Scale(curve.centre, curve.scale)
+
+
 def chosen(
-    calibration: Calibration | str | os.PathLike[str] | None, origin: Origin, task: Task
+    calibration: Calibration | str | os.PathLike[str] | None,
+    origin: Origin,
+    task: Task,
+    lend: Callable[[Task], Calibration | None] = lambda task: None,
 ) -> Calibration | None:
     """The calibration that a caller means.
 
@@ -48,6 +101,7 @@ def chosen(
         calibration: A Calibration, the file of one, the name of a task, or "none"; None for what is shipped.
         origin: What gave the scores.
         task: What the verb is about, where nothing is said.
+        lend: Gives one for a task where none comes with the model.
 
     Returns:
         None where nothing is known of such scores, or nothing is wanted.
@@ -58,11 +112,11 @@ def chosen(
         FileError: The file cannot be read.
     """
     if calibration is None:
-        return shipped(origin, task)
+        return shipped(origin, task) or lend(task)
     if calibration == NONE:
         return None
     if isinstance(calibration, str) and calibration in set(Task):
-        known = shipped(origin, Task(calibration))
+        known = shipped(origin, Task(calibration)) or lend(Task(calibration))
         if known is None:
             raise InputError(
                 f"no calibration for {calibration!r} comes with {origin.model} ({origin.metric.value})",

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nearsense.calibration import Background, Calibration, Threshold
-    from nearsense.calibration.threshold import Labelled
+    from nearsense.calibration import Background, Calibration
     from nearsense.datasets import LabelledPairs
     from nearsense.files import Table
 
@@ -88,8 +87,11 @@ def calibrate(file: str, output: str | None, form: str | None, ask: bool, **opti
         _refuse(options, "pairs without labels", ("prior", "positive"))
         if options["at_least"]:
             raise click.UsageError("--at-least: not for pairs without labels")
-    found, labelled = _calibration(table, options)
-    thresholds = [each for name in _ASKED for each in _thresholds(found, labelled, name, options[name])]
+    found = _calibration(table, options)
+    proof = {"precision": {"at_least": options["at_least"]}}
+    thresholds = [
+        found.threshold(**{name: value}, **proof.get(name, {})) for name in _ASKED for value in options[name]
+    ]
     if output is not None:
         _keep(found, output)
     show(calibration_page(found, thresholds), form_of(form))
@@ -200,20 +202,9 @@ def _columns(options: dict[str, Any], count: int) -> list[str] | None:
     return names
 
 
-def _thresholds(
-    calibration: Calibration, labelled: Labelled | None, name: str, values: tuple[float, ...]
-) -> list[Threshold]:
-    from nearsense.calibration.prior import checked_share
-    from nearsense.calibration.threshold import at_least_precision
-
-    if name == "precision" and labelled is not None:
-        return [at_least_precision(labelled, checked_share(value, "precision")) for value in values]
-    return [calibration.threshold(**{name: value}) for value in values]
-
-
-def _calibration(table: Table, options: dict[str, Any]) -> tuple[Calibration, Labelled | None]:
-    """From labels, or from pairs of which a share is known to be the same; the labels where they have to prove."""
-    from nearsense.calibrating import adapt, calibrate, judged, spread_evenly
+def _calibration(table: Table, options: dict[str, Any]) -> Calibration:
+    """From labels, or from pairs of which a share is known to be the same."""
+    from nearsense.calibrating import adapt, calibrate, spread_evenly
 
     encoder, progress = options["model"], not options["quiet"]
     columns = _columns(options, 2 if options["share"] is not None else 3)
@@ -221,17 +212,12 @@ def _calibration(table: Table, options: dict[str, Any]) -> tuple[Calibration, La
         from nearsense.files import text_pairs
 
         pairs = text_pairs(table, columns=(columns[0], columns[1]) if columns else None)
-        return adapt(pairs, share=options["share"], encoder=encoder, progress=progress), None
+        return adapt(pairs, share=options["share"], encoder=encoder, progress=progress)
     given = _labelled(table, columns, options["positive"])
     known = [(a, b, label) for (a, b), label in zip(given.pairs, given.labels, strict=True)]
     found = calibrate(known, encoder=encoder, task=options["task"], prior=options["prior"], progress=progress)
     weights = _weights(table)
-    if weights is None and not options["at_least"]:
-        return found, None
-    labelled = judged(known, encoder=encoder, weights=weights)
-    if weights is not None:
-        found = spread_evenly(found, labelled, options["prior"])
-    return found, labelled if options["at_least"] else None
+    return found if weights is None else spread_evenly(found, weights, options["prior"])
 
 
 def _weights(table: Table) -> NDArray[np.float64] | None:

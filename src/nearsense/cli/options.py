@@ -137,30 +137,16 @@ def _a_number(_context: click.Context, _option: click.Parameter, value: float | 
     return value
 
 
-def _a_prior(_context: click.Context, _option: click.Parameter, value: str | None) -> float | str | None:
-    if value is None or value == "estimate":
-        return value
-    try:
-        share = float(value)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise click.BadParameter(f"{value!r} is neither a share between 0 and 1 nor 'estimate'.")
-    return share
-
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+"""A share of pairs or questions."""
 
 sure_options = _all(
     click.option(
         "--calibration",
         metavar="NAME",
-        help="What makes a score a probability: paraphrase, question, passage, a file, or none.",
+        help="What makes a score a probability: paraphrase, question, request, passage, a file, or none.",
     ),
-    click.option(
-        "--prior",
-        metavar="SHARE",
-        callback=_a_prior,
-        help="Share of right pairs before scores are seen, or 'estimate'.",
-    ),
+    click.option("--prior", type=SHARE, metavar="SHARE", help="Share of right pairs before scores are seen."),
     click.option(
         "--min-probability",
         type=click.FloatRange(0, 1),

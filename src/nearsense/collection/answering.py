@@ -70,7 +70,7 @@ class Answering:
         rerank: CrossEncoder | str | None = None,
         candidates: int = CANDIDATES,
         calibration: Calibrated = None,
-        prior: float | str | None = None,
+        prior: float | None = None,
         min_probability: float | None = None,
     ) -> Results[Hit]:
         """The k documents that answer a query best.
@@ -89,8 +89,8 @@ class Answering:
             candidates: How many hits it is given; k where that is more. Only with `rerank`.
             calibration: What turns scores into probabilities: a Calibration, its file, "passage", "question",
                 "paraphrase" or "none". Without it the collection's own, or "passage", if it comes with the model.
-            prior: The share of the hits that are right before their scores are seen, within (0, 1); "estimate"
-                for what the scores tell. Without it the calibration's own, or one right text among the nearest 10.
+            prior: The share of the hits that are right before their scores are seen, within (0, 1).
+                Without it the calibration's own, or one right text among the nearest 10.
             min_probability: Leave out hits that are less probable, in [0, 1].
 
         Returns:
@@ -128,7 +128,7 @@ class Answering:
         rerank: CrossEncoder | str | None = None,
         candidates: int = CANDIDATES,
         calibration: Calibrated = None,
-        prior: float | str | None = None,
+        prior: float | None = None,
         min_probability: float | None = None,
         progress: Progress = False,
     ) -> list[Results[Hit]]:
@@ -177,7 +177,7 @@ class Answering:
         min_score: float | None = None,
         exact: bool = False,
         calibration: Calibrated = None,
-        prior: float | str | None = None,
+        prior: float | None = None,
         min_probability: float | None = None,
     ) -> list[Results[Hit]]:
         """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
@@ -216,7 +216,7 @@ class Answering:
         where: Where | None = None,
         min_score: float | None = None,
         calibration: Calibrated = None,
-        prior: float | str | None = None,
+        prior: float | None = None,
         min_probability: float | None = None,
     ) -> Results[Hit]:
         """More like this: the k documents nearest to one of the collection, itself left out.

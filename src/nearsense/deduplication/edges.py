@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._progress import Progress, tracked
+from nearsense.assurance import SAME_TEXT
 from nearsense.deduplication.results import TIERS, Tier
 from nearsense.errors import TooLargeError
 from nearsense.metrics import paired_cosine
@@ -158,6 +159,7 @@ def judged(
         probability, readable = (sure.probability(known, each.astype(np.float64)) for each in (shift, rest))
         for column in (probability, readable):
             column[tier == EXACT] = 1.0
+            column[(tier == NORMALIZED) & ~guarded] = SAME_TEXT
             column[unsure] = 0.0
     named = differs if texts is not None else None
     return Edges(left, right, score, tier, probability, readable, shift, guarded, unsure, named)

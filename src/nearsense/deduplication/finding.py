@@ -48,7 +48,7 @@ def duplicates(
     keep: str | Choose = "first",
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
-    prior: float | str | None = None,
+    prior: float | None = None,
     guard: bool = True,
     allow_differing: bool = False,
     any_language: bool = False,
@@ -82,8 +82,8 @@ def duplicates(
         encoder: An Encoder or a model's name; the default model without it.
         calibration: What turns scores into probabilities: a Calibration, its file, "paraphrase", "question" or
             "none". Without it "paraphrase", where it comes with the model.
-        prior: How probable it is that two texts that look alike say the same, within (0, 1); "estimate" for what
-            the scores of nearest texts tell. Without it the calibration's own, or 0.5.
+        prior: How probable it is that two texts that look alike say the same, within (0, 1). Without it
+            the calibration's own, or 0.5.
         guard: Look at what differs between the texts of each pair: figures, names, negation. It is named on the
             pair and costs probability.
         allow_differing: Group pairs that differ in such things too.
@@ -158,13 +158,7 @@ def duplicates(
 
     if reader is None and written:
         reader = maker_of(origin)
-    sure = sureness(
-        assurance,
-        origin,
-        background,
-        lambda: _nearest(data, beside, texts_ if looks else None, reader),
-        guarded=looks,
-    )
+    sure = sureness(assurance, origin, background, guarded=looks, encoder=reader)
     floor = _floor(least, min_score, sure)
     mined, recall = _mined(
         data,
@@ -400,31 +394,3 @@ def _twins(rows: Rows, archive: Rows | None) -> tuple[NDArray[np.int64], NDArray
         found = [(number, place[key]) for number, key in enumerate(keys) if key in place]
     pairs = np.array(found, np.int64).reshape(len(found), 2)
     return pairs[:, 0], pairs[:, 1] + len(rows)
-
-
-def _nearest(
-    data: NDArray[np.float32],
-    beside: NDArray[np.float32],
-    texts: tuple[Sequence[str], Sequence[str]] | None,
-    encoder: Encoder | None,
-) -> tuple[NDArray[np.float64], list[list[str]]]:
-    """Of some texts the score of the nearest other, and the kinds in which the two differ."""
-    from nearsense.deduplication.sureness import spread_sample
-    from nearsense.metrics import top_k
-
-    every = np.concatenate([data, beside]) if len(beside) else data
-    asked = spread_sample(len(data), len(every))
-    if not len(asked) or len(every) < 2:
-        return np.empty(0), []
-    found = top_k(data[asked], every, 2)
-    second = np.where(found.ids[:, 0] == asked, 1, 0)
-    ids, scores = (np.take_along_axis(each, second[:, None], 1)[:, 0] for each in (found.ids, found.scores))
-    known = np.clip(scores.astype(np.float64), -1.0, 1.0)
-    if texts is None:
-        return known, [[] for _ in asked]
-    from nearsense.pair_differences import pair_differences
-
-    both = [*texts[0], *texts[1]]
-    lefts, rights = ([both[row] for row in side.tolist()] for side in (asked, ids))
-    found_ = pair_differences(lefts, rights, encoder=encoder, scores=known)
-    return known, [[one.kind for one in each] for each in found_]

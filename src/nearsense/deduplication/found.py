@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.deduplication.edges import EXACT, SEMANTIC
+from nearsense.assurance import SAME_AT_LEAST
+from nearsense.deduplication.edges import EXACT, NORMALIZED, SEMANTIC
 from nearsense.deduplication.grouping import Grouping, grouped
 from nearsense.deduplication.results import TIERS, Dropped, Group, Pair, Tier
 from nearsense.errors import InputError, TooLargeError
@@ -357,12 +358,34 @@ class Duplicates:
         if not len(asked):
             return certain
         lows, highs = self.sure.interval(self.edges.score[asked], self.edges.shift[asked])
+        same = (self.edges.tier[asked] == NORMALIZED) & ~self.edges.guarded[asked]
+        lows, highs = np.where(same, SAME_AT_LEAST, lows), np.where(same, 1.0, highs)
         return certain | dict(zip(asked.tolist(), zip(lows.tolist(), highs.tolist(), strict=True), strict=True))
 
     def _pair(self, left: int, right: int, edge: int, interval: tuple[float, float] | None) -> Pair:
         tier, score, probability, differs = self._measured(edge, left)
         a, b = self._document(left), self._document(right)
-        return Pair(a.id, b.id, score, probability, differs, tier, a.text, b.text, interval, self._doubt(edge))
+        return Pair(
+            a.id,
+            b.id,
+            score,
+            probability,
+            differs,
+            tier,
+            a.text,
+            b.text,
+            interval,
+            self._doubt(edge),
+            self._because(edge),
+        )
+
+    def _because(self, edge: int) -> tuple[str, ...]:
+        """What made the probability of a pair of texts other than its score alone would."""
+        if edge < 0 or self.edges.tier[edge] != SEMANTIC:
+            return ("the same text",) if self.sure is not None else ()
+        if self.edges.unsure[edge]:
+            return ("language",)
+        return ("what differs",) if self.sure is not None and self.edges.guarded[edge] else ()
 
     def _doubt(self, edge: int) -> str | None:
         """Why nobody can tell how probable a pair of texts is."""

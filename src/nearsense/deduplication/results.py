@@ -48,6 +48,7 @@ class Pair:
         interval: Between what the probability lies, nineteen times in twenty.
         unsure: Why there is no probability though a calibration is known: the model was not made for the language
             of a text.
+        because: What made the probability other than its score alone would: "the same text", "what differs".
     """
 
     left: str
@@ -60,6 +61,7 @@ class Pair:
     b: str
     interval: tuple[float, float] | None = None
     unsure: str | None = None
+    because: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         sure = "" if self.probability is None else f"{percent(self.probability):>5}  "
@@ -76,6 +78,7 @@ class Pair:
             "probability": self.probability,
             "interval": None if self.interval is None else list(self.interval),
             "unsure": self.unsure,
+            "because": list(self.because),
             "tier": self.tier.value,
             "differs": None if self.differs is None else list(self.differs),
             "a": self.a,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.assurance import ESTIMATE, Assurance, at_home
+from nearsense.assurance import Assurance, at_home
 from nearsense.calibration import Background, Calibration
 from nearsense.errors import InputError
 from nearsense.types import Origin
@@ -18,22 +18,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["BACKGROUND", "CHOSEN", "SAMPLE", "Sureness", "spread", "spread_sample", "sureness"]
+    from nearsense.encoders import Encoder
 
-CHOSEN = 0.5
-"""The prior where nothing is said: a pair that is nearly alike is as one that somebody chose to compare. That is
-what the curve was learnt on, look-alikes; docs/duplicates.md has what it gives on labelled sets."""
-
-SAMPLE = 1_000
-"""Texts whose nearest other tells the share where it shall be estimated."""
+__all__ = ["BACKGROUND", "Sureness", "spread", "sureness"]
 
 BACKGROUND = 250
 """Texts that tell how far from home the calibration is."""
-
-_WORK = 300_000_000
-"""Products of vectors that the estimate may cost."""
-
-_FEWEST = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,9 +84,9 @@ def sureness(
     assurance: Assurance,
     origin: Origin,
     background: Callable[[], Background | None],
-    nearest: Callable[[], tuple[NDArray[np.float64], Sequence[Sequence[str]]]],
     *,
     guarded: bool,
+    encoder: Encoder | None = None,
 ) -> Sureness | None:
     """How sure the pairs of a corpus are; None where no calibration is known and no probability asked for.
 
@@ -104,16 +94,15 @@ def sureness(
         assurance: What the caller said.
         origin: What gives the scores.
         background: Random pairs of the corpus; far from home the intervals are wider, and a warning says so.
-        nearest: Scores and kinds of difference of some texts with their nearest others; called only where the
-            prior shall be estimated.
         guarded: Whether somebody looks at what differs.
+        encoder: The model, where it is at hand.
 
     Raises:
         InputError: A probability is asked for, and no calibration is known.
         ModelMismatch: The calibration is of another model.
     """
     try:
-        calibration = assurance.of(origin)
+        calibration = assurance.of(origin, encoder)
     except InputError as error:
         if assurance.min_probability is None or assurance.prior is not None or "no calibration" not in error.what:
             raise
@@ -123,18 +112,10 @@ def sureness(
     if calibration is None:
         return None
     calibration = at_home(calibration, background)
-    scores, shifts = np.empty(0), np.empty(0)
-    if assurance.prior == ESTIMATE:
-        scores, kinds = nearest()
-        shifts = calibration.guarded(scores, kinds) if guarded else np.zeros(len(scores))
-    return Sureness(calibration, assurance.prior_of(calibration, scores, CHOSEN, shifts), guarded)
+    calibration = calibration.here(share=assurance.prior)
+    return Sureness(calibration, assurance.prior_of(calibration), guarded)
 
 
 def spread(n: int, size: int) -> NDArray[np.int64]:
     """Some of n texts in the order of their content, evenly."""
     return np.unique(np.linspace(0, n - 1, min(n, size)).round().astype(np.int64)) if n else np.empty(0, np.int64)
-
-
-def spread_sample(n: int, among: int) -> NDArray[np.int64]:
-    """The texts whose nearest other is looked for among so many; fewer where these are many."""
-    return spread(n, max(_FEWEST, min(SAMPLE, _WORK // max(among, 1))))

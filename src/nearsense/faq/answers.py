@@ -120,7 +120,7 @@ def reason_of(candidates: Results[Hit], threshold: float, own: int | None = None
             f"nearest: {here}, {needed}, and the model cannot read what differs ({differs}); "
             "add an entry for this question"
         )
-    if chance < STRANGE:
+    if chance < STRANGE and not differs:
         return f"nothing here is like it (nearest: {here}, {needed}); add an entry if the FAQ should answer it"
     second = candidates[1] if len(candidates) > 1 else None
     if second is not None and (second.probability or 0.0) >= TORN * chance:
