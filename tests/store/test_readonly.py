@@ -17,6 +17,7 @@ from durability.forks import Forks
 from fakes import HashEncoder
 from nearsense.errors import DamagedCollection, StoreError
 from nearsense.store import open_store
+from nearsense.store.database import Database
 from store import reading
 from store.children import add, ids
 
@@ -205,3 +206,34 @@ def test_a_change_in_the_middle_of_reading_is_said_and_then_seen(tmp_path, monke
     reader.close()
     with pytest.raises(StoreError, match="is closed"):
         ids(reader)
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_reader_waits_for_a_log_that_is_just_being_made(tmp_path, monkeypatch, times):
+    """SQLite refuses to read beside one for a moment, as if the reader had wanted to write."""
+    refusals = iter([StoreError("cannot be written", why="attempt to write a readonly database", fix="")] * times)
+
+    def opened(*where, **how):
+        for refusal in refusals:
+            raise refusal
+        return Database(*where, **how)
+
+    with contextlib.closing(open_store(tmp_path / "c")) as owner:
+        add(owner, "1")
+        monkeypatch.setattr("nearsense.store.readonly.only_readable", lambda folder: True)
+        monkeypatch.setattr("nearsense.store.still.Database", opened)
+        with contextlib.closing(open_store(tmp_path / "c")) as reader:
+            assert ids(reader) == ["1"]
+
+
+def test_a_log_that_stays_unreadable_is_an_error_after_a_moment(tmp_path, monkeypatch):
+    def refused(*where, **how):
+        raise StoreError("cannot be written", why="attempt to write a readonly database", fix="")
+
+    with contextlib.closing(open_store(tmp_path / "c")) as owner:
+        add(owner, "1")
+        monkeypatch.setattr("nearsense.store.readonly.only_readable", lambda folder: True)
+        monkeypatch.setattr("nearsense.store.still.Database", refused)
+        monkeypatch.setattr("nearsense.store.still.MOMENT", 0.1)
+        with pytest.raises(StoreError, match="cannot be written"):
+            open_store(tmp_path / "c")

@@ -17,6 +17,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from nearsense.store.place import require_local, unwritable
 __all__ = ["Still"]
 
 Seen = tuple[tuple[int, ...] | None, ...]
+
+MOMENT = 2.0
+"""Seconds that a log may take to be there as a whole."""
 
 
 class Still:
@@ -75,16 +79,31 @@ class Still:
             seen = self._look()
             if self._database is None or seen != self._seen:
                 self._forget()
-                self._database, self._seen = self._open(seen), seen
+                seen, self._database = self._opened(seen)
+                self._seen = seen
             return self._database, seen[0]
+
+    def _opened(self, seen: Seen) -> tuple[Seen, Database]:
+        """What is there now; a writer that is just making the log, or taking it away, is given a moment."""
+        if seen[2] and not self._network:
+            require_local(self._file.parent)
+        until = time.monotonic() + MOMENT
+        while True:
+            try:
+                return seen, self._open(seen)
+            except DamagedCollection:
+                raise
+            except StoreError:
+                if not seen[2] or time.monotonic() > until:
+                    raise
+            time.sleep(0.01)
+            seen = self._look()
 
     def _open(self, seen: Seen) -> Database:
         _, log, index = seen
         if not log or not log[-1]:
             return Database(self._file, readonly=True, still=True)
         if index:
-            if not self._network:
-                require_local(self._file.parent)
             return Database(self._file, readonly=True)
         self._copy = tempfile.TemporaryDirectory(prefix="nearsense-", ignore_cleanup_errors=True)
         place = Path(os.path.realpath(self._copy.name))
