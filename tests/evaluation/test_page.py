@@ -110,10 +110,10 @@ def test_models_stand_above_baselines_and_every_figure_has_its_interval():
             assert f"{100 * figure.value:.1f} [{100 * figure.low:.1f}, {100 * figure.high:.1f}]" in html
 
 
-def test_probabilities_are_judged_from_thirty_pairs_up():
+def test_probabilities_are_judged_from_twenty_pairs_up():
     title = "Can the scores be turned into probabilities?"
     assert title in evaluation_html(evaluate(MODEL, labelled(60)))
-    assert title not in evaluation_html(evaluate(MODEL, labelled(20)))
+    assert title not in evaluation_html(evaluate(MODEL, labelled(12)))
 
 
 def test_the_curve_of_precision_and_recall_is_that_of_scikit_learn():

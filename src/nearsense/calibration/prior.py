@@ -25,6 +25,7 @@ def shift_to_share(probability: Callable[[float], NDArray[np.float64]], share: f
         share: Within (0, 1).
 
     Example:
+        >>> from nearsense.calibration.curve import sigmoid
         >>> round(shift_to_share(lambda shift: sigmoid(np.array([1.0, 1.0]) + shift), 0.5), 6)
         -1.0
     """
