@@ -136,6 +136,10 @@ def test_other_engines_cross_too(tmp_path, kind):
         assert same(encoder, crossed(encoder))
 
 
+ALONE = pytest.mark.slow
+"""Checks that run side by side have threads of their own, which hold Python's locks when a pool forks."""
+
+
 def encoded(encoder):
     """In a worker."""
     return os.getpid(), encoder.fingerprint, encoder.encode(TEXTS).data
@@ -143,7 +147,7 @@ def encoded(encoder):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("way", [pytest.param("fork", marks=ALONE), "spawn", "forkserver"])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_workers_load_what_they_receive_anew(folder, way):
     encoder = ns.load(str(folder), precision="f32")
@@ -156,6 +160,7 @@ def test_workers_load_what_they_receive_anew(folder, way):
         np.testing.assert_allclose(vectors, expected, atol=1e-6)
 
 
+@ALONE
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
 @pytest.mark.timeout(120)
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
