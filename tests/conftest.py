@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import signal
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,22 @@ settings.load_profile("quick")  # make test-slow: --hypothesis-profile=full
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as after `nohup make test &`: children would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 DATA = Path(os.environ.get("NEARSENSE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+def pytest_configure(config):
+    """Children of a process that runs tests beside others do not hold the pipe by which its end is noticed."""
+    if hasattr(config, "workerinput") and hasattr(os, "register_at_fork"):
+        pipes = [fd for fd in range(3, 10) if _is_pipe(fd)]
+        os.register_at_fork(after_in_child=lambda: [os.close(fd) for fd in pipes])
+
+
+def _is_pipe(fd):
+    try:
+        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+    except OSError:
+        return False
 
 
 def pytest_collection():
@@ -56,10 +72,13 @@ def orders(request):
 
 
 @pytest.fixture(autouse=True)
-def _own_environment():
-    """What a test leaves in the environment, as the command does with its options, reaches no other."""
-    before = os.environ.copy()
+def _own_process():
+    """What the command leaves in this process, options in the environment and signals, reaches no other test."""
+    before, heard = os.environ.copy(), {number: signal.getsignal(number) for number in SIGNALS}
     yield
+    for number, handler in heard.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
     for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
         if name not in before:
             del os.environ[name]

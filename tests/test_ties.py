@@ -11,6 +11,7 @@ import nearsense as ns
 from fakes import HashEncoder, WordCross
 from nearsense.ties import first_among_equals, settled
 from nearsense.types import Vectors
+from samples import some_of
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::nearsense.LanguageWarning", "ignore::nearsense.UnknownTextWarning"
@@ -29,7 +30,9 @@ ALIKE = {
 }
 
 
-@pytest.fixture(scope="module", params=list(ALIKE))
+@pytest.fixture(
+    scope="module", params=some_of(ALIKE, "coloured signs", "German umlauts", "Vietnamese tones", "long words")
+)
 def alike(request):
     return ALIKE[request.param]
 

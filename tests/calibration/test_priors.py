@@ -11,6 +11,7 @@ from nearsense.calibration.curve import logit, sigmoid
 from nearsense.calibration.prior import shift_to_share
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error
+from samples import some_of
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_with_the_new_prior_stated_probabilities_stay_true(calibration, share):
     assert expected_calibration_error(labels, calibration.probability(scores, prior=share)) < 0.03
 
 
-@pytest.mark.parametrize("share", [0.2, 0.8])
+@pytest.mark.parametrize("share", some_of([0.2, 0.8], 0.2))
 def test_thresholds_of_a_moved_curve_are_those_of_the_new_place(calibration, share):
     scores, labels = mixed(share, 20_000)
     found = calibration.adapted(scores, share=share).threshold(precision=0.85)

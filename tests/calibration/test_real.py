@@ -85,6 +85,7 @@ def test_thirty_real_labels_give_a_threshold_whose_interval_holds_nine_times_in_
     assert np.mean(inside) >= 0.9
 
 
+@pytest.mark.slow
 def test_at_home_nothing_is_lost(quora, origin):
     scores, _, labels = quora
     calibration = shipped(origin, Task.QUESTION)

@@ -159,6 +159,7 @@ def test_the_texts_of_the_measurement_are_as_long_as_is_said(encoder):
     assert len(tokenizer.encode(QUERY).ids) < 10
 
 
+@pytest.mark.slow
 def test_bench_measures_and_says_on_what(run, quick):
     done = run("models", "bench", "all-MiniLM-L6-v2", "--threads", "1", "--json")
     (found,) = json.loads(done.out)

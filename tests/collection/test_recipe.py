@@ -15,6 +15,7 @@ import nearsense as ns
 from fakes import HashEncoder
 from nearsense import files
 from nearsense.types import Long, ReadAs, Vectors
+from samples import some_of
 
 DOCUMENTS = [ns.Document(str(number), f"note {number} of topic {number % 7}") for number in range(60)]
 QUERY = "note 7 of topic 0"
@@ -46,7 +47,11 @@ OTHERWISE = {
     "several": {"long": "chunk", "limit": 512, "prompt": "p: "},
     "model": {"fingerprint": "e" * 64},
 }
-change = pytest.mark.parametrize("change", OTHERWISE.values(), ids=OTHERWISE)
+
+
+@pytest.fixture(params=some_of(OTHERWISE, "windows", "dimension", "several"))
+def change(request):
+    return OTHERWISE[request.param]
 
 
 def truth(encoder, k=5):
@@ -64,7 +69,6 @@ def answer(collection, **options):
 # -- handles that are open
 
 
-@change
 @pytest.mark.parametrize("built", [True, False])
 def test_after_a_reembed_no_open_handle_answers_with_old_vectors_or_adds_any(tmp_path, change, built):
     before, after = Ways(), Ways(**change)
@@ -95,7 +99,6 @@ def test_after_a_reembed_no_open_handle_answers_with_old_vectors_or_adds_any(tmp
         assert answer(again) == truth(after)
 
 
-@change
 def test_a_build_that_began_before_a_reembed_is_given_up(tmp_path, change):
     before, after = Ways(), Ways(**change)
     with ns.open(tmp_path / "c", before) as one, ns.open(tmp_path / "c", before) as other:
@@ -115,7 +118,6 @@ def test_a_build_that_began_before_a_reembed_is_given_up(tmp_path, change):
         assert answer(again) == answer(again, exact=True) == truth(after)
 
 
-@change
 def test_verify_finds_an_index_made_of_other_vectors_and_makes_it_again(tmp_path, change):
     before, after = Ways(), Ways(**change)
     with ns.open(tmp_path / "c", before) as collection:
@@ -178,7 +180,6 @@ def test_who_goes_where_another_has_gone_meanwhile_has_nothing_to_do(tmp_path):
 # -- encoders and vectors that come from outside
 
 
-@change
 def test_an_encoder_that_reads_otherwise_is_refused(tmp_path, change):
     pairs = ((Ways(), Ways(**change)), (Ways(**change), Ways()))
     for path, (mine, other) in zip((tmp_path / "a", tmp_path / "b"), pairs, strict=True):
@@ -210,7 +211,6 @@ def test_the_environment_does_not_change_how_a_collection_reads(tmp_path, monkey
 
 
 @pytest.mark.parametrize("ending", ["npy", "jsonl", "parquet", ""])
-@change
 def test_vectors_of_another_reading_are_not_added(tmp_path, change, ending):
     mine, other = Ways(), Ways(**change)
     with ns.open(tmp_path / "theirs", other) as theirs:
@@ -321,7 +321,7 @@ def test_a_collection_of_an_older_version_opens_and_its_index_is_made_again(tmp_
 # -- reembed beside others
 
 
-@pytest.mark.parametrize("batch", [1, 2, 3, 5, 100])
+@pytest.mark.parametrize("batch", some_of([1, 2, 3, 5, 100], 2, 100))
 def test_a_reembed_ends_beside_a_writer_that_never_rests(tmp_path, batch):
     class Patient(Ways):
         """While it encodes, others write."""

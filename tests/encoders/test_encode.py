@@ -220,6 +220,7 @@ def test_a_compiled_graph_that_was_damaged_is_made_again(tmp_path):
     assert blob.read_bytes() != content
 
 
+@pytest.mark.slow
 def test_a_forked_process_can_encode_too():
     code = """
 import os, sys, warnings

@@ -50,6 +50,7 @@ def test_cranfield_is_ranked_as_well_as_published(cranfield):
     assert cranfield.ndcg(cranfield.lexical(10)) >= 37.0  # 35.31 published, without stems
 
 
+@pytest.mark.slow
 def test_scifact_is_ranked_as_well_as_published(scifact):
     assert scifact.ndcg(scifact.lexical(10)) >= 69.0  # 66.5 published, on other queries
 

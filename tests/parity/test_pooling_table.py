@@ -28,6 +28,7 @@ def test_a_row_is_what_the_model_gives_with_that_pooling(data, pooling, spearman
     assert ns.metrics.pearson(scores, truth) * 100 == pytest.approx(float(pearson), abs=0.006)
 
 
+@pytest.mark.slow
 def test_another_pooling_is_another_model():
     own, cls = ns.load(precision="f32"), ns.load(precision="f32", pooling="cls")
     assert own.fingerprint != cls.fingerprint

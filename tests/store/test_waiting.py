@@ -16,6 +16,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
+from samples import some_of
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="locks of other systems know no holder"
@@ -113,8 +114,9 @@ WRITES = {
 }
 
 
-@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@pytest.mark.parametrize("write", some_of(WRITES, "add", "build", "reembed"))
 def test_who_waits_for_a_stopped_writer_says_for_whom(collection, tmp_path, caplog, write):
+    write = WRITES[write]
     done = []
     with stopped(collection.path) as child:
         thread = threading.Thread(target=lambda: done.append(write(collection, tmp_path)))
@@ -163,14 +165,14 @@ def test_who_waits_for_a_stopped_builder_says_for_whom(collection, caplog):
     assert collection.info().index == "exact"
 
 
-@pytest.mark.parametrize("verb", [["add", "C", "IN"], ["delete", "C", "0"], ["build", "C"]])
+@pytest.mark.parametrize("verb", some_of(["add C IN", "delete C 0", "build C"], "add C IN"))
 def test_a_command_that_waits_for_a_stopped_writer_says_so_on_stderr(tmp_path, verb):
     with ns.open(tmp_path / "c") as collection:
         collection.add(["text 7", "text 8"], vectors=HashEncoder(384).encode(["text 7", "text 8"]).data)
     (tmp_path / "in.jsonl").write_text('{"id": "new", "text": "a new one"}\n')
     names = {"C": str(tmp_path / "c"), "IN": str(tmp_path / "in.jsonl")}
     with stopped(tmp_path / "c") as child:
-        command = [sys.executable, "-m", "nearsense", "index", *(names.get(each, each) for each in verb)]
+        command = [sys.executable, "-m", "nearsense", "index", *(names.get(each, each) for each in verb.split())]
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         os.set_blocking(run.stderr.fileno(), True)
         said = run.stderr.readline()
