@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from itertools import chain
 
 from nearsense.guard.lexicon import Lexicon
 from nearsense.guard.words import Starts, Word
@@ -59,10 +60,7 @@ def read(text: str, lexicon: Lexicon) -> Text:
         >>> [word.key for word in read("Prices increased.", lexicon_of("en")).words]
         ['pric', 'increas', '.']
     """
-    words: list[Word] = []
-    for chunk in text[:READ].split():
-        words += lexicon[chunk]
-    return text_of(words)
+    return text_of(list(chain.from_iterable(map(lexicon.__getitem__, text[:READ].split()))))
 
 
 def alike(left: Text, right: Text) -> set[Word] | None:
