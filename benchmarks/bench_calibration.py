@@ -26,6 +26,7 @@ from nearsense.calibration import Calibration, Scale, learnt, pooled, shipped
 from nearsense.calibration.shipped import Task
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error as ece
+from nearsense.metrics import reliability
 from nearsense.types import Origin
 
 RESULTS = Path(__file__).parent / "results" / "calibration.json"
@@ -59,13 +60,10 @@ def told(one: Labelled, calibration: Calibration, origin: Origin, encoder: ns.En
 
 def figures(labels: np.ndarray, said: Told) -> dict[str, float]:
     middle, low, high = said
-    place = np.minimum((middle * 15).astype(int), 14)
-    bins = [place == each for each in range(15) if (place == each).sum() >= 10]
-    held = [low[each].mean() <= labels[each].mean() <= high[each].mean() for each in bins]
-    sure = middle >= 0.9
+    sure, truth = middle >= 0.9, labels.astype(int)
     return {
-        "ece": ece(labels.astype(int), middle),
-        "coverage": float(np.mean(held)),
+        "ece": ece(truth, middle),
+        "coverage": reliability(truth, middle, intervals=(low, high)).coverage(),
         "width": float((high - low).mean()),
         "precision at 0.9": float(labels[sure].mean()) if sure.sum() >= 50 else float("nan"),
     }

@@ -183,7 +183,10 @@ class Assurance:
         lows, highs = calibration.interval(known, prior=prior, shift=shifts)
         equal = same & looked & np.array([not each for each in kinds], bool)
         values = np.where(equal, np.maximum(values, SAME_TEXT), values)
-        lows, highs = np.where(equal, np.maximum(lows, SAME_AT_LEAST), lows), np.maximum(highs, values)
+        lows, highs = (
+            np.where(equal, np.maximum(lows, SAME_AT_LEAST), lows),
+            np.where(equal, 1.0, np.maximum(highs, values)),
+        )
         return Judged(
             replace(origin, calibration=calibration.task, prior=prior),
             [value if sure else None for value, sure in zip(values.tolist(), told, strict=True)],

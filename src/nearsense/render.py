@@ -322,7 +322,7 @@ class Sure(Protocol):
 def _note(origin: Origin) -> str:
     """What a score is, for who reads it, and what the probability is of."""
     if origin.calibration is not None:
-        of = _PROBABLE.get(origin.calibration, f"calibrated as {origin.calibration!r}")
+        of = PROBABLE.get(origin.calibration, f"calibrated as {origin.calibration!r}")
         return (
             f"{_COSINE.format(model=origin.model)} Probability: {of}; {origin.prior:.2g} before the score is seen."
         )
@@ -350,7 +350,7 @@ def _retrieval(origin: Origin) -> str:
 
 
 _COSINE = "Score: cosine similarity by {model}."
-_PROBABLE = {
+PROBABLE = {
     "paraphrase": "that both say the same",
     "question": "that both want the same answer",
     "request": "that both want the same done",

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nearsense.render import Page, printable
+from nearsense.evaluation.probabilities import SHOWN
+from nearsense.render import PROBABLE, Page, printable
 
 if TYPE_CHECKING:
     from nearsense.evaluation import Evaluation, Figure, Mistake, PairedTest, SystemResult
@@ -23,15 +24,23 @@ NAMES = {"false_accepts@95": "false accepts @95", "auroc": "AUROC", "roc_auc": "
 
 def evaluation_page(evaluation: Evaluation) -> Page:
     """Systems, how they compare, and the worst errors of each model; as records one line a figure."""
-    tables = [_systems(evaluation), _tests(evaluation), *map(_mistakes, evaluation.systems)]
+    systems = evaluation.systems
+    tables = [_systems(evaluation), _tests(evaluation), *map(_stated, systems), *map(_mistakes, systems)]
     return Page(
         document=evaluation.to_dict(),
         records=[record for each in evaluation.systems for record in _records(evaluation, each)],
         columns=(),
         cells=(),
         groups=[table for table in tables if table.cells],
-        note=" ".join([_HOW, *evaluation.notes]),
+        note=" ".join(_notes(evaluation)),
     )
+
+
+def _notes(evaluation: Evaluation) -> list[str]:
+    stated = [
+        f"{each.name}: {each.probabilities}." for each in evaluation.systems if each.probabilities is not None
+    ]
+    return [_HOW, *stated, *evaluation.notes]
 
 
 _HOW = "Figures times 100; in brackets the 95 % interval of the bootstrap over items."
@@ -47,7 +56,7 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
     lines = [f"# {_escaped(evaluation.dataset)}", ""]
     for table in page.groups:
         lines += [f"## {_escaped(table.title)}", "", *_markdown_table(table), ""]
-    return "\n".join([*lines, *(_escaped(note) for note in (_HOW, *evaluation.notes)), ""])
+    return "\n".join([*lines, *map(_escaped, _notes(evaluation)), ""])
 
 
 def _systems(evaluation: Evaluation) -> Page:
@@ -96,6 +105,15 @@ def _test(test: PairedTest) -> tuple[str, ...]:
     return f"{100 * value.value:+.2f}", interval, f"{test.p:.3f}", f"{test.first} less {test.second}"
 
 
+def _stated(system: SystemResult) -> Page:
+    stated = system.probabilities
+    if stated is None:
+        return Page(document=None, records=(), columns=(), cells=())
+    means = PROBABLE.get(stated.task, f"calibrated as {stated.task!r}")
+    title = f"Probabilities by {system.name}: {means}"
+    return Page(document=None, records=(), columns=SHOWN, cells=stated.rows(), title=title)
+
+
 def _mistakes(system: SystemResult) -> Page:
     width = max((len(each.texts) for each in system.mistakes), default=0)
     differing = any(each.differs for each in system.mistakes)
@@ -118,7 +136,13 @@ def _mistake(mistake: Mistake) -> tuple[str, ...]:
 
 def _records(evaluation: Evaluation, system: SystemResult) -> Iterator[dict[str, Any]]:
     """One flat record a figure."""
-    for name, figure in system.figures.items():
+    known: list[tuple[str, float, float | None, float | None, float | None]] = [
+        (name, each.value, each.low, each.high, system.thresholds.get(name))
+        for name, each in system.figures.items()
+    ]
+    if stated := system.probabilities:
+        known += [("ece", stated.ece, None, None, None), ("coverage", stated.coverage, None, None, None)]
+    for name, value, low, high, threshold in known:
         yield {
             "dataset": evaluation.dataset,
             "task": evaluation.task.value,
@@ -126,10 +150,10 @@ def _records(evaluation: Evaluation, system: SystemResult) -> Iterator[dict[str,
             "system": system.name,
             "kind": system.kind.value,
             "figure": name,
-            "value": figure.value,
-            "low": figure.low,
-            "high": figure.high,
-            "threshold": system.thresholds.get(name),
+            "value": value,
+            "low": low,
+            "high": high,
+            "threshold": threshold,
             "seconds": system.seconds,
             "texts_per_second": system.texts_per_second,
             "truncated": system.truncated,

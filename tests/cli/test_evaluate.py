@@ -8,6 +8,8 @@ import json
 
 import pytest
 
+from nearsense.calibration.probe import probe_pairs
+
 ROWS = [
     ("The dashboard freezes", "The dashboard hangs", 5),
     ("Refund my invoice", "I want my money back", 4),
@@ -233,3 +235,23 @@ def test_trying_whether_a_report_can_be_written_leaves_nothing(run, pairs, tmp_p
         assert run("evaluate", pairs, "-q", "-o", tmp_path / name, "--columns", "no,such,one").code == 2
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "kept.md").read_text() == "as it was"
+
+
+def test_stated_probabilities_are_judged_in_every_form(run, tmp_path):
+    ours = [each for each in probe_pairs("en") if each.form == "sentences"][:100]
+    file = tmp_path / "pairs.csv"
+    with file.open("w", newline="") as stream:
+        csv.writer(stream).writerows(
+            [
+                ("a", "b", "score"),
+                *((each.left, each.right, {"same": 5, "near": 3}.get(each.relation, 0)) for each in ours),
+            ]
+        )
+    words = ("evaluate", file, "--same-from", "4", "--no-baselines", "--errors", "0", "-q")
+    document = json.loads(run(*words, "--json").out)["systems"][0]["probabilities"]
+    assert set(document) == {"task", "prior", "pairs", "left_out", "ece", "coverage", "width", "bands"}
+    assert set(document["bands"][0]) == {"above", "up_to", "pairs", "stated", "share", "low", "high", "held"}
+    rows = list(csv.DictReader(io.StringIO(run(*words, "--csv").out)))
+    assert float(next(row["value"] for row in rows if row["figure"] == "ece")) == pytest.approx(document["ece"])
+    assert "| probability | pairs |" in run(*words, "--markdown").out
+    assert "--same-from" in run("evaluate", file, "--no-baselines", "--markdown", "-q").out

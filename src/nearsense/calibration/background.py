@@ -184,7 +184,7 @@ def random_scores(left: NDArray[np.floating], right: NDArray[np.floating]) -> tu
     """Mean and standard deviation of the scores of left texts with right ones that they were not paired with.
 
     Args:
-        left: Unit vectors of the left texts of n pairs, shape (n, d).
+        left: Vectors of the left texts of n pairs, shape (n, d), of whatever length.
         right: Those of the right texts, shape (n, d).
 
     Returns:
@@ -194,6 +194,7 @@ def random_scores(left: NDArray[np.floating], right: NDArray[np.floating]) -> tu
     if n < FEWEST:
         return None
     rng, times = np.random.default_rng(0), max(1, min(20, _RANDOM // n))
+    left, right = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in (left, right))
     found = []
     for shift in rng.choice(np.arange(1, n), min(times, n - 1), replace=False).tolist():
         other = np.roll(right, shift, axis=0)

@@ -23,6 +23,7 @@ from nearsense.encoders import Encoder, load, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.evaluation.judging import Outcome, graded, labelled, triplets
 from nearsense.evaluation.labels import SEEDS, clustering, intents
+from nearsense.evaluation.probabilities import Band, Stated, judged_probabilities, labels_of
 from nearsense.evaluation.rankings import rerank, retrieval
 from nearsense.evaluation.results import (
     FIGURES,
@@ -45,17 +46,21 @@ from nearsense.evaluation.words import BM25, baselines_for
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.assurance import Calibrated
+
     Floats = NDArray[np.float64]
 
 __all__ = [
     "FIGURES",
     "LOWER_IS_BETTER",
     "MAIN",
+    "Band",
     "Evaluation",
     "Figure",
     "Kind",
     "Mistake",
     "PairedTest",
+    "Stated",
     "SystemResult",
     "evaluate",
     "require_figure",
@@ -76,6 +81,8 @@ def evaluate(
     columns: Sequence[str] | None = None,
     scale: tuple[float, float] | None = None,
     positive: str | None = None,
+    calibration: Calibrated = None,
+    same_from: float | None = None,
     baselines: bool | str = True,
     errors: int = 10,
     limit: int | None = None,
@@ -92,6 +99,8 @@ def evaluate(
         columns: The columns, where their names do not tell: see `read_dataset`.
         scale: The range of the scores of graded pairs.
         positive: The label of labelled pairs that means the same.
+        calibration: Whose probabilities are judged, of pairs: as for `compare_pairs`; "none" for none.
+        same_from: Of graded pairs the score from which on they are the same, so that probabilities can be judged.
         baselines: What is set beside the models: True for Jaccard, TF-IDF and BM25, False for nothing,
             `"pooling"` for these and the same models with CLS and mean pooling.
         errors: How many of the worst errors of each model to list.
@@ -106,6 +115,7 @@ def evaluate(
     Raises:
         FileError: The file is not in order; file, line and columns are named.
         InputError: Nothing can be measured on the data, or an option is not known or no number of its kind.
+        ModelMismatch: The calibration is of another model.
         ModelNotFound: A model is neither here nor to be had; nothing was measured then.
 
     Example:
@@ -120,6 +130,7 @@ def evaluate(
     _require_known(baselines, errors, resamples, limit, seed)
     data = read_dataset(dataset, task=task, columns=columns, scale=scale, positive=positive)
     data = data if limit is None else data.sample(limit, seed)
+    labels, calibration, unjudged = labels_of(data, calibration, same_from)
     encoders = _listed(models)
     for encoder in encoders:
         encoder.encode(WARMING, role=symmetric_role(encoder))
@@ -127,12 +138,16 @@ def evaluate(
     systems, notes = _systems(encoders, data, baselines, progress)
     outcomes = [_JUDGES[data.task](data, system) for system in systems]
     drawn = _resampled(data, outcomes, resamples, seed)
+    own_models = [each for each in systems if isinstance(each, Model) and each.kind is Kind.MODEL]
+    stated: dict[str, Stated] = {}
+    if labels:
+        stated, unjudged = judged_probabilities(getattr(data, "pairs", ()), labels, own_models, calibration)
     results = [
-        _result(system, outcome, own, errors)
+        replace(_result(system, outcome, own, errors), probabilities=stated.get(system.name))
         for system, outcome, own in zip(systems, outcomes, drawn, strict=True)
     ]
     main = MAIN[data.task]
-    notes += _undefined(results)
+    notes += [*unjudged, *_undefined(results)]
     warnings = suspicions(data, results, outcomes)
     if data.task is Task.CLUSTERING:
         notes.append(f"k-means with as many groups as labels; figures are means over {len(SEEDS)} beginnings.")

@@ -20,6 +20,8 @@ from nearsense.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.evaluation.probabilities import Stated
+
 __all__ = [
     "FIGURES",
     "LOWER_IS_BETTER",
@@ -217,6 +219,8 @@ class SystemResult:
             (the ten best of each query), nearest text; empty for clusters.
         labels: float64, as many: what is true of it.
         values: float64, the main figure of each query; empty where the figure is no mean over queries.
+        probabilities: How true those are that nearsense gives to these pairs; None where none were judged: the
+            notes of the evaluation say why.
     """
 
     name: str
@@ -232,6 +236,7 @@ class SystemResult:
     scores: NDArray[np.float64]
     labels: NDArray[np.float64]
     values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    probabilities: Stated | None = None
 
     def to_dict(self, *, raw: bool = False) -> dict[str, Any]:
         """As JSON values.
@@ -253,6 +258,7 @@ class SystemResult:
                 {**asdict(each), "texts": list(each.texts), "differs": list(each.differs)}
                 for each in self.mistakes
             ],
+            "probabilities": None if self.probabilities is None else self.probabilities.to_dict(),
         }
         items = {"scores": self.scores.tolist(), "labels": self.labels.tolist()} if raw else {}
         return {name: jsonable(value) for name, value in (known | items).items()}
@@ -348,7 +354,8 @@ class Evaluation:
             f"  {each.name}: " + ", ".join(f"{name} {figure}" for name, figure in each.figures.items())
             for each in self.systems
         )
-        return "\n".join([head, *lines, *(f"  {each}" for each in self.comparisons), *self.notes])
+        stated = (f"  {each.name}: {each.probabilities}." for each in self.systems if each.probabilities)
+        return "\n".join([head, *lines, *stated, *(f"  {each}" for each in self.comparisons), *self.notes])
 
     def _repr_html_(self) -> str:
         """As plain text, for notebooks."""

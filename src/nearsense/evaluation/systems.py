@@ -109,10 +109,12 @@ class Model:
         self.name, self.kind, self.fingerprint = name or encoder.name, kind, encoder.fingerprint
         self.encoder, self.spent, self._progress = encoder, Spent(), progress
         self._metric = getattr(encoder, "similarity", Metric.COSINE)
+        self.compared: tuple[Floats, tuple[float, float] | None] | None = None
 
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `Scorer`."""
-        from nearsense.metrics import paired_similarity
+        """See `Scorer`; `compared` keeps the cosines of texts of one kind, and what random pairs of them score."""
+        from nearsense.calibration import random_scores
+        from nearsense.metrics import paired_cosine, paired_similarity
 
         if searching:
             a, b = self._read(left, "query"), self._read(right, "passage")
@@ -121,6 +123,8 @@ class Model:
             a, b = both[: len(left)], both[len(left) :]
         with self.spent.time():
             scores = paired_similarity(a, b, self._metric)
+        if not searching:
+            self.compared = np.asarray(paired_cosine(a, b), np.float64), random_scores(a, b)
         return np.asarray(scores, np.float64)
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:

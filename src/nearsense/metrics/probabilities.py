@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.errors import InputError
 from nearsense.metrics.rows import from_one
 from nearsense.metrics.samples import classes, probable, same_length
 
@@ -31,6 +32,8 @@ class Bins:
         mean_probability: The mean probability of its items.
         share: The share of them with label 1.
         counts: How many they are, int64.
+        low: The mean of the lower ends of their intervals, where these were given.
+        high: The mean of the upper ends.
     """
 
     lower: Float64
@@ -38,9 +41,42 @@ class Bins:
     mean_probability: Float64
     share: Float64
     counts: NDArray[np.int64]
+    low: Float64 | None = None
+    high: Float64 | None = None
+
+    def held(self, least: int = 10) -> list[bool | None]:
+        """For each bin whether its share lies in its interval; None where `least` items are not there to tell.
+
+        Raises:
+            InputError: No intervals were given.
+        """
+        if self.low is None or self.high is None:
+            raise InputError("no intervals were given", fix="reliability(..., intervals=(low, high))")
+        inside = (self.low <= self.share) & (self.share <= self.high)
+        return [bool(each) if n >= least else None for each, n in zip(inside, self.counts.tolist(), strict=True)]
+
+    def coverage(self, least: int = 10) -> float:
+        """The share of bins of `least` items and more whose interval holds their share; NaN where there are none.
+
+        Errors are those of `held`.
+
+        Example:
+            >>> said, low, high = [0.2] * 10 + [0.8] * 10, [0.0] * 10 + [0.7] * 10, [0.3] * 10 + [0.9] * 10
+            >>> reliability([0] * 10 + [1] * 10, said, intervals=(low, high)).coverage()
+            0.5
+        """
+        known = [each for each in self.held(least) if each is not None]
+        return sum(known) / len(known) if known else float("nan")
 
 
-def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15, *, equal_mass: bool = False) -> Bins:
+def reliability(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    bins: int = 15,
+    *,
+    equal_mass: bool = False,
+    intervals: tuple[ArrayLike, ArrayLike] | None = None,
+) -> Bins:
     """Said and true, bin by bin: the points of a reliability diagram.
 
     Args:
@@ -49,6 +85,7 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15, *, 
         bins: How many, from 1.
         equal_mass: False cuts [0, 1] into bins of equal width; True at the quantiles of the probabilities, so that
             each bin holds about as many items. Equal probabilities always share a bin.
+        intervals: The lower and the upper ends between which each probability was said to lie, shape (n,) each.
 
     Raises:
         InputError: A label is not 0 or 1, a probability not in [0, 1], the lengths differ, or bins < 1.
@@ -65,9 +102,11 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15, *, 
     place = np.searchsorted(edges[1:-1], said)
     counts = np.bincount(place, minlength=bins)
     kept = np.flatnonzero(counts)
-    sums = [np.bincount(place, weights=values, minlength=bins)[kept] for values in (said, positive)]
     size = counts[kept]
-    return Bins(edges[kept], edges[kept + 1], sums[0] / size, sums[1] / size, size.astype(np.int64))
+    ends = [] if intervals is None else [_ends(each, positive) for each in intervals]
+    mean = [np.bincount(place, weights=each, minlength=bins)[kept] / size for each in (said, positive, *ends)]
+    low, high = mean[2:] if ends else (None, None)
+    return Bins(edges[kept], edges[kept + 1], mean[0], mean[1], size.astype(np.int64), low, high)
 
 
 def expected_calibration_error(
@@ -115,6 +154,12 @@ def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     positive, said = _items(labels, probabilities)
     said = np.clip(said, _EPS, 1.0 - _EPS)
     return float(-np.mean(np.log(np.where(positive, said, 1.0 - said))))
+
+
+def _ends(ends: ArrayLike, positive: NDArray[np.bool_]) -> Float64:
+    found = probable(ends)
+    same_length(positive, found, "labels", "intervals")
+    return found
 
 
 def _items(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.bool_], Float64]:

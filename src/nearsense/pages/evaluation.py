@@ -9,8 +9,10 @@ import numpy as np
 
 from nearsense.datasets import Task
 from nearsense.evaluation import LOWER_IS_BETTER, Kind
+from nearsense.evaluation.probabilities import SHOWN
 from nearsense.pages import charts
 from nearsense.pages.shell import page, plain, section, table
+from nearsense.render import PROBABLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +66,7 @@ def evaluation_html(evaluation: Evaluation) -> str:
             _tests(evaluation),
             _spread(evaluation, systems),
             *_DRAWN.get(evaluation.task, lambda *_: ())(evaluation, systems, colours),
+            _stated([each for each in systems if each.probabilities], colours),
             _cost(systems),
             *_mistakes(systems),
             _foot(evaluation),
@@ -320,6 +323,39 @@ def _held(system: SystemResult, colour: str) -> tuple[charts.Curve, float]:
     y = np.array([system.labels[rows].mean() for rows in parts])
     sizes = np.array([len(rows) for rows in parts])
     return charts.Curve(system.name, x, y, colour, dotted=True), float(np.average(np.abs(x - y), weights=sizes))
+
+
+def _stated(models: Sequence[SystemResult], colours: dict[str, str]) -> str:
+    """Whether the probabilities hold that nearsense gives without these labels."""
+    known = [(each, each.probabilities) for each in models if each.probabilities is not None]
+    if not known:
+        return ""
+    lines = [
+        charts.Curve(
+            each.name,
+            np.array([band.stated for band in stated.bands]),
+            np.array([band.share for band in stated.bands]),
+            colours[each.name],
+            dotted=True,
+        )
+        for each, stated in known
+    ]
+    means = PROBABLE.get(known[0][1].task, f"calibrated as {known[0][1].task!r}")
+    chart = charts.curves(
+        lines,
+        title="Stated probabilities against what was true",
+        axes=(f"probability {means}", "share that is the same"),
+        diagonal=True,
+    )
+    named = [(each.name, colours[each.name]) for each, _ in known]
+    tables = [table(f"{each.name}: {stated}.", SHOWN, stated.rows()) for each, stated in known]
+    return section(
+        "Do the stated probabilities hold?",
+        f"<figure>{chart}{charts.key(named)}</figure>",
+        *tables,
+        lead="What nearsense says of these pairs without their labels, all pairs looked at together. On the "
+        "dashed line probabilities are true.",
+    )
 
 
 def _graded(evaluation: Evaluation, systems: Sequence[SystemResult], colours: dict[str, str]) -> Iterator[str]:
