@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nearsense import gemm
 from nearsense._openvino import openvino
 from nearsense.types import Precision
+from nearsense.vectors import gemm
 
 SIDE = 2048
 """Rows and columns of the matrices whose product is timed."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.vectors.rows import ZeroRow, scale_to_unit
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -92,6 +94,4 @@ def _directions(text: TokenVectors) -> Floats:
     sums = np.zeros((len(text.spans), text.vectors.shape[1]))
     known = text.words >= 0
     np.add.at(sums, text.words[known], text.vectors[known])
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    directions: Floats = sums / np.where(lengths > 0, lengths, 1)
-    return directions
+    return scale_to_unit(sums, 0, "words", ZeroRow.KEEP)

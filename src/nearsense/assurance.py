@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense import checks
 from nearsense.calibration import ABROAD, Background, Calibration, Task, chosen, lent
 from nearsense.calibration.guarding import UNREAD
 from nearsense.calibration.population import ENOUGH
-from nearsense.calibration.prior import checked_share, shift_to_share
+from nearsense.calibration.prior import shift_to_share
+from nearsense.checks import is_number
 from nearsense.errors import InputError
 from nearsense.types import CalibrationWarning, Hit, Metric, Origin, Ranking, Results
 from nearsense.wording import normal_form
@@ -91,10 +93,9 @@ class Assurance:
 
     def __post_init__(self) -> None:
         if self.prior is not None:
-            checked_share(self.prior)
+            checks.share(self.prior)
         least = self.min_probability
-        real = isinstance(least, (int, float, np.floating)) and not isinstance(least, bool)
-        if least is not None and not (real and 0 <= least <= 1):
+        if least is not None and not (is_number(least) and 0 <= least <= 1):
             raise InputError(f"min_probability={least!r} is no probability", fix="a number from 0 to 1: 0.9, say")
 
     def of(self, origin: Origin, encoder: Encoder | None = None) -> Calibration | None:

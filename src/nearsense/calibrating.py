@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from nearsense import checks
 from nearsense._progress import Progress
 from nearsense.calibration import Background, Calibration, Task, background_of, beginning, learnt, shipped
 from nearsense.calibration.learning import checked_labels
-from nearsense.calibration.prior import checked_share
 from nearsense.encoders import CrossEncoder, Encoder, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.text import as_documents, as_texts, require_content
@@ -71,7 +71,7 @@ def calibrate(
     known = [_labelled(position, pair) for position, pair in enumerate(pairs)]
     labels = np.array([label for _, _, label in known], np.float64)
     checked_labels(labels)
-    prior = None if prior is None else checked_share(prior)
+    prior = None if prior is None else checks.share(prior)
     scores, origin, vectors = _scored([(a, b) for a, b, _ in known], encoder, progress)
     if texts is not None:
         home: Background | None = background(texts, encoder=_bi(encoder), progress=progress)

@@ -88,14 +88,14 @@ class Quantized:
             InputError: They are not as many, or fewer than two.
         """
         from nearsense import metrics
-        from nearsense.metrics.rows import from_one
+        from nearsense.checks import positive_int
 
         vectors.require_made_by(self.model, self.fingerprint)
         if len(vectors) != len(self) or len(self) < 2:
             raise InputError(
                 f"{len(vectors):,} vectors and {len(self):,} quantized ones", why="2 or more are needed"
             )
-        k = min(from_one(k, "k"), len(self) - 1)
+        k = min(positive_int(k, "k"), len(self) - 1)
         rows = np.unique(np.linspace(0, len(self) - 1, SAMPLE).astype(np.int64))
         asked = vectors.data[rows]
         before, after = (metrics.top_k(asked, each, k + 1).ids for each in (vectors.data, self.restored().data))

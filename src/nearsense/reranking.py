@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nearsense._progress import Progress
+from nearsense.checks import positive_int
 from nearsense.encoders import CrossEncoder, resolve_cross
 from nearsense.errors import BrokenModel, InputError
-from nearsense.metrics.rows import from_one
 from nearsense.text import as_documents, as_texts, require_content
 from nearsense.ties import settled
 from nearsense.types import CANDIDATES, Document, Hit, Origin, Ranking, Results
+from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,7 +117,7 @@ def rerank_many(
     assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
     asked = as_texts(list(queries), "query")
     require_content(asked, "query")
-    limit = None if k is None else from_one(k, "k")
+    limit = None if k is None else positive_int(k, "k")
     lists = list(hits)
     if len(lists) != len(asked):
         raise InputError(
@@ -131,15 +132,13 @@ def _ranked(
     queries: list[str], found: list[Results[Hit]], model: CrossEncoder, k: int | None, progress: Progress
 ) -> list[Results[Hit]]:
     """The candidates of each query in the order that a cross-encoder gives them, without probabilities."""
-    places: dict[tuple[str, str], int] = {}
-    rows = [
-        np.array([places.setdefault((query, hit.text or ""), len(places)) for hit in each], np.int64)
-        for query, each in zip(queries, found, strict=True)
-    ]
-    scores = _scores(model, list(places), progress)
+    pairs, rows = distinct(
+        (query, hit.text or "") for query, each in zip(queries, found, strict=True) for hit in each
+    )
+    scores = np.split(_scores(model, pairs, progress)[rows], np.cumsum([len(each) for each in found])[:-1])
     return [
-        Results(_best(query, each, scores[own], k), _origin(model, each), query)
-        for query, each, own in zip(queries, found, rows, strict=True)
+        Results(_best(query, each, own, k), _origin(model, each), query)
+        for query, each, own in zip(queries, found, scores, strict=False)
     ]
 
 
@@ -202,7 +201,7 @@ def staged(
         >>> staged(None, 10).depth
         10
     """
-    k, candidates = from_one(k, "k"), from_one(candidates, "candidates")
+    k, candidates = positive_int(k, "k"), positive_int(candidates, "candidates")
     if rerank is None and candidates != CANDIDATES:
         raise InputError(
             f"candidates={candidates} without rerank",

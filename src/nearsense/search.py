@@ -309,9 +309,9 @@ def _document(row: int, each: str | Document) -> Document:
 
 def _asked(queries: Iterable[str], k: int) -> list[str]:
     """The queries, checked before anything costly is done for them."""
-    from nearsense.metrics.rows import from_one
+    from nearsense.checks import positive_int
 
-    from_one(k, "k")
+    positive_int(k, "k")
     texts = as_texts(queries, "query")
     require_content(texts, "query")
     return texts

@@ -332,9 +332,9 @@ def test_duplicate_ids_in_a_batch_are_named(pets):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows.__setitem__((1, 0), np.nan), "'b' holds NaN"),
-        (lambda rows: rows.__setitem__((1, 0), np.inf), "'b' holds NaN"),
-        (lambda rows: rows.__setitem__(1, 0), "'b' has no direction"),
+        (lambda rows: rows.__setitem__((1, 0), np.nan), "'b' holds (nan|inf)"),
+        (lambda rows: rows.__setitem__((1, 0), np.inf), "'b' holds (nan|inf)"),
+        (lambda rows: rows.__setitem__(1, 0), "'b' has length zero"),
     ],
 )
 def test_vectors_that_have_no_similarity_are_refused(pets, change, message):

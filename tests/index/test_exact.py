@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nearsense import gemm, metrics
+from nearsense import metrics
 from nearsense.errors import InputError
 from nearsense.index import ArrayRows, ExactIndex
 from nearsense.index import exact as room
 from nearsense.types import Precision
+from nearsense.vectors import gemm
 
 
 def vectors(n, d=48, seed=0):

@@ -81,7 +81,7 @@ from concurrent.futures import ThreadPoolExecutor
 encoder = ns.load(precision='f32')
 with ThreadPoolExecutor(2) as pool: list(pool.map(encoder.encode, [TEXTS, TEXTS]))""",
     "the first product in bf16": """
-from nearsense import gemm
+from nearsense.vectors import gemm
 import numpy as np
 x = np.eye(300, 64, dtype=np.float32)
 gemm.decided(x, x, ns.types.Precision.BF16, np.count_nonzero)""",

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from nearsense import checks
 from nearsense._version import __version__
 from nearsense.calibration.asked import Threshold
 from nearsense.calibration.background import Background
 from nearsense.calibration.curve import Curve, finite, logit, sigmoid
 from nearsense.calibration.guarding import GENERAL, NOTHING, shifts_of
 from nearsense.calibration.population import Population, Scale
-from nearsense.calibration.prior import checked_share, shift_to_share
+from nearsense.calibration.prior import shift_to_share
 from nearsense.calibration.proof import Labelled, at_least_precision
 from nearsense.calibration.threshold import reaching_precision, reaching_probability
 from nearsense.errors import InputError, ModelMismatch
@@ -242,12 +243,12 @@ class Calibration:
         if at_least:
             return self._proven(precision, prior)
         if min_probability is not None:
-            grid, wanted = self._grid(), checked_share(min_probability, "min_probability")
+            grid, wanted = self._grid(), checks.share(min_probability, "min_probability")
             return reaching_probability(
                 grid, self.log_ratio(grid) + logit(self._prior(prior)), self.spread(grid), wanted
             )
         if precision is not None:
-            wanted, (scores, counts) = checked_share(precision, "precision"), self._population()
+            wanted, (scores, counts) = checks.share(precision, "precision"), self._population()
             ratios, drawn = self.log_ratio(scores), self._drawn(scores)
             return reaching_precision(
                 scores, ratios, drawn, counts, self.share, wanted=wanted, prior=self._prior(prior)
@@ -274,11 +275,11 @@ class Calibration:
                 why="this calibration keeps no labels",
                 fix="label pairs of your own: nearsense calibrate --ask FILE --precision 0.95 --at-least",
             )
-        return at_least_precision(self.labelled, checked_share(precision, "precision"))
+        return at_least_precision(self.labelled, checks.share(precision, "precision"))
 
     def with_prior(self, prior: float) -> Calibration:
         """The same with another share of same pairs assumed."""
-        return replace(self, prior=checked_share(prior))
+        return replace(self, prior=checks.share(prior))
 
     def at(self, background: Background | None) -> Calibration:
         """The same, used on a corpus with this background: intervals widen with the distance from home.
@@ -342,7 +343,7 @@ class Calibration:
         Raises:
             InputError: There are fewer than 30 scores, or one is no number.
         """
-        known, share = _checked(scores, self.metric).ravel(), checked_share(share, "share")
+        known, share = _checked(scores, self.metric).ravel(), checks.share(share, "share")
         if len(known) < 30:
             raise InputError(f"{len(known)} scores are too few to adapt to", fix="give 30 or more")
         if self.population is not None:
@@ -401,7 +402,7 @@ class Calibration:
 
     def _prior(self, prior: float | None) -> float:
         if prior is not None:
-            return checked_share(prior)
+            return checks.share(prior)
         return 0.5 if self.prior is None else self.prior
 
     def _population(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -493,8 +494,8 @@ class Calibration:
                 str(known["task"]),
                 metrics[known["metric"]],
                 Curve.from_dict(known["curve"]),
-                checked_share(known["share"], "share"),
-                None if known["prior"] is None else checked_share(known["prior"]),
+                checks.share(known["share"], "share"),
+                None if known["prior"] is None else checks.share(known["prior"]),
                 reference,
                 int(known["seen"]),
                 Figures.from_dict(figures),

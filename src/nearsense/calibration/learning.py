@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense import checks
 from nearsense.calibration.background import Background
 from nearsense.calibration.calibration import Calibration, Figures
 from nearsense.calibration.curve import logit
 from nearsense.calibration.fitting import LEAST, fit
 from nearsense.calibration.guarding import guard_shifts
 from nearsense.calibration.population import Population, Scale
-from nearsense.calibration.prior import checked_share
 from nearsense.calibration.proof import Labelled
 from nearsense.errors import InputError
 from nearsense.metrics.probabilities import brier_score, expected_calibration_error
@@ -70,7 +70,7 @@ def learnt(
     """
     truth = checked_labels(labels)
     known = _checked_scores(scores, truth)
-    prior = None if prior is None else checked_share(prior)
+    prior = None if prior is None else checks.share(prior)
     found = fit(known, truth, bounded=origin.metric is Metric.COSINE, start=prior_sets)
     share = float(truth.mean())
     order = np.sort(known)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.errors import InputError
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["checked_share", "shift_to_share"]
+__all__ = ["shift_to_share"]
 
 _HALVINGS, _FARTHEST = 60, 60.0
 
@@ -34,17 +32,3 @@ def shift_to_share(probability: Callable[[float], NDArray[np.float64]], share: f
         middle = (low + high) / 2
         low, high = (middle, high) if probability(middle).mean() < share else (low, middle)
     return (low + high) / 2
-
-
-def checked_share(share: float, name: str = "prior") -> float:
-    """A share within (0, 1), as a float.
-
-    Raises:
-        InputError: It is none.
-    """
-    if isinstance(share, (int, float, np.number)) and not isinstance(share, bool) and 0 < share < 1:
-        return float(share)
-    raise InputError(
-        f"{name}={share!r} is no share between 0 and 1",
-        fix=f"say {name}=0.5, for instance",
-    )

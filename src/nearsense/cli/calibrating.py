@@ -153,10 +153,10 @@ def _require_ask(file: str, output: str | None, options: dict[str, Any]) -> str 
 
 def _asked(table: Table, options: dict[str, Any]) -> Table:
     """Ask a person for labels of pairs; the answers as the table that they are kept as."""
+    from nearsense import checks
     from nearsense.cached import cached
     from nearsense.calibrating import pairs_to_judge
     from nearsense.calibration.fitting import LEAST
-    from nearsense.calibration.prior import checked_share
     from nearsense.calibration.spreading import spread_over
     from nearsense.cli.labelling import Desk, talk
     from nearsense.encoders import resolve
@@ -175,7 +175,7 @@ def _asked(table: Table, options: dict[str, Any]) -> Table:
     pairs, scores = pairs_to_judge(texts, encoder=encoder, progress=not options["quiet"])
     prove = options["precision"] if options["at_least"] else ()
     for value in prove:
-        checked_share(value, "precision")
+        checks.share(value, "precision")
     spread = spread_over(scores, 1) if prove else spread_over(scores)
     desk = Desk(pairs, scores, spread, options["labels"], options["most"], prove)
     desk.resume()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense import checks
 from nearsense._progress import Progress
+from nearsense.checks import is_whole
 from nearsense.clustering.making import Found, middles
 from nearsense.errors import InputError
 from nearsense.types import parse
@@ -90,21 +92,17 @@ def settings(
         if value is not None and name not in TAKES[chosen]:
             fit = ", ".join(each.value for each in Method if name in TAKES[each])
             raise InputError(f"{name}={value!r} says nothing to method={chosen.value!r}", why=f"it is for: {fit}")
-    if k is not None and (
-        isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= max(texts, 1)
-    ):
+    if k is not None and not is_whole(k, 1, max(texts, 1)):
         raise InputError(
             f"k={k!r} clusters of {texts:,} texts",
             why="a cluster has one text or more",
             fix=f"give a whole number from 1 to {max(texts, 1):,}",
         )
-    if min_size is not None and (
-        isinstance(min_size, bool) or not isinstance(min_size, (int, np.integer)) or min_size < 2
-    ):
+    if min_size is not None and not is_whole(min_size, 2):
         raise InputError(f"min_size={min_size!r}", why="a cluster has two texts or more", fix="give 2 or more")
-    if min_score is not None and not -1 <= min_score <= 1:
-        raise InputError(f"min_score={min_score!r}", why="cosine similarities lie between -1 and 1")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+    if min_score is not None:
+        checks.score(min_score)
+    if not is_whole(seed):
         raise InputError(f"seed={seed!r}", why="a seed is a whole number from 0", fix="seed=0")
     if min_size is None:
         min_size = PAIR if chosen is Method.AGGLOMERATIVE else default_min_size(texts)

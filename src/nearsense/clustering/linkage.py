@@ -10,8 +10,8 @@ import numpy as np
 
 from nearsense._forks import computing
 from nearsense._progress import Progress, tracked
-from nearsense.metrics.rows import parts
 from nearsense.mining import nearest
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -248,7 +248,7 @@ def _core_distances(table: NDArray[np.float32], min_samples: int) -> NDArray[np.
     width = n // DEEP
     grouped = min_samples * 4 <= width
     within = np.arange(DEEP) * width
-    for part in parts(n, BLOCK_ROWS):
+    for part in blocks(n, BLOCK_ROWS):
         block = table[part]
         if grouped:
             minima = block[:, : width * DEEP].reshape(len(block), DEEP, width).min(axis=1)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.checks import positive_int
 from nearsense.clustering.clusters import Cluster, Clusters, Held
 from nearsense.clustering.making import ROUNDED, ordered
-from nearsense.metrics.rows import from_one
 from nearsense.types import Hit, Results
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ LOOKED_AT = 1_000
 
 def representatives(clusters: Clusters, held: Held, cluster: Cluster, n: int) -> Results[Hit]:
     """Diverse texts near the middle; see `Clusters.representatives`."""
-    from_one(n, "n")
+    positive_int(n, "n")
     rows = np.flatnonzero(clusters.labels == cluster.id)
     if not len(rows):
         return Results([], clusters.origin, cluster.label)
@@ -59,7 +59,7 @@ def outliers(clusters: Clusters, held: Held, n: int) -> Results[Hit]:
     """Texts whose nearest other text is far; see `Clusters.outliers`."""
     from nearsense.mining import nearest
 
-    from_one(n, "n")
+    positive_int(n, "n")
     first: dict[str, int] = {}
     places = ordered(held.documents)
     for row in np.argsort(places).tolist():

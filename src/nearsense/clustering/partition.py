@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.vectors.rows import normalize
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -139,5 +141,4 @@ def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
         >>> unit(np.array([[3.0, 4.0]], np.float32))
         array([[0.6, 0.8]], dtype=float32)
     """
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, np.where(lengths > 0, lengths, 1), dtype=np.float32)
+    return normalize(rows, zero="keep")

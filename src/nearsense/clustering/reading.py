@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nearsense._progress import Progress
 from nearsense.clustering.clusters import Held
 from nearsense.errors import InputError
 from nearsense.text import as_documents
 from nearsense.types import Document, Vectors
+from nearsense.vectors.rows import unit_rows
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
@@ -59,15 +58,5 @@ def held_of(
 
 def _unit(vectors: Vectors) -> Vectors:
     """The same directions at length one; without a copy where they have it already."""
-    squares = np.vecdot(vectors.data, vectors.data)
-    if not np.isfinite(squares).all() or (len(squares) and not squares.all()):
-        row = int(np.flatnonzero(~np.isfinite(squares) | (squares == 0))[0])
-        raise InputError(
-            f"vector {row} has no direction",
-            why="it is zero, or holds NaN or an infinity",
-            fix="leave that text out, or encode it again",
-        )
-    if not len(squares) or np.abs(squares - 1).max() < 1e-3:
-        return vectors
-    data = (vectors.data / np.sqrt(squares)[:, None]).astype(np.float32)
-    return replace(vectors, data=data)
+    data = unit_rows(vectors.data, lambda row: f"vector {row}")
+    return vectors if data is vectors.data else replace(vectors, data=data)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense._progress import Progress, tracked
+from nearsense.checks import positive_int
 from nearsense.clustering.clusters import Clusters, Held
 from nearsense.errors import InputError
-from nearsense.metrics.rows import from_one
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def with_stability(clusters: Clusters, held: Held, rounds: int, progress: Progre
     from nearsense.clustering.finding import find
     from nearsense.clustering.making import ordered
 
-    from_one(rounds, "rounds")
+    positive_int(rounds, "rounds")
     if not held.options:
         raise InputError(
             "stability: nothing says how these clusters were found",

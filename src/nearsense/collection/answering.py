@@ -12,11 +12,11 @@ import numpy as np
 from nearsense._progress import Progress
 from nearsense.assurance import Assurance, Calibrated
 from nearsense.calibration import Calibration, Task
+from nearsense.checks import positive_int
 from nearsense.collection.answers import answers, as_score
 from nearsense.collection.checks import checked_ids, checked_vectors
 from nearsense.collection.live import Live
 from nearsense.errors import InputError, ModelError, ModelMismatch
-from nearsense.metrics.rows import from_one
 from nearsense.reranking import staged
 from nearsense.types import CANDIDATES, Document, Hit, Mode, Results, Vectors, parse
 
@@ -230,7 +230,7 @@ class Answering:
 
         def near() -> tuple[str, Results[Hit]]:
             text, vector, made = self._one(id)
-            depth = from_one(k, "k") + 1
+            depth = positive_int(k, "k") + 1
             found = self._nearest(vector, depth, where=where, min_score=min_score, made=made, text=text)
             return text, found[0]
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from nearsense import filters
 from nearsense._forks import computing
+from nearsense.checks import positive_int
 from nearsense.collection.binding import require_same_recipe
 from nearsense.collection.live import Live
 from nearsense.collection.retrieve import Asked, Ranked, ranked
 from nearsense.collection.snapshot import Snapshot
 from nearsense.errors import InputError
-from nearsense.metrics.rows import from_one
 from nearsense.types import Document, Hit, Metric, Mode, Origin, Ranking, Results, Vectors
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def answers(
     exact: bool,
 ) -> list[Results[Hit]]:
     """The hits of each query; see `Collection.search`. `made`: what is known of how the vectors were made."""
-    k, min_score = from_one(k, "k"), as_score(min_score)
+    k, min_score = positive_int(k, "k"), as_score(min_score)
     with live.seen() as (reader, snapshot):
         facts = snapshot.state.facts
         if vectors is not None:

@@ -13,6 +13,7 @@ from nearsense.collection.unkept import unkept
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.text import as_documents, as_json
 from nearsense.types import Document, Vectors, json_name, require_names, shown
+from nearsense.vectors.rows import unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,18 +96,8 @@ def checked_vectors(
             why=f"the collection's model {facts['model']} makes vectors of {wanted[1]} numbers",
             fix="give one vector a row",
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.sqrt(np.einsum("ij,ij->i", data, data, dtype=np.float64))
-    if (wrong := np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))).size:
-        raise InputError(
-            f"the vector of {name(int(wrong[0]))} "
-            + ("has no direction: all zero" if lengths[wrong[0]] == 0 else "holds NaN or an infinity"),
-            why="it has no similarity to anything",
-            fix="leave it out, or encode its text again",
-        )
-    if np.abs(lengths - 1).max(initial=0) > 1e-6:
-        data = np.divide(data, lengths[:, None], out=np.empty_like(data), casting="same_kind")
-    return Vectors(np.ascontiguousarray(data), facts["fingerprint"], truncated, facts["model"])
+    data = unit_rows(data, lambda row: f"the vector of {name(row)}")
+    return Vectors(data, facts["fingerprint"], truncated, facts["model"])
 
 
 def _require_read_alike(vectors: Vectors, facts: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense import checks
 from nearsense._progress import Progress
 from nearsense.deduplication.edges import EXACT, NORMALIZED, SEMANTIC, Edges, judged, normalized_pairs, scored
 from nearsense.deduplication.found import Duplicates
@@ -204,9 +205,7 @@ def _threshold(min_probability: float | None, min_score: float | None) -> float 
         return MIN_PROBABILITY if min_probability is None else min_probability
     if min_probability is not None:
         raise InputError("min_probability and min_score are two thresholds", fix="give one of them")
-    real = isinstance(min_score, (int, float, np.floating)) and not isinstance(min_score, bool)
-    if not real or not -1 <= min_score <= 1:
-        raise InputError(f"min_score={min_score!r} is no cosine similarity", fix="a number from -1 to 1: 0.9, say")
+    checks.score(min_score)
     return None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.assurance import SAME_AT_LEAST
+from nearsense.checks import is_number, is_whole
 from nearsense.deduplication.edges import EXACT, NORMALIZED, SEMANTIC
 from nearsense.deduplication.grouping import Grouping, grouped
 from nearsense.deduplication.results import TIERS, Dropped, Group, Pair, Tier
@@ -164,7 +165,7 @@ class Duplicates:
         if (min_probability is None) == (min_score is None):
             raise InputError("a threshold is one number", fix="give min_probability=0.9 or min_score=0.9")
         name, value = ("min_score", min_score) if min_probability is None else ("min_probability", min_probability)
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)) or not value <= 1:
+        if not is_number(value) or not value <= 1:
             raise InputError(f"{name}={value!r} is no number up to 1", fix=f"say {name}=0.9")
         if min_probability is not None and self.sure is None:
             raise InputError(
@@ -197,7 +198,7 @@ class Duplicates:
             >>> [each.text for each in ns.duplicates(texts, min_probability=0.3).target(2).unique][-1]
             'I want a refund'
         """
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+        if not is_whole(n):
             raise InputError(f"target={n!r} is no number of rows", fix="give a whole number")
         values = self.edges.score if self.min_probability is None else self.edges.probability
         assert values is not None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.checks import is_number, is_whole
 from nearsense.errors import InputError
 from nearsense.types import Document, parse
 
@@ -61,7 +62,7 @@ class Policy:
         assert self.choose is not None
         given = [documents[row] for row in rows]
         chosen = self.choose(given)
-        if isinstance(chosen, (int, np.integer)) and not isinstance(chosen, bool) and 0 <= chosen < len(rows):
+        if is_whole(chosen, most=len(rows) - 1):
             return rows[int(chosen)]
         places = [row for row, document in zip(rows, given, strict=True) if document.id == chosen]
         if len(places) == 1:
@@ -152,7 +153,7 @@ def _time(value: Any, column: str, id_: str) -> tuple[str, float]:
         return "date", _seconds(value)
     if isinstance(value, date):
         return "date", _seconds(datetime(value.year, value.month, value.day))
-    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value):
+    if is_number(value) and math.isfinite(value):
         return "number", float(value)
     if isinstance(value, str):
         try:

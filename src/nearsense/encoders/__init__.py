@@ -101,11 +101,11 @@ def load(
         language_check=language_check,
         cache_dir=cache_dir,
     )
+    from nearsense.checks import positive_int
     from nearsense.encoders.pooling import Pooling
-    from nearsense.metrics.rows import from_one
 
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
-    kept = None if dimensions is None else from_one(dimensions, "dimensions")
+    kept = None if dimensions is None else positive_int(dimensions, "dimensions")
     encoder = _load(_settled(settings), _stamp(settings), kept, chosen, _process())
     return encoder if settings.long is Long.WARN else encoder.with_long(settings.long)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from nearsense._progress import Progress, tracked
+from nearsense.checks import positive_int
 from nearsense.encoders.again import Loadable
 from nearsense.encoders.base import (
     BATCH_TOKENS,
@@ -33,10 +34,10 @@ from nearsense.encoders.token_vectors import TokenVectors, token_vectors
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
 from nearsense.encoders.windows import heads, tails, windows
 from nearsense.errors import BrokenModel, InputError, TextTooLong
-from nearsense.metrics import normalize as unit_length
-from nearsense.metrics.rows import from_one
 from nearsense.text import as_texts
 from nearsense.types import Long, Metric, ReadAs, Vectors, parse
+from nearsense.vectors.rows import distinct
+from nearsense.vectors.rows import normalize as unit_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -210,11 +211,9 @@ class TokenEncoder(Loadable):
         policy = self.long if long is None else parse(Long, long, name="long")
         normalize = self.similarity is Metric.COSINE if normalize is None else normalize
         prompt = self._prompt(role)
-        batch_tokens = from_one(batch_tokens, "batch_tokens") * getattr(self._engine, "scale", 1)
+        batch_tokens = positive_int(batch_tokens, "batch_tokens") * getattr(self._engine, "scale", 1)
         texts = as_texts(texts)
-        places: dict[str, int] = {}
-        rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
-        unique = list(places)
+        unique, rows = distinct(texts)
         if not _LOOKED.get():
             self.look(unique)
         lengths = np.zeros(len(unique), np.int64)

@@ -20,6 +20,7 @@ from nearsense.encoders.transformer import GRAPH_VERSION
 from nearsense.errors import TextTooLong
 from nearsense.text import as_texts
 from nearsense.types import Long, Metric, Vectors, parse
+from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -218,15 +219,13 @@ class _Sheet:
 
     @classmethod
     def of(cls, texts: list[str], prompt: str, dimension: int) -> _Sheet:
-        places: dict[str, int] = {}
-        rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
-        different, count = list(places), len(places)
+        different, rows = distinct(texts)
         return cls(
             rows,
             different,
             [prompt + text for text in different] if prompt else different,
-            np.empty((count, dimension), np.float32),
-            np.zeros(count, np.int64),
-            np.zeros(count, np.bool_),
+            np.empty((len(different), dimension), np.float32),
+            np.zeros(len(different), np.int64),
+            np.zeros(len(different), np.bool_),
             [],
         )

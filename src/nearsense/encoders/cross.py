@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense._progress import Progress, tracked
+from nearsense.checks import positive_int
 from nearsense.encoders.again import Loadable
 from nearsense.encoders.base import BATCH_TOKENS, TruncationWarning
 from nearsense.encoders.batch import SLICE, Engine
@@ -21,9 +22,9 @@ from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.pairs import join, longest_first
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
 from nearsense.errors import BrokenModel, InputError, TextTooLong
-from nearsense.metrics.rows import from_one
 from nearsense.text import as_texts
 from nearsense.types import Long, parse
+from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +127,7 @@ class PairEncoder(Loadable):
                 why="a pair is read as a whole, or cut",
                 fix='use "warn", "head" or "error"',
             )
-        batch_tokens = from_one(batch_tokens, "batch_tokens") * getattr(self._engine, "scale", 1)
+        batch_tokens = positive_int(batch_tokens, "batch_tokens") * getattr(self._engine, "scale", 1)
         firsts, seconds = _apart(pairs)
         self._look(seconds)
         lengths = np.zeros(len(firsts), np.int64)
@@ -188,9 +189,8 @@ class PairEncoder(Loadable):
 
     def _tokenized(self, texts: list[str]) -> tuple[Tokens, NDArray[np.int64]]:
         """The tokens of different texts, and which of them each text is."""
-        places: dict[str, int] = {}
-        rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
-        return self._tokenizer(list(places)), rows
+        different, rows = distinct(texts)
+        return self._tokenizer(different), rows
 
     def _too_long(self, lengths: NDArray[np.int64]) -> PairTooLong:
         position = int(np.argmax(lengths > self.max_tokens))

@@ -17,6 +17,7 @@ import numpy as np
 
 from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
+from nearsense.checks import positive_int
 from nearsense.encoders.base import BATCH_TOKENS, ROLES
 from nearsense.encoders.catalog import card_of
 from nearsense.encoders.flights import flights
@@ -25,10 +26,10 @@ from nearsense.encoders.quota import Limits, Usage
 from nearsense.encoders.refusals import Refusal, hopeless, refused, too_long
 from nearsense.encoders.wire import question, vectors_of
 from nearsense.errors import InputError, ModelError, ModelNotFound
-from nearsense.metrics import normalize as unit_length
-from nearsense.metrics.rows import from_one
 from nearsense.text import as_texts
 from nearsense.types import Long, Metric, ReadAs, Vectors, parse
+from nearsense.vectors.rows import distinct
+from nearsense.vectors.rows import normalize as unit_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -189,11 +190,11 @@ class RemoteEncoder:
         if role is not None and role not in ROLES:
             raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}, or None")
         prompt = self._prompts.get(role or "default", "")
-        from_one(batch_tokens, "batch_tokens")
+        positive_int(batch_tokens, "batch_tokens")
         texts = as_texts(texts)
-        places: dict[str, int] = {}
-        rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
-        unique = [prompt + text for text in places] if prompt else list(places)
+        unique, rows = distinct(texts)
+        if prompt:
+            unique = [prompt + text for text in unique]
         result = np.zeros((len(unique), self.dimension), np.float32)
         stop, done = threading.Event(), 0
         ask = partial(self._ask, stop=stop, where=lambda item: int(np.argmax(rows == item)))
@@ -346,7 +347,9 @@ def load_remote(
     encoder = RemoteEncoder(
         name=name,
         base_url=base,
-        dimension=from_one(dimensions, "dimensions") if dimensions is not None else getattr(card, "dimension", 0),
+        dimension=positive_int(dimensions, "dimensions")
+        if dimensions is not None
+        else getattr(card, "dimension", 0),
         dimensions=dimensions,
         max_tokens=getattr(card, "max_tokens", 0),
         prompts=getattr(card, "prompts", None),

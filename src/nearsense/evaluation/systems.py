@@ -17,6 +17,7 @@ from nearsense.encoders import Encoder, symmetric_role
 from nearsense.evaluation.results import Kind
 from nearsense.evaluation.ties import Found, levelled, whole_ties
 from nearsense.types import Metric
+from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -155,10 +156,9 @@ class Model:
 
     def _read(self, texts: Sequence[str], role: str | None) -> NDArray[np.float32]:
         """One vector a text; equal texts are encoded once."""
-        places: dict[str, int] = {}
-        rows = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.int64, len(texts))
-        with self.spent.time(reading=len(places)):
-            vectors = self.encoder.encode(list(places), role=role, progress=self._progress)
+        different, rows = distinct(texts)
+        with self.spent.time(reading=len(different)):
+            vectors = self.encoder.encode(different, role=role, progress=self._progress)
         self.spent.truncated += int(vectors.truncated.sum())
         return vectors.data[rows]
 

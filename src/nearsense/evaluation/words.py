@@ -12,6 +12,7 @@ from nearsense.datasets import Task
 from nearsense.evaluation.results import Kind
 from nearsense.evaluation.systems import Spent, System
 from nearsense.evaluation.ties import Found, whole_ties
+from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,15 +117,14 @@ class BM25(_Words):
         """See `Scorer`; the corpus is all that stands at the right."""
         from nearsense.lexical import Postings, Segment, bm25
 
-        places: dict[str, int] = {}
-        rows = np.array([places.setdefault(text, len(places)) for text in right], np.int64)
+        different, rows = distinct(right)
         scores = np.zeros(len(rows))
         begins = [0, *(row for row in range(1, len(left)) if left[row] != left[row - 1]), len(left)]
         with self.spent.time(reading=len({*left, *right})):
-            segment = Segment(Postings.build(places))
+            segment = Segment(Postings.build(different))
             for begin, end in pairwise(begins):
                 own = rows[begin:end]
-                allowed = np.zeros(len(places), bool)
+                allowed = np.zeros(len(different), bool)
                 allowed[own] = True
                 found = bm25(left[begin], [segment], len(own), allowed=allowed)
                 worth = dict(zip(found.ids[0].tolist(), found.scores[0].tolist(), strict=True))

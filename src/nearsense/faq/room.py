@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from nearsense._progress import Progress
+from nearsense.checks import is_number, positive_int
 from nearsense.encoders import CrossEncoder, Encoder, resolve, resolve_cross
 from nearsense.encoders.base import symmetric_role
 from nearsense.errors import InputError
@@ -20,11 +21,11 @@ from nearsense.faq.reading import Exports, Source, read_items
 from nearsense.faq.rehearsal import Rehearsal, outsiders, rehearse
 from nearsense.faq.scores import GONE, Answers, Phrasebook, sentences, top_two
 from nearsense.faq.threshold import AnswerThreshold, choose
-from nearsense.faq.unanswered import NUMBER, Gap, Unanswered
-from nearsense.metrics.rows import from_one
+from nearsense.faq.unanswered import Gap, Unanswered
 from nearsense.reranking import rerank_many
 from nearsense.text import as_texts, require_content
 from nearsense.types import Document, Hit, Origin, Results
+from nearsense.vectors.rows import ZeroRow, unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -178,7 +179,7 @@ class FAQ:
         Raises:
             InputError: The question is empty, or k is below 1.
         """
-        found = self._matched([question], from_one(k, "k"))[0][0]
+        found = self._matched([question], positive_int(k, "k"))[0][0]
         return guarded([found], self._origin, self.prior, self.encoder)[0]
 
     def answer(self, question: str, k: int = NEAR_MISSES) -> Answer:
@@ -203,7 +204,7 @@ class FAQ:
         Raises:
             InputError: A question is empty, or k is below 1.
         """
-        wanted = from_one(k, "k")
+        wanted = positive_int(k, "k")
         found = self._matched(as_texts(questions, "question"), max(wanted, LISTED))
         looked = guarded([each for each, _ in found], self._origin, self.prior, self.encoder)
         return [
@@ -232,14 +233,7 @@ class FAQ:
 
     def _encode(self, texts: Iterable[str], role: str | None = None, progress: Progress = False) -> Float32:
         data = self.encoder.encode(texts, role=role or self._role, progress=progress).data
-        lengths = np.linalg.norm(data, axis=1, keepdims=True)
-        if not np.isfinite(lengths).all():
-            raise InputError(
-                f"{self.encoder.name} makes vectors that hold NaN or infinities",
-                why="no score can be computed of them",
-                fix="give another encoder",
-            )
-        return np.asarray(data / np.maximum(lengths, 1e-12), np.float32)
+        return unit_rows(data, f"the vectors of {self.encoder.name}", ZeroRow.KEEP)
 
     def _phrasebook(self, progress: Progress) -> Phrasebook:
         owner = np.repeat(np.arange(len(self.items)), [1 + len(item.phrasings) for item in self.items])
@@ -394,7 +388,7 @@ Row = tuple[int, float, tuple[float, float]]
 
 
 def _share(value: float, name: str, least: float = 0.0) -> float:
-    if isinstance(value, bool) or not isinstance(value, NUMBER) or not 0 < value < 1 or value < least:
+    if not is_number(value) or not 0 < value < 1 or value < least:
         between = f"from {least:g} to below 1" if least else "between 0 and 1"
         raise InputError(f"{name}={value!r} is out of range", fix=f"give a share {between}: {name}=0.5")
     return float(value)

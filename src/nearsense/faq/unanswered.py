@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense import checks
 from nearsense._forks import lock
-from nearsense.errors import InputError
 from nearsense.faq.items import plain
 
 if TYPE_CHECKING:
@@ -86,10 +86,7 @@ class Unanswered:
         Raises:
             InputError: It is no number from -1 to 1.
         """
-        if isinstance(min_score, bool) or not isinstance(min_score, NUMBER) or not -1 <= min_score <= 1:
-            raise InputError(
-                f"min_score={min_score!r} is no cosine similarity", fix="give a number from -1 to 1: min_score=0.5"
-            )
+        checks.score(min_score, such=0.5)
         with self._lock:
             kept = list(self._kept.values())
         if not kept:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.checks import positive_int
 from nearsense.errors import InputError
 from nearsense.index import faiss as _faiss
 from nearsense.index.base import ArrayRows, Rows, VectorIndex
 from nearsense.index.exact import ExactIndex
 from nearsense.index.faiss import kmeans
-from nearsense.metrics.forms import paired_dot
-from nearsense.metrics.rows import from_one
 from nearsense.types import parse
+from nearsense.vectors.similarity import paired_dot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,7 +183,7 @@ def recall(index: VectorIndex, rows: Rows, *, k: int = 10, sample: int = 200, se
         >>> recall(build("flat-l2", rows), rows, k=3)
         1.0
     """
-    k, n = from_one(k, "k"), rows.shape[0]
+    k, n = positive_int(k, "k"), rows.shape[0]
     if n < 2 or index.kind == Kind.EXACT:
         return 1.0
     drawn = np.random.default_rng(seed).choice(n, min(sample, n), replace=False, shuffle=False)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense import gemm
+from nearsense.checks import positive_int
 from nearsense.errors import InputError
-from nearsense.metrics.forms import paired_dot
-from nearsense.metrics.neighbours import Board
-from nearsense.metrics.rows import as_rows, from_one, parts
 from nearsense.types import Neighbours, Precision
+from nearsense.vectors import gemm
+from nearsense.vectors.rows import as_rows, blocks
+from nearsense.vectors.similarity import paired_dot
+from nearsense.vectors.topk import TopK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class ExactIndex:
         few = None if allowed is None else np.flatnonzero(allowed)
         if few is not None and len(few) > SCATTERED * len(allowed):  # type: ignore[arg-type]
             few = None
-        board = Board(len(queries), k)
+        board = TopK(len(queries), k)
         if few is not None and len(queries) <= ALONE:
             for i, query in enumerate(queries):
                 ids, best = best_among(self._rows, query, few, k)
@@ -82,7 +83,7 @@ class ExactIndex:
 
     def _scan(
         self,
-        board: Board,
+        board: TopK,
         queries: NDArray[np.float32],
         k: int,
         few: NDArray[np.int64] | None,
@@ -93,13 +94,13 @@ class ExactIndex:
         step = max(k, gemm.ROWS * min(8, max(1, gemm.QUERIES // max(1, len(queries)))))
         for ids, block in self._blocks(few, step):
             refused = None if allowed is None or few is not None else ~allowed[ids]
-            for here in parts(len(queries), gemm.QUERIES):
+            for here in blocks(len(queries), gemm.QUERIES):
                 asked = queries[here]
                 i, j = _promising(board, here, asked, block, refused, precision)
                 if precision is Precision.BF16 and len(i) > len(asked) * (k + CROWDED * len(block)):
                     precision = Precision.F32
                     i, j = _promising(board, here, asked, block, refused, precision)
-                for part in parts(len(i), gemm.ROWS):
+                for part in blocks(len(i), gemm.ROWS):
                     best = paired_dot(asked[i[part]], block[j[part]])
                     board.offer(i[part] + here.start, ids[j[part]], best)
 
@@ -108,15 +109,15 @@ class ExactIndex:
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Row numbers and their vectors: all, or only a few."""
         if few is None:
-            for part in parts(self._rows.shape[0], step):
+            for part in blocks(self._rows.shape[0], step):
                 yield np.arange(part.start, part.stop), self._rows.block(part.start, part.stop)
         else:
-            for part in parts(len(few), step):
+            for part in blocks(len(few), step):
                 yield few[part], self._rows.take(few[part])
 
 
 def _promising(
-    board: Board,
+    board: TopK,
     here: slice,
     asked: NDArray[np.float32],
     block: NDArray[np.float32],
@@ -159,12 +160,12 @@ def best_among(
         (array([0]), array([0.6], dtype=float32))
     """
     rough = np.empty(len(ids), np.float32)
-    for part in parts(len(ids), PIECE):
+    for part in blocks(len(ids), PIECE):
         rough[part] = np.vecdot(rows.take(ids[part]), query)
     if len(ids) > k:
         floor = np.partition(rough, -k)[-k] - np.float32(2 * gemm.slack(len(query), Precision.F32))
         ids = ids[rough >= floor]
-    best = np.concatenate([_alone(query, rows.take(ids[part])) for part in parts(len(ids), gemm.ROWS)] or [rough])
+    best = np.concatenate([_alone(query, rows.take(ids[part])) for part in blocks(len(ids), gemm.ROWS)] or [rough])
     order = np.lexsort((ids, -best))[:k]
     return ids[order], best[order]
 
@@ -204,7 +205,7 @@ def checked(
         raise InputError("a query holds a value that is not finite", fix="encode its text again")
     if allowed is not None and (allowed.shape != (n,) or allowed.dtype != np.bool_):
         raise InputError(f"allowed must be bool of shape ({n},), got {allowed.dtype} of shape {allowed.shape}")
-    return asked, from_one(k, "k"), None if allowed is None or bool(allowed.all()) else allowed
+    return asked, positive_int(k, "k"), None if allowed is None or bool(allowed.all()) else allowed
 
 
 def _alone(query: NDArray[np.float32], some: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from nearsense import gemm
 from nearsense._forks import on_fork
 from nearsense.errors import FileError, InputError
 from nearsense.index.exact import ExactIndex, best_among, checked
 from nearsense.index.plans import plan_for, probes
-from nearsense.metrics.rows import empty, parts
 from nearsense.types import Neighbours, Precision
+from nearsense.vectors import gemm
+from nearsense.vectors.rows import blocks, empty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,7 +115,7 @@ class FaissIndex:
         after = allowed is not None and options is None
         enough = max(k, wanted // 2) if after else k
         lacking = []
-        for part in parts(len(which), max(1, ROOM // fetch)):
+        for part in blocks(len(which), max(1, ROOM // fetch)):
             rough, found = self._engine.search(queries[which[part]], fetch, params=options)
             for query, proposed, last in zip(which[part], found, rough[:, -1], strict=True):
                 own = proposed[proposed >= 0]
@@ -178,7 +178,7 @@ def build(kind: str, rows: Rows, *, seed: int = 0) -> FaissIndex:
         size = min(n, max(SAMPLE, 64 * getattr(engine, "nlist", 0)))
         chosen = np.random.default_rng(seed).choice(n, size, replace=False, shuffle=False)
         _learn(engine, np.ascontiguousarray(rows.take(np.sort(chosen).astype(np.int64))))
-    for part in parts(n, BLOCK_ROWS):
+    for part in blocks(n, BLOCK_ROWS):
         engine.add(np.ascontiguousarray(rows.block(part.start, part.stop)))
     return FaissIndex(kind, rows, engine)
 

@@ -11,6 +11,7 @@ import numpy as np
 from nearsense.encoders import Encoder, resolve
 from nearsense.errors import MissingExtra
 from nearsense.types import Metric
+from nearsense.vectors.rows import normalize
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -111,9 +112,7 @@ class MtebEncoder:
         rows = np.atleast_2d(np.asarray(embeddings, np.float32))
         if self.encoder.similarity is Metric.DOT:
             return rows
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        unit: Floats = rows / np.maximum(lengths, np.finfo(np.float32).tiny)
-        return unit
+        return normalize(rows, zero="keep")
 
 
 def as_mteb(encoder: Encoder | str | None = None) -> MtebEncoder:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nearsense.checks import positive_int
 from nearsense.errors import InputError
 from nearsense.lexical.analysis import terms
-from nearsense.metrics.rows import from_one
 from nearsense.types import Neighbours
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def bm25(
         >>> found.ids, found.scores.round(3)
         (array([[ 2,  0, -1]]), array([[0.74 , 0.214, -inf]], dtype=float32))
     """
-    k = from_one(k, "k")
+    k = positive_int(k, "k")
     if not (k1 >= 0.0 and 0.0 <= b <= 1.0):
         raise InputError(f"k1={k1}, b={b}", why="k1 is at least 0, b within 0 and 1", fix=f"try {K1} and {B}")
     total = sum(map(len, segments))

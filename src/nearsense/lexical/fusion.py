@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.checks import positive_int
 from nearsense.errors import InputError
-from nearsense.metrics.rows import from_one
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def reciprocal_rank_fusion(
         >>> ids, scores.round(4)
         (array([3, 7]), array([0.0325, 0.0164]))
     """
-    k, constant = from_one(k, "k"), from_one(constant, "constant")
+    k, constant = positive_int(k, "k"), positive_int(constant, "constant")
     ids = [np.asarray(ranking, np.int64) for ranking in rankings]
     for number, ranking in enumerate(ids):
         if len(np.unique(ranking[ranking >= 0])) < np.count_nonzero(ranking >= 0):

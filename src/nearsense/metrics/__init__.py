@@ -21,7 +21,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nearsense.metrics.correlation import pearson, ranks, spearman
-from nearsense.metrics.forms import (
+from nearsense.vectors.rows import ZeroRow, normalize
+from nearsense.vectors.similarity import (
     cosine,
     dot,
     euclidean,
@@ -33,8 +34,7 @@ from nearsense.metrics.forms import (
     paired_similarity,
     similarity,
 )
-from nearsense.metrics.neighbours import top_k, top_k_of
-from nearsense.metrics.rows import ZeroRow, normalize
+from nearsense.vectors.topk import top_k, top_k_of
 
 if TYPE_CHECKING:
     from nearsense.metrics.classification import (

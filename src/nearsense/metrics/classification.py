@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nearsense.checks import same_length
 from nearsense.errors import InputError
 from nearsense.metrics.correlation import ranks
-from nearsense.metrics.samples import both_classes, numbers, same_length
+from nearsense.metrics.samples import both_classes, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from nearsense.metrics.rows import Float64
+    from nearsense.vectors.rows import Float64
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from nearsense.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from nearsense.metrics.rows import Float64
+    from nearsense.vectors.rows import Float64
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> float:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nearsense.checks import same_length
 from nearsense.errors import InputError
-from nearsense.metrics.samples import flat, same_length
+from nearsense.metrics.samples import flat
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from nearsense.metrics.rows import Array
+    from nearsense.vectors.rows import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.checks import positive_int, same_length
 from nearsense.errors import InputError
-from nearsense.metrics.rows import from_one
-from nearsense.metrics.samples import classes, probable, same_length
+from nearsense.metrics.samples import classes, probable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from nearsense.metrics.rows import Float64
+    from nearsense.vectors.rows import Float64
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -96,7 +96,7 @@ def reliability(
         (array([0.2, 0.7]), array([0., 1.]), array([2, 2]))
     """
     positive, said = _items(labels, probabilities)
-    edges = np.linspace(0.0, 1.0, from_one(bins, "bins") + 1)
+    edges = np.linspace(0.0, 1.0, positive_int(bins, "bins") + 1)
     if equal_mass:
         edges = np.quantile(said, edges)
     place = np.searchsorted(edges[1:-1], said)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.checks import positive_int
 from nearsense.errors import InputError
-from nearsense.metrics.rows import from_one, parts
 from nearsense.metrics.weighted import (
     weighted_average_precision,
     weighted_mean,
@@ -23,12 +23,13 @@ from nearsense.metrics.weighted import (
     weighted_spearman,
 )
 from nearsense.types import parse
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from nearsense.metrics.rows import Float64
     from nearsense.metrics.weighted import Statistic
+    from nearsense.vectors.rows import Float64
 
 BLOCK = 2**17
 """Counts worked on at once: 1 MiB in float64, so that a statistic's passes stay in a core's cache."""
@@ -149,7 +150,7 @@ def resample_counts(n: int, resamples: int, seed: int = 0) -> Iterator[Float64]:
         [array([5., 5., 5.])]
     """
     random = np.random.default_rng(seed)
-    for part in parts(from_one(resamples, "resamples"), max(1, BLOCK // from_one(n, "n"))):
+    for part in blocks(positive_int(resamples, "resamples"), max(1, BLOCK // positive_int(n, "n"))):
         counts = np.empty((part.stop - part.start, n))
         for row in counts:
             row[:] = np.bincount(random.integers(0, n, size=n), minlength=n)

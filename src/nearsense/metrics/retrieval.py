@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from nearsense.checks import positive_int, same_length
 from nearsense.errors import InputError
-from nearsense.metrics.rows import from_one
-from nearsense.metrics.samples import flat, numbers, same_length
+from nearsense.metrics.samples import flat, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from nearsense.metrics.rows import Array, Float64
+    from nearsense.vectors.rows import Array, Float64
 
     Lists: TypeAlias = Sequence[ArrayLike] | NDArray[np.number]
 
@@ -123,7 +123,7 @@ def precision_at(grades: Lists, k: int, *, scores: Lists | None = None) -> Float
         array([0.5])
     """
     table, ties = _ranked(grades, scores, k)
-    share: Float64 = ties.mean((table > 0).astype(np.float64))[:, :k].sum(axis=1) / from_one(k, "k")
+    share: Float64 = ties.mean((table > 0).astype(np.float64))[:, :k].sum(axis=1) / positive_int(k, "k")
     return share
 
 
@@ -246,7 +246,7 @@ def _discounted(table: Float64) -> Float64:
 def _table(grades: Lists, name: str, k: int | None, *, cut: bool = True) -> Float64:
     """The first k grades of each query as one matrix, 0 where there is none; negative grades are 0 too."""
     if k is not None:
-        from_one(k, "k")
+        positive_int(k, "k")
     lists = [_row(row, f"{name}[{i}]")[: k if cut else None] for i, row in enumerate(grades)]
     if not lists:
         raise InputError(f"{name} holds no query", why="nothing can be measured on none", fix="give at least one")

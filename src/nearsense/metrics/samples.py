@@ -11,7 +11,7 @@ from nearsense.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from nearsense.metrics.rows import Array, Float64
+    from nearsense.vectors.rows import Array, Float64
 
 
 def numbers(x: ArrayLike, name: str) -> Float64:
@@ -69,16 +69,6 @@ def probable(probabilities: ArrayLike) -> Float64:
             fix="turn scores into probabilities first",
         )
     return sample
-
-
-def same_length(a: Array, b: Array, first: str, second: str) -> None:
-    """Both sides speak of the same items."""
-    if len(a) != len(b):
-        raise InputError(
-            f"{first} has {len(a)} items and {second} has {len(b)}",
-            why="item i of one belongs to item i of the other",
-            fix="give as many of both",
-        )
 
 
 def flat(x: ArrayLike, name: str, *, empty: bool = False) -> Array:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.checks import positive_int, same_length
 from nearsense.metrics.resampling import BLOCK, interval_of, resample_counts
-from nearsense.metrics.rows import from_one, parts
-from nearsense.metrics.samples import numbers, same_length
+from nearsense.metrics.samples import numbers
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from nearsense.metrics.rows import Float64
     from nearsense.metrics.weighted import Statistic
+    from nearsense.vectors.rows import Float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def paired_bootstrap(
         >>> paired_bootstrap(weighted_spearman(gold, good), weighted_spearman(gold, bad), n=6).value
         2.0
     """
-    once = np.ones((1, from_one(n, "n")))
+    once = np.ones((1, positive_int(n, "n")))
     differences = np.concatenate([first(block) - second(block) for block in resample_counts(n, resamples, seed)])
     interval = interval_of(differences, level)
     defined = differences[~np.isnan(differences)]
@@ -98,7 +99,7 @@ def paired_permutation(x: ArrayLike, y: ArrayLike, *, resamples: int = 10_000, s
     """
     left, right = numbers(x, "x"), numbers(y, "y")
     same_length(left, right, "x", "y")
-    from_one(resamples, "resamples")
+    positive_int(resamples, "resamples")
     difference = left - right
     n, total = len(difference), float(difference.sum())
     exact = n < 63 and 2**n <= resamples
@@ -110,13 +111,13 @@ def paired_permutation(x: ArrayLike, y: ArrayLike, *, resamples: int = 10_000, s
 
 
 def _all_flips(n: int) -> Iterator[Float64]:
-    for part in parts(2**n, max(1, BLOCK // n)):
+    for part in blocks(2**n, max(1, BLOCK // n)):
         yield ((np.arange(part.start, part.stop)[:, None] >> np.arange(n)) & 1).astype(np.float64)
 
 
 def _random_flips(n: int, resamples: int, seed: int) -> Iterator[Float64]:
     random = np.random.default_rng(seed)
-    for part in parts(resamples, max(1, BLOCK // n)):
+    for part in blocks(resamples, max(1, BLOCK // n)):
         width = -(-n // 8)
         octets = np.frombuffer(random.bytes((part.stop - part.start) * width), np.uint8).reshape(-1, width)
         yield np.unpackbits(octets, axis=1, count=n).astype(np.float64)

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from nearsense.checks import same_length
 from nearsense.errors import InputError
 from nearsense.metrics.correlation import pearson
-from nearsense.metrics.samples import both_classes, numbers, same_length
+from nearsense.metrics.samples import both_classes, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from nearsense.metrics.rows import Array, Float64
+    from nearsense.vectors.rows import Array, Float64
 
     Statistic: TypeAlias = Callable[[Float64], Float64]
 

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense import gemm
+from nearsense import checks
 from nearsense._progress import Progress, tracked
 from nearsense.index import kmeans
-from nearsense.metrics import normalize, top_k
-from nearsense.metrics.rows import parts
-from nearsense.mining.mine import checked_score, sides
+from nearsense.mining.mine import sides
 from nearsense.mining.mined import Mined
 from nearsense.mining.sample import candidates, spread
 from nearsense.mining.sieve import sieve_for
 from nearsense.mining.units import Units, cosines
 from nearsense.types import Precision
+from nearsense.vectors import gemm
+from nearsense.vectors.rows import blocks, normalize
+from nearsense.vectors.topk import top_k
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -61,7 +62,7 @@ def mine_approximately(
         >>> mine_approximately([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], 0.7).recall
         1.0
     """
-    floor = checked_score(min_score)
+    floor = checks.score(min_score)
     rows, columns = sides(vectors, against)
     lists = max(1, round(math.sqrt(len(columns.data))))
     left, right = _near(rows, columns, _centres(columns.data, lists), floor, progress)
@@ -98,7 +99,7 @@ def _near(
     with tracked(len(centres), "lists", progress) as update:
         for number, (who, own) in enumerate(zip(asking, members, strict=True), 1):
             block = columns.data[own]
-            for part in parts(len(who), BLOCK):
+            for part in blocks(len(who), BLOCK):
                 asked = who[part] // probed.shape[1]
                 i, j = np.nonzero(rows.data[asked] @ block.T >= level)
                 lefts.append(asked[i])

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense import gemm
 from nearsense._machine import free_memory
 from nearsense.errors import InputError, TooLargeError
 from nearsense.mining.sample import candidates, spread
 from nearsense.mining.sieve import Sieve
+from nearsense.vectors import gemm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense import checks
 from nearsense._machine import cores
 from nearsense._progress import Progress, tracked
+from nearsense.checks import positive_int
 from nearsense.errors import InputError
-from nearsense.metrics.rows import from_one, parts
 from nearsense.mining.budget import Budget
 from nearsense.mining.kept import job_of, keeping
 from nearsense.mining.mined import Mined
 from nearsense.mining.sieve import COLUMNS, ROWS, Sieve, sieve_for
 from nearsense.mining.units import Units, cosines
 from nearsense.types import Precision, parse
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from nearsense.mining.kept import Columns
 
-__all__ = ["checked_score", "mine", "sides"]
+__all__ = ["mine", "sides"]
 
 STRIPE = COLUMNS
 """Rows that are finished together: a resumed run goes on at the next."""
@@ -76,7 +78,7 @@ def mine(
         >>> found.left, found.right, found.scores
         (array([0]), array([1]), array([0.8], dtype=float32))
     """
-    floor, threads = checked_score(min_score), cores() if threads is None else from_one(threads, "threads")
+    floor, threads = checks.score(min_score), cores() if threads is None else positive_int(threads, "threads")
     rows, columns = sides(vectors, against)
     budget = Budget.of(len(columns.data), columns.data.shape[1], max_memory)
     chosen = None if precision is None else parse(Precision, precision, name="precision")
@@ -90,18 +92,6 @@ def mine(
         left, right, scores = kept.all()
     order = np.lexsort((right, left, -scores))
     return Mined(left[order].astype(np.int64), right[order].astype(np.int64), scores[order], floor)
-
-
-def checked_score(min_score: float) -> float:
-    """A threshold that a cosine can reach.
-
-    Raises:
-        InputError: It is none.
-    """
-    real = isinstance(min_score, (int, float, np.number)) and not isinstance(min_score, (bool, np.complexfloating))
-    if not real or not -1 <= min_score <= 1:
-        raise InputError(f"min_score={min_score!r} is no cosine similarity", fix="a number from -1 to 1: 0.8, say")
-    return float(min_score)
 
 
 def sides(vectors: ArrayLike, against: ArrayLike | None) -> tuple[Units, Units]:
@@ -132,7 +122,7 @@ class _Tiles:
 
     def stripes(self, done: int, threads: int, progress: Progress) -> Iterator[Columns]:
         """The pairs of each stripe of rows that is not done, in order."""
-        every = list(parts(len(self.rows.data), STRIPE))
+        every = list(blocks(len(self.rows.data), STRIPE))
         pairs = np.cumsum([0, *((stripe.stop - stripe.start) * self._width(stripe) for stripe in every)])
         total, pool = -(-int(pairs[-1]) // MILLION), ThreadPoolExecutor(threads)
         try:
@@ -152,12 +142,12 @@ class _Tiles:
     def _stripe(self, stripe: slice) -> Columns:
         """All pairs of some rows: a block of columns stays in the cache while all of them pass by."""
         same = self.columns is self.rows
-        blocks = [stripe.start + part.start for part in parts(stripe.stop - stripe.start, ROWS)]
-        asked = [self.sieve.prepare(self.rows.data[start : min(start + ROWS, stripe.stop)]) for start in blocks]
+        starts = [stripe.start + part.start for part in blocks(stripe.stop - stripe.start, ROWS)]
+        asked = [self.sieve.prepare(self.rows.data[start : min(start + ROWS, stripe.stop)]) for start in starts]
         lefts, rights = [], []
         for begin in range(self._first(stripe), len(self.columns.data), COLUMNS):
             column = slice(begin, min(begin + COLUMNS, len(self.columns.data)))
-            for start, rows in zip(blocks, asked, strict=True):
+            for start, rows in zip(starts, asked, strict=True):
                 i, j = self.sieve.near(rows, column, self.floor)
                 if len(i):
                     i, j = i + start, j + begin

@@ -11,11 +11,12 @@ import numpy as np
 from nearsense._forks import computing
 from nearsense._machine import cores
 from nearsense._progress import Progress, tracked
-from nearsense.metrics.neighbours import Board
-from nearsense.metrics.rows import from_one, parts
+from nearsense.checks import positive_int
 from nearsense.mining.sieve import COLUMNS, ROWS, Sieve, sieve_for
 from nearsense.mining.units import Units, cosines
 from nearsense.types import Neighbours, Precision, parse
+from nearsense.vectors.rows import blocks
+from nearsense.vectors.topk import TopK
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -54,16 +55,16 @@ def nearest(
                [1]])
     """
     units = Units.of(vectors)
-    n, k = len(units.data), min(from_one(k, "k"), max(len(units.data) - 1, 0))
+    n, k = len(units.data), min(positive_int(k, "k"), max(len(units.data) - 1, 0))
     if not k:
         return Neighbours(np.empty((n, 0), np.int64), np.empty((n, 0), np.float32), np.zeros(n, np.int64))
     chosen = None if precision is None else parse(Precision, precision, name="precision")
     search = _Search(units, sieve_for(units.data, units.data, chosen), k)
-    pool, found = ThreadPoolExecutor(cores() if threads is None else from_one(threads, "threads")), []
+    pool, found = ThreadPoolExecutor(cores() if threads is None else positive_int(threads, "threads")), []
     try:
         with tracked(n, "texts", progress) as update:
-            blocks = list(parts(n, ROWS))
-            for block, own in zip(blocks, pool.map(search.block, blocks), strict=True):
+            every = list(blocks(n, ROWS))
+            for block, own in zip(every, pool.map(search.block, every), strict=True):
                 found.append(own)
                 update(block.stop)
     finally:
@@ -81,8 +82,8 @@ class _Search:
 
     def block(self, block: slice) -> Neighbours:
         """The nearest of some rows. What was found in ever more tiles is what the next have to surpass."""
-        data, board = self.units.data, Board(block.stop - block.start, self.k)
-        asked, columns = self.sieve.prepare(data[block]), list(parts(len(data), COLUMNS))
+        data, board = self.units.data, TopK(block.stop - block.start, self.k)
+        asked, columns = self.sieve.prepare(data[block]), list(blocks(len(data), COLUMNS))
         own = block.start // COLUMNS
         self._first(board, block, columns[own])
         columns, tiles = columns[:own] + columns[own + 1 :], 1
@@ -96,7 +97,7 @@ class _Search:
             self._offer(board, block, i, j)
         return board.neighbours()
 
-    def _first(self, board: Board, block: slice, column: slice) -> None:
+    def _first(self, board: TopK, block: slice, column: slice) -> None:
         """All of one tile, of which the best are kept."""
         with computing():
             rough = self.units.data[block] @ self.units.data[column].T
@@ -106,7 +107,7 @@ class _Search:
         i, j = np.divmod(np.flatnonzero(rough >= np.maximum(kth - 1e-5, -2)), rough.shape[1])
         self._offer(board, block, i, j + column.start)
 
-    def _offer(self, board: Board, block: slice, i: NDArray[np.int64], j: NDArray[np.int64]) -> None:
+    def _offer(self, board: TopK, block: slice, i: NDArray[np.int64], j: NDArray[np.int64]) -> None:
         scores = cosines(self.units, i + block.start, self.units, j)
         better = scores >= board.worst[i]
         if better.any():

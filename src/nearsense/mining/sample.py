@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.metrics.rows import parts
 from nearsense.mining.sieve import COLUMNS, ROWS, Sieve
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,8 @@ def candidates(
         columns: How many columns there are.
         floor: The score.
     """
-    for part in parts(len(chosen), ROWS):
+    for part in blocks(len(chosen), ROWS):
         asked = sieve.prepare(rows[chosen[part]])
-        for column in parts(columns, COLUMNS):
+        for column in blocks(columns, COLUMNS):
             i, j = sieve.near(asked, column, floor)
             yield chosen[part][i], j + column.start

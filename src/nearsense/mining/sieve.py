@@ -2,7 +2,7 @@
 
 Two sieves. Where numkong is there, vectors are rounded to int8 and multiplied in whole numbers, as fast as a
 core's matrix unit goes; how far each vector was moved by that is known, and so what a product may be off. Else the
-products are those of `nearsense.gemm`, in bf16 or f32.
+products are those of `nearsense.vectors.gemm`, in bf16 or f32.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nearsense import gemm
-from nearsense.metrics.rows import parts
 from nearsense.types import Precision
+from nearsense.vectors import gemm
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +119,7 @@ class Int8Sieve:
         largest = _largest(columns) if columns is rows else max(_largest(columns), _largest(rows))
         self._step = max(largest, 1e-30) / _LEVELS
         self._packed, self._moved = [], []
-        for part in parts(len(columns), COLUMNS):
+        for part in blocks(len(columns), COLUMNS):
             whole = self.prepare(columns[part])
             self._packed.append(numkong.dots_pack(whole.numbers, dtype="int8"))
             self._moved.append(float(whole.moved.max(initial=0.0)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.metrics.rows import as_rows, normalize, parts, rows_per_block, wide
+from nearsense.vectors.rows import blocks, unit_rows_and_lengths
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -16,9 +16,6 @@ __all__ = ["Units", "cosines"]
 
 CHECKED = 512
 """Pairs scored at once: their vectors stay in a core's cache."""
-
-_UNIT = 1e-6
-"""By how much the length of a unit vector in float32 may differ from 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,21 +38,13 @@ class Units:
             InputError: The shape is not (n, d), or a value is not finite.
             ZeroVectorError: One has length zero.
         """
-        rows = as_rows(vectors, name)
-        lengths = np.empty(len(rows))
-        for part in parts(len(rows), rows_per_block(rows)):
-            block = wide(rows, part, name)
-            lengths[part] = np.sqrt(np.vecdot(block, block))
-        if rows.dtype == np.float32 and rows.flags.c_contiguous and (abs(lengths - 1) < _UNIT).all():
-            return cls(rows, lengths)
-        data = normalize(rows)
-        return cls(data, np.sqrt(np.einsum("ij,ij->i", data, data, dtype=np.float64)))
+        return cls(*unit_rows_and_lengths(vectors, name))
 
 
 def cosines(left: Units, i: NDArray[np.int64], right: Units, j: NDArray[np.int64]) -> NDArray[np.float32]:
     """The cosine similarity of row i[p] of one with row j[p] of the other, summed in float64: float32, (m,)."""
     found = np.empty(len(i), np.float32)
-    for part in parts(len(i), CHECKED):
+    for part in blocks(len(i), CHECKED):
         a, b = left.data.take(i[part], axis=0), right.data.take(j[part], axis=0)
         dots = np.einsum("ij,ij->i", a, b, dtype=np.float64)
         found[part] = np.clip(dots / (left.lengths[i[part]] * right.lengths[j[part]]), -1.0, 1.0)

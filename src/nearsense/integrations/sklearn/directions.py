@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from nearsense.vectors.rows import normalize
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.base import BaseEstimator
@@ -30,9 +32,7 @@ def directions(owner: BaseEstimator, given: Any, *, reset: bool = False) -> NDAr
     rows = validate_data(owner, given, dtype=np.float64, reset=reset)
     largest = np.abs(rows).max(axis=1, keepdims=True)
     rows = rows / np.where(largest > 0, largest, 1)  # so that no square overflows
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(rows, np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return unit
+    return normalize(rows, zero="keep")
 
 
 def apart(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,12 +1,11 @@
-"""Rows of vectors: checked, read in blocks, brought to unit length. Not how two of them compare: see forms.py."""
+"""Rows of vectors: checked, read in blocks, brought to unit length. Not how two of them compare: similarity.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from enum import StrEnum
 from math import prod
-from operator import index
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,12 +18,20 @@ if TYPE_CHECKING:
     Array: TypeAlias = NDArray[Any]
     Float32: TypeAlias = NDArray[np.float32]
     Float64: TypeAlias = NDArray[np.float64]
+    Int64: TypeAlias = NDArray[np.int64]
+
+Name: TypeAlias = str | Callable[[int], str]
+"""What errors call a row: the name of the array, or a function from a row's number to its name."""
+
+T = TypeVar("T", bound=Hashable)
 
 BLOCK = 2**20
 """Numbers worked on at once: 8 MiB in float64, about what a core's cache holds."""
 
 LARGEST = float(np.finfo(np.float32).max)
 _SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
+_UNIT = 1e-6
+"""By how much the length of a unit vector in float32 may differ from 1."""
 
 
 class ZeroRow(StrEnum):
@@ -57,11 +64,47 @@ def normalize(x: ArrayLike, *, zero: str = ZeroRow.ERROR) -> Float32:
                [1. , 0. ]], dtype=float32)
     """
     policy = parse(ZeroRow, zero, name="zero")
-    rows = as_rows(x, "x")
-    directions = empty(rows.shape, np.float32)
-    for part in parts(len(rows), rows_per_block(rows)):
-        directions[part] = unit(wide(rows, part, "x"), part, "x", policy)
-    return directions
+    return _scaled(as_rows(x, "x"), "x", policy)
+
+
+def unit_rows(x: ArrayLike, name: Name, zero: ZeroRow = ZeroRow.ERROR) -> Float32:
+    """The rows themselves where all are of unit length in float32 already, else scaled copies: float32, (n, d)."""
+    return unit_rows_and_lengths(x, name, zero)[0]
+
+
+def unit_rows_and_lengths(x: ArrayLike, name: Name, zero: ZeroRow = ZeroRow.ERROR) -> tuple[Float32, Float64]:
+    """What `unit_rows` gives, and the length that each row has in truth, rounded as it is: float64, shape (n,)."""
+    rows = as_rows(x, name if isinstance(name, str) else "vectors")
+    norms = lengths(rows, name)
+    if rows.dtype == np.float32 and rows.flags.c_contiguous and (np.abs(norms - 1) < _UNIT).all():
+        return rows, norms
+    data = _scaled(rows, name, zero)
+    return data, np.sqrt(np.einsum("ij,ij->i", data, data, dtype=np.float64))
+
+
+def lengths(rows: Array, name: Name) -> Float64:
+    """The Euclidean length of each row: float64, shape (n,)."""
+    found = np.empty(len(rows))
+    for part in blocks(len(rows), rows_per_block(rows)):
+        block = as_float64(rows, part, name)
+        found[part] = np.sqrt(np.vecdot(block, block))
+    return found
+
+
+def scale_to_unit(rows: Float64, first: int, name: Name, zero: ZeroRow = ZeroRow.ERROR) -> Float64:
+    """These rows brought to unit length, in place; `first` is the number that errors give the first of them."""
+    norms = np.sqrt(np.vecdot(rows, rows))
+    shortest = norms < _SMALLEST
+    if shortest.any():
+        if zero is ZeroRow.ERROR:
+            raise ZeroVectorError(
+                f"{_row(name, first + int(np.flatnonzero(shortest)[0]))} has length zero",
+                why="a vector without direction has no cosine",
+                fix='leave that row out; normalize(x, zero="keep") leaves it zero',
+            )
+        norms[shortest] = np.inf
+    rows /= norms[:, None]
+    return rows
 
 
 def as_rows(x: ArrayLike, name: str) -> Array:
@@ -90,42 +133,16 @@ def as_sides(a: ArrayLike, b: ArrayLike, first: str, second: str) -> tuple[Array
     return left, right
 
 
-def rows_per_block(x: Array) -> int:
-    """How many rows of `x` make a block."""
-    return int(max(1, BLOCK // max(1, x.shape[1])))
-
-
-def parts(n: int, step: int) -> Iterator[slice]:
-    """The slices that cut n rows into blocks of `step`."""
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
-
-
-def wide(x: Array, part: slice, name: str) -> Float64:
+def as_float64(x: Array, part: slice, name: Name) -> Float64:
     """A copy of these rows in float64: all finite, all within float32's range."""
     rows = x[part].astype(np.float64)
     if not (rows.min(initial=0.0) >= -LARGEST and rows.max(initial=0.0) <= LARGEST):  # a NaN fails both
         row, column = np.argwhere(~(np.abs(rows) <= LARGEST))[0]
         raise InputError(
-            f"row {part.start + row} of {name} holds {rows[row, column]} in column {column}",
+            f"{_row(name, part.start + int(row))} holds {rows[row, column]} in column {column}",
             why="vectors must hold finite numbers within the range of float32",
             fix="leave that row out, or encode its text again",
         )
-    return rows
-
-
-def unit(rows: Float64, part: slice, name: str, zero: ZeroRow = ZeroRow.ERROR) -> Float64:
-    """These rows brought to unit length, in place."""
-    norms = np.sqrt(np.vecdot(rows, rows))
-    shortest = norms < _SMALLEST
-    if shortest.any():
-        if zero is ZeroRow.ERROR:
-            raise ZeroVectorError(
-                f"row {part.start + np.flatnonzero(shortest)[0]} of {name} has length zero",
-                why="a vector without direction has no cosine",
-                fix='leave that row out; normalize(x, zero="keep") leaves it zero',
-            )
-        norms[shortest] = np.inf
-    rows /= norms[:, None]
     return rows
 
 
@@ -140,7 +157,7 @@ def within_float32(scores: Array) -> Array:
     return scores
 
 
-def narrow(scores: Float64) -> Float32:
+def as_float32(scores: Float64) -> Float32:
     """The scores in float32, none of them beyond it."""
     return within_float32(scores).astype(np.float32)
 
@@ -157,12 +174,31 @@ def empty(shape: tuple[int, ...], dtype: type[Any]) -> Array:
         ) from None
 
 
-def from_one(value: int, name: str) -> int:
-    """A whole number that counts from 1."""
-    try:
-        number = index(value)
-    except TypeError:
-        raise InputError(f"{name}={value!r} is not a whole number", fix=f"{name}=10") from None
-    if number < 1:
-        raise InputError(f"{name}={number} is too small", why=f"{name} counts from 1", fix=f"{name}=1")
-    return number
+def rows_per_block(x: Array) -> int:
+    """How many rows of `x` make a block."""
+    return int(max(1, BLOCK // max(1, x.shape[1])))
+
+
+def blocks(n: int, step: int) -> Iterator[slice]:
+    """The slices that cut n rows into blocks of `step`."""
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def distinct(items: Iterable[T]) -> tuple[list[T], Int64]:
+    """The different items in the order of their first place, and which of them each item is: int64, shape (n,)."""
+    places: dict[T, int] = {}
+    rows = np.fromiter((places.setdefault(item, len(places)) for item in items), np.int64)
+    return list(places), rows
+
+
+def _scaled(rows: Array, name: Name, zero: ZeroRow) -> Float32:
+    """Copies of the rows at unit length."""
+    directions = empty(rows.shape, np.float32)
+    for part in blocks(len(rows), rows_per_block(rows)):
+        directions[part] = scale_to_unit(as_float64(rows, part, name), part.start, name, zero)
+    return directions
+
+
+def _row(name: Name, number: int) -> str:
+    """What errors call a row."""
+    return f"row {number} of {name}" if isinstance(name, str) else name(number)

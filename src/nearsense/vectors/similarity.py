@@ -1,4 +1,4 @@
-"""Cosine, dot, Euclidean and Manhattan as matrices and row by row. Not the k best rows: see neighbours.py."""
+"""Cosine, dot, Euclidean and Manhattan as matrices and row by row. Not the k best rows: see topk.py."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from nearsense._forks import computing
 from nearsense.errors import InputError
-from nearsense.metrics.rows import as_sides, empty, narrow, parts, rows_per_block, unit, wide
 from nearsense.types import Metric, parse
+from nearsense.vectors.rows import as_float32, as_float64, as_sides, blocks, empty, rows_per_block, scale_to_unit
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from nearsense.metrics.rows import Array, Float32, Float64
+    from nearsense.vectors.rows import Array, Float32, Float64
 
 _TILE = 1024
 """Rows of either side in one tile of a matrix."""
@@ -173,7 +173,7 @@ def _euclidean_cross(a: Float64, b: Float64) -> Float64:
     near = squared <= scale * (a.shape[1] * 2.0**-26)
     distances: Float64 = np.sqrt(squared, where=~near, out=squared)
     i, j = np.nonzero(near)
-    for part in parts(len(i), rows_per_block(a)):
+    for part in blocks(len(i), rows_per_block(a)):
         distances[i[part], j[part]] = _euclidean_paired(a[i[part]], b[j[part]])
     return distances
 
@@ -224,8 +224,8 @@ FORMULAS = {
 
 def prepared(x: Array, part: slice, name: str, metric: Metric) -> Float64:
     """These rows as the formula of `metric` takes them."""
-    rows = wide(x, part, name)
-    return unit(rows, part, name) if metric is Metric.COSINE else rows
+    rows = as_float64(x, part, name)
+    return scale_to_unit(rows, part.start, name) if metric is Metric.COSINE else rows
 
 
 def signed(scores: Float32, metric: Metric) -> Float32:
@@ -237,12 +237,12 @@ def _cross(a: ArrayLike, b: ArrayLike, metric: Metric) -> Float32:
     left, right = as_sides(a, b, "a", "b")
     scores = empty((len(left), len(right)), np.float32)
     step = min(_TILE, rows_per_block(left))
-    for here in parts(len(left), step):
+    for here in blocks(len(left), step):
         rows = prepared(left, here, "a", metric)
-        for there in parts(len(right), step):
+        for there in blocks(len(right), step):
             columns = prepared(right, there, "b", metric)
             with computing():
-                scores[here, there] = narrow(FORMULAS[metric].cross(rows, columns))
+                scores[here, there] = as_float32(FORMULAS[metric].cross(rows, columns))
     return scores
 
 
@@ -255,7 +255,7 @@ def _paired(a: ArrayLike, b: ArrayLike, metric: Metric) -> Float32:
             fix="use the matrix form to compare every row with every other",
         )
     scores = empty((len(left),), np.float32)
-    for part in parts(len(left), rows_per_block(left)):
+    for part in blocks(len(left), rows_per_block(left)):
         rows = prepared(left, part, "a", metric), prepared(right, part, "b", metric)
-        scores[part] = narrow(FORMULAS[metric].paired(*rows))
+        scores[part] = as_float32(FORMULAS[metric].paired(*rows))
     return scores

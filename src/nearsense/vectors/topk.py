@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nearsense._forks import computing
+from nearsense.checks import positive_int
 from nearsense.errors import InputError
-from nearsense.metrics.forms import FORMULAS, prepared, signed
-from nearsense.metrics.rows import (
+from nearsense.types import Metric, Neighbours, parse
+from nearsense.vectors.rows import (
     BLOCK,
     LARGEST,
+    as_float32,
     as_rows,
     as_sides,
+    blocks,
     empty,
-    from_one,
-    narrow,
-    parts,
     rows_per_block,
     within_float32,
 )
-from nearsense.types import Metric, Neighbours, parse
+from nearsense.vectors.similarity import FORMULAS, prepared, signed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from nearsense.metrics.rows import Array, Float32, Float64
+    from nearsense.vectors.rows import Array, Float32, Float64
 
 _EPS = float(np.finfo(np.float32).eps)
 
@@ -63,13 +63,13 @@ def top_k(
     """
     chosen = parse(Metric, metric, name="metric")
     left, right = as_sides(queries, corpus, "queries", "corpus")
-    k = from_one(k, "k")
-    step = max(k, rows_per_block(right)) if block_rows is None else from_one(block_rows, "block_rows")
+    k = positive_int(k, "k")
+    step = max(k, rows_per_block(right)) if block_rows is None else positive_int(block_rows, "block_rows")
     step = min(step, max(len(right), 1))
-    board = Board(len(left), k)
-    for there in parts(len(right), step):
+    board = TopK(len(left), k)
+    for there in blocks(len(right), step):
         candidates = _rough(right, there, "corpus", chosen)
-        for here in parts(len(left), max(1, 4 * BLOCK // step)):
+        for here in blocks(len(left), max(1, 4 * BLOCK // step)):
             rough, slack = _screen(_rough(left, here, "queries", chosen), candidates, chosen)
             i, j = board.promising(here, rough, slack, squared=chosen is Metric.EUCLIDEAN)
             i, j = i + here.start, j + there.start
@@ -95,12 +95,12 @@ def top_k_of(scores: ArrayLike, k: int) -> Neighbours:
         array([[ 1,  2,  0, -1]])
     """
     matrix = as_rows(scores, "scores")
-    k = from_one(k, "k")
+    k = positive_int(k, "k")
     q, n = matrix.shape
     step = min(max(k, BLOCK), max(n, 1))
-    board = Board(q, k)
-    for there in parts(n, step):
-        for here in parts(q, max(1, BLOCK // step)):
+    board = TopK(q, k)
+    for there in blocks(n, step):
+        for here in blocks(q, max(1, BLOCK // step)):
             exact = _given(matrix, here, there)
             i, j = board.promising(here, exact, np.zeros(len(exact)))
             board.offer(i + here.start, j + there.start, exact[i, j])
@@ -154,10 +154,10 @@ def _exact(left: Array, right: Array, i: Array, j: Array, metric: Metric) -> Flo
     """The similarities of the pairs (left[i], right[j]), each on its own, so that equal pairs score alike."""
     scores = np.empty(len(i), dtype=np.float32)
     whole = slice(0, None)
-    for part in parts(len(i), max(1, rows_per_block(left) // 4)):
+    for part in blocks(len(i), max(1, rows_per_block(left) // 4)):
         a = prepared(left[i[part]], whole, "queries", metric)
         b = prepared(right[j[part]], whole, "corpus", metric)
-        scores[part] = narrow(FORMULAS[metric].paired(a, b))
+        scores[part] = as_float32(FORMULAS[metric].paired(a, b))
     return signed(scores, metric)
 
 
@@ -174,7 +174,7 @@ def _given(scores: Array, here: slice, there: slice) -> Float32:
     return block.astype(np.float32)
 
 
-class Board:
+class TopK:
     """The k best of each query so far, in order: by score, then by row number."""
 
     def __init__(self, queries: int, k: int) -> None:
