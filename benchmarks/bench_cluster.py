@@ -29,7 +29,7 @@ from sklearn.metrics import adjusted_rand_score, v_measure_score
 
 import nearsense as ns
 from nearsense.clustering.density import density
-from nearsense.clustering.spherical import spherical
+from nearsense.clustering.kmeans import spherical
 
 SMALL, GROUPS, SIZE = 8000, 77, 15
 

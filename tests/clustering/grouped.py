@@ -25,3 +25,8 @@ def shuffles(rows, group, count):
         labels = np.empty(len(rows), np.int64)
         labels[order] = group(rows[order]).labels
         yield labels
+
+
+def sizes(found):
+    """How many rows each group of a partition has, the first group first."""
+    return np.bincount(found.labels[found.labels >= 0], minlength=len(found.centroids)).tolist()

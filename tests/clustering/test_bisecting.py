@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from clustering.grouped import blobs, shuffles
-from nearsense.clustering.bisecting import bisecting
+from clustering.grouped import blobs, shuffles, sizes
+from nearsense.clustering.kmeans import bisecting
 from nearsense.errors import InputError
 
 
@@ -20,11 +20,11 @@ def test_groups_of_one_size_are_found():
 @pytest.mark.parametrize("k", [1, 2, 3, 7, 11, 317, 320])
 def test_no_size_is_out_of_balance(k, balance):
     rows, _ = blobs(spread=1.0)
-    sizes = bisecting(rows, k, balance=balance).sizes
-    assert len(sizes) == k
-    assert sizes.sum() == len(rows)
-    assert sizes.max() <= max(np.ceil(len(rows) / k), (1 + balance) * len(rows) / k)
-    assert sizes.min() >= min(len(rows) // k, (1 - balance) * len(rows) / k)
+    own = np.array(sizes(bisecting(rows, k, balance=balance)))
+    assert len(own) == k
+    assert own.sum() == len(rows)
+    assert own.max() <= max(np.ceil(len(rows) / k), (1 + balance) * len(rows) / k)
+    assert own.min() >= min(len(rows) // k, (1 - balance) * len(rows) / k)
 
 
 def test_the_rows_in_any_order_have_the_same_labels(orders):
@@ -35,7 +35,7 @@ def test_the_rows_in_any_order_have_the_same_labels(orders):
 
 
 def test_equal_rows_are_shared_out():
-    assert bisecting(np.ones((10, 1), np.float32), 5, balance=0).sizes.tolist() == [2] * 5
+    assert sizes(bisecting(np.ones((10, 1), np.float32), 5, balance=0)) == [2] * 5
 
 
 @pytest.mark.parametrize(("n", "k"), [(0, 1), (1, 2), (2, 3), (5, 0)])

@@ -7,7 +7,7 @@ import pytest
 
 import nearsense as ns
 from cluster_made import around, as_vectors, numbered, seen, texts
-from nearsense.clustering.finding import default_min_size
+from nearsense.clustering.methods import default_min_size
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.metrics.partition import v_measure
 

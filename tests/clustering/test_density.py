@@ -9,9 +9,8 @@ from sklearn.cluster import HDBSCAN
 from sklearn.metrics import adjusted_rand_score
 
 import nearsense as ns
-from clustering.grouped import blobs, shuffles
-from nearsense.clustering.density import density
-from nearsense.clustering.linkage import forest, spanning
+from clustering.grouped import blobs, shuffles, sizes
+from nearsense.clustering.density import density, forest, spanning
 from nearsense.errors import InputError
 
 
@@ -83,7 +82,7 @@ def test_the_rows_in_any_order_have_the_same_labels(scattered, exact, orders):
 def test_rows_that_are_there_many_times_are_a_group(exact):
     rows = np.vstack([np.repeat(np.eye(3, 40, dtype=np.float32), 40, axis=0), np.eye(40, dtype=np.float32)[3:]])
     found = density(rows, min_size=5, exact=exact)
-    assert found.sizes.tolist() == [40, 40, 40]
+    assert sizes(found) == [40, 40, 40]
     assert found.labels[120:].tolist() == [-1] * 37
 
 

@@ -11,8 +11,7 @@ import pytest
 
 import nearsense as ns
 from cluster_made import TOPICS, texts
-from nearsense.clustering.naming import names, weights
-from nearsense.clustering.phrases import count
+from nearsense.clustering.naming import names, phrases_of, weights
 from nearsense.stopwords import known_languages, languages_of, stop_words
 
 GIVEN = [
@@ -28,11 +27,11 @@ LABELS = np.array([0, 0, 0, 1, 1, 1])
 
 def named(given, labels, clusters=None, **options):
     labels = np.asarray(labels)
-    return names(count(given, **options), labels, clusters or int(labels.max()) + 1)
+    return names(phrases_of(given, **options), labels, clusters or int(labels.max()) + 1)
 
 
 def test_weights_are_those_of_the_formula():
-    phrases = count(GIVEN, "en")
+    phrases = phrases_of(GIVEN, "en")
     cluster, phrase, share, weight = weights(phrases, LABELS, 2)
     words = [
         {"exchang", "rate", "wrong"}, {"wrong", "exchang", "rate", "card"}, {"exchang", "rate"},
@@ -60,17 +59,17 @@ def test_a_pair_that_stands_together_names_a_cluster():
 
 
 def test_a_pair_does_not_reach_over_punctuation_or_stop_words():
-    spelling = count(["rate, card; the rate of cards", "rate. card! rate of card"]).spelling
+    spelling = phrases_of(["rate, card; the rate of cards", "rate. card! rate of card"]).spelling
     assert not [each for each in spelling if " " in each]
 
 
 def test_inflections_are_one_word_and_the_usual_spelling_is_shown():
-    found = count(["Cards and PINs", "two cards", "The PINs", "my PINs of a card"])
+    found = phrases_of(["Cards and PINs", "two cards", "The PINs", "my PINs of a card"])
     assert set(found.spelling) == {"cards", "PINs"}
 
 
 def test_a_capital_at_the_beginning_is_no_spelling():
-    assert "parcel" in count(["Parcel is late", "Parcel was late", "Late is my parcel"]).spelling
+    assert "parcel" in phrases_of(["Parcel is late", "Parcel was late", "Late is my parcel"]).spelling
 
 
 def test_no_two_names_are_equal_even_if_the_texts_are():
@@ -114,7 +113,7 @@ def test_noise_has_no_name_and_counts_in_what_is_common():
     ],
 )
 def test_the_language_is_found_by_its_stop_words(given, language, stop):
-    found = count(given)
+    found = phrases_of(given)
     assert found.languages == (language,)
     assert stop not in found.spelling
     assert any(word.lower().startswith(("pac", "pak", "paq", "col")) for word in found.spelling)
@@ -122,7 +121,7 @@ def test_the_language_is_found_by_its_stop_words(given, language, stop):
 
 def test_texts_of_two_languages_lose_the_stop_words_of_both():
     given = ["where is my parcel and the card", "dove è il mio pacco e la carta"] * 3
-    assert set(count(given).languages) == {"en", "it"}
+    assert set(phrases_of(given).languages) == {"en", "it"}
 
 
 NOUNS = [("kortti", "poissa"), ("paketti", "myöhässä"), ("kurssi", "väärin"), ("salasana", "hukassa")]
@@ -136,14 +135,14 @@ def test_texts_of_many_languages_lose_the_stop_words_of_all():
         "le taux et la carte",
     ]
     others = ["карта и курс валюты сегодня", "moja karta zaginęła wczoraj rano"] * 4
-    assert set(count(given + others).languages) == {"en", "it", "de", "fr"}
+    assert set(phrases_of(given + others).languages) == {"en", "it", "de", "fr"}
 
 
 def test_a_language_without_a_list_is_spared_what_stands_everywhere():
     given = [f"sekä {noun} sitten {verb}" for noun, verb in NOUNS for _ in range(3)]  # fmt: skip
     labels = np.repeat(np.arange(4), 3)
     found = named(given, labels)
-    assert count(given).languages == ()
+    assert phrases_of(given).languages == ()
     assert not {"sekä", "sitten"} & {word for name in found for word in name.keywords}
 
 
@@ -163,7 +162,7 @@ def test_chinese_names_are_of_words_that_share_no_character():
 
 
 def test_marks_on_letters_do_not_cut_words():
-    assert "हिन्दी" in count(["हिन्दी भाषा", "हिन्दी भाषा"]).spelling
+    assert "हिन्दी" in phrases_of(["हिन्दी भाषा", "हिन्दी भाषा"]).spelling
 
 
 def test_every_list_is_in_small_letters_and_a_word_has_its_parts_in_it():

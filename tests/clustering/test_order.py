@@ -7,10 +7,9 @@ import pytest
 
 from clustering.grouped import blobs
 from nearsense.clustering.agglomerative import agglomerative
-from nearsense.clustering.bisecting import bisecting
 from nearsense.clustering.density import density
-from nearsense.clustering.order import canonical, checked
-from nearsense.clustering.spherical import spherical
+from nearsense.clustering.geometry import canonical_order, checked_rows
+from nearsense.clustering.kmeans import bisecting, spherical
 
 METHODS = {
     "k-means": lambda rows: spherical(rows, 6),
@@ -37,12 +36,14 @@ def test_groups_of_one_size_have_the_same_numbers_on_another_processor(method, s
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bf16_moves_few_rows_to_another_place(seed):
-    rows = checked(blobs(groups=6, each=20)[0])
-    moved = np.abs(np.argsort(canonical(rows)) - np.argsort(canonical(another_processor(rows, seed, 1e-3))))
+    rows = checked_rows(blobs(groups=6, each=20)[0])
+    moved = np.abs(
+        np.argsort(canonical_order(rows)) - np.argsort(canonical_order(another_processor(rows, seed, 1e-3)))
+    )
     assert moved.max() <= 3
 
 
 def test_rows_that_begin_alike_go_by_the_rest_of_them():
     rows = np.random.default_rng(0).choice([0.5, 1.0], (200, 9)).astype(np.float32)
     mixed = rows[np.random.default_rng(1).permutation(200)]
-    assert np.array_equal(rows[canonical(checked(rows))], mixed[canonical(checked(mixed))])
+    assert np.array_equal(rows[canonical_order(checked_rows(rows))], mixed[canonical_order(checked_rows(mixed))])

@@ -8,8 +8,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, v_measure_score
 
 import nearsense as ns
-from clustering.grouped import blobs, shuffles
-from nearsense.clustering.spherical import spherical
+from clustering.grouped import blobs, shuffles, sizes
+from nearsense.clustering.kmeans import spherical
 from nearsense.errors import InputError
 from samples import some_of
 
@@ -41,8 +41,8 @@ def test_the_rows_in_any_order_have_the_same_labels(orders):
 
 
 def test_a_sample_is_learnt_from_where_there_are_many_rows(monkeypatch):
-    monkeypatch.setattr("nearsense.clustering.spherical.LEARNT", 400)
-    monkeypatch.setattr("nearsense.clustering.spherical.PER_GROUP", 1)
+    monkeypatch.setattr("nearsense.clustering.kmeans.SAMPLE", 400)
+    monkeypatch.setattr("nearsense.clustering.kmeans.PER_GROUP", 1)
     rows, truth = blobs(each=200, spread=0.5)
     assert adjusted_rand_score(truth, spherical(rows, 8).labels) == 1.0
 
@@ -50,16 +50,16 @@ def test_a_sample_is_learnt_from_where_there_are_many_rows(monkeypatch):
 def test_the_largest_group_is_0_and_strength_is_the_cosine_to_the_centre():
     rows, _ = blobs(spread=1.5)
     found = spherical(rows, 8)
-    assert found.sizes.tolist() == sorted(found.sizes.tolist(), reverse=True)
+    assert sizes(found) == sorted(sizes(found), reverse=True)
     centre = rows[found.labels == 2].mean(axis=0)
-    assert np.allclose(found.centres[2], centre / np.linalg.norm(centre), atol=1e-5)
-    expected = np.clip(np.vecdot(rows, found.centres[found.labels]), 0, 1)
+    assert np.allclose(found.centroids[2], centre / np.linalg.norm(centre), atol=1e-5)
+    expected = np.clip(np.vecdot(rows, found.centroids[found.labels]), 0, 1)
     assert np.allclose(found.strengths, expected, atol=1e-6)
 
 
 def test_equal_rows_are_never_parted_and_more_groups_than_different_rows_are_not_made():
     rows = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
-    assert spherical(rows, 5).sizes.tolist() == [4, 4, 4]
+    assert sizes(spherical(rows, 5)) == [4, 4, 4]
     same = np.repeat(np.eye(1, 4, dtype=np.float32), 6, axis=0)
     assert spherical(same, 2).labels.tolist() == [0] * 6
 
@@ -72,7 +72,7 @@ def test_groups_that_cannot_be_are_one_clear_error(n, k):
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_and_two_rows_are_groups_of_their_own(n):
-    assert spherical(np.eye(n, 8, dtype=np.float32), n).sizes.tolist() == [1] * n
+    assert sizes(spherical(np.eye(n, 8, dtype=np.float32), n)) == [1] * n
 
 
 def test_what_is_not_finite_is_named():

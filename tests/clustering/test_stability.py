@@ -7,7 +7,7 @@ import pytest
 
 import nearsense as ns
 from cluster_made import around, as_vectors, numbered
-from nearsense.clustering.stability import jaccard
+from nearsense.clustering.exploring import jaccard
 from nearsense.errors import InputError
 
 

@@ -1,108 +1,151 @@
-"""What clustering gives: named groups of texts, and the texts in none. Not how they are found: finding.py."""
+"""Named groups of texts: `cluster` finds them, `Clusters` is what users hold, files keep them. No algorithms."""
 
 from __future__ import annotations
 
+import base64
+import json
+import math
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense._progress import Progress
-from nearsense.errors import InputError
-from nearsense.types import Document, Hit, Origin, Results, Vectors, percent
+from nearsense.clustering import exploring
+from nearsense.clustering.assignment import assigned
+from nearsense.clustering.describing import described
+from nearsense.clustering.kmeans import spherical
+from nearsense.clustering.methods import Method, find, settings
+from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Settings
+from nearsense.encoders import resolve
+from nearsense.errors import FileError, InputError
+from nearsense.files import atomic_write
+from nearsense.stopwords import listed
+from nearsense.text import as_documents
+from nearsense.types import Document, Hit, Metric, Origin, Results, Vectors, percent
+from nearsense.vectors.rows import unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.encoders import Encoder
 
-__all__ = ["Cluster", "Clusters", "Model"]
+FORMAT, VERSION = "nearsense clusters", 1
+"""What a file of clusters says that it is."""
+
+MOST_PARTS = 8
+"""Into how many a cluster is split where nobody says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Texts that are near each other in sense.
+def cluster(
+    texts: Iterable[str | Document],
+    k: int | None = None,
+    *,
+    method: str | None = None,
+    min_size: int | None = None,
+    min_score: float | None = None,
+    vectors: Vectors | None = None,
+    encoder: Encoder | str | None = None,
+    language: str | None = None,
+    seed: int = 0,
+    progress: Progress = False,
+) -> Clusters:
+    """Groups of texts that are near in sense, with names.
 
-    Args:
-        id: Its number; the largest cluster is 0, unless ids were kept from before.
-        label: Its name; no two clusters of a result have the same.
-        keywords: The phrases that set it apart from the others, the best first.
-        size: How many texts are in it.
-        cohesion: How near two of its texts are on average: mean cosine similarity of all pairs; 1 for one text.
-        exemplar: The text nearest to the middle of the cluster; None where only vectors are known.
-        members: The ids of its texts, those nearest to the middle first.
-        parent: The id of the theme that it belongs to; None where there are no themes.
-        stability: How far it comes again when a part of the texts is left out, in [0, 1]; None where that was not
-            asked.
-        new: Whether it was opened for texts that belong to no cluster of before.
-    """
-
-    id: int
-    label: str
-    keywords: tuple[str, ...]
-    size: int
-    cohesion: float
-    exemplar: Document | None
-    members: tuple[str, ...]
-    parent: int | None = None
-    stability: float | None = None
-    new: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.id:>3}  {self.size:>6,}  {self.label}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        known = {name: getattr(self, name) for name in ("id", "label", "size", "cohesion", "parent", "stability")}
-        exemplar = None if self.exemplar is None else {"id": self.exemplar.id, "text": self.exemplar.text}
-        return {
-            **known,
-            "new": self.new,
-            "keywords": list(self.keywords),
-            "exemplar": exemplar,
-            "members": list(self.members),
-        }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """What a new text is judged by: where clusters are, and how near to them one has to be.
+    With k every text is in one of k clusters. Without it there are as many as there are dense regions, and what
+    lies between them is `noise`. The result does not depend on the order of the texts.
 
     Args:
-        ids: int64, shape (k,): the cluster of each row.
-        centres: float32, shape (k, d), unit length.
-        thresholds: float32, shape (k,): cosine similarity to the centre from which on a text belongs there.
-        min_size: How many texts make a cluster of their own.
-        seed: What the clusters were found with.
+        texts: Strings or Documents.
+        k: How many clusters, from 1 to the number of texts; None where that is not known.
+        method: "kmeans" or "balanced" (k clusters, of any or of about the same size), "density" (HDBSCAN), or
+            "agglomerative" (groups whose texts score at least `min_score` on average; for some thousand texts).
+            Without it "kmeans" where k is given, "agglomerative" where `min_score` is, else "density".
+        min_size: How many texts make a cluster, at least 2; for "density" and "agglomerative". Without it a fifth
+            of the square root of their number, at least 3; for "agglomerative" 2.
+        min_score: Cosine similarity in [-1, 1]; for "agglomerative".
+        vectors: The texts' vectors, shape (n, d), where they are known.
+        encoder: An Encoder or a model's name; the default model without it.
+        language: Whose stop words no name holds, ISO 639-1. Without it those of the languages of the texts.
+        seed: Of what is drawn by chance; the same seed gives the same clusters.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Returns:
+        The clusters, the largest first; none where there are no texts or nothing is dense.
+
+    Raises:
+        InputError: A text is empty or no string, ids repeat, there are not as many vectors as texts, no stop words
+            of `language` are known, or settings contradict each other or are out of range.
+        ModelMismatch: The vectors are of another model than `encoder`.
+
+    Example:
+        >>> import nearsense as ns
+        >>> clusters = ns.cluster(["The exchange rate is wrong.", "Which exchange rate do you use?",
+        ...                        "Where is my parcel?", "My parcel has not come.", "The parcel is late."], k=2)
+        >>> print(clusters)
+          0       3  parcel
+          1       2  exchange rate
+        >>> clusters.labels
+        array([1, 1, 0, 0, 0])
     """
+    documents = as_documents(texts)
+    chosen = settings(len(documents), k, method, min_size, min_score, seed)
+    language = None if language is None else listed(language)
+    read = _with_vectors(documents, vectors, encoder, language, progress)
+    level = described(read, find(read.vectors.data, chosen, progress=progress), chosen)
+    return Clusters(level, Origin(read.vectors.model, read.vectors.fingerprint), read, settings=chosen)
 
-    ids: NDArray[np.int64]
-    centres: NDArray[np.float32]
-    thresholds: NDArray[np.float32]
-    min_size: int
-    seed: int = 0
 
+def _with_vectors(
+    documents: Sequence[Document],
+    vectors: Vectors | None,
+    encoder: Encoder | str | None,
+    language: str | None,
+    progress: Progress,
+) -> ClusteredTexts:
+    """Vectors of unit length for documents; without any, each text is encoded once, in one fixed order.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Held:
-    """What the clusters are of: needed to look deeper into them, not kept in files."""
-
-    documents: Sequence[Document]
-    vectors: Vectors
-    encoder: Encoder | None = None
-    language: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    Raises:
+        InputError: There are not as many vectors as texts, or one has no direction.
+    """
+    if vectors is None:
+        encoder = resolve(encoder)
+        different = sorted({document.text for document in documents})
+        places = {text: place for place, text in enumerate(different)}
+        encoded = encoder.encode(different, progress=progress)
+        vectors = encoded.take([places[document.text] for document in documents])
+    elif not isinstance(vectors, Vectors):
+        raise InputError(
+            f"vectors are of type {type(vectors).__name__}, not Vectors",
+            why="only Vectors know which model made them",
+            fix="use what encoder.encode(...) returns",
+        )
+    elif encoder is not None:
+        encoder = resolve(encoder)
+        vectors.require_made_by(encoder.name, encoder.fingerprint)
+    if len(vectors) != len(documents):
+        many = f"{len(documents):,} texts, {len(vectors):,} vectors"
+        raise InputError(many, fix="give one vector for each text")
+    data = unit_rows(vectors.data, lambda row: f"vector {row}")
+    unit = vectors if data is vectors.data else replace(vectors, data=data)
+    return ClusteredTexts(documents, unit, encoder, language)
 
 
 class Clusters(Results[Cluster]):
     """Clusters, the largest first; in all else a plain list.
 
     Args:
-        items: The clusters.
+        level: The clusters, where each text is, and the themes above.
         origin: What produced the vectors.
+        texts: The texts and vectors; None for clusters from a file.
+        ids: The id of each text, where the texts are not known.
+        settings: How they were found in these texts; None for clusters that were assigned, split or read.
+
+    Attributes:
         labels: int64, shape (n,): the id of each text's cluster, in the order of the texts; -1 for noise.
         strengths: float32, shape (n,), in [0, 1]: how firmly each text belongs to its cluster; 0 for noise.
         ids: The id of each text.
@@ -111,28 +154,26 @@ class Clusters(Results[Cluster]):
             text were looked at.
         model: What new texts are judged by.
         themes: The level above: clusters of clusters; None where there are too few.
-        held: The texts and vectors; None for clusters from a file.
     """
 
     def __init__(
         self,
-        items: Iterable[Cluster],
+        level: Level,
         origin: Origin,
+        texts: ClusteredTexts | None = None,
         *,
-        labels: NDArray[np.int64],
-        strengths: NDArray[np.float32],
-        ids: Sequence[str],
-        method: str,
-        exact: bool,
-        model: Model,
-        themes: Clusters | None = None,
-        held: Held | None = None,
+        ids: Sequence[str] = (),
+        settings: Settings | None = None,
     ) -> None:
-        super().__init__(items, origin)
-        self.labels, self.strengths, self.ids = labels, strengths, ids
-        self.method, self.exact, self.model = method, exact, model
-        self.themes, self._held = themes, held
-        for array in (labels, strengths):
+        super().__init__(level.clusters, origin)
+        self.ids = ids if texts is None else [document.id for document in texts.documents]
+        self.labels, self.strengths, self.model = level.labels, level.strengths, level.model
+        self.method, self.exact = level.method, level.exact
+        self.themes: Clusters | None = None
+        if level.themes is not None:
+            self.themes = Clusters(level.themes, origin, texts, ids=ids, settings=settings)
+        self._level, self._texts, self._settings = level, texts, settings
+        for array in (self.labels, self.strengths):
             array.setflags(write=False)
 
     @cached_property
@@ -170,9 +211,8 @@ class Clusters(Results[Cluster]):
         Raises:
             InputError: There is no such cluster, n is below 1, or the clusters come from a file.
         """
-        from nearsense.clustering.outliers import representatives
-
-        return representatives(self, self.held("representatives"), self.get(id), n)
+        texts, cluster = self._require_texts("representatives"), self.get(id)
+        return Results(exploring.representatives(texts, self.labels, cluster, n), self.origin, cluster.label)
 
     def outliers(self, n: int = 10) -> Results[Hit]:
         """The texts that stand alone: even the nearest other text is far.
@@ -186,9 +226,7 @@ class Clusters(Results[Cluster]):
         Raises:
             InputError: n is below 1, or the clusters come from a file.
         """
-        from nearsense.clustering.outliers import outliers
-
-        return outliers(self, self.held("outliers"), n)
+        return Results(exploring.outliers(self._require_texts("outliers"), n), self.origin)
 
     def split(self, id: int, k: int | None = None) -> Clusters:  # noqa: A002 - the field's name
         """One level down: the clusters within a cluster.
@@ -203,9 +241,21 @@ class Clusters(Results[Cluster]):
         Raises:
             InputError: There is no such cluster, k is more than it has texts, or the clusters come from a file.
         """
-        from nearsense.clustering.levels import split
-
-        return split(self, self.held("split"), self.get(id), k)
+        texts, cluster = self._require_texts("split"), self.get(id)
+        rows = np.flatnonzero(self.labels == cluster.id)
+        if k is None:
+            k = max(1, min(MOST_PARTS, round(math.sqrt(len(rows) / 2))))
+        if not 1 <= k <= len(rows):
+            raise InputError(
+                f"cluster {cluster.id} cannot be split into {k:,}",
+                why=f"it has {len(rows):,} texts",
+                fix=f"give a k from 1 to {len(rows):,}" if len(rows) else "split one that has texts",
+            )
+        documents, vectors = [texts.documents[row] for row in rows.tolist()], texts.vectors.take(rows.tolist())
+        inside = replace(texts, documents=documents, vectors=vectors)
+        found = spherical(vectors.data, k, seed=self.model.seed)
+        how = Settings(Method.KMEANS.value, self.model.min_size)
+        return Clusters(described(inside, found, how, parent=cluster.id), self.origin, inside)
 
     def assign(
         self,
@@ -236,9 +286,14 @@ class Clusters(Results[Cluster]):
             ModelMismatch: The vectors are of another model.
             InputError: A text is empty or no string, or ids repeat.
         """
-        from nearsense.clustering.assigning import assign
-
-        return assign(self, texts, vectors, encoder, open_new, progress)
+        known = self._texts
+        if encoder is None and vectors is None:
+            encoder = self.origin.model if known is None or known.encoder is None else known.encoder
+        language = None if known is None else known.language
+        read = _with_vectors(as_documents(texts), vectors, encoder, language, progress)
+        if len(read.documents):
+            read.vectors.require_made_by(self.origin.model, self.origin.fingerprint)
+        return Clusters(assigned(self._level, read, open_new=open_new), self.origin, read)
 
     def with_stability(self, rounds: int = 10, *, progress: Progress = False) -> Clusters:
         """The same clusters, each with its stability (Hennig 2007).
@@ -254,28 +309,25 @@ class Clusters(Results[Cluster]):
         Raises:
             InputError: `rounds` is below 1, or the clusters come from a file or from `assign`.
         """
-        from nearsense.clustering.stability import with_stability
+        texts, how = self._require_texts("stability"), self._settings
+        if how is None:
+            raise InputError(
+                "stability: nothing says how these clusters were found",
+                why="they were assigned or split, not found in these texts",
+                fix="ask the clusters that ns.cluster gave",
+            )
+        found = exploring.stabilities(texts, self.labels, len(self), how, rounds, progress)
+        clusters = [replace(each, stability=stability) for each, stability in zip(self, found, strict=True)]
+        return Clusters(replace(self._level, clusters=clusters), self.origin, texts, settings=how)
 
-        return with_stability(self, self.held("stability"), rounds, progress)
-
-    def held(self, what: str) -> Held:
-        """The texts and vectors.
-
-        Raises:
-            InputError: They were not kept.
-        """
-        if self._held is None:
+    def _require_texts(self, what: str) -> ClusteredTexts:
+        if self._texts is None:
             raise InputError(
                 f"{what}: these clusters have no texts any more",
                 why="a file of clusters holds names and centres, no texts and no vectors",
                 fix="cluster the texts again",
             )
-        return self._held
-
-    def copied(self, items: Iterable[Cluster]) -> Clusters:
-        """The same result with clusters that say more."""
-        names = ("labels", "strengths", "ids", "method", "exact", "model", "themes")
-        return Clusters(items, self.origin, **{name: getattr(self, name) for name in names}, held=self._held)
+        return self._texts
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write them into a file that `load_clusters` and `--assign-to` read; texts and vectors are not in it.
@@ -283,9 +335,15 @@ class Clusters(Results[Cluster]):
         Raises:
             FileError: The file cannot be written; one that was there is as it was.
         """
-        from nearsense.clustering.kept import save
-
-        save(self, path)
+        known = {
+            FORMAT: VERSION,
+            **self.origin.to_dict(),
+            "ids": list(self.ids),
+            **_level_to_json(self._level, self.ids),
+        }
+        known["themes"] = None if self.themes is None else _level_to_json(self.themes._level, self.ids)
+        with atomic_write(path) as stream:
+            stream.write((json.dumps(known, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"))
 
     def __str__(self) -> str:
         lines = [super().__str__()] if len(self) else []
@@ -332,3 +390,126 @@ class _Shown:
         names = ("id", "label", "size", "cohesion")
         exemplar = self.cluster.exemplar
         return {name: getattr(self.cluster, name) for name in names} | {"exemplar": exemplar and exemplar.text}
+
+
+def load_clusters(path: str | os.PathLike[str]) -> Clusters:
+    """Read what `Clusters.save` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Clusters that new texts can be assigned to. Their own texts and vectors are not there, so nothing that
+        looks into them works: `split`, `representatives`, `outliers`, `with_stability`.
+
+    Raises:
+        FileError: It cannot be read, or holds no clusters.
+
+    Example:
+        >>> import nearsense as ns, tempfile
+        >>> file = f"{tempfile.mkdtemp()}/old.clusters"
+        >>> ns.cluster(["a dog", "a cat", "a tax"], k=2).save(file)
+        >>> ns.load_clusters(file).assign(["a kitten"]).labels.shape
+        (1,)
+    """
+    try:
+        with Path(path).open(encoding="utf-8", errors="surrogatepass") as file:
+            known = json.load(file)
+    except OSError as error:
+        raise FileError(
+            f"{path} cannot be read", why=error.strerror or str(error), fix="check the name of the file"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _refusal(path, error) from error
+    try:
+        return _clusters_from_json(known)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: str | os.PathLike[str], error: Exception) -> FileError:
+    return FileError(
+        f"{path} holds no clusters",
+        why=f"{type(error).__name__}: {error}".splitlines()[0],
+        fix="make such a file: nearsense cluster FILE --save old.clusters",
+    )
+
+
+def _level_to_json(level: Level, ids: Sequence[str]) -> dict[str, Any]:
+    """One level of clusters; members by their row."""
+    rows = {id_: row for row, id_ in enumerate(ids)}
+    model = level.model
+    return {
+        "method": level.method,
+        "exact": level.exact,
+        "min_size": model.min_size,
+        "seed": model.seed,
+        "dimension": int(model.centroids.shape[1]),
+        "centres": _packed(model.centroids),
+        "thresholds": _packed(model.thresholds),
+        "strengths": _packed(level.strengths),
+        "clusters": [
+            {**each.to_dict(), "members": [rows[member] for member in each.members]} for each in level.clusters
+        ],
+    }
+
+
+def _packed(array: NDArray[np.float32]) -> str:
+    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
+
+
+def _unpacked(text: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    array = np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(shape).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError("a number is not finite")
+    return array
+
+
+def _clusters_from_json(known: Mapping[str, Any]) -> Clusters:
+    if known[FORMAT] != VERSION:
+        later = isinstance(known[FORMAT], int) and known[FORMAT] > VERSION
+        raise ValueError(f"its version, {known[FORMAT]!r}, is {'of a later nearsense' if later else 'no version'}")
+    origin = Origin(str(known["model"]), str(known["fingerprint"]), Metric(known["metric"]), str(known["version"]))
+    ids = [str(id_) for id_ in known["ids"]]
+    themes = None if known["themes"] is None else _level_from_json(known["themes"], ids, None)
+    return Clusters(_level_from_json(known, ids, themes), origin, ids=ids)
+
+
+def _level_from_json(level: Mapping[str, Any], ids: list[str], themes: Level | None) -> Level:
+    labels = np.full(len(ids), -1, np.int64)
+    clusters = []
+    for each in level["clusters"]:
+        labels[each["members"]] = each["id"]
+        clusters.append(_cluster_from_json(each, ids))
+    k, dimension = len(clusters), int(level["dimension"])
+    model = ClusterModel(
+        np.array([cluster.id for cluster in clusters], np.int64),
+        _unpacked(level["centres"], (k, dimension)),
+        _unpacked(level["thresholds"], (k,)),
+        int(level["min_size"]),
+        int(level["seed"]),
+    )
+    if model.ids.tolist() != list(range(k)):
+        raise ValueError("the ids of its clusters are not 0, 1, 2 and so on")
+    if model.min_size < 2 or any(not 0 <= row < len(ids) for each in level["clusters"] for row in each["members"]):
+        raise ValueError("its smallest size is below 2, or a cluster has a text that is not there")
+    if themes is not None and not {each.parent for each in clusters} <= {None, *range(len(themes.clusters))}:
+        raise ValueError("a cluster is under a theme that is not there")
+    strengths = _unpacked(level["strengths"], (len(ids),))
+    return Level(clusters, labels, strengths, str(level["method"]), bool(level["exact"]), model, themes)
+
+
+def _cluster_from_json(each: Mapping[str, Any], ids: list[str]) -> Cluster:
+    exemplar, parent, stability = each["exemplar"], each["parent"], each["stability"]
+    return Cluster(
+        int(each["id"]),
+        str(each["label"]),
+        tuple(map(str, each["keywords"])),
+        int(each["size"]),
+        float(each["cohesion"]),
+        None if exemplar is None else Document(str(exemplar["id"]), str(exemplar["text"])),
+        tuple(ids[row] for row in each["members"]),
+        None if parent is None else int(parent),
+        None if stability is None else float(stability),
+        bool(each["new"]),
+    )

@@ -1,24 +1,35 @@
-"""Groups where texts lie densely, how many nobody says: HDBSCAN by cosine. What lies between them is noise."""
+"""Groups where texts lie densely, how many nobody says: HDBSCAN by cosine. What lies between them is noise.
+
+The distance of two rows is 1 - cosine; a row's core distance is that of its `min_samples`-th nearest row, itself
+the first; the mutual reachability of two rows is the greatest of the three (Campello and others 2013). A minimum
+spanning tree by it says how rows merge; of the clusters within clusters that follow, those that last are chosen
+(McInnes and Healy 2017).
+"""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense._progress import Progress
-from nearsense.clustering.condensing import chosen, condensed
-from nearsense.clustering.linkage import forest, spanning, tree
-from nearsense.clustering.order import canonical, checked
-from nearsense.clustering.partition import NOISE, Partition, numbered
+from nearsense._forks import computing
+from nearsense._progress import Progress, tracked
+from nearsense.clustering.geometry import canonical_order, checked_rows, partition, places_of
+from nearsense.clustering.records import Partition
 from nearsense.errors import InputError
+from nearsense.mining import nearest
 from nearsense.types import parse
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EXACT", "NEIGHBOURS", "Selection", "density"]
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
 
 EXACT = 15_000
 """Up to so many rows all distances are looked at: 900 MB."""
@@ -26,9 +37,27 @@ EXACT = 15_000
 NEIGHBOURS = 32
 """Edges of each row in the graph that stands for all distances beyond that."""
 
+BLOCK_ROWS = 256
+"""Rows whose distances are computed at a time."""
+
+DEEP = 16
+"""Columns that share a minimum while core distances are looked for."""
+
+APART = 1.0
+"""The distance of what no edge joins: that of rows at right angles."""
+
+OUT = np.int64(2**63 - 1)
+"""More than any key."""
+
+EVERY = 512
+"""Rows between two notes of progress."""
+
+LEAST = 1e-7
+"""Distances below are those of equal rows: float32 does not tell them apart."""
+
 
 class Selection(StrEnum):
-    """Which of the clusters within clusters are kept."""
+    """Which of the clusters within clusters are chosen."""
 
     EOM = "eom"
     """Those with the greatest excess of mass: they stay the longest while density grows."""
@@ -72,45 +101,324 @@ def density(
     Example:
         >>> rows = np.array([[1, 0], [0.999, 0.0447], [0, 1], [0.0447, 0.999], [-0.707, -0.707]], np.float32)
         >>> density(rows, min_size=2).labels
-        array([ 1, 1, 0, 0, -1])
+        array([ 1,  1,  0,  0, -1])
     """
     leaves = parse(Selection, selection, name="selection") is Selection.LEAF
-    rows = checked(vectors)
-    wanted = min_size if min_samples is None else min_samples
-    if min_size < 2 or wanted < 1:
-        given = f"min_size={min_size}, min_samples={wanted}"
+    rows = checked_rows(vectors)
+    samples = min_size if min_samples is None else min_samples
+    if min_size < 2 or samples < 1:
+        given = f"min_size={min_size}, min_samples={samples}"
         raise InputError(given, why="a group has at least 2 texts", fix="min_size from 2, min_samples from 1")
     n = len(rows)
-    order = np.arange(n) if by_row else canonical(rows)
-    places = np.empty(n, np.int64)
-    places[order] = np.arange(n)
-    all_of_them = n <= EXACT if exact is None else exact
-    labels, strengths = _grouped(rows[order], min_size, min(wanted, n), leaves, all_of_them, by_row, progress)
-    return numbered(
-        rows,
-        labels[places],
-        places,
-        strengths=strengths[places].astype(np.float32),
-        exact=all_of_them or n < min_size,
-    )
-
-
-def _grouped(
-    rows: NDArray[np.float32],
-    min_size: int,
-    min_samples: int,
-    leaves: bool,
-    exact: bool,
-    by_row: bool,
-    progress: Progress,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    n = len(rows)
+    order = np.arange(n) if by_row else canonical_order(rows)
+    places = places_of(order)
+    exact = n <= EXACT if exact is None else exact
     if n < min_size:
-        return np.full(n, NOISE, np.int64), np.zeros(n)
-    if (rows == rows[0]).all():
-        return np.zeros(n, np.int64), np.ones(n)
-    if exact:
-        edges = spanning(rows, min_samples, by_row=by_row, progress=progress)
+        labels, strengths, exact = np.full(n, -1, np.int64), np.zeros(n), True
+    elif (rows == rows[0]).all():
+        labels, strengths = np.zeros(n, np.int64), np.ones(n)
     else:
-        edges = forest(rows, min_samples, min(n - 1, max(NEIGHBOURS, min_samples - 1)), progress=progress)
-    return chosen(condensed(tree(edges, n, by_row=by_row and exact), min_size), leaves=leaves)
+        ordered, samples = rows[order], min(samples, n)
+        if exact:
+            edges = spanning(ordered, samples, by_row=by_row, progress=progress)
+        else:
+            edges = forest(ordered, samples, min(n - 1, max(NEIGHBOURS, samples - 1)), progress=progress)
+        within = _condensed(_tree(edges, n, by_row=by_row and exact), min_size)
+        labels, strengths = _lasting(within, leaves=leaves)
+    firm = strengths[places].astype(np.float32)
+    return partition(rows, labels[places], places, strengths=firm, exact=exact)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """The m edges of a spanning tree, or of a forest: one tree in each component.
+
+    Args:
+        left: int64, shape (m,).
+        right: int64, shape (m,).
+        keys: int64, shape (m,): what `_keys` made of each edge's mutual reachability and its plain distance.
+    """
+
+    left: Ints
+    right: Ints
+    keys: Ints
+
+    @property
+    def distances(self) -> Floats:
+        """float32, shape (m,): of mutual reachability, from 0 to 2."""
+        return (self.keys >> 32).astype(np.int32).view(np.float32)
+
+
+def _keys(reach: Floats, plain: Floats) -> Ints:
+    """Numbers that sort edges by mutual reachability, where that is equal by plain distance; neither below 0.
+
+    Many edges of a row reach exactly as far as its core, so mutual reachability alone leaves much undecided.
+    """
+    high = np.ascontiguousarray(reach).view(np.int32).astype(np.int64)
+    return (high << 32) | np.ascontiguousarray(plain).view(np.int32)
+
+
+def spanning(rows: Floats, min_samples: int, *, by_row: bool = False, progress: Progress = False) -> Edges:
+    """The minimum spanning tree of all rows by mutual reachability, exactly: Prim on the whole table of distances.
+
+    The table takes 4 n² bytes. With `by_row` edges that reach equally far are taken as they are met, lower rows
+    first, and each is noted from the row that was reached before it; else the one of the smaller plain distance
+    is.
+
+    Example:
+        >>> spanning(np.eye(3, dtype=np.float32), 1).distances
+        array([1., 1.], dtype=float32)
+    """
+    n = len(rows)
+    table = _distances(rows)
+    core = _core_distances(table, min_samples)
+    left, right, keys = np.zeros(n - 1, np.int64), np.zeros(n - 1, np.int64), np.zeros(n - 1, np.int64)
+    best = np.full(n, OUT)
+    origin, outside, open_ = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.int64)
+    pair = np.zeros((n, 2), np.float32)  # as one number: the second half counts more
+    key, nearer = pair.view(np.int64).ravel(), np.empty(n, bool)
+    low, high = (0, 1) if sys.byteorder == "little" else (1, 0)
+    here = 0
+    with tracked(n - 1, "texts", progress) as update:
+        for step in range(n - 1):
+            outside[here], before = OUT, here
+            row = table[here]
+            if not by_row:
+                pair[:, low] = row
+            np.maximum(row, core, out=row)
+            np.maximum(row, core[here], out=pair[:, high])
+            np.less(key, best, out=nearer)
+            np.copyto(origin, here, where=nearer)
+            np.minimum(best, key, out=best)
+            np.bitwise_or(best, outside, out=open_)
+            here = int(open_.argmin())
+            left[step], right[step], keys[step] = before if by_row else origin[here], here, best[here]
+            if step % EVERY == 0:
+                update(step)
+        update(n - 1)
+    return Edges(left, right, keys)
+
+
+def _distances(rows: Floats) -> Floats:
+    """1 - cosine of every pair, shape (n, n); numpy computes half of x @ x.T and mirrors it."""
+    with computing():
+        table: Floats = rows @ rows.T
+    np.subtract(np.float32(1), table, out=table)
+    np.maximum(table, 0, out=table)
+    np.fill_diagonal(table, 0)
+    return table
+
+
+def _core_distances(table: Floats, min_samples: int) -> Floats:
+    """The `min_samples`-th smallest value of each row.
+
+    Columns are taken in groups of DEEP: the smallest values lie in the groups of the smallest minima, and to find
+    a minimum is quick.
+    """
+    n = len(table)
+    core = np.empty(n, np.float32)
+    width = n // DEEP
+    grouped = min_samples * 4 <= width
+    within = np.arange(DEEP) * width
+    for part in blocks(n, BLOCK_ROWS):
+        block = table[part]
+        if grouped:
+            minima = block[:, : width * DEEP].reshape(len(block), DEEP, width).min(axis=1)
+            few = np.argpartition(minima, min_samples - 1, axis=1)[:, :min_samples]
+            columns = (few[:, :, None] + within).reshape(len(block), -1)
+            block = np.hstack([np.take_along_axis(block, columns, axis=1), block[:, width * DEEP :]])
+        core[part] = np.partition(block, min_samples - 1, axis=1)[:, min_samples - 1]
+    return core
+
+
+def forest(rows: Floats, min_samples: int, neighbours: int, *, progress: Progress = False) -> Edges:
+    """The minimum spanning forest on the graph of nearest neighbours: `spanning` where the graph suffices.
+
+    Each row has at least `min_samples - 1` neighbours. Borůvka's way (1926): every component takes its shortest
+    edge to another, all at once, until none is left.
+
+    Example:
+        >>> forest(np.repeat(np.eye(2, dtype=np.float32), 2, axis=0), 2, 1).left
+        array([0, 2])
+    """
+    n = len(rows)
+    found = nearest(rows, neighbours, progress=progress)
+    far = np.maximum(np.float32(1) - found.scores, 0)
+    core = far[:, min_samples - 2] if min_samples > 1 else np.zeros(n, np.float32)
+    left, right = np.repeat(np.arange(n), found.ids.shape[1]), found.ids.ravel()
+    keys = _keys(np.maximum(far.ravel(), np.maximum(core[left], core[right])), far.ravel())
+    left, right = np.minimum(left, right), np.maximum(left, right)
+    order = np.lexsort((right, left, keys))
+    left, right, keys = left[order], right[order], keys[order]
+    component, taken = np.arange(n), []
+    alive = np.arange(len(left))
+    while len(alive):
+        here, there = component[left[alive]], component[right[alive]]
+        apart = here != there
+        alive, here, there = alive[apart], here[apart], there[apart]
+        shortest = np.full(n, -1, np.int64)
+        for side in (here, there):  # written from the longest edge on, so that the shortest stays
+            own = np.full(n, -1, np.int64)
+            own[side[::-1]] = alive[::-1]
+            shortest = np.where((own >= 0) & ((shortest < 0) | (own < shortest)), own, shortest)
+        chosen = np.unique(shortest[shortest >= 0])
+        taken.append(chosen)
+        component = _joined(component, left[chosen], right[chosen])
+    edges = np.sort(np.concatenate([*taken, np.zeros(0, np.int64)]))
+    return Edges(left[edges], right[edges], keys[edges])
+
+
+def _joined(component: Ints, left: Ints, right: Ints) -> Ints:
+    """The component of each row, those of `left` and `right` made one: the lowest number among them."""
+    here, there = component[left], component[right]
+    lowest = np.arange(len(component))
+    while True:
+        before = lowest.copy()
+        together = np.minimum(lowest[here], lowest[there])
+        np.minimum.at(lowest, here, together)
+        np.minimum.at(lowest, there, together)
+        lowest = lowest[lowest]
+        if (before == lowest).all():
+            return lowest[component]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tree:
+    """How n rows merge into one, nearest first: merge i makes node n + i of two nodes before it.
+
+    Args:
+        left: n - 1 numbers: a row below n, or an earlier merge.
+        right: Likewise.
+        distances: float64, shape (n - 1,), rising; APART or more where components are joined that no edge joins.
+        sizes: The rows below each of all 2n - 1 nodes.
+    """
+
+    left: list[int]
+    right: list[int]
+    distances: Doubles
+    sizes: list[int]
+
+
+def _tree(edges: Edges, n: int, *, by_row: bool = False) -> Tree:
+    """The order in which n rows merge along the edges; what they do not join is joined as APART, last of all."""
+    if by_row:
+        order = np.argsort(edges.distances.astype(np.float64))
+    else:
+        order = np.lexsort((edges.right, edges.left, edges.keys))
+    pairs = [*zip(edges.left[order].tolist(), edges.right[order].tolist(), strict=True)]
+    heights = edges.distances[order].astype(np.float64).tolist()
+    parent, node, sizes = list(range(n)), list(range(n)), [1] * n
+    left, right, distances = [], [], []
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = row = parent[parent[row]]
+        return row
+
+    def merge(a: int, b: int, height: float) -> None:
+        if sizes[node[a]] < sizes[node[b]]:
+            a, b = b, a
+        parent[b] = a
+        left.append(node[a])
+        right.append(node[b])
+        distances.append(height)
+        sizes.append(sizes[node[a]] + sizes[node[b]])
+        node[a] = len(sizes) - 1
+
+    for (one, other), height in zip(pairs, heights, strict=True):
+        merge(root(one), root(other), height)
+    apart = max([APART, *heights[-1:]])
+    for row in range(1, n):
+        if root(0) != root(row):
+            merge(root(0), root(row), apart)
+    return Tree(left, right, np.array(distances, np.float64), sizes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condensed:
+    """Clusters within clusters; cluster 0 is the whole, and those within others have greater numbers.
+
+    Density is the inverse of distance.
+
+    Args:
+        parents: The cluster around each of c; -1 for the whole.
+        births: float64, shape (c,): the density at which each becomes a cluster of its own.
+        deaths: float64, shape (c,): the greatest density at which something leaves it.
+        stabilities: float64, shape (c,): its excess of mass: over all its rows, how much longer than from its
+            birth they stay.
+        clusters: int64, shape (n,): the innermost cluster that each row was in.
+        densities: float64, shape (n,): where it left that.
+    """
+
+    parents: list[int]
+    births: Doubles
+    deaths: Doubles
+    stabilities: Doubles
+    clusters: Ints
+    densities: Doubles
+
+
+def _condensed(tree: Tree, min_size: int) -> Condensed:
+    """The tree without the splits in which fewer than `min_size` rows leave."""
+    n = len(tree.left) + 1
+    sizes, density = tree.sizes, (1.0 / np.maximum(tree.distances, LEAST)).tolist()
+    parents, births = [-1], [0.0]
+    within = [0] * (2 * n - 1)
+    left_at = [-1.0] * (2 * n - 1)  # where a node fell out of its cluster; -1 while it is in
+    for node in range(2 * n - 2, n - 1, -1):
+        children, cluster = (tree.left[node - n], tree.right[node - n]), within[node]
+        if left_at[node] >= 0:
+            for child in children:
+                within[child], left_at[child] = cluster, left_at[node]
+            continue
+        parted = min(sizes[children[0]], sizes[children[1]]) >= min_size
+        for child in children:
+            within[child] = cluster
+            if sizes[child] < min_size:
+                left_at[child] = density[node - n]
+            elif parted:
+                within[child] = len(parents)
+                parents.append(cluster)
+                births.append(density[node - n])
+    return _measured(parents, np.array(births), np.array(within[:n], np.int64), np.array(left_at[:n]))
+
+
+def _measured(parents: list[int], births: Doubles, clusters: Ints, densities: Doubles) -> Condensed:
+    """Deaths and excess of mass of clusters within clusters."""
+    count = len(parents)
+    sizes = np.bincount(clusters, minlength=count)
+    mass = np.bincount(clusters, densities - births[clusters], count).astype(np.float64)
+    deaths = births.copy()
+    np.maximum.at(deaths, clusters, densities)
+    for cluster in range(count - 1, 0, -1):
+        parent = parents[cluster]
+        mass[parent] += sizes[cluster] * (births[cluster] - births[parent])
+        deaths[parent] = max(deaths[parent], births[cluster])
+        sizes[parent] += sizes[cluster]
+    return Condensed(parents, births, deaths, mass, clusters, densities)
+
+
+def _lasting(condensed: Condensed, *, leaves: bool) -> tuple[Ints, Doubles]:
+    """The chosen cluster of each row, none within another, and the row's density relative to the densest in it.
+
+    Chosen are the most stable clusters, or the innermost; never the whole. A row in none has -1 and 0.
+    """
+    count = len(condensed.parents)
+    parents, own = condensed.parents, condensed.stabilities.tolist()
+    inner, chosen, has_inner = [0.0] * count, [False] * count, [False] * count
+    for cluster in range(count - 1, 0, -1):
+        lasts = condensed.deaths[cluster] > condensed.births[cluster]  # or rows that are equally far made it
+        stable = bool(lasts) and (not has_inner[cluster] or own[cluster] >= inner[cluster])
+        chosen[cluster] = not has_inner[cluster] if leaves else stable
+        inner[parents[cluster]] += own[cluster] if chosen[cluster] else inner[cluster]
+        has_inner[parents[cluster]] = True
+    outermost = np.full(count, -1, np.int64)
+    for cluster in range(1, count):
+        above = outermost[parents[cluster]]
+        outermost[cluster] = above if above >= 0 else cluster if chosen[cluster] else -1
+    labels = outermost[condensed.clusters]
+    inside = labels >= 0
+    strengths = np.zeros(len(labels))
+    deaths = condensed.deaths[labels[inside]]
+    strengths[inside] = np.minimum(condensed.densities[inside], deaths) / deaths
+    return labels, strengths

@@ -1,4 +1,8 @@
-"""Clusters get names: the phrases that set each apart from the others. Not how phrases are counted: phrases.py.
+"""Clusters get names: the phrases that set each apart from the others.
+
+A word is a run of letters and digits; its inflections are one term where the texts are English (Porter's stems). A
+pair is two neighbours with no stop word and no punctuation between them. A term counts once a text, however often
+the text says it.
 
 A word's weight in a cluster is its class-based TF-IDF (Grootendorst 2022): tf log(1 + A / f), tf being the share
 of the cluster's texts that hold it, f how many texts of all do, and A how many words a cluster has on average. A
@@ -8,26 +12,25 @@ the power of 0.4.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nearsense.clustering.phrases import WITHOUT_SPACES
+from nearsense.lexical.analysis import stemmed, tokens
+from nearsense.stopwords import languages_of, stop_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.clustering.phrases import Phrases
-
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-__all__ = ["KEYWORDS", "Name", "names", "weights"]
-
 KEYWORDS = 10
-"""Phrases that are kept of a cluster."""
+"""Phrases that a cluster has at most."""
 
 TOGETHER = 0.4
 """How much it takes from a pair that its words also stand alone."""
@@ -53,15 +56,224 @@ EVERYWHERE = 0.6
 FEW_CLUSTERS = 4
 """With fewer, standing in most of them says nothing."""
 
+LONGEST, BUDGET, LEAST = 1_000, 60_000_000, 100
+"""Characters that are read of a text, of all texts together, and of a text at least."""
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """What a cluster is called.
+BLOCK = 4_000_000
+"""Characters that are split at a time."""
+
+_MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0fff"
+    "\u1000-\u1049\u1780-\u17d3"
+)
+"""Vowels and accents that stand on letters, which the expression's own classes take for punctuation."""
+
+_SPLIT = re.compile(rf"(?:[^\W_]|[{_MARKS}])+|[^\w\s'\u2019\-]|\n")
+
+WITHOUT_SPACES = "\u2e80"
+"""From here on scripts put no space between words: Chinese, Japanese."""
+
+FIRST_WORD = 1e-3
+"""What a word that begins a sentence counts when its usual spelling is looked for: it is capital anyway."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phrases:
+    """Which texts hold which phrases. The first `words` phrases are single words, the others are pairs.
 
     Args:
-        label: Its name: one to three of its phrases.
-        keywords: The phrases that set it apart, the best first.
+        rows: int64, shape (m,): a text that holds a phrase.
+        phrases: int64, shape (m,): the phrase; each pair of row and phrase occurs once.
+        spelling: As it is usually written, a string a phrase.
+        parts: int64, shape (phrases, 2): the words of each phrase; a single word twice.
+        words: How many phrases are single words.
+        languages: Whose stop words were left out; empty where no list fits.
+        nameless: bool, shape (words,): digits alone, which name nothing.
     """
+
+    rows: Ints
+    phrases: Ints
+    spelling: tuple[str, ...]
+    parts: Ints
+    words: int
+    languages: tuple[str, ...]
+    nameless: NDArray[np.bool_]
+
+
+def phrases_of(texts: Sequence[str], language: str | None = None) -> Phrases:
+    """The phrases of texts without the stop words of a language (ISO 639-1), by default of those of the texts.
+
+    Example:
+        >>> found = phrases_of(["The exchange rate is bad.", "Which exchange rate?"])
+        >>> found.spelling, found.languages
+        (('bad', 'exchange', 'rate', 'exchange rate'), ('en',))
+    """
+    read = _WordStream(texts)
+    languages = languages_of(read.frequencies()) if language is None else (language,)
+    stops = frozenset().union(*map(stop_words, languages))
+    terms, term_of = _terms([word.lower() for word in read.words], stops, "en" in languages)
+    stream, rows, width = np.where(read.stream >= 0, term_of[read.stream], -1), read.rows, max(len(terms), 1)
+    nameless = np.array([not any(map(str.isalpha, term)) for term in terms], np.bool_)
+    known = stream >= 0
+    single_rows, singles = _once(rows[known], stream[known], len(terms))
+    first, second = stream[:-1], stream[1:]
+    together = (first >= 0) & (second >= 0) & (first != second) & (rows[:-1] == rows[1:])
+    together &= ~(read.grams[:-1] | read.grams[1:])
+    if terms:
+        together &= ~(nameless[first] & nameless[second])
+    at = np.flatnonzero(together)
+    pairs, which = np.unique(first[at] * width + second[at], return_inverse=True)
+    pair_rows, pair_keys = _once(rows[at], which, len(pairs))
+    often = np.bincount(pair_keys, minlength=len(pairs)) > 1
+    place = np.cumsum(often) - 1
+    counted, spelt = often[pair_keys], often[which]
+    parts = np.stack(np.divmod(pairs[often], width), axis=1).reshape(-1, 2)
+    spelling = (
+        *read.spelt(stream, len(terms)),
+        *read.spelt_pairs(at[spelt], place[which[spelt]], len(parts)),
+    )
+    return Phrases(
+        np.concatenate([single_rows, pair_rows[counted]]),
+        np.concatenate([singles, place[pair_keys[counted]] + len(terms)]),
+        spelling,
+        np.concatenate([np.arange(len(terms)).repeat(2).reshape(-1, 2), parts]),
+        len(terms),
+        languages,
+        nameless,
+    )
+
+
+def _once(rows: Ints, keys: Ints, width: int) -> tuple[Ints, Ints]:
+    """Each pair of row and key once."""
+    found = np.divmod(np.unique(rows * max(width, 1) + keys), max(width, 1))
+    return found[0], found[1]
+
+
+def _terms(words: Sequence[str], stops: frozenset[str], english: bool) -> tuple[list[str], Ints]:
+    """The terms, sorted, and which of them each word is; -1 for stop words, single letters and digits."""
+    of_words = [
+        None if word in stops or (len(word) == 1 and word < WITHOUT_SPACES) else stemmed(word) if english else word
+        for word in words
+    ]
+    terms = sorted({term for term in of_words if term is not None})
+    places: dict[str | None, int] = {term: place for place, term in enumerate(terms)}
+    return terms, np.array([places.get(term, -1) for term in of_words] or [-1], np.int64)
+
+
+class _Numbers(dict[str, int]):
+    """Each word's number in the order of their coming; -1 for punctuation, -2 for the end of a text."""
+
+    def __missing__(self, word: str) -> int:
+        self[word] = place = len(self) if word[-1].isalnum() or len(word) > 1 else -1 - (word == "\n")
+        return place
+
+
+class _WordStream:
+    """All words of all texts behind each other, as numbers; -1 stands for punctuation.
+
+    `words` are in the order of the alphabet, so that nothing depends on which text came first. `rows` says which
+    text each word of `stream` is of, `grams` which are pairs of characters of scripts without spaces.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        numbers = _Numbers()
+        limit = min(LONGEST, max(LEAST, BUDGET // max(len(texts), 1)))
+        blocks = [np.empty(0, np.int64)]
+        for block in _blocks(texts, limit):
+            found = _SPLIT.findall(block)
+            blocks.append(np.fromiter(map(numbers.__getitem__, found), np.int64, len(found)))
+        whole = np.concatenate(blocks)
+        ends = whole == -2
+        self.rows = np.cumsum(ends) - ends
+        self.words = sorted(word for word, number in numbers.items() if number >= 0)
+        places = np.full(len(numbers) + 1, -1, np.int64)
+        places[[numbers[word] for word in self.words]] = np.arange(len(self.words))
+        self.stream = np.where(whole >= 0, places[whole], -1)
+        self._split_into_grams()
+        before = np.concatenate([[-1], self.stream[:-1]])
+        self._weights = np.where((before < 0) | (np.diff(self.rows, prepend=-1) > 0), FIRST_WORD, 1.0)
+
+    def _split_into_grams(self) -> None:
+        """Scripts without spaces: each run of characters becomes its neighbouring pairs."""
+        split = {
+            place: parts
+            for place, word in enumerate(self.words)
+            if not word.isascii() and len(parts := _grams(word)) > 1
+        }
+        self.grams = np.zeros(len(self.stream), np.bool_)
+        if not split:
+            return
+        pieces = [split.get(place, [word]) for place, word in enumerate(self.words)]
+        words = sorted(set(chain.from_iterable(pieces)))
+        places = {word: place for place, word in enumerate(words)}
+        sizes = np.array([*map(len, pieces), 1], np.int64)
+        flat = np.array([*(places[part] for part in chain.from_iterable(pieces)), -1], np.int64)
+        starts = np.cumsum(sizes) - sizes
+        repeats = sizes[self.stream]
+        offset = np.arange(int(repeats.sum())) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+        self.grams = np.repeat(repeats > 1, repeats)
+        self.rows = np.repeat(self.rows, repeats)
+        self.stream = flat[np.repeat(starts[self.stream], repeats) + offset]
+        self.words = words
+
+    def frequencies(self) -> dict[str, int]:
+        """How often each word occurs, in small letters."""
+        counts = np.bincount(self.stream[self.stream >= 0], minlength=len(self.words))
+        found: dict[str, int] = {}
+        for word, times in zip(map(str.lower, self.words), counts.tolist(), strict=True):
+            found[word] = found.get(word, 0) + times
+        return found
+
+    def spelt(self, terms: Ints, width: int) -> list[str]:
+        """How each of `width` terms is usually written, where `terms` says which one each word is."""
+        return [self.words[place] for place in self._usual(terms, self.stream, self._weights, width)]
+
+    def spelt_pairs(self, at: Ints, keys: Ints, width: int) -> Iterator[str]:
+        """How each of `width` pairs is usually written; `keys` says which one begins at each place in `at`."""
+        both = self.stream[at] * (len(self.words) + 1) + self.stream[at + 1]
+        for place in self._usual(keys, both, self._weights[at], width):
+            left, right = divmod(place, len(self.words) + 1)
+            yield f"{self.words[left]} {self.words[right]}"
+
+    @staticmethod
+    def _usual(keys: Ints, written: Ints, weights: Floats, width: int) -> list[int]:
+        """Of each key the most frequent way of writing, the first in the alphabet among equals."""
+        known = keys >= 0
+        keys, written, weights = keys[known], written[known], weights[known]
+        ways, which = np.unique(written, return_inverse=True)
+        cells, cell_of = np.unique(keys * max(len(ways), 1) + which, return_inverse=True)
+        worth = np.bincount(cell_of, weights, len(cells))
+        owner, way = np.divmod(cells, max(len(ways), 1))
+        order = np.lexsort((-way, -np.round(worth, 6), owner))
+        first = np.searchsorted(owner[order], np.arange(width))
+        chosen: list[int] = ways[way[order][first]].tolist() if width else []
+        return chosen
+
+
+def _blocks(texts: Sequence[str], limit: int) -> Iterator[str]:
+    """The beginnings of texts, each on one line, some at a time."""
+    block: list[str] = []
+    size = 0
+    for text in texts:
+        line = " . ".join(text[:limit].splitlines())
+        block.append(line)
+        size += len(line)
+        if size >= BLOCK:
+            yield "\n".join(block) + "\n"
+            block, size = [], 0
+    if block:
+        yield "\n".join(block) + "\n"
+
+
+def _grams(word: str) -> list[str]:
+    """What a run without spaces is split into; of characters in a row each two, and none alone."""
+    parts = tokens(word)
+    paired = {sign for part in parts if len(part) == 2 and part >= WITHOUT_SPACES for sign in part}
+    return [part for part in parts if part not in paired]
+
+
+class Name(NamedTuple):
+    """What a cluster is called: one to three of its phrases; and the phrases that set it apart, the best first."""
 
     label: str
     keywords: tuple[str, ...]
@@ -70,30 +282,44 @@ class Name:
 def names(
     phrases: Phrases, labels: Ints, clusters: int, *, taken: Sequence[str] = (), first: int = 0
 ) -> list[Name]:
-    """Name clusters; no two names are equal, and none holds a stop word.
+    """Names for so many clusters; no two are equal, none is taken already, and none holds a stop word.
 
-    Args:
-        phrases: Those of n texts.
-        labels: int64, shape (n,): the cluster of each text from 0, -1 for noise.
-        clusters: How many there are; names are given in this order.
-        taken: Names that must not be given again.
-        first: Clusters before this one have names; they only say what the others are set apart from.
+    Labels are of shape (n,), -1 for noise. Clusters before `first` have names; they only say what the others are
+    set apart from.
 
     Example:
-        >>> from nearsense.clustering.phrases import count
         >>> texts = ["a lost card", "My lost card", "The exchange rate is wrong", "a bad exchange rate"]
-        >>> [name.label for name in names(count(texts), np.array([0, 0, 1, 1]), 2)]
+        >>> [name.label for name in names(phrases_of(texts), np.array([0, 0, 1, 1]), 2)]
         ['lost card', 'exchange rate']
     """
-    found = [_chosen(phrases, candidates) for candidates in _candidates(phrases, labels, clusters)]
-    return list(_told_apart(phrases, found, {_words([label]) for label in taken}, first))
+    used = {_words([label]) for label in taken}
+    found = []
+    for number, candidates in enumerate(_candidates(phrases, labels, clusters)):
+        chosen = _apart(phrases, candidates)
+        keywords = [phrases.spelling[each.phrase] for each in chosen]
+        for length in range(_length(chosen), len(keywords) + 1):  # as long as it must be to be the only one
+            words = _words(keywords[:length])
+            if words and words not in used:
+                label = ", ".join(keywords[:length])
+                break
+        else:
+            label = " ".join([*keywords[:1], f"#{number}"]) if keywords else f"cluster {number}"
+            words = _words([label])
+        if number >= first:
+            used.add(words)
+        found.append(Name(label, tuple(keywords)))
+    return found
+
+
+def _words(keywords: Sequence[str]) -> frozenset[str]:
+    """The words of a name in any order: "rate exchange" would be no other name than "exchange rate"."""
+    return frozenset(" ".join(keywords).lower().replace(",", " ").split())
 
 
 def weights(phrases: Phrases, labels: Ints, clusters: int) -> tuple[Ints, Ints, Floats, Floats]:
     """Every phrase of every cluster with its class-based TF-IDF.
 
-    Returns:
-        The cluster, the phrase, its share of the cluster's texts, and its weight; each of shape (m,).
+    It is the cluster, the phrase, its share of the cluster's texts, and its weight; each of shape (m,).
     """
     owner = labels[phrases.rows]
     width = max(len(phrases.spelling), 1)
@@ -109,9 +335,8 @@ def weights(phrases: Phrases, labels: Ints, clusters: int) -> tuple[Ints, Ints, 
     return cluster[real] - 1, phrase[real], share[real], weight[real]
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A phrase that might name a cluster."""
+class _Candidate(NamedTuple):
+    """A phrase that might name a cluster; `once` where a single text of it holds it."""
 
     phrase: int
     share: float
@@ -145,46 +370,24 @@ def _candidates(phrases: Phrases, labels: Ints, clusters: int) -> Iterator[list[
     ends = np.searchsorted(cluster[order], np.arange(clusters + 1))
     for place in range(clusters):
         best = order[ends[place] : ends[place + 1]][:LOOKED_AT]
-        yield [_Candidate(*each) for each in zip(*(column[best].tolist() for column in columns), strict=True)]
+        yield list(map(_Candidate._make, zip(*(column[best].tolist() for column in columns), strict=True)))
 
 
-def _chosen(phrases: Phrases, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+def _apart(phrases: Phrases, candidates: Sequence[_Candidate]) -> list[_Candidate]:
     """The best of them that share no word, nor a character where these are written without spaces."""
     chosen: list[_Candidate] = []
     used: set[int | str] = set()
     for candidate in candidates:
         words: set[int | str] = set(phrases.parts[candidate.phrase].tolist())
-        words |= {sign for sign in phrases.spelling[candidate.phrase] if sign >= WITHOUT_SPACES}
+        spelling = phrases.spelling[candidate.phrase]
+        if not spelling.isascii():
+            words |= {sign for sign in spelling if sign >= WITHOUT_SPACES}
         if not words & used:
             chosen.append(candidate)
             used |= words
         if len(chosen) == KEYWORDS:
             break
     return chosen
-
-
-def _told_apart(
-    phrases: Phrases, found: Sequence[list[_Candidate]], taken: set[frozenset[str]], first: int
-) -> Iterator[Name]:
-    """Names, each as long as it must be to be the only one."""
-    for number, candidates in enumerate(found):
-        keywords = [phrases.spelling[each.phrase] for each in candidates]
-        for length in range(_length(candidates), len(keywords) + 1):
-            words = _words(keywords[:length])
-            if words and words not in taken:
-                label = ", ".join(keywords[:length])
-                break
-        else:
-            label = " ".join([*keywords[:1], f"#{number}"]) if keywords else f"cluster {number}"
-            words = _words([label])
-        if number >= first:
-            taken.add(words)
-        yield Name(label, tuple(keywords))
-
-
-def _words(keywords: Sequence[str]) -> frozenset[str]:
-    """The words of a name in any order: "rate exchange" would be no other name than "exchange rate"."""
-    return frozenset(" ".join(keywords).lower().replace(",", " ").split())
 
 
 def _length(candidates: Sequence[_Candidate]) -> int:

@@ -84,7 +84,7 @@ def languages_of(words: Mapping[str, int]) -> tuple[str, ...]:
     total = sum(words.values())
     while total:
         shares = {
-            code: sum(words.get(word, 0) for word in stop_words(code) - known) / total
+            code: sum(map(words.__getitem__, words.keys() & (stop_words(code) - known))) / total
             for code in known_languages()
             if code not in found
         }

@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 from sklearn.utils.validation import check_is_fitted
 
 from nearsense.clustering.density import density
-from nearsense.clustering.partition import summed
-from nearsense.clustering.spherical import spherical
+from nearsense.clustering.geometry import group_sums
+from nearsense.clustering.kmeans import spherical
 from nearsense.errors import InputError
 from nearsense.integrations.sklearn.directions import apart, directions
 
@@ -31,7 +31,7 @@ class SphericalKMeans(
     ClusterMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
 ):
-    """K-means by direction: see `nearsense.clustering.spherical`. The order of the rows has no say in the result.
+    """K-means by direction: see `nearsense.clustering.kmeans`. The order of the rows has no say in the result.
 
     Args:
         n_clusters: How many groups; at most as many as rows.
@@ -70,11 +70,11 @@ class SphericalKMeans(
         if not 1 <= self.n_clusters <= len(rows):
             raise InputError(f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters} >= 1")
         found = spherical(apart(rows), self.n_clusters, seed=self.random_state or 0, smooth=self.neighbors)
-        sizes = np.bincount(_nearest(rows, found.centres), minlength=len(found.centres))
-        self._centres = found.centres[np.argsort(-sizes, kind="stable")]
+        sizes = np.bincount(_nearest(rows, found.centroids), minlength=len(found.centroids))
+        self._centres = found.centroids[np.argsort(-sizes, kind="stable")]
         self.labels_, self.cluster_centers_ = _nearest(rows, self._centres), self._centres[:, :-1]
         k = len(self._centres)
-        means = summed(rows, self.labels_, k) / np.maximum(np.bincount(self.labels_, minlength=k), 1)[:, None]
+        means = group_sums(rows, self.labels_, k) / np.maximum(np.bincount(self.labels_, minlength=k), 1)[:, None]
         self.inertia_ = float(np.sum((rows - means[self.labels_]) ** 2, dtype=np.float64))
         self._n_features_out = k
         return self
@@ -179,5 +179,5 @@ class DensityClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             by_row=self.by_row,
         )
         self.labels_, self.probabilities_ = found.labels, found.strengths
-        self.cluster_centers_, self.exact_ = found.centres[:, :-1], found.exact
+        self.cluster_centers_, self.exact_ = found.centroids[:, :-1], found.exact
         return self

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from nearsense.clustering.order import checked, distinct
+from nearsense.clustering.geometry import checked_rows, distinct_rows
 from nearsense.deduplication.stars import stars
 from nearsense.encoders import Encoder
 from nearsense.integrations.sklearn.directions import apart, directions
@@ -62,7 +62,7 @@ class SemanticDeduplicator(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         rows = self._rows(X, reset=True)
         n = len(rows)
         pairs = mine(rows, self.min_score)
-        content = distinct(checked(rows)).places.astype(np.uint64)
+        content = distinct_rows(checked_rows(rows)).places.astype(np.uint64)
         self.kept_for_ = stars(n, pairs.left, pairs.right, pairs.scores, content).centre
         self.kept_, first, places = np.unique(self.kept_for_, return_index=True, return_inverse=True)
         self.labels_ = np.argsort(np.argsort(first))[places].astype(np.int64)
