@@ -556,7 +556,7 @@ def test_anscombes_first_set_has_its_published_correlation():
 
 @pytest.mark.parametrize("correlation", [metrics.pearson, metrics.spearman])
 def test_a_correlation_refuses_what_has_none(correlation):
-    with pytest.raises(InputError, match="x has 3 values and y has 2"):
+    with pytest.raises(InputError, match="x has 3 items and y has 2"):
         correlation([1, 2, 3], [1, 2])
     with pytest.raises(InputError, match="at least 2 pairs, got 1"):
         correlation([1], [2])

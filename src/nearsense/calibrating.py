@@ -246,11 +246,11 @@ def _scored(
     if encoder is not None and not isinstance(encoder, str) and not hasattr(encoder, "encode"):
         cross = np.asarray(encoder.score(list(zip(lefts, rights, strict=True)), progress=progress), np.float64)
         return cross, Origin(encoder.name, encoder.fingerprint, Ranking.CROSS), None
-    from nearsense import metrics
+    from nearsense.vectors.similarity import paired_cosine
 
     model = resolve(_bi(encoder))
     vectors = model.encode([*lefts, *rights], role=symmetric_role(model), progress=progress)
-    scores = metrics.paired_cosine(vectors.data[: len(lefts)], vectors.data[len(lefts) :]).astype(np.float64)
+    scores = paired_cosine(vectors.data[: len(lefts)], vectors.data[len(lefts) :]).astype(np.float64)
     return scores, Origin(model.name, vectors.fingerprint, Metric.COSINE), vectors.take(range(len(lefts)))
 
 

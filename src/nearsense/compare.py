@@ -91,9 +91,9 @@ def compare_pairs(
         >>> [comparison.reading.value for comparison in ns.compare_pairs(pairs)]
         ['probably means the same', 'means something else']
     """
-    from nearsense import metrics
     from nearsense.assurance import Assurance
     from nearsense.calibration import Task, random_scores
+    from nearsense.vectors.similarity import paired_cosine
 
     assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
     pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
@@ -102,7 +102,7 @@ def compare_pairs(
     require_content(lefts, "left text")
     require_content(rights, "right text")
     vectors = encoder.encode([*lefts, *rights], role=symmetric_role(encoder), progress=progress)
-    scores = metrics.paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
+    scores = paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
     origin = Origin(encoder.name, vectors.fingerprint)
     random = random_scores(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
     return _compared(list(zip(lefts, rights, strict=True)), scores, origin, assurance, encoder, random)
@@ -205,15 +205,15 @@ def matrix_of(
     Raises:
         TooLargeError: n * n scores do not fit into memory.
     """
-    from nearsense import metrics
     from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.vectors.similarity import cosine
 
     require_room(len(vectors))
     origin = Origin(vectors.model, vectors.fingerprint, Metric.COSINE)
     assurance = Assurance(Task.PARAPHRASE, calibration, prior)
     found = assurance.of(origin, encoder)
-    scores = metrics.cosine(vectors.data, vectors.data)
+    scores = cosine(vectors.data, vectors.data)
     if found is not None:
         origin = replace(origin, calibration=found.task, prior=assurance.prior_of(found.here(share=prior)))
     return Matrix(scores, tuple(labels), origin, _Cells(scores, tuple(labels), origin, assurance, texts, encoder))

@@ -215,16 +215,16 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
         >>> [explanation.words_b[word.partner].text for word in explanation.words_a]
         ['The', 'puppy', 'barking', '.']
     """
-    from nearsense import metrics
     from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.vectors.similarity import paired_cosine
 
     texts = [*as_texts([a], "left text"), *as_texts([b], "right text")]
     require_content(texts[:1], "left text")
     require_content(texts[1:], "right text")
     found = _with_tokens(resolve(encoder))
     vectors = found.encode(texts)
-    score = float(metrics.paired_cosine(vectors.data[:1], vectors.data[1:])[0])
+    score = float(paired_cosine(vectors.data[:1], vectors.data[1:])[0])
     left, right = found.tokens(texts)
     similarity = similarities(left, right)
     near_a, near_b = nearest(similarity), nearest(similarity.T)

@@ -87,8 +87,8 @@ class Quantized:
             ModelMismatch: They are of another model.
             InputError: They are not as many, or fewer than two.
         """
-        from nearsense import metrics
         from nearsense.checks import positive_int
+        from nearsense.vectors.topk import top_k
 
         vectors.require_made_by(self.model, self.fingerprint)
         if len(vectors) != len(self) or len(self) < 2:
@@ -98,7 +98,7 @@ class Quantized:
         k = min(positive_int(k, "k"), len(self) - 1)
         rows = np.unique(np.linspace(0, len(self) - 1, SAMPLE).astype(np.int64))
         asked = vectors.data[rows]
-        before, after = (metrics.top_k(asked, each, k + 1).ids for each in (vectors.data, self.restored().data))
+        before, after = (top_k(asked, each, k + 1).ids for each in (vectors.data, self.restored().data))
         return float(np.mean([_share(*each, k) for each in zip(rows.tolist(), before, after, strict=True)]))
 
 

@@ -190,8 +190,8 @@ def nearest(
     encoder: Encoder | str | None,
 ) -> list[Results[Hit]]:
     """As `search_vectors`, without probabilities."""
-    from nearsense import metrics
     from nearsense.ties import settled
+    from nearsense.vectors.topk import top_k
 
     queries = _asked(queries, k)
     if not isinstance(vectors, Vectors):
@@ -211,7 +211,7 @@ def nearest(
     metric = getattr(encoder, "similarity", Metric.COSINE)
 
     def ask(which: NDArray[np.int64], depth: int) -> list[Best]:
-        best = metrics.top_k(asked.data[which], vectors.data, depth, metric=metric)
+        best = top_k(asked.data[which], vectors.data, depth, metric=metric)
         columns = zip(best.ids, best.scores, best.counts.tolist(), strict=True)
         return [(rows[:count], scores[:count]) for rows, scores, count in columns]
 

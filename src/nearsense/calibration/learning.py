@@ -16,7 +16,6 @@ from nearsense.calibration.guarding import guard_shifts
 from nearsense.calibration.population import Population, Scale
 from nearsense.calibration.proof import Labelled
 from nearsense.errors import InputError
-from nearsense.metrics.probabilities import brier_score, expected_calibration_error
 from nearsense.types import Metric, Origin
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ def learnt(
         >>> bool(calibration.probability(0.9) > 0.7)
         True
     """
+    from nearsense.metrics import brier_score, expected_calibration_error
+
     truth = checked_labels(labels)
     known = _checked_scores(scores, truth)
     prior = None if prior is None else checks.share(prior)

@@ -121,7 +121,7 @@ def _encoded(binding: Binding, positions: list[int], texts: list[str]) -> Vector
 
 def _agreement(old: NDArray[np.float32], new: NDArray[np.float32]) -> float | None:
     """Of the ten nearest of each of a sample under the old model, the share that the new model finds."""
-    from nearsense.metrics import top_k
+    from nearsense.vectors.topk import top_k
 
     if len(old) <= NEAREST:
         return None

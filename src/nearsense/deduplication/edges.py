@@ -12,7 +12,7 @@ from nearsense._progress import Progress, tracked
 from nearsense.assurance import SAME_TEXT
 from nearsense.deduplication.results import TIERS, Tier
 from nearsense.errors import TooLargeError
-from nearsense.metrics import paired_cosine
+from nearsense.vectors.similarity import paired_cosine
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:

@@ -123,7 +123,7 @@ def duplicates(
     from nearsense.assurance import Assurance
     from nearsense.calibration import Task, background_of
     from nearsense.deduplication.sureness import BACKGROUND, spread, sureness
-    from nearsense.metrics import normalize
+    from nearsense.vectors.rows import normalize
 
     if nearest is not None and min_probability is None and min_score is None:
         min_score = -1.0

@@ -10,14 +10,13 @@ import numpy as np
 
 from nearsense.datasets import GradedPairs, LabelledPairs, Triplets
 from nearsense.evaluation.results import Mistake
-from nearsense.evaluation.statistics import weighted_best_accuracy, weighted_best_f1
 from nearsense.evaluation.ties import ROUNDING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.evaluation.systems import Scorer
-    from nearsense.metrics.weighted import Statistic
+    from nearsense.metrics.samples import Statistic
 
     Floats = NDArray[np.float64]
 
@@ -71,7 +70,14 @@ def graded(data: GradedPairs, system: Scorer) -> Outcome:
 
 def labelled(data: LabelledPairs, system: Scorer) -> Outcome:
     """How well scores part the same from the different."""
-    from nearsense.metrics import best_accuracy, best_f1, weighted_average_precision, weighted_roc_auc
+    from nearsense.metrics.classification import (
+        best_accuracy,
+        best_f1,
+        weighted_average_precision,
+        weighted_best_accuracy,
+        weighted_best_f1,
+        weighted_roc_auc,
+    )
 
     truth = np.array(data.labels, np.float64)
     scores = system.pairs(*_sides(data.pairs))

@@ -10,13 +10,9 @@ import numpy as np
 from nearsense.datasets import Clustering, Intents
 from nearsense.evaluation.judging import Outcome, worst
 from nearsense.evaluation.results import Mistake
-from nearsense.evaluation.statistics import (
-    mean_of,
-    weighted_adjusted_rand,
-    weighted_false_accepts,
-    weighted_share,
-    weighted_v_measure,
-)
+from nearsense.metrics.classification import weighted_false_accepts, weighted_roc_auc
+from nearsense.metrics.partition import weighted_adjusted_rand, weighted_v_measure
+from nearsense.metrics.resampling import mean_of, weighted_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.evaluation.systems import Finder, Grouper
-    from nearsense.metrics.weighted import Statistic
+    from nearsense.metrics.samples import Statistic
 
 __all__ = ["SEEDS", "clustering", "intents"]
 
@@ -36,8 +32,6 @@ STRANGER = "out of scope"
 
 def intents(data: Intents, system: Finder) -> Outcome:
     """How often the nearest known text has the right label, and how well its score tells strangers."""
-    from nearsense.metrics import weighted_roc_auc
-
     known, labels, own = _known(data)
     found = system.nearest(data.texts, known, 1 if own is None else 2)
     selves = [-2] * len(data) if own is None else own.tolist()

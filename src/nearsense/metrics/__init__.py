@@ -13,14 +13,42 @@ Each metric has two forms, and `similarity` and `paired_similarity` speak for al
 | `manhattan` | `paired_manhattan` | negated |
 
 What judges them: correlation.py (graded pairs), classification.py (labelled pairs), retrieval.py (ranked lists),
-partition.py (groups), probabilities.py (calibration); how sure a figure is: resampling.py, significance.py.
+partition.py (groups), probabilities.py (calibration); how sure a figure is: resampling.py.
+
+`weighted_...` gives a function from how often each item was drawn, shape (r, n), to the figure of each resample,
+shape (r,): that of the items written out so often, ties included; NaN where a resample leaves it undefined.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from nearsense.metrics.correlation import pearson, ranks, spearman
+from nearsense.metrics.classification import (
+    BestThreshold,
+    Curve,
+    average_precision,
+    best_accuracy,
+    best_f1,
+    false_accept_rate,
+    precision_recall_curve,
+    roc_auc,
+    weighted_average_precision,
+    weighted_roc_auc,
+)
+from nearsense.metrics.correlation import pearson, ranks, spearman, weighted_pearson, weighted_spearman
+from nearsense.metrics.partition import VMeasure, adjusted_rand, v_measure
+from nearsense.metrics.probabilities import Bins, brier_score, expected_calibration_error, log_loss, reliability
+from nearsense.metrics.resampling import (
+    Difference,
+    Figure,
+    Interval,
+    bootstrap,
+    bootstrap_mean,
+    bootstrap_pairs,
+    paired_bootstrap,
+    paired_permutation,
+    resample_counts,
+    weighted_mean,
+)
+from nearsense.metrics.retrieval import ndcg, precision_at, ranked_average_precision, recall, reciprocal_rank
 from nearsense.vectors.rows import ZeroRow, normalize
 from nearsense.vectors.similarity import (
     cosine,
@@ -35,43 +63,6 @@ from nearsense.vectors.similarity import (
     similarity,
 )
 from nearsense.vectors.topk import top_k, top_k_of
-
-if TYPE_CHECKING:
-    from nearsense.metrics.classification import (
-        BestThreshold,
-        Curve,
-        average_precision,
-        best_accuracy,
-        best_f1,
-        false_accept_rate,
-        precision_recall_curve,
-        roc_auc,
-    )
-    from nearsense.metrics.partition import VMeasure, adjusted_rand, v_measure
-    from nearsense.metrics.probabilities import (
-        Bins,
-        brier_score,
-        expected_calibration_error,
-        log_loss,
-        reliability,
-    )
-    from nearsense.metrics.resampling import (
-        Figure,
-        Interval,
-        bootstrap,
-        bootstrap_mean,
-        bootstrap_pairs,
-        resample_counts,
-    )
-    from nearsense.metrics.retrieval import ndcg, precision_at, ranked_average_precision, recall, reciprocal_rank
-    from nearsense.metrics.significance import Difference, paired_bootstrap, paired_permutation
-    from nearsense.metrics.weighted import (
-        weighted_average_precision,
-        weighted_mean,
-        weighted_pearson,
-        weighted_roc_auc,
-        weighted_spearman,
-    )
 
 __all__ = [
     "BestThreshold",
@@ -127,52 +118,3 @@ __all__ = [
     "weighted_roc_auc",
     "weighted_spearman",
 ]
-
-
-_LATER = {
-    "BestThreshold": "classification",
-    "Bins": "probabilities",
-    "Curve": "classification",
-    "Difference": "significance",
-    "Figure": "resampling",
-    "Interval": "resampling",
-    "VMeasure": "partition",
-    "adjusted_rand": "partition",
-    "average_precision": "classification",
-    "best_accuracy": "classification",
-    "best_f1": "classification",
-    "bootstrap": "resampling",
-    "bootstrap_mean": "resampling",
-    "bootstrap_pairs": "resampling",
-    "brier_score": "probabilities",
-    "expected_calibration_error": "probabilities",
-    "false_accept_rate": "classification",
-    "log_loss": "probabilities",
-    "ndcg": "retrieval",
-    "paired_bootstrap": "significance",
-    "paired_permutation": "significance",
-    "precision_at": "retrieval",
-    "precision_recall_curve": "classification",
-    "ranked_average_precision": "retrieval",
-    "recall": "retrieval",
-    "reciprocal_rank": "retrieval",
-    "reliability": "probabilities",
-    "resample_counts": "resampling",
-    "roc_auc": "classification",
-    "v_measure": "partition",
-    "weighted_average_precision": "weighted",
-    "weighted_mean": "weighted",
-    "weighted_pearson": "weighted",
-    "weighted_roc_auc": "weighted",
-    "weighted_spearman": "weighted",
-}
-"""What is imported from which file when it is first used: a search measures nothing."""
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module 'nearsense.metrics' has no attribute {name!r}")
-    from importlib import import_module
-
-    globals()[name] = found = getattr(import_module(f"nearsense.metrics.{_LATER[name]}"), name)
-    return found

@@ -1,25 +1,24 @@
 """How well scores tell two classes apart: average precision, ROC, best thresholds. Not if they are calibrated.
 
-An item is predicted positive where its score >= the threshold, so equal scores always stand or fall together.
+An item is predicted positive where its score >= the threshold, so equal scores always stand or fall together. Each
+figure is computed of resamples, `weighted_...`; the plain one is that of each item drawn once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.checks import same_length
 from nearsense.errors import InputError
-from nearsense.metrics.correlation import ranks
-from nearsense.metrics.samples import both_classes, numbers
+from nearsense.metrics.samples import labelled, once, running_sums
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from nearsense.vectors.rows import Float64
+    from nearsense.metrics.samples import Statistic
+    from nearsense.vectors.rows import Array, Float64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +67,7 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
         >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4)
         0.8333
     """
-    steps = _steps(labels, scores)
-    precision = steps.hits / (steps.hits + steps.alarms)
-    return float(np.diff(steps.hits, prepend=0.0) @ precision / steps.hits[-1])
+    return once(weighted_average_precision(labels, scores), scores)
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -82,9 +79,7 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
         >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
         0.75
     """
-    positive, sample = _items(labels, scores)
-    n, m = len(positive), int(positive.sum())
-    return float((ranks(sample)[positive].sum() - m * (m + 1) / 2) / (m * (n - m)))
+    return once(weighted_roc_auc(labels, scores), scores)
 
 
 def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> Curve:
@@ -97,10 +92,10 @@ def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> Curve:
         >>> curve.thresholds, curve.recall
         (array([0.1, 0.4, 0.8]), array([1. , 1. , 0.5, 0. ]))
     """
-    steps = _steps(labels, scores)
-    precision = np.append((steps.hits / (steps.hits + steps.alarms))[::-1], 1.0)
-    recall = np.append((steps.hits / steps.hits[-1])[::-1], 0.0)
-    return Curve(precision, recall, steps.scores[::-1].copy())
+    steps = _Steps(labels, scores)
+    hits, alarms = steps.passed_once()
+    precision, recall = hits / (hits + alarms), hits / hits[-1]
+    return Curve(np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0), steps.scores[::-1].copy())
 
 
 def best_f1(labels: ArrayLike, scores: ArrayLike) -> BestThreshold:
@@ -116,9 +111,9 @@ def best_f1(labels: ArrayLike, scores: ArrayLike) -> BestThreshold:
         >>> best_f1([0, 0, 1, 1], [0.25, 0.75, 0.5, 1.0])
         BestThreshold(value=0.8, threshold=0.375, precision=0.6666666666666666, recall=1.0)
     """
-    steps = _steps(labels, scores)
-    values = 2.0 * steps.hits / (steps.hits + steps.alarms + steps.hits[-1])
-    return _best(steps, values, int(values.argmax()), scores)
+    steps = _Steps(labels, scores)
+    hits, alarms = steps.passed_once()
+    return _best(steps, 2.0 * hits / (hits + alarms + hits[-1]), scores)
 
 
 def best_accuracy(labels: ArrayLike, scores: ArrayLike) -> BestThreshold:
@@ -132,14 +127,14 @@ def best_accuracy(labels: ArrayLike, scores: ArrayLike) -> BestThreshold:
         >>> best_accuracy([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.8])
         BestThreshold(value=1.0, threshold=0.4, precision=1.0, recall=1.0)
     """
-    steps = _steps(labels, scores)
-    negatives = steps.alarms[-1]
-    values = (steps.hits + negatives - steps.alarms) / (steps.hits[-1] + negatives)
-    none = negatives / (steps.hits[-1] + negatives)
-    if none >= values.max():
+    steps = _Steps(labels, scores)
+    hits, alarms = steps.passed_once()
+    n, negatives = hits[-1] + alarms[-1], alarms[-1]
+    values = (hits + negatives - alarms) / n
+    if negatives / n >= values.max():
         above = np.nextafter(_kind(scores).type(steps.scores[0]), np.inf)
-        return BestThreshold(float(none), float(above), precision=0.0, recall=0.0)
-    return _best(steps, values, int(values.argmax()), scores)
+        return BestThreshold(float(negatives / n), float(above), precision=0.0, recall=0.0)
+    return _best(steps, values, scores)
 
 
 def false_accept_rate(labels: ArrayLike, scores: ArrayLike, accepted: float = 0.95) -> float:
@@ -161,36 +156,144 @@ def false_accept_rate(labels: ArrayLike, scores: ArrayLike, accepted: float = 0.
     """
     if not 0.0 < accepted <= 1.0:
         raise InputError(f"accepted={accepted!r} is not a share", why="it lies in (0, 1]", fix="accepted=0.95")
-    steps = _steps(labels, scores)
-    needed = ceil(accepted * steps.hits[-1] - 1e-9)  # 0.07 * 100 is a little above 7
-    step = int(np.searchsorted(steps.hits, max(1, needed)))
-    return float(steps.alarms[step] / steps.alarms[-1])
+    return once(weighted_false_accepts(labels, scores, accepted), scores)
 
 
-class _Steps(NamedTuple):
+def weighted_roc_auc(labels: ArrayLike, scores: ArrayLike) -> Statistic:
+    """The area under the ROC curve of each resample.
+
+    Args:
+        labels: 0 or 1, shape (n,), both present.
+        scores: Higher means rather 1, shape (n,).
+
+    Raises:
+        InputError: A label is not 0 or 1, all are the same, a score is not finite, or the lengths differ.
+
+    Example:
+        >>> weighted_roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])(np.array([[1, 1, 1, 1], [1, 0, 1, 1]]))
+        array([0.75, 1.  ])
+    """
+    negative, positive, scores_of = _split(labels, scores)
+    below = np.searchsorted(scores_of[negative], scores_of[positive], side="left")
+    not_above = np.searchsorted(scores_of[negative], scores_of[positive], side="right")
+
+    def statistic(counts: Float64) -> Float64:
+        weights, sums = counts.take(positive, axis=1), running_sums(counts.take(negative, axis=1))
+        beaten = sums.take(below, axis=1)
+        beaten += sums.take(not_above, axis=1)
+        with np.errstate(all="ignore"):
+            figures: Float64 = np.vecdot(weights, beaten) / (2.0 * weights.sum(axis=1) * sums[:, -1])
+        return figures
+
+    return statistic
+
+
+def weighted_average_precision(labels: ArrayLike, scores: ArrayLike) -> Statistic:
+    """Average precision of each resample.
+
+    Arguments and errors are those of `weighted_roc_auc`. Without a negative it is 1, without a positive NaN.
+
+    Example:
+        >>> weighted_average_precision([0, 1, 1], [0.4, 0.3, 0.8])(np.array([[1, 1, 1], [2, 1, 0]])).round(4)
+        array([0.8333, 0.3333])
+    """
+    negative, positive, scores_of = _split(labels, scores)
+    negative, positive = negative[::-1], positive[::-1]  # highest score first
+    hits_to = np.searchsorted(-scores_of[positive], -scores_of[positive], side="right")
+    alarms_to = np.searchsorted(-scores_of[negative], -scores_of[positive], side="right")
+
+    def statistic(counts: Float64) -> Float64:
+        weights = counts.take(positive, axis=1)
+        hits, alarms = running_sums(weights), running_sums(counts.take(negative, axis=1))
+        precision = hits.take(hits_to, axis=1)
+        predicted = alarms.take(alarms_to, axis=1)
+        predicted += precision
+        precision /= np.maximum(predicted, 1.0, out=predicted)  # nothing drawn so far: its weight is 0 too
+        with np.errstate(all="ignore"):
+            figures: Float64 = np.vecdot(weights, precision) / hits[:, -1]
+        return figures
+
+    return statistic
+
+
+def weighted_best_f1(labels: ArrayLike, scores: ArrayLike) -> Statistic:
+    """The best F1 that a threshold reaches; it is chosen anew for each resample."""
+    steps = _Steps(labels, scores)
+
+    def statistic(counts: Float64) -> Float64:
+        hits, alarms = steps.passed(counts)
+        positives = hits[:, -1:].copy()
+        alarms += hits
+        alarms += positives
+        with np.errstate(all="ignore"):
+            best: Float64 = (2.0 * hits / alarms).max(axis=1)
+        return best
+
+    return statistic
+
+
+def weighted_best_accuracy(labels: ArrayLike, scores: ArrayLike) -> Statistic:
+    """The best accuracy that a threshold reaches; it is chosen anew for each resample."""
+    steps = _Steps(labels, scores)
+
+    def statistic(counts: Float64) -> Float64:
+        hits, alarms = steps.passed(counts)
+        best = np.maximum((hits - alarms).max(axis=1), 0.0)
+        accuracy: Float64 = (best + alarms[:, -1]) / counts.sum(axis=1)
+        return accuracy
+
+    return statistic
+
+
+def weighted_false_accepts(labels: ArrayLike, scores: ArrayLike, accepted: float = 0.95) -> Statistic:
+    """The share of negatives that pass where a share of the positives does; the threshold is of each resample."""
+    steps = _Steps(labels, scores)
+
+    def statistic(counts: Float64) -> Float64:
+        hits, alarms = steps.passed(counts)
+        needed = np.maximum(np.ceil(accepted * hits[:, -1] - 1e-9), 1.0)  # 0.07 * 100 is a little above 7
+        first = (hits < needed[:, None]).sum(axis=1)
+        with np.errstate(all="ignore"):
+            passed: Float64 = alarms[np.arange(len(hits)), np.minimum(first, hits.shape[1] - 1)] / alarms[:, -1]
+        return np.where(hits[:, -1] > 0, passed, np.nan)
+
+    return statistic
+
+
+class _Steps:
     """Each distinct score as the threshold, highest first, and how many items of either class it lets pass."""
 
-    scores: Float64
-    hits: Float64
-    alarms: Float64
+    def __init__(self, labels: ArrayLike, scores: ArrayLike) -> None:
+        positive, sample = labelled(labels, scores)
+        self._order = np.argsort(-sample, kind="stable")
+        falling = sample[self._order]
+        self._ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+        self._positive, self.scores = positive[self._order].astype(np.float64), falling[self._ends]
+
+    def passed(self, counts: Float64) -> tuple[Float64, Float64]:
+        """How many positives and negatives each threshold lets pass in each resample, shape (r, thresholds)."""
+        drawn = counts.take(self._order, axis=1)
+        both = np.cumsum(drawn, axis=1)
+        drawn *= self._positive
+        hits = np.cumsum(drawn, axis=1, out=drawn)
+        if len(self._ends) < hits.shape[1]:
+            hits, both = hits.take(self._ends, axis=1), both.take(self._ends, axis=1)
+        return hits, both - hits
+
+    def passed_once(self) -> tuple[Float64, Float64]:
+        """The same of the items themselves, shape (thresholds,)."""
+        hits, alarms = self.passed(np.ones((1, len(self._order))))
+        return hits[0], alarms[0]
 
 
-def _steps(labels: ArrayLike, scores: ArrayLike) -> _Steps:
-    positive, sample = _items(labels, scores)
-    order = np.argsort(-sample, kind="stable")
-    sample = sample[order]
-    last = np.append(np.flatnonzero(np.diff(sample)), len(sample) - 1)
-    hits = np.cumsum(positive[order], dtype=np.float64)[last]
-    return _Steps(sample[last], hits, last + 1.0 - hits)
-
-
-def _best(steps: _Steps, values: Float64, step: int, scores: ArrayLike) -> BestThreshold:
-    hits = steps.hits[step]
+def _best(steps: _Steps, values: Float64, scores: ArrayLike) -> BestThreshold:
+    """The first threshold of the highest value."""
+    step, (hits, alarms) = int(values.argmax()), steps.passed_once()
     return BestThreshold(
         value=float(values[step]),
         threshold=_midway(steps.scores[step : step + 2].astype(_kind(scores))),
-        precision=float(hits / (hits + steps.alarms[step])),
-        recall=float(hits / steps.hits[-1]),
+        precision=float(hits[step] / (hits[step] + alarms[step])),
+        recall=float(hits[step] / hits[-1]),
     )
 
 
@@ -206,7 +309,8 @@ def _kind(scores: ArrayLike) -> np.dtype[np.floating]:
     return kind if kind.kind == "f" else np.dtype(np.float64)
 
 
-def _items(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], Float64]:
-    positive, sample = both_classes(labels), numbers(scores, "scores")
-    same_length(positive, sample, "labels", "scores")
-    return positive, sample
+def _split(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, Float64]:
+    """The negatives, the positives, each in ascending order of score, and all scores."""
+    positive, sample = labelled(labels, scores)
+    order = np.argsort(sample, kind="stable")
+    return order[~positive[order]], order[positive[order]], sample

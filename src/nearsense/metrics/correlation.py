@@ -1,4 +1,4 @@
-"""Pearson, Spearman and the ranks under it. Not whether a correlation is significant: see the evaluation."""
+"""Pearson, Spearman and the ranks under it, plain and of resamples. Not how sure they are: see resampling.py."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.checks import same_length
 from nearsense.errors import InputError
+from nearsense.metrics.samples import numbers, running_sums
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from nearsense.metrics.samples import Statistic
     from nearsense.vectors.rows import Float64
 
 
@@ -69,6 +72,60 @@ def ranks(x: ArrayLike) -> Float64:
     return _ranks(_sample(x, "x"), "x")
 
 
+def weighted_pearson(a: ArrayLike, b: ArrayLike) -> Statistic:
+    """Pearson's correlation of each resample.
+
+    Args:
+        a: Numbers, shape (n,).
+        b: As many.
+
+    Raises:
+        InputError: The lengths differ, or a value is not finite.
+
+    Example:
+        >>> weighted_pearson([1, 2, 3, 4], [1, 3, 2, 5])(np.array([[1, 1, 1, 1], [2, 0, 0, 2]])).round(4)
+        array([0.8315, 1.    ])
+    """
+    x, y = _pairs(a, b)
+    x, y = _scaled(x), _scaled(y)
+    moments = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
+
+    def statistic(counts: Float64) -> Float64:
+        n, sum_x, sum_y, square_x, square_y, product = (counts @ moments).T
+        spread_x, spread_y = square_x - sum_x**2 / n, square_y - sum_y**2 / n
+        with np.errstate(all="ignore"):
+            figures: Float64 = (product - sum_x * sum_y / n) / np.sqrt(spread_x * spread_y)
+        cancelled = (spread_x <= 1e-6 * square_x) | (spread_y <= 1e-6 * square_y)
+        for row in np.flatnonzero(cancelled):
+            figures[row] = _written_out(x, y, counts[row])
+        return np.clip(figures, -1.0, 1.0)
+
+    return statistic
+
+
+def weighted_spearman(a: ArrayLike, b: ArrayLike) -> Statistic:
+    """Spearman's rank correlation of each resample: Pearson's of its mid-ranks, which running sums of counts give.
+
+    Arguments and errors are those of `weighted_pearson`.
+
+    Example:
+        >>> weighted_spearman([1, 2, 3, 4], [1, 3, 3, 9])(np.array([[1, 1, 1, 1], [1, 2, 0, 1]])).round(4)
+        array([0.9487, 1.    ])
+    """
+    x, y = _pairs(a, b)
+    left, right = _Order(x), _Order(y)
+
+    def statistic(counts: Float64) -> Float64:
+        ranks, spread = left.ranks(counts)
+        others, other_spread = right.ranks(counts)
+        ranks *= counts
+        with np.errstate(all="ignore"):
+            figures: Float64 = np.vecdot(ranks, others) / np.sqrt(spread) / np.sqrt(other_spread)
+        return np.clip(figures, -1.0, 1.0)
+
+    return statistic
+
+
 def _ranks(sample: Float64, name: str) -> Float64:
     nowhere = np.flatnonzero(np.isnan(sample))
     if len(nowhere):
@@ -106,29 +163,70 @@ def _finite(sample: Float64, name: str) -> Float64:
 
 
 def _sample(x: ArrayLike, name: str) -> Float64:
+    """Numbers of shape (n,) in float64, infinite ones too: they have a rank."""
     try:
         sample = np.asarray(x)
+        said = f"{sample.dtype} of shape {sample.shape}"
     except ValueError:
+        said = "lists of different lengths"
+    if said[0] == "l" or sample.ndim != 1 or sample.dtype.kind not in "fiub":
         raise InputError(
-            f"{name} must be a list of numbers, got lists of different lengths",
-            fix=f"give {name} as numbers of shape (n,)",
-        ) from None
-    if sample.ndim != 1 or sample.dtype.kind not in "fiub":
-        raise InputError(
-            f"{name} must be a list of numbers, got {sample.dtype} of shape {sample.shape}",
-            fix=f"give {name} as numbers of shape (n,)",
+            f"{name} must be a list of numbers, got {said}", fix=f"give {name} as numbers of shape (n,)"
         )
     return sample.astype(np.float64)
 
 
 def _samples(x: ArrayLike, y: ArrayLike) -> tuple[Float64, Float64]:
     left, right = _sample(x, "x"), _sample(y, "y")
-    if len(left) != len(right):
-        raise InputError(
-            f"x has {len(left)} values and y has {len(right)}",
-            why="they are compared pair by pair",
-            fix="give as many of both",
-        )
+    same_length(left, right, "x", "y")
     if len(left) < 2:
         raise InputError(f"a correlation needs at least 2 pairs, got {len(left)}", fix="give more pairs")
     return left, right
+
+
+class _Order:
+    """A sample in ascending order; from counts, its mid-ranks."""
+
+    def __init__(self, sample: Float64) -> None:
+        _, self._group, sizes = np.unique(sample, return_inverse=True, return_counts=True)
+        self._order = np.argsort(sample, kind="stable")
+        self._edges = np.append(0, np.cumsum(sizes))
+
+    def ranks(self, counts: Float64) -> tuple[Float64, Float64]:
+        """Twice each item's mid-rank less the mean one, (r, n), and the sum of their squares, (r,).
+
+        An item's doubled, centred rank is how many lie below its group less how many lie above; the sum of squares
+        over a resample of n is (n^3 - the sum of t^3) / 3 with t the sizes of its groups (Kendall 1948, for ties).
+        """
+        sums = running_sums(counts.take(self._order, axis=1))
+        n = sums[:, -1]
+        if len(self._edges) < sums.shape[1]:
+            sums = sums.take(self._edges, axis=1)
+        middle = sums[:, :-1] + sums[:, 1:]
+        middle -= n[:, None]
+        sizes = np.diff(sums, axis=1)
+        spread = (n**3 - np.vecdot(sizes * sizes, sizes)) / 3.0
+        return middle.take(self._group, axis=1), spread
+
+
+def _scaled(sample: Float64) -> Float64:
+    """Centred, the largest at 1, so that squares neither overflow nor cancel without need."""
+    sample = sample / (np.abs(sample).max() or 1.0)
+    sample -= sample.mean()
+    largest: Float64 = sample / (np.abs(sample).max() or 1.0)
+    return largest
+
+
+def _written_out(x: Float64, y: Float64, counts: Float64) -> float:
+    """Pearson's of one resample item by item: where sums of squares cancel."""
+    times = counts.astype(np.int64)
+    try:
+        return pearson(np.repeat(x, times), np.repeat(y, times))
+    except InputError:
+        return float("nan")
+
+
+def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[Float64, Float64]:
+    x, y = numbers(a, "a"), numbers(b, "b")
+    same_length(x, y, "a", "b")
+    return x, y

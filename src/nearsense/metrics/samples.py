@@ -1,17 +1,22 @@
-"""The door of the evaluation measures: numbers and labels, checked once. Not what is measured with them."""
+"""What figures are measured on: numbers, labels and probabilities, checked once. Not the figures."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from nearsense.checks import same_length
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from nearsense.vectors.rows import Array, Float64
+
+    Statistic: TypeAlias = Callable[[Float64], Float64]
+    """From how often each item was drawn, shape (r, n), to a figure of each resample, shape (r,)."""
 
 
 def numbers(x: ArrayLike, name: str) -> Float64:
@@ -46,16 +51,17 @@ def classes(labels: ArrayLike) -> NDArray[np.bool_]:
     return positive
 
 
-def both_classes(labels: ArrayLike) -> NDArray[np.bool_]:
-    """As `classes`, and there is at least one of each."""
-    positive = classes(labels)
+def labelled(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], Float64]:
+    """Where labels are 1, both classes present, and as many finite scores."""
+    positive, sample = classes(labels), numbers(scores, "scores")
     if positive.all() or not positive.any():
         raise InputError(
             f"all {len(positive)} labels are {int(positive[0])}",
             why="this figure tells two classes apart",
             fix=f"add items with label {1 - int(positive[0])}",
         )
-    return positive
+    same_length(positive, sample, "labels", "scores")
+    return positive, sample
 
 
 def probable(probabilities: ArrayLike) -> Float64:
@@ -82,3 +88,15 @@ def flat(x: ArrayLike, name: str, *, empty: bool = False) -> Array:
     if not len(sample) and not empty:
         raise InputError(f"{name} is empty", why="nothing can be measured on no items", fix="give at least one")
     return sample
+
+
+def once(statistic: Statistic, items: ArrayLike) -> float:
+    """The figure of the items themselves: each drawn once."""
+    return float(statistic(np.ones((1, np.size(items))))[0])
+
+
+def running_sums(counts: Float64) -> Float64:
+    """Running sums along each row, from 0: shape (r, n + 1)."""
+    sums = np.zeros((counts.shape[0], counts.shape[1] + 1))
+    np.cumsum(counts, axis=1, out=sums[:, 1:])
+    return sums
