@@ -19,7 +19,7 @@ import numpy as np
 import nearsense as ns
 from nearsense.calibration import Background, Calibration, Figures, Scale, background_of, learnt
 from nearsense.calibration.curve import sigmoid
-from nearsense.calibration.shipped import Task
+from nearsense.calibration import Task
 from nearsense.guard import differences_many
 from nearsense.metrics import brier_score, expected_calibration_error, log_loss
 from nearsense.types import Metric, Origin

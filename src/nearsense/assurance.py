@@ -12,9 +12,9 @@ import numpy as np
 
 from nearsense import checks
 from nearsense.calibration import ABROAD, Background, Calibration, Task, chosen, lent
+from nearsense.calibration.curve import shift_to_share
 from nearsense.calibration.guarding import UNREAD
 from nearsense.calibration.population import ENOUGH
-from nearsense.calibration.prior import shift_to_share
 from nearsense.checks import is_number
 from nearsense.errors import InputError
 from nearsense.types import CalibrationWarning, Hit, Metric, Origin, Ranking, Results

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from nearsense.errors import InputError
 
-__all__ = ["CANDIDATES", "Long", "Metric", "Mode", "Precision", "Ranking", "Reading", "parse"]
+__all__ = ["CANDIDATES", "Long", "Metric", "Mode", "Precision", "Ranking", "Reading", "Task", "parse"]
 
 
 class Metric(StrEnum):
@@ -17,6 +17,19 @@ class Metric(StrEnum):
     DOT = "dot"
     EUCLIDEAN = "euclidean"
     MANHATTAN = "manhattan"
+
+
+class Task(StrEnum):
+    """Kinds of "the same" that a shipped calibration knows."""
+
+    PARAPHRASE = "paraphrase"
+    """Two sentences say the same."""
+    QUESTION = "question"
+    """Two questions want the same answer."""
+    REQUEST = "request"
+    """Two requests want the same thing done, though details may differ."""
+    PASSAGE = "passage"
+    """A passage answers a query."""
 
 
 class Mode(StrEnum):

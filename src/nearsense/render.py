@@ -31,6 +31,7 @@ __all__ = [
     "explanation_page",
     "hits_page",
     "info_page",
+    "likelihood",
     "matrix_page",
     "printable",
     "reembedding_page",
@@ -289,15 +290,25 @@ def _scores(hit: Hit) -> tuple[str, str]:
 
 
 def _sure_columns(probabilities: Iterable[float | None]) -> tuple[str, ...]:
-    """The columns of probabilities and of their intervals, where there is any."""
-    return ("probability>", "between>") if any(each is not None for each in probabilities) else ()
+    """The column of probabilities, where there is any."""
+    return ("probability>",) if any(each is not None for each in probabilities) else ()
 
 
 def _sureness(of: Sure, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """A probability and between what it lies, as cells."""
-    if not columns:
-        return ()
-    return "" if of.probability is None else percent(of.probability), between(of.interval)
+    """A probability and between what it lies, as a cell."""
+    return (likelihood(of.probability, of.interval),) if columns else ()
+
+
+def likelihood(probability: float | None, interval: tuple[float, float] | None) -> str:
+    """A probability and its interval for a reader; nothing where there is none.
+
+    Example:
+        >>> likelihood(0.78, (0.55, 0.9)), likelihood(0.995, (0.97, 0.9999))
+        ('78 %, 55 to 90', '>99 %, 97 to >99')
+    """
+    if probability is None or interval is None:
+        return "" if probability is None else percent(probability)
+    return f"{percent(probability)}, {between(interval).replace(' %', '')}"
 
 
 def between(interval: tuple[float, float] | None) -> str:

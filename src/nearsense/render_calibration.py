@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nearsense.calibration.asked import in_ten
+from nearsense.calibration.threshold import in_ten
 from nearsense.render import Page
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nearsense.render import Page
-from nearsense.types import percent
+from nearsense.render import Page, likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ def pairs_page(found: Duplicates, limit: int | None) -> Page:
         ),
         cells=[
             (
-                *(_sure(each.probability) if sure else ()),
+                *((likelihood(each.probability, each.interval),) if sure else ()),
                 f"{each.score:.4f}",
                 each.tier.value,
                 *((", ".join(each.differs or ()),) if differing else ()),
@@ -100,11 +99,7 @@ _COLUMNS = ("probability>", "score>", "tier", "id", "text")
 
 
 def _cells(each: Dropped) -> tuple[str, ...]:
-    return (*_sure(each.probability), f"{each.score:.4f}", each.tier.value, each.id, each.text)
-
-
-def _sure(probability: float | None) -> tuple[str]:
-    return ("" if probability is None else percent(probability),)
+    return likelihood(each.probability, each.interval), f"{each.score:.4f}", each.tier.value, each.id, each.text
 
 
 def _more(count: int, what: str) -> str:

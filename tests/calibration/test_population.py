@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import nearsense as ns
-from nearsense.calibration import Calibration, Population, Scale, population_of, shipped, traits_of
+from nearsense.calibration import Calibration, Population, Scale, Task, population_of, shipped, traits_of
 from nearsense.calibration.curve import sigmoid
-from nearsense.calibration.shipped import Task
 from nearsense.metrics import expected_calibration_error as ece
 from nearsense.types import Origin
 

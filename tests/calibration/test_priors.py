@@ -7,8 +7,7 @@ import pytest
 
 from labelled import ORIGIN, sample
 from nearsense.calibration import learnt
-from nearsense.calibration.curve import logit, sigmoid
-from nearsense.calibration.prior import shift_to_share
+from nearsense.calibration.curve import logit, shift_to_share, sigmoid
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error
 from samples import some_of

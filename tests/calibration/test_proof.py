@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from labelled import sample, truth
-from nearsense.calibration.proof import _allowed, _least_share, labels_needed
-from nearsense.calibration.threshold import Labelled, at_least_precision
+from nearsense.calibration.threshold import Labelled, _allowed, _least_share, at_least_precision, labels_needed
 from nearsense.errors import InputError
 from nearsense.mining import nearest
 from samples import some_of

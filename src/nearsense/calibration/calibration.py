@@ -1,37 +1,43 @@
-"""From a score to the probability that two texts mean the same. Not the fitting, and not the encoding.
+"""From a score to the probability that two texts mean the same: a calibration, and those that come with nearsense.
 
 What is learnt is the likelihood ratio of a score: how much more often pairs that mean the same score so than pairs
 that do not. The probability follows from it and from a prior: 0.8 among a million random pairs is not 0.8 between
-two texts that a person chose.
+two texts that a person chose. Not the fitting (fitting.py), and not the encoding.
 """
 
 from __future__ import annotations
 
+import functools
+import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from nearsense import checks
 from nearsense._version import __version__
-from nearsense.calibration.asked import Threshold
 from nearsense.calibration.background import Background
-from nearsense.calibration.curve import Curve, finite, logit, sigmoid
+from nearsense.calibration.curve import Curve, finite, logit, shift_to_share, sigmoid
 from nearsense.calibration.guarding import GENERAL, NOTHING, shifts_of
 from nearsense.calibration.population import Population, Scale
-from nearsense.calibration.prior import shift_to_share
-from nearsense.calibration.proof import Labelled, at_least_precision
-from nearsense.calibration.threshold import reaching_precision, reaching_probability
+from nearsense.calibration.threshold import (
+    Labelled,
+    Threshold,
+    at_least_precision,
+    reaching_precision,
+    reaching_probability,
+)
 from nearsense.errors import InputError, ModelMismatch
-from nearsense.types import Metric, Origin, Ranking
+from nearsense.kinds import Metric, Ranking, Task
+from nearsense.types import Origin
 
 if TYPE_CHECKING:
-    import os
-
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ABROAD", "Calibration", "Figures"]
+_FOLDER = Path(__file__).parent / "shipped"
 
 _DRAWS = 1_000
 """Curves that are drawn for the interval of a threshold."""
@@ -65,9 +71,7 @@ class Figures:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {name: getattr(self, name) for name in ("labels", "same", "log_loss", "brier", "ece")} | {
-            "forms": dict(self.forms)
-        }
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Figures:
@@ -197,8 +201,6 @@ class Calibration:
         self, scores: ArrayLike, ratios: NDArray[np.float64], kinds: Sequence[Sequence[str]]
     ) -> NDArray[np.float64]:
         """The shifts where none were learnt: those of paraphrases, and at most as probable as they are."""
-        from nearsense.calibration.shipped import Task, shipped
-
         lent = shipped(Origin(self.model, self.fingerprint, self.metric), Task.PARAPHRASE)
         if lent is None:
             return shifts_of(GENERAL, ratios, kinds)
@@ -224,7 +226,7 @@ class Calibration:
             false_positives: At most this share of random pairs scores so; no labels are needed for that.
             prior: As for `probability`.
             at_least: The labels have to prove that precision, 90 % sure, whatever the curve says: see
-                calibration/proof.py. Among pairs as those that were labelled, so no prior is heard.
+                calibration/threshold.py. Among pairs as those that were labelled, so no prior is heard.
 
         Returns:
             The score, what is reached there, and between what both lie nineteen times in twenty.
@@ -277,10 +279,6 @@ class Calibration:
             )
         return at_least_precision(self.labelled, checks.share(precision, "precision"))
 
-    def with_prior(self, prior: float) -> Calibration:
-        """The same with another share of same pairs assumed."""
-        return replace(self, prior=checks.share(prior))
-
     def at(self, background: Background | None) -> Calibration:
         """The same, used on a corpus with this background: intervals widen with the distance from home.
 
@@ -312,11 +310,8 @@ class Calibration:
             expected: The share that is expected where it is not known.
         """
         if self.population is None:
-            return (
-                self
-                if share is None and expected is None
-                else self.with_prior(share or self.prior or expected or 0.5)
-            )
+            known_share = share or (expected and (self.prior or expected))
+            return replace(self, prior=checks.share(known_share)) if known_share else self
         scale = Scale(self.curve.centre, self.curve.scale)
         if random is not None:
             mean = min(random[0], 0.95)
@@ -442,8 +437,6 @@ class Calibration:
         Raises:
             FileError: The file cannot be written; one that was there is as it was.
         """
-        import json
-
         from nearsense.files import atomic_write
 
         with atomic_write(path) as stream:
@@ -531,3 +524,24 @@ def _checked(scores: ArrayLike, metric: Metric | Ranking) -> NDArray[np.float64]
             why=f"scores are {metric.value}",
         )
     return known
+
+
+def shipped(origin: Origin, task: Task) -> Calibration | None:
+    """The calibration that comes with a model; None where there is none for these very weights and this metric."""
+    if origin.metric is not Metric.COSINE:
+        return None
+    return built(origin.fingerprint, task.value)
+
+
+@functools.cache
+def all_shipped() -> dict[tuple[str, str], dict[str, Any]]:
+    """The calibrations that come with nearsense as JSON values, by fingerprint and task."""
+    files = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(_FOLDER.glob("*.json"))]
+    return {(known["fingerprint"], task): known for file in files for task, known in file["tasks"].items()}
+
+
+@functools.cache
+def built(fingerprint: str, task: str) -> Calibration | None:
+    """One of them as a Calibration."""
+    known = all_shipped().get((fingerprint, task))
+    return None if known is None else Calibration.from_dict(known)

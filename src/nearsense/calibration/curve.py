@@ -145,6 +145,27 @@ def sigmoid(log_odds: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.where(x >= 0, 1.0, small) / (1.0 + small))
 
 
+_HALVINGS, _FARTHEST = 60, 60.0
+
+
+def shift_to_share(probability: Callable[[float], NDArray[np.float64]], share: float) -> float:
+    """What has to be added to the log-odds of some pairs so that their mean probability is `share`.
+
+    Args:
+        probability: The probability of each pair, by what is added; rising.
+        share: Within (0, 1).
+
+    Example:
+        >>> round(shift_to_share(lambda shift: sigmoid(np.array([1.0, 1.0]) + shift), 0.5), 6)
+        -1.0
+    """
+    low, high = -_FARTHEST, _FARTHEST
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if probability(middle).mean() < share else (low, middle)
+    return (low + high) / 2
+
+
 def _logistic(scores: NDArray[np.float64], curve: Curve) -> NDArray[np.float64]:
     return np.stack([np.ones_like(scores), (scores - curve.centre) / curve.scale], axis=1)
 

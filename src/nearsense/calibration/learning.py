@@ -14,7 +14,7 @@ from nearsense.calibration.curve import logit
 from nearsense.calibration.fitting import LEAST, fit
 from nearsense.calibration.guarding import guard_shifts
 from nearsense.calibration.population import Population, Scale
-from nearsense.calibration.proof import Labelled
+from nearsense.calibration.threshold import Labelled
 from nearsense.errors import InputError
 from nearsense.types import Metric, Origin
 

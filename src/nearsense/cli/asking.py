@@ -260,18 +260,16 @@ def _show(answers: list[Answer], room: FAQ, form: Form | None, all_: bool, note:
 
 def _page(answers: list[Answer], note: str, all_: bool) -> Page:
     """Answers for every form; `all_` shows the other candidates of an answer too."""
-    from nearsense.render import Page, between
-    from nearsense.types import percent
+    from nearsense.render import Page, likelihood
 
     groups = [
         Page(
             document=None,
             records=(),
-            columns=("probability>", "between>", "entry", "answer"),
+            columns=("probability>", "entry", "answer"),
             cells=[
                 (
-                    "" if hit.probability is None else percent(hit.probability),
-                    between(hit.interval),
+                    likelihood(hit.probability, hit.interval),
                     hit.text or "",
                     hit.metadata["answer"] or "",
                 )
