@@ -22,8 +22,7 @@ from machine import require_data
 
 import nearsense as ns
 from nearsense.assurance import Assurance
-from nearsense.calibration import Calibration, Scale, learnt, pooled, shipped
-from nearsense.calibration import Task
+from nearsense.calibration import Calibration, Scale, Task, learnt, pooled, shipped
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error as ece
 from nearsense.metrics import reliability

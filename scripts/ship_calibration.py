@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 import nearsense as ns
-from nearsense.calibration import Background, Calibration, Figures, Scale, background_of, learnt
+from nearsense.calibration import Background, Calibration, Figures, Scale, Task, background_of, learnt
 from nearsense.calibration.curve import sigmoid
-from nearsense.calibration import Task
 from nearsense.guard import differences_many
 from nearsense.metrics import brier_score, expected_calibration_error, log_loss
 from nearsense.types import Metric, Origin
