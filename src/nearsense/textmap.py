@@ -13,8 +13,17 @@ import numpy as np
 from nearsense._progress import Progress
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError
-from nearsense.mapping.layout import FEWEST, NEIGHBOURS, Layout, available, firsts, neighbourly, principal
-from nearsense.mapping.scene import NOISE, Pairs, Scene
+from nearsense.mapping import (
+    FEWEST,
+    NEIGHBOURS,
+    Layout,
+    Pairs,
+    Scene,
+    available,
+    firsts,
+    neighbourly,
+    principal,
+)
 from nearsense.text import as_documents
 from nearsense.types import Document, Neighbours, Origin, Vectors, parse
 
@@ -98,7 +107,7 @@ def _page(scene: TextMap, path: Path, title: str) -> None:
 
 
 def _picture(scene: TextMap, path: Path, title: str) -> None:
-    from nearsense.plots_map import map_picture
+    from nearsense.plots import map_picture
 
     map_picture(scene, path, title=title)
 
@@ -236,7 +245,7 @@ def _clusters(clusters: Clusters, documents: Sequence[Document]) -> tuple[NDArra
             fix="give ns.cluster of these very texts, or none",
         )
     number = {cluster.id: place for place, cluster in enumerate(clusters)}
-    labels = np.array([number.get(label, NOISE) for label in clusters.labels.tolist()], np.int64)
+    labels = np.array([number.get(label, -1) for label in clusters.labels.tolist()], np.int64)
     return labels, [cluster.label for cluster in clusters]
 
 

@@ -65,7 +65,7 @@ def test_levels_add_themes_and_parts(run, file):
 def test_the_table_shows_names_and_sizes_and_what_is_in_none(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     from nearsense.render import Form, show
-    from nearsense.render_clusters import clusters_page
+    from nearsense.render.clusters import clusters_page
 
     given, _ = texts()
     clusters = ns.cluster([*given, "Quasars emit radio waves"])
@@ -81,7 +81,7 @@ def test_the_table_shows_names_and_sizes_and_what_is_in_none(monkeypatch):
 
 def test_a_narrow_terminal_shows_the_names(monkeypatch):
     from nearsense.render import Form, show
-    from nearsense.render_clusters import clusters_page
+    from nearsense.render.clusters import clusters_page
 
     monkeypatch.setenv("COLUMNS", "40")
     clusters = ns.cluster(texts()[0], 3)
@@ -132,7 +132,7 @@ def test_markdown_in_texts_stays_text(run, tmp_path):
     ],
 )
 def test_a_report_shows_a_text_as_it_is(text, written):
-    from nearsense.render_clusters import _plain
+    from nearsense.render.clusters import _plain
 
     assert _plain(text) == written
 

@@ -172,7 +172,7 @@ def test_own_copies_of_standard_sets_are_evaluated(run, tmp_path):
 def test_a_table_is_for_people_with_figures_times_a_hundred(pairs):
     import nearsense as ns
     from nearsense.render import Form, show
-    from nearsense.render_evaluation import evaluation_page
+    from nearsense.render.evaluation import evaluation_page
 
     out = io.StringIO()
     result = ns.evaluate(None, pairs, errors=1)

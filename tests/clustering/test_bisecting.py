@@ -34,7 +34,7 @@ def test_the_rows_in_any_order_have_the_same_labels(orders):
         assert np.array_equal(labels, own)
 
 
-def test_equal_rows_are_shared_out():
+def test_equal_rows_are_shared_colours():
     assert sizes(bisecting(np.ones((10, 1), np.float32), 5, balance=0)) == [2] * 5
 
 

@@ -14,7 +14,7 @@ from nearsense.calibration.probe import probe_pairs
 from nearsense.datasets import GradedPairs, LabelledPairs, Triplets
 from nearsense.metrics import expected_calibration_error, reliability
 from nearsense.pages import evaluation_html
-from nearsense.render_evaluation import evaluation_markdown
+from nearsense.render.evaluation import evaluation_markdown
 
 OURS = [each for each in probe_pairs("en") if each.form == "sentences"][::3][:120]
 PAIRS = [(each.left, each.right) for each in OURS]

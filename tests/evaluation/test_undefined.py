@@ -14,7 +14,7 @@ from nearsense.datasets import Clustering, GradedPairs
 from nearsense.evaluation import Figure
 from nearsense.evaluation.results import UNDEFINED
 from nearsense.pages import charts, evaluation_html
-from nearsense.render_evaluation import evaluation_markdown
+from nearsense.render.evaluation import evaluation_markdown
 
 ENCODER = HashEncoder(32)
 SAME = GradedPairs(name="same", pairs=[("x", "x")] * 4, scores=[0, 1, 2, 3])

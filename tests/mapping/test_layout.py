@@ -6,9 +6,20 @@ import numpy as np
 import pytest
 
 import nearsense as ns
-from nearsense.mapping.colours import DARK, GREY, LIGHT, shared_out
-from nearsense.mapping.layout import NEIGHBOURS, Layout, firsts, neighbourly, principal
-from nearsense.mapping.scene import Pairs, Scene, anchors
+from nearsense.mapping import (
+    DARK,
+    GREY,
+    LIGHT,
+    NEIGHBOURS,
+    Layout,
+    Pairs,
+    Scene,
+    anchors,
+    firsts,
+    neighbourly,
+    principal,
+    shared_colours,
+)
 from nearsense.mining import nearest
 from nearsense.types import Document, Neighbours
 
@@ -101,7 +112,7 @@ def test_different_texts_are_taken_once_in_their_own_order():
 def test_clusters_of_one_colour_lie_apart():
     random = np.random.default_rng(0)
     places = random.uniform(-1, 1, (60, 2)).astype(np.float32)
-    colours = shared_out(places, random.integers(5, 100, 60))
+    colours = shared_colours(places, random.integers(5, 100, 60))
     assert set(colours) == set(range(len(LIGHT)))
     apart = np.linalg.norm(places[:, None] - places[None], axis=2) + 9 * np.eye(60)
     same = np.where(colours[:, None] == colours[None], apart, 9).min(axis=1)

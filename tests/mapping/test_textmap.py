@@ -12,7 +12,7 @@ import pytest
 import nearsense as ns
 from fakes import HashEncoder
 from nearsense.calibration import Task, shipped
-from nearsense.mapping.layout import Layout
+from nearsense.mapping import Layout
 from nearsense.textmap import MOST_PAIRS
 
 MODEL = HashEncoder(32)
@@ -82,7 +82,7 @@ def test_without_the_extra_principal_components_are_all_there_is(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("openTSNE")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "openTSNE", None)
-    monkeypatch.setattr("nearsense.mapping.layout.find_spec", lambda name: None)
+    monkeypatch.setattr("nearsense.mapping.find_spec", lambda name: None)
     monkeypatch.setattr(builtins, "__import__", hidden)
     clusters = ns.cluster(TEXTS, 2, vectors=VECTORS)
     assert ns.map(TEXTS, clusters=clusters, vectors=VECTORS).layout is Layout.PCA
@@ -162,7 +162,7 @@ def test_a_map_is_written_by_its_ending_and_nothing_else(made, tmp_path):
 def test_names_in_a_picture_cover_no_other(made):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from nearsense.plots_map import map_picture
+    from nearsense.plots import map_picture
 
     figure = map_picture(made)
     renderer = FigureCanvasAgg(figure).get_renderer()

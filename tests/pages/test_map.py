@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from browsers import Sheet, browser
-from nearsense.mapping.layout import Layout
-from nearsense.mapping.scene import Pairs, Scene
+from nearsense.mapping import Layout, Pairs, Scene
 from nearsense.pages.map import map_html
 from nearsense.types import Document, Neighbours, Origin
 

@@ -64,7 +64,7 @@ def calibrate(file: str, output: str | None, form: str | None, ask: bool, **opti
       nearsense calibrate tickets.csv --text body --false-positives 1e-4
     """
     from nearsense.render import show
-    from nearsense.render_calibration import background_page, calibration_page
+    from nearsense.render.calibration import background_page, calibration_page
 
     if options["at_least"] and not options["precision"]:
         raise click.UsageError("--at-least says how sure a precision shall be: give --precision P too")

@@ -88,7 +88,7 @@ def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
     from nearsense.files import require_place, write_table
     from nearsense.files.values import json_value
     from nearsense.render import show
-    from nearsense.render_clusters import added_columns, cluster_rows, clusters_page, clusters_report
+    from nearsense.render.clusters import added_columns, cluster_rows, clusters_page, clusters_report
 
     levels, output, report, save = (options.pop(name) for name in ("levels", "output", "report", "save"))
     assign_to, stability = options.pop("assign_to"), options.pop("stability")

@@ -133,7 +133,7 @@ def duplicates(file: str, groups: bool, fail: bool, form: str | None, limit: int
       nearsense duplicates reviews.csv --csv > pairs.csv
     """
     from nearsense.render import show
-    from nearsense.render_duplicates import groups_page, pairs_page
+    from nearsense.render.duplicates import groups_page, pairs_page
 
     _require_apart(file, options)
     found = _found(_Side.of(file, options), options)
@@ -179,7 +179,7 @@ def dedupe(
       nearsense dedupe tickets.csv --target 1000 -o sample.csv
     """
     from nearsense.render import show
-    from nearsense.render_duplicates import dropped_page
+    from nearsense.render.duplicates import dropped_page
 
     _require_apart(file, options, output, dropped)
     side = _Side.of(file, options)

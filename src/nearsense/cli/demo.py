@@ -193,9 +193,8 @@ def _made(folder: Path) -> Path:
 
 def _heatmap(console: Console, encoder: Encoder, folder: Path) -> None:
     from nearsense.compare import matrix
-    from nearsense.drawing import matplotlib
     from nearsense.errors import MissingExtra
-    from nearsense.plots import heatmap
+    from nearsense.plots import heatmap, matplotlib
 
     try:
         matplotlib(purpose="drawing the heatmap")

@@ -80,7 +80,7 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
     from nearsense.evaluation import require_figure
     from nearsense.evaluation.results import jsonable
     from nearsense.render import show
-    from nearsense.render_evaluation import evaluation_markdown, evaluation_page
+    from nearsense.render.evaluation import evaluation_markdown, evaluation_page
 
     floors = [_floor(each) for each in options["floors"]]
     write = _writer(output)
@@ -212,7 +212,7 @@ class _Tried(Exception):
 
 
 def _markdown(evaluation: Evaluation) -> str:
-    from nearsense.render_evaluation import evaluation_markdown
+    from nearsense.render.evaluation import evaluation_markdown
 
     return evaluation_markdown(evaluation)
 

@@ -103,8 +103,8 @@ COMMANDS = (map_,)
 
 def _require_writable(path: str) -> None:
     """Refuse an ending nobody writes, a missing folder or extra, before anything costly is done."""
-    from nearsense.drawing import matplotlib
     from nearsense.files import require_place
+    from nearsense.plots import matplotlib
     from nearsense.textmap import ending_of
 
     ending = ending_of(path)
@@ -148,7 +148,7 @@ def _duplicates(
 
 
 def _said(found: TextMap, asked: str | None) -> str:
-    from nearsense.mapping.layout import available
+    from nearsense.mapping import available
 
     kind = found.layout.value
     counts = ((len(found), "text"), (len(found.names), "cluster"), (len(found.pairs), "pair"))

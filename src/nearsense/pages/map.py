@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.mapping.colours import DARK, GREY, LIGHT, shared_out
-from nearsense.mapping.scene import Scene, anchors
+from nearsense.mapping import DARK, GREY, LIGHT, Scene, anchors, shared_colours
 from nearsense.pages.shell import plain
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def _policy(style: str, script: str) -> str:
 
 def _facts(scene: Scene, title: str, cut: int | None) -> dict[str, Any]:
     places, pairs = anchors(scene), scene.pairs
-    colours = shared_out(places, scene.sizes())
+    colours = shared_colours(places, scene.sizes())
     return {
         "title": _whole(title),
         "texts": len(scene),

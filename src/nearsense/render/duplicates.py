@@ -1,4 +1,4 @@
-"""Duplicates as pages: pairs, groups, and what would go. Not how a page is written: see render.py."""
+"""Duplicates as pages: pairs, groups, and what would go. Not how a page is written: see __init__.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a calibration learnt, and which scores it answers with. See render.py for how a page is written."""
+"""What a calibration learnt, and which scores it answers with. How a page is written: __init__.py."""
 
 from __future__ import annotations
 

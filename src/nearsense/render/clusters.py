@@ -1,4 +1,4 @@
-"""Clusters as a table, as rows of the file they are of, and as a report in Markdown. See render.py for pages."""
+"""Clusters as a table, as rows of the file they are of, and as a report in Markdown. Pages: __init__.py."""
 
 from __future__ import annotations
 
