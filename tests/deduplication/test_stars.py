@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deduplication.brute import stars_of
-from nearsense.deduplication.stars import stars
+from nearsense.deduplication.grouping import stars
 
 NOTHING = np.empty(0, np.int64)
 

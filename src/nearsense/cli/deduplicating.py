@@ -302,7 +302,7 @@ def _limit(limit: int | None, form: str | None, total: int | None) -> int | None
     Raises:
         TooLargeError: All are too many.
     """
-    from nearsense.deduplication.found import LARGEST
+    from nearsense.deduplication.result import LARGEST
     from nearsense.errors import TooLargeError
 
     if limit is None and form is None and sys.stdout.isatty():

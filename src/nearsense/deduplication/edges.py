@@ -1,29 +1,31 @@
-"""Pairs of distinct texts in columns: how near, how sure, in what way, what differs. Not which rows they are."""
+"""Pairs of distinct texts in columns: how near, how probable, in what way, what differs. Not which rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.assurance import SAME_TEXT
-from nearsense.deduplication.results import TIERS, Tier
+from nearsense.deduplication.records import EXACT, NORMALIZED, SEMANTIC
 from nearsense.errors import TooLargeError
+from nearsense.vectors.rows import blocks
 from nearsense.vectors.similarity import paired_cosine
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.deduplication.sureness import Sureness
+    from nearsense.deduplication.probability import PairProbability
+    from nearsense.deduplication.rows import Sides
     from nearsense.encoders import Encoder
 
-__all__ = ["EXACT", "NORMALIZED", "SEMANTIC", "Edges", "judged", "normalized_pairs", "scored"]
-
-EXACT, NORMALIZED, SEMANTIC = (TIERS.index(tier) for tier in (Tier.EXACT, Tier.NORMALIZED, Tier.SEMANTIC))
+    Ints = NDArray[np.int64]
+    Columns = tuple[Ints, Ints, NDArray[np.float32]]
+    """The texts of pairs, left and right, and their scores."""
 
 MOST = 50_000_000
 """Pairs of one normal form that are listed at most."""
@@ -50,8 +52,8 @@ class Edges:
             `right` has; None where nobody has looked.
     """
 
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
+    left: Ints
+    right: Ints
     score: NDArray[np.float32]
     tier: NDArray[np.int8]
     probability: NDArray[np.float64] | None
@@ -70,76 +72,108 @@ class Edges:
         return self.score if self.probability is None else self.probability
 
     def words(self, edge: int, *, turned: bool = False) -> tuple[str, ...] | None:
-        """What differs between the texts of a pair, from `left` to `right`; `turned`, the other way.
-
-        Returns:
-            "number: 15 → 51"; empty where nothing differs, None where nobody has looked.
-        """
+        """What differs from left to right (`turned`, back): "number: 15 → 51"; None where nobody has looked."""
         if self.differs is None:
             return None
         found = [(kind, (b, a) if turned else (a, b)) for kind, a, b in self.differs.get(edge, ())]
         return tuple(f"{kind}: {' → '.join(side for side in sides if side)}" for kind, sides in found)
 
-    def take(self, order: NDArray[np.int64]) -> Edges:
+    def take(self, order: Ints) -> Edges:
         """Some pairs, in this order."""
+        columns = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "differs"}
         differs = self.differs
         if differs:
             place = np.full(len(self), -1, np.int64)
             place[order] = np.arange(len(order))
             differs = {int(place[at]): found for at, found in differs.items() if place[at] >= 0}
-        columns = {
-            name: getattr(self, name)[order]
-            for name in ("left", "right", "score", "tier", "shift", "guarded", "unsure")
+        taken: dict[str, Any] = {
+            name: None if column is None else column[order] for name, column in columns.items()
         }
-        columns |= {
-            name: None if (column := getattr(self, name)) is None else column[order]
-            for name in ("probability", "readable")
-        }
-        return replace(self, **columns, differs=differs)
+        return replace(self, **taken, differs=differs)
 
 
-def judged(
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
+def all_edges(
+    sides: Sides,
+    mined: Columns,
+    probabilities: PairProbability | None,
+    *,
+    within: bool,
+    written: bool,
+    guard: bool,
+    encoder: Encoder | None,
+    judge: Encoder | None,
+    progress: Progress,
+) -> tuple[Edges, dict[int, str]]:
+    """Pairs of all tiers, each once, surest first; and why the model cannot judge some of their texts, by number.
+
+    `encoder` tells what it does not read; `judge`, if anyone, for which texts it was not made.
+    """
+    twins = sides.twins()
+    forms = normalized_pairs(sides.texts, len(sides.rows), within=within) if written else (_NONE, _NONE)
+    closer = [(*twins, np.ones(len(twins[0]), np.float32), EXACT), (*forms, _scored(sides, *forms), NORMALIZED)]
+    total = len(sides)
+    taken = np.concatenate([each[0] * total + each[1] for each in closer])
+    left, right, score = mined
+    rest = ~np.isin(left * total + right, taken) if len(taken) else np.ones(len(left), bool)
+    columns = [*closer, (left[rest], right[rest], score[rest], SEMANTIC)]
+    left, right, score = (np.concatenate([column[place] for column in columns]) for place in range(3))
+    tier = np.concatenate([np.full(len(column[0]), column[3], np.int8) for column in columns])
+    near = np.unique(np.concatenate([left[tier == SEMANTIC], right[tier == SEMANTIC]]))
+    strange = _unfamiliar(sides.texts, near, judge) if written else {}
+    foreign = np.zeros(total, bool)
+    foreign[list(strange)] = True
+    unsure = (tier == SEMANTIC) & (foreign[left] | foreign[right])
+    texts = sides.texts if guard and written else None
+    edges = _judged(left, right, score, tier, unsure, texts, probabilities, encoder, progress)
+    keys = (
+        (-edges.score, edges.tier) if edges.probability is None else (-edges.score, -edges.probability, edges.tier)
+    )
+    return edges.take(np.lexsort(keys)), strange  # stable: of equal ones the texts decide
+
+
+_NONE: Ints = np.empty(0, np.int64)
+
+
+def _unfamiliar(texts: Sequence[str], near: Ints, judge: Encoder | None) -> dict[int, str]:
+    """Why the model cannot judge some of the texts that are near others, by their numbers."""
+    from nearsense.pair_differences import unfamiliar
+
+    if judge is None or not len(near):
+        return {}
+    reasons = unfamiliar([texts[number] for number in near.tolist()], judge, among=texts)
+    return {number: reason for number, reason in zip(near.tolist(), reasons, strict=True) if reason}
+
+
+def _judged(
+    left: Ints,
+    right: Ints,
     score: NDArray[np.float32],
     tier: NDArray[np.int8],
-    texts: tuple[Sequence[str], Sequence[str]] | None,
-    sure: Sureness | None,
+    unsure: NDArray[np.bool_],
+    texts: Sequence[str] | None,
+    probabilities: PairProbability | None,
     encoder: Encoder | None,
-    foreign: NDArray[np.bool_],
     progress: Progress,
 ) -> Edges:
-    """What differs between the texts of each pair, and how sure that leaves one.
-
-    Args:
-        left: A text of each pair.
-        right: The other.
-        score: Their similarity.
-        tier: In what way they say the same.
-        texts: The texts of both sides; None where the guard shall not look, or there is nothing to read.
-        sure: What gives probabilities, if anything.
-        encoder: The model, where it is at hand: it tells what it does not read.
-        foreign: bool, one a text of both sides: whether the model was not made for it.
-        progress: As everywhere.
-    """
-    m = len(score)
+    """The pairs with what differs between their texts, where these are given, and how sure that leaves one."""
     known = np.clip(score.astype(np.float64), -1.0, 1.0)
-    shift, rest, guarded = np.zeros(m, np.float32), np.zeros(m, np.float32), np.zeros(m, bool)
+    shift, rest = (
+        np.zeros(len(score), np.float32) for _ in range(2)
+    )  # with what the model does not read, without
+    guarded = np.zeros(len(score), bool)
     differs: dict[int, tuple[tuple[str, str, str], ...]] = {}
-    unsure = (tier == SEMANTIC) & (foreign[left] | foreign[right])
-    looked = np.flatnonzero(tier != EXACT) if texts is not None else np.empty(0, np.int64)
+    looked = np.flatnonzero(tier != EXACT) if texts is not None else _NONE
     looked = looked[np.lexsort((right[looked], left[looked]))]  # texts of equal lefts in a row are read once
     if texts is not None and len(looked):
         from nearsense.guard import Kind
         from nearsense.pair_differences import pair_differences
 
-        here, there = texts
         with tracked(len(looked), "pairs", progress) as update:
-            for begin in range(0, len(looked), _BATCH):
-                part = looked[begin : begin + _BATCH]
+            for block in blocks(len(looked), _BATCH):
+                part = looked[block]
                 found = pair_differences(
-                    [here[at] for at in left[part].tolist()],
-                    [there[at] for at in right[part].tolist()],
+                    [texts[at] for at in left[part].tolist()],
+                    [texts[at] for at in right[part].tolist()],
                     encoder=encoder,
                     scores=np.where(tier[part] == SEMANTIC, known[part], 0.0),
                 )
@@ -147,16 +181,15 @@ def judged(
                     if each:
                         differs[at] = tuple((one.kind.value, one.left, one.right) for one in each)
                         guarded[at] = True
-                if sure is not None:
+                if probabilities is not None:
                     kinds = [[one.kind for one in each] for each in found]
-                    shift[part] = sure.shifts(known[part], kinds)
-                    rest[part] = sure.shifts(
-                        known[part], [[k for k in each if k != Kind.UNREAD] for each in kinds]
-                    )
-                update(begin + len(part))
+                    read = [[kind for kind in each if kind != Kind.UNREAD] for each in kinds]
+                    shift[part] = probabilities.shifts(known[part], kinds)
+                    rest[part] = probabilities.shifts(known[part], read)
+                update(block.stop)
     probability = readable = None
-    if sure is not None:
-        probability, readable = (sure.probability(known, each.astype(np.float64)) for each in (shift, rest))
+    if probabilities is not None:
+        probability, readable = (probabilities.of(known, each.astype(np.float64)) for each in (shift, rest))
         for column in (probability, readable):
             column[tier == EXACT] = 1.0
             column[(tier == NORMALIZED) & ~guarded] = SAME_TEXT
@@ -165,75 +198,39 @@ def judged(
     return Edges(left, right, score, tier, probability, readable, shift, guarded, unsure, named)
 
 
-def normalized_pairs(
-    texts: Sequence[str], archive: Sequence[str], *, within: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of distinct texts with one normal form; the texts of an archive are numbered after the others.
-
-    Args:
-        texts: Distinct texts; the left of each pair is one of them.
-        archive: Distinct texts to compare them with.
-        within: Whether they are compared with each other too.
-
-    Raises:
-        TooLargeError: There are more than fifty million.
-    """
-    forms: dict[str, list[int]] = {}
+def normalized_pairs(texts: Sequence[str], m: int, *, within: bool) -> tuple[Ints, Ints]:
+    """Pairs of distinct texts with one normal form: the first m with the others, `within` with each other too."""
+    forms: dict[str, tuple[list[int], list[int]]] = {}
     for number, text in enumerate(texts):
-        forms.setdefault(normal_form(text), []).append(number)
-    others: dict[str, list[int]] = {}
-    for number, text in enumerate(archive, len(texts)):
         form = normal_form(text)
-        if form in forms:
-            others.setdefault(form, []).append(number)
-    lefts, rights, total = [], [], 0
-    for form, here in forms.items():
-        there = others.get(form, [])
-        if len(here) + len(there) < 2:
+        if number < m or form in forms:
+            forms.setdefault(form, ([], []))[number >= m].append(number)
+    lefts, rights, total = [_NONE], [_NONE], 0
+    for own, others in forms.values():
+        if len(own) + len(others) < 2:
             continue
-        total += len(here) * len(there) + (len(here) * (len(here) - 1) // 2 if within else 0)
+        total += len(own) * len(others) + (len(own) * (len(own) - 1) // 2 if within else 0)
         if total > MOST:
             raise TooLargeError(
                 f"more than {MOST:,} pairs of texts differ in nothing but case, space and punctuation",
                 why="their list would not fit into memory",
                 fix="normalize the texts before: strip spaces, say",
             )
-        own = np.array(here, np.int64)
+        here = np.array(own, np.int64)
         if within:
-            i, j = np.triu_indices(len(own), 1)
-            lefts.append(own[i])
-            rights.append(own[j])
-        lefts.append(np.repeat(own, len(there)))
-        rights.append(np.tile(np.array(there, np.int64), len(own)))
-    if not lefts:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    left, right = np.concatenate(lefts), np.concatenate(rights)
-    same = (
-        np.array(
-            [
-                texts[i] == archive[j - len(texts)] if j >= len(texts) else False
-                for i, j in zip(left.tolist(), right.tolist(), strict=True)
-            ],
-            bool,
-        )
-        if len(archive)
-        else None
-    )
-    return (left, right) if same is None else (left[~same], right[~same])
+            i, j = np.triu_indices(len(here), 1)
+            lefts.append(here[i])
+            rights.append(here[j])
+        i, j = np.repeat(here, len(others)), np.tile(np.array(others, np.int64), len(here))
+        differ = np.array([texts[a] != texts[b] for a in own for b in others], bool)
+        lefts.append(i[differ])
+        rights.append(j[differ])
+    return np.concatenate(lefts), np.concatenate(rights)
 
 
-def scored(
-    data: NDArray[np.float32], archive: NDArray[np.float32], left: NDArray[np.int64], right: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """The cosine similarity of pairs, numbered as `normalized_pairs` does."""
+def _scored(sides: Sides, left: Ints, right: Ints) -> NDArray[np.float32]:
+    """The cosine similarity of pairs of texts."""
     found = np.empty(len(left), np.float32)
-    for begin in range(0, len(left), _BATCH):
-        part = slice(begin, begin + _BATCH)
-        i, j = left[part], right[part]
-        inside = j < len(data)
-        other = np.empty((len(j), data.shape[1]), np.float32)
-        other[inside] = data[j[inside]]
-        if not inside.all():
-            other[~inside] = archive[j[~inside] - len(data)]
-        found[part] = paired_cosine(data[i], other)
+    for part in blocks(len(left), _BATCH):
+        found[part] = paired_cosine(sides.vectors(left[part]), sides.vectors(right[part]))
     return found

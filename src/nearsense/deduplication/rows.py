@@ -12,11 +12,12 @@ import numpy as np
 from nearsense.errors import InputError
 from nearsense.text import content_hash
 from nearsense.types import Document, Vectors
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Rows"]
+    Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,31 +28,26 @@ class Rows:
         documents: The rows.
         node: int64, shape (n,): which distinct text each row has.
         first: int64, shape (m,): the first row of each.
-        data: float32, shape (m, d): their vectors; None until they are encoded.
+        data: float32, shape (m, d): their vectors; of shape (0, 0) until they are encoded.
         written: Whether texts are known.
     """
 
     documents: Sequence[Document]
-    node: NDArray[np.int64]
-    first: NDArray[np.int64]
-    data: NDArray[np.float32] | None
+    node: Ints
+    first: Ints
+    data: NDArray[np.float32]
     written: bool
 
     @classmethod
     def of(cls, documents: Sequence[Document], vectors: Vectors | None, *, written: bool) -> Rows:
-        """Put equal texts together; without texts, equal vectors.
-
-        Raises:
-            InputError: There are not as many documents as vectors.
-        """
+        """Put equal texts together; without texts, equal vectors."""
         if vectors is not None and len(vectors) != len(documents):
             raise InputError(
                 f"{len(documents):,} texts, {len(vectors):,} vectors", fix="give one vector for each text"
             )
-        if written:
+        if written or vectors is None:
             keys: list[str] | list[bytes] = [document.text for document in documents]
         else:
-            assert vectors is not None
             keys = [row.tobytes() for row in np.ascontiguousarray(vectors.data) + np.float32(0)]  # -0.0 is 0.0
         place: dict[str | bytes, int] = {}
         for row in range(len(keys) - 1, -1, -1):
@@ -60,7 +56,7 @@ class Rows:
         first = np.array([place[key] for key in ordered], np.int64)
         numbers = {key: number for number, key in enumerate(ordered)}
         node = np.array([numbers[key] for key in keys], np.int64)
-        data = None if vectors is None else _one_each(vectors.data, node, first)
+        data = np.empty((0, 0), np.float32) if vectors is None else _one_each(vectors.data, node, first)
         return cls(documents, node, first, data, written)
 
     def __len__(self) -> int:
@@ -72,17 +68,17 @@ class Rows:
         return [self.documents[row].text for row in self.first.tolist()]
 
     @cached_property
-    def copies(self) -> NDArray[np.int64]:
+    def copies(self) -> Ints:
         """How many rows have each text."""
         return np.bincount(self.node, minlength=len(self))
 
     @cached_property
-    def order(self) -> NDArray[np.int64]:
+    def order(self) -> Ints:
         """All rows, those of one text together, in their order."""
         return np.argsort(self.node, kind="stable")
 
     @cached_property
-    def begin(self) -> NDArray[np.int64]:
+    def begin(self) -> Ints:
         """Where in `order` the rows of each text begin: shape (m + 1,)."""
         return np.concatenate([[0], np.cumsum(self.copies)])
 
@@ -90,27 +86,91 @@ class Rows:
         """The rows of one text, in their order."""
         return self.order[self.begin[node] : self.begin[node + 1]].tolist()  # type: ignore[no-any-return]
 
-    def digests(self, nodes: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """A number for each of some texts that only their content decides."""
-        found = np.empty(len(nodes), np.uint64)
-        for at, node in enumerate(nodes.tolist()):
-            if self.written:
-                digest = content_hash(self.documents[int(self.first[node])].text)
-            else:
-                assert self.data is not None
-                digest = content_hash(self.data[node].tobytes().hex())
-            found[at] = int.from_bytes(digest[:8], "little")
+    def digest(self, node: int) -> int:
+        """A number for a text that only its content decides, of 64 bits."""
+        text = self.documents[int(self.first[node])].text if self.written else self.data[node].tobytes().hex()
+        return int.from_bytes(content_hash(text)[:8], "little")
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Rows that may go, and those of an archive, if there is one; its texts and rows are numbered after theirs.
+
+    Args:
+        rows: n rows with m distinct texts.
+        archive: Rows that always stay.
+    """
+
+    rows: Rows
+    archive: Rows | None
+
+    def __len__(self) -> int:
+        """How many distinct texts both have."""
+        return len(self.rows) + (0 if self.archive is None else len(self.archive))
+
+    @cached_property
+    def both(self) -> tuple[Rows, ...]:
+        """The sides that there are."""
+        return (self.rows,) if self.archive is None else (self.rows, self.archive)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The distinct texts."""
+        return [text for side in self.both for text in side.texts]
+
+    @cached_property
+    def copies(self) -> NDArray[np.object_]:
+        """How many rows have each text, as whole numbers whose products do not overflow."""
+        return np.concatenate([side.copies for side in self.both]).astype(object)
+
+    def document(self, row: int) -> Document:
+        """A row."""
+        n = len(self.rows.documents)
+        return self.rows.documents[row] if self.archive is None or row < n else self.archive.documents[row - n]
+
+    def rows_of(self, node: int) -> list[int]:
+        """The rows of one text, in their order."""
+        if self.archive is None or node < len(self.rows):
+            return self.rows.rows_of(node)
+        return [len(self.rows.documents) + row for row in self.archive.rows_of(node - len(self.rows))]
+
+    def digests(self, nodes: Ints) -> NDArray[np.uint64]:
+        """A number for each text that only its content decides; 0 for texts that are not among `nodes`."""
+        found, m = np.zeros(len(self), np.uint64), len(self.rows)
+        for node in np.unique(nodes).tolist():
+            found[node] = self.both[node >= m].digest(node - m * (node >= m))
         return found
 
+    def vectors(self, nodes: Ints) -> NDArray[np.float32]:
+        """The vectors of some texts: float32, shape (len(nodes), d)."""
+        if self.archive is None:
+            return self.rows.data[nodes]
+        found = np.empty((len(nodes), self.rows.data.shape[1]), np.float32)
+        inside = nodes < len(self.rows)
+        found[inside] = self.rows.data[nodes[inside]]
+        found[~inside] = self.archive.data[nodes[~inside] - len(self.rows)]
+        return found
 
-def _one_each(data: NDArray[np.float32], node: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.float32]:
+    def twins(self) -> tuple[Ints, Ints]:
+        """The texts that stand on both sides; of vectors alone, those of the same numbers."""
+        if self.archive is None:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        mine, others = (
+            side.texts if side.written else [vector.tobytes() for vector in side.data] for side in self.both
+        )
+        place = {key: number for number, key in enumerate(others)}
+        found = [(number, place[key]) for number, key in enumerate(mine) if key in place]
+        pairs = np.array(found, np.int64).reshape(len(found), 2)
+        return pairs[:, 0], pairs[:, 1] + len(self.rows)
+
+
+def _one_each(data: NDArray[np.float32], node: Ints, first: Ints) -> NDArray[np.float32]:
     """A vector for each text: where its rows have several, the one whose bytes come first."""
     if len(first) == len(data) and (first == np.arange(len(data))).all():
         return data
     chosen = data[first]
-    for begin in range(0, len(data), 65_536):
-        part = slice(begin, begin + 65_536)
-        for row in (np.flatnonzero((data[part] != chosen[node[part]]).any(axis=1)) + begin).tolist():
+    for part in blocks(len(data), 65_536):
+        for row in (np.flatnonzero((data[part] != chosen[node[part]]).any(axis=1)) + part.start).tolist():
             if data[row].tobytes() < chosen[node[row]].tobytes():
                 chosen[node[row]] = data[row]
     return chosen

@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: E40
 from nearsense.clustering.density import density  # noqa: E402
 from nearsense.clustering.geometry import checked_rows, distinct_rows, group_sums  # noqa: E402
 from nearsense.clustering.kmeans import spherical  # noqa: E402
-from nearsense.deduplication.stars import stars  # noqa: E402
+from nearsense.deduplication.grouping import stars  # noqa: E402
 from nearsense.encoders import Encoder, resolve, symmetric_role  # noqa: E402
 from nearsense.errors import InputError  # noqa: E402
 from nearsense.mining import mine  # noqa: E402

@@ -17,7 +17,7 @@ __all__ = ["dropped_page", "groups_page", "pairs_page"]
 def pairs_page(found: Duplicates, limit: int | None) -> Page:
     """Pairs of rows, surest first; at most `limit`."""
     pairs: Sequence[Pair] = found.pairs if limit is None else found.best(limit)
-    sure, differing = found.sure is not None, any(each.differs for each in pairs)
+    sure, differing = found.probabilities is not None, any(each.differs for each in pairs)
     named = any(each.a for each in pairs)  # else the ids stand in the place of texts
     return Page(
         document=[each.to_dict() for each in pairs],
@@ -109,6 +109,6 @@ def _more(count: int, what: str) -> str:
 def _note(found: Duplicates) -> str:
     """What was asked, and what the figures are."""
     line = f"Pairs of {found.threshold}. Score: cosine similarity by {found.origin.model}."
-    if found.sure is None:
+    if found.probabilities is None:
         return line
-    return f"{line} Probability: that both say the same; {found.sure.prior:.2g} before the score is seen."
+    return f"{line} Probability: that both say the same; {found.probabilities.prior:.2g} before the score is seen."

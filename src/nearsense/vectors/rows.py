@@ -184,6 +184,11 @@ def blocks(n: int, step: int) -> Iterator[slice]:
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
+def evenly_spaced(n: int, size: int) -> Int64:
+    """At most `size` of n rows, evenly over all: int64, rising."""
+    return np.unique(np.linspace(0, max(n - 1, 0), min(n, size)).round().astype(np.int64))
+
+
 def distinct(items: Iterable[T]) -> tuple[list[T], Int64]:
     """The different items in the order of their first place, and which of them each item is: int64, shape (n,)."""
     places: dict[T, int] = {}

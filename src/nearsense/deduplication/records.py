@@ -1,4 +1,4 @@
-"""What duplicates look like at the door: a pair, a row that goes and why, a group. Not how they are found."""
+"""What users hold of duplicates: a pair, a row that goes and why, a group. Not how they are found."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from nearsense.types import Document, percent
-
-__all__ = ["Dropped", "Group", "Pair", "Tier"]
 
 
 class Tier(StrEnum):
@@ -24,6 +22,8 @@ class Tier(StrEnum):
 
 TIERS = tuple(Tier)
 """The tiers by their number in a column."""
+
+EXACT, NORMALIZED, SEMANTIC = range(3)
 
 _WHY = {
     Tier.EXACT: "the same text",

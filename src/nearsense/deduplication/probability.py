@@ -1,4 +1,4 @@
-"""How sure a pair of a corpus is: the calibration, the prior, and how low a score must be looked at. No mining."""
+"""How probable it is that the two of a pair say the same, and how low a score may be for it. No mining."""
 
 from __future__ import annotations
 
@@ -20,14 +20,9 @@ if TYPE_CHECKING:
 
     from nearsense.encoders import Encoder
 
-__all__ = ["BACKGROUND", "Sureness", "spread", "sureness"]
-
-BACKGROUND = 250
-"""Texts that tell how far from home the calibration is."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sureness:
+class PairProbability:
     """Scores to probabilities, for pairs of one corpus.
 
     Args:
@@ -51,7 +46,7 @@ class Sureness:
         """What the guard says of pairs beyond their scores."""
         return self.calibration.guarded(scores, kinds) if self.guarded else np.zeros(len(scores))
 
-    def probability(self, scores: NDArray[np.float64], shifts: NDArray[np.float64]) -> NDArray[np.float64]:
+    def of(self, scores: NDArray[np.float64], shifts: NDArray[np.float64]) -> NDArray[np.float64]:
         """That the two of each pair say the same."""
         return self.calibration.probability(scores, prior=self.prior, shift=shifts)
 
@@ -80,26 +75,17 @@ class Sureness:
         return low - 1e-6  # scores are rounded to float32
 
 
-def sureness(
+def pair_probability(
     assurance: Assurance,
     origin: Origin,
     background: Callable[[], Background | None],
     *,
     guarded: bool,
     encoder: Encoder | None = None,
-) -> Sureness | None:
-    """How sure the pairs of a corpus are; None where no calibration is known and no probability asked for.
+) -> PairProbability | None:
+    """How probable the pairs of a corpus are; None where no calibration is known and no probability asked for.
 
-    Args:
-        assurance: What the caller said.
-        origin: What gives the scores.
-        background: Random pairs of the corpus; far from home the intervals are wider, and a warning says so.
-        guarded: Whether somebody looks at what differs.
-        encoder: The model, where it is at hand.
-
-    Raises:
-        InputError: A probability is asked for, and no calibration is known.
-        ModelMismatch: The calibration is of another model.
+    `background` gives random pairs of the corpus: far from home the intervals are wider, and a warning says so.
     """
     try:
         calibration = assurance.of(origin, encoder)
@@ -113,9 +99,4 @@ def sureness(
         return None
     calibration = at_home(calibration, background)
     calibration = calibration.here(share=assurance.prior)
-    return Sureness(calibration, assurance.prior_of(calibration), guarded)
-
-
-def spread(n: int, size: int) -> NDArray[np.int64]:
-    """Some of n texts in the order of their content, evenly."""
-    return np.unique(np.linspace(0, n - 1, min(n, size)).round().astype(np.int64)) if n else np.empty(0, np.int64)
+    return PairProbability(calibration, assurance.prior_of(calibration), guarded)

@@ -1,4 +1,4 @@
-"""Duplicates as a result: pairs, groups, what stays, other thresholds. Not how they are found: see finding.py."""
+"""Duplicates as users hold them: pairs, groups, what stays, other thresholds. Not how they are found: steps.py."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 
 from nearsense.assurance import SAME_AT_LEAST
 from nearsense.checks import is_number, is_whole
-from nearsense.deduplication.edges import EXACT, NORMALIZED, SEMANTIC
 from nearsense.deduplication.grouping import Grouping, grouped
-from nearsense.deduplication.results import TIERS, Dropped, Group, Pair, Tier
+from nearsense.deduplication.records import EXACT, NORMALIZED, SEMANTIC, TIERS, Dropped, Group, Pair, Tier
 from nearsense.errors import InputError, TooLargeError
 from nearsense.types import Document, Origin, Results
 
@@ -22,11 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.deduplication.edges import Edges
-    from nearsense.deduplication.keeping import Policy
-    from nearsense.deduplication.rows import Rows
-    from nearsense.deduplication.sureness import Sureness
-
-__all__ = ["LARGEST", "Duplicates"]
+    from nearsense.deduplication.grouping import Policy
+    from nearsense.deduplication.probability import PairProbability
+    from nearsense.deduplication.rows import Rows, Sides
 
 LARGEST = 10_000_000
 """Pairs that are given as one list at most."""
@@ -43,13 +40,12 @@ class Duplicates:
         dropped: The rows that go, with the reason.
 
     Args:
-        rows: The rows and their distinct texts.
-        archive: What they were compared with, if anything.
+        sides: The rows and their distinct texts, and what they were compared with, if anything.
         edges: Pairs of distinct texts down to `floor`, surest first.
         floor: The score down to which all pairs are here.
         within: Whether the rows were compared with each other.
         policy: Which row stays.
-        sure: What gave the probabilities.
+        probabilities: What gave them, if anything.
         origin: What produced this.
         min_probability: The threshold, where it is a probability.
         min_score: The threshold, where it is a score.
@@ -58,19 +54,23 @@ class Duplicates:
         strange: Why the model cannot judge a text that is near another, by the text's number.
     """
 
-    rows: Rows
-    archive: Rows | None
+    sides: Sides
     edges: Edges
     floor: float
     within: bool
     policy: Policy
-    sure: Sureness | None
+    probabilities: PairProbability | None
     origin: Origin
     min_probability: float | None
     min_score: float | None
     allow_differing: bool
     recall: float | None = None
     strange: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> Rows:
+        """The rows and their distinct texts."""
+        return self.sides.rows
 
     def __len__(self) -> int:
         """How many pairs of rows there are."""
@@ -167,13 +167,17 @@ class Duplicates:
         name, value = ("min_score", min_score) if min_probability is None else ("min_probability", min_probability)
         if not is_number(value) or not value <= 1:
             raise InputError(f"{name}={value!r} is no number up to 1", fix=f"say {name}=0.9")
-        if min_probability is not None and self.sure is None:
+        if min_probability is not None and self.probabilities is None:
             raise InputError(
                 f"min_probability: no calibration is known for {self.origin.model}",
                 why="without one a score is no probability",
                 fix="give min_score=0.9",
             )
-        lowest = float(value) if self.sure is None or min_score is not None else self.sure.lowest(float(value))
+        lowest = (
+            float(value)
+            if self.probabilities is None or min_score is not None
+            else self.probabilities.lowest(float(value))
+        )
         if lowest < self.floor:
             here = f"min_score={self.floor:.4f}" if self.min_probability is None else f"{self.threshold}"
             raise InputError(
@@ -253,7 +257,7 @@ class Duplicates:
     def _summary(self) -> str:
         rows, tiers = len(self.rows.documents), self.tiers
         gone = ", ".join(f"{count:,} {tier.value}" for tier, count in tiers.items() if count) or "none"
-        beside = "" if self.archive is None else f" beside {len(self.archive.documents):,}"
+        beside = "" if self.sides.archive is None else f" beside {len(self.sides.archive.documents):,}"
         return f"{rows:,} rows{beside}: {len(self.kept):,} stay, {len(self._gone):,} go ({gone}); {self.threshold}"
 
     def _with(self, threshold: float) -> Duplicates:
@@ -287,7 +291,7 @@ class Duplicates:
 
     @cached_property
     def _grouping(self) -> Grouping:
-        return grouped(self.rows, self.archive, self.edges, self._groupable, self.policy, within=self.within)
+        return grouped(self.sides, self.edges, self._groupable, self.policy, within=self.within)
 
     @cached_property
     def _gone(self) -> NDArray[np.int64]:
@@ -304,9 +308,9 @@ class Duplicates:
     @cached_property
     def _counts(self) -> tuple[int, int]:
         """How many pairs of rows, and how many of them have equal texts."""
-        copies = self.rows.copies.astype(object) if len(self.rows) else np.zeros(0, object)
+        both = self.sides.copies
+        copies = both[: len(self.rows)]
         equal = int((copies * (copies - 1) // 2).sum()) if self.within else 0
-        both = copies if self.archive is None else np.concatenate([copies, self.archive.copies.astype(object)])
         near = np.flatnonzero(self._near)
         counts = both[self.edges.left[near]] * both[self.edges.right[near]]
         exact = self.edges.tier[near] == EXACT
@@ -314,7 +318,7 @@ class Duplicates:
 
     def _row_pairs(self) -> Iterator[tuple[int, int, int]]:
         """Left row, right row (an archive's after all others), and the pair of texts, -1 for equal ones."""
-        rows, m, n = self.rows, len(self.rows), len(self.rows.documents)
+        rows, n = self.rows, len(self.rows.documents)
         if self.within:
             place = np.empty(n, np.int64)
             place[rows.order] = np.arange(n)
@@ -322,27 +326,15 @@ class Duplicates:
                 at, end = int(place[left]) + 1, int(rows.begin[rows.node[left] + 1])
                 yield from ((left, int(right), -1) for right in rows.order[at:end])
         for edge in np.flatnonzero(self._near).tolist():
-            here, there = int(self.edges.left[edge]), int(self.edges.right[edge])
-            if there >= m:
-                assert self.archive is not None
-                others = [n + row for row in self.archive.rows_of(there - m)]
-            else:
-                others = rows.rows_of(there)
-            found = [(min(a, b), max(a, b)) for a in rows.rows_of(here) for b in others]
+            here, there = (self.sides.rows_of(int(ends[edge])) for ends in (self.edges.left, self.edges.right))
+            found = [(min(a, b), max(a, b)) for a in here for b in there]
             yield from ((a, b, edge) for a, b in sorted(found))
-
-    def _document(self, row: int) -> Document:
-        n = len(self.rows.documents)
-        if row < n:
-            return self.rows.documents[row]
-        assert self.archive is not None
-        return self.archive.documents[row - n]
 
     def _measured(self, edge: int, row: int) -> tuple[Tier, float, float | None, tuple[str, ...] | None]:
         """Tier, score, probability and differences, as seen from one row, of a pair of texts; -1: equal ones."""
         edges = self.edges
         if edge < 0:
-            return Tier.EXACT, 1.0, None if self.sure is None else 1.0, edges.words(edge)
+            return Tier.EXACT, 1.0, None if self.probabilities is None else 1.0, edges.words(edge)
         differs = edges.words(edge, turned=bool(self.rows.node[row] != edges.left[edge]))
         probability = None
         if edges.probability is not None and not edges.unsure[edge]:
@@ -351,42 +343,31 @@ class Duplicates:
 
     def _intervals(self, edges: list[int]) -> dict[int, tuple[float, float]]:
         """Between what the probabilities of some pairs of texts lie; equal texts say the same for certain."""
-        if self.sure is None:
+        if self.probabilities is None:
             return {}
         certain = {edge: (1.0, 1.0) for edge in edges if edge < 0 or self.edges.tier[edge] == EXACT}
         judged = (self.edges.tier != EXACT) & ~self.edges.unsure
         asked = np.array([edge for edge in edges if edge >= 0 and judged[edge]], np.int64)
         if not len(asked):
             return certain
-        lows, highs = self.sure.interval(self.edges.score[asked], self.edges.shift[asked])
+        lows, highs = self.probabilities.interval(self.edges.score[asked], self.edges.shift[asked])
         same = (self.edges.tier[asked] == NORMALIZED) & ~self.edges.guarded[asked]
         lows, highs = np.where(same, SAME_AT_LEAST, lows), np.where(same, 1.0, highs)
         return certain | dict(zip(asked.tolist(), zip(lows.tolist(), highs.tolist(), strict=True), strict=True))
 
     def _pair(self, left: int, right: int, edge: int, interval: tuple[float, float] | None) -> Pair:
         tier, score, probability, differs = self._measured(edge, left)
-        a, b = self._document(left), self._document(right)
-        return Pair(
-            a.id,
-            b.id,
-            score,
-            probability,
-            differs,
-            tier,
-            a.text,
-            b.text,
-            interval,
-            self._doubt(edge),
-            self._because(edge),
-        )
+        a, b = self.sides.document(left), self.sides.document(right)
+        said = (differs, tier, a.text, b.text, interval, self._doubt(edge), self._because(edge))
+        return Pair(a.id, b.id, score, probability, *said)
 
     def _because(self, edge: int) -> tuple[str, ...]:
         """What made the probability of a pair of texts other than its score alone would."""
         if edge < 0 or self.edges.tier[edge] != SEMANTIC:
-            return ("the same text",) if self.sure is not None else ()
+            return ("the same text",) if self.probabilities is not None else ()
         if self.edges.unsure[edge]:
             return ("language",)
-        return ("what differs",) if self.sure is not None and self.edges.guarded[edge] else ()
+        return ("what differs",) if self.probabilities is not None and self.edges.guarded[edge] else ()
 
     def _doubt(self, edge: int) -> str | None:
         """Why nobody can tell how probable a pair of texts is."""
@@ -396,7 +377,7 @@ class Duplicates:
         return self.strange.get(left) or self.strange.get(right)
 
     def _dropped(self, row: int) -> Dropped:
-        document, kept = self.rows.documents[row], self._document(int(self._grouping.kept[row]))
+        document, kept = self.rows.documents[row], self.sides.document(int(self._grouping.kept[row]))
         edge = int(self._grouping.edge[row])
         tier, score, probability, differs = self._measured(edge, row)
         interval = self._measured_intervals.get(edge)
@@ -417,7 +398,9 @@ class Duplicates:
         centres, begin, size = np.unique(kept, return_index=True, return_counts=True)
         for at in np.lexsort((centres, -size)).tolist():
             members = gone[begin[at] : begin[at] + size[at]]
-            yield Group(self._document(int(centres[at])), tuple(self._dropped(row) for row in members.tolist()))
+            yield Group(
+                self.sides.document(int(centres[at])), tuple(self._dropped(row) for row in members.tolist())
+            )
 
 
 def _above(steps: NDArray[Any], probable: bool) -> float:

@@ -1,39 +1,37 @@
-"""ns.duplicates: texts in, pairs and groups out. Where each step is: rows, mining, edges, grouping."""
+"""ns.duplicates, step by step: rows, vectors, mining, edges; a result groups them. Not how each step works."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nearsense import checks
 from nearsense._progress import Progress
-from nearsense.deduplication.edges import EXACT, NORMALIZED, SEMANTIC, Edges, judged, normalized_pairs, scored
-from nearsense.deduplication.found import Duplicates
-from nearsense.deduplication.keeping import Choose, policy_of
-from nearsense.deduplication.rows import Rows
-from nearsense.deduplication.strange import doubts, maker_of, tell
-from nearsense.encoders import Encoder, resolve, symmetric_role
+from nearsense.deduplication.edges import Edges, all_edges
+from nearsense.deduplication.grouping import Choose, policy_of
+from nearsense.deduplication.result import Duplicates
+from nearsense.deduplication.rows import Rows, Sides
+from nearsense.encoders import Encoder, LanguageWarning, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.text import as_documents
 from nearsense.types import Document, Origin, Vectors
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from nearsense.assurance import Calibrated
     from nearsense.calibration import Background
-    from nearsense.deduplication.sureness import Sureness
-
-    Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
-
-__all__ = ["MIN_PROBABILITY", "duplicates"]
+    from nearsense.deduplication.edges import Columns
 
 MIN_PROBABILITY = 0.9
 """The threshold where none is given."""
+
+BACKGROUND = 250
+"""Texts that tell how far from home the calibration is."""
 
 
 def duplicates(
@@ -122,8 +120,8 @@ def duplicates(
     """
     from nearsense.assurance import Assurance
     from nearsense.calibration import Task, background_of
-    from nearsense.deduplication.sureness import BACKGROUND, spread, sureness
-    from nearsense.vectors.rows import normalize
+    from nearsense.deduplication.probability import pair_probability
+    from nearsense.vectors.rows import evenly_spaced, normalize
 
     if nearest is not None and min_probability is None and min_score is None:
         min_score = -1.0
@@ -146,61 +144,59 @@ def duplicates(
         )
     if not within and not archived:
         raise InputError("within=False leaves nothing to compare", fix="give against=..., an archive")
-    rows = Rows.of(documents, vectors, written=written)
-    archive = Rows.of(others, against_vectors, written=written) if archived else None
-    rows, archive, origin, reader = _encoded(rows, archive, vectors, against_vectors, encoder, progress)
-    data, beside = _data(rows), _data(archive) if archive is not None else np.empty((0, 0), np.float32)
-    looks = guard and written
-    texts_ = (rows.texts, archive.texts if archive is not None else []) if written else ([], [])
+    sides, origin, reader = _encoded(
+        Rows.of(documents, vectors, written=written),
+        Rows.of(others, against_vectors, written=written) if archived else None,
+        (vectors, against_vectors),
+        encoder,
+        progress,
+    )
 
     def background() -> Background | None:
-        few = normalize(data[spread(len(data), BACKGROUND)], zero="keep")
+        few = sides.rows.data[evenly_spaced(len(sides.rows), BACKGROUND)]
+        few = normalize(few, zero="keep")
         return background_of(Vectors(few, origin.fingerprint, np.zeros(len(few), bool), origin.model))
 
     if reader is None and written:
-        reader = maker_of(origin)
-    sure = sureness(assurance, origin, background, guarded=looks, encoder=reader)
-    floor = _floor(least, min_score, sure)
-    mined, recall = _mined(
-        data,
-        beside,
-        floor,
+        reader = _default_if_it_made(origin)
+    probabilities = pair_probability(assurance, origin, background, guarded=guard and written, encoder=reader)
+    if least is not None and probabilities is not None:
+        floor = probabilities.lowest(least)  # above 1: no pair can be near enough
+    else:
+        assert min_score is not None
+        floor = float(min_score)
+    if nearest is not None:
+        mined, recall = _nearest_pairs(sides.rows, nearest, floor, progress), None
+    else:
+        mined, recall = _mined(
+            sides,
+            floor,
+            within=within,
+            approximate=approximate,
+            max_memory=max_memory,
+            resume=resume,
+            progress=progress,
+        )
+    edges, strange = all_edges(
+        sides,
+        mined,
+        probabilities,
         within=within,
-        nearest=nearest,
-        approximate=approximate,
-        max_memory=max_memory,
-        resume=resume,
+        written=written,
+        guard=guard,
+        encoder=reader,
+        judge=None if any_language else reader,
         progress=progress,
     )
-    judge = reader if written and not any_language else None
-    read = texts_ if written else None
-    edges, strange = _edges(rows, archive, mined, read, sure, looks, within, reader, judge, progress)
-    tell(edges, rows, strange)
-    if sure is not None:
-        origin = replace(origin, calibration=sure.calibration.task, prior=sure.prior)
-    return Duplicates(
-        rows,
-        archive,
-        edges,
-        floor,
-        within,
-        policy,
-        sure,
-        origin,
-        least,
-        min_score,
-        allow_differing,
-        recall,
-        strange,
-    )
+    _warn_of_strange(edges, sides.rows, strange)
+    if probabilities is not None:
+        origin = replace(origin, calibration=probabilities.calibration.task, prior=probabilities.prior)
+    thresholds = (least, min_score, allow_differing, recall, strange)
+    return Duplicates(sides, edges, floor, within, policy, probabilities, origin, *thresholds)
 
 
 def _threshold(min_probability: float | None, min_score: float | None) -> float | None:
-    """The probability that is asked for; None where a score is.
-
-    Raises:
-        InputError: Both are given, or the score is none.
-    """
+    """The probability that is asked for; None where a score is."""
     if min_score is None:
         return MIN_PROBABILITY if min_probability is None else min_probability
     if min_probability is not None:
@@ -234,162 +230,96 @@ def _documents(
 def _encoded(
     rows: Rows,
     archive: Rows | None,
-    vectors: Vectors | None,
-    others: Vectors | None,
+    vectors: tuple[Vectors | None, Vectors | None],
     encoder: Encoder | str | None,
     progress: Progress,
-) -> tuple[Rows, Rows | None, Origin, Encoder | None]:
+) -> tuple[Sides, Origin, Encoder | None]:
     """Both sides with vectors of one model, which, and the model itself where it is at hand."""
-    sides = [(rows, vectors), *([(archive, others)] if archive is not None else [])]
-    known: Vectors | None = None
-    for _, given in sides:
-        if given is not None:
-            if known is not None:
-                known.require_same_model(given)
-            known = given
-    missing = [side for side, given in sides if given is None]
+    given = [each for each in vectors if each is not None]
+    for each in given[1:]:
+        given[0].require_same_model(each)
+    missing = [
+        side for side, each in zip((rows, archive), vectors, strict=True) if each is None and side is not None
+    ]
     if not missing:
-        assert known is not None
-        given_ = encoder if encoder is not None and not isinstance(encoder, str) else None
-        if given_ is not None:
-            known.require_made_by(given_.name, given_.fingerprint)
-        return rows, archive, Origin(known.model, known.fingerprint), given_
+        engine = encoder if encoder is not None and not isinstance(encoder, str) else None
+        if engine is not None:
+            given[0].require_made_by(engine.name, engine.fingerprint)
+        return Sides(rows, archive), Origin(given[0].model, given[0].fingerprint), engine
     engine = resolve(encoder)
     # Each distinct text once, in the order of their content: the same vectors whatever the order of the rows.
-    made = engine.encode(
-        [text for side in missing for text in side.texts], role=symmetric_role(engine), progress=progress
-    )
-    if known is not None:
-        known.require_same_model(made)
-    filled, begin = [], 0
-    for side, given in sides:
-        if given is None:
-            filled.append(replace(side, data=made.data[begin : begin + len(side)]))
-            begin += len(side)
-        else:
-            filled.append(side)
-    return filled[0], filled[1] if archive is not None else None, Origin(engine.name, made.fingerprint), engine
+    texts = [text for side in missing for text in side.texts]
+    encoded = engine.encode(texts, role=symmetric_role(engine), progress=progress)
+    if given:
+        given[0].require_same_model(encoded)
+    if vectors[0] is None:
+        rows = replace(rows, data=encoded.data[: len(rows)])
+    if archive is not None and vectors[1] is None:
+        archive = replace(archive, data=encoded.data[len(encoded) - len(archive) :])
+    return Sides(rows, archive), Origin(engine.name, encoded.fingerprint), engine
 
 
-def _data(rows: Rows) -> NDArray[np.float32]:
-    assert rows.data is not None
-    return rows.data
+def _default_if_it_made(origin: Origin) -> Encoder | None:
+    """The model that made given vectors, where it is the default: no other is fetched to read their texts."""
+    from nearsense.settings import load_settings
 
-
-def _floor(least: float | None, min_score: float | None, sure: Sureness | None) -> float:
-    """Down to which score pairs are looked for; above 1: no pair can be near enough."""
-    if min_score is not None:
-        return float(min_score)
-    assert least is not None
-    assert sure is not None
-    return sure.lowest(least)
+    if origin.model != load_settings().model:
+        return None
+    encoder = resolve(None)
+    return encoder if encoder.fingerprint == origin.fingerprint else None
 
 
 def _mined(
-    data: NDArray[np.float32],
-    beside: NDArray[np.float32],
+    sides: Sides,
     floor: float,
     *,
     within: bool,
-    nearest: int | None,
     approximate: bool,
     max_memory: int | None,
     resume: Path | str | None,
     progress: Progress,
 ) -> tuple[Columns, float | None]:
-    """Near pairs of distinct texts, the archive's numbered after the others; and the recall, where measured."""
+    """Near pairs of distinct texts; and the share of them that was found, where it is not all."""
     from nearsense.mining import mine, mine_approximately
 
-    if nearest is not None:
-        return _nearest_pairs(data, nearest, floor, progress), None
-    sides: list[tuple[NDArray[np.float32] | None, int, str]] = []
-    if floor <= 1 and within and len(data) > 1:
-        sides.append((None, 0, ""))
-    if floor <= 1 and len(data) and len(beside):
-        sides.append((beside, len(data), ".against"))
-    found: list[Columns] = [(*_none(), np.empty(0, np.float32))]
+    data, archive = sides.rows.data, sides.archive
+    tasks = [(None, 0, "")] if floor <= 1 and within and len(data) > 1 else []
+    if floor <= 1 and len(data) and archive is not None and len(archive):
+        tasks.append((archive.data, len(data), ".against"))  # type: ignore[arg-type]
+    none = np.empty(0, np.int64)
+    found: list[Columns] = [(none, none, np.empty(0, np.float32))]
     recalls: list[float] = []
-    for against, begin, suffix in sides:
+    for against, begin, suffix in tasks:
         if approximate:
             each = mine_approximately(data, floor, against=against, progress=progress)
         else:
-            kept = None if resume is None else Path(f"{resume}{suffix}")
-            each = mine(data, floor, against=against, max_memory=max_memory, resume=kept, progress=progress)
+            file = None if resume is None else Path(f"{resume}{suffix}")
+            each = mine(data, floor, against=against, max_memory=max_memory, resume=file, progress=progress)
         found.append((each.left, each.right + begin, each.scores))
         recalls += [] if each.recall is None else [each.recall]
     left, right, score = (np.concatenate(columns) for columns in zip(*found, strict=True))
     return (left, right, score), min(recalls, default=None)
 
 
-def _nearest_pairs(data: NDArray[np.float32], k: int, floor: float, progress: Progress) -> Columns:
+def _nearest_pairs(rows: Rows, k: int, floor: float, progress: Progress) -> Columns:
     """Each text with its k nearest, every pair once."""
     from nearsense.mining import nearest
 
-    found = nearest(data, k, progress=progress)
-    left, right = np.repeat(np.arange(len(data)), found.ids.shape[1]), found.ids.ravel()
+    found = nearest(rows.data, k, progress=progress)
+    left, right = np.repeat(np.arange(len(rows)), found.ids.shape[1]), found.ids.ravel()
     near = found.scores.ravel() >= np.float32(floor)
     low, high = np.minimum(left, right)[near], np.maximum(left, right)[near]
-    _, first = np.unique(low * len(data) + high, return_index=True)
+    _, first = np.unique(low * len(rows) + high, return_index=True)
     return low[first], high[first], found.scores.ravel()[near][first]
 
 
-def _edges(
-    rows: Rows,
-    archive: Rows | None,
-    mined: Columns,
-    texts: tuple[Sequence[str], Sequence[str]] | None,
-    sure: Sureness | None,
-    looks: bool,
-    within: bool,
-    reader: Encoder | None,
-    judge: Encoder | None,
-    progress: Progress,
-) -> tuple[Edges, dict[int, str]]:
-    """Pairs of all tiers, each once, surest first; and why the model cannot judge some of their texts.
-
-    `reader` tells what it does not read; `judge`, if anyone, for which texts it was not made.
-    """
-    m = len(rows)
-    twins = _twins(rows, archive)
-    beside = _data(archive) if archive is not None else np.empty((0, 0), np.float32)
-    other = normalized_pairs(*texts, within=within) if texts is not None else _none()
-    closer = [(*twins, np.ones(len(twins[0]), np.float32), EXACT)]
-    closer.append((*other, scored(_data(rows), beside, *other), NORMALIZED))
-    total = m + (0 if archive is None else len(archive))
-    taken = np.concatenate([each[0] * total + each[1] for each in closer])
-    left, right, score = mined
-    rest = ~np.isin(left * total + right, taken) if len(taken) else np.ones(len(left), bool)
-    columns = [*closer, (left[rest], right[rest], score[rest], SEMANTIC)]
-    left, right, score = (np.concatenate([column[place] for column in columns]) for place in range(3))
-    tier = np.concatenate([np.full(len(column[0]), column[3], np.int8) for column in columns])
-    every = [] if texts is None else [*texts[0], *texts[1]]
-    strange = doubts(every, np.unique(np.concatenate([left[tier == SEMANTIC], right[tier == SEMANTIC]])), judge)
-    foreign = np.zeros(total, bool)
-    foreign[list(strange)] = True
-    both = (every, every) if looks and texts is not None else None
-    edges = judged(left, right, score, tier, both, sure, reader, foreign, progress)
-    keys = (
-        (-edges.score, edges.tier) if edges.probability is None else (-edges.score, -edges.probability, edges.tier)
-    )
-    order = np.lexsort(keys)  # stable: of equal ones the texts decide
-    return edges.take(order), strange
-
-
-def _none() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return np.empty(0, np.int64), np.empty(0, np.int64)
-
-
-def _twins(rows: Rows, archive: Rows | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Texts that stand in the archive too."""
-    if archive is None:
-        return _none()
-    if rows.written:
-        mine, others = rows.texts, archive.texts
-        place: dict[Any, int] = {text: number for number, text in enumerate(others)}
-        found = [(number, place[text]) for number, text in enumerate(mine) if text in place]
-    else:
-        place = {vector.tobytes(): number for number, vector in enumerate(_data(archive))}
-        keys = (vector.tobytes() for vector in _data(rows))
-        found = [(number, place[key]) for number, key in enumerate(keys) if key in place]
-    pairs = np.array(found, np.int64).reshape(len(found), 2)
-    return pairs[:, 0], pairs[:, 1] + len(rows)
+def _warn_of_strange(edges: Edges, rows: Rows, strange: Mapping[int, str]) -> None:
+    """Warn where rows stay that are near others, in a language that the model was not made for."""
+    asked = edges.unsure & ~edges.guarded
+    if not asked.any():
+        return
+    texts = {*edges.left[asked].tolist(), *edges.right[asked].tolist()} & strange.keys()
+    count = sum(int(rows.copies[text]) for text in texts if text < len(rows))
+    (reason, _), *_ = Counter(strange[text] for text in texts).most_common(1)
+    who = "1 row stays that is" if count == 1 else f"{count:,} rows stay that are"
+    warnings.warn(f"{who} near others, whatever they say: {reason}", LanguageWarning, stacklevel=3)
