@@ -33,27 +33,19 @@ class Layout(StrEnum):
 
     PCA = "pca"
     """By the two directions in which they differ most: distances in the plane are shadows of the true ones."""
-    NEIGHBOURS = "neighbours"
-    """So that near texts lie near each other: far distances mean little."""
+    NEIGHBOURS = "neighbours"  # so that near texts lie near each other: far distances mean little
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """m pairs of texts that may be the same, in columns.
+    """m pairs of texts that may be the same, in columns."""
 
-    Args:
-        left: int64, shape (m,): a row.
-        right: int64, shape (m,): another.
-        scores: float32, shape (m,): their cosine similarity.
-        probabilities: float64, shape (m,): how probable it is that both mean the same; None where nothing tells.
-        differs: For each pair what differs, in words; empty where nobody looked.
-    """
-
-    left: Ints
-    right: Ints
-    scores: Floats
+    left: Ints  # (m,): a row
+    right: Ints  # (m,): another
+    scores: Floats  # (m,): their cosine similarity
+    # (m,): how probable it is that both mean the same; None where nothing tells
     probabilities: NDArray[np.float64] | None = None
-    differs: Sequence[Sequence[str]] = ()
+    differs: Sequence[Sequence[str]] = ()  # for each pair what differs, in words; empty where nobody looked
 
     def __len__(self) -> int:
         return len(self.left)
@@ -66,30 +58,19 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """Texts in the plane.
+    """Texts in the plane."""
 
-    Args:
-        documents: n texts with their ids.
-        points: float32, shape (n, 2), within [-1, 1].
-        labels: int64, shape (n,): the cluster of each text, -1 for none.
-        names: The name of each cluster.
-        neighbours: The nearest texts of each text, itself left out; k may be 0.
-        pairs: What to judge: duplicates that were found.
-        curve: float64, shape (p, 2): cosine similarities, ascending, and the probability of each that two texts
-            mean the same; None where nothing tells.
-        layout: How the points were found.
-        origin: What gave the vectors.
-    """
-
-    documents: Sequence[Document]
-    points: Floats
-    labels: Ints
-    names: Sequence[str]
-    neighbours: Neighbours
-    pairs: Pairs = field(default_factory=Pairs.none)
+    documents: Sequence[Document]  # n texts with their ids
+    points: Floats  # (n, 2): within [-1, 1]
+    labels: Ints  # (n,): the cluster of each text, -1 for none
+    names: Sequence[str]  # the name of each cluster
+    neighbours: Neighbours  # the nearest texts of each text, itself left out; k may be 0
+    pairs: Pairs = field(default_factory=Pairs.none)  # what to judge: duplicates that were found
+    # (p, 2): cosine similarities, ascending, and the probability of each that two texts mean the same; None where
+    # nothing tells
     curve: NDArray[np.float64] | None = None
-    layout: Layout = Layout.PCA
-    origin: Origin = field(default_factory=lambda: Origin("", ""))
+    layout: Layout = Layout.PCA  # how the points were found
+    origin: Origin = field(default_factory=lambda: Origin("", ""))  # what gave the vectors
 
     def __post_init__(self) -> None:
         n = len(self.documents)
@@ -113,15 +94,11 @@ class Scene:
         return np.bincount(self.labels[self.labels >= 0], minlength=len(self.names))
 
 
-NEIGHBOURS = 30
-"""Nearest texts that the neighbour layout looks at, of each text."""
-
-FEWEST = 20
-"""Different texts that a neighbour layout is worth; fewer are laid out by their principal components."""
+NEIGHBOURS = 30  # nearest texts that the neighbour layout looks at, of each text
+FEWEST = 20  # different texts that a neighbour layout is worth; fewer are laid out by their principal components
 
 _PERPLEXITY = 10.0
-_EARLY, _LATE = 250, 400
-"""Steps of gradient descent: first with clusters drawn together, then apart."""
+_EARLY, _LATE = 250, 400  # steps of gradient descent: first with clusters drawn together, then apart
 
 _FEW = 4_000
 """Texts up to which forces are added up one by one, on one core: others would only wait for each other."""

@@ -449,8 +449,7 @@ def _names(scene: Scene, places: NDArray[np.float64], ruler: Ruler, paper: tuple
     return placed
 
 
-_FEW = 5_000
-"""Texts up to which a name stands beside its points instead of on them."""
+_FEW = 5_000  # texts up to which a name stands beside its points instead of on them
 
 _BESIDE = ((0, 0.95), (0, -0.95), (0.6, 0), (-0.6, 0), (0, 1.9), (0, -1.9), (0, 0))
 _UPON = ((0, 0), (0, 1), (0, -1), (0.62, 0), (-0.62, 0), (0, 2), (0, -2))

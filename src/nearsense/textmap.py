@@ -38,11 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_PAIRS", "TextMap", "map_texts"]
 
-MOST_PAIRS = 5_000
-"""Duplicates that a map takes up, the surest first: more than anybody judges."""
-
-SHOWN = 10
-"""Nearest texts that are told of each."""
+MOST_PAIRS = 5_000  # duplicates that a map takes up, the surest first: more than anybody judges
+SHOWN = 10  # nearest texts that are told of each
 
 _STEPS = np.linspace(-1.0, 1.0, 801)
 """Scores of which a map knows the probability; between them it is read off a straight line."""

@@ -7,41 +7,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense._forks import computing
+from nearsense.checks import score
 from nearsense.clustering.geometry import checked_rows, distinct_rows, partition
 from nearsense.clustering.records import Partition
-from nearsense.errors import InputError, TooLargeError
+from nearsense.errors import TooLargeError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-MOST = 20_000
-"""Different rows whose table of similarities is made: 1.6 GB."""
+    from nearsense.clustering.records import Floats, Ints
+
+MOST = 20_000  # different rows whose table of similarities is made: 1.6 GB
 
 
 def agglomerative(vectors: ArrayLike, *, min_score: float) -> Partition:
-    """Merge what is nearest until no two groups are as near as `min_score`; the same for every order of the rows.
+    """Merge groups of unit vectors, (n, d), while two are as near as `min_score`, the same for any order of rows.
 
-    How near two groups are is the mean over all pairs of their rows (average linkage). The groups are found along
-    chains of nearest neighbours (Murtagh 1983), which takes time that grows with n².
-
-    Args:
-        vectors: float32, shape (n, d), of unit length.
-        min_score: Cosine similarity, from -1 to 1; groups at least this near are one.
-
-    Returns:
-        Groups; a row that is near no other is a group of its own.
-
-    Raises:
-        InputError: The score is no cosine similarity, or the vectors cannot be grouped.
-        TooLargeError: More than 20,000 rows are different.
+    How near two groups are is the mean cosine similarity of all pairs of their rows (average linkage). The groups
+    are found along chains of nearest neighbours (Murtagh 1983), in time that grows with n²; more than 20,000
+    different rows are refused.
 
     Example:
         >>> rows = np.array([[1, 0], [0.8, 0.6], [0, 1], [1, 0]], np.float32)
         >>> agglomerative(rows, min_score=0.7).labels
         array([0, 0, 1, 0])
     """
-    if not -1 <= min_score <= 1:
-        raise InputError(f"min_score={min_score}", why="a cosine similarity lies between -1 and 1")
+    score(min_score)
     rows = checked_rows(vectors)
     different = distinct_rows(rows)
     if len(different.rows) > MOST:
@@ -54,7 +45,7 @@ def agglomerative(vectors: ArrayLike, *, min_score: float) -> Partition:
     return partition(rows, labels[different.places], different.places)
 
 
-def _merge(rows: NDArray[np.float32], counts: NDArray[np.float32], least: np.float32) -> NDArray[np.int64]:
+def _merge(rows: Floats, counts: Floats, least: np.float32) -> Ints:
     """The group of each row, any number from 0, where `counts` says how often it is there.
 
     A chain goes from a group to its nearest, on to the nearest of that, until two are nearest to each other: they
@@ -74,14 +65,14 @@ def _merge(rows: NDArray[np.float32], counts: NDArray[np.float32], least: np.flo
             while begin < n and gone[begin]:
                 begin += 1
             if begin == n:
-                return _roots(owner)
+                break
             chain.append(begin)
         here = chain[-1]
         there = int(table[here].argmax())
-        score = table[here, there]
-        if len(chain) > 1 and table[here, chain[-2]] >= score:
-            there, score = chain[-2], table[here, chain[-2]]
-        if score < least:
+        near = table[here, there]
+        if len(chain) > 1 and table[here, chain[-2]] >= near:
+            there, near = chain[-2], table[here, chain[-2]]
+        if near < least:
             gone[here] = True
             table[:, here] = -np.inf
             chain.pop()
@@ -97,12 +88,6 @@ def _merge(rows: NDArray[np.float32], counts: NDArray[np.float32], least: np.flo
             gone[lost], owner[lost] = True, kept
         else:
             chain.append(there)
-
-
-def _roots(owner: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each leads in the end."""
-    while True:
-        further = owner[owner]
-        if (further == owner).all():
-            return owner
-        owner = further
+    while (owner[owner] != owner).any():
+        owner = owner[owner]
+    return owner

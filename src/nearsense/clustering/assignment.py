@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense.clustering.agglomerative import agglomerative
-from nearsense.clustering.describing import named
 from nearsense.clustering.geometry import Shape, nearest_two, places_by_text, shapes, stacked
 from nearsense.clustering.methods import Method, find
-from nearsense.clustering.naming import phrases_of
+from nearsense.clustering.naming import named, phrases_of
 from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Settings
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from nearsense.clustering.records import Floats, Ints
     from nearsense.types import Document
 
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float32]
 
 SMALL = 5_000
 """Up to so many texts left over are grouped by their mean similarity; of more the dense regions are found."""

@@ -17,9 +17,9 @@ import numpy as np
 from nearsense._progress import Progress
 from nearsense.clustering import exploring
 from nearsense.clustering.assignment import assigned
-from nearsense.clustering.describing import described
 from nearsense.clustering.kmeans import spherical
 from nearsense.clustering.methods import Method, find, settings
+from nearsense.clustering.naming import described
 from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Settings
 from nearsense.encoders import resolve
 from nearsense.errors import FileError, InputError
@@ -34,11 +34,8 @@ if TYPE_CHECKING:
 
     from nearsense.encoders import Encoder
 
-FORMAT, VERSION = "nearsense clusters", 1
-"""What a file of clusters says that it is."""
-
-MOST_PARTS = 8
-"""Into how many a cluster is split where nobody says."""
+FORMAT, VERSION = "nearsense clusters", 1  # what a file of clusters says that it is
+MOST_PARTS = 8  # into how many a cluster is split where nobody says
 
 
 def cluster(

@@ -27,42 +27,25 @@ from nearsense.vectors.rows import blocks
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float32]
+    from nearsense.clustering.records import Floats, Ints
+
     Doubles = NDArray[np.float64]
 
-EXACT = 15_000
-"""Up to so many rows all distances are looked at: 900 MB."""
-
-NEIGHBOURS = 32
-"""Edges of each row in the graph that stands for all distances beyond that."""
-
-BLOCK_ROWS = 256
-"""Rows whose distances are computed at a time."""
-
-DEEP = 16
-"""Columns that share a minimum while core distances are looked for."""
-
-APART = 1.0
-"""The distance of what no edge joins: that of rows at right angles."""
-
-OUT = np.int64(2**63 - 1)
-"""More than any key."""
-
-EVERY = 512
-"""Rows between two notes of progress."""
-
-LEAST = 1e-7
-"""Distances below are those of equal rows: float32 does not tell them apart."""
+EXACT = 15_000  # up to so many rows all distances are looked at: 900 MB
+NEIGHBOURS = 32  # edges of each row in the graph that stands for all distances beyond that
+BLOCK_ROWS = 256  # rows whose distances are computed at a time
+DEEP = 16  # columns that share a minimum while core distances are looked for
+APART = 1.0  # the distance of what no edge joins: that of rows at right angles
+OUT = np.int64(2**63 - 1)  # more than any key
+EVERY = 512  # rows between two notes of progress
+LEAST = 1e-7  # distances below are those of equal rows: float32 does not tell them apart
 
 
 class Selection(StrEnum):
     """Which of the clusters within clusters are chosen."""
 
-    EOM = "eom"
-    """Those with the greatest excess of mass: they stay the longest while density grows."""
-    LEAF = "leaf"
-    """The innermost: more and smaller ones."""
+    EOM = "eom"  # those with the greatest excess of mass: they stay the longest while density grows
+    LEAF = "leaf"  # the innermost: more and smaller ones
 
 
 def density(
@@ -75,28 +58,14 @@ def density(
     by_row: bool = False,
     progress: Progress = False,
 ) -> Partition:
-    """Groups of vectors that lie closer to each other than to what is around them, in every order of rows.
+    """Groups of unit vectors, (n, d), closer to each other than to what is around them; the same for any order.
 
-    Up to 15,000 rows the result is that of HDBSCAN on all distances. Of more, that on the edges to the 32 nearest
-    rows of each; `Partition.exact` says so.
-
-    Args:
-        vectors: float32, shape (n, d), of unit length.
-        min_size: How many rows make a group, from 2.
-        min_samples: How many rows, itself counted, have to be near a row that is in the midst of a group: the
-            more, the more is noise. None for `min_size`.
-        selection: One of `Selection`.
-        exact: Whether all distances are looked at; None for what `n` suggests.
-        by_row: Decide between edges of equal reach by the numbers of the rows, as scikit-learn does, not by their
-            distances: the labels are then scikit-learn's, and in another order of rows others.
-        progress: What to show.
-
-    Returns:
-        Groups, and noise, which is labelled -1. Rows that are all equal are one group.
-
-    Raises:
-        InputError: `min_size` is below 2, `min_samples` below 1, there is no such selection, or the vectors cannot
-            be grouped.
+    Up to 15,000 rows, or with `exact`, the result is that of HDBSCAN on all distances; else that on the edges to
+    the 32 nearest rows of each. A group has `min_size` rows, from 2. `min_samples`, from 1, is how many rows,
+    itself counted, have to be near a row that is in the midst of a group (None for `min_size`): the more, the more
+    is noise. With `by_row` the numbers of the rows decide between edges of equal reach, as in scikit-learn, not
+    their distances: the labels are then scikit-learn's, and in another order of rows others. Rows that are all
+    equal are one group.
 
     Example:
         >>> rows = np.array([[1, 0], [0.999, 0.0447], [0, 1], [0.0447, 0.999], [-0.707, -0.707]], np.float32)
@@ -131,17 +100,11 @@ def density(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edges:
-    """The m edges of a spanning tree, or of a forest: one tree in each component.
+    """The m edges of a spanning tree, or of a forest: one tree in each component."""
 
-    Args:
-        left: int64, shape (m,).
-        right: int64, shape (m,).
-        keys: int64, shape (m,): what `_keys` made of each edge's mutual reachability and its plain distance.
-    """
-
-    left: Ints
-    right: Ints
-    keys: Ints
+    left: Ints  # (m,): a row
+    right: Ints  # (m,): another
+    keys: Ints  # (m,): what `_keys` made of each edge's mutual reachability and its plain distance
 
     @property
     def distances(self) -> Floats:
@@ -284,19 +247,12 @@ def _joined(component: Ints, left: Ints, right: Ints) -> Ints:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tree:
-    """How n rows merge into one, nearest first: merge i makes node n + i of two nodes before it.
+    """How n rows merge into one, nearest first: merge i makes node n + i of two nodes before it."""
 
-    Args:
-        left: n - 1 numbers: a row below n, or an earlier merge.
-        right: Likewise.
-        distances: float64, shape (n - 1,), rising; APART or more where components are joined that no edge joins.
-        sizes: The rows below each of all 2n - 1 nodes.
-    """
-
-    left: list[int]
-    right: list[int]
-    distances: Doubles
-    sizes: list[int]
+    left: list[int]  # n - 1 numbers: a row below n, or an earlier merge
+    right: list[int]  # likewise
+    distances: Doubles  # (n - 1,), rising; APART or more where components are joined that no edge joins
+    sizes: list[int]  # the rows below each of all 2n - 1 nodes
 
 
 def _tree(edges: Edges, n: int, *, by_row: bool = False) -> Tree:
@@ -339,23 +295,15 @@ class Condensed:
     """Clusters within clusters; cluster 0 is the whole, and those within others have greater numbers.
 
     Density is the inverse of distance.
-
-    Args:
-        parents: The cluster around each of c; -1 for the whole.
-        births: float64, shape (c,): the density at which each becomes a cluster of its own.
-        deaths: float64, shape (c,): the greatest density at which something leaves it.
-        stabilities: float64, shape (c,): its excess of mass: over all its rows, how much longer than from its
-            birth they stay.
-        clusters: int64, shape (n,): the innermost cluster that each row was in.
-        densities: float64, shape (n,): where it left that.
     """
 
-    parents: list[int]
-    births: Doubles
-    deaths: Doubles
+    parents: list[int]  # the cluster around each of c; -1 for the whole
+    births: Doubles  # (c,): the density at which each becomes a cluster of its own
+    deaths: Doubles  # (c,): the greatest density at which something leaves it
+    # (c,): its excess of mass: over all its rows, how much longer than from its birth they stay
     stabilities: Doubles
-    clusters: Ints
-    densities: Doubles
+    clusters: Ints  # (n,): the innermost cluster that each row was in
+    densities: Doubles  # (n,): where it left that
 
 
 def _condensed(tree: Tree, min_size: int) -> Condensed:

@@ -18,17 +18,15 @@ from nearsense.types import Hit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Ints = NDArray[np.int64]
+    from nearsense.clustering.records import Ints
+
 
 BALANCE = 0.5
 """Between how near a representative is to the centroid and how far from those chosen before (maximal marginal
 relevance, Carbonell and Goldstein 1998)."""
 
-LOOKED_AT = 1_000
-"""Texts nearest to the centroid that representatives are chosen from."""
-
-SHARE = 0.8
-"""The share of the texts that is clustered again for stability."""
+LOOKED_AT = 1_000  # texts nearest to the centroid that representatives are chosen from
+SHARE = 0.8  # the share of the texts that is clustered again for stability
 
 
 def representatives(texts: ClusteredTexts, labels: Ints, cluster: Cluster, n: int) -> list[Hit]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,31 +16,22 @@ from nearsense.vectors.rows import normalize
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from nearsense.clustering.records import Floats, Ints
     from nearsense.types import Document
 
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float32]
 
-ROUNDED = 5
-"""Decimals by which two similarities differ, where it is to be said which is the greater."""
+ROUNDED = 5  # decimals by which two similarities differ, where it is to be said which is the greater
 
 OUTSIDE = 0.05
 """Share of a cluster's own texts that would not be let in again: with it 93 % of new requests that belong
 somewhere come in, and 16 % of those that belong nowhere (150 intents of clinc150)."""
 
-SLACK = 1e-4
-"""What rounding may take from a similarity."""
-
-BLOCK = 2**22
-"""Scores computed at a time: 16 MiB."""
+SLACK = 1e-4  # what rounding may take from a similarity
+BLOCK = 2**22  # scores computed at a time: 16 MiB
 
 
 def checked_rows(vectors: ArrayLike) -> Floats:
-    """Rows that can be grouped: float32, shape (n, d), finite; of unit length, which is the caller's word.
-
-    Raises:
-        InputError: It is no table of numbers, or a value is not finite.
-    """
+    """Rows that can be grouped: float32, (n, d), finite; that they are of unit length is the caller's word."""
     rows = np.ascontiguousarray(vectors, np.float32)
     if rows.ndim != 2 or (len(rows) and not rows.shape[1]):
         raise InputError(f"vectors of shape {rows.shape}", why="a row for each text is expected: (n, d)")
@@ -76,19 +67,12 @@ def places_by_text(documents: Sequence[Document]) -> Ints:
     return places_of(np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DistinctRows:
-    """The m different rows among n, in canonical order.
+class DistinctRows(NamedTuple):
+    """The m different rows among n, in canonical order."""
 
-    Args:
-        rows: float32, shape (m, d): every row once.
-        counts: int64, shape (m,): how often each was there.
-        places: int64, shape (n,): which of them each given row is.
-    """
-
-    rows: Floats
-    counts: Ints
-    places: Ints
+    rows: Floats  # (m, d): every row once
+    counts: Ints  # (m,): how often each was there
+    places: Ints  # (n,): which of them each given row is
 
 
 def distinct_rows(rows: Floats) -> DistinctRows:
@@ -200,22 +184,13 @@ def nearest_two(rows: Floats, centroids: Floats) -> tuple[Ints, Floats, Floats]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """A cluster as geometry.
+    """A cluster as geometry."""
 
-    Args:
-        rows: int64, shape (size,): its texts, the nearest to the centroid first.
-        scores: float32, shape (size,): their cosine similarity to it.
-        centroid: float32, shape (d,), unit length.
-        cohesion: Mean cosine similarity of its pairs.
-        to_others: float32, shape (size,): the cosine similarity of each text to the centroid of the others, as
-            `rows`.
-    """
-
-    rows: Ints
-    scores: Floats
-    centroid: Floats
-    cohesion: float
-    to_others: Floats
+    rows: Ints  # (size,): its texts, the nearest to the centroid first
+    scores: Floats  # (size,): their cosine similarity to it
+    centroid: Floats  # (d,): unit length
+    cohesion: float  # mean cosine similarity of its pairs
+    to_others: Floats  # (size,): the cosine similarity of each text to the centroid of the others, as `rows`
 
     @property
     def threshold(self) -> float:

@@ -29,59 +29,32 @@ from nearsense.mining import nearest
 from nearsense.vectors.rows import normalize
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float32]
+    from nearsense.clustering.records import Floats, Ints
 
-NEIGHBOURS = 5
-"""How many neighbours a row is drawn to; fewer where the groups will be small."""
 
-SAMPLE = 2**14
-"""Rows that centroids are learnt from, or PER_GROUP for each where that is more."""
-
-PER_GROUP = 64
-
-BREATH = 5
-"""Centroids that are added at first; one fewer after each breath that did not help."""
+NEIGHBOURS = 5  # how many neighbours a row is drawn to; fewer where the groups will be small
+SAMPLE = 2**14  # rows that centroids are learnt from, or PER_GROUP for each where that is more
+PER_GROUP = 64  # rows that centroids are learnt from, for each group
+BREATH = 5  # centroids that are added at first; one fewer after each breath that did not help
 
 PATIENCE = 5 * 10**8
 """Similarities that may be computed for breathing, over all starts: some 5 seconds of two cores."""
 
-STARTS = 2
-"""How often all begins anew while there is patience; the better is taken."""
-
-POLISH = 3
-"""Steps on all rows after centroids were learnt from some."""
-
-ENOUGH = 1e-4
-"""Centroids stay where a step, or a breath, takes less than this share off the loss."""
-
-HALVING_STEPS = 20
-"""How often two halves may change."""
-
-POWER_STEPS = 8
-"""Steps towards the direction in which rows differ most."""
+STARTS = 2  # how often all begins anew while there is patience; the better is taken
+POLISH = 3  # steps on all rows after centroids were learnt from some
+ENOUGH = 1e-4  # centroids stay where a step, or a breath, takes less than this share off the loss
+HALVING_STEPS = 20  # how often two halves may change
+POWER_STEPS = 8  # steps towards the direction in which rows differ most
 
 
 def spherical(vectors: ArrayLike, k: int, *, seed: int = 0, smooth: int = NEIGHBOURS) -> Partition:
-    """Make k groups of vectors by their direction, the same for every order of the rows.
+    """Make k groups of unit vectors, (n, d), by their direction; the same for every order of the rows.
 
     Up to some 16,000 rows (or 64 for each group) all are learnt from. Of more, that many are drawn, and all rows
-    then go to the nearest centroid, which moves a few times.
-
-    Args:
-        vectors: float32, shape (n, d), of unit length.
-        k: How many groups, from 1 to n.
-        seed: Of the draws: where centroids begin, and which rows are learnt from.
-        smooth: How many nearest neighbours a row is averaged with before centroids are learnt; 0 for k-means on
-            the rows as they are.
-
-    Returns:
-        k groups; fewer where fewer rows are different.
-
-    Raises:
-        InputError: k is not between 1 and n, or the vectors cannot be grouped.
+    then go to the nearest centroid, which moves a few times. Before, each is averaged with its `smooth` nearest;
+    with 0 it is k-means on the rows as they are. Where fewer than k rows differ there are fewer groups.
 
     Example:
         >>> rows = np.repeat(np.eye(3, dtype=np.float32), [5, 3, 4], axis=0)
@@ -115,23 +88,14 @@ def _require_groups(k: int, n: int) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Centroids:
-    """Centroids that stay where they are.
+    """Centroids that stay where they are."""
 
-    Args:
-        centroids: float32, shape (k, d), of unit length.
-        labels: int64, shape (n,): the nearest centroid of each row.
-        first: float32, shape (n,): the cosine similarity to it.
-        second: float32, shape (n,): that of the second nearest; -1 where there is none.
-        loss: The sum of `1 - first`, by weight.
-        scores: How many similarities were computed on the way.
-    """
-
-    centroids: Floats
-    labels: Ints
-    first: Floats
-    second: Floats
-    loss: float
-    scores: int
+    centroids: Floats  # (k, d): of unit length
+    labels: Ints  # (n,): the nearest centroid of each row
+    first: Floats  # (n,): the cosine similarity to it
+    second: Floats  # (n,): that of the second nearest; -1 where there is none
+    loss: float  # the sum of `1 - first`, by weight
+    scores: int  # how many similarities were computed on the way
 
 
 def run_lloyd(rows: Floats, weights: Floats, centroids: Floats, *, steps: int = 100) -> Centroids:
@@ -265,19 +229,11 @@ def _missed_least(there: Centroids, weights: Floats, count: int) -> Ints:
 
 
 def bisecting(vectors: ArrayLike, k: int, *, balance: float = 0.25) -> Partition:
-    """Make k groups, none much larger or smaller than n / k, the same for every order of the rows.
+    """Make k groups of unit vectors, (n, d), of about n / k rows each; the same for every order of the rows.
 
     A set of rows is cut where the two halves' directions suggest it (spherical 2-means, begun along the direction
-    in which its rows differ most), moved as far as the sizes demand. Equal rows may come to lie in two groups.
-
-    Args:
-        vectors: float32, shape (n, d), of unit length.
-        k: How many groups, from 1 to n.
-        balance: A size may differ from n / k by this share of it, or by less than one row; from 0 to 1. With 0 all
-            groups are of one size, to one row.
-
-    Raises:
-        InputError: k is not between 1 and n, `balance` not between 0 and 1, or the vectors cannot be grouped.
+    in which its rows differ most), moved as far as the sizes demand. Equal rows may come to lie in two groups. A
+    size may differ from n / k by the share `balance` of it, or by less than one row.
 
     Example:
         >>> rows = np.repeat(np.eye(2, dtype=np.float32), [5, 3], axis=0)

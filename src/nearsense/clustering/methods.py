@@ -1,4 +1,4 @@
-"""Vectors to groups: which algorithm, with which settings. Not what the groups are called: see describing.py."""
+"""Vectors to groups: which algorithm, with which settings. Not what the groups are called: see naming.py."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from nearsense.errors import InputError
 from nearsense.types import parse
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from nearsense.clustering.records import Floats
 
-    Floats = NDArray[np.float32]
 
 GIANT, TIMES = 0.25, 4
 """A cluster with more than this share of all texts, and so many times the next largest, is taken for the crowd
@@ -29,24 +28,17 @@ itself and not for a cluster."""
 NEIGHBOURS = 3
 """What makes a region dense: the text itself and its two nearest. More would call most short texts noise."""
 
-LEAST = 3
-"""Texts of the smallest cluster that is found where nobody says."""
-
-PAIR = 2
-"""The same for groups of a small set under a fixed score."""
+LEAST = 3  # texts of the smallest cluster that is found where nobody says
+PAIR = 2  # the same for groups of a small set under a fixed score
 
 
 class Method(StrEnum):
     """How clusters are found."""
 
-    KMEANS = "kmeans"
-    """k groups by direction; every text is in one."""
-    BALANCED = "balanced"
-    """k groups of about the same size: the largest is halved until there are k."""
-    DENSITY = "density"
-    """As many as there are dense regions (HDBSCAN); what lies between them is noise."""
-    AGGLOMERATIVE = "agglomerative"
-    """Groups whose texts score at least `min_score` on average with each other."""
+    KMEANS = "kmeans"  # k groups by direction; every text is in one
+    BALANCED = "balanced"  # k groups of about the same size: the largest is halved until there are k
+    DENSITY = "density"  # as many as there are dense regions (HDBSCAN); what lies between them is noise
+    AGGLOMERATIVE = "agglomerative"  # groups whose texts score at least `min_score` on average with each other
 
 
 NEEDS = {Method.KMEANS: "k", Method.BALANCED: "k", Method.AGGLOMERATIVE: "min_score"}

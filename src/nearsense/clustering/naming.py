@@ -1,4 +1,4 @@
-"""Clusters get names: the phrases that set each apart from the others.
+"""Groups become clusters: with exemplars, themes, and as names the phrases that set each apart from the others.
 
 A word is a run of letters and digits; its inflections are one term where the texts are English (Porter's stems). A
 pair is two neighbours with no stop word and no punctuation between them. A term counts once a text, however often
@@ -12,55 +12,47 @@ the power of 0.4.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nearsense.clustering.geometry import Shape, numbered_by_size, places_by_text, shapes, stacked
+from nearsense.clustering.kmeans import spherical
+from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Partition, Settings
 from nearsense.lexical.analysis import stemmed, tokens
 from nearsense.stopwords import languages_of, stop_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
+    from nearsense.clustering.records import Floats, Ints
+    from nearsense.types import Document
 
-KEYWORDS = 10
-"""Phrases that a cluster has at most."""
+    Doubles = NDArray[np.float64]
 
-TOGETHER = 0.4
-"""How much it takes from a pair that its words also stand alone."""
-
-MOST = 3
-"""Phrases of a name, where fewer do not cover the cluster."""
+FEW_FOR_THEMES = 8  # with fewer clusters there is nothing to gain from themes
+KEYWORDS = 10  # phrases that a cluster has at most
+TOGETHER = 0.4  # how much it takes from a pair that its words also stand alone
+MOST = 3  # phrases of a name, where fewer do not cover the cluster
 
 COVERED = 0.6
 """Share of a cluster's texts that hold one of the phrases of its name: with so many it is long enough."""
 
-WORTHY = 0.45
-"""A further phrase of a name weighs at least so much of the first."""
-
-BESIDE_A_WORD = 0.3
-"""The same where the name is one word so far, which says little."""
-
-LOOKED_AT = 60
-"""Phrases of a cluster that are looked at."""
-
-EVERYWHERE = 0.6
-"""Where no list of stop words fits: what stands in so many of the clusters is one."""
-
-FEW_CLUSTERS = 4
-"""With fewer, standing in most of them says nothing."""
+WORTHY = 0.45  # a further phrase of a name weighs at least so much of the first
+BESIDE_A_WORD = 0.3  # the same where the name is one word so far, which says little
+LOOKED_AT = 60  # phrases of a cluster that are looked at
+EVERYWHERE = 0.6  # where no list of stop words fits: what stands in so many of the clusters is one
+FEW_CLUSTERS = 4  # with fewer, standing in most of them says nothing
 
 LONGEST, BUDGET, LEAST = 1_000, 60_000_000, 100
 """Characters that are read of a text, of all texts together, and of a text at least."""
 
-BLOCK = 4_000_000
-"""Characters that are split at a time."""
+BLOCK = 4_000_000  # characters that are split at a time
 
 _MARKS = (
     "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0fff"
@@ -70,34 +62,88 @@ _MARKS = (
 
 _SPLIT = re.compile(rf"(?:[^\W_]|[{_MARKS}])+|[^\w\s'\u2019\-]|\n")
 
-WITHOUT_SPACES = "\u2e80"
-"""From here on scripts put no space between words: Chinese, Japanese."""
+WITHOUT_SPACES = "\u2e80"  # from here on scripts put no space between words: Chinese, Japanese
 
 FIRST_WORD = 1e-3
 """What a word that begins a sentence counts when its usual spelling is looked for: it is capital anyway."""
 
 
+def described(texts: ClusteredTexts, found: Partition, settings: Settings, *, parent: int | None = None) -> Level:
+    """The groups of texts as clusters, under themes where there are many, or as parts of the cluster `parent`."""
+    places, data = places_by_text(texts.documents), texts.vectors.data
+    labels = numbered_by_size(found.labels, places)
+    total = int(labels.max(initial=-1)) + 1
+    outer = shapes(data, labels, total, places)
+    inner = outer if found.core is None else shapes(data, np.where(found.core, labels, -1), total, places)
+    phrases = phrases_of([document.text for document in texts.documents], texts.language)
+    clusters = named(texts.documents, outer, phrases, labels)
+    centroids, thresholds = stacked(inner, data.shape[1])
+    model = ClusterModel(np.arange(total), centroids, thresholds, settings.min_size, settings.seed)
+    level = Level(clusters, labels, found.strengths, settings.method, found.exact, model)
+    if parent is not None:
+        return replace(level, clusters=[replace(cluster, parent=parent) for cluster in clusters])
+    theme_of = _themes(centroids)
+    if theme_of is None:
+        return level
+    above = numbered_by_size(np.where(labels >= 0, theme_of[labels], -1), places)
+    parents = [int(above[each.rows[0]]) for each in outer]
+    geometry = shapes(data, above, int(above.max()) + 1, places)
+    model = ClusterModel(np.arange(len(geometry)), *stacked(geometry, data.shape[1]), settings.min_size)
+    themes = replace(
+        level, clusters=named(texts.documents, geometry, phrases, above), labels=above, model=model, themes=None
+    )
+    under = [replace(cluster, parent=theme) for cluster, theme in zip(clusters, parents, strict=True)]
+    return replace(level, clusters=under, themes=themes)
+
+
+def _themes(centroids: Floats) -> Ints | None:
+    """The theme of each cluster, as many as the square root of the clusters; None where there is nothing to gain.
+
+    The centroids are grouped by direction, as texts are. On 150 clusters of assistant requests that finds their
+    ten domains better than merging the nearest two again and again does: V-measure 0.59 against 0.52.
+    """
+    if len(centroids) < FEW_FOR_THEMES:
+        return None
+    labels = spherical(centroids, round(math.sqrt(len(centroids)))).labels
+    return labels if labels.max() > 0 else None
+
+
+def named(
+    documents: Sequence[Document],
+    geometry: Sequence[Shape],
+    phrases: Phrases,
+    labels: Ints,
+    *,
+    first: int = 0,
+    taken: Sequence[str] = (),
+) -> list[Cluster]:
+    """The clusters from `first` on with names that are not taken, in the order of their geometry."""
+    called = names(phrases, labels, len(geometry), taken=taken, first=first)
+    return [
+        Cluster(
+            number,
+            called[number].label,
+            called[number].keywords,
+            len(geometry[number].rows),
+            geometry[number].cohesion,
+            documents[int(geometry[number].rows[0])],
+            tuple(documents[row].id for row in geometry[number].rows.tolist()),
+        )
+        for number in range(first, len(geometry))
+    ]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Phrases:
-    """Which texts hold which phrases. The first `words` phrases are single words, the others are pairs.
+    """Which texts hold which phrases. The first `words` phrases are single words, the others are pairs."""
 
-    Args:
-        rows: int64, shape (m,): a text that holds a phrase.
-        phrases: int64, shape (m,): the phrase; each pair of row and phrase occurs once.
-        spelling: As it is usually written, a string a phrase.
-        parts: int64, shape (phrases, 2): the words of each phrase; a single word twice.
-        words: How many phrases are single words.
-        languages: Whose stop words were left out; empty where no list fits.
-        nameless: bool, shape (words,): digits alone, which name nothing.
-    """
-
-    rows: Ints
-    phrases: Ints
-    spelling: tuple[str, ...]
-    parts: Ints
-    words: int
-    languages: tuple[str, ...]
-    nameless: NDArray[np.bool_]
+    rows: Ints  # (m,): a text that holds a phrase
+    phrases: Ints  # (m,): the phrase; each pair of row and phrase occurs once
+    spelling: tuple[str, ...]  # as it is usually written, a string a phrase
+    parts: Ints  # (phrases, 2): the words of each phrase; a single word twice
+    words: int  # how many phrases are single words
+    languages: tuple[str, ...]  # whose stop words were left out; empty where no list fits
+    nameless: NDArray[np.bool_]  # (words,): digits alone, which name nothing
 
 
 def phrases_of(texts: Sequence[str], language: str | None = None) -> Phrases:
@@ -236,7 +282,7 @@ class _WordStream:
             yield f"{self.words[left]} {self.words[right]}"
 
     @staticmethod
-    def _usual(keys: Ints, written: Ints, weights: Floats, width: int) -> list[int]:
+    def _usual(keys: Ints, written: Ints, weights: Doubles, width: int) -> list[int]:
         """Of each key the most frequent way of writing, the first in the alphabet among equals."""
         known = keys >= 0
         keys, written, weights = keys[known], written[known], weights[known]
@@ -316,7 +362,7 @@ def _words(keywords: Sequence[str]) -> frozenset[str]:
     return frozenset(" ".join(keywords).lower().replace(",", " ").split())
 
 
-def weights(phrases: Phrases, labels: Ints, clusters: int) -> tuple[Ints, Ints, Floats, Floats]:
+def weights(phrases: Phrases, labels: Ints, clusters: int) -> tuple[Ints, Ints, Doubles, Doubles]:
     """Every phrase of every cluster with its class-based TF-IDF.
 
     It is the cluster, the phrase, its share of the cluster's texts, and its weight; each of shape (m,).

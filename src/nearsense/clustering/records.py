@@ -64,21 +64,13 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterModel:
-    """What a new text is judged by: where clusters are, and how near to them one has to be.
+    """What a new text is judged by: where clusters are, and how near to them one has to be."""
 
-    Args:
-        ids: int64, shape (k,): the cluster of each row.
-        centroids: float32, shape (k, d), unit length.
-        thresholds: float32, shape (k,): cosine similarity to the centroid from which on a text belongs there.
-        min_size: How many texts make a cluster of their own.
-        seed: What the clusters were found with.
-    """
-
-    ids: Ints
-    centroids: Floats
-    thresholds: Floats
-    min_size: int
-    seed: int = 0
+    ids: Ints  # (k,): the cluster of each row
+    centroids: Floats  # (k, d): unit length
+    thresholds: Floats  # (k,): cosine similarity to the centroid from which on a text belongs there
+    min_size: int  # how many texts make a cluster of their own
+    seed: int = 0  # what the clusters were found with
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +96,17 @@ class ClusteredTexts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Partition:
-    """n rows in groups that are numbered by size, the largest 0.
+    """n rows in groups that are numbered by size, the largest 0."""
 
-    Args:
-        labels: int64, shape (n,): the group of each row; -1 is noise.
-        strengths: float32, shape (n,), from 0 to 1: how firmly each row belongs to its group; 0 for noise. For
-            groups around a centroid it is the cosine similarity to it, for dense regions how near the row is to
-            the densest part.
-        centroids: float32, shape (k, d): the mean direction of each group, of unit length.
-        exact: Whether the groups are what the algorithm is defined to give; False where they were found on a part
-            of the distances.
-        core: bool, shape (n,): the rows that say where a group is and how far it reaches; None for all.
-    """
-
-    labels: Ints
+    labels: Ints  # (n,): the group of each row; -1 is noise
+    # (n,): from 0 to 1: how firmly each row belongs to its group; 0 for noise. For groups around a centroid it is
+    # the cosine similarity to it, for dense regions how near the row is to the densest part
     strengths: Floats
-    centroids: Floats
+    centroids: Floats  # (k, d): the mean direction of each group, of unit length
+    # whether the groups are what the algorithm is defined to give; False where they were found on a part of the
+    # distances
     exact: bool = True
+    # (n,): the rows that say where a group is and how far it reaches; None for all
     core: NDArray[np.bool_] | None = None
 
 

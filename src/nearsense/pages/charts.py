@@ -26,40 +26,24 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value with its interval.
+    """A value with its interval."""
 
-    Args:
-        name: What it belongs to.
-        value: The value.
-        low: Its lower end.
-        high: Its upper end.
-        colour: A class of the page's style.
-    """
-
-    name: str
-    value: float
-    low: float
-    high: float
-    colour: str
+    name: str  # what it belongs to
+    value: float  # the value
+    low: float  # its lower end
+    high: float  # its upper end
+    colour: str  # a class of the page's style
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """A line.
+    """A line."""
 
-    Args:
-        name: What it shows.
-        x: Where its points stand.
-        y: How high.
-        colour: Classes of the page's style.
-        dotted: Whether each point is marked.
-    """
-
-    name: str
-    x: Floats
-    y: Floats
-    colour: str
-    dotted: bool = False
+    name: str  # what it shows
+    x: Floats  # where its points stand
+    y: Floats  # how high
+    colour: str  # classes of the page's style
+    dotted: bool = False  # whether each point is marked
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,17 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluation_html"]
 
-MODELS = ("a", "c", "d")
-"""The colours of models; words alone are grey."""
-
-SPREAD_UP_TO = 6
-"""Systems whose scores are drawn."""
-
-DOTS = 1500
-"""Pairs in a cloud of dots, at most; of more a sample is drawn."""
-
-PARTS = 10
-"""Of probabilities, in a reliability diagram."""
+MODELS = ("a", "c", "d")  # the colours of models; words alone are grey
+SPREAD_UP_TO = 6  # systems whose scores are drawn
+DOTS = 1500  # pairs in a cloud of dots, at most; of more a sample is drawn
+PARTS = 10  # of probabilities, in a reliability diagram
 
 NAMES = {
     "false_accepts@95": "false accepts at 95 %", "auroc": "AUROC", "roc_auc": "ROC AUC", "map": "MAP",
@@ -281,8 +274,7 @@ def _precision_recall(system: SystemResult, colour: str) -> charts.Curve:
     return charts.Curve(system.name, recall, precision, colour)
 
 
-_CORNERS = 300
-"""Points of a curve."""
+_CORNERS = 300  # points of a curve
 
 
 def _reliability(models: Sequence[SystemResult], colours: dict[str, str]) -> str:

@@ -31,8 +31,7 @@ SCRIPTS = (
 LENGTHS = (2_000, 1_000, 500, 240, 120)
 """Characters that are kept of each text: the first number with which all of them stay below `ROOM`."""
 
-ROOM = 40_000_000
-"""Characters of a page, about: what a browser opens without complaint."""
+ROOM = 40_000_000  # characters of a page, about: what a browser opens without complaint
 
 
 def map_html(scene: Scene, title: str = "Map") -> str:

@@ -52,24 +52,15 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A result, described once for every form.
+    """A result, described once for every form."""
 
-    Args:
-        document: The whole as one JSON value.
-        records: The same as flat records: JSON lines and CSV.
-        columns: The head of the table; a name that ends in `>` is set flush right.
-        cells: The rows of the table.
-        title: A line above the table.
-        note: A line below it: what a reader has to know.
-        groups: Pages that are shown one below the other instead: one for each query.
-    """
-
-    document: Any
-    records: Sequence[Mapping[str, Any]]
-    columns: Sequence[str]
-    cells: Sequence[Sequence[str]]
-    title: str = ""
-    note: str = ""
+    document: Any  # the whole as one JSON value
+    records: Sequence[Mapping[str, Any]]  # the same as flat records: JSON lines and CSV
+    columns: Sequence[str]  # the head of the table; a name that ends in `>` is set flush right
+    cells: Sequence[Sequence[str]]  # the rows of the table
+    title: str = ""  # a line above the table
+    note: str = ""  # a line below it: what a reader has to know
+    # pages that are shown one below the other instead: one for each query
     groups: Sequence[Page] = field(default_factory=tuple)
 
 
@@ -182,8 +173,7 @@ def _differing(differs: Mapping[tuple[int, int], tuple[str, ...]]) -> str:
     return f" What differs: {'; '.join(told[:FEW])}{more}." if told else ""
 
 
-FEW = 5
-"""Pairs of a matrix of which is said below it what differs."""
+FEW = 5  # pairs of a matrix of which is said below it what differs
 
 
 def explanation_page(explanation: Explanation) -> Page:

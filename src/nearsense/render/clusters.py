@@ -16,8 +16,7 @@ __all__ = ["added_columns", "cluster_rows", "clusters_page", "clusters_report"]
 
 NOISE = "in no cluster"
 
-REPRESENTATIVES, OUTLIERS = 5, 20
-"""Texts that a report shows of each cluster, and of those that stand alone."""
+REPRESENTATIVES, OUTLIERS = 5, 20  # texts that a report shows of each cluster, and of those that stand alone
 
 
 def clusters_page(clusters: Clusters, rows: Sequence[Mapping[str, Any]] | None = None, *, levels: int = 1) -> Page:
@@ -111,8 +110,7 @@ def cluster_rows(
     return found
 
 
-SMALLEST = 8
-"""Texts of a cluster that is worth looking into."""
+SMALLEST = 8  # texts of a cluster that is worth looking into
 
 
 def _parts(clusters: Clusters) -> Iterator[tuple[str, tuple[int, str]]]:
@@ -173,17 +171,13 @@ def _described(clusters: Clusters, cluster: Cluster) -> Iterator[str]:
             yield f"- {_plain(hit.text or '')}"
 
 
-LONGEST = 300
-"""Characters of a text that a report shows."""
+LONGEST = 300  # characters of a text that a report shows
 
 SIGNS = re.compile(r"[\\`*_{}\[\]<>#|~&$]|(?<=\w):(?=//)|(?<=www)\.")
 """What Markdown gives a meaning anywhere in a line: emphasis, links, tables, entities, formulas."""
 
-LISTED = re.compile(r"^(\d*)([-+=.)])")
-"""What makes a list or a heading at the beginning of a line."""
-
-JOINERS = "\u200c\u200d"
-"""Characters without a shape that scripts and emoji need; others could turn a line around."""
+LISTED = re.compile(r"^(\d*)([-+=.)])")  # what makes a list or a heading at the beginning of a line
+JOINERS = "\u200c\u200d"  # characters without a shape that scripts and emoji need; others could turn a line around
 
 
 def _plain(text: str) -> str:

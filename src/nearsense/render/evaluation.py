@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluation_markdown", "evaluation_page"]
 
-LONGEST_TEXT = 160
-"""Characters of a text that a table of errors shows; JSON has all."""
+LONGEST_TEXT = 160  # characters of a text that a table of errors shows; JSON has all
 
 NAMES = {"false_accepts@95": "false accepts @95", "auroc": "AUROC", "roc_auc": "ROC AUC", "map": "MAP"}
 
