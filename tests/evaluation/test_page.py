@@ -152,9 +152,9 @@ def test_ticks_are_round_and_within(low, high):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_and_lines_stand_out_from_the_paper_in_light_and_dark(scheme):
-    from nearsense.pages.shell import _STYLE
+    from nearsense.pages.shell import STYLE
 
-    blocks = re.findall(r":root \{([^}]*)\}", _STYLE)
+    blocks = re.findall(r":root \{([^}]*)\}", STYLE)
     colours = dict(re.findall(r"--(\w+): (#\w+)", blocks[scheme == "dark"]))
 
     def lightness(name):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +11,7 @@ import click
 from nearsense.cli.options import document_options, encoder_of, form_of, model_options, output_options, read
 
 if TYPE_CHECKING:
-    from nearsense.clustering import Clusters
-    from nearsense.encoders import Encoder
     from nearsense.types import Document, Vectors
-
-__all__ = ["COMMANDS"]
-
-FOUND_BY = ("k", "method", "min_size", "min_score", "language", "seed")
-"""What of the options is said to `nearsense.cluster`."""
-
-SAID_BEFORE = ("method", "min_size", "min_score", "language")
-"""What of them known clusters leave nothing to say about."""
 
 
 @click.command()
@@ -70,7 +59,24 @@ SAID_BEFORE = ("method", "min_size", "min_score", "language")
 @document_options
 @model_options
 @output_options
-def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
+def cluster(
+    file: str,
+    form: str | None,
+    quiet: bool,
+    k: int | None,
+    method: str | None,
+    min_size: int | None,
+    min_score: float | None,
+    language: str | None,
+    seed: int,
+    stability: bool,
+    levels: int,
+    assign_to: str | None,
+    save: str | None,
+    report: str | None,
+    output: str | None,
+    **options: Any,
+) -> None:
     """Find what the texts of FILE are about: groups that are near in sense, with names.
 
     On a terminal a table of the clusters; in a pipe, and with --csv, all rows of FILE with their cluster, its
@@ -85,78 +91,76 @@ def cluster(file: str, form: str | None, quiet: bool, **options: Any) -> None:
       nearsense cluster new.csv --assign-to known.clusters --csv > assigned.csv
       nearsense cluster reviews.parquet --levels 2 --stability
     """
-    from nearsense.files import require_place, write_table
+    from nearsense.cached import cached
+    from nearsense.clustering import cluster as clusters_of
+    from nearsense.clustering import load_clusters
+    from nearsense.files import atomic_write, write_table
     from nearsense.files.values import json_value
     from nearsense.render import show
     from nearsense.render.clusters import added_columns, cluster_rows, clusters_page, clusters_report
 
-    levels, output, report, save = (options.pop(name) for name in ("levels", "output", "report", "save"))
-    assign_to, stability = options.pop("assign_to"), options.pop("stability")
-    found_by = {name: options.pop(name) for name in FOUND_BY}
-    if assign_to is not None:
-        _require_no_method(found_by, stability)
-    if output is not None:
-        _require_rows_target(output)
-    for target in (report, save):
-        if target is not None:
-            require_place(target)
-    _require_apart(output, report, save)
+    given = {"--method": method, "--min-size": min_size, "--min-score": min_score, "--language": language, "-k": k}
+    said = [*(name for name, value in given.items() if value is not None), *["--stability"] * stability]
+    if assign_to is not None and said:
+        raise click.UsageError(f"{', '.join(said)}: with --assign-to the clusters are there already")
+    _require_targets(output, report, save)
     rows, documents, vectors, load = _read(file, options)
-    clusters = _clusters(documents, vectors, load, found_by, assign_to, not quiet)
-    if len(clusters) < (found_by["k"] or 0):
-        sys.stderr.write(f"warning: {len(clusters):,} of {found_by['k']:,} clusters: no more texts differ\n")
+    known = None if assign_to is None else load_clusters(assign_to)
+    with_vectors: dict[str, Any] = {
+        "vectors": vectors,
+        "encoder": cached(load()) if vectors is None else None,
+        "progress": not quiet,
+    }
+    if known is not None:
+        clusters = known.assign(documents, **with_vectors)
+    else:
+        how: dict[str, Any] = {"method": method, "min_size": min_size, "min_score": min_score, "seed": seed}
+        clusters = clusters_of(documents, k, language=language, **how, **with_vectors)
+    if len(clusters) < (k or 0):
+        sys.stderr.write(f"warning: {len(clusters):,} of {k:,} clusters: no more texts differ\n")
     if stability:
         clusters = clusters.with_stability(progress=not quiet)
-    made = cluster_rows(clusters, rows, levels=levels)
-    _tell_replaced(rows, added_columns(clusters, levels))
+    grouped = cluster_rows(clusters, rows, levels=levels)
+    added = added_columns(clusters, levels)
+    if replaced := [name for name in (rows[0] if rows else ()) if name in added]:
+        sys.stderr.write(f"warning: replaced in the output: {', '.join(replaced)}\n")
     if save is not None:
         clusters.save(save)
     if report is not None:
-        _write(report, clusters_report(clusters, "standard input" if file == "-" else Path(file).name))
+        written = clusters_report(clusters, "standard input" if file == "-" else Path(file).name)
+        with atomic_write(report) as stream:
+            stream.write(written.encode("utf-8", "replace"))
     if output is not None:
-        write_table(output, made, columns=list(made[0]) if made else None)
-    shown = None if output is not None else [json_value(row) for row in made]
+        write_table(output, grouped, columns=list(grouped[0]) if grouped else None)
+        shown = None
+    else:
+        shown = [{name: json_value(value) for name, value in row.items()} for row in grouped]
     show(clusters_page(clusters, shown, levels=levels), form_of(form))
 
 
 COMMANDS = (cluster,)
 
 
-def _require_no_method(found_by: Mapping[str, Any], stability: bool) -> None:
-    """Known clusters say themselves how they were found."""
-    given = [f"--{name.replace('_', '-')}" for name in SAID_BEFORE if found_by[name] is not None]
-    given += ["-k"] * (found_by["k"] is not None) + ["--stability"] * stability
-    if given:
-        raise click.UsageError(f"{', '.join(given)}: with --assign-to the clusters are there already")
-
-
-def _require_rows_target(target: str) -> None:
-    """Rows can be written into a file of this name.
+def _require_targets(output: str | None, report: str | None, save: str | None) -> None:
+    """Everything can be written, rows in a known format, and no file is to hold two of the things.
 
     Raises:
-        UsageError: It is standard output, which has them without being asked.
-        FileError: No format is known by its name, or its folder is not there.
+        UsageError: -o is standard output, which has the rows without being asked, or two targets are one file.
+        FileError: No format is known by the name of -o, or a folder is not there.
     """
     from nearsense.files import require_place
     from nearsense.files.formats import Format, format_of
 
-    if target == "-":
+    if output == "-":
         raise click.UsageError("-o -: standard output has the rows in a pipe, and with --csv; leave -o out")
-    format_of(target, None, (Format.CSV, Format.TSV, Format.JSON, Format.JSONL, Format.PARQUET))
-    require_place(target)
-
-
-def _require_apart(*targets: str | None) -> None:
-    """No file is to hold two of the things that are written."""
-    given = [Path(target).resolve() for target in targets if target is not None and target != "-"]
-    if len(set(given)) < len(given):
+    if output is not None:
+        format_of(output, None, (Format.CSV, Format.TSV, Format.JSON, Format.JSONL, Format.PARQUET))
+    targets = [target for target in (output, report, save) if target is not None]
+    for target in targets:
+        require_place(target)
+    files = [Path(target).resolve() for target in targets if target != "-"]
+    if len(set(files)) < len(files):
         raise click.UsageError("-o, --report and --save: two of them name one file; give each its own")
-
-
-def _tell_replaced(rows: list[dict[str, Any]], added: tuple[str, ...]) -> None:
-    """Columns of the file that the output has its own of."""
-    if replaced := [name for name in (rows[0] if rows else ()) if name in added]:
-        sys.stderr.write(f"warning: replaced in the output: {', '.join(replaced)}\n")
 
 
 def _read(file: str, options: dict[str, Any]) -> tuple[list[dict[str, Any]], list[Document], Vectors | None, Any]:
@@ -173,29 +177,3 @@ def _read(file: str, options: dict[str, Any]) -> tuple[list[dict[str, Any]], lis
     if stored is not None and stored.fingerprint == load().fingerprint:
         return rows, found.items, stored.take(found.rows), load
     return rows, found.items, None, load
-
-
-def _clusters(
-    documents: list[Document],
-    vectors: Vectors | None,
-    load: Any,
-    found_by: dict[str, Any],
-    assign_to: str | None,
-    progress: bool,
-) -> Clusters:
-    """The clusters of the documents, found now or known."""
-    from nearsense.cached import cached
-    from nearsense.clustering import cluster, load_clusters
-
-    known = None if assign_to is None else load_clusters(assign_to)
-    encoder: Encoder | None = cached(load()) if vectors is None else None
-    if known is None:
-        return cluster(documents, vectors=vectors, encoder=encoder, progress=progress, **found_by)
-    return known.assign(documents, vectors=vectors, encoder=encoder, progress=progress)
-
-
-def _write(target: str, content: str) -> None:
-    from nearsense.files import atomic_write
-
-    with atomic_write(target) as stream:
-        stream.write(content.encode("utf-8", "replace"))

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Curve", "Interval", "curves", "distributions", "intervals", "key", "points", "ticks"]
-
 Range = tuple[float, float]
 
 
@@ -69,13 +67,7 @@ class _Area:
 
 
 def intervals(rows: Sequence[Interval], *, title: str, axis: str) -> str:
-    """A row for each value: a dot and its interval.
-
-    Args:
-        rows: From top to bottom; of those whose value is NaN the name only.
-        title: What is shown, for those who cannot see it.
-        axis: What is measured.
-    """
+    """A row for each value: a dot and its interval; of those whose value is NaN the name only."""
     known = [each for each in rows if not math.isnan(each.value)]
     low = min((each.low for each in known), default=0.0)
     high = max((each.high for each in known), default=1.0)
@@ -111,15 +103,9 @@ def distributions(
     marks: Sequence[tuple[str, float]] = (),
     bins: int = 40,
 ) -> str:
-    """How values are spread: an outline for each group, each with the same area.
+    """How values are spread: an outline of the same area for each group of a name, values and a colour.
 
-    Args:
-        groups: Name, values and colour of each.
-        x_range: What is shown; values beyond it count into the outermost bins.
-        title: What is shown, for those who cannot see it.
-        axis: What is measured.
-        marks: Names and places of upright lines.
-        bins: How many.
+    Values beyond `x_range` count into the outermost bins; `marks` are names and places of upright lines.
     """
     edges = np.linspace(*x_range, bins + 1)
     shares = [np.histogram(np.clip(values, *x_range), edges)[0] / max(len(values), 1) for _, values, _ in groups]
@@ -151,17 +137,7 @@ def curves(
     diagonal: bool = False,
     level: float | None = None,
 ) -> str:
-    """Lines over the same axes.
-
-    Args:
-        lines: Those drawn last lie on top.
-        title: What is shown, for those who cannot see it.
-        axes: What is measured, across and upwards.
-        x_range: What is shown across.
-        y_range: What is shown upwards.
-        diagonal: Draw where both are equal.
-        level: Draw a level line there.
-    """
+    """Lines over the same axes, those drawn last on top; a diagonal where both are equal, and a level line."""
     area = _Area(460, 340, x_range, y_range)
     parts = [*_vertical_rules(area), *_level_rules(area)]
     if diagonal:
@@ -179,37 +155,23 @@ def curves(
                 f'<circle class="point {line.colour}" cx="{place.split()[0]}" cy="{place.split()[1]}" r="4.5"/>'
                 for place in places
             ]
-    parts += [_base(area), _below(area, axes[0]), _beside(area, axes[1])]
-    return _svg(area, parts, title, f"{axes[1]} over {axes[0]}: {', '.join(line.name for line in lines)}")
+    said = f"{axes[1]} over {axes[0]}: {', '.join(line.name for line in lines)}"
+    return _svg(area, [*parts, *_named_axes(area, axes)], title, said)
 
 
 def points(
     x: Floats, y: Floats, *, title: str, axes: tuple[str, str], x_range: Range, y_range: Range, colour: str = "a"
 ) -> str:
-    """A dot for each pair of values.
-
-    Args:
-        x: Where the dots stand.
-        y: How high.
-        title: What is shown, for those who cannot see it.
-        axes: What is measured, across and upwards.
-        x_range: What is shown across.
-        y_range: What is shown upwards.
-        colour: A class of the page's style.
-    """
+    """A dot for each pair of values."""
     area = _Area(460, 340, x_range, y_range)
     dots = "".join(f"M{area.x(a):.1f} {area.y(b):.1f}h0" for a, b in zip(x.tolist(), y.tolist(), strict=True))
     parts = [*_vertical_rules(area), *_level_rules(area), f'<path class="dots {colour}" d="{dots}"/>']
-    parts += [_base(area), _below(area, axes[0]), _beside(area, axes[1])]
-    return _svg(area, parts, title, f"{len(x):,} dots: {axes[1]} over {axes[0]}")
+    said = f"{len(x):,} dots: {axes[1]} over {axes[0]}"
+    return _svg(area, [*parts, *_named_axes(area, axes)], title, said)
 
 
 def key(entries: Iterable[tuple[str, str]]) -> str:
-    """What the colours mean.
-
-    Args:
-        entries: Names and classes of the page's style.
-    """
+    """What the colours, classes of the page's style, mean."""
     rows = "".join(
         f'<li><svg viewBox="0 0 22 10" aria-hidden="true"><path class="line {colour}" d="M1 5H21"/></svg>'
         f"{plain(name)}</li>"
@@ -268,9 +230,11 @@ def _below(area: _Area, words: str) -> str:
     return f'<text class="mid" x="{middle:.1f}" y="{area.height - 5:.1f}">{plain(words)}</text>'
 
 
-def _beside(area: _Area, words: str) -> str:
+def _named_axes(area: _Area, axes: tuple[str, str]) -> list[str]:
+    """The base line, and what is measured across and upwards."""
     middle = (area.top + area.height - area.bottom) / 2
-    return f'<text class="mid" transform="translate(11 {middle:.1f}) rotate(-90)">{plain(words)}</text>'
+    beside = f'<text class="mid" transform="translate(11 {middle:.1f}) rotate(-90)">{plain(axes[1])}</text>'
+    return [_base(area), _below(area, axes[0]), beside]
 
 
 def _steps(edges: Floats, heights: Floats) -> list[tuple[float, float]]:

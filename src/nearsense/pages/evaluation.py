@@ -17,7 +17,7 @@ from nearsense.render import PROBABLE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.evaluation import Evaluation, Figure, Mistake, PairedTest, SystemResult
+    from nearsense.evaluation import Evaluation, Figure, PairedTest, SystemResult
 
     Floats = NDArray[np.float64]
 
@@ -36,10 +36,7 @@ NAMES = {
 
 
 def evaluation_html(evaluation: Evaluation) -> str:
-    """One page that needs nothing else: no script, no font, no request.
-
-    Args:
-        evaluation: What `evaluate` gave.
+    """What `evaluate` gave as one page that needs nothing else: no script, no font, no request.
 
     Example:
         >>> from nearsense.datasets import GradedPairs
@@ -122,16 +119,11 @@ _QUESTIONS = {
 def _figures(evaluation: Evaluation, systems: Sequence[SystemResult], colours: dict[str, str]) -> str:
     names = list(systems[0].figures)
     main = evaluation.main
-    rows = [
-        charts.Interval(
-            each.name,
-            100 * each.figures[main].value,
-            100 * each.figures[main].low,
-            100 * each.figures[main].high,
-            colours[each.name],
-        )
-        for each in systems
-    ]
+    rows = []
+    for each in systems:
+        figure = each.figures[main]
+        low, high = 100 * figure.low, 100 * figure.high
+        rows.append(charts.Interval(each.name, 100 * figure.value, low, high, colours[each.name]))
     chart = charts.intervals(rows, title=f"{_name(main)} of each system", axis=f"{_name(main)}, times 100")
     lower = " False accepts are the better the fewer they are." if LOWER_IS_BETTER & set(names) else ""
     listed = table(
@@ -158,12 +150,9 @@ def _thresholds(systems: Sequence[SystemResult]) -> str:
 def _tests(evaluation: Evaluation) -> str:
     if not evaluation.comparisons:
         return ""
-    rows = [_test(each) for each in evaluation.comparisons]
-    listed = table(
-        f"Differences of {_name(evaluation.main)} times 100, on the same resamples.",
-        ["first", "second", "difference>", "95 %>", "p>", "in words"],
-        rows,
-    )
+    caption = f"Differences of {_name(evaluation.main)} times 100, on the same resamples."
+    columns = ["first", "second", "difference>", "95 %>", "p>", "in words"]
+    listed = table(caption, columns, [_test(each) for each in evaluation.comparisons])
     return section("Is one better than another?", listed)
 
 
@@ -188,11 +177,8 @@ def _spread(evaluation: Evaluation, systems: Sequence[SystemResult]) -> str:
 
 
 def _one_spread(evaluation: Evaluation, system: SystemResult) -> str:
-    groups = [
-        (name, system.scores[rows], colour)
-        for name, rows, colour in _groups(evaluation, system.labels)
-        if rows.any()
-    ]
+    known = _groups(evaluation, system.labels)
+    groups = [(name, system.scores[rows], colour) for name, rows, colour in known if rows.any()]
     low, high = float(system.scores.min()), float(system.scores.max())
     room = (high - low) * 0.02 or 0.5
     chart = charts.distributions(
@@ -413,16 +399,11 @@ _DRAWN = {
 
 
 def _cost(systems: Sequence[SystemResult]) -> str:
-    rows = [
-        [
-            each.name,
-            f"{each.seconds:,.2f}",
-            f"{each.texts:,}",
-            f"{each.texts_per_second:,.0f}",
-            f"{each.truncated:,}" if each.kind in (Kind.MODEL, Kind.POOLING) else "",
-        ]
-        for each in systems
-    ]
+    rows = []
+    for each in systems:
+        cut = f"{each.truncated:,}" if each.kind in (Kind.MODEL, Kind.POOLING) else ""
+        spent = f"{each.seconds:,.2f}", f"{each.texts:,}", f"{each.texts_per_second:,.0f}"
+        rows.append([each.name, *spent, cut])
     columns = ["system", "seconds>", "texts>", "texts a second>", "texts cut>"]
     caption = (
         "Encoding and comparing; loading a model is not counted. Cut are texts that a model cannot read whole."
@@ -431,22 +412,19 @@ def _cost(systems: Sequence[SystemResult]) -> str:
 
 
 def _mistakes(systems: Sequence[SystemResult]) -> Iterator[str]:
-    models = [each for each in systems if each.mistakes]
-    parts = [f'<div class="errors">{_listed(each)}</div>' for each in models]
-    yield section(
-        "Where it is wrong", *parts, lead="The worst errors, the worst first. They may be errors of the data."
-    )
+    parts = [f'<div class="errors">{_listed(each)}</div>' for each in systems if each.mistakes]
+    lead = "The worst errors, the worst first. They may be errors of the data."
+    yield section("Where it is wrong", *parts, lead=lead)
 
 
 def _listed(system: SystemResult) -> str:
     width = max(len(each.texts) for each in system.mistakes)
     columns = ["score>", "says", "right is", *("text", "other text", "third text")[:width]]
-    rows = [[*_words(each), *[""] * (width - len(each.texts))] for each in system.mistakes]
+    rows = []
+    for each in system.mistakes:
+        gap = [""] * (width - len(each.texts))
+        rows.append([f"{each.score:.2f}", each.prediction, each.truth, *each.texts, *gap])
     return table(f"Worst errors of {system.name}", columns, rows)
-
-
-def _words(mistake: Mistake) -> list[str]:
-    return [f"{mistake.score:.2f}", mistake.prediction, mistake.truth, *mistake.texts]
 
 
 def _foot(evaluation: Evaluation) -> str:
