@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nearsense.encoders.cards import Wheel
+from nearsense.encoders.catalog import Wheel
 
 ALARM = "import pathlib, os\npathlib.Path(os.environ['NEARSENSE_TEST_ALARM']).write_text('code was run')\n"
 

@@ -11,8 +11,7 @@ import pytest
 
 from loopback_index import indexed, wheel
 from nearsense.encoders import catalog
-from nearsense.encoders.cards import ModelCard, Packed, Task
-from nearsense.encoders.catalog import CATALOG
+from nearsense.encoders.catalog import CATALOG, ModelCard, Packed, Task
 from nearsense.encoders.hub_cache import Promised, repository_folder
 from nearsense.encoders.places import present
 from samples import tiny_bert

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["openvino"]
 
-REPORTER = "openvino_telemetry"
-"""What reports each import of OpenVINO to its maker, and writes a lasting id into the home folder."""
+REPORTER, CONVERTER = "openvino_telemetry", "openvino.tools.ovc"
+"""What reports each import of OpenVINO to its maker, and writes a lasting id into the home folder; and what asks
+for it, the converter of other frameworks' models, which nobody here needs; it takes a third of the import."""
 
 _ONE = RLock()
 _ABSENT = object()
@@ -26,22 +30,56 @@ on_fork(before=_ONE.acquire, in_parent=_ONE.release, in_child=_ONE.release)  # a
 
 @cache
 def openvino() -> Any:
-    """OpenVINO itself, without its reporter.
+    """OpenVINO itself, without its reporter, and without its converter until somebody asks for it.
 
-    While it is imported its reporter cannot be: OpenVINO then takes the silent stand-in that it brings for that
-    case, and keeps it. The reporter can be imported again afterwards by whoever wants it. A program that imported
-    OpenVINO before has made that call itself.
+    While these are imported they cannot be: OpenVINO then goes without the one, and the other takes the silent
+    stand-in that it brings for that case, and keeps it. The reporter can be imported again afterwards by whoever
+    wants it. A program that imported OpenVINO before has made that call itself.
 
     Raises:
         ImportError: OpenVINO is not installed.
     """
-    with _ONE:
-        before = sys.modules.get(REPORTER, _ABSENT)
-        sys.modules[REPORTER] = None  # type: ignore[assignment]
-        try:
-            return import_module("openvino")
-        finally:
-            if before is _ABSENT:
-                sys.modules.pop(REPORTER, None)
+    with _ONE, _without(REPORTER, CONVERTER):
+        found: Any = import_module("openvino")
+    if not hasattr(found, "convert_model"):
+        found.convert_model = _convert_model
+        sys.meta_path.insert(0, _QuietConverter)
+    return found
+
+
+def _convert_model(*args: Any, **options: Any) -> Any:
+    """`openvino.convert_model`, imported when it is called."""
+    return import_module(CONVERTER).convert_model(*args, **options)
+
+
+class _QuietConverter:
+    """Lets whoever imports OpenVINO's converter later have it without the reporter too."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """The converter as it would be found anyhow, but silent; nothing else."""
+        spec = PathFinder.find_spec(name, path) if name == CONVERTER else None
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module: Any) -> None:
+                with _ONE, _without(REPORTER):
+                    run(module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Modules that cannot be imported for a while."""
+    before = {name: sys.modules.get(name, _ABSENT) for name in names}
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is _ABSENT:
+                sys.modules.pop(name, None)
             else:
-                sys.modules[REPORTER] = before  # type: ignore[assignment]
+                sys.modules[name] = module  # type: ignore[assignment]

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from nearsense.encoders import language_sets
-from nearsense.encoders.catalog import CATALOG, Kind, Task, card_of
-from nearsense.encoders.encoder_cards import RETRIEVAL_MEASURE, STS_MEASURE
+from nearsense.encoders.catalog import CATALOG, LANGUAGES, MEASURES, Kind, Task, card_of
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.recommend import figure_for, known_languages, recommend
 from nearsense.errors import InputError
 from nearsense.types import Metric
 
+STS, RETRIEVAL = (MEASURES[name]["measure"] for name in ("mteb-sts", "mteb-retrieval"))
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
 
 CODES = (
@@ -78,9 +77,9 @@ def test_languages_are_iso_codes_in_order(card):
     assert len(set(card.languages)) == len(card.languages)
 
 
-@pytest.mark.parametrize("name", language_sets.__all__)
+@pytest.mark.parametrize("name", LANGUAGES)
 def test_lists_of_languages_are_sorted_and_know_norwegian_by_both_names(name):
-    codes = getattr(language_sets, name)
+    codes = LANGUAGES[name]
     assert list(codes) == sorted(set(codes))
     assert "en" in codes
     assert "nb" not in codes or "no" in codes
@@ -125,7 +124,7 @@ def test_a_figure_says_what_was_measured_and_where_it_was_found(card):
 
 def test_benchmarks_of_one_name_have_one_source():
     figures = [figure for card in CATALOG for figure in (card.sts, card.retrieval) if figure]
-    for measure in (STS_MEASURE, RETRIEVAL_MEASURE):
+    for measure in (STS, RETRIEVAL):
         assert len({figure.source for figure in figures if figure.measure == measure}) == 1
 
 
@@ -282,7 +281,7 @@ def test_the_best_known_figure_wins():
     assert best.retrieval.value == max(
         card.retrieval.value
         for card in CATALOG
-        if card.retrieval and card.retrieval.measure == RETRIEVAL_MEASURE and Task.SEARCH in card.tasks
+        if card.retrieval and card.retrieval.measure == RETRIEVAL and Task.SEARCH in card.tasks
     )
 
 
@@ -368,8 +367,8 @@ def _row(card) -> list[str]:
         languages,
         card.licence,
         ", ".join(task.value for task in card.tasks),
-        _figure(card.sts, STS_MEASURE),
-        _figure(card.retrieval, RETRIEVAL_MEASURE),
+        _figure(card.sts, STS),
+        _figure(card.retrieval, RETRIEVAL),
     ]
 
 

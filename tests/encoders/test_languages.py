@@ -13,7 +13,7 @@ import pytest
 
 from nearsense.encoders import _detector, languages
 from nearsense.encoders._scripts import LANGUAGES_OF, main_script
-from nearsense.encoders.language_sets import PARALLEL
+from nearsense.encoders.catalog import LANGUAGES
 from nearsense.encoders.languages import NAMES, Finding, LanguageCheck, LanguageWarning, look, sentence, suggestion
 
 TICKETS = {
@@ -84,7 +84,7 @@ def test_three_short_sentences_are_enough(language):
 def test_who_was_made_for_a_language_is_not_warned_of_it(language):
     texts = TICKETS[language].split("|")
     assert look(texts, [language]) is None
-    assert look(texts, PARALLEL) is None
+    assert look(texts, LANGUAGES["parallel"]) is None
 
 
 @pytest.mark.parametrize("language", SCRIPTS)
@@ -174,7 +174,7 @@ def test_a_suggestion_knows_the_language_and_is_another_model():
 
     assert suggestion("it", "all-MiniLM-L6-v2", ["en"]) == "paraphrase-multilingual-MiniLM-L12-v2"
     for language in ("eu", "sw", "it", "ru"):
-        name = suggestion(language, "paraphrase-multilingual-MiniLM-L12-v2", PARALLEL)
+        name = suggestion(language, "paraphrase-multilingual-MiniLM-L12-v2", LANGUAGES["parallel"])
         assert name != "paraphrase-multilingual-MiniLM-L12-v2"
         assert language in card_of(name).languages
     assert suggestion("xx", "m", ["en"]) == ""

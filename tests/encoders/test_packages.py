@@ -21,8 +21,7 @@ import nearsense as ns
 from loopback_hub import serving
 from loopback_index import wheel
 from nearsense.encoders import packages
-from nearsense.encoders.cards import ModelCard, Packed
-from nearsense.encoders.catalog import CATALOG, card_of
+from nearsense.encoders.catalog import CATALOG, ModelCard, Packed, card_of
 from nearsense.encoders.hub_cache import is_hash, repository_folder
 from nearsense.encoders.keeping import pull_packed, removable, verify
 from nearsense.encoders.packages import REVISION, room_for

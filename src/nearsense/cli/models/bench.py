@@ -122,8 +122,7 @@ def _runner(name: str, settings: Settings) -> tuple[Callable[[list[str]], object
 
 
 def _is_cross(name: str) -> bool:
-    from nearsense.encoders.cards import Kind
-    from nearsense.encoders.catalog import card_of
+    from nearsense.encoders.catalog import Kind, card_of
     from nearsense.encoders.folder import find
 
     card = card_of(name)

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nearsense.encoders.cards import Figure, Kind, ModelCard
+    from nearsense.encoders.catalog import Figure, Kind, ModelCard
     from nearsense.encoders.folder import ModelFolder
     from nearsense.render import Page
 
@@ -86,7 +86,7 @@ def record_of(name: str) -> dict[str, Any]:
 
 def _recommended(task: str | None, languages: Sequence[str], prefer: str | None) -> list[ModelCard]:
     """The order of `recommend`; without a task, one task after the other."""
-    from nearsense.encoders.cards import Task
+    from nearsense.encoders.catalog import Task
     from nearsense.encoders.recommend import recommend
 
     tasks = [task] if task else [each.value for each in Task]
@@ -103,7 +103,7 @@ def _all(folders: dict[str, ModelFolder]) -> list[dict[str, Any]]:
 
 def _unknown(folder: ModelFolder) -> ModelCard:
     """What the folder of a model without a row says of it."""
-    from nearsense.encoders.cards import ModelCard
+    from nearsense.encoders.catalog import ModelCard
 
     return ModelCard(
         name=folder.name,
@@ -118,7 +118,7 @@ def _unknown(folder: ModelFolder) -> ModelCard:
 
 
 def _kind_of(folder: ModelFolder) -> Kind:
-    from nearsense.encoders.cards import Kind
+    from nearsense.encoders.catalog import Kind
 
     if folder.static:
         return Kind.STATIC
@@ -193,8 +193,9 @@ def _languages(codes: Sequence[str]) -> str:
 
 
 def _figure(figure: dict[str, Any] | None) -> str:
-    from nearsense.encoders.encoder_cards import RETRIEVAL_MEASURE, STS_MEASURE
+    from nearsense.encoders.catalog import MEASURES
 
     if figure is None:
         return ""
-    return f"{figure['value']:.1f}" + ("" if figure["measure"] in (STS_MEASURE, RETRIEVAL_MEASURE) else "*")
+    usual = [MEASURES[name]["measure"] for name in ("mteb-sts", "mteb-retrieval")]
+    return f"{figure['value']:.1f}" + ("" if figure["measure"] in usual else "*")
