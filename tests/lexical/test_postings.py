@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nearsense as ns
+from fakes import HashEncoder
 from nearsense.errors import InputError
 from nearsense.lexical import GrowingPostings, Postings, postings, terms
 from nearsense.lexical.postings import term_hash
@@ -95,7 +98,7 @@ def test_arrays_come_back_from_memory_maps_without_a_copy(tmp_path):
     maps = {file.stem: np.load(file, mmap_mode="r") for file in tmp_path.glob("*.npy")}
     opened = Postings.from_arrays(maps)
     same(opened, TEXTS)
-    assert all(np.shares_memory(opened.arrays()[name], maps[name]) for name in maps)
+    assert all(np.shares_memory(opened.arrays()[name], maps[name]) for name in maps if name != "analysis")
 
 
 def test_arrays_hold_small_numbers_and_no_text():
@@ -107,6 +110,7 @@ def test_arrays_hold_small_numbers_and_no_text():
         "rows": "int32",
         "counts": "uint16",
         "lengths": "uint16",
+        "analysis": "int64",
     }
     assert b"wine" not in b"".join(array.tobytes() for array in arrays.values())
 
@@ -115,6 +119,29 @@ def test_no_texts_make_empty_postings():
     empty = Postings.build([])
     same(empty, [])
     same(Postings.from_arrays(empty.arrays()), [])
+
+
+def test_postings_that_were_stemmed_otherwise_are_refused():
+    arrays = Postings.build(TEXTS).arrays()
+    with pytest.raises(InputError, match="another version"):
+        Postings.from_arrays(arrays | {"analysis": arrays["analysis"] - 1})
+
+
+@pytest.mark.parametrize("of_old", [{}, {"analysis": np.array([1])}])
+def test_a_collection_makes_postings_of_another_version_again(tmp_path, monkeypatch, of_old):
+    ours = Postings.arrays
+
+    def theirs(self):
+        return {name: array for name, array in ours(self).items() if name != "analysis"} | of_old
+
+    monkeypatch.setattr(Postings, "arrays", theirs)
+    with ns.open(tmp_path / "old.ns", HashEncoder()) as collection:
+        collection.add(["a red car", "a blue bike", "red wine"])
+        collection.build()
+    monkeypatch.undo()
+    with ns.open(tmp_path / "old.ns", HashEncoder()) as collection, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert [hit.text for hit in collection.search("wines", mode="lexical")] == ["red wine"]
 
 
 def test_a_missing_array_is_named():

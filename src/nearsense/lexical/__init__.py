@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from nearsense.lexical.analysis import terms
-from nearsense.lexical.bm25 import Segment, bm25
-from nearsense.lexical.fusion import RRF_CONSTANT, reciprocal_rank_fusion
-from nearsense.lexical.growing import GrowingPostings
-from nearsense.lexical.overlap import jaccard, words
-from nearsense.lexical.postings import Postings
-from nearsense.lexical.tfidf import Sparse, Tfidf, overlaps, paired_dot
+from nearsense.lexical.bm25 import RRF_CONSTANT, Segment, bm25, reciprocal_rank_fusion
+from nearsense.lexical.postings import GrowingPostings, Postings
+from nearsense.lexical.tfidf import Sparse, Tfidf, jaccard, overlaps, paired_dot, words
 
 __all__ = [
     "RRF_CONSTANT",

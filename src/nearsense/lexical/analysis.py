@@ -17,9 +17,10 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from nearsense.lexical.porter import stem
+import Stemmer
 
-__all__ = ["stemmed", "terms", "tokens"]
+ANALYSIS = 2
+"""Raised whenever texts get other terms: postings that were made with another number are made again."""
 
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
@@ -86,10 +87,13 @@ def tokens(text: str) -> list[str]:
     return found
 
 
+_PORTER = Stemmer.Stemmer("porter", 0)  # remembers nothing itself
+
+
 @lru_cache(maxsize=65_536)
 def stemmed(token: str) -> str:
-    """The term of a token: its stem where it may be English, else itself."""
-    return stem(token) if token.isascii() and token.isalpha() else token
+    """The term of a token: its stem where it may be English and has three letters or more, else itself."""
+    return _PORTER.stemWord(token) if len(token) > 2 and token.isascii() and token.isalpha() else token
 
 
 def _parts(word: str) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""BM25: how well texts answer a query by the words they share. Exact, over segments, among the living only."""
+"""BM25: how well texts answer a query by the words they share; and several rankings into one, by places alone.
+
+BM25 is exact, over segments, among the living only. Fusion is no mixture of scores, which share no scale.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
 
     from nearsense.lexical.postings import Found, Searchable
 
-__all__ = ["K1", "B", "Segment", "bm25"]
-
 K1 = 1.2
 """How soon further occurrences of a term stop to count; the default of Lucene, as is `B`."""
 B = 0.75
@@ -29,17 +30,15 @@ B = 0.75
 _SLACK = 1e-5
 """Far more than the float32 sum of a query's terms can be off, as a part of the sum."""
 
+RRF_CONSTANT = 60
+"""As in the paper: a first place counts for little more than a tenth."""
+
+_DIGITS = 12
+"""Sums that differ by less are equal but for rounding: 1/3 + 1/4 and 1/2 + 1/12."""
+
 
 class Segment:
-    """Texts to search, and which of them are alive. Keep it while neither changes: it remembers their sums.
-
-    Args:
-        postings: n texts.
-        alive: bool, shape (n,): False for texts that are deleted; None for none. It must not change any more.
-
-    Raises:
-        InputError: `alive` has another shape or type.
-    """
+    """n texts to search, and which of them are alive (bool, shape (n,); None for all). It remembers their sums."""
 
     __slots__ = ("_norms", "alive", "living", "postings", "terms")
 
@@ -93,20 +92,9 @@ def bm25(
     looked up for the others only (Turtle and Flood, Query evaluation: strategies and optimizations, 1995). That
     changes no bit of the result, nor does it matter which segment a text is in.
 
-    Args:
-        query: Any text.
-        segments: The texts; rows are counted through them in this order.
-        k: How many, from 1.
-        allowed: bool, over the rows of all segments: the only ones that may be found; None for all.
-        k1: At least 0.
-        b: Within [0, 1].
-
-    Returns:
-        Neighbours of shape (1, k), best first, the lower row first among equals; only texts that are alive and
-        allowed, and share a term with the query. Ids -1 and scores -inf where they are fewer than k.
-
-    Raises:
-        InputError: k < 1, k1 or b is out of range, or `allowed` does not have one value for each row.
+    `allowed`, a bool for each row of all segments, names the only ones that may be found. k counts from 1, k1 from
+    0, b lies in [0, 1]. The result has shape (1, k), best first, the lower row first among equals: only texts that
+    are alive and allowed, and share a term with the query.
 
     Example:
         >>> from nearsense.lexical import Postings
@@ -132,6 +120,45 @@ def bm25(
             return _neighbours(*board.finished(lookups[number:], reach), k)
         board.add(lookup, last=number + 1 == len(lookups))
     return _neighbours(*board.finished([], 0.0), k)
+
+
+def reciprocal_rank_fusion(
+    rankings: Sequence[NDArray[np.int64]], k: int, *, constant: int = RRF_CONSTANT
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The k best by the sum over all rankings of 1 / (constant + place), places from 1.
+
+    Cormack, Clarke and Büttcher: Reciprocal rank fusion outperforms Condorcet and individual rank learning
+    methods, SIGIR 2009. What a ranking does not hold gets nothing from it. The order of rankings does not matter.
+
+    Args:
+        rankings: Ids, best first, each at most once; ids below 0 mark places that are not taken.
+        k: How many, from 1.
+        constant: From 1; 60 in the paper. The larger, the less a first place counts for more than a tenth.
+
+    Returns:
+        Ids and scores, best first, of the same length, at most k; the lower id first among equals.
+
+    Raises:
+        InputError: k or `constant` is below 1, or a ranking holds an id twice.
+
+    Example:
+        >>> ids, scores = reciprocal_rank_fusion([np.array([7, 3, 5]), np.array([3, 9])], k=2)
+        >>> ids, scores.round(4)
+        (array([3, 7]), array([0.0325, 0.0164]))
+    """
+    k, constant = positive_int(k, "k"), positive_int(constant, "constant")
+    ids = [np.asarray(ranking, np.int64) for ranking in rankings]
+    for number, ranking in enumerate(ids):
+        if len(np.unique(ranking[ranking >= 0])) < np.count_nonzero(ranking >= 0):
+            raise InputError(f"ranking {number} holds an id twice", fix="keep the better place of each")
+    everything = np.concatenate([*ids, np.zeros(0, np.int64)])
+    places = np.concatenate([*(np.arange(1, len(ranking) + 1) for ranking in ids), np.zeros(0, np.int64)])
+    order = np.lexsort((places, everything))  # the same places add up to the same number, in whatever rankings
+    order = order[everything[order] >= 0]
+    known, who = np.unique(everything[order], return_inverse=True)
+    scores = np.bincount(who, 1.0 / (constant + places[order]), len(known)).astype(np.float64)
+    best = np.lexsort((known, -scores.round(_DIGITS)))[:k]
+    return known[best], scores[best]
 
 
 class _Lookup(NamedTuple):

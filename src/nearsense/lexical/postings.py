@@ -1,10 +1,12 @@
-"""Which texts hold a term, and how often: as arrays that never change. Not what a match is worth: see bm25.py.
+"""Which texts hold a term, and how often. Not what a match is worth: see bm25.py.
 
-They fit into files and hold no text: a term is known by its hash. Texts that come later go into growing.py.
+`Postings` are arrays that never change, fit into files and hold no text: a term is known by its hash. Texts that
+come later go into `GrowingPostings`, in memory.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from hashlib import blake2b
@@ -13,12 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from nearsense.errors import InputError
-from nearsense.lexical.analysis import stemmed, tokens
+from nearsense.lexical.analysis import ANALYSIS, stemmed, terms, tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = ["Found", "Postings", "Searchable", "term_hash"]
 
 _BATCH = 2**20
 """Terms that are sorted at once: bounds the memory of a build."""
@@ -82,33 +82,25 @@ class Postings:
 
     @classmethod
     def build(cls, texts: Iterable[str]) -> Postings:
-        """Read texts once, front to back.
-
-        Args:
-            texts: At most 2**31 - 1 of them; a generator is fine.
-        """
+        """The postings of at most 2**31 - 1 texts, which are read once, front to back."""
         return _Build().of(texts)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What to keep, by name: the arguments of the class."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """What to keep, by name: the arguments of the class, and how terms are made of texts."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**columns, "analysis": np.array([ANALYSIS], np.int64)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Postings:
-        """What `arrays` gave, read back. Nothing is copied; whoever kept the arrays answers for their content.
-
-        Args:
-            arrays: All arrays by name; further names are ignored.
-
-        Raises:
-            InputError: One is missing, or their shapes or types do not fit together.
-        """
-        missing = [field.name for field in fields(cls) if field.name not in arrays]
+        """What `arrays` gave, read back, uncopied; refused where it does not fit, or terms are made otherwise."""
+        missing = [name for name in (*(field.name for field in fields(cls)), "analysis") if name not in arrays]
         if missing:
             raise InputError(f"postings without {', '.join(missing)}", fix="build them again")
+        if arrays["analysis"].tolist() != [ANALYSIS]:
+            raise InputError("postings of another version", why="it stems otherwise", fix="build them again")
         postings = cls(**{field.name: arrays[field.name] for field in fields(cls)})
         fits = (
-            all(array.ndim == 1 and array.dtype.kind in "iu" for array in postings.arrays().values())
+            all(array.ndim == 1 and array.dtype.kind in "iu" for array in arrays.values())
             and postings.hashes.dtype == np.uint64
             and len(postings.offsets) == len(postings.hashes) + 1
             and int(postings.offsets[-1]) == len(postings.rows) == len(postings.counts)
@@ -121,11 +113,7 @@ class Postings:
         return len(self.lengths)
 
     def find(self, term: str) -> Found:
-        """The texts that hold a term.
-
-        Args:
-            term: As `terms` gives it.
-        """
+        """The texts that hold a term of `terms`."""
         wanted = np.uint64(term_hash(term))
         place = int(np.searchsorted(self.hashes, wanted))
         if place == len(self.hashes) or self.hashes[place] != wanted:
@@ -166,8 +154,8 @@ class _Build:
         hashes = np.fromiter(map(term_hash, self._numbers.terms), np.uint64, len(self._numbers.terms))
         order = np.argsort(hashes, kind="stable")
         frequencies = np.zeros(len(order), np.int64)
-        for terms, _, _ in self._batches:
-            frequencies += np.bincount(terms, minlength=len(order))
+        for which, _, _ in self._batches:
+            frequencies += np.bincount(which, minlength=len(order))
         offsets = np.concatenate([[0], np.cumsum(frequencies[order])])
         free = np.empty_like(frequencies)
         free[order] = offsets[:-1]
@@ -192,9 +180,9 @@ class _Build:
         rows = np.empty(total, np.int32)
         counts = np.empty(total, np.result_type(np.uint8, *{batch[2].dtype for batch in self._batches}))
         while self._batches:
-            terms, texts, repeats = self._batches.pop(0)
-            which, starts, sizes = np.unique(terms, return_index=True, return_counts=True)
-            places = np.repeat(free[which] - starts, sizes) + np.arange(len(terms))
+            found, texts, repeats = self._batches.pop(0)
+            which, starts, sizes = np.unique(found, return_index=True, return_counts=True)
+            places = np.repeat(free[which] - starts, sizes) + np.arange(len(found))
             rows[places], counts[places] = texts, repeats
             free[which] += sizes
         return rows, counts
@@ -203,3 +191,85 @@ class _Build:
 def _small(values: NDArray[Any]) -> NDArray[Any]:
     """In the smallest unsigned integers that hold them."""
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+
+
+class _Grown:
+    """Integers that are only ever appended: what has been read stays as it was, so readers need no lock."""
+
+    __slots__ = ("_data", "used")
+
+    def __init__(self) -> None:
+        self._data = np.empty(4, np.int64)
+        self.used = 0
+
+    def append(self, value: int) -> None:
+        used = self.used
+        if used == len(self._data):
+            larger = np.empty(2 * used, np.int64)
+            larger[:used] = self._data
+            self._data = larger
+        self._data[used] = value
+        self.used = used + 1
+
+    def so_far(self) -> NDArray[np.int64]:
+        used = self.used  # before the data: a reader that is overtaken sees less, never what is not there
+        return self._data[:used]
+
+
+class GrowingPostings:
+    """An inverted index in memory that takes further texts, for the hundred thousand since `Postings` were built.
+
+    One thread adds; any number read at the same time through `first`.
+
+    Example:
+        >>> growing = GrowingPostings()
+        >>> growing.extend(["a red car"])
+        >>> before = growing.first(len(growing))
+        >>> growing.extend(["red wine"])
+        >>> before.find("red").rows.tolist(), growing.first(2).find("red").rows.tolist()
+        ([0], [0, 1])
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, _Grown] = {}
+        self._lengths = _Grown()
+
+    def __len__(self) -> int:
+        return self._lengths.used
+
+    def extend(self, texts: Iterable[str]) -> None:
+        """Add texts after those that are there; each can be found as soon as it is in."""
+        for text in texts:
+            found = terms(text)
+            for term, count in Counter(found).items():
+                grown = self._found.get(term)
+                if grown is None:
+                    grown = self._found[term] = _Grown()
+                grown.append(len(self) << 32 | count)
+            self._lengths.append(len(found))
+
+    def first(self, m: int) -> FirstRows:
+        """The first m texts, as if there were no others."""
+        if not 0 <= m <= len(self):
+            raise InputError(
+                f"the first {m} of {len(self)} texts were asked for", fix="ask for no more than exist"
+            )
+        return FirstRows(self._found, self._lengths.so_far()[:m])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstRows:
+    """The first texts of `GrowingPostings`, for a reader that must not see later ones. Made by `first`."""
+
+    _found: Mapping[str, _Grown]
+    lengths: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def find(self, term: str) -> Found:
+        """The texts that hold a term."""
+        grown = self._found.get(term)
+        packed = np.zeros(0, np.int64) if grown is None else grown.so_far()
+        packed = packed[: np.searchsorted(packed, len(self.lengths) << 32)]
+        return Found(packed >> 32, packed & 0xFFFFFFFF)

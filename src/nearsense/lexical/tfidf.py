@@ -1,4 +1,4 @@
-"""TF-IDF: texts as weights of their words or character n-grams. The yardstick of classifiers; BM25 is for search.
+"""Yardsticks without a model: TF-IDF of words or character n-grams, and shared words. BM25 is for search.
 
 In its form and its defaults it is scikit-learn's `TfidfVectorizer`: counts times ln((1 + n) / (1 + df)) + 1, rows
 of unit length; words are runs of two or more word characters, character n-grams have 3 to 5 and stay within a word
@@ -18,6 +18,7 @@ import numpy as np
 
 from nearsense.lexical.postings import term_hash
 from nearsense.types import parse
+from nearsense.vectors.rows import blocks, normalize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     Keys = NDArray[np.uint64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Sparse", "Tfidf", "Unit", "overlaps", "paired_dot", "work"]
+
+COMMON, ROOM = 512, 2**22
+"""Terms that are multiplied as a dense matrix; inner products held at a time."""
 
 
 class Unit(StrEnum):
@@ -77,9 +80,7 @@ class Sparse:
         cells = self.rows * dimension + place[self.columns]
         total = np.bincount(cells, self.values * sign[self.columns], len(self) * dimension).astype(np.float32)
         dense = total.reshape(len(self), dimension)
-        lengths = np.sqrt(np.vecdot(dense, dense))
-        unit: NDArray[np.float32] = dense / np.maximum(lengths, np.float32(1e-12))[:, None]
-        return unit
+        return normalize(dense, zero="keep")
 
 
 class Tfidf:
@@ -116,14 +117,7 @@ class Tfidf:
 
 
 def paired_dot(a: Sparse, b: Sparse) -> NDArray[np.float64]:
-    """Row i of `a` with row i of `b`: of rows of unit length the cosine.
-
-    Args:
-        a: n rows.
-        b: n rows of the same columns.
-
-    Returns:
-        float64, shape (n,).
+    """Row i of `a` with row i of `b`, float64, shape (n,): of rows of unit length the cosine.
 
     Example:
         >>> model = Tfidf(["a red car", "a blue car"])
@@ -136,16 +130,9 @@ def paired_dot(a: Sparse, b: Sparse) -> NDArray[np.float64]:
 
 
 def overlaps(queries: Sparse, corpus: Sparse) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Every row of `queries` with every row of `corpus`, some queries at a time.
+    """Some queries at a time: which, and their inner products with each row of `corpus`, float32, (queries, n).
 
     The most frequent terms are multiplied as a dense matrix, the others by their lists.
-
-    Args:
-        queries: q rows.
-        corpus: n rows of the same columns.
-
-    Yields:
-        Which queries, and their inner products, float32, shape (queries, n).
     """
     n, width = len(corpus), corpus.width
     frequencies = np.bincount(corpus.columns, minlength=width)
@@ -157,9 +144,8 @@ def overlaps(queries: Sparse, corpus: Sparse) -> Iterator[tuple[slice, NDArray[n
     order = np.argsort(corpus.columns, kind="stable")
     rows, values = corpus.rows[order], corpus.values[order]
     starts = np.concatenate([[0], np.cumsum(frequencies)])
-    step = max(1, ROOM // max(n, 1))
-    for begin in range(0, len(queries), step):
-        part = queries.take(np.arange(begin, min(begin + step, len(queries))))
+    for block in blocks(len(queries), max(1, ROOM // max(n, 1))):
+        part = queries.take(np.arange(block.start, block.stop))
         found = _dense(part, place, len(common)) @ dense.T
         rare = place[part.columns] < 0
         columns, who = part.columns[rare], part.rows[rare]
@@ -169,19 +155,7 @@ def overlaps(queries: Sparse, corpus: Sparse) -> Iterator[tuple[slice, NDArray[n
         worth = np.repeat(part.values[rare], sizes) * values[cells]
         targets = np.repeat(who * n, sizes) + rows[cells]
         found += np.bincount(targets, worth, found.size).reshape(found.shape)
-        yield slice(begin, begin + len(part)), found
-
-
-COMMON, ROOM = 512, 2**22
-"""Terms that are multiplied as a dense matrix; inner products held at a time."""
-
-
-def work(queries: Sparse, corpus: Sparse) -> int:
-    """How many additions `overlaps` needs for the terms that are not common."""
-    frequencies = np.bincount(corpus.columns, minlength=corpus.width)
-    asked = np.bincount(queries.columns, minlength=corpus.width)
-    order = np.argsort(-frequencies, kind="stable")[COMMON:]
-    return int((frequencies[order] * asked[order]).sum())
+        yield block, found
 
 
 def _dense(cells: Sparse, place: Ints, width: int) -> NDArray[np.float32]:
@@ -258,3 +232,28 @@ def _grams(texts: Sequence[str]) -> tuple[Ints, Keys]:
 
 
 _KEYS = {Unit.WORDS: _words, Unit.CHARACTERS: _grams}
+
+
+def words(text: str) -> frozenset[str]:
+    """The distinct words of a text, in lower case.
+
+    Example:
+        >>> sorted(words("To be, or not to be"))
+        ['be', 'not', 'or', 'to']
+    """
+    return frozenset(re.findall(r"\w+", text.lower()))
+
+
+def jaccard(query: str, corpus: Sequence[str]) -> NDArray[np.float32]:
+    """The words that a query and each text share, as a part of all words of both (Jaccard 1912): float32, (n,).
+
+    Example:
+        >>> jaccard("red car", ["a fast red car", "blue bike"]).tolist()
+        [0.5, 0.0]
+    """
+    asked = words(query)
+    scores = np.zeros(len(corpus), np.float32)
+    for row, text in enumerate(corpus):
+        found = words(text)
+        scores[row] = len(asked & found) / max(len(asked | found), 1)
+    return scores
