@@ -22,7 +22,7 @@ from nearsense.index import (
     recall,
     write_faiss,
 )
-from nearsense.index.plans import PLANS
+from nearsense.index.faiss import PLANS
 
 N, D, K = 12_000, 32, 10
 EXACT = (Kind.EXACT, Kind.FLAT_IP, Kind.FLAT_L2)

@@ -138,7 +138,7 @@ def test_pairs_that_would_not_fit_are_told_before_the_work_begins():
 
 
 def test_pairs_that_no_sample_foretold_stop_the_run_too(monkeypatch):
-    monkeypatch.setattr("nearsense.mining.budget.SAMPLE", 1)
+    monkeypatch.setattr("nearsense.mining.pairs.SAMPLE", 1)
     vectors = np.concatenate([np.eye(64, dtype=np.float32), np.tile(units(1, 64), (4000, 1))])
     with pytest.raises(TooLargeError, match="pairs were found"):
         mine(vectors, 0.99, max_memory=80 * 2**20)

@@ -12,8 +12,7 @@ import numpy as np
 from nearsense.checks import positive_int
 from nearsense.errors import InputError
 from nearsense.index import faiss as _faiss
-from nearsense.index.base import ArrayRows, Rows, VectorIndex
-from nearsense.index.exact import ExactIndex
+from nearsense.index.exact import ArrayRows, ExactIndex, Rows, VectorIndex
 from nearsense.index.faiss import kmeans
 from nearsense.types import parse
 from nearsense.vectors.similarity import paired_dot
@@ -77,11 +76,7 @@ class Choice:
 
 
 def choose(n: int, dimension: int) -> Choice:
-    """The kind of index for so many vectors.
-
-    Args:
-        n: How many.
-        dimension: Of each.
+    """The kind of index for n vectors.
 
     Example:
         >>> choose(1000, 384).why
@@ -100,31 +95,12 @@ def choose(n: int, dimension: int) -> Choice:
 
 
 def parse_kind(name: str) -> Kind:
-    """A user's word for a kind of index.
-
-    Args:
-        name: One of `Kind`.
-
-    Raises:
-        InputError: There is no such kind.
-
-    Example:
-        >>> parse_kind("hnsw")
-        <Kind.HNSW: 'hnsw'>
-    """
+    """A user's word for a kind of index."""
     return parse(Kind, name, name="index")
 
 
 def build(kind: str, rows: Rows, *, seed: int = 0) -> VectorIndex:
-    """Make an index of all rows, read a block at a time.
-
-    Args:
-        kind: One of `Kind`.
-        rows: Where the vectors are; they have unit length. The index goes on reading them.
-        seed: Of all that is drawn by chance.
-
-    Raises:
-        InputError: There is no such kind.
+    """Make an index of all rows, which have unit length and are read a block at a time; it goes on reading them.
 
     Example:
         >>> index = build("exact", ArrayRows(np.eye(3, dtype=np.float32)))
@@ -138,21 +114,7 @@ def build(kind: str, rows: Rows, *, seed: int = 0) -> VectorIndex:
 
 
 def open_index(kind: str, path: Path | None, rows: Rows) -> VectorIndex:
-    """An index that was saved.
-
-    Args:
-        kind: As it was built.
-        path: What `save` wrote; the caller has checked that it is still the same, byte for byte: faiss trusts what
-            it reads. None for a kind that writes nothing.
-        rows: The vectors it was built from.
-
-    Raises:
-        InputError: There is no such kind, or the file is not an index of that kind and of these vectors.
-
-    Example:
-        >>> open_index("exact", None, ArrayRows(np.eye(3, dtype=np.float32))).kind
-        'exact'
-    """
+    """An index that was saved, of these rows; its file is checked before: faiss trusts what it reads."""
     chosen = parse_kind(kind)
     if chosen is Kind.EXACT:
         return ExactIndex(rows)
@@ -162,26 +124,11 @@ def open_index(kind: str, path: Path | None, rows: Rows) -> VectorIndex:
 
 
 def recall(index: VectorIndex, rows: Rows, *, k: int = 10, sample: int = 200, seed: int = 0) -> float:
-    """How much of the truth an index finds: recall@k on the collection's own vectors.
+    """How much of the truth an index finds: recall@k on the collection's own vectors, from 0 to 1.
 
     Rows drawn by chance are the queries, and each leaves itself out, so that what is measured is how well their
     neighbours are found. The truth is the exact scan. Another row that is as near as the k-th counts as found. A
     query that looks like nothing stored may fare worse than this says.
-
-    Args:
-        index: Of these rows.
-        rows: The vectors.
-        k: How many neighbours.
-        sample: How many queries at most.
-        seed: Of the draw.
-
-    Returns:
-        Between 0 and 1; 1 where no row has a neighbour.
-
-    Example:
-        >>> rows = ArrayRows(np.eye(8, dtype=np.float32))
-        >>> recall(build("flat-l2", rows), rows, k=3)
-        1.0
     """
     k, n = positive_int(k, "k"), rows.shape[0]
     if n < 2 or index.kind == Kind.EXACT:
@@ -197,21 +144,7 @@ def recall(index: VectorIndex, rows: Rows, *, k: int = 10, sample: int = 200, se
 def write_faiss(path: Path, vectors: NDArray[np.float32], ids: list[str]) -> None:
     """Write vectors for programs that use faiss: a flat index by inner product, and beside it the ids of its rows.
 
-    Args:
-        path: Where to; the ids go to the same name with `.ids.jsonl` added.
-        vectors: float32, shape (n, d).
-        ids: n ids, in the order of the rows.
-
-    Raises:
-        FileError: A file cannot be written.
-        InputError: There are not as many ids as vectors.
-
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "two.faiss"
-        >>> write_faiss(file, np.eye(2, dtype=np.float32), ["a", "b"])
-        >>> print(file.with_name("two.faiss.ids.jsonl").read_text().splitlines()[1])
-        {"row": 1, "id": "b"}
+    The ids go to the same name with `.ids.jsonl` added.
     """
     from nearsense.files import atomic_write, write_table
 

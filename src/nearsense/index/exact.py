@@ -1,10 +1,10 @@
-"""Every vector is looked at: the truth that the other kinds are measured by. Not for millions in a hurry."""
+"""What every index can do, and the one that looks at every vector: the truth that the others are measured by."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,9 +19,9 @@ from nearsense.vectors.topk import TopK
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.index.base import Rows
-
-__all__ = ["ExactIndex", "best_among", "checked"]
+    Float32: TypeAlias = NDArray[np.float32]
+    Ints: TypeAlias = NDArray[np.int64]
+    Mask: TypeAlias = NDArray[np.bool_]
 
 ALONE = 4
 """Up to so many queries look at a few rows one by one; more share what is read."""
@@ -36,6 +36,60 @@ CROWDED = 1 / 50
 """A block of which more than this share passes the bf16 screen is screened in f32, and so are those after it."""
 
 
+class Rows(Protocol):
+    """Where an index reads the n vectors from; whoever keeps them on a disk checks them as they are read."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d)."""
+        ...  # pragma: no cover
+
+    def take(self, rows: Ints) -> Float32:
+        """Some vectors, shape (len(rows), d)."""
+        ...  # pragma: no cover
+
+    def block(self, start: int, stop: int) -> Float32:
+        """The vectors of rows start to stop, shape (stop - start, d); not copied where that can be avoided."""
+        ...  # pragma: no cover
+
+
+class ArrayRows:
+    """Vectors in memory: float32, shape (n, d), rows of unit length."""
+
+    def __init__(self, data: Float32) -> None:
+        self._data = data
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d)."""
+        return self._data.shape[0], self._data.shape[1]
+
+    def take(self, rows: Ints) -> Float32:
+        """Some vectors."""
+        return self._data[rows]
+
+    def block(self, start: int, stop: int) -> Float32:
+        """The vectors of rows start to stop."""
+        return self._data[start:stop]
+
+
+class VectorIndex(Protocol):
+    """n vectors of unit length, ready to be asked for the nearest. Scores are cosine similarities."""
+
+    kind: str
+
+    def search(self, queries: Float32, k: int, *, allowed: Mask | None = None) -> Neighbours:
+        """The k nearest rows of each query (float32, shape (q, d), unit length), best first, ties in their order.
+
+        `allowed`, bool, shape (n,), names the only rows that may be found; where k of them exist, k are found.
+        """
+        ...  # pragma: no cover
+
+    def save(self, path: Path) -> None:
+        """Write what cannot be made from the vectors at once; nothing for an index without such a thing."""
+        ...  # pragma: no cover
+
+
 class ExactIndex:
     """The k nearest by looking at all; equal to brute force in float64, in memory that n does not enlarge.
 
@@ -46,7 +100,6 @@ class ExactIndex:
         rows: Where the vectors are.
 
     Example:
-        >>> from nearsense.index.base import ArrayRows
         >>> index = ExactIndex(ArrayRows(np.eye(3, dtype=np.float32)))
         >>> index.search(np.array([[0.6, 0.8, 0.0]], np.float32), k=2).ids
         array([[1, 0]])
@@ -57,14 +110,8 @@ class ExactIndex:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
-    def search(
-        self, queries: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
-    ) -> Neighbours:
-        """The k nearest rows of each query; see `VectorIndex.search`.
-
-        Raises:
-            InputError: k < 1, the dimensions differ, or `allowed` is not one bool a row.
-        """
+    def search(self, queries: Float32, k: int, *, allowed: Mask | None = None) -> Neighbours:
+        """See `VectorIndex.search`."""
         queries, k, allowed = checked(self._rows, queries, k, allowed)
         few = None if allowed is None else np.flatnonzero(allowed)
         if few is not None and len(few) > SCATTERED * len(allowed):  # type: ignore[arg-type]
@@ -84,10 +131,10 @@ class ExactIndex:
     def _scan(
         self,
         board: TopK,
-        queries: NDArray[np.float32],
+        queries: Float32,
         k: int,
-        few: NDArray[np.int64] | None,
-        allowed: NDArray[np.bool_] | None,
+        few: Ints | None,
+        allowed: Mask | None,
     ) -> None:
         n, d = self._rows.shape
         precision = gemm.fastest(len(queries), n if few is None else len(few), d)
@@ -104,9 +151,7 @@ class ExactIndex:
                     best = paired_dot(asked[i[part]], block[j[part]])
                     board.offer(i[part] + here.start, ids[j[part]], best)
 
-    def _blocks(
-        self, few: NDArray[np.int64] | None, step: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    def _blocks(self, few: Ints | None, step: int) -> Iterator[tuple[Ints, Float32]]:
         """Row numbers and their vectors: all, or only a few."""
         if few is None:
             for part in blocks(self._rows.shape[0], step):
@@ -119,15 +164,15 @@ class ExactIndex:
 def _promising(
     board: TopK,
     here: slice,
-    asked: NDArray[np.float32],
-    block: NDArray[np.float32],
-    refused: NDArray[np.bool_] | None,
+    asked: Float32,
+    block: Float32,
+    refused: Mask | None,
     precision: Precision,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[Ints, Ints]:
     """The pairs (query, row of the block) that may belong to the best, whatever the product rounded."""
     slack = np.full(len(asked), gemm.slack(asked.shape[1], precision))
 
-    def decide(rough: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def decide(rough: Float32) -> tuple[Ints, Ints]:
         if refused is not None:
             rough[:, refused] = -np.inf
         i, j = board.promising(here, rough, slack)
@@ -139,26 +184,8 @@ def _promising(
     return gemm.decided(asked, block, precision, decide)
 
 
-def best_among(
-    rows: Rows, query: NDArray[np.float32], ids: NDArray[np.int64], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k nearest of some rows to one query, exactly.
-
-    Args:
-        rows: Where the vectors are.
-        query: float32, shape (d,), of unit length.
-        ids: The rows to choose from, ascending, none twice.
-        k: At least 1.
-
-    Returns:
-        Row numbers and scores, best first, ties in the order of the rows; all of `ids` where k is larger.
-
-    Example:
-        >>> from nearsense.index.base import ArrayRows
-        >>> rows = ArrayRows(np.eye(4, dtype=np.float32))
-        >>> best_among(rows, np.array([0.6, 0.8, 0.0, 0.0], np.float32), np.array([0, 2, 3]), k=1)
-        (array([0]), array([0.6], dtype=float32))
-    """
+def best_among(rows: Rows, query: Float32, ids: Ints, k: int) -> tuple[Ints, Float32]:
+    """The k nearest to one query of some rows (ascending, none twice), exactly: numbers and scores, best first."""
     rough = np.empty(len(ids), np.float32)
     for part in blocks(len(ids), PIECE):
         rough[part] = np.vecdot(rows.take(ids[part]), query)
@@ -170,29 +197,8 @@ def best_among(
     return ids[order], best[order]
 
 
-def checked(
-    rows: Rows, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.float32], int, NDArray[np.bool_] | None]:
-    """What a search was asked, fit for these rows.
-
-    Args:
-        rows: Where the vectors are.
-        queries: Should be of shape (q, d), finite.
-        k: Should be at least 1.
-        allowed: Should be bool of shape (n,), or None.
-
-    Returns:
-        The same; None for an `allowed` that lets all pass.
-
-    Raises:
-        InputError: One of them does not fit.
-
-    Example:
-        >>> from nearsense.index.base import ArrayRows
-        >>> rows = ArrayRows(np.eye(2, dtype=np.float32))
-        >>> checked(rows, np.eye(2, dtype=np.float32), 1, np.array([True, True]))[2] is None
-        True
-    """
+def checked(rows: Rows, queries: Float32, k: int, allowed: Mask | None) -> tuple[Float32, int, Mask | None]:
+    """What a search was asked, fit for these rows; None for an `allowed` that lets all pass."""
     n, d = rows.shape
     asked = np.ascontiguousarray(as_rows(queries, "queries"), dtype=np.float32)
     if asked.shape[1] != d:
@@ -208,5 +214,5 @@ def checked(
     return asked, positive_int(k, "k"), None if allowed is None or bool(allowed.all()) else allowed
 
 
-def _alone(query: NDArray[np.float32], some: NDArray[np.float32]) -> NDArray[np.float32]:
+def _alone(query: Float32, some: Float32) -> Float32:
     return paired_dot(np.broadcast_to(query, some.shape), some)

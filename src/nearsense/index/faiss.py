@@ -7,6 +7,9 @@ candidates are scored again from the vectors, exactly as `ExactIndex` scores the
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log2, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,7 +18,6 @@ import numpy as np
 from nearsense._forks import on_fork
 from nearsense.errors import FileError, InputError
 from nearsense.index.exact import ExactIndex, best_among, checked
-from nearsense.index.plans import plan_for, probes
 from nearsense.types import Neighbours, Precision
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import blocks, empty
@@ -23,9 +25,7 @@ from nearsense.vectors.rows import blocks, empty
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.index.base import Rows
-
-__all__ = ["FaissIndex", "build", "kmeans", "read"]
+    from nearsense.index.exact import Rows
 
 SAMPLE = 2**16
 """Rows that are learnt from; more where there are many lists to learn."""
@@ -36,15 +36,88 @@ BLOCK_ROWS = 2**15
 ROOM = 2**22
 """Candidates held at a time, over all queries: 48 MiB."""
 
+ROUNDS = 25
+"""How often the centres of k-means are moved."""
 
-class FaissIndex:
-    """n vectors in one of faiss's indexes, and the rows they came from. Safe to use from several threads.
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a kind is made and asked.
 
     Args:
-        kind: A name in PLANS.
-        rows: Where the vectors are.
-        engine: faiss's index of them.
+        engine: The class that faiss makes of it.
+        factory: faiss's own description, from (n, d).
+        least: With fewer rows there is too little to learn from; flat-ip takes its place.
+        candidates: How many are scored again for k, from k.
+        options: The class of faiss's search options; None where there are none, and so no filter either.
+        l2: Whether faiss compares by squared Euclidean distance.
+        whole: Whether it looks at every vector, so that nothing can be missed.
     """
+
+    engine: str
+    factory: Callable[[int, int], str]
+    least: int
+    candidates: Callable[[int], int]
+    options: str | None
+    l2: bool = False
+    whole: bool = False
+
+
+def _lists(n: int) -> int:
+    """About sqrt(n) lists, a power of two."""
+    return int(2 ** round(log2(sqrt(n))))
+
+
+def _codes(d: int, *sizes: int) -> int:
+    """How many pieces a vector is cut into for its code: of the first size that divides it."""
+    return d // next(size for size in (*sizes, 1) if d % size == 0)
+
+
+def _nearly(k: int) -> int:
+    return k + 16
+
+
+def _many(k: int) -> int:
+    """Measured on a million vectors: recall@10 1.000 with 1,000, recall@100 0.993 with 2,000."""
+    return max(1000, 20 * k)
+
+
+PLANS: dict[str, Plan] = {
+    "flat-ip": Plan("IndexFlat", lambda n, d: "Flat", 0, _nearly, "SearchParameters", whole=True),
+    "flat-l2": Plan("IndexFlat", lambda n, d: "Flat", 0, _nearly, "SearchParameters", l2=True, whole=True),
+    "ivf-flat": Plan("IndexIVFFlat", lambda n, d: f"IVF{_lists(n)},Flat", 2000, _nearly, "SearchParametersIVF"),
+    "hnsw": Plan("IndexHNSWFlat", lambda n, d: "HNSW32,Flat", 1000, _nearly, "SearchParametersHNSW"),
+    "ivf-pq": Plan(
+        "IndexIVFPQ",
+        lambda n, d: f"IVF{_lists(n)},PQ{_codes(d, 8, 6, 4, 3, 2)}x8np",
+        10_000,
+        _many,
+        "SearchParametersIVF",
+    ),
+    "pq-fast": Plan("IndexPQFastScan", lambda n, d: f"PQ{_codes(d, 4, 3, 2)}x4fs", 2000, _many, None),
+    "ivf-pq-fast": Plan(
+        "IndexIVFPQFastScan",
+        lambda n, d: f"IVF{_lists(n)},PQ{_codes(d, 4, 3, 2)}x4fs",
+        2000,
+        _many,
+        "SearchParametersIVF",
+    ),
+}
+"""One row a kind."""
+
+
+def plan_for(kind: str, n: int) -> Plan:
+    """How a kind holds n vectors: as flat-ip where they are too few to learn from."""
+    return PLANS[kind] if n >= PLANS[kind].least else PLANS["flat-ip"]
+
+
+def probes(lists: int) -> int:
+    """How many of so many lists are looked into."""
+    return max(8, lists // 2)
+
+
+class FaissIndex:
+    """n vectors in one of faiss's indexes, and the rows they came from. Safe to use from several threads."""
 
     def __init__(self, kind: str, rows: Rows, engine: Any) -> None:
         self.kind = kind
@@ -55,13 +128,10 @@ class FaissIndex:
     def search(
         self, queries: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
     ) -> Neighbours:
-        """The k nearest rows of each query; see `VectorIndex.search`.
+        """See `VectorIndex.search`.
 
         Where so few rows may be found that looking at them all costs no more than ranking candidates, and where
         faiss proposes too few, the answer is the exact one.
-
-        Raises:
-            InputError: k < 1, the dimensions differ, or `allowed` is not one bool a row.
         """
         queries, k, allowed = checked(self._rows, queries, k, allowed)
         n = self._rows.shape[0]
@@ -81,11 +151,7 @@ class FaissIndex:
         return Neighbours(ids, scores, np.full(len(queries), k, np.int64))
 
     def save(self, path: Path) -> None:
-        """Write faiss's index, without the vectors where it keeps codes.
-
-        Raises:
-            FileError: The file cannot be written.
-        """
+        """Write faiss's index, without the vectors where it keeps codes."""
         import faiss
 
         try:
@@ -153,20 +219,7 @@ class FaissIndex:
 
 
 def build(kind: str, rows: Rows, *, seed: int = 0) -> FaissIndex:
-    """Make an index of all rows, read a block at a time.
-
-    Args:
-        kind: A name in PLANS.
-        rows: Where the vectors are.
-        seed: Of the sample that is learnt from, and of the learning.
-
-    Example:
-        >>> from nearsense.index.base import ArrayRows
-        >>> index = build("flat-ip", ArrayRows(np.eye(50, dtype=np.float32)))
-        >>> index.search(np.eye(50, dtype=np.float32)[:2], k=1).ids
-        array([[0],
-               [1]])
-    """
+    """Make an index of all rows, read a block at a time; what is learnt depends on `seed`."""
     import faiss
 
     n, d = rows.shape
@@ -184,17 +237,7 @@ def build(kind: str, rows: Rows, *, seed: int = 0) -> FaissIndex:
 
 
 def read(kind: str, path: Path, rows: Rows) -> FaissIndex:
-    """An index that `FaissIndex.save` wrote. The caller has checked that the file is what was written.
-
-    Args:
-        kind: What it was built as.
-        path: The file.
-        rows: The vectors that it was built from.
-
-    Raises:
-        FileError: faiss cannot read it.
-        InputError: It holds another kind of index, another number of vectors or another dimension.
-    """
+    """An index that `FaissIndex.save` wrote. The caller has checked that the file is what was written."""
     import faiss
 
     try:
@@ -251,10 +294,6 @@ def kmeans(vectors: NDArray[np.float32], k: int, *, seed: int = 0) -> NDArray[np
     engine.train(rows, init_centroids=_far_apart(rows, k, seed))
     nearest: NDArray[np.int64] = engine.index.search(rows, 1)[1][:, 0]
     return nearest
-
-
-ROUNDS = 25
-"""How often the centres of k-means are moved."""
 
 
 def _far_apart(rows: NDArray[np.float32], k: int, seed: int) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
-"""The k nearest of each vector among the others, exactly: the graph that clusters and maps are made from."""
+"""The k nearest of each vector, exactly, for clusters and maps; and most near pairs of millions of vectors."""
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,17 +12,28 @@ import numpy as np
 from nearsense._forks import computing
 from nearsense._machine import cores
 from nearsense._progress import Progress, tracked
-from nearsense.checks import positive_int
-from nearsense.mining.sieve import COLUMNS, ROWS, Sieve, sieve_for
-from nearsense.mining.units import Units, cosines
+from nearsense.checks import positive_int, score
+from nearsense.index import kmeans
+from nearsense.mining.sieve import COLUMNS, ROWS, Mined, Sieve, Units, candidates, cosines, sides, sieve_for
 from nearsense.types import Neighbours, Precision, parse
-from nearsense.vectors.rows import blocks
-from nearsense.vectors.topk import TopK
+from nearsense.vectors import gemm
+from nearsense.vectors.rows import blocks, evenly_spaced, normalize
+from nearsense.vectors.topk import TopK, top_k
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["nearest"]
+PROBES = 4
+"""Lists that each row is compared with, of its own side or the other."""
+
+LEARNT = 32
+"""Vectors a list that the lists are learnt from."""
+
+BLOCK = 2048
+"""Rows compared with a list at once."""
+
+SAMPLE = 512
+"""Rows whose pairs are looked for exactly too."""
 
 
 def nearest(
@@ -112,3 +124,100 @@ class _Search:
         better = scores >= board.worst[i]
         if better.any():
             board.offer(i[better], j[better], scores[better])
+
+
+def mine_approximately(
+    vectors: ArrayLike, min_score: float, *, against: ArrayLike | None = None, progress: Progress = False
+) -> Mined:
+    """Most pairs of vectors whose cosine similarity is at least `min_score`.
+
+    Vectors are put into lists by place (k-means), and each is compared with those of the nearest lists only. The
+    scores are exact. It pays for millions of vectors: below, `mine` takes minutes and misses nothing.
+
+    Args:
+        vectors: As for `mine`.
+        min_score: As for `mine`.
+        against: As for `mine`.
+        progress: True for a bar on stderr, or a function called with (done, total) lists.
+
+    Returns:
+        The pairs, best first; `recall` is the share of the pairs of 512 rows, found exactly, that is among them.
+
+    Raises:
+        InputError, ZeroVectorError: As `mine`.
+
+    Example:
+        >>> mine_approximately([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], 0.7).recall
+        1.0
+    """
+    floor = score(min_score)
+    rows, columns = sides(vectors, against)
+    lists = max(1, round(math.sqrt(len(columns.data))))
+    left, right = _near(rows, columns, _centres(columns.data, lists), floor, progress)
+    if columns is rows:
+        left, right = _once(left, right, len(rows.data))
+    scores = cosines(rows, left, columns, right)
+    order = np.lexsort((right, left, -scores))[: np.count_nonzero(scores >= np.float32(floor))]
+    left, right, scores = left[order], right[order], scores[order]
+    return Mined(left, right, scores, floor, _recall(rows, columns, left, right, floor))
+
+
+def _centres(data: NDArray[np.float32], lists: int) -> NDArray[np.float32]:
+    """What the lists lie around."""
+    some = data[:: max(1, len(data) // (LEARNT * lists))]
+    if not len(some):
+        return np.empty((0, data.shape[1]), np.float32)
+    groups = kmeans(np.ascontiguousarray(some), min(lists, len(some)))
+    sums = np.zeros((int(groups.max()) + 1, data.shape[1]))
+    np.add.at(sums, groups, some)
+    return normalize(sums[np.abs(sums).max(axis=1) > 0])
+
+
+def _near(
+    rows: Units, columns: Units, centres: NDArray[np.float32], floor: float, progress: Progress
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Candidates: rows and the columns of their lists that may be near enough."""
+    lefts, rights = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    if not len(centres) or not len(rows.data):
+        return lefts[0], rights[0]
+    probed = top_k(rows.data, centres, min(PROBES, len(centres))).ids
+    home = probed[:, 0] if columns is rows else top_k(columns.data, centres, 1).ids[:, 0]
+    asking, members = _by_list(probed.ravel(), len(centres)), _by_list(home, len(centres))
+    level = floor - gemm.slack(rows.data.shape[1], Precision.F32)
+    with tracked(len(centres), "lists", progress) as update:
+        for number, (who, own) in enumerate(zip(asking, members, strict=True), 1):
+            block = columns.data[own]
+            for part in blocks(len(who), BLOCK):
+                asked = who[part] // probed.shape[1]
+                i, j = np.nonzero(rows.data[asked] @ block.T >= level)
+                lefts.append(asked[i])
+                rights.append(own[j])
+            update(number)
+    return np.concatenate(lefts), np.concatenate(rights)
+
+
+def _by_list(lists: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    """The positions of each list's members."""
+    return np.split(np.argsort(lists, kind="stable"), np.cumsum(np.bincount(lists, minlength=count))[:-1])
+
+
+def _once(
+    left: NDArray[np.int64], right: NDArray[np.int64], n: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each pair once, the lower row on the left, no row with itself."""
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    pairs = np.unique(low[low != high] * n + high[low != high])
+    return pairs // max(n, 1), pairs % max(n, 1)
+
+
+def _recall(rows: Units, columns: Units, left: NDArray[np.int64], right: NDArray[np.int64], floor: float) -> float:
+    """The share of all pairs of some rows that was found."""
+    n = len(columns.data)
+    sieve, truth = sieve_for(columns.data, rows.data), [np.empty(0, np.int64)]
+    for i, j in candidates(sieve, rows.data, evenly_spaced(len(rows.data), SAMPLE), n, floor):
+        near = (cosines(rows, i, columns, j) >= np.float32(floor)) & ((i != j) | (columns is not rows))
+        truth.append(i[near] * n + j[near])
+    wanted, known = np.concatenate(truth), left * n + right
+    if columns is rows:
+        known = np.concatenate([known, right * n + left])
+    return float(np.isin(wanted, known).mean()) if len(wanted) else 1.0
