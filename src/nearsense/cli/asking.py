@@ -191,7 +191,8 @@ def _cross(options: dict[str, Any]) -> CrossEncoder | None:
 
 def _talk(room: FAQ, form: Form | None, k: int | None) -> bool:
     """Questions, a line each, until the end of input; whether one got no answer. What lacked comes last."""
-    from nearsense.render import Form, printable
+    from nearsense.render import Form
+    from nearsense.tables import printable
 
     answers: list[Answer] = []
     unread = False

@@ -56,7 +56,7 @@ def _print_coloured(explanation: Explanation) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from nearsense.render import printable
+    from nearsense.tables import printable
 
     console = Console(file=steerable(sys.stdout), highlight=False)
     for side in explanation.sides:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 
-from nearsense.render import printable
+from nearsense.tables import printable
 
 STYLE = "\n" + (files("nearsense.pages") / "report.css").read_text("utf-8")
 

@@ -7,10 +7,12 @@ terminal, JSON lines in a pipe, or what was asked for.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nearsense.errors import InputError
 from nearsense.files.formulas import csv_cell
@@ -21,24 +23,10 @@ from nearsense.terminal import harmless, steerable
 from nearsense.types import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
 
 if TYPE_CHECKING:
-    from nearsense.explanation import Explanation, Side, Word
+    from nearsense.explanation import Explanation
 
-__all__ = [
-    "Form",
-    "Page",
-    "between",
-    "comparison_page",
-    "explanation_page",
-    "hits_page",
-    "info_page",
-    "likelihood",
-    "matrix_page",
-    "printable",
-    "reembedding_page",
-    "show",
-    "sync_page",
-    "verification_page",
-]
+Column = tuple[str, Callable[[Any], str]]
+"""The head of a column, set flush right where it ends in `>`, and what gives the cell of an item."""
 
 
 class Form(StrEnum):
@@ -54,14 +42,35 @@ class Form(StrEnum):
 class Page:
     """A result, described once for every form."""
 
-    document: Any  # the whole as one JSON value
-    records: Sequence[Mapping[str, Any]]  # the same as flat records: JSON lines and CSV
-    columns: Sequence[str]  # the head of the table; a name that ends in `>` is set flush right
-    cells: Sequence[Sequence[str]]  # the rows of the table
+    document: Any = None  # the whole as one JSON value
+    records: Sequence[Mapping[str, Any]] = ()  # the same as flat records: JSON lines and CSV
+    columns: Sequence[str] = ()  # the head of the table; a name that ends in `>` is set flush right
+    cells: Sequence[Sequence[str]] = ()  # the rows of the table
     title: str = ""  # a line above the table
     note: str = ""  # a line below it: what a reader has to know
-    # pages that are shown one below the other instead: one for each query
-    groups: Sequence[Page] = field(default_factory=tuple)
+    groups: Sequence[Page] = ()  # pages that are shown one below the other instead: one for each query
+
+
+def table(items: Sequence[Any], *columns: Column) -> dict[str, Any]:
+    """What a Page has of a table with a row an item: `columns` and `cells`."""
+    heads, cells = zip(*columns, strict=True)
+    return {"columns": heads, "cells": [tuple(cell(item) for cell in cells) for item in items]}
+
+
+def only_if(shown: object, *columns: Column) -> Sequence[Column]:
+    """Columns of a table that is to have them only where there is something to say in them."""
+    return columns if shown else ()
+
+
+def of(name: str) -> Callable[[Any], str]:
+    """A cell that shows an attribute, empty for None."""
+    value = attrgetter(name)
+    return lambda item: str("" if value(item) is None else value(item))
+
+
+SCORE: Column = ("score>", lambda item: f"{item.score:.4f}")
+PROBABILITY: Column = ("probability>", lambda item: likelihood(item.probability, item.interval))
+DIFFERS: Column = ("differs", lambda item: ", ".join(item.differs or ()))
 
 
 def show(page: Page, form: Form | None = None, out: TextIO | None = None) -> None:
@@ -80,61 +89,52 @@ def show(page: Page, form: Form | None = None, out: TextIO | None = None) -> Non
 def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
     """Pairs and their scores; `single` makes one JSON object of the only pair."""
     dicts = comparisons.to_dicts()
-    sure = _sure_columns(each.probability for each in comparisons)
-    differing = any(each.differs for each in comparisons)
-    return Page(
-        document=dicts[0] if single and dicts else dicts,
-        records=dicts,
-        columns=("score>", *sure, "reading", *(["differs"] if differing else []), "a", "b"),
-        cells=[
-            (
-                f"{each.score:.4f}",
-                *_sureness(each, sure),
-                each.reading.value,
-                *([", ".join(each.differs or ())] if differing else []),
-                each.a,
-                each.b,
-            )
-            for each in comparisons
-        ],
-        note=_note(comparisons.origin) + _unsure(comparisons),
+    columns = table(
+        comparisons,
+        SCORE,
+        *only_if(any(each.probability is not None for each in comparisons), PROBABILITY),
+        ("reading", of("reading.value")),
+        *only_if(any(each.differs for each in comparisons), DIFFERS),
+        ("a", of("a")),
+        ("b", of("b")),
     )
+    note = _note(comparisons.origin) + _unsure(comparisons)
+    return Page(dicts[0] if single and dicts else dicts, dicts, **columns, note=note)
 
 
 def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
     """Hits of one query or of many; `asked` is what the query is called in JSON."""
-    reranked = any(hit.retrieval_score is not None for hits in found for hit in hits)
-    scores = ("score>", "retrieval>") if reranked else ("score>",)
-    sure = _sure_columns(hit.probability for hits in found for hit in hits)
-    differing = any(hit.differs for hits in found for hit in hits)
+    every = list(chain.from_iterable(found))
+    reranked = any(hit.retrieval_score is not None for hit in every)
+    columns: list[Column] = [
+        ("#>", of("rank")),
+        SCORE,
+        *only_if(reranked, ("retrieval>", _retrieval_score)),
+        *only_if(any(hit.probability is not None for hit in every), PROBABILITY),
+        ("id", of("id")),
+        ("text", of("text")),
+        *only_if(any(hit.differs for hit in every), DIFFERS),
+    ]
     pages = [
         Page(
-            document={asked: hits.query, "hits": hits.to_dicts(), **hits.origin.to_dict()},
-            records=[{asked: hits.query, **hit.to_dict(), **_made_by(hits.origin)} for hit in hits],
-            columns=("#>", *scores, *sure, "id", "text", *(["differs"] if differing else [])),
-            cells=[
-                (
-                    str(hit.rank),
-                    *_scores(hit)[: len(scores)],
-                    *_sureness(hit, sure),
-                    hit.id,
-                    hit.text or "",
-                    *([", ".join(hit.differs or ())] if differing else []),
-                )
-                for hit in hits
-            ],
+            {asked: hits.query, "hits": hits.to_dicts(), **hits.origin.to_dict()},
+            [{asked: hits.query, **hit.to_dict(), **_made_by(hits.origin)} for hit in hits],
+            **table(hits, *columns),
             title=hits.query or "",
         )
         for hits in found
     ]
+    note = _note(found[0].origin) + (_retrieval(found[0].origin) if reranked else "") if found else ""
     return Page(
-        document=pages[0].document if len(pages) == 1 else [page.document for page in pages],
-        records=[record for page in pages for record in page.records],
-        columns=(),
-        cells=(),
+        pages[0].document if len(pages) == 1 else [page.document for page in pages],
+        [record for page in pages for record in page.records],
         groups=pages,
-        note=_hits_note(found, reranked=reranked) if found else "",
+        note=note + _unsure(every),
     )
+
+
+def _retrieval_score(hit: Hit) -> str:
+    return "" if hit.retrieval_score is None else f"{hit.retrieval_score:.4f}"
 
 
 def matrix_page(matrix: Matrix, *, probabilities: bool = False) -> Page:
@@ -156,8 +156,8 @@ def matrix_page(matrix: Matrix, *, probabilities: bool = False) -> Page:
     rows = list(zip(names, matrix.labels, values, strict=True))
     differs = [{"a": row + 1, "b": column + 1, "differs": list(each)} for (row, column), each in judged[1].items()]
     return Page(
-        document=matrix.to_dict() | ({"probabilities": values, "differs": differs} if probabilities else {}),
-        records=[{"label": label, **dict(zip(names, row, strict=True))} for _, label, row in rows],
+        matrix.to_dict() | ({"probabilities": values, "differs": differs} if probabilities else {}),
+        [{"label": label, **dict(zip(names, row, strict=True))} for _, label, row in rows],
         columns=("#>", "text", *(f"{name}>" for name in names)),
         cells=[
             (name, label, *("" if value is None else f"{value:.2f}" for value in row)) for name, label, row in rows
@@ -178,26 +178,24 @@ FEW = 5  # pairs of a matrix of which is said below it what differs
 
 def explanation_page(explanation: Explanation) -> Page:
     """The words of two texts, what they contribute, and which is nearest in the other."""
-    sides = explanation.sides
     pages = [
         Page(
-            document=None,
-            records=[_word_record(side, word) for word in side.words],
-            columns=("contribution>", "word", "nearest", "similarity>"),
-            cells=[
-                (f"{word.contribution:+.4f}", word.text, side.partner(word), f"{word.similarity:.2f}")
-                for word in side.words
-            ],
+            records=[{"of": side.name, **asdict(word), "partner": side.partner(word)} for word in side.words],
+            **table(
+                side.words,
+                ("contribution>", lambda word: f"{word.contribution:+.4f}"),
+                ("word", of("text")),
+                ("nearest", side.partner),
+                ("similarity>", lambda word: f"{word.similarity:.2f}"),
+            ),
             title=f"{side.name}: {explanation.score:.4f}, the words of {side.name}",
         )
-        for side in sides
+        for side in explanation.sides
     ]
-    remarks = [f"{side.name}: {remark}." for side in sides for remark in side.remarks]
+    remarks = [f"{side.name}: {remark}." for side in explanation.sides for remark in side.remarks]
     return Page(
-        document=explanation.to_dict(),
-        records=[record for page in pages for record in page.records],
-        columns=(),
-        cells=(),
+        explanation.to_dict(),
+        [record for page in pages for record in page.records],
         groups=pages,
         note=" ".join([*remarks, *_surely(explanation), explanation.note]),
     )
@@ -212,19 +210,15 @@ def _surely(explanation: Explanation) -> list[str]:
     return [each for each in (sure, differs) if each]
 
 
-def _word_record(side: Side, word: Word) -> dict[str, Any]:
-    """A word as one flat record."""
-    return {"of": side.name, **asdict(word), "partner": side.partner(word)}
-
-
 def sync_page(report: SyncReport) -> Page:
     """What a sync did, or would do."""
     known = report.to_dict()
+    names = ("added", "changed", "removed", "unchanged", "encoded")
     return Page(
-        document=known,
-        records=[known],
-        columns=("added>", "changed>", "removed>", "unchanged>", "encoded>"),
-        cells=[tuple(f"{known[name]:,}" for name in ("added", "changed", "removed", "unchanged", "encoded"))],
+        known,
+        [known],
+        columns=[f"{name}>" for name in names],
+        cells=[[f"{known[name]:,}" for name in names]],
         title="" if report.applied else "What would be:",
     )
 
@@ -246,47 +240,26 @@ def verification_page(verification: Verification) -> Page:
     """What is wrong with a collection."""
     lost = [("lost", finding) for finding in verification.findings]
     healed = [("made again", each) for each in verification.healed]
-    known, count = verification.to_dict(), len(lost)
-    return Page(
-        document=known,
-        records=[known],
-        columns=("", "finding") if lost or healed else (),
-        cells=[*lost, *healed],
-        note=f"{verification.documents:,} documents read, {f'{count:,} findings' if count else 'all is well'}.",
-    )
+    known = verification.to_dict()
+    said = f"{len(lost):,} findings" if lost else "all is well"
+    columns = ("", "finding") if lost or healed else ()
+    note = f"{verification.documents:,} documents read, {said}."
+    return Page(known, [known], columns, [*lost, *healed], note=note)
 
 
 def reembedding_page(done: Reembedding) -> Page:
     """A collection that went over to another model."""
     known = done.to_dict()
     agreement = "" if done.agreement is None else f"{done.agreement:.0%}"
-    return Page(
-        document=known,
-        records=[known],
-        columns=("documents>", "before", "after", "agreement>"),
-        cells=[(f"{done.documents:,}", done.before, done.after, agreement)],
-        note="Agreement: of the ten nearest under the old model, the share that the new one finds.",
-    )
+    columns = ("documents>", "before", "after", "agreement>")
+    note = "Agreement: of the ten nearest under the old model, the share that the new one finds."
+    return Page(known, [known], columns, [(f"{done.documents:,}", done.before, done.after, agreement)], note=note)
 
 
 def _made_by(origin: Origin) -> dict[str, Any]:
     known = origin.to_dict()
     names = ("model", "metric", "retrieved_by", "retrieval_metric")
     return {name: known[name] for name in names if name in known}
-
-
-def _scores(hit: Hit) -> tuple[str, str]:
-    return f"{hit.score:.4f}", "" if hit.retrieval_score is None else f"{hit.retrieval_score:.4f}"
-
-
-def _sure_columns(probabilities: Iterable[float | None]) -> tuple[str, ...]:
-    """The column of probabilities, where there is any."""
-    return ("probability>",) if any(each is not None for each in probabilities) else ()
-
-
-def _sureness(of: Sure, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """A probability and between what it lies, as a cell."""
-    return (likelihood(of.probability, of.interval),) if columns else ()
 
 
 def likelihood(probability: float | None, interval: tuple[float, float] | None) -> str:
@@ -311,15 +284,6 @@ def between(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else " to ".join(percent(each) for each in interval)
 
 
-class Sure(Protocol):
-    """What says how sure it is."""
-
-    @property
-    def probability(self) -> float | None: ...
-    @property
-    def interval(self) -> tuple[float, float] | None: ...
-
-
 def _note(origin: Origin) -> str:
     """What a score is, for who reads it, and what the probability is of."""
     if origin.calibration is not None:
@@ -328,13 +292,6 @@ def _note(origin: Origin) -> str:
             f"{_COSINE.format(model=origin.model)} Probability: {of}; {origin.prior:.2g} before the score is seen."
         )
     return _NOTES.get(origin.metric, _UNCALIBRATED).format(model=origin.model)
-
-
-def _hits_note(found: Sequence[Results[Hit]], *, reranked: bool) -> str:
-    origin = found[0].origin
-    return (
-        _note(origin) + (_retrieval(origin) if reranked else "") + _unsure(hit for hits in found for hit in hits)
-    )
 
 
 def _unsure(results: Iterable[Hit | Comparison]) -> str:

@@ -11,8 +11,6 @@ from nearsense.render import Page
 if TYPE_CHECKING:
     from nearsense.calibration import Background, Calibration, Threshold
 
-__all__ = ["background_page", "calibration_page"]
-
 
 def calibration_page(calibration: Calibration, thresholds: Sequence[Threshold]) -> Page:
     """A calibration and the thresholds that were asked for; else what some scores mean."""

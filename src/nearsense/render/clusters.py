@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nearsense.render import Page
+from nearsense.render import Column, Page, of, only_if, table
 from nearsense.types import percent
 
 if TYPE_CHECKING:
     from nearsense.clustering import Cluster, Clusters
-
-__all__ = ["added_columns", "cluster_rows", "clusters_page", "clusters_report"]
 
 NOISE = "in no cluster"
 
@@ -22,35 +20,30 @@ REPRESENTATIVES, OUTLIERS = 5, 20  # texts that a report shows of each cluster, 
 def clusters_page(clusters: Clusters, rows: Sequence[Mapping[str, Any]] | None = None, *, levels: int = 1) -> Page:
     """The clusters as a table and as JSON; as records the rows of the file, or a record a cluster without them."""
     measured = any(cluster.stability is not None for cluster in clusters)
-    head = ("#>", "label", "size>", "cohesion>", *(["stable>"] if measured else []), "exemplar")
+    columns: list[Column] = [
+        ("#>", of("id")),
+        ("label", lambda cluster: cluster.label + (" (new)" if cluster.new else "")),
+        ("size>", lambda cluster: f"{cluster.size:,}"),
+        ("cohesion>", lambda cluster: f"{cluster.cohesion:.2f}"),
+        *only_if(measured, ("stable>", _stability)),
+        ("exemplar", lambda cluster: "" if cluster.exemplar is None else cluster.exemplar.text),
+    ]
     above = clusters.themes if levels > 1 else None
     titles = {} if above is None else {theme.id: f"{theme.label} ({theme.size:,})" for theme in above}
     groups = [(title, [each for each in clusters if each.parent == id_]) for id_, title in titles.items()]
     groups += [("under no theme", [each for each in clusters if each.parent is None])] if titles else []
-    pages = [
-        Page(None, (), head, [_cells(each, measured) for each in inside], title=title)
-        for title, inside in groups
-        if inside
-    ]
+    pages = [Page(**table(inside, *columns), title=title) for title, inside in groups if inside]
     return Page(
-        document=clusters.to_dict(),
-        records=clusters.to_dicts() if rows is None else rows,
-        columns=head,
-        cells=[_cells(each, measured) for each in clusters],
+        clusters.to_dict(),
+        clusters.to_dicts() if rows is None else rows,
+        **table(clusters, *columns),
         note=note_of(clusters),
         groups=pages,
     )
 
 
-def _cells(cluster: Cluster, measured: bool) -> tuple[str, ...]:
-    return (
-        str(cluster.id),
-        cluster.label + (" (new)" if cluster.new else ""),
-        f"{cluster.size:,}",
-        f"{cluster.cohesion:.2f}",
-        *(["" if cluster.stability is None else f"{cluster.stability:.2f}"] if measured else []),
-        "" if cluster.exemplar is None else cluster.exemplar.text,
-    )
+def _stability(cluster: Cluster) -> str:
+    return "" if cluster.stability is None else f"{cluster.stability:.2f}"
 
 
 def note_of(clusters: Clusters) -> str:
@@ -75,16 +68,10 @@ def added_columns(clusters: Clusters, levels: int = 1) -> tuple[str, ...]:
 def cluster_rows(
     clusters: Clusters, rows: Sequence[Mapping[str, Any]], *, levels: int = 1
 ) -> list[dict[str, Any]]:
-    """The rows of a file with what they belong to.
+    """The n rows of a file with what their texts belong to; levels: 2 says the theme too, 3 also the part.
 
-    Args:
-        clusters: Of n texts.
-        rows: The n rows.
-        levels: 2 says the theme too, 3 also the part of the cluster.
-
-    Returns:
-        n rows: theme, theme_label (where there are any), cluster, cluster_label, part, part_label, strength stand
-        behind the other columns; -1 and None where a text is in no cluster.
+    theme, theme_label (where there are any), cluster, cluster_label, part, part_label, strength stand behind the
+    other columns; -1 and None where a text is in no cluster.
     """
     labels = {cluster.id: cluster for cluster in clusters}
     themes = {theme.id: theme.label for theme in clusters.themes or ()} if levels > 1 else {}
@@ -98,10 +85,8 @@ def cluster_rows(
         more = {name: value for name, value in row.items() if name not in added}
         if levels > 1 and clusters.themes is not None:
             parent = None if own is None else own.parent
-            more |= {
-                "theme": -1 if parent is None else parent,
-                "theme_label": themes.get(-1 if parent is None else parent),
-            }
+            theme = -1 if parent is None else parent
+            more |= {"theme": theme, "theme_label": themes.get(theme)}
         more |= {"cluster": label, "cluster_label": None if own is None else own.label}
         if levels > 2:
             part, part_label = parts.get(id_, (-1, None))
@@ -123,12 +108,7 @@ def _parts(clusters: Clusters) -> Iterator[tuple[str, tuple[int, str]]]:
 
 
 def clusters_report(clusters: Clusters, source: str) -> str:
-    """What the texts are about, in Markdown.
-
-    Args:
-        clusters: The clusters, with their texts: not those of a file alone.
-        source: Where the texts are from.
-    """
+    """What the texts of a source are about, in Markdown; the clusters have their texts."""
     lines = [f"# What is in {_plain(source)}", "", note_of(clusters), ""]
     origin = clusters.origin
     lines += [f"Model {origin.model}, nearsense {origin.version}.", ""]
@@ -142,11 +122,8 @@ def clusters_report(clusters: Clusters, source: str) -> str:
     lines.append("| ---: | --- | ---: | ---: | ---: | ---: |")
     total = max(len(clusters.ids), 1)
     for each in clusters:
-        stability = "" if each.stability is None else f"{each.stability:.2f}"
-        lines.append(
-            f"| {each.id} | {_plain(each.label)} | {each.size:,} | {each.size / total:.1%} | {each.cohesion:.2f} "
-            f"| {stability} |"
-        )
+        shares = f"{each.size:,} | {each.size / total:.1%} | {each.cohesion:.2f} | {_stability(each)}"
+        lines.append(f"| {each.id} | {_plain(each.label)} | {shares} |")
     for each in clusters:
         lines += ["", *_described(clusters, each)]
     if len(clusters.ids) > 1:

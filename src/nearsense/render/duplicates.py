@@ -2,104 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nearsense.render import Page, likelihood
+from nearsense.render import DIFFERS, PROBABILITY, SCORE, Column, Page, of, only_if, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from nearsense.deduplication import Duplicates
 
-    from nearsense.deduplication import Dropped, Duplicates, Group, Pair
-
-__all__ = ["dropped_page", "groups_page", "pairs_page"]
+TIER: Column = ("tier", of("tier.value"))
 
 
 def pairs_page(found: Duplicates, limit: int | None) -> Page:
     """Pairs of rows, surest first; at most `limit`."""
-    pairs: Sequence[Pair] = found.pairs if limit is None else found.best(limit)
-    sure, differing = found.probabilities is not None, any(each.differs for each in pairs)
-    named = any(each.a for each in pairs)  # else the ids stand in the place of texts
-    return Page(
-        document=[each.to_dict() for each in pairs],
-        records=[each.to_dict() for each in pairs],
-        columns=(
-            *(("probability>",) if sure else ()),
-            "score>",
-            "tier",
-            *(("differs",) if differing else ()),
-            *(("left", "right") if named else ()),
-            "a",
-            "b",
-        ),
-        cells=[
-            (
-                *((likelihood(each.probability, each.interval),) if sure else ()),
-                f"{each.score:.4f}",
-                each.tier.value,
-                *((", ".join(each.differs or ()),) if differing else ()),
-                *((each.left, each.right) if named else ()),
-                each.a or each.left,
-                each.b or each.right,
-            )
-            for each in pairs
-        ],
-        note=_more(len(found) - len(pairs), "pairs") + _note(found),
+    pairs = found.pairs if limit is None else found.best(limit)
+    dicts = [each.to_dict() for each in pairs]
+    columns = table(
+        pairs,
+        *only_if(found.probabilities is not None, PROBABILITY),
+        SCORE,
+        TIER,
+        *only_if(any(each.differs for each in pairs), DIFFERS),
+        # Where there are no texts the ids stand in their place.
+        *only_if(any(each.a for each in pairs), ("left", of("left")), ("right", of("right"))),
+        ("a", lambda pair: pair.a or pair.left),
+        ("b", lambda pair: pair.b or pair.right),
     )
+    return Page(dicts, dicts, **columns, note=_more(len(found) - len(pairs), "pairs") + _note(found))
 
 
 def groups_page(found: Duplicates, limit: int | None) -> Page:
     """Groups, largest first; at most `limit`."""
-    groups: Sequence[Group] = found.groups[:limit]
+    groups = found.groups[:limit]
+    columns = (PROBABILITY, SCORE, TIER, ("id", of("id")), ("text", of("text")))
     pages = [
         Page(
-            document=None,
-            records=(),
-            columns=_COLUMNS,
-            cells=[_cells(each) for each in group.dropped],
+            **table(group.dropped, *columns),
             title=f"{group.kept.id}: {group.kept.text}" if group.kept.text else group.kept.id,
         )
         for group in groups
     ]
-    return Page(
-        document=[group.to_dict() for group in groups],
-        records=[
-            {"group": number, **each.to_dict(), "kept_text": group.kept.text}
-            for number, group in enumerate(groups, 1)
-            for each in group.dropped
-        ],
-        columns=_COLUMNS if not pages else (),
-        cells=(),
-        groups=pages,
-        note=_more(len(found.groups) - len(groups), "groups") + _note(found),
-    )
+    records = [
+        {"group": number, **each.to_dict(), "kept_text": group.kept.text}
+        for number, group in enumerate(groups, 1)
+        for each in group.dropped
+    ]
+    heads = [] if pages else [head for head, _ in columns]
+    note = _more(len(found.groups) - len(groups), "groups") + _note(found)
+    return Page([group.to_dict() for group in groups], records, heads, groups=pages, note=note)
 
 
 def dropped_page(found: Duplicates, limit: int | None, *, written: bool) -> Page:
     """The rows that go, or would."""
-    dropped: Sequence[Dropped] = found.dropped
-    shown, differing = dropped[:limit], any(each.differs for each in dropped)
-    known: dict[str, Any] = {name: value for name, value in found.to_dict().items() if name != "groups"}
-    rows, kept = len(found.rows.documents), len(found.kept)
+    dropped, shown = found.dropped, found.dropped[:limit]
+    dicts = [each.to_dict() for each in dropped]
+    known = {name: value for name, value in found.to_dict().items() if name != "groups"}
     tiers = ", ".join(f"{count:,} {tier.value}" for tier, count in found.tiers.items())
-    verbs = ("stay", "go") if written else ("would stay", "would go")
+    stay, go = ("stay", "go") if written else ("would stay", "would go")
+    columns = table(
+        shown,
+        ("id", of("id")),
+        ("text", of("text")),
+        ("reason", of("reason")),
+        ("stays", of("kept")),
+        *only_if(any(each.differs for each in dropped), DIFFERS),
+    )
     return Page(
-        document={**known, "written": written, "rows_dropped": [each.to_dict() for each in dropped]},
-        records=[each.to_dict() for each in dropped],
-        columns=("id", "text", "reason", "stays", *(("differs",) if differing else ())),
-        cells=[
-            (each.id, each.text, each.reason, each.kept, *((", ".join(each.differs or ()),) if differing else ()))
-            for each in shown
-        ],
-        title=f"{rows:,} rows: {kept:,} {verbs[0]}, {len(dropped):,} {verbs[1]} ({tiers})",
+        {**known, "written": written, "rows_dropped": dicts},
+        dicts,
+        **columns,
+        title=f"{len(found.rows.documents):,} rows: {len(found.kept):,} {stay}, {len(dropped):,} {go} ({tiers})",
         note=_more(len(dropped) - len(shown), "rows") + _note(found),
     )
-
-
-_COLUMNS = ("probability>", "score>", "tier", "id", "text")
-
-
-def _cells(each: Dropped) -> tuple[str, ...]:
-    return likelihood(each.probability, each.interval), f"{each.score:.4f}", each.tier.value, each.id, each.text
 
 
 def _more(count: int, what: str) -> str:

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nearsense.evaluation.probabilities import SHOWN
-from nearsense.render import PROBABLE, Page, printable
+from nearsense.render import PROBABLE, Column, Page, of, only_if, table
+from nearsense.tables import printable
 
 if TYPE_CHECKING:
     from nearsense.evaluation import Evaluation, Figure, Mistake, PairedTest, SystemResult
-
-__all__ = ["evaluation_markdown", "evaluation_page"]
 
 LONGEST_TEXT = 160  # characters of a text that a table of errors shows; JSON has all
 
@@ -26,76 +25,51 @@ def evaluation_page(evaluation: Evaluation) -> Page:
     systems = evaluation.systems
     tables = [_systems(evaluation), _tests(evaluation), *map(_stated, systems), *map(_mistakes, systems)]
     return Page(
-        document=evaluation.to_dict(),
-        records=[record for each in evaluation.systems for record in _records(evaluation, each)],
-        columns=(),
-        cells=(),
-        groups=[table for table in tables if table.cells],
+        evaluation.to_dict(),
+        [record for each in systems for record in _records(evaluation, each)],
+        groups=[each for each in tables if each.cells],
         note=" ".join(_notes(evaluation)),
     )
 
 
 def _notes(evaluation: Evaluation) -> list[str]:
-    stated = [
-        f"{each.name}: {each.probabilities}." for each in evaluation.systems if each.probabilities is not None
-    ]
-    return [_HOW, *stated, *evaluation.notes]
-
-
-_HOW = "Figures times 100; in brackets the 95 % interval of the bootstrap over items."
+    known = [each for each in evaluation.systems if each.probabilities is not None]
+    how = "Figures times 100; in brackets the 95 % interval of the bootstrap over items."
+    return [how, *(f"{each.name}: {each.probabilities}." for each in known), *evaluation.notes]
 
 
 def evaluation_markdown(evaluation: Evaluation) -> str:
-    """The same as Markdown.
-
-    Args:
-        evaluation: What `evaluate` gave.
-    """
+    """The same as Markdown."""
     page = evaluation_page(evaluation)
     lines = [f"# {_escaped(evaluation.dataset)}", ""]
-    for table in page.groups:
-        lines += [f"## {_escaped(table.title)}", "", *_markdown_table(table), ""]
+    for each in page.groups:
+        lines += [f"## {_escaped(each.title)}", "", *_markdown_table(each), ""]
     return "\n".join([*lines, *map(_escaped, _notes(evaluation)), ""])
 
 
 def _systems(evaluation: Evaluation) -> Page:
-    names = list(evaluation.systems[0].figures)
-    texts = any(each.truncated for each in evaluation.systems)
-    return Page(
-        document=None,
-        records=(),
-        columns=(
-            "system",
-            *(f"{_name(name)}>" for name in names),
-            "95 %>",
-            "seconds>",
-            "texts/s>",
-            *(("cut>",) if texts else ()),
-        ),
-        cells=[
-            (
-                each.name,
-                *(f"{100 * each.figures[name].value:.2f}" for name in names),
-                _interval(each.figures[evaluation.main]),
-                f"{each.seconds:,.2f}",
-                f"{each.texts_per_second:,.0f}",
-                *((f"{each.truncated:,}",) if texts else ()),
-            )
-            for each in evaluation.systems
-        ],
-        title=f"{evaluation.dataset}: {evaluation.task.value}, {evaluation.items:,} items, "
-        f"{evaluation.systems[0].texts:,} different texts",
+    systems = evaluation.systems
+    figures: list[Column] = [
+        (f"{_name(name)}>", lambda system, name=name: f"{100 * system.figures[name].value:.2f}")  # type: ignore[misc]
+        for name in systems[0].figures
+    ]
+    columns = table(
+        systems,
+        ("system", of("name")),
+        *figures,
+        ("95 %>", lambda system: _interval(system.figures[evaluation.main])),
+        ("seconds>", lambda system: f"{system.seconds:,.2f}"),
+        ("texts/s>", lambda system: f"{system.texts_per_second:,.0f}"),
+        *only_if(any(each.truncated for each in systems), ("cut>", lambda system: f"{system.truncated:,}")),
     )
+    size = f"{evaluation.items:,} items, {systems[0].texts:,} different texts"
+    return Page(**columns, title=f"{evaluation.dataset}: {evaluation.task.value}, {size}")
 
 
 def _tests(evaluation: Evaluation) -> Page:
-    return Page(
-        document=None,
-        records=(),
-        columns=(f"{_name(evaluation.main)}>", "95 %>", "p>", "difference"),
-        cells=[_test(each) for each in evaluation.comparisons],
-        title="Differences, on the same items",
-    )
+    columns = (f"{_name(evaluation.main)}>", "95 %>", "p>", "difference")
+    cells = [_test(each) for each in evaluation.comparisons]
+    return Page(columns=columns, cells=cells, title="Differences, on the same items")
 
 
 def _test(test: PairedTest) -> tuple[str, ...]:
@@ -107,22 +81,17 @@ def _test(test: PairedTest) -> tuple[str, ...]:
 def _stated(system: SystemResult) -> Page:
     stated = system.probabilities
     if stated is None:
-        return Page(document=None, records=(), columns=(), cells=())
+        return Page()
     means = PROBABLE.get(stated.task, f"calibrated as {stated.task!r}")
-    title = f"Probabilities by {system.name}: {means}"
-    return Page(document=None, records=(), columns=SHOWN, cells=stated.rows(), title=title)
+    return Page(columns=SHOWN, cells=stated.rows(), title=f"Probabilities by {system.name}: {means}")
 
 
 def _mistakes(system: SystemResult) -> Page:
     width = max((len(each.texts) for each in system.mistakes), default=0)
     differing = any(each.differs for each in system.mistakes)
+    texts = ("text", "other text", "third text")[:width]
     return Page(
-        document=None,
-        records=(),
-        columns=(
-            *("score>", "prediction", "truth", *("text", "other text", "third text")[:width]),
-            *(("differs",) if differing else ()),
-        ),
+        columns=("score>", "prediction", "truth", *texts, *(("differs",) if differing else ())),
         cells=[(*_mistake(each), *((", ".join(each.differs),) if differing else ())) for each in system.mistakes],
         title=f"Worst errors of {system.name}",
     )
