@@ -23,7 +23,7 @@ from nearsense.wording import normal_form
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders import Encoder
+    from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.guard import Difference
 
 __all__ = ["SAME_AT_LEAST", "SAME_TEXT", "Assurance", "Calibrated", "Judged", "at_home", "unfamiliar_pairs"]
@@ -98,7 +98,7 @@ class Assurance:
         if least is not None and not (is_number(least) and 0 <= least <= 1):
             raise InputError(f"min_probability={least!r} is no probability", fix="a number from 0 to 1: 0.9, say")
 
-    def of(self, origin: Origin, encoder: Encoder | None = None) -> Calibration | None:
+    def of(self, origin: Origin, encoder: Encoder | CrossEncoder | None = None) -> Calibration | None:
         """The calibration for such scores; None where none is known.
 
         A model that none comes with is tried on the probe, where it is at hand and runs here.
@@ -129,6 +129,7 @@ class Assurance:
         expected: float | None = None,
         *,
         encoder: Encoder | None = None,
+        cross: CrossEncoder | None = None,
         background: Callable[[], Background | None] = lambda: None,
         random: tuple[float, float] | None = None,
         passages: bool = False,
@@ -142,6 +143,7 @@ class Assurance:
             scores: One a pair.
             expected: The share of same pairs where neither the caller nor the calibration says one.
             encoder: The model that gave the scores: it tells what it does not read, and what it was made for.
+            cross: The cross-encoder that gave them instead: it tells what it was made for.
             background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
             random: Mean and standard deviation of the scores of random pairs of these texts, where they are known.
             passages: One text may be many times as long as the other; it does not look like it, and is not read.
@@ -150,7 +152,7 @@ class Assurance:
         Raises:
             ModelMismatch, InputError: See `of`.
         """
-        calibration = self.of(origin, encoder) if len(pairs) else None
+        calibration = self.of(origin, cross or encoder) if len(pairs) else None
         same = np.array([_equal(*pair) for pair in pairs], bool)
         known = np.asarray(scores, np.float64)
         if origin.metric is Metric.COSINE:
@@ -160,6 +162,7 @@ class Assurance:
             [pair for pair, look in zip(pairs, looked.tolist(), strict=True) if look],
             known[looked] if origin.metric is Metric.COSINE else None,
             encoder,
+            cross,
             passages=passages,
         )
         kinds: list[list[str]] = [[] for _ in pairs]
@@ -211,6 +214,7 @@ class Assurance:
         background: Callable[[], Background | None] = lambda: None,
         *,
         encoder: Encoder | None = None,
+        cross: CrossEncoder | None = None,
     ) -> list[Results[Hit]]:
         """Hits with what differs between query and text, and with their probabilities, lowered by that.
 
@@ -219,6 +223,7 @@ class Assurance:
             corpus: How many texts they were found among; None where somebody chose them.
             background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
             encoder: The model that gave the scores: what it cannot read differs too.
+            cross: The cross-encoder that gave them instead.
 
         Raises:
             ModelMismatch, InputError: See `of`.
@@ -231,6 +236,7 @@ class Assurance:
             [hit.score for hits in found for hit in hits],
             None if corpus is None else max(1 / NEAREST, min(0.5, 1 / max(corpus, 1))),
             encoder=encoder,
+            cross=cross,
             background=background,
             passages=True,
         )
@@ -249,14 +255,16 @@ class Assurance:
         ]
 
 
-def _lent(origin: Origin, task: Task, encoder: Encoder | None) -> Calibration | None:
+def _lent(origin: Origin, task: Task, model: Encoder | CrossEncoder | None) -> Calibration | None:
     """What other sets say of a model that no calibration comes with; None where nobody knows where it scores."""
-    if encoder is None or origin.metric is not Metric.COSINE or encoder.fingerprint != origin.fingerprint:
+    if model is None or model.fingerprint != origin.fingerprint:
         return None
-    from nearsense.probing import scale_of
+    from nearsense.probing import probed
 
-    scale = scale_of(encoder, passages=task is Task.PASSAGE)
-    return None if scale is None else lent(origin, task, scale)
+    found = probed(model, passages=task is Task.PASSAGE)
+    if found is None or found.scale is None:
+        return None
+    return lent(origin, task, found.scale, squeezed=found.squeezed)
 
 
 def _equal(a: str, b: str) -> bool:
@@ -297,6 +305,7 @@ def _looked_at(
     pairs: Sequence[tuple[str, str]],
     cosines: NDArray[np.float64] | None,
     encoder: Encoder | None,
+    cross: CrossEncoder | None,
     *,
     passages: bool,
 ) -> tuple[Sequence[Sequence[Difference]], Sequence[str | None]]:
@@ -316,7 +325,7 @@ def _looked_at(
     differs: list[Sequence[Difference]] = [()] * len(pairs)
     for at, each in zip(near, found, strict=True):
         differs[at] = each
-    return differs, unfamiliar_pairs(lefts, rights, encoder)
+    return differs, unfamiliar_pairs(lefts, rights, cross or encoder)
 
 
 def _may_be_alike(a: str, b: str) -> bool:
@@ -329,7 +338,9 @@ _TIMES, _GRACE = 4, 60
 """Characters by which a text may be longer, generously."""
 
 
-def unfamiliar_pairs(lefts: Sequence[str], rights: Sequence[str], encoder: Encoder | None) -> list[str | None]:
+def unfamiliar_pairs(
+    lefts: Sequence[str], rights: Sequence[str], encoder: Encoder | CrossEncoder | None
+) -> list[str | None]:
     """For each pair why the model cannot judge it: its texts differ, and it was not made for one of them."""
     from nearsense.pair_differences import unfamiliar
 

@@ -1,95 +1,218 @@
-"""Where a model scores unrelated texts, found on the probe: what a lent calibration needs. Not the curves."""
+"""What a model gives to the pairs of the probe: where its scores lie, and what a lent calibration needs.
+
+Vectors have a level, where random pairs score, and equal texts score 1. A cross-encoder's numbers have neither;
+they are told by evidence: such a number and a cosine of the default model weigh alike where both say as much for
+"the same" on the same pairs. Not the curves: see calibration/.
+"""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense.calibration import Scale
-from nearsense.calibration.probe import languages, probe_pairs
+from nearsense.calibration.curve import finite, logit
+from nearsense.calibration.fitting import plain_logistic
+from nearsense.calibration.probe import ProbePair, languages, probe_pairs
 from nearsense.encoders import symmetric_role
 from nearsense.encoders.hashes import Remembered
 from nearsense.settings import load_settings
 
 if TYPE_CHECKING:
-    from nearsense.encoders import Encoder
+    from numpy.typing import NDArray
 
-__all__ = ["scale_of"]
+    from nearsense.encoders import CrossEncoder, Encoder
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["EDGE", "Probed", "evidence", "pairs_for", "probed", "scale_of", "texts_to_send"]
 
 _FILE = "probe.json"
 _TELLS_APART = 0.9
 """The least chance that a pair that says the same scores higher than an unrelated one (ROC AUC), for a model whose
 scores say anything of sense."""
 
-_known: dict[str, Scale | None] = {}
+EDGE = 1e-4
+"""How near to 0 and 1 a score counts that lies between them, before it is told as log-odds."""
+
+_EVIDENCE = {False: (-4.12, 10.29), True: (-2.79, 9.38)}
+"""`evidence` of the default model's nearness on the probe: two of one kind; question and passage."""
+
+_known: dict[str, Probed] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a model gave to pairs of the probe.
+
+    Args:
+        language: Of the pairs.
+        pairs: How many.
+        levels: The 5th, 50th and 95th percentile of the scores of pairs that are the "same", "near", of one
+            "topic", "unrelated".
+        random: The 10th, 50th and 90th percentile of the scores of random pairs; None of a cross-encoder.
+        scale: Where unrelated texts score, and how far it is from there to equal ones; None where the model does
+            not tell what says the same from what has nothing in common.
+        squeezed: Whether its scores lie between 0 and 1, and the scale is that of their log-odds.
+    """
+
+    language: str
+    pairs: int
+    levels: Mapping[str, tuple[float, float, float]]
+    random: tuple[float, float, float] | None
+    scale: Scale | None
+    squeezed: bool = False
 
 
 def scale_of(encoder: Encoder | None, *, passages: bool = False) -> Scale | None:
-    """Where unrelated texts score by a model, tried once on the probe and remembered with its fingerprint.
+    """Where unrelated texts score by a model; see `probed`. None where nobody knows, or it cannot tell."""
+    found = None if encoder is None else probed(encoder, passages=passages)
+    return None if found is None else found.scale
+
+
+def probed(model: Encoder | CrossEncoder, *, passages: bool = False, send: bool = False) -> Probed | None:
+    """What a model gives to the probe: tried once, and remembered with its fingerprint.
 
     Args:
-        encoder: The model. Only those that run here are tried: no text is sent anywhere for it.
+        model: An encoder or a cross-encoder.
         passages: Whether of a question and a passage, or of two texts of one kind.
+        send: Whether the texts may go to a server, where the model runs on one.
 
     Returns:
-        None where the model is none of these, was made for languages that the probe has not, or does not tell what
-        says the same from what has nothing in common.
+        None where the model was made for languages that the probe has not, or may not be asked: it runs on a
+        server, or is not one that nearsense loaded.
     """
-    model = _local(encoder)
-    if model is None:
+    from nearsense.encoders.batch import TokenEncoder
+    from nearsense.encoders.cache import CachedEncoder
+    from nearsense.encoders.cross import PairEncoder
+    from nearsense.encoders.remote import RemoteEncoder
+
+    while isinstance(model, CachedEncoder):
+        model = model._encoder
+    if not isinstance(model, (TokenEncoder, PairEncoder, RemoteEncoder)):
         return None
     key = f"{model.fingerprint} {'passages' if passages else 'pairs'}"
     if key not in _known:
         file = Remembered(load_settings().cache_dir / _FILE)
-        remembered = file.read()
-        if key not in remembered:
-            found = _tried(model, passages)
-            remembered[key] = None if found is None else [found.random, found.unit]
-            file.write(remembered)
-        both = remembered[key]
-        _known[key] = None if both is None else Scale(*map(float, both))
+        found = _remembered(file.read().get(key))
+        if found is None:
+            language, pairs = pairs_for(model, passages=passages)
+            if not pairs or (isinstance(model, RemoteEncoder) and not send):
+                return None
+            found = _tried(model, language, pairs, passages)
+            file.write({**file.read(), key: asdict(found)})
+        _known[key] = found
     return _known[key]
 
 
-def _local(encoder: Encoder | None) -> Encoder | None:
-    """The model itself, not the cache before it; None where it does not run here."""
-    from nearsense.encoders.batch import TokenEncoder
-    from nearsense.encoders.cache import CachedEncoder
+def texts_to_send(model: Encoder | CrossEncoder) -> int:
+    """How many texts `probed(..., send=True)` sends for both kinds; 0 where it runs here, or is known already."""
+    from nearsense.encoders.remote import RemoteEncoder
 
-    while isinstance(encoder, CachedEncoder):
-        encoder = encoder._encoder
-    return encoder if isinstance(encoder, TokenEncoder) else None
+    if not isinstance(model, RemoteEncoder):
+        return 0
+    sides = [
+        {getattr(pair, side) for pair in pairs_for(model, passages=passages)[1]}
+        for passages in (False, True)
+        if probed(model, passages=passages) is None
+        for side in ("left", "right")
+    ]
+    return sum(map(len, sides))
 
 
-def _tried(model: Encoder, passages: bool) -> Scale | None:
-    """The scale of a model, of the first language that it was made for."""
+def pairs_for(model: Encoder | CrossEncoder, *, passages: bool) -> tuple[str, list[ProbePair]]:
+    """The pairs of the probe that a model is tried on: in English, or the first language that it was made for.
+
+    Returns:
+        The language, "" where there is none, and the pairs.
+    """
     made_for = tuple(getattr(model, "languages", ())) or ("en",)
-    language = next((each for each in ("en", *made_for) if each in made_for and each in languages()), None)
-    if language is None:
-        return None
+    language = next((each for each in ("en", *made_for) if each in made_for and each in languages()), "")
     forms = ("passage",) if passages else ("sentences", "questions")
-    pairs = [each for each in probe_pairs(language) if each.form in forms]
+    return language, [each for each in (probe_pairs(language) if language else ()) if each.form in forms]
+
+
+def evidence(scores: Floats, relations: Sequence[str]) -> tuple[float, float]:
+    """What scores of pairs of the probe say for "the same": log likelihood ratio at 0, and what a score of 1 adds.
+
+    Near misses are left out: those of the probe are worded as alike as can be. Labels are softened a little (Platt
+    1999), so that a model that makes no error is not sure of everything.
+    """
+    kept = np.array([each != "near" for each in relations], bool)
+    same = np.array([each == "same" for each in relations], bool)[kept]
+    yes, no = int(same.sum()), int((~same).sum())
+    centre, spread = float(scores[kept].mean()), float(scores[kept].std()) or 1.0
+    labels = np.where(same, (yes + 1) / (yes + 2), 1 / (no + 2))
+    start, slope = plain_logistic((scores[kept] - centre) / spread, labels)
+    return start - float(logit(yes / (yes + no))) - slope * centre / spread, slope / spread
+
+
+def _tried(model: Any, language: str, pairs: Sequence[ProbePair], passages: bool) -> Probed:
+    relations = [each.relation for each in pairs]
+    if hasattr(model, "score"):
+        raw = np.asarray(model.score([(each.left, each.right) for each in pairs], long="head"), np.float64)
+        random, squeezed = None, bool(raw.min() >= 0 and raw.max() <= 1)
+        told = logit(np.clip(raw, EDGE, 1 - EDGE)) if squeezed else raw
+        (start, slope), (nothing, unit) = evidence(told, relations), _EVIDENCE[passages]
+        scale = Scale((nothing - start) / slope, unit / slope) if slope > 0 else None
+    else:
+        scores, squeezed = _cosines(model, pairs, passages), False
+        raw, others = np.diagonal(scores), scores[~np.eye(len(pairs), dtype=bool)]
+        level, random = float(others.mean()), _three(np.quantile(others, [0.1, 0.5, 0.9]))
+        scale = Scale(level, 1 - level) if level <= 0.99 else None
+    levels = {
+        name: _three(np.quantile([s for s, each in zip(raw, relations, strict=True) if each == name], _LEVELS))
+        for name in dict.fromkeys(relations)
+    }
+    if _told_apart(raw, relations) < _TELLS_APART:
+        scale = None
+    return Probed(language, len(pairs), levels, random, scale, squeezed)
+
+
+_LEVELS = (0.05, 0.5, 0.95)
+
+
+def _cosines(model: Any, pairs: Sequence[ProbePair], passages: bool) -> Floats:
+    """Every left text with every right one."""
+    from nearsense.encoders.batch import TokenEncoder
+
     role = symmetric_role(model)
+    cut = {"long": "head"} if isinstance(model, TokenEncoder) else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        left = model.encode([each.left for each in pairs], role=role, long="head").data
+        left = model.encode([each.left for each in pairs], role=role, **cut).data
         right = model.encode(
-            [each.right for each in pairs], role="passage" if passages and role else role, long="head"
+            [each.right for each in pairs], role="passage" if passages and role else role, **cut
         ).data
-    norms = [np.linalg.norm(each, axis=1, keepdims=True) for each in (left, right)]
-    scores = (left / norms[0]).astype(np.float64) @ (right / norms[1]).T
-    random = float(scores[~np.eye(len(pairs), dtype=bool)].mean())
-    if random > 0.99 or _told_apart(np.diagonal(scores), [each.relation for each in pairs]) < _TELLS_APART:
-        return None
-    return Scale(random, 1 - random)
+    left, right = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (left, right))
+    return np.asarray(left.astype(np.float64) @ right.T, np.float64)
 
 
-def _told_apart(scores: np.ndarray, relations: list[str]) -> float:
-    """How often a pair that says the same scores higher than one that has nothing in common."""
+def _told_apart(scores: Floats, relations: Sequence[str]) -> float:
+    """How often a pair that says the same scores higher than an unrelated one; as high counts half."""
     same, unrelated = (
         np.array([score for score, each in zip(scores, relations, strict=True) if each == name])
         for name in ("same", "unrelated")
     )
-    return float((same[:, None] > unrelated).mean())
+    return float((same[:, None] > unrelated).mean() + (same[:, None] == unrelated).mean() / 2)
+
+
+def _remembered(known: Any) -> Probed | None:
+    """What was kept; None where it is of another version, or not in order."""
+    try:
+        levels = {str(name): _three(three) for name, three in known["levels"].items()}
+        random = None if known["random"] is None else _three(known["random"])
+        scale = known["scale"]
+        found = None if scale is None else Scale(finite(scale["random"]), finite(scale["unit"]))
+        return Probed(str(known["language"]), int(known["pairs"]), levels, random, found, bool(known["squeezed"]))
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    low, middle, high = (finite(each) for each in values)
+    return low, middle, high

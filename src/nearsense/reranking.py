@@ -49,7 +49,8 @@ def rerank(
         cross: A CrossEncoder, a model's name or its folder.
         k: How many to return; None for all.
         calibration: What turns the cross-encoder's scores into probabilities: what
-            `ns.calibrate(pairs, encoder=cross)` gave, or its file.
+            `ns.calibrate(pairs, encoder=cross)` gave, its file, a task, or "none". Without it what the probe tells
+            of the model: it is tried on that once.
         prior: The share of the hits that are right before their scores are seen, as in `ns.search`.
         min_probability: Leave out hits that are less probable, in [0, 1].
         progress: True for a bar on stderr, or a function called with (done, total).
@@ -123,9 +124,9 @@ def rerank_many(
         raise InputError(
             f"{len(asked):,} queries, {len(lists):,} lists of hits", fix="give one list for each query"
         )
-    found = [_candidates(each) for each in lists]
-    ranked = _ranked(asked, found, resolve_cross(cross), limit, progress)
-    return assurance.hits(ranked, max(map(len, found), default=0))
+    found, model = [_candidates(each) for each in lists], resolve_cross(cross)
+    ranked = _ranked(asked, found, model, limit, progress)
+    return assurance.hits(ranked, max(map(len, found), default=0), cross=model)
 
 
 def _ranked(

@@ -134,6 +134,7 @@ def search_many(
         len(vectors),
         lambda: background_of(vectors, sample=250),
         encoder=None if stages.cross else encoder,
+        cross=stages.cross,
     )
 
 

@@ -60,6 +60,7 @@ COMMANDS = {
     "models bench": "models bench tiny",
     "models pull": "models pull one/tiny",
     "models card": "models card all-MiniLM-L6-v2",
+    "models probe": "models probe all-MiniLM-L6-v2",
     "models path": "models path all-MiniLM-L6-v2",
     "models remove": "models remove one/here --yes",
     "models verify": "models verify",

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["FEATURES", "Curve", "Form", "finite", "logit", "sigmoid"]
 
 
+_ODDS = 9.0
+"""The greatest log-odds of a score that are told apart."""
+
+
 class Form(StrEnum):
     """What shape a curve may have."""
 
@@ -72,6 +76,15 @@ class Curve:
         """The standard error of these log-odds: shape (n,)."""
         features = self.features(scores)
         return np.asarray(np.sqrt(np.maximum(np.einsum("np,pq,nq->n", features, self.covariance, features), 0.0)))
+
+    def of_squeezed(self) -> Curve:
+        """This curve, of the log-odds of scores from 0 to 1, as one of the scores: straight between 37 of them."""
+        odds = np.linspace(-_ODDS, _ODDS, 37)
+        knots, values = sigmoid(odds), self.features(odds)
+        steps = np.diff(values, axis=0) / np.diff(knots)[:, None]
+        rows = np.vstack([values[:1], steps[:1], steps, steps[-1:]])
+        covariance = rows @ self.covariance @ rows.T
+        return Curve(Form.ISOTONIC, 0.0, 1.0, tuple(knots.tolist()), rows @ self.weights, covariance)
 
     def draws(self, n: int, seed: int = 0) -> NDArray[np.float64]:
         """Weights that the data allow as well, shape (n, p): normally distributed, none below its bound."""

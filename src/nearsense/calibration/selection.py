@@ -11,30 +11,38 @@ from pathlib import Path
 import numpy as np
 
 from nearsense.calibration.calibration import Calibration, all_shipped, built, shipped
+from nearsense.calibration.curve import sigmoid
 from nearsense.calibration.population import Population, Scale, pooled
 from nearsense.errors import FileError, InputError
-from nearsense.kinds import Metric, Task
+from nearsense.kinds import Metric, Ranking, Task
 from nearsense.types import Origin
 
 NONE = "none"
 """What is said instead of a calibration where no probabilities are wanted."""
 
 
-def lent(origin: Origin, task: Task, scale: Scale) -> Calibration | None:
-    """A calibration for a model that none comes with: the sets of the default model, on the scale of this one."""
+def lent(origin: Origin, task: Task, scale: Scale, *, squeezed: bool = False) -> Calibration | None:
+    """A calibration for a model that none comes with: the sets of the default model, on the scale of this one.
+
+    Where scores are `squeezed`, from 0 to 1, the scale is that of their log-odds, and pairs at hand move nothing.
+    """
     own = next((built(*key) for key in all_shipped() if key[1] == task.value), None)
-    if origin.metric is not Metric.COSINE or own is None or own.population is None:
+    if origin.metric not in (Metric.COSINE, Ranking.CROSS) or own is None or own.population is None:
         return None
     likely = own.population.likely(scale)
-    home = Scale(own.curve.centre, own.curve.scale)
+    reference = scale.random + scale.unit * Scale(own.curve.centre, own.curve.scale).nearness(own.reference)
+    if origin.metric is Metric.COSINE:
+        reference = np.clip(reference, -1.0, 1.0)
     return replace(
         own,
         model=origin.model,
         fingerprint=origin.fingerprint,
-        curve=likely.curve,
+        metric=origin.metric,
+        curve=likely.curve.of_squeezed() if squeezed else likely.curve,
         share=likely.share,
-        reference=np.clip(scale.random + scale.unit * home.nearness(own.reference), -1.0, 1.0),
+        reference=sigmoid(reference) if squeezed else reference,
         background=None,
+        population=None if squeezed else own.population,
         made_from=f"sets by {own.model}; where {origin.model} scores such pairs was found on the probe",
     )
 

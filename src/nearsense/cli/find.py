@@ -112,4 +112,5 @@ def _found(file: str, queries: tuple[str, ...], options: dict[str, Any]) -> list
         len(vectors),
         lambda: background_of(vectors, sample=250),
         encoder=None if stages.cross else encoder,
+        cross=stages.cross,
     )

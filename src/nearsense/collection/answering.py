@@ -156,7 +156,7 @@ class Answering:
             )
 
         if chosen is Mode.LEXICAL or not texts:
-            return self._sure(assurance, stages.finish(asked(None, {}), progress))
+            return self._sure(assurance, stages.finish(asked(None, {}), progress), cross=stages.cross)
         binding, facts = self._live.bound()
         try:
             found = asked(binding.encode(texts, role="query", progress=progress), facts)
@@ -166,7 +166,7 @@ class Answering:
             binding, facts = self._live.bound()  # it went over to another meanwhile
             found = asked(binding.encode(texts, role="query"), facts)
         found = stages.finish(found, progress)
-        return self._sure(assurance, found, None if stages.cross else binding.encoder)
+        return self._sure(assurance, found, None if stages.cross else binding.encoder, stages.cross)
 
     def search_vectors(
         self,
@@ -260,10 +260,14 @@ class Answering:
             return reader.documents([position])[position].text, vector, facts
 
     def _sure(
-        self, assurance: Assurance, found: list[Results[Hit]], encoder: Encoder | None = None
+        self,
+        assurance: Assurance,
+        found: list[Results[Hit]],
+        encoder: Encoder | None = None,
+        cross: CrossEncoder | None = None,
     ) -> list[Results[Hit]]:
         """The hits with their probabilities, by the collection's own calibration where nothing else is said."""
         own = self._live.calibration() if assurance.calibration is None and found else None
         if own is not None and own.fits(found[0].origin):
             assurance = replace(assurance, calibration=own)
-        return assurance.hits(found, self._live.documents(), self._live.corpus, encoder=encoder)
+        return assurance.hits(found, self._live.documents(), self._live.corpus, encoder=encoder, cross=cross)

@@ -52,6 +52,7 @@ class PairEncoder(Loadable):
         activation: What makes a score of that number.
         identity: Everything else that decides a score, as JSON values.
         look: Called with the texts of each call, before they are read: it may warn.
+        languages: What the model was made for, ISO 639-1; empty where nobody says, or nobody shall look.
     """
 
     def __init__(
@@ -65,10 +66,11 @@ class PairEncoder(Loadable):
         activation: str,
         identity: Mapping[str, object],
         look: Callable[[Sequence[str]], None] = lambda texts: None,
+        languages: Sequence[str] = (),
     ) -> None:
         self.name, self.max_tokens, self.long = name, max_tokens, Long.WARN
         self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
-        self._activation, self._look = activation, look
+        self._activation, self._look, self.languages = activation, look, tuple(languages)
         self._identity = {**identity, "max_tokens": max_tokens, "activation": activation, "left": tokenizer.left}
 
     def __repr__(self) -> str:

@@ -54,6 +54,7 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
     frame = parts.tokenizer.frame
     limit = min((each for each in (folder.limit, parts.limit) if each is not None), default=512)
     require_room(folder, limit, frame.specials + 1)
+    languages = folder.card.languages if folder.card and settings.language_check else ()
     hashes = folder.verified_hashes((*parts.files, folder.tokenizer), FileHashes(settings.cache_dir))
     return PairEncoder(
         name=folder.name,
@@ -63,7 +64,8 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
         modules=head,
         activation=activation_of(folder.activation or "torch.nn.Sigmoid", folder.path),
         identity={"files": hashes, **parts.identity},
-        look=LanguageCheck(folder.name, folder.card.languages if folder.card and settings.language_check else ()),
+        look=LanguageCheck(folder.name, languages),
+        languages=languages,
     )
 
 

@@ -280,7 +280,9 @@ class FAQ:
         if self._cross is not None:
             texts = [" ".join(filter(None, (item.question, item.answer))) for item in self.items]
             read = [[Document(str(row), texts[row]) for row in own[:RERANKED].tolist()] for own in orders]
-            for own, hits in zip(orders, rerank_many(questions, read, cross=self._cross), strict=True):
+            for own, hits in zip(
+                orders, rerank_many(questions, read, cross=self._cross, calibration="none"), strict=True
+            ):
                 own[: len(hits)] = [int(hit.id) for hit in hits]
         return list(zip(orders, firsts, strict=True))
 

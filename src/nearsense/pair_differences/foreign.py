@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nearsense.encoders import Encoder
+    from nearsense.encoders import CrossEncoder, Encoder
 
 __all__ = ["unfamiliar"]
 
 
-def unfamiliar(texts: Sequence[str], encoder: Encoder, *, among: Sequence[str] | None = None) -> list[str | None]:
+def unfamiliar(
+    texts: Sequence[str], encoder: Encoder | CrossEncoder, *, among: Sequence[str] | None = None
+) -> list[str | None]:
     """For each text why the model cannot judge it: a language or script it was not made for. None: it can.
 
     Judged by each text alone and by all together: a short text that alone could be anything is Italian among

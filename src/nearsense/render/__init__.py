@@ -288,9 +288,8 @@ def _note(origin: Origin) -> str:
     """What a score is, for who reads it, and what the probability is of."""
     if origin.calibration is not None:
         of = PROBABLE.get(origin.calibration, f"calibrated as {origin.calibration!r}")
-        return (
-            f"{_COSINE.format(model=origin.model)} Probability: {of}; {origin.prior:.2g} before the score is seen."
-        )
+        score = _NOTES.get(origin.metric, _COSINE).format(model=origin.model)
+        return f"{score} Probability: {of}; {origin.prior:.2g} before the score is seen."
     return _NOTES.get(origin.metric, _UNCALIBRATED).format(model=origin.model)
 
 

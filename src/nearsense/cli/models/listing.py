@@ -74,10 +74,15 @@ def record_of(name: str) -> dict[str, Any]:
     Raises:
         ModelNotFound: It is neither in the catalogue nor here.
     """
+    from nearsense.encoders import REMOTE
     from nearsense.encoders.folder import find
     from nearsense.encoders.places import meant, present
 
     card = meant(name)[0]
+    if card is None and name.startswith(REMOTE):
+        from nearsense.encoders.catalog import Kind
+
+        return _record(_bare(name, Kind.REMOTE), None)
     if card is not None and (card.kind.value == "remote" or present(name) is None):
         return _record(card, None)
     folder = find(name, offline=True)
@@ -103,17 +108,15 @@ def _all(folders: dict[str, ModelFolder]) -> list[dict[str, Any]]:
 
 def _unknown(folder: ModelFolder) -> ModelCard:
     """What the folder of a model without a row says of it."""
+    return _bare(folder.name, _kind_of(folder), int(folder.config.get("hidden_size") or 0))
+
+
+def _bare(name: str, kind: Kind, dimension: int = 0) -> ModelCard:
+    """The row of a model of which nothing else is known."""
     from nearsense.encoders.catalog import ModelCard
 
     return ModelCard(
-        name=folder.name,
-        hub="",
-        kind=_kind_of(folder),
-        dimension=int(folder.config.get("hidden_size") or 0),
-        max_tokens=0,
-        languages=(),
-        licence="",
-        tasks=(),
+        name=name, hub="", kind=kind, dimension=dimension, max_tokens=0, languages=(), licence="", tasks=()
     )
 
 

@@ -1,0 +1,233 @@
+"""What the probe tells of models that no calibration comes with: cross-encoders, servers, what its file keeps."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import nearsense as ns
+from fakes import WordCross
+from loopback_embeddings import EmbeddingsServer, refused
+from nearsense import probing
+from nearsense.calibration import Curve, Form, Task, lent, shipped
+from nearsense.calibration.curve import logit, sigmoid
+from nearsense.encoders.cross import PairEncoder
+from nearsense.encoders.remote import load_remote
+from nearsense.probing import evidence, pairs_for, probed, scale_of
+from nearsense.reranking import rerank
+from nearsense.settings import load_settings
+from nearsense.types import Origin, Ranking
+
+QUERY = "How do I get a new bank card?"
+TEXTS = [
+    "You order a new bank card in the app, under Cards.",
+    "A bank card is made of plastic.",
+    "New cards come by post within five days.",
+    "Our branch is open from nine to five.",
+    "The cat sleeps on the sofa.",
+    "Cards that were lost have to be blocked at once; a new one is free.",
+]
+SHAPES = {
+    "any number": lambda cosines: 20 * cosines - 7,
+    "small numbers": lambda cosines: cosines / 100 - 4,
+    "squeezed": lambda cosines: sigmoid(12 * (cosines - 0.5)),
+    "steep": lambda cosines: sigmoid(20 * (cosines - 0.4)),
+    "cosines": lambda cosines: cosines,
+}
+
+
+class CosineCross(PairEncoder):
+    """A cross-encoder whose number is made of the default model's cosine: as good a judge as that."""
+
+    max_tokens, languages = 256, ("en",)
+
+    def __init__(self, encoder, shape, name="cosines"):
+        self.name, self._encoder, self._shape, self.scored = name, encoder, shape, 0
+
+    @property
+    def fingerprint(self):
+        return f"{self.name} {self._encoder.fingerprint}"
+
+    def score(self, pairs, **options):
+        lefts, rights = zip(*pairs, strict=True)
+        self.scored += len(lefts)
+        a, b = (self._encoder.encode(list(each), long="head").data for each in (lefts, rights))
+        return self._shape((a.astype(float) * b).sum(axis=1))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known(monkeypatch, tmp_path):
+    monkeypatch.setenv("NEARSENSE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(probing, "_known", {})
+
+
+def kept():
+    return load_settings().cache_dir / "probe.json"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_cross_encoder_that_judges_as_the_default_model_is_about_as_sure(encoder, shape):
+    cross = CosineCross(encoder, SHAPES[shape], shape)
+    found = {hit.text: hit for hit in rerank(QUERY, TEXTS, cross=cross)}
+    truth = {hit.text: hit for hit in ns.search(QUERY, TEXTS, k=len(TEXTS), encoder=encoder)}
+    assert list(found) == list(truth)
+    for text, hit in truth.items():
+        assert found[text].probability == pytest.approx(hit.probability, abs=0.08)
+        assert found[text].interval[0] < found[text].probability < found[text].interval[1]
+
+
+def test_a_higher_score_of_a_cross_encoder_is_never_less_probable(encoder):
+    for name, shape in SHAPES.items():
+        cross = CosineCross(encoder, shape, name)
+        tried = probed(cross)
+        origin = Origin(cross.name, cross.fingerprint, Ranking.CROSS)
+        calibration = lent(origin, Task.PARAPHRASE, tried.scale, squeezed=tried.squeezed)
+        scores = np.sort(np.append(shape(np.linspace(0.0, 1.0, 300)), [tried.levels["same"][1]]))
+        assert (np.diff(calibration.probability(scores)) >= 0).all()
+
+
+@pytest.mark.parametrize("task", ["paraphrase", "question", "request"])
+def test_other_tasks_are_asked_of_a_cross_encoder_too(encoder, task):
+    cross = CosineCross(encoder, SHAPES["any number"])
+    found = rerank(QUERY, TEXTS, cross=cross, calibration=task, min_probability=0.01)
+    assert found.origin.calibration == task
+    assert all(hit.probability >= 0.01 for hit in found)
+
+
+def test_a_cross_encoder_is_tried_once_and_remembered(encoder, monkeypatch):
+    cross = CosineCross(encoder, SHAPES["squeezed"])
+    first = rerank(QUERY, TEXTS, cross=cross)
+    assert cross.scored == len(TEXTS) + len(pairs_for(cross, passages=True)[1])
+    monkeypatch.setattr(probing, "_known", {})  # as in another process
+    cross.scored = 0
+    again = rerank(QUERY, TEXTS, cross=cross)
+    assert cross.scored == len(TEXTS)
+    assert [hit.probability for hit in again] == [hit.probability for hit in first]
+
+
+def test_a_search_and_a_collection_say_how_sure_the_second_stage_is(encoder, tmp_path):
+    cross = CosineCross(encoder, SHAPES["any number"])
+    alone = [hit.probability for hit in rerank(QUERY, TEXTS, cross=cross)]
+    assert [hit.probability for hit in ns.search(QUERY, TEXTS, k=6, rerank=cross)] == pytest.approx(alone)
+    with ns.open(tmp_path / "made.nearsense") as collection:
+        collection.add([ns.Document(str(row), text) for row, text in enumerate(TEXTS)])
+        for mode in ("dense", "hybrid"):
+            found = collection.search(QUERY, k=6, rerank=cross, mode=mode)
+            assert [hit.probability for hit in found] == pytest.approx(alone[: len(found)])
+
+
+def test_calibration_none_tries_nothing(encoder):
+    cross = CosineCross(encoder, SHAPES["any number"])
+    assert {hit.probability for hit in rerank(QUERY, TEXTS, cross=cross, calibration="none")} == {None}
+    assert cross.scored == len(TEXTS)
+    assert not kept().exists()
+
+
+def test_what_a_cross_encoder_was_not_made_for_has_no_probability(encoder):
+    cross = CosineCross(encoder, SHAPES["any number"])
+    foreign = [
+        "La banca resta chiusa durante tutte le feste di Natale",
+        "Die Karte wird innerhalb einer Woche geliefert",
+    ]
+    found = {hit.text: hit for hit in rerank(QUERY, [*TEXTS, *foreign], cross=cross)}
+    assert all(found[text].probability is None and found[text].unsure for text in foreign)
+    assert all(found[text].probability is not None for text in TEXTS)
+
+
+@pytest.mark.parametrize(
+    "shape", [lambda cosines: 0 * cosines, lambda cosines: -cosines, lambda c: np.sin(1e4 * c)]
+)
+def test_a_cross_encoder_that_tells_nothing_apart_has_no_probability(encoder, shape):
+    cross = CosineCross(encoder, shape, "useless")
+    assert {hit.probability for hit in rerank(QUERY, TEXTS, cross=cross)} == {None}
+    assert probed(cross, passages=True).scale is None
+
+
+def test_a_cross_encoder_of_somebody_else_is_not_tried():
+    cross = WordCross()
+    assert {hit.probability for hit in rerank(QUERY, TEXTS, cross=cross)} == {None}
+    assert len(cross.read) == len(TEXTS)
+
+
+def test_the_evidence_of_the_default_model_is_what_others_are_measured_by(encoder):
+    for passages in (False, True):
+        curve = shipped(Origin(encoder.name, encoder.fingerprint), Task.PARAPHRASE).curve
+        _, pairs = pairs_for(encoder, passages=passages)
+        a, b = (encoder.encode([getattr(each, side) for each in pairs]).data for side in ("left", "right"))
+        nearness = ((a.astype(float) * b).sum(axis=1) - curve.centre) / curve.scale
+        found = evidence(nearness, [each.relation for each in pairs])
+        assert found == pytest.approx(probing._EVIDENCE[passages], abs=0.3)
+
+
+KEPT = {"language": "en", "pairs": 3, "levels": {}, "random": None, "scale": None, "squeezed": False}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        [0.04, 0.96],
+        "text",
+        {"levels": {}},
+        {**KEPT, "levels": {"same": [1, 2]}},
+        {**KEPT, "scale": {"random": "x", "unit": 1}},
+        {**KEPT, "random": [0, 0, float("nan")]},
+    ],
+)
+def test_what_was_kept_by_another_version_or_damaged_is_tried_anew(encoder, entry):
+    kept().parent.mkdir()
+    kept().write_text(json.dumps({f"{encoder.fingerprint} passages": entry, "another": 1}))
+    scale = scale_of(encoder, passages=True)
+    assert 0 < scale.random < 0.1
+    known = json.loads(kept().read_text())
+    assert known["another"] == 1
+    assert known[f"{encoder.fingerprint} passages"]["scale"]["random"] == scale.random
+
+
+def test_a_squeezed_curve_is_the_curve_of_the_log_odds():
+    plain = Curve(Form.LOGISTIC, 0.3, 2.0, (), np.array([-0.5, 3.0]), np.array([[0.4, -0.1], [-0.1, 0.2]]))
+    scores = sigmoid(np.linspace(-9, 9, 37))
+    found = plain.of_squeezed()
+    np.testing.assert_allclose(found.log_odds(scores), plain.log_odds(logit(scores)), atol=1e-9)
+    np.testing.assert_allclose(found.spread(scores), plain.spread(logit(scores)), atol=1e-6)
+    assert (np.diff(found.log_odds(np.linspace(0, 1, 2_000))) > 0).all()
+    assert Curve.from_dict(json.loads(json.dumps(found.to_dict()))).log_odds(0.7) == found.log_odds(0.7)
+
+
+class Served(EmbeddingsServer):
+    """A server that runs the default model."""
+
+    def __init__(self, encoder, **options):
+        super().__init__(encoder.dimension, **options)
+        self.encoder = encoder
+
+
+def test_nothing_goes_to_a_server_unasked_and_once_asked_it_is_remembered(encoder, monkeypatch):
+    with Served(encoder) as server:
+        remote = load_remote("openai:mine", base_url=server.url, dimensions=encoder.dimension)
+        assert ns.compare("It is raining.", "Rain is falling.", encoder=remote).probability is None
+        assert scale_of(remote) is None
+        assert server.texts == ["It is raining.", "Rain is falling."]
+        count = probing.texts_to_send(remote)
+        for passages in (False, True):
+            probed(remote, passages=passages, send=True)
+        assert len(server.texts) == 2 + count
+        monkeypatch.setattr(probing, "_known", {})
+        assert probing.texts_to_send(remote) == 0
+        assert scale_of(remote).random == pytest.approx(scale_of(encoder).random, abs=1e-4)
+        sure = ns.compare("It is raining.", "Rain is falling.", encoder=remote)
+        assert sure.interval[0] < sure.probability < sure.interval[1]
+        assert len(server.texts) == 4 + count
+        other = load_remote("openai:other", base_url=server.url, dimensions=encoder.dimension)
+        assert ns.compare("It is raining.", "Rain is falling.", encoder=other).probability is None
+
+
+def test_a_server_that_refuses_leaves_nothing_behind(encoder):
+    with Served(encoder, script=[refused(400, "no")]) as server:
+        remote = load_remote("openai:mine", base_url=server.url, dimensions=encoder.dimension)
+        with pytest.raises(ns.ModelError):
+            probed(remote, send=True)
+        assert scale_of(remote) is None
+        assert not kept().exists()
