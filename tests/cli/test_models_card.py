@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from loopback_embeddings import EmbeddingsServer, refused
-from nearsense import probing
+from nearsense import encoders, probing
 from nearsense.calibration import Task, shipped
 from nearsense.calibration.probe import probe_pairs
 from nearsense.types import Origin
@@ -132,9 +132,12 @@ class Served(EmbeddingsServer):
 
 @pytest.fixture
 def server(encoder, monkeypatch, known):
+    encoders._load.cache_clear()  # a name is loaded once; each of these servers has another address
+    monkeypatch.setattr(encoders, "_remote", [])
     with Served(encoder) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         yield server
+    encoders._load.cache_clear()
 
 
 def test_a_model_on_a_server_is_tried_on_request_and_says_how_many_texts_it_sends(run, server, known):
@@ -164,6 +167,7 @@ def test_a_server_that_refuses_is_an_error_and_nothing_is_kept(run, server, tmp_
     server.always = lambda handler, question: len(question["input"]) > 1 and refused(400, "no")(handler, question)
     done = run("models", "probe", MINE, "--yes")
     assert (done.code, done.out) == (2, "")
+    assert len(server.questions) > 1
     assert not (tmp_path / "cache" / "probe.json").exists()
 
 
