@@ -205,23 +205,16 @@ def _scaled(plane: NDArray[np.float64]) -> Floats:
     return np.asarray((plane - (low + high) / 2) / (half or 1.0), np.float32)
 
 
-def firsts(texts: Sequence[str]) -> tuple[Ints, Ints]:
-    """The rows of different texts in the order of the texts, and for each text its place among them.
+def first_rows(texts: Sequence[str]) -> tuple[Ints, Ints]:
+    """The first row of each different text in the order of the texts, and for each text its place among them.
 
     Example:
-        >>> rows, places = firsts(["b", "a", "b"])
+        >>> rows, places = first_rows(["b", "a", "b"])
         >>> rows.tolist(), places.tolist()
         ([1, 0], [1, 0, 1])
     """
-    row_of: dict[str, int] = {}
-    for row, text in enumerate(texts):
-        row_of.setdefault(text, row)
-    ordered = sorted(row_of)
-    place_of = {text: place for place, text in enumerate(ordered)}
-    return (
-        np.array([row_of[text] for text in ordered], np.int64),
-        np.array([place_of[text] for text in texts], np.int64),
-    )
+    _, rows, places = np.unique(np.array(texts, object), return_index=True, return_inverse=True)
+    return rows.astype(np.int64), places.astype(np.int64)
 
 
 def anchors(scene: Scene) -> Floats:

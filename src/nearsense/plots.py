@@ -36,16 +36,9 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 INK, PALE, PAPER = "#1b2430", "#7b8794", "#fcfcfa"
 _FALLBACK_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Noto Sans Devanagari",
-    "Noto Sans Thai",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Hiragino Sans",
-    "Malgun Gothic",
-    "Arial Unicode MS",
-)
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Devanagari", "Noto Sans Thai", "Microsoft YaHei",
+    "PingFang SC", "Hiragino Sans", "Malgun Gothic", "Arial Unicode MS",
+)  # fmt: skip
 """For scripts that DejaVu Sans lacks; those that are installed are used."""
 STYLE = {
     "text.parse_math": False,  # a $ in a label is a $
@@ -116,10 +109,8 @@ class Ruler:
 
     def __init__(self) -> None:
         renderer = matplotlib("backends.backend_agg").RendererAgg(1, 1, 720)
-        self._measure, self._font = (
-            renderer.get_text_width_height_descent,
-            matplotlib("font_manager").FontProperties,
-        )
+        self._measure = renderer.get_text_width_height_descent
+        self._font = matplotlib("font_manager").FontProperties
 
     def width(self, text: str, size: float) -> float:
         """In inches, at so many points."""
@@ -201,16 +192,11 @@ def _require_drawable(matrix: Matrix) -> None:
 class _Plan(NamedTuple):
     """What goes where, before anything is drawn."""
 
-    pitch: float
-    """From one row to the next."""
-    size: float
-    """Points of the labels."""
-    rows: dict[int, str]
-    """Row -> its label."""
-    columns: dict[int, str]
-    """Column -> its number, or its label where all are short."""
-    numbered: bool
-    """Whether rows carry numbers too."""
+    pitch: float  # from one row to the next
+    size: float  # points of the labels
+    rows: dict[int, str]  # row -> its label
+    columns: dict[int, str]  # column -> its number, or its label where all are short
+    numbered: bool  # whether rows carry numbers too
 
 
 def _plan(labels: Sequence[str], ruler: Ruler) -> _Plan:
@@ -250,10 +236,8 @@ def _heatmap(matrix: Matrix, title: str) -> Figure:
 
     figure: Figure = matplotlib("figure").Figure(figsize=(wide, high), dpi=150)
     square = figure.add_axes((left / wide, 0.5 / high, side / wide, side / high))
-    bar_high = min(side, 3.0)
-    bar = figure.add_axes(
-        ((left + side + 0.22) / wide, (0.5 + side - bar_high) / high, 0.12 / wide, bar_high / high)
-    )
+    tall = min(side, 3.0)
+    bar = figure.add_axes(((left + side + 0.22) / wide, (0.5 + side - tall) / high, 0.12 / wide, tall / high))
     _draw_cells(square, bar, matrix, plan, ruler)
     _draw_labels(square, plan, numbers)
     if heading:

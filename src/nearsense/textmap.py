@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from nearsense.mapping import (
     Pairs,
     Scene,
     available,
-    firsts,
+    first_rows,
     neighbourly,
     principal,
 )
@@ -28,8 +28,6 @@ from nearsense.text import as_documents
 from nearsense.types import Document, Neighbours, Origin, Vectors, parse
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from numpy.typing import NDArray
 
     from nearsense.assurance import Calibrated
@@ -73,8 +71,7 @@ class TextMap(Scene):
             FileError: The file cannot be written.
             MissingExtra: A picture needs the extra `plots`.
         """
-        write = WRITERS[ending_of(path)]
-        write(self, Path(path), Path(path).stem if title is None else title)
+        WRITERS[ending_of(path)](self, Path(path), Path(path).stem if title is None else title)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values: where each text lies, and in which cluster."""
@@ -188,9 +185,8 @@ def _vectors(
         model = resolve(encoder)
         return model.encode((each.text for each in documents), role=symmetric_role(model), progress=progress)
     if len(vectors) != len(documents):
-        raise InputError(
-            f"{len(documents):,} texts, {len(vectors):,} vectors", fix="give one vector for each text"
-        )
+        many = f"{len(documents):,} texts, {len(vectors):,} vectors"
+        raise InputError(many, fix="give one vector for each text")
     if encoder is not None:
         own = resolve(encoder)
         vectors.require_made_by(own.name, own.fingerprint)
@@ -220,7 +216,7 @@ def _laid_out(
     """Points, how they were found, and the nearest of each text; different texts are laid out in order."""
     from nearsense.mining import nearest
 
-    rows, places = firsts([document.text for document in documents])
+    rows, places = first_rows([document.text for document in documents])
     kind = (chosen or available()) if len(rows) >= FEWEST else Layout.PCA
     start = principal(vectors[rows])
     if kind is Layout.PCA:
@@ -248,11 +244,10 @@ def _clusters(clusters: Clusters, documents: Sequence[Document]) -> tuple[NDArra
 
 def _pairs(found: Duplicates, documents: Sequence[Document]) -> Pairs:
     """Pairs of texts that differ, the surest first, each of the first rows that hold them."""
-    if found.rows.documents is not documents and [each.id for each in found.rows.documents] != [
-        each.id for each in documents
-    ]:
+    theirs = found.rows.documents
+    if theirs is not documents and [each.id for each in theirs] != [each.id for each in documents]:
         raise InputError(
-            f"the duplicates are of {len(found.rows.documents):,} other texts",
+            f"the duplicates are of {len(theirs):,} other texts",
             why="a map shows pairs of its own texts",
             fix="give ns.duplicates of these very texts, or none",
         )
@@ -269,19 +264,12 @@ def _pairs(found: Duplicates, documents: Sequence[Document]) -> Pairs:
         ends[1],
         edges.score[chosen],
         None if edges.probability is None else edges.probability[chosen],
-        [
-            edges.words(edge, turned=other) or ()
-            for edge, other in zip(chosen.tolist(), turned.tolist(), strict=True)
-        ],
+        [edges.words(edge, turned=at) or () for edge, at in zip(chosen.tolist(), turned.tolist(), strict=True)],
     )
 
 
 def ending_of(path: str | os.PathLike[str]) -> str:
-    """What the ending of a name says is written: one of WRITERS.
-
-    Raises:
-        InputError: The ending is another.
-    """
+    """The ending of a name, one of WRITERS; any other is refused."""
     ending = Path(path).suffix.lower()
     if ending not in WRITERS:
         raise InputError(

@@ -15,7 +15,7 @@ from nearsense.mapping import (
     Pairs,
     Scene,
     anchors,
-    firsts,
+    first_rows,
     neighbourly,
     principal,
     shared_colours,
@@ -104,7 +104,7 @@ def test_progress_counts_up_to_the_last_step():
 
 
 def test_different_texts_are_taken_once_in_their_own_order():
-    rows, places = firsts(["c", "a", "c", "b"])
+    rows, places = first_rows(["c", "a", "c", "b"])
     assert rows.tolist() == [1, 3, 0]
     assert places.tolist() == [2, 0, 2, 1]
 

@@ -64,22 +64,11 @@ class TextEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.long = long
 
     def fit(self, X: Iterable[str], y: Any = None) -> Self:  # noqa: N803
-        """Learn nothing.
-
-        Args:
-            X: Texts.
-            y: Not needed.
-        """
+        """Learn nothing."""
         return self
 
     def transform(self, X: Iterable[str]) -> NDArray[np.float32]:  # noqa: N803
-        """Encode texts.
-
-        Args:
-            X: n texts: a list, an array, a column of a data frame.
-
-        Returns:
-            float32, shape (n, dimension).
+        """Encode n texts (a list, an array, a column of a data frame): float32, shape (n, dimension).
 
         Raises:
             InputError: One string was given, a table, or something is not a string.
@@ -89,11 +78,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return model.encode(texts, role=self.role or symmetric_role(model), long=self.long).data
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """The names of the columns: textencoder0, textencoder1 and so on.
-
-        Args:
-            input_features: Not needed.
-        """
+        """The names of the columns: textencoder0, textencoder1 and so on."""
         dimension = resolve(self.encoder).dimension
         return np.array([f"textencoder{column}" for column in range(dimension)], object)
 
@@ -153,10 +138,6 @@ class SphericalKMeans(
     def fit(self, X: ArrayLike, y: Any = None) -> Self:  # noqa: N803
         """Learn the centres.
 
-        Args:
-            X: Shape (n, d).
-            y: Not needed.
-
         Raises:
             InputError: There are fewer rows than groups.
         """
@@ -174,33 +155,17 @@ class SphericalKMeans(
         return self
 
     def predict(self, X: ArrayLike) -> Ints:  # noqa: N803
-        """The group whose centre is nearest, of each row.
-
-        Args:
-            X: Shape (n, d).
-        """
+        """The group whose centre is nearest, of each row."""
         check_is_fitted(self)
         return _nearest(_directions(self, X), self._centres)
 
     def transform(self, X: ArrayLike) -> Floats:  # noqa: N803
-        """The distance of each row to each centre: 1 - cosine.
-
-        Args:
-            X: Shape (n, d).
-
-        Returns:
-            float32, shape (n, k), from 0 to 2.
-        """
+        """The distance of each row to each centre, 1 - cosine: float32, shape (n, k), from 0 to 2."""
         check_is_fitted(self)
         return _distances(_directions(self, X), self._centres)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:  # noqa: N803
-        """How well the centres fit: minus the sum of squared distances to the nearest centre.
-
-        Args:
-            X: Shape (n, d).
-            y: Not needed.
-        """
+        """How well the centres fit: minus the sum of squared distances to the nearest centre."""
         return -2.0 * float(self.transform(X).min(axis=1).sum(dtype=np.float64))
 
     def __sklearn_tags__(self) -> Any:
@@ -258,12 +223,7 @@ class DensityClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.by_row = by_row
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:  # noqa: N803
-        """Find the groups.
-
-        Args:
-            X: Shape (n, d).
-            y: Not needed.
-        """
+        """Find the groups."""
         found = density(
             _apart(_directions(self, X, reset=True)),
             min_size=self.min_cluster_size,
@@ -303,12 +263,7 @@ class SemanticDeduplicator(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.encoder = encoder
 
     def fit(self, X: ArrayLike | Sequence[str], y: Any = None) -> Self:  # noqa: N803
-        """Find what is said twice.
-
-        Args:
-            X: Shape (n, d), or n texts.
-            y: Not needed.
-        """
+        """Find what is said twice."""
         rows = self._rows(X, reset=True)
         n = len(rows)
         pairs = mine(rows, self.min_score)
@@ -322,11 +277,7 @@ class SemanticDeduplicator(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: ArrayLike | Sequence[str]) -> Ints:  # noqa: N803
-        """The group of the kept row that each new row is nearest to; -1 where none is near.
-
-        Args:
-            X: Shape (n, d), or n texts.
-        """
+        """The group of the kept row that each new row is nearest to; -1 where none is near."""
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
         pairs = mine(rows, self.min_score, against=self._kept_rows)
@@ -335,15 +286,7 @@ class SemanticDeduplicator(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
     def fit_resample(self, X: Any, y: Any = None) -> Any:  # noqa: N803
-        """What is kept of the rows, and of `y` where it is given, as the samplers of imbalanced-learn return it.
-
-        Args:
-            X: Shape (n, d), or n texts.
-            y: Shape (n,), or None.
-
-        Returns:
-            An array of the kept rows; with `y` that and an array of the kept values.
-        """
+        """The kept rows, and the kept values of `y` where it is given, as imbalanced-learn's samplers give it."""
         self.fit(X)
         kept = np.asarray(X)[self.kept_]
         return kept if y is None else (kept, np.asarray(y)[self.kept_])

@@ -9,33 +9,25 @@ from importlib import resources
 
 from nearsense.errors import InputError
 
-__all__ = ["Weights", "known_languages", "languages_of", "listed", "stop_words", "weights"]
+ENOUGH = 0.08
+"""Share of the words that a list must know for texts to be of its language: English headlines have 0.2, running
+text 0.4 and more."""
 
-ENOUGH, BESIDES = 0.08, 0.012
-"""Share of the words that a list must know, and a further list besides those before, which share some with it:
-English headlines have 0.2, running text 0.4 and more; texts of one language have 0.009 besides at most."""
+BESIDES = 0.012
+"""The same for a further language, of words that the lists before do not know: texts of one language have 0.009 at
+most."""
 
 
 @cache
 def known_languages() -> tuple[str, ...]:
-    """The codes (ISO 639-1) that have a list.
-
-    Example:
-        >>> known_languages()
-        ('de', 'en', 'es', 'fr', 'it', 'nl', 'pt')
-    """
+    """The codes (ISO 639-1) that have a list: de, en, es, fr, it, nl, pt."""
     files = (file.name for file in resources.files(__name__).iterdir())
     return tuple(sorted(name[:-4] for name in files if name.endswith(".txt")))
 
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
-    """The stop words of a language, in small letters; none where there is no list.
-
-    Example:
-        >>> "the" in stop_words("en"), "della" in stop_words("it-IT"), len(stop_words("sw"))
-        (True, True, 0)
-    """
+    """The stop words of a language, in small letters; none where there is no list."""
     code = _code(language)
     if code not in known_languages():
         return frozenset()
@@ -47,15 +39,7 @@ def _code(language: str) -> str:
 
 
 def listed(language: str) -> str:
-    """The code of a language that has a list.
-
-    Raises:
-        InputError: It has none.
-
-    Example:
-        >>> listed("en-GB")
-        'en'
-    """
+    """The code of a language that has a list, "en" of "en-GB"; any other is refused."""
     code = _code(language)
     if code not in known_languages():
         raise InputError(
@@ -67,13 +51,7 @@ def listed(language: str) -> str:
 
 
 def languages_of(words: Mapping[str, int]) -> tuple[str, ...]:
-    """The languages of texts, by how many of their words each list knows.
-
-    Args:
-        words: How often each word occurs, in small letters.
-
-    Returns:
-        Codes, the likeliest first; empty where no list fits.
+    """The languages of texts, the likeliest first, by how often each word in small letters occurs; none may fit.
 
     Example:
         >>> languages_of({"the": 3, "password": 2, "of": 1}), languages_of({"salasana": 2})
