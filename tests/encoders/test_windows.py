@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearsense.encoders.windows import OVERLAP, heads, windows
+from nearsense.encoders.packing import OVERLAP, heads, windows
 
 texts = st.lists(st.integers(0, 2000), min_size=1, max_size=20)
 

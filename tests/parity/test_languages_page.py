@@ -15,8 +15,7 @@ import nearsense as ns
 from nearsense.cli.demo import IN_LANGUAGE, MULTILINGUAL
 from nearsense.cli.demo import demo as command
 from nearsense.encoders.hub_cache import cache_folder
-from nearsense.encoders.keeping import pull_packed
-from nearsense.encoders.places import present
+from nearsense.encoders.places import present, pull_packed
 
 USERS = cache_folder()  # before conftest.py takes its place
 PAGE = Path(__file__).parents[2] / "docs" / "languages.md"

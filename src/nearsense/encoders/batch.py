@@ -27,12 +27,11 @@ from nearsense.encoders.base import (
     UnknownTextWarning,
 )
 from nearsense.encoders.modules import Module, finished
-from nearsense.encoders.packing import Request, pack
+from nearsense.encoders.packing import Request, heads, pack, tails, windows
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.seen import Seen
 from nearsense.encoders.token_vectors import TokenVectors, token_vectors
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
-from nearsense.encoders.windows import heads, tails, windows
 from nearsense.errors import BrokenModel, InputError, TextTooLong
 from nearsense.text import as_texts
 from nearsense.types import Long, Metric, ReadAs, Vectors, parse

@@ -15,8 +15,8 @@ import numpy as np
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.base import BATCH_TOKENS, Encoder, TruncationWarning
 from nearsense.encoders.batch import SLICE, excess, looked, too_long
-from nearsense.encoders.refusals import RemoteTextTooLong
 from nearsense.encoders.transformer import GRAPH_VERSION
+from nearsense.encoders.wire import RemoteTextTooLong
 from nearsense.errors import TextTooLong
 from nearsense.text import as_texts
 from nearsense.types import Long, Metric, Vectors, parse

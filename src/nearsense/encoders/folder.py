@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearsense.encoders.catalog import ModelCard
-from nearsense.encoders.hashes import FileHashes
-from nearsense.encoders.hub_files import own_code
+from nearsense.encoders.checksums import FileHashes
+from nearsense.encoders.hub_cache import own_code
 from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Unit
 from nearsense.encoders.places import Place, how_to_get, inside, installed_places, locate
 from nearsense.encoders.pooling import Pooling

@@ -1,11 +1,11 @@
-"""A finished graph from a model's folder, ONNX or OpenVINO's own: which inputs and which output. No weights here.
+"""A finished graph from a model's folder, ONNX or OpenVINO's own: its inputs, its output, its further files.
 
-OpenVINO reads no external data outside of a graph's folder, not even through links; the files are checked here all
-the same, because they belong to a model's fingerprint, and because a snapshot of the hub's cache is made of links.
+Whether it counts in floating point is looked at, too: bf16 would round that to another place. No weights here.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import shutil
@@ -17,16 +17,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from nearsense._openvino import openvino
-from nearsense.encoders.counting import counts_in_floats
-from nearsense.encoders.external import external_files
-from nearsense.encoders.feeding import INPUTS
+from nearsense.encoders.packing import INPUTS
 from nearsense.encoders.places import inside
 from nearsense.errors import BrokenModel, UnsupportedModel
 
 if TYPE_CHECKING:
     from nearsense._openvino import Model
 
-__all__ = ["GraphFile", "read"]
 
 TOKENS = ("last_hidden_state", "token_embeddings")
 """What exporters call the vectors of tokens."""
@@ -180,3 +177,137 @@ def _narrowed(model: Model, wanted: tuple[str, ...], file: Path) -> Model:
     if source.get_element_type() != openvino().Type.f32:
         source = openvino().opset13.convert(source, "f32").output(0)
     return openvino().Model([openvino().opset13.result(source)], model.get_parameters(), file.stem)
+
+
+_MESSAGES: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "entry"},
+}
+"""Which numbered fields of a message hold which messages (onnx.proto3); an entry: key (1) and value (2)."""
+
+_VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
+"""How a field is written; there are no others in ONNX."""
+
+
+def external_files(file: Path) -> tuple[Path, ...]:
+    """The files beside an ONNX file that hold weights of its, by name.
+
+    Args:
+        file: The ONNX file.
+
+    Raises:
+        BrokenModel: It is no protocol buffer, or names a file that is missing or lies outside of its folder.
+    """
+    try:
+        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            names = sorted({location.decode() for location in _locations(content)})
+    except (ValueError, IndexError) as error:
+        raise BrokenModel(
+            f"{file} cannot be read",
+            why=f"it is truncated or no ONNX file: {error}",
+            fix="get the model's folder anew",
+        ) from None
+    except OSError as error:
+        raise BrokenModel(f"{file} cannot be read", why=error.strerror or str(error)) from None
+    found = tuple(inside(file.parent, name) for name in names)
+    for each in found:
+        if not each.is_file():
+            raise BrokenModel(
+                f"{file} keeps weights in {each.name}, which is missing", fix="get the model's folder anew"
+            )
+    return found
+
+
+def _locations(content: mmap.mmap) -> Iterator[bytes]:
+    """Every `location` of a tensor's data; a stack instead of recursion, for graphs may be nested without end."""
+    left = [("model", 0, len(content))]
+    while left:
+        kind, start, end = left.pop()
+        if kind == "entry":
+            entry = {number: content[first:last] for number, first, last in _fields(content, start, end)}
+            if entry.get(1) == b"location":
+                yield entry.get(2, b"")
+            continue
+        known = _MESSAGES[kind]
+        left += [
+            (known[number], first, last) for number, first, last in _fields(content, start, end) if number in known
+        ]
+
+
+def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The fields of the message between two places that hold bytes: number, begin, end."""
+    while start < end:
+        tag, start = _varint(content, start)
+        kind = tag & 7
+        if kind == _VARINT:
+            _, start = _varint(content, start)
+        elif kind in (_EIGHT, _FOUR):
+            start += 8 if kind == _EIGHT else 4
+        elif kind == _BYTES:
+            length, start = _varint(content, start)
+            if start + length > end:
+                raise ValueError(f"a field ends {start + length - end:,} bytes behind what holds it")
+            yield tag >> 3, start, start + length
+            start += length
+        else:
+            raise ValueError(f"a field of kind {kind}")
+
+
+def _varint(content: mmap.mmap, start: int) -> tuple[int, int]:
+    """A number of seven bits a byte, and where it ends."""
+    value = 0
+    for place in range(10):
+        byte = content[start + place]
+        value |= (byte & 127) << (7 * place)
+        if byte < 128:
+            return value, start + place + 1
+    raise ValueError("a number of more than ten bytes")
+
+
+COUNTING = ("Range", "CumSum", "NonZero", "TopK")
+"""Steps that number things."""
+
+PLACING = ("Sin", "Cos", "If", "Loop", "TensorIterator")
+"""Steps that transformers have for places only, and those that hold graphs of their own."""
+
+NUMBERS = ("input_ids", "position_ids")
+"""Inputs that are numbers of rows; the others say yes or no."""
+
+
+def counts_in_floats(model: Model) -> bool:
+    """Whether numbers of tokens, places or rows go through floats on their way to where they are used.
+
+    What follows from numbers alone is arithmetic of places; what looks up a table of weights is a model's own.
+
+    Args:
+        model: A graph as it was read.
+    """
+    fixed: set[str] = set()
+    numbers: dict[str, bool] = {}  # steps that follow from whole numbers alone; True where those count something
+    for node in model.get_ordered_ops():
+        name, kind = node.get_friendly_name(), node.get_type_name()
+        sources = [port.get_source_output().get_node().get_friendly_name() for port in node.inputs()]
+        if kind == "Constant" or (sources and fixed.issuperset(sources)):
+            fixed.add(name)
+            continue
+        if kind in PLACING:
+            return True
+        types = [port.get_element_type() for port in node.outputs()]
+        counting = kind in COUNTING or any(numbers.get(source) for source in sources)
+        if kind == "Parameter":
+            counting = any(name in NUMBERS for name in node.output(0).get_names())
+        whole = not any(each.is_real() for each in types)
+        if not whole:
+            looked_up = kind.startswith("Gather") and sources[0] in fixed
+            if kind == "Parameter" or looked_up or not all(each in fixed or each in numbers for each in sources):
+                continue
+            if counting:
+                return True
+        numbers[name] = counting and not all(each.get_type_name() == "boolean" for each in types)
+    return False

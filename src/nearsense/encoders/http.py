@@ -1,4 +1,7 @@
-"""One request to a server, repeated until it is answered or hopeless. Not what is asked: see wire.py."""
+"""Requests to a server, some at a time, each repeated until it is answered or hopeless.
+
+Not what is asked: see wire.py.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
 
 from nearsense._forks import lock
 from nearsense._version import __version__
@@ -21,7 +25,6 @@ from nearsense.errors import ModelError
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Answer", "Key", "Transport"]
 
 REPEATED = frozenset({408, 429, 500, 502, 503, 504})
 """States of a server that pass."""
@@ -295,3 +298,52 @@ def _retry_after(answer: Answer) -> float | None:
     except (ValueError, TypeError, OverflowError, IndexError):
         now = time.time()
     return max(0.0, then - now)
+
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+def flights(
+    work: Callable[[J], R], jobs: Iterable[J], count: int, stop: threading.Event
+) -> Generator[tuple[J, R], None, None]:
+    """Each job with its result, in the order in which they are done; `count` are under way at a time.
+
+    Each has a thread, which does not keep the program from ending: an answer may be a minute away. The first error
+    of any of them is raised here.
+
+    Args:
+        work: What is done to a job.
+        jobs: Taken one after the other, each when there is room for it.
+        count: How many at the same time.
+        stop: Is set in the end, for those that are still under way after an error.
+
+    Example:
+        >>> sorted(flights(abs, [-2, 3, -1], 2, threading.Event()))
+        [(-2, 2), (-1, 1), (3, 3)]
+    """
+    results: SimpleQueue[tuple[J, R] | BaseException] = SimpleQueue()
+
+    def run(job: J) -> None:
+        try:
+            results.put((job, work(job)))
+        except BaseException as error:
+            results.put(error)
+
+    waiting, under_way = iter(jobs), 0
+    try:
+        while True:
+            for job in waiting:
+                threading.Thread(target=run, args=(job,), daemon=True).start()
+                under_way += 1
+                if under_way >= count:
+                    break
+            if not under_way:
+                return
+            result = results.get()
+            under_way -= 1
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    finally:
+        stop.set()

@@ -1,9 +1,4 @@
-"""From the hub into its cache: all wanted files or none, each by its hash. Not where they are looked for.
-
-Which files are wanted stands in hub_files.py, how the cache is laid out in hub_cache.py. Files travel by plain
-HTTP, and what an interruption left is gone on with: the hub's library begins anew each time, so the bytes are read
-here.
-"""
+"""Files of a model from the hub into its cache, resumed where they were broken off, and what its refusals mean."""
 
 from __future__ import annotations
 
@@ -15,27 +10,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from nearsense._folder import Folder
 from nearsense._progress import Progress, tracked
 from nearsense._version import __version__
-from nearsense.encoders.hub_blobs import check_room, is_there, publish
 from nearsense.encoders.hub_cache import (
     Promised,
     cache_folder,
+    check_room,
     digest,
     is_hash,
     is_repository,
     is_revision,
+    is_there,
+    leave_a_choice,
     opened_root,
+    publish,
+    refuse_strange,
     repository_folder,
+    wanted,
 )
-from nearsense.encoders.hub_errors import hub_host, hub_url, refusal
-from nearsense.encoders.hub_files import leave_a_choice, refuse_strange, wanted
 from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
-
-__all__ = ["download", "download_data", "locked", "wanted"]
 
 WHO = {"user-agent": f"nearsense/{__version__}"}
 """What the hub learns of who asks; its library would tell what else is installed, and what drives it."""
@@ -339,3 +335,80 @@ def _explained(repository: _Repository, revision: str | None) -> Iterator[None]:
             fix="check HF_ENDPOINT and HF_TOKEN",
         )
         raise trouble from None
+
+
+PUBLIC = "https://huggingface.co"
+
+
+def hub_url() -> str:
+    """The address of the hub: `HF_ENDPOINT` as it is now.
+
+    Raises:
+        ModelNotFound: It is no address.
+    """
+    address = (os.environ.get("HF_ENDPOINT") or PUBLIC).rstrip("/")
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ModelNotFound(
+            "the hub cannot be asked: HF_ENDPOINT is no address",
+            why="it has to begin with http:// or https:// and name a host",
+            fix=f"unset HF_ENDPOINT for {PUBLIC}",
+        )
+    return address
+
+
+def refusal(asked: str, answer: Any, kind: str, thing: str = "model") -> ModelNotFound:
+    """What the hub's answer means: by its code where it gives one, else by its status.
+
+    Args:
+        asked: What it was asked for.
+        answer: What it said; None where no answer came.
+        kind: The name of what went wrong then.
+        thing: "model" or "data set".
+    """
+    if answer is None:
+        return ModelNotFound(
+            f"{asked!r} is not here, and the hub {hub_host()} cannot be reached",
+            why=f"the connection failed ({kind}); what came is kept",
+            fix=f"the same command goes on from there; or copy the {thing}'s folder here and give its path",
+        )
+    status, code = answer.status_code, answer.headers.get("X-Error-Code", "")
+    if code == "GatedRepo":
+        return ModelNotFound(
+            f"the hub does not give {asked!r}: it is gated",
+            why="its owner wants its terms accepted first",
+            fix=f"accept them on {_shown()}/{asked.partition('@')[0]}, then set HF_TOKEN",
+        )
+    if code == "RevisionNotFound":
+        name, _, revision = asked.partition("@")
+        return ModelNotFound(
+            f"the hub's {name!r} has no revision {revision or 'main'!r}",
+            why="it is neither a branch, nor a tag, nor a commit there",
+            fix=f"leave it out for the newest: {name}",
+        )
+    if status in (401, 403, 404):
+        return ModelNotFound(
+            f"the hub {hub_host()} does not give {asked!r} ({status})",
+            why=f"there is no such {thing}, or it is private and HF_TOKEN does not open it",
+            fix=f"check the spelling of org/name; for a private {thing} set HF_TOKEN",
+        )
+    return ModelNotFound(
+        f"the hub {hub_host()} does not give {asked!r} now ({status})",
+        why="it asks to wait" if status == 429 else "it has trouble of its own",
+        fix="try again later: what came is kept",
+    )
+
+
+def hub_host() -> str:
+    """The hub's name without what an address may hide: user and password."""
+    parts = urlsplit(hub_url())
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+def _shown() -> str:
+    """The hub's address as messages may show it."""
+    return f"{urlsplit(hub_url()).scheme}://{hub_host()}"

@@ -1,46 +1,27 @@
-"""The hub's cache on this machine: where a repository lies, and whether it is whole. No network.
+"""The hub's cache on this machine: where a repository lies, whether it is whole, which files are wanted.
 
-The layout is that of the hub's own library, so that what either fetched serves both: `blobs/` holds files by their
-hash, `snapshots/COMMIT/` links to them by their name, `refs/` says which commit a branch or tag is at. What was
-promised for a commit is kept besides in `nearsense/COMMIT.json`, before the first link is made: a snapshot is
-whole when each of these files is there with its size.
+No network.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nearsense._folder import Folder, make_folders
 from nearsense._machine import whoami
-from nearsense.errors import FileError
-
-__all__ = [
-    "Promised",
-    "cache_folder",
-    "digest",
-    "is_hash",
-    "is_ours",
-    "is_repository",
-    "is_revision",
-    "keep_promises",
-    "lacking",
-    "only_snapshot",
-    "opened_root",
-    "promises",
-    "remove",
-    "repositories",
-    "repository_folder",
-    "snapshot",
-]
+from nearsense.encoders import transformer
+from nearsense.errors import BrokenModel, FileError, ModelError, UnsupportedModel
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
 WEIGHTS = "model.safetensors"
@@ -312,3 +293,190 @@ def _json(file: Path) -> Any:
         return json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def is_there(root: Path, promised: Promised) -> bool:
+    """Whether the blob is there as promised; a wrong one is removed, and a link out of the cache as well."""
+    blob = root / "blobs" / promised.hash
+    try:
+        inside = blob.resolve().parent in ((root / "blobs").resolve(), (root.parent / "blobs").resolve())
+        if inside and blob.stat().st_size == promised.size and digest(blob, promised.hash) == promised.hash:
+            return True
+        with opened_root(root) as folder, folder.within("blobs") as blobs:
+            blobs.unlink(blob.name)
+    except FileNotFoundError:
+        pass
+    return False
+
+
+def check_room(root: Path, needed: int) -> None:
+    """Refuse to begin what does not fit, as an OSError."""
+    make_folders(root.parent)
+    free = shutil.disk_usage(root.parent).free
+    if needed > free:
+        raise OSError(errno.ENOSPC, f"{needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free")
+
+
+def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promised]) -> Path:
+    """Make the snapshot of blobs that are all there, and then point the revision to it."""
+    folder = root / "snapshots" / commit
+    keep_promises(folder, promised)
+    with opened_root(root) as opened:
+        for name, each in promised.items():
+            *above, last = name.split("/")
+            with opened.reached("snapshots", commit, *above) as place:
+                _linked(place, last, root / "blobs" / each.hash, folder.joinpath(*above))
+        if revision != commit:
+            *above, last = revision.split("/")
+            with opened.reached("refs", *above) as place:
+                place.replace(last, commit.encode("ascii"))
+    return folder
+
+
+def _linked(place: Folder, name: str, blob: Path, above: Path) -> None:
+    """A name for a blob; a copy of it on a file system without links."""
+    try:
+        place.link(name, os.path.relpath(blob, above))
+    except OSError:
+        place.replace(name, blob.read_bytes())
+
+
+DESCRIPTIONS = re.compile(
+    r"(?:config|modules|sentence_[\w-]+_config|config_sentence_transformers|tokenizer"
+    r"|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json|(?:vocab|merges)\.txt"
+    r"|(?:sentencepiece\.bpe|spiece|tokenizer)\.model"
+)
+"""What a model says of itself, and its tokenizer."""
+
+SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+MODULE = re.compile(r"\d+_[A-Za-z0-9_-]+")
+"""The folder of a module: `1_Pooling`, `2_Dense`."""
+
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+EXTERNAL = re.compile(r"\.onnx(_data(_\d+)?|\.data)")
+"""What follows the stem of an ONNX file in the names of the files with its weights."""
+
+
+def wanted(files: Sequence[str], config: Mapping[str, Any] | None = None) -> list[str]:
+    """The files of a repository that are fetched: descriptions, tokenizer, and weights that cannot run code.
+
+    Args:
+        files: The names of all files.
+        config: The repository's config.json, where it decides: see `leave_a_choice`.
+
+    Raises:
+        UnsupportedModel: It has pickled weights only, or none that can be read here.
+        BrokenModel: A name leads out of the model's folder.
+
+    Example:
+        >>> wanted(["config.json", "model.safetensors", "pytorch_model.bin", "code.py", "tokenizer.json"])
+        ['config.json', 'model.safetensors', 'tokenizer.json']
+    """
+    refuse_strange(files)
+    folders = sorted({str(PurePosixPath(name).parent) for name in files})
+    modules = [each for each in folders if MODULE.fullmatch(each)]
+    chosen = {name for name in files if DESCRIPTIONS.fullmatch(PurePosixPath(name).name) and _at(name, modules)}
+    chosen |= {name for module in modules for name in _weights(files, f"{module}/")}
+    kinds = [_weights(files, ""), _graph(files)]
+    if config is not None and _needs_graph(config):
+        kinds.reverse()
+    own = kinds[0] or kinds[1]
+    if not own and not any(name.endswith(WEIGHTS) for name in chosen):
+        raise _refused(files, "")
+    return sorted(chosen | set(own))
+
+
+def refuse_strange(files: Sequence[str]) -> None:
+    """Refuse names that lead out of a folder.
+
+    Raises:
+        BrokenModel: One does.
+    """
+    for name in files:
+        if _leads_out(name):
+            raise BrokenModel(
+                f"the repository names a file {name!r}",
+                why="it would lie outside of the folder; nothing was fetched",
+                fix="use another source",
+            )
+
+
+def leave_a_choice(files: Sequence[str]) -> bool:
+    """Whether there are safetensors and a finished graph: the configuration says which of them runs here."""
+    return "config.json" in files and bool(_weights(files, "") and _graph(files))
+
+
+def own_code(config: Mapping[str, Any]) -> str:
+    """The Python that a model wants to bring along; `""` for none.
+
+    Example:
+        >>> own_code({"auto_map": {"AutoModel": "modeling_new.NewModel"}})
+        'modeling_new.NewModel'
+    """
+    named = config.get("auto_map")
+    code = [str(value) for key, value in named.items() if "Model" in key] if isinstance(named, dict) else []
+    return code[0] if code else ""
+
+
+def _needs_graph(config: Mapping[str, Any]) -> bool:
+    """Whether nothing here can run a model's safetensors."""
+    if own_code(config):
+        return True
+    if config.get("model_type") == "model2vec":
+        return False
+    try:
+        transformer.sizes_of(config, "")
+    except UnsupportedModel:
+        return find_spec("sentence_transformers") is None
+    except ModelError:  # it is told when the model is loaded
+        return False
+    return False
+
+
+def _at(name: str, modules: Sequence[str]) -> bool:
+    return str(PurePosixPath(name).parent) in (".", *modules)
+
+
+def _leads_out(name: str) -> bool:
+    parts = name.split("/")
+    return (
+        any(part in ("", ".", "..") for part in parts) or any(c in name for c in "\\\0:") or not name.isprintable()
+    )
+
+
+def _weights(files: Sequence[str], place: str) -> list[str]:
+    """The safetensors files of a folder; an error where it has pickles instead, and is a module."""
+    here = [name.removeprefix(place) for name in files if name.startswith(place)]
+    if WEIGHTS in here:
+        return [place + WEIGHTS]
+    if SHARDED in here:
+        return [place + name for name in here if name == SHARDED or SHARD.fullmatch(name)]
+    if place and any("/" not in name and name.endswith(PICKLES) for name in here):
+        raise _refused(files, place)
+    return []
+
+
+def _graph(files: Sequence[str]) -> list[str]:
+    for names in GRAPHS:
+        if all(name in files for name in names):
+            stem = names[0].removesuffix(".onnx")
+            beside = (name for name in files if name.startswith(stem) and EXTERNAL.fullmatch(name[len(stem) :]))
+            return [*names, *beside]
+    return []
+
+
+def _refused(files: Sequence[str], place: str) -> UnsupportedModel:
+    here = [name for name in files if str(PurePosixPath(name).parent) == (place.rstrip("/") or ".")]
+    pickle = next((name for name in here if name.endswith(PICKLES)), None)
+    fix = "use another model (nearsense models), or convert this one where you trust its source"
+    if pickle is None:
+        return UnsupportedModel(
+            "the repository has no weights that can be read here",
+            why="neither model.safetensors nor an OpenVINO or ONNX graph is among its files; nothing was fetched",
+            fix=fix,
+        )
+    return UnsupportedModel(
+        f"the repository has only pickled weights ({pickle})",
+        why="a pickle can run any code when it is loaded; nothing was fetched",
+        fix=fix,
+    )

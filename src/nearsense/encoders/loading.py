@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from nearsense.encoders import transformer
 from nearsense.encoders.batch import Engine, TokenEncoder
-from nearsense.encoders.feeding import Padded
+from nearsense.encoders.checksums import FileHashes
 from nearsense.encoders.folder import ModelFolder, find, well_formed
-from nearsense.encoders.hashes import FileHashes
 from nearsense.encoders.modules import Dense, Module
 from nearsense.encoders.openvino import Runner
+from nearsense.encoders.packing import Padded
 from nearsense.encoders.places import inside
 from nearsense.encoders.pooling import Pooling, pool
 from nearsense.encoders.static import StaticEngine, read_table

@@ -16,17 +16,16 @@ import numpy as np
 
 from nearsense._forks import computing, lock
 from nearsense._openvino import openvino
-from nearsense.encoders.feeding import packed
-from nearsense.encoders.packing import Request
+from nearsense.encoders.checksums import sealed
+from nearsense.encoders.packing import Request, packed
 from nearsense.encoders.pooling import every_token
-from nearsense.encoders.seals import sealed
 from nearsense.errors import BrokenModel
 from nearsense.types import Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders.feeding import Feed
+    from nearsense.encoders.packing import Feed
     from nearsense.encoders.pooling import Reduce
 
 __all__ = ["Runner"]

@@ -26,8 +26,16 @@ from nearsense._progress import Progress, tracked
 from nearsense.encoders.catalog import ModelCard, Packed, Wheel
 from nearsense.encoders.four_bits import write_folder
 from nearsense.encoders.hub import locked
-from nearsense.encoders.hub_blobs import check_room, is_there, publish
-from nearsense.encoders.hub_cache import Promised, cache_folder, digest, opened_root, repository_folder
+from nearsense.encoders.hub_cache import (
+    Promised,
+    cache_folder,
+    check_room,
+    digest,
+    is_there,
+    opened_root,
+    publish,
+    repository_folder,
+)
 from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
 
 __all__ = ["REVISION", "download_packed", "room_for"]

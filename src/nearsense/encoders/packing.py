@@ -1,15 +1,14 @@
-"""Texts side by side into rows of equal width, so that the model computes hardly any padding. No model here.
+"""Texts as rows of tokens for a graph: heads or windows of long ones, side by side with hardly any padding.
 
-A row holds several texts; a token attends to those of its own segment only. Every request then
-has one of a few shapes, whatever the lengths of the texts: new shapes cost OpenVINO milliseconds each.
+No model here.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     _Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]
+    Feed = Callable[[Sequence[str], "Request"], tuple[list[NDArray[Any]], NDArray[np.int64]]]
 
-__all__ = ["Request", "pack", "place"]
 
 NARROWEST = 16
 """The narrowest row, in tokens."""
@@ -211,3 +210,118 @@ def _request(
     types = np.zeros(height * width, np.int32)
     types[target] = tokens.types[source]
     return *rows_of, types.reshape(shape)
+
+
+OVERLAP = 1 / 5
+"""The least share of a window that it has in common with the next."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans:
+    """The stretches of token ids that a model reads, in order of their texts.
+
+    Args:
+        starts: int64, shape (m,): where each begins in the ids of its batch.
+        lengths: int64, shape (m,): how many tokens it has.
+        owners: int64, shape (m,): which text it belongs to.
+    """
+
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    owners: NDArray[np.int64]
+
+    @property
+    def shares(self) -> NDArray[np.float32]:
+        """float32, shape (m,): how much each counts for its text, by tokens; a text's shares add up to 1."""
+        weights = np.maximum(self.lengths, 1)
+        totals = np.bincount(self.owners, weights)
+        return (weights / totals[self.owners]).astype(np.float32)
+
+
+def heads(starts: NDArray[np.int64], lengths: NDArray[np.int64], limit: int) -> Spans:
+    """Each text's first `limit` tokens."""
+    return Spans(starts, np.minimum(lengths, limit), np.arange(len(lengths)))
+
+
+def tails(starts: NDArray[np.int64], lengths: NDArray[np.int64], limit: int) -> Spans:
+    """Each text's last `limit` tokens: what a few models read of a long text."""
+    kept = np.minimum(lengths, limit)
+    return Spans(starts + lengths - kept, kept, np.arange(len(lengths)))
+
+
+def windows(starts: NDArray[np.int64], lengths: NDArray[np.int64], limit: int) -> Spans:
+    """Windows of `limit` tokens, evenly spread, that cover each text and overlap by at least `OVERLAP`.
+
+    Example:
+        >>> spans = windows(np.array([0]), np.array([250]), limit=100)
+        >>> spans.starts.tolist(), spans.lengths.tolist()
+        ([0, 75, 150], [100, 100, 100])
+    """
+    step = max(1, int(limit * (1 - OVERLAP)))
+    counts = np.where(lengths > limit, -(-(lengths - limit) // step) + 1, 1)
+    owners = np.repeat(np.arange(len(lengths)), counts)
+    place = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    spare = np.maximum(lengths - limit, 0)[owners]
+    offsets = spare * place // np.maximum(counts[owners] - 1, 1)
+    return Spans(starts[owners] + offsets, np.minimum(lengths, limit)[owners], owners)
+
+
+def packed(names: Sequence[str], request: Request) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+    """The arrays of a request by their names, as they are.
+
+    Returns:
+        One array for each name, and where each text begins in the graph's flattened tokens, int64, shape (m,).
+    """
+    return [getattr(request, name) for name in names], request.begins
+
+
+class Padded:
+    """One text a row, filled up at the right: what graphs know that say `input_ids` and `attention_mask`.
+
+    Args:
+        padding: The id of the token that fills rows.
+        first: The position of a text's first token.
+        typed: The model is told which text of a pair a token belongs to; where not, all are of the first.
+    """
+
+    def __init__(self, padding: int, first: int = 0, *, typed: bool = True) -> None:
+        self._padding, self._first, self._typed = padding, first, typed
+
+    def __call__(self, names: Sequence[str], request: Request) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+        """As `packed`; only inputs of `INPUTS` can be fed."""
+        ids, mask, types = unpacked(request, self._padding)
+        arrays = {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "token_type_ids": types if self._typed else np.zeros_like(types),
+            "position_ids": np.broadcast_to(np.arange(ids.shape[1], dtype=np.int64) + self._first, ids.shape),
+        }
+        return [arrays[name] for name in names], np.arange(len(ids)) * ids.shape[1]
+
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+"""What a graph of others may ask for."""
+
+
+def unpacked(request: Request, padding: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The texts of a request, one a row, filled up at the right.
+
+    Args:
+        request: m texts, the longest of l tokens.
+        padding: The id of the token that fills rows.
+
+    Returns:
+        ids, mask (1 for tokens, 0 for padding) and types; int64, shape (m, l).
+    """
+    lengths = request.lengths
+    count, longest = len(lengths), int(lengths.max(initial=1))
+    mask = (np.arange(longest) < lengths[:, None]).astype(np.int64)
+    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    source = np.repeat(request.begins, lengths) + within
+    target = np.repeat(np.arange(count) * longest, lengths) + within
+    ids = np.full(count * longest, padding, np.int64)
+    types = np.zeros(count * longest, np.int64)
+    ids[target] = request.ids.ravel()[source]
+    if request.types is not None:
+        types[target] = request.types.ravel()[source]
+    return ids.reshape(mask.shape), mask, types.reshape(mask.shape)

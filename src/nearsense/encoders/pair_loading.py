@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nearsense.encoders import transformer
+from nearsense.encoders.checksums import FileHashes
 from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.folder import ModelFolder, activation_of, find, well_formed
-from nearsense.encoders.hashes import FileHashes
 from nearsense.encoders.languages import LanguageCheck
 from nearsense.encoders.loading import (
     DEVICE,

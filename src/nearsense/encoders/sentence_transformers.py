@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._optional import require
-from nearsense.encoders.feeding import unpacked
 from nearsense.encoders.folder import MODULES, WEIGHTS, ModelFolder
-from nearsense.encoders.packing import Request
+from nearsense.encoders.packing import Request, unpacked
 from nearsense.encoders.pooling import Pooling
 from nearsense.errors import BrokenModel, InputError, UnsupportedModel
 from nearsense.types import Precision

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.encoders.base import BATCH_TOKENS
-from nearsense.encoders.packing import pack
+from nearsense.encoders.packing import Spans, heads, pack, tails, windows
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
-from nearsense.encoders.windows import Spans, heads, tails, windows
 from nearsense.encoders.words import NO_WORD, Pieces, words_of
 from nearsense.errors import UnsupportedModel
 

