@@ -12,14 +12,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from nearsense._forks import lock
 from nearsense._version import __version__
-from nearsense.encoders.wire import message_of
+from nearsense.encoders.wire import Answer, message_of
 from nearsense.errors import ModelError
 
 if TYPE_CHECKING:
@@ -39,21 +38,6 @@ LONGEST_HOLD = 60.0
 """Seconds that `x-ratelimit-reset-...` can hold requests back: it tells when all is free, not when some is."""
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server said.
-
-    Args:
-        status: The HTTP status.
-        headers: By name in lower case.
-        body: As it came.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Key:

@@ -20,8 +20,18 @@ from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
 from nearsense.encoders.base import BATCH_TOKENS, ROLES
 from nearsense.encoders.catalog import card_of
-from nearsense.encoders.http import Answer, Key, Transport, flights
-from nearsense.encoders.wire import Limits, Refusal, Usage, hopeless, question, refused, too_long, vectors_of
+from nearsense.encoders.http import Key, Transport, flights
+from nearsense.encoders.wire import (
+    Answer,
+    Limits,
+    Refusal,
+    Usage,
+    hopeless,
+    question,
+    refused,
+    too_long,
+    vectors_of,
+)
 from nearsense.errors import InputError, ModelError, ModelNotFound
 from nearsense.text import as_texts
 from nearsense.types import Long, Metric, ReadAs, Vectors, parse

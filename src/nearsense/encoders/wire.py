@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.encoders.http import Answer
 from nearsense.errors import InputError, ModelError, ModelNotFound, TextTooLong
 
 if TYPE_CHECKING:
@@ -25,6 +24,21 @@ if TYPE_CHECKING:
 
 SHOWN = 300
 """Characters of a server's words that a message repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said.
+
+    Args:
+        status: The HTTP status.
+        headers: By name in lower case.
+        body: As it came.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 def question(model: str, texts: Sequence[str], dimensions: int | None, encoding: str) -> bytes:
