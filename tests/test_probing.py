@@ -208,6 +208,10 @@ def test_nothing_goes_to_a_server_unasked_and_once_asked_it_is_remembered(encode
     with Served(encoder) as server:
         remote = load_remote("openai:mine", base_url=server.url, dimensions=encoder.dimension)
         assert ns.compare("It is raining.", "Rain is falling.", encoder=remote).probability is None
+        with pytest.raises(ns.InputError, match="nearsense models probe openai:mine"):
+            ns.compare_pairs([("It is raining.", "Rain is falling.")], encoder=remote, prior=0.5)
+        server.questions.clear()
+        assert ns.compare("It is raining.", "Rain is falling.", encoder=remote).probability is None
         assert scale_of(remote) is None
         assert server.texts == ["It is raining.", "Rain is falling."]
         count = probing.texts_to_send(remote)

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.guard import Difference
 
-__all__ = ["SAME_AT_LEAST", "SAME_TEXT", "Assurance", "Calibrated", "Judged", "at_home", "unfamiliar_pairs"]
+__all__ = [
+    "SAME_AT_LEAST",
+    "SAME_TEXT",
+    "Assurance",
+    "Calibrated",
+    "Judged",
+    "at_home",
+    "remedy",
+    "unfamiliar_pairs",
+]
 
 Calibrated = Calibration | str | os.PathLike[str] | None
 """What may be said as `calibration=`: one, its file, a task, "none", or None for what is shipped."""
@@ -113,7 +122,7 @@ class Assurance:
             raise InputError(
                 f"{' and '.join(names)}: no calibration is known for {origin.model} ({origin.metric.value})",
                 why="without one a score is no probability",
-                fix=_REMEDY.get(origin.metric, f"make one: nearsense calibrate PAIRS --model {origin.model}"),
+                fix=remedy(origin),
             )
         return found
 
@@ -253,6 +262,15 @@ class Assurance:
             )
             for hits in found
         ]
+
+
+def remedy(origin: Origin) -> str:
+    """What to type where scores have no probability."""
+    from nearsense.encoders import REMOTE
+
+    if origin.model.startswith(REMOTE):
+        return f"try it on the probe: nearsense models probe {origin.model}"
+    return _REMEDY.get(origin.metric, f"make one: nearsense calibrate PAIRS --model {origin.model}")
 
 
 def _lent(origin: Origin, task: Task, model: Encoder | CrossEncoder | None) -> Calibration | None:

@@ -141,6 +141,9 @@ def server(encoder, monkeypatch, known):
 
 
 def test_a_model_on_a_server_is_tried_on_request_and_says_how_many_texts_it_sends(run, server, known):
+    unknown = json.loads(run("compare", "It is raining.", "Rain is falling.", "--model", MINE, "--json").out)
+    assert unknown["probability"] is None
+    server.questions.clear()
     done = run("models", "probe", MINE, "--yes", "--json")
     found = bands(done)
     assert f"{len(server.of_the_probe):,} texts of the probe go to the server" in done.err

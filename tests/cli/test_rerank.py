@@ -177,6 +177,15 @@ def test_a_table_shows_both_scores_and_whose_is_which(monkeypatch, metric, words
     assert words in shown
 
 
+def test_a_table_says_of_what_the_probability_is_and_whose_the_score(monkeypatch):
+    origin = Origin("judge", "f", Ranking.CROSS, calibration="passage", prior=0.1)
+    shown = table(Results([Hit(1, "x", 9.1234, 0.75, "text", interval=(0.5, 0.9))], origin, "q"), monkeypatch)
+    assert "Score: the cross-encoder judge" in shown
+    assert "cosine" not in shown.lower()
+    assert "that the text answers the query; 0.1 before the score is seen" in shown
+    assert "75 %" in shown
+
+
 def test_a_table_of_texts_has_one_score(monkeypatch):
     from fakes import WordCross
 

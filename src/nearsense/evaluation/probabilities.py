@@ -204,7 +204,7 @@ def judged_probabilities(
 def _judged(
     pairs: Sequence[tuple[str, str]], labels: np.ndarray, model: Model, calibration: Calibrated
 ) -> tuple[Stated | None, str]:
-    from nearsense.assurance import Assurance
+    from nearsense.assurance import Assurance, remedy
     from nearsense.metrics import expected_calibration_error, reliability
 
     assert model.compared is not None
@@ -219,7 +219,7 @@ def _judged(
     )
     rows = [row for row, each in enumerate(judged.probability) if each is not None]
     if judged.origin.calibration is None:
-        return None, "no calibration of it is known; make one: nearsense calibrate"
+        return None, f"no calibration of it is known; {remedy(judged.origin)}"
     if len(rows) < ENOUGH:
         why = next(filter(None, judged.unsure), "there are too few")
         return None, f"{len(rows):,} of {len(pairs):,} pairs have one; {why}"

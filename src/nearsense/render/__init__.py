@@ -290,7 +290,9 @@ def _note(origin: Origin) -> str:
         of = PROBABLE.get(origin.calibration, f"calibrated as {origin.calibration!r}")
         score = _NOTES.get(origin.metric, _COSINE).format(model=origin.model)
         return f"{score} Probability: {of}; {origin.prior:.2g} before the score is seen."
-    return _NOTES.get(origin.metric, _UNCALIBRATED).format(model=origin.model)
+    asked = f" They have probabilities after: nearsense models probe {origin.model}"
+    said = _NOTES.get(origin.metric, _UNCALIBRATED).format(model=origin.model)
+    return said + asked if origin.metric is Metric.COSINE and origin.model.startswith("openai:") else said
 
 
 def _unsure(results: Iterable[Hit | Comparison]) -> str:
