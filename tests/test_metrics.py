@@ -564,8 +564,12 @@ def test_a_correlation_refuses_what_has_none(correlation):
         correlation([1, 2, 3], [1, 2, np.nan])
     with pytest.raises(InputError, match="all 3 values of y are the same"):
         correlation([1, 2, 3], [0.1, 0.1, 0.1])
-    for bad in ([[1, 2]], ["a", "b"], [[1], [1, 2]]):
-        with pytest.raises(InputError, match="x must be a list of numbers"):
+    for bad, what in (
+        ([[1, 2]], r"x must have shape \(n,\)"),
+        (["a", "b"], "x must be numbers"),
+        ([[1], [1, 2]], "the items of x differ in length"),
+    ):
+        with pytest.raises(InputError, match=what):
             correlation(bad, [1, 2])
 
 

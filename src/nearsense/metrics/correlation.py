@@ -31,8 +31,8 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
         >>> round(pearson([1, 2, 3, 4], [1, 3, 2, 5]), 4)
         0.8315
     """
-    left, right = _samples(x, y)
-    return _correlation(_finite(left, "x"), _finite(right, "y"))
+    left, right = numbers(x, "x"), numbers(y, "y")
+    return _correlation(left, right)
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
@@ -49,8 +49,8 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
         >>> round(spearman([1, 2, 3, 4], [1, 3, 3, 9]), 4)
         0.9487
     """
-    left, right = _samples(x, y)
-    return _correlation(_ranks(left, "x"), _ranks(right, "y"))
+    left, right = numbers(x, "x", infinite=True), numbers(y, "y", infinite=True)
+    return _correlation(ranks(left), ranks(right))
 
 
 def ranks(x: ArrayLike) -> Float64:
@@ -69,7 +69,9 @@ def ranks(x: ArrayLike) -> Float64:
         >>> ranks([10, 20, 20, 5])
         array([2. , 3.5, 3.5, 1. ])
     """
-    return _ranks(_sample(x, "x"), "x")
+    _, group, size = np.unique(numbers(x, "x", empty=True, infinite=True), return_inverse=True, return_counts=True)
+    mean_rank: Float64 = np.cumsum(size) - (size - 1) / 2.0
+    return mean_rank[group]
 
 
 def weighted_pearson(a: ArrayLike, b: ArrayLike) -> Statistic:
@@ -86,7 +88,8 @@ def weighted_pearson(a: ArrayLike, b: ArrayLike) -> Statistic:
         >>> weighted_pearson([1, 2, 3, 4], [1, 3, 2, 5])(np.array([[1, 1, 1, 1], [2, 0, 0, 2]])).round(4)
         array([0.8315, 1.    ])
     """
-    x, y = _pairs(a, b)
+    x, y = numbers(a, "a"), numbers(b, "b")
+    same_length(x, y, "a", "b")
     x, y = _scaled(x), _scaled(y)
     moments = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
 
@@ -112,7 +115,8 @@ def weighted_spearman(a: ArrayLike, b: ArrayLike) -> Statistic:
         >>> weighted_spearman([1, 2, 3, 4], [1, 3, 3, 9])(np.array([[1, 1, 1, 1], [1, 2, 0, 1]])).round(4)
         array([0.9487, 1.    ])
     """
-    x, y = _pairs(a, b)
+    x, y = numbers(a, "a"), numbers(b, "b")
+    same_length(x, y, "a", "b")
     left, right = _Order(x), _Order(y)
 
     def statistic(counts: Float64) -> Float64:
@@ -126,16 +130,10 @@ def weighted_spearman(a: ArrayLike, b: ArrayLike) -> Statistic:
     return statistic
 
 
-def _ranks(sample: Float64, name: str) -> Float64:
-    nowhere = np.flatnonzero(np.isnan(sample))
-    if len(nowhere):
-        raise InputError(f"{name}[{nowhere[0]}] is nan", why="it has no place in an order", fix="leave it out")
-    _, group, size = np.unique(sample, return_inverse=True, return_counts=True)
-    mean_rank: Float64 = np.cumsum(size) - (size - 1) / 2.0
-    return mean_rank[group]
-
-
 def _correlation(x: Float64, y: Float64) -> float:
+    same_length(x, y, "x", "y")
+    if len(x) < 2:
+        raise InputError(f"a correlation needs at least 2 pairs, got {len(x)}", fix="give more pairs")
     return float(np.clip(_centred(x, "x") @ _centred(y, "y"), -1.0, 1.0))
 
 
@@ -153,35 +151,6 @@ def _centred(sample: Float64, name: str) -> Float64:
     sample /= np.abs(sample).max()
     sample /= np.sqrt(np.vecdot(sample, sample))
     return sample
-
-
-def _finite(sample: Float64, name: str) -> Float64:
-    bad = np.flatnonzero(~np.isfinite(sample))
-    if len(bad):
-        raise InputError(f"{name}[{bad[0]}] is {sample[bad[0]]}", why="it has no mean", fix="leave it out")
-    return sample
-
-
-def _sample(x: ArrayLike, name: str) -> Float64:
-    """Numbers of shape (n,) in float64, infinite ones too: they have a rank."""
-    try:
-        sample = np.asarray(x)
-        said = f"{sample.dtype} of shape {sample.shape}"
-    except ValueError:
-        said = "lists of different lengths"
-    if said[0] == "l" or sample.ndim != 1 or sample.dtype.kind not in "fiub":
-        raise InputError(
-            f"{name} must be a list of numbers, got {said}", fix=f"give {name} as numbers of shape (n,)"
-        )
-    return sample.astype(np.float64)
-
-
-def _samples(x: ArrayLike, y: ArrayLike) -> tuple[Float64, Float64]:
-    left, right = _sample(x, "x"), _sample(y, "y")
-    same_length(left, right, "x", "y")
-    if len(left) < 2:
-        raise InputError(f"a correlation needs at least 2 pairs, got {len(left)}", fix="give more pairs")
-    return left, right
 
 
 class _Order:
@@ -224,9 +193,3 @@ def _written_out(x: Float64, y: Float64, counts: Float64) -> float:
         return pearson(np.repeat(x, times), np.repeat(y, times))
     except InputError:
         return float("nan")
-
-
-def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[Float64, Float64]:
-    x, y = numbers(a, "a"), numbers(b, "b")
-    same_length(x, y, "a", "b")
-    return x, y

@@ -139,16 +139,9 @@ def bootstrap(
 
 
 def bootstrap_mean(values: ArrayLike, *, resamples: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
-    """The `bootstrap` interval of a mean: of a figure per query, or of whether each item was right.
+    """The `bootstrap` interval of a mean of numbers, shape (n,): of a figure per query, or of who was right.
 
-    Args:
-        values: Numbers, shape (n,).
-        resamples: As in `bootstrap`.
-        seed: As in `bootstrap`.
-        level: As in `bootstrap`.
-
-    Raises:
-        InputError: As `bootstrap`, or a value is not finite.
+    Other arguments and errors are those of `bootstrap`.
 
     Example:
         >>> bootstrap_mean([0.5, 0.5, 0.5])

@@ -70,16 +70,7 @@ def ndcg(grades: Lists, ideal: Lists, k: int | None = 10, *, scores: Lists | Non
 def reciprocal_rank(grades: Lists, k: int | None = 10, *, scores: Lists | None = None) -> Float64:
     """1 / rank of the first relevant document within the first k, 0 where there is none; its mean is the MRR at k.
 
-    Args:
-        grades: As in `ndcg`.
-        k: How many of the first ranks count; None for all.
-        scores: As in `ndcg`.
-
-    Returns:
-        float64, shape (q,).
-
-    Raises:
-        InputError: k < 1, a grade is not finite, or scores rise or are not as many as grades.
+    Arguments and errors are those of `ndcg`. Returns float64, shape (q,).
 
     Example:
         >>> reciprocal_rank([[0, 1, 1], [2, 0], [0, 0]])
@@ -105,16 +96,7 @@ def reciprocal_rank(grades: Lists, k: int | None = 10, *, scores: Lists | None =
 def precision_at(grades: Lists, k: int, *, scores: Lists | None = None) -> Float64:
     """Share of the first k ranks that hold a relevant document; a rank that was left empty holds none.
 
-    Args:
-        grades: As in `ndcg`.
-        k: How many of the first ranks count.
-        scores: As in `ndcg`.
-
-    Returns:
-        float64, shape (q,).
-
-    Raises:
-        InputError: k < 1, a grade is not finite, or scores rise or are not as many as grades.
+    Arguments and errors are those of `ndcg`. Returns float64, shape (q,).
 
     Example:
         >>> precision_at([[0, 1, 1], [1]], k=2)
@@ -130,18 +112,8 @@ def precision_at(grades: Lists, k: int, *, scores: Lists | None = None) -> Float
 def recall(grades: Lists, relevant: ArrayLike, k: int | None, *, scores: Lists | None = None) -> Float64:
     """Share of a query's relevant documents that stand within the first k ranks.
 
-    Args:
-        grades: As in `ndcg`.
-        relevant: How many relevant documents each query has in the data, shape (q,), from 1.
-        k: How many of the first ranks count; None for all.
-        scores: As in `ndcg`.
-
-    Returns:
-        float64, shape (q,).
-
-    Raises:
-        InputError: k < 1, a grade is not finite, the number of queries differs, a query has no relevant
-            document, or fewer than were found, or scores rise or are not as many as grades.
+    `relevant` says how many relevant documents each query has in the data, shape (q,), from 1; a ranking with more
+    is an InputError. Other arguments and errors are those of `ndcg`. Returns float64, shape (q,).
 
     Example:
         >>> recall([[0, 1, 1], [1, 0]], relevant=[4, 1], k=3)

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     """From how often each item was drawn, shape (r, n), to a figure of each resample, shape (r,)."""
 
 
-def numbers(x: ArrayLike, name: str) -> Float64:
-    """Finite numbers of shape (n,), n >= 1, in float64."""
-    sample = flat(x, name)
+def numbers(x: ArrayLike, name: str, *, empty: bool = False, infinite: bool = False) -> Float64:
+    """Numbers of shape (n,), in float64: finite ones, n >= 1, where nothing else is allowed; never NaN."""
+    sample = flat(x, name, empty=empty)
     if sample.dtype.kind not in "fiub":
         raise InputError(
             f"{name} must be numbers, got {sample.dtype}", fix=f"give {name} as numbers of shape (n,)"
         )
     sample = sample.astype(np.float64)
-    bad = np.flatnonzero(~np.isfinite(sample))
+    bad = np.flatnonzero(np.isnan(sample) if infinite else ~np.isfinite(sample))
     if len(bad):
         raise InputError(
             f"{name}[{bad[0]}] is {sample[bad[0]]}",
-            why=f"{name} must be finite numbers",
+            why=f"{name} must be {'' if infinite else 'finite '}numbers",
             fix="leave that item out",
         )
     return sample
