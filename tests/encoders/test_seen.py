@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nearsense.encoders.seen import essence
 from nearsense.encoders.tokenizer import Tokenizer
+from nearsense.encoders.words import essence
 
 
 def made(tmp_path, model, before, normalizer=None, **options):

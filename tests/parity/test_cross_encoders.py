@@ -144,7 +144,7 @@ def test_no_pairs_have_no_scores(tmp_path):
 
 
 def test_texts_are_cut_as_the_tokenizers_library_cuts_them():
-    from nearsense.encoders.pairs import longest_first
+    from nearsense.encoders.cross import longest_first
 
     tokenizer = hubs.wordpiece()
     sizes = [(a, b) for a in range(0, 25, 3) for b in range(0, 25, 2)] + [(9, 10), (10, 9), (10, 10), (11, 11)]

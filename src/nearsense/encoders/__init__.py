@@ -293,7 +293,7 @@ def _load(
 
 @functools.lru_cache(maxsize=8)
 def _load_cross(settings: Settings, stamp: Stamp, process: int) -> PairEncoder:
-    from nearsense.encoders.pair_loading import load_pair_encoder
+    from nearsense.encoders.loading import load_pair_encoder
 
     _require_kind(settings.model, cross=True)
 

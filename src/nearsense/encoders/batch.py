@@ -18,10 +18,10 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
-from nearsense.encoders.again import Loadable
 from nearsense.encoders.base import (
     BATCH_TOKENS,
     ROLES,
+    Loadable,
     RoleWarning,
     TruncationWarning,
     UnknownTextWarning,
@@ -29,9 +29,9 @@ from nearsense.encoders.base import (
 from nearsense.encoders.modules import Module, finished
 from nearsense.encoders.packing import Request, heads, pack, tails, windows
 from nearsense.encoders.pooling import Pooling
-from nearsense.encoders.seen import Seen
 from nearsense.encoders.token_vectors import TokenVectors, token_vectors
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
+from nearsense.encoders.words import Seen
 from nearsense.errors import BrokenModel, InputError, TextTooLong
 from nearsense.text import as_texts
 from nearsense.types import Long, Metric, ReadAs, Vectors, parse

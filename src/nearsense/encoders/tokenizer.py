@@ -17,9 +17,8 @@ from weakref import WeakSet
 import numpy as np
 
 from nearsense._forks import computing
-from nearsense.encoders.seen import Seen, joined, seen
 from nearsense.encoders.tokenizer_file import look_at
-from nearsense.encoders.words import Pieces
+from nearsense.encoders.words import Pieces, Seen, joined, seen
 from nearsense.errors import BrokenModel
 
 if TYPE_CHECKING:

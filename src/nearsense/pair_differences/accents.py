@@ -133,7 +133,7 @@ class Accents:
         """Whether two words are a name that English, or nothing but names, stands around: Erdoğan, Mötley Crüe."""
         from nearsense.encoders.detection import LISTED, small_words
         from nearsense.encoders.languages import told
-        from nearsense.encoders.seen import essence
+        from nearsense.encoders.words import essence
 
         if self._given and not self._given.lower().startswith("en"):
             return False

@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from nearsense.encoders.seen import essence, one_sign
+from nearsense.encoders.words import essence, one_sign
 from nearsense.guard import Difference, Kind
 
 __all__ = ["signs_many"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.encoders import Encoder
-    from nearsense.encoders.seen import Seen
+    from nearsense.encoders.words import Seen
 
 __all__ = ["UNMOVED", "unread", "unread_many"]
 
@@ -209,7 +209,7 @@ def _unmoved(
     lefts: Sequence[str], rights: Sequence[str], scores: NDArray[np.floating[Any]], accents: Accents
 ) -> dict[int, list[Difference]]:
     """Texts whose vectors are one though their words are not."""
-    from nearsense.encoders.seen import essence
+    from nearsense.encoders.words import essence
 
     found: dict[int, list[Difference]] = {}
     for at in (scores >= UNMOVED).nonzero()[0].tolist():
