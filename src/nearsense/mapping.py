@@ -142,12 +142,7 @@ def principal(vectors: Floats) -> Floats:
 
 
 def neighbourly(
-    start: Floats,
-    neighbours: Neighbours,
-    *,
-    seed: int = 0,
-    threads: int | None = None,
-    progress: Progress = False,
+    start: Floats, neighbours: Neighbours, *, seed: int = 0, threads: int | None = None, progress: Progress = False
 ) -> Floats:
     """A layout in which the nearest texts lie near each other: t-SNE on a graph that is known already.
 

@@ -174,10 +174,7 @@ def phrases_of(texts: Sequence[str], language: str | None = None) -> Phrases:
     place = np.cumsum(often) - 1
     counted, spelt = often[pair_keys], often[which]
     parts = np.stack(np.divmod(pairs[often], width), axis=1).reshape(-1, 2)
-    spelling = (
-        *read.spelt(stream, len(terms)),
-        *read.spelt_pairs(at[spelt], place[which[spelt]], len(parts)),
-    )
+    spelling = (*read.spelt(stream, len(terms)), *read.spelt_pairs(at[spelt], place[which[spelt]], len(parts)))
     return Phrases(
         np.concatenate([single_rows, pair_rows[counted]]),
         np.concatenate([singles, place[pair_keys[counted]] + len(terms)]),

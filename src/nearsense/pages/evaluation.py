@@ -389,12 +389,7 @@ def _extremes(evaluation: Evaluation, values: Floats) -> str:
     return f"{said}{none if evaluation.task is Task.RETRIEVAL else ''}."
 
 
-_DRAWN = {
-    Task.LABELLED: _labelled,
-    Task.GRADED: _graded,
-    Task.RETRIEVAL: _ranked,
-    Task.RERANK: _ranked,
-}
+_DRAWN = {Task.LABELLED: _labelled, Task.GRADED: _graded, Task.RETRIEVAL: _ranked, Task.RERANK: _ranked}
 """What is drawn for some tasks only."""
 
 
