@@ -181,10 +181,7 @@ class Stages:
 
 
 def staged(
-    rerank: CrossEncoder | str | None,
-    k: int,
-    candidates: int = CANDIDATES,
-    min_score: float | None = None,
+    rerank: CrossEncoder | str | None, k: int, candidates: int = CANDIDATES, min_score: float | None = None
 ) -> Stages:
     """How a search with `rerank=` goes on. The cross-encoder is loaded here: before anything is searched.
 

@@ -139,12 +139,7 @@ def _taken(n: int, left: Ints, right: Ints, content: NDArray[np.uint64]) -> Bool
 
 
 def _nearest_centre(
-    n: int,
-    left: Ints,
-    right: Ints,
-    strength: NDArray[np.float32],
-    content: NDArray[np.uint64],
-    goes: Bools,
+    n: int, left: Ints, right: Ints, strength: NDArray[np.float32], content: NDArray[np.uint64], goes: Bools
 ) -> Ints:
     """For each text that goes the strongest centre; at equal strength the content decides."""
     forward, backward = goes[left] & ~goes[right], goes[right] & ~goes[left]
@@ -161,12 +156,7 @@ def _nearest_centre(
     return centre
 
 
-def _free(
-    centre: Ints,
-    left: Ints,
-    right: Ints,
-    fixed: Bools | None,
-) -> Bools:
+def _free(centre: Ints, left: Ints, right: Ints, fixed: Bools | None) -> Bools:
     n = len(centre)
     inside = centre[left] == centre[right]
     others = np.bincount(centre, minlength=n)[centre] - 1
@@ -196,14 +186,7 @@ def _staying(rows: Rows, centre: Ints, free: Bools, policy: Policy) -> Ints:
     return stays
 
 
-def _edges(
-    n: int,
-    left: Ints,
-    right: Ints,
-    pairs: Ints,
-    centre: Ints,
-    kept_node: Ints,
-) -> Ints:
+def _edges(n: int, left: Ints, right: Ints, pairs: Ints, centre: Ints, kept_node: Ints) -> Ints:
     """For each text its pair with the text that stays of its group; -1 where it is that text itself."""
     stays = np.arange(n)
     stays[: len(kept_node)] = kept_node

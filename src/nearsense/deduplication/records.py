@@ -25,10 +25,7 @@ TIERS = tuple(Tier)
 
 EXACT, NORMALIZED, SEMANTIC = range(3)
 
-_WHY = {
-    Tier.EXACT: "the same text",
-    Tier.NORMALIZED: "the same but for case, space or punctuation",
-}
+_WHY = {Tier.EXACT: "the same text", Tier.NORMALIZED: "the same but for case, space or punctuation"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,12 +64,7 @@ FEW, MANY = 20_000, 3_000_000
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A kind of index and the reason for it.
-
-    Args:
-        kind: Which.
-        why: One plain sentence.
-    """
+    """A kind of index, and the reason for it in one plain sentence."""
 
     kind: Kind
     why: str

@@ -95,14 +95,6 @@ class ExactIndex:
 
     A product screens each block, in bf16 where that pays; whatever its rounding could have hidden among the best
     is scored again in float64. Safe to use from several threads.
-
-    Args:
-        rows: Where the vectors are.
-
-    Example:
-        >>> index = ExactIndex(ArrayRows(np.eye(3, dtype=np.float32)))
-        >>> index.search(np.array([[0.6, 0.8, 0.0]], np.float32), k=2).ids
-        array([[1, 0]])
     """
 
     kind = "exact"
@@ -128,14 +120,7 @@ class ExactIndex:
     def save(self, path: Path) -> None:
         """Write nothing: the vectors are all there is."""
 
-    def _scan(
-        self,
-        board: TopK,
-        queries: Float32,
-        k: int,
-        few: Ints | None,
-        allowed: Mask | None,
-    ) -> None:
+    def _scan(self, board: TopK, queries: Float32, k: int, few: Ints | None, allowed: Mask | None) -> None:
         n, d = self._rows.shape
         precision = gemm.fastest(len(queries), n if few is None else len(few), d)
         step = max(k, gemm.ROWS * min(8, max(1, gemm.QUERIES // max(1, len(queries)))))
@@ -162,12 +147,7 @@ class ExactIndex:
 
 
 def _promising(
-    board: TopK,
-    here: slice,
-    asked: Float32,
-    block: Float32,
-    refused: Mask | None,
-    precision: Precision,
+    board: TopK, here: slice, asked: Float32, block: Float32, refused: Mask | None, precision: Precision
 ) -> tuple[Ints, Ints]:
     """The pairs (query, row of the block) that may belong to the best, whatever the product rounded."""
     slack = np.full(len(asked), gemm.slack(asked.shape[1], precision))

@@ -262,25 +262,9 @@ def read(kind: str, path: Path, rows: Rows) -> FaissIndex:
 
 
 def kmeans(vectors: NDArray[np.float32], k: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Spherical k-means: k groups by the direction of the vectors.
+    """Spherical k-means of vectors of unit length: the group of each, by its direction, int64, shape (n,).
 
     The centres begin at vectors that lie far from each other (greedy k-means++, Arthur and Vassilvitskii 2007).
-
-    Args:
-        vectors: float32, shape (n, d), of unit length.
-        k: How many groups, from 1 to n.
-        seed: Of the choice of the first centres.
-
-    Returns:
-        int64, shape (n,): the group of each vector.
-
-    Raises:
-        InputError: There are fewer vectors than groups.
-
-    Example:
-        >>> groups = kmeans(np.repeat(np.eye(2, dtype=np.float32), 3, axis=0), 2)
-        >>> len({*groups[:3].tolist()}), len({*groups.tolist()})
-        (1, 2)
     """
     import faiss
 
@@ -328,10 +312,7 @@ def _seed(engine: Any, seed: int) -> None:
 
 
 def _learn(engine: Any, sample: NDArray[np.float32]) -> None:
-    """Learn the lists with all cores, and the codes, thousands of tiny steps, with one.
-
-    Each step would wait for all cores: where they are busy with something else, 20 times as long.
-    """
+    """Learn the lists with all cores, and with one the codes, whose tiny steps would wait for all cores."""
     import faiss
 
     if hasattr(engine, "nlist"):

@@ -125,21 +125,12 @@ def bm25(
 def reciprocal_rank_fusion(
     rankings: Sequence[NDArray[np.int64]], k: int, *, constant: int = RRF_CONSTANT
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The k best by the sum over all rankings of 1 / (constant + place), places from 1.
+    """The k best by the sum over all rankings of 1 / (constant + place), places from 1: their ids and scores.
 
     Cormack, Clarke and Büttcher: Reciprocal rank fusion outperforms Condorcet and individual rank learning
-    methods, SIGIR 2009. What a ranking does not hold gets nothing from it. The order of rankings does not matter.
-
-    Args:
-        rankings: Ids, best first, each at most once; ids below 0 mark places that are not taken.
-        k: How many, from 1.
-        constant: From 1; 60 in the paper. The larger, the less a first place counts for more than a tenth.
-
-    Returns:
-        Ids and scores, best first, of the same length, at most k; the lower id first among equals.
-
-    Raises:
-        InputError: k or `constant` is below 1, or a ranking holds an id twice.
+    methods, SIGIR 2009. Each ranking holds an id once at most; ids below 0 mark places that are not taken. What a
+    ranking does not hold gets nothing from it. Neither the order of rankings matters; the lower id comes first
+    among equals.
 
     Example:
         >>> ids, scores = reciprocal_rank_fusion([np.array([7, 3, 5]), np.array([3, 9])], k=2)

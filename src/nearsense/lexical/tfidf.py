@@ -84,11 +84,7 @@ class Sparse:
 
 
 class Tfidf:
-    """Learns how rare each term is, then weighs texts by it.
-
-    Args:
-        texts: What the rareness is learnt from.
-        unit: `"words"` or `"characters"`.
+    """Learns from texts how rare each term is (`"words"` or `"characters"`), then weighs texts by it.
 
     Example:
         >>> model = Tfidf(["a red car", "a blue car"])
@@ -117,13 +113,7 @@ class Tfidf:
 
 
 def paired_dot(a: Sparse, b: Sparse) -> NDArray[np.float64]:
-    """Row i of `a` with row i of `b`, float64, shape (n,): of rows of unit length the cosine.
-
-    Example:
-        >>> model = Tfidf(["a red car", "a blue car"])
-        >>> paired_dot(model(["red car"]), model(["blue car"])).round(4)
-        array([0.3361])
-    """
+    """Row i of `a` with row i of `b`, float64, shape (n,): of rows of unit length the cosine."""
     left, right = (each.rows * each.width + each.columns for each in (a, b))
     shared, here, there = np.intersect1d(left, right, assume_unique=True, return_indices=True)
     return np.bincount(shared // max(a.width, 1), a.values[here] * b.values[there], len(a)).astype(np.float64)
@@ -235,22 +225,12 @@ _KEYS = {Unit.WORDS: _words, Unit.CHARACTERS: _grams}
 
 
 def words(text: str) -> frozenset[str]:
-    """The distinct words of a text, in lower case.
-
-    Example:
-        >>> sorted(words("To be, or not to be"))
-        ['be', 'not', 'or', 'to']
-    """
+    """The distinct words of a text, in lower case."""
     return frozenset(re.findall(r"\w+", text.lower()))
 
 
 def jaccard(query: str, corpus: Sequence[str]) -> NDArray[np.float32]:
-    """The words that a query and each text share, as a part of all words of both (Jaccard 1912): float32, (n,).
-
-    Example:
-        >>> jaccard("red car", ["a fast red car", "blue bike"]).tolist()
-        [0.5, 0.0]
-    """
+    """The words that a query and each text share, as a part of all words of both (Jaccard 1912): float32, (n,)."""
     asked = words(query)
     scores = np.zeros(len(corpus), np.float32)
     for row, text in enumerate(corpus):

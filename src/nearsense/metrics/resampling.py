@@ -175,13 +175,7 @@ def bootstrap_pairs(
 
 
 def paired_bootstrap(
-    first: Statistic,
-    second: Statistic,
-    n: int,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
+    first: Statistic, second: Statistic, n: int, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> Difference:
     """Two models on the same items and the same resamples: the difference, its interval and a p-value.
 

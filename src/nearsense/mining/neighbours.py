@@ -44,21 +44,10 @@ def nearest(
     precision: str | None = None,
     progress: Progress = False,
 ) -> Neighbours:
-    """The k nearest others of each vector by cosine similarity, exactly.
+    """The k nearest others of each vector (n - 1 where there are no more) by cosine similarity, exactly.
 
-    Args:
-        vectors: Shape (n, d).
-        k: How many; n - 1 where there are no more.
-        threads: As for `mine`.
-        precision: As for `mine`.
-        progress: True for a bar on stderr, or a function called with (done, total) texts.
-
-    Returns:
-        Shape (n, k): rows, best first, ties to the lower row; never the row itself.
-
-    Raises:
-        InputError: A value is not finite, or k is below 1.
-        ZeroVectorError: A vector has length zero.
+    Other arguments and errors are those of `mine`; `progress` counts texts. Shape (n, k): rows, best first, ties
+    to the lower row, never the row itself.
 
     Example:
         >>> nearest([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], 1).ids
@@ -132,19 +121,9 @@ def mine_approximately(
     """Most pairs of vectors whose cosine similarity is at least `min_score`.
 
     Vectors are put into lists by place (k-means), and each is compared with those of the nearest lists only. The
-    scores are exact. It pays for millions of vectors: below, `mine` takes minutes and misses nothing.
-
-    Args:
-        vectors: As for `mine`.
-        min_score: As for `mine`.
-        against: As for `mine`.
-        progress: True for a bar on stderr, or a function called with (done, total) lists.
-
-    Returns:
-        The pairs, best first; `recall` is the share of the pairs of 512 rows, found exactly, that is among them.
-
-    Raises:
-        InputError, ZeroVectorError: As `mine`.
+    scores are exact. It pays for millions of vectors: below, `mine` takes minutes and misses nothing. `recall` of
+    the result is the share of the pairs of 512 rows, found exactly, that is among them. Arguments and errors are
+    those of `mine`; `progress` counts lists.
 
     Example:
         >>> mine_approximately([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], 0.7).recall

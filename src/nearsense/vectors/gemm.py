@@ -36,38 +36,17 @@ T = TypeVar("T")
 
 
 def fastest(queries: int, rows: int, dimension: int) -> Precision:
-    """The precision in which a whole scan is made soonest, on this processor.
-
-    Args:
-        queries: How many vectors ask.
-        rows: How many are asked.
-        dimension: Of both.
-
-    Returns:
-        BF16 for large work on a processor that has it natively, else F32; never AUTO.
-
-    Example:
-        >>> fastest(1, 1_000_000, 384)
-        <Precision.F32: 'f32'>
-    """
+    """The precision in which a whole scan is soonest made here: BF16 for large work where it is native."""
     large = queries >= FEW and queries * rows * dimension >= WORTHWHILE
     return Precision.BF16 if large and _native_bf16() else Precision.F32
 
 
 def slack(dimension: int, precision: Precision) -> float:
-    """How far a score of two unit vectors may be off, at most.
+    """How far a score of two unit vectors of dimension d may be off, at most.
 
     A sum of d rounded products is off by at most about d u |a| |b| (Higham, Accuracy and Stability of Numerical
     Algorithms, section 3.1), with u half of float32's epsilon; the bound here is 4 times that. bf16 keeps 8 bits:
     both vectors and the score are rounded by up to 2^-8 of themselves.
-
-    Args:
-        dimension: d.
-        precision: F32 or BF16.
-
-    Example:
-        >>> slack(384, Precision.F32) < 1e-4, slack(384, Precision.BF16) < 0.0125
-        (True, True)
     """
     summed = 2.0 * (dimension + 8) * float(np.finfo(np.float32).eps)
     return summed + (3.1 * 2.0**-8 if precision is Precision.BF16 else 0.0)
@@ -76,21 +55,7 @@ def slack(dimension: int, precision: Precision) -> float:
 def scores(
     queries: NDArray[np.float32], block: NDArray[np.float32], precision: Precision = Precision.F32
 ) -> NDArray[np.float32]:
-    """The dot product of every query with every row of a block.
-
-    Args:
-        queries: float32, shape (q, d).
-        block: float32, shape (m, d).
-        precision: F32, or BF16 on a processor that has it natively (elsewhere F32 is taken).
-
-    Returns:
-        float32, shape (q, m).
-
-    Example:
-        >>> scores(np.eye(2, dtype=np.float32), np.full((1, 2), 0.5, dtype=np.float32))
-        array([[0.5],
-               [0.5]], dtype=float32)
-    """
+    """The dot product of every query with every row of a block: float32, shape (q, m)."""
     result = np.empty((len(queries), len(block)), np.float32)
     for left in range(0, len(queries), QUERIES):
         for top in range(0, len(block), ROWS):
@@ -106,21 +71,9 @@ def decided(
     precision: Precision,
     decide: Callable[[NDArray[np.float32]], T],
 ) -> T:
-    """What `decide` makes of the scores of one block, which are not kept: only what it returns leaves the block.
+    """What `decide` makes of the scores of one block, float32, (q, m), which it may change and must not keep.
 
-    Args:
-        queries: float32, shape (q, d); about QUERIES.
-        block: float32, shape (m, d); about ROWS.
-        precision: As in `scores`.
-        decide: Called once with the scores, float32, shape (q, m). It may change them, and must not keep them.
-
-    Returns:
-        What `decide` returned.
-
-    Example:
-        >>> x = np.eye(3, dtype=np.float32)
-        >>> decided(x, x, Precision.F32, lambda found: np.flatnonzero(found > 0.9))
-        array([0, 4, 8])
+    About QUERIES by ROWS. Where bf16 is not native, BF16 computes in F32.
     """
     if precision is not Precision.BF16 or 0 in (len(queries), len(block)) or not _native_bf16():
         with computing():
