@@ -164,3 +164,22 @@ def test_the_command_says_it_in_three_lines(folder):
     assert done.stdout == ""
     assert "panicked" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 4
+
+
+def test_what_was_seen_in_a_large_file_is_remembered_as_long_as_it_is_the_same(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEARSENSE_CACHE_DIR", str(tmp_path / "cache"))
+    file, remembered = folder / "tokenizer.json", tmp_path / "cache" / "tokenizers.json"
+    file.write_text(file.read_text() + " " * 2**20)
+    vectors = ns.load(str(folder), precision="f32").encode(["the dog"]).data
+    assert next(iter(json.loads(remembered.read_text()))).startswith(str(file))
+    for content in (
+        remembered.read_text(),
+        "{broken",
+        json.dumps(dict.fromkeys(json.loads(remembered.read_text()))),
+    ):
+        remembered.write_text(content)
+        assert (ns.load(str(folder), precision="f32").encode(["the dog"]).data == vectors).all()
+    changed(folder, EXPLODING["letters that double"])
+    file.write_text(file.read_text() + " " * 2**20)
+    with pytest.raises(ns.BrokenModel, match="is not a tokenizer"):
+        ns.load(str(folder))

@@ -45,11 +45,20 @@ class Remembered:
                 folder.replace(self._file.name, json.dumps(known, indent=1).encode())
 
 
+def identity_of(path: Path) -> str:
+    """What a file is known by: it counts as the same while path, size, inode and time of its last change are.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    stat = path.stat()
+    return "|".join(map(str, (path.resolve(), stat.st_size, stat.st_ino, stat.st_mtime_ns)))
+
+
 class FileHashes:
     """Hashes of files, kept in one JSON file of the cache folder.
 
-    A file counts as the same while path, size, inode and the nanosecond of its last change are. The cache is only
-    ever a short cut: where it cannot be read or written, the hash is computed.
+    The cache is only ever a short cut: where it cannot be read or written, the hash is computed.
 
     Args:
         cache_dir: The folder that holds `file-hashes.json`; made when the first hash is written.
@@ -65,10 +74,7 @@ class FileHashes:
             BrokenModel: The file cannot be read.
         """
         try:
-            stat = path.stat()
-            known = self._remembered.read()
-            identity = [str(path.resolve()), stat.st_size, stat.st_ino, stat.st_mtime_ns]
-            key = "|".join(map(str, identity))
+            key, known = identity_of(path), self._remembered.read()
             if anew or key not in known:
                 import hashlib
 

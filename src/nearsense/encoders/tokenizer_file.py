@@ -11,10 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nearsense.encoders.checksums import Remembered, identity_of
+from nearsense.settings import load_settings
+
 __all__ = ["Look", "look_at"]
 
 BYTES = 256 * 2**20
 """More than any file has."""
+
+LARGE = 2**20
+"""Bytes of a file from which on reading it takes longer than remembering: half a second for 17 MB."""
 
 GROWTH, ADDED, STEPS = 4096, 1024, 256
 """How many times longer a text may become, by how many characters more, in how many steps."""
@@ -45,7 +51,7 @@ class Look(NamedTuple):
 
 
 def look_at(file: Path) -> Look:
-    """Read a tokenizer's file, and refuse what no real one has.
+    """Read a tokenizer's file, and refuse what no real one has; what was found in a large one is remembered.
 
     Args:
         file: `tokenizer.json`.
@@ -54,6 +60,21 @@ def look_at(file: Path) -> Look:
         ValueError: What is wrong, in one line.
         OSError: It cannot be read.
     """
+    if file.stat().st_size < LARGE:
+        return _looked_at(file)
+    remembered, key = Remembered(load_settings().cache_dir / "tokenizers.json"), identity_of(file)
+    known = remembered.read()
+    try:
+        largest, trials = known[key]
+        return Look(int(largest), [str(each) for each in trials])
+    except (KeyError, TypeError, ValueError):
+        look = _looked_at(file)
+        remembered.write({**known, key: look})
+        return look
+
+
+def _looked_at(file: Path) -> Look:
+    """What is to be known of a file, read anew."""
     if file.stat().st_size > BYTES:
         raise ValueError(f"it is larger than {BYTES // 2**20} MiB")
     try:
