@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -15,11 +16,13 @@ from nearsense.calibration import Curve, Form, Task, lent, shipped
 from nearsense.calibration.curve import logit, sigmoid
 from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.remote import load_remote
+from nearsense.metrics import expected_calibration_error
 from nearsense.probing import evidence, pairs_for, probed, scale_of
-from nearsense.reranking import rerank
+from nearsense.reranking import rerank, rerank_many
 from nearsense.settings import load_settings
 from nearsense.types import Origin, Ranking
 
+MODELS = os.environ.get("NEARSENSE_MODELS")
 QUERY = "How do I get a new bank card?"
 TEXTS = [
     "You order a new bank card in the app, under Cards.",
@@ -194,6 +197,20 @@ def test_a_squeezed_curve_is_the_curve_of_the_log_odds():
     np.testing.assert_allclose(found.spread(scores), plain.spread(logit(scores)), atol=1e-6)
     assert (np.diff(found.log_odds(np.linspace(0, 1, 2_000))) > 0).all()
     assert Curve.from_dict(json.loads(json.dumps(found.to_dict()))).log_odds(0.7) == found.log_odds(0.7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["any number", "squeezed"])
+def test_a_cross_encoder_is_as_true_on_questions_and_answers_as_is_said(data, shape):
+    """WikiQA: candidates as they come, judged by another model's cosines in place of a cross-encoder's numbers."""
+    if MODELS is None:
+        pytest.skip("NEARSENSE_MODELS names no folder with models")
+    rows = data("answer-selection/wikiqa-dev")[:60]
+    cross = CosineCross(ns.load(f"{MODELS}/all-mpnet-base-v2"), SHAPES[shape], shape)
+    found = rerank_many([row["query"] for row in rows], [row["candidates"] for row in rows], cross=cross)
+    truth = [row["labels"][int(hit.id)] > 0 for row, hits in zip(rows, found, strict=True) for hit in hits]
+    said = [hit.probability for hits in found for hit in hits]
+    assert expected_calibration_error(truth, said) < 0.12
 
 
 class Served(EmbeddingsServer):
