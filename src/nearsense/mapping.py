@@ -110,19 +110,19 @@ _ISLANDS = 1.5
 """How much more than in plain t-SNE neighbours attract each other: clusters stand apart, with room for names."""
 
 
-def available() -> Layout:
+def best_layout() -> Layout:
     """The best layout that can be computed here."""
     return Layout.NEIGHBOURS if find_spec("openTSNE") else Layout.PCA
 
 
-def principal(vectors: Floats) -> Floats:
+def principal_components(vectors: Floats) -> Floats:
     """The first two principal components, (n, 2), scaled into [-1, 1] by one factor; zeros where none differ.
 
     The sign of each is chosen so that its largest weight is positive: it does not depend on the order of rows.
 
     Example:
         >>> square = np.array([[0, 0, 1], [2, 0, 1], [0, 1, 1], [2, 1, 1]], np.float32)
-        >>> principal(square).tolist()
+        >>> principal_components(square).tolist()
         [[-1.0, -0.5], [1.0, -0.5], [-1.0, 0.5], [1.0, 0.5]]
     """
     rows, width = vectors.shape
@@ -138,10 +138,10 @@ def principal(vectors: Floats) -> Floats:
     chosen = chosen * np.sign(chosen[largest, range(chosen.shape[1])])
     plane = np.zeros((rows, 2), np.float64)
     plane[:, : chosen.shape[1]] = centred @ chosen
-    return _scaled(plane)
+    return _scale(plane)
 
 
-def neighbourly(
+def neighbour_layout(
     start: Floats, neighbours: Neighbours, *, seed: int = 0, threads: int | None = None, progress: Progress = False
 ) -> Floats:
     """A layout in which the nearest texts lie near each other: t-SNE on a graph that is known already.
@@ -149,7 +149,7 @@ def neighbourly(
     Points begin at `start`, the principal components, shape (n, 2), with a tiny noise that tells points of one
     place apart. Neighbours are the 2 or more nearest rows of each row, itself left out, with cosine similarities.
     The same input gives the same points, whatever `threads` is (None for all cores); they are scaled as by
-    `principal`.
+    `principal_components`.
 
     Raises:
         MissingExtra: openTSNE is not installed.
@@ -179,19 +179,19 @@ def neighbourly(
                     steps,
                     exaggeration=exaggeration,
                     momentum=momentum,
-                    callbacks=[_counted(update, done)],
+                    callbacks=[_step_callback(update, done)],
                     callbacks_every_iters=10,
                 )
             update(_EARLY + late)
-    return _scaled(np.asarray(points, np.float64))
+    return _scale(np.asarray(points, np.float64))
 
 
-def _counted(update: Callable[[int], None], done: int) -> Callable[[int, float, Any], None]:
+def _step_callback(update: Callable[[int], None], done: int) -> Callable[[int, float, Any], None]:
     """What openTSNE calls with its step, error and points."""
     return lambda step, _error, _points: update(done + step)
 
 
-def _scaled(plane: NDArray[np.float64]) -> Floats:
+def _scale(plane: NDArray[np.float64]) -> Floats:
     """Centred, and by one factor into [-1, 1]."""
     if not len(plane):
         return np.zeros((0, 2), np.float32)

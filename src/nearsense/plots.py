@@ -71,7 +71,7 @@ def _base(variable: str, folder: str) -> Path:
     return Path(os.environ.get(variable) or os.path.expanduser(f"~/{folder}"))  # noqa: PTH111  (no home is no error)
 
 
-def _drawn(draw: Callable[[], Figure], path: str | Path | None, what: str) -> Figure:
+def _draw_figure(draw: Callable[[], Figure], path: str | Path | None, what: str) -> Figure:
     """A figure drawn in one style, whatever the caller has set; written whole or not at all where a path is given.
 
     A label may hold any character; that no font here has it is seen in the picture, and nobody's mistake.
@@ -170,7 +170,7 @@ def heatmap(matrix: Matrix, path: str | Path | None = None, *, title: str | None
         ['1.00', '0.30', '0.30', '1.00']
     """
     _require_drawable(matrix)
-    return _drawn(lambda: _heatmap(matrix, title or ""), path, "heatmap")
+    return _draw_figure(lambda: _heatmap(matrix, title or ""), path, "heatmap")
 
 
 def _require_drawable(matrix: Matrix) -> None:
@@ -356,7 +356,7 @@ def map_picture(scene: Scene, path: str | Path | None = None, *, title: str = ""
         >>> [text.get_text() for text in map_picture(two).texts]
         ['animals']
     """
-    return _drawn(lambda: _map(scene, title), path, "picture of a map")
+    return _draw_figure(lambda: _map(scene, title), path, "picture of a map")
 
 
 class _Name(NamedTuple):

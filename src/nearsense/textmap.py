@@ -19,10 +19,10 @@ from nearsense.mapping import (
     Layout,
     Pairs,
     Scene,
-    available,
+    best_layout,
     first_rows,
-    neighbourly,
-    principal,
+    neighbour_layout,
+    principal_components,
 )
 from nearsense.text import as_documents
 from nearsense.types import Document, Neighbours, Origin, Vectors, parse
@@ -168,7 +168,7 @@ def map_texts(
     known = _vectors(documents, vectors, encoder, progress)
     origin = Origin(known.model, known.fingerprint)
     curve = _curve(origin, calibration, prior)
-    points, kind, near = _laid_out(documents, known.data, chosen, seed, progress)
+    points, kind, near = _layout(documents, known.data, chosen, seed, progress)
     if clusters is None:
         from nearsense.clustering import cluster
 
@@ -206,7 +206,7 @@ def _curve(origin: Origin, calibration: Calibrated, prior: float | None) -> NDAr
     return np.column_stack([_STEPS, here.probability(_STEPS, prior=assurance.prior_of(here))])
 
 
-def _laid_out(
+def _layout(
     documents: Sequence[Document],
     vectors: NDArray[np.float32],
     chosen: Layout | None,
@@ -217,12 +217,12 @@ def _laid_out(
     from nearsense.mining import nearest
 
     rows, places = first_rows([document.text for document in documents])
-    kind = (chosen or available()) if len(rows) >= FEWEST else Layout.PCA
-    start = principal(vectors[rows])
+    kind = (chosen or best_layout()) if len(rows) >= FEWEST else Layout.PCA
+    start = principal_components(vectors[rows])
     if kind is Layout.PCA:
         return start[places], kind, nearest(vectors, SHOWN, progress=progress)
     wide = nearest(vectors[rows], NEIGHBOURS, progress=progress)
-    points = neighbourly(start, wide, seed=seed, progress=progress)[places]
+    points = neighbour_layout(start, wide, seed=seed, progress=progress)[places]
     if len(rows) < len(documents):
         return points, kind, nearest(vectors, SHOWN, progress=progress)
     back = rows[wide.ids[places, :SHOWN]]  # of the order of the texts to that of the rows

@@ -11,7 +11,7 @@ import pytest
 
 import nearsense as ns
 from cluster_made import TOPICS, texts
-from nearsense.clustering.naming import names, phrases_of, weights
+from nearsense.clustering.naming import cluster_names, phrases_of, weights
 from nearsense.stopwords import known_languages, languages_of, stop_words
 
 GIVEN = [
@@ -27,7 +27,7 @@ LABELS = np.array([0, 0, 0, 1, 1, 1])
 
 def named(given, labels, clusters=None, **options):
     labels = np.asarray(labels)
-    return names(phrases_of(given, **options), labels, clusters or int(labels.max()) + 1)
+    return cluster_names(phrases_of(given, **options), labels, clusters or int(labels.max()) + 1)
 
 
 def test_weights_are_those_of_the_formula():

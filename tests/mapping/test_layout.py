@@ -16,8 +16,8 @@ from nearsense.mapping import (
     Scene,
     anchors,
     first_rows,
-    neighbourly,
-    principal,
+    neighbour_layout,
+    principal_components,
     shared_colours,
 )
 from nearsense.mining import nearest
@@ -38,7 +38,7 @@ def test_principal_components_are_those_of_scikit_learn():
 
     vectors, _ = clouds()
     truth = PCA(2, svd_solver="full").fit_transform(vectors)
-    found = principal(vectors)
+    found = principal_components(vectors)
     for axis in range(2):
         assert abs(np.corrcoef(truth[:, axis], found[:, axis])[0, 1]) == pytest.approx(1, abs=1e-4)
     spread = truth.std(axis=0) / found.std(axis=0)
@@ -49,16 +49,18 @@ def test_principal_components_are_those_of_scikit_learn():
 def test_principal_components_do_not_depend_on_the_order_of_rows():
     vectors, _ = clouds()
     order = np.random.default_rng(1).permutation(len(vectors))
-    np.testing.assert_allclose(principal(vectors[order]), principal(vectors)[order], atol=1e-4)
+    np.testing.assert_allclose(
+        principal_components(vectors[order]), principal_components(vectors)[order], atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 5])
 def test_vectors_that_do_not_differ_lie_on_one_point(rows):
-    assert principal(np.ones((rows, 8), np.float32)).tolist() == [[0.0, 0.0]] * rows
+    assert principal_components(np.ones((rows, 8), np.float32)).tolist() == [[0.0, 0.0]] * rows
 
 
 def test_a_line_stays_a_line():
-    found = principal(np.array([[0.0], [1.0], [3.0]], np.float32))
+    found = principal_components(np.array([[0.0], [1.0], [3.0]], np.float32))
     np.testing.assert_allclose(found, [[-1, 0], [-1 / 3, 0], [1, 0]], atol=1e-6)
 
 
@@ -67,14 +69,14 @@ def test_the_neighbour_layout_keeps_clusters_and_neighbours_better_than_principa
 
     vectors, labels = clouds(600, clusters=15)
     graph = nearest(vectors, NEIGHBOURS)
-    start = principal(vectors)
+    start = principal_components(vectors)
 
     def kept(points):
         near = NearestNeighbors(n_neighbors=11).fit(points).kneighbors(points, return_distance=False)[:, 1:]
         own = (labels[near] == labels[:, None]).mean()
         return own, np.mean([len(set(a) & set(b)) / 10 for a, b in zip(near, graph.ids[:, :10], strict=True)])
 
-    laid = kept(neighbourly(start, graph))
+    laid = kept(neighbour_layout(start, graph))
     before = kept(start)
     assert laid[0] > 0.97 > before[0]
     assert laid[1] > 0.4 > before[1]
@@ -82,23 +84,29 @@ def test_the_neighbour_layout_keeps_clusters_and_neighbours_better_than_principa
 
 def test_the_same_seed_gives_the_same_map():
     vectors, _ = clouds(200)
-    graph, start = nearest(vectors, NEIGHBOURS), principal(vectors)
-    first = neighbourly(start, graph, seed=3)
+    graph, start = nearest(vectors, NEIGHBOURS), principal_components(vectors)
+    first = neighbour_layout(start, graph, seed=3)
     assert np.abs(first).max() == pytest.approx(1)
-    np.testing.assert_array_equal(first, neighbourly(start, graph, seed=3))
+    np.testing.assert_array_equal(first, neighbour_layout(start, graph, seed=3))
 
 
 @pytest.mark.slow
 def test_threads_do_not_change_a_large_map():
     vectors, _ = clouds(4_500)
-    graph, start = nearest(vectors, NEIGHBOURS), principal(vectors)
-    np.testing.assert_array_equal(neighbourly(start, graph, threads=1), neighbourly(start, graph, threads=2))
+    graph, start = nearest(vectors, NEIGHBOURS), principal_components(vectors)
+    np.testing.assert_array_equal(
+        neighbour_layout(start, graph, threads=1), neighbour_layout(start, graph, threads=2)
+    )
 
 
 def test_progress_counts_up_to_the_last_step():
     vectors, _ = clouds(60)
     told = []
-    neighbourly(principal(vectors), nearest(vectors, 20), progress=lambda done, total: told.append((done, total)))
+    neighbour_layout(
+        principal_components(vectors),
+        nearest(vectors, 20),
+        progress=lambda done, total: told.append((done, total)),
+    )
     assert told[-1][0] == told[-1][1]
     assert [done for done, _ in told] == sorted(done for done, _ in told)
 

@@ -61,7 +61,7 @@ def test_equal_texts_lie_on_one_point():
 
 
 @pytest.mark.parametrize("texts", [["one"], ["one", "two"], ["same"] * 30, [f"t{row}" for row in range(19)]])
-def test_few_and_equal_texts_are_laid_out_by_principal_components(texts, tmp_path):
+def test_few_and_equal_texts_are_layout_by_principal_components(texts, tmp_path):
     vectors = MODEL.encode(texts)
     found = ns.map(texts, vectors=vectors, layout="neighbours")
     assert found.layout is Layout.PCA

@@ -148,12 +148,12 @@ def _duplicates(
 
 
 def _said(found: TextMap, asked: str | None) -> str:
-    from nearsense.mapping import available
+    from nearsense.mapping import best_layout
 
     kind = found.layout.value
     counts = ((len(found), "text"), (len(found.names), "cluster"), (len(found.pairs), "pair"))
     told = ", ".join(f"{count:,} {name}{'s' * (count != 1)}" for count, name in counts)
     said = f"{told} to judge; layout: {kind}"
-    if asked is None and available().value == "pca":
+    if asked is None and best_layout().value == "pca":
         said += " (near texts nearer to each other: pip install 'nearsense[map]')"
     return said

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense.clustering.agglomerative import agglomerative
-from nearsense.clustering.geometry import Shape, nearest_two, places_by_text, shapes, stacked
+from nearsense.clustering.geometry import Shape, centroids_and_thresholds, nearest_two, places_by_text, shapes
 from nearsense.clustering.methods import Method, find
-from nearsense.clustering.naming import named, phrases_of
+from nearsense.clustering.naming import name_clusters, phrases_of
 from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Settings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SMALL = 5_000
 """Up to so many texts left over are grouped by their mean similarity; of more the dense regions are found."""
 
 
-def assigned(old: Level, texts: ClusteredTexts, *, open_new: bool) -> Level:
+def assign_texts(old: Level, texts: ClusteredTexts, *, open_new: bool) -> Level:
     """New texts in old clusters; see `Clusters.assign`."""
     documents, data, model = texts.documents, texts.vectors.data, old.model
     labels, strengths = np.full(len(data), -1, np.int64), np.zeros(len(data), np.float32)
@@ -34,13 +34,13 @@ def assigned(old: Level, texts: ClusteredTexts, *, open_new: bool) -> Level:
         strengths[near] = np.clip(scores[near], 0, 1)
     first = int(model.ids.max(initial=-1)) + 1
     places = places_by_text(documents)
-    opened = _opened(old, data, np.flatnonzero(labels < 0)) if open_new else []
+    opened = _groups_to_open(old, data, np.flatnonzero(labels < 0)) if open_new else []
     opened.sort(key=lambda rows: (-len(rows), int(places[rows].min())))
     total = first + len(opened)
     if opened:
         for number, rows in enumerate(opened, first):
             labels[rows] = number
-        model = _extended(model, shapes(data, labels, total, places)[first:], first)
+        model = _extend(model, shapes(data, labels, total, places)[first:], first)
         left = np.flatnonzero(labels < 0)  # what is near enough to a new cluster joins it
         owner, scores, _ = nearest_two(data[left], model.centroids[first:])
         near = scores >= model.thresholds[first:][owner]
@@ -48,17 +48,17 @@ def assigned(old: Level, texts: ClusteredTexts, *, open_new: bool) -> Level:
     geometry = shapes(data, labels, total, places)
     for shape in geometry[first:]:
         strengths[shape.rows] = np.clip(shape.scores, 0, 1)
-    clusters = [_refilled(cluster, documents, geometry[cluster.id]) for cluster in old.clusters]
+    clusters = [_refill(cluster, documents, geometry[cluster.id]) for cluster in old.clusters]
     if opened:
         phrases = phrases_of([document.text for document in documents], texts.language)
         taken = [cluster.label for cluster in clusters]
-        new = named(documents, geometry, phrases, labels, first=first, taken=taken)
+        new = name_clusters(documents, geometry, phrases, labels, first=first, taken=taken)
         clusters += [replace(cluster, new=True) for cluster in new]
     level = replace(old, clusters=clusters, labels=labels, strengths=strengths, model=model)
     return level if old.themes is None else replace(level, themes=_themes(old.themes, level, texts, places))
 
 
-def _opened(old: Level, data: Floats, left: Ints) -> list[Ints]:
+def _groups_to_open(old: Level, data: Floats, left: Ints) -> list[Ints]:
     """The groups among texts that belong nowhere, each of them large enough for a cluster."""
     least = old.model.min_size
     if len(left) < least:
@@ -72,7 +72,7 @@ def _opened(old: Level, data: Floats, left: Ints) -> list[Ints]:
     return [rows for rows in groups if len(rows) >= least]
 
 
-def _refilled(cluster: Cluster, documents: Sequence[Document], shape: Shape) -> Cluster:
+def _refill(cluster: Cluster, documents: Sequence[Document], shape: Shape) -> Cluster:
     """An old cluster with new texts: its name, exemplar and theme stay."""
     members = tuple(documents[row].id for row in shape.rows.tolist())
     cohesion = shape.cohesion if len(members) > 1 else cluster.cohesion
@@ -87,13 +87,13 @@ def _themes(above: Level, level: Level, texts: ClusteredTexts, places: Ints) -> 
             parents[cluster.id] = cluster.parent
     labels = parents[level.labels]  # -1 is the last place, which is no theme
     geometry = shapes(texts.vectors.data, labels, int(above.model.ids.max()) + 1, places)
-    themes = [_refilled(theme, texts.documents, geometry[theme.id]) for theme in above.clusters]
+    themes = [_refill(theme, texts.documents, geometry[theme.id]) for theme in above.clusters]
     return replace(level, clusters=themes, labels=labels, model=above.model, themes=None)
 
 
-def _extended(model: ClusterModel, geometry: Sequence[Shape], first: int) -> ClusterModel:
+def _extend(model: ClusterModel, geometry: Sequence[Shape], first: int) -> ClusterModel:
     """What further texts are judged by: the old centroids as they are, and those of new clusters."""
-    centroids, thresholds = stacked(geometry, model.centroids.shape[1])
+    centroids, thresholds = centroids_and_thresholds(geometry, model.centroids.shape[1])
     return replace(
         model,
         ids=np.concatenate([model.ids, np.arange(first, first + len(geometry))]),

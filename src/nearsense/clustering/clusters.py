@@ -16,10 +16,10 @@ import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.clustering import exploring
-from nearsense.clustering.assignment import assigned
+from nearsense.clustering.assignment import assign_texts
 from nearsense.clustering.kmeans import spherical
 from nearsense.clustering.methods import Method, find, settings
-from nearsense.clustering.naming import described
+from nearsense.clustering.naming import describe_clusters
 from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Settings
 from nearsense.encoders import resolve
 from nearsense.errors import FileError, InputError
@@ -93,7 +93,7 @@ def cluster(
     chosen = settings(len(documents), k, method, min_size, min_score, seed)
     language = None if language is None else listed(language)
     read = _with_vectors(documents, vectors, encoder, language, progress)
-    level = described(read, find(read.vectors.data, chosen, progress=progress), chosen)
+    level = describe_clusters(read, find(read.vectors.data, chosen, progress=progress), chosen)
     return Clusters(level, Origin(read.vectors.model, read.vectors.fingerprint), read, settings=chosen)
 
 
@@ -252,7 +252,7 @@ class Clusters(Results[Cluster]):
         inside = replace(texts, documents=documents, vectors=vectors)
         found = spherical(vectors.data, k, seed=self.model.seed)
         how = Settings(Method.KMEANS.value, self.model.min_size)
-        return Clusters(described(inside, found, how, parent=cluster.id), self.origin, inside)
+        return Clusters(describe_clusters(inside, found, how, parent=cluster.id), self.origin, inside)
 
     def assign(
         self,
@@ -290,7 +290,7 @@ class Clusters(Results[Cluster]):
         read = _with_vectors(as_documents(texts), vectors, encoder, language, progress)
         if len(read.documents):
             read.vectors.require_made_by(self.origin.model, self.origin.fingerprint)
-        return Clusters(assigned(self._level, read, open_new=open_new), self.origin, read)
+        return Clusters(assign_texts(self._level, read, open_new=open_new), self.origin, read)
 
     def with_stability(self, rounds: int = 10, *, progress: Progress = False) -> Clusters:
         """The same clusters, each with its stability (Hennig 2007).

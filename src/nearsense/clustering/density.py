@@ -92,8 +92,8 @@ def density(
             edges = spanning(ordered, samples, by_row=by_row, progress=progress)
         else:
             edges = forest(ordered, samples, min(n - 1, max(NEIGHBOURS, samples - 1)), progress=progress)
-        within = _condensed(_tree(edges, n, by_row=by_row and exact), min_size)
-        labels, strengths = _lasting(within, leaves=leaves)
+        within = _condense(_tree(edges, n, by_row=by_row and exact), min_size)
+        labels, strengths = _lasting_clusters(within, leaves=leaves)
     firm = strengths[places].astype(np.float32)
     return partition(rows, labels[places], places, strengths=firm, exact=exact)
 
@@ -226,12 +226,12 @@ def forest(rows: Floats, min_samples: int, neighbours: int, *, progress: Progres
             shortest = np.where((own >= 0) & ((shortest < 0) | (own < shortest)), own, shortest)
         chosen = np.unique(shortest[shortest >= 0])
         taken.append(chosen)
-        component = _joined(component, left[chosen], right[chosen])
+        component = _join_components(component, left[chosen], right[chosen])
     edges = np.sort(np.concatenate([*taken, np.zeros(0, np.int64)]))
     return Edges(left[edges], right[edges], keys[edges])
 
 
-def _joined(component: Ints, left: Ints, right: Ints) -> Ints:
+def _join_components(component: Ints, left: Ints, right: Ints) -> Ints:
     """The component of each row, those of `left` and `right` made one: the lowest number among them."""
     here, there = component[left], component[right]
     lowest = np.arange(len(component))
@@ -306,7 +306,7 @@ class Condensed:
     densities: Doubles  # (n,): where it left that
 
 
-def _condensed(tree: Tree, min_size: int) -> Condensed:
+def _condense(tree: Tree, min_size: int) -> Condensed:
     """The tree without the splits in which fewer than `min_size` rows leave."""
     n = len(tree.left) + 1
     sizes, density = tree.sizes, (1.0 / np.maximum(tree.distances, LEAST)).tolist()
@@ -328,10 +328,10 @@ def _condensed(tree: Tree, min_size: int) -> Condensed:
                 within[child] = len(parents)
                 parents.append(cluster)
                 births.append(density[node - n])
-    return _measured(parents, np.array(births), np.array(within[:n], np.int64), np.array(left_at[:n]))
+    return _measure(parents, np.array(births), np.array(within[:n], np.int64), np.array(left_at[:n]))
 
 
-def _measured(parents: list[int], births: Doubles, clusters: Ints, densities: Doubles) -> Condensed:
+def _measure(parents: list[int], births: Doubles, clusters: Ints, densities: Doubles) -> Condensed:
     """Deaths and excess of mass of clusters within clusters."""
     count = len(parents)
     sizes = np.bincount(clusters, minlength=count)
@@ -346,7 +346,7 @@ def _measured(parents: list[int], births: Doubles, clusters: Ints, densities: Do
     return Condensed(parents, births, deaths, mass, clusters, densities)
 
 
-def _lasting(condensed: Condensed, *, leaves: bool) -> tuple[Ints, Doubles]:
+def _lasting_clusters(condensed: Condensed, *, leaves: bool) -> tuple[Ints, Doubles]:
     """The chosen cluster of each row, none within another, and the row's density relative to the densest in it.
 
     Chosen are the most stable clusters, or the innermost; never the whole. A row in none has -1 and 0.

@@ -228,7 +228,7 @@ def _shape(data: Floats, rows: Ints) -> Shape:
     return Shape(rows[best], scores[best].astype(np.float32), centroid, cohesion, to_others[best])
 
 
-def stacked(shapes: Sequence[Shape], dimension: int) -> tuple[Floats, Floats]:
+def centroids_and_thresholds(shapes: Sequence[Shape], dimension: int) -> tuple[Floats, Floats]:
     """The centroids, shape (k, d), and thresholds, shape (k,), of some clusters."""
     centroids = np.array([shape.centroid for shape in shapes], np.float32).reshape(len(shapes), dimension)
     return centroids, np.array([shape.threshold for shape in shapes], np.float32)

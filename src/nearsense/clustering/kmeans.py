@@ -128,7 +128,7 @@ def _loss(first: Floats, weights: Floats) -> float:
 
 def _learn(rows: Floats, weights: Floats, k: int, smooth: int, random: np.random.Generator) -> Centroids:
     """The best centroids of the rows, each drawn towards its neighbours, over some starts."""
-    smoothed = _smoothed(rows, min(smooth, len(rows) // (4 * k)))
+    smoothed = _smooth(rows, min(smooth, len(rows) // (4 * k)))
     best: Centroids | None = None
     spent = 0
     for _ in range(STARTS):
@@ -142,7 +142,7 @@ def _learn(rows: Floats, weights: Floats, k: int, smooth: int, random: np.random
     return best
 
 
-def _smoothed(rows: Floats, count: int) -> Floats:
+def _smooth(rows: Floats, count: int) -> Floats:
     """Each row half-way between itself and the mean of its nearest neighbours."""
     if count < 1:
         return rows
@@ -186,7 +186,7 @@ def _breathe(
     while breath > 0 and spent < patience:
         more = _added_centroids(rows, weights, best, breath, random)
         larger = run_lloyd(rows, weights, np.vstack([best.centroids, more]))
-        missed_least = _missed_least(larger, weights, breath)
+        missed_least = _least_missed_centroids(larger, weights, breath)
         smaller = run_lloyd(rows, weights, np.delete(larger.centroids, missed_least, axis=0))
         spent += larger.scores + smaller.scores
         if best.loss - smaller.loss > ENOUGH * best.loss:
@@ -210,7 +210,7 @@ def _added_centroids(
     return normalize(there.centroids[worst] + rows[drawn], zero="keep")
 
 
-def _missed_least(there: Centroids, weights: Floats, count: int) -> Ints:
+def _least_missed_centroids(there: Centroids, weights: Floats, count: int) -> Ints:
     """The centroids without which least is lost; of two that are nearest to each other not both."""
     lost = np.bincount(there.labels, (there.first - there.second) * weights, len(there.centroids))
     order = np.argsort(lost, kind="stable").tolist()

@@ -12,7 +12,7 @@ import numpy as np
 from nearsense import checks
 from nearsense._progress import Progress
 from nearsense.checks import is_whole
-from nearsense.clustering.geometry import nearest_two, shapes, stacked
+from nearsense.clustering.geometry import centroids_and_thresholds, nearest_two, shapes
 from nearsense.clustering.records import Partition, Settings
 from nearsense.errors import InputError
 from nearsense.types import parse
@@ -138,7 +138,7 @@ def _with_near_noise(data: Floats, found: Partition) -> Partition:
     labels, strengths = found.labels.copy(), found.strengths.copy()
     if 0 < len(outside) < len(data):
         geometry = shapes(data, labels, int(labels.max()) + 1, np.arange(len(data)))
-        centroids, thresholds = stacked(geometry, data.shape[1])
+        centroids, thresholds = centroids_and_thresholds(geometry, data.shape[1])
         owner, scores, _ = nearest_two(data[outside], centroids)
         near = scores >= thresholds[owner]
         least = np.array([strengths[each.rows].min() for each in geometry], np.float32)

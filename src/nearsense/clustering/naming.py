@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nearsense.clustering.geometry import Shape, numbered_by_size, places_by_text, shapes, stacked
+from nearsense.clustering.geometry import Shape, centroids_and_thresholds, numbered_by_size, places_by_text, shapes
 from nearsense.clustering.kmeans import spherical
 from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Partition, Settings
 from nearsense.lexical.analysis import stemmed, tokens
@@ -68,31 +68,33 @@ FIRST_WORD = 1e-3
 """What a word that begins a sentence counts when its usual spelling is looked for: it is capital anyway."""
 
 
-def described(texts: ClusteredTexts, found: Partition, settings: Settings, *, parent: int | None = None) -> Level:
+def describe_clusters(
+    texts: ClusteredTexts, found: Partition, settings: Settings, *, parent: int | None = None
+) -> Level:
     """The groups of texts as clusters, under themes where there are many, or as parts of the cluster `parent`."""
     places, data = places_by_text(texts.documents), texts.vectors.data
-    labels = numbered_by_size(found.labels, places)
-    total = int(labels.max(initial=-1)) + 1
-    outer = shapes(data, labels, total, places)
-    inner = outer if found.core is None else shapes(data, np.where(found.core, labels, -1), total, places)
     phrases = phrases_of([document.text for document in texts.documents], texts.language)
-    clusters = named(texts.documents, outer, phrases, labels)
-    centroids, thresholds = stacked(inner, data.shape[1])
-    model = ClusterModel(np.arange(total), centroids, thresholds, settings.min_size, settings.seed)
-    level = Level(clusters, labels, found.strengths, settings.method, found.exact, model)
+
+    def level_of(labels: Ints, core: NDArray[np.bool_] | None, seed: int) -> tuple[Level, list[Shape]]:
+        total = int(labels.max(initial=-1)) + 1
+        outer = shapes(data, labels, total, places)
+        inner = outer if core is None else shapes(data, np.where(core, labels, -1), total, places)
+        centroids, thresholds = centroids_and_thresholds(inner, data.shape[1])
+        model = ClusterModel(np.arange(total), centroids, thresholds, settings.min_size, seed)
+        clusters = name_clusters(texts.documents, outer, phrases, labels)
+        return Level(clusters, labels, found.strengths, settings.method, found.exact, model), outer
+
+    labels = numbered_by_size(found.labels, places)
+    level, geometry = level_of(labels, found.core, settings.seed)
     if parent is not None:
-        return replace(level, clusters=[replace(cluster, parent=parent) for cluster in clusters])
-    theme_of = _themes(centroids)
+        return replace(level, clusters=[replace(cluster, parent=parent) for cluster in level.clusters])
+    theme_of = _themes(level.model.centroids)
     if theme_of is None:
         return level
     above = numbered_by_size(np.where(labels >= 0, theme_of[labels], -1), places)
-    parents = [int(above[each.rows[0]]) for each in outer]
-    geometry = shapes(data, above, int(above.max()) + 1, places)
-    model = ClusterModel(np.arange(len(geometry)), *stacked(geometry, data.shape[1]), settings.min_size)
-    themes = replace(
-        level, clusters=named(texts.documents, geometry, phrases, above), labels=above, model=model, themes=None
-    )
-    under = [replace(cluster, parent=theme) for cluster, theme in zip(clusters, parents, strict=True)]
+    themes, _ = level_of(above, None, 0)
+    parents = [int(above[each.rows[0]]) for each in geometry]
+    under = [replace(cluster, parent=theme) for cluster, theme in zip(level.clusters, parents, strict=True)]
     return replace(level, clusters=under, themes=themes)
 
 
@@ -108,7 +110,7 @@ def _themes(centroids: Floats) -> Ints | None:
     return labels if labels.max() > 0 else None
 
 
-def named(
+def name_clusters(
     documents: Sequence[Document],
     geometry: Sequence[Shape],
     phrases: Phrases,
@@ -118,7 +120,7 @@ def named(
     taken: Sequence[str] = (),
 ) -> list[Cluster]:
     """The clusters from `first` on with names that are not taken, in the order of their geometry."""
-    called = names(phrases, labels, len(geometry), taken=taken, first=first)
+    called = cluster_names(phrases, labels, len(geometry), taken=taken, first=first)
     return [
         Cluster(
             number,
@@ -161,7 +163,7 @@ def phrases_of(texts: Sequence[str], language: str | None = None) -> Phrases:
     stream, rows, width = np.where(read.stream >= 0, term_of[read.stream], -1), read.rows, max(len(terms), 1)
     nameless = np.array([not any(map(str.isalpha, term)) for term in terms], np.bool_)
     known = stream >= 0
-    single_rows, singles = _once(rows[known], stream[known], len(terms))
+    single_rows, singles = _distinct_pairs(rows[known], stream[known], len(terms))
     first, second = stream[:-1], stream[1:]
     together = (first >= 0) & (second >= 0) & (first != second) & (rows[:-1] == rows[1:])
     together &= ~(read.grams[:-1] | read.grams[1:])
@@ -169,7 +171,7 @@ def phrases_of(texts: Sequence[str], language: str | None = None) -> Phrases:
         together &= ~(nameless[first] & nameless[second])
     at = np.flatnonzero(together)
     pairs, which = np.unique(first[at] * width + second[at], return_inverse=True)
-    pair_rows, pair_keys = _once(rows[at], which, len(pairs))
+    pair_rows, pair_keys = _distinct_pairs(rows[at], which, len(pairs))
     often = np.bincount(pair_keys, minlength=len(pairs)) > 1
     place = np.cumsum(often) - 1
     counted, spelt = often[pair_keys], often[which]
@@ -186,7 +188,7 @@ def phrases_of(texts: Sequence[str], language: str | None = None) -> Phrases:
     )
 
 
-def _once(rows: Ints, keys: Ints, width: int) -> tuple[Ints, Ints]:
+def _distinct_pairs(rows: Ints, keys: Ints, width: int) -> tuple[Ints, Ints]:
     """Each pair of row and key once."""
     found = np.divmod(np.unique(rows * max(width, 1) + keys), max(width, 1))
     return found[0], found[1]
@@ -269,17 +271,17 @@ class _WordStream:
 
     def spelt(self, terms: Ints, width: int) -> list[str]:
         """How each of `width` terms is usually written, where `terms` says which one each word is."""
-        return [self.words[place] for place in self._usual(terms, self.stream, self._weights, width)]
+        return [self.words[place] for place in self._usual_spellings(terms, self.stream, self._weights, width)]
 
     def spelt_pairs(self, at: Ints, keys: Ints, width: int) -> Iterator[str]:
         """How each of `width` pairs is usually written; `keys` says which one begins at each place in `at`."""
         both = self.stream[at] * (len(self.words) + 1) + self.stream[at + 1]
-        for place in self._usual(keys, both, self._weights[at], width):
+        for place in self._usual_spellings(keys, both, self._weights[at], width):
             left, right = divmod(place, len(self.words) + 1)
             yield f"{self.words[left]} {self.words[right]}"
 
     @staticmethod
-    def _usual(keys: Ints, written: Ints, weights: Doubles, width: int) -> list[int]:
+    def _usual_spellings(keys: Ints, written: Ints, weights: Doubles, width: int) -> list[int]:
         """Of each key the most frequent way of writing, the first in the alphabet among equals."""
         known = keys >= 0
         keys, written, weights = keys[known], written[known], weights[known]
@@ -322,7 +324,7 @@ class Name(NamedTuple):
     keywords: tuple[str, ...]
 
 
-def names(
+def cluster_names(
     phrases: Phrases, labels: Ints, clusters: int, *, taken: Sequence[str] = (), first: int = 0
 ) -> list[Name]:
     """Names for so many clusters; no two are equal, none is taken already, and none holds a stop word.
@@ -332,13 +334,13 @@ def names(
 
     Example:
         >>> texts = ["a lost card", "My lost card", "The exchange rate is wrong", "a bad exchange rate"]
-        >>> [name.label for name in names(phrases_of(texts), np.array([0, 0, 1, 1]), 2)]
+        >>> [name.label for name in cluster_names(phrases_of(texts), np.array([0, 0, 1, 1]), 2)]
         ['lost card', 'exchange rate']
     """
     used = {_words([label]) for label in taken}
     found = []
     for number, candidates in enumerate(_candidates(phrases, labels, clusters)):
-        chosen = _apart(phrases, candidates)
+        chosen = _without_shared_words(phrases, candidates)
         keywords = [phrases.spelling[each.phrase] for each in chosen]
         for length in range(_length(chosen), len(keywords) + 1):  # as long as it must be to be the only one
             words = _words(keywords[:length])
@@ -416,7 +418,7 @@ def _candidates(phrases: Phrases, labels: Ints, clusters: int) -> Iterator[list[
         yield list(map(_Candidate._make, zip(*(column[best].tolist() for column in columns), strict=True)))
 
 
-def _apart(phrases: Phrases, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+def _without_shared_words(phrases: Phrases, candidates: Sequence[_Candidate]) -> list[_Candidate]:
     """The best of them that share no word, nor a character where these are written without spaces."""
     chosen: list[_Candidate] = []
     used: set[int | str] = set()

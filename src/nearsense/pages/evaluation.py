@@ -272,7 +272,7 @@ def _reliability(models: Sequence[SystemResult], colours: dict[str, str]) -> str
         return ""
     lines, said = [], []
     for system in able:
-        line, error = _held(system, colours[system.name])
+        line, error = _reliability_curve(system, colours[system.name])
         lines.append(line)
         said.append(f"{system.name}: off by {100 * error:.1f} points on average (ECE)")
     chart = charts.curves(
@@ -290,7 +290,7 @@ def _reliability(models: Sequence[SystemResult], colours: dict[str, str]) -> str
     )
 
 
-def _held(system: SystemResult, colour: str) -> tuple[charts.Curve, float]:
+def _reliability_curve(system: SystemResult, colour: str) -> tuple[charts.Curve, float]:
     """Probability and share of same pairs in parts of equal size, and the mean distance of both."""
     from nearsense.calibration.fitting import fit
 
