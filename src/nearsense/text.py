@@ -14,23 +14,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["as_documents", "as_json", "as_texts", "content_hash", "require_content"]
-
 
 def as_texts(texts: str | Iterable[str], what: str = "text") -> list[str]:
-    """A list of encodable strings; one string is a list of one.
-
-    Args:
-        texts: A string, or strings. Empty ones are allowed: models encode them too.
-        what: What they are called in messages.
-
-    Raises:
-        InputError: An item is no string, or holds half a surrogate pair. The item's position is named.
-
-    Example:
-        >>> as_texts("hello")
-        ['hello']
-    """
+    """A list of encodable strings; one string is a list of one."""
     items = [texts] if isinstance(texts, str) else _listed(texts, what)
     for position, text in enumerate(items):
         if not isinstance(text, str):
@@ -52,15 +38,7 @@ def as_texts(texts: str | Iterable[str], what: str = "text") -> list[str]:
 
 
 def require_content(texts: Iterable[str], what: str = "text") -> None:
-    """Refuse texts without a visible character: a score against nothing means nothing.
-
-    Args:
-        texts: The texts.
-        what: What they are called in the message.
-
-    Raises:
-        InputError: A text is empty or all white space; its position is named.
-    """
+    """Refuse texts without a visible character: a score against nothing means nothing."""
     for position, text in enumerate(texts):
         if not text or text.isspace():
             raise InputError(
@@ -71,18 +49,7 @@ def require_content(texts: Iterable[str], what: str = "text") -> None:
 
 
 def as_documents(items: Iterable[str | Document]) -> list[Document]:
-    """Plain strings become Documents with their position (from 0) as id.
-
-    Args:
-        items: Strings or Documents, mixed if need be.
-
-    Raises:
-        InputError: A text is empty or no string, an id is empty or occurs twice.
-
-    Example:
-        >>> as_documents(["a", Document(id="x", text="b")])[0]
-        Document(id='0', text='a', metadata={})
-    """
+    """Plain strings become Documents with their position (from 0) as id."""
     if isinstance(items, (str, Document)):
         items = [items]
     documents = [
@@ -125,28 +92,14 @@ def _kind(item: object) -> str:
 
 
 def content_hash(text: str) -> bytes:
-    """16 bytes that stand for a text: BLAKE2b of its UTF-8. Equal texts have equal ones; two texts never meet.
-
-    Example:
-        >>> content_hash("hello") == content_hash("hello"), len(content_hash("hello"))
-        (True, 16)
-    """
+    """16 bytes that stand for a text: BLAKE2b of its UTF-8. Equal texts have equal ones; two texts never meet."""
     from hashlib import blake2b  # here: it costs a sixth of numpy to import, and many programs never hash
 
     return blake2b(text.encode(), digest_size=16).digest()
 
 
 def as_json(metadata: Mapping[str, Any]) -> str:
-    """Metadata as they are kept: short JSON.
-
-    Raises:
-        TypeError: They are not JSON.
-        ValueError: They hold NaN or an infinity.
-
-    Example:
-        >>> as_json({"year": 2020, "tags": ["a"]})
-        '{"year":2020,"tags":["a"]}'
-    """
+    """Metadata as they are kept: short JSON."""
     return _encoder().encode(metadata if type(metadata) is dict else dict(metadata)) if metadata else "{}"
 
 

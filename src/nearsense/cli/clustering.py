@@ -95,7 +95,7 @@ def cluster(
     from nearsense.clustering import cluster as clusters_of
     from nearsense.clustering import load_clusters
     from nearsense.files import atomic_write, write_table
-    from nearsense.files.values import json_value
+    from nearsense.files.table import json_value
     from nearsense.render import show
     from nearsense.render.clusters import added_columns, cluster_rows, clusters_page, clusters_report
 

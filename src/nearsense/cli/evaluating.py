@@ -224,7 +224,7 @@ def _html(evaluation: Evaluation) -> str:
 
 
 def _json(evaluation: Evaluation) -> str:
-    from nearsense.files.values import json_text
+    from nearsense.files.table import json_text
 
     return json_text(evaluation.to_dict(raw=True), indent=2) + "\n"
 

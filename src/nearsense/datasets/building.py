@@ -21,8 +21,6 @@ from nearsense.datasets.roles import NEGATIVE_NAMES, Roles
 from nearsense.errors import FileError
 from nearsense.files import Table
 
-__all__ = ["Asked", "intents", "made_of"]
-
 TRAINING = ("train", "training", "known", "reference")
 TESTING = ("test", "testing", "val", "valid", "validation", "dev", "eval", "trial")
 """What the parts of a data set are called, those to be judged in the order in which they are looked for."""
@@ -30,16 +28,7 @@ TESTING = ("test", "testing", "val", "valid", "validation", "dev", "eval", "tria
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a user said of a data set.
-
-    Args:
-        task: What is asked of the models.
-        columns: The columns, in the order of the task.
-        scale: The range of the scores.
-        positive: The label that means yes.
-        format: Of the file, where its name does not tell.
-        encoding: Of the file.
-    """
+    """What a user said of a data set."""
 
     task: Task | None = None
     columns: tuple[str, ...] | None = None
@@ -50,11 +39,7 @@ class Asked:
 
 
 def made_of(table: Table, roles: Roles, asked: Asked) -> Dataset:
-    """The data set in a table.
-
-    Raises:
-        FileError: A cell is not what its column should hold; file and line are named.
-    """
+    """The data set in a table."""
     if len(table) < LEAST:
         raise FileError(
             f"{table.source} has {len(table)} row{'s'[: len(table) != 1]}",

@@ -11,9 +11,7 @@ import numpy as np
 
 from nearsense.errors import FileError
 from nearsense.files import Table
-from nearsense.files.values import is_missing, kind_of
-
-__all__ = ["STRANGERS", "grades", "listed", "names", "number", "relevance", "scores", "texts", "truths", "words"]
+from nearsense.files.table import is_missing, kind_of
 
 YES = (
     "1", "true", "yes", "same", "duplicate", "paraphrase", "match", "equivalent", "similar", "positive",
@@ -30,20 +28,12 @@ STRANGERS = ("oos", "out_of_scope", "out-of-scope", "out of scope", "outofscope"
 
 
 def texts(table: Table, column: str) -> list[str]:
-    """The cells of a column, all of them texts.
-
-    Raises:
-        FileError: One is missing, empty, or no text; file and line are named.
-    """
+    """The cells of a column, all of them texts."""
     return [_text(table, row, column, cell) for row, cell in enumerate(table.columns[column])]
 
 
 def scores(table: Table, column: str, scale: tuple[float, float] | None) -> list[float]:
-    """The cells of a column as numbers, each within the scale where one is stated.
-
-    Raises:
-        FileError: One is no number, NaN or infinite, or outside of the scale; file and line are named.
-    """
+    """The cells of a column as numbers, each within the scale where one is stated."""
     found = []
     for row, cell in enumerate(table.columns[column]):
         value = number(cell)
@@ -65,16 +55,7 @@ def scores(table: Table, column: str, scale: tuple[float, float] | None) -> list
 
 
 def truths(table: Table, column: str, positive: str | None) -> tuple[list[bool], tuple[str, str]]:
-    """The cells of a column as yes or no, and what the file calls no and yes.
-
-    Args:
-        table: The file.
-        column: Its name.
-        positive: The label that means yes; without it there are two labels, and which means yes is known.
-
-    Raises:
-        FileError: A label is missing, there are not two, or which means yes is not known.
-    """
+    """The cells of a column as yes or no, and what the file calls no and yes."""
     labels = names(table, column)
     found = sorted(set(labels))
     if positive is not None:
@@ -113,16 +94,7 @@ def _as_asked(
 
 
 def names(table: Table, column: str, what: str = "label") -> list[str]:
-    """The cells of a column as labels: texts, or numbers as they are written.
-
-    Args:
-        table: The file.
-        column: Its name.
-        what: What a cell of it is called in errors.
-
-    Raises:
-        FileError: One is missing.
-    """
+    """The cells of a column as labels: texts, or numbers as they are written."""
     found = []
     for row, cell in enumerate(table.columns[column]):
         if is_missing(cell) or isinstance(cell, (list, dict)):
@@ -138,11 +110,7 @@ def names(table: Table, column: str, what: str = "label") -> list[str]:
 
 
 def listed(table: Table, row: int, column: str) -> list[Any]:
-    """A cell that is a list, or a text that says one as JSON.
-
-    Raises:
-        FileError: It is neither.
-    """
+    """A cell that is a list, or a text that says one as JSON."""
     cell = table.columns[column][row]
     value = _parsed(cell)
     if isinstance(value, np.ndarray):
@@ -157,11 +125,7 @@ def listed(table: Table, row: int, column: str) -> list[Any]:
 
 
 def grades(table: Table, row: int, column: str) -> dict[str, float]:
-    """Which documents answer a query: grades by id, or a list of ids that all count 1.
-
-    Raises:
-        FileError: The cell is neither, or a grade is no number from 0.
-    """
+    """Which documents answer a query: grades by id, or a list of ids that all count 1."""
     cell = table.columns[column][row]
     value = _parsed(cell)
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -209,11 +173,7 @@ def number(cell: Any) -> float | None:
 
 
 def relevance(table: Table, row: int, cell: Any) -> bool:
-    """A label within a list as right or wrong: a grade, or one of the words for yes and no.
-
-    Raises:
-        FileError: It is neither; file and line are named.
-    """
+    """A label within a list as right or wrong: a grade, or one of the words for yes and no."""
     value = number(cell)
     if value is None and isinstance(cell, str):
         value = _TRUE_OR_FALSE.get(cell.strip().casefold())

@@ -10,28 +10,9 @@ import numpy as np
 
 from nearsense.errors import InputError
 
-__all__ = [
-    "require_flags",
-    "require_judgements",
-    "require_lists",
-    "require_scores",
-    "require_texts",
-    "require_tuples",
-    "tupled",
-    "whole",
-]
-
 
 def whole(value: Any, name: str, least: int) -> int:
-    """A whole number that is not too small.
-
-    Raises:
-        InputError: It is neither.
-
-    Example:
-        >>> whole(np.int64(3), "limit", 3)
-        3
-    """
+    """A whole number that is not too small."""
     try:
         number = index(value)
     except TypeError:
@@ -42,11 +23,7 @@ def whole(value: Any, name: str, least: int) -> int:
 
 
 def tupled(owner: str, name: str, values: Any) -> tuple[Any, ...]:
-    """A field that has an entry an item, as a tuple.
-
-    Raises:
-        InputError: There is nothing to go through.
-    """
+    """A field that has an entry an item, as a tuple."""
     if isinstance(values, Mapping) or not isinstance(values, Iterable):
         raise InputError(
             f"{owner}: {name} is {_shown(values)}", why="it has one entry an item", fix="give a list, or a tuple"

@@ -17,19 +17,13 @@ from nearsense.files import Documents, Table, documents, read_table
 from nearsense.files.formats import Format
 from nearsense.types import Document
 
-__all__ = ["ENDINGS", "beside", "of_folder", "retrieval_of"]
-
 ENDINGS = tuple(f".{each.value}" for each in Format if each not in (Format.NPY, Format.TXT))
 JUDGED = ("test", "dev", "val", "validation", "train")
 """Of several judgements of a folder the first of these is taken."""
 
 
 def of_folder(folder: Path, asked: Asked) -> Dataset:
-    """The data set in a folder.
-
-    Raises:
-        FileError: It holds none, or several.
-    """
+    """The data set in a folder."""
     files = _files(folder)
     if "corpus" in files:
         return _retrieval(folder, files["corpus"], _queries(folder, files), asked)
@@ -126,11 +120,7 @@ def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, asked: Asked
 
 
 def retrieval_of(folder: Path, corpus: Table, queries: Table, judged: Table) -> Retrieval:
-    """The data set of three tables: documents, queries, and lines of query, document, grade.
-
-    Raises:
-        FileError: They do not fit together.
-    """
+    """The data set of three tables: documents, queries, and lines of query, document, grade."""
     texts, empty = _corpus(corpus)
     return _checked(folder, judged.source, _documents(queries).items, graded(judged), texts, empty)
 

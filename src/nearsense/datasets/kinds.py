@@ -24,18 +24,6 @@ from nearsense.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "Clustering",
-    "Dataset",
-    "GradedPairs",
-    "Intents",
-    "LabelledPairs",
-    "Rerank",
-    "Retrieval",
-    "Task",
-    "Triplets",
-]
-
 
 class Task(StrEnum):
     """What is asked of a model on a data set."""

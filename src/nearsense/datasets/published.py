@@ -16,23 +16,9 @@ from nearsense.datasets.standard import STANDARD, Standard, parts_of
 from nearsense.errors import FileError, InputError, ModelNotFound
 from nearsense.files import Table, read_table
 
-__all__ = ["named"]
-
 
 def named(name: str, asked: Asked, *, data_dir: Path | None = None, progress: Progress = False) -> Dataset:
-    """The data set of a name.
-
-    Args:
-        name: That of a standard set; of anything that lies in `data_dir`, where that is given.
-        asked: What a user said of it.
-        data_dir: A folder with own copies, `data_dir/NAME` or `data_dir/NAME.*`; the hub is not asked then.
-        progress: How to show a download.
-
-    Raises:
-        InputError: No standard set is called so.
-        FileError: It is not in `data_dir`, cannot be had from the hub, or is not in order.
-        MissingExtra: Its files are parquet, and pyarrow is not installed.
-    """
+    """The data set of a name."""
     standard = STANDARD.get(name)
     if data_dir is not None:
         return _own_copy(name, standard, data_dir, asked)

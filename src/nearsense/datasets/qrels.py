@@ -8,23 +8,13 @@ from pathlib import Path
 from nearsense.datasets import cells
 from nearsense.errors import FileError
 from nearsense.files import Table, read_table
-from nearsense.files.source import open_source, translated
-
-__all__ = ["graded", "read_judgements"]
+from nearsense.files.streams import open_source, translated
 
 COLUMNS = ("query-id", "corpus-id", "score")
 
 
 def read_judgements(file: Path, encoding: str) -> Table:
-    """Lines of query, document and grade; of query, 0, document and grade as TREC writes them, without a header.
-
-    Args:
-        file: Of any format with rows.
-        encoding: Of the file.
-
-    Raises:
-        FileError: It cannot be read, or a line has another number of fields; file and line are named.
-    """
+    """Lines of query, document and grade; of query, 0, document, grade without a header, as TREC writes them."""
     plain = file.name.removesuffix(".gz").removesuffix(".zst").lower()
     return (_headless(file, encoding) if plain.endswith((".tsv", ".csv")) else None) or read_table(
         file, encoding=encoding
@@ -61,14 +51,7 @@ def _fields(line: str, sign: str | None) -> list[str]:
 
 
 def graded(table: Table) -> dict[str, dict[str, float]]:
-    """Grades by query and document.
-
-    Args:
-        table: With the columns query-id, corpus-id and score, or with three columns in this order.
-
-    Raises:
-        FileError: There are other columns, a grade is no number, or two lines contradict each other.
-    """
+    """Grades by query and document."""
     names = list(table.columns)
     chosen = COLUMNS if set(COLUMNS) <= set(names) else tuple(names)
     if len(chosen) != len(COLUMNS):

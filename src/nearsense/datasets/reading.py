@@ -17,8 +17,6 @@ from nearsense.errors import InputError
 from nearsense.files import read_table
 from nearsense.types import parse
 
-__all__ = ["read_dataset"]
-
 
 def read_dataset(
     source: str | os.PathLike[str] | Dataset,

@@ -10,10 +10,8 @@ from nearsense.datasets.kinds import Task
 from nearsense.errors import FileError
 from nearsense.files import Table
 from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES
-from nearsense.files.source import lookalike
-from nearsense.files.values import is_missing
-
-__all__ = ["NEEDED", "NEGATIVE_NAMES", "Roles", "roles_of"]
+from nearsense.files.streams import lookalike
+from nearsense.files.table import is_missing
 
 TRIPLET_NAMES = (
     ("anchor", "positive", "negative"),
@@ -57,13 +55,7 @@ LABELS = (Task.INTENTS, Task.CLUSTERING)
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """A task and the columns for it.
-
-    Args:
-        task: What is asked.
-        columns: Their names, in the order of `NEEDED`.
-        split: The column that says which part a row belongs to; None where there is none.
-    """
+    """A task and the columns for it."""
 
     task: Task
     columns: tuple[str, ...]
@@ -73,17 +65,7 @@ class Roles:
 def roles_of(
     table: Table, task: Task | None, columns: Sequence[str] | None, *, positive: str | None = None
 ) -> Roles:
-    """The task that a file's columns are made for, and which they are.
-
-    Args:
-        table: The file.
-        task: The task, where it is asked for.
-        columns: The columns, where they are named.
-        positive: The label that means yes, where it is named: there are labels then, and no scores.
-
-    Raises:
-        FileError: The columns fit no task, or not the one that is asked for; both are listed.
-    """
+    """The task that a file's columns are made for, and which they are."""
     if positive is not None and task is None:
         task = Task.LABELLED
     if columns is not None:

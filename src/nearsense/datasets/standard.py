@@ -16,24 +16,10 @@ from nearsense.datasets.kinds import Task
 from nearsense.errors import FileError
 from nearsense.files.formats import Format
 
-__all__ = ["STANDARD", "Standard", "parts_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """A published data set.
-
-    Args:
-        repository: Its name on the hub.
-        task: What is asked.
-        columns: Which columns, in the order of the task; none for a corpus with queries.
-        revision: The commit; None for the newest.
-        part: The part that is judged.
-        known: The part whose labels are known, for intents.
-        folder: Where its files lie within the repository.
-        scale: The range of its scores.
-        about: What it is, in a few words.
-    """
+    """A published data set."""
 
     repository: str
     task: Task
@@ -142,20 +128,7 @@ ENDINGS = tuple(
 
 
 def parts_of(files: Sequence[str], standard: Standard) -> dict[str, list[str]]:
-    """Which files hold which part of a data set: "judged", "known", "corpus", "queries".
-
-    Args:
-        files: The names of all files, with their folders.
-        standard: The data set.
-
-    Raises:
-        FileError: A part is in none of them.
-
-    Example:
-        >>> files = ["README.md", "mrpc/test-00000-of-00001.parquet", "mrpc/train-00000-of-00001.parquet"]
-        >>> parts_of(files, STANDARD["mrpc"])
-        {'judged': ['mrpc/test-00000-of-00001.parquet']}
-    """
+    """Which files hold which part of a data set: "judged", "known", "corpus", "queries"."""
     within = f"{standard.folder}/" if standard.folder else ""
     rows = [name for name in files if name.startswith(within) and name.endswith(ENDINGS)]
     named = {name: set(re.split(r"[/._-]+", name.removeprefix(within).casefold())) for name in rows}

@@ -10,7 +10,7 @@ from nearsense.errors import FileError, InputError
 from nearsense.faq.items import FAQItem
 from nearsense.faq.reading import COLUMNS, columns_found, id_of
 from nearsense.files import read_table
-from nearsense.files.values import is_missing
+from nearsense.files.table import is_missing
 from nearsense.text import as_texts, require_content
 
 __all__ = ["labelled_of", "rows_of"]

@@ -14,9 +14,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 from nearsense.errors import FileError, InputError
 from nearsense.faq.items import FAQItem, Row, entries
 from nearsense.files import Table, read_table
-from nearsense.files.source import lookalike
-from nearsense.files.table import columns_of
-from nearsense.files.values import is_missing, json_value
+from nearsense.files.streams import lookalike
+from nearsense.files.table import columns_of, is_missing, json_value
 from nearsense.types import Document
 
 __all__ = ["COLUMNS", "Exports", "Source", "columns_found", "id_of", "read_items"]

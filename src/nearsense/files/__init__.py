@@ -6,12 +6,10 @@ Whatever is wrong with a file is one `FileError` that names the file and the lin
 
 from nearsense.files.columns import Documents, documents, has_texts, text_pairs
 from nearsense.files.formats import Format
-from nearsense.files.formulas import formulas_escaped
 from nearsense.files.reading import read_table
-from nearsense.files.source import no_input
+from nearsense.files.streams import atomic_write, no_input, require_place
 from nearsense.files.table import Table
-from nearsense.files.target import atomic_write, require_place
-from nearsense.files.writing import require_vectors_target, write_table, write_vectors
+from nearsense.files.writing import formulas_escaped, require_vectors_target, write_table, write_vectors
 
 __all__ = [
     "Documents",

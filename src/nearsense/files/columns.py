@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nearsense.errors import FileError
-from nearsense.files.source import lookalike
-from nearsense.files.table import Table, listed
-from nearsense.files.values import as_numbers, is_missing, json_value, kind_of
+from nearsense.files.streams import lookalike
+from nearsense.files.table import Table, as_numbers, is_missing, json_value, kind_of, listed
 from nearsense.types import Document
-
-__all__ = ["Documents", "documents", "has_texts", "text_pairs"]
 
 # The first name that a table has, in any case, is taken.
 TEXT_NAMES = (
@@ -130,12 +127,7 @@ def documents(
 
 
 def has_texts(table: Table, text: str | None = None) -> bool:
-    """Whether a column of texts is named, or is known without being named.
-
-    Example:
-        >>> has_texts(Table({"id": ["7"], "content": ["a"]}, [2], "a.csv"))
-        True
-    """
+    """Whether a column of texts is named, or is known without being named."""
     if text is not None or _known(table, TEXT_NAMES) is not None:
         return True
     own = _known(table, ID_NAMES)

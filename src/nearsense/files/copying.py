@@ -14,18 +14,12 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from nearsense.errors import FileError
-from nearsense.files.compression import packed
-from nearsense.files.formats import Format, compression_of, format_of, sniff
-from nearsense.files.formulas import escaping
+from nearsense.files.formats import Format, compression_of, format_of, packed, sniff
 from nearsense.files.parquet import copy_rows
 from nearsense.files.reading import read_table
-from nearsense.files.source import Source, open_source, translated
-from nearsense.files.table import Table
-from nearsense.files.target import atomic_write
-from nearsense.files.values import json_text
-from nearsense.files.writing import write_table, write_vectors
-
-__all__ = ["Original"]
+from nearsense.files.streams import Source, atomic_write, open_source, translated
+from nearsense.files.table import Table, json_text
+from nearsense.files.writing import ESCAPING, write_array, write_table, write_vectors
 
 
 class Original:
@@ -87,7 +81,7 @@ class Original:
             FileError: The file cannot be written.
         """
         form = self.target_format(path)
-        altered = escaping() and form in (Format.CSV, Format.TSV)
+        altered = ESCAPING.get() and form in (Format.CSV, Format.TSV)
         if form is self.format and form in _COPIES and not altered:
             compression = compression_of(str(path))
             try:
@@ -141,11 +135,7 @@ def _copy_json(stream: BinaryIO, source: Source, encoding: str, table: Table, ro
         chosen: Any = {name: [column[row] for row in rows] for name, column in value.items()}
         stream.write(json_text(chosen).encode() + b"\n")
         return
-    before = b"[\n"
-    for row in rows:
-        stream.write(before + json_text(value[row]).encode())
-        before = b",\n"
-    stream.write(b"[]\n" if before == b"[\n" else b"\n]\n")
+    write_array(stream, (json_text(value[row]).encode() for row in rows))
 
 
 def _copy_parquet(stream: BinaryIO, source: Source, encoding: str, table: Table, rows: Sequence[int]) -> None:

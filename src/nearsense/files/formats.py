@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from nearsense._optional import require
 from nearsense.errors import FileError
 from nearsense.types import parse
 
-__all__ = ["Compression", "Format", "compression_of", "format_of", "sniff", "stranger"]
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class Format(StrEnum):
@@ -74,10 +79,6 @@ def stranger(head: bytes) -> str:
     r"""What a content that should be text is instead, by its first bytes, or "".
 
     A text may begin with a magic's letters; it has none of the control characters that follow them elsewhere.
-
-    Example:
-        >>> stranger(b"PAR1\x15\x04"), stranger(b"PAR1 is a strange beginning")
-        ('a parquet file', '')
     """
     if not any(byte < 9 for byte in head):
         return ""
@@ -92,31 +93,12 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def compression_of(name: str) -> Compression:
-    """What a file of that name should be wrapped in.
-
-    Example:
-        >>> compression_of("tickets.csv.gz").value
-        'gzip'
-    """
+    """What a file of that name should be wrapped in."""
     return COMPRESSIONS.get(_split(name)[1], Compression.NONE)
 
 
 def format_of(name: str, asked: str | None, allowed: Collection[Format] = tuple(Format)) -> Format:
-    """The format that was asked for, else the one that the name's extension stands for.
-
-    Args:
-        name: The file's name; `.gz` and `.zst` are looked past.
-        asked: What the user named, or None.
-        allowed: The formats that would do here.
-
-    Raises:
-        InputError: `asked` is no format.
-        FileError: The extension is not known, or the format is none of `allowed`.
-
-    Example:
-        >>> format_of("tickets.CSV.gz", None).value
-        'csv'
-    """
+    """The format that was asked for, else the one that the name's extension stands for."""
     if asked is not None:
         form = parse(Format, asked, name="format")
     else:
@@ -145,15 +127,7 @@ _NAMED = re.compile(r'[ ]*("?) *sep *= *(\\t|[^\w"\r\n]) *\1(?:\2| )*(?=[\r\n]|$
 
 
 def named_delimiter(head: str) -> str:
-    r"""What separates the fields, where the first line of a csv file says so for Excel; else "".
-
-    Args:
-        head: Its first characters.
-
-    Example:
-        >>> named_delimiter("sep=;\r\nid;text"), named_delimiter('"sep=,"\nid,text'), named_delimiter("id,text")
-        (';', ',', '')
-    """
+    r"""What separates the fields, where the first line of a csv file says so for Excel; else ""."""
     found = _NAMED.match(head.lstrip("\ufeff"))
     return "" if found is None else "\t" if found[2] == r"\t" else found[2]
 
@@ -162,10 +136,6 @@ def header_of(content: bytes) -> str:
     r"""The first line, where it looks like the header of a csv or tsv file; else "".
 
     It does where it has a delimiter, all its cells are short words, and the second line has the delimiter too.
-
-    Example:
-        >>> header_of(b"id,text\n1,hello"), header_of(b"Hello, you\nand bye")
-        ('id,text', '')
     """
     first, second = [*content[:4096].decode("utf-8", "replace").splitlines(), "", ""][:2]
     if named_delimiter(first):
@@ -182,13 +152,6 @@ def sniff(content: bytes) -> Format:
 
     `[` begins json. `{` begins jsonl, or json where the first line is no object by itself or all there is is one
     object of columns. parquet and npy have their magic. All else is txt.
-
-    Args:
-        content: All of it, decompressed.
-
-    Example:
-        >>> sniff(b'{"text": "a"}').value, sniff(b'{"text": ["a"]}').value, sniff(b"a").value
-        ('jsonl', 'json', 'txt')
     """
     import json
 
@@ -210,3 +173,94 @@ def sniff(content: bytes) -> Format:
     except (ValueError, RecursionError):
         return Format.JSONL
     return Format.JSON if values and all(isinstance(value, list) for value in values) else Format.JSONL
+
+
+BLOCK = 1 << 20
+
+
+def unpacked(stream: BinaryIO, compression: Compression) -> BinaryIO:
+    """A stream of the plain bytes; closing it closes `stream`."""
+    if compression is Compression.GZIP:
+        return _gunzip(stream)
+    if compression is Compression.ZSTD:
+        return cast(BinaryIO, io.BufferedReader(_Unzstd(stream), BLOCK))
+    return stream
+
+
+def _gunzip(stream: BinaryIO) -> BinaryIO:
+    from gzip import GzipFile
+
+    class _Gunzip(GzipFile):
+        """GzipFile leaves a stream that it was given open."""
+
+        def close(self) -> None:
+            super().close()
+            stream.close()
+
+    return cast(BinaryIO, _Gunzip(fileobj=stream, mode="rb"))
+
+
+class _Unzstd(io.RawIOBase):
+    """Frame after frame of zstd; unlike zstandard's own reader it does not take a file cut short for whole."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._module = _zstandard()
+        self._stream = stream
+        self._frame: Any = None
+        self._rest, self._plain = b"", memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        while not self._plain:
+            packed = self._rest or self._stream.read(BLOCK)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("the last zstd frame is not complete")
+                return 0
+            if self._frame is None:
+                self._frame = self._module.ZstdDecompressor().decompressobj()
+            self._plain = memoryview(self._frame.decompress(packed))
+            self._rest = b""
+            if self._frame.eof:
+                self._rest, self._frame = self._frame.unused_data, None
+        view = memoryview(buffer).cast("B")
+        size = min(len(view), len(self._plain))
+        view[:size], self._plain = self._plain[:size], self._plain[size:]
+        return size
+
+    def close(self) -> None:
+        super().close()
+        self._stream.close()
+
+
+@contextmanager
+def packed(stream: BinaryIO, compression: Compression) -> Iterator[BinaryIO]:
+    """A stream that writes what it is given into `stream`, compressed; leaving it completes the file.
+
+    gzip's header gets no time and no name, so equal contents make equal files.
+    """
+    if compression is Compression.GZIP:
+        from gzip import GzipFile
+
+        with GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6, mtime=0) as wrapped:
+            yield cast(BinaryIO, wrapped)
+    elif compression is Compression.ZSTD:
+        with _zstandard().ZstdCompressor(write_checksum=True).stream_writer(stream, closefd=False) as wrapped:
+            yield cast(BinaryIO, wrapped)
+    else:
+        yield stream
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error means that compressed bytes are damaged or cut short."""
+    import zlib
+    from gzip import BadGzipFile
+
+    # zstandard's class is told by its name: asking for the class would need the package.
+    return isinstance(error, (EOFError, zlib.error, BadGzipFile)) or type(error).__name__ == "ZstdError"
+
+
+def _zstandard() -> Any:
+    return require("zstandard", extra="zstd", purpose="reading and writing .zst files")

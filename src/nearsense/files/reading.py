@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any, BinaryIO, TextIO
 
 from nearsense.errors import FileError
 from nearsense.files.formats import Format, format_of, header_of, named_delimiter, sniff
-from nearsense.files.npy import read_npy
 from nearsense.files.parquet import read_parquet
-from nearsense.files.source import Source, open_source, translated
-from nearsense.files.stored import Collector
-from nearsense.files.strict import Repeated, loads, require_shallow
-from nearsense.files.table import Table, columns_of, listed, repeated
-
-__all__ = ["read_table"]
+from nearsense.files.streams import Source, open_source, translated
+from nearsense.files.table import Repeated, Table, columns_of, listed, loads, repeated, require_shallow
+from nearsense.files.vectors import VectorColumn, read_npy
 
 _DELIMITERS = ",;\t|"
 _EMPTY_FIX = "give a file that holds something"
@@ -107,39 +106,25 @@ def _read_txt(source: Source, encoding: str) -> Table:
     return Table({"text": texts}, lines, source.name)
 
 
-def _read_csv(source: Source, encoding: str) -> Table:
+def _read_csv(source: Source, encoding: str, delimiter: str = "") -> Table:
     with source.characters(encoding, newline="") as stream:
         head = stream.read(1 << 16)
     named = named_delimiter(head)
-    return _read_delimited(source, encoding, named or _delimiter(head), skip=bool(named))
-
-
-def _read_tsv(source: Source, encoding: str) -> Table:
-    with source.characters(encoding, newline="") as stream:
-        named = named_delimiter(stream.readline(100))
-    return _read_delimited(source, encoding, named or "\t", skip=bool(named))
+    delimiter = named or delimiter or _delimiter(head)
+    try:
+        return _records(source, encoding, delimiter, skip=bool(named), quoted=True)
+    except FileError:
+        if delimiter == "\t":  # published tab-separated data sets do not quote: the mark is part of the text
+            with suppress(FileError):
+                return _records(source, encoding, delimiter, skip=bool(named), quoted=False)
+        raise
 
 
 def _delimiter(head: str) -> str:
     """What separates the header's names: the most frequent candidate outside quotes, a comma if there is none."""
-    import re
-
     header = re.sub(r'"[^"]*"', "", head).lstrip("\r\n")
     header = re.split(r"[\r\n]", header, maxsplit=1)[0]
     return max(_DELIMITERS, key=header.count)
-
-
-def _read_delimited(source: Source, encoding: str, delimiter: str, *, skip: bool) -> Table:
-    try:
-        return _records(source, encoding, delimiter, skip=skip, quoted=True)
-    except FileError:
-        if delimiter != "\t":
-            raise
-        try:  # published tab-separated data sets do not quote: a quotation mark is part of the text
-            return _records(source, encoding, delimiter, skip=skip, quoted=False)
-        except FileError:
-            pass
-        raise
 
 
 def _records(source: Source, encoding: str, delimiter: str, *, skip: bool, quoted: bool) -> Table:
@@ -225,7 +210,7 @@ def _misquoted(source: Source, begin: int, line: int, message: str) -> FileError
 
 def _read_jsonl(source: Source, encoding: str) -> Table:
     lines: list[int] = []
-    collector = Collector(source.name, "line")
+    collector = VectorColumn(source.name, "line")
 
     def records(stream: TextIO) -> Iterator[dict[str, Any]]:
         kind: type | None = None
@@ -311,13 +296,13 @@ def _read_json(source: Source, encoding: str) -> Table:
         raise _no_rows(source, f"it is {_json_kind(value)}")
     if not value:
         raise FileError(f"{source.name} holds no record", why="its array is empty", fix=_EMPTY_FIX)
-    collector = Collector(source.name, "row")
+    collector = VectorColumn(source.name, "row")
     columns = columns_of(_json_rows(source, value, collector))
     vectors = collector.vectors(columns)
     return Table(columns, list(range(1, len(value) + 1)), source.name, vectors, "row", foreign=collector.foreign)
 
 
-def _json_rows(source: Source, values: Iterable[Any], collector: Collector) -> Iterator[dict[str, Any]]:
+def _json_rows(source: Source, values: Iterable[Any], collector: VectorColumn) -> Iterator[dict[str, Any]]:
     kind: type | None = None
     for number, value in enumerate(values, 1):
         if not isinstance(value, (dict, str)) or (kind is not None and not isinstance(value, kind)):
@@ -358,7 +343,7 @@ def _no_rows(source: Source, why: str) -> FileError:
 _TEXTS: dict[Format, Callable[[Source, str], Table]] = {
     Format.TXT: _read_txt,
     Format.CSV: _read_csv,
-    Format.TSV: _read_tsv,
+    Format.TSV: partial(_read_csv, delimiter="\t"),
     Format.JSONL: _read_jsonl,
     Format.JSON: _read_json,
 }

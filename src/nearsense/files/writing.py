@@ -1,25 +1,27 @@
-"""Tables and vectors into files, row by row where the format allows. Not how a file gets its name: target.py."""
+"""Tables and vectors into files, row by row where the format allows. Not how a file gets its name: streams.py.
+
+Excel, LibreOffice and Google Sheets run a cell that begins with = + - or @ (after a tab or a line end, too),
+wherever its text came from. An apostrophe before it makes it a text. That changes data, so it is not done unasked.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import chain
 from typing import Any, BinaryIO
 
 from nearsense.errors import FileError, InputError
-from nearsense.files.compression import packed
-from nearsense.files.formats import Format, compression_of, format_of
-from nearsense.files.formulas import csv_cell
-from nearsense.files.npy import write_npy
+from nearsense.files.formats import Format, compression_of, format_of, packed
 from nearsense.files.parquet import write_parquet, write_parquet_vectors
-from nearsense.files.stored import described_reading, require_finite, stored_name
-from nearsense.files.target import atomic_write, require_place
-from nearsense.files.values import json_text, json_value
+from nearsense.files.streams import atomic_write, require_place
+from nearsense.files.table import json_text, json_value
+from nearsense.files.vectors import VectorRows, description, escape_field, require_finite, write_npy
 from nearsense.types import Vectors
-
-__all__ = ["require_vectors_target", "write_table", "write_vectors"]
 
 
 def write_table(
@@ -115,17 +117,14 @@ def _delimited(delimiter: str) -> Callable[..., None]:
         if not names:
             return
         # Quoted where a name could be taken for several, whatever the delimiter: the reader finds it from here.
-        names_written = [csv_cell(name) for name in names]
-        plain = not any(sign in name for name in names_written for sign in ',;|\t"\r\n')
-        stream.write((delimiter.join(name if plain else _quoted(name) for name in names_written) + "\n").encode())
+        header = [csv_cell(name) for name in names]
+        if any(sign in name for name in header for sign in ',;|\t"\r\n'):
+            header = ['"' + name.replace('"', '""') + '"' for name in header]
+        stream.write((delimiter.join(header) + "\n").encode())
         writer = csv.writer(_Lines(stream), delimiter=delimiter, lineterminator="\r\n")
         writer.writerows([_cell(row.get(name)) for name in names] for row in checked)
 
     return write
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _cell(value: Any) -> str:
@@ -143,9 +142,14 @@ def _write_jsonl(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: S
 
 
 def _write_json(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
+    write_array(stream, (_as_json(row, columns) for row in rows))
+
+
+def write_array(stream: BinaryIO, values: Iterable[bytes]) -> None:
+    """Write values, each JSON already, as an array with a line for each."""
     before = b"[\n"
-    for row in rows:
-        stream.write(before + _as_json(row, columns))
+    for value in values:
+        stream.write(before + value)
         before = b",\n"
     stream.write(b"[]\n" if before == b"[\n" else b"\n]\n")
 
@@ -165,14 +169,7 @@ _WRITERS: dict[Format, Callable[[BinaryIO, Iterable[Mapping[str, Any]], Sequence
 
 
 def require_vectors_target(path: str | os.PathLike[str]) -> None:
-    """Refuse a name that `write_vectors` could not write to, before the vectors are made.
-
-    Args:
-        path: The file.
-
-    Raises:
-        FileError: Its extension names no format that holds vectors, or its folder is not there.
-    """
+    """Refuse a name that `write_vectors` could not write to, before the vectors are made."""
     format_of(str(path), None, _VECTOR_WRITERS)
     require_place(path)
 
@@ -232,25 +229,19 @@ def write_vectors(
                 fix="rename the field",
             )
     require_finite(vectors.data, str(path))
+    given = {name: values for name, values in (("id", ids), ("text", texts)) if values is not None}
     with atomic_write(path) as stream, packed(stream, compression_of(str(path))) as file:
-        _VECTOR_WRITERS[form](file, vectors, ids, texts, metadata)
+        _VECTOR_WRITERS[form](file, VectorRows(vectors, given, metadata))
 
 
-def _write_jsonl_vectors(
-    stream: BinaryIO,
-    vectors: Vectors,
-    ids: Sequence[str] | None,
-    texts: Sequence[str] | None,
-    metadata: Sequence[Mapping[str, Any]] | None,
-) -> None:
+def _write_jsonl_vectors(stream: BinaryIO, rows: VectorRows) -> None:
+    vectors = rows.vectors
     numbers = ",".join(["%.9g"] * vectors.dimension)
-    described = {"model": vectors.model, "fingerprint": vectors.fingerprint, **described_reading(vectors)}
-    tail = json.dumps(described)[1:]
-    given = [(name, column) for name, column in (("id", ids), ("text", texts)) if column is not None]
+    tail = json.dumps(description(vectors))[1:]
     for row, (vector, cut) in enumerate(zip(vectors.data, vectors.truncated.tolist(), strict=True)):
-        fields = {name: column[row] for name, column in given}
-        if metadata is not None:
-            fields |= {stored_name(str(name)): value for name, value in metadata[row].items()}
+        fields: dict[str, Any] = {name: column[row] for name, column in rows.given.items()}
+        if rows.metadata is not None:
+            fields |= {escape_field(str(name)): value for name, value in rows.metadata[row].items()}
         head = _as_json(fields, None)[:-1] + (b", " if fields else b"")
         flag = "true" if cut else "false"
         values = tuple(vector.tolist())
@@ -260,11 +251,31 @@ def _write_jsonl_vectors(
         stream.write(head + rest.encode())
 
 
-_Strings = Sequence[str] | None
-_VECTOR_WRITERS: dict[
-    Format, Callable[[BinaryIO, Vectors, _Strings, _Strings, Sequence[Mapping[str, Any]] | None], None]
-] = {
+_VECTOR_WRITERS: dict[Format, Callable[[BinaryIO, VectorRows], None]] = {
     Format.NPY: write_npy,
     Format.JSONL: _write_jsonl_vectors,
     Format.PARQUET: write_parquet_vectors,
 }
+
+
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?\s*%?")
+
+ESCAPING: ContextVar[bool] = ContextVar("formulas escaped", default=False)
+
+
+@contextmanager
+def formulas_escaped(on: bool = True) -> Iterator[None]:
+    """Write csv and tsv within the block so that no cell is a formula."""
+    token = ESCAPING.set(on)
+    try:
+        yield
+    finally:
+        ESCAPING.reset(token)
+
+
+def csv_cell(text: str) -> str:
+    """A text as a cell of a table: where it is asked for, a formula as a text; numbers stay numbers."""
+    if not ESCAPING.get() or not _FORMULA.match(text) or _NUMBER.fullmatch(text.strip(" ")):
+        return text
+    return f"'{text}"

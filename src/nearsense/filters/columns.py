@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Mask: TypeAlias = NDArray[np.bool_]
     Place: TypeAlias = tuple[int, int, str]
 
-__all__ = ["Columns"]
 
 FORM = 1
 """Of the two arrays; another number is refused."""
@@ -41,22 +40,7 @@ FEW = 12
 
 
 class Columns:
-    """The metadata of n rows: `build` makes them, `arrays` and `from_arrays` take them through files.
-
-    Args:
-        manifest: uint8: JSON.
-        data: uint8: the columns; a memory map is read where a filter needs it.
-
-    Raises:
-        InputError: They are of another form.
-
-    Example:
-        >>> columns = Columns.build([{"year": 2019}, {"year": 2021, "tags": ["new"]}])
-        >>> columns.mask({"year": {">": 2020}})
-        array([False,  True])
-        >>> columns.fields
-        ('tags', 'year')
-    """
+    """The metadata of n rows: `build` makes them, `arrays` and `from_arrays` take them through files."""
 
     def __init__(self, manifest: NDArray[np.uint8], data: NDArray[np.uint8]) -> None:
         self._manifest, self._data = np.asarray(manifest), np.asarray(data)
@@ -69,14 +53,7 @@ class Columns:
 
     @classmethod
     def build(cls, metadatas: Iterable[Mapping[str, Any]]) -> Columns:
-        """Make columns.
-
-        Args:
-            metadatas: One JSON object a row.
-
-        Raises:
-            InputError: One holds what JSON cannot.
-        """
+        """Make columns."""
         growing, source = GrowingColumns(), iter(metadatas)
         while batch := list(islice(source, BATCH)):
             growing.extend(batch)
@@ -92,14 +69,7 @@ class Columns:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Columns:
-        """Open what `arrays` gave; memory maps are not read until a filter asks.
-
-        Args:
-            arrays: With "manifest" and "data".
-
-        Raises:
-            InputError: One is missing, or they are of another form.
-        """
+        """Open what `arrays` gave; memory maps are not read until a filter asks."""
         missing = [name for name in ("manifest", "data") if name not in arrays]
         if missing:
             raise InputError(f"the columns lack {' and '.join(missing)}", fix="give all that arrays() gave")
@@ -123,17 +93,7 @@ class Columns:
         return {name: said["count"] for name, said in self._said.items()}
 
     def mask(self, where: Where) -> Mask:
-        """Which rows a filter lets pass.
-
-        Args:
-            where: As in `parse`.
-
-        Returns:
-            bool, shape (n,); a fresh array.
-
-        Raises:
-            InputError: As `parse`.
-        """
+        """Which rows a filter lets pass."""
         return combined(parse(where), self._n, self._leaf)
 
     def _leaf(self, leaf: Leaf) -> Mask:

@@ -36,20 +36,13 @@ if TYPE_CHECKING:
 
     Mask: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["GrowingColumns", "GrowingField", "combined", "fits_float64"]
-
 
 EXACT = 2**53
 """Integers up to here, of either sign, are float64 without loss."""
 
 
 def fits_float64(number: int | float) -> bool:
-    """Whether a number is known to be the same as float64.
-
-    Example:
-        >>> fits_float64(2**53), fits_float64(2**53 + 1)
-        (True, False)
-    """
+    """Whether a number is known to be the same as float64."""
     return isinstance(number, float) or -EXACT <= number <= EXACT
 
 
@@ -159,16 +152,7 @@ class GrowingField:
 
 
 class GrowingColumns:
-    """The metadata of rows that are only ever added to. Readers and one writer may work at the same time.
-
-    Example:
-        >>> tail = GrowingColumns()
-        >>> tail.extend([{"year": 2019}, {"year": 2021, "tags": ["new"]}])
-        >>> tail.mask({"year": {">": 2020}})
-        array([False,  True])
-        >>> tail.mask({"year": {">": 2020}}, 1)
-        array([False])
-    """
+    """The metadata of rows that are only ever added to. Readers and one writer may work at the same time."""
 
     def __init__(self) -> None:
         self._fields: dict[str, GrowingField] = {}
@@ -187,14 +171,7 @@ class GrowingColumns:
         return self._fields[name]
 
     def extend(self, metadatas: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows: all of them, or none where one cannot be read.
-
-        Args:
-            metadatas: One JSON object a row.
-
-        Raises:
-            InputError: One holds what JSON cannot.
-        """
+        """Add rows: all of them, or none where one cannot be read."""
         added: dict[str, tuple[list[int], list[Key]]] = {}
         count = self._count
         for metadata in metadatas:
@@ -212,18 +189,7 @@ class GrowingColumns:
         self._count = count
 
     def mask(self, where: Where, n: int | None = None) -> Mask:
-        """Which rows a filter lets pass.
-
-        Args:
-            where: As in `parse`.
-            n: Only the first so many rows, for a reader who knows of no more; None for all.
-
-        Returns:
-            bool, shape (n,).
-
-        Raises:
-            InputError: As `parse`, or there are not n rows.
-        """
+        """Which rows a filter lets pass."""
         wanted = self._count if n is None else n
         if not 0 <= wanted <= self._count:
             raise InputError(f"n={wanted}: there are {self._count} rows")
@@ -236,20 +202,7 @@ class GrowingColumns:
 
 
 def combined(node: Filter, n: int, leaf: Callable[[Leaf], Mask]) -> Mask:
-    """The mask of a filter from the masks of its conditions, which are used up.
-
-    Args:
-        node: The filter.
-        n: How many rows.
-        leaf: A condition's mask, a fresh array of shape (n,).
-
-    Returns:
-        bool, shape (n,).
-
-    Example:
-        >>> combined(Not(Exists("a")), 2, lambda leaf: np.array([True, False]))
-        array([False,  True])
-    """
+    """The mask of a filter from the masks of its conditions, which are used up."""
     match node:
         case Every():
             mask = np.ones(n, bool)

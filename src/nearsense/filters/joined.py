@@ -9,23 +9,13 @@ from collections.abc import Callable, Iterator
 from nearsense.errors import InputError
 from nearsense.filters.mistyped import OTHER_SIGNS, corrected, option, written
 
-__all__ = ["refuse_joined"]
-
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _JOIN = re.compile(r"\s(and|or)\s+(?:not\s+)?|\s*(&&|\|\||;|,)\s*|\s*(&|\|)\s*", re.IGNORECASE)
 _OR = ("or", "||", "|")
 
 
 def refuse_joined(text: str, read: Callable[[str], tuple[str, str, str] | None]) -> None:
-    """Refuse a text that is two filters.
-
-    Args:
-        text: As typed.
-        read: The name, operator and value of a text that is one filter; else None.
-
-    Raises:
-        InputError: It is two; the message has both.
-    """
+    """Refuse a text that is two filters."""
     for left, join, right in _splits(text):
         first, second = _filter(left, read), _filter(right, read)
         if first is None or second is None:

@@ -14,8 +14,6 @@ from typing import TypeAlias
 
 from nearsense.errors import InputError
 
-__all__ = ["OTHER_SIGNS", "corrected", "option", "refuse_mistyped", "written"]
-
 Parts: TypeAlias = tuple[str, str, str]
 Read: TypeAlias = Callable[[str], Parts | None]
 
@@ -52,15 +50,7 @@ _BETWEEN = re.compile(r"(?P<low>.+?)\s*(?:\band\b|,|\.\.)\s*(?P<high>.+)", re.IG
 
 
 def refuse_mistyped(text: str, read: Read) -> None:
-    """Refuse a filter that another language would write so.
-
-    Args:
-        text: As typed.
-        read: The name, operator and value of a text in the short form; else None.
-
-    Raises:
-        InputError: It is such a one; the message has what to type instead.
-    """
+    """Refuse a filter that another language would write so."""
     found = corrected(text, read)
     if found is None:
         return
@@ -76,19 +66,7 @@ def refuse_mistyped(text: str, read: Read) -> None:
 
 
 def corrected(text: str, read: Read) -> tuple[str, list[str]] | None:
-    """What is wrong with a filter, and the filters to type instead; None where nothing is.
-
-    Args:
-        text: As typed.
-        read: As in `refuse_mistyped`.
-
-    Example:
-        >>> from nearsense.filters.where import _parts
-        >>> corrected("lang='en'", _parts)
-        ('a value stands in double quotes or in none', ['lang=en'])
-        >>> corrected('lang="en"', _parts) is None
-        True
-    """
+    """What is wrong with a filter, and the filters to type instead; None where nothing is."""
     if len(text) > _LONGEST:
         return None
     for rule in (_around, _denied, _unknown, _of_name, _of_value):
@@ -278,12 +256,7 @@ def _is_list(value: str) -> bool:
 
 
 def option(text: str) -> str:
-    r"""A filter as an option of the command, quoted for the shell.
-
-    Example:
-        >>> option("year>=2020"), option("name=O'Neil")
-        ("--where 'year>=2020'", '--where \'name=O\'"\'"\'Neil\'')
-    """
+    r"""A filter as an option of the command, quoted for the shell."""
     return f"--where {shlex.quote(text)}" if "'" in text else f"--where '{text}'"
 
 

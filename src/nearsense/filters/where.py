@@ -37,28 +37,6 @@ from nearsense.errors import InputError
 from nearsense.filters.joined import refuse_joined
 from nearsense.filters.mistyped import refuse_mistyped
 
-__all__ = [
-    "ALL",
-    "COMPARE",
-    "Every",
-    "Exists",
-    "Filter",
-    "Fixed",
-    "Key",
-    "Leaf",
-    "Not",
-    "OneOf",
-    "Some",
-    "Where",
-    "Within",
-    "matches",
-    "names",
-    "parse",
-    "parse_where",
-    "require_known",
-    "values_of",
-]
-
 DEEPEST = 50
 """How many "and", "or" and "not" may stand in each other."""
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -215,15 +193,7 @@ def matches(where: Where, metadata: Mapping[str, Any]) -> bool:
 
 
 def names(where: Where) -> frozenset[str]:
-    """The fields that a filter asks for.
-
-    Args:
-        where: As in `parse`.
-
-    Example:
-        >>> sorted(names({"year": {">": 2000}, "or": [{"a.b": 1}, {"year": 1}]}))
-        ['a.b', 'year']
-    """
+    """The fields that a filter asks for."""
     node = parse(where)
     match node:
         case Every() | Some():
@@ -235,23 +205,7 @@ def names(where: Where) -> frozenset[str]:
 
 
 def require_known(where: Where, fields: Iterable[str]) -> None:
-    """Refuse a filter that asks for a field which nobody has.
-
-    Args:
-        where: As in `parse`.
-        fields: The names that are known, dotted where nested.
-
-    Raises:
-        InputError: A name is not among them; the message lists those that are, close ones first.
-
-    Example:
-        >>> require_known({"yaer": 2020}, ["lang", "year"])
-        Traceback (most recent call last):
-            ...
-        nearsense.errors.InputError: no document has a field "yaer"
-        why: the fields are "year", "lang"
-        fix: did you mean "year"?
-    """
+    """Refuse a filter that asks for a field which nobody has."""
     known = sorted(set(fields))
     for name in sorted(names(where).difference(known)):
         close = difflib.get_close_matches(name, known, n=5)
@@ -265,18 +219,7 @@ def require_known(where: Where, fields: Iterable[str]) -> None:
 
 
 def values_of(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
-    """Every field's name with each of its values; a field that is there comes at least once.
-
-    Args:
-        metadata: A JSON object.
-
-    Raises:
-        InputError: It holds what JSON cannot.
-
-    Example:
-        >>> list(values_of({"year": 2020, "tags": ["a", True]}))
-        [('year', 2020), ('tags', <Fixed.TRUE: 'true'>), ('tags', 'a')]
-    """
+    """Every field's name with each of its values; a field that is there comes at least once."""
     for name, value in metadata.items():
         if type(value) is str or type(value) is int:  # most are
             yield name, value

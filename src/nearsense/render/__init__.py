@@ -15,8 +15,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nearsense.errors import InputError
-from nearsense.files.formulas import csv_cell
-from nearsense.files.values import json_text
+from nearsense.files.table import json_text
+from nearsense.files.writing import csv_cell
 from nearsense.reports import Info, Reembedding, SyncReport, Verification
 from nearsense.tables import print_table, printable
 from nearsense.terminal import harmless, steerable

@@ -1,4 +1,7 @@
-"""A file's plain bytes and characters, as often as needed. Not what they mean: see reading.py."""
+"""A file's plain bytes and characters, as often as needed; files that are written whole or not at all.
+
+Not what is in them: see reading.py and writing.py.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from errno import EBADF
+from errno import EBADF, EDQUOT, EFBIG, ELOOP, ENOSPC, EPIPE
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_IMODE, S_ISREG, S_IWOTH
 from typing import BinaryIO, TextIO, cast
 
 from nearsense.errors import FileError
 from nearsense.files import formats
-from nearsense.files.compression import is_damage, unpacked
-from nearsense.files.formats import Compression, compression_of
-
-__all__ = ["Source", "lookalike", "no_input", "open_source", "translated"]
+from nearsense.files.formats import Compression, compression_of, is_damage, unpacked
 
 _HEAD = 1 << 16
 _WIDE = ("utf-16", "utf-32")
@@ -36,14 +37,7 @@ _MARKS = (
 
 @dataclass(frozen=True)
 class Source:
-    """Bytes that can be read more than once.
-
-    Args:
-        name: For messages.
-        compression: What they are wrapped in.
-        path: The regular file, where there is one.
-        content: All wrapped bytes of what can be read only once: standard input, a pipe.
-    """
+    """Bytes, wrapped or not, that can be read more than once: a regular file's, or all that a pipe gave."""
 
     name: str
     compression: Compression
@@ -65,17 +59,14 @@ class Source:
         with self.open() as stream:
             return stream.read(_HEAD)
 
+    def require_content(self) -> None:
+        """Refuse an empty file."""
+        if not self.head:
+            raise FileError(f"{self.name} is empty", why="there is nothing to read in it", fix="give another file")
+
     @contextmanager
     def characters(self, encoding: str, newline: str | None = None) -> Iterator[TextIO]:
-        r"""The plain characters from the start, without a byte order mark.
-
-        Args:
-            encoding: As Python names it.
-            newline: As in `open`: None turns every kind of line end into `\n`, "" leaves them.
-
-        Raises:
-            FileError: The encoding is not known, or the bytes are no text in it.
-        """
+        """The plain characters from the start without a byte order mark; `newline` is as in `open`."""
         codec, mark = self._codec(encoding)
         self._refuse_strangers(encoding, wide=codec.startswith(_WIDE))
         with self.open() as stream:
@@ -108,8 +99,7 @@ class Source:
 
     def _refuse_strangers(self, encoding: str, wide: bool) -> None:
         """Say at once what is plainly no text, or text of another kind."""
-        if not self.head:
-            raise FileError(f"{self.name} is empty", why="there is nothing to read in it", fix="give another file")
+        self.require_content()
         if wide:
             return
         stranger = formats.stranger(self.head)
@@ -172,19 +162,16 @@ def _looks_wide(sample: bytes) -> bool:
 
 
 def open_source(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> Source:
-    """Find a file, or take in standard input.
-
-    Args:
-        path: The file; "-" is standard input. A pipe (`<(command)`) is taken in whole as well.
-        stdin: What to read instead of the process's standard input.
-
-    Raises:
-        FileError: There is no such file, it is a folder, or it may not be read.
-        MissingExtra: It is zstd and the package zstandard is not installed.
-    """
+    """Find a file, or take in standard input."""
     name = str(path)
     if name == "-":
-        content = _all_of(stdin)
+        stream = stdin or getattr(sys.stdin, "buffer", None)
+        try:
+            if stream is None:
+                raise OSError(EBADF, "it is closed")
+            content = stream.read()
+        except OSError as error:
+            raise no_input(error) from error
         return Source("standard input", _magic(content, Compression.NONE), None, content)
     file = Path(path)
     try:
@@ -194,7 +181,7 @@ def open_source(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> 
             regular = S_ISREG(os.fstat(stream.fileno()).st_mode)
             content = stream.read(4 if regular else -1)
     except (OSError, ValueError) as error:
-        raise _refusal(error, file) from error
+        raise _why_unread(error, file) from error
     expected = compression_of(file.name)
     compression = _magic(content, expected)
     if compression is Compression.NONE and expected is not compression:
@@ -204,16 +191,6 @@ def open_source(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> 
             fix=f"rename it to {file.stem}",
         )
     return Source(name, compression, file) if regular else Source(name, compression, None, content)
-
-
-def _all_of(stdin: BinaryIO | None) -> bytes:
-    stream = stdin or getattr(sys.stdin, "buffer", None)
-    try:
-        if stream is None:
-            raise OSError(EBADF, "it is closed")
-        return stream.read()
-    except OSError as error:
-        raise no_input(error) from error
 
 
 def no_input(error: OSError) -> FileError:
@@ -250,17 +227,12 @@ def translated(source: Source) -> Iterator[None]:
                 fix="copy or download it again",
             ) from error
         if isinstance(error, OSError):
-            raise _refusal(error, source.path or Path(source.name)) from error
+            raise _why_unread(error, source.path or Path(source.name)) from error
         raise
 
 
 def lookalike(wrong: str, known: list[str]) -> str:
-    """The name among `known` that `wrong` was probably meant to be, or "".
-
-    Example:
-        >>> lookalike("Txet", ["text", "id"])
-        'text'
-    """
+    """The name among `known` that `wrong` was probably meant to be, or ""."""
     from difflib import get_close_matches
 
     by_folded = {name.casefold(): name for name in known}
@@ -268,7 +240,7 @@ def lookalike(wrong: str, known: list[str]) -> str:
     return by_folded[matches[0]] if matches else ""
 
 
-def _refusal(error: Exception, path: Path) -> FileError:
+def _why_unread(error: Exception, path: Path) -> FileError:
     """What the operating system says about a path that is read, with what to do about it."""
     if isinstance(error, FileNotFoundError):
         if not path.parent.is_dir():
@@ -290,3 +262,157 @@ def _refusal(error: Exception, path: Path) -> FileError:
         return FileError(f"{path} may not be read", why="permission is denied", fix=f"chmod u+r {path}")
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return FileError(f"{path} cannot be read", why=why, fix="check the path")
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes its name only when the block is left in good order.
+
+    The bytes go into a file beside it, which is synced to the disk and then renamed. After any exception,
+    KeyboardInterrupt among them, that file is gone and an existing file at `path` is untouched. The new file keeps
+    the old one's permissions. A link is followed, as `cp` and `>` do: what it leads to is replaced; but not one
+    that somebody else has put where everybody may write, as into /tmp. What is no regular file (a pipe, /dev/null)
+    is written directly, and so is "-", standard output.
+
+    Args:
+        path: The file's final name.
+
+    Yields:
+        A buffered binary stream.
+
+    Raises:
+        FileError: The folder is missing, `path` is a folder or such a link, writing is not permitted, or the disk
+            is full.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> file = Path(mkdtemp()) / "answers.txt"
+        >>> with atomic_write(file) as stream:
+        ...     _ = stream.write(b"yes")
+        >>> file.read_bytes()
+        b'yes'
+    """
+    if str(path) == "-":
+        with _standard_output() as stream:
+            yield stream
+        return
+    name = str(path)
+    if "\0" in name:
+        raise FileError(f"{name!r} cannot be written", why="no file's name holds a NUL", fix="name another file")
+    target = Path(path)
+    try:
+        target = _behind_links(target)
+        mode = target.stat().st_mode if target.exists() else None
+        if target.is_dir():
+            raise IsADirectoryError(21, "Is a directory", name)
+        if mode is not None and not S_ISREG(mode):
+            with target.open("wb") as stream:
+                yield stream
+            return
+        with _beside(target, mode) as stream:
+            yield stream
+    except OSError as error:
+        if not _is_ours(error, target):
+            raise
+        raise _why_unwritten(error, Path(name)) from error
+
+
+@contextmanager
+def _standard_output() -> Iterator[BinaryIO]:
+    """Standard output for bytes; where it takes characters only (some notebooks), they are given at the end."""
+    sys.stdout.flush()
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is not None:
+        yield stream
+        stream.flush()
+        return
+    with BytesIO() as content:
+        yield content
+        sys.stdout.write(content.getvalue().decode(errors="replace"))
+
+
+def _behind_links(target: Path) -> Path:
+    """What a name stands for, where whoever made its links may decide that.
+
+    The rule is Linux's own for sticky folders (fs.protected_symlinks), which holds for files that are opened only:
+    here the target is replaced.
+    """
+    for _ in range(40):
+        if not target.is_symlink():
+            return target
+        link, folder = target.lstat(), target.parent.stat()
+        if (
+            folder.st_mode & S_IWOTH
+            and hasattr(os, "geteuid")
+            and link.st_uid not in (os.geteuid(), folder.st_uid)
+        ):
+            raise OSError(ELOOP, "it is a link that another user made, in a folder that all may write to")
+        target = Path(os.path.realpath(target.parent)) / target.readlink()
+    raise OSError(ELOOP, os.strerror(ELOOP))
+
+
+@contextmanager
+def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
+    """A file in the target's folder that becomes the target at the end, or nothing."""
+    if mode is not None and not os.access(target, os.W_OK):
+        raise PermissionError(13, "Permission denied", str(target))  # renaming would replace it all the same
+    temporary = target.with_name(f".{target.name[:40]}.{os.urandom(6).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    stream = os.fdopen(descriptor, "wb", buffering=1 << 20)
+    try:
+        if mode is not None:
+            temporary.chmod(S_IMODE(mode))
+        yield stream
+        stream.flush()
+        os.fsync(descriptor)
+        stream.close()
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):  # closing flushes, which fails again on a full disk
+            stream.close()
+        temporary.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):  # the rename itself, where the system lets a folder be synced
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _is_ours(error: OSError, target: Path) -> bool:
+    """Whether an error is about this file, and not about another one that the caller's block was busy with.
+
+    An error of a write names no file; one of opening names it, or the file beside it.
+    """
+    if error.errno is None or error.errno == EPIPE:
+        return False
+    named = error.filename
+    return named is None or Path(os.fsdecode(named)).parent == target.parent or Path(os.fsdecode(named)) == target
+
+
+def require_place(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that no file can have, before what it shall hold is made; "-" is standard output."""
+    if str(path) == "-":
+        return
+    target = Path(path)
+    if target.is_dir():
+        raise _why_unwritten(IsADirectoryError(), target)
+    if not target.parent.is_dir():
+        raise _why_unwritten(FileNotFoundError(), target)
+
+
+_FULL = {ENOSPC, EDQUOT, EFBIG}
+
+
+def _why_unwritten(error: OSError, path: Path) -> FileError:
+    what, why = f"{path} cannot be written", error.strerror or str(error)
+    if error.errno in _FULL:
+        return FileError(what, why=f"no space is left for it ({why})", fix="free some space, or write elsewhere")
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return FileError(what, why=f"there is no folder {path.parent}", fix=f"mkdir -p {path.parent}")
+    if isinstance(error, IsADirectoryError):
+        return FileError(what, why="it is a folder", fix="name a file in it")
+    if isinstance(error, PermissionError):
+        return FileError(what, why="permission is denied", fix=f"write elsewhere, or chmod u+w {path.parent}")
+    return FileError(what, why=why, fix="write elsewhere")
