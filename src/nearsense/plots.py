@@ -333,18 +333,7 @@ _POINTS_AS_PIXELS = 3_000
 def map_picture(scene: Scene, path: str | Path | None = None, *, title: str = "") -> Figure:
     """Every text as a point in the colour of its cluster, with the names of clusters where they cover no other.
 
-    Args:
-        scene: What it shows; at least one text.
-        path: Where to write it, `.png` or `.svg`; None to only return it. A file appears whole or not at all.
-        title: A line above it.
-
-    Returns:
-        The matplotlib Figure.
-
-    Raises:
-        InputError: `path` has another ending.
-        FileError: `path` cannot be written.
-        MissingExtra: matplotlib is not installed.
+    It is written to the path, `.png` or `.svg`, where one is given. The scene has at least one text.
 
     Example:
         >>> from nearsense.types import Document, Neighbours

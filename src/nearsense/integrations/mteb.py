@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.encoders import Encoder, resolve
+from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import MissingExtra
 from nearsense.types import Metric
 from nearsense.vectors.rows import normalize
@@ -51,18 +51,16 @@ class MtebEncoder:
         prompt_type: Any = None,
         **_options: Any,
     ) -> Floats:
-        """Vectors of all texts, a row each, in their order.
+        """Vectors of all texts, a row each, in their order; what MTEB says of the task is not needed.
 
         Args:
             inputs: Batches: {"text": texts}.
-            task_metadata: Of the task; not needed.
-            hf_split: Of the task; not needed.
-            hf_subset: Of the task; not needed.
+            task_metadata: Not needed.
+            hf_split: Not needed.
+            hf_subset: Not needed.
             prompt_type: "query" or "document" in a search; other texts have no role, or the query's where a model
                 needs one.
         """
-        from nearsense.encoders import symmetric_role
-
         texts = [text for batch in inputs for text in batch["text"]]
         said = ROLES.get(str(getattr(prompt_type, "value", prompt_type)))
         return self.encoder.encode(texts, role=said or symmetric_role(self.encoder)).data

@@ -275,19 +275,20 @@ def _reliability(models: Sequence[SystemResult], colours: dict[str, str]) -> str
         line, error = _reliability_curve(system, colours[system.name])
         lines.append(line)
         said.append(f"{system.name}: off by {100 * error:.1f} points on average (ECE)")
-    chart = charts.curves(
-        lines,
-        title="Probabilities against what was true",
-        axes=("probability that a pair means the same", "share that does"),
-        diagonal=True,
-    )
-    named = [(each.name, colours[each.name]) for each in able]
+    axes = ("probability that a pair means the same", "share that does")
     return section(
         "Can the scores be turned into probabilities?",
-        f"<figure>{chart}{charts.key(named)}<figcaption>{plain('; '.join(said))}.</figcaption></figure>",
+        _beside_diagonal(lines, "Probabilities against what was true", axes, f"{'; '.join(said)}."),
         lead="A curve was fitted to nine tenths of these pairs and asked about the tenth that was left out, "
         "ten times. On the dashed line probabilities are true. They hold for pairs of this kind, and of no other.",
     )
+
+
+def _beside_diagonal(lines: Sequence[charts.Curve], title: str, axes: tuple[str, str], said: str = "") -> str:
+    """Curves, of which those that are true lie on the diagonal."""
+    chart = charts.curves(lines, title=title, axes=axes, diagonal=True)
+    caption = f"<figcaption>{plain(said)}</figcaption>" if said else ""
+    return f"<figure>{chart}{charts.key((line.name, line.colour) for line in lines)}{caption}</figure>"
 
 
 def _reliability_curve(system: SystemResult, colour: str) -> tuple[charts.Curve, float]:
@@ -305,32 +306,19 @@ def _reliability_curve(system: SystemResult, colour: str) -> tuple[charts.Curve,
 
 def _stated(models: Sequence[SystemResult], colours: dict[str, str]) -> str:
     """Whether the probabilities hold that nearsense gives without these labels."""
-    known = [(each, each.probabilities) for each in models if each.probabilities is not None]
+    known = [(each.name, each.probabilities) for each in models if each.probabilities is not None]
     if not known:
         return ""
-    lines = [
-        charts.Curve(
-            each.name,
-            np.array([band.stated for band in stated.bands]),
-            np.array([band.share for band in stated.bands]),
-            colours[each.name],
-            dotted=True,
-        )
-        for each, stated in known
-    ]
+    lines = []
+    for name, stated in known:
+        x, y = (np.array([getattr(band, axis) for band in stated.bands]) for axis in ("stated", "share"))
+        lines.append(charts.Curve(name, x, y, colours[name], dotted=True))
     means = PROBABLE.get(known[0][1].task, f"calibrated as {known[0][1].task!r}")
-    chart = charts.curves(
-        lines,
-        title="Stated probabilities against what was true",
-        axes=(f"probability {means}", "share that is the same"),
-        diagonal=True,
-    )
-    named = [(each.name, colours[each.name]) for each, _ in known]
-    tables = [table(f"{each.name}: {stated}.", SHOWN, stated.rows()) for each, stated in known]
+    axes = (f"probability {means}", "share that is the same")
     return section(
         "Do the stated probabilities hold?",
-        f"<figure>{chart}{charts.key(named)}</figure>",
-        *tables,
+        _beside_diagonal(lines, "Stated probabilities against what was true", axes),
+        *(table(f"{name}: {stated}.", SHOWN, stated.rows()) for name, stated in known),
         lead="What nearsense says of these pairs without their labels, all pairs looked at together. On the "
         "dashed line probabilities are true.",
     )

@@ -35,11 +35,7 @@ ROOM = 40_000_000  # characters of a page, about: what a browser opens without c
 
 
 def map_html(scene: Scene, title: str = "Map") -> str:
-    """One page that needs nothing else: no network, no font, no library.
-
-    Args:
-        scene: What it shows; at least one text.
-        title: In plain text.
+    """A scene of at least one text as one page that needs nothing else: no network, no font, no library.
 
     Example:
         >>> from nearsense.types import Document, Neighbours
