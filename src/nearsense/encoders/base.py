@@ -7,7 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from nearsense._progress import Progress
-from nearsense.errors import ModelMismatch, UnsupportedModel
+from nearsense.errors import BrokenModel, ModelMismatch, UnsupportedModel
 from nearsense.types import Metric, Vectors
 
 if TYPE_CHECKING:
@@ -93,19 +93,23 @@ class CrossEncoder(Protocol):
         ...  # pragma: no cover
 
 
-def symmetric_role(encoder: Encoder) -> str | None:
-    """The role of texts that are compared with each other, neither of them being searched for.
+def damaged(what: str, why: str = "") -> BrokenModel:
+    """The error of a model whose files are not in order, or do not belong together."""
+    return BrokenModel(what, why=why, fix="get the model's folder anew")
 
-    Models that need a prompt before every text (E5, say) want the query's; others want none.
-    """
+
+def not_run_here(what: str, why: str = "") -> UnsupportedModel:
+    """The error of a model that is in order, but of a kind that nothing here can run."""
+    return UnsupportedModel(what, why=why, fix="use another model (nearsense models)")
+
+
+def symmetric_role(encoder: Encoder) -> str | None:
+    """The role of texts that are compared with each other: the query's where a model needs one, else none."""
     return "query" if getattr(encoder, "needs_role", False) else None
 
 
 class Loadable:
-    """What `load` and `load_cross` give: pickled by name and options, loaded anew where it is unpickled.
-
-    Where the model is another one by then, that is an error: its vectors would not compare.
-    """
+    """What `load` and `load_cross` give: pickled by name and options, and loaded anew elsewhere."""
 
     name: str
     again: Callable[[], Any] | None = None

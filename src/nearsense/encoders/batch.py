@@ -41,8 +41,6 @@ from nearsense.vectors.rows import normalize as unit_length
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Engine", "TokenEncoder", "looked"]
-
 SHORT_WORD = 64
 """Characters of a word that every tokenizer takes apart: some know no longer ones than 100."""
 
@@ -53,8 +51,8 @@ SLICE = 8192
 class Engine(Protocol):
     """Whatever computes vectors from packed token ids.
 
-    An engine that wants larger requests than others has a `scale`: how many times larger; one that knows rows
-    of one text only says `alone`.
+    One that wants larger requests says so in `scale` (how many times larger); one that knows rows of one text only
+    says `alone`.
     """
 
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
@@ -271,10 +269,7 @@ class TokenEncoder(Loadable):
     def _computed(self, texts: list[str], requests: Iterator[Request], progress: Progress) -> NDArray[np.float32]:
         """The vectors of texts, not yet of unit length."""
         result = np.zeros((len(texts), self.dimension), np.float32)
-        with (
-            tracked(len(texts), "texts", progress) as update,
-            closing(self._engine.run(requests)) as answers,
-        ):
+        with tracked(len(texts), "texts", progress) as update, closing(self._engine.run(requests)) as answers:
             done = 0.0
             for request, whole in finished(answers, self._modules):
                 vectors = whole[:, : self.dimension]
@@ -359,7 +354,7 @@ class TokenEncoder(Loadable):
         rows: NDArray[np.int64],
         lengths: NDArray[np.int64],
     ) -> Iterator[Request]:
-        """Tokenize and pack, a slice of texts at a time; notes each text's length in tokens in `lengths`.
+        """Tokenize and pack, a slice of texts at a time, and note their tokens in `lengths`.
 
         `rows` tells for each of the caller's texts which of `texts` it is.
         """
@@ -425,6 +420,7 @@ def excess(lengths: NDArray[np.int64], limit: int) -> str:
 
 
 def too_long(lengths: NDArray[np.int64], limit: int) -> TextTooLong:
+    """The error that names the first text beyond the limit, by its place in `lengths`."""
     position = int(np.argmax(lengths > limit))
     return TextTooLong(
         f"text {position} has {lengths[position]:,} tokens",

@@ -25,8 +25,6 @@ from nearsense.vectors.rows import distinct
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CachedEncoder", "VectorCache", "can_be_kept"]
-
 BLOCK = SLICE
 """Texts that are encoded, then put into the cache: what an interrupted run loses at most. Packed as without it."""
 
@@ -35,13 +33,7 @@ KEY_VERSION = 2
 
 
 def can_be_kept(encoder: Encoder) -> bool:
-    """Whether a cache may keep an encoder's vectors: it can tell which texts it cuts, or says that it cuts none.
-
-    Example:
-        >>> import nearsense as ns
-        >>> can_be_kept(ns.load())
-        True
-    """
+    """Whether a cache may keep an encoder's vectors: it can tell which texts it cuts, or cuts none."""
     return hasattr(encoder, "count_tokens") or not getattr(encoder, "cuts", True)
 
 
@@ -67,21 +59,6 @@ class CachedEncoder:
     comes from the cache is bit for bit what was computed first. An encoder without a fingerprint could be any, and
     one that cannot count tokens could not say by how much a text is too long: these are asked every time. One that
     says `cuts = False` needs not count: it refuses what is too long.
-
-    Args:
-        encoder: What encodes where the cache has no answer. All its other attributes show through.
-        cache: What remembers.
-
-    Example:
-        >>> import nearsense as ns
-        >>> class Forgetful:
-        ...     def get(self, keys, dimension):
-        ...         return np.empty(0, int), np.empty((0, dimension), np.float32), np.empty(0, int)
-        ...     def put(self, keys, vectors, tokens):
-        ...         print("new:", len(keys))
-        >>> CachedEncoder(ns.load(), Forgetful()).encode(["hello world", "hello world"])
-        new: 1
-        Vectors(2 x 384, all-MiniLM-L6-v2 ...)
     """
 
     def __init__(self, encoder: Encoder, cache: VectorCache) -> None:
@@ -115,18 +92,7 @@ class CachedEncoder:
         normalize: bool | None = None,
         progress: Progress = False,
     ) -> Vectors:
-        """As the wrapped encoder does; `progress` counts the texts that the cache does not know.
-
-        Returns:
-            Vectors, float32, shape (n, dimension).
-
-        Raises:
-            InputError: An item is no encodable string, or an option is not known.
-            TextTooLong: A text exceeds the limit and `long` is `"error"`.
-
-        Warns:
-            TruncationWarning: Texts exceed the limit and `long` is `"warn"`.
-        """
+        """As the wrapped encoder does; `progress` counts the texts that the cache does not know."""
         if normalize is None:
             normalize = getattr(self._encoder, "similarity", Metric.COSINE) is Metric.COSINE
         encode = partial(self._encoder.encode, role=role, batch_tokens=batch_tokens, normalize=normalize)
@@ -197,24 +163,14 @@ class CachedEncoder:
 
 @dataclass(slots=True, eq=False)
 class _Sheet:
-    """What one call works out, for the m different ones among n texts.
+    """What one call works out, for the m different ones among n texts."""
 
-    Args:
-        rows: int64, shape (n,): which of the m each text is.
-        texts: The m texts.
-        prompted: The same with the prompt before them, as the model reads them.
-        vectors: float32, shape (m, d).
-        tokens: int64, shape (m,): how many where the text was cut, else 0.
-        known: bool, shape (m,): the cache knew it.
-        keys: The m keys.
-    """
-
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int64]  # int64, shape (n,): which of the m each text is
     texts: list[str]
-    prompted: list[str]
-    vectors: NDArray[np.float32]
-    tokens: NDArray[np.int64]
-    known: NDArray[np.bool_]
+    prompted: list[str]  # with the prompt before them, as the model reads them
+    vectors: NDArray[np.float32]  # shape (m, d)
+    tokens: NDArray[np.int64]  # shape (m,): how many where the text was cut, else 0
+    known: NDArray[np.bool_]  # shape (m,): the cache knew it
     keys: list[bytes]
 
     @classmethod

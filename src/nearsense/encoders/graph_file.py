@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from nearsense._openvino import openvino
+from nearsense.encoders.base import damaged, not_run_here
 from nearsense.encoders.packing import INPUTS
 from nearsense.encoders.places import inside
 from nearsense.errors import BrokenModel, UnsupportedModel
@@ -43,34 +44,17 @@ _ANOTHER = "use another model (nearsense models)"
 
 @dataclass(frozen=True, slots=True)
 class GraphFile:
-    """A graph that can be compiled.
+    """A graph that can be compiled."""
 
-    Args:
-        model: The graph, with one output.
-        width: The length of its vectors.
-        pooled: It gives a vector a text, not a token.
-        files: Everything that it consists of.
-        counts: It counts in floating point, so bf16 would be wrong.
-    """
-
-    model: Model
-    width: int
-    pooled: bool
+    model: Model  # with one output
+    width: int  # numbers of a vector
+    pooled: bool  # it gives a vector a text, not a token
     files: tuple[Path, ...]
-    counts: bool
+    counts: bool  # it counts in floating point, so bf16 would be wrong
 
 
 def read(file: Path, *, pairs: bool = False) -> GraphFile:
-    """Look into a graph file.
-
-    Args:
-        file: `.onnx`, or OpenVINO's `.xml`.
-        pairs: It is a cross-encoder's.
-
-    Raises:
-        BrokenModel: It cannot be read, or is not whole, or names files outside of its folder.
-        UnsupportedModel: It asks for something that is not known, or gives nothing that is.
-    """
+    """Look into a graph file, `.onnx` or OpenVINO's `.xml`; `pairs` for a cross-encoder's."""
     others = external_files(file) if file.suffix == ".onnx" else (_weights_of(file),)
     whole = _read(file, others)
     _require_inputs(whole, file)
@@ -78,10 +62,9 @@ def read(file: Path, *, pairs: bool = False) -> GraphFile:
     output = model.output(0).partial_shape
     rank = output.rank.get_length()
     if rank not in ((2,) if pairs else (2, 3)) or output[rank - 1].is_dynamic:
-        raise UnsupportedModel(
+        raise not_run_here(
             f"{file} gives numbers of shape {output}",
-            why="a vector of known length for each text is needed, or for each token",
-            fix=_ANOTHER,
+            "a vector of known length for each text is needed, or for each token",
         )
     return GraphFile(model, output[rank - 1].get_length(), rank == 2, (file, *others), counts_in_floats(model))
 
@@ -90,9 +73,7 @@ def _weights_of(file: Path) -> Path:
     """The file beside an `.xml` that holds its weights."""
     weights = inside(file.parent, file.with_suffix(".bin").name)
     if not weights.is_file():
-        raise BrokenModel(
-            f"{file} keeps its weights in {weights.name}, which is missing", fix="get the model's folder anew"
-        )
+        raise damaged(f"{file} keeps its weights in {weights.name}, which is missing")
     return weights
 
 
@@ -107,14 +88,10 @@ def _read(file: Path, others: tuple[Path, ...]) -> Model:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         unknown = next((line for line in lines if _UNKNOWN_STEP.search(line)), None)
         if unknown is not None:
-            raise UnsupportedModel(
-                f"{file} has a step that OpenVINO does not know", why=unknown.removeprefix("-- "), fix=_ANOTHER
+            raise not_run_here(
+                f"{file} has a step that OpenVINO does not know", unknown.removeprefix("-- ")
             ) from None
-        raise BrokenModel(
-            f"{file} cannot be read",
-            why=lines[-1] if lines else type(error).__name__,
-            fix="get the model's folder anew",
-        ) from None
+        raise damaged(f"{file} cannot be read", lines[-1] if lines else type(error).__name__) from None
 
 
 @contextmanager
@@ -145,9 +122,7 @@ def _require_inputs(model: Model, file: Path) -> None:
         name = next((each for each in INPUTS if each in port.names), None)
         if name is None:
             asked = min(port.names, default="something without a name")
-            raise UnsupportedModel(
-                f"{file} asks for {asked!r}", why=f"known are {', '.join(INPUTS)}", fix=_ANOTHER
-            )
+            raise not_run_here(f"{file} asks for {asked!r}", f"known are {', '.join(INPUTS)}")
         port.get_node().output(0).set_names({name})
         ports[name] = port
         shape = port.partial_shape
@@ -158,9 +133,7 @@ def _require_inputs(model: Model, file: Path) -> None:
                 fix="use a copy of the model that was exported with both axes dynamic",
             )
     if absent := [name for name in NEEDED if name not in ports]:
-        raise UnsupportedModel(
-            f"{file} does not ask for {absent[0]}", why="what fills a row would count as text", fix=_ANOTHER
-        )
+        raise not_run_here(f"{file} does not ask for {absent[0]}", "what fills a row would count as text")
 
 
 def _narrowed(model: Model, wanted: tuple[str, ...], file: Path) -> Model:
@@ -168,10 +141,8 @@ def _narrowed(model: Model, wanted: tuple[str, ...], file: Path) -> Model:
     outputs = {name: port for port in model.outputs for name in port.names}
     found = next((outputs[name] for name in wanted if name in outputs), None)
     if found is None or found.partial_shape.rank.is_dynamic:
-        raise UnsupportedModel(
-            f"{file} gives {', '.join(sorted(outputs)) or 'nothing'}",
-            why=f"one of {', '.join(wanted)} is needed",
-            fix=_ANOTHER,
+        raise not_run_here(
+            f"{file} gives {', '.join(sorted(outputs)) or 'nothing'}", f"one of {', '.join(wanted)} is needed"
         )
     source = found.get_node().input_value(0)
     if source.get_element_type() != openvino().Type.f32:
@@ -196,31 +167,18 @@ _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 
 
 def external_files(file: Path) -> tuple[Path, ...]:
-    """The files beside an ONNX file that hold weights of its, by name.
-
-    Args:
-        file: The ONNX file.
-
-    Raises:
-        BrokenModel: It is no protocol buffer, or names a file that is missing or lies outside of its folder.
-    """
+    """The files beside an ONNX file that hold weights of its, by name."""
     try:
         with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
             names = sorted({location.decode() for location in _locations(content)})
     except (ValueError, IndexError) as error:
-        raise BrokenModel(
-            f"{file} cannot be read",
-            why=f"it is truncated or no ONNX file: {error}",
-            fix="get the model's folder anew",
-        ) from None
+        raise damaged(f"{file} cannot be read", f"it is truncated or no ONNX file: {error}") from None
     except OSError as error:
         raise BrokenModel(f"{file} cannot be read", why=error.strerror or str(error)) from None
     found = tuple(inside(file.parent, name) for name in names)
     for each in found:
         if not each.is_file():
-            raise BrokenModel(
-                f"{file} keeps weights in {each.name}, which is missing", fix="get the model's folder anew"
-            )
+            raise damaged(f"{file} keeps weights in {each.name}, which is missing")
     return found
 
 
@@ -284,9 +242,6 @@ def counts_in_floats(model: Model) -> bool:
     """Whether numbers of tokens, places or rows go through floats on their way to where they are used.
 
     What follows from numbers alone is arithmetic of places; what looks up a table of weights is a model's own.
-
-    Args:
-        model: A graph as it was read.
     """
     fixed: set[str] = set()
     numbers: dict[str, bool] = {}  # steps that follow from whole numbers alone; True where those count something

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from email.utils import parsedate_to_datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
@@ -41,14 +41,7 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Key:
-    """An API key that shows itself to no one: neither printed nor pickled; a copy elsewhere reads its own.
-
-    Args:
-        variable: The environment variable that holds it.
-
-    Raises:
-        ModelError: The variable holds what cannot be sent.
-    """
+    """An API key that is neither printed nor pickled; a copy elsewhere reads its own environment."""
 
     __slots__ = ("_value", "variable")
 
@@ -87,17 +80,9 @@ class Transport:
     """Posts JSON to one address. Safe to use from several threads, which share its connections and its patience.
 
     Redirects are never followed, so that the key goes to no other host. Where a server says when to come back
-    (`Retry-After`, or `x-ratelimit-*` headers with nothing left), all threads wait as long.
-
-    Args:
-        url: The whole address.
-        key: The key for it.
-        who: The model and its host, for messages.
-        timeout: Seconds without a byte after which a try is given up.
-        deadline: Seconds for one request with all its tries and waits.
-        clock: Tells seconds that only grow.
-        sleep: Waits for some seconds; without it a wait that ends as soon as the work is given up.
-        chance: A random number in [0, 1).
+    (`Retry-After`, or `x-ratelimit-*` headers with nothing left), all threads wait as long. `timeout` is seconds
+    without a byte, `deadline` seconds for a request with all its tries; `clock`, `sleep` and `chance` tell and
+    spend time.
     """
 
     def __init__(
@@ -121,20 +106,7 @@ class Transport:
     def post(
         self, body: bytes, *, cap: int, hopeless: Callable[[Answer], bool], stop: threading.Event | None = None
     ) -> Answer:
-        """Send JSON, again where that may help, until there is an answer.
-
-        Args:
-            body: The JSON.
-            cap: Bytes of an answer at most.
-            hopeless: Whether an answer that usually passes will not.
-            stop: Set from outside once nobody wants the answer any more.
-
-        Returns:
-            An answer of any status, except those that pass.
-
-        Raises:
-            ModelError: No answer before the deadline, or one that is too large.
-        """
+        """Send JSON, again where that may help, until there is an answer (of `cap` bytes at most)."""
         stop = stop or threading.Event()
         ends, tries = self._clock() + self._deadline, 0
         last = "it has not been asked yet: it wanted a pause before"
@@ -187,7 +159,8 @@ class Transport:
             body = b"".join(chunks)
             if response.status_code != httpx2.codes.OK or b'"embedding"' not in body:
                 body = self.key.hidden(body)  # what may be shown; vectors never are, and must stay as they are
-            answer = Answer(response.status_code, self._shown(response.headers), body)
+            headers = {k.lower(): self.key.hidden(v.encode()).decode() for k, v in response.headers.items()}
+            answer = Answer(response.status_code, headers, body)
         except httpx2.ConnectError as error:
             return f"no connection: {error}"
         except httpx2.TimeoutException:
@@ -228,9 +201,6 @@ class Transport:
             fix="try again later" if self._met else "check the address, and that the server runs",
         )
 
-    def _shown(self, headers: Mapping[str, str]) -> dict[str, str]:
-        return {name.lower(): self.key.hidden(value.encode()).decode() for name, value in headers.items()}
-
     def _backoff(self, tries: int) -> float:
         first, most = BACKOFF
         return float(min(most, first * 2 ** min(tries - 1, 16)) * (1 - self._chance() / 2))
@@ -255,9 +225,8 @@ class Transport:
 def _seconds(word: str) -> float:
     """A duration as rate limits tell it: `"6m0s"`, `"12ms"`, `"17"`; 0 where it is none.
 
-    Example:
-        >>> _seconds("1m30.5s"), _seconds("12ms"), _seconds("17"), _seconds("soon")
-        (90.5, 0.012, 17.0, 0.0)
+    >>> _seconds("1m30.5s"), _seconds("12ms"), _seconds("17"), _seconds("soon")
+    (90.5, 0.012, 17.0, 0.0)
     """
     word = word.strip().lower()
     number = r"\d{1,9}(?:\.\d{1,9})?"
@@ -294,17 +263,7 @@ def flights(
     """Each job with its result, in the order in which they are done; `count` are under way at a time.
 
     Each has a thread, which does not keep the program from ending: an answer may be a minute away. The first error
-    of any of them is raised here.
-
-    Args:
-        work: What is done to a job.
-        jobs: Taken one after the other, each when there is room for it.
-        count: How many at the same time.
-        stop: Is set in the end, for those that are still under way after an error.
-
-    Example:
-        >>> sorted(flights(abs, [-2, 3, -1], 2, threading.Event()))
-        [(-2, 2), (-1, 1), (3, 3)]
+    of any of them is raised here; `stop` is set in the end, for those that are still under way.
     """
     results: SimpleQueue[tuple[J, R] | BaseException] = SimpleQueue()
 

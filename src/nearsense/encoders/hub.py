@@ -41,22 +41,7 @@ WAITS = (0.5, 1.0, 2.0, 4.0)
 
 
 def download(repository: str, revision: str | None = None, *, progress: Progress = False) -> Path:
-    """Fetch a model into the hub's cache; what is there already and right is not fetched again.
-
-    Args:
-        repository: `org/name`.
-        revision: A branch, a tag or a commit; None is `main`.
-        progress: How to show the bytes.
-
-    Returns:
-        The folder of the snapshot, with every wanted file in it.
-
-    Raises:
-        ModelNotFound: The hub does not have it, does not give it, or cannot be reached.
-        UnsupportedModel: Nothing of it can be read here; nothing was fetched.
-        BrokenModel: What came is not what the hub promised; it was removed.
-        FileError: The cache cannot be written.
-    """
+    """Fetch a model into the hub's cache; what is there already and right is not fetched again."""
     return _obtained(_Repository(repository), revision, _model_files, progress)
 
 
@@ -67,17 +52,7 @@ def download_data(
     *,
     progress: Progress = False,
 ) -> Path:
-    """Fetch files of a data set into the hub's cache; raises as `download`.
-
-    Args:
-        repository: `org/name`.
-        choose: From the names of all files to those that are wanted.
-        revision: A branch, a tag or a commit; None is `main`.
-        progress: How to show the bytes.
-
-    Returns:
-        The folder of the snapshot, with the chosen files in it.
-    """
+    """Fetch the files of a data set that `choose` takes of all names; raises as `download`."""
 
     def chosen(_repository: _Repository, _commit: str, files: Mapping[str, Any]) -> list[str]:
         refuse_strange(list(files))
@@ -162,7 +137,9 @@ def _model_files(repository: _Repository, commit: str, files: Mapping[str, Any])
 
 def _promised(file: Any) -> Promised:
     size, sum_ = (file.lfs.size, file.lfs.sha256) if file.lfs else (file.size, file.blob_id)
-    return Promised(_number(size), _hexadecimal(sum_, file.rfilename))
+    if not isinstance(size, int) or size < 0:
+        raise ValueError(f"a file of {size!r} bytes")
+    return Promised(size, _hexadecimal(sum_, file.rfilename))
 
 
 def _configuration(repository: _Repository, commit: str, promised: Promised) -> dict[str, Any]:
@@ -176,12 +153,6 @@ def _configuration(repository: _Repository, commit: str, promised: Promised) -> 
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _number(size: Any) -> int:
-    if not isinstance(size, int) or size < 0:
-        raise ValueError(f"a file of {size!r} bytes")
-    return size
 
 
 def _hexadecimal(word: Any, what: str) -> str:
@@ -341,11 +312,7 @@ PUBLIC = "https://huggingface.co"
 
 
 def hub_url() -> str:
-    """The address of the hub: `HF_ENDPOINT` as it is now.
-
-    Raises:
-        ModelNotFound: It is no address.
-    """
+    """The address of the hub: `HF_ENDPOINT` as it is now."""
     address = (os.environ.get("HF_ENDPOINT") or PUBLIC).rstrip("/")
     try:
         parts = urlsplit(address)
@@ -362,14 +329,7 @@ def hub_url() -> str:
 
 
 def refusal(asked: str, answer: Any, kind: str, thing: str = "model") -> ModelNotFound:
-    """What the hub's answer means: by its code where it gives one, else by its status.
-
-    Args:
-        asked: What it was asked for.
-        answer: What it said; None where no answer came.
-        kind: The name of what went wrong then.
-        thing: "model" or "data set".
-    """
+    """What the hub's answer means, by its code or status; without one, by the kind of error that came instead."""
     if answer is None:
         return ModelNotFound(
             f"{asked!r} is not here, and the hub {hub_host()} cannot be reached",
@@ -378,10 +338,11 @@ def refusal(asked: str, answer: Any, kind: str, thing: str = "model") -> ModelNo
         )
     status, code = answer.status_code, answer.headers.get("X-Error-Code", "")
     if code == "GatedRepo":
+        page = f"{urlsplit(hub_url()).scheme}://{hub_host()}/{asked.partition('@')[0]}"
         return ModelNotFound(
             f"the hub does not give {asked!r}: it is gated",
             why="its owner wants its terms accepted first",
-            fix=f"accept them on {_shown()}/{asked.partition('@')[0]}, then set HF_TOKEN",
+            fix=f"accept them on {page}, then set HF_TOKEN",
         )
     if code == "RevisionNotFound":
         name, _, revision = asked.partition("@")
@@ -407,8 +368,3 @@ def hub_host() -> str:
     """The hub's name without what an address may hide: user and password."""
     parts = urlsplit(hub_url())
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-
-
-def _shown() -> str:
-    """The hub's address as messages may show it."""
-    return f"{urlsplit(hub_url()).scheme}://{hub_host()}"

@@ -46,12 +46,7 @@ _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """What the hub says of one file.
-
-    Args:
-        size: Its length in bytes.
-        hash: SHA-256 (64 digits) of a large file, git's SHA-1 (40 digits) of a small one.
-    """
+    """What the hub says of one file: its bytes, and SHA-256 (64 digits) or git's SHA-1 (40 digits)."""
 
     size: int
     hash: str
@@ -68,40 +63,28 @@ def cache_folder() -> Path:
 def is_repository(name: str) -> bool:
     """Whether a name can be one of the hub's, `org/name`.
 
-    Example:
-        >>> is_repository("someone/small-model"), is_repository("../small-model"), is_repository("./models/mine")
-        (True, False, False)
+    >>> is_repository("someone/small-model"), is_repository("../small-model"), is_repository("./models/mine")
+    (True, False, False)
     """
     return bool(_REPOSITORY.fullmatch(name)) and ".." not in name and "--" not in name
 
 
 def is_hash(word: str) -> bool:
-    """Whether a word is SHA-256 or git's SHA-1, as blobs are named.
-
-    Example:
-        >>> is_hash("0" * 64), is_hash("weights")
-        (True, False)
-    """
+    """Whether a word is SHA-256 or git's SHA-1, as blobs are named."""
     return bool(_HASH.fullmatch(word))
 
 
 def is_revision(revision: str) -> bool:
     """Whether a word can be a commit, a branch or a tag.
 
-    Example:
-        >>> is_revision("refs/pr/1"), is_revision("../../etc")
-        (True, False)
+    >>> is_revision("refs/pr/1"), is_revision("../../etc")
+    (True, False)
     """
     return bool(_REVISION.fullmatch(revision)) and ".." not in revision
 
 
 def repository_folder(repository: str, kind: str = "models") -> Path:
-    """Where a repository lies, or would.
-
-    Args:
-        repository: `org/name`.
-        kind: "models" or "datasets".
-    """
+    """Where a repository `org/name` of "models" or "datasets" lies, or would."""
     return cache_folder() / f"{kind}--{repository.replace('/', '--')}"
 
 
@@ -116,13 +99,7 @@ def repositories() -> list[str]:
 
 
 def snapshot(repository: str, revision: str | None = None, kind: str = "models") -> Path | None:
-    """The snapshot of a repository at a revision; whether it is whole is another question, see `lacking`.
-
-    Args:
-        repository: `org/name`.
-        revision: A branch, a tag, a commit or the first seven digits of one; None is `main`.
-        kind: "models" or "datasets".
-    """
+    """The snapshot of a repository at a branch, a tag, a commit or its first seven digits, whole or not."""
     if not is_repository(repository) or not is_revision(revision or "main"):
         return None
     root = repository_folder(repository, kind)
@@ -162,11 +139,7 @@ def _commit_like(root: Path, revision: str) -> str | None:
 
 @contextmanager
 def opened_root(root: Path) -> Iterator[Folder]:
-    """A repository's folder, to write into it: no link, though what leads to the cache may hold some.
-
-    Raises:
-        OSError: It cannot be made or opened, or is a link.
-    """
+    """A repository's folder, to write into it: no link, though what leads to the cache may hold some."""
     make_folders(root.parent)
     with Folder(Path(os.path.realpath(root.parent))) as cache, cache.reached(root.name) as opened:
         yield opened
@@ -251,14 +224,7 @@ def digest(file: Path, promised: str) -> str:
 
 
 def remove(repository: str) -> int:
-    """Remove a repository with all its revisions from the cache.
-
-    Returns:
-        How many bytes that freed.
-
-    Raises:
-        FileError: It cannot be removed.
-    """
+    """Remove a repository with all its revisions from the cache; how many bytes that freed."""
     folder = repository_folder(repository)
     aside = f".removed-{folder.name}-{whoami()}"
     try:
@@ -273,9 +239,7 @@ def remove(repository: str) -> int:
                 shutil.rmtree(locks.place() / folder.name)
     except OSError as error:
         raise FileError(
-            f"{folder} cannot be removed",
-            why=error.strerror or str(error),
-            fix="check who owns the hub's cache",
+            f"{folder} cannot be removed", why=error.strerror or str(error), fix="check who owns the hub's cache"
         ) from None
     return freed
 
@@ -360,22 +324,13 @@ EXTERNAL = re.compile(r"\.onnx(_data(_\d+)?|\.data)")
 def wanted(files: Sequence[str], config: Mapping[str, Any] | None = None) -> list[str]:
     """The files of a repository that are fetched: descriptions, tokenizer, and weights that cannot run code.
 
-    Args:
-        files: The names of all files.
-        config: The repository's config.json, where it decides: see `leave_a_choice`.
-
-    Raises:
-        UnsupportedModel: It has pickled weights only, or none that can be read here.
-        BrokenModel: A name leads out of the model's folder.
-
-    Example:
-        >>> wanted(["config.json", "model.safetensors", "pytorch_model.bin", "code.py", "tokenizer.json"])
-        ['config.json', 'model.safetensors', 'tokenizer.json']
+    The repository's `config` decides where there are several kinds of weights: see `leave_a_choice`.
     """
     refuse_strange(files)
     folders = sorted({str(PurePosixPath(name).parent) for name in files})
     modules = [each for each in folders if MODULE.fullmatch(each)]
-    chosen = {name for name in files if DESCRIPTIONS.fullmatch(PurePosixPath(name).name) and _at(name, modules)}
+    paths = [path for path in map(PurePosixPath, files) if str(path.parent) in (".", *modules)]
+    chosen = {str(path) for path in paths if DESCRIPTIONS.fullmatch(path.name)}
     chosen |= {name for module in modules for name in _weights(files, f"{module}/")}
     kinds = [_weights(files, ""), _graph(files)]
     if config is not None and _needs_graph(config):
@@ -387,11 +342,7 @@ def wanted(files: Sequence[str], config: Mapping[str, Any] | None = None) -> lis
 
 
 def refuse_strange(files: Sequence[str]) -> None:
-    """Refuse names that lead out of a folder.
-
-    Raises:
-        BrokenModel: One does.
-    """
+    """Refuse names that lead out of a folder."""
     for name in files:
         if _leads_out(name):
             raise BrokenModel(
@@ -407,12 +358,7 @@ def leave_a_choice(files: Sequence[str]) -> bool:
 
 
 def own_code(config: Mapping[str, Any]) -> str:
-    """The Python that a model wants to bring along; `""` for none.
-
-    Example:
-        >>> own_code({"auto_map": {"AutoModel": "modeling_new.NewModel"}})
-        'modeling_new.NewModel'
-    """
+    """The Python that a model wants to bring along; `""` for none."""
     named = config.get("auto_map")
     code = [str(value) for key, value in named.items() if "Model" in key] if isinstance(named, dict) else []
     return code[0] if code else ""
@@ -431,10 +377,6 @@ def _needs_graph(config: Mapping[str, Any]) -> bool:
     except ModelError:  # it is told when the model is loaded
         return False
     return False
-
-
-def _at(name: str, modules: Sequence[str]) -> bool:
-    return str(PurePosixPath(name).parent) in (".", *modules)
 
 
 def _leads_out(name: str) -> bool:

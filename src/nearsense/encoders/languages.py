@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nearsense._forks import lock
@@ -64,17 +64,11 @@ _USUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was seen in texts that a model was not made for.
+    """What was seen in texts that a model was not made for."""
 
-    Args:
-        share: Share of the texts looked at, from 0 to 1.
-        language: ISO 639-1, or `""` where several languages share it and none has half.
-        texts: How many texts were looked at.
-    """
-
-    share: float
-    language: str
-    texts: int
+    share: float  # of the texts looked at, from 0 to 1
+    language: str  # ISO 639-1; none where several share it and none has half
+    texts: int  # how many were looked at
 
 
 @dataclass(slots=True)
@@ -135,45 +129,20 @@ class _Tally:
 
 
 def look(texts: Sequence[str], languages: Collection[str], *, sample: int = SAMPLE) -> Finding | None:
-    """Whether a notable share of texts is in a language that is not among these.
+    """Whether a notable share of a sample of texts is in a language that is not among these, ISO 639-1.
 
     A script is sure even for one short text. For languages that share a script with the model's the library
     decides; it is heard where its verdict rests on 50 letters, of one text or of several.
-
-    Args:
-        texts: Any number of strings.
-        languages: The model's, ISO 639-1. Empty: nothing is known, nothing is said.
-        sample: At most so many texts, evenly spread, are looked at; the beginning of each.
-
-    Returns:
-        The finding, or None: nothing foreign, too little of it (below 20 %), or too little to be sure.
-
-    Example:
-        >>> look(["Как сбросить пароль?", "reset my password"], ["en"])
-        Finding(share=0.5, language='ru', texts=2)
-        >>> look(["reset my password", "La Traviata", "x = y[0]"], ["en"]) is None
-        True
     """
     known = frozenset(map(kin, languages))
     return _count(texts, known, sample).finding() if known else None
 
 
 def sentence(finding: Finding, model_name: str, model_languages: Collection[str], suggestion: str = "") -> str:
-    """A finding in words: what was seen, what the model is for, what to try.
-
-    Args:
-        finding: What `look` found.
-        model_name: As people type it.
-        model_languages: ISO 639-1.
-        suggestion: Another model's name; `""` for none.
-
-    Example:
-        >>> sentence(Finding(0.41, "it", 200), "all-MiniLM-L6-v2", ["en"], "paraphrase-multilingual-MiniLM-L12-v2")
-        '41 % of these texts look Italian; all-MiniLM-L6-v2 is English only;
-        try paraphrase-multilingual-MiniLM-L12-v2'
-    """
+    """A finding in words: what was seen, what the model is for, what to try."""
     language = NAMES.get(finding.language, finding.language)
-    who, looks = ("this text", "looks") if finding.texts == 1 else (_percent(finding.share), "look")
+    many = f"{100 * finding.share:.0f} % of these texts"
+    who, looks = ("this text", "looks") if finding.texts == 1 else (many, "look")
     seen = f"{who} {looks} {language}" if language else f"{who} are in several other languages"
     made_for = sorted(NAMES.get(code, code) for code in model_languages)
     match made_for:
@@ -187,19 +156,9 @@ def sentence(finding: Finding, model_name: str, model_languages: Collection[str]
 
 
 def suggestion(language: str, model_name: str = "", model_languages: Collection[str] = ()) -> str:
-    """A model of the catalogue that knows a language, and the model's own where these are few.
+    """A model of the catalogue that knows a language, and the model's own where these are few; `""` for none.
 
-    Args:
-        language: ISO 639-1; `""` for a mixture: then one that knows French will know others.
-        model_name: The model in use, which is not suggested.
-        model_languages: What the model in use is for.
-
-    Returns:
-        A name, or `""` where no local model is known.
-
-    Example:
-        >>> suggestion("it", "all-MiniLM-L6-v2", ["en"])
-        'paraphrase-multilingual-MiniLM-L12-v2'
+    The language `""` is a mixture: a model that knows French will know others.
     """
     from nearsense.encoders.recommend import recommend
 
@@ -214,19 +173,10 @@ def suggestion(language: str, model_name: str = "", model_languages: Collection[
 
 
 class LanguageCheck:
-    """Looks at what goes into one model, and warns once per model and process.
+    """Looks at what goes into one model, and warns once per model and process; safe to use from several threads.
 
-    Each call is judged by itself and together with all before it, so that single queries add up. After 5,000
-    texts without a finding it is content and costs nothing. It may be called from several threads.
-
-    Args:
-        name: The model's name.
-        languages: ISO 639-1; empty where they are not known: the check is silent.
-        on: False switches it off.
-
-    Example:
-        >>> check = LanguageCheck("all-MiniLM-L6-v2", ("en",))
-        >>> check(["my card does not work", "where is my parcel?"])
+    Each call is judged by itself and together with all before it, so that single queries add up. After 5,000 texts
+    without a finding it is content and costs nothing.
     """
 
     _warned: set[str] = set()  # noqa: RUF012 - one for the process, as the promise is
@@ -240,15 +190,7 @@ class LanguageCheck:
         self._sofar = _Tally()
 
     def __call__(self, texts: Sequence[str], *, stacklevel: int = 3) -> None:
-        """Look at a sample of texts.
-
-        Args:
-            texts: What the model is about to read, without prompts.
-            stacklevel: Whose line the warning names; 3 is the caller of whoever calls this.
-
-        Warns:
-            LanguageWarning: A notable share is in a language that the model was not made for.
-        """
+        """Look at a sample of texts without prompts; a LanguageWarning names the line `stacklevel` calls above."""
         if not self._on or self.name in self._warned or self._sofar.texts >= PATIENCE:
             return
         tally = _count(texts, self._known, SAMPLE)
@@ -265,23 +207,17 @@ class LanguageCheck:
 
 def _count(texts: Sequence[str], known: frozenset[str], sample: int) -> _Tally:
     tally = _Tally()
-    for text in _spread(texts, sample):
-        tally.add(text, known)
-    return tally
-
-
-def _spread(texts: Sequence[str], sample: int) -> Iterator[str]:
-    """At most `sample` of the texts, at equal distances."""
     count = min(len(texts), sample)
-    return (texts[i * len(texts) // count] for i in range(count))
+    for place in range(count):
+        tally.add(texts[place * len(texts) // count], known)
+    return tally
 
 
 def kin(language: str) -> str:
     """The language that stands for those which short texts do not tell apart from this one.
 
-    Example:
-        >>> kin("nb-NO"), kin("da"), kin("it")
-        ('no', 'no', 'it')
+    >>> kin("nb-NO"), kin("da"), kin("it")
+    ('no', 'no', 'it')
     """
     code = language.lower().replace("_", "-").partition("-")[0]
     return _KIN.get(code, code)
@@ -292,10 +228,6 @@ def _by_kin(counts: Counter[str]) -> Counter[str]:
     for language, count in counts.items():
         families[kin(language)] += count
     return families
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} % of these texts"
 
 
 FEW = 12
@@ -322,9 +254,8 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 def told(text: str) -> str:
     """The language of a text, ISO 639-1; `""` where nobody can be sure.
 
-    Example:
-        >>> told("Wir wollen die Rechnungen zahlen"), told("La Traviata")
-        ('de', '')
+    >>> told("Wir wollen die Rechnungen zahlen"), told("La Traviata")
+    ('de', '')
     """
     text = text[:CHARACTERS]
     return guess(text)[0] or _by_small_words(text, frozenset())
@@ -333,26 +264,18 @@ def told(text: str) -> str:
 def foreign(
     texts: Sequence[str], languages: Collection[str], *, among: Sequence[str] | None = None
 ) -> list[str | None]:
-    """For each text the language that is not among these; None where it may well be one of them.
+    """For each text the language, ISO 639-1, that is not among these; None where it may well be one of them.
 
-    A text alone must be as sure as a batch: by its script, by 50 letters, or by its small words. Where a batch is
-    mostly foreign, its short texts are what the library takes them for, and what it takes for nothing is as most
-    are. Of 100,000 English questions, headlines, tweets and titles less than 1 in 1,000 of each set is taken for
-    foreign; of single foreign sentences of Latin letters half to nearly all are known, of a batch nearly all.
+    A text alone must be as sure as a batch: by its script, by 50 letters, or by its small words. Where a batch
+    (`among`, else the texts) is mostly foreign, its short texts are what the library takes them for, and what it
+    takes for nothing is as most are. Of 100,000 English questions, headlines, tweets and titles less than 1 in
+    1,000 of each set is taken for foreign; of single foreign sentences of Latin letters half to nearly all are
+    known, of a batch nearly all.
 
-    Args:
-        texts: Any number of strings; the beginning of each is looked at.
-        languages: The model's, ISO 639-1. Empty: nothing is known, nothing is said.
-        among: All that they are some of; a sample of it is looked at. Without it they are all.
-
-    Returns:
-        ISO 639-1 codes.
-
-    Example:
-        >>> foreign(["你好，世界", "reset my password", "Domani vado al mercato con mia sorella"], ["en"])
-        ['zh', None, 'it']
-        >>> foreign(["Domani vado al mercato con mia sorella", "Ieri sono andato dalla zia", "Va bene"], ["en"])
-        ['it', 'it', 'it']
+    >>> foreign(["你好，世界", "reset my password", "Domani vado al mercato con mia sorella"], ["en"])
+    ['zh', None, 'it']
+    >>> foreign(["Domani vado al mercato con mia sorella", "Ieri sono andato dalla zia", "Va bene"], ["en"])
+    ['it', 'it', 'it']
     """
     known = frozenset(map(kin, languages))
     if not known:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from nearsense.encoders import transformer
+from nearsense.encoders.base import damaged
 from nearsense.encoders.batch import Engine, TokenEncoder
 from nearsense.encoders.checksums import FileHashes
 from nearsense.encoders.cross import PairEncoder
@@ -40,27 +41,16 @@ DEVICE = "cpu"
 
 
 class Parts(NamedTuple):
-    """What an engine brings to an encoder.
-
-    Args:
-        engine: Ids to vectors.
-        width: The length of a vector before the modules.
-        tokenizer: Text to ids.
-        limit: The most tokens that the engine can read; None where it does not say.
-        files: Everything whose bytes decide a vector.
-        identity: What else decides it, as JSON values.
-        whole: Its vectors are the model's own: no pooling and no modules follow.
-        poolings: How tokens become a vector, wherever that is done; nothing where the files do not tell.
-    """
+    """What an engine brings to an encoder."""
 
     engine: Engine
-    width: int
+    width: int  # numbers of a vector before the modules
     tokenizer: Tokenizer
-    limit: int | None
-    files: tuple[Path, ...]
-    identity: dict[str, Any]
-    whole: bool = False
-    poolings: tuple[Pooling, ...] = ()
+    limit: int | None  # the most tokens that the engine can read; None where it does not say
+    files: tuple[Path, ...]  # everything whose bytes decide a vector
+    identity: dict[str, Any]  # what else decides it, as JSON values
+    whole: bool = False  # its vectors are the model's own: no pooling and no modules follow
+    poolings: tuple[Pooling, ...] = ()  # nothing where the files do not tell
 
 
 def load_encoder(
@@ -80,15 +70,12 @@ def load_encoder(
         folder = folder.with_pooling(pooling)
     with well_formed(folder.path):
         parts = _engine_of(folder, settings.device)(folder, settings)
+        modules, files = ([], []) if parts.whole else folder.modules()
     if pooling is not None and (parts.whole or folder.static):
         raise InputError(
             f"pooling={pooling.value!r} is not for {folder.name}", why="it brings its own, as a part of what it is"
         )
-    try:
-        modules, files = ([], []) if parts.whole else folder.modules()
-        dimension = _width(modules, parts.width)
-    except ValueError as error:
-        raise BrokenModel(f"{folder.path}: {error}", fix="get the model's folder anew") from None
+    dimension = _width(folder, modules, parts.width)
     limit = min((each for each in (folder.limit, parts.limit) if each is not None), default=512)
     require_room(folder, limit, parts.tokenizer.specials)
     hashes = folder.verified_hashes((*parts.files, folder.tokenizer, *files), FileHashes(settings.cache_dir))
@@ -212,13 +199,14 @@ def _transformer(folder: ModelFolder, settings: Settings) -> Parts:
 
 def _graph(folder: ModelFolder, settings: Settings) -> Parts:
     parts = graph_parts(folder, settings, folder.pooling)
-    return parts._replace(whole=parts.whole and _ends_in(folder.modules()[0], parts.width))
+    ends = [len(module.weight) for module in folder.modules()[0] if isinstance(module, Dense)]
+    return parts._replace(whole=parts.whole and (not ends or ends[-1] == parts.width))
 
 
 def graph_parts(
     folder: ModelFolder, settings: Settings, poolings: tuple[Pooling, ...], *, pairs: bool = False
 ) -> Parts:
-    """The engine of a finished graph; for pairs, one that gives a cross-encoder's numbers."""
+    """A finished graph of a bi-encoder, or of a cross-encoder (`pairs`), as an engine and what belongs to it."""
     from nearsense.encoders.graph_file import read
 
     assert folder.graph is not None
@@ -253,12 +241,6 @@ def _first_position(config: Mapping[str, Any]) -> tuple[int, int]:
     if not isinstance(padding, int):
         padding = 0 if first == 0 else 1
     return padding + 1 if first is None else first, padding
-
-
-def _ends_in(modules: list[Module], width: int) -> bool:
-    """Whether vectors of this length can be what the modules lead to."""
-    ends = [len(module.weight) for module in modules if isinstance(module, Dense)]
-    return not ends or ends[-1] == width
 
 
 def _static(folder: ModelFolder, settings: Settings) -> Parts:
@@ -312,9 +294,13 @@ def compiled(files: tuple[Path, ...], settings: Settings) -> Path:
     return settings.cache_dir / "compiled" / f"{digest}-{transformer.GRAPH_VERSION}"
 
 
-def _width(modules: list[Module], width: int) -> int:
-    for module in modules:
-        width = module.width(width)
+def _width(folder: ModelFolder, modules: list[Module], width: int) -> int:
+    """The length of what the modules make of vectors of some length."""
+    try:
+        for module in modules:
+            width = module.width(width)
+    except ValueError as error:
+        raise damaged(f"{folder.path}: {error}") from None
     return width
 
 
@@ -335,7 +321,12 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
         )
     with well_formed(folder.path):
         parts, head = _pair_parts(folder, settings)
-    _require_one(folder, head, parts.width)
+    if (width := _width(folder, head, parts.width)) != 1:
+        raise UnsupportedModel(
+            f"{folder.name} gives {width} numbers a pair, not one score",
+            why="it tells kinds apart (entailment and contradiction, say); it does not rank",
+            fix="use a cross-encoder with one label: nearsense models --kind cross-encoder",
+        )
     frame = parts.tokenizer.frame
     limit = min((each for each in (folder.limit, parts.limit) if each is not None), default=512)
     require_room(folder, limit, frame.specials + 1)
@@ -393,17 +384,3 @@ def _pairs_through_torch(folder: ModelFolder, settings: Settings) -> Parts:
     tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
     files, identity = torch_identity(folder)
     return Parts(engine, engine.dimension, tokenizer, engine.limit, files, identity)
-
-
-def _require_one(folder: ModelFolder, head: list[Module], width: int) -> None:
-    try:
-        for module in head:
-            width = module.width(width)
-    except ValueError as error:
-        raise BrokenModel(f"{folder.path}: {error}", fix="get the model's folder anew") from None
-    if width != 1:
-        raise UnsupportedModel(
-            f"{folder.name} gives {width} numbers a pair, not one score",
-            why="it tells kinds apart (entailment and contradiction, say); it does not rank",
-            fix="use a cross-encoder with one label: nearsense models --kind cross-encoder",
-        )

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["ACTIVATIONS", "Dense", "LayerNorm", "Module", "Unit", "finished", "run"]
-
 T = TypeVar("T")
 
 
@@ -29,11 +27,7 @@ class Module(Protocol):
         ...  # pragma: no cover
 
     def width(self, before: int) -> int:
-        """The length of what comes out, where `before` comes in.
-
-        Raises:
-            ValueError: What comes in does not fit.
-        """
+        """The length of what comes out, where `before` comes in; a ValueError where that does not fit."""
         ...  # pragma: no cover
 
     def identity(self) -> list[Any]:
@@ -65,17 +59,11 @@ ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dense:
-    """A product, a bias and an activation.
+    """A product, a bias and an activation."""
 
-    Args:
-        weight: float32, shape (out, in).
-        bias: float32, shape (out,); None for none.
-        activation: One of `ACTIVATIONS`.
-    """
-
-    weight: Floats
-    bias: Floats | None
-    activation: str
+    weight: Floats  # shape (out, in)
+    bias: Floats | None  # shape (out,)
+    activation: str  # one of `ACTIVATIONS`
 
     def __call__(self, vectors: Floats) -> Floats:
         """Shape (n, in) to shape (n, out)."""
@@ -97,15 +85,10 @@ class Dense:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerNorm:
-    """Layer normalisation (Ba et al. 2016) of a text's vector.
+    """Layer normalisation (Ba et al. 2016) of a text's vector."""
 
-    Args:
-        weight: float32, shape (d,).
-        bias: float32, shape (d,).
-    """
-
-    weight: Floats
-    bias: Floats
+    weight: Floats  # shape (d,)
+    bias: Floats  # shape (d,)
 
     def __call__(self, vectors: Floats) -> Floats:
         """Shape (n, d) to the same."""
@@ -170,12 +153,7 @@ def _through(waiting: list[tuple[T, Floats]], modules: Sequence[Module]) -> Iter
 
 
 def run(modules: Sequence[Module], vectors: Floats) -> Floats:
-    """One module after the other.
-
-    Example:
-        >>> run([Dense(np.eye(2, dtype=np.float32), None, "relu")], np.array([[1, -1]], np.float32)).tolist()
-        [[1.0, 0.0]]
-    """
+    """One module after the other."""
     for module in modules:
         vectors = module(vectors)
     return vectors

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from nearsense.encoders.packing import Feed
     from nearsense.encoders.pooling import Reduce
 
-__all__ = ["Runner"]
-
 FEW = 24
 """Up to so many requests in all run one after the other on all cores; more run side by side, a core each.
 
@@ -42,13 +40,8 @@ LATENCY, THROUGHPUT = "LATENCY", "THROUGHPUT"
 class Runner:
     """Runs the requests of one model. Safe to use from several threads.
 
-    Args:
-        build: Makes the graph.
-        reduce: What becomes of the vectors of a text's tokens.
-        precision: `auto` is bf16 where the processor has it natively.
-        threads: Cores to use; 0 is all.
-        cache_dir: Where compiled graphs are kept; a folder that cannot be written is no obstacle.
-        feed: How a request becomes the inputs of the graph.
+    `reduce` makes a text's vector of its tokens', `feed` a graph's inputs of a request; 0 threads are all cores,
+    and a cache folder that cannot be written is no obstacle.
     """
 
     def __init__(
@@ -86,13 +79,9 @@ class Runner:
         return other
 
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
-        """Run requests, a few at a time.
+        """Each request, in order, with its items' vectors, float32, shape (m, h).
 
-        Args:
-            requests: Taken as they are needed; making the next overlaps with running the last.
-
-        Yields:
-            Each request with its items' vectors, float32, shape (m, h), in the order of `requests`.
+        Requests are taken as they are needed: making the next overlaps with running the last.
         """
         requests = iter(requests)
         first = list(islice(requests, FEW + 1))

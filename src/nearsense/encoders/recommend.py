@@ -10,8 +10,6 @@ from nearsense.encoders.catalog import CATALOG, Figure, Kind, ModelCard, Task
 from nearsense.errors import InputError
 from nearsense.types import parse
 
-__all__ = ["Preference", "figure_for", "known_languages", "recommend"]
-
 
 class Preference(StrEnum):
     """What counts more."""
@@ -59,7 +57,9 @@ def recommend(
     codes = _codes(languages)
     fitting = [card for card in CATALOG if wanted in card.tasks and codes <= set(card.languages)]
     if here:
-        present = _present()
+        from nearsense.encoders.folder import installed
+
+        present = {folder.name for folder in installed()}
         fitting = [card for card in fitting if card.name in present]
     speed, quality = _by_speed, _by_quality(wanted, fitting)
     first, second = (speed, quality) if preference is Preference.SPEED else (quality, speed)
@@ -89,12 +89,6 @@ def _codes(languages: Iterable[str]) -> set[str]:
             fix=f"known are {', '.join(known_languages())}",
         )
     return codes
-
-
-def _present() -> set[str]:
-    from nearsense.encoders.folder import installed
-
-    return {folder.name for folder in installed()}
 
 
 def _by_speed(card: ModelCard) -> tuple[int, bool, int]:

@@ -41,8 +41,6 @@ from nearsense.vectors.rows import normalize as unit_length
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Limits", "RemoteEncoder", "Usage", "load_remote", "require_local"]
-
 PREFIX, HOME = "openai:", "https://api.openai.com/v1"
 KEY, BASE_URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 
@@ -298,11 +296,7 @@ class RemoteEncoder:
 
 
 def require_local(name: str) -> None:
-    """Refuse a server on another machine, where the network is forbidden.
-
-    Raises:
-        ModelNotFound: The server is not this machine.
-    """
+    """Refuse a server on another machine, where the network is forbidden."""
     host = urlsplit(_address(os.environ.get(BASE_URL, "").strip() or HOME)).hostname or ""
     if host not in ("localhost", "127.0.0.1", "::1"):
         raise ModelNotFound(

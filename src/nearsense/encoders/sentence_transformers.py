@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._optional import require
+from nearsense.encoders.base import not_run_here
 from nearsense.encoders.folder import MODULES, WEIGHTS, ModelFolder
 from nearsense.encoders.packing import Request, unpacked
 from nearsense.encoders.pooling import Pooling
@@ -27,8 +28,6 @@ from nearsense.types import Precision
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TorchEngine", "TorchPairEngine", "available"]
-
 
 def available() -> bool:
     """Whether sentence-transformers is installed; it is not imported."""
@@ -36,18 +35,7 @@ def available() -> bool:
 
 
 class TorchEngine:
-    """Runs a bi-encoder with all its modules.
-
-    Args:
-        folder: The model.
-        device: "cpu", "cuda", "cuda:1", "mps", "xpu".
-        precision: `auto` is f32.
-
-    Raises:
-        MissingExtra: sentence-transformers is not installed.
-        UnsupportedModel: It would need code of its own, or pickled weights, or sentence-transformers refuses it.
-        InputError: There is no such device.
-    """
+    """Runs a bi-encoder with all its modules on a device such as "cuda:1"; the precision `auto` is f32."""
 
     kind = "SentenceTransformer"
     alone = True
@@ -201,24 +189,21 @@ _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 def _require_harmless(folder: ModelFolder) -> None:
     """Refuse what could run code that is not sentence-transformers' own."""
     if folder.own_code:
-        raise UnsupportedModel(
+        raise not_run_here(
             f"{folder.path} wants to run code of its own ({folder.own_code})",
-            why="what a model brings along could do anything; nearsense runs none of it",
-            fix="use another model (nearsense models)",
+            "what a model brings along could do anything; nearsense runs none of it",
         )
     for step in folder.steps:
         activation = str(step.settings.get("activation_function", "torch.nn."))
         if step.kind == "Dense" and not activation.startswith("torch.nn."):
-            raise UnsupportedModel(
+            raise not_run_here(
                 f"{step.path}: the activation {activation} is not known here",
-                why="it is code that the model would bring along; only those of torch.nn are run",
-                fix="use another model (nearsense models)",
+                "it is code that the model would bring along; only those of torch.nn are run",
             )
         if step.kind not in MODULES:
-            raise UnsupportedModel(
+            raise not_run_here(
                 f"{folder.path}: the module {step.kind!r} of modules.json is not known here",
-                why=f"known are {', '.join(MODULES)}",
-                fix="use another model (nearsense models)",
+                f"known are {', '.join(MODULES)}",
             )
         if (
             (step.path / "pytorch_model.bin").is_file()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearsense.encoders.base import damaged
 from nearsense.encoders.packing import Request
 from nearsense.encoders.pooling import Pooling, every_token, pool
 from nearsense.encoders.weights import Weights
-from nearsense.errors import BrokenModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,15 +22,9 @@ if TYPE_CHECKING:
 MOST_TOKENS = 5_000_000
 """More than any vocabulary has."""
 
-__all__ = ["StaticEngine", "read_table"]
-
 
 class StaticEngine:
-    """Looks up the vectors of a text's tokens, and takes their mean.
-
-    Args:
-        table: float32, shape (vocabulary, d).
-    """
+    """Looks up the vectors of a text's tokens in a table, float32, shape (vocabulary, d), and takes their mean."""
 
     precision = "f32"
     pooling = (Pooling.MEAN,)
@@ -53,20 +47,9 @@ class StaticEngine:
 
 
 def read_table(weights: Weights, vocabulary: int, where: str) -> NDArray[np.float32]:
-    """The table of a model: as sentence-transformers keeps it, or as model2vec does.
+    """The table of a model, float32, shape (vocabulary or more, d).
 
     model2vec's may have a row for several tokens (`mapping`), and a weight for each token (`weights`).
-
-    Args:
-        weights: The model's tensors.
-        vocabulary: How many tokens its tokenizer knows.
-        where: The folder, for messages.
-
-    Returns:
-        float32, shape (vocabulary or more, d).
-
-    Raises:
-        BrokenModel: There is no table, or it does not fit the tokenizer.
     """
     own = "embeddings" in weights
     stored = weights.stored("embeddings" if own else "embedding.weight")
@@ -79,15 +62,10 @@ def read_table(weights: Weights, vocabulary: int, where: str) -> NDArray[np.floa
         if own and (counts := weights.stored("weights")) is not None:
             table = table * counts.astype(np.float32)[:, None]
     except (IndexError, ValueError) as error:
-        raise BrokenModel(
-            f"{where}: the tensors of its table do not fit together",
-            why=str(error),
-            fix="get the model's folder anew",
-        ) from None
+        raise damaged(f"{where}: the tensors of its table do not fit together", str(error)) from None
     if table.ndim != 2 or not table.shape[1] or len(table) < vocabulary:
-        raise BrokenModel(
+        raise damaged(
             f"{where}: the tokenizer knows {vocabulary:,} tokens, the table has the shape {table.shape}",
-            why="the two are of different models",
-            fix="get the model's folder anew",
+            "the two are of different models",
         )
     return table

@@ -19,8 +19,6 @@ from nearsense.errors import UnsupportedModel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TokenVectors", "counts_of", "token_vectors"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenVectors:
@@ -54,20 +52,10 @@ def token_vectors(
     pooling: Sequence[Pooling],
     width: int | None,
 ) -> list[TokenVectors]:
-    """Run texts through an engine without pooling, packed as `TokenEncoder.encode` packs them.
+    """Run n prompted texts through an engine without pooling, packed as `TokenEncoder.encode` packs them.
 
-    Args:
-        tokenizer: Text to ids.
-        engine: What has `unpooled()`.
-        texts: n texts, with the prompt before them.
-        prompt: Characters of the prompt.
-        limit: The most tokens that the model reads, special ones included.
-        chunk: Read long texts in windows, instead of only their head.
-        pooling: How tokens become a text's vector.
-        width: Keep so many numbers of each vector; None for all.
-
-    Raises:
-        UnsupportedModel: The engine gives whole texts only.
+    `prompt` counts characters, `limit` the tokens that the model reads; `chunk` reads windows, `width` numbers of
+    each vector are kept.
     """
     tokens, pieces = tokenizer(texts), tokenizer.pieces(texts)
     cut = windows if chunk else tails if tokenizer.left else heads
@@ -99,18 +87,10 @@ def token_vectors(
 
 
 def counts_of(pooling: Sequence[Pooling], length: int) -> NDArray[np.float32] | None:
-    """How much each token counts in a pooled vector; None where that is no weighted sum of tokens.
+    """How much each token counts in a pooled vector, shape (length,); None where that is no weighted sum.
 
-    Args:
-        pooling: How tokens become a vector.
-        length: How many tokens there are.
-
-    Returns:
-        float32, shape (length,).
-
-    Example:
-        >>> counts_of([Pooling.MEAN], 4), counts_of([Pooling.MAX], 4)
-        (array([0.25, 0.25, 0.25, 0.25], dtype=float32), None)
+    >>> counts_of([Pooling.MEAN], 4), counts_of([Pooling.MAX], 4)
+    (array([0.25, 0.25, 0.25, 0.25], dtype=float32), None)
     """
     if len(pooling) != 1 or pooling[0] not in _COUNTS:
         return None

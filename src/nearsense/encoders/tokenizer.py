@@ -17,9 +17,9 @@ from weakref import WeakSet
 import numpy as np
 
 from nearsense._forks import computing
+from nearsense.encoders.base import damaged
 from nearsense.encoders.tokenizer_file import look_at
 from nearsense.encoders.words import Pieces, Seen, joined, seen
-from nearsense.errors import BrokenModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,22 +27,14 @@ if TYPE_CHECKING:
 KEPT = 200_000
 """Stretches of text of which it is remembered what the model sees of them."""
 
-__all__ = ["PairFrame", "Tokenizer", "Tokens"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tokens:
-    """Texts as token ids, end to end.
+    """Texts as token ids, end to end."""
 
-    Args:
-        ids: int32, shape (t,): the tokens of all texts, one text after the other.
-        lengths: int64, shape (n,): how many of them each text has.
-        types: int32, shape (t,): which text of a pair each belongs to; None where there are no pairs.
-    """
-
-    ids: NDArray[np.int32]
-    lengths: NDArray[np.int64]
-    types: NDArray[np.int32] | None = None
+    ids: NDArray[np.int32]  # shape (t,): the tokens of all texts
+    lengths: NDArray[np.int64]  # shape (n,): how many of them each text has
+    types: NDArray[np.int32] | None = None  # shape (t,): which text of a pair; None where there are no pairs
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -52,12 +44,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairFrame:
-    """What stands around and between two texts that are read together: five stretches.
-
-    Args:
-        ids: int32 arrays: before the first text, between the two, after the second.
-        types: The type of each token of the five stretches: before, first, between, second, after.
-    """
+    """What stands around and between two texts that are read together: five stretches."""
 
     ids: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
     types: tuple[NDArray[np.int32], int, NDArray[np.int32], int, NDArray[np.int32]]
@@ -71,15 +58,8 @@ class PairFrame:
 class Tokenizer:
     """A Hugging Face tokenizer without its own padding and truncation.
 
-    Args:
-        file: `tokenizer.json`.
-        lower: Put texts into small letters first.
-        bare: The model wants no special tokens around a text.
-        skip_unknown: The model wants no unknown tokens.
-        left: Long texts lose their beginning; None for what the file says, which is mostly their end.
-
-    Raises:
-        BrokenModel: The file is damaged, or no tokenizer.
+    `bare` puts no special tokens around a text, `skip_unknown` leaves unknown ones out, `left` cuts a long text's
+    beginning (None: as the file says).
     """
 
     def __init__(
@@ -133,7 +113,7 @@ class Tokenizer:
                 raise
             except BaseException as error:
                 why = (str(error).strip() or type(error).__name__).splitlines()[0]
-                raise BrokenModel(f"{self._file} {what}", why=why, fix="get the model's folder anew") from None
+                raise damaged(f"{self._file} {what}", why) from None
 
     @property
     def vocabulary(self) -> int:
@@ -220,13 +200,7 @@ class Tokenizer:
         return some
 
     def framed(self, tokens: Tokens, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Tokens:
-        """Spans of `tokens`, each with the special tokens around it: what a model reads.
-
-        Args:
-            tokens: What `__call__` returned.
-            starts: int64, shape (m,): where in `tokens.ids` each span begins.
-            lengths: int64, shape (m,): how long it is.
-        """
+        """Spans of `tokens`, int64, shape (m,), each with the special tokens around it."""
         before, after = len(self.prefix), len(self.suffix)
         whole = lengths + before + after
         ends = np.cumsum(whole)

@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 from nearsense.encoders.checksums import Remembered, identity_of
 from nearsense.settings import load_settings
 
-__all__ = ["Look", "look_at"]
-
 BYTES = 256 * 2**20
 """More than any file has."""
 
@@ -39,27 +37,14 @@ IDS = 2**31
 
 
 class Look(NamedTuple):
-    """What is to be known of a file.
-
-    Args:
-        largest: The largest id of its vocabulary; -1 where there is none.
-        trials: Texts on which a pattern that tries all ways to divide a text does not end.
-    """
+    """What a file says: the largest id, -1 for none, and texts on which a bad pattern does not end."""
 
     largest: int
     trials: list[str]
 
 
 def look_at(file: Path) -> Look:
-    """Read a tokenizer's file, and refuse what no real one has; what was found in a large one is remembered.
-
-    Args:
-        file: `tokenizer.json`.
-
-    Raises:
-        ValueError: What is wrong, in one line.
-        OSError: It cannot be read.
-    """
+    """Read a `tokenizer.json`, and refuse what no real one has: a ValueError says what is wrong, in one line."""
     if file.stat().st_size < LARGE:
         return _looked_at(file)
     remembered, key = Remembered(load_settings().cache_dir / "tokenizers.json"), identity_of(file)
@@ -144,10 +129,7 @@ def _texts(steps: list[dict[str, Any]]) -> None:
 
 
 def _longest(charsmap: Any) -> int:
-    """How many bytes a table of characters puts in the place of one at most.
-
-    It begins with the size of its index in bytes, then come the index, and the texts.
-    """
+    """How many bytes a table of characters (size of its index, index, texts) puts in the place of one at most."""
     table = base64.b64decode(charsmap or "")
     size = int.from_bytes(table[:4], "little")
     if len(table) < 4 or size % 4 or not 1024 <= size <= len(table) - 4:

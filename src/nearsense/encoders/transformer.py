@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.encoders.base import damaged, not_run_here
 from nearsense.encoders.graph import ACTIVATIONS, Graph
-from nearsense.errors import BrokenModel, UnsupportedModel
+from nearsense.errors import UnsupportedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,35 +27,22 @@ if TYPE_CHECKING:
     from nearsense._openvino import Model
     from nearsense.encoders.weights import Weights
 
-__all__ = ["ARCHITECTURES", "GRAPH_VERSION", "Architecture", "Sizes", "build", "check", "identity", "sizes_of"]
-
 GRAPH_VERSION = 5
 """Counts up with every change that alters a compiled graph: caches of older ones are not used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a configuration says, in one vocabulary for all architectures.
+    """What a configuration says, in one vocabulary for all architectures."""
 
-    Args:
-        hidden: Length of a token's vector.
-        heads: Heads of attention.
-        layers: Blocks.
-        positions: Rows of the table of positions.
-        vocabulary: Rows of the table of words.
-        epsilon: Of the layer norms.
-        activation: Between the halves of a block.
-        first: The row of the table of positions that a text's first token has.
-    """
-
-    hidden: int
+    hidden: int  # numbers of a token's vector
     heads: int
-    layers: int
-    positions: int
-    vocabulary: int
-    epsilon: float
-    activation: str
-    first: int = 0
+    layers: int  # blocks
+    positions: int  # rows of the table of positions
+    vocabulary: int  # rows of the table of words
+    epsilon: float  # of the layer norms
+    activation: str  # between the halves of a block
+    first: int = 0  # the row of the table of positions that a text's first token has
 
     @property
     def max_tokens(self) -> int:
@@ -64,25 +52,15 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A row of the table.
+    """A row of the table."""
 
-    Args:
-        assemble: Puts the graph together: from the graph in the making and the sizes to the token vectors.
-        prefix: What its tensors' names begin with where it is part of a larger model.
-        last: The name of the last layer's norm, `{}` being the layer.
-        keys: What the configuration calls the sizes, where it is not as BERT's.
-        first: The position of a text's first token; None for the padding's id + 1.
-        head: The dense layers and activations between the first token's vector and a cross-encoder's labels.
-        mended: Counts up where vectors that were made before do not compare: a part of the fingerprint.
-    """
-
-    assemble: Callable[[Graph, Sizes], Any]
-    prefix: str
-    last: str = "encoder.layer.{}.output.LayerNorm.weight"
-    keys: Mapping[str, str] = field(default_factory=dict)
-    first: int | None = 0
+    assemble: Callable[[Graph, Sizes], Any]  # from the graph in the making to the token vectors
+    prefix: str  # what its tensors' names begin with within a larger model
+    last: str = "encoder.layer.{}.output.LayerNorm.weight"  # the last layer's norm
+    keys: Mapping[str, str] = field(default_factory=dict)  # what the configuration calls the sizes
+    first: int | None = 0  # the position of a text's first token; None for the padding's id + 1
     head: tuple[tuple[str, str], ...] = (("classifier.dense", "tanh"), ("classifier.out_proj", "identity"))
-    mended: int = 0
+    mended: int = 0  # counts up where vectors made before do not compare: a part of the fingerprint
 
 
 def bert(graph: Graph, sizes: Sizes) -> Any:
@@ -146,9 +124,8 @@ def distance_buckets(distances: NDArray[np.int64]) -> NDArray[np.int64]:
 
     There are 16 rows a direction: 8 for distances below 8, 8 up to 128 and beyond (Raffel et al. 2020, T5).
 
-    Example:
-        >>> distance_buckets(np.array([-200, -1, 0, 1, 7, 8, 200])).tolist()
-        [15, 1, 0, 17, 23, 24, 31]
+    >>> distance_buckets(np.array([-200, -1, 0, 1, 7, 8, 200])).tolist()
+    [15, 1, 0, 17, 23, 24, 31]
     """
     far, exact, most = np.abs(distances), 8, 128
     logarithm = np.log(np.maximum(far, 1).astype(np.float32) / np.float32(exact)) / np.log(most / exact)
@@ -190,26 +167,16 @@ _COUNTS = {
 
 
 def sizes_of(config: Mapping[str, Any], where: str) -> Sizes:
-    """The sizes of a model whose architecture is known.
-
-    Args:
-        config: The model's `config.json`.
-        where: The folder, for messages.
-
-    Raises:
-        UnsupportedModel: The architecture, or a variant of it, is not known here.
-        BrokenModel: A size is missing, or cannot be.
-    """
+    """The sizes of a model (`config.json`) whose architecture is known; messages name the folder `where`."""
     architecture = _known(config, where)
     keys = architecture.keys
     counts = {ours: _number(config, keys.get(name, name), (int,), where) for ours, name in _COUNTS.items()}
     name = keys.get("layer_norm_eps", "layer_norm_eps")
     epsilon = _number(config, name, (int, float), where) if name else 1e-12
     if counts["hidden"] % counts["heads"]:
-        raise BrokenModel(
+        raise damaged(
             f"{where}/config.json: {counts['heads']} heads do not divide {counts['hidden']}",
-            why="each head gets an equal part of a vector",
-            fix="get the model's folder anew",
+            "each head gets an equal part of a vector",
         )
     first = architecture.first
     if first is None:
@@ -219,18 +186,7 @@ def sizes_of(config: Mapping[str, Any], where: str) -> Sizes:
 
 
 def check(config: Mapping[str, Any], weights: Weights, vocabulary: int, where: str) -> Sizes:
-    """Look whether configuration, weights and tokenizer belong together, before anything is compiled.
-
-    Args:
-        config: The model's `config.json`.
-        weights: Its tensors by name.
-        vocabulary: How many tokens its tokenizer knows.
-        where: The folder, for messages.
-
-    Raises:
-        UnsupportedModel: The architecture, or a variant of it, is not known here.
-        BrokenModel: They contradict each other.
-    """
+    """The sizes of a model whose configuration, weights and tokenizer belong together, which is looked at."""
     sizes = sizes_of(config, where)
     words = weights.shape("embeddings.word_embeddings.weight")
     width = config.get("embedding_size", sizes.hidden)
@@ -238,23 +194,15 @@ def check(config: Mapping[str, Any], weights: Weights, vocabulary: int, where: s
     shapes = {
         "its word embeddings": (words, (sizes.vocabulary, width)),
         "its last layer": (weights.shape(last), (sizes.hidden,)),
-        "its positions": (
-            weights.shape("embeddings.position_embeddings.weight"),
-            (sizes.positions, width),
-        ),
+        "its positions": (weights.shape("embeddings.position_embeddings.weight"), (sizes.positions, width)),
     }
     for what, (found, expected) in shapes.items():
         if found != expected:
-            raise BrokenModel(
-                f"{where}: {what} have the shape {found}",
-                why=f"config.json promises {expected}",
-                fix="get the model's folder anew",
-            )
+            raise damaged(f"{where}: {what} have the shape {found}", f"config.json promises {expected}")
     if vocabulary > words[0]:
-        raise BrokenModel(
+        raise damaged(
             f"{where}: the tokenizer knows {vocabulary:,} tokens, the weights {words[0]:,}",
-            why="the two are of different models",
-            fix="get the model's folder anew",
+            "the two are of different models",
         )
     return sizes
 
@@ -270,36 +218,22 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build(config: Mapping[str, Any], weights: Weights, sizes: Sizes, *, pairs: bool = False) -> Model:
-    """The graph of a model that passed `check`.
-
-    Args:
-        config: The model's `config.json`.
-        weights: Its tensors by name.
-        sizes: What `check` returned.
-        pairs: It reads pairs of texts: tokens have types.
-
-    Raises:
-        BrokenModel: A tensor does not have the shape that the configuration promises.
-    """
+    """The graph of a model that passed `check`; where it reads `pairs` of texts, tokens have types."""
     kind = config["model_type"]
     graph = Graph(weights, heads=sizes.heads, epsilon=sizes.epsilon, activation=sizes.activation, typed=pairs)
     try:
         return graph.finished(ARCHITECTURES[kind].assemble(graph, sizes), kind)
     except (RuntimeError, ValueError, IndexError) as error:
-        raise BrokenModel(
-            "the model's weights do not fit its config.json",
-            why=str(error).strip().splitlines()[-1],
-            fix="get the model's folder anew",
+        raise damaged(
+            "the model's weights do not fit its config.json", str(error).strip().splitlines()[-1]
         ) from None
 
 
 def _known(config: Mapping[str, Any], where: str) -> Architecture:
     kind = config.get("model_type", "unknown")
     if not isinstance(kind, str) or kind not in ARCHITECTURES:
-        raise UnsupportedModel(
-            f"{where}: the architecture {kind!r} is not known here",
-            why=f"known are: {', '.join(ARCHITECTURES)}",
-            fix="use another model (nearsense models)",
+        raise not_run_here(
+            f"{where}: the architecture {kind!r} is not known here", f"known are: {', '.join(ARCHITECTURES)}"
         )
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise _variant("position_embedding_type", config["position_embedding_type"], ("absolute",), where)
@@ -317,19 +251,11 @@ def _activation(config: Mapping[str, Any], architecture: Architecture, where: st
 
 
 def _variant(name: str, found: Any, known: tuple[str, ...], where: str) -> UnsupportedModel:
-    return UnsupportedModel(
-        f"{where}: {name}={found!r} is not known here",
-        why=f"known are: {', '.join(known)}",
-        fix="use another model (nearsense models)",
-    )
+    return not_run_here(f"{where}: {name}={found!r} is not known here", f"known are: {', '.join(known)}")
 
 
 def _number(config: Mapping[str, Any], name: str, kinds: Any, where: str) -> Any:
     size: Any = config.get(name)
     if not isinstance(size, kinds) or isinstance(size, bool) or not 0 < size < 2**31:
-        raise BrokenModel(
-            f"{where}/config.json: {name}={size!r}",
-            why=f"{name} has to be a number above 0",
-            fix="get the model's folder anew",
-        )
+        raise damaged(f"{where}/config.json: {name}={size!r}", f"{name} has to be a number above 0")
     return size

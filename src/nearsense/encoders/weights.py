@@ -9,35 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.errors import BrokenModel, UnsupportedModel
+from nearsense.encoders.base import damaged
+from nearsense.errors import UnsupportedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = ["Weights"]
 
 _OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}
 """What the first BERT checkpoints call the two halves of a layer norm."""
 
 
 class Weights(Mapping[str, "NDArray[np.float32]"]):
-    """The tensors of safetensors files, read when they are asked for.
-
-    Args:
-        files: The safetensors files; large models have several.
-        prefix: What names may begin with: a tensor is found with and without it.
-
-    Raises:
-        BrokenModel: A file is truncated or no safetensors file; when a tensor is asked for, it is missing.
-        UnsupportedModel: When a tensor is asked for: its type is neither float32, float16 nor bfloat16.
-    """
+    """The tensors of safetensors files, read when they are asked for, with and without `prefix`."""
 
     def __init__(self, files: Path | Sequence[Path], prefix: str = "") -> None:
         self._parts = [_Part(file) for file in ([files] if isinstance(files, Path) else files)]
         self._names: dict[str, tuple[_Part, str]] = {}
         for part in self._parts:
             for stored in part.names():
-                self._names[stored] = self._names[_name(stored.removeprefix(prefix))] = part, stored
+                name = stored.removeprefix(prefix)
+                for old, new in _OLD_NAMES.items():
+                    name = name.removesuffix(old) + new if name.endswith(old) else name
+                self._names[stored] = self._names[name] = part, stored
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         part, stored = self._found(name)
@@ -45,10 +38,9 @@ class Weights(Mapping[str, "NDArray[np.float32]"]):
 
     def _found(self, name: str) -> tuple[_Part, str]:
         if name not in self._names:
-            raise BrokenModel(
+            raise damaged(
                 f"{self._parts[0].path} has no tensor {name!r}",
-                why="config.json describes another architecture than the weights have",
-                fix="get the model's folder anew",
+                "config.json describes another architecture than the weights have",
             )
         return self._names[name]
 
@@ -74,12 +66,6 @@ class Weights(Mapping[str, "NDArray[np.float32]"]):
         return len(self._names)
 
 
-def _name(stored: str) -> str:
-    return next(
-        (stored.removesuffix(old) + new for old, new in _OLD_NAMES.items() if stored.endswith(old)), stored
-    )
-
-
 class _Part:
     """One file."""
 
@@ -91,11 +77,7 @@ class _Part:
         try:
             self._file = opened(str(path), framework="numpy")
         except Exception as error:  # the library raises plain Exceptions of its own
-            raise BrokenModel(
-                f"{path} cannot be read",
-                why=f"it is truncated or no safetensors file: {error}",
-                fix="get the model's folder anew",
-            ) from None
+            raise damaged(f"{path} cannot be read", f"it is truncated or no safetensors file: {error}") from None
 
     def names(self) -> list[str]:
         return list(self._file.keys())

@@ -28,13 +28,7 @@ SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server said.
-
-    Args:
-        status: The HTTP status.
-        headers: By name in lower case.
-        body: As it came.
-    """
+    """What a server said; headers by name in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,9 +38,8 @@ class Answer:
 def question(model: str, texts: Sequence[str], dimensions: int | None, encoding: str) -> bytes:
     """The body of a request.
 
-    Example:
-        >>> question("m", ["hello"], None, "base64")
-        b'{"model":"m","input":["hello"],"encoding_format":"base64"}'
+    >>> question("m", ["hello"], None, "base64")
+    b'{"model":"m","input":["hello"],"encoding_format":"base64"}'
     """
     asked: dict[str, Any] = {"model": model, "input": list(texts), "encoding_format": encoding}
     if dimensions is not None:
@@ -55,25 +48,9 @@ def question(model: str, texts: Sequence[str], dimensions: int | None, encoding:
 
 
 def vectors_of(body: bytes, count: int, dimension: int, who: str) -> tuple[NDArray[np.float32], int | None]:
-    """The vectors of an answer in the order of their texts, and the tokens that it charges.
+    """The vectors of an answer in the order of their texts, and the tokens that it charges, where it says.
 
-    Args:
-        body: The answer.
-        count: How many texts were sent.
-        dimension: How long each vector must be; 0 where any length will do.
-        who: The model and its host, for messages.
-
-    Returns:
-        float32, shape (count, dimension), all finite; and the tokens, None where the answer does not tell.
-
-    Raises:
-        ModelError: It is not what was asked for.
-
-    Example:
-        >>> body = b'{"data": [{"index": 1, "embedding": [0, 1]}, {"index": 0, "embedding": [1, 0]}]}'
-        >>> vectors_of(body, 2, 2, "a model")
-        (array([[1., 0.],
-               [0., 1.]], dtype=float32), None)
+    float32, shape (count, dimension), all finite; where `dimension` is 0 any length will do.
     """
     answer = _json(body)
     items = answer.get("data") if isinstance(answer, dict) else None
@@ -139,11 +116,10 @@ def _json(body: bytes) -> Any:
 def message_of(body: bytes) -> str:
     """What a server says went wrong, on one short line: the message of its JSON, or how its text begins.
 
-    Example:
-        >>> message_of(b'{"error": {"message": "no such model", "code": null}}')
-        'no such model'
-        >>> message_of(b"<html>Bad gateway</html>")
-        'no JSON, it begins with <html>Bad gateway</html>'
+    >>> message_of(b'{"error": {"message": "no such model", "code": null}}')
+    'no such model'
+    >>> message_of(b"<html>Bad gateway</html>")
+    'no JSON, it begins with <html>Bad gateway</html>'
     """
     answer = _json(body)
     found = answer.get("error", answer) if isinstance(answer, dict) else answer
@@ -174,43 +150,23 @@ FORMAT = re.compile(r"encoding_format|base64", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a server did not give vectors, as far as its words tell.
-
-    Args:
-        status: The HTTP status.
-        message: Its words, on one line.
-        too_many: One request asks for more than the server takes at a time.
-        too_long: A text is longer than the model reads.
-        no_credit: The account has nothing left.
-        wrong_format: It does not know base64.
-        position: Which text of the request, or -1.
-        tokens: How many tokens that text has; 0 where it is not told.
-        limit: How many the model reads; 0 where it is not told.
-        location: Where it redirects to, without what may follow a path.
-    """
+    """Why a server did not give vectors, as far as its words tell."""
 
     status: int
-    message: str
-    too_many: bool = False
-    too_long: bool = False
-    no_credit: bool = False
-    wrong_format: bool = False
-    position: int = -1
-    tokens: int = 0
-    limit: int = 0
-    location: str = ""
+    message: str  # its words, on one line
+    too_many: bool = False  # one request asks for more than the server takes at a time
+    too_long: bool = False  # a text is longer than the model reads
+    no_credit: bool = False  # the account has nothing left
+    wrong_format: bool = False  # it does not know base64
+    position: int = -1  # which text of the request; -1 for none
+    tokens: int = 0  # of that text; 0 where it is not told
+    limit: int = 0  # tokens that the model reads; 0 where it is not told
+    location: str = ""  # where it redirects to, without what may follow a path
 
     @classmethod
     def of(cls, answer: Answer) -> Refusal:
-        """Read an answer that is no success.
-
-        Example:
-            >>> said = b'{"error": {"message": "Invalid input[3]: maximum context length is 8192 tokens."}}'
-            >>> refusal = Refusal.of(Answer(400, {}, said))
-            >>> refusal.too_long, refusal.position, refusal.limit
-            (True, 3, 8192)
-        """
-        status, message = answer.status, message_of(answer.body)
+        """Read an answer that is no success."""
+        status, message, location = answer.status, message_of(answer.body), answer.headers.get("location", "")
         words = answer.body[:16384].decode("utf-8", "replace")  # with the codes, which the message does not repeat
         bad = status in (400, 413, 422, 500)
         too_many = bad and bool(TOO_MANY.search(words))
@@ -225,7 +181,7 @@ class Refusal:
             position=_number(r"input\[(\d{1,6})\]", words, -1),
             tokens=_number(r"(?:requested|resulted in|given:|got|prefill|has) (\d{1,9})\b", message, 0),
             limit=_number(r"(?:length is|less than|maximum of|max) (\d{1,9})\b", message, 0),
-            location=_without_query(answer.headers.get("location", "")),
+            location="".join(filter(str.isprintable, re.split(r"[?#]", location)[0]))[:200],
         )
 
     @property
@@ -237,10 +193,6 @@ class Refusal:
 def _number(pattern: str, text: str, otherwise: int) -> int:
     found = re.search(pattern, text, re.IGNORECASE)
     return int(found[1]) if found else otherwise
-
-
-def _without_query(address: str) -> str:
-    return "".join(letter for letter in re.split(r"[?#]", address)[0] if letter.isprintable())[:200]
 
 
 def hopeless(answer: Answer) -> bool:
@@ -263,14 +215,7 @@ class RemoteTextTooLong(TextTooLong):
 
 
 def too_long(refusal: Refusal, position: int, who: str, limit: int) -> RemoteTextTooLong:
-    """The error for a text that the server found too long.
-
-    Args:
-        refusal: What the server said.
-        position: The text's place in the call.
-        who: The model and its host.
-        limit: The tokens that the model reads, where they are known; else 0.
-    """
+    """The error for a text that the server found too long; `limit` in tokens, 0 where not known."""
     size = f"has {refusal.tokens:,} tokens" if refusal.tokens else "is too long"
     limit = refusal.limit or limit
     error = RemoteTextTooLong(
@@ -295,15 +240,7 @@ _OTHER = (ModelError, "refused", "check the options against what the server says
 
 
 def refused(refusal: Refusal, position: int, who: str, variable: str, keyed: bool) -> InputError | ModelError:
-    """The error for an answer that is no success, and no question of size.
-
-    Args:
-        refusal: What the server said.
-        position: The place in the call of the text that it names; -1 where it names none.
-        who: The model and its host.
-        variable: The environment variable of the key.
-        keyed: Whether a key was sent.
-    """
+    """The error for an answer that is no success, and no question of size; position -1 names no text."""
     says = f"the server says: {refusal.message}"
     if position >= 0 and refusal.status in (400, 422):
         return InputError(f"text {position:,} is refused by {who}", why=says, fix="leave it out")

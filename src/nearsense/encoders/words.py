@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING
@@ -23,39 +23,24 @@ UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
-    """Where each of a text's t tokens stands in the text.
+    """Where each of a text's t tokens stands in the text; int64, shape (t,) each."""
 
-    Args:
-        starts: int64, shape (t,): its first character.
-        ends: int64, shape (t,): the one after its last.
-        words: int64, shape (t,): which of the tokenizer's words it is a piece of.
-    """
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    words: NDArray[np.int64]
+    starts: NDArray[np.int64]  # the first character
+    ends: NDArray[np.int64]  # the one after the last
+    words: NDArray[np.int64]  # which of the tokenizer's words it is a piece of
 
 
 def words_of(text: str, pieces: Pieces, prompt: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Join the pieces of words.
+    """The word of each token, int64, shape (t,), -1 for none, and the words' characters, shape (w, 2).
 
     The tokenizer's words are divided further before and after punctuation, symbols, and characters of scripts that
-    put no spaces between words. Marks that a tokenizer throws away belong to the character before them.
+    put no spaces between words. Marks that a tokenizer throws away belong to the character before them. Characters
+    are counted from the prompt's end.
 
-    Args:
-        text: What was tokenized.
-        pieces: Its tokens.
-        prompt: Characters at its beginning that are no part of any word.
-
-    Returns:
-        The word of each token, int64, shape (t,), -1 for none; and the words, int64, shape (w, 2): first
-        character, one after the last, both counted from the prompt's end.
-
-    Example:
-        >>> pieces = Pieces(np.array([0, 3, 5]), np.array([3, 5, 6]), np.array([0, 0, 0]))
-        >>> owners, spans = words_of("lower!", pieces)
-        >>> owners.tolist(), spans.tolist()
-        ([0, 0, 1], [[0, 5], [5, 6]])
+    >>> pieces = Pieces(np.array([0, 3, 5]), np.array([3, 5, 6]), np.array([0, 0, 0]))
+    >>> owners, spans = words_of("lower!", pieces)
+    >>> owners.tolist(), spans.tolist()
+    ([0, 0, 1], [[0, 5], [5, 6]])
     """
     owners = np.full(len(pieces.starts), NO_WORD, np.int64)
     spans: list[list[int]] = []
@@ -128,23 +113,14 @@ _JOINERS = "\u034f\ufe0e\ufe0f"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """The w words of a text as a model sees them.
+    """The w words of a text as a model sees them."""
 
-    Args:
-        words: As they are written. What leaves no token at all is a word too.
-        tokens: The token ids of each; empty where the model's normalizer leaves nothing of it.
-        known: Whether the model has tokens for it: not where one is the unknown token, or where there is none.
-        essences: Each without what does not change its sense; empty for punctuation.
-        begin: The first word that the model reads.
-        end: The one after the last: less than w where the text is longer than the model's limit.
-    """
-
-    words: tuple[str, ...]
-    tokens: tuple[tuple[int, ...], ...]
-    known: tuple[bool, ...]
-    essences: tuple[str, ...]
-    begin: int
-    end: int
+    words: tuple[str, ...]  # as they are written; what leaves no token at all is a word too
+    tokens: tuple[tuple[int, ...], ...]  # ids; none where the model's normalizer leaves nothing of it
+    known: tuple[bool, ...]  # whether the model has tokens for it, none of them the unknown one
+    essences: tuple[str, ...]  # without what does not change its sense; nothing for punctuation
+    begin: int  # the first word that the model reads
+    end: int  # the one after the last: less than w where the text is longer than the limit
 
     @property
     def cut(self) -> bool:
@@ -161,10 +137,6 @@ def essence(word: str) -> str:
     """A word without what does not change its sense: case, Unicode form, punctuation, invisible characters.
 
     Accents stay; so do signs, emoji, characters of private use and raised digits.
-
-    Example:
-        >>> essence("«Ｗord»,"), essence("10²"), essence("e\u0301t\u00ade\u0301") == essence("été")
-        ('word', '10²', True)
     """
     if word.isascii() and "!=" not in word:
         return "".join(each for each in word.casefold() if each.isalnum() or each in "$+<=>^`|~")
@@ -186,14 +158,7 @@ def _speaks(character: str) -> bool:
 
 
 def seen(text: str, ids: Sequence[int], pieces: Pieces, unknown: int | None) -> Seen:
-    """Join the tokens of a text's words, and find what of the text left no token.
-
-    Args:
-        text: What was tokenized.
-        ids: Its tokens.
-        pieces: Where they stand in it.
-        unknown: The token that stands for what no token is known for.
-    """
+    """Join the tokens of a text's words, and find what of the text left no token."""
     owners, spans = words_of(text, pieces)
     tokens: list[list[int]] = [[] for _ in spans]
     for owner, token in zip(owners.tolist(), ids, strict=True):
@@ -202,7 +167,7 @@ def seen(text: str, ids: Sequence[int], pieces: Pieces, unknown: int | None) -> 
     found: list[tuple[str, tuple[int, ...]]] = []
     at = 0
     for (start, stop), own in zip([*spans.tolist(), (len(text), len(text))], [*tokens, []], strict=True):
-        found += [(word, ()) for word in _left_over(text, at, start)]
+        found += [(word, ()) for word in text[at:start].split() if essence(word)]
         if stop > start:
             behind = text[start - 1 : start + 1] == "!="  # which tokenizers part
             found.append((text[start - behind : stop], tuple(own)))
@@ -237,8 +202,3 @@ def joined(parts: Sequence[Seen], limit: int | None, *, left: bool) -> Seen:
         begin,
         end,
     )
-
-
-def _left_over(text: str, start: int, end: int) -> Iterator[str]:
-    """The words between two words of which the tokenizer made nothing, though they say something."""
-    return (word for word in text[start:end].split() if essence(word))
