@@ -227,8 +227,7 @@ def _near(texts: Sequence[str], encoder: Encoder, progress: Progress) -> list[tu
     """Each text with those nearest to it."""
     from nearsense.mining import nearest
 
-    different = list({normal_form(text): text for text in reversed(as_texts(texts))}.values())[::-1]
-    require_content(different)
+    different = list({normal_form(text): text for text in reversed(as_texts(texts, content=True))}.values())[::-1]
     if len(different) < 2:
         return []
     vectors = encoder.encode(different, role=symmetric_role(encoder), progress=progress)
@@ -240,9 +239,8 @@ def _scored(
     pairs: Sequence[tuple[str, str]], encoder: Encoder | CrossEncoder | str | None, progress: Progress
 ) -> Scored:
     """The score of each pair, what gave it, and the vectors of the left texts where there are any."""
-    lefts, rights = as_texts((a for a, _ in pairs), "left text"), as_texts((b for _, b in pairs), "right text")
-    require_content(lefts, "left text")
-    require_content(rights, "right text")
+    lefts = as_texts((a for a, _ in pairs), "left text", content=True)
+    rights = as_texts((b for _, b in pairs), "right text", content=True)
     if encoder is not None and not isinstance(encoder, str) and not hasattr(encoder, "encode"):
         cross = np.asarray(encoder.score(list(zip(lefts, rights, strict=True)), progress=progress), np.float64)
         return cross, Origin(encoder.name, encoder.fingerprint, Ranking.CROSS), None

@@ -12,7 +12,7 @@ from nearsense._machine import free_memory
 from nearsense._progress import Progress
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError, TooLargeError
-from nearsense.text import as_texts, require_content
+from nearsense.text import as_texts
 from nearsense.types import Comparison, Matrix, Metric, Origin, Reading, Results, Vectors
 
 if TYPE_CHECKING:
@@ -98,9 +98,8 @@ def compare_pairs(
     assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
     pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
     encoder = resolve(encoder)
-    lefts, rights = as_texts((a for a, _ in pairs), "left text"), as_texts((b for _, b in pairs), "right text")
-    require_content(lefts, "left text")
-    require_content(rights, "right text")
+    lefts = as_texts((a for a, _ in pairs), "left text", content=True)
+    rights = as_texts((b for _, b in pairs), "right text", content=True)
     vectors = encoder.encode([*lefts, *rights], role=symmetric_role(encoder), progress=progress)
     scores = paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
     origin = Origin(encoder.name, vectors.fingerprint)
@@ -175,8 +174,7 @@ def matrix(
         >>> bool(scores[0, 1] > scores[0, 2])
         True
     """
-    texts = as_texts(texts)
-    require_content(texts)
+    texts = as_texts(texts, content=True)
     require_room(len(texts))
     encoder = resolve(encoder)
     vectors = encoder.encode(texts, role=symmetric_role(encoder), progress=progress)

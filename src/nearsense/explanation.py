@@ -15,7 +15,7 @@ import numpy as np
 
 from nearsense.encoders import Encoder, resolve
 from nearsense.errors import UnsupportedModel
-from nearsense.text import as_texts, require_content
+from nearsense.text import as_texts
 from nearsense.types import Origin
 from nearsense.vectors.rows import ZeroRow, scale_to_unit
 
@@ -219,9 +219,7 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
     from nearsense.calibration import Task
     from nearsense.vectors.similarity import paired_cosine
 
-    texts = [*as_texts([a], "left text"), *as_texts([b], "right text")]
-    require_content(texts[:1], "left text")
-    require_content(texts[1:], "right text")
+    texts = [*as_texts([a], "left text", content=True), *as_texts([b], "right text", content=True)]
     found = _with_tokens(resolve(encoder))
     vectors = found.encode(texts)
     score = float(paired_cosine(vectors.data[:1], vectors.data[1:])[0])

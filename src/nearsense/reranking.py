@@ -16,7 +16,7 @@ from nearsense._progress import Progress
 from nearsense.checks import positive_int
 from nearsense.encoders import CrossEncoder, resolve_cross
 from nearsense.errors import BrokenModel, InputError
-from nearsense.text import as_documents, as_texts, require_content
+from nearsense.text import as_documents, as_texts
 from nearsense.ties import settled
 from nearsense.types import CANDIDATES, Document, Hit, Origin, Ranking, Results
 from nearsense.vectors.rows import distinct
@@ -116,8 +116,7 @@ def rerank_many(
     from nearsense.calibration import Task
 
     assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
-    asked = as_texts(list(queries), "query")
-    require_content(asked, "query")
+    asked = as_texts(list(queries), "query", content=True)
     limit = None if k is None else positive_int(k, "k")
     lists = list(hits)
     if len(lists) != len(asked):

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 from nearsense._progress import Progress
 from nearsense.encoders import CrossEncoder, Encoder, resolve
 from nearsense.errors import InputError
-from nearsense.text import as_documents, as_texts, require_content
+from nearsense.text import as_documents, as_texts
 from nearsense.types import CANDIDATES, Document, Hit, Metric, Origin, Results, Vectors
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nearsense.assurance import Calibrated
+    from nearsense.assurance import Assurance, Calibrated
+    from nearsense.reranking import Stages
     from nearsense.ties import Best
 
-__all__ = ["nearest", "rank", "rank_vectors", "search", "search_many", "search_vectors"]
+__all__ = ["rank", "search", "search_many", "search_vectors"]
 
 
 def search(
@@ -120,22 +121,15 @@ def search_many(
         >>> [hits[0].text for hits in found]
         ['a cat', 'a dog']
     """
-    queries, documents = _asked(queries, k), as_documents(corpus)
+    queries, documents = checked_queries(queries, k), as_documents(corpus)
     from nearsense.assurance import Assurance
-    from nearsense.calibration import Task, background_of
+    from nearsense.calibration import Task
     from nearsense.reranking import staged
 
     assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
     stages, encoder = staged(rerank, k, candidates), resolve(encoder)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
-    found = nearest(queries, vectors, documents=documents, k=stages.depth, encoder=encoder)
-    return assurance.hits(
-        stages.finish(found, progress),
-        len(vectors),
-        lambda: background_of(vectors, sample=250),
-        encoder=None if stages.cross else encoder,
-        cross=stages.cross,
-    )
+    return search_encoded(queries, vectors, documents, stages, assurance, encoder, progress)
 
 
 def search_vectors(
@@ -174,27 +168,55 @@ def search_vectors(
         '1'
     """
     from nearsense.assurance import Assurance
-    from nearsense.calibration import Task, background_of
+    from nearsense.calibration import Task
+    from nearsense.reranking import staged
 
     assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
-    encoder = resolve(encoder)
-    found = nearest(queries, vectors, documents=documents, k=k, encoder=encoder)
-    return assurance.hits(found, len(vectors), lambda: background_of(vectors, sample=250), encoder=encoder)
+    queries, stages, encoder = checked_queries(queries, k), staged(None, k), resolve(encoder)
+    return search_encoded(queries, vectors, documents, stages, assurance, encoder)
 
 
-def nearest(
-    queries: Iterable[str],
+def search_encoded(
+    queries: Sequence[str],
     vectors: Vectors,
-    *,
+    documents: Iterable[str | Document] | None,
+    stages: Stages,
+    assurance: Assurance,
+    encoder: Encoder,
+    progress: Progress = False,
+) -> list[Results[Hit]]:
+    """The hits of queries that are checked, in one stage or two, with their probabilities."""
+    from nearsense.calibration import background_of
+
+    found = _nearest(queries, vectors, documents, stages.depth, encoder)
+    return assurance.hits(
+        stages.finish(found, progress),
+        len(vectors),
+        lambda: background_of(vectors, sample=250),
+        encoder=None if stages.cross else encoder,
+        cross=stages.cross,
+    )
+
+
+def checked_queries(queries: Iterable[str], k: int) -> list[str]:
+    """The queries, checked together with k before anything costly is done for them."""
+    from nearsense.checks import positive_int
+
+    positive_int(k, "k")
+    return as_texts(queries, "query", content=True)
+
+
+def _nearest(
+    queries: Sequence[str],
+    vectors: Vectors,
     documents: Iterable[str | Document] | None,
     k: int,
-    encoder: Encoder | str | None,
+    encoder: Encoder,
 ) -> list[Results[Hit]]:
-    """As `search_vectors`, without probabilities."""
+    """The k nearest of each query, without probabilities."""
     from nearsense.ties import settled
     from nearsense.vectors.topk import top_k
 
-    queries = _asked(queries, k)
     if not isinstance(vectors, Vectors):
         raise InputError(
             f"vectors are of type {type(vectors).__name__}, not Vectors",
@@ -206,7 +228,6 @@ def nearest(
         raise InputError(
             f"{len(known):,} documents, {len(vectors):,} vectors", fix="give one document for each vector"
         )
-    encoder = resolve(encoder)
     asked = encoder.encode(queries, role="query")
     asked.require_same_model(vectors)
     metric = getattr(encoder, "similarity", Metric.COSINE)
@@ -266,7 +287,7 @@ def rank(
           2  -0.10...   <1 %  I enjoy hiking on weekends.
     """
     documents, encoder = as_documents(candidates), resolve(encoder)
-    _asked([reference], 1 if k is None else k)
+    checked_queries([reference], 1 if k is None else k)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
     sure: dict[str, Any] = {"calibration": calibration, "prior": prior, "min_probability": min_probability}
     return rank_vectors(reference, vectors, documents, k, encoder=encoder, **sure)
@@ -289,7 +310,7 @@ def rank_vectors(
 
     assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
     depth = max(len(documents), 1) if k is None else k
-    found = nearest([reference], vectors, documents=documents, k=depth, encoder=encoder)
+    found = _nearest(checked_queries([reference], depth), vectors, documents, depth, encoder)
     return assurance.hits(found, None, encoder=encoder)[0]
 
 
@@ -306,13 +327,3 @@ def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None
 
 def _document(row: int, each: str | Document) -> Document:
     return each if isinstance(each, Document) else Document(str(row), each)
-
-
-def _asked(queries: Iterable[str], k: int) -> list[str]:
-    """The queries, checked before anything costly is done for them."""
-    from nearsense.checks import positive_int
-
-    positive_int(k, "k")
-    texts = as_texts(queries, "query")
-    require_content(texts, "query")
-    return texts

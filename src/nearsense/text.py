@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def as_texts(texts: str | Iterable[str], what: str = "text") -> list[str]:
-    """A list of encodable strings; one string is a list of one."""
+def as_texts(texts: str | Iterable[str], what: str = "text", *, content: bool = False) -> list[str]:
+    """A list of encodable strings, each with `content` where that is asked for; one string is a list of one."""
     items = [texts] if isinstance(texts, str) else _listed(texts, what)
     for position, text in enumerate(items):
         if not isinstance(text, str):
@@ -34,6 +34,8 @@ def as_texts(texts: str | Iterable[str], what: str = "text") -> list[str]:
                     why="half of a UTF-16 pair is no character, no encoding can write it",
                     fix='clean it first: text.encode("utf-8", "replace").decode()',
                 ) from None
+    if content:
+        require_content(items, what)
     return items
 
 
@@ -56,8 +58,7 @@ def as_documents(items: Iterable[str | Document]) -> list[Document]:
         item if isinstance(item, Document) else Document(id=str(position), text=item)
         for position, item in enumerate(_listed(items, "text"))
     ]
-    texts = as_texts(document.text for document in documents)
-    require_content(texts)
+    as_texts((document.text for document in documents), content=True)
     seen: dict[str, int] = {}
     for position, document in enumerate(documents):
         if not isinstance(document.id, str) or not document.id:

@@ -133,10 +133,9 @@ class Answering:
         progress: Progress = False,
     ) -> list[Results[Hit]]:
         """The k best documents for each of many queries: one list each, in their order. See `search`."""
-        from nearsense.text import as_texts, require_content
+        from nearsense.text import as_texts
 
-        texts, chosen = as_texts(queries, "query"), parse(Mode, mode, name="mode")
-        require_content(texts, "query")
+        texts, chosen = as_texts(queries, "query", content=True), parse(Mode, mode, name="mode")
         stages = staged(rerank, k, candidates, as_score(min_score))
         assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
 

@@ -11,7 +11,7 @@ from nearsense.faq.items import FAQItem
 from nearsense.faq.reading import COLUMNS, columns_found, id_of
 from nearsense.files import read_table
 from nearsense.files.table import is_missing
-from nearsense.text import as_texts, require_content
+from nearsense.text import as_texts
 
 __all__ = ["labelled_of", "rows_of"]
 
@@ -72,9 +72,7 @@ def rows_of(labelled: Iterable[tuple[str, Any]], items: list[FAQItem]) -> tuple[
         found.append(-1 if given is None else rows[id_])
     if not texts:
         raise InputError("no labelled question", fix="give some, or leave labelled out")
-    texts = as_texts(texts, "labelled question")
-    require_content(texts, "labelled question")
-    return texts, found
+    return as_texts(texts, "labelled question", content=True), found
 
 
 def _id(given: Any) -> str | None:
