@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from nearsense.types import as_json
 
 __all__ = ["Info", "Reembedding", "SyncReport", "Verification"]
 
@@ -35,7 +37,7 @@ class SyncReport:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return as_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Info:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {**asdict(self), "fields": list(self.fields)}
+        return as_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,7 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "ok": self.ok,
-            "documents": self.documents,
-            "findings": list(self.findings),
-            "healed": list(self.healed),
-        }
+        return as_json(self, "ok documents findings healed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +136,4 @@ class Reembedding:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return as_json(self)

@@ -8,7 +8,7 @@ result. Every result, or the list it comes in, knows its `Origin` (model, metric
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, SupportsIndex, TypeVar, cast, overload
 
@@ -41,6 +41,7 @@ __all__ = [
     "Reading",
     "Results",
     "Vectors",
+    "as_json",
     "parse",
     "percent",
 ]
@@ -119,6 +120,30 @@ def json_name(name: object) -> str:
         return hex(name) if isinstance(name, int) else type(name).__name__
 
 
+def as_json(record: object, names: str = "") -> dict[str, Any]:
+    """The fields of a frozen record as JSON values; or what it has under these names, in their order."""
+    chosen = names.split() or [each.name for each in fields(record)]  # type: ignore[arg-type]
+    return {name: _json_value(getattr(record, name)) for name in chosen}
+
+
+def _json_value(value: Any) -> Any:
+    """What JSON knows, made of records, enumerations, arrays and mappings."""
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {
+            _json_value(name) if isinstance(name, str) else str(name): _json_value(each)
+            for name, each in value.items()
+        }
+    if isinstance(value, (tuple, list)):
+        return [_json_value(each) for each in value]
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One text with its id and whatever else is known of it. Plain strings become Documents by themselves.
@@ -149,7 +174,7 @@ class Document:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"id": self.id, "text": self.text, "metadata": dict(self.metadata)}
+        return as_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +203,8 @@ class Origin:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; what found the hits is part of it where the metric is "cross-encoder"."""
-        names = ("model", "fingerprint", "metric", "version", "calibration", "prior")
-        known = {name: getattr(self, name) for name in names}
-        if self.metric is Ranking.CROSS:
-            known |= {"retrieved_by": self.retrieved_by, "retrieval_metric": self.retrieval_metric}
-        return {name: value.value if isinstance(value, StrEnum) else value for name, value in known.items()}
+        retrieval = " retrieved_by retrieval_metric" if self.metric is Ranking.CROSS else ""
+        return as_json(self, f"model fingerprint metric version calibration prior{retrieval}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +357,11 @@ class Comparison:
     unsure: str | None = None
     because: tuple[str, ...] = ()
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether there is a probability."""
+        return self.probability is not None
+
     def __str__(self) -> str:
         certainty = _certainty(self.probability) if self.unsure is None else self.unsure
         line = f"{self.score:.4f}  {self.reading.value} ({certainty})"
@@ -342,19 +369,8 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "score": self.score,
-            "probability": self.probability,
-            "interval": None if self.interval is None else list(self.interval),
-            "reading": self.reading.value,
-            "calibrated": self.probability is not None,
-            "unsure": self.unsure,
-            "because": list(self.because),
-            "differs": None if self.differs is None else list(self.differs),
-            "a": self.a,
-            "b": self.b,
-            **self.origin.to_dict(),
-        }
+        named = "score probability interval reading calibrated unsure because differs a b"
+        return as_json(self, named) | self.origin.to_dict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,19 +412,9 @@ class Hit:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "rank": self.rank,
-            "id": self.id,
-            "score": self.score,
-            "retrieval_score": self.retrieval_score,
-            "probability": self.probability,
-            "interval": None if self.interval is None else list(self.interval),
-            "differs": None if self.differs is None else list(self.differs),
-            "unsure": self.unsure,
-            "because": list(self.because),
-            "text": self.text,
-            "metadata": dict(self.metadata),
-        }
+        return as_json(
+            self, "rank id score retrieval_score probability interval differs unsure because text metadata"
+        )
 
 
 class Cells(Protocol):
@@ -483,7 +489,7 @@ class Matrix:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"labels": list(self.labels), "scores": self.scores.tolist(), **self.origin.to_dict()}
+        return as_json(self, "labels scores") | self.origin.to_dict()
 
 
 class Result(Protocol):

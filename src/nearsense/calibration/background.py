@@ -14,6 +14,7 @@ import numpy as np
 
 from nearsense.calibration.curve import finite
 from nearsense.errors import InputError
+from nearsense.types import as_json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -117,16 +118,7 @@ class Background:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "model": self.model,
-            "fingerprint": self.fingerprint,
-            "texts": self.texts,
-            "rates": list(self.rates),
-            "scores": list(self.scores),
-            "errors": list(self.errors),
-            "random": list(self.random),
-            "nearest": {str(size): list(three) for size, three in self.nearest.items()},
-        }
+        return as_json(self)
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Background:

@@ -11,7 +11,7 @@ import functools
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -32,7 +32,7 @@ from nearsense.calibration.threshold import (
 )
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.kinds import Metric, Ranking, Task
-from nearsense.types import Origin
+from nearsense.types import Origin, as_json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -71,7 +71,7 @@ class Figures:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return as_json(self)
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Figures:
@@ -444,27 +444,7 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "nearsense calibration": 1,
-            "model": self.model,
-            "fingerprint": self.fingerprint,
-            "task": self.task,
-            "metric": self.metric.value,
-            "curve": self.curve.to_dict(),
-            "share": self.share,
-            "prior": self.prior,
-            "reference": self.reference.tolist(),
-            "seen": self.seen,
-            "figures": self.figures.to_dict(),
-            "background": None if self.background is None else self.background.to_dict(),
-            "strangeness": self.strangeness,
-            "distance": self.distance,
-            "made_from": self.made_from,
-            "guard": dict(self.guard),
-            "population": None if self.population is None else self.population.to_dict(),
-            "version": self.version,
-            "labelled": None if self.labelled is None else self.labelled.to_dict(),
-        }
+        return {"nearsense calibration": 1, **as_json(self)}
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Calibration:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.types import as_json
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -96,14 +98,7 @@ class Curve:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "form": self.form.value,
-            "centre": self.centre,
-            "scale": self.scale,
-            "knots": list(self.knots),
-            "weights": self.weights.tolist(),
-            "covariance": self.covariance.tolist(),
-        }
+        return as_json(self)
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Curve:

@@ -20,6 +20,7 @@ import numpy as np
 
 from nearsense.calibration.curve import Curve, Form, finite, logit, sigmoid
 from nearsense.calibration.fitting import plain_logistic
+from nearsense.types import as_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,20 +166,7 @@ class Population:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "share": list(self.share),
-            "sets": self.sets,
-            "symmetric": self.symmetric,
-            "designs": [
-                {
-                    "mean": each.mean.tolist(),
-                    "covariance": each.covariance.tolist(),
-                    "drawn": each.drawn,
-                    "weight": each.weight,
-                }
-                for each in self.designs
-            ],
-        }
+        return as_json(self, "share sets symmetric") | {"designs": [as_json(each) for each in self.designs]}
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Population:

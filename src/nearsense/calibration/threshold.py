@@ -9,13 +9,14 @@ al. 2021, "Learn then Test"): so the bound holds although the threshold is chose
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense.calibration.curve import finite, logit, sigmoid
 from nearsense.errors import InputError
+from nearsense.types import as_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +71,7 @@ class Threshold:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return as_json(self)
 
 
 def in_ten(share: float) -> str:

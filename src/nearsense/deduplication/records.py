@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nearsense.types import Document, percent
+from nearsense.types import Document, as_json, percent
 
 
 class Tier(StrEnum):
@@ -68,19 +68,7 @@ class Pair:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "left": self.left,
-            "right": self.right,
-            "score": self.score,
-            "probability": self.probability,
-            "interval": None if self.interval is None else list(self.interval),
-            "unsure": self.unsure,
-            "because": list(self.because),
-            "tier": self.tier.value,
-            "differs": None if self.differs is None else list(self.differs),
-            "a": self.a,
-            "b": self.b,
-        }
+        return as_json(self, "left right score probability interval unsure because tier differs a b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +108,7 @@ class Dropped:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "id": self.id,
-            "kept": self.kept,
-            "tier": self.tier.value,
-            "score": self.score,
-            "probability": self.probability,
-            "interval": None if self.interval is None else list(self.interval),
-            "reason": self.reason,
-            "differs": None if self.differs is None else list(self.differs),
-            "text": self.text,
-        }
+        return as_json(self, "id kept tier score probability interval reason differs text")
 
 
 @dataclass(frozen=True, slots=True)
