@@ -238,8 +238,19 @@ def test_a_sample_is_drawn_once_for_a_seed():
             "line 4: the score in column 'score' is empty",
             "correct",
         ),
-        (rows("a b score", *PAIRS[:3], (" ", "y", 1)), {}, "line 4: column 'a' has no text", "remove the row"),
-        (rows("a b score", *PAIRS[:3], (7, "y", 1)), {}, "line 4: column 'a' holds numbers", "--columns"),
+        (
+            rows("a b score", *PAIRS[:3], (" ", "y", 1)),
+            {},
+            "line 4: column 'a' is only white space",
+            "remove the row",
+        ),
+        (
+            rows("a b score", *PAIRS[:3], ("x\0", "y", 1)),
+            {},
+            "line 4: column 'a' holds a NUL character",
+            "remove it",
+        ),
+        (rows("a b score", *PAIRS[:3], (7, "y", 1)), {}, "line 4: text column 'a' holds numbers", "--columns"),
         (
             rows("a b label", *[(*p[:2], None) for p in PAIRS]),
             {"task": "labelled"},

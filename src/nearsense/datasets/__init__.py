@@ -16,8 +16,8 @@ from nearsense.datasets.kinds import (
     Task,
     Triplets,
 )
+from nearsense.datasets.published import STANDARD, Standard
 from nearsense.datasets.reading import read_dataset
-from nearsense.datasets.standard import STANDARD, Standard
 
 __all__ = [
     "STANDARD",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nearsense.datasets import cells
 from nearsense.datasets.kinds import (
     LEAST,
     Clustering,
@@ -17,9 +16,19 @@ from nearsense.datasets.kinds import (
     Task,
     Triplets,
 )
-from nearsense.datasets.roles import NEGATIVE_NAMES, Roles
+from nearsense.datasets.roles import (
+    NEGATIVE_NAMES,
+    STRANGERS,
+    Roles,
+    labels_in,
+    list_at,
+    relevance_at,
+    scores_in,
+    truths_in,
+)
 from nearsense.errors import FileError
 from nearsense.files import Table
+from nearsense.files.columns import texts_in
 
 TRAINING = ("train", "training", "known", "reference")
 TESTING = ("test", "testing", "val", "valid", "validation", "dev", "eval", "trial")
@@ -51,13 +60,12 @@ def made_of(table: Table, roles: Roles, asked: Asked) -> Dataset:
 
 def intents(tests: Table, known: Table | None, roles: Roles) -> Intents:
     """Texts to be judged and, where there are some, those whose labels are known."""
-    texts, labels = cells.texts(tests, roles.columns[0]), _scoped(cells.names(tests, roles.columns[1]))
+    texts, labels = _labelled(tests, roles)
     if known is None:
         return Intents(name=tests.source, texts=texts, labels=labels, notes=(ALONE,))
-    pairs = zip(cells.texts(known, roles.columns[0]), _scoped(cells.names(known, roles.columns[1])), strict=True)
-    kept = [(text, label) for text, label in pairs if label is not None]
-    left = len(known) - len(kept)
-    strange = {label for label in labels if label} - {label for _, label in kept}
+    scoped = [(text, label) for text, label in zip(*_labelled(known, roles), strict=True) if label is not None]
+    left = len(known) - len(scoped)
+    strange = {label for label in labels if label} - {label for _, label in scoped}
     notes = [f"{left:,} texts of the known part are out of scope and were left out of it."] if left else []
     if strange:
         notes.append(f"{len(strange):,} labels have no known text: {', '.join(sorted(strange)[:5])}.")
@@ -65,8 +73,8 @@ def intents(tests: Table, known: Table | None, roles: Roles) -> Intents:
         name=tests.source,
         texts=texts,
         labels=labels,
-        known=[text for text, _ in kept],
-        known_labels=tuple(label for _, label in kept),
+        known=[text for text, _ in scoped],
+        known_labels=tuple(label for _, label in scoped),
         notes=tuple(notes),
     )
 
@@ -74,38 +82,43 @@ def intents(tests: Table, known: Table | None, roles: Roles) -> Intents:
 ALONE = "There is one part only: each text looks for its nearest among all others (leave-one-out)."
 
 
-def _scoped(labels: list[str]) -> list[str | None]:
-    return [None if label.casefold() in cells.STRANGERS else label for label in labels]
+def _texts(table: Table, column: str) -> list[str]:
+    return texts_in(table, column, "complete it, or remove the row", "name the columns: --columns")
 
 
-def _graded(table: Table, roles: Roles, asked: Asked) -> Dataset:
-    scores = cells.scores(table, roles.columns[2], asked.scale)
+def _labelled(table: Table, roles: Roles) -> tuple[list[str], list[str | None]]:
+    """Texts with their labels; None for those that belong to none."""
+    labels = labels_in(table, roles.columns[1])
+    return _texts(table, roles.columns[0]), [None if each.casefold() in STRANGERS else each for each in labels]
+
+
+def _graded_pairs(table: Table, roles: Roles, asked: Asked) -> Dataset:
+    scores, truth = scores_in(table, roles.columns[2], asked.scale), roles.columns[2]
     return GradedPairs(
-        name=table.source, pairs=_pairs(table, roles), scores=scores, scale=asked.scale, truth=roles.columns[2]
+        name=table.source, pairs=_pairs(table, roles), scores=scores, scale=asked.scale, truth=truth
     )
 
 
-def _labelled(table: Table, roles: Roles, asked: Asked) -> Dataset:
-    labels, words = cells.truths(table, roles.columns[2], asked.positive)
-    return LabelledPairs(
-        name=table.source, pairs=_pairs(table, roles), labels=labels, words=words, truth=roles.columns[2]
-    )
+def _labelled_pairs(table: Table, roles: Roles, asked: Asked) -> Dataset:
+    pairs, truth = _pairs(table, roles), roles.columns[2]
+    labels, words = truths_in(table, truth, asked.positive)
+    return LabelledPairs(name=table.source, pairs=pairs, labels=labels, words=words, truth=truth)
 
 
 def _pairs(table: Table, roles: Roles) -> list[tuple[str, str]]:
-    left, right = (cells.texts(table, name) for name in roles.columns[:2])
+    left, right = (_texts(table, name) for name in roles.columns[:2])
     return list(zip(left, right, strict=True))
 
 
 def _triplets(table: Table, roles: Roles, asked: Asked) -> Dataset:
-    columns = [cells.texts(table, name) for name in roles.columns]
+    columns = [_texts(table, name) for name in roles.columns]
     return Triplets(name=table.source, triplets=list(zip(*columns, strict=True)), truth=roles.columns[1])
 
 
 def _rerank(table: Table, roles: Roles, asked: Asked) -> Dataset:
     """Queries with a right candidate and a wrong one; of others nothing can be said."""
     queries, candidates, labels = [], [], []
-    asked_for = cells.texts(table, roles.columns[0])
+    asked_for = _texts(table, roles.columns[0])
     for row, query in enumerate(asked_for):
         texts, right = _candidates(table, row, roles.columns[1], roles.columns[2])
         if any(right) and not all(right):
@@ -121,19 +134,13 @@ def _rerank(table: Table, roles: Roles, asked: Asked) -> Dataset:
         )
     were = "1 query was left out: all its" if left == 1 else f"{left:,} queries were left out: all their"
     notes = (f"{were} candidates are right, or none is.",) if left else ()
-    return Rerank(
-        name=table.source,
-        queries=queries,
-        candidates=candidates,
-        labels=labels,
-        notes=notes,
-        truth=roles.columns[2],
-    )
+    name, truth = table.source, roles.columns[2]
+    return Rerank(name=name, queries=queries, candidates=candidates, labels=labels, notes=notes, truth=truth)
 
 
 def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[str], list[bool]]:
     """One row's candidates with their labels, or its right ones and its wrong ones, as the columns' names say."""
-    left, right = cells.listed(table, row, first), cells.listed(table, row, second)
+    left, right = list_at(table, row, first), list_at(table, row, second)
     if second.casefold() in NEGATIVE_NAMES:
         left, truths = [*left, *right], [True] * len(left) + [False] * len(right)
     elif len(left) != len(right):
@@ -143,7 +150,7 @@ def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[s
             fix="correct the row",
         )
     else:
-        truths = [cells.relevance(table, row, label) for label in right]
+        truths = [relevance_at(table, row, label) for label in right]
     for place, text in enumerate(left, 1):
         if not isinstance(text, str) or not text.strip():
             raise FileError(
@@ -158,7 +165,7 @@ def _intents(table: Table, roles: Roles, asked: Asked) -> Dataset:
     """All rows, or, where a column says so, those to be judged and those that are known."""
     if roles.split is None:
         return intents(table, None, roles)
-    parts = [name.casefold() for name in cells.names(table, roles.split, "part")]
+    parts = [name.casefold() for name in labels_in(table, roles.split, of_parts=True)]
     known = [row for row, part in enumerate(parts) if part in TRAINING]
     tests = next((name for name in TESTING if name in parts), None)
     if not known or tests is None:
@@ -172,7 +179,7 @@ def _intents(table: Table, roles: Roles, asked: Asked) -> Dataset:
 
 
 def _clustering(table: Table, roles: Roles, asked: Asked) -> Dataset:
-    texts, labels = cells.texts(table, roles.columns[0]), cells.names(table, roles.columns[1])
+    texts, labels = _texts(table, roles.columns[0]), labels_in(table, roles.columns[1])
     return Clustering(name=table.source, texts=texts, labels=labels)
 
 
@@ -182,8 +189,8 @@ def _some(table: Table, rows: list[int]) -> Table:
 
 
 _BUILDERS: dict[Task, Callable[[Table, Roles, Asked], Dataset]] = {
-    Task.GRADED: _graded,
-    Task.LABELLED: _labelled,
+    Task.GRADED: _graded_pairs,
+    Task.LABELLED: _labelled_pairs,
     Task.TRIPLETS: _triplets,
     Task.RERANK: _rerank,
     Task.INTENTS: _intents,

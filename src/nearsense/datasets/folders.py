@@ -1,20 +1,21 @@
-"""Folders that are data sets: a corpus with queries, or parts for learning and for judging. Not single files."""
+"""Folders that are data sets: a corpus with queries and judgements, or parts for learning and for judging."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nearsense.datasets import cells
 from nearsense.datasets.building import TESTING, TRAINING, Asked, intents, made_of
 from nearsense.datasets.kinds import LEAST, Dataset, Retrieval, Task
-from nearsense.datasets.qrels import graded, read_judgements
-from nearsense.datasets.roles import NEEDED, Roles, roles_of
+from nearsense.datasets.roles import NEEDED, QRELS_NAMES, Roles, grades_at, labels_in, number, roles_of, scores_in
 from nearsense.errors import FileError
 from nearsense.files import Documents, Table, documents, read_table
+from nearsense.files.columns import find_column
 from nearsense.files.formats import Format
+from nearsense.files.streams import open_source, translated
 from nearsense.types import Document
 
 ENDINGS = tuple(f".{each.value}" for each in Format if each not in (Format.NPY, Format.TXT))
@@ -107,11 +108,11 @@ def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, asked: Asked
         )
     corpus, empty = _corpus(_read(corpus_file, asked))
     table = _read(queries_file, asked)
-    roles = roles_of(table, Task.RETRIEVAL, None) if _judges(table) else None
+    roles = roles_of(table, Task.RETRIEVAL, None) if find_column(table, QRELS_NAMES) else None
     text = roles.columns[0] if roles else None
     queries = _documents(table, text)
     if roles is not None:
-        found = (cells.grades(table, row, roles.columns[1]) for row in queries.rows)
+        found = (grades_at(table, row, roles.columns[1]) for row in queries.rows)
         judgements = dict(zip((each.id for each in queries.items), found, strict=True))
         source = table.source
     else:
@@ -123,12 +124,6 @@ def retrieval_of(folder: Path, corpus: Table, queries: Table, judged: Table) -> 
     """The data set of three tables: documents, queries, and lines of query, document, grade."""
     texts, empty = _corpus(corpus)
     return _checked(folder, judged.source, _documents(queries).items, graded(judged), texts, empty)
-
-
-def _judges(table: Table) -> bool:
-    from nearsense.datasets.roles import QRELS_NAMES
-
-    return any(name.casefold() in QRELS_NAMES for name in table.columns)
 
 
 def _corpus(table: Table) -> tuple[dict[str, str], set[str]]:
@@ -235,3 +230,68 @@ def _require_known(source: str, what: str, where: str, strangers: list[str], tot
             why="what is not there cannot be found, and every figure would be too low",
             fix=f"complete the {where}, or remove these judgements",
         )
+
+
+COLUMNS = ("query-id", "corpus-id", "score")
+
+
+def read_judgements(file: Path, encoding: str) -> Table:
+    """Lines of query, document and grade; of query, 0, document, grade without a header, as TREC writes them."""
+    plain = file.name.removesuffix(".gz").removesuffix(".zst").lower()
+    return (_headless(file, encoding) if plain.endswith((".tsv", ".csv")) else None) or read_table(
+        file, encoding=encoding
+    )
+
+
+def _headless(file: Path, encoding: str) -> Table | None:
+    """The table of a file whose first line is a judgement already; None where it is a header."""
+    source = open_source(file)
+    with translated(source), source.characters(encoding) as stream:
+        numbered = (each for each in enumerate(stream, 1) if each[1].strip())
+        begin, line = next(numbered, (0, ""))
+        sign = next((each for each in "\t,;" if each in line), None)
+        first = _fields(line, sign)
+        if len(first) not in (3, 4) or number(first[-1]) is None:
+            return None
+        rows, lines = [first], [begin]
+        for place, line in numbered:
+            rows.append(_fields(line, sign))
+            lines.append(place)
+            if len(rows[-1]) != len(first):
+                raise FileError(
+                    f"{source.name}, line {place}: {len(rows[-1])} fields, the first line has {len(first)}",
+                    why="judgements are lines of query, document, grade",
+                    fix="correct the line",
+                )
+    columns = {name: [row[place] for row in rows] for name, place in zip(COLUMNS, (0, -2, -1), strict=True)}
+    return Table(columns, lines, source.name, untyped=True)
+
+
+def _fields(line: str, sign: str | None) -> list[str]:
+    parts = line.split() if sign is None else next(csv.reader([line.rstrip("\r\n")], delimiter=sign))
+    return [part.strip() for part in parts]
+
+
+def graded(table: Table) -> dict[str, dict[str, float]]:
+    """Grades by query and document."""
+    names = list(table.columns)
+    chosen = COLUMNS if set(COLUMNS) <= set(names) else tuple(names)
+    if len(chosen) != len(COLUMNS):
+        raise FileError(
+            f"{table.source} has the columns {', '.join(names)}",
+            why="judgements are lines of query-id, corpus-id, score",
+            fix="give these three",
+        )
+    queries, documents = (labels_in(table, name) for name in chosen[:2])
+    judgements: dict[str, dict[str, float]] = {}
+    grades = scores_in(table, chosen[2], None)
+    for row, (query, document, grade) in enumerate(zip(queries, documents, grades, strict=True)):
+        own = judgements.setdefault(query, {})
+        known = own.setdefault(document, max(grade, 0.0))
+        if known != max(grade, 0.0):
+            raise FileError(
+                f"{table.place(row)}: document {document!r} has grade {grade:g} for query {query!r}",
+                why=f"a line before it says {known:g}",
+                fix="remove one of the two lines",
+            )
+    return judgements

@@ -1,16 +1,22 @@
-"""Which columns of a file make which kind of data set. Not what stands in their cells: see cells.py."""
+"""Which columns of a file make which kind of data set, and their cells: scores, labels, grades, lists.
+
+Not the data set that they make: see building.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from nearsense.datasets.cells import number, words
+import numpy as np
+
 from nearsense.datasets.kinds import Task
 from nearsense.errors import FileError
 from nearsense.files import Table
-from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES
-from nearsense.files.streams import lookalike
+from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES, find_column, find_columns, require_column
 from nearsense.files.table import is_missing
 
 TRIPLET_NAMES = (
@@ -49,6 +55,7 @@ NEEDED: dict[Task, str] = {
 KNOWN = ("a,b,score", "a,b,label", "anchor,positive,negative", "query,candidates,labels", "text,label")
 """What columns may be called, for errors."""
 
+_FLAG = "--columns NAME,NAME,..."
 PAIRS = (Task.GRADED, Task.LABELLED)
 LABELS = (Task.INTENTS, Task.CLUSTERING)
 
@@ -69,7 +76,8 @@ def roles_of(
     if positive is not None and task is None:
         task = Task.LABELLED
     if columns is not None:
-        return _named(table, task, [_require(table, name) for name in columns])
+        fix = f"name some of them: {_FLAG}"
+        return _named(table, task, tuple(require_column(table, name, fix) for name in columns))
     for looked_for, find in _FINDERS:
         if task is None or task in looked_for:
             found = find(table, task)
@@ -78,9 +86,8 @@ def roles_of(
     raise _unsuited(table, task)
 
 
-def _named(table: Table, task: Task | None, columns: list[str]) -> Roles:
+def _named(table: Table, task: Task | None, chosen: tuple[str, ...]) -> Roles:
     """The columns are said; the task follows from how many they are and what stands in them."""
-    chosen = tuple(columns)
     twice = next((name for name in chosen if chosen.count(name) > 1), None)
     if twice is not None:
         raise FileError(f"{table.source}: column {twice!r} is named twice", fix="name each column once")
@@ -88,7 +95,7 @@ def _named(table: Table, task: Task | None, columns: list[str]) -> Roles:
         task = _guess(table, chosen)
     if task is None or len(chosen) != {Task.INTENTS: 2, Task.CLUSTERING: 2}.get(task, 3):
         raise _unsuited(table, task, chosen)
-    return Roles(task, chosen, _known(table, SPLIT_NAMES) if task is Task.INTENTS else None)
+    return Roles(task, chosen, find_column(table, SPLIT_NAMES) if task is Task.INTENTS else None)
 
 
 def _guess(table: Table, columns: tuple[str, ...]) -> Task | None:
@@ -99,7 +106,7 @@ def _guess(table: Table, columns: tuple[str, ...]) -> Task | None:
     if any(isinstance(cell, (list, tuple)) for cell in table.columns[columns[1]][:5]):
         return Task.RERANK
     last = table.columns[columns[2]]
-    if words(last) and len(set(map(str, last))) > MANY:
+    if mostly_words(last) and len(set(map(str, last))) > MANY:
         return Task.TRIPLETS
     return _kind_of_pairs(table, columns[2])
 
@@ -111,7 +118,7 @@ MANY = 20
 def _kind_of_pairs(table: Table, column: str) -> Task:
     """Graded by numbers of more than two values, else labelled."""
     cells = [cell for cell in table.columns[column] if not is_missing(cell)]
-    if words(cells):
+    if mostly_words(cells):
         return Task.GRADED if column.casefold() in SCORE_NAMES else Task.LABELLED
     values, name = {number(cell) for cell in cells}, column.casefold()
     if None in values and name in LABEL_NAMES:  # true beside 1
@@ -120,47 +127,43 @@ def _kind_of_pairs(table: Table, column: str) -> Task:
 
 
 def _triplets(table: Table, task: Task | None) -> Roles | None:
-    for wanted in TRIPLET_NAMES:
-        found = [_known(table, [name]) for name in wanted]
-        if all(found) and not _holds_lists(table, found[1]):
-            return Roles(Task.TRIPLETS, tuple(name for name in found if name))
-    return None
+    found = (names for names in find_columns(table, TRIPLET_NAMES) if not _holds_lists(table, names[1]))
+    return next((Roles(Task.TRIPLETS, names) for names in found), None)
 
 
 def _rerank(table: Table, task: Task | None) -> Roles | None:
-    query = _known(table, QUERY_NAMES)
+    query = find_column(table, QUERY_NAMES)
     if query is None:
         return None
-    candidates, right = _known(table, CANDIDATE_NAMES), _known(table, RIGHT_NAMES)
+    candidates, right = find_column(table, CANDIDATE_NAMES), find_column(table, RIGHT_NAMES)
     if candidates is not None and right is not None:
         return Roles(Task.RERANK, (query, candidates, right))
-    good, bad = _known(table, POSITIVE_NAMES), _known(table, NEGATIVE_NAMES)
+    good, bad = find_column(table, POSITIVE_NAMES), find_column(table, NEGATIVE_NAMES)
     if good is not None and bad is not None and (_holds_lists(table, good) or _holds_lists(table, bad)):
         return Roles(Task.RERANK, (query, good, bad))
     return None
 
 
 def _retrieval(table: Table, task: Task | None) -> Roles | None:
-    query, right = _known(table, (*QUERY_NAMES, "text")), _known(table, QRELS_NAMES)
+    query, right = find_column(table, (*QUERY_NAMES, "text")), find_column(table, QRELS_NAMES)
     return None if query is None or right is None else Roles(Task.RETRIEVAL, (query, right))
 
 
 def _pairs(table: Table, task: Task | None) -> Roles | None:
-    for names in PAIR_NAMES:
-        left, right = (_known(table, [name]) for name in names)
-        if left is not None and right is not None:
-            truth = _truth(table, task, {left, right})
-            if truth is None:
-                return None
-            return Roles(task or _kind_of_pairs(table, truth), (left, right, truth))
-    return None
+    texts = next(find_columns(table, PAIR_NAMES), ())
+    truth = _truth(table, task, set(texts)) if texts else None
+    return None if truth is None else Roles(task or _kind_of_pairs(table, truth), (*texts, truth))
 
 
 def _truth(table: Table, task: Task | None, texts: set[str]) -> str | None:
     """The column with the score or the label: by its name, or the only one that is left."""
-    orders = {Task.GRADED: (SCORE_NAMES,), Task.LABELLED: (LABEL_NAMES, SCORE_NAMES)}
-    for names in orders.get(task, (SCORE_NAMES, LABEL_NAMES)) if task else (SCORE_NAMES, LABEL_NAMES):
-        found = _known(table, [name for name in names if name not in texts])
+    orders = {
+        None: (SCORE_NAMES, LABEL_NAMES),
+        Task.GRADED: (SCORE_NAMES,),
+        Task.LABELLED: (LABEL_NAMES, SCORE_NAMES),
+    }
+    for names in orders[task]:
+        found = find_column(table, [name for name in names if name not in texts])
         if found is not None:
             return found
     left = [name for name in table.columns if name not in texts and name.casefold() not in ID_NAMES]
@@ -168,16 +171,16 @@ def _truth(table: Table, task: Task | None, texts: set[str]) -> str | None:
 
 
 def _labelled_texts(table: Table, task: Task | None) -> Roles | None:
-    label = _known(table, CLASS_NAMES)
+    label = find_column(table, CLASS_NAMES)
     if label is None:
         return None
-    text = _known(table, [name for name in TEXT_NAMES if name != label.casefold()])
+    text = find_column(table, [name for name in TEXT_NAMES if name != label.casefold()])
     if text is None:
-        others = [name for name in table.columns if name != label and words(table.columns[name])]
+        others = [name for name in table.columns if name != label and mostly_words(table.columns[name])]
         if len(others) != 1:
             return None
         text = others[0]
-    return Roles(task or Task.INTENTS, (text, label), _known(table, SPLIT_NAMES))
+    return Roles(task or Task.INTENTS, (text, label), find_column(table, SPLIT_NAMES))
 
 
 _FINDERS = (
@@ -197,7 +200,7 @@ def _unsuited(table: Table, task: Task | None, columns: tuple[str, ...] = ()) ->
         return FileError(
             f"{table.source}: no {task.value} data set{said}",
             why=f"{have}; needed: {NEEDED[task]}",
-            fix="name the columns: --columns NAME,NAME,...",
+            fix=f"name the columns: {_FLAG}",
         )
     return FileError(
         f"{table.source}: what is to be evaluated{said}? {have}",
@@ -206,24 +209,207 @@ def _unsuited(table: Table, task: Task | None, columns: tuple[str, ...] = ()) ->
     )
 
 
-def _require(table: Table, name: str) -> str:
-    if name in table.columns:
-        return name
-    near = lookalike(name, list(table.columns))
-    raise FileError(
-        f"{table.source} has no column {name!r}",
-        why=f"its columns are {', '.join(table.columns)}",
-        fix=f"did you mean {near!r}?" if near else "name some of them: --columns NAME,NAME,...",
-    )
-
-
-def _known(table: Table, names: Sequence[str]) -> str | None:
-    folded = {column.casefold(): column for column in reversed(table.columns)}
-    return next((name if name in table.columns else folded[name] for name in names if name in folded), None)
-
-
 def _holds_lists(table: Table, column: str | None) -> bool:
     return column is not None and any(
         isinstance(cell, (list, tuple)) or (isinstance(cell, str) and cell.lstrip().startswith("["))
         for cell in table.columns[column][:5]
     )
+
+
+YES = (
+    "1", "true", "yes", "same", "duplicate", "paraphrase", "match", "equivalent", "similar", "positive",
+    "entailment", "y", "t",
+)  # fmt: skip
+NO = (
+    "0", "-1", "false", "no", "different", "not_duplicate", "not duplicate", "non-duplicate", "not_paraphrase",
+    "not", "no_match", "not_equivalent", "not equivalent", "dissimilar", "negative", "n", "f", "unrelated",
+)  # fmt: skip
+"""What people write for the same and for different, in any case."""
+
+STRANGERS = ("oos", "out_of_scope", "out-of-scope", "out of scope", "outofscope", "ood", "none", "no_intent")
+"""Labels of texts that belong to no class, in any case."""
+
+
+def scores_in(table: Table, column: str, scale: tuple[float, float] | None) -> list[float]:
+    """The cells of a column as numbers, each within the scale where one is stated."""
+    found = []
+    for row, cell in enumerate(table.columns[column]):
+        value = number(cell)
+        if value is None or not math.isfinite(value):
+            raise FileError(
+                f"{table.place(row)}: the score in column {column!r} is {_shown(cell)}",
+                why="a score is a number" if value is None else "it has no place in an order",
+                fix="correct it, remove the row, or name another column: --columns LEFT,RIGHT,SCORE",
+            )
+        if scale is not None and not scale[0] <= value <= scale[1]:
+            low, high = scale
+            raise FileError(
+                f"{table.place(row)}: the score {value:g} is outside of the range {low:g} to {high:g}",
+                why=f"that is the range that was stated for column {column!r}",
+                fix=f"correct it, or state the range that holds: --range {min(low, value):g},{max(high, value):g}",
+            )
+        found.append(value)
+    return found
+
+
+def truths_in(table: Table, column: str, positive: str | None) -> tuple[list[bool], tuple[str, str]]:
+    """The cells of a column as yes or no, and what the file calls no and yes."""
+    labels = labels_in(table, column)
+    found = sorted(set(labels))
+    if positive is not None:
+        return _as_asked(table, column, labels, found, positive)
+    if len(found) == 1:
+        return [found[0].casefold() not in NO] * len(labels), (found[0], found[0])
+    if len(found) == 2:
+        numbers = [number(label) for label in found]
+        if None not in numbers:
+            no, yes = sorted(found, key=float)
+            return [label == yes for label in labels], (no, yes)
+        for no, yes in (found, found[::-1]):
+            if no.casefold() in NO or yes.casefold() in YES:
+                return [label == yes for label in labels], (no, yes)
+    if len(found) > 2 and all(label.casefold() in (*YES, *NO) for label in found):  # true beside 1
+        return [label.casefold() in YES for label in labels], ("no", "yes")
+    raise FileError(
+        f"{table.source}: column {column!r} has {len(found):,} labels: {_few(found)}",
+        why="pairs are the same or not: which label means the same?",
+        fix=f"name it: --positive {next((label for label in found if label.casefold() in YES), found[0])}",
+    )
+
+
+def _as_asked(
+    table: Table, column: str, labels: list[str], found: list[str], positive: str
+) -> tuple[list[bool], tuple[str, str]]:
+    yes = next((label for label in found if label.casefold() == positive.casefold()), None)
+    if yes is None:
+        raise FileError(
+            f"{table.source}: column {column!r} has no label {positive!r}",
+            why=f"its labels are {_few(found)}",
+            fix=f"name one of them: --positive {found[0]}",
+        )
+    others = [label for label in found if label != yes]
+    return [label == yes for label in labels], (others[0] if len(others) == 1 else f"not {yes}", yes)
+
+
+def labels_in(table: Table, column: str, *, of_parts: bool = False) -> list[str]:
+    """The cells of a column as labels, or as names of parts: texts, or numbers as they are written."""
+    what, why = "label", "without a label there is no right or wrong"
+    if of_parts:
+        what, why = "part", "every row belongs to a part"
+    for row, cell in enumerate(table.columns[column]):
+        if is_missing(cell) or isinstance(cell, (list, dict)):
+            raise FileError(
+                f"{table.place(row)}: the {what} in column {column!r} is {_shown(cell)}",
+                why=why,
+                fix="fill it in, or remove the row",
+            )
+    return [_label(cell) for cell in table.columns[column]]
+
+
+def list_at(table: Table, row: int, column: str) -> list[Any]:
+    """A cell that is a list, or a text that says one as JSON."""
+    cell = table.columns[column][row]
+    value = _parsed(cell)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)):
+        raise FileError(
+            f"{table.place(row)}: column {column!r} holds {_shown(cell)}, no list",
+            why="each query comes with the list of its candidates",
+            fix="write jsonl with lists, or JSON in the cell",
+        )
+    return list(value)
+
+
+def grades_at(table: Table, row: int, column: str) -> dict[str, float]:
+    """Which documents answer a query: grades by id, or a list of ids that all count 1."""
+    cell = table.columns[column][row]
+    value = _parsed(cell)
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return {_label(each): 1.0 for each in value}
+    if not isinstance(value, Mapping):
+        raise FileError(
+            f"{table.place(row)}: column {column!r} holds {_shown(cell)}",
+            why="it says which documents answer the query",
+            fix='write an object such as {"document id": 1}, or a list of ids',
+        )
+    found = {}
+    for document, grade in value.items():
+        if grade is None:  # parquet: a column for each name, empty where a row has none
+            continue
+        known = number(grade)
+        if known is None or not math.isfinite(known) or known < 0:
+            raise FileError(
+                f"{table.place(row)}: the grade of document {document!r} is {_shown(grade)}",
+                why="a grade is a number from 0",
+                fix="correct it",
+            )
+        found[str(document)] = known
+    return found
+
+
+def mostly_words(column: Sequence[Any]) -> bool:
+    """Whether most cells of a column are texts that are no numbers."""
+    present = [cell for cell in column if not is_missing(cell)]
+    textual = sum(isinstance(cell, str) and number(cell) is None for cell in present)
+    return bool(present) and 2 * textual > len(present)
+
+
+def number(cell: Any) -> float | None:
+    """A cell as a number; None where it is none."""
+    if isinstance(cell, (bool, np.bool_)):
+        return float(cell)
+    if isinstance(cell, (int, float, np.number)):
+        return float(cell)
+    if isinstance(cell, str) and cell.strip() and "_" not in cell:
+        try:
+            return float(cell)
+        except ValueError:
+            return None
+    return None
+
+
+def relevance_at(table: Table, row: int, cell: Any) -> bool:
+    """A label within a list as right or wrong: a grade, or one of the words for yes and no."""
+    value = number(cell)
+    if value is None and isinstance(cell, str):
+        value = _TRUE_OR_FALSE.get(cell.strip().casefold())
+    if value is None or math.isnan(value):
+        raise FileError(
+            f"{table.place(row)}: {_shown(cell)} is no label of a candidate",
+            why="it is 1 (right) or 0; true and false, yes and no mean the same",
+            fix="correct the row; call the columns positive and negative where both are lists of texts",
+        )
+    return value > 0
+
+
+_TRUE_OR_FALSE = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+
+
+def _parsed(cell: Any) -> Any:
+    if isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(cell)
+        except ValueError:
+            return cell
+    return cell
+
+
+def _label(cell: Any) -> str:
+    """A label or an id as a text: 3 for 3.0, and no white space around it."""
+    if isinstance(cell, (bool, np.bool_)):
+        return str(bool(cell)).lower()
+    if isinstance(cell, (float, np.floating)) and float(cell).is_integer():
+        return str(int(cell))
+    return str(cell).strip()
+
+
+def _shown(cell: Any) -> str:
+    if is_missing(cell):
+        return "nan" if isinstance(cell, (float, np.floating)) else "empty"
+    text = repr(cell)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _few(found: list[str]) -> str:
+    return ", ".join(found[:6]) + (", ..." if len(found) > 6 else "")

@@ -17,8 +17,7 @@ import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.datasets import Dataset, GradedPairs, LabelledPairs, Retrieval, Task, read_dataset
-from nearsense.datasets.checking import whole
-from nearsense.datasets.kinds import LEAST
+from nearsense.datasets.kinds import LEAST, whole
 from nearsense.encoders import Encoder, load, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.evaluation.judging import Outcome, graded, labelled, triplets

@@ -12,42 +12,19 @@ from nearsense.files.streams import lookalike
 from nearsense.files.table import Table, as_numbers, is_missing, json_value, kind_of, listed
 from nearsense.types import Document
 
-# The first name that a table has, in any case, is taken.
 TEXT_NAMES = (
-    "text",
-    "sentence",
-    "question",
-    "content",
-    "body",
-    "description",
-    "message",
-    "review",
-    "comment",
-    "title",
-    "query",
-    "passage",
-    "document",
-    "abstract",
-    "summary",
-    "subject",
-    "utterance",
-    "sentence1",
-    "text1",
+    "text", "sentence", "question", "content", "body", "description", "message", "review", "comment", "title",
+    "query", "passage", "document", "abstract", "summary", "subject", "utterance", "sentence1", "text1",
     "question1",
-)
+)  # fmt: skip
 ID_NAMES = ("id", "_id", "uuid", "guid", "doc_id", "document_id")
 PAIR_NAMES = (
-    ("a", "b"),
-    ("text1", "text2"),
-    ("text_a", "text_b"),
-    ("sentence1", "sentence2"),
-    ("sentence_a", "sentence_b"),
-    ("question1", "question2"),
-    ("premise", "hypothesis"),
-    ("query", "passage"),
-    ("left", "right"),
-)
+    ("a", "b"), ("text1", "text2"), ("text_a", "text_b"), ("sentence1", "sentence2"), ("sentence_a", "sentence_b"),
+    ("question1", "question2"), ("premise", "hypothesis"), ("query", "passage"), ("left", "right"),
+)  # fmt: skip
+"""What columns may be called: the first name that a table has, in any case, is taken."""
 LINE = "line"
+RENAME = "name another column: --text COLUMN"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -108,13 +85,10 @@ def documents(
         if skip_empty and is_missing(cell):
             continue
         rows.append(row)
-        texts.append(_text(table, row, text_column, cell, "add --skip-empty to leave such rows out"))
+        texts.append(text_at(table, row, text_column, "add --skip-empty to leave such rows out"))
     if not rows:
-        raise FileError(
-            f"{table.source}: no row has a text",
-            why=f"column {text_column!r} is empty",
-            fix="name another: --text COLUMN",
-        )
+        why = f"column {text_column!r} is empty"
+        raise FileError(f"{table.source}: no row has a text", why=why, fix="name another: --text COLUMN")
     ids = _ids(table, id_column, rows)
     rest = {name: column for name, column in table.columns.items() if name not in (text_column, id_column)}
     if numbers and table.untyped:
@@ -128,10 +102,7 @@ def documents(
 
 def has_texts(table: Table, text: str | None = None) -> bool:
     """Whether a column of texts is named, or is known without being named."""
-    if text is not None or _known(table, TEXT_NAMES) is not None:
-        return True
-    own = _known(table, ID_NAMES)
-    return sum(_is_textual(column) for name, column in table.columns.items() if name != own) == 1
+    return text is not None or _found_text(table, find_column(table, ID_NAMES)) is not None
 
 
 def text_pairs(table: Table, *, columns: tuple[str, str] | None = None) -> list[tuple[str, str]]:
@@ -149,50 +120,81 @@ def text_pairs(table: Table, *, columns: tuple[str, str] | None = None) -> list[
         >>> text_pairs(Table({"a": ["x"], "b": ["y"], "label": ["1"]}, [2], "pairs.csv"))
         [('x', 'y')]
     """
-    left, right = _pair_columns(table, columns)
     fix = "complete the pair, or remove the row"
-    sides = (
-        [_text(table, row, name, cell, fix) for row, cell in enumerate(table.columns[name])]
-        for name in (left, right)
-    )
+    sides = (texts_in(table, name, fix) for name in _pair_columns(table, columns))
     return list(zip(*sides, strict=True))
 
 
-def _known(table: Table, names: Sequence[str]) -> str | None:
+def find_column(table: Table, names: Sequence[str]) -> str | None:
     """The first of `names` among the table's columns, in any case; the exact name before others."""
     folded = {column.casefold(): column for column in reversed(table.columns)}
     return next((name if name in table.columns else folded[name] for name in names if name in folded), None)
 
 
-def _require(table: Table, name: str, flag: str) -> str:
+def find_columns(table: Table, patterns: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
+    """The columns of each list of names of which the table has all, in any case."""
+    for names in patterns:
+        found = [find_column(table, [name]) for name in names]
+        if None not in found:
+            yield tuple(filter(None, found))
+
+
+def require_column(table: Table, name: str, fix: str) -> str:
+    """The name, if the table has a column of that name; else an error with the nearest one, or with `fix`."""
     if name in table.columns:
         return name
     near = lookalike(name, list(table.columns))
-    raise FileError(
-        f"{table.source} has no column {name!r}",
-        why=_listed(table),
-        fix=f"did you mean {near!r}?" if near else f"name one of them: {flag}",
-    )
+    fix = f"did you mean {near!r}?" if near else fix
+    raise FileError(f"{table.source} has no column {name!r}", why=names_of(table), fix=fix)
 
 
-def _listed(table: Table) -> str:
+def names_of(table: Table) -> str:
+    """The table's columns for a message."""
     return f"its columns are: {listed([*table.columns])}" if table.columns else "it holds vectors and no columns"
+
+
+def texts_in(table: Table, column: str, fix: str, rename: str = RENAME) -> list[str]:
+    """The cells of a column, all of them texts; `fix` mends a missing one, `rename` names another column."""
+    return [text_at(table, row, column, fix, rename) for row in range(len(table))]
+
+
+def text_at(table: Table, row: int, column: str, fix: str, rename: str = RENAME) -> str:
+    """A cell (of a row from 0) if it is a text that a model can read."""
+    cell = table.columns[column][row]
+    if isinstance(cell, str) and cell and not cell.isspace():
+        return _sound(table, row, column, cell)
+    if is_missing(cell):
+        how = "has no value" if not isinstance(cell, str) else "is empty" if not cell else "is only white space"
+        why = "without a text there is no meaning to compare"
+        raise FileError(f"{table.place(row)}: column {column!r} {how}", why=why, fix=fix)
+    raise FileError(
+        f"{table.place(row)}: text column {column!r} holds {kind_of(cell)}",
+        why=f"a text is needed, this is {str(cell)[:40]}",
+        fix=rename,
+    )
 
 
 def _text_column(table: Table, asked: str | None, id_column: str | None) -> str:
     if asked is not None:
-        return _require(table, asked, "--text COLUMN")
-    found = _known(table, TEXT_NAMES)
-    if found is not None:
-        return found
+        return require_column(table, asked, "name one of them: --text COLUMN")
+    found = _found_text(table, id_column)
+    if found is None:
+        raise _unclear(table, "which column is the text?", "name it: --text COLUMN", "give a file with texts")
+    return found
+
+
+def _found_text(table: Table, id_column: str | None) -> str | None:
+    """The column of a known name, else the only one that holds texts."""
+    if (known := find_column(table, TEXT_NAMES)) is not None:
+        return known
     textual = [name for name in table.columns if name != id_column and _is_textual(table.columns[name])]
-    if len(textual) == 1:
-        return textual[0]
-    raise FileError(
-        f"{table.source}: which column is the text?" if table.columns else f"{table.source} holds no texts",
-        why=_listed(table),
-        fix="name it: --text COLUMN" if table.columns else "give a file with texts",
-    )
+    return textual[0] if len(textual) == 1 else None
+
+
+def _unclear(table: Table, question: str, fix: str, otherwise: str) -> FileError:
+    if table.columns:
+        return FileError(f"{table.source}: {question}", why=names_of(table), fix=fix)
+    return FileError(f"{table.source} holds no texts", why=names_of(table), fix=otherwise)
 
 
 def _is_textual(column: list[Any]) -> bool:
@@ -207,24 +209,6 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _text(table: Table, row: int, name: str, cell: Any, fix: str) -> str:
-    """The cell if it is a text that a model can read."""
-    if isinstance(cell, str) and cell and not cell.isspace():
-        return _sound(table, row, name, cell)
-    if is_missing(cell):
-        how = "has no value" if not isinstance(cell, str) else "is empty" if not cell else "is only white space"
-        raise FileError(
-            f"{table.place(row)}: column {name!r} {how}",
-            why="without a text there is no meaning to compare",
-            fix=fix,
-        )
-    raise FileError(
-        f"{table.place(row)}: text column {name!r} holds {kind_of(cell)}",
-        why=f"a text is needed, this is {str(cell)[:40]}",
-        fix="name another column: --text COLUMN",
-    )
 
 
 def _sound(table: Table, row: int, name: str, cell: str) -> str:
@@ -244,18 +228,18 @@ def _sound(table: Table, row: int, name: str, cell: str) -> str:
 
 def _id_column(table: Table, asked: str | None) -> str | None:
     if asked is None:
-        return _known(table, ID_NAMES)
+        return find_column(table, ID_NAMES)
     if asked == LINE and LINE not in table.columns:
         return None
-    return _require(table, asked, "--id COLUMN")
+    return require_column(table, asked, "name one of them: --id COLUMN")
 
 
 def _ids(table: Table, name: str | None, rows: list[int]) -> list[str]:
     if name is None:
         return [str(table.lines[row]) for row in rows]
-    column, first = table.columns[name], dict[str, int]()
+    first = dict[str, int]()
     for row in rows:
-        id_ = _id(table, row, name, column[row])
+        id_ = _id_at(table, row, name)
         before = first.setdefault(id_, row)
         if before != row:
             raise FileError(
@@ -266,7 +250,8 @@ def _ids(table: Table, name: str | None, rows: list[int]) -> list[str]:
     return list(first)
 
 
-def _id(table: Table, row: int, name: str, cell: Any) -> str:
+def _id_at(table: Table, row: int, name: str) -> str:
+    cell = table.columns[name][row]
     if is_missing(cell):
         raise FileError(
             f"{table.place(row)}: the id in column {name!r} is empty",
@@ -294,23 +279,15 @@ def _metadata(table: Table, columns: dict[str, list[Any]], rows: list[int]) -> I
         yield metadata
 
 
-def _pair_columns(table: Table, asked: tuple[str, str] | None) -> tuple[str, str]:
+def _pair_columns(table: Table, asked: tuple[str, str] | None) -> tuple[str, ...]:
     flag = "--columns LEFT,RIGHT"
     if asked is not None:
-        left, right = (_require(table, name, flag) for name in asked)
-        if left == right:
-            raise FileError(
-                f"{table.source}: both sides are column {left!r}",
-                why="a pair has two texts",
-                fix=f"name two: {flag}",
-            )
-        return left, right
-    for names in PAIR_NAMES:
-        found = [_known(table, [name]) for name in names]
-        if found[0] is not None and found[1] is not None:
-            return found[0], found[1]
-    raise FileError(
-        f"{table.source}: which two columns are the pair?" if table.columns else f"{table.source} holds no texts",
-        why=_listed(table),
-        fix=f"name them: {flag}",
-    )
+        names = tuple(require_column(table, name, f"name one of them: {flag}") for name in asked)
+        if names[0] == names[1]:
+            what = f"{table.source}: both sides are column {names[0]!r}"
+            raise FileError(what, why="a pair has two texts", fix=f"name two: {flag}")
+        return names
+    found = next(find_columns(table, PAIR_NAMES), None)
+    if found is None:
+        raise _unclear(table, "which two columns are the pair?", f"name them: {flag}", f"name them: {flag}")
+    return found
