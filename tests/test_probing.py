@@ -12,8 +12,9 @@ import nearsense as ns
 from fakes import WordCross
 from loopback_embeddings import EmbeddingsServer, refused
 from nearsense import probing
-from nearsense.calibration import Curve, Form, Task, lent, shipped
+from nearsense.calibration import Curve, Form, Task, learnt, lent, shipped
 from nearsense.calibration.curve import logit, sigmoid
+from nearsense.calibration.probe import probe_pairs
 from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.remote import load_remote
 from nearsense.metrics import expected_calibration_error
@@ -252,3 +253,16 @@ def test_a_server_that_refuses_leaves_nothing_behind(encoder):
             probed(remote, send=True)
         assert scale_of(remote) is None
         assert not kept().exists()
+
+
+def test_few_labels_of_a_model_that_no_calibration_comes_with_start_from_other_sets_too():
+    model = ns.load(pooling="cls", precision="f32")
+    pairs = [each for each in probe_pairs() if each.form == "sentences"][::12][:24]
+    labelled = [(each.left, each.right, each.relation == "same") for each in pairs]
+    vectors = model.encode([text for each in pairs for text in (each.left, each.right)]).data
+    scores, labels = (vectors[::2] * vectors[1::2]).sum(axis=1), [same for *_, same in labelled]
+    started = ns.calibrate(labelled, encoder=model, task="paraphrase")
+    alone = learnt(scores, labels, Origin(model.name, model.fingerprint))
+    assert shipped(Origin(model.name, model.fingerprint), Task.PARAPHRASE) is None
+    widths = [np.subtract(*each.interval(scores)[::-1]).mean() for each in (started, alone)]
+    assert widths[0] < 0.9 * widths[1]

@@ -116,7 +116,7 @@ class Assurance:
             ModelMismatch: The caller's is of another model.
             InputError: A probability was asked for, and none can be told.
         """
-        found = chosen(self.calibration, origin, self.task, lambda task: _lent(origin, task, encoder))
+        found = chosen(self.calibration, origin, self.task, lambda task: borrowed(origin, task, encoder))
         asked = {"min_probability": self.min_probability, "prior": self.prior}
         if found is None and (names := [name for name, value in asked.items() if value is not None]):
             raise InputError(
@@ -273,7 +273,7 @@ def remedy(origin: Origin) -> str:
     return _REMEDY.get(origin.metric, f"make one: nearsense calibrate PAIRS --model {origin.model}")
 
 
-def _lent(origin: Origin, task: Task, model: Encoder | CrossEncoder | None) -> Calibration | None:
+def borrowed(origin: Origin, task: Task, model: Encoder | CrossEncoder | None) -> Calibration | None:
     """What other sets say of a model that no calibration comes with; None where nobody knows where it scores."""
     if model is None or model.fingerprint != origin.fingerprint:
         return None

@@ -11,6 +11,7 @@ import numpy as np
 
 from nearsense import checks
 from nearsense._progress import Progress
+from nearsense.assurance import borrowed
 from nearsense.calibration import Background, Calibration, Task, background_of, beginning, learnt, shipped
 from nearsense.calibration.learning import checked_labels
 from nearsense.encoders import CrossEncoder, Encoder, resolve, symmetric_role
@@ -78,7 +79,8 @@ def calibrate(
     else:
         home = None if vectors is None else background_of(vectors)
     _warn_if_upside_down(scores, labels)
-    kinds = _kinds([(a, b) for a, b, _ in known], None if vectors is None else resolve(_bi(encoder)))
+    model = None if vectors is None else resolve(_bi(encoder))
+    kinds = _kinds([(a, b) for a, b, _ in known], model)
     return learnt(
         scores,
         labels,
@@ -87,7 +89,7 @@ def calibrate(
         prior=prior,
         background=home,
         kinds=kinds,
-        prior_sets=beginning(origin, task),
+        prior_sets=beginning(origin, task, lambda each: borrowed(origin, each, model)),
     )
 
 

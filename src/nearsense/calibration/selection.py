@@ -47,14 +47,17 @@ def lent(origin: Origin, task: Task, scale: Scale, *, squeezed: bool = False) ->
     )
 
 
-def beginning(origin: Origin, task: str) -> tuple[Population, Scale] | None:
-    """What few labels start from: the sets of a known task, of all where it is none, and the model's scale."""
-    known = {each.task: each for name in Task if (each := shipped(origin, name)) and each.population}
-    if not known:
-        return None
-    named = [known[task]] if task in known else known.values()
-    curve = next(iter(known.values())).curve
-    return pooled([each.population for each in named if each.population]), Scale(curve.centre, curve.scale)
+def beginning(
+    origin: Origin, task: str, lend: Callable[[Task], Calibration | None] = lambda task: None
+) -> tuple[Population, Scale] | None:
+    """What few labels start from: the sets of a known task, of all where it is none, and the model's scale.
+
+    Where no calibration comes with the model, `lend` gives one for a task.
+    """
+    tasks = [Task(task)] if task in set(Task) else list(Task)
+    found = [known for each in tasks if (known := shipped(origin, each) or lend(each)) is not None]
+    populations = [each.population for each in found if each.population is not None]
+    return (pooled(populations), Scale(found[0].curve.centre, found[0].curve.scale)) if populations else None
 
 
 def chosen(
