@@ -4,11 +4,11 @@
 
 From public sets hundreds of small and large FAQs are drawn: n intents (or, of question pairs, n first questions)
 with m phrasings each. They are asked the remaining phrasings (the second questions of the pairs), questions of
-the same set that belong to none of their entries, and questions of other sets. made_faqs.jsonl holds six FAQs with
-answers that were written for this, with questions in the words of those who ask and with strangers; they are drawn
-with some entries left out, once with their answers and once without. On features of the scores logistic curves are
-fitted, each set with the same weight, apart for FAQs with one phrasing an entry. Only coefficients and scores go
-into the file, no text.
+the same set that belong to none of their entries, and questions of other sets. made_faqs.jsonl holds FAQs with
+answers that were written for this, with questions in the words of those who ask and with strangers; the English
+ones are drawn with some entries left out, also without their answers, and without comparing words. On features of
+the scores logistic curves are fitted, each set with the same weight, apart for FAQs with one phrasing an entry.
+Only coefficients and scores go into the file, no text.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ import numpy as np
 from machine import SETS, require_data
 
 import nearsense as ns
-from nearsense.faq.certainty import features, fit_curve, spread_of
-from nearsense.faq.rehearsal import SIZES, Asked, outsiders, size_of, strangers_of
-from nearsense.faq.scores import GONE, Answers, Nearness, Phrasebook, sentences, top_two
+from nearsense.faq.certainty import UNITS, features, fit_curve, spread_of
+from nearsense.faq.encoding import Reader
+from nearsense.faq.rehearsal import SIZES, asked_of, size_of, strangers_of
+from nearsense.faq.scores import GONE, Answers, Nearness, Phrasebook, Questions, Words, sentences
 
 ENTRIES, PHRASINGS = (1, 2, 5, 10, 20, 50, 70, 120), (1, 2, 3, 5, 10, 30)
 PAIR_ENTRIES = (1, 2, 5, 10, 20, 50, 100, 300, 1000, 4000)
@@ -35,6 +36,8 @@ ASKED = 100
 """Questions of each kind of stranger for each FAQ; of those with an entry twice as many."""
 SHARES = {"known": 0.5, "akin": 0.25, "outside": 0.25}
 LOANS = 200
+WORDLESS, PAIRS_WORDED = 4, 1000
+"""One FAQ in so many is drawn without comparing words; and so are FAQs of pairs of more entries."""
 MADE, MADE_DRAWS = Path(__file__).with_name("made_faqs.jsonl"), 30
 
 
@@ -58,96 +61,114 @@ def rows(name: str) -> list[dict]:
         return [json.loads(line) for line in lines]
 
 
-def drawn(
-    origin: str, phrasings: np.ndarray, m: int, asked: dict[str, np.ndarray], truth: np.ndarray, out: np.ndarray
-) -> Drawn:
-    book = Phrasebook(phrasings, np.repeat(np.arange(len(phrasings) // m), m))
-    return asked_of(origin, book, asked, truth, out)
-
-
-def asked_of(
-    origin: str, book: Phrasebook, asked: dict[str, np.ndarray], truth: np.ndarray, out: np.ndarray
+def asked(
+    origin: str, book: Phrasebook, questions: dict[str, Questions], truth: np.ndarray, out: Questions
 ) -> Drawn:
     n, m = len(book.counts), len(book.owner) // len(book.counts)
     near = book.near(Nearness.MIX if m > 1 else Nearness.NEAREST)
-    _, first, second = top_two(near.scores(out))
-    scale = strangers_of(Asked(first, second, first < -1), spread_of(out), float(m), near.answered)[1]
+    found = asked_of(near.scored(out), np.full(len(out), -1))
+    scale = strangers_of(found, spread_of(out.vectors), float(m), near.answered)[1]
     x = {}
-    for kind, vectors in asked.items():
-        scores = near.scores(vectors)
-        best, first, second = top_two(scores)
-        x[kind] = features(first, second, scale)
+    for kind, some in questions.items():
+        scored = near.scored(some)
+        mine = asked_of(scored, truth if kind == "known" else np.full(len(some), -1))
+        x[kind] = mine.features(scale)
         if kind == "known":
-            right = (best == truth).astype(float)
+            right, scores = mine.right.astype(float), scored.scores
             of_right = scores[np.arange(len(truth)), truth]
             listed = ((scores > of_right[:, None]).sum(1) < 3).astype(float)
-            fourth = np.sort(scores, axis=1)[:, -4] if n > 3 else np.full(len(first), GONE)
-            to_fourth = features(first, fourth, scale)
+            fourth = np.sort(scores, axis=1)[:, -4] if n > 3 else np.full(len(scores), GONE)
+            to_fourth = features(mine.first, fourth, scale, mine.least)
     return Drawn(origin, n, m, x, right, to_fourth, listed)
 
 
-def of_made(encoder: ns.Encoder, far: np.ndarray, out: np.ndarray, rng: np.random.Generator) -> Iterator[Drawn]:
-    """The FAQs that were written, with some of their entries, once with and once without their answers."""
+def of_phrasings(vectors: Questions, rows: np.ndarray, m: int, words: bool) -> Phrasebook:
+    """A FAQ of some texts, m an entry; words are compared where it is one."""
+    own = vectors.words.take(rows) if m == 1 and words else None
+    return Phrasebook(vectors.vectors[rows], np.repeat(np.arange(len(rows) // m), m), None, own, own)
+
+
+def of_made(reader: Reader, far: Questions, out: Questions, rng: np.random.Generator) -> Iterator[Drawn]:
+    """The English FAQs that were written, with some of their entries; also without answers, and without words."""
     table = [json.loads(line) for line in MADE.read_text(encoding="utf-8").splitlines()]
+    table = [row for row in table if "language" not in row]
     for name in dict.fromkeys(row["faq"] for row in table):
         entries = [row for row in table if row["faq"] == name and "question" in row]
         (strangers,) = (row for row in table if row["faq"] == name and "near" in row)
-        encoded = {
-            "questions": encode(encoder, [row["question"] for row in entries]),
-            "wholes": encode(encoder, [f"{row['question']} {row['answer']}" for row in entries]),
-            "asked": encode(encoder, [text for row in entries for text in row["asked"]]),
-            "near": encode(encoder, strangers["near"]),
-            "far": encode(encoder, strangers["far"]),
+        own = reader.questions([row["question"] for row in entries], True)
+        wholes = reader.questions([f"{row['question']} {row['answer']}" for row in entries], True)
+        texts = [text for row in entries for text in row["asked"]]
+        put = {
+            "known": reader.questions(texts, True),
+            "near": reader.questions(strangers["near"], True),
+            "far": reader.questions(strangers["far"], True),
         }
-        parts = [encode(encoder, sentences(row["answer"])) for row in entries]
+        parts = [reader.vectors(sentences(row["answer"])) for row in entries]
         truth = np.repeat(np.arange(len(entries)), [len(row["asked"]) for row in entries])
         for draw in range(MADE_DRAWS):
             size = len(entries) - draw % 5 if draw % 2 else int(rng.integers(2, len(entries)))
             kept = np.sort(rng.permutation(len(entries))[:size])
             place = np.full(len(entries), -1)
             place[kept] = np.arange(len(kept))
-            known = place[truth] >= 0
-            asked = {
-                "known": encoded["asked"][known],
-                "akin": np.concatenate([encoded["near"], encoded["asked"][~known]]),
-                "outside": np.concatenate([encoded["far"], far[rng.choice(len(far), ASKED // 4)]]),
+            known, near = place[truth] >= 0, np.arange(len(put["near"]))
+            left = put["known"].take(np.flatnonzero(~known))
+            questions = {
+                "known": put["known"].take(np.flatnonzero(known)),
+                "akin": joined(put["near"].take(np.resize(near, max(len(near), (~known).sum()))), left),
+                "outside": joined(put["far"], far.take(rng.choice(len(far), ASKED // 4))),
             }
             some = [parts[row] for row in kept]
             starts = np.cumsum([0, *map(len, some[:-1])])
-            answers = Answers(np.arange(len(kept)), encoded["wholes"][kept], np.concatenate(some), starts)
-            for origin, said in (("made", answers), ("made, without answers", None)):
-                book = Phrasebook(encoded["questions"][kept], np.arange(len(kept)), said)
-                yield asked_of(f"{origin}: {name}", book, asked, place[truth][known], out)
+            said = Answers(np.arange(len(kept)), wholes.vectors[kept], np.concatenate(some), starts)
+            vectors, rows, right = own.vectors[kept], np.arange(len(kept)), place[truth][known]
+            asking, answering = own.words.take(kept), wholes.words.take(kept)
+            for origin, book in (
+                ("made", Phrasebook(vectors, rows, said, answering, asking)),
+                ("made, without answers", Phrasebook(vectors, rows, None, asking, asking)),
+                ("made, without words", Phrasebook(vectors, rows, said)),
+            ):
+                yield asked(f"{origin}: {name}", book, questions, right, out)
+
+
+def joined(*parts: Questions) -> Questions:
+    """Several lots of questions as one."""
+    words = [part.words for part in parts]
+    starts = np.cumsum(np.concatenate([[0], *(each.counts for each in words)]))[:-1]
+    return Questions(
+        np.concatenate([part.vectors for part in parts]),
+        Words(np.concatenate([each.vectors for each in words]), starts),
+    )
 
 
 def of_intents(
     origin: str,
-    vectors: np.ndarray,
+    vectors: Questions,
     labels: np.ndarray,
-    far: np.ndarray,
-    out: np.ndarray,
+    far: Questions,
+    out: Questions,
     rng: np.random.Generator,
 ) -> Iterator[Drawn]:
     names = np.unique(labels)
     of = {name: np.flatnonzero(labels == name) for name in names}
     for n in (n for n in ENTRIES if n < len(names) - 1):
         for m in PHRASINGS:
-            for _ in range(12 if n <= 5 else 4):
+            for draw in range(12 if n <= 5 else 4):
                 chosen = rng.choice([name for name in names if len(of[name]) > m + 1], n, replace=False)
                 mixed = [rng.permutation(of[name]) for name in chosen]
                 if m == 1:
-                    mixed = [plainest_first(vectors, each, int(rng.integers(1, 9))) for each in mixed]
+                    mixed = [plainest_first(vectors.vectors, each, int(rng.integers(1, 9))) for each in mixed]
                 book = np.concatenate([each[:m] for each in mixed])
                 rest = [each[m : m + max(2, 2 * ASKED // n)] for each in mixed]
                 truth = np.repeat(np.arange(n), [len(each) for each in rest])
                 some = rng.permutation(len(truth))[: 2 * ASKED]
                 others = np.flatnonzero(~np.isin(labels, chosen))
-                asked = {
-                    "known": vectors[np.concatenate(rest)[some]],
-                    "akin": vectors[rng.choice(others, ASKED)],
-                    "outside": far[rng.choice(len(far), ASKED)],
+                questions = {
+                    "known": vectors.take(np.concatenate(rest)[some]),
+                    "akin": vectors.take(rng.choice(others, ASKED)),
+                    "outside": far.take(rng.choice(len(far), ASKED)),
                 }
-                yield drawn(origin, vectors[book], m, asked, truth[some], out)
+                phrasings = of_phrasings(vectors, book, m, words=draw % WORDLESS > 0)
+                yield asked(origin, phrasings, questions, truth[some], out)
 
 
 def plainest_first(vectors: np.ndarray, rows: np.ndarray, of: int) -> np.ndarray:
@@ -157,41 +178,42 @@ def plainest_first(vectors: np.ndarray, rows: np.ndarray, of: int) -> np.ndarray
 
 
 def of_pairs(
-    origin: str, a: np.ndarray, b: np.ndarray, far: np.ndarray, out: np.ndarray, rng: np.random.Generator
+    origin: str, a: Questions, b: Questions, far: Questions, out: Questions, rng: np.random.Generator
 ) -> Iterator[Drawn]:
     for n in PAIR_ENTRIES:
-        for _ in range(24 if n <= 5 else 8):
+        for draw in range(24 if n <= 5 else 8):
             order = rng.permutation(len(a))
             some = rng.permutation(n)[: 2 * ASKED]
-            asked = {
-                "known": b[order[:n][some]],
-                "akin": b[rng.choice(order[n:], ASKED)],
-                "outside": far[rng.choice(len(far), ASKED)],
+            questions = {
+                "known": b.take(order[:n][some]),
+                "akin": b.take(rng.choice(order[n:], ASKED)),
+                "outside": far.take(rng.choice(len(far), ASKED)),
             }
-            yield drawn(origin, a[order[:n]], 1, asked, some, out)
-
-
-def encode(encoder: ns.Encoder, texts: list[str]) -> np.ndarray:
-    return encoder.encode(texts).data
+            words = draw % WORDLESS > 0 and n <= PAIRS_WORDED
+            yield asked(origin, of_phrasings(a, order[:n], 1, words), questions, some, out)
 
 
 def all_drawn(seed: int = 0) -> list[Drawn]:
-    encoder, rng = ns.load(), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
+    reader = Reader(ns.load(), [])
 
-    out = encode(encoder, list(outsiders()))
+    def read(table: list[dict], name: str = "text") -> Questions:
+        return reader.questions([row[name] for row in table], True)
+
+    out = reader.questions(list(reader.outsiders), True)
     clinc = [row for row in rows("clinc150/train") if row["label"] != "oos"]
     banking, pairs = rows("banking77/train"), [row for row in rows("quora/dev") if int(row["label"]) == 1]
     sources = {"clinc150": clinc, "banking77": banking}
-    trec = encode(encoder, [row["text"] for row in rows("clustering/trec-questions-train")])
-    vectors = {name: encode(encoder, [r["text"] for r in source]) for name, source in sources.items()}
-    a, b = (encode(encoder, [row[side] for row in pairs]) for side in ("a", "b"))
+    trec = read(rows("clustering/trec-questions-train"))
+    vectors = {name: read(source) for name, source in sources.items()}
+    a, b = (read(pairs, side) for side in ("a", "b"))
     far = {
-        "clinc150": np.concatenate([trec, a]),
-        "banking77": np.concatenate([trec, vectors["clinc150"]]),
-        "quora": np.concatenate([vectors["clinc150"], vectors["banking77"]]),
+        "clinc150": joined(trec, a),
+        "banking77": joined(trec, vectors["clinc150"]),
+        "quora": joined(vectors["clinc150"], vectors["banking77"]),
     }
     found = list(of_pairs("quora", a, b, far["quora"], out, rng))
-    found += of_made(encoder, trec, out, rng)
+    found += of_made(reader, trec, out, rng)
     for name, source in sources.items():
         labels = np.array([row["label"] for row in source])
         found += of_intents(name, vectors[name], labels, far[name], out, rng)
@@ -210,7 +232,7 @@ def fitted(faqs: list[Drawn]) -> dict[str, np.ndarray]:
             weights.append(np.full(len(each), 30_000 * share / len(each) / sets.count(own)))
         rights.append(faq.right)
         right_weights.append(np.full(len(faq.right), 30_000 * SHARES["known"] / len(faq.right) / sets.count(own)))
-    zeros, each = np.zeros(6), np.concatenate(right_weights)
+    zeros, each = np.zeros(len(UNITS)), np.concatenate(right_weights)
     inside = np.concatenate([faq.x["known"] for faq in faqs])
     to_fourth, listed = (np.concatenate([getattr(faq, name) for faq in faqs]) for name in ("to_fourth", "listed"))
     return {
@@ -225,7 +247,7 @@ def set_of(faq: Drawn) -> str:
 
 
 def loans(faqs: list[Drawn], rng: np.random.Generator) -> dict[str, dict[str, list[list[float]]]]:
-    """Questions of FAQs with one phrasing an entry: above strangers, above the second, the answers' part, right.
+    """What is lent of questions: above strangers, above the second, the answers' part, the two of words, right.
 
     By the size of the FAQ; FAQs of one entry lend nothing.
     """
@@ -238,7 +260,7 @@ def loans(faqs: list[Drawn], rng: np.random.Generator) -> dict[str, dict[str, li
             table = []
             for origin in origins:
                 some = [faq for faq in own if set_of(faq) == origin]
-                x = np.concatenate([faq.x[kind][:, [1, 2, 5]] for faq in some])
+                x = np.concatenate([faq.x[kind][:, [1, 2, 5, 6, 7]] for faq in some])
                 right = np.concatenate(
                     [faq.right if kind == "known" else np.zeros(len(faq.x[kind])) for faq in some]
                 )
@@ -265,7 +287,7 @@ def prior_of(faqs: list[Drawn]) -> dict[str, Any]:
     """What goes into the file."""
     kinds = {
         "one": [faq for faq in faqs if faq.phrasings == 1],
-        "several": [faq for faq in faqs if not faq.origin.startswith("made")],
+        "several": [faq for faq in faqs if not faq.origin.startswith("made") and not faq.x["known"][0, 6]],
     }
     sets = [set_of(faq) for faq in faqs]
     return {

@@ -250,10 +250,9 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
 def _with_tokens(encoder: Encoder) -> TokenEncoder:
     """The encoder itself, not the cache before it, if it can tell tokens apart."""
     from nearsense.encoders.batch import TokenEncoder
-    from nearsense.encoders.cache import CachedEncoder
+    from nearsense.encoders.cache import uncached
 
-    while isinstance(encoder, CachedEncoder):
-        encoder = encoder._encoder
+    encoder = uncached(encoder)
     if isinstance(encoder, TokenEncoder):
         return encoder
     raise UnsupportedModel(

@@ -39,7 +39,7 @@ SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option(
     "--precision",
     type=SHARE,
-    default=0.95,
+    default=0.9,
     show_default=True,
     help="Which share of the answers shall be right; the rest gets no answer.",
 )

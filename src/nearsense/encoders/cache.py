@@ -32,6 +32,13 @@ KEY_VERSION = 2
 """Counts up with every change of what a key covers."""
 
 
+def uncached(encoder: Encoder) -> Encoder:
+    """The encoder itself, without the caches before it."""
+    while isinstance(encoder, CachedEncoder):
+        encoder = encoder._encoder
+    return encoder
+
+
 def can_be_kept(encoder: Encoder) -> bool:
     """Whether a cache may keep an encoder's vectors: it can tell which texts it cuts, or cuts none."""
     return hasattr(encoder, "count_tokens") or not getattr(encoder, "cuts", True)

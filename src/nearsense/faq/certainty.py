@@ -35,7 +35,7 @@ REFERENCE_SPREAD = 0.9035
 NO_SECOND = 0.3
 """The margin of a FAQ of one entry, which has no second."""
 
-UNITS = np.array([1.0, 0.2, 0.15, 0.08, 1.2, 0.5])
+UNITS = np.array([1.0, 0.2, 0.15, 0.08, 1.2, 0.5, 0.5, 0.2])
 """About one standard deviation of each feature, so that one strength of the prior suits all."""
 
 STRENGTH = 5.0
@@ -54,12 +54,15 @@ class Scale:
         spread: 1 minus the mean cosine of unrelated questions.
         phrasings: The geometric mean of phrasings an entry.
         answered: How much of the scores is the answers', in [0, 1].
+        foreign: How near the most foreign word of questions that have nothing to do with it is to their best
+            entry, on average; None where words are not compared.
     """
 
     outside: float
     spread: float
     phrasings: float
     answered: float = 0.0
+    foreign: float | None = None
 
     @property
     def unit(self) -> float:
@@ -74,22 +77,28 @@ def spread_of(vectors: NDArray[np.float32]) -> float:
     return max(1 - float(total @ total - n) / max(n * (n - 1), 1), 0.05)
 
 
-def features(first: Floats, second: Floats, scale: Scale) -> Float64:
-    """What the curves see of each question, shape (q, 6).
+def features(first: Floats, second: Floats, scale: Scale, least: Floats | None = None) -> Float64:
+    """What the curves see of each question, shape (q, 8).
 
     A constant; how far the best score is above that of strangers; how far above the second best; their product;
-    how many phrasings an entry has; and how much of the scores is the answers'.
+    how many phrasings an entry has; how much of the scores is the answers'; whether words are compared, and how
+    much nearer the question's most foreign word is to the best entry than those of strangers.
 
     Args:
         first: Each question's best score, shape (q,).
         second: Its second best; `GONE` where there is none. Of "did you mean" the fourth.
         scale: Of this FAQ.
+        least: How near the most foreign word is to its nearest in the best entry; None where that is not known.
     """
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     above = (first - scale.outside) / scale.unit
     margin = np.where(second <= GONE / 2, NO_SECOND, (first - second) / scale.unit)
     many, said = (np.full(len(first), each) for each in (math.log(scale.phrasings), scale.answered))
-    return np.column_stack([np.ones(len(first)), above, margin, above * margin, many, said])
+    nearer = np.zeros(len(first))
+    if least is not None and scale.foreign is not None:
+        nearer = np.asarray(least, np.float64) - scale.foreign
+    worded = np.full(len(first), float(scale.foreign is not None))
+    return np.column_stack([np.ones(len(first)), above, margin, above * margin, many, said, worded, nearer])
 
 
 def _general_covariance() -> Float64:
@@ -102,11 +111,11 @@ class Curves:
     """The curves: coefficients on the features, each in its unit, and how uncertain they are.
 
     Args:
-        known: That the FAQ has an entry for the question, shape (6,).
-        right: That the best entry is it, shape (6,).
-        listed: That one of the best three is it, shape (6,): on the features of the best score and the fourth.
-        known_covariance: Of `known`, shape (6, 6).
-        right_covariance: Of `right`, shape (6, 6).
+        known: That the FAQ has an entry for the question, shape (8,).
+        right: That the best entry is it, shape (8,).
+        listed: That one of the best three is it, shape (8,): on the features of the best score and the fourth.
+        known_covariance: Of `known`, shape (8, 8).
+        right_covariance: Of `right`, shape (8, 8).
     """
 
     known: Float64
@@ -170,15 +179,15 @@ def among(scores: Floats, right: float, unit: float) -> Float64:
 
     Example:
         >>> among(np.array([0.8, 0.5, 0.5]), 0.9, 1.0).round(2).tolist()
-        [1.0, 0.0, 0.0]
+        [0.9, 0.05, 0.05]
     """
     scores = np.asarray(scores, np.float64)
     weights = np.exp((scores - scores[0]) * (SHARPNESS / unit))
     others = weights[1:].sum()
     if not others:
         return np.array([1.0])
-    share = max(right, 1 / (1 + others))
-    return np.concatenate([[share], (1 - share) * weights[1:] / others])
+    share = max(right, weights[1] / (weights[1] + others))  # at least that of the second
+    return np.concatenate([[share], np.minimum((1 - share) * weights[1:] / others, share)])
 
 
 def fit_curve(
@@ -194,7 +203,7 @@ def fit_curve(
         strength: The prior's precision; the larger, the nearer the result stays to `start`.
 
     Returns:
-        The coefficients, shape (6,), and their covariance, shape (6, 6).
+        The coefficients, shape (8,), and their covariance, shape (8, 8).
     """
     x, theta = features / UNITS, start.copy()
 

@@ -1,7 +1,7 @@
 """What it costs a candidate that something differs between the question and the phrasing it matched.
 
 "How do I enable it?" is near to "How do I disable it?" and wants another answer. A candidate that differs is at
-most as probable as two questions of its cosine that differ so (docs/calibration.md); scores stay as they are. What
+most as probable as two requests of its cosine that differ so (docs/calibration.md); scores stay as they are. What
 the model cannot read is never answered by something else that it cannot read.
 """
 
@@ -130,7 +130,7 @@ def _bounds(
     origin: Origin,
     prior: float,
 ) -> NDArray[np.float64]:
-    """What the probability of each candidate is at most: that of two questions of its score that differ so.
+    """What the probability of each candidate is at most: that of two requests of its score that differ so.
 
     Where no calibration comes with the model, the difference lowers the FAQ's own probability.
     """
@@ -138,11 +138,11 @@ def _bounds(
         [one.kind for one in some if one.kind in _SENSE or not slots]
         for some, slots in zip(differs, found.slots, strict=True)
     ]
-    question, paraphrase = (shipped(origin, task) for task in (Task.QUESTION, Task.PARAPHRASE))
-    if question is None or paraphrase is None:
+    request, paraphrase = (shipped(origin, task) for task in (Task.REQUEST, Task.PARAPHRASE))
+    if request is None or paraphrase is None:
         ratios, guard = logit(np.clip(chances, _EDGE, 1 - _EDGE)) - logit(prior), GENERAL
     else:
-        ratios, guard = question.log_ratio(np.clip(found.cosines, -1.0, 1.0)), paraphrase.guard
+        ratios, guard = request.log_ratio(np.clip(found.cosines, -1.0, 1.0)), paraphrase.guard
     bounds = sigmoid(ratios + logit(prior) + shifts_of(guard, ratios, kinds))
     bounds[[not some for some in kinds]] = 1.0
     missed = [any(one.kind == "unread" and one.right for one in some) for some in differs]

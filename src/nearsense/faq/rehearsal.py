@@ -6,17 +6,15 @@ others do. From these the nearness is chosen, the curves are corrected, and the 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.faq.certainty import Curves, Scale, features, fit_curve, general, general_curves
-from nearsense.faq.scores import GONE, MIXTURES, Near, Nearness, Phrasebook, top_two
+from nearsense.faq.scores import GONE, MIXTURES, Near, Nearness, Phrasebook, Questions, Scored, top_two
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     Float64 = NDArray[np.float64]
     Int64 = NDArray[np.int64]
 
-__all__ = ["Asked", "Rehearsal", "outsiders", "rehearse"]
+__all__ = ["Asked", "Rehearsal", "asked_of", "rehearse"]
 
 MOST = 3000
 """Phrasings that are asked, evenly chosen; more tell nothing new."""
@@ -48,18 +46,26 @@ class Asked:
         first: The best entry's score, shape (q,).
         second: The second best's.
         right: Whether the best entry was the right one; all False for strangers.
+        least: How near the most foreign word is to its nearest in the best entry; None where words are not
+            compared.
     """
 
     first: Float32
     second: Float32
     right: NDArray[np.bool_]
+    least: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.first)
 
     def features(self, scale: Scale) -> Float64:
         """As `features` makes them."""
-        return features(self.first, self.second, scale)
+        return features(self.first, self.second, scale, self.least)
+
+    def take(self, rows: NDArray[np.bool_]) -> Asked:
+        """Some of them."""
+        least = None if self.least is None else self.least[rows]
+        return Asked(self.first[rows], self.second[rows], self.right[rows], least)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,33 +94,27 @@ class Rehearsal:
     accuracy: dict[Nearness, float] = field(default_factory=dict)
 
 
-@functools.cache
-def outsiders() -> tuple[str, ...]:
-    """Questions and remarks that hardly any FAQ answers."""
-    return tuple((Path(__file__).with_name("outsiders.txt")).read_text(encoding="utf-8").splitlines())
-
-
 def rehearse(
     book: Phrasebook,
-    strangers: Float32,
+    strangers: Questions,
     spread: float,
-    labelled: tuple[Float32, Int64] | None = None,
+    labelled: tuple[Questions, Int64] | None = None,
     progress: Progress = False,
 ) -> Rehearsal:
     """Let a FAQ ask itself.
 
     Args:
         book: Its phrasings.
-        strangers: Vectors of questions from outside, shape (s, d).
+        strangers: Questions from outside.
         spread: As in `Scale`.
-        labelled: Vectors of questions with their right entry, -1 for none; they take the place of the FAQ's own
+        labelled: Questions with their right entry, -1 for none; they take the place of the FAQ's own
             phrasings, and of the strangers of its field.
         progress: What to show.
     """
     counts = book.counts
     phrasings = float(np.exp(np.log(counts).mean()))
     rows = np.unique(np.linspace(0, len(book.owner) - 1, min(MOST, len(book.owner))).astype(np.int64))
-    mixtures = MIXTURES if book.answers is not None and len(book.owner) > len(counts) else MIXTURES[:1]
+    mixtures = MIXTURES if book.answers is not None and len(book.owner) > len(counts) else (book.mixture,)
     tried: list[tuple[Near, Asked, Asked, Asked]] = []
     with tracked(len(rows) * (len(book.kinds) + len(mixtures) - 1), "questions", progress) as update:
 
@@ -133,12 +133,12 @@ def rehearse(
     outside, scale = strangers_of(outside, spread, phrasings, near.answered)
     given: tuple[str, ...] = ()
     if labelled is not None:
-        vectors, entries = labelled
-        inside = entries >= 0
-        if inside.any():
-            known, given = _all_asked(near, vectors[inside], entries[inside]), ("known",)
-        if not inside.all():
-            left, given = _all_asked(near, vectors[~inside], entries[~inside]), (*given, "akin")
+        questions, entries = labelled
+        inside, foreign = np.flatnonzero(entries >= 0), np.flatnonzero(entries < 0)
+        if len(inside):
+            known, given = _all_asked(near, questions.take(inside), entries[inside]), ("known",)
+        if len(foreign):
+            left, given = _all_asked(near, questions.take(foreign), entries[foreign]), (*given, "akin")
     curves = _corrected(general_curves(phrasings), known, left, outside, scale)
     return Rehearsal(near, scale, curves, known, left, outside, given, accuracy)
 
@@ -152,24 +152,30 @@ def strangers_of(outside: Asked, spread: float, phrasings: float, answered: floa
         phrasings: As in `Scale`.
         answered: As in `Scale`.
     """
-    scale = Scale(float(np.median(outside.first)), spread, phrasings, answered)
-    kept = np.ones(len(outside), bool)
+
+    def scaled(kept: Asked, middle: float) -> Scale:
+        foreign = None if kept.least is None else float(kept.least.mean())
+        return Scale(middle, spread, phrasings, answered, foreign)
+
+    scale, kept = scaled(outside, float(np.median(outside.first))), outside
     for _ in range(3):
         x = outside.features(scale)
-        kept = (x[:, 1] < STRANGEST) | (x[:, 1] <= np.median(x[:, 1]))
-        scale = Scale(float(outside.first[kept].mean()), spread, phrasings, answered)
-    return Asked(outside.first[kept], outside.second[kept], outside.right[kept]), scale
+        kept = outside.take((x[:, 1] < STRANGEST) | (x[:, 1] <= np.median(x[:, 1])))
+        scale = scaled(kept, float(kept.first.mean()))
+    return kept, scale
 
 
-def _asked(scores: Float32, entries: Int64) -> Asked:
-    best, first, second = top_two(scores)
-    return Asked(first, second, (best == entries) & (entries >= 0))
+def asked_of(found: Scored, entries: Int64) -> Asked:
+    """What questions scored, and whether their best entry is the right one, -1 for none."""
+    best, first, second = top_two(found.scores)
+    least = None if found.least is None else found.least[np.arange(len(best)), best]
+    return Asked(first, second, (best == entries) & (entries >= 0), least)
 
 
-def _all_asked(near: Near, vectors: Float32, entries: Int64) -> Asked:
-    """As `_asked`, a block at a time."""
-    blocks = [slice(start, start + BLOCK) for start in range(0, len(vectors), BLOCK)]
-    return _all([_asked(near.scores(vectors[block]), entries[block]) for block in blocks])
+def _all_asked(near: Near, questions: Questions, entries: Int64) -> Asked:
+    """As `asked_of`, a block at a time."""
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(questions), BLOCK)]
+    return _all([asked_of(near.scored(questions.take(block)), entries[block]) for block in blocks])
 
 
 def _asked_itself(near: Near, rows: Int64, update: Callable[[int], None], before: int) -> tuple[Asked, Asked]:
@@ -181,13 +187,13 @@ def _asked_itself(near: Near, rows: Int64, update: Callable[[int], None], before
         answered[near.book.answers.entries] = True
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
-        scores, owner = near.without(block), near.book.owner[block]
+        found, owner = near.without(block), near.book.owner[block]
         # The question of an entry stands in its whole as well: where that has an answer, only the others can ask.
         several = (near.counts[owner] > 1) & ~(answered[owner] & (near.starts[owner] == block))
-        known.append(_asked(scores[several], owner[several]))
+        known.append(asked_of(found, owner).take(several))
         if len(near.counts) > 1:
-            scores[np.arange(len(block)), owner] = GONE
-            left.append(_asked(scores, np.full(len(block), -1)))
+            found.scores[np.arange(len(block)), owner] = GONE
+            left.append(asked_of(found, np.full(len(block), -1)))
         update(before + start + len(block))
     return _all(known), _all(left)
 
@@ -196,7 +202,8 @@ def _all(parts: list[Asked]) -> Asked:
     if not parts:
         return Asked(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, bool))
     first, second, right = (np.concatenate([getattr(p, n) for p in parts]) for n in ("first", "second", "right"))
-    return Asked(first, second, right)
+    least = [part.least for part in parts if part.least is not None]
+    return Asked(first, second, right, np.concatenate(least) if least else None)
 
 
 def _merit(known: Asked, left: Asked, outside: Asked) -> tuple[float, float]:
@@ -253,8 +260,9 @@ def borrowed(kind: str, scale: Scale, entries: int) -> Float64:
         entries: How many it has: those of FAQs of about that size are lent.
 
     Returns:
-        Shape (q, 7): six features and 0 or 1.
+        Shape (q, 9): eight features and 0 or 1.
     """
     lent = general()["borrowed"]["one" if scale.phrasings == 1 else "several"]
-    above, margin, said, right = np.array(lent[size_of(entries)][kind], np.float64).T
-    return np.column_stack([np.ones(len(above)), above, margin, above * margin, np.zeros(len(above)), said, right])
+    above, margin, said, worded, nearer, right = np.array(lent[size_of(entries)][kind], np.float64).T
+    zeros, ones = np.zeros(len(above)), np.ones(len(above))
+    return np.column_stack([ones, above, margin, above * margin, zeros, said, worded, nearer, right])

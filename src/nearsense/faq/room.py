@@ -10,22 +10,21 @@ import numpy as np
 from nearsense._progress import Progress
 from nearsense.checks import is_number, positive_int
 from nearsense.encoders import CrossEncoder, Encoder, resolve, resolve_cross
-from nearsense.encoders.base import symmetric_role
 from nearsense.errors import InputError
 from nearsense.faq.answers import Answer, Outcome, reason_of
-from nearsense.faq.certainty import among, features, intervals, spread_of
+from nearsense.faq.certainty import among, features, intervals
 from nearsense.faq.differing import Candidates, guarded
+from nearsense.faq.encoding import Reader
 from nearsense.faq.labels import rows_of
 from nearsense.faq.own import SAME, OwnQuestions
 from nearsense.faq.reading import Exports, Source, read_items
-from nearsense.faq.rehearsal import Rehearsal, outsiders, rehearse
-from nearsense.faq.scores import GONE, Answers, Phrasebook, sentences, top_two
+from nearsense.faq.rehearsal import Rehearsal, asked_of, rehearse
+from nearsense.faq.scores import GONE
 from nearsense.faq.threshold import AnswerThreshold, choose
 from nearsense.faq.unanswered import Gap, Unanswered
 from nearsense.reranking import rerank_many
 from nearsense.text import as_texts, require_content
 from nearsense.types import Document, Hit, Origin, Results
-from nearsense.vectors.rows import ZeroRow, unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +103,7 @@ class FAQ:
         items: Source,
         *,
         encoder: Encoder | str | None = None,
-        precision: float = 0.95,
+        precision: float = 0.9,
         prior: float = 0.5,
         labelled: Iterable[tuple[str, str | None]] | None = None,
         strangers: Iterable[str] = (),
@@ -118,20 +117,23 @@ class FAQ:
         wanted = _share(precision, "precision")
         self.items = read_items(items, columns, format, encoding)
         known = None if labelled is None else rows_of(labelled, self.items)
-        foreign = [*outsiders(), *as_texts(strangers, "stranger")]
+        foreign = as_texts(strangers, "stranger")
         require_content(foreign, "stranger")
         if encoder is None and isinstance(items, Exports):
             encoder = str(items.info().model)
         self.encoder = resolve(encoder)
         self._cross = None if reranker is None else resolve_cross(reranker)
-        self._role = symmetric_role(self.encoder)
         self._texts = [text for item in self.items for text in (item.question, *item.phrasings)]
-        outside = self._encode(foreign)
+        self._reader = Reader(self.encoder, [*self._texts, *(item.answer or "" for item in self.items)])
+        book = self._reader.phrasebook(self.items, progress)
+        outside = self._reader.strangers(foreign, book.words is not None)
         self._rehearsal = rehearse(
-            self._phrasebook(progress),
+            book,
             outside,
-            spread_of(outside[: len(outsiders())]),
-            None if known is None else (self._encode(known[0]), np.array(known[1], np.int64)),
+            self._reader.spread,
+            None
+            if known is None
+            else (self._reader.questions(known[0], book.words is not None), np.array(known[1], np.int64)),
             progress,
         )
         self._own = OwnQuestions(self._texts)
@@ -231,41 +233,23 @@ class FAQ:
 
     # -- inside
 
-    def _encode(self, texts: Iterable[str], role: str | None = None, progress: Progress = False) -> Float32:
-        data = self.encoder.encode(texts, role=role or self._role, progress=progress).data
-        return unit_rows(data, f"the vectors of {self.encoder.name}", ZeroRow.KEEP)
-
-    def _phrasebook(self, progress: Progress) -> Phrasebook:
-        owner = np.repeat(np.arange(len(self.items)), [1 + len(item.phrasings) for item in self.items])
-        said = [(row, item.question, item.answer) for row, item in enumerate(self.items) if item.answer]
-        parts = [sentences(answer) for _, _, answer in said]
-        wholes = [f"{question} {answer}" for _, question, answer in said]
-        texts = [*self._texts, *wholes, *(part for each in parts for part in each)]
-        vectors = self._encode(texts, progress=progress)
-        questions, whole, part = np.split(vectors, np.cumsum([len(self._texts), len(wholes)]))
-        answers = None
-        if said:
-            starts = np.cumsum([0, *map(len, parts[:-1])])
-            answers = Answers(np.array([row for row, _, _ in said], np.int64), whole, part, starts)
-        return Phrasebook(np.ascontiguousarray(questions), owner.astype(np.int64), answers)
-
     def _matched(self, questions: list[str], k: int) -> list[tuple[Candidates, Float32]]:
         """The candidates of each question, and its vector."""
         as_texts(questions, "question")
         require_content(questions, "question")
         if not questions:
             return []
-        vectors = self._encode(questions)
+        asked = self._reader.questions(questions, self._rehearsal.near.book.words is not None)
         found = []
         for start in range(0, len(questions), BLOCK):
-            block = vectors[start : start + BLOCK]
-            scores = self._rehearsal.near.scores(block)
-            _, first, second = top_two(scores)
+            some = asked.take(slice(start, start + BLOCK))
+            block, scored = some.vectors, self._rehearsal.near.scored(some)
+            scores, told_of = scored.scores, asked_of(scored, np.full(len(some), -1))
             curves, scale = self._rehearsal.curves, self._rehearsal.scale
-            x = features(first, second, scale)
+            x = told_of.features(scale)
             few = scores.shape[1] <= LISTED
             fourth = np.full(len(scores), GONE) if few else np.partition(scores, -LISTED - 1)[:, -LISTED - 1]
-            listed = curves.among_three(features(first, fourth, scale))
+            listed = curves.among_three(features(told_of.first, fourth, scale, told_of.least))
             told = np.column_stack([*curves.probabilities(x, self.prior), *curves.spreads(x), listed])
             orders = self._orders(questions[start : start + BLOCK], scores)
             for row, each in enumerate(told.tolist()):

@@ -1,6 +1,6 @@
-"""How near a question is to each entry: to its phrasings, and to its answer, with its question and by sentences.
+"""How near a question is to each entry: to its phrasings, to its answer, and word by word.
 
-Not how sure that makes.
+The answer counts with its question, and by sentences. Not how sure that makes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     Int64 = NDArray[np.int64]
 
-__all__ = ["MIXTURES", "Answers", "Nearness", "Phrasebook", "sentences", "top_two"]
+__all__ = ["MIXTURES", "Answers", "Nearness", "Phrasebook", "Questions", "Words", "sentences", "top_two"]
 
 MIXTURES = ((0.2, 0.2), (1 / 3, 1 / 3), (0.0, 0.2), (0.0, 0.0))
 """How much of an entry's score is that of question and answer as one text, and how much that of the answer's
-nearest sentence: answers name what questions leave out ("bank transfer"). The first where a FAQ cannot choose."""
+nearest sentence: answers name what questions leave out ("bank transfer"). Where a FAQ cannot choose, the first if
+words are compared, else the second."""
+
+WORDED = 0.25
+"""How much of an entry's score its words are, where they are compared."""
 
 SENTENCES = 24
 """So many sentences of an answer are looked at."""
@@ -35,6 +39,12 @@ _SHORT = 6
 FEW = 2
 """So few questions are compared on one core: BLAS would wake its threads for them, which then spin in the way of
 the model that encodes the next question (13 ms for it instead of 3)."""
+
+FEW_WORDS = 2000
+"""Beyond so many words of entries all cores are worth their waking."""
+
+BLOCK = 256
+"""Words that are compared at once."""
 
 GONE = np.float32(-2.0)
 """The score of what was left out: below every cosine."""
@@ -57,6 +67,64 @@ def sentences(answer: str) -> list[str]:
     """
     parts = [part.strip() for part in _SENTENCE.split(answer)]
     return [part for part in parts if len(part) >= _SHORT][:SENTENCES] or [answer]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """The words of n texts that say something, as unit vectors, one text's after the other's.
+
+    Args:
+        vectors: float32, shape (w, d).
+        starts: int64, shape (n,): where each text's words begin; each has one at least.
+    """
+
+    vectors: Float32
+    starts: Int64
+
+    @property
+    def counts(self) -> Int64:
+        """How many each text has."""
+        return np.diff(self.starts, append=len(self.vectors))
+
+    def take(self, rows: slice | Int64) -> Words:
+        """Those of some of the texts."""
+        counts, first = self.counts[rows], self.starts[rows]
+        starts = np.cumsum(counts) - counts
+        return Words(self.vectors[np.repeat(first - starts, counts) + np.arange(counts.sum())], starts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Questions:
+    """Questions as they are compared with entries.
+
+    Args:
+        vectors: float32, shape (q, d), unit vectors.
+        words: Their words; None where those are not compared.
+    """
+
+    vectors: Float32
+    words: Words | None = None
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, rows: slice | Int64) -> Questions:
+        """Some of them."""
+        return Questions(self.vectors[rows], None if self.words is None else self.words.take(rows))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What questions scored.
+
+    Args:
+        scores: Each entry's score for each question, float32, shape (q, n).
+        least: How near the question's most foreign word is to its nearest in each entry, float32, shape (q, n);
+            None where words are not compared.
+    """
+
+    scores: Float32
+    least: Float32 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,11 +152,17 @@ class Phrasebook:
         phrasings: float32, shape (p, d), ordered by entry.
         owner: int64, shape (p,): each phrasing's entry, ascending.
         answers: None where no entry has one.
+        words: Of each entry with its answer; None where words are not compared.
+        asked: Of each phrasing alone.
+        unit: How far cosines of texts reach beside those of words, which have no direction in common.
     """
 
     phrasings: Float32
     owner: Int64
     answers: Answers | None = None
+    words: Words | None = None
+    asked: Words | None = None
+    unit: float = 1.0
 
     @property
     def counts(self) -> Int64:
@@ -100,9 +174,14 @@ class Phrasebook:
         """What there is to choose from."""
         return tuple(Nearness) if len(self.owner) > int(self.owner[-1]) + 1 else (Nearness.NEAREST,)
 
-    def near(self, nearness: Nearness, mixture: tuple[float, float] = MIXTURES[0]) -> Near:
+    @property
+    def mixture(self) -> tuple[float, float]:
+        """That with the answers, where nothing tells which is best."""
+        return MIXTURES[1] if self.words is None and len(self.kinds) == 1 else MIXTURES[0]
+
+    def near(self, nearness: Nearness, mixture: tuple[float, float] | None = None) -> Near:
         """The same, ready to be asked by one kind of nearness and one mixture with the answers."""
-        return Near(self, nearness, mixture)
+        return Near(self, nearness, self.mixture if mixture is None else mixture)
 
 
 class Near:
@@ -124,13 +203,13 @@ class Near:
         answers = self.book.answers
         return 0.0 if answers is None else sum(self.mixture) * len(answers.entries) / len(self.counts)
 
-    def scores(self, questions: Float32) -> Float32:
-        """Each entry's score for each question, shape (q, n)."""
-        return self._with_answers(
-            questions, self._phrasings(questions, _cosines(questions, self.book.phrasings), None)
-        )
+    def scored(self, questions: Questions) -> Scored:
+        """Each entry's score for each question."""
+        vectors = questions.vectors
+        scores = self._phrasings(vectors, _cosines(vectors, self.book.phrasings), None)
+        return self._with_words(questions.words, self._with_answers(vectors, scores))
 
-    def without(self, rows: Int64) -> Float32:
+    def without(self, rows: Int64) -> Scored:
         """The same for the book's own phrasings, each compared with all others but not with itself.
 
         An entry whose only phrasing is the one that asks scores `GONE`.
@@ -138,11 +217,12 @@ class Near:
         questions = self.book.phrasings[rows]
         raw = _cosines(questions, self.book.phrasings)
         raw[np.arange(len(rows)), rows] = GONE
-        scores = self._with_answers(questions, self._phrasings(questions, raw, rows))
+        asked = None if self.book.asked is None else self.book.asked.take(rows)
+        found = self._with_words(asked, self._with_answers(questions, self._phrasings(questions, raw, rows)))
         owner = self.book.owner[rows]
         alone = self.counts[owner] == 1
-        scores[np.flatnonzero(alone), owner[alone]] = GONE
-        return scores
+        found.scores[np.flatnonzero(alone), owner[alone]] = GONE
+        return found
 
     def phrasing(self, question: Float32, entry: int) -> tuple[int, float]:
         """Which row of the book, of an entry's, is nearest to a question, and their cosine."""
@@ -183,10 +263,28 @@ class Near:
             mixed[:, answers.entries] += np.float32(whole) * _cosines(questions, answers.wholes)
         return mixed
 
+    def _with_words(self, asked: Words | None, scores: Float32) -> Scored:
+        if self.book.words is None or asked is None:
+            return Scored(scores)
+        covered, least = _covered(asked, self.book.words)
+        return Scored(np.float32(1 - WORDED) * scores + np.float32(WORDED * self.book.unit) * covered, least)
 
-def _cosines(questions: Float32, rows: Float32) -> Float32:
+
+def _covered(asked: Words, entries: Words) -> tuple[Float32, Float32]:
+    """How near each question's words are to their nearest in each entry, shape (q, n): the mean, the least."""
+    blocks = [asked.vectors[start : start + BLOCK] for start in range(0, len(asked.vectors), BLOCK)]
+    few = len(asked.starts) <= FEW and len(entries.vectors) <= FEW_WORDS
+    near = np.concatenate(
+        [np.maximum.reduceat(_cosines(block, entries.vectors, few), entries.starts, axis=1) for block in blocks]
+    )
+    means = np.add.reduceat(near, asked.starts, axis=0) / asked.counts[:, None]
+    least = np.minimum.reduceat(near, asked.starts, axis=0)
+    return np.asarray(means, np.float32), np.asarray(least, np.float32)
+
+
+def _cosines(questions: Float32, rows: Float32, few: bool = False) -> Float32:
     """Of all with all, shape (q, n)."""
-    if len(questions) > FEW:
+    if len(questions) > FEW and not few:
         return questions @ rows.T
     return np.stack([np.vecdot(rows, question) for question in questions])
 

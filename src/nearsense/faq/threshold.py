@@ -153,9 +153,10 @@ def _sample(rehearsal: Rehearsal, prior: float) -> tuple[Float64, Float64, Float
 
 
 def _score_of(probability: float, rehearsal: Rehearsal, prior: float) -> float:
-    """The score with that probability, where the second entry scores as strangers do."""
+    """The score with that probability, where the second entry scores as strangers do and words are as usual."""
     grid = np.linspace(rehearsal.scale.outside, 1.0, 512)
     x = features(grid, np.full(512, rehearsal.scale.outside), rehearsal.scale)
+    x[:, -1] = np.median(borrowed("known", rehearsal.scale, len(rehearsal.near.counts))[:, -2]) * x[:, -2]
     reached = np.flatnonzero(rehearsal.curves.best(x, prior) >= probability)
     return float(grid[reached[0]]) if len(reached) else 1.0
 
