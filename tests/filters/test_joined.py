@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+
 import pytest
 
 from nearsense.errors import InputError
@@ -55,6 +58,25 @@ def test_two_filters_in_one_are_refused_with_both_written_apart(text, fix):
         parse_where(text)
     assert found.value.what.endswith("is two filters")
     assert fix in found.value.fix
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tag in 5 or a=1",
+        "tag in 5,x or a=1",
+        'tag in ["a"] || b exists',
+        "a=[1,2] or b=2",
+        "name=O'Neil or b=2",
+        "a=" + "[" * 5000 + " or b=2",
+    ],
+)
+def test_what_is_to_be_typed_instead_of_an_or_is_a_filter(text):
+    with pytest.raises(InputError) as found:
+        parse_where(text)
+    words = shlex.split(found.value.fix.partition("; if")[0])
+    assert words[0] == "--where"
+    assert parse_where(words[1]) == parse(json.loads(words[1]))
 
 
 @pytest.mark.parametrize(("text", "value"), ONE.items())

@@ -1,11 +1,10 @@
 """Filters on metadata: a small language, and its fast evaluation over many rows. Nothing of texts or vectors.
 
-`where` says what a filter means, on one document; `columns` answers it for the many rows of a generation,
-`growing` for the few that came since. All three agree, always.
+`where` says what a filter means, on one document; `columns` answers it for the many rows of a generation, and
+for the few that came since. Both agree, always.
 """
 
-from nearsense.filters.columns import Columns
-from nearsense.filters.growing import GrowingColumns
+from nearsense.filters.columns import Columns, GrowingColumns
 from nearsense.filters.where import ALL, Filter, Where, matches, names, parse, parse_where, require_known
 
 __all__ = [

@@ -1,33 +1,51 @@
-"""The metadata of one generation in columns that open from files at once and never change. Not a place to add to.
+"""The metadata of many rows in columns: `GrowingColumns` for rows that come, `Columns` for a generation's files.
 
-A field's distinct values are sorted: numbers, strings by code point, then false, true, null. A row holds the place
-of its value in that order, from 1; 0 where it has none. So a condition is a few ranges of codes, found by binary
-search in the file, and the rows are asked by comparing small integers. A field with several values in a row, tags
-say, lies in several layers: the first values, the second, and so on; a layer with few rows is a list of pairs.
+A field is a list of pairs (row, code), a code being the place of a value among the field's distinct values: in the
+order they came while columns grow. A filter is asked of each distinct value once; the answer goes to the rows by
+their codes.
 
+Frozen, the distinct values are sorted: numbers, strings by code point, then false, true, null. A row holds the
+place of its value in that order, from 1; 0 where it has none. So a condition is a few ranges of codes, found by
+binary search in the file, and the rows are asked by comparing small integers. A field with several values in a
+row, tags say, lies in several layers: the first values, the second, and so on; a layer with few rows is a list of
+pairs.
 Two arrays hold everything: `data`, all columns end to end, and `manifest`, JSON that says what lies where.
 """
 
 from __future__ import annotations
 
 import json
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from nearsense.errors import InputError
-from nearsense.filters.growing import GrowingColumns, GrowingField, combined, fits_float64
-from nearsense.filters.where import Exists, Fixed, Key, Leaf, OneOf, Where, parse
+from nearsense.filters.where import (
+    COMPARE,
+    Every,
+    Exists,
+    Filter,
+    Fixed,
+    Key,
+    Leaf,
+    Not,
+    OneOf,
+    Some,
+    Where,
+    Within,
+    parse,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Mask: TypeAlias = NDArray[np.bool_]
     Place: TypeAlias = tuple[int, int, str]
-
 
 FORM = 1
 """Of the two arrays; another number is refused."""
@@ -63,9 +81,9 @@ class Columns:
     def of(cls, growing: GrowingColumns) -> Columns:
         """Make columns of all that growing columns hold."""
         packer, n = _Packer(), len(growing)
-        fields = {name: _written(growing.field(name), n, packer) for name in growing.fields}
+        fields = {name: _written(growing.by_name[name], n, packer) for name in growing.fields}
         manifest = json.dumps({"form": FORM, "rows": n, "fields": fields}, separators=(",", ":")).encode()
-        return cls(np.frombuffer(manifest, np.uint8), packer.packed())
+        return cls(np.frombuffer(manifest, np.uint8), np.concatenate(packer.parts))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Columns:
@@ -195,17 +213,17 @@ class _Strings:
 
 
 class _Packer:
-    """Lays arrays end to end, each at an address that every type can be read from."""
+    """Lays arrays end to end in `parts`, each at an address that every type can be read from."""
 
     def __init__(self) -> None:
-        self._parts: list[NDArray[np.uint8]] = [np.zeros(ALIGNED, np.uint8)]
+        self.parts: list[NDArray[np.uint8]] = [np.zeros(ALIGNED, np.uint8)]
         self._size = ALIGNED
 
     def add(self, array: NDArray[Any]) -> Place:
         """Where it went, how many items, and of which type."""
         array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         start, filled = self._size, -array.nbytes % ALIGNED
-        self._parts += [array.view(np.uint8), np.zeros(filled, np.uint8)]
+        self.parts += [array.view(np.uint8), np.zeros(filled, np.uint8)]
         self._size += array.nbytes + filled
         return start, array.size, array.dtype.str
 
@@ -214,10 +232,6 @@ class _Packer:
         ends = np.cumsum(np.fromiter(map(len, strings), np.uint64, len(strings)))
         whole = np.frombuffer(b"".join(strings), np.uint8)
         return self.add(ends.astype(np.min_scalar_type(whole.size))), self.add(whole)
-
-    def packed(self) -> NDArray[np.uint8]:
-        """All of them."""
-        return np.concatenate(self._parts)
 
 
 def _written(field: GrowingField, n: int, packer: _Packer) -> dict[str, Any]:
@@ -228,13 +242,14 @@ def _written(field: GrowingField, n: int, packer: _Packer) -> dict[str, Any]:
     ordered: list[Key] = [*numbers, *strings, *fixed]
     small = np.min_scalar_type(len(ordered))
     new_codes = np.empty(len(ordered), small)
-    new_codes[np.fromiter(map(field.codes.__getitem__, ordered), np.intp, len(ordered))] = np.arange(
-        1, len(ordered) + 1
-    )
+    places = np.fromiter(map(field.codes.__getitem__, ordered), np.intp, len(ordered))
+    new_codes[places] = np.arange(1, len(ordered) + 1)
     codes = new_codes[old_codes]
     large = [i for i, key in enumerate(numbers) if not fits_float64(key)]  # kept as text, whole
     floats = np.array([key if fits_float64(key) else np.nan for key in numbers], np.float64)
-    nth = _nth_of_its_row(rows)
+    at = np.arange(rows.size)
+    begins = np.diff(rows, prepend=-1).astype(bool)
+    nth = at - np.maximum.accumulate(np.where(begins, at, 0))  # pairs before this one of the same row
     per_layer = np.bincount(nth)
     dense = int(np.sum(per_layer * SPARSE >= n))
     layers = [np.zeros(n, small) for _ in range(dense)]
@@ -252,13 +267,6 @@ def _written(field: GrowingField, n: int, packer: _Packer) -> dict[str, Any]:
         "strings": packer.add_strings(list(map(_encoded, strings))),
         "fixed": [key.name for key in fixed],
     }
-
-
-def _nth_of_its_row(rows: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """For each pair how many pairs before it are of the same row. The rows ascend."""
-    places = np.arange(rows.size)
-    begins = np.diff(rows, prepend=-1).astype(bool)
-    return places - np.maximum.accumulate(np.where(begins, places, 0))
 
 
 def _inside(codes: NDArray[Any], ranges: list[tuple[int, int]], size: int) -> Mask:
@@ -282,11 +290,9 @@ def _looked_up(codes: NDArray[Any], ranges: list[tuple[int, int]], size: int) ->
     table = np.zeros(size, bool)
     for start, stop in ranges:
         table[start:stop] = True
-    mask = np.empty(codes.size, bool)
-    for i in range(
-        0, codes.size, BATCH // 2
-    ):  # numpy widens the codes first: a piece at a time stays in the cache
-        np.take(table, codes[i : i + BATCH // 2], out=mask[i : i + BATCH // 2], mode="clip")
+    mask, step = np.empty(codes.size, bool), BATCH // 2
+    for i in range(0, codes.size, step):  # numpy widens the codes first: a piece at a time stays in the cache
+        np.take(table, codes[i : i + step], out=mask[i : i + step], mode="clip")
     return mask
 
 
@@ -304,3 +310,184 @@ def _joined(codes: list[int]) -> list[tuple[int, int]]:
 def _encoded(text: str) -> bytes:
     """UTF-8, whose bytes sort as code points do; a lone surrogate, which JSON can spell, is let pass."""
     return text.encode("utf-8", "surrogatepass")
+
+
+EXACT = 2**53
+"""Integers up to here, of either sign, are float64 without loss."""
+
+
+def fits_float64(number: int | float) -> bool:
+    """Whether a number is known to be the same as float64."""
+    return isinstance(number, float) or -EXACT <= number <= EXACT
+
+
+class _Ordered:
+    """The distinct values of one type that has an order, with their codes."""
+
+    def __init__(self) -> None:
+        self.keys: list[Any] = []
+        self._codes = array("I")
+
+    def add(self, key: Any, code: int) -> None:
+        """One more."""
+        self.keys.append(key)
+        self._codes.append(code)
+
+    def within(self, bounds: tuple[tuple[str, Key], ...]) -> NDArray[np.uint32]:
+        """The codes of those within all bounds."""
+        codes = np.frombuffer(self._codes.tobytes(), self._codes.typecode)  # a copy: a view would stop the writer
+        inside = np.ones(codes.size, bool)
+        for op, bound in bounds:
+            inside &= self._compared(op, bound, codes.size)
+        return codes[inside]
+
+    def _compared(self, op: str, bound: Any, count: int) -> Mask:
+        return np.fromiter(map(COMPARE[op], self.keys, repeat(bound)), bool, count)
+
+
+class _Numbers(_Ordered):
+    """Numbers, compared as float64 where that is exact."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._floats, self._large = array("d"), list[int]()
+
+    def add(self, key: Any, code: int) -> None:
+        """One more."""
+        if fits_float64(key):
+            self._floats.append(key)
+        else:
+            self._floats.append(np.nan)
+            self._large.append(len(self.keys))
+        super().add(key, code)
+
+    def _compared(self, op: str, bound: Any, count: int) -> Mask:
+        if not fits_float64(bound) or len(self._large) * 4 > count:
+            return super()._compared(op, bound, count)
+        inside: Mask = COMPARE[op](np.frombuffer(self._floats.tobytes())[:count], float(bound))
+        for i in self._large:
+            if i < count:
+                inside[i] = COMPARE[op](self.keys[i], bound)
+        return inside
+
+
+class GrowingField:
+    """One field: its distinct values, and which row has which. Written by one thread, read by any."""
+
+    def __init__(self) -> None:
+        self.codes: dict[Key, int] = {}
+        self.numbers, self.strings = _Numbers(), _Ordered()
+        self._rows, self._row_codes = np.empty(8, np.uint32), np.empty(8, np.uint32)
+        self.pairs = self._rows[:0], self._row_codes[:0]
+        """Rows, ascending, and the code that each has: uint32, a pair for each value. Replaced, never changed."""
+
+    def append(self, rows: list[int], keys: list[Key]) -> None:
+        """More pairs, of rows that come after all others."""
+        # What readers find must be whole: the values are there before the first pair that speaks of them.
+        codes, old = [self._code(key) for key in keys], self.pairs[0].size
+        size = old + len(rows)
+        if size > self._rows.size:
+            larger = max(size, 2 * self._rows.size)
+            self._rows, self._row_codes = np.resize(self._rows, larger), np.resize(self._row_codes, larger)
+        self._rows[old:size], self._row_codes[old:size] = rows, codes
+        self.pairs = self._rows[:size], self._row_codes[:size]
+
+    def _code(self, key: Key) -> int:
+        code = self.codes.get(key)
+        if code is None:
+            code = self.codes[key] = len(self.codes)
+            if isinstance(key, str):
+                self.strings.add(key, code)
+            elif not isinstance(key, Fixed):
+                self.numbers.add(key, code)
+        return code
+
+    def mask(self, leaf: Leaf, n: int) -> Mask:
+        """Which of the first n rows a condition accepts."""
+        rows, codes = self.pairs
+        stop = np.searchsorted(rows, np.uint32(n))
+        accepted = self._accepted(leaf)[codes[:stop]]
+        mask = np.zeros(n, bool)
+        mask[rows[:stop][accepted]] = True
+        return mask
+
+    def _accepted(self, leaf: Leaf) -> Mask:
+        """For each code, whether its value is accepted."""
+        match leaf:
+            case Exists():
+                return np.ones(len(self.codes), bool)
+            case OneOf():
+                found = [self.codes[key] for key in leaf.values if key in self.codes]
+                codes: NDArray[np.integer[Any]] = np.array(found, np.intp)
+            case Within():
+                ordered = self.strings if isinstance(leaf.bounds[0][1], str) else self.numbers
+                codes = ordered.within(leaf.bounds)
+        accepted = np.zeros(len(self.codes), bool)
+        accepted[codes] = True
+        return accepted
+
+
+class GrowingColumns:
+    """The metadata of rows that are only ever added to. Readers and one writer may work at the same time."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, GrowingField] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The dotted names of all fields, sorted."""
+        return tuple(sorted(self.by_name))
+
+    def extend(self, metadatas: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows: all of them, or none where one cannot be read."""
+        added: dict[str, tuple[list[int], list[Key]]] = {}
+        count = self._count
+        for metadata in metadatas:
+            for name, key in values_of(metadata):
+                if name not in added:
+                    added[name] = [], []
+                rows, keys = added[name]
+                rows.append(count)
+                keys.append(key)
+            count += 1
+        for name, (rows, keys) in added.items():
+            field = self.by_name.get(name) or GrowingField()
+            field.append(rows, keys)
+            self.by_name[name] = field
+        self._count = count
+
+    def mask(self, where: Where, n: int | None = None) -> Mask:
+        """Which rows a filter lets pass."""
+        wanted = self._count if n is None else n
+        if not 0 <= wanted <= self._count:
+            raise InputError(f"n={wanted}: there are {self._count} rows")
+
+        def leaf(condition: Leaf) -> Mask:
+            field = self.by_name.get(condition.field)
+            return np.zeros(wanted, bool) if field is None else field.mask(condition, wanted)
+
+        return combined(parse(where), wanted, leaf)
+
+
+def combined(node: Filter, n: int, leaf: Callable[[Leaf], Mask]) -> Mask:
+    """The mask of a filter from the masks of its conditions, which are used up."""
+    match node:
+        case Every():
+            mask = np.ones(n, bool)
+            for part in node.parts:
+                mask &= combined(part, n, leaf)
+            return mask
+        case Some():
+            mask = np.zeros(n, bool)
+            for part in node.parts:
+                mask |= combined(part, n, leaf)
+            return mask
+        case Not():
+            mask = combined(node.part, n, leaf)
+            return np.logical_not(mask, out=mask)
+        case _:
+            return leaf(node)

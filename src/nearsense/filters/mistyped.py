@@ -1,7 +1,7 @@
-"""Filters in the words of other languages: `year>2020<2022`, `lang='en'`, `not a=1`. Refused with what to type.
+"""Filters in the words of other languages (`year>2020<2022`, `lang='en'`, `not a=1`) and two typed as one.
 
-Taken as they stand they would ask for a value that no document has, and find nothing without a word. A value in
-double quotes is never doubted.
+They are refused with what to type: taken as they stand they would ask for a value that no document has, and find
+nothing without a word. A value in double quotes is never doubted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from nearsense.errors import InputError
@@ -57,12 +57,9 @@ def refuse_mistyped(text: str, read: Read) -> None:
     why, instead = found
     whole = read(text)
     odd = whole is not None and whole[2] and not (whole[1].endswith("in") and whole[2][0] in _BRACKETS)
-    meant = f"; if it is meant so: --where {_json(whole)}" if whole and odd else ""
-    raise InputError(
-        f"{json.dumps(text, ensure_ascii=False)} is no filter as it stands",
-        why=why,
-        fix=f"type {' '.join(map(option, instead))}{meant}",
-    )
+    meant = f"; if it is meant so: --where {shlex.quote(_json(whole))}" if whole and odd else ""
+    what = f"{json.dumps(text, ensure_ascii=False)} is no filter as it stands"
+    raise InputError(what, why=why, fix=f"type {' '.join(map(option, instead))}{meant}")
 
 
 def corrected(text: str, read: Read) -> tuple[str, list[str]] | None:
@@ -73,11 +70,14 @@ def corrected(text: str, read: Read) -> tuple[str, list[str]] | None:
         found = rule(text, read)
         if found is not None:
             why, instead = found
-            again = [corrected(each, read) for each in instead]
-            return why, [
-                part for each, next_ in zip(instead, again, strict=True) for part in (next_ or ("", [each]))[1]
-            ]
+            return why, [part for each in instead for part in _retyped(each, read)]
     return None
+
+
+def _retyped(text: str, read: Read) -> list[str]:
+    """The filters to type instead of one: itself, where nothing is wrong with it."""
+    found = corrected(text, read)
+    return found[1] if found else [text]
 
 
 _LONGEST = 500
@@ -93,12 +93,9 @@ def _around(text: str, read: Read) -> Found:
         return "each --where takes one filter, and nothing before it", [text[lead.end() :].strip()]
     if plain[:1] == "(" and plain[-1:] == ")" and read(plain[1:-1]):
         return "a filter stands in no brackets", [plain[1:-1].strip()]
-    if (
-        (end := _TRAILING.search(text))
-        and (parts := read(text[: end.start()]))
-        and parts[2]
-        and not _quoted(parts[2])
-    ):
+    end = _TRAILING.search(text)
+    parts = read(text[: end.start()]) if end else None
+    if end and parts and parts[2] and not _quoted(parts[2]):
         return "each --where takes one filter, and nothing joins it with the next", [text[: end.start()].strip()]
     return None
 
@@ -197,7 +194,7 @@ def _of_value(text: str, read: Read) -> Found:
 def _of_list(name: str, op: str, value: str) -> Found:
     """The values of in: without brackets and quotes, and at least one."""
     if value[:1] in _BRACKETS and value[-1:] == _BRACKETS[value[0]]:
-        if _is_list(value):
+        if isinstance(_loaded(value), list):
             return None
         value, why = value[1:-1].strip(), "the values of in stand in no brackets, a comma between them"
     elif re.search(r"\s+or\s+", value) and "," not in value:
@@ -239,20 +236,15 @@ def _plain(value: str) -> bool:
 
 def _safe(value: str) -> str:
     """A value that stood in quotes, in double ones where it needs them."""
-    return (
-        value if value and value == value.strip() and "'" not in value else json.dumps(value, ensure_ascii=False)
-    )
+    plain = value and value == value.strip() and "'" not in value
+    return value if plain else json.dumps(value, ensure_ascii=False)
 
 
 def _loaded(item: str) -> object:
     try:
         return json.loads(item)
-    except ValueError:
+    except (ValueError, RecursionError):
         return item
-
-
-def _is_list(value: str) -> bool:
-    return isinstance(_loaded(value), list)
 
 
 def option(text: str) -> str:
@@ -261,9 +253,53 @@ def option(text: str) -> str:
 
 
 def _json(parts: Parts) -> str:
-    """A filter that is meant as it stands."""
+    """The JSON form of a filter that is meant as it stands."""
     name, op, value = parts
-    plain = _loaded(value)
-    read = [item.strip() for item in value.split(",")] if op.endswith("in") else plain
-    read = value if op[-1] != "n" and isinstance(plain, (list, dict)) else read
-    return shlex.quote(json.dumps({name: read if op in ("=", "==") else {op: read}}, ensure_ascii=False))
+    if op.endswith("exists"):
+        return json.dumps({name: {"exists": op == "exists"}})
+    read = _loaded(value)
+    if op.endswith("in") and not isinstance(read, list):
+        read = [_loaded(item.strip()) for item in value.split(",")]
+    elif isinstance(read, (list, dict)) and not op.endswith("in"):
+        read = value
+    return json.dumps({name: read if op in ("=", "==") else {op: read}}, ensure_ascii=False)
+
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_JOIN = re.compile(r"\s(and|or)\s+(?:not\s+)?|\s*(&&|\|\||;|,)\s*|\s*(&|\|)\s*", re.IGNORECASE)
+_OR = ("or", "||", "|")
+
+
+def refuse_joined(text: str, read: Read) -> None:
+    """Refuse two filters typed as one, as in `status=open and lang=en`; the message has both written apart."""
+    for left, join, right in _splits(text):
+        first, second = _filter(left, read), _filter(right, read)
+        if first is None or second is None:
+            continue
+        listed = first[1].endswith("in") and join == ","  # tag in a,b=c
+        sentence = " " in second[0].strip() and second[1][-1].isalpha()  # name=rock and a lot of roll in it
+        address = join in "&|" and "?" in first[2]  # url=https://example.org/?a=1&b=2
+        if listed or sentence or address:
+            continue
+        parts = [part.strip() for part in (left, right)]
+        fix = " ".join(option(each) for part in parts for each in _retyped(part, read))
+        if join.lower() in _OR:
+            fix = option(f'{{"or": [{_json(first)}, {_json(second)}]}}')
+        if (whole := read(text)) is not None:
+            fix += f"; if the value is meant: {option(written(whole[0], whole[1], json.dumps(whole[2])))}"
+        what = f"{json.dumps(text, ensure_ascii=False)} is two filters"
+        raise InputError(what, why="each --where takes one; all of them have to fit", fix=fix)
+
+
+def _filter(part: str, read: Read) -> Parts | None:
+    """A part that is a filter, also one with the operator of another language."""
+    found = read(part)
+    other = corrected(part, read) if found is None and OTHER_SIGNS.search(part) else None
+    return read(other[1][0]) if other else found
+
+
+def _splits(text: str) -> Iterator[tuple[str, str, str]]:
+    """What stands at the left and at the right of each word that joins, and that word; not inside of quotes."""
+    bare = _QUOTED.sub(lambda found: "x" * len(found.group()), text)
+    for found in _JOIN.finditer(bare):
+        yield text[: found.start()], next(filter(None, found.groups())), text[found.end() :]

@@ -34,8 +34,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from nearsense.errors import InputError
-from nearsense.filters.joined import refuse_joined
-from nearsense.filters.mistyped import refuse_mistyped
+from nearsense.filters.mistyped import refuse_joined, refuse_mistyped
 
 DEEPEST = 50
 """How many "and", "or" and "not" may stand in each other."""
