@@ -70,7 +70,7 @@ def _product(kind: str) -> Callable[[], object]:
         import torch
     except ImportError:
         x, y = np.random.default_rng(0).standard_normal((2, SIDE, SIDE), dtype=np.float32)
-        return lambda: gemm.decided(x, y, Precision(kind), lambda found: found[0, 0])
+        return lambda: gemm.decide_block(x, y, Precision(kind), lambda found: found[0, 0])
     a, b = (torch.randn(SIDE, SIDE).to(torch.bfloat16 if kind == "bf16" else torch.float32) for _ in range(2))
     return lambda: a @ b
 

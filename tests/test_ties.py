@@ -9,7 +9,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder, WordCross
-from nearsense.ties import first_among_equals, settled
+from nearsense.ties import first_among_equals, order_ties
 from nearsense.types import Vectors
 from samples import some_of
 
@@ -171,7 +171,7 @@ def test_no_text_is_read_where_no_two_score_alike():
     def never(rows):
         raise AssertionError("no text is needed")
 
-    found = settled(["a", "b"], 3, 20, ask, never)
+    found = order_ties(["a", "b"], 3, 20, ask, never)
     assert [rows.tolist() for rows, _ in found] == [[0, 1, 2]] * 2
 
 

@@ -17,7 +17,7 @@ from nearsense.checks import positive_int
 from nearsense.encoders import CrossEncoder, resolve_cross
 from nearsense.errors import BrokenModel, InputError
 from nearsense.text import as_documents, as_texts
-from nearsense.ties import settled
+from nearsense.ties import order_ties
 from nearsense.types import CANDIDATES, Document, Hit, Origin, Ranking, Results
 from nearsense.vectors.rows import distinct
 
@@ -260,7 +260,7 @@ def _best(query: str, hits: Sequence[Hit], scores: NDArray[np.float64], k: int |
     def written(rows: NDArray[np.int64]) -> list[str]:
         return [hits[row].text or "" for row in rows.tolist()]
 
-    rows, ordered = settled([query], len(hits) if k is None else k, len(hits), ask, written)[0]
+    rows, ordered = order_ties([query], len(hits) if k is None else k, len(hits), ask, written)[0]
     for rank, (row, score) in enumerate(zip(rows.tolist(), ordered.tolist(), strict=True), 1):
         yield replace(hits[row], rank=rank, score=score, probability=None, interval=None)
 

@@ -214,7 +214,7 @@ def _nearest(
     encoder: Encoder,
 ) -> list[Results[Hit]]:
     """The k nearest of each query, without probabilities."""
-    from nearsense.ties import settled
+    from nearsense.ties import order_ties
     from nearsense.vectors.topk import top_k
 
     if not isinstance(vectors, Vectors):
@@ -245,7 +245,7 @@ def _nearest(
         Results(
             (_hit(rank, row, score, known) for rank, (row, score) in enumerate(_pairs(best), 1)), origin, query
         )
-        for query, best in zip(queries, settled(queries, k, len(vectors), ask, written), strict=True)
+        for query, best in zip(queries, order_ties(queries, k, len(vectors), ask, written), strict=True)
     ]
 
 

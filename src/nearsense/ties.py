@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-__all__ = ["SLACK", "Best", "first_among_equals", "settled"]
+__all__ = ["SLACK", "Best", "first_among_equals", "order_ties"]
 
 SLACK = 1e-4
 """Scores that are no farther apart, as a part of the larger one, are equal: what arithmetic in bf16 leaves open.
@@ -34,7 +34,7 @@ Best = tuple["NDArray[np.int64]", "NDArray[np.floating]"]
 """Rows, best first, and their scores."""
 
 
-def settled(
+def order_ties(
     queries: Sequence[str],
     k: int,
     n: int,
@@ -45,36 +45,25 @@ def settled(
 ) -> list[Best]:
     """The k best rows of each query; of those that score alike the one that is written like the query comes first.
 
-    Args:
-        queries: What is looked for; an empty one is written like nothing.
-        k: How many are wanted.
-        n: How many rows there are.
-        ask: For some queries, by their places, the so many best rows of each and their scores.
-        texts: What is written in some rows.
-        slack: How far apart equal scores may be, as a part of the larger one.
-
-    Example:
-        >>> def ask(which, depth):
-        ...     return [(np.arange(depth), np.ones(depth, np.float32)) for _ in which]
-        >>> written = [f"row {number}" for number in range(100)]
-        >>> best = settled(["row 77"], 2, 100, ask, lambda rows: [written[row] for row in rows])
-        >>> best[0][0].tolist()
-        [77, 0]
+    An empty query is written like nothing. There are n rows; `ask` gives, for some queries by their places, the so
+    many best rows of each and their scores, `texts` what is written in some rows. `slack` says how far apart equal
+    scores may be, as a part of the larger one.
     """
     n = max(n, 1)
     found = ask(np.arange(len(queries)), min(k + SPARE, n))
     for at, query in enumerate(queries):
         if query:
-            more = functools.partial(_asked_again, ask, at)
-            found[at] = _settled(query, k, n, *found[at], more, texts, slack)
+            found[at] = _order_ties_of_one(
+                query, k, n, *found[at], functools.partial(_more, ask, at), texts, slack
+            )
     return [(rows[:k], scores[:k]) for rows, scores in found]
 
 
-def _asked_again(ask: Callable[[NDArray[np.int64], int], list[Best]], at: int, depth: int) -> Best:
+def _more(ask: Callable[[NDArray[np.int64], int], list[Best]], at: int, depth: int) -> Best:
     return ask(np.array([at]), depth)[0]
 
 
-def _settled(
+def _order_ties_of_one(
     query: str,
     k: int,
     n: int,
@@ -103,12 +92,9 @@ def _settled(
 def first_among_equals(
     alike: Sequence[int] | NDArray[np.int64], scores: NDArray[np.floating], slack: float = SLACK
 ) -> NDArray[np.int64]:
-    """The order of some texts in which one that is written like the query stands before its equals.
+    """The order of some texts (best score first) in which what is written like the query is before its equals.
 
-    Args:
-        alike: How nearly each is written like the query: see `likeness`.
-        scores: Their scores, best first.
-        slack: How far apart equal scores may be, as a part of the larger one.
+    `alike` says how nearly each is written like the query: see `likeness`.
 
     Example:
         >>> first_among_equals([5, 5, 0, 3], np.array([0.9, 0.5, 0.5, 0.1])).tolist()

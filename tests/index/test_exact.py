@@ -56,8 +56,8 @@ def test_a_bf16_screen_changes_nothing(always_bf16):
 
 def test_vectors_too_alike_for_bf16_are_screened_in_f32(always_bf16, monkeypatch):
     used = []
-    decided = gemm.decided
-    monkeypatch.setattr(gemm, "decided", lambda *args: used.append(args[2]) or decided(*args))
+    decided = gemm.decide_block
+    monkeypatch.setattr(gemm, "decide_block", lambda *args: used.append(args[2]) or decided(*args))
     rng = np.random.default_rng(0)
     data = metrics.normalize(1 + rng.standard_normal((20_000, 16)) / 1000)
     assert_same(ExactIndex(ArrayRows(data)).search(data[:20], 5), *brute_force(data[:20], data, 5))

@@ -85,7 +85,7 @@ with ThreadPoolExecutor(2) as pool: list(pool.map(encoder.encode, [TEXTS, TEXTS]
 from nearsense.vectors import gemm
 import numpy as np
 x = np.eye(300, 64, dtype=np.float32)
-gemm.decided(x, x, ns.types.Precision.BF16, np.count_nonzero)""",
+gemm.decide_block(x, x, ns.types.Precision.BF16, np.count_nonzero)""",
     "a graph of a file": "ns.load('graph').encode(['w1 w2'])",
     "a child of a fork": """
 import os

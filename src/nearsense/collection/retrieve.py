@@ -11,7 +11,7 @@ import numpy as np
 from nearsense.collection.snapshot import Snapshot
 from nearsense.filters import Filter
 from nearsense.lexical import bm25, reciprocal_rank_fusion
-from nearsense.ties import SLACK, settled
+from nearsense.ties import SLACK, order_ties
 from nearsense.types import Mode
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _settled(
     slack: float,
 ) -> list[Ranked]:
     n = max(snapshot.state.documents, 1)
-    return [Ranked(*best) for best in settled(asked.texts, k, n, ask, asked.written, slack=slack)]
+    return [Ranked(*best) for best in order_ties(asked.texts, k, n, ask, asked.written, slack=slack)]
 
 
 _MODES: dict[Mode, Callable[[Snapshot, Asked, int], list[Ranked]]] = {

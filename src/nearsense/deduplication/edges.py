@@ -110,7 +110,10 @@ def all_edges(
     """
     twins = sides.twins()
     forms = normalized_pairs(sides.texts, len(sides.rows), within=within) if written else (_NONE, _NONE)
-    closer = [(*twins, np.ones(len(twins[0]), np.float32), EXACT), (*forms, _scored(sides, *forms), NORMALIZED)]
+    closer = [
+        (*twins, np.ones(len(twins[0]), np.float32), EXACT),
+        (*forms, _similarities(sides, *forms), NORMALIZED),
+    ]
     total = len(sides)
     taken = np.concatenate([each[0] * total + each[1] for each in closer])
     left, right, score = mined
@@ -119,12 +122,12 @@ def all_edges(
     left, right, score = (np.concatenate([column[place] for column in columns]) for place in range(3))
     tier = np.concatenate([np.full(len(column[0]), column[3], np.int8) for column in columns])
     near = np.unique(np.concatenate([left[tier == SEMANTIC], right[tier == SEMANTIC]]))
-    strange = _unfamiliar(sides.texts, near, judge) if written else {}
+    strange = _reasons_not_to_judge(sides.texts, near, judge) if written else {}
     foreign = np.zeros(total, bool)
     foreign[list(strange)] = True
     unsure = (tier == SEMANTIC) & (foreign[left] | foreign[right])
     texts = sides.texts if guard and written else None
-    edges = _judged(left, right, score, tier, unsure, texts, probabilities, encoder, progress)
+    edges = _with_differences(left, right, score, tier, unsure, texts, probabilities, encoder, progress)
     keys = (
         (-edges.score, edges.tier) if edges.probability is None else (-edges.score, -edges.probability, edges.tier)
     )
@@ -134,7 +137,7 @@ def all_edges(
 _NONE: Ints = np.empty(0, np.int64)
 
 
-def _unfamiliar(texts: Sequence[str], near: Ints, judge: Encoder | None) -> dict[int, str]:
+def _reasons_not_to_judge(texts: Sequence[str], near: Ints, judge: Encoder | None) -> dict[int, str]:
     """Why the model cannot judge some of the texts that are near others, by their numbers."""
     from nearsense.pair_differences import unfamiliar
 
@@ -144,7 +147,7 @@ def _unfamiliar(texts: Sequence[str], near: Ints, judge: Encoder | None) -> dict
     return {number: reason for number, reason in zip(near.tolist(), reasons, strict=True) if reason}
 
 
-def _judged(
+def _with_differences(
     left: Ints,
     right: Ints,
     score: NDArray[np.float32],
@@ -228,7 +231,7 @@ def normalized_pairs(texts: Sequence[str], m: int, *, within: bool) -> tuple[Int
     return np.concatenate(lefts), np.concatenate(rights)
 
 
-def _scored(sides: Sides, left: Ints, right: Ints) -> NDArray[np.float32]:
+def _similarities(sides: Sides, left: Ints, right: Ints) -> NDArray[np.float32]:
     """The cosine similarity of pairs of texts."""
     found = np.empty(len(left), np.float32)
     for part in blocks(len(left), _BATCH):

@@ -48,7 +48,7 @@ class Grouping:
         return np.flatnonzero(self.kept == np.arange(len(self.kept)))
 
 
-def grouped(sides: Sides, edges: Edges, usable: Bools, policy: Policy, *, within: bool) -> Grouping:
+def group_rows(sides: Sides, edges: Edges, usable: Bools, policy: Policy, *, within: bool) -> Grouping:
     """Who stays and who goes, by the pairs that are `usable`; `within`, rows give way to each other too."""
     rows, archive, m = sides.rows, sides.archive, len(sides.rows)
     pairs = np.flatnonzero(usable)
@@ -56,7 +56,7 @@ def grouped(sides: Sides, edges: Edges, usable: Bools, policy: Policy, *, within
     strength = np.where(edges.tier[pairs] == EXACT, np.float32(2), np.minimum(edges.score[pairs], np.float32(1)))
     fixed = np.arange(len(sides)) >= m if len(sides) > m else None
     found = stars(len(sides), left, right, strength, sides.digests(np.concatenate([left, right])), fixed)
-    stays = _staying(rows, found.centre[:m], found.free[:m], policy)  # a row for each centre that is no archive's
+    stays = _stays(rows, found.centre[:m], found.free[:m], policy)  # a row for each centre that is no archive's
     kept_node = np.where(stays >= 0, rows.node[stays], np.arange(m)) if m else stays
     edge = _edges(len(sides), left, right, pairs, found.centre, kept_node)
     home = found.centre[rows.node]  # the centre of each row
@@ -114,12 +114,12 @@ def stars(
     else:
         live = np.ones(len(left), bool)
         owned = ~live
-    goes |= _taken(n, left[live], right[live], content)
+    goes |= _texts_that_go(n, left[live], right[live], content)
     centre = _nearest_centre(n, left[~owned], right[~owned], strength[~owned], content, goes)
     return Stars(centre, _free(centre, left, right, fixed))
 
 
-def _taken(n: int, left: Ints, right: Ints, content: NDArray[np.uint64]) -> Bools:
+def _texts_that_go(n: int, left: Ints, right: Ints, content: NDArray[np.uint64]) -> Bools:
     """The texts that go, where each in turn is taken and drops its neighbours: all local firsts at once."""
     degree = np.bincount(left, minlength=n) + np.bincount(right, minlength=n)
     rank = np.empty(n, np.int64)
@@ -168,7 +168,7 @@ def _free(centre: Ints, left: Ints, right: Ints, fixed: Bools | None) -> Bools:
     return np.asarray(free, bool)
 
 
-def _staying(rows: Rows, centre: Ints, free: Bools, policy: Policy) -> Ints:
+def _stays(rows: Rows, centre: Ints, free: Bools, policy: Policy) -> Ints:
     """For each centre the row that stays of its group; -1 for texts that are no centre."""
     stays = np.full(len(rows), -1, np.int64)
     may = np.flatnonzero(free[rows.node] & (centre[rows.node] < len(rows)))

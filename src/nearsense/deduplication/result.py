@@ -12,7 +12,7 @@ import numpy as np
 
 from nearsense.assurance import SAME_AT_LEAST
 from nearsense.checks import is_number, is_whole
-from nearsense.deduplication.grouping import Grouping, grouped
+from nearsense.deduplication.grouping import Grouping, group_rows
 from nearsense.deduplication.records import EXACT, NORMALIZED, SEMANTIC, TIERS, Dropped, Group, Pair, Tier
 from nearsense.errors import InputError, TooLargeError
 from nearsense.types import Document, Origin, Results
@@ -291,7 +291,7 @@ class Duplicates:
 
     @cached_property
     def _grouping(self) -> Grouping:
-        return grouped(self.sides, self.edges, self._groupable, self.policy, within=self.within)
+        return group_rows(self.sides, self.edges, self._groupable, self.policy, within=self.within)
 
     @cached_property
     def _gone(self) -> NDArray[np.int64]:

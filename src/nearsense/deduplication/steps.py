@@ -144,7 +144,7 @@ def duplicates(
         )
     if not within and not archived:
         raise InputError("within=False leaves nothing to compare", fix="give against=..., an archive")
-    sides, origin, reader = _encoded(
+    sides, origin, reader = _with_vectors(
         Rows.of(documents, vectors, written=written),
         Rows.of(others, against_vectors, written=written) if archived else None,
         (vectors, against_vectors),
@@ -168,7 +168,7 @@ def duplicates(
     if nearest is not None:
         mined, recall = _nearest_pairs(sides.rows, nearest, floor, progress), None
     else:
-        mined, recall = _mined(
+        mined, recall = _mine(
             sides,
             floor,
             within=within,
@@ -227,7 +227,7 @@ def _documents(
     return [Document(str(row), "") for row in range(len(vectors))], False
 
 
-def _encoded(
+def _with_vectors(
     rows: Rows,
     archive: Rows | None,
     vectors: tuple[Vectors | None, Vectors | None],
@@ -269,7 +269,7 @@ def _default_if_it_made(origin: Origin) -> Encoder | None:
     return encoder if encoder.fingerprint == origin.fingerprint else None
 
 
-def _mined(
+def _mine(
     sides: Sides,
     floor: float,
     *,

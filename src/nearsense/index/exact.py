@@ -104,7 +104,7 @@ class ExactIndex:
 
     def search(self, queries: Float32, k: int, *, allowed: Mask | None = None) -> Neighbours:
         """See `VectorIndex.search`."""
-        queries, k, allowed = checked(self._rows, queries, k, allowed)
+        queries, k, allowed = check_search(self._rows, queries, k, allowed)
         few = None if allowed is None else np.flatnonzero(allowed)
         if few is not None and len(few) > SCATTERED * len(allowed):  # type: ignore[arg-type]
             few = None
@@ -128,10 +128,10 @@ class ExactIndex:
             refused = None if allowed is None or few is not None else ~allowed[ids]
             for here in blocks(len(queries), gemm.QUERIES):
                 asked = queries[here]
-                i, j = _promising(board, here, asked, block, refused, precision)
+                i, j = _promising_pairs(board, here, asked, block, refused, precision)
                 if precision is Precision.BF16 and len(i) > len(asked) * (k + CROWDED * len(block)):
                     precision = Precision.F32
-                    i, j = _promising(board, here, asked, block, refused, precision)
+                    i, j = _promising_pairs(board, here, asked, block, refused, precision)
                 for part in blocks(len(i), gemm.ROWS):
                     best = paired_dot(asked[i[part]], block[j[part]])
                     board.offer(i[part] + here.start, ids[j[part]], best)
@@ -146,7 +146,7 @@ class ExactIndex:
                 yield few[part], self._rows.take(few[part])
 
 
-def _promising(
+def _promising_pairs(
     board: TopK, here: slice, asked: Float32, block: Float32, refused: Mask | None, precision: Precision
 ) -> tuple[Ints, Ints]:
     """The pairs (query, row of the block) that may belong to the best, whatever the product rounded."""
@@ -161,7 +161,7 @@ def _promising(
             i, j = i[real], j[real]
         return i, j
 
-    return gemm.decided(asked, block, precision, decide)
+    return gemm.decide_block(asked, block, precision, decide)
 
 
 def best_among(rows: Rows, query: Float32, ids: Ints, k: int) -> tuple[Ints, Float32]:
@@ -177,7 +177,7 @@ def best_among(rows: Rows, query: Float32, ids: Ints, k: int) -> tuple[Ints, Flo
     return ids[order], best[order]
 
 
-def checked(rows: Rows, queries: Float32, k: int, allowed: Mask | None) -> tuple[Float32, int, Mask | None]:
+def check_search(rows: Rows, queries: Float32, k: int, allowed: Mask | None) -> tuple[Float32, int, Mask | None]:
     """What a search was asked, fit for these rows; None for an `allowed` that lets all pass."""
     n, d = rows.shape
     asked = np.ascontiguousarray(as_rows(queries, "queries"), dtype=np.float32)

@@ -17,7 +17,7 @@ import numpy as np
 
 from nearsense._forks import on_fork
 from nearsense.errors import FileError, InputError
-from nearsense.index.exact import ExactIndex, best_among, checked
+from nearsense.index.exact import ExactIndex, best_among, check_search
 from nearsense.types import Neighbours, Precision
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import blocks, empty
@@ -133,7 +133,7 @@ class FaissIndex:
         Where so few rows may be found that looking at them all costs no more than ranking candidates, and where
         faiss proposes too few, the answer is the exact one.
         """
-        queries, k, allowed = checked(self._rows, queries, k, allowed)
+        queries, k, allowed = check_search(self._rows, queries, k, allowed)
         n = self._rows.shape[0]
         passing = n if allowed is None else int(np.count_nonzero(allowed))
         wanted = self._plan.candidates(k)

@@ -159,7 +159,7 @@ class _Build:
         offsets = np.concatenate([[0], np.cumsum(frequencies[order])])
         free = np.empty_like(frequencies)
         free[order] = offsets[:-1]
-        rows, counts = self._placed(free, int(offsets[-1]))
+        rows, counts = self._place(free, int(offsets[-1]))
         return Postings(hashes[order], offsets, rows, counts, _small(np.concatenate(self._lengths)))
 
     def _sort(self) -> None:
@@ -175,7 +175,7 @@ class _Build:
         self._found.clear()
         self._ends.clear()
 
-    def _placed(self, free: NDArray[np.int64], total: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    def _place(self, free: NDArray[np.int64], total: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
         """All batches by term; `free` is the next place of each term. Batches are let go as they are read."""
         rows = np.empty(total, np.int32)
         counts = np.empty(total, np.result_type(np.uint8, *{batch[2].dtype for batch in self._batches}))

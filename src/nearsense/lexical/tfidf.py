@@ -95,17 +95,17 @@ class Tfidf:
 
     def __init__(self, texts: Sequence[str], unit: str = Unit.WORDS) -> None:
         self.unit = parse(Unit, unit, name="unit")
-        counted, self._terms = _counted(texts, self.unit, None)
+        counted, self._terms = _count_terms(texts, self.unit, None)
         frequencies = np.bincount(counted.columns, minlength=len(self._terms))
         self._idf = np.log((1.0 + len(texts)) / (1.0 + frequencies)) + 1.0
-        self.fitted = self._weighted(counted)
+        self.fitted = self._weigh(counted)
         """The weights of the texts that it learnt from."""
 
     def __call__(self, texts: Sequence[str]) -> Sparse:
         """The weights of texts; terms that were not learnt count for nothing."""
-        return self._weighted(_counted(texts, self.unit, self._terms)[0])
+        return self._weigh(_count_terms(texts, self.unit, self._terms)[0])
 
-    def _weighted(self, counted: Sparse) -> Sparse:
+    def _weigh(self, counted: Sparse) -> Sparse:
         values = counted.values * self._idf[counted.columns]
         norms = np.sqrt(np.bincount(counted.rows, values * values, len(counted)))
         values /= np.repeat(np.maximum(norms, 1e-300), np.diff(counted.offsets))
@@ -157,7 +157,7 @@ def _dense(cells: Sparse, place: Ints, width: int) -> NDArray[np.float32]:
     return dense
 
 
-def _counted(texts: Sequence[str], unit: Unit, known: Keys | None) -> tuple[Sparse, Keys]:
+def _count_terms(texts: Sequence[str], unit: Unit, known: Keys | None) -> tuple[Sparse, Keys]:
     """How often each text holds each term, and the terms by their hashes, ascending."""
     rows, keys = _KEYS[unit](texts)
     if known is None:

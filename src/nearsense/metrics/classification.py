@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense.errors import InputError
-from nearsense.metrics.samples import labelled, once, running_sums
+from nearsense.metrics.samples import figure_of_items, labels_and_scores, running_sums
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -67,7 +67,7 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
         >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4)
         0.8333
     """
-    return once(weighted_average_precision(labels, scores), scores)
+    return figure_of_items(weighted_average_precision(labels, scores), scores)
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -79,7 +79,7 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
         >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
         0.75
     """
-    return once(weighted_roc_auc(labels, scores), scores)
+    return figure_of_items(weighted_roc_auc(labels, scores), scores)
 
 
 def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> Curve:
@@ -156,7 +156,7 @@ def false_accept_rate(labels: ArrayLike, scores: ArrayLike, accepted: float = 0.
     """
     if not 0.0 < accepted <= 1.0:
         raise InputError(f"accepted={accepted!r} is not a share", why="it lies in (0, 1]", fix="accepted=0.95")
-    return once(weighted_false_accepts(labels, scores, accepted), scores)
+    return figure_of_items(weighted_false_accepts(labels, scores, accepted), scores)
 
 
 def weighted_roc_auc(labels: ArrayLike, scores: ArrayLike) -> Statistic:
@@ -264,7 +264,7 @@ class _Steps:
     """Each distinct score as the threshold, highest first, and how many items of either class it lets pass."""
 
     def __init__(self, labels: ArrayLike, scores: ArrayLike) -> None:
-        positive, sample = labelled(labels, scores)
+        positive, sample = labels_and_scores(labels, scores)
         self._order = np.argsort(-sample, kind="stable")
         falling = sample[self._order]
         self._ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
@@ -311,6 +311,6 @@ def _kind(scores: ArrayLike) -> np.dtype[np.floating]:
 
 def _split(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, Float64]:
     """The negatives, the positives, each in ascending order of score, and all scores."""
-    positive, sample = labelled(labels, scores)
+    positive, sample = labels_and_scores(labels, scores)
     order = np.argsort(sample, kind="stable")
     return order[~positive[order]], order[positive[order]], sample

@@ -90,7 +90,7 @@ def weighted_pearson(a: ArrayLike, b: ArrayLike) -> Statistic:
     """
     x, y = numbers(a, "a"), numbers(b, "b")
     same_length(x, y, "a", "b")
-    x, y = _scaled(x), _scaled(y)
+    x, y = _centre_and_scale(x), _centre_and_scale(y)
     moments = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
 
     def statistic(counts: Float64) -> Float64:
@@ -100,7 +100,7 @@ def weighted_pearson(a: ArrayLike, b: ArrayLike) -> Statistic:
             figures: Float64 = (product - sum_x * sum_y / n) / np.sqrt(spread_x * spread_y)
         cancelled = (spread_x <= 1e-6 * square_x) | (spread_y <= 1e-6 * square_y)
         for row in np.flatnonzero(cancelled):
-            figures[row] = _written_out(x, y, counts[row])
+            figures[row] = _pearson_of_items(x, y, counts[row])
         return np.clip(figures, -1.0, 1.0)
 
     return statistic
@@ -134,10 +134,10 @@ def _correlation(x: Float64, y: Float64) -> float:
     same_length(x, y, "x", "y")
     if len(x) < 2:
         raise InputError(f"a correlation needs at least 2 pairs, got {len(x)}", fix="give more pairs")
-    return float(np.clip(_centred(x, "x") @ _centred(y, "y"), -1.0, 1.0))
+    return float(np.clip(_centre_at_unit_length(x, "x") @ _centre_at_unit_length(y, "y"), -1.0, 1.0))
 
 
-def _centred(sample: Float64, name: str) -> Float64:
+def _centre_at_unit_length(sample: Float64, name: str) -> Float64:
     """The sample less its mean, at length 1; scaled first, so that no square overflows or vanishes."""
     if sample.min() == sample.max():
         raise InputError(
@@ -178,7 +178,7 @@ class _Order:
         return middle.take(self._group, axis=1), spread
 
 
-def _scaled(sample: Float64) -> Float64:
+def _centre_and_scale(sample: Float64) -> Float64:
     """Centred, the largest at 1, so that squares neither overflow nor cancel without need."""
     sample = sample / (np.abs(sample).max() or 1.0)
     sample -= sample.mean()
@@ -186,7 +186,7 @@ def _scaled(sample: Float64) -> Float64:
     return largest
 
 
-def _written_out(x: Float64, y: Float64, counts: Float64) -> float:
+def _pearson_of_items(x: Float64, y: Float64, counts: Float64) -> float:
     """Pearson's of one resample item by item: where sums of squares cancel."""
     times = counts.astype(np.int64)
     try:

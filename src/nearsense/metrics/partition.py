@@ -12,7 +12,7 @@ import numpy as np
 
 from nearsense.checks import same_length
 from nearsense.errors import InputError
-from nearsense.metrics.samples import flat, once
+from nearsense.metrics.samples import figure_of_items, flat
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -64,7 +64,7 @@ def adjusted_rand(true: ArrayLike, predicted: ArrayLike) -> float:
         >>> round(adjusted_rand(["a", "a", "b", "b"], [0, 0, 1, 2]), 4)
         0.5714
     """
-    return once(weighted_adjusted_rand(true, predicted), true)
+    return figure_of_items(weighted_adjusted_rand(true, predicted), true)
 
 
 def weighted_v_measure(true: ArrayLike, predicted: ArrayLike) -> Statistic:
@@ -107,8 +107,8 @@ class _Groups:
         n, (both, left, right) = counts.sum(axis=1)[:, None], self.sizes(counts)
         mixed = _entropy(both / n, both, right.take(self._column, axis=1))
         split = _entropy(both / n, both, left.take(self._row, axis=1))
-        homogeneity = _explained(mixed, _entropy(left / n, left, n))
-        completeness = _explained(split, _entropy(right / n, right, n))
+        homogeneity = _explained_share(mixed, _entropy(left / n, left, n))
+        completeness = _explained_share(split, _entropy(right / n, right, n))
         total = homogeneity + completeness
         v: Float64 = 2.0 * homogeneity * completeness / np.where(total > 0, total, 1.0)
         return v, homogeneity, completeness
@@ -149,6 +149,6 @@ def _groups(x: ArrayLike, name: str) -> NDArray[np.int64]:
         ) from None
 
 
-def _explained(left: Float64, entropy: Float64) -> Float64:
+def _explained_share(left: Float64, entropy: Float64) -> Float64:
     """What part of an entropy is not left over; all of it where there is none."""
     return np.where(entropy > 0, np.clip(1.0 - left / np.where(entropy > 0, entropy, 1.0), 0.0, 1.0), 1.0)

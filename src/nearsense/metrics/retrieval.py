@@ -54,9 +54,9 @@ def ndcg(grades: Lists, ideal: Lists, k: int | None = 10, *, scores: Lists | Non
         array([0.6404])
     """
     best = np.sort(_table(ideal, "ideal", None), axis=1)[:, ::-1]
-    table, ties = _ranked(grades, scores, k)
+    table, ties = _grades_and_ties(grades, scores, k)
     same_length(table, best, "grades", "ideal")
-    gained, highest = _discounted(ties.mean(table)[:, :k]), _discounted(best[:, :k])
+    gained, highest = _discounted_sum(ties.mean(table)[:, :k]), _discounted_sum(best[:, :k])
     _refuse(highest <= 0.0, "query {} has no relevant document", "its nDCG is not defined")
     _refuse(
         gained > highest * (1.0 + 1e-9),
@@ -78,7 +78,7 @@ def reciprocal_rank(grades: Lists, k: int | None = 10, *, scores: Lists | None =
         >>> reciprocal_rank([[0, 1]], scores=[[0.5, 0.5]])
         array([0.75])
     """
-    table, ties = _ranked(grades, scores, k)
+    table, ties = _grades_and_ties(grades, scores, k)
     relevant = (table > 0).astype(np.float64)
     among = ties.mean(relevant) * ties.size  # relevant ones of each rank's group
     first = (ties.start == np.where(among > 0, ties.start, np.inf).min(axis=1, initial=np.inf)[:, None]) & (
@@ -104,7 +104,7 @@ def precision_at(grades: Lists, k: int, *, scores: Lists | None = None) -> Float
         >>> precision_at([[0, 1]], k=1, scores=[[0.5, 0.5]])
         array([0.5])
     """
-    table, ties = _ranked(grades, scores, k)
+    table, ties = _grades_and_ties(grades, scores, k)
     share: Float64 = ties.mean((table > 0).astype(np.float64))[:, :k].sum(axis=1) / positive_int(k, "k")
     return share
 
@@ -121,7 +121,7 @@ def recall(grades: Lists, relevant: ArrayLike, k: int | None, *, scores: Lists |
         >>> recall([[0, 1]], relevant=[1], k=1, scores=[[0.5, 0.5]])
         array([0.5])
     """
-    found, total, ties = _found(grades, relevant, k, scores)
+    found, total, ties = _relevant_and_total(grades, relevant, k, scores)
     share: Float64 = ties.mean(found)[:, :k].sum(axis=1) / total
     return share
 
@@ -142,7 +142,7 @@ def ranked_average_precision(
         >>> ranked_average_precision([[0, 0, 0, 1]], relevant=[1], scores=[[0, 0, 0, 0]]).round(4)
         array([0.5208])
     """
-    found, total, ties = _found(grades, relevant, k, scores)
+    found, total, ties = _relevant_and_total(grades, relevant, k, scores)
     ranks = np.arange(1.0, found.shape[1] + 1)
     share = ties.mean(found)  # the chance that the document of a rank is relevant
     above = np.cumsum(found, axis=1) - found
@@ -153,10 +153,10 @@ def ranked_average_precision(
     return mean
 
 
-def _found(
+def _relevant_and_total(
     grades: Lists, relevant: ArrayLike, k: int | None, scores: Lists | None
 ) -> tuple[Float64, Float64, _Ties]:
-    table, ties = _ranked(grades, scores, k)
+    table, ties = _grades_and_ties(grades, scores, k)
     found, total = (table > 0).astype(np.float64), numbers(relevant, "relevant")
     same_length(found, total, "grades", "relevant")
     _refuse(total <= 0.0, "query {} has no relevant document", "a share of none is not defined")
@@ -187,7 +187,7 @@ class _Ties(NamedTuple):
         return means
 
 
-def _ranked(grades: Lists, scores: Lists | None, k: int | None) -> tuple[Float64, _Ties]:
+def _grades_and_ties(grades: Lists, scores: Lists | None, k: int | None) -> tuple[Float64, _Ties]:
     """The grades as one matrix, and the ties in it; without scores no more than k of them, and none is tied."""
     table = _table(grades, "grades", k, cut=scores is None)
     places = np.broadcast_to(np.arange(float(table.shape[1])), table.shape)
@@ -210,7 +210,7 @@ def _ranked(grades: Lists, scores: Lists | None, k: int | None) -> tuple[Float64
     return table, _Ties(group, places[new][group], sizes[group].astype(np.float64))
 
 
-def _discounted(table: Float64) -> Float64:
+def _discounted_sum(table: Float64) -> Float64:
     gained: Float64 = table @ (1.0 / np.log2(np.arange(2, table.shape[1] + 2)))
     return gained
 

@@ -51,7 +51,7 @@ def classes(labels: ArrayLike) -> NDArray[np.bool_]:
     return positive
 
 
-def labelled(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], Float64]:
+def labels_and_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], Float64]:
     """Where labels are 1, both classes present, and as many finite scores."""
     positive, sample = classes(labels), numbers(scores, "scores")
     if positive.all() or not positive.any():
@@ -90,7 +90,7 @@ def flat(x: ArrayLike, name: str, *, empty: bool = False) -> Array:
     return sample
 
 
-def once(statistic: Statistic, items: ArrayLike) -> float:
+def figure_of_items(statistic: Statistic, items: ArrayLike) -> float:
     """The figure of the items themselves: each drawn once."""
     return float(statistic(np.ones((1, np.size(items))))[0])
 

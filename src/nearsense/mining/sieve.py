@@ -154,7 +154,9 @@ class FloatSieve:
     def near(self, rows: Float32, columns: slice, floor: NDArray[np.float64] | float) -> Found:
         """See `Sieve.near`."""
         level = np.asarray(floor - self._slack, np.float32)
-        return gemm.decided(rows, self._columns[columns], self._precision, lambda scores: _reaching(scores, level))
+        return gemm.decide_block(
+            rows, self._columns[columns], self._precision, lambda scores: _pairs_reaching(scores, level)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +200,7 @@ class Int8Sieve:
         level = np.clip(np.ceil((floor - slack) / self._step**2), -(2**31), 2**31 - 1).astype(np.int32)
         scores, tensor = self._tile(len(moved), columns.stop - columns.start)
         self._engine.dots_packed(rows.numbers, self._packed[columns.start // COLUMNS], out=tensor)
-        return _reaching(scores, level)
+        return _pairs_reaching(scores, level)
 
     def _tile(self, rows: int, columns: int) -> tuple[NDArray[np.int32], Any]:
         """Where a thread's products go: always the same place, so that it stays in the cache."""
@@ -215,7 +217,7 @@ def _largest(x: Float32) -> float:
     return max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
 
 
-def _reaching(scores: NDArray[Any], level: NDArray[Any]) -> Found:
+def _pairs_reaching(scores: NDArray[Any], level: NDArray[Any]) -> Found:
     """Where scores reach their level. Most rows of most tiles do nowhere, so the best of each is asked first."""
     some = np.flatnonzero(scores.max(axis=1, initial=_least(scores)) >= level)
     levels = level if level.ndim == 0 else level[some, None]

@@ -21,7 +21,7 @@ from nearsense.types import Precision
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["QUERIES", "ROWS", "decided", "fastest", "scores", "slack"]
+__all__ = ["QUERIES", "ROWS", "decide_block", "fastest", "scores", "slack"]
 
 QUERIES, ROWS = 256, 8192
 """A product of this size is worth a call and small enough: 8 MiB of scores; fewer queries go with more rows."""
@@ -61,11 +61,11 @@ def scores(
         for top in range(0, len(block), ROWS):
             part = result[left : left + QUERIES, top : top + ROWS]
             pair = queries[left : left + QUERIES], block[top : top + ROWS]
-            decided(*pair, precision, lambda found, part=part: np.copyto(part, found))  # type: ignore[misc]
+            decide_block(*pair, precision, lambda found, part=part: np.copyto(part, found))  # type: ignore[misc]
     return result
 
 
-def decided(
+def decide_block(
     queries: NDArray[np.float32],
     block: NDArray[np.float32],
     precision: Precision,
@@ -116,7 +116,7 @@ class _Engine:
                 slot = self._compiled.create_infer_request()
         try:
             q, m = len(queries), len(block)
-            pair = _filled(queries, _power(q)), _filled(block, -(-m // 1024) * 1024)
+            pair = _pad(queries, _power(q)), _pad(block, -(-m // 1024) * 1024)
             with computing():
                 slot.infer(list(pair), share_inputs=True)
             return decide(slot.get_output_tensor(0).data[:q, :m])
@@ -139,7 +139,7 @@ def _power(q: int) -> int:
     return max(FEW, 1 << (q - 1).bit_length())
 
 
-def _filled(x: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+def _pad(x: NDArray[np.float32], length: int) -> NDArray[np.float32]:
     """The rows, and zeros up to `length`; a copy only where there are fewer."""
     if len(x) == length:
         return np.ascontiguousarray(x, dtype=np.float32)

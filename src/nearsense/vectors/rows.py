@@ -64,7 +64,7 @@ def normalize(x: ArrayLike, *, zero: str = ZeroRow.ERROR) -> Float32:
                [1. , 0. ]], dtype=float32)
     """
     policy = parse(ZeroRow, zero, name="zero")
-    return _scaled(as_rows(x, "x"), "x", policy)
+    return _unit_copies(as_rows(x, "x"), "x", policy)
 
 
 def unit_rows(x: ArrayLike, name: Name, zero: ZeroRow = ZeroRow.ERROR) -> Float32:
@@ -78,7 +78,7 @@ def unit_rows_and_lengths(x: ArrayLike, name: Name, zero: ZeroRow = ZeroRow.ERRO
     norms = lengths(rows, name)
     if rows.dtype == np.float32 and rows.flags.c_contiguous and (np.abs(norms - 1) < _UNIT).all():
         return rows, norms
-    data = _scaled(rows, name, zero)
+    data = _unit_copies(rows, name, zero)
     return data, np.sqrt(np.einsum("ij,ij->i", data, data, dtype=np.float64))
 
 
@@ -196,7 +196,7 @@ def distinct(items: Iterable[T]) -> tuple[list[T], Int64]:
     return list(places), rows
 
 
-def _scaled(rows: Array, name: Name, zero: ZeroRow) -> Float32:
+def _unit_copies(rows: Array, name: Name, zero: ZeroRow) -> Float32:
     """Copies of the rows at unit length."""
     directions = empty(rows.shape, np.float32)
     for part in blocks(len(rows), rows_per_block(rows)):

@@ -42,7 +42,7 @@ def similarity(a: ArrayLike, b: ArrayLike, metric: str = Metric.COSINE) -> Float
         array([[-5., -1.]], dtype=float32)
     """
     chosen = parse(Metric, metric, name="metric")
-    return signed(_cross(a, b, chosen), chosen)
+    return as_similarities(_cross(a, b, chosen), chosen)
 
 
 def cosine(a: ArrayLike, b: ArrayLike) -> Float32:
@@ -115,7 +115,7 @@ def paired_similarity(a: ArrayLike, b: ArrayLike, metric: str = Metric.COSINE) -
         array([-7.,  0.], dtype=float32)
     """
     chosen = parse(Metric, metric, name="metric")
-    return signed(_paired(a, b, chosen), chosen)
+    return as_similarities(_paired(a, b, chosen), chosen)
 
 
 def paired_cosine(a: ArrayLike, b: ArrayLike) -> Float32:
@@ -222,13 +222,13 @@ FORMULAS = {
 }
 
 
-def prepared(x: Array, part: slice, name: str, metric: Metric) -> Float64:
+def prepare(x: Array, part: slice, name: str, metric: Metric) -> Float64:
     """These rows as the formula of `metric` takes them."""
     rows = as_float64(x, part, name)
     return scale_to_unit(rows, part.start, name) if metric is Metric.COSINE else rows
 
 
-def signed(scores: Float32, metric: Metric) -> Float32:
+def as_similarities(scores: Float32, metric: Metric) -> Float32:
     """Distances negated, in place; subtracted from 0, so that none becomes -0.0."""
     return np.subtract(np.float32(0), scores, out=scores) if FORMULAS[metric].is_distance else scores
 
@@ -238,9 +238,9 @@ def _cross(a: ArrayLike, b: ArrayLike, metric: Metric) -> Float32:
     scores = empty((len(left), len(right)), np.float32)
     step = min(_TILE, rows_per_block(left))
     for here in blocks(len(left), step):
-        rows = prepared(left, here, "a", metric)
+        rows = prepare(left, here, "a", metric)
         for there in blocks(len(right), step):
-            columns = prepared(right, there, "b", metric)
+            columns = prepare(right, there, "b", metric)
             with computing():
                 scores[here, there] = as_float32(FORMULAS[metric].cross(rows, columns))
     return scores
@@ -256,6 +256,6 @@ def _paired(a: ArrayLike, b: ArrayLike, metric: Metric) -> Float32:
         )
     scores = empty((len(left),), np.float32)
     for part in blocks(len(left), rows_per_block(left)):
-        rows = prepared(left, part, "a", metric), prepared(right, part, "b", metric)
+        rows = prepare(left, part, "a", metric), prepare(right, part, "b", metric)
         scores[part] = as_float32(FORMULAS[metric].paired(*rows))
     return scores

@@ -21,7 +21,7 @@ from nearsense.vectors.rows import (
     rows_per_block,
     within_float32,
 )
-from nearsense.vectors.similarity import FORMULAS, prepared, signed
+from nearsense.vectors.similarity import FORMULAS, as_similarities, prepare
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -101,7 +101,7 @@ def top_k_of(scores: ArrayLike, k: int) -> Neighbours:
     board = TopK(q, k)
     for there in blocks(n, step):
         for here in blocks(q, max(1, BLOCK // step)):
-            exact = _given(matrix, here, there)
+            exact = _block_of(matrix, here, there)
             i, j = board.promising(here, exact, np.zeros(len(exact)))
             board.offer(i + here.start, j + there.start, exact[i, j])
     return board.neighbours()
@@ -124,7 +124,7 @@ def _rough(x: Array, part: slice, name: str, metric: Metric) -> _Rough:
             if metric is Metric.COSINE:
                 return _Rough(rows / norms[:, None], np.ones_like(norms))
             return _Rough(rows, norms)
-    exact = prepared(x, part, name, metric)
+    exact = prepare(x, part, name, metric)
     return _Rough(exact, np.sqrt(np.vecdot(exact, exact)))
 
 
@@ -155,13 +155,13 @@ def _exact(left: Array, right: Array, i: Array, j: Array, metric: Metric) -> Flo
     scores = np.empty(len(i), dtype=np.float32)
     whole = slice(0, None)
     for part in blocks(len(i), max(1, rows_per_block(left) // 4)):
-        a = prepared(left[i[part]], whole, "queries", metric)
-        b = prepared(right[j[part]], whole, "corpus", metric)
+        a = prepare(left[i[part]], whole, "queries", metric)
+        b = prepare(right[j[part]], whole, "corpus", metric)
         scores[part] = as_float32(FORMULAS[metric].paired(a, b))
-    return signed(scores, metric)
+    return as_similarities(scores, metric)
 
 
-def _given(scores: Array, here: slice, there: slice) -> Float32:
+def _block_of(scores: Array, here: slice, there: slice) -> Float32:
     block = scores[here, there].astype(np.float64)
     bad = ~(block <= LARGEST) | ((block < -LARGEST) & (block != -np.inf))
     if bad.any():
