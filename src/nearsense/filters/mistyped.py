@@ -265,7 +265,7 @@ def _json(parts: Parts) -> str:
     return json.dumps({name: read if op in ("=", "==") else {op: read}}, ensure_ascii=False)
 
 
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\[\]]*\]')
 _JOIN = re.compile(r"\s(and|or)\s+(?:not\s+)?|\s*(&&|\|\||;|,)\s*|\s*(&|\|)\s*", re.IGNORECASE)
 _OR = ("or", "||", "|")
 
@@ -299,7 +299,7 @@ def _filter(part: str, read: Read) -> Parts | None:
 
 
 def _splits(text: str) -> Iterator[tuple[str, str, str]]:
-    """What stands at the left and at the right of each word that joins, and that word; not inside of quotes."""
+    """What stands at the left and at the right of each word that joins, and that word; not in quotes or [ ]."""
     bare = _QUOTED.sub(lambda found: "x" * len(found.group()), text)
     for found in _JOIN.finditer(bare):
         yield text[: found.start()], next(filter(None, found.groups())), text[found.end() :]
