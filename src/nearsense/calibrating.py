@@ -11,9 +11,9 @@ import numpy as np
 
 from nearsense import checks
 from nearsense._progress import Progress
-from nearsense.assurance import borrowed
 from nearsense.calibration import Background, Calibration, Task, background_of, beginning, learnt, shipped
 from nearsense.calibration.learning import checked_labels
+from nearsense.calibrator import borrowed
 from nearsense.encoders import CrossEncoder, Encoder, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.text import as_documents, as_texts, require_content

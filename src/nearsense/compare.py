@@ -18,7 +18,7 @@ from nearsense.types import Comparison, Matrix, Metric, Origin, Reading, Results
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.assurance import Assurance, Calibrated
+    from nearsense.calibrator import Calibrated, Calibrator
 
 __all__ = ["compare", "compare_pairs", "matrix", "matrix_of", "require_room"]
 
@@ -91,11 +91,11 @@ def compare_pairs(
         >>> [comparison.reading.value for comparison in ns.compare_pairs(pairs)]
         ['probably means the same', 'means something else']
     """
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task, random_scores
+    from nearsense.calibrator import Calibrator
     from nearsense.vectors.similarity import paired_cosine
 
-    assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
+    calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
     pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
     encoder = resolve(encoder)
     lefts = as_texts((a for a, _ in pairs), "left text", content=True)
@@ -104,19 +104,19 @@ def compare_pairs(
     scores = paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
     origin = Origin(encoder.name, vectors.fingerprint)
     random = random_scores(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
-    return _compared(list(zip(lefts, rights, strict=True)), scores, origin, assurance, encoder, random)
+    return _compared(list(zip(lefts, rights, strict=True)), scores, origin, calibrator, encoder, random)
 
 
 def _compared(
     pairs: Sequence[tuple[str, str]],
     scores: NDArray[np.float32],
     origin: Origin,
-    assurance: Assurance,
+    calibrator: Calibrator,
     encoder: Encoder | None,
     random: tuple[float, float] | None = None,
 ) -> Results[Comparison]:
     """From scores to comparisons: what differs, and how sure that leaves one."""
-    judged = assurance.judged(origin, pairs, scores, encoder=encoder, random=random, together=True)
+    judged = calibrator.judged(origin, pairs, scores, encoder=encoder, random=random, together=True)
     return Results(
         (
             Comparison(
@@ -128,7 +128,7 @@ def _compared(
                 **row,
             )
             for (a, b), score, row in zip(pairs, scores.tolist(), judged.rows(), strict=True)
-            if assurance.passes(row["probability"])
+            if calibrator.passes(row["probability"])
         ),
         judged.origin,
     )
@@ -203,18 +203,18 @@ def matrix_of(
     Raises:
         TooLargeError: n * n scores do not fit into memory.
     """
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
     from nearsense.vectors.similarity import cosine
 
     require_room(len(vectors))
     origin = Origin(vectors.model, vectors.fingerprint, Metric.COSINE)
-    assurance = Assurance(Task.PARAPHRASE, calibration, prior)
-    found = assurance.of(origin, encoder)
+    calibrator = Calibrator(Task.PARAPHRASE, calibration, prior)
+    found = calibrator.of(origin, encoder)
     scores = cosine(vectors.data, vectors.data)
     if found is not None:
-        origin = replace(origin, calibration=found.task, prior=assurance.prior_of(found.here(share=prior)))
-    return Matrix(scores, tuple(labels), origin, _Cells(scores, tuple(labels), origin, assurance, texts, encoder))
+        origin = replace(origin, calibration=found.task, prior=calibrator.prior_of(found.here(share=prior)))
+    return Matrix(scores, tuple(labels), origin, _Cells(scores, tuple(labels), origin, calibrator, texts, encoder))
 
 
 MOST = 100_000
@@ -231,20 +231,20 @@ class _Cells:
     scores: NDArray[np.float32]
     labels: tuple[str, ...]
     origin: Origin
-    assurance: Assurance
+    calibrator: Calibrator
     texts: Sequence[str] | None
     encoder: Encoder | None
 
     def comparison(self, row: int, column: int) -> Comparison:
         pair, scores = (self.labels[row], self.labels[column]), self.scores[row : row + 1, column]
         written = pair if self.texts is not None else ("", "")
-        found = _compared([written], scores, self.origin, self.assurance, self.encoder)[0]
+        found = _compared([written], scores, self.origin, self.calibrator, self.encoder)[0]
         return replace(found, a=pair[0], b=pair[1])
 
     def judged(self) -> tuple[NDArray[np.float32] | None, dict[tuple[int, int], tuple[str, ...]]]:
         from nearsense.pair_differences import pair_differences
 
-        calibration, prior = self.assurance.of(self.origin, self.encoder), self.origin.prior
+        calibration, prior = self.calibrator.of(self.origin, self.encoder), self.origin.prior
         found = None
         if calibration is not None:
             found = np.empty_like(self.scores)

@@ -215,8 +215,8 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
         >>> [explanation.words_b[word.partner].text for word in explanation.words_a]
         ['The', 'puppy', 'barking', '.']
     """
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
     from nearsense.vectors.similarity import paired_cosine
 
     texts = [*as_texts([a], "left text", content=True), *as_texts([b], "right text", content=True)]
@@ -230,7 +230,7 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
     shares_a = terms(left, right) if exact else parts(score, near_a[1])
     shares_b = terms(right, left) if exact else parts(score, near_b[1])
     origin = Origin(found.name, vectors.fingerprint)
-    judged = Assurance(Task.PARAPHRASE).judged(origin, [(texts[0], texts[1])], [score], encoder=found)
+    judged = Calibrator(Task.PARAPHRASE).judged(origin, [(texts[0], texts[1])], [score], encoder=found)
     return Explanation(
         score=score,
         exact=exact,

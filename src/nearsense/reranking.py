@@ -24,7 +24,7 @@ from nearsense.vectors.rows import distinct
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.assurance import Calibrated
+    from nearsense.calibrator import Calibrated
     from nearsense.ties import Best
 
 __all__ = ["Stages", "rerank", "rerank_many", "staged"]
@@ -112,10 +112,10 @@ def rerank_many(
         >>> [[hit.text for hit in hits] for hits in found]
         [['horse', 'dog'], ['cat']]
     """
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
 
-    assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
+    calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
     asked = as_texts(list(queries), "query", content=True)
     limit = None if k is None else positive_int(k, "k")
     lists = list(hits)
@@ -125,7 +125,7 @@ def rerank_many(
         )
     found, model = [_candidates(each) for each in lists], resolve_cross(cross)
     ranked = _ranked(asked, found, model, limit, progress)
-    return assurance.hits(ranked, max(map(len, found), default=0), cross=model)
+    return calibrator.hits(ranked, max(map(len, found), default=0), cross=model)
 
 
 def _ranked(

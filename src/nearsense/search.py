@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nearsense.assurance import Assurance, Calibrated
+    from nearsense.calibrator import Calibrated, Calibrator
     from nearsense.reranking import Stages
     from nearsense.ties import Best
 
@@ -122,14 +122,14 @@ def search_many(
         ['a cat', 'a dog']
     """
     queries, documents = checked_queries(queries, k), as_documents(corpus)
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
     from nearsense.reranking import staged
 
-    assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
+    calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
     stages, encoder = staged(rerank, k, candidates), resolve(encoder)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
-    return search_encoded(queries, vectors, documents, stages, assurance, encoder, progress)
+    return search_encoded(queries, vectors, documents, stages, calibrator, encoder, progress)
 
 
 def search_vectors(
@@ -167,13 +167,13 @@ def search_vectors(
         >>> ns.search_vectors(["feline"], vectors, k=1)[0][0].id
         '1'
     """
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
     from nearsense.reranking import staged
 
-    assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
+    calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
     queries, stages, encoder = checked_queries(queries, k), staged(None, k), resolve(encoder)
-    return search_encoded(queries, vectors, documents, stages, assurance, encoder)
+    return search_encoded(queries, vectors, documents, stages, calibrator, encoder)
 
 
 def search_encoded(
@@ -181,7 +181,7 @@ def search_encoded(
     vectors: Vectors,
     documents: Iterable[str | Document] | None,
     stages: Stages,
-    assurance: Assurance,
+    calibrator: Calibrator,
     encoder: Encoder,
     progress: Progress = False,
 ) -> list[Results[Hit]]:
@@ -189,7 +189,7 @@ def search_encoded(
     from nearsense.calibration import background_of
 
     found = _nearest(queries, vectors, documents, stages.depth, encoder)
-    return assurance.hits(
+    return calibrator.hits(
         stages.finish(found, progress),
         len(vectors),
         lambda: background_of(vectors, sample=250),
@@ -305,13 +305,13 @@ def rank_vectors(
     min_probability: float | None,
 ) -> Results[Hit]:
     """As `rank`, of candidates that were encoded before."""
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
 
-    assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
+    calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
     depth = max(len(documents), 1) if k is None else k
     found = _nearest(checked_queries([reference], depth), vectors, documents, depth, encoder)
-    return assurance.hits(found, None, encoder=encoder)[0]
+    return calibrator.hits(found, None, encoder=encoder)[0]
 
 
 def _pairs(best: Best) -> Iterator[tuple[int, float]]:

@@ -30,7 +30,7 @@ from nearsense.types import Document, Neighbours, Origin, Vectors, parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.assurance import Calibrated
+    from nearsense.calibrator import Calibrated
     from nearsense.clustering import Clusters
     from nearsense.deduplication import Duplicates
 
@@ -195,15 +195,15 @@ def _vectors(
 
 def _curve(origin: Origin, calibration: Calibrated, prior: float | None) -> NDArray[np.float64] | None:
     """What a map says of each score; None where no calibration is known."""
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
 
-    assurance = Assurance(Task.PARAPHRASE, calibration, prior)
-    found = assurance.of(origin)
+    calibrator = Calibrator(Task.PARAPHRASE, calibration, prior)
+    found = calibrator.of(origin)
     if found is None:
         return None
-    here = found.here(share=assurance.prior)
-    return np.column_stack([_STEPS, here.probability(_STEPS, prior=assurance.prior_of(here))])
+    here = found.here(share=calibrator.prior)
+    return np.column_stack([_STEPS, here.probability(_STEPS, prior=calibrator.prior_of(here))])
 
 
 def _layout(

@@ -93,15 +93,15 @@ def _require_file_options(file: str, options: dict[str, Any]) -> None:
 
 def _found(file: str, queries: tuple[str, ...], options: dict[str, Any]) -> list[Results[Hit]]:
     """The hits in a file."""
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
     from nearsense.cli.corpus import corpus_of
     from nearsense.reranking import staged
     from nearsense.search import checked_queries, search_encoded
 
-    assurance = Assurance(Task.PASSAGE, **sure_of(options))
+    calibrator = Calibrator(Task.PASSAGE, **sure_of(options))
     second, load, quiet = second_stage(options), encoder_of(options), options["quiet"]
     stages = staged(second.pop("rerank", None), options["k"], min_score=options["min_score"], **second)
     corpus = corpus_of(file, options, load, quiet)
     asked = checked_queries(queries, stages.depth)
-    return search_encoded(asked, corpus.vectors, corpus.documents, stages, assurance, load(), not quiet)
+    return search_encoded(asked, corpus.vectors, corpus.documents, stages, calibrator, load(), not quiet)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._progress import Progress
-from nearsense.assurance import Assurance, Calibrated
 from nearsense.calibration import Calibration, Task
+from nearsense.calibrator import Calibrated, Calibrator
 from nearsense.checks import positive_int
 from nearsense.collection.answers import answers, as_score
 from nearsense.collection.checks import checked_ids, checked_vectors
@@ -137,7 +137,7 @@ class Answering:
 
         texts, chosen = as_texts(queries, "query", content=True), parse(Mode, mode, name="mode")
         stages = staged(rerank, k, candidates, as_score(min_score))
-        assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
+        calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
 
         def asked(vectors: Vectors | None, made: Mapping[str, Any]) -> list[Results[Hit]]:
             return self._live.healed(
@@ -155,7 +155,7 @@ class Answering:
             )
 
         if chosen is Mode.LEXICAL or not texts:
-            return self._sure(assurance, stages.finish(asked(None, {}), progress), cross=stages.cross)
+            return self._sure(calibrator, stages.finish(asked(None, {}), progress), cross=stages.cross)
         binding, facts = self._live.bound()
         try:
             found = asked(binding.encode(texts, role="query", progress=progress), facts)
@@ -165,7 +165,7 @@ class Answering:
             binding, facts = self._live.bound()  # it went over to another meanwhile
             found = asked(binding.encode(texts, role="query"), facts)
         found = stages.finish(found, progress)
-        return self._sure(assurance, found, None if stages.cross else binding.encoder, stages.cross)
+        return self._sure(calibrator, found, None if stages.cross else binding.encoder, stages.cross)
 
     def search_vectors(
         self,
@@ -180,8 +180,8 @@ class Answering:
         min_probability: float | None = None,
     ) -> list[Results[Hit]]:
         """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
-        assurance = Assurance(Task.PASSAGE, calibration, prior, min_probability)
-        return self._sure(assurance, self._nearest(vectors, k, where=where, min_score=min_score, exact=exact))
+        calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
+        return self._sure(calibrator, self._nearest(vectors, k, where=where, min_score=min_score, exact=exact))
 
     def _nearest(
         self,
@@ -225,7 +225,7 @@ class Answering:
         Raises:
             InputError: There is no document with that id.
         """
-        assurance = Assurance(Task.PARAPHRASE, calibration, prior, min_probability)
+        calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
 
         def near() -> tuple[str, Results[Hit]]:
             text, vector, made = self._one(id)
@@ -239,7 +239,7 @@ class Answering:
             text, found = near()
         others = [hit for hit in found if hit.id != id][:k]
         ranked = (replace(hit, rank=rank) for rank, hit in enumerate(others, 1))
-        return self._sure(assurance, [Results(ranked, found.origin, text)], self._reader())[0]
+        return self._sure(calibrator, [Results(ranked, found.origin, text)], self._reader())[0]
 
     def _reader(self) -> Encoder | None:
         """The model, which tells what it does not read; None where it is not to be had."""
@@ -260,13 +260,13 @@ class Answering:
 
     def _sure(
         self,
-        assurance: Assurance,
+        calibrator: Calibrator,
         found: list[Results[Hit]],
         encoder: Encoder | None = None,
         cross: CrossEncoder | None = None,
     ) -> list[Results[Hit]]:
         """The hits with their probabilities, by the collection's own calibration where nothing else is said."""
-        own = self._live.calibration() if assurance.calibration is None and found else None
+        own = self._live.calibration() if calibrator.calibration is None and found else None
         if own is not None and own.fits(found[0].origin):
-            assurance = replace(assurance, calibration=own)
-        return assurance.hits(found, self._live.documents(), self._live.corpus, encoder=encoder, cross=cross)
+            calibrator = replace(calibrator, calibration=own)
+        return calibrator.hits(found, self._live.documents(), self._live.corpus, encoder=encoder, cross=cross)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._progress import Progress, tracked
-from nearsense.assurance import SAME_TEXT
+from nearsense.calibrator import SAME_TEXT
 from nearsense.deduplication.records import EXACT, NORMALIZED, SEMANTIC
 from nearsense.errors import TooLargeError
 from nearsense.vectors.rows import blocks

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.assurance import Assurance, at_home
 from nearsense.calibration import Background, Calibration
+from nearsense.calibrator import Calibrator, at_home
 from nearsense.errors import InputError
 from nearsense.types import Origin
 
@@ -76,7 +76,7 @@ class PairProbability:
 
 
 def pair_probability(
-    assurance: Assurance,
+    calibrator: Calibrator,
     origin: Origin,
     background: Callable[[], Background | None],
     *,
@@ -88,9 +88,13 @@ def pair_probability(
     `background` gives random pairs of the corpus: far from home the intervals are wider, and a warning says so.
     """
     try:
-        calibration = assurance.of(origin, encoder)
+        calibration = calibrator.of(origin, encoder)
     except InputError as error:
-        if assurance.min_probability is None or assurance.prior is not None or "no calibration" not in error.what:
+        if (
+            calibrator.min_probability is None
+            or calibrator.prior is not None
+            or "no calibration" not in error.what
+        ):
             raise
         raise InputError(
             error.what, why=error.why, fix=f"give a score instead: min_score=0.9; or {error.fix}"
@@ -98,5 +102,5 @@ def pair_probability(
     if calibration is None:
         return None
     calibration = at_home(calibration, background)
-    calibration = calibration.here(share=assurance.prior)
-    return PairProbability(calibration, assurance.prior_of(calibration), guarded)
+    calibration = calibration.here(share=calibrator.prior)
+    return PairProbability(calibration, calibrator.prior_of(calibration), guarded)

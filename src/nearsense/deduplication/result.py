@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.assurance import SAME_AT_LEAST
+from nearsense.calibrator import SAME_AT_LEAST
 from nearsense.checks import is_number, is_whole
 from nearsense.deduplication.grouping import Grouping, group_rows
 from nearsense.deduplication.records import EXACT, NORMALIZED, SEMANTIC, TIERS, Dropped, Group, Pair, Tier

@@ -23,8 +23,8 @@ from nearsense.text import as_documents
 from nearsense.types import Document, Origin, Vectors
 
 if TYPE_CHECKING:
-    from nearsense.assurance import Calibrated
     from nearsense.calibration import Background
+    from nearsense.calibrator import Calibrated
     from nearsense.deduplication.edges import Columns
 
 MIN_PROBABILITY = 0.9
@@ -118,15 +118,15 @@ def duplicates(
             How can I reset my password?: says the same (9... %)
         4 rows: 2 stay, 2 go (1 normalized, 1 semantic); a probability of 0.9 or more
     """
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task, background_of
+    from nearsense.calibrator import Calibrator
     from nearsense.deduplication.probability import pair_probability
     from nearsense.vectors.rows import evenly_spaced, normalize
 
     if nearest is not None and min_probability is None and min_score is None:
         min_score = -1.0
     least = _threshold(min_probability, min_score)
-    assurance = Assurance(Task.PARAPHRASE, calibration, prior, least)
+    calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, least)
     documents, written = _documents(texts, vectors, "texts", "vectors")
     policy = policy_of(keep, documents)
     if isinstance(against, Vectors):
@@ -159,7 +159,7 @@ def duplicates(
 
     if reader is None and written:
         reader = _default_if_it_made(origin)
-    probabilities = pair_probability(assurance, origin, background, guarded=guard and written, encoder=reader)
+    probabilities = pair_probability(calibrator, origin, background, guarded=guard and written, encoder=reader)
     if least is not None and probabilities is not None:
         floor = probabilities.lowest(least)  # above 1: no pair can be near enough
     else:

@@ -45,7 +45,7 @@ from nearsense.evaluation.words import BM25, baselines_for
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.assurance import Calibrated
+    from nearsense.calibrator import Calibrated
 
     Floats = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from nearsense.evaluation.systems import Model
 from nearsense.types import Origin
 
 if TYPE_CHECKING:
-    from nearsense.assurance import Calibrated
+    from nearsense.calibrator import Calibrated
 
 __all__ = ["Band", "Stated", "judged_probabilities", "labels_of"]
 
@@ -204,12 +204,12 @@ def judged_probabilities(
 def _judged(
     pairs: Sequence[tuple[str, str]], labels: np.ndarray, model: Model, calibration: Calibrated
 ) -> tuple[Stated | None, str]:
-    from nearsense.assurance import Assurance, remedy
+    from nearsense.calibrator import Calibrator, remedy
     from nearsense.metrics import expected_calibration_error, reliability
 
     assert model.compared is not None
     cosines, random = model.compared
-    judged = Assurance(Task.PARAPHRASE, calibration).judged(
+    judged = Calibrator(Task.PARAPHRASE, calibration).judged(
         Origin(model.encoder.name, model.fingerprint),
         pairs,
         cosines,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.assurance import unfamiliar_pairs
 from nearsense.calibration import Task, shipped
 from nearsense.calibration.curve import logit, sigmoid
 from nearsense.calibration.guarding import GENERAL, shifts_of
+from nearsense.calibrator import unfamiliar_pairs
 from nearsense.types import Hit, Origin, Results
 
 if TYPE_CHECKING:

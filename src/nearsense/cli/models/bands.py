@@ -25,14 +25,14 @@ def bands_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
 
     Nothing is sent anywhere: a model on a server has bands once it was tried on request.
     """
-    from nearsense.assurance import NEAREST, Assurance
     from nearsense.calibration import Task, shipped
+    from nearsense.calibrator import NEAREST, Calibrator
     from nearsense.probing import probed
 
     metric = Metric.COSINE if hasattr(model, "encode") else Ranking.CROSS
     origin, tasks = Origin(model.name, model.fingerprint, metric), {}
     for task in Task:
-        found = Assurance(task).of(origin, model)
+        found = Calibrator(task).of(origin, model)
         if found is not None:
             here = found.here(expected=1 / NEAREST if task is Task.PASSAGE else None)
             known = {name: _score(here, share) for name, share in SHARES.items()}
@@ -47,11 +47,11 @@ def bands_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
 
 def corpus_of(model: Encoder, background: Background) -> dict[str, Any]:
     """How far the probe is from a corpus, as JSON values: what random pairs of both score, and what that moves."""
-    from nearsense.assurance import Assurance
     from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
     from nearsense.probing import probed
 
-    found, tried = Assurance(Task.PARAPHRASE).of(Origin(model.name, model.fingerprint), model), probed(model)
+    found, tried = Calibrator(Task.PARAPHRASE).of(Origin(model.name, model.fingerprint), model), probed(model)
     low, middle, high = background.random
     known: dict[str, Any] = {"texts": background.texts, "random": list(background.random)}
     if tried is not None and tried.random is not None:

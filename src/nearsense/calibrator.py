@@ -1,4 +1,4 @@
-"""How sure a verb's results are: which calibration, which prior, who is left out. Not the curves themselves."""
+"""Probabilities for the results of a verb: which calibration, which prior, who is left out. Not the curves themselves."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "SAME_AT_LEAST",
     "SAME_TEXT",
-    "Assurance",
     "Calibrated",
+    "Calibrator",
     "Judged",
     "at_home",
     "remedy",
@@ -85,8 +85,8 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Assurance:
-    """How a verb makes its results sure.
+class Calibrator:
+    """How a verb gives its results probabilities.
 
     Args:
         task: What the verb is about, where nothing is said.
