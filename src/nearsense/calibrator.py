@@ -1,4 +1,4 @@
-"""Probabilities for the results of a verb: which calibration, which prior, who is left out. Not the curves themselves."""
+"""Probabilities for the results of a verb: which calibration, which prior, who is left out. Not the curves."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from nearsense.cli.options import (
     form_of,
     model_options,
     output_options,
-    sure_of,
+    probability_options,
     sure_options,
 )
 
@@ -282,7 +282,7 @@ def _found(side: _Side, options: dict[str, Any]) -> Duplicates:
         resume=options["resume"],
         approximate=options["approximate"],
         progress=not options["quiet"],
-        **sure_of(options),
+        **probability_options(options),
     )
 
 

@@ -15,9 +15,9 @@ from nearsense.cli.options import (
     form_of,
     model_options,
     output_options,
+    probability_options,
     search_options,
     second_stage,
-    sure_of,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _found(file: str, queries: tuple[str, ...], options: dict[str, Any]) -> list
     from nearsense.reranking import staged
     from nearsense.search import checked_queries, search_encoded
 
-    calibrator = Calibrator(Task.PASSAGE, **sure_of(options))
+    calibrator = Calibrator(Task.PASSAGE, **probability_options(options))
     second, load, quiet = second_stage(options), encoder_of(options), options["quiet"]
     stages = staged(second.pop("rerank", None), options["k"], min_score=options["min_score"], **second)
     corpus = corpus_of(file, options, load, quiet)

@@ -26,13 +26,13 @@ __all__ = [
     "narrowing_options",
     "network_option",
     "output_options",
+    "probability_options",
     "quiet_option",
     "read",
     "running_options",
     "search_options",
     "second_stage",
     "source_options",
-    "sure_of",
     "sure_options",
 ]
 
@@ -214,7 +214,7 @@ def encoder_of(options: dict[str, Any]) -> Callable[[], Encoder]:
     return load
 
 
-def sure_of(options: dict[str, Any]) -> dict[str, Any]:
+def probability_options(options: dict[str, Any]) -> dict[str, Any]:
     """Take the options of `sure_options` out of `options`: arguments of a verb."""
     return {name: options.pop(name) for name in SURE}
 

@@ -10,9 +10,9 @@ from nearsense.cli.options import (
     document_options,
     form_of,
     output_options,
+    probability_options,
     read,
     running_options,
-    sure_of,
     sure_options,
 )
 
@@ -58,7 +58,7 @@ def rerank(
     from nearsense.reranking import rerank as reranked
 
     chosen = {name: options.pop(name) for name in ("precision", "threads", "long")}
-    sure, table = sure_of(options), read(file, options)
+    sure, table = probability_options(options), read(file, options)
     found = set(table.columns) >= FOUND
     if found:
         _require_one_query(table)

@@ -13,9 +13,9 @@ from nearsense.cli.options import (
     form_of,
     model_options,
     output_options,
+    probability_options,
     read,
     source_options,
-    sure_of,
     sure_options,
 )
 
@@ -66,7 +66,7 @@ def compare(
         from nearsense.files import text_pairs
 
         pairs = text_pairs(read(file, options), columns=_two(columns))
-    sure = sure_of(options)
+    sure = probability_options(options)
     comparisons = compare_pairs(pairs, encoder=encoder_of(options)(), progress=not quiet, **sure)
     show(comparison_page(comparisons, single=file is None), form_of(form))
 
@@ -93,7 +93,7 @@ def rank(reference: str, file: str, k: int | None, form: str | None, quiet: bool
     from nearsense.render import hits_page, show
     from nearsense.search import rank_vectors
 
-    load, sure = encoder_of(options), sure_of(options)
+    load, sure = encoder_of(options), probability_options(options)
     corpus = corpus_of(file, options, load, quiet)
     hits = [rank_vectors(reference, corpus.vectors, corpus.documents, k, encoder=load(), **sure)]
     show(hits_page(hits, asked="reference"), form_of(form))

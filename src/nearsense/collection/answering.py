@@ -155,7 +155,9 @@ class Answering:
             )
 
         if chosen is Mode.LEXICAL or not texts:
-            return self._sure(calibrator, stages.finish(asked(None, {}), progress), cross=stages.cross)
+            return self._with_probabilities(
+                calibrator, stages.finish(asked(None, {}), progress), cross=stages.cross
+            )
         binding, facts = self._live.bound()
         try:
             found = asked(binding.encode(texts, role="query", progress=progress), facts)
@@ -165,7 +167,7 @@ class Answering:
             binding, facts = self._live.bound()  # it went over to another meanwhile
             found = asked(binding.encode(texts, role="query"), facts)
         found = stages.finish(found, progress)
-        return self._sure(calibrator, found, None if stages.cross else binding.encoder, stages.cross)
+        return self._with_probabilities(calibrator, found, None if stages.cross else binding.encoder, stages.cross)
 
     def search_vectors(
         self,
@@ -181,7 +183,9 @@ class Answering:
     ) -> list[Results[Hit]]:
         """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
         calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
-        return self._sure(calibrator, self._nearest(vectors, k, where=where, min_score=min_score, exact=exact))
+        return self._with_probabilities(
+            calibrator, self._nearest(vectors, k, where=where, min_score=min_score, exact=exact)
+        )
 
     def _nearest(
         self,
@@ -239,7 +243,7 @@ class Answering:
             text, found = near()
         others = [hit for hit in found if hit.id != id][:k]
         ranked = (replace(hit, rank=rank) for rank, hit in enumerate(others, 1))
-        return self._sure(calibrator, [Results(ranked, found.origin, text)], self._reader())[0]
+        return self._with_probabilities(calibrator, [Results(ranked, found.origin, text)], self._reader())[0]
 
     def _reader(self) -> Encoder | None:
         """The model, which tells what it does not read; None where it is not to be had."""
@@ -258,7 +262,7 @@ class Answering:
             vector = Vectors(reader.vectors([position]), facts["fingerprint"], cut, facts["model"])
             return reader.documents([position])[position].text, vector, facts
 
-    def _sure(
+    def _with_probabilities(
         self,
         calibrator: Calibrator,
         found: list[Results[Hit]],

@@ -13,9 +13,9 @@ from nearsense.cli.options import (
     narrowing_options,
     network_option,
     output_options,
+    probability_options,
     search_options,
     second_stage,
-    sure_of,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def similar(
 
     with opened(collection, {"network": network}) as there:
         parsed = _filter(where)
-        found = there.similar(id_, k, where=parsed, min_score=min_score, **sure_of(options))
+        found = there.similar(id_, k, where=parsed, min_score=min_score, **probability_options(options))
         _tell_of_nothing([found], there, parsed)
     show(hits_page([Results(found, found.origin, id_)], asked="similar_to"), form_of(form))
 
@@ -107,7 +107,7 @@ def found_in(path: str, queries: tuple[str, ...], options: dict[str, Any]) -> li
 
     quiet, where = options.pop("quiet"), _filter(options.pop("where"))
     asked = {name: options.pop(name) for name in ("k", "min_score", "mode", "exact")}
-    asked |= second_stage(options) | sure_of(options)
+    asked |= second_stage(options) | probability_options(options)
     with opened(path, options) as there:
         found = there.search_many(queries, where=where, progress=not quiet, **asked)
         _tell_of_nothing(found, there, where)
