@@ -59,7 +59,7 @@ def shown(value: object, most: int = 40) -> str:
         ("'aaaa...", 'a value of type int')
     """
     try:
-        written = repr(value)
+        written = repr(value).replace("\n", " ")
     except (ValueError, RecursionError):
         return f"a value of type {type(value).__name__}"
     return written if len(written) <= most else f"{written[:most]}..."

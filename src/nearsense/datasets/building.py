@@ -50,11 +50,8 @@ class Asked:
 def made_of(table: Table, roles: Roles, asked: Asked) -> Dataset:
     """The data set in a table."""
     if len(table) < LEAST:
-        raise FileError(
-            f"{table.source} has {len(table)} row{'s'[: len(table) != 1]}",
-            why="nothing can be measured on so few",
-            fix=f"give {LEAST} or more",
-        )
+        what = f"{table.source} has {len(table)} row{'s'[: len(table) != 1]}"
+        raise FileError(what, why="nothing can be measured on so few", fix=f"give {LEAST} or more")
     return _BUILDERS[roles.task](table, roles, asked)
 
 
@@ -127,11 +124,8 @@ def _rerank(table: Table, roles: Roles, asked: Asked) -> Dataset:
             labels.append(right)
     left = len(asked_for) - len(queries)
     if len(queries) < LEAST:
-        raise FileError(
-            f"{table.source}: {len(queries)} of {len(asked_for):,} queries have right and wrong candidates",
-            why="an order shows where there are both",
-            fix=f"give {LEAST} such queries or more",
-        )
+        what = f"{table.source}: {len(queries)} of {len(asked_for):,} queries have right and wrong candidates"
+        raise FileError(what, why="an order shows where there are both", fix=f"give {LEAST} such queries or more")
     were = "1 query was left out: all its" if left == 1 else f"{left:,} queries were left out: all their"
     notes = (f"{were} candidates are right, or none is.",) if left else ()
     name, truth = table.source, roles.columns[2]
@@ -144,20 +138,14 @@ def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[s
     if second.casefold() in NEGATIVE_NAMES:
         left, truths = [*left, *right], [True] * len(left) + [False] * len(right)
     elif len(left) != len(right):
-        raise FileError(
-            f"{table.place(row)}: {len(left):,} candidates, {len(right):,} labels",
-            why="there is one label for each",
-            fix="correct the row",
-        )
+        what = f"{table.place(row)}: {len(left):,} candidates, {len(right):,} labels"
+        raise FileError(what, why="there is one label for each", fix="correct the row")
     else:
         truths = [relevance_at(table, row, label) for label in right]
     for place, text in enumerate(left, 1):
         if not isinstance(text, str) or not text.strip():
-            raise FileError(
-                f"{table.place(row)}: candidate {place} is {str(text)[:40]!r}",
-                why="a candidate is a text",
-                fix="correct the row",
-            )
+            what = f"{table.place(row)}: candidate {place} is {str(text)[:40]!r}"
+            raise FileError(what, why="a candidate is a text", fix="correct the row")
     return left, truths
 
 
@@ -169,11 +157,9 @@ def _intents(table: Table, roles: Roles, asked: Asked) -> Dataset:
     known = [row for row, part in enumerate(parts) if part in TRAINING]
     tests = next((name for name in TESTING if name in parts), None)
     if not known or tests is None:
-        raise FileError(
-            f"{table.source}: column {roles.split!r} does not part the rows into train and test",
-            why=f"it says {', '.join(sorted(set(parts))[:6])}",
-            fix=f"write {TRAINING[0]} for the known texts and {TESTING[0]} for those to be judged",
-        )
+        what = f"{table.source}: column {roles.split!r} does not part the rows into train and test"
+        fix = f"write {TRAINING[0]} for the known texts and {TESTING[0]} for those to be judged"
+        raise FileError(what, why=f"it says {', '.join(sorted(set(parts))[:6])}", fix=fix)
     judged = [row for row, part in enumerate(parts) if part == tests]
     return intents(_some(table, judged), _some(table, known), roles)
 

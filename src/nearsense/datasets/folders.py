@@ -40,12 +40,14 @@ def of_folder(folder: Path, asked: Asked) -> Dataset:
             if files
             else "give a file, or a folder with corpus.* and queries.*",
         )
-    table = _read(chosen, asked)
+    table = read_table(chosen, encoding=asked.encoding)
     roles = roles_of(table, asked.task, asked.columns, positive=asked.positive)
     if roles.task is Task.RETRIEVAL:
         return beside(table, roles, chosen, asked)
     if roles.task is Task.INTENTS and judged is not None and known is not None:
-        return replace(intents(table, _known(known, roles, asked), roles), name=str(folder))
+        sources = read_table(known, encoding=asked.encoding)
+        roles_of(sources, Task.INTENTS, roles.columns)  # it has the columns of the other part
+        return replace(intents(table, sources, roles), name=str(folder))
     return made_of(table, roles, asked)
 
 
@@ -53,11 +55,9 @@ def beside(table: Table, roles: Roles, file: Path, asked: Asked) -> Dataset:
     """The data set of a file with queries, whose corpus lies beside it."""
     files = _files(file.parent)
     if "corpus" not in files:
-        raise FileError(
-            f"{table.source} holds queries and judgements, and there is no corpus beside it",
-            why=f"a retrieval data set is {NEEDED[Task.RETRIEVAL]}",
-            fix=f"put corpus.jsonl, corpus.csv, ... into {file.parent}",
-        )
+        what = f"{table.source} holds queries and judgements, and there is no corpus beside it"
+        why = f"a retrieval data set is {NEEDED[Task.RETRIEVAL]}"
+        raise FileError(what, why=why, fix=f"put corpus.jsonl, corpus.csv, ... into {file.parent}")
     return _retrieval(file.parent, files["corpus"], file, asked)
 
 
@@ -71,17 +71,6 @@ def _files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _read(file: Path, asked: Asked) -> Table:
-    return read_table(file, encoding=asked.encoding)
-
-
-def _known(file: Path, roles: Roles, asked: Asked) -> Table:
-    """The part that answers come from; it has the columns of the other part."""
-    table = _read(file, asked)
-    roles_of(table, Task.INTENTS, roles.columns)
-    return table
-
-
 def _queries(folder: Path, files: dict[str, Path]) -> Path:
     if "queries" in files:
         return files["queries"]
@@ -92,22 +81,17 @@ def _queries(folder: Path, files: dict[str, Path]) -> Path:
             return chosen[0]
     if len(found) == 1:
         return next(iter(found.values()))
-    raise FileError(
-        f"{folder}: a corpus, and {'several files with queries' if found else 'no queries'}",
-        why=f"a retrieval data set is {NEEDED[Task.RETRIEVAL]}",
-        fix=f"name one: {sorted(found.values())[0]}" if found else "add queries.jsonl",
-    )
+    what = f"{folder}: a corpus, and {'several files with queries' if found else 'no queries'}"
+    why = f"a retrieval data set is {NEEDED[Task.RETRIEVAL]}"
+    raise FileError(what, why=why, fix=f"name one: {sorted(found.values())[0]}" if found else "add queries.jsonl")
 
 
 def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, asked: Asked) -> Retrieval:
     if asked.task not in (None, Task.RETRIEVAL):
-        raise FileError(
-            f"{folder}: no {asked.task.value} data set",
-            why=f"it holds a corpus and queries; needed: {NEEDED[asked.task]}",
-            fix="leave --task out",
-        )
-    corpus, empty = _corpus(_read(corpus_file, asked))
-    table = _read(queries_file, asked)
+        why = f"it holds a corpus and queries; needed: {NEEDED[asked.task]}"
+        raise FileError(f"{folder}: no {asked.task.value} data set", why=why, fix="leave --task out")
+    corpus, empty = _corpus(read_table(corpus_file, encoding=asked.encoding))
+    table = read_table(queries_file, encoding=asked.encoding)
     roles = roles_of(table, Task.RETRIEVAL, None) if find_column(table, QRELS_NAMES) else None
     text = roles.columns[0] if roles else None
     queries = _documents(table, text)
@@ -166,11 +150,9 @@ def _qrels(folder: Path, asked: Asked) -> tuple[str, dict[str, dict[str, float]]
     own = _files(folder)
     file = next((places[part] for part in JUDGED if part in places), own.get("qrels"))
     if file is None:
-        raise FileError(
-            f"{folder}: nothing says which documents answer which query",
-            why="queries have no column rel, and there is no qrels/test.tsv",
-            fix="add one of both: rel = {document id: grade}, or lines of query-id, corpus-id, score",
-        )
+        why = "queries have no column rel, and there is no qrels/test.tsv"
+        fix = "add one of both: rel = {document id: grade}, or lines of query-id, corpus-id, score"
+        raise FileError(f"{folder}: nothing says which documents answer which query", why=why, fix=fix)
     table = read_judgements(file, asked.encoding)
     return table.source, graded(table)
 
@@ -198,11 +180,8 @@ def _checked(
     }
     kept = [query for query in queries if any(judgements.get(query.id, {}).values())]
     if len(kept) < LEAST:
-        raise FileError(
-            f"{source}: {len(kept)} of {len(queries):,} queries have a document that answers them",
-            why="nothing can be measured on so few",
-            fix=f"give {LEAST} or more",
-        )
+        what = f"{source}: {len(kept)} of {len(queries):,} queries have a document that answers them"
+        raise FileError(what, why="nothing can be measured on so few", fix=f"give {LEAST} or more")
     notes = []
     if left := len(queries) - len(kept):
         were, them = ("query was", "it") if left == 1 else ("queries were", "them")
@@ -258,11 +237,8 @@ def _headless(file: Path, encoding: str) -> Table | None:
             rows.append(_fields(line, sign))
             lines.append(place)
             if len(rows[-1]) != len(first):
-                raise FileError(
-                    f"{source.name}, line {place}: {len(rows[-1])} fields, the first line has {len(first)}",
-                    why="judgements are lines of query, document, grade",
-                    fix="correct the line",
-                )
+                what = f"{source.name}, line {place}: {len(rows[-1])} fields, the first line has {len(first)}"
+                raise FileError(what, why="judgements are lines of query, document, grade", fix="correct the line")
     columns = {name: [row[place] for row in rows] for name, place in zip(COLUMNS, (0, -2, -1), strict=True)}
     return Table(columns, lines, source.name, untyped=True)
 
@@ -277,11 +253,8 @@ def graded(table: Table) -> dict[str, dict[str, float]]:
     names = list(table.columns)
     chosen = COLUMNS if set(COLUMNS) <= set(names) else tuple(names)
     if len(chosen) != len(COLUMNS):
-        raise FileError(
-            f"{table.source} has the columns {', '.join(names)}",
-            why="judgements are lines of query-id, corpus-id, score",
-            fix="give these three",
-        )
+        what = f"{table.source} has the columns {', '.join(names)}"
+        raise FileError(what, why="judgements are lines of query-id, corpus-id, score", fix="give these three")
     queries, documents = (labels_in(table, name) for name in chosen[:2])
     judgements: dict[str, dict[str, float]] = {}
     grades = scores_in(table, chosen[2], None)
@@ -289,9 +262,6 @@ def graded(table: Table) -> dict[str, dict[str, float]]:
         own = judgements.setdefault(query, {})
         known = own.setdefault(document, max(grade, 0.0))
         if known != max(grade, 0.0):
-            raise FileError(
-                f"{table.place(row)}: document {document!r} has grade {grade:g} for query {query!r}",
-                why=f"a line before it says {known:g}",
-                fix="remove one of the two lines",
-            )
+            what = f"{table.place(row)}: document {document!r} has grade {grade:g} for query {query!r}"
+            raise FileError(what, why=f"a line before it says {known:g}", fix="remove one of the two lines")
     return judgements

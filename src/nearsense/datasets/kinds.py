@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from operator import index
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from nearsense.errors import InputError
+from nearsense.types import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,23 +89,16 @@ class Dataset:
         note = f"A sample of {limit:,} of {len(self):,} items, seed {seed}."
         return replace(self.take(rows), notes=(*self.notes, note))
 
-    def _require_equal_lengths(self) -> None:
+    def __post_init__(self) -> None:
+        for name in self.rows:
+            object.__setattr__(self, name, tupled(self.name, name, getattr(self, name)))
         lengths = {name: len(getattr(self, name)) for name in self.rows}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"{count:,} {name}" for name, count in lengths.items())
             raise InputError(f"{self.name}: {listed}", why="they belong together one by one", fix="give as many")
         if len(self) < LEAST:
-            raise InputError(
-                f"{self.name} has {len(self)} item{'s'[: len(self) != 1]}",
-                why="nothing can be measured on so few",
-                fix=f"give {LEAST} or more",
-            )
-
-    def __post_init__(self) -> None:
-        for known in fields(self):
-            if known.name in self.rows:
-                object.__setattr__(self, known.name, tupled(self.name, known.name, getattr(self, known.name)))
-        self._require_equal_lengths()
+            what = f"{self.name} has {len(self)} item{'s'[: len(self) != 1]}"
+            raise InputError(what, why="nothing can be measured on so few", fix=f"give {LEAST} or more")
 
 
 LEAST = 3
@@ -133,21 +127,16 @@ class GradedPairs(Dataset):
         require_tuples(self.name, "pair", self.pairs, 2)
         require_scores(self.name, self.scores)
         if len(set(self.scores)) == 1:
-            raise InputError(
-                f"{self.name}: all {len(self):,} scores are {self.scores[0]:g}",
-                why="nothing correlates with a constant",
-                fix="give pairs of different scores",
-            )
+            what = f"{self.name}: all {len(self):,} scores are {self.scores[0]:g}"
+            raise InputError(what, why="nothing correlates with a constant", fix="give pairs of different scores")
         least, greatest = float(min(self.scores)), float(max(self.scores))
         if self.scale is None:
             object.__setattr__(self, "scale", (least, greatest))
         elif least < self.scale[0] or greatest > self.scale[1]:
             low, high = self.scale
-            raise InputError(
-                f"{self.name}: the scores go from {least:g} to {greatest:g}",
-                why=f"the scale is stated as {low:g} to {high:g}",
-                fix="correct the scores, or state the scale that holds",
-            )
+            why = f"the scale is stated as {low:g} to {high:g}"
+            fix = "correct the scores, or state the scale that holds"
+            raise InputError(f"{self.name}: the scores go from {least:g} to {greatest:g}", why=why, fix=fix)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -172,11 +161,9 @@ class LabelledPairs(Dataset):
         require_tuples(self.name, "pair", self.pairs, 2)
         require_flags(self.name, self.labels)
         if len({bool(label) for label in self.labels}) == 1:
-            raise InputError(
-                f"{self.name}: all {len(self):,} labels are of one class, {self.words[bool(self.labels[0])]!r}",
-                why="whether a score parts two classes shows on pairs of both",
-                fix="add pairs of the other class",
-            )
+            what = f"{self.name}: all {len(self):,} labels are of one class, {self.words[bool(self.labels[0])]!r}"
+            why = "whether a score parts two classes shows on pairs of both"
+            raise InputError(what, why=why, fix="add pairs of the other class")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -281,24 +268,16 @@ class Intents(Dataset):
             require_texts(self.name, "known text", tupled(self.name, "known", self.known))
             require_texts(self.name, "known label", tupled(self.name, "known_labels", self.known_labels))
         if self.known is not None and len(self.known) != len(self.known_labels):
-            raise InputError(
-                f"{self.name}: {len(self.known):,} known texts, {len(self.known_labels):,} labels of them",
-                why="they belong together one by one",
-                fix="give as many",
-            )
+            what = f"{self.name}: {len(self.known):,} known texts, {len(self.known_labels):,} labels of them"
+            raise InputError(what, why="they belong together one by one", fix="give as many")
         classes = set(self.known_labels if self.known is not None else self.labels) - {None}
         if len(classes) < 2:
-            raise InputError(
-                f"{self.name}: there is one class only" if classes else f"{self.name}: there is no class",
-                why="every answer would be right",
-                fix="give texts of two labels or more",
-            )
+            what = f"{self.name}: there is one class only" if classes else f"{self.name}: there is no class"
+            raise InputError(what, why="every answer would be right", fix="give texts of two labels or more")
         if all(label is None for label in self.labels):
-            raise InputError(
-                f"{self.name}: all {len(self):,} texts are out of scope",
-                why="whether an answer is right shows on texts that have one",
-                fix="add texts with labels",
-            )
+            why = "whether an answer is right shows on texts that have one"
+            fix = "add texts with labels"
+            raise InputError(f"{self.name}: all {len(self):,} texts are out of scope", why=why, fix=fix)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -321,11 +300,9 @@ class Clustering(Dataset):
         require_texts(self.name, "text", self.texts)
         require_texts(self.name, "label", self.labels)
         if len(set(self.labels)) < 2:
-            raise InputError(
-                f"{self.name}: there is one class only, {self.labels[0]!r}",
-                why="one cluster with everything in it would be right",
-                fix="give texts of two labels or more",
-            )
+            why = "one cluster with everything in it would be right"
+            fix = "give texts of two labels or more"
+            raise InputError(f"{self.name}: there is one class only, {self.labels[0]!r}", why=why, fix=fix)
 
 
 def whole(value: Any, name: str, least: int) -> int:
@@ -342,46 +319,37 @@ def whole(value: Any, name: str, least: int) -> int:
 def tupled(owner: str, name: str, values: Any) -> tuple[Any, ...]:
     """A field that has an entry an item, as a tuple."""
     if isinstance(values, Mapping) or not isinstance(values, Iterable):
-        raise InputError(
-            f"{owner}: {name} is {_shown(values)}", why="it has one entry an item", fix="give a list, or a tuple"
-        )
+        what = f"{owner}: {name} is {shown(values)}"
+        raise InputError(what, why="it has one entry an item", fix="give a list, or a tuple")
     return tuple(values)
 
 
 def require_texts(owner: str, name: str, values: Iterable[Any], *, none: bool = False) -> None:
     """Refuse what is no text, or an empty one; `None` too, unless it may be."""
     for place, value in enumerate(values, 1):
-        if not (isinstance(value, str) and value and not value.isspace()) and not (none and value is None):
-            raise InputError(
-                f"{owner}, {name} {place}: {_shown(value)} is no text",
-                why="without a text there is no meaning to compare"
-                if isinstance(value, str) or value is None
-                else "a string is needed",
-                fix="complete it, or leave the item out",
-            )
+        if not _is_text(value) and not (none and value is None):
+            empty = isinstance(value, str) or value is None
+            why = _NO_TEXT if empty else "a string is needed"
+            what = f"{owner}, {name} {place}: {shown(value)} is no text"
+            raise InputError(what, why=why, fix="complete it, or leave the item out")
 
 
 def require_tuples(owner: str, name: str, values: Iterable[Any], size: int) -> None:
     """Refuse what is not so many texts."""
     for place, value in enumerate(values, 1):
+        owned = f"{owner}, {name} {place}"
         if not _is_list(value) or len(value) != size:
-            raise InputError(
-                f"{owner}, {name} {place}: {_shown(value)}",
-                why=f"a {name} is {size} texts",
-                fix="give a tuple of as many",
-            )
-        require_texts(f"{owner}, {name} {place}", "text", value)
+            why = f"a {name} is {size} texts"
+            raise InputError(f"{owned}: {shown(value)}", why=why, fix="give a tuple of as many")
+        require_texts(owned, "text", value)
 
 
 def require_lists(owner: str, name: str, values: Iterable[Any]) -> None:
     """Refuse what is no list."""
     for place, value in enumerate(values, 1):
         if not _is_list(value):
-            raise InputError(
-                f"{owner}, query {place}: {name} is {_shown(value)}, no list",
-                why=f"each query has a list of {name}",
-                fix="give a list for each",
-            )
+            what = f"{owner}, query {place}: {name} is {shown(value)}, no list"
+            raise InputError(what, why=f"each query has a list of {name}", fix="give a list for each")
 
 
 def require_scores(owner: str, values: Iterable[Any]) -> None:
@@ -389,72 +357,60 @@ def require_scores(owner: str, values: Iterable[Any]) -> None:
     for place, value in enumerate(values, 1):
         number = _is_number(value)
         if not number or not np.isfinite(value):
-            raise InputError(
-                f"{owner}, pair {place}: the score is {value if number else _shown(value)}",
-                why="it has no place in an order" if number else "a score is a number",
-                fix="correct it, or leave the pair out",
-            )
+            what = f"{owner}, pair {place}: the score is {value if number else shown(value)}"
+            why = "it has no place in an order" if number else "a score is a number"
+            raise InputError(what, why=why, fix="correct it, or leave the pair out")
 
 
 def require_flags(owner: str, values: Iterable[Any]) -> None:
     """Refuse what is neither yes nor no."""
     for place, value in enumerate(values, 1):
         if not _is_number(value) or value not in (0, 1):
-            raise InputError(
-                f"{owner}, label {place}: {_shown(value)} is neither True nor False",
-                why="a label says yes or no",
-                fix="give True or False, or 1 or 0",
-            )
+            what = f"{owner}, label {place}: {shown(value)} is neither True nor False"
+            raise InputError(what, why="a label says yes or no", fix="give True or False, or 1 or 0")
 
 
 def require_judgements(owner: str, judgements: Sequence[Any], corpus: Any) -> None:
     """Refuse a corpus without texts, and judgements of what is not in it or that no document answers."""
     if not isinstance(corpus, Mapping) or not corpus:
+        why = "it holds the documents' texts by their ids"
         raise InputError(
-            f"{owner}: the corpus is {_shown(corpus)}",
-            why="it holds the documents' texts by their ids",
-            fix='give a dict such as {"d1": "a text"}',
+            f"{owner}: the corpus is {shown(corpus)}", why=why, fix='give a dict such as {"d1": "a text"}'
         )
     for id_, text in corpus.items():
         if not isinstance(id_, str):
-            raise InputError(
-                f"{owner}: the document id {_shown(id_)} is no string", why="ids are texts", fix=f'write "{id_}"'
-            )
-        if not (isinstance(text, str) and text and not text.isspace()):
-            raise InputError(
-                f"{owner}: document {id_!r} has no text",
-                why="without a text there is no meaning to compare",
-                fix="complete it, or leave it out of corpus and judgements",
-            )
+            what = f"{owner}: the document id {shown(id_)} is no string"
+            raise InputError(what, why="ids are texts", fix=f'write "{id_}"')
+        if not _is_text(text):
+            fix = "complete it, or leave it out of corpus and judgements"
+            raise InputError(f"{owner}: document {id_!r} has no text", why=_NO_TEXT, fix=fix)
     for place, own in enumerate(judgements, 1):
         _require_judged(f"{owner}, query {place}", own, corpus)
 
 
 def _require_judged(owner: str, own: Any, corpus: Mapping[str, str]) -> None:
     if not isinstance(own, Mapping):
-        raise InputError(
-            f"{owner}: its judgements are {_shown(own)}",
-            why="they say which documents answer the query",
-            fix='give a dict such as {"d1": 1}',
-        )
+        why = "they say which documents answer the query"
+        raise InputError(f"{owner}: its judgements are {shown(own)}", why=why, fix='give a dict such as {"d1": 1}')
     strangers = [str(id_) for id_ in own if id_ not in corpus]
     if strangers:
-        raise InputError(
-            f"{owner}: judged documents are not in the corpus: {', '.join(strangers[:5])}",
-            why="what is not there cannot be found, and every figure would be too low",
-            fix="complete the corpus, or remove these judgements",
-        )
+        what = f"{owner}: judged documents are not in the corpus: {', '.join(strangers[:5])}"
+        why = "what is not there cannot be found, and every figure would be too low"
+        raise InputError(what, why=why, fix="complete the corpus, or remove these judgements")
     for id_, grade in own.items():
         if not _is_number(grade) or not np.isfinite(grade) or grade < 0:
-            raise InputError(
-                f"{owner}: the grade of document {id_!r} is {_shown(grade)}",
-                why="a grade is a number from 0",
-                fix="correct it",
-            )
+            what = f"{owner}: the grade of document {id_!r} is {shown(grade)}"
+            raise InputError(what, why="a grade is a number from 0", fix="correct it")
     if not any(own.values()):
-        raise InputError(
-            f"{owner}: no document answers it", why="nothing can be right then", fix="leave the query out"
-        )
+        what, why = f"{owner}: no document answers it", "nothing can be right then"
+        raise InputError(what, why=why, fix="leave the query out")
+
+
+_NO_TEXT = "without a text there is no meaning to compare"
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and not value.isspace()
 
 
 def _is_number(value: Any) -> bool:
@@ -463,8 +419,3 @@ def _is_number(value: Any) -> bool:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
-
-
-def _shown(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -29,11 +29,9 @@ def named(name: str, asked: Asked, *, data_dir: Path | None = None, progress: Pr
     if data_dir is not None:
         return _own_copy(name, standard, data_dir, asked)
     if standard is None:
-        raise InputError(
-            f"{name} is neither a file, a folder nor a standard data set",
-            why=f"the names are {', '.join(STANDARD)}",
-            fix="check the spelling, or give a file",
-        )
+        why = f"the names are {', '.join(STANDARD)}"
+        fix = "check the spelling, or give a file"
+        raise InputError(f"{name} is neither a file, a folder nor a standard data set", why=why, fix=fix)
     folder = _fetched(name, standard, progress)
     parts = parts_of(_files(folder), standard)
     return _built(f"{name} ({standard.part})", standard, folder, parts, asked)
@@ -52,11 +50,9 @@ def _own_copy(name: str, standard: Standard | None, data_dir: Path, asked: Asked
     beside = sorted(data_dir.glob(f"{name}.*")) if data_dir.is_dir() else []
     file = next((each for each in beside if each.name.removesuffix(".gz").endswith(ENDINGS)), None)
     if file is None:
-        raise FileError(
-            f"{data_dir} holds no data set {name}" if data_dir.is_dir() else f"there is no folder {data_dir}",
-            why=f"there is neither {folder} nor {folder}.jsonl, .csv, ...",
-            fix="put a copy there, or leave --data-dir out to ask the hub",
-        )
+        what = f"{data_dir} holds no data set {name}" if data_dir.is_dir() else f"there is no folder {data_dir}"
+        why = f"there is neither {folder} nor {folder}.jsonl, .csv, ..."
+        raise FileError(what, why=why, fix="put a copy there, or leave --data-dir out to ask the hub")
     table = read_table(file, encoding=asked.encoding)
     task = asked.task or (standard.task if standard else None)
     roles = roles_of(table, task, asked.columns, positive=asked.positive)
@@ -299,11 +295,9 @@ def parts_of(files: Sequence[str], standard: Standard) -> dict[str, list[str]]:
     for role, names in found.items():
         if not names:
             part = {"judged": standard.part, "known": standard.known}.get(role, role)
-            raise FileError(
-                f"no file of {standard.repository} holds its part {part!r}",
-                why=f"its files are {', '.join(list(files)[:8]) or 'none'}",
-                fix="give a file of it: nearsense evaluate FILE",
-            )
+            why = f"its files are {', '.join(list(files)[:8]) or 'none'}"
+            fix = "give a file of it: nearsense evaluate FILE"
+            raise FileError(f"no file of {standard.repository} holds its part {part!r}", why=why, fix=fix)
     return {role: _of_one_form(names) for role, names in found.items()}
 
 

@@ -18,6 +18,7 @@ from nearsense.errors import FileError
 from nearsense.files import Table
 from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES, find_column, find_columns, require_column
 from nearsense.files.table import is_missing
+from nearsense.types import shown
 
 TRIPLET_NAMES = (
     ("anchor", "positive", "negative"),
@@ -197,16 +198,11 @@ def _unsuited(table: Table, task: Task | None, columns: tuple[str, ...] = ()) ->
     have = f"its columns are {', '.join(table.columns)}" if table.columns else "it has no columns"
     said = f" as {', '.join(columns)}" if columns else ""
     if task is not None:
-        return FileError(
-            f"{table.source}: no {task.value} data set{said}",
-            why=f"{have}; needed: {NEEDED[task]}",
-            fix=f"name the columns: {_FLAG}",
-        )
-    return FileError(
-        f"{table.source}: what is to be evaluated{said}? {have}",
-        why=f"known are {'; '.join(KNOWN)}; or a folder with corpus.* and queries.*",
-        fix="rename the columns, or name them in that order: --columns a,b,score",
-    )
+        what = f"{table.source}: no {task.value} data set{said}"
+        return FileError(what, why=f"{have}; needed: {NEEDED[task]}", fix=f"name the columns: {_FLAG}")
+    why = f"known are {'; '.join(KNOWN)}; or a folder with corpus.* and queries.*"
+    fix = "rename the columns, or name them in that order: --columns a,b,score"
+    return FileError(f"{table.source}: what is to be evaluated{said}? {have}", why=why, fix=fix)
 
 
 def _holds_lists(table: Table, column: str | None) -> bool:
@@ -243,11 +239,9 @@ def scores_in(table: Table, column: str, scale: tuple[float, float] | None) -> l
             )
         if scale is not None and not scale[0] <= value <= scale[1]:
             low, high = scale
-            raise FileError(
-                f"{table.place(row)}: the score {value:g} is outside of the range {low:g} to {high:g}",
-                why=f"that is the range that was stated for column {column!r}",
-                fix=f"correct it, or state the range that holds: --range {min(low, value):g},{max(high, value):g}",
-            )
+            what = f"{table.place(row)}: the score {value:g} is outside of the range {low:g} to {high:g}"
+            fix = f"correct it, or state the range that holds: --range {min(low, value):g},{max(high, value):g}"
+            raise FileError(what, why=f"that is the range that was stated for column {column!r}", fix=fix)
         found.append(value)
     return found
 
@@ -270,11 +264,9 @@ def truths_in(table: Table, column: str, positive: str | None) -> tuple[list[boo
                 return [label == yes for label in labels], (no, yes)
     if len(found) > 2 and all(label.casefold() in (*YES, *NO) for label in found):  # true beside 1
         return [label.casefold() in YES for label in labels], ("no", "yes")
-    raise FileError(
-        f"{table.source}: column {column!r} has {len(found):,} labels: {_few(found)}",
-        why="pairs are the same or not: which label means the same?",
-        fix=f"name it: --positive {next((label for label in found if label.casefold() in YES), found[0])}",
-    )
+    what = f"{table.source}: column {column!r} has {len(found):,} labels: {_few(found)}"
+    fix = f"name it: --positive {next((label for label in found if label.casefold() in YES), found[0])}"
+    raise FileError(what, why="pairs are the same or not: which label means the same?", fix=fix)
 
 
 def _as_asked(
@@ -282,11 +274,8 @@ def _as_asked(
 ) -> tuple[list[bool], tuple[str, str]]:
     yes = next((label for label in found if label.casefold() == positive.casefold()), None)
     if yes is None:
-        raise FileError(
-            f"{table.source}: column {column!r} has no label {positive!r}",
-            why=f"its labels are {_few(found)}",
-            fix=f"name one of them: --positive {found[0]}",
-        )
+        what = f"{table.source}: column {column!r} has no label {positive!r}"
+        raise FileError(what, why=f"its labels are {_few(found)}", fix=f"name one of them: --positive {found[0]}")
     others = [label for label in found if label != yes]
     return [label == yes for label in labels], (others[0] if len(others) == 1 else f"not {yes}", yes)
 
@@ -313,11 +302,9 @@ def list_at(table: Table, row: int, column: str) -> list[Any]:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if not isinstance(value, (list, tuple)):
-        raise FileError(
-            f"{table.place(row)}: column {column!r} holds {_shown(cell)}, no list",
-            why="each query comes with the list of its candidates",
-            fix="write jsonl with lists, or JSON in the cell",
-        )
+        why = "each query comes with the list of its candidates"
+        fix = "write jsonl with lists, or JSON in the cell"
+        raise FileError(f"{table.place(row)}: column {column!r} holds {_shown(cell)}, no list", why=why, fix=fix)
     return list(value)
 
 
@@ -328,22 +315,17 @@ def grades_at(table: Table, row: int, column: str) -> dict[str, float]:
     if isinstance(value, (list, tuple, np.ndarray)):
         return {_label(each): 1.0 for each in value}
     if not isinstance(value, Mapping):
-        raise FileError(
-            f"{table.place(row)}: column {column!r} holds {_shown(cell)}",
-            why="it says which documents answer the query",
-            fix='write an object such as {"document id": 1}, or a list of ids',
-        )
+        why = "it says which documents answer the query"
+        fix = 'write an object such as {"document id": 1}, or a list of ids'
+        raise FileError(f"{table.place(row)}: column {column!r} holds {_shown(cell)}", why=why, fix=fix)
     found = {}
     for document, grade in value.items():
         if grade is None:  # parquet: a column for each name, empty where a row has none
             continue
         known = number(grade)
         if known is None or not math.isfinite(known) or known < 0:
-            raise FileError(
-                f"{table.place(row)}: the grade of document {document!r} is {_shown(grade)}",
-                why="a grade is a number from 0",
-                fix="correct it",
-            )
+            what = f"{table.place(row)}: the grade of document {document!r} is {_shown(grade)}"
+            raise FileError(what, why="a grade is a number from 0", fix="correct it")
         found[str(document)] = known
     return found
 
@@ -375,11 +357,9 @@ def relevance_at(table: Table, row: int, cell: Any) -> bool:
     if value is None and isinstance(cell, str):
         value = _TRUE_OR_FALSE.get(cell.strip().casefold())
     if value is None or math.isnan(value):
-        raise FileError(
-            f"{table.place(row)}: {_shown(cell)} is no label of a candidate",
-            why="it is 1 (right) or 0; true and false, yes and no mean the same",
-            fix="correct the row; call the columns positive and negative where both are lists of texts",
-        )
+        why = "it is 1 (right) or 0; true and false, yes and no mean the same"
+        fix = "correct the row; call the columns positive and negative where both are lists of texts"
+        raise FileError(f"{table.place(row)}: {_shown(cell)} is no label of a candidate", why=why, fix=fix)
     return value > 0
 
 
@@ -407,8 +387,7 @@ def _label(cell: Any) -> str:
 def _shown(cell: Any) -> str:
     if is_missing(cell):
         return "nan" if isinstance(cell, (float, np.floating)) else "empty"
-    text = repr(cell)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return shown(cell)
 
 
 def _few(found: list[str]) -> str:

@@ -167,11 +167,8 @@ def text_at(table: Table, row: int, column: str, fix: str, rename: str = RENAME)
         how = "has no value" if not isinstance(cell, str) else "is empty" if not cell else "is only white space"
         why = "without a text there is no meaning to compare"
         raise FileError(f"{table.place(row)}: column {column!r} {how}", why=why, fix=fix)
-    raise FileError(
-        f"{table.place(row)}: text column {column!r} holds {kind_of(cell)}",
-        why=f"a text is needed, this is {str(cell)[:40]}",
-        fix=rename,
-    )
+    what = f"{table.place(row)}: text column {column!r} holds {kind_of(cell)}"
+    raise FileError(what, why=f"a text is needed, this is {str(cell)[:40]}", fix=rename)
 
 
 def _text_column(table: Table, asked: str | None, id_column: str | None) -> str:
@@ -219,11 +216,9 @@ def _sound(table: Table, row: int, name: str, cell: str) -> str:
         problem, position = f"half a surrogate pair (U+{ord(half.group()):04X})", half.start()
     else:
         return cell
-    raise FileError(
-        f"{table.place(row)}: column {name!r} holds {problem} at character {position + 1}",
-        why="it is no character of a text, it comes from a broken conversion",
-        fix="remove it from the file",
-    )
+    what = f"{table.place(row)}: column {name!r} holds {problem} at character {position + 1}"
+    why = "it is no character of a text, it comes from a broken conversion"
+    raise FileError(what, why=why, fix="remove it from the file")
 
 
 def _id_column(table: Table, asked: str | None) -> str | None:
@@ -242,31 +237,25 @@ def _ids(table: Table, name: str | None, rows: list[int]) -> list[str]:
         id_ = _id_at(table, row, name)
         before = first.setdefault(id_, row)
         if before != row:
-            raise FileError(
-                f"{table.place(row)}: the id {id_!r} occurs again, first in {table.unit} {table.lines[before]}",
-                why=f"an id names one document; it is column {name!r}",
-                fix="make the ids unique, or take the line numbers: --id line",
-            )
+            what = f"{table.place(row)}: the id {id_!r} occurs again, first in {table.unit} {table.lines[before]}"
+            why = f"an id names one document; it is column {name!r}"
+            raise FileError(what, why=why, fix="make the ids unique, or take the line numbers: --id line")
     return list(first)
 
 
 def _id_at(table: Table, row: int, name: str) -> str:
     cell = table.columns[name][row]
     if is_missing(cell):
-        raise FileError(
-            f"{table.place(row)}: the id in column {name!r} is empty",
-            why="a document is found again by its id",
-            fix="fill it in, or take the line numbers: --id line",
-        )
+        why = "a document is found again by its id"
+        fix = "fill it in, or take the line numbers: --id line"
+        raise FileError(f"{table.place(row)}: the id in column {name!r} is empty", why=why, fix=fix)
     value = json_value(cell)
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # where an id is missing, pandas makes all of them floats
     if isinstance(value, (bool, list, dict)) or value is None:
-        raise FileError(
-            f"{table.place(row)}: the id column {name!r} holds {kind_of(cell)}",
-            why="an id is a string or a number",
-            fix="name another column: --id COLUMN, or take the line numbers: --id line",
-        )
+        why = "an id is a string or a number"
+        fix = "name another column: --id COLUMN, or take the line numbers: --id line"
+        raise FileError(f"{table.place(row)}: the id column {name!r} holds {kind_of(cell)}", why=why, fix=fix)
     return _sound(table, row, name, str(value))
 
 

@@ -63,11 +63,9 @@ class Original:
         """
         form = self.format if str(path) == "-" else format_of(str(path), None)
         if form is not self.format and form in (Format.TXT, *([] if self.table.vectors else [Format.NPY])):
-            raise FileError(
-                f"{path} would be {form.value}, {self.table.source} is {self.format.value}",
-                why="that format cannot hold its columns",
-                fix=f"name a .{self.format.value} file, or .csv, .jsonl",
-            )
+            what = f"{path} would be {form.value}, {self.table.source} is {self.format.value}"
+            why = "that format cannot hold its columns"
+            raise FileError(what, why=why, fix=f"name a .{self.format.value} file, or .csv, .jsonl")
         return form
 
     def copy(self, path: str | os.PathLike[str], rows: Sequence[int]) -> None:

@@ -115,11 +115,8 @@ def format_of(name: str, asked: str | None, allowed: Collection[Format] = tuple(
             )
         form = found
     if form not in allowed:
-        raise FileError(
-            f"{name}: {form.value} cannot hold this",
-            why=f"it takes {' or '.join(form.value for form in Format if form in allowed)}",
-            fix="choose another extension",
-        )
+        why = f"it takes {' or '.join(form.value for form in Format if form in allowed)}"
+        raise FileError(f"{name}: {form.value} cannot hold this", why=why, fix="choose another extension")
     return form
 
 

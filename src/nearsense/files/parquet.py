@@ -59,11 +59,8 @@ def read_parquet(source: Source) -> Table:
     except (arrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise FileError(
-            f"{source.name} is no parquet file, or a damaged one",
-            why=" ".join(str(error).split()),
-            fix="copy it again, or write it again",
-        ) from error
+        what = f"{source.name} is no parquet file, or a damaged one"
+        raise FileError(what, why=" ".join(str(error).split()), fix="copy it again, or write it again") from error
     foreign = None if cells is None else lambda row: list(cells[row].as_py())
     return Table(columns, list(range(1, table.num_rows + 1)), source.name, vectors, "row", foreign=foreign)
 
@@ -104,11 +101,8 @@ def _said(source: Source, table: Any) -> dict[str, Any]:
 
 
 def _undescribed(source: Source, error: Exception) -> FileError:
-    return FileError(
-        f"{source.name}: what it says about its vectors cannot be read",
-        why=" ".join(str(error).split()) or type(error).__name__,
-        fix="encode the texts again",
-    )
+    what = f"{source.name}: what it says about its vectors cannot be read"
+    return FileError(what, why=" ".join(str(error).split()) or type(error).__name__, fix="encode the texts again")
 
 
 def _vectors(source: Source, arrow: Any, table: Any, said: dict[str, Any]) -> Vectors | None:
@@ -125,11 +119,9 @@ def _vectors(source: Source, arrow: Any, table: Any, said: dict[str, Any]) -> Ve
         return None
     if len(odd) or not lengths[0] > 0:
         row = int(odd[0]) if len(odd) else 0
-        raise FileError(
-            f"{source.name}, row {row + 1}: the vector is missing or of another length than those before",
-            why="the vectors of one model are of one length",
-            fix="encode all texts with one model",
-        )
+        what = f"{source.name}, row {row + 1}: the vector is missing or of another length than those before"
+        why = "the vectors of one model are of one length"
+        raise FileError(what, why=why, fix="encode all texts with one model")
     flat = [chunk.flatten() for chunk in column.chunks if len(chunk)]
     values = np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in flat])
     with np.errstate(over="ignore"):

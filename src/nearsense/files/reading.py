@@ -68,11 +68,9 @@ def read_table(
                 content = stream.read()
                 form = sniff(content)
             if form is Format.TXT and (header := header_of(content)):
-                raise FileError(
-                    f"{source.name} begins with {header!r}",
-                    why="that looks like the header of a table, and nothing says which format it is",
-                    fix="add --format csv (or tsv), or --format txt if each line is a text",
-                )
+                why = "that looks like the header of a table, and nothing says which format it is"
+                fix = "add --format csv (or tsv), or --format txt if each line is a text"
+                raise FileError(f"{source.name} begins with {header!r}", why=why, fix=fix)
         if form is Format.PARQUET:
             return read_parquet(source)
         if form is Format.NPY:
@@ -161,11 +159,8 @@ def _records(source: Source, encoding: str, delimiter: str, *, skip: bool, quote
         except csv.Error as error:
             raise _misquoted(source, begin, before + reader.line_num, str(error)) from error
     if not lines:
-        raise FileError(
-            f"{source.name} holds {'only a header' if names else 'no text'}",
-            why="there is no record below it" if names else "all its lines are blank",
-            fix=_EMPTY_FIX,
-        )
+        why = "there is no record below it" if names else "all its lines are blank"
+        raise FileError(f"{source.name} holds {'only a header' if names else 'no text'}", why=why, fix=_EMPTY_FIX)
     return Table(dict(zip(names, columns, strict=True)), lines, source.name, untyped=True)
 
 
@@ -173,11 +168,8 @@ def _header(source: Source, record: list[str], line: int) -> list[str]:
     names = [name.strip() or f"column {position}" for position, name in enumerate(record, 1)]
     twice = repeated(names)
     if twice is not None:
-        raise FileError(
-            f"{source.name}, line {line}: two columns are named {twice!r}",
-            why="a column is chosen by its name",
-            fix="rename one of them in the header",
-        )
+        what = f"{source.name}, line {line}: two columns are named {twice!r}"
+        raise FileError(what, why="a column is chosen by its name", fix="rename one of them in the header")
     return names
 
 
@@ -196,16 +188,12 @@ def _uneven(source: Source, record: list[str], names: list[str], line: int, deli
 
 def _misquoted(source: Source, begin: int, line: int, message: str) -> FileError:
     if "end of data" in message:
-        return FileError(
-            f"{source.name}, line {begin}: a quoted field that begins here never ends",
-            why="its closing quotation mark is missing, so the rest of the file would be one field",
-            fix='close it with ", and write a quotation mark inside of it twice ("")',
-        )
-    return FileError(
-        f"{source.name}, line {line}: a quoted field goes on after its closing quotation mark",
-        why=f"the csv reader says: {message}",
-        fix='write a quotation mark inside a quoted field twice ("")',
-    )
+        what = f"{source.name}, line {begin}: a quoted field that begins here never ends"
+        why = "its closing quotation mark is missing, so the rest of the file would be one field"
+        return FileError(what, why=why, fix='close it with ", and write a quotation mark inside of it twice ("")')
+    what = f"{source.name}, line {line}: a quoted field goes on after its closing quotation mark"
+    why = f"the csv reader says: {message}"
+    return FileError(what, why=why, fix='write a quotation mark inside a quoted field twice ("")')
 
 
 def _read_jsonl(source: Source, encoding: str) -> Table:
@@ -219,17 +207,12 @@ def _read_jsonl(source: Source, encoding: str) -> Table:
                 continue
             value = _json_line(source, line, number)
             if not isinstance(value, (dict, str)):
-                raise FileError(
-                    f"{source.name}, line {number}: neither an object nor a string",
-                    why=f"every line of a jsonl file is one of both, this is {_json_kind(value)}",
-                    fix="add --format json" if number == 1 and isinstance(value, list) else "correct the line",
-                )
+                why = f"every line of a jsonl file is one of both, this is {_json_kind(value)}"
+                fix = "add --format json" if number == 1 and isinstance(value, list) else "correct the line"
+                raise FileError(f"{source.name}, line {number}: neither an object nor a string", why=why, fix=fix)
             if kind is not None and not isinstance(value, kind):
-                raise FileError(
-                    f"{source.name}, line {number}: {_json_kind(value)}, but the lines before are not",
-                    why="a jsonl file holds either objects or strings",
-                    fix="correct the line",
-                )
+                what = f"{source.name}, line {number}: {_json_kind(value)}, but the lines before are not"
+                raise FileError(what, why="a jsonl file holds either objects or strings", fix="correct the line")
             kind = type(value)
             lines.append(number)
             yield collector.take({"text": value} if isinstance(value, str) else value, number)
@@ -249,11 +232,9 @@ def _json_line(source: Source, line: str, number: int) -> Any:
         raise error.at(f"{source.name}, line {number}") from None
     except json.JSONDecodeError as error:
         document = number == 1 and line.strip() in ("[", "{")
-        raise FileError(
-            f"{source.name}, line {number}: no JSON: {error.msg} at column {error.colno}",
-            why="every line of a jsonl file is a JSON value by itself",
-            fix="add --format json" if document else "correct the line",
-        ) from error
+        what = f"{source.name}, line {number}: no JSON: {error.msg} at column {error.colno}"
+        why = "every line of a jsonl file is a JSON value by itself"
+        raise FileError(what, why=why, fix="add --format json" if document else "correct the line") from error
     except (ValueError, RecursionError) as error:
         raise _unreadable(source, number, error) from error
 
@@ -283,11 +264,9 @@ def _read_json(source: Source, encoding: str) -> Table:
         raise error.at(source.name) from None
     except json.JSONDecodeError as error:
         many = error.msg == "Extra data"
-        raise FileError(
-            f"{source.name}, line {error.lineno}: no JSON: {error.msg} at column {error.colno}",
-            why="a json file is one value; one value a line is jsonl" if many else "a json file is one JSON value",
-            fix="add --format jsonl" if many else "correct the line",
-        ) from error
+        what = f"{source.name}, line {error.lineno}: no JSON: {error.msg} at column {error.colno}"
+        why = "a json file is one value; one value a line is jsonl" if many else "a json file is one JSON value"
+        raise FileError(what, why=why, fix="add --format jsonl" if many else "correct the line") from error
     except (ValueError, RecursionError) as error:
         raise _unreadable(source, 1, error) from error
     if isinstance(value, dict):
@@ -306,11 +285,8 @@ def _json_rows(source: Source, values: Iterable[Any], collector: VectorColumn) -
     kind: type | None = None
     for number, value in enumerate(values, 1):
         if not isinstance(value, (dict, str)) or (kind is not None and not isinstance(value, kind)):
-            raise FileError(
-                f"{source.name}, row {number}: {_json_kind(value)}",
-                why="a json file is an array of objects or an array of strings",
-                fix="correct the row",
-            )
+            why = "a json file is an array of objects or an array of strings"
+            raise FileError(f"{source.name}, row {number}: {_json_kind(value)}", why=why, fix="correct the row")
         kind = type(value)
         yield collector.take({"text": value} if isinstance(value, str) else value, number)
 
@@ -322,22 +298,18 @@ def _json_columns(source: Source, value: dict[str, Any]) -> Table:
     rows = max(lengths.values())
     short = next((name for name in lengths if lengths[name] != rows), None)
     if short is not None:
-        raise FileError(
-            f"{source.name}: column {short!r} has {lengths[short]} rows, others have {rows}",
-            why="in an object of columns all arrays are of one length",
-            fix="write it as an array of objects",
-        )
+        what = f"{source.name}: column {short!r} has {lengths[short]} rows, others have {rows}"
+        why = "in an object of columns all arrays are of one length"
+        raise FileError(what, why=why, fix="write it as an array of objects")
     if not rows:
         raise FileError(f"{source.name} holds no record", why="its columns are empty", fix=_EMPTY_FIX)
     return Table(value, list(range(1, rows + 1)), source.name, None, "row")
 
 
 def _no_rows(source: Source, why: str) -> FileError:
-    return FileError(
-        f"{source.name} holds no rows",
-        why=f"{why}; rows are an array of objects or strings, or an object of arrays",
-        fix='write it with orient="records" if it came from pandas',
-    )
+    what = f"{source.name} holds no rows"
+    fix = 'write it with orient="records" if it came from pandas'
+    return FileError(what, why=f"{why}; rows are an array of objects or strings, or an object of arrays", fix=fix)
 
 
 _TEXTS: dict[Format, Callable[[Source, str], Table]] = {

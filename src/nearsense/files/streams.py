@@ -85,11 +85,9 @@ class Source:
             asked = codecs.lookup(encoding).name
             "".encode(asked)  # codecs such as hex are known, but make no text
         except (LookupError, ValueError):
-            raise FileError(
-                f"{self.name}: the encoding {encoding!r} is not known",
-                why="Python's names are meant, such as utf-8, utf-16, latin-1, cp1252",
-                fix="--encoding utf-8",
-            ) from None
+            why = "Python's names are meant, such as utf-8, utf-16, latin-1, cp1252"
+            fix = "--encoding utf-8"
+            raise FileError(f"{self.name}: the encoding {encoding!r} is not known", why=why, fix=fix) from None
         asked = {"utf-8-sig": "utf-8"}.get(asked, asked)
         for codec, mark in _MARKS:
             if codec.startswith(asked) and self.head.startswith(mark):
@@ -104,26 +102,19 @@ class Source:
             return
         stranger = formats.stranger(self.head)
         if stranger:
-            raise FileError(
-                f"{self.name} is {stranger}, not text",
-                why="its first bytes say so, whatever its name says",
-                fix="export it as csv, or name its real format with --format",
-            )
+            why = "its first bytes say so, whatever its name says"
+            fix = "export it as csv, or name its real format with --format"
+            raise FileError(f"{self.name} is {stranger}, not text", why=why, fix=fix)
         if self.head.startswith((b"\xff\xfe", b"\xfe\xff")) or _looks_wide(self.head):
-            raise FileError(
-                f"{self.name} looks like UTF-16, not {encoding}",
-                why="it starts with UTF-16's mark, or every second byte is zero",
-                fix="--encoding utf-16",
-            )
+            why = "it starts with UTF-16's mark, or every second byte is zero"
+            raise FileError(f"{self.name} looks like UTF-16, not {encoding}", why=why, fix="--encoding utf-16")
         if 0 in self.head and _looks_binary(self.head):
             raise self._binary()
 
     def _binary(self) -> FileError:
-        return FileError(
-            f"{self.name} holds binary data, not text",
-            why="bytes that no text has are frequent in it",
-            fix="give a txt, csv, tsv, json, jsonl, parquet or npy file",
-        )
+        why = "bytes that no text has are frequent in it"
+        fix = "give a txt, csv, tsv, json, jsonl, parquet or npy file"
+        return FileError(f"{self.name} holds binary data, not text", why=why, fix=fix)
 
     def _undecodable(self, encoding: str, codec: str, mark: int) -> FileError:
         """Find the byte that is no text; the whole content is decoded once more for it."""
@@ -138,11 +129,9 @@ class Source:
             line = content[: error.start].decode(codec, "replace").count("\n") + 1
             where = f"at byte {mark + error.start} (0x{content[error.start]:02x})"
         utf8 = codec == "utf-8"
-        return FileError(
-            f"{self.name}, line {line}: not {'UTF-8' if utf8 else encoding} {where}",
-            why="it was maybe written as latin-1 or cp1252" if utf8 else "it was written in another encoding",
-            fix="--encoding latin-1" if utf8 else "name the right one with --encoding",
-        )
+        what = f"{self.name}, line {line}: not {'UTF-8' if utf8 else encoding} {where}"
+        why = "it was maybe written as latin-1 or cp1252" if utf8 else "it was written in another encoding"
+        return FileError(what, why=why, fix="--encoding latin-1" if utf8 else "name the right one with --encoding")
 
 
 def _looks_binary(sample: bytes) -> bool:
@@ -185,22 +174,17 @@ def open_source(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> 
     expected = compression_of(file.name)
     compression = _magic(content, expected)
     if compression is Compression.NONE and expected is not compression:
-        raise FileError(
-            f"{name} is no {expected.value} file",
-            why=f"its name says so, but its first bytes are not {expected.value}'s",
-            fix=f"rename it to {file.stem}",
-        )
+        why = f"its name says so, but its first bytes are not {expected.value}'s"
+        raise FileError(f"{name} is no {expected.value} file", why=why, fix=f"rename it to {file.stem}")
     return Source(name, compression, file) if regular else Source(name, compression, None, content)
 
 
 def no_input(error: OSError) -> FileError:
     """Why nothing can be read from standard input."""
     closed = error.errno == EBADF
-    return FileError(
-        "standard input is closed" if closed else "standard input cannot be read",
-        why="texts were to come from it" if closed else error.strerror or str(error),
-        fix="name a file, or pipe the texts in: cat FILE | nearsense ...",
-    )
+    why = "texts were to come from it" if closed else error.strerror or str(error)
+    fix = "name a file, or pipe the texts in: cat FILE | nearsense ..."
+    return FileError("standard input is closed" if closed else "standard input cannot be read", why=why, fix=fix)
 
 
 def _magic(content: bytes, fallback: Compression) -> Compression:
@@ -221,11 +205,8 @@ def translated(source: Source) -> Iterator[None]:
         raise
     except Exception as error:
         if is_damage(error):
-            raise FileError(
-                f"{source.name}: the {source.compression.value} data are damaged or cut short",
-                why=str(error),
-                fix="copy or download it again",
-            ) from error
+            what = f"{source.name}: the {source.compression.value} data are damaged or cut short"
+            raise FileError(what, why=str(error), fix="copy or download it again") from error
         if isinstance(error, OSError):
             raise _why_unread(error, source.path or Path(source.name)) from error
         raise
@@ -251,11 +232,9 @@ def _why_unread(error: Exception, path: Path) -> FileError:
         with suppress(OSError):
             siblings = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
         near = lookalike(path.name, siblings)
-        return FileError(
-            f"{path} does not exist",
-            why=f"there is {path.with_name(near)}" if near else f"{path.parent.resolve()} holds nothing similar",
-            fix=f"did you mean {path.with_name(near)}?" if near else "check the path's spelling",
-        )
+        why = f"there is {path.with_name(near)}" if near else f"{path.parent.resolve()} holds nothing similar"
+        fix = f"did you mean {path.with_name(near)}?" if near else "check the path's spelling"
+        return FileError(f"{path} does not exist", why=why, fix=fix)
     if isinstance(error, IsADirectoryError):
         return FileError(f"{path} is a folder", why="a file is needed", fix="name a file in it")
     if isinstance(error, PermissionError):

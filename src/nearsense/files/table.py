@@ -199,11 +199,9 @@ class Repeated(ValueError):
 
     def at(self, place: str) -> FileError:
         """The error for users."""
-        return FileError(
-            f"{place}: the name {shown(self.args[0])} occurs twice in one object",
-            why="only the last of its values would be kept",
-            fix="rename one, or make a list of the values",
-        )
+        why = "only the last of its values would be kept"
+        fix = "rename one, or make a list of the values"
+        return FileError(f"{place}: the name {shown(self.args[0])} occurs twice in one object", why=why, fix=fix)
 
 
 def loads(text: str) -> Any:

@@ -79,11 +79,8 @@ def require_finite(data: NDArray[np.float32], source: str) -> None:
 
 
 def _not_finite(place: str) -> FileError:
-    return FileError(
-        f"{place}: the vector holds NaN or an infinity",
-        why="it has no direction, every score with it would be NaN",
-        fix="encode the texts again",
-    )
+    why = "it has no direction, every score with it would be NaN"
+    return FileError(f"{place}: the vector holds NaN or an infinity", why=why, fix="encode the texts again")
 
 
 class VectorColumn:
@@ -164,11 +161,9 @@ class VectorColumn:
         if read_as is not None:  # else it is a field of a user's that is called so
             del record["read_as"]
         if read_as != self._read_as:
-            raise FileError(
-                f"{place}: texts that were read in two ways in one file: {self._read_as} and {read_as}",
-                why="the same text would have two vectors",
-                fix="encode all texts with the same options",
-            )
+            what = f"{place}: texts that were read in two ways in one file: {self._read_as} and {read_as}"
+            why = "the same text would have two vectors"
+            raise FileError(what, why=why, fix="encode all texts with the same options")
 
     def _vector(self, value: Any, place: str) -> NDArray[Any]:
         try:
@@ -176,17 +171,13 @@ class VectorColumn:
         except ValueError:  # lists of unequal length in it
             array = np.empty(0)
         if array.ndim != 1 or array.dtype.kind not in "fiu" or not len(array):
-            raise FileError(
-                f"{place}: 'vector' is no list of numbers",
-                why="the records before hold a vector there",
-                fix="correct the record, or encode the texts again",
-            )
+            why = "the records before hold a vector there"
+            fix = "correct the record, or encode the texts again"
+            raise FileError(f"{place}: 'vector' is no list of numbers", why=why, fix=fix)
         if self._rows and len(array) != len(self._rows[0]):
-            raise FileError(
-                f"{place}: a vector of {len(array)} values, those before have {len(self._rows[0])}",
-                why="the vectors of one model are of one length",
-                fix="encode all texts with one model",
-            )
+            what = f"{place}: a vector of {len(array)} values, those before have {len(self._rows[0])}"
+            why = "the vectors of one model are of one length"
+            raise FileError(what, why=why, fix="encode all texts with one model")
         with np.errstate(over="ignore"):
             row = array.astype(np.float32)
         if not np.isfinite(row).all():

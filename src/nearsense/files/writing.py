@@ -68,11 +68,9 @@ def write_table(
         try:
             _WRITERS[form](file, counted(), columns)
         except UnicodeEncodeError as error:
-            raise FileError(
-                f"{path}: row {count + 1} holds half a surrogate pair",
-                why=f"no encoding can write it, {form.value} cannot escape it",
-                fix="write it as jsonl, or clean the text first",
-            ) from error
+            why = f"no encoding can write it, {form.value} cannot escape it"
+            fix = "write it as jsonl, or clean the text first"
+            raise FileError(f"{path}: row {count + 1} holds half a surrogate pair", why=why, fix=fix) from error
     return count
 
 
@@ -89,11 +87,9 @@ def _named(
         for number, row in enumerate(chain([] if first is None else [first], remaining), 1):
             if not known.issuperset(row):
                 other = next(name for name in row if name not in known)
-                raise InputError(
-                    f"row {number} has a column {other!r} that the others lack",
-                    why=f"the columns are {', '.join(names)}",
-                    fix="name all with columns=[...], or write jsonl",
-                )
+                why = f"the columns are {', '.join(names)}"
+                fix = "name all with columns=[...], or write jsonl"
+                raise InputError(f"row {number} has a column {other!r} that the others lack", why=why, fix=fix)
             yield row
 
     return names, checked()
@@ -223,11 +219,8 @@ def write_vectors(
         raise InputError("the vectors have no dimension", why=f"their shape is {vectors.data.shape}")
     for field in ("id", "text"):
         if any(field in row for row in metadata or ()):
-            raise InputError(
-                f"a metadata field is called {field!r}",
-                why=f"that is what a file calls the {field}s of its documents",
-                fix="rename the field",
-            )
+            why = f"that is what a file calls the {field}s of its documents"
+            raise InputError(f"a metadata field is called {field!r}", why=why, fix="rename the field")
     require_finite(vectors.data, str(path))
     given = {name: values for name, values in (("id", ids), ("text", texts)) if values is not None}
     with atomic_write(path) as stream, packed(stream, compression_of(str(path))) as file:

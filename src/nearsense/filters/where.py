@@ -210,11 +210,9 @@ def require_known(where: Where, fields: Iterable[str]) -> None:
         close = difflib.get_close_matches(name, known, n=5)
         listed = [*close, *(other for other in known if other not in close)]
         more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
-        raise InputError(
-            f"no document has a field {_shown(name)}",
-            why=f"the fields are {', '.join(map(_shown, listed[:20]))}{more}" if listed else "no document has any",
-            fix=f"did you mean {_shown(close[0])}?" if close else "",
-        )
+        why = f"the fields are {', '.join(map(_shown, listed[:20]))}{more}" if listed else "no document has any"
+        fix = f"did you mean {_shown(close[0])}?" if close else ""
+        raise InputError(f"no document has a field {_shown(name)}", why=why, fix=fix)
 
 
 def values_of(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
@@ -247,11 +245,9 @@ def _key(value: Any, field: str) -> Key:
         return Fixed.BARE if math.isnan(value) else float(value)
     if isinstance(value, (list, tuple)):
         return Fixed.BARE
-    raise InputError(
-        f"the metadata field {_shown(field)} holds a value of type {type(value).__name__}",
-        why="metadata is JSON: strings, numbers, true, false, null, lists and objects",
-        fix="convert it first; dates as ISO text",
-    )
+    what = f"the metadata field {_shown(field)} holds a value of type {type(value).__name__}"
+    why = "metadata is JSON: strings, numbers, true, false, null, lists and objects"
+    raise InputError(what, why=why, fix="convert it first; dates as ISO text")
 
 
 def _holds(node: Filter, fields: Mapping[str, list[Key]]) -> bool:
@@ -293,19 +289,15 @@ def _object(raw: Any, spot: str, depth: int) -> Filter:
 
 
 def _too_deep() -> InputError:
-    return InputError(
-        f"the filter is nested more than {DEEPEST} deep",
-        why="nobody needs that, and each level costs",
-        fix='put the parts side by side into one "and" or "or"',
-    )
+    why = "nobody needs that, and each level costs"
+    fix = 'put the parts side by side into one "and" or "or"'
+    return InputError(f"the filter is nested more than {DEEPEST} deep", why=why, fix=fix)
 
 
 def _too_long() -> InputError:
-    return InputError(
-        "the filter holds a number of thousands of digits",
-        why="metadata hold no such number, and reading it costs more than it is worth",
-        fix='ask for a text, n="123...", or for a smaller number',
-    )
+    why = "metadata hold no such number, and reading it costs more than it is worth"
+    fix = 'ask for a text, n="123...", or for a smaller number'
+    return InputError("the filter holds a number of thousands of digits", why=why, fix=fix)
 
 
 def _entry(name: Any, raw: Any, spot: str, depth: int) -> Filter:
@@ -317,11 +309,9 @@ def _entry(name: Any, raw: Any, spot: str, depth: int) -> Filter:
     if name not in ("and", "or"):
         return _field(name.removeprefix("\\"), raw, inside)
     if not isinstance(raw, (list, tuple)):
-        raise InputError(
-            f"{inside} is {_kind(raw)}",
-            why=f'"{name}" joins a list of filters: {{"{name}": [{{...}}, {{...}}]}}',
-            fix=f'a field of that name is written with a backslash before it: "\\\\{name}"',
-        )
+        why = f'"{name}" joins a list of filters: {{"{name}": [{{...}}, {{...}}]}}'
+        fix = f'a field of that name is written with a backslash before it: "\\\\{name}"'
+        raise InputError(f"{inside} is {_kind(raw)}", why=why, fix=fix)
     parts = [_object(part, f"{inside}[{i}]", depth + 1) for i, part in enumerate(raw)]
     return _all_of(parts) if name == "and" else Some(tuple(parts))
 
@@ -391,11 +381,8 @@ def _value(raw: Any, spot: str) -> Key:
         "a list": 'ask for any of several: {"in": [...]}; filters are joined by "and" or "or"',
         "an object": "",
     }
-    raise InputError(
-        f"{spot} is {kind}",
-        why="a value is a string, a number, true, false or null",
-        fix=fixes.get(kind, "convert it first; dates as ISO text"),
-    )
+    why = "a value is a string, a number, true, false or null"
+    raise InputError(f"{spot} is {kind}", why=why, fix=fixes.get(kind, "convert it first; dates as ISO text"))
 
 
 def _bound(raw: Any, spot: str) -> Key:
@@ -462,11 +449,9 @@ def _short(text: str) -> Filter:
     refuse_mistyped(text, _parts)
     found = _parts(text)
     if found is None:
-        raise InputError(
-            f"{_shown(text)} is no filter",
-            why="a filter is JSON, or like year>=2020, category=Returns, tag in a,b, email exists",
-            fix="quote it as one word of the command line: --where 'year>=2020'",
-        )
+        why = "a filter is JSON, or like year>=2020, category=Returns, tag in a,b, email exists"
+        fix = "quote it as one word of the command line: --where 'year>=2020'"
+        raise InputError(f"{_shown(text)} is no filter", why=why, fix=fix)
     name, op, value = found
     if op.endswith("exists"):
         return _exists(name, op == "exists", text)
@@ -526,11 +511,9 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen = dict(pairs)
     if len(seen) < len(pairs):
         repeated = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
-        raise InputError(
-            f"the filter says {_shown(repeated)} twice in one object",
-            why="only the last would count",
-            fix='join the two in a list: {"and": [{...}, {...}]}',
-        )
+        why = "only the last would count"
+        fix = 'join the two in a list: {"and": [{...}, {...}]}'
+        raise InputError(f"the filter says {_shown(repeated)} twice in one object", why=why, fix=fix)
     return seen
 
 
