@@ -26,7 +26,7 @@ from nearsense.errors import FileError, InputError
 from nearsense.files import atomic_write
 from nearsense.stopwords import listed
 from nearsense.text import as_documents
-from nearsense.types import Document, Hit, Metric, Origin, Results, Vectors, percent
+from nearsense.types import Document, Hit, Metric, Origin, Results, Vectors, as_json, percent
 from nearsense.vectors.rows import unit_rows
 
 if TYPE_CHECKING:
@@ -364,9 +364,7 @@ class Clusters(Results[Cluster]):
             "themes": themes,
             "noise": list(self.noise),
             "texts": len(self.ids),
-            "coverage": self.coverage,
-            "method": self.method,
-            "exact": self.exact,
+            **as_json(self, "coverage method exact"),
             "min_size": self.model.min_size,
             **self.origin.to_dict(),
         }
@@ -384,9 +382,8 @@ class _Shown:
 
     def to_dict(self) -> dict[str, Any]:
         """What fits into a row."""
-        names = ("id", "label", "size", "cohesion")
         exemplar = self.cluster.exemplar
-        return {name: getattr(self.cluster, name) for name in names} | {"exemplar": exemplar and exemplar.text}
+        return as_json(self.cluster, "id label size cohesion") | {"exemplar": exemplar and exemplar.text}
 
 
 def load_clusters(path: str | os.PathLike[str]) -> Clusters:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nearsense.types import as_json
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -51,15 +53,9 @@ class Cluster:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        known = {name: getattr(self, name) for name in ("id", "label", "size", "cohesion", "parent", "stability")}
-        exemplar = None if self.exemplar is None else {"id": self.exemplar.id, "text": self.exemplar.text}
-        return {
-            **known,
-            "new": self.new,
-            "keywords": list(self.keywords),
-            "exemplar": exemplar,
-            "members": list(self.members),
-        }
+        known = as_json(self, "id label size cohesion parent stability new keywords")
+        exemplar = None if self.exemplar is None else as_json(self.exemplar, "id text")
+        return known | {"exemplar": exemplar, "members": list(self.members)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
