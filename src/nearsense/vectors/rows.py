@@ -84,6 +84,11 @@ def unit_rows_and_lengths(x: ArrayLike, name: Name, zero: ZeroRow = ZeroRow.ERRO
 
 def lengths(rows: Array, name: Name) -> Float64:
     """The Euclidean length of each row: float64, shape (n,)."""
+    if rows.dtype == np.float32:
+        with np.errstate(over="ignore", invalid="ignore"):
+            found: Float64 = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+        if np.isfinite(found).all():
+            return found
     found = np.empty(len(rows))
     for part in blocks(len(rows), rows_per_block(rows)):
         block = as_float64(rows, part, name)
