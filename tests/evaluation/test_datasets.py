@@ -260,7 +260,7 @@ def test_a_sample_is_drawn_once_for_a_seed():
         (
             rows("x y", ("a", 1), ("b", 2), ("c", 3)),
             {},
-            "what is to be evaluated? its columns are x, y",
+            "what is to be evaluated? its columns are: x, y",
             "--columns a,b,score",
         ),
         (rows("a b score", *PAIRS), {"task": "triplets"}, "no triplets data set", "--columns"),

@@ -26,7 +26,7 @@ from nearsense.datasets.roles import (
     scores_in,
     truths_in,
 )
-from nearsense.errors import FileError
+from nearsense.errors import FileError, InputError
 from nearsense.files import Table
 from nearsense.files.columns import texts_in
 
@@ -53,6 +53,13 @@ def made_of(table: Table, roles: Roles, asked: Asked) -> Dataset:
         what = f"{table.source} has {len(table)} row{'s'[: len(table) != 1]}"
         raise FileError(what, why="nothing can be measured on so few", fix=f"give {LEAST} or more")
     return _BUILDERS[roles.task](table, roles, asked)
+
+
+def require_task(name: str, asked: Asked, task: Task) -> None:
+    """Refuse a data set of another task than was asked for."""
+    if asked.task not in (None, task):
+        fix = f"leave task out, or make it {task.value}"
+        raise InputError(f"{name} is a {task.value} data set, not {asked.task.value}", fix=fix)
 
 
 def intents(tests: Table, known: Table | None, roles: Roles) -> Intents:

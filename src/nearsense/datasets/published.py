@@ -1,19 +1,20 @@
 """Standard data sets by their names, from the hub's cache, the hub, or a folder of own copies.
 
-Repositories, revisions and parts are those that the package mteb 2.26.24 names, where a set is one of its own; so
-figures compare with published ones. Which files there are is read off the repository's own list, by the words in
-their names: `test-00000-of-00001.parquet`, `qrels/test.jsonl`, `test.jsonl.gz` are all "test".
+Which there are stands in standard.toml. Which files a set has is read off the repository's own list, by the words
+in their names: `test-00000-of-00001.parquet`, `qrels/test.jsonl`, `test.jsonl.gz` are all "test".
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nearsense._progress import Progress
-from nearsense.datasets.building import Asked, intents, made_of
+from nearsense.datasets.building import Asked, intents, made_of, require_task
 from nearsense.datasets.folders import ENDINGS, of_folder, retrieval_of
 from nearsense.datasets.folders import beside as with_corpus
 from nearsense.datasets.kinds import Dataset, Task
@@ -108,23 +109,16 @@ def _built(
     tables = {role: _joined([_read(folder / file, asked) for file in files]) for role, files in parts.items()}
     judged = tables["judged"]
     if standard.task is Task.RETRIEVAL:
-        _require(name, standard, asked.task in (None, Task.RETRIEVAL), asked)
+        require_task(name, asked, Task.RETRIEVAL)
         return replace(retrieval_of(folder, tables["corpus"], tables["queries"], judged), name=name)
     as_clusters = standard.task is Task.INTENTS and asked.task is Task.CLUSTERING
-    _require(name, standard, as_clusters or asked.task in (None, standard.task), asked)
+    if not as_clusters:
+        require_task(name, asked, standard.task)
     roles = _roles(judged, standard, asked)
     if standard.task is Task.INTENTS and not as_clusters:
         return replace(intents(judged, tables["known"], roles), name=name)
     made = made_of(judged, roles, replace(asked, scale=asked.scale or standard.scale))
     return replace(made, name=name)
-
-
-def _require(name: str, standard: Standard, suits: bool, asked: Asked) -> None:
-    if not suits and asked.task is not None:
-        raise InputError(
-            f"{name} is a {standard.task.value} data set, not {asked.task.value}",
-            fix=f"leave task out, or make it {standard.task.value}",
-        )
 
 
 def _roles(table: Table, standard: Standard, asked: Asked) -> Roles:
@@ -142,15 +136,13 @@ def _read(file: Path, asked: Asked) -> Table:
 
         for column, names in class_names(file).items():
             if column in table.columns:
-                cells = table.columns[column]
-                table.columns[column] = [
-                    names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else cell for cell in cells
-                ]
+                known = dict(enumerate(names))
+                table.columns[column] = [known.get(cell, cell) for cell in table.columns[column]]
     return _unrolled(table)
 
 
 def _unrolled(table: Table) -> Table:
-    """One row of lists is as many rows: so some sets of pairs are published."""
+    """The rows of a table that has them as lists in its only row: so some sets of pairs are published."""
     lists = [column[0] for column in table.columns.values() if len(table) == 1 and isinstance(column[0], list)]
     if len(lists) < 2 or len({len(each) for each in lists}) > 1:
         return table
@@ -170,7 +162,19 @@ def _joined(tables: Sequence[Table]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """A published data set."""
+    """A published data set.
+
+    Args:
+        repository: Its name on the hub.
+        task: What is asked.
+        columns: Which columns, in the order of the task; none for a corpus with queries.
+        revision: The commit; None for the newest.
+        part: The part that is judged.
+        known: The part whose labels are known, for intents.
+        folder: Where its files lie within the repository.
+        scale: The range of its scores.
+        about: What it is, in a few words.
+    """
 
     repository: str
     task: Task
@@ -183,91 +187,15 @@ class Standard:
     about: str = ""
 
 
-_RATED = ("sentence1", "sentence2", "score")
-_ALIKE = ("sent1", "sent2", "labels")
+def _standard(fields: dict[str, Any]) -> Standard:
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
+    return Standard(task=Task(values.pop("task")), **values)
 
 
-def _rated(name: str, revision: str, about: str, scale: tuple[float, float] | None = (0.0, 5.0)) -> Standard:
-    return Standard(f"mteb/{name}", Task.GRADED, _RATED, revision, scale=scale, about=about)
-
-
-def _searched(name: str, revision: str, about: str) -> Standard:
-    return Standard(f"mteb/{name}", Task.RETRIEVAL, revision=revision, about=about)
-
-
-STANDARD: Mapping[str, Standard] = {
-    "stsb": _rated("stsbenchmark-sts", "b0fddb56ed78048fa8b90373c8a3cfc37b684831", "STS benchmark"),
-    "sick": _rated("sickr-sts", "20a6d6f312dd54037fe07a32d58e5e168867909d", "SICK, relatedness", None),
-    "sts12": _rated("sts12-sts", "a0d554a64d88156834ff5ae9920b964011b16384", "STS of 2012"),
-    "sts13": _rated("sts13-sts", "7e90230a92c190f1bf69ae9002b8cea547a64cca", "STS of 2013"),
-    "sts14": _rated("sts14-sts", "6031580fec1f6af667f0bd2da0a551cf4f0b2375", "STS of 2014"),
-    "sts15": _rated("sts15-sts", "ae752c7c21bf194d8b67fd573edf7ae58183cbe3", "STS of 2015"),
-    "sts16": _rated("sts16-sts", "4d8694f8f0e0100860b497b999b3dbed754a0513", "STS of 2016"),
-    "biosses": _rated("biosses-sts", "d3fb88f8f02e40887cd149695127462bbcf29b4a", "biomedical sentences", None),
-    "quora": Standard(
-        "nyu-mll/glue",
-        Task.LABELLED,
-        ("question1", "question2", "label"),
-        part="validation",
-        folder="qqp",
-        about="Quora question pairs; the labels of its test part are not public",
-    ),
-    "mrpc": Standard(
-        "nyu-mll/glue",
-        Task.LABELLED,
-        ("sentence1", "sentence2", "label"),
-        folder="mrpc",
-        about="paraphrases from the news",
-    ),
-    "twitter": Standard(
-        "mteb/twittersemeval2015-pairclassification",
-        Task.LABELLED,
-        _ALIKE,
-        "70970daeab8776df92f5ea462b6173c0b46fd2d1",
-        about="paraphrases among tweets",
-    ),
-    "sprint": Standard(
-        "mteb/sprintduplicatequestions-pairclassification",
-        Task.LABELLED,
-        _ALIKE,
-        "d66bd1f72af766a5cc4b0ca5e00c162f89e8cc46",
-        about="duplicate questions of a forum",
-    ),
-    "allnli": Standard(
-        "sentence-transformers/all-nli",
-        Task.TRIPLETS,
-        ("anchor", "positive", "negative"),
-        folder="triplet",
-        about="SNLI and MultiNLI as triplets",
-    ),
-    "scifact": _searched("scifact", "d56462d0e63a25450459c4f213e49ffdb866f7f9", "claims and abstracts"),
-    "nfcorpus": _searched("nfcorpus", "ec0fa4fe99da2ff19ca1214b7966684033a58814", "nutrition and medicine"),
-    "fiqa": _searched("fiqa", "27a168819829fe9bcd655c2df245fb19452e8e06", "questions of finance"),
-    "scidocs": _searched("scidocs", "f8c2fcf00f625baaa80f62ec5bd9e1fff3b8ae88", "which papers are cited"),
-    "askubuntu": Standard(
-        "mteb/askubuntudupquestions-reranking",
-        Task.RERANK,
-        ("query", "positive", "negative"),
-        "2000358ca161889fa9c082cb41daa8dcfb161a54",
-        about="duplicate questions on Ubuntu",
-    ),
-    "banking77": Standard(
-        "mteb/banking77",
-        Task.INTENTS,
-        ("text", "label_text"),
-        "0fd18e25b25c072e09e0d92ab615fda904d66300",
-        known="train",
-        about="what customers of a bank want",
-    ),
-    "clinc150": Standard(
-        "clinc/clinc_oos",
-        Task.INTENTS,
-        ("text", "intent"),
-        known="train",
-        folder="plus",
-        about="150 intents, and texts that are none of them",
-    ),
-}
+_ROWS = tomllib.loads(Path(__file__).with_name("standard.toml").read_text("utf-8"))
+STANDARD: Mapping[str, Standard] = {name: _standard(fields) for name, fields in _ROWS.items()}
 """Each set by its name."""
 
 FORMS = tuple(

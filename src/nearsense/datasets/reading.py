@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nearsense._progress import Progress
-from nearsense.datasets.building import Asked, made_of
+from nearsense.datasets.building import Asked, made_of, require_task
 from nearsense.datasets.folders import beside, of_folder
 from nearsense.datasets.kinds import Dataset, Task
 from nearsense.datasets.published import named
@@ -81,13 +81,15 @@ def read_dataset(
         encoding,
     )
     if isinstance(source, Dataset):
-        return _as_asked(source, asked)
+        require_task(source.name, asked, source.task)
+        return source
     if not isinstance(source, (str, os.PathLike)) or not str(source):
         raise InputError(
             f"{source!r} is no data set", why="a file, a folder or a name is needed", fix="name one: pairs.csv"
         )
     path, name = Path(source), str(source)
-    if name != "-" and _is_name(name) and (data_dir is not None or not path.exists()):
+    is_name = name != "-" and not {os.sep, "/", "."} & set(name)
+    if is_name and (data_dir is not None or not path.exists()):
         return named(name, asked, data_dir=None if data_dir is None else Path(data_dir), progress=progress)
     if path.is_dir():
         return of_folder(path, asked)
@@ -96,22 +98,8 @@ def read_dataset(
     return beside(table, roles, path, asked) if roles.task is Task.RETRIEVAL else made_of(table, roles, asked)
 
 
-def _is_name(source: str) -> bool:
-    return os.sep not in source and "/" not in source and "." not in source
-
-
 def _range(scale: tuple[float, float]) -> tuple[float, float]:
     low, high = map(float, scale)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise InputError(f"range={low:g},{high:g}", why="a range is two numbers, the lesser first", fix="try 0,5")
     return low, high
-
-
-def _as_asked(dataset: Dataset, asked: Asked) -> Dataset:
-    """A data set that is there already, if it is of the task that is asked for."""
-    if asked.task not in (None, dataset.task):
-        raise InputError(
-            f"{dataset.name} is a {dataset.task.value} data set, not {asked.task.value}",
-            fix=f"leave task out, or make it {dataset.task.value}",
-        )
-    return dataset

@@ -16,7 +16,7 @@ import numpy as np
 from nearsense.datasets.kinds import Task
 from nearsense.errors import FileError
 from nearsense.files import Table
-from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES, find_column, find_columns, require_column
+from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES, find_column, find_columns, names_of, require_column
 from nearsense.files.table import is_missing
 from nearsense.types import shown
 
@@ -195,7 +195,7 @@ _FINDERS = (
 
 
 def _unsuited(table: Table, task: Task | None, columns: tuple[str, ...] = ()) -> FileError:
-    have = f"its columns are {', '.join(table.columns)}" if table.columns else "it has no columns"
+    have = names_of(table)
     said = f" as {', '.join(columns)}" if columns else ""
     if task is not None:
         what = f"{table.source}: no {task.value} data set{said}"

@@ -10,6 +10,7 @@ from nearsense.errors import FileError, InputError
 from nearsense.faq.items import FAQItem
 from nearsense.faq.reading import COLUMNS, columns_found, id_of
 from nearsense.files import read_table
+from nearsense.files.columns import find_column, names_of
 from nearsense.files.table import is_missing
 from nearsense.text import as_texts
 
@@ -24,13 +25,10 @@ def labelled_of(path: str) -> list[tuple[str, str | None]]:
     """
     table = read_table(path)
     found = columns_found(table, dict.fromkeys(COLUMNS))
-    id_ = found["id"] or next((name for name in ("label", "expected") if name in table.columns), None)
+    id_ = found["id"] or find_column(table, ("label", "expected"))
     if id_ is None:
-        raise FileError(
-            f"{path} has no column with the entry of each question",
-            why=f"its columns are: {', '.join(table.columns)}",
-            fix="call it id; leave the cell empty where no entry answers",
-        )
+        fix = "call it id; leave the cell empty where no entry answers"
+        raise FileError(f"{path} has no column with the entry of each question", why=names_of(table), fix=fix)
     pairs = []
     for row, (text, entry) in enumerate(
         zip(table.columns[found["question"] or ""], table.columns[id_], strict=True)

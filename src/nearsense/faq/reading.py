@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from nearsense.errors import FileError, InputError
 from nearsense.faq.items import FAQItem, Row, entries
 from nearsense.files import Table, read_table
-from nearsense.files.streams import lookalike
+from nearsense.files.columns import find_column, names_of, require_column
 from nearsense.files.table import columns_of, is_missing, json_value
 from nearsense.types import Document
 
@@ -174,26 +174,17 @@ def _rows_of_table(table: Table, wanted: Mapping[str, str | None]) -> Iterator[R
 
 def columns_found(table: Table, wanted: Mapping[str, str | None]) -> dict[str, str | None]:
     """Which column is what."""
-    folded = {column.casefold(): column for column in reversed(table.columns)}
     found: dict[str, str | None] = {}
     for what, names in COLUMNS.items():
         asked = wanted.get(what)
-        if asked is not None and asked not in table.columns:
-            near = lookalike(asked, list(table.columns))
-            raise FileError(
-                f"{table.source} has no column {asked!r}",
-                why=f"its columns are: {', '.join(table.columns)}",
-                fix=f"did you mean {near!r}?" if near else f"name one of them for the {what}",
-            )
-        found[what] = asked or next((folded[name] for name in names if name in folded), None)
+        if asked is not None:
+            require_column(table, asked, f"name one of them for the {what}")
+        found[what] = asked or find_column(table, names)
     if found["question"] is None and len(table.columns) == 1:
         found["question"] = next(iter(table.columns))
     if found["question"] is None:
-        raise FileError(
-            f"{table.source}: which column is the question?",
-            why=f"its columns are: {', '.join(table.columns)}",
-            fix='name it: --text COLUMN, or columns={"question": ...}',
-        )
+        fix = 'name it: --text COLUMN, or columns={"question": ...}'
+        raise FileError(f"{table.source}: which column is the question?", why=names_of(table), fix=fix)
     for what in ("id", "category", "phrasings", "answer"):
         if found[what] == found["question"] and wanted.get(what) is None:
             found[what] = None
