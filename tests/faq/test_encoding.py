@@ -107,5 +107,5 @@ def test_another_model_is_put_on_the_same_scale():
     faq = ns.FAQ(FAQS["it"], encoder=ns.load(str(folder)))
     asked = faq.answer_many(["a che ora aprite la mattina?", "accettate il bancomat?"])
     assert [each.candidates[0].id for each in asked] == ["0", "1"]
-    strangers = faq.answer_many(outsiders("it")[::5])
-    assert np.mean([bool(each) for each in strangers]) <= 0.1
+    strangers = faq.answer_many(outsiders("it"))
+    assert np.mean([bool(each) for each in strangers]) <= 0.05
