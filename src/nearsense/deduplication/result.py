@@ -82,8 +82,9 @@ class Duplicates:
     def __str__(self) -> str:
         shown = list(itertools.islice(self._groups(), 10))
         lines = [str(each) for each in shown]
-        if self._group_count > len(shown):
-            lines.append(f"... and {self._group_count - len(shown):,} more groups")
+        more = len(np.unique(self._grouping.kept[self._gone])) - len(shown)
+        if more > 0:
+            lines.append(f"... and {more:,} more groups")
         return "\n".join([*lines, self._summary])
 
     def _repr_html_(self) -> str:
@@ -143,7 +144,8 @@ class Duplicates:
     @property
     def tiers(self) -> dict[Tier, int]:
         """How many rows go in which way."""
-        counts = np.bincount(self._tier_of(self._grouping.edge[self._gone]), minlength=len(TIERS))
+        of_pairs = np.append(self.edges.tier, np.int8(EXACT))  # -1, the last, stands for equal texts
+        counts = np.bincount(of_pairs[self._grouping.edge[self._gone]], minlength=len(TIERS))
         return dict(zip(TIERS, counts.tolist(), strict=True))
 
     def at(self, *, min_probability: float | None = None, min_score: float | None = None) -> Duplicates:
@@ -173,11 +175,9 @@ class Duplicates:
                 why="without one a score is no probability",
                 fix="give min_score=0.9",
             )
-        lowest = (
-            float(value)
-            if self.probabilities is None or min_score is not None
-            else self.probabilities.lowest(float(value))
-        )
+        lowest = float(value)
+        if self.probabilities is not None and min_score is None:
+            lowest = self.probabilities.lowest(lowest)
         if lowest < self.floor:
             here = f"min_score={self.floor:.4f}" if self.min_probability is None else f"{self.threshold}"
             raise InputError(
@@ -207,7 +207,8 @@ class Duplicates:
         values = self.edges.score if self.min_probability is None else self.edges.probability
         assert values is not None
         steps = np.unique(values[self._groupable & (self.edges.tier == SEMANTIC)])
-        strictest = self._with(_above(steps, self.min_probability is not None))
+        none = float(np.nextafter(np.float32(steps[-1] if len(steps) else 0), np.float32(2)))  # no pair reaches it
+        strictest = self._with(1.0 if self.min_probability is not None else max(none, 1.0))
         if (most := len(strictest.kept)) < n:
             raise InputError(
                 f"{n:,} rows cannot stay, {most:,} can",
@@ -297,14 +298,6 @@ class Duplicates:
     def _gone(self) -> NDArray[np.int64]:
         return np.flatnonzero(self._grouping.kept != np.arange(len(self.rows.documents)))
 
-    @property
-    def _group_count(self) -> int:
-        return len(np.unique(self._grouping.kept[self._gone]))
-
-    def _tier_of(self, edge: NDArray[np.int64]) -> NDArray[np.int8]:
-        """The tier of some pairs of texts; -1 stands for equal ones."""
-        return np.concatenate([self.edges.tier, np.array([EXACT], np.int8)])[edge]
-
     @cached_property
     def _counts(self) -> tuple[int, int]:
         """How many pairs of rows, and how many of them have equal texts."""
@@ -392,7 +385,7 @@ class Duplicates:
         gone = self._gone
         kept = self._grouping.kept[gone]
         edge = self._grouping.edge[gone]
-        score = np.concatenate([self.edges.score, np.array([2], np.float32)])[edge]  # equal texts first
+        score = np.append(self.edges.score, np.float32(2))[edge]  # equal texts first
         order = np.lexsort((gone, -score, kept))
         gone, kept = gone[order], kept[order]
         centres, begin, size = np.unique(kept, return_index=True, return_counts=True)
@@ -401,9 +394,3 @@ class Duplicates:
             yield Group(
                 self.sides.document(int(centres[at])), tuple(self._dropped(row) for row in members.tolist())
             )
-
-
-def _above(steps: NDArray[Any], probable: bool) -> float:
-    """A threshold that no pair reaches."""
-    highest = float(steps[-1]) if len(steps) else 0.0
-    return 1.0 if probable else max(np.nextafter(np.float32(highest), np.float32(2)).item(), 1.0)
