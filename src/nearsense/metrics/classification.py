@@ -162,12 +162,7 @@ def false_accept_rate(labels: ArrayLike, scores: ArrayLike, accepted: float = 0.
 def weighted_roc_auc(labels: ArrayLike, scores: ArrayLike) -> Statistic:
     """The area under the ROC curve of each resample.
 
-    Args:
-        labels: 0 or 1, shape (n,), both present.
-        scores: Higher means rather 1, shape (n,).
-
-    Raises:
-        InputError: A label is not 0 or 1, all are the same, a score is not finite, or the lengths differ.
+    Arguments and errors are those of `average_precision`.
 
     Example:
         >>> weighted_roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])(np.array([[1, 1, 1, 1], [1, 0, 1, 1]]))
@@ -191,7 +186,7 @@ def weighted_roc_auc(labels: ArrayLike, scores: ArrayLike) -> Statistic:
 def weighted_average_precision(labels: ArrayLike, scores: ArrayLike) -> Statistic:
     """Average precision of each resample.
 
-    Arguments and errors are those of `weighted_roc_auc`. Without a negative it is 1, without a positive NaN.
+    Arguments and errors are those of `average_precision`. Without a negative it is 1, without a positive NaN.
 
     Example:
         >>> weighted_average_precision([0, 1, 1], [0.4, 0.3, 0.8])(np.array([[1, 1, 1], [2, 1, 0]])).round(4)

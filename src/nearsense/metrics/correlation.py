@@ -88,9 +88,7 @@ def weighted_pearson(a: ArrayLike, b: ArrayLike) -> Statistic:
         >>> weighted_pearson([1, 2, 3, 4], [1, 3, 2, 5])(np.array([[1, 1, 1, 1], [2, 0, 0, 2]])).round(4)
         array([0.8315, 1.    ])
     """
-    x, y = numbers(a, "a"), numbers(b, "b")
-    same_length(x, y, "a", "b")
-    x, y = _centre_and_scale(x), _centre_and_scale(y)
+    x, y = map(_centre_and_scale, _columns(a, b))
     moments = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
 
     def statistic(counts: Float64) -> Float64:
@@ -115,8 +113,7 @@ def weighted_spearman(a: ArrayLike, b: ArrayLike) -> Statistic:
         >>> weighted_spearman([1, 2, 3, 4], [1, 3, 3, 9])(np.array([[1, 1, 1, 1], [1, 2, 0, 1]])).round(4)
         array([0.9487, 1.    ])
     """
-    x, y = numbers(a, "a"), numbers(b, "b")
-    same_length(x, y, "a", "b")
+    x, y = _columns(a, b)
     left, right = _Order(x), _Order(y)
 
     def statistic(counts: Float64) -> Float64:
@@ -193,3 +190,9 @@ def _pearson_of_items(x: Float64, y: Float64, counts: Float64) -> float:
         return pearson(np.repeat(x, times), np.repeat(y, times))
     except InputError:
         return float("nan")
+
+
+def _columns(a: ArrayLike, b: ArrayLike) -> tuple[Float64, Float64]:
+    x, y = numbers(a, "a"), numbers(b, "b")
+    same_length(x, y, "a", "b")
+    return x, y
