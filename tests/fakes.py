@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+import nearsense as ns
 from nearsense.types import Vectors
 
 
-class HashEncoder:
+class HashEncoder(ns.Encoder):
     """Each word has a direction of its own; a text is the mean of its words' directions, of unit length."""
 
     max_tokens = 256
@@ -35,7 +36,7 @@ class HashEncoder:
         return total / np.linalg.norm(total)
 
 
-class WordCross:
+class WordCross(ns.CrossEncoder):
     """A cross-encoder by hand: the share of a text's words that the query has; `read` is what it was given."""
 
     name, max_tokens, fingerprint = "words", 512, hashlib.sha256(b"words").hexdigest()

@@ -15,6 +15,7 @@ from fakes import HashEncoder
 from nearsense.cached import cached
 from nearsense.cli.explaining import COMMANDS
 from nearsense.compare import compare
+from nearsense.encoders.base import Engine
 from nearsense.errors import InputError, ModelError, TextTooLong
 from nearsense.explanation import explain
 from nearsense.types import Long
@@ -328,7 +329,7 @@ def test_vectors_of_fewer_numbers_are_taken_apart_too(exact):
 
 
 def test_a_graph_that_pools_by_itself_is_refused(exact, monkeypatch):
-    class Pooled:
+    class Pooled(Engine):
         def unpooled(self):
             return exact._engine
 

@@ -14,7 +14,7 @@ from nearsense._progress import Progress
 from nearsense.calibration import Background, Calibration, Task, background_of, beginning, learnt, shipped
 from nearsense.calibration.learning import checked_labels
 from nearsense.calibrator import borrowed
-from nearsense.encoders import CrossEncoder, Encoder, resolve, symmetric_role
+from nearsense.encoders import CrossEncoder, Encoder, is_cross_encoder, is_encoder, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.text import as_documents, as_texts, require_content
 from nearsense.types import CalibrationWarning, Document, Metric, Origin, Ranking, Vectors, parse
@@ -243,7 +243,7 @@ def _scored(
     """The score of each pair, what gave it, and the vectors of the left texts where there are any."""
     lefts = as_texts((a for a, _ in pairs), "left text", content=True)
     rights = as_texts((b for _, b in pairs), "right text", content=True)
-    if encoder is not None and not isinstance(encoder, str) and not hasattr(encoder, "encode"):
+    if is_cross_encoder(encoder):
         cross = np.asarray(encoder.score(list(zip(lefts, rights, strict=True)), progress=progress), np.float64)
         return cross, Origin(encoder.name, encoder.fingerprint, Ranking.CROSS), None
     from nearsense.vectors.similarity import paired_cosine
@@ -256,7 +256,7 @@ def _scored(
 
 def _bi(encoder: Encoder | CrossEncoder | str | None) -> Encoder | str | None:
     """An encoder, where one was named; a cross-encoder has no vectors."""
-    return cast("Encoder", encoder) if isinstance(encoder, str) or hasattr(encoder, "encode") else None
+    return encoder if isinstance(encoder, str) or is_encoder(encoder) else None
 
 
 def _kinds(pairs: Sequence[tuple[str, str]], encoder: Encoder | None) -> list[list[str]]:

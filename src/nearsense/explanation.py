@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.encoders import Encoder, resolve
-from nearsense.errors import UnsupportedModel
 from nearsense.text import as_texts
 from nearsense.types import Origin
 from nearsense.vectors.rows import ZeroRow, scale_to_unit
@@ -22,7 +21,6 @@ from nearsense.vectors.rows import ZeroRow, scale_to_unit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders.batch import TokenEncoder
     from nearsense.encoders.token_vectors import TokenVectors
 
     Floats = NDArray[np.float64]
@@ -220,10 +218,10 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
     from nearsense.vectors.similarity import paired_cosine
 
     texts = [*as_texts([a], "left text", content=True), *as_texts([b], "right text", content=True)]
-    found = _with_tokens(resolve(encoder))
+    found = resolve(encoder)
+    left, right = found.tokens(texts)  # what cannot tell them is asked for nothing else
     vectors = found.encode(texts)
     score = float(paired_cosine(vectors.data[:1], vectors.data[1:])[0])
-    left, right = found.tokens(texts)
     similarity = similarities(left, right)
     near_a, near_b = nearest(similarity), nearest(similarity.T)
     exact = left.counts is not None and right.counts is not None
@@ -244,21 +242,6 @@ def explain(a: str, b: str, *, encoder: Encoder | str | None = None) -> Explanat
         b=b,
         origin=judged.origin,
         **next(judged.rows()),
-    )
-
-
-def _with_tokens(encoder: Encoder) -> TokenEncoder:
-    """The encoder itself, not the cache before it, if it can tell tokens apart."""
-    from nearsense.encoders.batch import TokenEncoder
-    from nearsense.encoders.cache import uncached
-
-    encoder = uncached(encoder)
-    if isinstance(encoder, TokenEncoder):
-        return encoder
-    raise UnsupportedModel(
-        f"{getattr(encoder, 'name', encoder)} cannot be explained",
-        why="it gives vectors of whole texts, not of their words",
-        fix='use a model that runs here: encoder="all-MiniLM-L6-v2"',
     )
 
 

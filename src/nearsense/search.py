@@ -9,7 +9,7 @@ from nearsense._progress import Progress
 from nearsense.encoders import CrossEncoder, Encoder, resolve
 from nearsense.errors import InputError
 from nearsense.text import as_documents, as_texts
-from nearsense.types import CANDIDATES, Document, Hit, Metric, Origin, Results, Vectors
+from nearsense.types import CANDIDATES, Document, Hit, Origin, Results, Vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -230,7 +230,7 @@ def _nearest(
         )
     asked = encoder.encode(queries, role="query")
     asked.require_same_model(vectors)
-    metric = getattr(encoder, "similarity", Metric.COSINE)
+    metric = encoder.similarity
 
     def ask(which: NDArray[np.int64], depth: int) -> list[Best]:
         best = top_k(asked.data[which], vectors.data, depth, metric=metric)

@@ -10,8 +10,9 @@ import pytest
 
 import nearsense as ns
 from nearsense.encoders import cache as cache_module
+from nearsense.encoders.base import as_encoder
 from nearsense.encoders.cache import CachedEncoder
-from nearsense.errors import InputError, TextTooLong
+from nearsense.errors import InputError, TextTooLong, UnsupportedModel
 from nearsense.store.embeddings import EmbeddingCache
 from nearsense.types import Long
 from samples import awkward_texts, some_of, tiny_bert
@@ -201,7 +202,7 @@ def test_everything_else_shows_through(tiny):
 
 def test_no_text_is_encoded_twice(tiny):
     watched = Watched(tiny)
-    cached = CachedEncoder(watched, Memory())
+    cached = CachedEncoder(as_encoder(watched), Memory())
     cached.encode(["w1", "w2", "w1"])
     cached.encode(["w2", "w3", "w1", "w3"])
     cached.encode("w3")
@@ -218,7 +219,7 @@ def test_known_vectors_are_those_first_computed_bit_for_bit(encoder):
 
 def test_roles_share_what_no_prompt_parts(tiny):
     watched = Watched(tiny)
-    cached = CachedEncoder(watched, Memory())
+    cached = CachedEncoder(as_encoder(watched), Memory())
     for role in (None, "passage", "query", "query"):
         cached.encode("w1", role=role)
     cached.encode("w7 w8 w1")  # what a model reads as the query
@@ -231,7 +232,7 @@ def test_models_and_precisions_do_not_share(tmp_path):
         folder = str(tiny_bert(tmp_path / str(seed), seed=seed))
         for precision in ("f32", "bf16", "f32"):
             watched = Watched(ns.load(folder, precision=precision))
-            found = CachedEncoder(watched, memory).encode("w1 w2").data
+            found = CachedEncoder(as_encoder(watched), memory).encode("w1 w2").data
             asked.append(len(watched.asked))
             np.testing.assert_allclose(found, watched.encode(["w1 w2"]).data, atol=1e-6)
     assert asked == [1, 1, 0] * 2
@@ -264,7 +265,7 @@ def test_what_an_interrupted_run_has_done_is_kept(tiny, monkeypatch):
         CachedEncoder(tiny, memory).encode(texts, progress=interrupt)
     assert memory.puts == [100, 100, 100]
     watched = Watched(tiny)
-    CachedEncoder(watched, memory).encode(texts)
+    CachedEncoder(as_encoder(watched), memory).encode(texts)
     assert watched.asked == texts[300:]
 
 
@@ -321,24 +322,24 @@ class Counting(Plain):
 
 def test_an_encoder_that_cannot_count_is_asked_every_time():
     plain, memory = Plain(), Memory()
-    cached = CachedEncoder(plain, memory)
+    cached = CachedEncoder(as_encoder(plain), memory)
     for _ in range(2):
         np.testing.assert_array_equal(cached.encode(["a", "b"]).data, plain.encode(["a", "b"]).data)
     assert memory.puts == []
-    with pytest.raises(AttributeError):
+    with pytest.raises(UnsupportedModel, match="cannot count"):
         cached.count_tokens(["a"])
 
 
 def test_an_encoder_without_a_fingerprint_is_asked_every_time():
     nameless, memory = Counting(), Memory()
     nameless.fingerprint = ""
-    CachedEncoder(nameless, memory).encode(["a", "b"])
+    CachedEncoder(as_encoder(nameless), memory).encode(["a", "b"])
     assert memory.puts == []
 
 
 def test_any_encoder_that_can_count_is_remembered():
     plain = Counting()
-    cached = CachedEncoder(plain, Memory())
+    cached = CachedEncoder(as_encoder(plain), Memory())
     for _ in range(2):
         np.testing.assert_array_equal(cached.encode(["ab", "a", "ab"]).data, [[2, 195], [1, 97], [2, 195]])
     assert plain.asked == ["ab", "a"]

@@ -21,7 +21,7 @@ def e5(tmp_path, monkeypatch):
     (root / "refs").mkdir()
     (root / "refs" / "main").write_text("abc")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    monkeypatch.setattr(batch, "_told", set())
+    monkeypatch.setattr(batch, "_warned_of_roles", set())
     return ns.load("e5-small-v2", precision="f32", cache_dir=tmp_path / "cache")
 
 

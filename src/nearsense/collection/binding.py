@@ -78,7 +78,7 @@ class Binding:
 
     def _source(self, encoder: Encoder) -> dict[str, Any]:
         """Where the model came from, and when."""
-        source = self._model if isinstance(self._model, str) else getattr(encoder, "source", encoder.name)
+        source = self._model if isinstance(self._model, str) else encoder.source or encoder.name
         path = Path(source)
         return {
             "source": str(path.resolve()) if path.is_dir() else source,
@@ -94,9 +94,9 @@ class Binding:
             "fingerprint": encoder.fingerprint,
             "dimension": encoder.dimension,
             "role": role,
-            "windows": getattr(encoder, "long", None) is Long.CHUNK,
-            "prompt": getattr(encoder, "prompts", {}).get(role, ""),
-            "limit": encoder.max_tokens if getattr(encoder, "cuts", True) else None,
+            "windows": encoder.long is Long.CHUNK,
+            "prompt": (encoder.prompts or {}).get(role, ""),
+            "limit": encoder.max_tokens if encoder.cuts else None,
         }
 
     def require(self, facts: Mapping[str, Any], path: Path) -> None:
@@ -135,7 +135,7 @@ class Binding:
         Raises:
             TextTooLong: A text exceeds the limit and the encoder refuses such; before any is encoded.
         """
-        policy = getattr(self.encoder, "long", None)
+        policy = self.encoder.long
         if policy is Long.ERROR:
             self._require_short(documents, role)
         options = {"long": Long.HEAD.value} if policy is Long.WARN else {}
@@ -151,8 +151,8 @@ class Binding:
             warnings.warn(message, TruncationWarning, stacklevel=3)
 
     def _require_short(self, documents: Sequence[Document], role: str) -> None:
-        prompt = getattr(self.encoder, "prompts", {}).get(role, "")
-        count, limit = self.encoder.count_tokens, self.encoder.max_tokens  # type: ignore[attr-defined]
+        prompt = (self.encoder.prompts or {}).get(role, "")
+        count, limit = self.encoder.count_tokens, self.encoder.max_tokens
         for start in range(0, len(documents), 4096):
             lengths = count([prompt + document.text for document in documents[start : start + 4096]])
             for row in (lengths > limit).nonzero()[0][:1]:
@@ -199,15 +199,15 @@ class Binding:
             InputError: An Encoder was given that was told to read long texts in another way.
         """
         kept, windows = self._known["dimension"], self._known.get("windows", False)
-        if encoder.dimension > kept and hasattr(encoder, "with_dimensions"):
-            cut: Encoder = encoder.with_dimensions(kept)
+        if encoder.dimension > kept:
+            cut = encoder.with_dimensions(kept)
             encoder = cut if cut.fingerprint == self._known["fingerprint"] else encoder
-        policy = getattr(encoder, "long", None)
+        policy = encoder.long
         if policy is None or (policy is Long.CHUNK) == windows:
             return encoder
         if not isinstance(self._model, (str, type(None))) and policy is not Long.WARN:
             raise self._read_otherwise(not windows)
-        return encoder.with_long(Long.CHUNK if windows else Long.WARN)  # type: ignore[attr-defined, no-any-return]
+        return encoder.with_long(Long.CHUNK if windows else Long.WARN)
 
     def _read_otherwise(self, windows: bool) -> InputError:
         return InputError(
@@ -244,10 +244,7 @@ def _for_cosine(encoder: Encoder) -> Encoder:
 
     Of models that are meant for dot products the order of hits can differ a little from the one intended.
     """
-    if getattr(encoder, "similarity", Metric.COSINE) is Metric.COSINE or not hasattr(encoder, "with_similarity"):
-        return encoder
-    unit: Encoder = encoder.with_similarity(Metric.COSINE)
-    return unit
+    return encoder if encoder.similarity is Metric.COSINE else encoder.with_similarity(Metric.COSINE)
 
 
 def require_same_recipe(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:

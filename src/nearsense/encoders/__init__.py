@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from nearsense.encoders.base import (
     CrossEncoder,
@@ -15,6 +15,10 @@ from nearsense.encoders.base import (
     RoleWarning,
     TruncationWarning,
     UnknownTextWarning,
+    as_cross_encoder,
+    as_encoder,
+    is_cross_encoder,
+    is_encoder,
     symmetric_role,
 )
 from nearsense.errors import InputError, ModelNotFound, UnsupportedModel
@@ -23,7 +27,6 @@ from nearsense.types import Long, parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nearsense.encoders.batch import TokenEncoder
     from nearsense.encoders.cross import PairEncoder
     from nearsense.encoders.pooling import Pooling
     from nearsense.encoders.remote import RemoteEncoder
@@ -36,6 +39,8 @@ __all__ = [
     "RoleWarning",
     "TruncationWarning",
     "UnknownTextWarning",
+    "is_cross_encoder",
+    "is_encoder",
     "load",
     "load_cross",
     "resolve",
@@ -60,7 +65,7 @@ def load(
     offline: bool | None = None,
     language_check: bool | None = None,
     cache_dir: str | Path | None = None,
-) -> TokenEncoder:
+) -> Encoder:
     """Load a model by its name or folder. What is not here is downloaded once, unless that is forbidden.
 
     Args:
@@ -163,26 +168,12 @@ def load_cross(
 
 def resolve(encoder: Encoder | str | None) -> Encoder:
     """What verbs take as `encoder=`: an Encoder, a name, or None for the default."""
-    if encoder is None or isinstance(encoder, str):
-        return load(encoder)
-    if not hasattr(encoder, "encode"):
-        raise InputError(
-            f"encoder={encoder!r} is no Encoder",
-            fix='give a model\'s name or folder as a string, or ns.load("...")',
-        )
-    return encoder
+    return load(encoder) if encoder is None or isinstance(encoder, str) else as_encoder(encoder)
 
 
 def resolve_cross(cross: CrossEncoder | str) -> CrossEncoder:
     """What verbs take as `cross=` or `rerank=`: a CrossEncoder or its name."""
-    if isinstance(cross, str):
-        return load_cross(cross)
-    if not hasattr(cross, "score"):
-        raise InputError(
-            f"cross={cross!r} is no CrossEncoder",
-            fix='give a model\'s name or folder as a string, or ns.load_cross("...")',
-        )
-    return cross
+    return load_cross(cross) if isinstance(cross, str) else as_cross_encoder(cross)
 
 
 def _settings(**flags: Any) -> Settings:
@@ -272,7 +263,7 @@ def _require_kind(name: str, *, cross: bool) -> None:
 @functools.lru_cache(maxsize=8)
 def _load(
     settings: Settings, stamp: Stamp, dimensions: int | None, pooling: Pooling | None, process: int
-) -> TokenEncoder:
+) -> Encoder:
     if settings.model.startswith(REMOTE):
         if pooling is not None:
             raise InputError(f"pooling={pooling.value!r} is not for {settings.model}", why="its server pools")
@@ -282,7 +273,7 @@ def _load(
             require_local(settings.model)
         encoder = load_remote(settings.model, dimensions=dimensions)
         _remote.append(encoder)
-        return cast("TokenEncoder", encoder)
+        return encoder
     from nearsense.encoders.loading import load_encoder
 
     _require_kind(settings.model, cross=False)

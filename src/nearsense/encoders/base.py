@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
+
+import numpy as np
 
 from nearsense._progress import Progress
-from nearsense.errors import BrokenModel, ModelMismatch, UnsupportedModel
-from nearsense.types import Metric, Vectors
+from nearsense.errors import BrokenModel, InputError, ModelMismatch, UnsupportedModel
+from nearsense.types import Long, Metric, Vectors
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    from nearsense.encoders.packing import Request
+    from nearsense.encoders.pooling import Pooling
+    from nearsense.encoders.token_vectors import TokenVectors
+    from nearsense.encoders.words import Seen
 
 
 BATCH_TOKENS = 512
@@ -38,22 +45,54 @@ class UnknownTextWarning(UserWarning):
     """Texts have no token that the model knows: their vectors say nothing of them."""
 
 
-class Encoder(Protocol):
-    """Whatever turns texts into vectors."""
+class Encoder:
+    """Whatever turns texts into vectors: what `load` gives, or an encoder of your own.
+
+    Your own has a `name`, `dimension`, `max_tokens`, `fingerprint` and `encode`. What else it can do it says by
+    overriding the rest, which promises nothing here; an object that is no subclass is asked for the same names.
+
+    Example:
+        >>> class Lengths(Encoder):
+        ...     name, dimension, max_tokens, fingerprint = "lengths", 2, 100, "0" * 64
+        ...     def encode(self, texts, **options):
+        ...         data = np.array([(len(text), 1) for text in texts], np.float32)
+        ...         return Vectors(data, self.fingerprint, np.zeros(len(data), bool), self.name)
+        >>> Lengths().encode(["a", "bcd"]).data.tolist()
+        [[1.0, 1.0], [3.0, 1.0]]
+    """
 
     name: str
     dimension: int
     max_tokens: int
+    similarity: Metric = Metric.COSINE
+    """How its vectors are meant to be compared: cosine, or for some models the dot product."""
+    languages: tuple[str, ...] = ()
+    """What it was made for, ISO 639-1; empty where nobody says."""
+    needs_role: bool = False
+    """It is much worse without a role."""
+    cuts: bool = True
+    """It may cut long texts; where not, it refuses them."""
+    long: Long | None = None
+    """What `encode` does with long texts where a call does not say; None where it does not say either."""
 
-    @property
-    def similarity(self) -> Metric:
-        """How the model's vectors are meant to be compared: cosine, or for some models the dot product."""
-        ...  # pragma: no cover
+    precision: str = ""
+    """The arithmetic that it runs in, such as `"bf16"`; empty where that is one with its fingerprint."""
+    source: str = ""
+    """By what name or folder it was loaded, where that is not its name."""
+    if TYPE_CHECKING:  # either may be an attribute or a property
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of the model as it is run; vectors compare where it is equal."""
-        ...  # pragma: no cover
+        @property
+        def fingerprint(self) -> str:
+            """SHA-256 (hex) of the model as it is run; vectors compare where it is equal. Empty: not known."""
+            ...  # pragma: no cover
+
+        @property
+        def prompts(self) -> Mapping[str, str] | None:
+            """What is put before a text, by role; None where it does not say."""
+            ...  # pragma: no cover
+
+    else:
+        fingerprint, prompts = "", None
 
     def encode(
         self,
@@ -66,19 +105,74 @@ class Encoder(Protocol):
         progress: Progress = False,
     ) -> Vectors:
         """Texts to vectors; see `TokenEncoder.encode` in batch.py."""
-        ...  # pragma: no cover
+        raise NotImplementedError(f"{self.name} encodes nothing")
+
+    def count_tokens(self, texts: str | Iterable[str]) -> NDArray[np.int64]:
+        """How many tokens each text has, before anything is cut; int64, shape (n,).
+
+        Raises:
+            UnsupportedModel: It cannot count.
+        """
+        raise UnsupportedModel(f"{self.name} cannot count tokens", fix="use a model that runs here")
+
+    def tokens(
+        self, texts: str | Iterable[str], *, role: str | None = None, long: str | None = None
+    ) -> list[TokenVectors]:
+        """What the model makes of each text before pooling.
+
+        Raises:
+            UnsupportedModel: It gives vectors of whole texts, not of their words.
+        """
+        raise UnsupportedModel(
+            f"{self.name} cannot be explained",
+            why="it gives vectors of whole texts, not of their words",
+            fix='use a model that runs here: encoder="all-MiniLM-L6-v2"',
+        )
+
+    def sees_all(self, text: str) -> bool:
+        """Whether it certainly reads all of a text, each word as another; False: `sees` has to look."""
+        return False
+
+    def sees(self, texts: Sequence[str]) -> list[Seen] | None:
+        """What it sees of each word of each text, without prompts; None where it cannot tell."""
+        return None
+
+    def check_language(self, texts: Sequence[str]) -> None:
+        """Warn of different texts that the model was not made for, where `encode` does so by itself."""
+
+    def with_long(self, long: Long) -> Encoder:
+        """The same encoder, which does `long` where a call does not say; itself where it cannot."""
+        return self
+
+    def with_similarity(self, similarity: Metric) -> Encoder:
+        """The same encoder, its vectors made for another comparison; itself where it cannot."""
+        return self
+
+    def with_dimensions(self, dimensions: int) -> Encoder:
+        """The same encoder, which keeps the first so many numbers of a vector; itself where it cannot."""
+        return self
 
 
-class CrossEncoder(Protocol):
-    """Whatever reads two texts together, and scores how well they go together."""
+class CrossEncoder:
+    """Whatever reads two texts together, and scores how well they go together: of `load_cross`, or your own.
+
+    Your own has a `name`, `max_tokens`, `fingerprint` and `score`.
+    """
 
     name: str
     max_tokens: int
+    languages: tuple[str, ...] = ()
+    """What it was made for, ISO 639-1; empty where nobody says."""
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of the model as it is run."""
-        ...  # pragma: no cover
+    if TYPE_CHECKING:  # may be an attribute or a property
+
+        @property
+        def fingerprint(self) -> str:
+            """SHA-256 (hex) of the model as it is run; empty where it is not known."""
+            ...  # pragma: no cover
+
+    else:
+        fingerprint = ""
 
     def score(
         self,
@@ -90,7 +184,86 @@ class CrossEncoder(Protocol):
         progress: Progress = False,
     ) -> NDArray[np.float32]:
         """One score a pair; see `PairEncoder.score` in cross.py."""
-        ...  # pragma: no cover
+        raise NotImplementedError(f"{self.name} scores nothing")
+
+
+class _Own:
+    """Something of a user's, which is asked for a name before the contract's default is."""
+
+    def __init__(self, given: Any) -> None:
+        self._given = given
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("__") and name != "_given":
+            with suppress(AttributeError):
+                return getattr(self._given, name)
+        return object.__getattribute__(self, name)
+
+    def __repr__(self) -> str:
+        return repr(self._given)
+
+
+class _OwnEncoder(_Own, Encoder):
+    pass
+
+
+class _OwnCrossEncoder(_Own, CrossEncoder):
+    pass
+
+
+def is_encoder(model: object) -> TypeGuard[Encoder]:
+    """Whether something turns texts into vectors."""
+    return isinstance(model, Encoder) or hasattr(model, "encode")
+
+
+def is_cross_encoder(model: object) -> TypeGuard[CrossEncoder]:
+    """Whether something scores pairs of texts, and makes no vectors."""
+    return not is_encoder(model) and (isinstance(model, CrossEncoder) or hasattr(model, "score"))
+
+
+def as_encoder(model: Encoder) -> Encoder:
+    """The encoder with all of the contract: one that is no subclass gets the defaults for what it does not say."""
+    if not is_encoder(model):
+        raise InputError(
+            f"encoder={model!r} is no Encoder", fix='give a model\'s name or folder as a string, or ns.load("...")'
+        )
+    return model if isinstance(model, Encoder) else _OwnEncoder(model)
+
+
+def as_cross_encoder(model: CrossEncoder) -> CrossEncoder:
+    """As `as_encoder`, for what scores pairs."""
+    if not hasattr(model, "score"):
+        raise InputError(
+            f"cross={model!r} is no CrossEncoder",
+            fix='give a model\'s name or folder as a string, or ns.load_cross("...")',
+        )
+    return model if isinstance(model, CrossEncoder) else _OwnCrossEncoder(model)
+
+
+class Engine:
+    """Whatever computes vectors from packed token ids."""
+
+    precision: str = "f32"
+    scale: int = 1  # how many times larger requests it wants than others
+    alone: bool = False  # it knows rows of one text only
+    pooling: tuple[Pooling, ...] | None = None  # what it does of its own; None where it does as it is told
+
+    def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
+        """Each request with the pooled vectors of its items, float32, shape (m, h)."""
+        raise NotImplementedError
+
+    def unpooled(self) -> Engine:
+        """The same engine; a request's answer is the vectors of all its tokens, end to end."""
+        raise whole_texts_only()
+
+
+def whole_texts_only() -> UnsupportedModel:
+    """The error of an engine that pools by itself."""
+    return UnsupportedModel(
+        "this model gives no vectors of tokens",
+        why="what runs it makes one vector of a whole text",
+        fix="use a model of the catalogue: nearsense models",
+    )
 
 
 def damaged(what: str, why: str = "") -> BrokenModel:
@@ -105,7 +278,7 @@ def not_run_here(what: str, why: str = "") -> UnsupportedModel:
 
 def symmetric_role(encoder: Encoder) -> str | None:
     """The role of texts that are compared with each other: the query's where a model needs one, else none."""
-    return "query" if getattr(encoder, "needs_role", False) else None
+    return "query" if encoder.needs_role else None
 
 
 class Loadable:

@@ -6,13 +6,13 @@ import hashlib
 import json
 import re
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from copy import copy
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from nearsense.checks import positive_int
 from nearsense.encoders.base import (
     BATCH_TOKENS,
     ROLES,
+    Encoder,
+    Engine,
     Loadable,
     RoleWarning,
     TruncationWarning,
@@ -48,19 +50,7 @@ SLICE = 8192
 """Texts that are tokenized at a time: bounds the memory, and lets tokenizing overlap with inference."""
 
 
-class Engine(Protocol):
-    """Whatever computes vectors from packed token ids.
-
-    One that wants larger requests says so in `scale` (how many times larger); one that knows rows of one text only
-    says `alone`.
-    """
-
-    def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
-        """Each request with the pooled vectors of its items, float32, shape (m, h)."""
-        ...  # pragma: no cover
-
-
-class TokenEncoder(Loadable):
+class TokenEncoder(Loadable, Encoder):
     """Texts to vectors through a tokenizer and an engine. Made by `load`; safe to use from several threads.
 
     Args:
@@ -76,11 +66,12 @@ class TokenEncoder(Loadable):
         source: By what name or folder it was loaded.
         similarity: How the vectors are meant to be compared; for the dot product they keep their length.
         needs_role: The model is much worse without a role.
-        look: Called with the different texts of each call, before they are encoded: it may warn.
+        check: Called with the different texts of each call, before they are encoded: it may warn.
         languages: What the model was made for, ISO 639-1; empty where nobody says, or nobody shall look.
     """
 
     kept = ("long", "similarity", "dimension")
+    long: Long
 
     def __init__(
         self,
@@ -97,15 +88,16 @@ class TokenEncoder(Loadable):
         source: str = "",
         similarity: Metric = Metric.COSINE,
         needs_role: bool = False,
-        look: Callable[[Sequence[str]], None] = lambda texts: None,
+        check: Callable[[Sequence[str]], None] = lambda texts: None,
         languages: Sequence[str] = (),
     ) -> None:
         self.name, self.dimension, self.max_tokens = name, dimension, max_tokens
         self.similarity, self.needs_role, self.source = similarity, needs_role, source or name
         self._prompts, self.long = dict(prompts), Long.WARN
         self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
-        self._look, self.languages = look, tuple(languages)
-        self._pooling = getattr(engine, "pooling", pooling)
+        self._check, self.languages = check, tuple(languages)
+        self.precision = engine.precision
+        self._pooling = pooling if engine.pooling is None else engine.pooling
         self._identity = {
             **identity,
             "pooling": "+".join(pooling),
@@ -208,11 +200,11 @@ class TokenEncoder(Loadable):
         policy = self.long if long is None else parse(Long, long, name="long")
         normalize = self.similarity is Metric.COSINE if normalize is None else normalize
         prompt = self._prompt(role)
-        batch_tokens = positive_int(batch_tokens, "batch_tokens") * getattr(self._engine, "scale", 1)
+        batch_tokens = positive_int(batch_tokens, "batch_tokens") * self._engine.scale
         texts = as_texts(texts)
         unique, rows = distinct(texts)
-        if not _LOOKED.get():
-            self.look(unique)
+        if not _CHECKED.get():
+            self.check_language(unique)
         lengths = np.zeros(len(unique), np.int64)
         requests = self._requests(unique, prompt, policy, batch_tokens, rows, lengths)
         result = self._computed(unique, requests, progress)
@@ -325,7 +317,7 @@ class TokenEncoder(Loadable):
         prompts = self._tokenizer(list(self._prompts.values()) or [""]).lengths
         return max(self.max_tokens - self._tokenizer.specials - int(prompts.max()), 0)
 
-    def look(self, texts: Sequence[str]) -> None:
+    def check_language(self, texts: Sequence[str]) -> None:
         """Warn of texts that the model was not made for; `encode` does it by itself.
 
         Args:
@@ -335,7 +327,7 @@ class TokenEncoder(Loadable):
             LanguageWarning: Many are in a language that the model was not made for; once.
             UnknownTextWarning: They have no token that the model knows.
         """
-        self._look(texts)
+        self._check(texts)
         strange = [text for text in islice(texts, SLICE) if text.strip() and not _PLAIN(text)]
         if strange and (unknown := int((~self._tokenizer.knows(self._tokenizer(strange))).sum())):
             warnings.warn(
@@ -374,13 +366,13 @@ class TokenEncoder(Loadable):
                 some = framed.lengths > 0
                 framed = Tokens(framed.ids, framed.lengths[some])
                 owners, shares = owners[some], shares[some]
-            yield from pack(framed, owners, shares, batch_tokens, alone=getattr(self._engine, "alone", False))
+            yield from pack(framed, owners, shares, batch_tokens, alone=self._engine.alone)
 
     def _prompt(self, role: str | None) -> str:
         if role is not None and role not in ROLES:
             raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}, or None")
-        if role is None and self.needs_role and self.name not in _told:
-            _told.add(self.name)
+        if role is None and self.needs_role and self.name not in _warned_of_roles:
+            _warned_of_roles.add(self.name)
             warnings.warn(
                 f'{self.name} needs to know what a text is: role="query" or role="passage"',
                 RoleWarning,
@@ -389,20 +381,20 @@ class TokenEncoder(Loadable):
         return self._prompts.get(role or "default", "")
 
 
-_LOOKED: ContextVar[bool] = ContextVar("looked", default=False)
+_CHECKED: ContextVar[bool] = ContextVar("language_checked", default=False)
 
 
 @contextmanager
-def looked() -> Iterator[None]:
-    """For who has called `look` for all texts, and now encodes some of them."""
-    token = _LOOKED.set(True)
+def language_checked() -> Iterator[None]:
+    """Encode texts without `check_language`, which was called for all of them."""
+    token = _CHECKED.set(True)
     try:
         yield
     finally:
-        _LOOKED.reset(token)
+        _CHECKED.reset(token)
 
 
-_told: set[str] = set()
+_warned_of_roles: set[str] = set()
 """The models of which it was said that they need a role; once is enough."""
 
 

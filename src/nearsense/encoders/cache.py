@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -14,16 +14,19 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.base import BATCH_TOKENS, Encoder, TruncationWarning
-from nearsense.encoders.batch import SLICE, excess, looked, too_long
+from nearsense.encoders.batch import SLICE, excess, language_checked, too_long
 from nearsense.encoders.transformer import GRAPH_VERSION
 from nearsense.encoders.wire import RemoteTextTooLong
-from nearsense.errors import TextTooLong
+from nearsense.errors import TextTooLong, UnsupportedModel
 from nearsense.text import as_texts
 from nearsense.types import Long, Metric, Vectors, parse
 from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from nearsense.encoders.token_vectors import TokenVectors
+    from nearsense.encoders.words import Seen
 
 BLOCK = SLICE
 """Texts that are encoded, then put into the cache: what an interrupted run loses at most. Packed as without it."""
@@ -41,7 +44,13 @@ def uncached(encoder: Encoder) -> Encoder:
 
 def can_be_kept(encoder: Encoder) -> bool:
     """Whether a cache may keep an encoder's vectors: it can tell which texts it cuts, or cuts none."""
-    return hasattr(encoder, "count_tokens") or not getattr(encoder, "cuts", True)
+    if not encoder.cuts:
+        return True
+    try:
+        encoder.count_tokens([])
+    except UnsupportedModel:
+        return False
+    return True
 
 
 class VectorCache(Protocol):
@@ -58,7 +67,7 @@ class VectorCache(Protocol):
         ...  # pragma: no cover
 
 
-class CachedEncoder:
+class CachedEncoder(Encoder):
     """An encoder whose vectors are remembered: to the caller the wrapped one, only faster.
 
     A vector is kept under a hash of the text and of everything else that decides it: the model's fingerprint, the
@@ -72,10 +81,18 @@ class CachedEncoder:
         self._encoder, self._cache = encoder, cache
         self.name, self.dimension, self.max_tokens = encoder.name, encoder.dimension, encoder.max_tokens
 
+        self.similarity, self.languages, self.needs_role = (
+            encoder.similarity,
+            encoder.languages,
+            encoder.needs_role,
+        )
+        self.cuts, self.long = encoder.cuts, encoder.long
+
     def __repr__(self) -> str:
         return repr(self._encoder)
 
     def __getattr__(self, name: str) -> Any:
+        """What goes beyond the contract of encoders, such as a server's `usage`, is the wrapped one's."""
         if name == "_encoder":  # while it is being copied or unpickled
             raise AttributeError(name)
         return getattr(self._encoder, name)
@@ -85,9 +102,44 @@ class CachedEncoder:
         """The wrapped encoder's."""
         return self._encoder.fingerprint
 
+    @property
+    def prompts(self) -> Mapping[str, str] | None:
+        """The wrapped encoder's."""
+        return self._encoder.prompts
+
+    def count_tokens(self, texts: str | Iterable[str]) -> NDArray[np.int64]:
+        """As the wrapped encoder does."""
+        return self._encoder.count_tokens(texts)
+
+    def tokens(
+        self, texts: str | Iterable[str], *, role: str | None = None, long: str | None = None
+    ) -> list[TokenVectors]:
+        """As the wrapped encoder does; nothing is kept."""
+        return self._encoder.tokens(texts, role=role, long=long)
+
+    def sees_all(self, text: str) -> bool:
+        """As the wrapped encoder does."""
+        return self._encoder.sees_all(text)
+
+    def sees(self, texts: Sequence[str]) -> list[Seen] | None:
+        """As the wrapped encoder does."""
+        return self._encoder.sees(texts)
+
+    def check_language(self, texts: Sequence[str]) -> None:
+        """As the wrapped encoder does."""
+        self._encoder.check_language(texts)
+
     def with_long(self, long: Long) -> CachedEncoder:
-        """The same encoder before the same cache, which does `long` with long texts where a call does not say."""
-        return CachedEncoder(self._encoder.with_long(long), self._cache)  # type: ignore[attr-defined]
+        """The wrapped encoder's, before the same cache."""
+        return CachedEncoder(self._encoder.with_long(long), self._cache)
+
+    def with_similarity(self, similarity: Metric) -> CachedEncoder:
+        """The wrapped encoder's, before the same cache."""
+        return CachedEncoder(self._encoder.with_similarity(similarity), self._cache)
+
+    def with_dimensions(self, dimensions: int) -> CachedEncoder:
+        """The wrapped encoder's, before the same cache."""
+        return CachedEncoder(self._encoder.with_dimensions(dimensions), self._cache)
 
     def encode(
         self,
@@ -101,21 +153,20 @@ class CachedEncoder:
     ) -> Vectors:
         """As the wrapped encoder does; `progress` counts the texts that the cache does not know."""
         if normalize is None:
-            normalize = getattr(self._encoder, "similarity", Metric.COSINE) is Metric.COSINE
+            normalize = self.similarity is Metric.COSINE
         encode = partial(self._encoder.encode, role=role, batch_tokens=batch_tokens, normalize=normalize)
         if not self.fingerprint or not can_be_kept(self._encoder):
             return encode(texts, long=long, progress=progress)
         nothing = encode([], long=long)  # refuses unknown options, and knows the fingerprint
-        policy = getattr(self._encoder, "long", Long.WARN) if long is None else parse(Long, long, name="long")
-        prompt = getattr(self._encoder, "prompts", {}).get(role or "default", "")
+        policy = (self.long or Long.WARN) if long is None else parse(Long, long, name="long")
+        prompt = (self.prompts or {}).get(role or "default", "")
         sheet = _Sheet.of(as_texts(texts), prompt, self.dimension)
-        if hasattr(self._encoder, "look"):
-            self._encoder.look(sheet.texts)
+        self._encoder.check_language(sheet.texts)
         self._recall(sheet, self._recipe(nothing.fingerprint, role, policy, normalize))
         if policy is Long.ERROR and sheet.tokens.any():
             raise self._refusal(sheet, ~sheet.known)  # what is not known may come before
-        quiet = Long.HEAD if policy is Long.WARN and getattr(self._encoder, "cuts", True) else policy
-        with looked(), tracked(int((~sheet.known).sum()), "texts", progress) as update:
+        quiet = Long.HEAD if policy is Long.WARN and self.cuts else policy
+        with language_checked(), tracked(int((~sheet.known).sum()), "texts", progress) as update:
             self._fill(sheet, partial(encode, long=quiet), update)
         tokens = sheet.tokens[sheet.rows]
         if policy is Long.WARN and tokens.any():
@@ -125,11 +176,10 @@ class CachedEncoder:
 
     def _recipe(self, fingerprint: str, role: str | None, policy: Long, normalize: bool) -> bytes:
         """Everything but the text, its prompt before it, that decides a vector, in 32 bytes."""
-        precision = getattr(getattr(self._encoder, "_engine", None), "precision", "")
         whole = "chunk" if policy is Long.CHUNK else "head"
-        unseen = None if hasattr(self._encoder, "prompts") else role  # what it does with a role shows nowhere else
+        unseen = role if self.prompts is None else None  # what it does with a role shows nowhere else
         parts = [KEY_VERSION, GRAPH_VERSION, fingerprint, self.dimension, self.max_tokens, unseen]
-        parts += [precision, whole, bool(normalize)]
+        parts += [self.precision, whole, bool(normalize)]
         return blake2b(json.dumps(parts).encode(), digest_size=32).digest()
 
     def _recall(self, sheet: _Sheet, recipe: bytes) -> None:

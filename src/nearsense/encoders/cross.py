@@ -14,8 +14,8 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
-from nearsense.encoders.base import BATCH_TOKENS, Loadable, TruncationWarning
-from nearsense.encoders.batch import SLICE, Engine
+from nearsense.encoders.base import BATCH_TOKENS, CrossEncoder, Engine, Loadable, TruncationWarning
+from nearsense.encoders.batch import SLICE
 from nearsense.encoders.modules import ACTIVATIONS, Module, finished
 from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.tokenizer import PairFrame, Tokenizer, Tokens
@@ -38,7 +38,7 @@ class PairTooLong(TextTooLong):
     """A pair exceeds the model's limit and `long="error"` was asked for."""
 
 
-class PairEncoder(Loadable):
+class PairEncoder(Loadable, CrossEncoder):
     """A cross-encoder. Made by `load_cross`; safe to use from several threads.
 
     Args:
@@ -49,7 +49,7 @@ class PairEncoder(Loadable):
         modules: From that vector to one number.
         activation: What makes a score of that number.
         identity: Everything else that decides a score, as JSON values.
-        look: Called with the texts of each call, before they are read: it may warn.
+        check: Called with the texts of each call, before they are read: it may warn.
         languages: What the model was made for, ISO 639-1; empty where nobody says, or nobody shall look.
     """
 
@@ -63,12 +63,12 @@ class PairEncoder(Loadable):
         modules: Sequence[Module],
         activation: str,
         identity: Mapping[str, object],
-        look: Callable[[Sequence[str]], None] = lambda texts: None,
+        check: Callable[[Sequence[str]], None] = lambda texts: None,
         languages: Sequence[str] = (),
     ) -> None:
         self.name, self.max_tokens, self.long = name, max_tokens, Long.WARN
         self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
-        self._activation, self._look, self.languages = activation, look, tuple(languages)
+        self._activation, self._check, self.languages = activation, check, tuple(languages)
         self._identity = {**identity, "max_tokens": max_tokens, "activation": activation, "left": tokenizer.left}
 
     def __repr__(self) -> str:
@@ -127,9 +127,9 @@ class PairEncoder(Loadable):
                 why="a pair is read as a whole, or cut",
                 fix='use "warn", "head" or "error"',
             )
-        batch_tokens = positive_int(batch_tokens, "batch_tokens") * getattr(self._engine, "scale", 1)
+        batch_tokens = positive_int(batch_tokens, "batch_tokens") * self._engine.scale
         firsts, seconds = _apart(pairs)
-        self._look(seconds)
+        self._check(seconds)
         lengths = np.zeros(len(firsts), np.int64)
         found = np.zeros((len(firsts), 1), np.float32)
         requests = self._requests(firsts, seconds, policy, batch_tokens, lengths)
@@ -176,7 +176,7 @@ class PairEncoder(Loadable):
                 items,
                 np.ones(len(items), np.float32),
                 batch_tokens,
-                alone=getattr(self._engine, "alone", False),
+                alone=self._engine.alone,
             )
 
     def _tokenized(self, texts: list[str]) -> tuple[Tokens, NDArray[np.int64]]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from nearsense.encoders import transformer
-from nearsense.encoders.base import damaged
-from nearsense.encoders.batch import Engine, TokenEncoder
+from nearsense.encoders.base import Engine, damaged
+from nearsense.encoders.batch import TokenEncoder
 from nearsense.encoders.checksums import FileHashes
 from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.folder import ModelFolder, activation_of, find, well_formed
@@ -94,7 +94,7 @@ def load_encoder(
         modules=modules,
         similarity=folder.similarity,
         needs_role=bool(card and card.needs_role),
-        look=LanguageCheck(folder.name, languages),
+        check=LanguageCheck(folder.name, languages),
         languages=languages,
     )
     if dimensions is None or dimensions == dimension:
@@ -340,7 +340,7 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
         modules=head,
         activation=activation_of(folder.activation or "torch.nn.Sigmoid", folder.path),
         identity={"files": hashes, **parts.identity},
-        look=LanguageCheck(folder.name, languages),
+        check=LanguageCheck(folder.name, languages),
         languages=languages,
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from nearsense._forks import computing, lock
 from nearsense._openvino import openvino
+from nearsense.encoders.base import Engine
 from nearsense.encoders.checksums import sealed
 from nearsense.encoders.packing import Request, packed
 from nearsense.encoders.pooling import every_token
@@ -37,7 +38,7 @@ Side by side is twice as fast, but its graph has to be compiled first: for a few
 LATENCY, THROUGHPUT = "LATENCY", "THROUGHPUT"
 
 
-class Runner:
+class Runner(Engine):
     """Runs the requests of one model. Safe to use from several threads.
 
     `reduce` makes a text's vector of its tokens', `feed` a graph's inputs of a request; 0 threads are all cores,
@@ -63,7 +64,7 @@ class Runner:
         self.alone = feed is not packed
         if precision is Precision.AUTO:
             precision = Precision.BF16 if native else Precision.F32
-        self.precision = precision
+        self.precision = precision.value
         self._graph: Any = None
         self._names: list[str] = []
         self._seen = 0
@@ -138,12 +139,12 @@ class Runner:
                     self._names[:] = [port.any_name for port in self._graph.inputs]
                 options: dict[str, Any] = {
                     "PERFORMANCE_HINT": hint,
-                    "INFERENCE_PRECISION_HINT": self.precision.value,
+                    "INFERENCE_PRECISION_HINT": self.precision,
                 }
                 if self._threads:
                     options["INFERENCE_NUM_THREADS"] = self._threads
                 # One graph a folder: what another version left behind is not checked at every start.
-                name = f"{self.precision.value}-{hint.lower()}-{self._threads}-{self._version}"
+                name = f"{self.precision}-{hint.lower()}-{self._threads}-{self._version}"
                 with sealed(self._cache_dir / name) as cache, _blamed("compiled"):
                     self._compiled[hint] = self._fresh(options, cache)
             return self._compiled[hint]

@@ -18,7 +18,7 @@ import numpy as np
 from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
-from nearsense.encoders.base import BATCH_TOKENS, ROLES
+from nearsense.encoders.base import BATCH_TOKENS, ROLES, Encoder
 from nearsense.encoders.catalog import card_of
 from nearsense.encoders.http import Key, Transport, flights
 from nearsense.encoders.wire import (
@@ -48,7 +48,7 @@ SINGLED_OUT = 4
 """Texts of a refused request that are sent alone, the longest first, to learn which of them is too long."""
 
 
-class RemoteEncoder:
+class RemoteEncoder(Encoder):
     """Texts to vectors through a server. Made by `load_remote`; safe to use from several threads.
 
     The key stays in the environment: an encoder neither shows nor pickles it, and an unpickled one reads it anew.

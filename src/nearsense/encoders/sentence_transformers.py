@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._optional import require
-from nearsense.encoders.base import not_run_here
+from nearsense.encoders.base import Engine, not_run_here
 from nearsense.encoders.folder import MODULES, WEIGHTS, ModelFolder
 from nearsense.encoders.packing import Request, unpacked
 from nearsense.encoders.pooling import Pooling
@@ -34,7 +34,7 @@ def available() -> bool:
     return find_spec("sentence_transformers") is not None
 
 
-class TorchEngine:
+class TorchEngine(Engine):
     """Runs a bi-encoder with all its modules on a device such as "cuda:1"; the precision `auto` is f32."""
 
     kind = "SentenceTransformer"
@@ -44,9 +44,9 @@ class TorchEngine:
         _require_harmless(folder)
         library = require("sentence_transformers", extra="torch", purpose=f"running {folder.name}")
         self._torch: Any = require("torch", extra="torch", purpose=f"running {folder.name}")
-        self.precision = Precision.BF16 if precision is Precision.BF16 else Precision.F32
+        self.precision = (Precision.BF16 if precision is Precision.BF16 else Precision.F32).value
         self.scale = 1 if device == "cpu" else 64
-        types = {Precision.BF16: self._torch.bfloat16, Precision.F32: self._torch.float32}
+        types = {"bf16": self._torch.bfloat16, "f32": self._torch.float32}
         try:
             self._torch.empty(1, device=device)
         except (RuntimeError, AssertionError) as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.encoders.base import damaged
+from nearsense.encoders.base import Engine, damaged
 from nearsense.encoders.packing import Request
 from nearsense.encoders.pooling import Pooling, every_token, pool
 from nearsense.encoders.weights import Weights
@@ -23,10 +23,9 @@ MOST_TOKENS = 5_000_000
 """More than any vocabulary has."""
 
 
-class StaticEngine:
+class StaticEngine(Engine):
     """Looks up the vectors of a text's tokens in a table, float32, shape (vocabulary, d), and takes their mean."""
 
-    precision = "f32"
     pooling = (Pooling.MEAN,)
 
     def __init__(self, table: NDArray[np.float32]) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.encoders.base import BATCH_TOKENS
+from nearsense.encoders.base import BATCH_TOKENS, Engine, whole_texts_only
 from nearsense.encoders.packing import Spans, heads, pack, tails, windows
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
 from nearsense.encoders.words import NO_WORD, Pieces, words_of
-from nearsense.errors import UnsupportedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +42,7 @@ class TokenVectors:
 
 def token_vectors(
     tokenizer: Tokenizer,
-    engine: Any,
+    engine: Engine,
     texts: Sequence[str],
     *,
     prompt: int,
@@ -111,31 +110,21 @@ def _shared(parts: list[tuple[np.float32, NDArray[np.float32] | None]]) -> NDArr
     return np.concatenate(scaled) if len(scaled) == len(parts) else None
 
 
-def _rows(engine: Any, framed: Tokens, spans: Spans) -> list[NDArray[np.float32]]:
+def _rows(engine: Engine, framed: Tokens, spans: Spans) -> list[NDArray[np.float32]]:
     """The token vectors of each span."""
-    if not hasattr(engine, "unpooled"):
-        raise _whole_texts_only()
     some = np.flatnonzero(framed.lengths > 0)
     requests = pack(
         Tokens(framed.ids, framed.lengths[some]),
         some,
         spans.shares[some],
-        BATCH_TOKENS * getattr(engine, "scale", 1),
+        BATCH_TOKENS * engine.scale,
     )
     found: dict[int, NDArray[np.float32]] = {}
     with closing(engine.unpooled().run(requests)) as answers:
         for request, vectors in answers:
             if len(vectors) != request.lengths.sum():  # the graph pools by itself
-                raise _whole_texts_only()
+                raise whole_texts_only()
             parts = np.split(vectors, np.cumsum(request.lengths)[:-1])
             found.update(zip(request.items.tolist(), parts, strict=True))
     nothing = np.zeros((0, next((each.shape[1] for each in found.values()), 0)), np.float32)
     return [found.get(span, nothing) for span in range(len(framed.lengths))]
-
-
-def _whole_texts_only() -> UnsupportedModel:
-    return UnsupportedModel(
-        "this model gives no vectors of tokens",
-        why="what runs it makes one vector of a whole text",
-        fix="use a model of the catalogue: nearsense models",
-    )

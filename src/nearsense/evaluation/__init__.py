@@ -18,7 +18,7 @@ import numpy as np
 from nearsense._progress import Progress
 from nearsense.datasets import Dataset, GradedPairs, LabelledPairs, Retrieval, Task, read_dataset
 from nearsense.datasets.kinds import LEAST, whole
-from nearsense.encoders import Encoder, load, resolve, symmetric_role
+from nearsense.encoders import Encoder, is_encoder, load, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.evaluation.judging import Outcome, graded, labelled, triplets
 from nearsense.evaluation.labels import SEEDS, clustering, intents
@@ -188,8 +188,8 @@ def _require_known(baselines: bool | str, errors: int, resamples: int, limit: in
 
 
 def _listed(models: Encoder | str | Iterable[Encoder | str] | None) -> list[Encoder]:
-    if models is None or isinstance(models, str) or hasattr(models, "encode"):
-        return [resolve(models)]  # type: ignore[arg-type]  # what has encode() is an Encoder
+    if models is None or isinstance(models, str) or is_encoder(models):
+        return [resolve(models)]
     if not isinstance(models, Iterable):
         raise InputError(
             f"{models!r} is no model", why="a name or an Encoder is needed", fix="give None for the default"
@@ -229,7 +229,7 @@ def _told_apart(encoders: Sequence[Encoder]) -> list[str]:
 
 def _pooled(encoder: Encoder, progress: Progress) -> list[Model]:
     """The same model with other poolings than its own."""
-    name = getattr(encoder, "source", encoder.name)
+    name = encoder.source or encoder.name
     others = [(pooling, load(name, pooling=pooling)) for pooling in POOLINGS]
     return [
         Model(other, f"{encoder.name}, {pooling} pooling", Kind.POOLING, progress=progress)

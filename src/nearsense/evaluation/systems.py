@@ -16,7 +16,6 @@ from nearsense._progress import Progress
 from nearsense.encoders import Encoder, symmetric_role
 from nearsense.evaluation.results import Kind
 from nearsense.evaluation.ties import Found, levelled, whole_ties
-from nearsense.types import Metric
 from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class Model:
     ) -> None:
         self.name, self.kind, self.fingerprint = name or encoder.name, kind, encoder.fingerprint
         self.encoder, self.spent, self._progress = encoder, Spent(), progress
-        self._metric = getattr(encoder, "similarity", Metric.COSINE)
+        self._metric = encoder.similarity
         self.compared: tuple[Floats, tuple[float, float] | None] | None = None
 
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:

@@ -34,7 +34,7 @@ def unfamiliar(
         (True, 'this text looks Chinese; all-MiniLM-L6-v2 is English only;
         try paraphrase-multilingual-MiniLM-L12-v2')
     """
-    languages = getattr(encoder, "languages", ())
+    languages = encoder.languages
     if not languages:
         return [None] * len(texts)
     from nearsense.encoders.languages import Finding, foreign, sentence, suggestion

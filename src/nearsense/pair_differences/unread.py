@@ -54,20 +54,19 @@ def unread_many(
         rights: The other of each pair.
         encoder: The model; None: it is not known.
         language: ISO 639-1 of all texts; None: told from the texts.
-        scores: Cosine similarities, shape (n,): they tell of encoders that have no `sees`.
+        scores: Cosine similarities, shape (n,): they tell of encoders that do not say what they see.
     """
-    sees, sees_all = getattr(encoder, "sees", None), getattr(encoder, "sees_all", None)
     accents = Accents(language)
-    if sees is None or sees_all is None:
+    if encoder is None or encoder.sees([]) is None:
         return {} if scores is None else _unmoved(lefts, rights, scores, accents)
-    plain = {text: sees_all(text) for text in {*lefts, *rights}}
+    plain = {text: encoder.sees_all(text) for text in {*lefts, *rights}}
     looked = [
         at for at, (a, b) in enumerate(zip(lefts, rights, strict=True)) if not (plain[a] and plain[b]) and a != b
     ]
     if not looked:
         return {}
     texts = list(dict.fromkeys(side[at] for at in looked for side in (lefts, rights)))
-    seen = dict(zip(texts, sees(texts), strict=True))
+    seen = dict(zip(texts, encoder.sees(texts) or (), strict=True))
     found = {at: unread(seen[lefts[at]], seen[rights[at]], accents) for at in looked}
     return {at: each for at, each in found.items() if each}
 
