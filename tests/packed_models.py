@@ -12,15 +12,15 @@ import pytest
 from loopback_index import indexed, wheel
 from nearsense.encoders import catalog
 from nearsense.encoders.catalog import CATALOG, ModelCard, Packed, Task
-from nearsense.encoders.hub_cache import Promised, repository_folder
+from nearsense.encoders.hub_cache import Promise, repository_folder
 from nearsense.encoders.places import present
 from samples import tiny_bert
 
 NAME = "made-model"
 
 
-def promised(content: bytes) -> Promised:
-    return Promised(len(content), hashlib.sha256(content).hexdigest())
+def promised(content: bytes) -> Promise:
+    return Promise(len(content), hashlib.sha256(content).hexdigest())
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -24,11 +24,11 @@ def cached(encoder: Encoder) -> Encoder:
         >>> cached(ns.load()).encode("hello world")
         Vectors(1 x 384, all-MiniLM-L6-v2 ...)
     """
-    from nearsense.encoders.cache import CachedEncoder, can_be_kept
+    from nearsense.encoders.cache import CachedEncoder, can_be_cached
     from nearsense.settings import load_settings
 
     settings = load_settings()
-    if not settings.cache_mb or not can_be_kept(encoder) or isinstance(encoder, CachedEncoder):
+    if not settings.cache_mb or not can_be_cached(encoder) or isinstance(encoder, CachedEncoder):
         return encoder
     return CachedEncoder(encoder, _cache(settings.cache_dir / "embeddings.db", settings.cache_mb * 1_000_000))
 

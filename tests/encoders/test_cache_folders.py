@@ -14,7 +14,7 @@ import pytest
 import nearsense as ns
 from loopback_hub import serving
 from nearsense.encoders import hub as hub_module
-from nearsense.encoders.checksums import FileHashes, sealed
+from nearsense.encoders.checksums import FileHashes, verified_cache
 from nearsense.encoders.hub_cache import remove, repository_folder
 from nearsense.encoders.places import locate
 from nearsense.errors import FileError, NearsenseError
@@ -90,7 +90,7 @@ def test_in_a_folder_that_others_may_look_into_the_files_are_private_too(tmp_pat
 
 def put(cache: Path, *, owner: int | None = None) -> Path:
     """A graph that was compiled and sealed."""
-    with sealed(cache) as place:
+    with verified_cache(cache) as place:
         (place / "graph.blob").write_bytes(b"a graph")
     if owner is not None:
         for each in (cache, *cache.iterdir()):
@@ -100,7 +100,7 @@ def put(cache: Path, *, owner: int | None = None) -> Path:
 
 def kept(cache: Path) -> bool | None:
     """Whether the graph would be loaded; None where the folder would not be used at all."""
-    with sealed(cache) as place:
+    with verified_cache(cache) as place:
         return None if place is None else (place / "graph.blob").exists()
 
 

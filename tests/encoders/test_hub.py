@@ -9,8 +9,8 @@ import pytest
 import nearsense as ns
 from loopback_hub import promised, serving
 from nearsense.encoders import hub as hub_module
-from nearsense.encoders.hub import download, wanted
-from nearsense.encoders.hub_cache import lacking, repository_folder
+from nearsense.encoders.hub import download, files_to_fetch
+from nearsense.encoders.hub_cache import missing_files, repository_folder
 from nearsense.encoders.places import locate, present, verify
 from samples import tiny_bert
 
@@ -221,7 +221,7 @@ def test_a_hash_that_is_a_path_is_no_hash(hub, monkeypatch):
     ],
 )  # fmt: skip
 def test_of_all_files_those_are_wanted_that_are_needed_and_safe(files, chosen):
-    assert wanted(files) == chosen
+    assert files_to_fetch(files) == chosen
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_newer_commit_is_fetched_on_demand_and_only_what_changed(hub, model):
 def test_a_snapshot_that_lost_a_file_is_completed(hub, gone):
     place = locate(NAME)
     (place.path / gone).unlink()
-    assert lacking(place.path) == [gone]
+    assert missing_files(place.path) == [gone]
     assert present(NAME) is None
     hub.forget()
     assert locate(NAME) == place
@@ -337,9 +337,9 @@ def test_two_who_fetch_at_once_get_the_same_and_fetch_each_file_once(hub):
 def test_threads_that_write_one_record_do_not_take_each_others_file(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 
-    from nearsense.encoders.hub_cache import Promised, keep_promises, promises
+    from nearsense.encoders.hub_cache import Promise, keep_promises, promises
 
-    folder, promised = tmp_path / "snapshots" / ("a" * 40), {"config.json": Promised(1, "b" * 64)}
+    folder, promised = tmp_path / "snapshots" / ("a" * 40), {"config.json": Promise(1, "b" * 64)}
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: keep_promises(folder, promised), range(200)))
     assert promises(folder) == promised

@@ -14,7 +14,15 @@ import pytest
 from nearsense.encoders import detection, languages
 from nearsense.encoders.catalog import LANGUAGES
 from nearsense.encoders.detection import LANGUAGES_OF, main_script
-from nearsense.encoders.languages import NAMES, Finding, LanguageCheck, LanguageWarning, look, sentence, suggestion
+from nearsense.encoders.languages import (
+    NAMES,
+    Finding,
+    LanguageCheck,
+    LanguageWarning,
+    find_foreign,
+    sentence,
+    suggestion,
+)
 
 TICKETS = {
     "it": "Non riesco ad accedere al conto|Il pagamento è stato rifiutato due volte|Come cambio la mia password?",
@@ -74,7 +82,7 @@ def warned(check, *calls):
 
 @pytest.mark.parametrize("language", TICKETS)
 def test_three_short_sentences_are_enough(language):
-    finding = look(TICKETS[language].split("|"), ["en"])
+    finding = find_foreign(TICKETS[language].split("|"), ["en"])
     assert finding is not None
     assert (finding.language, finding.texts) == (language, 3)
     assert finding.share > 0.6
@@ -83,22 +91,22 @@ def test_three_short_sentences_are_enough(language):
 @pytest.mark.parametrize("language", TICKETS)
 def test_who_was_made_for_a_language_is_not_warned_of_it(language):
     texts = TICKETS[language].split("|")
-    assert look(texts, [language]) is None
-    assert look(texts, LANGUAGES["parallel"]) is None
+    assert find_foreign(texts, [language]) is None
+    assert find_foreign(texts, LANGUAGES["parallel"]) is None
 
 
 @pytest.mark.parametrize("language", SCRIPTS)
 def test_a_script_is_sure_for_one_short_text(language):
-    assert look([SCRIPTS[language]], ["en"]) == Finding(1.0, language, 1)
-    assert look([SCRIPTS[language]], ["en", language]) is None
+    assert find_foreign([SCRIPTS[language]], ["en"]) == Finding(1.0, language, 1)
+    assert find_foreign([SCRIPTS[language]], ["en", language]) is None
 
 
 def test_without_the_library_scripts_are_still_seen(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycld2", None)
     detection._library.cache_clear()
     try:
-        assert look([SCRIPTS["ru"], SCRIPTS["ja"], SCRIPTS["ja"]], ["en"]) == Finding(2 / 3, "ja", 3)
-        assert look(TICKETS["it"].split("|"), ["en"]) is None
+        assert find_foreign([SCRIPTS["ru"], SCRIPTS["ja"], SCRIPTS["ja"]], ["en"]) == Finding(2 / 3, "ja", 3)
+        assert find_foreign(TICKETS["it"].split("|"), ["en"]) is None
     finally:
         detection._library.cache_clear()
 
@@ -106,8 +114,8 @@ def test_without_the_library_scripts_are_still_seen(monkeypatch):
 @pytest.mark.parametrize("kind", HARMLESS)
 def test_what_is_no_sentence_is_no_language(kind):
     texts = HARMLESS[kind].split("|")
-    assert look(texts, ["en"]) is None
-    assert [text for text in texts if look([text], ["en"])] == []
+    assert find_foreign(texts, ["en"]) is None
+    assert [text for text in texts if find_foreign([text], ["en"])] == []
 
 
 def test_every_character_can_be_read():
@@ -118,23 +126,23 @@ def test_every_character_can_be_read():
 
 
 def test_one_short_text_says_nothing_but_a_long_one_does():
-    assert look(["Mi dispiace molto"], ["en"]) is None
+    assert find_foreign(["Mi dispiace molto"], ["en"]) is None
     long = "Non riesco ad accedere al mio conto e il pagamento di ieri è stato rifiutato due volte"
-    assert look([long], ["en"]) == Finding(1.0, "it", 1)
+    assert find_foreign([long], ["en"]) == Finding(1.0, "it", 1)
 
 
 def test_below_a_fifth_nothing_is_said():
     english = ["My card has not arrived yet", "Where can I change my password?"] * 50
     german = TICKETS["de"].split("|") * 10
-    assert look(english + german[:20], ["en"]) is None
-    finding = look(english + german, ["en"])
+    assert find_foreign(english + german[:20], ["en"]) is None
+    finding = find_foreign(english + german, ["en"])
     assert finding is not None
     assert finding.share == pytest.approx(30 / 130, abs=0.02)
 
 
 def test_many_languages_are_a_mixture():
     texts = [text for language in ("it", "de", "fi", "pl", "tr", "fr") for text in TICKETS[language].split("|")]
-    finding = look(texts, ["en"])
+    finding = find_foreign(texts, ["en"])
     assert finding is not None
     assert finding.language == ""
     assert "in several other languages" in sentence(finding, "m", ["en"])
@@ -142,16 +150,16 @@ def test_many_languages_are_a_mixture():
 
 def test_a_sample_is_spread_over_all_texts_and_always_the_same():
     texts = ["My card has not arrived yet"] * 600 + TICKETS["de"].split("|") * 200
-    finding = look(texts, ["en"], sample=100)
-    assert finding == look(texts, ["en"], sample=100)
+    finding = find_foreign(texts, ["en"], sample=100)
+    assert finding == find_foreign(texts, ["en"], sample=100)
     assert finding is not None
     assert finding.texts == 100
     assert finding.share == pytest.approx(0.5, abs=0.05)
 
 
 def test_no_texts_and_no_languages_say_nothing():
-    assert look([], ["en"]) is None
-    assert look(TICKETS["de"].split("|"), []) is None
+    assert find_foreign([], ["en"]) is None
+    assert find_foreign(TICKETS["de"].split("|"), []) is None
 
 
 def test_the_sentence_names_what_was_seen_the_model_and_what_to_try():
@@ -232,7 +240,7 @@ def test_a_look_costs_little():
         times = []
         for _ in range(9):
             start = time.thread_time()
-            look(texts, ["en"])
+            find_foreign(texts, ["en"])
             times.append(1000 * (time.thread_time() - start))
         return statistics.median(times)
 
@@ -267,7 +275,7 @@ def test_real_english_is_english_in_any_batch(data, name):
     for size, batches in ((1, 300), (3, 100), (10, 50), (200, 3)):
         for _ in range(batches):
             batch = draw.sample(texts, size)
-            assert look(batch, ["en"]) is None, batch
+            assert find_foreign(batch, ["en"]) is None, batch
 
 
 @pytest.mark.parametrize("name", ["stsb/it-dev", "stsb/de-dev", "stsb/nl-dev", "stsb/pt-dev"])
@@ -275,7 +283,7 @@ def test_real_translations_are_seen_in_batches_of_ten(data, name):
     texts = [row["a"] for row in data(name)]
     draw = random.Random(0)
     for _ in range(50):
-        finding = look(draw.sample(texts, 10), ["en"])
+        finding = find_foreign(draw.sample(texts, 10), ["en"])
         assert finding is not None
         assert finding.language == name[5:7]
 
@@ -292,7 +300,7 @@ def test_short_real_sentences_are_seen_in_batches_of_twenty(data):
     for pair in CODES.split():
         of, language = pair.split(":")
         for _ in range(10):
-            finding = look(draw.sample(sentences[of], 20), ["en"])
+            finding = find_foreign(draw.sample(sentences[of], 20), ["en"])
             if finding is None or finding.language != language:
                 missed.append((language, finding))
     assert missed == []

@@ -86,7 +86,7 @@ def _fetched(name: str, standard: Standard, progress: Progress) -> Path:
 
 def _is_whole(folder: Path, standard: Standard, promised: Mapping[str, object] | None) -> bool:
     """Whether a snapshot has what is needed; another program may have fetched some of its files."""
-    from nearsense.encoders.hub_cache import lacking
+    from nearsense.encoders.hub_cache import missing_files
 
     try:
         files = set(_files(folder))
@@ -94,7 +94,7 @@ def _is_whole(folder: Path, standard: Standard, promised: Mapping[str, object] |
     except FileError:
         return False
     return {file for part in parts.values() for file in part} <= files and (
-        promised is None or not lacking(folder)
+        promised is None or not missing_files(folder)
     )
 
 

@@ -111,7 +111,7 @@ def load(
 
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
     kept = None if dimensions is None else positive_int(dimensions, "dimensions")
-    encoder = _load(_settled(settings), _stamp(settings), kept, chosen, _process())
+    encoder = _load(_with_whole_path(settings), _stamp(settings), kept, chosen, _process())
     return encoder if settings.long is Long.WARN else encoder.with_long(settings.long)
 
 
@@ -162,7 +162,7 @@ def load_cross(
     policy = (
         Long.WARN if long is None and settings.long is Long.CHUNK else settings.long
     )  # windows are for vectors
-    cross = _load_cross(_settled(settings), _stamp(settings), _process())
+    cross = _load_cross(_with_whole_path(settings), _stamp(settings), _process())
     return cross if policy is Long.WARN else cross.with_long(policy)
 
 
@@ -185,7 +185,7 @@ def _settings(**flags: Any) -> Settings:
 Stamp = tuple[tuple[str, int, int], ...]
 
 
-def _settled(settings: Settings) -> Settings:
+def _with_whole_path(settings: Settings) -> Settings:
     """What tells encoders apart: a folder by its whole path, wherever the program goes."""
     path = os.path.expanduser(settings.model)  # noqa: PTH111  (Path.expanduser raises for an unknown user)
     model = os.path.abspath(path) if _is_folder(path) else settings.model  # noqa: PTH100

@@ -309,10 +309,10 @@ class Loadable:
                 why="it was put together by hand: no name and no folder says how to load it elsewhere",
                 fix="use one of ns.load or ns.load_cross",
             )
-        return _loaded, (self.again, {name: getattr(self, name) for name in self.kept}, self.fingerprint)
+        return _load_again, (self.again, {name: getattr(self, name) for name in self.kept}, self.fingerprint)
 
 
-def _loaded(again: Callable[[], Any], kept: Mapping[str, Any], fingerprint: str) -> Any:
+def _load_again(again: Callable[[], Any], kept: Mapping[str, Any], fingerprint: str) -> Any:
     """What was pickled, from the model's files as they are here."""
     other = again()
     if any(getattr(other, name) != value for name, value in kept.items()):

@@ -28,7 +28,7 @@ from nearsense.encoders.base import (
     TruncationWarning,
     UnknownTextWarning,
 )
-from nearsense.encoders.modules import Module, finished
+from nearsense.encoders.modules import Module, apply_modules
 from nearsense.encoders.packing import Request, heads, pack, tails, windows
 from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.token_vectors import TokenVectors, token_vectors
@@ -207,12 +207,12 @@ class TokenEncoder(Loadable, Encoder):
             self.check_language(unique)
         lengths = np.zeros(len(unique), np.int64)
         requests = self._requests(unique, prompt, policy, batch_tokens, rows, lengths)
-        result = self._computed(unique, requests, progress)
+        result = self._compute(unique, requests, progress)
         if normalize:
             result = unit_length(result, zero="keep")
         cut = lengths > self.max_tokens
         if policy is Long.WARN and cut.any():
-            warnings.warn(excess(lengths[rows], self.max_tokens), TruncationWarning, stacklevel=2)
+            warnings.warn(excess_message(lengths[rows], self.max_tokens), TruncationWarning, stacklevel=2)
         truncated = np.zeros(len(texts), np.bool_) if policy is Long.CHUNK else cut[rows]
         data = result if len(unique) == len(texts) else result[rows]
         read_as = ReadAs(prompt, policy is Long.CHUNK, self.max_tokens)
@@ -258,12 +258,12 @@ class TokenEncoder(Loadable, Encoder):
         by_text = dict(zip(unique, found, strict=True))
         return [by_text[text] for text in texts]
 
-    def _computed(self, texts: list[str], requests: Iterator[Request], progress: Progress) -> NDArray[np.float32]:
+    def _compute(self, texts: list[str], requests: Iterator[Request], progress: Progress) -> NDArray[np.float32]:
         """The vectors of texts, not yet of unit length."""
         result = np.zeros((len(texts), self.dimension), np.float32)
         with tracked(len(texts), "texts", progress) as update, closing(self._engine.run(requests)) as answers:
             done = 0.0
-            for request, whole in finished(answers, self._modules):
+            for request, whole in apply_modules(answers, self._modules):
                 vectors = whole[:, : self.dimension]
                 if (request.shares == 1).all():
                     result[request.items] = vectors
@@ -290,7 +290,11 @@ class TokenEncoder(Loadable, Encoder):
             >>> encoder.sees_all("Is the free plan free?"), encoder.sees_all("Is the \u2705 plan free?")
             (True, False)
         """
-        return text.isascii() and len(text) <= self._sure and (len(text) <= SHORT_WORD or not _LONG_WORD(text))
+        return (
+            text.isascii()
+            and len(text) <= self._characters_surely_read
+            and (len(text) <= SHORT_WORD or not _LONG_WORD(text))
+        )
 
     def sees(self, texts: Sequence[str]) -> list[Seen]:
         """What the model sees of each word of each text: an ability that only encoders with a tokenizer have.
@@ -307,7 +311,7 @@ class TokenEncoder(Loadable, Encoder):
         return self._tokenizer.sees(texts, None if self.long is Long.CHUNK else self._room)
 
     @cached_property
-    def _sure(self) -> int:
+    def _characters_surely_read(self) -> int:
         """Characters of an ASCII text that the model reads to the end, whatever they are."""
         return self._room if self._tokenizer.knows_ascii else -1
 
@@ -360,7 +364,7 @@ class TokenEncoder(Loadable, Encoder):
                 raise too_long(lengths[rows], self.max_tokens)
             cut = windows if policy is Long.CHUNK else tails if self._tokenizer.left else heads
             spans = cut(tokens.starts, tokens.lengths, limit)
-            framed = self._tokenizer.framed(tokens, spans.starts, spans.lengths)
+            framed = self._tokenizer.with_specials(tokens, spans.starts, spans.lengths)
             owners, shares = spans.owners + first, spans.shares
             if not specials and not framed.lengths.all():  # a text without any token is the zero vector
                 some = framed.lengths > 0
@@ -404,7 +408,7 @@ _PLAIN = re.compile("[0-9A-Za-z]").search
 _LONG_WORD = re.compile(rf"\S{{{SHORT_WORD + 1}}}").search
 
 
-def excess(lengths: NDArray[np.int64], limit: int) -> str:
+def excess_message(lengths: NDArray[np.int64], limit: int) -> str:
     """What is cut, in one line."""
     over = int((lengths > limit).sum())
     verb = "exceeds" if over == 1 else "exceed"

@@ -14,7 +14,7 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.base import BATCH_TOKENS, Encoder, TruncationWarning
-from nearsense.encoders.batch import SLICE, excess, language_checked, too_long
+from nearsense.encoders.batch import SLICE, excess_message, language_checked, too_long
 from nearsense.encoders.transformer import GRAPH_VERSION
 from nearsense.encoders.wire import RemoteTextTooLong
 from nearsense.errors import TextTooLong, UnsupportedModel
@@ -42,7 +42,7 @@ def uncached(encoder: Encoder) -> Encoder:
     return encoder
 
 
-def can_be_kept(encoder: Encoder) -> bool:
+def can_be_cached(encoder: Encoder) -> bool:
     """Whether a cache may keep an encoder's vectors: it can tell which texts it cuts, or cuts none."""
     if not encoder.cuts:
         return True
@@ -155,7 +155,7 @@ class CachedEncoder(Encoder):
         if normalize is None:
             normalize = self.similarity is Metric.COSINE
         encode = partial(self._encoder.encode, role=role, batch_tokens=batch_tokens, normalize=normalize)
-        if not self.fingerprint or not can_be_kept(self._encoder):
+        if not self.fingerprint or not can_be_cached(self._encoder):
             return encode(texts, long=long, progress=progress)
         nothing = encode([], long=long)  # refuses unknown options, and knows the fingerprint
         policy = (self.long or Long.WARN) if long is None else parse(Long, long, name="long")
@@ -170,7 +170,7 @@ class CachedEncoder(Encoder):
             self._fill(sheet, partial(encode, long=quiet), update)
         tokens = sheet.tokens[sheet.rows]
         if policy is Long.WARN and tokens.any():
-            warnings.warn(excess(tokens, self.max_tokens), TruncationWarning, stacklevel=2)
+            warnings.warn(excess_message(tokens, self.max_tokens), TruncationWarning, stacklevel=2)
         data = sheet.vectors if len(sheet.texts) == len(tokens) else sheet.vectors[sheet.rows]
         return Vectors(data, nothing.fingerprint, tokens > 0, nothing.model, nothing.read_as)
 
@@ -200,7 +200,7 @@ class CachedEncoder(Encoder):
                 new = encode(texts, progress=lambda done, _, start=start: update(start + done))
             except TextTooLong as error:  # which counts within the block only
                 if isinstance(error, RemoteTextTooLong):
-                    raise error.moved(int(np.argmax(sheet.rows == places[error.position]))) from None
+                    raise error.at_position(int(np.argmax(sheet.rows == places[error.position]))) from None
                 raise self._refusal(sheet, places) from None
             sheet.vectors[places] = new.data
             self._count(sheet, places[new.truncated])

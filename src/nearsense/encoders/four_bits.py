@@ -151,11 +151,11 @@ def _write_weights(target: Path, data: mmap.mmap, tensors: list[_Tensor], sizes:
                 values = np.frombuffer(data, "<f4", int(np.prod(each.shape)), each.at)
                 file.write(values.tobytes() * (sizes.types if "token_type" in each.name else 1))
                 continue
-            for values in _unpacked(data, each):
+            for values in _unpacked_rows(data, each):
                 file.write(values.tobytes())
 
 
-def _unpacked(data: mmap.mmap, tensor: _Tensor) -> Iterator[NDArray[np.float16]]:
+def _unpacked_rows(data: mmap.mmap, tensor: _Tensor) -> Iterator[NDArray[np.float16]]:
     """The rows of a tensor of 4 bits, some at a time."""
     rows, columns = tensor.shape
     blocks = np.frombuffer(data, BLOCKS, rows * columns // BLOCK, tensor.at)

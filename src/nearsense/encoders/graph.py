@@ -116,7 +116,7 @@ class Graph:
         attended = op.transpose(op.scaled_dot_product_attention(q, k, v, mask, scale, causal=False), swapped)
         return self.linear(op.reshape(attended, self._integers(0, 0, hidden), True), output)
 
-    def finished(self, x: Any, name: str) -> Model:
+    def to_model(self, x: Any, name: str) -> Model:
         """The graph that ends in `x`, ready to be compiled."""
         return openvino().Model([self._op.result(x)], list(self._inputs.values()), name)
 

@@ -53,12 +53,12 @@ class GraphFile:
     counts: bool  # it counts in floating point, so bf16 would be wrong
 
 
-def read(file: Path, *, pairs: bool = False) -> GraphFile:
+def read_graph(file: Path, *, pairs: bool = False) -> GraphFile:
     """Look into a graph file, `.onnx` or OpenVINO's `.xml`; `pairs` for a cross-encoder's."""
     others = external_files(file) if file.suffix == ".onnx" else (_weights_of(file),)
     whole = _read(file, others)
     _require_inputs(whole, file)
-    model = _narrowed(whole, SCORES if pairs else (*TOKENS, *POOLED), file)
+    model = _with_one_output(whole, SCORES if pairs else (*TOKENS, *POOLED), file)
     output = model.output(0).partial_shape
     rank = output.rank.get_length()
     if rank not in ((2,) if pairs else (2, 3)) or output[rank - 1].is_dynamic:
@@ -136,7 +136,7 @@ def _require_inputs(model: Model, file: Path) -> None:
         raise not_run_here(f"{file} does not ask for {absent[0]}", "what fills a row would count as text")
 
 
-def _narrowed(model: Model, wanted: tuple[str, ...], file: Path) -> Model:
+def _with_one_output(model: Model, wanted: tuple[str, ...], file: Path) -> Model:
     """The graph with the one output that is wanted, in float32."""
     outputs = {name: port for port in model.outputs for name in port.names}
     found = next((outputs[name] for name in wanted if name in outputs), None)

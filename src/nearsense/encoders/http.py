@@ -104,7 +104,7 @@ class Transport:
         self._held, self._met = float("-inf"), False
 
     def post(
-        self, body: bytes, *, cap: int, hopeless: Callable[[Answer], bool], stop: threading.Event | None = None
+        self, body: bytes, *, cap: int, is_hopeless: Callable[[Answer], bool], stop: threading.Event | None = None
     ) -> Answer:
         """Send JSON, again where that may help, until there is an answer (of `cap` bytes at most)."""
         stop = stop or threading.Event()
@@ -119,7 +119,7 @@ class Transport:
             if isinstance(outcome, Answer):
                 self._met = True
                 self._heed_limits(outcome)
-                if outcome.status not in REPEATED or hopeless(outcome):
+                if outcome.status not in REPEATED or is_hopeless(outcome):
                     return outcome
                 last, pause = f"status {outcome.status}, {message_of(outcome.body)}", _retry_after(outcome)
             else:
@@ -257,7 +257,7 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 
-def flights(
+def run_concurrently(
     work: Callable[[J], R], jobs: Iterable[J], count: int, stop: threading.Event
 ) -> Generator[tuple[J, R], None, None]:
     """Each job with its result, in the order in which they are done; `count` are under way at a time.

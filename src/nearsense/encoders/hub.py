@@ -16,20 +16,20 @@ from nearsense._folder import Folder
 from nearsense._progress import Progress, tracked
 from nearsense._version import __version__
 from nearsense.encoders.hub_cache import (
-    Promised,
+    Promise,
     cache_folder,
     check_room,
     digest,
+    files_to_fetch,
+    has_blob,
     is_hash,
     is_repository,
     is_revision,
-    is_there,
     leave_a_choice,
     opened_root,
     publish,
     refuse_strange,
     repository_folder,
-    wanted,
 )
 from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
 
@@ -42,7 +42,7 @@ WAITS = (0.5, 1.0, 2.0, 4.0)
 
 def download(repository: str, revision: str | None = None, *, progress: Progress = False) -> Path:
     """Fetch a model into the hub's cache; what is there already and right is not fetched again."""
-    return _obtained(_Repository(repository), revision, _model_files, progress)
+    return _obtain(_Repository(repository), revision, _model_files, progress)
 
 
 def download_data(
@@ -58,7 +58,7 @@ def download_data(
         refuse_strange(list(files))
         return list(choose(list(files)))
 
-    return _obtained(_Repository(repository, "datasets"), revision, chosen, progress)
+    return _obtain(_Repository(repository, "datasets"), revision, chosen, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class _Repository:
 
         url = f"{hub_url()}/api/{self.kind}/{self.name}/revision/{quote(revision, safe='')}"
         answer = get_session().get(url, params={"blobs": True}, headers=_headers(), timeout=_patience())
-        _tools().hf_raise_for_status(answer)
+        _hub_tools().hf_raise_for_status(answer)
         return (DatasetInfo if self.kind == "datasets" else ModelInfo)(**answer.json())
 
     def url(self, name: str, commit: str) -> str:
@@ -94,17 +94,17 @@ class _Repository:
 _Choice = Callable[[_Repository, str, Mapping[str, Any]], list[str]]
 
 
-def _obtained(repository: _Repository, revision: str | None, choose: _Choice, progress: Progress) -> Path:
+def _obtain(repository: _Repository, revision: str | None, choose: _Choice, progress: Progress) -> Path:
     if not (is_repository(repository.name) and is_revision(revision or "main")):
         raise ModelNotFound(
             f"{repository.name!r} at {revision or 'main'!r} cannot be a {repository.thing} of the hub",
             why=f"a {repository.thing} there is called org/name or org/name@revision",
             fix="check the spelling",
         )
-    with _explained(repository, revision):
+    with _errors_in_words(repository, revision):
         commit, promised = _listing(repository, revision, choose)
         root = repository.root
-        missing = {each.hash: name for name, each in promised.items() if not is_there(root, each)}
+        missing = {each.hash: name for name, each in promised.items() if not has_blob(root, each)}
         total = sum(each.size for each in promised.values())
         check_room(root, sum(each.size for each in promised.values() if each.hash in missing))
         with tracked(total, "bytes", progress) as update:
@@ -120,7 +120,7 @@ def _counting(update: Callable[[int], None], before: int) -> Callable[[int], Non
     return lambda now: update(before + now)
 
 
-def _listing(repository: _Repository, revision: str | None, choose: _Choice) -> tuple[str, dict[str, Promised]]:
+def _listing(repository: _Repository, revision: str | None, choose: _Choice) -> tuple[str, dict[str, Promise]]:
     """The commit, and what the hub promises of each wanted file."""
     found = repository.info(revision or "main")
     files = {each.rfilename: each for each in found.siblings or []}
@@ -129,23 +129,23 @@ def _listing(repository: _Repository, revision: str | None, choose: _Choice) -> 
 
 
 def _model_files(repository: _Repository, commit: str, files: Mapping[str, Any]) -> list[str]:
-    names = wanted(list(files))
+    names = files_to_fetch(list(files))
     if leave_a_choice(list(files)):
-        return wanted(list(files), _configuration(repository, commit, _promised(files["config.json"])))
+        return files_to_fetch(list(files), _configuration(repository, commit, _promised(files["config.json"])))
     return names
 
 
-def _promised(file: Any) -> Promised:
+def _promised(file: Any) -> Promise:
     size, sum_ = (file.lfs.size, file.lfs.sha256) if file.lfs else (file.size, file.blob_id)
     if not isinstance(size, int) or size < 0:
         raise ValueError(f"a file of {size!r} bytes")
-    return Promised(size, _hexadecimal(sum_, file.rfilename))
+    return Promise(size, _hexadecimal(sum_, file.rfilename))
 
 
-def _configuration(repository: _Repository, commit: str, promised: Promised) -> dict[str, Any]:
+def _configuration(repository: _Repository, commit: str, promised: Promise) -> dict[str, Any]:
     """The repository's config.json, fetched before all else; `{}` where it has no such form."""
     root = repository.root
-    if not is_there(root, promised):
+    if not has_blob(root, promised):
         check_room(root, promised.size)
         _fetch(repository, commit, "config.json", promised, lambda _done: None)
     try:
@@ -162,17 +162,17 @@ def _hexadecimal(word: Any, what: str) -> str:
 
 
 def _fetch(
-    repository: _Repository, commit: str, name: str, promised: Promised, report: Callable[[int], None]
+    repository: _Repository, commit: str, name: str, promised: Promise, report: Callable[[int], None]
 ) -> None:
     """One file into its blob, from where an earlier try stopped; then its hash is checked."""
     root = repository.root
     blob = root / "blobs" / promised.hash
     url = repository.url(name, commit)
-    with locked(root, promised.hash), opened_root(root) as opened, opened.reached("blobs") as blobs:
+    with repository_lock(root, promised.hash), opened_root(root) as opened, opened.reached("blobs") as blobs:
         if blob.is_file():  # another process was faster
             return
         part = blobs.place() / f"{promised.hash}.incomplete"
-        _persistently(url, blobs, part, promised.size, report)
+        _stream_with_retries(url, blobs, part, promised.size, report)
         found = digest(part, promised.hash)
         if found != promised.hash:
             part.unlink()
@@ -185,23 +185,23 @@ def _fetch(
 
 
 @contextlib.contextmanager
-def locked(root: Path, name: str) -> Iterator[None]:
+def repository_lock(root: Path, name: str) -> Iterator[None]:
     """One process at a time writes what has this name in a repository; the hub's library minds the lock too."""
     lock = cache_folder() / ".locks" / root.name / f"{name}.lock"
     with opened_root(lock.parents[1]) as locks, locks.reached(root.name):
         pass
-    with _tools().WeakFileLock(lock):
+    with _hub_tools().WeakFileLock(lock):
         yield
 
 
-def _persistently(url: str, blobs: Folder, part: Path, size: int, report: Callable[[int], None]) -> None:
+def _stream_with_retries(url: str, blobs: Folder, part: Path, size: int, report: Callable[[int], None]) -> None:
     """Ask again where a connection breaks, as long as that brings something."""
     tries = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
             return _stream(url, blobs, part.name, size, report)
-        except _transport() as error:
+        except _transport_error() as error:
             status = getattr(getattr(error, "response", None), "status_code", None)
             if status == 416:
                 part.unlink(missing_ok=True)
@@ -230,7 +230,7 @@ def _stream(url: str, blobs: Folder, name: str, size: int, report: Callable[[int
         if there:
             headers["Range"] = f"bytes={there}-"
         with get_session().stream("GET", url, headers=headers, timeout=_patience()) as answer:
-            _tools().hf_raise_for_status(answer)
+            _hub_tools().hf_raise_for_status(answer)
             if answer.status_code != 206:
                 file.truncate(0)
                 there = 0
@@ -243,16 +243,16 @@ def _stream(url: str, blobs: Folder, name: str, size: int, report: Callable[[int
         file.flush()
         os.fsync(file.fileno())
     if there < size:
-        raise _transport()(f"{there} of {size} bytes came")
+        raise _transport_error()(f"{there} of {size} bytes came")
 
 
 def _headers() -> dict[str, str]:
     """Who asks, and the token. The library's own would ask the hub first which program may be driving this one."""
-    token = _tools().get_token_to_send(None)
+    token = _hub_tools().get_token_to_send(None)
     return WHO | ({"authorization": f"Bearer {token}"} if token else {})
 
 
-def _tools() -> Any:
+def _hub_tools() -> Any:
     """The library's own helpers; it exports them in a way that type checkers do not follow."""
     from huggingface_hub import utils
 
@@ -265,7 +265,7 @@ def _patience() -> float:
     return float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
 
 
-def _transport() -> type[Exception]:
+def _transport_error() -> type[Exception]:
     """The class of everything that goes wrong on the way: what the library's own errors are made of."""
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -273,7 +273,7 @@ def _transport() -> type[Exception]:
 
 
 @contextlib.contextmanager
-def _explained(repository: _Repository, revision: str | None) -> Iterator[None]:
+def _errors_in_words(repository: _Repository, revision: str | None) -> Iterator[None]:
     """Turn what goes wrong with the hub or the disk into an error of one plain sentence, never with the token."""
     from huggingface_hub.errors import OfflineModeIsEnabled
 
@@ -290,7 +290,7 @@ def _explained(repository: _Repository, revision: str | None) -> Iterator[None]:
             fix="begin the program without it",
         )
         raise trouble from None
-    except _transport() as error:
+    except _transport_error() as error:
         raise refusal(asked, getattr(error, "response", None), type(error).__name__, repository.thing) from None
     except OSError as error:
         trouble = FileError(

@@ -45,7 +45,7 @@ _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Promised:
+class Promise:
     """What the hub says of one file: its bytes, and SHA-256 (64 digits) or git's SHA-1 (40 digits)."""
 
     size: int
@@ -145,7 +145,7 @@ def opened_root(root: Path) -> Iterator[Folder]:
         yield opened
 
 
-def keep_promises(folder: Path, promised: Mapping[str, Promised]) -> None:
+def keep_promises(folder: Path, promised: Mapping[str, Promise]) -> None:
     """Keep what the hub promised for a snapshot, before its first file is there."""
     file = _promises_file(folder)
     kept = json.dumps({name: [each.size, each.hash] for name, each in promised.items()})
@@ -153,11 +153,11 @@ def keep_promises(folder: Path, promised: Mapping[str, Promised]) -> None:
         place.replace(file.name, kept.encode())
 
 
-def promises(folder: Path) -> dict[str, Promised] | None:
+def promises(folder: Path) -> dict[str, Promise] | None:
     """What was promised for a snapshot; None where another program fetched it."""
     kept: Any = _json(_promises_file(folder)) if folder.parent.name == "snapshots" else None
     try:
-        return {str(name): Promised(int(size), str(digest)) for name, (size, digest) in kept.items()}
+        return {str(name): Promise(int(size), str(digest)) for name, (size, digest) in kept.items()}
     except (AttributeError, TypeError, ValueError):
         return None
 
@@ -168,10 +168,10 @@ def _promises_file(folder: Path) -> Path:
 
 def is_ours(folder: Path) -> bool:
     """Whether nearsense fetched a snapshot, or could use it: the cache holds models of many other kinds."""
-    return promises(folder) is not None or not lacking(folder)
+    return promises(folder) is not None or not missing_files(folder)
 
 
-def lacking(folder: Path) -> list[str]:
+def missing_files(folder: Path) -> list[str]:
     """The files that a snapshot needs and does not have; none where it is whole.
 
     A snapshot that another program fetched is judged by what every model needs: a configuration, a tokenizer,
@@ -184,7 +184,7 @@ def lacking(folder: Path) -> list[str]:
     missing = [name for name in needed if _size(folder / name) is None]
     if all(_size(folder / place / name) is None for name in TOKENIZERS):
         missing.append(f"{place}{TOKENIZERS[0]}")
-    return missing + [f"{place}{name}" for name in _lacking_weights(folder / place)]
+    return missing + [f"{place}{name}" for name in _missing_weights(folder / place)]
 
 
 def _modules(folder: Path) -> tuple[str, list[str]]:
@@ -200,7 +200,7 @@ def _modules(folder: Path) -> tuple[str, list[str]]:
     return steps[0][0], [f"{path}config.json" for path, kind in steps if kind not in WITHOUT_CONFIGURATION]
 
 
-def _lacking_weights(folder: Path) -> list[str]:
+def _missing_weights(folder: Path) -> list[str]:
     if _size(folder / WEIGHTS) is not None:
         return []
     index = _json(folder / SHARDED)
@@ -259,7 +259,7 @@ def _json(file: Path) -> Any:
         return None
 
 
-def is_there(root: Path, promised: Promised) -> bool:
+def has_blob(root: Path, promised: Promise) -> bool:
     """Whether the blob is there as promised; a wrong one is removed, and a link out of the cache as well."""
     blob = root / "blobs" / promised.hash
     try:
@@ -281,7 +281,7 @@ def check_room(root: Path, needed: int) -> None:
         raise OSError(errno.ENOSPC, f"{needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free")
 
 
-def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promised]) -> Path:
+def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promise]) -> Path:
     """Make the snapshot of blobs that are all there, and then point the revision to it."""
     folder = root / "snapshots" / commit
     keep_promises(folder, promised)
@@ -289,7 +289,7 @@ def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promi
         for name, each in promised.items():
             *above, last = name.split("/")
             with opened.reached("snapshots", commit, *above) as place:
-                _linked(place, last, root / "blobs" / each.hash, folder.joinpath(*above))
+                _link(place, last, root / "blobs" / each.hash, folder.joinpath(*above))
         if revision != commit:
             *above, last = revision.split("/")
             with opened.reached("refs", *above) as place:
@@ -297,7 +297,7 @@ def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promi
     return folder
 
 
-def _linked(place: Folder, name: str, blob: Path, above: Path) -> None:
+def _link(place: Folder, name: str, blob: Path, above: Path) -> None:
     """A name for a blob; a copy of it on a file system without links."""
     try:
         place.link(name, os.path.relpath(blob, above))
@@ -321,7 +321,7 @@ EXTERNAL = re.compile(r"\.onnx(_data(_\d+)?|\.data)")
 """What follows the stem of an ONNX file in the names of the files with its weights."""
 
 
-def wanted(files: Sequence[str], config: Mapping[str, Any] | None = None) -> list[str]:
+def files_to_fetch(files: Sequence[str], config: Mapping[str, Any] | None = None) -> list[str]:
     """The files of a repository that are fetched: descriptions, tokenizer, and weights that cannot run code.
 
     The repository's `config` decides where there are several kinds of weights: see `leave_a_choice`.
@@ -337,7 +337,7 @@ def wanted(files: Sequence[str], config: Mapping[str, Any] | None = None) -> lis
         kinds.reverse()
     own = kinds[0] or kinds[1]
     if not own and not any(name.endswith(WEIGHTS) for name in chosen):
-        raise _refused(files, "")
+        raise _no_weights(files, "")
     return sorted(chosen | set(own))
 
 
@@ -394,7 +394,7 @@ def _weights(files: Sequence[str], place: str) -> list[str]:
     if SHARDED in here:
         return [place + name for name in here if name == SHARDED or SHARD.fullmatch(name)]
     if place and any("/" not in name and name.endswith(PICKLES) for name in here):
-        raise _refused(files, place)
+        raise _no_weights(files, place)
     return []
 
 
@@ -407,7 +407,7 @@ def _graph(files: Sequence[str]) -> list[str]:
     return []
 
 
-def _refused(files: Sequence[str], place: str) -> UnsupportedModel:
+def _no_weights(files: Sequence[str], place: str) -> UnsupportedModel:
     here = [name for name in files if str(PurePosixPath(name).parent) == (place.rstrip("/") or ".")]
     pickle = next((name for name in here if name.endswith(PICKLES)), None)
     fix = "use another model (nearsense models), or convert this one where you trust its source"

@@ -115,7 +115,7 @@ class _Tally:
             likely = max(LANGUAGES_OF[script], key=lambda language: self.languages[language])
             languages[likely] += texts
             letters[likely] += LETTERS
-        families, family_letters = _by_kin(languages), _by_kin(letters)
+        families, family_letters = _sum_of_kin(languages), _sum_of_kin(letters)
         foreign = families.total()
         if not foreign or foreign < SHARE * self.texts:
             return None
@@ -128,7 +128,7 @@ class _Tally:
         return Finding(most / self.texts, max(members, key=lambda member: languages[member]), self.texts)
 
 
-def look(texts: Sequence[str], languages: Collection[str], *, sample: int = SAMPLE) -> Finding | None:
+def find_foreign(texts: Sequence[str], languages: Collection[str], *, sample: int = SAMPLE) -> Finding | None:
     """Whether a notable share of a sample of texts is in a language that is not among these, ISO 639-1.
 
     A script is sure even for one short text. For languages that share a script with the model's the library
@@ -223,7 +223,7 @@ def kin(language: str) -> str:
     return _KIN.get(code, code)
 
 
-def _by_kin(counts: Counter[str]) -> Counter[str]:
+def _sum_of_kin(counts: Counter[str]) -> Counter[str]:
     families: Counter[str] = Counter()
     for language, count in counts.items():
         families[kin(language)] += count
@@ -251,17 +251,17 @@ TOGETHER = 1_000
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
-def told(text: str) -> str:
+def language_of(text: str) -> str:
     """The language of a text, ISO 639-1; `""` where nobody can be sure.
 
-    >>> told("Wir wollen die Rechnungen zahlen"), told("La Traviata")
+    >>> language_of("Wir wollen die Rechnungen zahlen"), language_of("La Traviata")
     ('de', '')
     """
     text = text[:CHARACTERS]
     return guess(text)[0] or _by_small_words(text, frozenset())
 
 
-def foreign(
+def foreign_languages(
     texts: Sequence[str], languages: Collection[str], *, among: Sequence[str] | None = None
 ) -> list[str | None]:
     """For each text the language, ISO 639-1, that is not among these; None where it may well be one of them.
@@ -272,17 +272,17 @@ def foreign(
     1,000 of each set is taken for foreign; of single foreign sentences of Latin letters half to nearly all are
     known, of a batch nearly all.
 
-    >>> foreign(["你好，世界", "reset my password", "Domani vado al mercato con mia sorella"], ["en"])
+    >>> foreign_languages(["你好，世界", "reset my password", "Domani vado al mercato con mia sorella"], ["en"])
     ['zh', None, 'it']
-    >>> foreign(["Domani vado al mercato con mia sorella", "Ieri sono andato dalla zia", "Va bene"], ["en"])
+    >>> foreign_languages(["Domani vado al mercato con mia sorella", "Ieri sono andato dalla zia", "Si"], ["en"])
     ['it', 'it', 'it']
     """
     known = frozenset(map(kin, languages))
     if not known:
         return [None] * len(texts)
     read = [text[:CHARACTERS] for text in texts]
-    found = [_alone(text, known) for text in read]
-    together = look(read if among is None else among, languages, sample=TOGETHER)
+    found = [_foreign_alone(text, known) for text in read]
+    together = find_foreign(read if among is None else among, languages, sample=TOGETHER)
     mostly = together.language if together is not None and together.share >= MOSTLY else ""
     if among is None and not mostly:
         (most, count), *_ = Counter(found).most_common(1) or [(None, 0)]
@@ -292,7 +292,7 @@ def foreign(
     return [language or _among_others(text, known, mostly) for text, language in zip(read, found, strict=True)]
 
 
-def _dense(text: str) -> str:
+def _dense_script(text: str) -> str:
     """The script of a text that has fewer letters of it than Latin ones and more words; `""` for none."""
     if text.isascii():
         return ""
@@ -311,16 +311,16 @@ def _among_others(text: str, known: frozenset[str], mostly: str) -> str | None:
     return (mostly or None) if main_script(text) and not _is_english(text) else None
 
 
-def _alone(text: str, known: frozenset[str]) -> str | None:
+def _foreign_alone(text: str, known: frozenset[str]) -> str | None:
     """The language of one text, where it is surely none of these."""
     script = main_script(text)
-    if script in ("Latin", "") and (dense := _dense(text)):
+    if script in ("Latin", "") and (dense := _dense_script(text)):
         script = dense
     if script not in ("Latin", "Cyrillic", "Arabic", "Devanagari"):  # which many languages share
         of_script = LANGUAGES_OF.get(script, ())
         return of_script[0] if of_script and known.isdisjoint(map(kin, of_script)) else None
     if script != "Latin":
-        finding = look([text], known)
+        finding = find_foreign([text], known)
         return finding.language if finding else None
     if "en" in known and text.isascii() and _is_english(text):
         return None

@@ -23,7 +23,7 @@ from nearsense.encoders.folder import ModelFolder, activation_of, find, well_for
 from nearsense.encoders.languages import LanguageCheck
 from nearsense.encoders.modules import Dense, Module
 from nearsense.encoders.openvino import Runner
-from nearsense.encoders.packing import Padded
+from nearsense.encoders.packing import PaddedInputs
 from nearsense.encoders.places import inside
 from nearsense.encoders.pooling import Pooling, pool
 from nearsense.encoders.static import StaticEngine, read_table
@@ -126,14 +126,16 @@ def _engine_of(folder: ModelFolder, device: str) -> Callable[[ModelFolder, Setti
         return _transformer
     if folder.graph is not None and _has_modules(folder):
         return _graph
-    return lambda folder, settings: instead(reason, _through_torch, folder, settings)
+    return lambda folder, settings: or_through_torch(reason, _through_torch, folder, settings)
 
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def instead(reason: UnsupportedModel, through_torch: Callable[P, R], /, *given: P.args, **named: P.kwargs) -> R:
+def or_through_torch(
+    reason: UnsupportedModel, through_torch: Callable[P, R], /, *given: P.args, **named: P.kwargs
+) -> R:
     """What torch makes of a model that nothing else can run, for some reason; that reason, where torch cannot."""
     from nearsense.encoders.sentence_transformers import available
 
@@ -184,7 +186,7 @@ def _transformer(folder: ModelFolder, settings: Settings) -> Parts:
         reduce=partial(pool, folder.pooling),
         precision=settings.precision,
         threads=settings.threads,
-        cache_dir=compiled(folder.weights, settings),
+        cache_dir=compiled_folder(folder.weights, settings),
     )
     return Parts(
         runner,
@@ -207,10 +209,10 @@ def graph_parts(
     folder: ModelFolder, settings: Settings, poolings: tuple[Pooling, ...], *, pairs: bool = False
 ) -> Parts:
     """A finished graph of a bi-encoder, or of a cross-encoder (`pairs`), as an engine and what belongs to it."""
-    from nearsense.encoders.graph_file import read
+    from nearsense.encoders.graph_file import read_graph
 
     assert folder.graph is not None
-    graph = read(folder.graph, pairs=pairs)
+    graph = read_graph(folder.graph, pairs=pairs)
     first, padding = _first_position(folder.config)
     positions = folder.config.get("max_position_embeddings")
     runner = Runner(
@@ -218,8 +220,8 @@ def graph_parts(
         reduce=partial(pool, poolings),
         precision=Precision.F32 if graph.counts else settings.precision,
         threads=settings.threads,
-        cache_dir=compiled(graph.files, settings),
-        feed=Padded(padding, first, typed=folder.typed),
+        cache_dir=compiled_folder(graph.files, settings),
+        feed=PaddedInputs(padding, first, typed=folder.typed),
     )
     return Parts(
         runner,
@@ -287,7 +289,7 @@ def require_room(folder: ModelFolder, limit: int, specials: int) -> None:
         )
 
 
-def compiled(files: tuple[Path, ...], settings: Settings) -> Path:
+def compiled_folder(files: tuple[Path, ...], settings: Settings) -> Path:
     """Where the compiled graph of some weights is kept."""
     hashes = FileHashes(settings.cache_dir)
     digest = hashlib.sha256("".join(map(hashes.sha256, files)).encode()).hexdigest()[:16]
@@ -354,7 +356,7 @@ def _pair_parts(folder: ModelFolder, settings: Settings) -> tuple[Parts, list[Mo
         return _pair_transformer(folder, settings)
     if folder.graph is not None:
         return graph_parts(folder, settings, (), pairs=True), []
-    return instead(reason, _pairs_through_torch, folder, settings), []
+    return or_through_torch(reason, _pairs_through_torch, folder, settings), []
 
 
 def _pair_transformer(folder: ModelFolder, settings: Settings) -> tuple[Parts, list[Module]]:
@@ -367,7 +369,7 @@ def _pair_transformer(folder: ModelFolder, settings: Settings) -> tuple[Parts, l
         reduce=partial(pool, (Pooling.CLS,)),
         precision=settings.precision,
         threads=settings.threads,
-        cache_dir=compiled(folder.weights, settings).with_suffix(".pairs"),
+        cache_dir=compiled_folder(folder.weights, settings).with_suffix(".pairs"),
     )
     head: list[Module] = [
         Dense(weights[f"{name}.weight"], weights[f"{name}.bias"], activation)

@@ -131,7 +131,7 @@ BLOCK = 1024
 """Rows that go through the modules together: each time numpy's threads disturb a transformer's for a while."""
 
 
-def finished(answers: Iterable[tuple[T, Floats]], modules: Sequence[Module]) -> Iterator[tuple[T, Floats]]:
+def apply_modules(answers: Iterable[tuple[T, Floats]], modules: Sequence[Module]) -> Iterator[tuple[T, Floats]]:
     """Each answer with its vectors passed through the modules, many answers at a time."""
     if not modules:
         yield from answers

@@ -17,8 +17,8 @@ import numpy as np
 from nearsense._forks import computing, lock
 from nearsense._openvino import openvino
 from nearsense.encoders.base import Engine
-from nearsense.encoders.checksums import sealed
-from nearsense.encoders.packing import Request, packed
+from nearsense.encoders.checksums import verified_cache
+from nearsense.encoders.packing import Request, graph_inputs
 from nearsense.encoders.pooling import every_token
 from nearsense.errors import BrokenModel
 from nearsense.types import Precision
@@ -53,7 +53,7 @@ class Runner(Engine):
         precision: Precision,
         threads: int,
         cache_dir: Path,
-        feed: Feed = packed,
+        feed: Feed = graph_inputs,
     ) -> None:
         with computing():
             self._core = openvino().Core()
@@ -61,7 +61,7 @@ class Runner(Engine):
         self._version = openvino().__version__.partition("-")[0]
         self._build, self._reduce, self._feed = build, reduce, feed
         self._threads, self._cache_dir = threads, cache_dir
-        self.alone = feed is not packed
+        self.alone = feed is not graph_inputs
         if precision is Precision.AUTO:
             precision = Precision.BF16 if native else Precision.F32
         self.precision = precision.value
@@ -121,7 +121,7 @@ class Runner(Engine):
                 slot = self._model(hint).create_infer_request()
         try:
             arrays, begins = self._feed(self._names, request)
-            with _blamed("run"), computing():
+            with _errors_of_model("run"), computing():
                 slot.infer(arrays, share_inputs=True)
             found = slot.get_output_tensor(0).data
             if found.ndim == 2:  # a graph that pools by itself
@@ -137,19 +137,16 @@ class Runner(Engine):
                 if self._graph is None:
                     self._graph = self._build()
                     self._names[:] = [port.any_name for port in self._graph.inputs]
-                options: dict[str, Any] = {
-                    "PERFORMANCE_HINT": hint,
-                    "INFERENCE_PRECISION_HINT": self.precision,
-                }
+                options: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": self.precision}
                 if self._threads:
                     options["INFERENCE_NUM_THREADS"] = self._threads
                 # One graph a folder: what another version left behind is not checked at every start.
                 name = f"{self.precision}-{hint.lower()}-{self._threads}-{self._version}"
-                with sealed(self._cache_dir / name) as cache, _blamed("compiled"):
-                    self._compiled[hint] = self._fresh(options, cache)
+                with verified_cache(self._cache_dir / name) as cache, _errors_of_model("compiled"):
+                    self._compiled[hint] = self._compile(options, cache)
             return self._compiled[hint]
 
-    def _fresh(self, options: dict[str, Any], cache: Path | None) -> Any:
+    def _compile(self, options: dict[str, Any], cache: Path | None) -> Any:
         """Compile, from the cache where that can be: another process may be writing there, or deleting."""
         if cache is not None:
             with suppress(RuntimeError):
@@ -158,7 +155,7 @@ class Runner(Engine):
 
 
 @contextmanager
-def _blamed(what: str) -> Iterator[None]:
+def _errors_of_model(what: str) -> Iterator[None]:
     """OpenVINO's plain errors, as one of the model."""
     try:
         yield

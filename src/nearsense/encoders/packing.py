@@ -224,12 +224,12 @@ def windows(starts: NDArray[np.int64], lengths: NDArray[np.int64], limit: int) -
     return Spans(starts[owners] + offsets, np.minimum(lengths, limit)[owners], owners)
 
 
-def packed(names: Sequence[str], request: Request) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+def graph_inputs(names: Sequence[str], request: Request) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
     """The arrays of a request by their names, and where each text begins, int64, shape (m,)."""
     return [getattr(request, name) for name in names], request.begins
 
 
-class Padded:
+class PaddedInputs:
     """One text a row, filled up at the right with `padding`: what graphs know that say `attention_mask`.
 
     `first` is the position of a text's first token; where not `typed`, all tokens are of the first text of a pair.
@@ -239,8 +239,8 @@ class Padded:
         self._padding, self._first, self._typed = padding, first, typed
 
     def __call__(self, names: Sequence[str], request: Request) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
-        """As `packed`; only inputs of `INPUTS` can be fed."""
-        ids, mask, types = unpacked(request, self._padding)
+        """As `graph_inputs`; only inputs of `INPUTS` can be fed."""
+        ids, mask, types = one_text_a_row(request, self._padding)
         arrays = {
             "input_ids": ids,
             "attention_mask": mask,
@@ -254,7 +254,9 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 """What a graph of others may ask for."""
 
 
-def unpacked(request: Request, padding: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def one_text_a_row(
+    request: Request, padding: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """The m texts of a request, one a row: ids, mask (0 is padding), types; int64, shape (m, longest)."""
     lengths = request.lengths
     count, longest = len(lengths), int(lengths.max(initial=1))

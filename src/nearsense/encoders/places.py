@@ -88,7 +88,7 @@ def present(name: str) -> Place | None:
     if card is not None and revision is None and (folder := _package_folder(card)):
         return Place(card.name, folder, card, None)
     snapshot = hub_cache.snapshot(repository, revision)
-    if snapshot is None or hub_cache.lacking(snapshot):
+    if snapshot is None or hub_cache.missing_files(snapshot):
         return None
     return Place(card.name if card else repository, snapshot, card, snapshot.name)
 
@@ -193,7 +193,7 @@ def forbidden(offline: bool | None, variables: Sequence[str] = OFFLINE) -> str:
 def _not_found(name: str, reason: str, ways: Sequence[str] = ()) -> ModelNotFound:
     _, repository, revision = meant(name)
     part = hub_cache.snapshot(repository, revision)
-    missing = f" (it holds a part of it: {hub_cache.lacking(part)[0]} is missing)" if part else ""
+    missing = f" (it holds a part of it: {hub_cache.missing_files(part)[0]} is missing)" if part else ""
     return ModelNotFound(
         f"no model {name!r} here",
         why="looked for a folder of that name, an installed model package, and the hub's cache "
@@ -272,7 +272,7 @@ def verify(place: Place) -> list[str]:
     """
     promised = {} if place.revision is None else (hub_cache.promises(place.path) or {})
     expected = {name: each.hash for name, each in promised.items()}
-    findings = [f"{name} is missing or of another length" for name in hub_cache.lacking(place.path)]
+    findings = [f"{name} is missing or of another length" for name in hub_cache.missing_files(place.path)]
     for file in sorted(place.path.rglob("*")):
         name = file.relative_to(place.path).as_posix()
         if file.is_dir() and not file.is_symlink():

@@ -20,15 +20,15 @@ from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
 from nearsense.encoders.base import BATCH_TOKENS, ROLES, Encoder
 from nearsense.encoders.catalog import card_of
-from nearsense.encoders.http import Key, Transport, flights
+from nearsense.encoders.http import Key, Transport, run_concurrently
 from nearsense.encoders.wire import (
     Answer,
     Limits,
     Refusal,
     Usage,
-    hopeless,
+    is_hopeless,
     question,
-    refused,
+    refusal_error,
     too_long,
     vectors_of,
 )
@@ -89,7 +89,7 @@ class RemoteEncoder(Encoder):
         self._host = urlsplit(base_url).netloc
         self._who = f"{name} at {self._host}"
         self._encoding = "base64"
-        self._lock, self._usage, self._told = lock(), Usage(), True
+        self._lock, self._usage, self._tokens_known = lock(), Usage(), True
         self._transport = transport(
             f"{base_url}/embeddings",
             Key(KEY),
@@ -124,7 +124,9 @@ class RemoteEncoder(Encoder):
     def usage(self) -> Usage:
         """What this encoder has taken so far."""
         with self._lock:
-            cost = None if self._price is None or not self._told else self._usage.tokens * self._price / 1e6
+            cost = (
+                None if self._price is None or not self._tokens_known else self._usage.tokens * self._price / 1e6
+            )
             return replace(self._usage, cost=cost)
 
     def with_long(self, long: Long) -> RemoteEncoder:
@@ -205,7 +207,7 @@ class RemoteEncoder(Encoder):
         ask = partial(self._ask, stop=stop, where=lambda item: int(np.argmax(rows == item)))
         with tracked(len(unique), "texts", progress) as update:
             try:
-                with closing(flights(ask, self._parts(unique), self._limits.flights, stop)) as answers:
+                with closing(run_concurrently(ask, self._parts(unique), self._limits.flights, stop)) as answers:
                     for part, vectors in answers:
                         result[part.first : part.first + len(vectors)] = vectors
                         done += len(vectors)
@@ -243,7 +245,7 @@ class RemoteEncoder(Encoder):
         """The vectors of one request, or of several where the server takes less at a time."""
         answer = self._post(part, stop)
         if answer.status == 200:
-            return self._taken(answer, len(part.texts))
+            return self._vectors_of(answer, len(part.texts))
         refusal = Refusal.of(answer)
         if refusal.wrong_format and self._encoding != "float":
             self._encoding = "float"
@@ -256,19 +258,19 @@ class RemoteEncoder(Encoder):
             place, refusal = self._single_out(part, refusal, stop)
             raise too_long(refusal, where(part.first + place), self._who, self.max_tokens)
         position = where(part.first + refusal.position) if 0 <= refusal.position < len(part.texts) else -1
-        raise refused(refusal, position, self._who, KEY, bool(self._transport.key))
+        raise refusal_error(refusal, position, self._who, KEY, bool(self._transport.key))
 
     def _post(self, part: _Part, stop: threading.Event) -> Answer:
         body = question(self._model, part.texts, self._dimensions, self._encoding)
         cap = 2**20 + len(part.texts) * (self.dimension or 2**16) * 40
-        return self._transport.post(body, cap=cap, hopeless=hopeless, stop=stop)
+        return self._transport.post(body, cap=cap, is_hopeless=is_hopeless, stop=stop)
 
-    def _taken(self, answer: Answer, count: int) -> NDArray[np.float32]:
+    def _vectors_of(self, answer: Answer, count: int) -> NDArray[np.float32]:
         vectors, tokens = vectors_of(answer.body, count, self.dimension, self._who)
         with self._lock:
             old = self._usage
             self._usage = Usage(old.requests + 1, old.texts + count, old.tokens + (tokens or 0))
-            self._told = self._told and tokens is not None
+            self._tokens_known = self._tokens_known and tokens is not None
         return vectors
 
     def _shrink(self, part: _Part, refusal: Refusal) -> None:
@@ -289,7 +291,7 @@ class RemoteEncoder(Encoder):
         for place in longest[:SINGLED_OUT] if len(longest) > 1 else []:
             answer = self._post(_Part(part.first + place, [part.texts[place]]), stop)
             if answer.status == 200:
-                self._taken(answer, 1)
+                self._vectors_of(answer, 1)
             elif (alone := Refusal.of(answer)).too_long:
                 return place, alone
         return longest[0], refusal

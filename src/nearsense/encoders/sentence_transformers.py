@@ -20,7 +20,7 @@ import numpy as np
 from nearsense._optional import require
 from nearsense.encoders.base import Engine, not_run_here
 from nearsense.encoders.folder import MODULES, WEIGHTS, ModelFolder
-from nearsense.encoders.packing import Request, unpacked
+from nearsense.encoders.packing import Request, one_text_a_row
 from nearsense.encoders.pooling import Pooling
 from nearsense.errors import BrokenModel, InputError, UnsupportedModel
 from nearsense.types import Precision
@@ -99,7 +99,7 @@ class TorchEngine(Engine):
             )
         with self._torch.inference_mode():
             for request in requests:
-                ids, mask, types = unpacked(request, self._padding)
+                ids, mask, types = one_text_a_row(request, self._padding)
                 arrays = {"input_ids": ids, "attention_mask": mask}
                 if self._typed:
                     arrays["token_type_ids"] = types

@@ -59,7 +59,7 @@ def token_vectors(
     tokens, pieces = tokenizer(texts), tokenizer.pieces(texts)
     cut = windows if chunk else tails if tokenizer.left else heads
     spans = cut(tokens.starts, tokens.lengths, limit - tokenizer.specials)
-    framed = tokenizer.framed(tokens, spans.starts, spans.lengths)
+    framed = tokenizer.with_specials(tokens, spans.starts, spans.lengths)
     rows = [each[:, :width] for each in _rows(engine, framed, spans)]
     before, after = len(tokenizer.prefix), len(tokenizer.suffix)
     result = []
@@ -78,7 +78,9 @@ def token_vectors(
                 vectors=np.concatenate([rows[span] for span in mine]),
                 words=np.concatenate(framed_owners),
                 spans=words,
-                counts=_shared([(spans.shares[span], counts_of(pooling, len(rows[span]))) for span in mine]),
+                counts=_window_counts(
+                    [(spans.shares[span], counts_of(pooling, len(rows[span]))) for span in mine]
+                ),
                 truncated=not chunk and bool(tokens.lengths[text] > limit - tokenizer.specials),
             )
         )
@@ -104,7 +106,7 @@ _COUNTS: dict[Pooling, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
 """The count of each token, by its place from 1."""
 
 
-def _shared(parts: list[tuple[np.float32, NDArray[np.float32] | None]]) -> NDArray[np.float32] | None:
+def _window_counts(parts: list[tuple[np.float32, NDArray[np.float32] | None]]) -> NDArray[np.float32] | None:
     """The counts of the windows of a text, each by its share of the text."""
     scaled = [share * counts for share, counts in parts if counts is not None]
     return np.concatenate(scaled) if len(scaled) == len(parts) else None
@@ -114,10 +116,7 @@ def _rows(engine: Engine, framed: Tokens, spans: Spans) -> list[NDArray[np.float
     """The token vectors of each span."""
     some = np.flatnonzero(framed.lengths > 0)
     requests = pack(
-        Tokens(framed.ids, framed.lengths[some]),
-        some,
-        spans.shares[some],
-        BATCH_TOKENS * engine.scale,
+        Tokens(framed.ids, framed.lengths[some]), some, spans.shares[some], BATCH_TOKENS * engine.scale
     )
     found: dict[int, NDArray[np.float32]] = {}
     with closing(engine.unpooled().run(requests)) as answers:

@@ -19,7 +19,7 @@ import numpy as np
 from nearsense._forks import computing
 from nearsense.encoders.base import damaged
 from nearsense.encoders.tokenizer_file import look_at
-from nearsense.encoders.words import Pieces, Seen, joined, seen
+from nearsense.encoders.words import Pieces, Seen, join_seen, seen_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +76,7 @@ class Tokenizer:
         from tokenizers.normalizers import Sequence as Chain
 
         self._file = file
-        with self._blamed("is not a tokenizer"), _hushed():
+        with self._errors_of_file("is not a tokenizer"), _stderr_held_back():
             look = look_at(file)
             self._largest = look.largest
             self._engine = Engine.from_file(str(file))
@@ -104,7 +104,7 @@ class Tokenizer:
         _living.add(self)
 
     @contextmanager
-    def _blamed(self, what: str) -> Iterator[None]:
+    def _errors_of_file(self, what: str) -> Iterator[None]:
         """Whatever the library raises, as one of the model: plain Exceptions, and worse where it panics."""
         with computing():
             try:
@@ -138,7 +138,7 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """The tokens of each text, whole, without the special ones around it."""
-        with self._blamed("cannot read a text"):
+        with self._errors_of_file("cannot read a text"):
             encodings = self._engine.encode_batch_fast(texts, add_special_tokens=False)
         lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
         ids = np.fromiter(chain.from_iterable(e.ids for e in encodings), np.int32, int(lengths.sum()))
@@ -151,7 +151,7 @@ class Tokenizer:
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """Where each token that `__call__` gives stands in its text."""
         found = []
-        with self._blamed("cannot read a text"):
+        with self._errors_of_file("cannot read a text"):
             encodings = self._engine.encode_batch(texts, add_special_tokens=False)
         for encoding in encodings:
             offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
@@ -172,13 +172,13 @@ class Tokenizer:
             self._seen = {}
         seen_ = self._seen  # it only grows: other threads may do the same
         missing = list({each for words in stretches for each in words} - seen_.keys())
-        with self._blamed("cannot read a text"):
+        with self._errors_of_file("cannot read a text"):
             encodings = self._engine.encode_batch(missing, add_special_tokens=False)
         for text, encoding in zip(missing, encodings, strict=True):
             offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
             words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
-            seen_[text] = seen(text, encoding.ids, Pieces(offsets[:, 0], offsets[:, 1], words), self.unknown)
-        return [joined([seen_[each] for each in words], limit, left=self.left) for words in stretches]
+            seen_[text] = seen_words(text, encoding.ids, Pieces(offsets[:, 0], offsets[:, 1], words), self.unknown)
+        return [join_seen([seen_[each] for each in words], limit, left=self.left) for words in stretches]
 
     @cached_property
     def knows_ascii(self) -> bool:
@@ -187,7 +187,7 @@ class Tokenizer:
             return True
         signs = [chr(point) for point in range(33, 127)]
         letters = [f"a{each}" for each in signs if each.isalnum()]
-        with self._blamed("cannot read a text"):
+        with self._errors_of_file("cannot read a text"):
             probes = self._engine.encode_batch_fast([*signs, *letters], add_special_tokens=False)
         return all(probe.ids and self.unknown not in probe.ids for probe in probes)
 
@@ -199,7 +199,7 @@ class Tokenizer:
         some: NDArray[np.bool_] = known[tokens.starts + tokens.lengths] > known[tokens.starts]
         return some
 
-    def framed(self, tokens: Tokens, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Tokens:
+    def with_specials(self, tokens: Tokens, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Tokens:
         """Spans of `tokens`, int64, shape (m,), each with the special tokens around it."""
         before, after = len(self.prefix), len(self.suffix)
         whole = lengths + before + after
@@ -227,7 +227,7 @@ def _leave() -> None:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def _stderr_held_back() -> Iterator[None]:
     """What is written to stderr comes after, or never where all failed: a panic tells of itself, past Python."""
     try:
         own = os.dup(2)

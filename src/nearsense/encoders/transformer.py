@@ -168,7 +168,7 @@ _COUNTS = {
 
 def sizes_of(config: Mapping[str, Any], where: str) -> Sizes:
     """The sizes of a model (`config.json`) whose architecture is known; messages name the folder `where`."""
-    architecture = _known(config, where)
+    architecture = _architecture_of(config, where)
     keys = architecture.keys
     counts = {ours: _number(config, keys.get(name, name), (int,), where) for ours, name in _COUNTS.items()}
     name = keys.get("layer_norm_eps", "layer_norm_eps")
@@ -222,14 +222,14 @@ def build(config: Mapping[str, Any], weights: Weights, sizes: Sizes, *, pairs: b
     kind = config["model_type"]
     graph = Graph(weights, heads=sizes.heads, epsilon=sizes.epsilon, activation=sizes.activation, typed=pairs)
     try:
-        return graph.finished(ARCHITECTURES[kind].assemble(graph, sizes), kind)
+        return graph.to_model(ARCHITECTURES[kind].assemble(graph, sizes), kind)
     except (RuntimeError, ValueError, IndexError) as error:
         raise damaged(
             "the model's weights do not fit its config.json", str(error).strip().splitlines()[-1]
         ) from None
 
 
-def _known(config: Mapping[str, Any], where: str) -> Architecture:
+def _architecture_of(config: Mapping[str, Any], where: str) -> Architecture:
     kind = config.get("model_type", "unknown")
     if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise not_run_here(

@@ -33,10 +33,10 @@ class Weights(Mapping[str, "NDArray[np.float32]"]):
                 self._names[stored] = self._names[name] = part, stored
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
-        part, stored = self._found(name)
+        part, stored = self._locate(name)
         return part.tensor(stored)
 
-    def _found(self, name: str) -> tuple[_Part, str]:
+    def _locate(self, name: str) -> tuple[_Part, str]:
         if name not in self._names:
             raise damaged(
                 f"{self._parts[0].path} has no tensor {name!r}",
@@ -56,7 +56,7 @@ class Weights(Mapping[str, "NDArray[np.float32]"]):
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor, without reading it; raises where it is missing, as asking for it does."""
-        part, stored = self._found(name)
+        part, stored = self._locate(name)
         return part.shape(stored)
 
     def __iter__(self) -> Iterator[str]:

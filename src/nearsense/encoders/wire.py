@@ -56,12 +56,12 @@ def vectors_of(body: bytes, count: int, dimension: int, who: str) -> tuple[NDArr
     items = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(items, list):
         why = f"it says: {message_of(body)}" if body.strip() else "the answer is empty"
-        raise _off(who, "answers, but not with vectors", why)
+        raise _not_vectors(who, "answers, but not with vectors", why)
     if len(items) != count:
-        raise _off(who, f"gives {len(items):,} vectors for {count:,} texts", "each text needs its own")
+        raise _not_vectors(who, f"gives {len(items):,} vectors for {count:,} texts", "each text needs its own")
     places: list[Any] = [item.get("index") if isinstance(item, dict) else None for item in items]
     if any(type(place) is not int for place in places) or sorted(places) != list(range(count)):
-        raise _off(
+        raise _not_vectors(
             who, f"does not number its {count:,} vectors from 0 on", "nobody can say which text each belongs to"
         )
     rows: list[Any] = [None] * count
@@ -70,7 +70,7 @@ def vectors_of(body: bytes, count: int, dimension: int, who: str) -> tuple[NDArr
     dimension = dimension or (len(rows[0]) if rows else 0)
     for place, row in enumerate(rows):
         if len(row) != dimension or not dimension:
-            raise _off(
+            raise _not_vectors(
                 who,
                 f"gives {len(row):,} numbers for text {place} of a request",
                 f"its vectors have {dimension or 1:,} dimensions" + (" or more" if not dimension else ""),
@@ -92,15 +92,19 @@ def _vector(value: Any, place: int, who: str) -> NDArray[np.float32]:
     except (ValueError, binascii.Error, OverflowError):
         pass
     if row is None or row.ndim != 1 or (row.dtype.kind not in "iuf" and row.size):
-        raise _off(who, f"gives no vector for text {place} of a request", "neither a list of numbers nor base64")
+        raise _not_vectors(
+            who, f"gives no vector for text {place} of a request", "neither a list of numbers nor base64"
+        )
     with np.errstate(all="ignore"):
         narrow = row.astype(np.float32)
     if not np.isfinite(narrow).all():
-        raise _off(who, f"gives no finite vector for text {place} of a request", "a number is NaN or infinite")
+        raise _not_vectors(
+            who, f"gives no finite vector for text {place} of a request", "a number is NaN or infinite"
+        )
     return narrow
 
 
-def _off(who: str, what: str, why: str) -> ModelError:
+def _not_vectors(who: str, what: str, why: str) -> ModelError:
     return ModelError(
         f"{who} {what}", why=why, fix="check that the address and the model are those of an embeddings API"
     )
@@ -195,7 +199,7 @@ def _number(pattern: str, text: str, otherwise: int) -> int:
     return int(found[1]) if found else otherwise
 
 
-def hopeless(answer: Answer) -> bool:
+def is_hopeless(answer: Answer) -> bool:
     """Whether an answer of a kind that passes will not: no credit, or a size that a server calls its own fault."""
     refusal = Refusal.of(answer)
     return refusal.no_credit or refusal.too_long or refusal.too_many
@@ -206,7 +210,7 @@ class RemoteTextTooLong(TextTooLong):
 
     position = -1
 
-    def moved(self, position: int) -> RemoteTextTooLong:
+    def at_position(self, position: int) -> RemoteTextTooLong:
         """The same, where the text has another place."""
         what = self.what.replace(f"text {self.position:,} ", f"text {position:,} ", 1)
         other = RemoteTextTooLong(what, why=self.why, fix=self.fix)
@@ -239,7 +243,9 @@ _REFUSALS: dict[int, tuple[type[ModelError], str, str]] = {
 _OTHER = (ModelError, "refused", "check the options against what the server says")
 
 
-def refused(refusal: Refusal, position: int, who: str, variable: str, keyed: bool) -> InputError | ModelError:
+def refusal_error(
+    refusal: Refusal, position: int, who: str, variable: str, keyed: bool
+) -> InputError | ModelError:
     """The error for an answer that is no success, and no question of size; position -1 names no text."""
     says = f"the server says: {refusal.message}"
     if position >= 0 and refusal.status in (400, 422):

@@ -157,7 +157,7 @@ def _speaks(character: str) -> bool:
     return kind[0] != "P" and character not in _JOINERS and not "\U000e0100" <= character <= "\U000e01ef"
 
 
-def seen(text: str, ids: Sequence[int], pieces: Pieces, unknown: int | None) -> Seen:
+def seen_words(text: str, ids: Sequence[int], pieces: Pieces, unknown: int | None) -> Seen:
     """Join the tokens of a text's words, and find what of the text left no token."""
     owners, spans = words_of(text, pieces)
     tokens: list[list[int]] = [[] for _ in spans]
@@ -182,7 +182,7 @@ def seen(text: str, ids: Sequence[int], pieces: Pieces, unknown: int | None) -> 
     )
 
 
-def joined(parts: Sequence[Seen], limit: int | None, *, left: bool) -> Seen:
+def join_seen(parts: Sequence[Seen], limit: int | None, *, left: bool) -> Seen:
     """The parts of one text end to end, where a model reads `limit` tokens: the first ones, or the last."""
     begin, end = 0, sum(len(part.words) for part in parts)
     if limit is not None:

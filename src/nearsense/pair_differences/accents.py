@@ -132,7 +132,7 @@ class Accents:
     ) -> bool:
         """Whether two words are a name that English, or nothing but names, stands around: Erdoğan, Mötley Crüe."""
         from nearsense.encoders.detection import LISTED, small_words
-        from nearsense.encoders.languages import told
+        from nearsense.encoders.languages import language_of
         from nearsense.encoders.words import essence
 
         if self._given and not self._given.lower().startswith("en"):
@@ -147,7 +147,7 @@ class Accents:
         if not foreign.isdisjoint(essence(word) for word in others) or not all(map(str.isascii, running)):
             return False
         if running:
-            return told(" ".join(others)) in ("", "en")
+            return language_of(" ".join(others)) in ("", "en")
         if min(len(left), len(right)) > 1:
             return not any(word.endswith(tuple(_STOPS)) for words in (left, right) for word in words[:-1])
         letters = {unicodedata.normalize("NFC", base + (mine or others)) for base, mine, others in changed}
@@ -179,13 +179,13 @@ class Accents:
         return plain.endswith(_ENDINGS.get(language, ())) and plain.endswith(base)
 
     def _language(self, left: Sequence[str], right: Sequence[str]) -> str:
-        from nearsense.encoders.languages import told
+        from nearsense.encoders.languages import language_of
 
         if self._given:
             return self._given.lower().partition("-")[0]
         key = (*left, "", *right)
         if key not in self._told:
-            self._told[key] = told(f"{' '.join(left)}\n{' '.join(right)}")
+            self._told[key] = language_of(f"{' '.join(left)}\n{' '.join(right)}")
         return self._told[key]
 
 

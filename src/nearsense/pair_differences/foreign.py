@@ -37,10 +37,10 @@ def unfamiliar(
     languages = encoder.languages
     if not languages:
         return [None] * len(texts)
-    from nearsense.encoders.languages import Finding, foreign, sentence, suggestion
+    from nearsense.encoders.languages import Finding, foreign_languages, sentence, suggestion
 
     reasons: dict[str, str] = {}
-    found = foreign(texts, languages, among=among)
+    found = foreign_languages(texts, languages, among=among)
     for language in {each for each in found if each}:
         better = suggestion(language, encoder.name, languages)
         reasons[language] = sentence(Finding(1.0, language, 1), encoder.name, languages, better)

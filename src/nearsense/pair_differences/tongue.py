@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nearsense.encoders.detection import guess
-from nearsense.encoders.languages import told as told_alone
+from nearsense.encoders.languages import language_of as told_alone
 from nearsense.guard import languages
 from nearsense.stopwords import Weights, known_languages, weights
 

@@ -1,0 +1,133 @@
+"""Encoders that users bring: five names are enough, subclass or not; what they say beyond those is heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nearsense as ns
+from fakes import HashEncoder, WordCross
+from nearsense.encoders.base import as_cross_encoder, as_encoder
+from nearsense.errors import InputError, UnsupportedModel
+from nearsense.types import Long, Metric
+
+TEXTS = ["a cat sat", "the dog ran", "a cat ran", "rain again"]
+
+
+class Bare:
+    """The five names, and no base class."""
+
+    name, max_tokens = "bare", 256
+
+    def __init__(self):
+        self._inner = HashEncoder(name="bare")
+        self.dimension, self.fingerprint = self._inner.dimension, self._inner.fingerprint
+
+    def encode(self, texts, **options):
+        return self._inner.encode(texts, **options)
+
+
+class Declared(Bare, ns.Encoder):
+    """The same, as a subclass."""
+
+
+@pytest.mark.parametrize("kind", [Bare, Declared, lambda: HashEncoder(name="bare")])
+def test_five_names_are_enough_for_every_verb(kind, tmp_path):
+    encoder = kind()
+    assert ns.compare("a cat", "a cat", encoder=encoder).score == pytest.approx(1)
+    assert ns.search("a cat", TEXTS, k=1, encoder=encoder)[0].text in (TEXTS[0], TEXTS[2])
+    assert ns.duplicates([*TEXTS, TEXTS[0]], min_score=0.9, encoder=encoder).pairs
+    assert len(ns.cluster(TEXTS * 3, k=2, encoder=encoder)) == 2
+    with ns.open(tmp_path / "c", encoder) as collection:
+        collection.add([ns.Document(str(row), text) for row, text in enumerate(TEXTS)])
+        assert collection.search("rain again", k=1, calibration="none")[0].id == "3"
+
+
+@pytest.mark.parametrize("kind", [Bare, Declared])
+@pytest.mark.parametrize(
+    ("ask", "default"),
+    [
+        (lambda encoder: encoder.similarity, Metric.COSINE),
+        (lambda encoder: encoder.languages, ()),
+        (lambda encoder: encoder.needs_role, False),
+        (lambda encoder: encoder.cuts, True),
+        (lambda encoder: encoder.long, None),
+        (lambda encoder: encoder.prompts, None),
+        (lambda encoder: encoder.precision, ""),
+        (lambda encoder: encoder.sees(["a"]), None),
+        (lambda encoder: encoder.sees_all("a"), False),
+        (lambda encoder: encoder.check_language(["a"]), None),
+    ],
+)
+def test_what_an_encoder_does_not_say_has_a_default(kind, ask, default):
+    assert ask(as_encoder(kind())) == default
+
+
+@pytest.mark.parametrize("kind", [Bare, Declared])
+def test_what_an_encoder_cannot_do_is_an_error_or_itself(kind):
+    encoder = as_encoder(kind())
+    for change in (
+        lambda: encoder.with_long(Long.HEAD),
+        lambda: encoder.with_dimensions(4),
+        lambda: encoder.with_similarity(Metric.DOT),
+    ):
+        assert change() is encoder
+    with pytest.raises(UnsupportedModel, match="bare cannot count tokens"):
+        encoder.count_tokens(["a"])
+    with pytest.raises(UnsupportedModel, match="bare cannot be explained"):
+        ns.explain("a cat", "a dog", encoder=kind())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("needs_role", True),
+        ("languages", ("de",)),
+        ("similarity", Metric.DOT),
+        ("prompts", {"query": "q: "}),
+        ("cuts", False),
+        ("source", "a folder"),
+    ],
+)
+def test_what_an_encoder_says_is_heard_whether_it_is_a_subclass_or_not_and_when_it_changes(name, value):
+    for encoder in (Bare(), Declared()):
+        whole = as_encoder(encoder)
+        setattr(encoder, name, value)
+        assert getattr(whole, name) == value
+        assert repr(whole) == repr(encoder)
+
+
+@pytest.mark.parametrize("thing", [7, object(), ["all-MiniLM-L6-v2"], {"encode": 1}, WordCross()])
+def test_what_makes_no_vectors_is_no_encoder(thing):
+    with pytest.raises(InputError, match="is no Encoder"):
+        ns.search("a", ["b"], encoder=thing)
+
+
+@pytest.mark.parametrize("thing", [7, object(), HashEncoder()])
+def test_what_scores_no_pairs_is_no_cross_encoder(thing):
+    with pytest.raises(InputError, match="is no CrossEncoder"):
+        ns.rerank("a", ["b"], cross=thing)
+
+
+def test_a_cross_encoder_of_three_names_reranks():
+    class Length:
+        name, max_tokens, fingerprint = "length", 512, "0" * 64
+
+        def score(self, pairs, **options):
+            return np.array([len(text) for _, text in pairs], np.float32)
+
+    assert [hit.text for hit in ns.rerank("x", ["bb", "a", "ccc"], cross=Length())] == ["ccc", "bb", "a"]
+    assert as_cross_encoder(Length()).languages == ()
+
+
+def test_an_encoder_that_only_declares_itself_says_what_is_missing():
+    class Empty(ns.Encoder):
+        name, dimension, max_tokens = "empty", 2, 8
+
+    class Mute(ns.CrossEncoder):
+        name, max_tokens = "mute", 8
+
+    with pytest.raises(NotImplementedError, match="empty"):
+        Empty().encode(["a"])
+    with pytest.raises(NotImplementedError, match="mute"):
+        Mute().score([("a", "b")])
