@@ -9,10 +9,10 @@ sentence_transformers.py   everything else, and GPUs      torch, where it is ins
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nearsense.encoders import transformer
 from nearsense.encoders.base import Engine, damaged
@@ -51,14 +51,13 @@ class Parts(NamedTuple):
     identity: dict[str, Any]  # what else decides it, as JSON values
     whole: bool = False  # its vectors are the model's own: no pooling and no modules follow
     poolings: tuple[Pooling, ...] = ()  # nothing where the files do not tell
+    head: tuple[Module, ...] = ()  # what makes a cross-encoder's number of its vector
 
 
 def load_encoder(
     settings: Settings, dimensions: int | None = None, pooling: Pooling | None = None
 ) -> TokenEncoder:
     """The encoder that settings describe; see `nearsense.load`."""
-    from nearsense.encoders.languages import LanguageCheck
-
     folder = find(settings.model, offline=settings.offline, progress=True)
     if folder.scores_pairs:
         raise UnsupportedModel(
@@ -69,15 +68,14 @@ def load_encoder(
     if pooling is not None:
         folder = folder.with_pooling(pooling)
     with well_formed(folder.path):
-        parts = _engine_of(folder, settings.device)(folder, settings)
+        parts = _parts_of(folder, settings)
         modules, files = ([], []) if parts.whole else folder.modules()
     if pooling is not None and (parts.whole or folder.static):
         raise InputError(
             f"pooling={pooling.value!r} is not for {folder.name}", why="it brings its own, as a part of what it is"
         )
     dimension = _width(folder, modules, parts.width)
-    limit = min((each for each in (folder.limit, parts.limit) if each is not None), default=512)
-    require_room(folder, limit, parts.tokenizer.specials)
+    limit = _limit(folder, parts, parts.tokenizer.specials)
     hashes = folder.verified_hashes((*parts.files, folder.tokenizer, *files), FileHashes(settings.cache_dir))
     card = folder.card
     languages = card.languages if card and settings.language_check else ()
@@ -115,35 +113,28 @@ def _require_nested(folder: ModelFolder, dimension: int, dimensions: int) -> Non
         )
 
 
-def _engine_of(folder: ModelFolder, device: str) -> Callable[[ModelFolder, Settings], Parts]:
-    """The first engine that can run a model."""
-    if folder.static:
-        return _static
-    if device != DEVICE:
-        return _through_torch
+def _parts_of(folder: ModelFolder, settings: Settings, *, pairs: bool = False) -> Parts:
+    """The first engine that can run a bi-encoder, or a cross-encoder (`pairs`)."""
+    if folder.static and not pairs:
+        return _static(folder)
+    if settings.device != DEVICE:
+        return _torch(folder, settings, pairs)
     reason = obstacle(folder)
     if reason is None:
-        return _transformer
+        return _transformer(folder, settings, pairs)
+    if folder.graph is not None and pairs:
+        return _graph(folder, folder.graph, settings, ())
     if folder.graph is not None and _has_modules(folder):
-        return _graph
-    return lambda folder, settings: or_through_torch(reason, _through_torch, folder, settings)
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def or_through_torch(
-    reason: UnsupportedModel, through_torch: Callable[P, R], /, *given: P.args, **named: P.kwargs
-) -> R:
-    """What torch makes of a model that nothing else can run, for some reason; that reason, where torch cannot."""
+        parts = _graph(folder, folder.graph, settings, folder.pooling)
+        ends = [len(module.weight) for module in folder.modules()[0] if isinstance(module, Dense)]
+        return parts._replace(whole=parts.whole and (not ends or ends[-1] == parts.width))
     from nearsense.encoders.sentence_transformers import available
 
     if not available():
         hint = f"{reason.fix}; or try sentence-transformers: pip install 'nearsense[torch]'"
         raise UnsupportedModel(reason.what, why=reason.why, fix=hint)
     try:
-        return through_torch(*given, **named)
+        return _torch(folder, settings, pairs)
     except UnsupportedModel as error:
         why = "; ".join(dict.fromkeys(each for each in (reason.why, error.why) if each))
         raise UnsupportedModel(reason.what, why=why, fix=reason.fix) from None
@@ -176,43 +167,47 @@ def _has_modules(folder: ModelFolder) -> bool:
         return False
 
 
-def _transformer(folder: ModelFolder, settings: Settings) -> Parts:
-    where = str(folder.path)
-    weights = Weights(folder.weights, transformer.ARCHITECTURES[folder.config["model_type"]].prefix)
-    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
-    sizes = transformer.check(folder.config, weights, tokenizer.vocabulary, where)
+def _tokenizer(folder: ModelFolder, **options: bool) -> Tokenizer:
+    return Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left, **options)
+
+
+def _transformer(folder: ModelFolder, settings: Settings, pairs: bool) -> Parts:
+    """A graph of our own, from safetensors; of a cross-encoder the vector of the first token goes into its head."""
+    architecture = transformer.ARCHITECTURES[folder.config["model_type"]]
+    weights = Weights(folder.weights, architecture.prefix)
+    tokenizer = _tokenizer(folder)
+    sizes = transformer.check(folder.config, weights, tokenizer.vocabulary, str(folder.path))
+    poolings = (Pooling.CLS,) if pairs else folder.pooling
+    cache = compiled_folder(folder.weights, settings)
     runner = Runner(
-        lambda: transformer.build(folder.config, weights, sizes),
-        reduce=partial(pool, folder.pooling),
+        lambda: transformer.build(folder.config, weights, sizes, pairs=pairs and folder.typed),
+        reduce=partial(pool, poolings),
         precision=settings.precision,
         threads=settings.threads,
-        cache_dir=compiled_folder(folder.weights, settings),
+        cache_dir=cache.with_suffix(".pairs") if pairs else cache,
     )
+    dense = [
+        Dense(weights[f"{name}.weight"], weights[f"{name}.bias"], kind)
+        for name, kind in architecture.head
+        if pairs
+    ]
     return Parts(
         runner,
-        sizes.hidden * len(folder.pooling),
+        sizes.hidden * len(poolings),
         tokenizer,
         sizes.max_tokens,
         folder.weights,
         {"architecture": transformer.identity(folder.config)},
-        poolings=folder.pooling,
+        poolings=poolings,
+        head=tuple(dense),
     )
 
 
-def _graph(folder: ModelFolder, settings: Settings) -> Parts:
-    parts = graph_parts(folder, settings, folder.pooling)
-    ends = [len(module.weight) for module in folder.modules()[0] if isinstance(module, Dense)]
-    return parts._replace(whole=parts.whole and (not ends or ends[-1] == parts.width))
-
-
-def graph_parts(
-    folder: ModelFolder, settings: Settings, poolings: tuple[Pooling, ...], *, pairs: bool = False
-) -> Parts:
-    """A finished graph of a bi-encoder, or of a cross-encoder (`pairs`), as an engine and what belongs to it."""
+def _graph(folder: ModelFolder, file: Path, settings: Settings, poolings: tuple[Pooling, ...]) -> Parts:
+    """A finished graph of a bi-encoder, or of a cross-encoder, which has no poolings."""
     from nearsense.encoders.graph_file import read_graph
 
-    assert folder.graph is not None
-    graph = read_graph(folder.graph, pairs=pairs)
+    graph = read_graph(file, pairs=not poolings)
     first, padding = _first_position(folder.config)
     positions = folder.config.get("max_position_embeddings")
     runner = Runner(
@@ -226,10 +221,10 @@ def graph_parts(
     return Parts(
         runner,
         graph.width * (1 if graph.pooled else len(poolings)),
-        Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left),
+        _tokenizer(folder),
         positions - first if isinstance(positions, int) else None,
         graph.files,
-        {"graph": folder.graph.name, **({"mended": 1} if graph.counts else {})},  # once run in bf16
+        {"graph": file.name, **({"mended": 1} if graph.counts else {})},  # once run in bf16
         whole=graph.pooled,
         poolings=() if graph.pooled else poolings,
     )
@@ -245,25 +240,22 @@ def _first_position(config: Mapping[str, Any]) -> tuple[int, int]:
     return padding + 1 if first is None else first, padding
 
 
-def _static(folder: ModelFolder, settings: Settings) -> Parts:
+def _static(folder: ModelFolder) -> Parts:
     weights = Weights(folder.weights)
-    skips = "embeddings" in weights
-    tokenizer = Tokenizer(
-        folder.tokenizer, lower=folder.lower, left=folder.cuts_left, bare=True, skip_unknown=skips
-    )
+    tokenizer = _tokenizer(folder, bare=True, skip_unknown="embeddings" in weights)
     table = read_table(weights, tokenizer.vocabulary, str(folder.path))
     limit = tokenizer.limit or 10**6
     return Parts(StaticEngine(table), table.shape[1], tokenizer, limit, folder.weights, {"architecture": "static"})
 
 
-def _through_torch(folder: ModelFolder, settings: Settings) -> Parts:
-    from nearsense.encoders.sentence_transformers import TorchEngine
+def _torch(folder: ModelFolder, settings: Settings, pairs: bool) -> Parts:
+    from nearsense.encoders.sentence_transformers import TorchEngine, TorchPairEngine
 
-    engine = TorchEngine(folder, device=settings.device, precision=settings.precision)
-    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
+    kind = TorchPairEngine if pairs else TorchEngine
+    engine = kind(folder, device=settings.device, precision=settings.precision)
     files, identity = torch_identity(folder)
-    poolings = folder.pooling if obstacle(folder) is None else ()
-    return Parts(engine, engine.dimension, tokenizer, engine.limit, files, identity, True, poolings)
+    poolings = folder.pooling if not pairs and obstacle(folder) is None else ()
+    return Parts(engine, engine.dimension, _tokenizer(folder), engine.limit, files, identity, True, poolings)
 
 
 def torch_identity(folder: ModelFolder) -> tuple[tuple[Path, ...], dict[str, Any]]:
@@ -279,14 +271,16 @@ def torch_identity(folder: ModelFolder) -> tuple[tuple[Path, ...], dict[str, Any
     return (*folder.weights, *later), {"architecture": "torch", "config": dict(folder.config), "steps": steps}
 
 
-def require_room(folder: ModelFolder, limit: int, specials: int) -> None:
-    """Refuse a limit that leaves no room for a text."""
+def _limit(folder: ModelFolder, parts: Parts, specials: int) -> int:
+    """The most tokens of a text, or pair, which have to leave room for more than the special ones."""
+    limit = min((each for each in (folder.limit, parts.limit) if each is not None), default=512)
     if not specials < limit:
         raise BrokenModel(
             f"{folder.path}: at most {limit} tokens, {specials} of them special",
             why="the special tokens around a text have to leave room for it",
             fix="check max_seq_length in sentence_bert_config.json, or get the model's folder anew",
         )
+    return limit
 
 
 def compiled_folder(files: tuple[Path, ...], settings: Settings) -> Path:
@@ -296,7 +290,7 @@ def compiled_folder(files: tuple[Path, ...], settings: Settings) -> Path:
     return settings.cache_dir / "compiled" / f"{digest}-{transformer.GRAPH_VERSION}"
 
 
-def _width(folder: ModelFolder, modules: list[Module], width: int) -> int:
+def _width(folder: ModelFolder, modules: Sequence[Module], width: int) -> int:
     """The length of what the modules make of vectors of some length."""
     try:
         for module in modules:
@@ -322,16 +316,14 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
             fix="use another cross-encoder (nearsense models --kind cross-encoder)",
         )
     with well_formed(folder.path):
-        parts, head = _pair_parts(folder, settings)
-    if (width := _width(folder, head, parts.width)) != 1:
+        parts = _parts_of(folder, settings, pairs=True)
+    if (width := _width(folder, parts.head, parts.width)) != 1:
         raise UnsupportedModel(
             f"{folder.name} gives {width} numbers a pair, not one score",
             why="it tells kinds apart (entailment and contradiction, say); it does not rank",
             fix="use a cross-encoder with one label: nearsense models --kind cross-encoder",
         )
-    frame = parts.tokenizer.frame
-    limit = min((each for each in (folder.limit, parts.limit) if each is not None), default=512)
-    require_room(folder, limit, frame.specials + 1)
+    limit = _limit(folder, parts, parts.tokenizer.frame.specials + 1)
     languages = folder.card.languages if folder.card and settings.language_check else ()
     hashes = folder.verified_hashes((*parts.files, folder.tokenizer), FileHashes(settings.cache_dir))
     return PairEncoder(
@@ -339,50 +331,9 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
         max_tokens=limit,
         tokenizer=parts.tokenizer,
         engine=parts.engine,
-        modules=head,
+        modules=parts.head,
         activation=activation_of(folder.activation or "torch.nn.Sigmoid", folder.path),
         identity={"files": hashes, **parts.identity},
         check=LanguageCheck(folder.name, languages),
         languages=languages,
     )
-
-
-def _pair_parts(folder: ModelFolder, settings: Settings) -> tuple[Parts, list[Module]]:
-    """The first engine that can run it, and what lies between its vectors and the score."""
-    if settings.device != DEVICE:
-        return _pairs_through_torch(folder, settings), []
-    reason = obstacle(folder)
-    if reason is None:
-        return _pair_transformer(folder, settings)
-    if folder.graph is not None:
-        return graph_parts(folder, settings, (), pairs=True), []
-    return or_through_torch(reason, _pairs_through_torch, folder, settings), []
-
-
-def _pair_transformer(folder: ModelFolder, settings: Settings) -> tuple[Parts, list[Module]]:
-    architecture = transformer.ARCHITECTURES[folder.config["model_type"]]
-    weights = Weights(folder.weights, architecture.prefix)
-    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
-    sizes = transformer.check(folder.config, weights, tokenizer.vocabulary, str(folder.path))
-    runner = Runner(
-        lambda: transformer.build(folder.config, weights, sizes, pairs=folder.typed),
-        reduce=partial(pool, (Pooling.CLS,)),
-        precision=settings.precision,
-        threads=settings.threads,
-        cache_dir=compiled_folder(folder.weights, settings).with_suffix(".pairs"),
-    )
-    head: list[Module] = [
-        Dense(weights[f"{name}.weight"], weights[f"{name}.bias"], activation)
-        for name, activation in architecture.head
-    ]
-    identity = {"architecture": transformer.identity(folder.config)}
-    return Parts(runner, sizes.hidden, tokenizer, sizes.max_tokens, folder.weights, identity), head
-
-
-def _pairs_through_torch(folder: ModelFolder, settings: Settings) -> Parts:
-    from nearsense.encoders.sentence_transformers import TorchPairEngine
-
-    engine = TorchPairEngine(folder, device=settings.device, precision=settings.precision)
-    tokenizer = Tokenizer(folder.tokenizer, lower=folder.lower, left=folder.cuts_left)
-    files, identity = torch_identity(folder)
-    return Parts(engine, engine.dimension, tokenizer, engine.limit, files, identity)
