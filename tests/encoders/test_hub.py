@@ -253,7 +253,7 @@ def test_the_token_of_the_environment_goes_along(hub, monkeypatch):
 def test_a_token_that_cannot_be_sent_is_not_shown(hub, monkeypatch, token):
     from nearsense.encoders import hub as module
 
-    monkeypatch.setattr(module._tools(), "get_token_to_send", lambda _: token)
+    monkeypatch.setattr(module._hub_tools(), "get_token_to_send", lambda _: token)
     with pytest.raises(ns.ModelNotFound) as caught:
         locate(NAME)
     assert "cret" not in str(caught.value)
