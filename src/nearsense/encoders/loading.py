@@ -172,7 +172,7 @@ def _tokenizer(folder: ModelFolder, **options: bool) -> Tokenizer:
 
 
 def _transformer(folder: ModelFolder, settings: Settings, pairs: bool) -> Parts:
-    """A graph of our own, from safetensors; of a cross-encoder the vector of the first token goes into its head."""
+    """A graph of our own, from safetensors; a cross-encoder's head reads the vector of the first token."""
     architecture = transformer.ARCHITECTURES[folder.config["model_type"]]
     weights = Weights(folder.weights, architecture.prefix)
     tokenizer = _tokenizer(folder)
