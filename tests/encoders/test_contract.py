@@ -8,6 +8,7 @@ import pytest
 import nearsense as ns
 from fakes import HashEncoder, WordCross
 from nearsense.encoders.base import as_cross_encoder, as_encoder
+from nearsense.encoders.cache import CachedEncoder
 from nearsense.errors import InputError, UnsupportedModel
 from nearsense.types import Long, Metric
 
@@ -131,3 +132,66 @@ def test_an_encoder_that_only_declares_itself_says_what_is_missing():
         Empty().encode(["a"])
     with pytest.raises(NotImplementedError, match="mute"):
         Mute().score([("a", "b")])
+
+
+class Full(HashEncoder):
+    """An encoder that overrides all of the contract."""
+
+    similarity, languages, needs_role, cuts, long = Metric.DOT, ("de", "en"), True, False, Long.HEAD
+    precision, source, prompts = "bf16", "a/folder", {"query": "q: "}
+
+    def count_tokens(self, texts):
+        return np.array([len(text) for text in texts])
+
+    def tokens(self, texts, *, role=None, long=None):
+        return [texts, role, long]
+
+    def sees_all(self, text):
+        return text == "all"
+
+    def sees(self, texts):
+        return list(texts)
+
+    def check_language(self, texts):
+        raise InputError(f"checked {len(texts)}")
+
+    def with_long(self, long):
+        return Full(name=f"long {long}")
+
+    def with_similarity(self, similarity):
+        return Full(name=f"similarity {similarity}")
+
+    def with_dimensions(self, dimensions):
+        return Full(dimension=dimensions)
+
+
+PLAIN = [name for name in vars(ns.Encoder) if not name.startswith("_") and not callable(getattr(ns.Encoder, name))]
+ABLE = {
+    "count_tokens": lambda encoder: encoder.count_tokens(["abc"]).tolist(),
+    "tokens": lambda encoder: encoder.tokens(["a"], role="query", long="head"),
+    "sees_all": lambda encoder: (encoder.sees_all("all"), encoder.sees_all("some")),
+    "sees": lambda encoder: encoder.sees(["a", "b"]),
+    "with_long": lambda encoder: encoder.with_long(Long.CHUNK).name,
+    "with_similarity": lambda encoder: encoder.with_similarity(Metric.COSINE).name,
+    "with_dimensions": lambda encoder: encoder.with_dimensions(4).dimension,
+}
+
+
+def test_a_cache_before_an_encoder_says_all_that_the_encoder_says():
+    full = Full(name="full")
+    cached = CachedEncoder(full, None)
+    assert {"similarity", "precision", "source", "prompts", "cuts", "long"} <= {*PLAIN}
+    for name in (*PLAIN, "name", "dimension", "max_tokens", "fingerprint"):
+        assert getattr(cached, name) == getattr(full, name), name
+    methods = {name for name, each in vars(ns.Encoder).items() if callable(each) and not name.startswith("_")}
+    assert methods == {*ABLE, "encode", "check_language"}
+    for name, ask in ABLE.items():
+        assert ask(cached) == ask(full), name
+    with pytest.raises(InputError, match="checked 2"):
+        cached.check_language(["a", "b"])
+    for changed in (
+        cached.with_long(Long.CHUNK),
+        cached.with_similarity(Metric.COSINE),
+        cached.with_dimensions(4),
+    ):
+        assert isinstance(changed, CachedEncoder)

@@ -80,13 +80,9 @@ class CachedEncoder(Encoder):
     def __init__(self, encoder: Encoder, cache: VectorCache) -> None:
         self._encoder, self._cache = encoder, cache
         self.name, self.dimension, self.max_tokens = encoder.name, encoder.dimension, encoder.max_tokens
-
-        self.similarity, self.languages, self.needs_role = (
-            encoder.similarity,
-            encoder.languages,
-            encoder.needs_role,
-        )
-        self.cuts, self.long = encoder.cuts, encoder.long
+        self.similarity, self.needs_role, self.long = encoder.similarity, encoder.needs_role, encoder.long
+        self.languages, self.cuts = encoder.languages, encoder.cuts
+        self.precision, self.source = encoder.precision, encoder.source
 
     def __repr__(self) -> str:
         return repr(self._encoder)
