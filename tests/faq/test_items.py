@@ -7,8 +7,7 @@ import pytest
 
 import nearsense as ns
 from nearsense.faq import FAQItem
-from nearsense.faq.labels import labelled_of
-from nearsense.faq.reading import read_items
+from nearsense.faq.entries import labelled_of, read_items
 
 
 def test_rows_with_one_id_are_phrasings_of_one_entry(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
-from nearsense.faq.unanswered import Unanswered
+from nearsense.faq.answers import Unanswered
 
 
 def test_gaps_say_what_people_ask_for(encoder):

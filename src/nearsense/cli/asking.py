@@ -153,8 +153,7 @@ def _room(file: str, options: dict[str, Any]) -> FAQ:
     """The FAQ that the options describe."""
     from nearsense.cached import cached
     from nearsense.faq import FAQ
-    from nearsense.faq.labels import labelled_of
-    from nearsense.faq.reading import read_items
+    from nearsense.faq.entries import labelled_of, read_items
     from nearsense.store import is_collection
 
     columns = {"question": options["text"], **{name: options[name] for name in ("answer", "category")}}

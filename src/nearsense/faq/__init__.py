@@ -6,10 +6,9 @@ and learns from that; threshold.py says from where on to answer; unanswered.py k
 room.py joins them.
 """
 
-from nearsense.faq.answers import Answer, Outcome
-from nearsense.faq.items import FAQItem
-from nearsense.faq.room import FAQ
+from nearsense.faq.answers import Answer, Gap, Outcome
+from nearsense.faq.entries import FAQItem
+from nearsense.faq.faq import FAQ
 from nearsense.faq.threshold import AnswerThreshold
-from nearsense.faq.unanswered import Gap
 
 __all__ = ["FAQ", "Answer", "AnswerThreshold", "FAQItem", "Gap", "Outcome"]

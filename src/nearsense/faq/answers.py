@@ -1,15 +1,37 @@
-"""The answer of a FAQ, silence included, and the sentence that says why. Not how it was found."""
+"""What a FAQ says to a question: an answer, entries that may be meant, or nothing; and what was asked for in vain.
+
+A FAQ's own question is found without a model. "How do I enable it?" is near to "How do I disable it?" and wants
+another answer: a candidate that differs is at most as probable as two questions of its cosine that differ so
+(docs/calibration.md); scores stay as they are. What the model cannot read is never answered by something else that
+it cannot read.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nearsense.types import Hit, Results, percent
-from nearsense.wording import UNLIKE
+import numpy as np
 
-__all__ = ["Answer", "Outcome", "reason_of"]
+from nearsense import checks
+from nearsense._forks import lock
+from nearsense.calibration import Task, shipped
+from nearsense.calibration.curve import logit, sigmoid
+from nearsense.calibration.guarding import GENERAL, shifts_of
+from nearsense.calibrator import unfamiliar_pairs
+from nearsense.faq.entries import plain
+from nearsense.types import Hit, Origin, Results, as_json, percent
+from nearsense.wording import UNLIKE, bare_form, likeness, unadorned
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float32 = NDArray[np.float32]
+    from nearsense.encoders import Encoder
+    from nearsense.guard import Difference
 
 
 class Outcome(StrEnum):
@@ -57,6 +79,11 @@ class Answer:
         return self.hit is not None
 
     @property
+    def answered(self) -> bool:
+        """Whether there is an answer."""
+        return self.hit is not None
+
+    @property
     def text(self) -> str | None:
         """The answer itself; None where there is none, or the entry has a question only."""
         return None if self.hit is None else self.hit.metadata.get("answer")
@@ -72,22 +99,10 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "question": self.question,
-            "outcome": self.outcome.value,
-            "answered": self.hit is not None,
-            "answer": self.text,
-            "hit": None if self.hit is None else self.hit.to_dict(),
-            "probability": self.probability,
-            "interval": None if self.interval is None else list(self.interval),
-            "threshold": self.threshold,
-            "reason": self.reason,
-            "differs": list(self.differs),
-            "unsure": self.unsure,
-            "suggestions": [hit.to_dict() for hit in self.suggestions],
-            "candidates": self.candidates.to_dicts(),
-            **self.candidates.origin.to_dict(),
-        }
+        first = as_json(self, "question outcome answered")
+        named = "hit probability interval threshold reason differs unsure suggestions"
+        found = {"candidates": self.candidates.to_dicts(), **self.candidates.origin.to_dict()}
+        return first | {"answer": self.text} | as_json(self, named) | found
 
 
 STRANGE = 0.25
@@ -134,3 +149,272 @@ def reason_of(candidates: Results[Hit], threshold: float, own: int | None = None
 
 
 _ALIKE = ("word for word", *["but for how it is written"] * (UNLIKE - 1))
+
+
+MOST = 10_000
+"""Different questions that are kept; the longest unheard goes first."""
+
+NUMBER = (int, float, np.integer, np.floating)
+
+LONGEST = 1000
+"""Characters that are kept of a question."""
+
+BLOCK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that people ask and the FAQ does not answer.
+
+    Args:
+        label: The most central of the questions.
+        count: How often one of them was asked.
+        questions: The different questions, the most frequent first, each with its count.
+    """
+
+    label: str
+    count: int
+    questions: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        also = f" (and {len(self.questions) - 1:,} like it)" if len(self.questions) > 1 else ""
+        return f"asked {self.count:,} {'times' if self.count != 1 else 'time'}: {self.label}{also}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        questions = [{"question": text, "count": count} for text, count in self.questions]
+        return {"label": self.label, "count": self.count, "questions": questions}
+
+
+class Unanswered:
+    """What was asked without an answer, at most `most` different questions. Safe to use from several threads."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most, self._lock = most, lock()
+        self._kept: OrderedDict[str, tuple[str, int, Float32]] = OrderedDict()
+
+    def add(self, question: str, vector: Float32) -> None:
+        """One more time. The vector is copied: a view would keep all of its batch."""
+        short = question if len(question) <= LONGEST else question[: LONGEST - 1] + "…"
+        key = plain(short)
+        with self._lock:
+            text, count, own = self._kept.pop(key) if key in self._kept else (short, 0, vector.copy())
+            self._kept[key] = (text, count + 1, own)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+    def counts(self) -> dict[str, int]:
+        """Each question as it was first asked and how often it was, the most frequent first."""
+        with self._lock:
+            kept = list(self._kept.values())
+        return {text: count for text, count, _ in sorted(kept, key=lambda each: -each[1])}
+
+    def gaps(self, min_score: float) -> list[Gap]:
+        """Groups of what is near in meaning, the most asked first; every member is that near to the label.
+
+        Args:
+            min_score: The least cosine similarity between a group's label and its members.
+
+        Raises:
+            InputError: It is no number from -1 to 1.
+        """
+        checks.score(min_score, such=0.5)
+        with self._lock:
+            kept = list(self._kept.values())
+        if not kept:
+            return []
+        vectors = np.stack([vector for _, _, vector in kept])
+        counts = np.array([count for _, count, _ in kept], np.int64)
+        gaps = []
+        for members in _stars(vectors, counts, min_score):
+            asked = sorted(((kept[each][0], int(counts[each])) for each in members), key=lambda pair: -pair[1])
+            gaps.append(Gap(kept[members[0]][0], int(counts[members].sum()), tuple(asked)))
+        return sorted(gaps, key=lambda gap: -gap.count)
+
+
+def _stars(vectors: Float32, counts: NDArray[np.int64], least: float) -> list[list[int]]:
+    """Greedy stars: who has most neighbours takes them; the rest goes on alone. The centre is first in each."""
+    weight = np.empty(len(vectors))
+    for start in range(0, len(vectors), BLOCK):
+        scores = vectors[start : start + BLOCK] @ vectors.T
+        weight[start : start + BLOCK] = np.where(scores >= least, scores, 0) @ counts
+    free = np.ones(len(vectors), bool)
+    stars = []
+    for centre in np.argsort(-weight, kind="stable").tolist():
+        if not free[centre]:
+            continue
+        rows = np.flatnonzero(free)
+        near = rows[vectors[rows] @ vectors[centre] >= least]
+        members = [centre, *(each for each in near.tolist() if each != centre)]
+        free[members] = False
+        stars.append(members)
+    return stars
+
+
+SAME = 0.999
+"""How probable it is at least that an entry is meant whose question was asked."""
+
+
+class OwnQuestions:
+    """The phrasings of a FAQ, to be found by a question that is one of them.
+
+    Args:
+        phrasings: Of all entries.
+
+    Example:
+        >>> own = OwnQuestions(["Is the US plan free?", "Is it for us?", "Is it for US?"])
+        >>> own.find("is the us plan free"), own.find("Is it for US"), own.find("is it for us")
+        ((0, 3), (2, 2), (1, 3))
+        >>> own.find("Is it free?") is None
+        True
+    """
+
+    def __init__(self, phrasings: Sequence[str]) -> None:
+        self._phrasings = phrasings
+        self._rows: dict[str, list[int]] = {}
+        for row, text in enumerate(phrasings):
+            self._rows.setdefault(bare_form(text), []).append(row)
+
+    def find(self, question: str) -> tuple[int, int] | None:
+        """Which phrasing a question is, and how they are alike (`likeness`); of several the nearest by letters.
+
+        Ornaments at its ends (praying hands) do not make it another question.
+        """
+        rows = self._rows.get(bare_form(question))
+        if rows is None:
+            plain = unadorned(question)
+            return None if plain == question else self.find(plain)
+        nearest = [
+            (likeness(question, self._phrasings[row]), _changes(question, self._phrasings[row]), row)
+            for row in rows
+        ]
+        level, _, row = min(nearest)
+        return row, level
+
+
+def _changes(a: str, b: str) -> int:
+    """How many letters of two texts of one wording differ in case."""
+    plain = [[each for each in text if each.isalnum()] for text in (a, b)]
+    return sum(one != other for one, other in zip(*plain, strict=False))
+
+
+_EDGE = 1e-12
+
+_SENSE = {"antonym", "negation", "roles", "unread"}
+"""Kinds that change what is asked, whatever people fill in."""
+
+UNREAD = 0.2
+"""What is probable at most where an entry has what the model does not read in it, and the question has not: below
+every threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What was found for a question.
+
+    Args:
+        hits: The entries, at least one, with probabilities and intervals.
+        cosines: Of the question and the phrasing that each matched.
+        slots: Whether each entry has several phrasings: then amounts, dates and names are what people fill in.
+        own: Whether the first entry has the question itself among its phrasings: nothing differs there.
+        known: That the FAQ has an entry for the question.
+        listed: That one of the best three is it, if so.
+    """
+
+    hits: Results[Hit]
+    cosines: list[float]
+    slots: list[bool]
+    own: bool = False
+    known: float = 0.0
+    listed: float = 0.0
+
+
+def guarded(found: Sequence[Candidates], origin: Origin, prior: float, encoder: Encoder) -> list[Results[Hit]]:
+    """Candidates that are less probable where something differs; the most probable comes first.
+
+    Those that the model cannot judge have no probability, and say why.
+
+    Args:
+        found: The candidates of each question.
+        origin: The model's.
+        prior: The share of questions that the FAQ can answer.
+        encoder: The model.
+    """
+    from nearsense.pair_differences import pair_differences
+
+    questions = [each.hits.query or "" for each in found for _ in each.hits]
+    phrasings = [str(hit.metadata["phrasing"]) for each in found for hit in each.hits]
+    seen = iter(pair_differences(questions, phrasings, encoder=encoder))
+    why = iter(unfamiliar_pairs(questions, phrasings, encoder))
+    return [
+        _lowered(each, [next(seen) for _ in each.hits], [next(why) for _ in each.hits], origin, prior)
+        for each in found
+    ]
+
+
+def _lowered(
+    found: Candidates,
+    differs: list[tuple[Difference, ...]],
+    unsure: list[str | None],
+    origin: Origin,
+    prior: float,
+) -> Results[Hit]:
+    if found.own:
+        differs, unsure = [(), *differs[1:]], [None, *unsure[1:]]
+    hits = found.hits
+    chances = np.array([hit.probability or 0.0 for hit in hits])
+    if any(differs):
+        chances = np.minimum(chances, _bounds(found, chances, differs, origin, prior))
+    order = np.argsort(-chances, kind="stable").tolist()
+    if found.own:
+        order = [0, *(row for row in order if row)]
+    return Results(
+        (
+            replace(
+                hits[row],
+                rank=rank,
+                probability=None if unsure[row] else float(chances[row]),
+                interval=None if unsure[row] else _moved(hits[row], float(chances[row])),
+                differs=tuple(str(one) for one in differs[row]),
+                unsure=unsure[row],
+            )
+            for rank, row in enumerate(order, 1)
+        ),
+        hits.origin,
+        hits.query,
+    )
+
+
+def _moved(hit: Hit, chance: float) -> tuple[float, float] | None:
+    """The interval of a candidate that has become less probable."""
+    if hit.interval is None or hit.probability is None or chance == hit.probability:
+        return hit.interval
+    before, now, *ends = logit(np.clip([hit.probability, chance, *hit.interval], _EDGE, 1 - _EDGE)).tolist()
+    low, high = sigmoid(np.array(ends) + now - before).tolist()
+    return min(low, chance), max(high, chance)
+
+
+def _bounds(
+    found: Candidates,
+    chances: NDArray[np.float64],
+    differs: Sequence[tuple[Difference, ...]],
+    origin: Origin,
+    prior: float,
+) -> NDArray[np.float64]:
+    """What the probability of each candidate is at most: that of two requests of its score that differ so.
+
+    Where no calibration comes with the model, the difference lowers the FAQ's own probability.
+    """
+    kinds = [
+        [one.kind for one in some if one.kind in _SENSE or not slots]
+        for some, slots in zip(differs, found.slots, strict=True)
+    ]
+    request, paraphrase = (shipped(origin, task) for task in (Task.REQUEST, Task.PARAPHRASE))
+    if request is None or paraphrase is None:
+        ratios, guard = logit(np.clip(chances, _EDGE, 1 - _EDGE)) - logit(prior), GENERAL
+    else:
+        ratios, guard = request.log_ratio(np.clip(found.cosines, -1.0, 1.0)), paraphrase.guard
+    bounds = sigmoid(ratios + logit(prior) + shifts_of(guard, ratios, kinds))
+    bounds[[not some for some in kinds]] = 1.0
+    missed = [any(one.kind == "unread" and one.right for one in some) for some in differs]
+    return np.where(missed, np.minimum(bounds, UNREAD), bounds)

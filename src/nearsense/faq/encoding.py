@@ -19,7 +19,7 @@ from nearsense.encoders import Encoder
 from nearsense.encoders.base import symmetric_role
 from nearsense.errors import UnsupportedModel
 from nearsense.faq.certainty import REFERENCE_SPREAD, spread_of
-from nearsense.faq.items import FAQItem
+from nearsense.faq.entries import FAQItem
 from nearsense.faq.scores import Answers, Phrasebook, Questions, Words, sentences
 from nearsense.lexical import words as words_of
 from nearsense.stopwords import languages_of, stop_words

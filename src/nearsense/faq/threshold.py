@@ -10,7 +10,7 @@ import numpy as np
 
 from nearsense.faq.certainty import features
 from nearsense.faq.rehearsal import Asked, Rehearsal, borrowed, stranger_shares
-from nearsense.types import percent
+from nearsense.types import as_json, percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,15 +66,7 @@ class AnswerThreshold:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "probability": self.probability,
-            "score": self.score,
-            "wanted": self.wanted,
-            "precision": self.precision,
-            "interval": list(self.interval),
-            "answered": self.answered,
-            "chosen_on": self.chosen_on,
-        }
+        return as_json(self)
 
 
 def choose(rehearsal: Rehearsal, precision: float, prior: float) -> AnswerThreshold:

@@ -11,17 +11,23 @@ from nearsense._progress import Progress
 from nearsense.checks import is_number, positive_int
 from nearsense.encoders import CrossEncoder, Encoder, resolve, resolve_cross
 from nearsense.errors import InputError
-from nearsense.faq.answers import Answer, Outcome, reason_of
+from nearsense.faq.answers import (
+    SAME,
+    Answer,
+    Candidates,
+    Gap,
+    Outcome,
+    OwnQuestions,
+    Unanswered,
+    guarded,
+    reason_of,
+)
 from nearsense.faq.certainty import among, features, intervals
-from nearsense.faq.differing import Candidates, guarded
 from nearsense.faq.encoding import Reader
-from nearsense.faq.labels import rows_of
-from nearsense.faq.own import SAME, OwnQuestions
-from nearsense.faq.reading import Exports, Source, read_items
+from nearsense.faq.entries import Exports, Source, read_items, rows_of
 from nearsense.faq.rehearsal import Rehearsal, asked_of, rehearse
 from nearsense.faq.scores import GONE
 from nearsense.faq.threshold import AnswerThreshold, choose
-from nearsense.faq.unanswered import Gap, Unanswered
 from nearsense.reranking import rerank_many
 from nearsense.text import as_texts, require_content
 from nearsense.types import Document, Hit, Origin, Results

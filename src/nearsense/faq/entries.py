@@ -1,0 +1,498 @@
+"""What a FAQ is made of: entries with phrasings and answers, read from records, files, collections; and labels."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Protocol, cast, runtime_checkable
+
+from nearsense.errors import FileError, InputError
+from nearsense.files import Table, read_table
+from nearsense.files.columns import find_column, names_of, require_column
+from nearsense.files.table import columns_of, is_missing, json_value
+from nearsense.text import as_texts
+from nearsense.types import Document, as_json, require_names, shown
+
+TELLING = 5
+"""Words from which on an answer tells which entry it is of. "Yes." is the answer to many questions."""
+
+
+@dataclass(frozen=True, slots=True)
+class FAQItem:
+    """An entry of a FAQ.
+
+    Args:
+        question: As it stands in the FAQ.
+        answer: What is answered; None where only the question is known.
+        phrasings: Other ways to ask the same.
+        category: Under which heading it stands.
+        id: Unique within the FAQ; its position (from 0) or line without it. A whole number becomes a string.
+        metadata: Further fields; they travel with the hit.
+
+    Raises:
+        InputError: A field is of another type, or the id is empty.
+    """
+
+    question: str
+    answer: str | None = None
+    phrasings: Sequence[str] = ()
+    category: str | None = None
+    id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given: Any = self.id
+        if not isinstance(given, bool) and isinstance(given, Integral):
+            object.__setattr__(self, "id", str(given))
+        for name, value in (("question", self.question), *self._said()):
+            if not isinstance(value, str):
+                raise InputError(f"a{'n' * (name in _VOWELS)} {name} is {value!r}", fix=f"give a string as {name}")
+        if self.id is not None and (not self.id or self.id.isspace()):
+            raise InputError("an id is empty", fix="leave it out, or give a string")
+        if not isinstance(self.metadata, Mapping):
+            raise InputError(f"the metadata are {shown(self.metadata)}", fix='give a dict: {"link": ...}')
+        require_names(self.metadata, f"the metadata of the entry {shown(self.question)}")
+        object.__setattr__(self, "phrasings", _listed(self.phrasings))
+
+    def _said(self) -> list[tuple[str, Any]]:
+        """What may be left out and is not."""
+        named = (("answer", self.answer), ("category", self.category), ("id", self.id))
+        return [(name, value) for name, value in named if value is not None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return as_json(self, "id question answer phrasings category metadata")
+
+
+_VOWELS = ("answer", "id")
+
+
+def _listed(phrasings: Any) -> tuple[str, ...]:
+    """Phrasings as a tuple of strings."""
+    if isinstance(phrasings, (str, bytes, Mapping)) or not isinstance(phrasings, Iterable):
+        raise InputError(
+            f"phrasings are {phrasings!r}", why="they are a list of questions", fix='give a list: ["..."]'
+        )
+    listed = tuple(phrasings)
+    for each in listed:
+        if not isinstance(each, str):
+            raise InputError(f"a phrasing is {each!r}", fix="give strings as phrasings")
+    return listed
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An item before it is known to which entry it belongs.
+
+    Args:
+        item: What was given.
+        place: Where it stands, for messages: "faq.csv, line 3", "item 2".
+        number: The id of an entry that has none: the line, or the position from 0.
+    """
+
+    item: FAQItem
+    place: str
+    number: str
+
+
+def entries(rows: Iterable[Row], error: type[InputError] = InputError) -> list[FAQItem]:
+    """Rows that share an id are phrasings of one entry; the first gives its question.
+
+    Without ids, so are rows of one answer, if it has at least five words: a warning says how many were joined.
+
+    Args:
+        rows: What was given, in order.
+        error: The error to raise.
+
+    Returns:
+        Entries with an id each; `phrasings` has each once, and not the question again.
+
+    Raises:
+        InputError: A question is empty, two entries ask the same, an entry's rows answer differently, or there is
+            no entry at all. Both places are named.
+
+    Example:
+        >>> made = entries([Row(FAQItem("Where is it?", id="t"), "item 0", "0"),
+        ...                 Row(FAQItem("Track my order", "See the mail.", id="t"), "item 1", "1")])
+        >>> made[0].question, made[0].phrasings
+        ('Where is it?', ('Track my order',))
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_key(row), []).append(row)
+    if not groups:
+        raise error("the FAQ has no entry", fix="give at least one question")
+    if joined := sum(len(group) - 1 for (by, _), group in groups.items() if by == "answer"):
+        warnings.warn(
+            f"{joined:,} row{'s have' if joined > 1 else ' has'} the answer of another and no id: taken as "
+            "further phrasings of its question; give ids if they are entries of their own",
+            stacklevel=5,
+        )
+    asked: dict[str, tuple[int, str]] = {}
+    ids: dict[str, str] = {}
+    return [_joined(place, group, asked, ids, error) for place, group in enumerate(groups.values())]
+
+
+def _key(row: Row) -> tuple[str, str]:
+    """What rows of one entry share."""
+    if row.item.id is not None:
+        return "id", row.item.id
+    words = (row.item.answer or "").split()
+    if not words:
+        return "row", row.number
+    answer = " ".join(words)
+    return ("answer", answer) if len(words) >= TELLING else ("both", f"{answer}\n{plain(row.item.question)}")
+
+
+def _joined(
+    number: int,
+    group: list[Row],
+    asked: dict[str, tuple[int, str]],
+    ids: dict[str, str],
+    error: type[InputError],
+) -> FAQItem:
+    """One entry of its rows; `asked` and `ids` know those of the entries before."""
+    first, phrasings = group[0], dict[str, str]()
+    for row in group:
+        for text in (row.item.question, *row.item.phrasings):
+            known = _checked(text, row, error)
+            other, place = asked.setdefault(known, (number, row.place))
+            if other != number:
+                raise error(
+                    f"{place} and {row.place} ask the same: {text!r}",
+                    why="a question with two entries has no right answer",
+                    fix="remove one, or give both the same id: then they are one entry",
+                )
+            phrasings.setdefault(known, text)
+    question, *others = phrasings.values()
+    id_ = first.number if first.item.id is None else first.item.id
+    if id_ in ids:
+        raise error(
+            f"{ids[id_]} and {first.place} share the id {id_!r}",
+            why="one has it by its position, the other by name",
+            fix="give all entries an id, or none",
+        )
+    ids[id_] = first.place
+    metadata = {name: value for row in reversed(group) for name, value in row.item.metadata.items()}
+    answer, category = _agreed(group, "answer", error), _agreed(group, "category", error)
+    return FAQItem(question, answer, tuple(others), category, id_, metadata)
+
+
+def plain(text: str) -> str:
+    r"""A question without what makes no difference: case, white space, how letters with accents are composed.
+
+    Example:
+        >>> plain(" Caf\u00e9?"), plain("CAFE\u0301?") == plain("caf\u00e9?")
+        ('café?', True)
+    """
+    return unicodedata.normalize("NFC", " ".join(unicodedata.normalize("NFC", text).casefold().split()))
+
+
+def _checked(text: str, row: Row, error: type[InputError]) -> str:
+    """A question as `plain` has it."""
+    if not text or text.isspace():
+        raise error(
+            f"{row.place}: a question is empty",
+            why="an entry is found by its question",
+            fix="write the question, or remove the entry",
+        )
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise error(
+            f"{row.place}: a question holds NUL or half a surrogate pair",
+            why="it is no character of a text, it comes from a broken conversion",
+            fix="remove it",
+        )
+    return plain(text)
+
+
+def _agreed(group: list[Row], name: str, error: type[InputError]) -> str | None:
+    """What the rows of an entry say; they may be silent, but not differ."""
+    said: Row | None = None
+    for row in group:
+        value = getattr(row.item, name)
+        if value is None:
+            continue
+        if said is not None and getattr(said.item, name) != value:
+            raise error(
+                f"{said.place} and {row.place} are one entry and give two of {name}: "
+                f"{str(getattr(said.item, name))[:40]!r}, {str(value)[:40]!r}",
+                why=f"they share the id {row.item.id!r}",
+                fix=f"write the {name} once, or give them different ids",
+            )
+        said = said or row
+    return None if said is None else str(getattr(said.item, name))
+
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "question": ("question", "query", "text", "utterance", "phrasing", "title", "sentence"),
+    "answer": ("answer", "answers", "response", "reply"),
+    "phrasings": ("phrasings", "variants", "alternatives", "similar_questions"),
+    "category": ("category", "topic", "section", "domain"),
+    "id": ("id", "_id", "uuid", "entry", "faq_id"),
+}
+"""What a column may be called; the first name that is there, in any case, is taken."""
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """What of a Collection is needed here."""
+
+    def export(self, path: str | Path, *, vectors: bool = True) -> int:
+        """Write all documents into a file."""
+        ...  # pragma: no cover
+
+    def info(self) -> Any:
+        """Which model it was made with, among others."""
+        ...  # pragma: no cover
+
+
+Source = Iterable[str | FAQItem | Document | Mapping[str, Any]] | str | Path | Exports
+"""What a FAQ can be made of."""
+
+
+def read_items(
+    source: Source,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,  # noqa: A002 - the flag's name
+    encoding: str = "utf-8",
+) -> list[FAQItem]:
+    """The entries of whatever a FAQ can be made of.
+
+    Args:
+        source: Items, or the path of a file, or a Collection.
+        columns: What a file's or record's columns are called, where not as in `COLUMNS`.
+        format: Of a file whose name does not tell.
+        encoding: Of a file.
+
+    Raises:
+        InputError: An item cannot be an entry; its place is named.
+        FileError: The same of a file, or it cannot be read.
+
+    Warns:
+        UserWarning: Rows were joined because they have one answer, or no entry has one though there are columns
+            that nothing is known of.
+    """
+    found = _entries_of(source, columns, format, encoding)
+    unused = list(dict.fromkeys(name for item in found for name in item.metadata))
+    ready = isinstance(source, (list, tuple)) and all(isinstance(each, FAQItem) for each in source)
+    if unused and not ready and not any(item.answer for item in found):
+        warnings.warn(
+            f"no entry has an answer; columns that were taken for metadata: {', '.join(map(str, unused))}; name "
+            'the one with the answers: --answer COLUMN, or columns={"answer": ...}',
+            stacklevel=3,
+        )
+    return found
+
+
+def _entries_of(
+    source: Source,
+    columns: Mapping[str, str] | None,
+    format: str | None,  # noqa: A002 - the flag's name
+    encoding: str,
+) -> list[FAQItem]:
+    wanted = _wanted(columns or {})
+    if isinstance(source, Exports):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "collection.jsonl"
+            source.export(path, vectors=False)
+            table = replace(read_table(path), source="collection", unit="document")
+        return entries(_rows_of_table(table, {**wanted, "question": wanted["question"] or "text"}))
+    if isinstance(source, (str, Path)):
+        table = read_table(str(source), format=format, encoding=encoding)
+        return entries(_rows_of_table(table, wanted), FileError)
+    return entries(_rows(source, wanted))
+
+
+def _wanted(columns: Mapping[str, str]) -> dict[str, str | None]:
+    if unknown := set(columns) - set(COLUMNS):
+        raise InputError(f"columns={sorted(unknown)[0]!r} is not known", fix=f"use one of: {', '.join(COLUMNS)}")
+    return {name: columns.get(name) for name in COLUMNS}
+
+
+def _rows(source: Iterable[Any], wanted: Mapping[str, str | None]) -> Iterator[Row]:
+    """Items of a list, each by its kind."""
+    if isinstance(source, Mapping) or hasattr(source, "columns") or not isinstance(source, Iterable):
+        raise InputError(
+            f"a FAQ cannot be made of {type(source).__name__}",
+            fix='give [{"question": ..., "answer": ...}], of a DataFrame table.to_dict("records"), or a path',
+        )
+    for position, each in enumerate(source):
+        place, number = f"item {position}", str(position)
+        if isinstance(each, str):
+            yield Row(FAQItem(each), place, number)
+        elif isinstance(each, FAQItem):
+            yield Row(each, place, number)
+        elif isinstance(each, Document):
+            row = {
+                "question": each.text,
+                **{k: v for k, v in each.metadata.items() if k not in ("question", "id")},
+            }
+            named = FAQItem("", id=each.id)
+            yield replace(
+                next(_rows_of_records([row], wanted, place, number, named)), place=f"{place} ({each.id})"
+            )
+        elif isinstance(each, Mapping):
+            yield next(_rows_of_records([each], wanted, place, number))
+        else:
+            raise InputError(
+                f"{place} is of type {type(each).__name__}",
+                why="an entry is a string, a record, a Document or a FAQItem",
+                fix='give {"question": ..., "answer": ...}',
+            )
+
+
+def _rows_of_records(
+    records: Sequence[Mapping[str, Any]],
+    wanted: Mapping[str, str | None],
+    place: str,
+    number: str,
+    named: FAQItem | None = None,
+) -> Iterator[Row]:
+    table = Table(columns_of(records), [int(number)], place, unit="item")
+    for row in _rows_of_table(table, wanted):
+        item = row.item if named is None else replace(row.item, id=named.id)
+        yield Row(item, place if item.id is None else f"{place} ({item.id})", number)
+
+
+def _rows_of_table(table: Table, wanted: Mapping[str, str | None]) -> Iterator[Row]:
+    names = columns_found(table, wanted)
+    taken = {name for name in names.values() if name}
+    for row in range(len(table)):
+        cells = {what: table.columns[name][row] if name else None for what, name in names.items()}
+        metadata = {name: json_value(column[row]) for name, column in table.columns.items() if name not in taken}
+        try:
+            item = FAQItem(
+                question=_question(cells["question"]),
+                answer=_said(cells["answer"]),
+                phrasings=_phrasings(cells["phrasings"]),
+                category=_said(cells["category"]),
+                id=None if is_missing(cells["id"]) else id_of(cells["id"]),
+                metadata=metadata,
+            )
+        except InputError as error:
+            raise FileError(f"{table.place(row)}: {error.what}", why=error.why, fix=error.fix) from None
+        place = table.place(row) if item.id is None else f"{table.place(row)} ({item.id})"
+        yield Row(item, place, str(table.lines[row]))
+
+
+def columns_found(table: Table, wanted: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Which column is what."""
+    found: dict[str, str | None] = {}
+    for what, names in COLUMNS.items():
+        asked = wanted.get(what)
+        if asked is not None:
+            require_column(table, asked, f"name one of them for the {what}")
+        found[what] = asked or find_column(table, names)
+    if found["question"] is None and len(table.columns) == 1:
+        found["question"] = next(iter(table.columns))
+    if found["question"] is None:
+        fix = 'name it: --text COLUMN, or columns={"question": ...}'
+        raise FileError(f"{table.source}: which column is the question?", why=names_of(table), fix=fix)
+    for what in ("id", "category", "phrasings", "answer"):
+        if found[what] == found["question"] and wanted.get(what) is None:
+            found[what] = None
+    return found
+
+
+def _question(cell: Any) -> str:
+    """The cell; what is empty is refused later, with the place of the row."""
+    return "" if is_missing(cell) else cast("str", cell)
+
+
+def _said(cell: Any) -> str | None:
+    if is_missing(cell):
+        return None
+    value = json_value(cell)
+    if isinstance(value, list):
+        return "\n".join(str(each) for each in value) or None
+    return value if isinstance(value, str) else str(value)
+
+
+def id_of(cell: Any) -> str:
+    """An id as a string: 7 and 7.0 are '7'."""
+    value = json_value(cell)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _phrasings(cell: Any) -> tuple[str, ...]:
+    """A list; or in a text, as csv has it, a JSON list, or parts between | or line ends."""
+    if cell is None or is_missing(cell):
+        return ()
+    if isinstance(cell, str):
+        if cell.lstrip().startswith("["):
+            with contextlib.suppress(ValueError, RecursionError):
+                cell = json.loads(cell)
+        if isinstance(cell, str):
+            parts = cell.replace("\r", "\n").replace("|", "\n").split("\n")
+            return tuple(part.strip() for part in parts if part.strip())
+    return cast("tuple[str, ...]", json_value(cell))
+
+
+def labelled_of(path: str) -> list[tuple[str, str | None]]:
+    """Questions with the id of their entry, from a file; an empty id is a stranger's.
+
+    Raises:
+        FileError: A column is missing, or a question is empty; the line is named.
+    """
+    table = read_table(path)
+    found = columns_found(table, dict.fromkeys(COLUMNS))
+    id_ = found["id"] or find_column(table, ("label", "expected"))
+    if id_ is None:
+        fix = "call it id; leave the cell empty where no entry answers"
+        raise FileError(f"{path} has no column with the entry of each question", why=names_of(table), fix=fix)
+    pairs = []
+    for row, (text, entry) in enumerate(
+        zip(table.columns[found["question"] or ""], table.columns[id_], strict=True)
+    ):
+        if not isinstance(text, str) or is_missing(text):
+            raise FileError(f"{table.place(row)}: the question is empty", fix="write it, or remove the row")
+        pairs.append((text, None if is_missing(entry) else id_of(entry)))
+    return pairs
+
+
+def rows_of(labelled: Iterable[tuple[str, Any]], items: list[FAQItem]) -> tuple[list[str], list[int]]:
+    """The labelled questions, and the row of each one's entry; -1 for none.
+
+    Args:
+        labelled: A question and the id of its entry each; numbers are taken as the ids that they are written as.
+        items: The entries.
+
+    Raises:
+        InputError: One is no pair, or of an entry that is not there; its position is named.
+    """
+    rows = {item.id: row for row, item in enumerate(items)}
+    texts, found = [], []
+    if not isinstance(labelled, Iterable):
+        raise InputError(f"labelled is {labelled!r}", fix='give pairs: [("a question", "its id"), ...]')
+    for position, pair in enumerate(labelled):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise InputError(
+                f"labelled question {position} is no pair", fix='give ("a question", "its id" or None)'
+            )
+        text, given = pair
+        id_ = _id(given)
+        if given is not None and id_ not in rows:
+            raise InputError(
+                f"labelled question {position} is of the entry {given!r}, which is not in the FAQ",
+                why=f"its ids are: {', '.join(str(each) for each in list(rows)[:5])}, ...",
+                fix="correct the id, or give None where no entry answers",
+            )
+        texts.append(text)
+        found.append(-1 if given is None else rows[id_])
+    if not texts:
+        raise InputError("no labelled question", fix="give some, or leave labelled out")
+    return as_texts(texts, "labelled question", content=True), found
+
+
+def _id(given: Any) -> str | None:
+    """A text or a number as an id; None for all else, which no entry has."""
+    if isinstance(given, str):
+        return given
+    return id_of(given) if not isinstance(given, bool) and isinstance(given, Real) else None
