@@ -49,8 +49,7 @@ __all__ = [
     "usage",
 ]
 
-REMOTE = "openai:"
-"""What names of models begin with that a server runs."""
+REMOTE = "openai:"  # what names of models begin with that a server runs
 
 
 def load(

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 512
 """Tokens in one request: from 384 to 1,024 the speed is the same within 2 %; 256 and 2,048 are slower."""
 
-ROLES = ("query", "passage")
-"""What a text can be in a search; some models put another prompt before each."""
+ROLES = ("query", "passage")  # what a text can be in a search; some models put another prompt before each
 
 
 class TruncationWarning(UserWarning):

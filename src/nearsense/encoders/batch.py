@@ -43,11 +43,8 @@ from nearsense.vectors.rows import normalize as unit_length
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SHORT_WORD = 64
-"""Characters of a word that every tokenizer takes apart: some know no longer ones than 100."""
-
-SLICE = 8192
-"""Texts that are tokenized at a time: bounds the memory, and lets tokenizing overlap with inference."""
+SHORT_WORD = 64  # characters of a word that every tokenizer takes apart: some know no longer ones than 100
+SLICE = 8192  # texts that are tokenized at a time: bounds the memory, and lets tokenizing overlap with inference
 
 
 class TokenEncoder(Loadable, Encoder):
@@ -398,12 +395,8 @@ def language_checked() -> Iterator[None]:
         _CHECKED.reset(token)
 
 
-_warned_of_roles: set[str] = set()
-"""The models of which it was said that they need a role; once is enough."""
-
-
-_PLAIN = re.compile("[0-9A-Za-z]").search
-"""A text that matches has a token in every vocabulary."""
+_warned_of_roles: set[str] = set()  # the models of which it was said that they need a role; once is enough
+_PLAIN = re.compile("[0-9A-Za-z]").search  # a text that matches has a token in every vocabulary
 
 _LONG_WORD = re.compile(rf"\S{{{SHORT_WORD + 1}}}").search
 

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 BLOCK = SLICE
 """Texts that are encoded, then put into the cache: what an interrupted run loses at most. Packed as without it."""
 
-KEY_VERSION = 2
-"""Counts up with every change of what a key covers."""
+KEY_VERSION = 2  # counts up with every change of what a key covers
 
 
 def uncached(encoder: Encoder) -> Encoder:

@@ -16,8 +16,7 @@ from nearsense.encoders.hub_cache import Promise
 from nearsense.encoders.pooling import Pooling
 from nearsense.types import Metric
 
-HUB = "https://huggingface.co/"
-"""Where the pages of models are."""
+HUB = "https://huggingface.co/"  # where the pages of models are
 
 
 class Kind(StrEnum):

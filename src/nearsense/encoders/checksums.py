@@ -75,8 +75,7 @@ class FileHashes:
 
 
 SEALS, GRAPH = "seals.json", ".blob"
-LEVELS = 3
-"""Folders of the cache's own, the last one included: all compiled ones, a model's, those of a precision."""
+LEVELS = 3  # folders of the cache's own, the last one included: all compiled ones, a model's, those of a precision
 
 
 @contextlib.contextmanager

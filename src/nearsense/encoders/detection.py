@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
-WORDS = 3
-"""Words in small letters that a text must have: without them it is a name, a product or a title."""
+WORDS = 3  # words in small letters that a text must have: without them it is a name, a product or a title
 
 _WORD = re.compile(
     r"(?<![\w@/.\\#$:=<>\[\](){}-])[^\W\d_]+(?:['\u2019-][^\W\d_]+)*(?=[\s,;:!?\u2026\"'\u00bb\u201d)]|\.\s|\.?\Z)"
@@ -210,8 +209,7 @@ _WORDS = {
     code: frozenset(words.split()) for code, words in re.findall(r"(\w+): ((?:(?!\w+:).)*)", _TABLE, re.DOTALL)
 }
 
-LISTED = tuple(code for code in _WORDS if code != "en")
-"""The languages other than English that have a list."""
+LISTED = tuple(code for code in _WORDS if code != "en")  # the languages other than English that have a list
 
 
 def small_words(language: str) -> frozenset[str]:

@@ -43,8 +43,7 @@ SIDECARS = tuple(
 )
 """What sentence-transformers has called the file with a model's limit."""
 
-MOST_MODULES = 64
-"""More steps than any model has."""
+MOST_MODULES = 64  # more steps than any model has
 
 _POOLINGS = {
     "pooling_mode_cls_token": Pooling.CLS,
@@ -56,14 +55,12 @@ _POOLINGS = {
 }
 """What older folders say, in the order in which several are put end to end."""
 
-_SHORT = {"lasttoken": "last"}
-"""What newer folders say, where it is not the word that is used here."""
+_SHORT = {"lasttoken": "last"}  # what newer folders say, where it is not the word that is used here
 
 _ROLES = {"query": "query", "passage": "passage", "document": "passage", "corpus": "passage"}
 """What folders call the two sides of a search, and what that is here."""
 
-_NO_LIMIT = 1_000_000
-"""Tokenizers write 10^30 for "no limit"."""
+_NO_LIMIT = 1_000_000  # tokenizers write 10^30 for "no limit"
 
 
 @dataclass(frozen=True, slots=True)

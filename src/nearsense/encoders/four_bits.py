@@ -22,11 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = b"E5S1"
-BLOCK = 32
-"""Weights that share a scale."""
-
-ROWS = 8192
-"""Rows of a tensor that are unpacked at a time."""
+BLOCK = 32  # weights that share a scale
+ROWS = 8192  # rows of a tensor that are unpacked at a time
 
 BLOCKS = np.dtype([("scale", "<f2"), ("codes", "u1", BLOCK // 2)])
 
@@ -42,8 +39,7 @@ LAYER = (
 
 NORMS = (("aln", "attention.output.LayerNorm"), ("oln", "output.LayerNorm"))
 
-LIMIT = 512
-"""The most tokens of a text, special ones included."""
+LIMIT = 512  # the most tokens of a text, special ones included
 
 
 class _Sizes(NamedTuple):

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from nearsense._openvino import Model
     from nearsense.encoders.weights import Weights
 
-MASKED = np.float32(-1e4)
-"""What is added to a score that must not count: exp(-10000) is zero in every precision."""
+MASKED = np.float32(-1e4)  # what is added to a score that must not count: exp(-10000) is zero in every precision
 
 ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "relu": ""}
 """What lies between the two halves of a block, and which approximation of GELU it is."""

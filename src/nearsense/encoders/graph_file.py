@@ -26,17 +26,10 @@ if TYPE_CHECKING:
     from nearsense._openvino import Model
 
 
-TOKENS = ("last_hidden_state", "token_embeddings")
-"""What exporters call the vectors of tokens."""
-
-POOLED = ("sentence_embedding",)
-"""What they call a text's vector, where all of modules.json is within the graph."""
-
-SCORES = ("logits", "scores")
-"""What they call a cross-encoder's numbers."""
-
-NEEDED = ("input_ids", "attention_mask")
-"""Without the mask, what fills a row would count as text."""
+TOKENS = ("last_hidden_state", "token_embeddings")  # what exporters call the vectors of tokens
+POOLED = ("sentence_embedding",)  # what they call a text's vector, where all of modules.json is within the graph
+SCORES = ("logits", "scores")  # what they call a cross-encoder's numbers
+NEEDED = ("input_ids", "attention_mask")  # without the mask, what fills a row would count as text
 
 _UNKNOWN_STEP = re.compile("No conversion rule found|unsupported opset|Conversion is failed for")
 _ANOTHER = "use another model (nearsense models)"
@@ -162,8 +155,7 @@ _MESSAGES: dict[str, dict[int, str]] = {
 }
 """Which numbered fields of a message hold which messages (onnx.proto3); an entry: key (1) and value (2)."""
 
-_VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
-"""How a field is written; there are no others in ONNX."""
+_VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5  # how a field is written; there are no others in ONNX
 
 
 def external_files(file: Path) -> tuple[Path, ...]:
@@ -228,14 +220,12 @@ def _varint(content: mmap.mmap, start: int) -> tuple[int, int]:
     raise ValueError("a number of more than ten bytes")
 
 
-COUNTING = ("Range", "CumSum", "NonZero", "TopK")
-"""Steps that number things."""
+COUNTING = ("Range", "CumSum", "NonZero", "TopK")  # steps that number things
 
 PLACING = ("Sin", "Cos", "If", "Loop", "TensorIterator")
 """Steps that transformers have for places only, and those that hold graphs of their own."""
 
-NUMBERS = ("input_ids", "position_ids")
-"""Inputs that are numbers of rows; the others say yes or no."""
+NUMBERS = ("input_ids", "position_ids")  # inputs that are numbers of rows; the others say yes or no
 
 
 def counts_in_floats(model: Model) -> bool:

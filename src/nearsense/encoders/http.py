@@ -25,14 +25,12 @@ if TYPE_CHECKING:
     import httpx2
 
 
-REPEATED = frozenset({408, 429, 500, 502, 503, 504})
-"""States of a server that pass."""
+REPEATED = frozenset({408, 429, 500, 502, 503, 504})  # states of a server that pass
 
 BACKOFF = (0.5, 30.0)
 """Seconds before the second try, and at most; each try doubles them, and chance takes up to half away."""
 
-STRANGER_TRIES = 5
-"""How often a server is called that has never answered: it rather does not exist than rests."""
+STRANGER_TRIES = 5  # how often a server is called that has never answered: it rather does not exist than rests
 
 LONGEST_HOLD = 60.0
 """Seconds that `x-ratelimit-reset-...` can hold requests back: it tells when all is free, not when some is."""
@@ -72,8 +70,7 @@ class Key:
         return words.replace(self._value.encode(), b"***") if len(self._value) >= SECRET else words
 
 
-SECRET = 8
-"""Letters that a key has at least."""
+SECRET = 8  # letters that a key has at least
 
 
 class Transport:

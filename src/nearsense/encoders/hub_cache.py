@@ -34,8 +34,7 @@ GRAPHS = (
 )
 """Files that hold a whole model where there are no safetensors, the preferred first."""
 
-WITHOUT_CONFIGURATION = ("Normalize", "StaticEmbedding")
-"""Modules that need no config.json."""
+WITHOUT_CONFIGURATION = ("Normalize", "StaticEmbedding")  # modules that need no config.json
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
@@ -313,8 +312,7 @@ DESCRIPTIONS = re.compile(
 """What a model says of itself, and its tokenizer."""
 
 SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
-MODULE = re.compile(r"\d+_[A-Za-z0-9_-]+")
-"""The folder of a module: `1_Pooling`, `2_Dense`."""
+MODULE = re.compile(r"\d+_[A-Za-z0-9_-]+")  # the folder of a module: `1_Pooling`, `2_Dense`
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 EXTERNAL = re.compile(r"\.onnx(_data(_\d+)?|\.data)")

@@ -25,14 +25,9 @@ LETTERS = 50
 SHORT = 15
 """Letters below which the library does not tell apart the languages of one script, Russian and Bulgarian say."""
 
-SAMPLE = 200
-"""Texts that are looked at in one call."""
-
-CHARACTERS = 400
-"""What is read of a text: its beginning."""
-
-PATIENCE = 5000
-"""Texts after which a check is content: they were the right language for so long."""
+SAMPLE = 200  # texts that are looked at in one call
+CHARACTERS = 400  # what is read of a text: its beginning
+PATIENCE = 5000  # texts after which a check is content: they were the right language for so long
 
 _NAMES = """
     af:Afrikaans am:Amharic ar:Arabic as:Assamese az:Azerbaijani ba:Bashkir be:Belarusian bg:Bulgarian
@@ -230,23 +225,15 @@ def _sum_of_kin(counts: Counter[str]) -> Counter[str]:
     return families
 
 
-FEW = 12
-"""Letters that the library's word must rest on, where small words stand by it."""
-
-SOME = 25
-"""Letters, where only accents do."""
-
-ALONE = 2
-"""Small words of a language that tell it where the library is not sure."""
-
-DENSITY = 2
-"""Letters that one of Chinese, Japanese or Korean counts as: it says as much as several Latin ones."""
+FEW = 12  # letters that the library's word must rest on, where small words stand by it
+SOME = 25  # letters, where only accents do
+ALONE = 2  # small words of a language that tell it where the library is not sure
+DENSITY = 2  # letters that one of Chinese, Japanese or Korean counts as: it says as much as several Latin ones
 
 MOSTLY = 0.5
 """Share of a batch that must be of one foreign language for its other short texts to be taken for the same."""
 
-TOGETHER = 1_000
-"""Texts that tell the language of all, where single ones are judged."""
+TOGETHER = 1_000  # texts that tell the language of all, where single ones are judged
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from nearsense.settings import Settings
 
 
-DEVICE = "cpu"
-"""The device of the engines that need no torch."""
+DEVICE = "cpu"  # the device of the engines that need no torch
 
 
 class Parts(NamedTuple):

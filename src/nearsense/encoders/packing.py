@@ -21,11 +21,8 @@ if TYPE_CHECKING:
     Feed = Callable[[Sequence[str], "Request"], tuple[list[NDArray[Any]], NDArray[np.int64]]]
 
 
-NARROWEST = 16
-"""The narrowest row, in tokens."""
-
-STEP = 8
-"""Rows of one text are a multiple of so many tokens wide: less is more shapes, more is more padding."""
+NARROWEST = 16  # the narrowest row, in tokens
+STEP = 8  # rows of one text are a multiple of so many tokens wide: less is more shapes, more is more padding
 
 ATTENTION = 500
 """A row of this width costs twice as much a token as a very narrow one: attention grows with the width.
@@ -182,8 +179,7 @@ def _request(
     return *rows_of, types.reshape(shape)
 
 
-OVERLAP = 1 / 5
-"""The least share of a window that it has in common with the next."""
+OVERLAP = 1 / 5  # the least share of a window that it has in common with the next
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -250,8 +246,7 @@ class PaddedInputs:
         return [arrays[name] for name in names], np.arange(len(ids)) * ids.shape[1]
 
 
-INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
-"""What a graph of others may ask for."""
+INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")  # what a graph of others may ask for
 
 
 def one_text_a_row(

@@ -16,8 +16,7 @@ from nearsense.errors import BrokenModel, InputError, ModelNotFound
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Variables that forbid the network, to the hub's own library too."""
 
-HOME = "sentence-transformers"
-"""The organisation of a bare name that is not in the catalogue."""
+HOME = "sentence-transformers"  # the organisation of a bare name that is not in the catalogue
 
 
 @dataclass(frozen=True, slots=True)

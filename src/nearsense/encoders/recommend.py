@@ -106,5 +106,4 @@ def _by_quality(task: Task, cards: list[ModelCard]) -> Callable[[ModelCard], tup
     return key
 
 
-_UNKNOWN = 10**6
-"""Millions of parameters that a model is taken to have whose makers do not say."""
+_UNKNOWN = 10**6  # millions of parameters that a model is taken to have whose makers do not say

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from nearsense.encoders.pooling import Reduce
 
-MOST_TOKENS = 5_000_000
-"""More than any vocabulary has."""
+MOST_TOKENS = 5_000_000  # more than any vocabulary has
 
 
 class StaticEngine(Engine):

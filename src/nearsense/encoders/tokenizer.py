@@ -24,8 +24,7 @@ from nearsense.encoders.words import Pieces, Seen, join_seen, seen_words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KEPT = 200_000
-"""Stretches of text of which it is remembered what the model sees of them."""
+KEPT = 200_000  # stretches of text of which it is remembered what the model sees of them
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,26 +14,16 @@ from typing import Any, NamedTuple
 from nearsense.encoders.checksums import Remembered, identity_of
 from nearsense.settings import load_settings
 
-BYTES = 256 * 2**20
-"""More than any file has."""
-
-LARGE = 2**20
-"""Bytes of a file from which on reading it takes longer than remembering: half a second for 17 MB."""
+BYTES = 256 * 2**20  # more than any file has
+LARGE = 2**20  # bytes of a file from which on reading it takes longer than remembering: half a second for 17 MB
 
 GROWTH, ADDED, STEPS = 4096, 1024, 256
 """How many times longer a text may become, by how many characters more, in how many steps."""
 
-SPELLED = 2**21
-"""Characters of added tokens, all together; the library takes 75 bytes of memory for each."""
-
-PATTERN = 2**16
-"""Characters of a regular expression."""
-
-PIECES = 4096
-"""Tokens that are put around a text; real models put up to some ten."""
-
-IDS = 2**31
-"""Rows are counted in int32."""
+SPELLED = 2**21  # characters of added tokens, all together; the library takes 75 bytes of memory for each
+PATTERN = 2**16  # characters of a regular expression
+PIECES = 4096  # tokens that are put around a text; real models put up to some ten
+IDS = 2**31  # rows are counted in int32
 
 
 class Look(NamedTuple):

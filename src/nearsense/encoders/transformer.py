@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from nearsense._openvino import Model
     from nearsense.encoders.weights import Weights
 
-GRAPH_VERSION = 5
-"""Counts up with every change that alters a compiled graph: caches of older ones are not used."""
+GRAPH_VERSION = 5  # counts up with every change that alters a compiled graph: caches of older ones are not used
 
 
 @dataclass(frozen=True, slots=True)

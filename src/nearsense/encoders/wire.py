@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-SHOWN = 300
-"""Characters of a server's words that a message repeats."""
+SHOWN = 300  # characters of a server's words that a message repeats
 
 
 @dataclass(frozen=True, slots=True)
