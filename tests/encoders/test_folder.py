@@ -11,7 +11,7 @@ import pytest
 import nearsense as ns
 from nearsense.encoders.catalog import CATALOG
 from nearsense.encoders.folder import find
-from nearsense.encoders.pooling import Pooling
+from nearsense.encoders.modules import Pooling
 from samples import tiny_bert
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nearsense.encoders.cross import PairEncoder
-    from nearsense.encoders.pooling import Pooling
+    from nearsense.encoders.modules import Pooling
     from nearsense.encoders.remote import RemoteEncoder
     from nearsense.settings import Settings
 
@@ -106,7 +106,7 @@ def load(
         cache_dir=cache_dir,
     )
     from nearsense.checks import positive_int
-    from nearsense.encoders.pooling import Pooling
+    from nearsense.encoders.modules import Pooling
 
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
     kept = None if dimensions is None else positive_int(dimensions, "dimensions")

@@ -16,8 +16,8 @@ from nearsense.types import Long, Metric, Vectors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.encoders.modules import Pooling
     from nearsense.encoders.packing import Request
-    from nearsense.encoders.pooling import Pooling
     from nearsense.encoders.token_vectors import TokenVectors
     from nearsense.encoders.words import Seen
 

@@ -28,9 +28,8 @@ from nearsense.encoders.base import (
     TruncationWarning,
     UnknownTextWarning,
 )
-from nearsense.encoders.modules import Module, apply_modules
+from nearsense.encoders.modules import Module, Pooling, apply_modules
 from nearsense.encoders.packing import Request, heads, pack, tails, windows
-from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.token_vectors import TokenVectors, token_vectors
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
 from nearsense.encoders.words import Seen

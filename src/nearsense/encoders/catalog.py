@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nearsense.encoders.hub_cache import Promise
-from nearsense.encoders.pooling import Pooling
+from nearsense.encoders.modules import Pooling
 from nearsense.types import Metric
 
 HUB = "https://huggingface.co/"  # where the pages of models are

@@ -18,9 +18,8 @@ from nearsense.encoders.base import damaged, not_run_here
 from nearsense.encoders.catalog import ModelCard
 from nearsense.encoders.checksums import FileHashes
 from nearsense.encoders.hub_cache import own_code
-from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Unit
+from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Pooling, Unit
 from nearsense.encoders.places import Place, how_to_get, inside, installed_places, locate
-from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.weights import Weights
 from nearsense.errors import BrokenModel, ModelError, NearsenseError, UnsupportedModel
 from nearsense.types import Metric

@@ -21,11 +21,10 @@ from nearsense.encoders.checksums import FileHashes
 from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.folder import ModelFolder, activation_of, find, well_formed
 from nearsense.encoders.languages import LanguageCheck
-from nearsense.encoders.modules import Dense, Module
+from nearsense.encoders.modules import Dense, Module, Pooling, pool
 from nearsense.encoders.openvino import Runner
 from nearsense.encoders.packing import PaddedInputs
 from nearsense.encoders.places import inside
-from nearsense.encoders.pooling import Pooling, pool
 from nearsense.encoders.static import StaticEngine, read_table
 from nearsense.encoders.tokenizer import Tokenizer
 from nearsense.encoders.weights import Weights

@@ -18,16 +18,16 @@ from nearsense._forks import computing, lock
 from nearsense._openvino import openvino
 from nearsense.encoders.base import Engine
 from nearsense.encoders.checksums import verified_cache
+from nearsense.encoders.modules import every_token
 from nearsense.encoders.packing import Request, graph_inputs
-from nearsense.encoders.pooling import every_token
 from nearsense.errors import BrokenModel
 from nearsense.types import Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.encoders.modules import Reduce
     from nearsense.encoders.packing import Feed
-    from nearsense.encoders.pooling import Reduce
 
 FEW = 24
 """Up to so many requests in all run one after the other on all cores; more run side by side, a core each.

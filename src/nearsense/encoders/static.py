@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense.encoders.base import Engine, damaged
+from nearsense.encoders.modules import Pooling, every_token, pool
 from nearsense.encoders.packing import Request
-from nearsense.encoders.pooling import Pooling, every_token, pool
 from nearsense.encoders.weights import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders.pooling import Reduce
+    from nearsense.encoders.modules import Reduce
 
 MOST_TOKENS = 5_000_000  # more than any vocabulary has
 

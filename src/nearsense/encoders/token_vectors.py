@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense.encoders.base import BATCH_TOKENS, Engine, whole_texts_only
+from nearsense.encoders.modules import Pooling
 from nearsense.encoders.packing import Spans, heads, pack, tails, windows
-from nearsense.encoders.pooling import Pooling
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
 from nearsense.encoders.words import NO_WORD, Pieces, words_of
 
