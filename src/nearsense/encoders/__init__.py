@@ -109,8 +109,8 @@ def load(
     from nearsense.encoders.modules import Pooling
 
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
-    kept = None if dimensions is None else positive_int(dimensions, "dimensions")
-    encoder = _load(_with_whole_path(settings), _stamp(settings), kept, chosen, _process())
+    size = None if dimensions is None else positive_int(dimensions, "dimensions")
+    encoder = _load(_with_whole_path(settings), _stamp(settings), size, chosen, _process())
     return encoder if settings.long is Long.WARN else encoder.with_long(settings.long)
 
 
@@ -276,9 +276,9 @@ def _load(
     from nearsense.encoders.loading import load_encoder
 
     _require_kind(settings.model, cross=False)
-    made = load_encoder(settings, dimensions, pooling)
-    made.again = functools.partial(load, **_options(settings), dimensions=dimensions, pooling=pooling)
-    return made
+    local = load_encoder(settings, dimensions, pooling)
+    local.again = functools.partial(load, **_options(settings), dimensions=dimensions, pooling=pooling)
+    return local
 
 
 @functools.lru_cache(maxsize=8)
@@ -286,9 +286,8 @@ def _load_cross(settings: Settings, stamp: Stamp, process: int) -> PairEncoder:
     from nearsense.encoders.loading import load_pair_encoder
 
     _require_kind(settings.model, cross=True)
-
-    made = load_pair_encoder(settings)
+    cross = load_pair_encoder(settings)
     options = _options(settings)
     del options["language_check"]
-    made.again = functools.partial(load_cross, **options)
-    return made
+    cross.again = functools.partial(load_cross, **options)
+    return cross

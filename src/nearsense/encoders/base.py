@@ -286,7 +286,7 @@ class Loadable:
     name: str
     again: Callable[[], Any] | None = None
     """Loads the same once more; None for one that was put together by hand."""
-    kept: tuple[str, ...] = ("long",)
+    changeable: tuple[str, ...] = ("long",)
     """What can be changed after loading, by the names of the attributes."""
 
     if TYPE_CHECKING:
@@ -308,7 +308,7 @@ class Loadable:
                 why="it was put together by hand: no name and no folder says how to load it elsewhere",
                 fix="use one of ns.load or ns.load_cross",
             )
-        return _load_again, (self.again, {name: getattr(self, name) for name in self.kept}, self.fingerprint)
+        return _load_again, (self.again, {name: getattr(self, name) for name in self.changeable}, self.fingerprint)
 
 
 def _load_again(again: Callable[[], Any], kept: Mapping[str, Any], fingerprint: str) -> Any:

@@ -66,7 +66,7 @@ class TokenEncoder(Loadable, Encoder):
         languages: What the model was made for, ISO 639-1; empty where nobody says, or nobody shall look.
     """
 
-    kept = ("long", "similarity", "dimension")
+    changeable = ("long", "similarity", "dimension")
     long: Long
 
     def __init__(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nearsense.encoders.base import damaged, not_run_here
 from nearsense.encoders.catalog import ModelCard
 from nearsense.encoders.checksums import FileHashes
-from nearsense.encoders.hub_cache import own_code
+from nearsense.encoders.hub_cache import GRAPHS, SHARDED, WEIGHTS, own_code
 from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Pooling, Unit
 from nearsense.encoders.places import Place, how_to_get, inside, installed_places, locate
 from nearsense.encoders.weights import Weights
@@ -27,10 +27,7 @@ from nearsense.types import Metric
 if TYPE_CHECKING:
     from nearsense._progress import Progress
 
-WEIGHTS = "model.safetensors"
-SHARDS = "model.safetensors.index.json"
 TOKENIZER = "tokenizer.json"
-GRAPHS = ("openvino/openvino_model.xml", "openvino_model.xml", "onnx/model.onnx", "model.onnx")
 PICKLES = ("pytorch_model.bin", "model.bin", "model.pt", "pytorch_model.pt")
 
 MODULES = ("Transformer", "StaticEmbedding", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
@@ -92,13 +89,13 @@ class ModelFolder:
         whole = inside(self.root, WEIGHTS)
         if whole.is_file():
             return (whole,)
-        names = _json(inside(self.root, SHARDS)).get("weight_map") or {}
+        names = _json(inside(self.root, SHARDED)).get("weight_map") or {}
         return tuple(inside(self.root, str(name)) for name in sorted(set(names.values())))
 
     @cached_property
     def graph(self) -> Path | None:
         """A finished graph, ONNX or OpenVINO's, where the folder brings one."""
-        return next((file for name in GRAPHS if (file := inside(self.root, name)).is_file()), None)
+        return next((file for name, *_ in GRAPHS if (file := inside(self.root, name)).is_file()), None)
 
     @cached_property
     def tokenizer(self) -> Path:
@@ -229,7 +226,7 @@ def well_formed(path: Path) -> Iterator[None]:
 
 
 def _require_weights(path: Path, name: str) -> None:
-    names = [WEIGHTS, SHARDS, *GRAPHS]
+    names = [WEIGHTS, SHARDED, *(first for first, *_ in GRAPHS)]
     if not any(inside(path, each).is_file() for each in names):
         pickle = next((file for file in PICKLES if (path / file).is_file()), None)
         if pickle is not None:

@@ -20,6 +20,7 @@ from nearsense.encoders.hub_cache import (
     cache_folder,
     check_room,
     digest,
+    disk_errors,
     files_to_fetch,
     has_blob,
     is_hash,
@@ -31,7 +32,7 @@ from nearsense.encoders.hub_cache import (
     refuse_strange,
     repository_folder,
 )
-from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
+from nearsense.errors import BrokenModel, ModelNotFound, NearsenseError
 
 WHO = {"user-agent": f"nearsense/{__version__}"}
 """What the hub learns of who asks; its library would tell what else is installed, and what drives it."""
@@ -278,34 +279,28 @@ def _errors_in_words(repository: _Repository, revision: str | None) -> Iterator[
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     asked = f"{repository.name}@{revision}" if revision else repository.name
-    trouble: NearsenseError
-    try:
-        yield
-    except NearsenseError:
-        raise
-    except OfflineModeIsEnabled:
-        trouble = ModelNotFound(
-            f"no {repository.thing} {asked!r} here",
-            why="the hub is not asked: HF_HUB_OFFLINE was set when the program began",
-            fix="begin the program without it",
-        )
-        raise trouble from None
-    except _transport_error() as error:
-        raise refusal(asked, getattr(error, "response", None), type(error).__name__, repository.thing) from None
-    except OSError as error:
-        trouble = FileError(
-            f"{asked} cannot be kept in {cache_folder()}",
-            why=error.strerror or type(error).__name__,
-            fix="free some space, or set HF_HOME to a folder with room that may be written",
-        )
-        raise trouble from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        trouble = ModelNotFound(
-            f"the hub {hub_host()} cannot be asked for {asked!r}",
-            why=f"address, token or answer do not have the form of a hub's ({type(error).__name__})",
-            fix="check HF_ENDPOINT and HF_TOKEN",
-        )
-        raise trouble from None
+    with disk_errors(asked):
+        try:
+            yield
+        except NearsenseError:
+            raise
+        except OfflineModeIsEnabled:
+            raise ModelNotFound(
+                f"no {repository.thing} {asked!r} here",
+                why="the hub is not asked: HF_HUB_OFFLINE was set when the program began",
+                fix="begin the program without it",
+            ) from None
+        except _transport_error() as error:
+            answer = getattr(error, "response", None)
+            raise refusal(asked, answer, type(error).__name__, repository.thing) from None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if isinstance(error, OSError):
+                raise
+            raise ModelNotFound(
+                f"the hub {hub_host()} cannot be asked for {asked!r}",
+                why=f"address, token or answer do not have the form of a hub's ({type(error).__name__})",
+                fix="check HF_ENDPOINT and HF_TOKEN",
+            ) from None
 
 
 PUBLIC = "https://huggingface.co"

@@ -21,7 +21,7 @@ from typing import Any
 from nearsense._folder import Folder, make_folders
 from nearsense._machine import whoami
 from nearsense.encoders import transformer
-from nearsense.errors import BrokenModel, FileError, ModelError, UnsupportedModel
+from nearsense.errors import BrokenModel, FileError, ModelError, NearsenseError, UnsupportedModel
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
 WEIGHTS = "model.safetensors"
@@ -270,6 +270,21 @@ def has_blob(root: Path, promised: Promise) -> bool:
     except FileNotFoundError:
         pass
     return False
+
+
+@contextmanager
+def disk_errors(name: str) -> Iterator[None]:
+    """Turn what goes wrong with the disk, while something is fetched, into an error of one plain sentence."""
+    try:
+        yield
+    except NearsenseError:
+        raise
+    except OSError as error:
+        raise FileError(
+            f"{name} cannot be kept in {cache_folder()}",
+            why=error.strerror or type(error).__name__,
+            fix="free some space, or set HF_HOME to a folder with room that may be written",
+        ) from None
 
 
 def check_room(root: Path, needed: int) -> None:

@@ -22,7 +22,7 @@ LETTERS = 50
 """Letters in the foreign language that a verdict of the library must rest on: no single English text of those
 11,000 that was taken for another language had more than 38."""
 
-SHORT = 15
+LETTERS_TO_TELL_APART = 15
 """Letters below which the library does not tell apart the languages of one script, Russian and Bulgarian say."""
 
 SAMPLE = 200  # texts that are looked at in one call
@@ -87,7 +87,7 @@ class _Tally:
             self.letters[of_script[0]] += LETTERS
         elif script and script not in ("Han", "Kana"):
             language, letters = guess(text)
-            if strange and (letters < SHORT or language not in of_script):
+            if strange and (letters < LETTERS_TO_TELL_APART or language not in of_script):
                 self.scripts[script] += 1
             elif language in NAMES and kin(language) not in known:
                 self.languages[language] += 1
@@ -225,15 +225,15 @@ def _sum_of_kin(counts: Counter[str]) -> Counter[str]:
     return families
 
 
-FEW = 12  # letters that the library's word must rest on, where small words stand by it
-SOME = 25  # letters, where only accents do
-ALONE = 2  # small words of a language that tell it where the library is not sure
+LETTERS_BESIDE_WORDS = 12  # letters that the library's word must rest on, where small words stand by it
+LETTERS_BESIDE_ACCENTS = 25  # letters, where only accents do
+WORDS_ALONE = 2  # small words of a language that tell it where the library is not sure
 DENSITY = 2  # letters that one of Chinese, Japanese or Korean counts as: it says as much as several Latin ones
 
 MOSTLY = 0.5
 """Share of a batch that must be of one foreign language for its other short texts to be taken for the same."""
 
-TOGETHER = 1_000  # texts that tell the language of all, where single ones are judged
+BATCH_SAMPLE = 1_000  # texts that tell the language of all, where single ones are judged
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -269,7 +269,7 @@ def foreign_languages(
         return [None] * len(texts)
     read = [text[:CHARACTERS] for text in texts]
     found = [_foreign_alone(text, known) for text in read]
-    together = find_foreign(read if among is None else among, languages, sample=TOGETHER)
+    together = find_foreign(read if among is None else among, languages, sample=BATCH_SAMPLE)
     mostly = together.language if together is not None and together.share >= MOSTLY else ""
     if among is None and not mostly:
         (most, count), *_ = Counter(found).most_common(1) or [(None, 0)]
@@ -319,7 +319,8 @@ def _foreign_alone(text: str, known: frozenset[str]) -> str | None:
     if letters >= LETTERS:
         return language
     own, accented, others = _evidence(text, language, known)
-    enough = letters >= FEW if own else letters >= SOME and accented > 2  # loan words and names have accents too
+    # loan words and names have accents too
+    enough = letters >= LETTERS_BESIDE_WORDS if own else letters >= LETTERS_BESIDE_ACCENTS and accented > 2
     return language if enough and own + accented > others else None
 
 
@@ -345,7 +346,7 @@ def _by_small_words(text: str, known: frozenset[str]) -> str:
             return ""
     counts: Counter[str] = Counter({code: len(lower & (small_words(code) - others)) for code in LISTED})
     (language, count), (other, next_) = counts.most_common(2)
-    if count < ALONE or kin(language) in known or (count == next_ and kin(language) != kin(other)):
+    if count < WORDS_ALONE or kin(language) in known or (count == next_ and kin(language) != kin(other)):
         return ""
     return language
 

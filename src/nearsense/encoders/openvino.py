@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nearsense.encoders.modules import Reduce
     from nearsense.encoders.packing import Feed
 
-FEW = 24
+FEW_REQUESTS = 24
 """Up to so many requests in all run one after the other on all cores; more run side by side, a core each.
 
 Side by side is twice as fast, but its graph has to be compiled first: for a few requests that does not pay.
@@ -85,9 +85,9 @@ class Runner(Engine):
         Requests are taken as they are needed: making the next overlaps with running the last.
         """
         requests = iter(requests)
-        first = list(islice(requests, FEW + 1))
+        first = list(islice(requests, FEW_REQUESTS + 1))
         self._seen += len(first)
-        few = len(first) <= 2 or (self._seen <= FEW and THROUGHPUT not in self._compiled)
+        few = len(first) <= 2 or (self._seen <= FEW_REQUESTS and THROUGHPUT not in self._compiled)
         forked = os.getpid() != self._process  # OpenVINO's threads do not come along, and side by side would hang
         if few or forked:
             for request in chain(first, requests):

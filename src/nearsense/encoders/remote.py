@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -19,7 +19,7 @@ from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
 from nearsense.encoders.base import BATCH_TOKENS, ROLES, Encoder
-from nearsense.encoders.catalog import card_of
+from nearsense.encoders.catalog import ModelCard, card_of
 from nearsense.encoders.http import Key, Transport, run_concurrently
 from nearsense.encoders.wire import (
     Answer,
@@ -346,24 +346,25 @@ def load_remote(
     base = _address(base_url or os.environ.get(BASE_URL, "").strip() or HOME)
     if at_home := urlsplit(base).hostname == urlsplit(HOME).hostname:
         _require_key(name)
-    card: Any = card_of(name)
+    card = card_of(name) or _UNKNOWN_CARD
     encoder = RemoteEncoder(
         name=name,
         base_url=base,
-        dimension=positive_int(dimensions, "dimensions")
-        if dimensions is not None
-        else getattr(card, "dimension", 0),
+        dimension=positive_int(dimensions, "dimensions") if dimensions is not None else card.dimension,
         dimensions=dimensions,
-        max_tokens=getattr(card, "max_tokens", 0),
-        prompts=getattr(card, "prompts", None),
-        similarity=getattr(card, "similarity", Metric.COSINE),
-        price=getattr(card, "price", None) if price is None and at_home else price,
+        max_tokens=card.max_tokens,
+        prompts=card.prompts,
+        similarity=card.similarity,
+        price=card.price if price is None and at_home else price,
         limits=limits or Limits.read(),
         transport=transport,
     )
     if not encoder.dimension:
         encoder.learn_dimension()
     return encoder
+
+
+_UNKNOWN_CARD = ModelCard(name="", hub="", dimension=0, max_tokens=0, languages=(), licence="", tasks=())
 
 
 class _Part(NamedTuple):

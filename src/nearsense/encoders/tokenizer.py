@@ -24,7 +24,7 @@ from nearsense.encoders.words import Pieces, Seen, join_seen, seen_words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KEPT = 200_000  # stretches of text of which it is remembered what the model sees of them
+REMEMBERED = 200_000  # stretches of text of which it is remembered what the model sees of them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +167,7 @@ class Tokenizer:
         Each stretch without white space is tokenized once, by itself.
         """
         stretches = [text.split() for text in texts]
-        if len(self._seen) > KEPT:
+        if len(self._seen) > REMEMBERED:
             self._seen = {}
         seen_ = self._seen  # it only grows: other threads may do the same
         missing = list({each for words in stretches for each in words} - seen_.keys())
