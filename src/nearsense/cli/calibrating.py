@@ -240,12 +240,12 @@ def _weights(table: Table) -> NDArray[np.float64] | None:
 
 
 def _labelled(table: Table, columns: list[str] | None, positive: str | None) -> LabelledPairs:
-    from nearsense.datasets.building import Asked, made_of
+    from nearsense.datasets.building import Request, build
     from nearsense.datasets.kinds import Task
     from nearsense.datasets.roles import roles_of
 
-    asked = Asked(Task.LABELLED, None if columns is None else tuple(columns), None, positive)
-    found = made_of(table, roles_of(table, asked.task, asked.columns, positive=positive), asked)
+    request = Request(Task.LABELLED, None if columns is None else tuple(columns), None, positive)
+    found = build(table, roles_of(table, request.task, request.columns, positive=positive), request)
     return cast("LabelledPairs", found)
 
 

@@ -36,7 +36,7 @@ TESTING = ("test", "testing", "val", "valid", "validation", "dev", "eval", "tria
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """What a user said of a data set."""
 
     task: Task | None = None
@@ -47,22 +47,22 @@ class Asked:
     encoding: str = "utf-8"
 
 
-def made_of(table: Table, roles: Roles, asked: Asked) -> Dataset:
+def build(table: Table, roles: Roles, request: Request) -> Dataset:
     """The data set in a table."""
     if len(table) < LEAST:
         what = f"{table.source} has {len(table)} row{'s'[: len(table) != 1]}"
         raise FileError(what, why="nothing can be measured on so few", fix=f"give {LEAST} or more")
-    return _BUILDERS[roles.task](table, roles, asked)
+    return _BUILDERS[roles.task](table, roles, request)
 
 
-def require_task(name: str, asked: Asked, task: Task) -> None:
+def require_task(name: str, request: Request, task: Task) -> None:
     """Refuse a data set of another task than was asked for."""
-    if asked.task not in (None, task):
+    if request.task not in (None, task):
         fix = f"leave task out, or make it {task.value}"
-        raise InputError(f"{name} is a {task.value} data set, not {asked.task.value}", fix=fix)
+        raise InputError(f"{name} is a {task.value} data set, not {request.task.value}", fix=fix)
 
 
-def intents(tests: Table, known: Table | None, roles: Roles) -> Intents:
+def build_intents(tests: Table, known: Table | None, roles: Roles) -> Intents:
     """Texts to be judged and, where there are some, those whose labels are known."""
     texts, labels = _labelled(tests, roles)
     if known is None:
@@ -96,16 +96,16 @@ def _labelled(table: Table, roles: Roles) -> tuple[list[str], list[str | None]]:
     return _texts(table, roles.columns[0]), [None if each.casefold() in STRANGERS else each for each in labels]
 
 
-def _graded_pairs(table: Table, roles: Roles, asked: Asked) -> Dataset:
-    scores, truth = scores_in(table, roles.columns[2], asked.scale), roles.columns[2]
+def _graded_pairs(table: Table, roles: Roles, request: Request) -> Dataset:
+    scores, truth = scores_in(table, roles.columns[2], request.scale), roles.columns[2]
     return GradedPairs(
-        name=table.source, pairs=_pairs(table, roles), scores=scores, scale=asked.scale, truth=truth
+        name=table.source, pairs=_pairs(table, roles), scores=scores, scale=request.scale, truth=truth
     )
 
 
-def _labelled_pairs(table: Table, roles: Roles, asked: Asked) -> Dataset:
+def _labelled_pairs(table: Table, roles: Roles, request: Request) -> Dataset:
     pairs, truth = _pairs(table, roles), roles.columns[2]
-    labels, words = truths_in(table, truth, asked.positive)
+    labels, words = truths_in(table, truth, request.positive)
     return LabelledPairs(name=table.source, pairs=pairs, labels=labels, words=words, truth=truth)
 
 
@@ -114,12 +114,12 @@ def _pairs(table: Table, roles: Roles) -> list[tuple[str, str]]:
     return list(zip(left, right, strict=True))
 
 
-def _triplets(table: Table, roles: Roles, asked: Asked) -> Dataset:
+def _triplets(table: Table, roles: Roles, request: Request) -> Dataset:
     columns = [_texts(table, name) for name in roles.columns]
     return Triplets(name=table.source, triplets=list(zip(*columns, strict=True)), truth=roles.columns[1])
 
 
-def _rerank(table: Table, roles: Roles, asked: Asked) -> Dataset:
+def _rerank(table: Table, roles: Roles, request: Request) -> Dataset:
     """Queries with a right candidate and a wrong one; of others nothing can be said."""
     queries, candidates, labels = [], [], []
     asked_for = _texts(table, roles.columns[0])
@@ -156,10 +156,10 @@ def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[s
     return left, truths
 
 
-def _intents(table: Table, roles: Roles, asked: Asked) -> Dataset:
+def _intents(table: Table, roles: Roles, request: Request) -> Dataset:
     """All rows, or, where a column says so, those to be judged and those that are known."""
     if roles.split is None:
-        return intents(table, None, roles)
+        return build_intents(table, None, roles)
     parts = [name.casefold() for name in labels_in(table, roles.split, of_parts=True)]
     known = [row for row, part in enumerate(parts) if part in TRAINING]
     tests = next((name for name in TESTING if name in parts), None)
@@ -168,10 +168,10 @@ def _intents(table: Table, roles: Roles, asked: Asked) -> Dataset:
         fix = f"write {TRAINING[0]} for the known texts and {TESTING[0]} for those to be judged"
         raise FileError(what, why=f"it says {', '.join(sorted(set(parts))[:6])}", fix=fix)
     judged = [row for row, part in enumerate(parts) if part == tests]
-    return intents(_some(table, judged), _some(table, known), roles)
+    return build_intents(_some(table, judged), _some(table, known), roles)
 
 
-def _clustering(table: Table, roles: Roles, asked: Asked) -> Dataset:
+def _clustering(table: Table, roles: Roles, request: Request) -> Dataset:
     texts, labels = _texts(table, roles.columns[0]), labels_in(table, roles.columns[1])
     return Clustering(name=table.source, texts=texts, labels=labels)
 
@@ -181,7 +181,7 @@ def _some(table: Table, rows: list[int]) -> Table:
     return Table(columns, [table.lines[row] for row in rows], table.source, None, table.unit, table.untyped)
 
 
-_BUILDERS: dict[Task, Callable[[Table, Roles, Asked], Dataset]] = {
+_BUILDERS: dict[Task, Callable[[Table, Roles, Request], Dataset]] = {
     Task.GRADED: _graded_pairs,
     Task.LABELLED: _labelled_pairs,
     Task.TRIPLETS: _triplets,

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nearsense.datasets.building import TESTING, TRAINING, Asked, intents, made_of
+from nearsense.datasets.building import TESTING, TRAINING, Request, build, build_intents
 from nearsense.datasets.kinds import LEAST, Dataset, Retrieval, Task
 from nearsense.datasets.roles import NEEDED, QRELS_NAMES, Roles, grades_at, labels_in, number, roles_of, scores_in
 from nearsense.errors import FileError
 from nearsense.files import Documents, Table, documents, read_table
 from nearsense.files.columns import find_column
 from nearsense.files.formats import Format
-from nearsense.files.streams import open_source, translated
+from nearsense.files.streams import file_errors, open_source
 from nearsense.types import Document
 
 ENDINGS = tuple(f".{each.value}" for each in Format if each not in (Format.NPY, Format.TXT))
@@ -23,11 +23,11 @@ JUDGED = ("test", "dev", "val", "validation", "train")
 """Of several judgements of a folder the first of these is taken."""
 
 
-def of_folder(folder: Path, asked: Asked) -> Dataset:
+def read_folder(folder: Path, request: Request) -> Dataset:
     """The data set in a folder."""
     files = _files(folder)
     if "corpus" in files:
-        return _retrieval(folder, files["corpus"], _queries(folder, files), asked)
+        return _retrieval(folder, files["corpus"], _queries(folder, files), request)
     known = next((files[name] for name in TRAINING if name in files), None)
     judged = next((files[name] for name in TESTING if name in files), None)
     only = next(iter(files.values())) if len(files) == 1 else None
@@ -40,25 +40,25 @@ def of_folder(folder: Path, asked: Asked) -> Dataset:
             if files
             else "give a file, or a folder with corpus.* and queries.*",
         )
-    table = read_table(chosen, encoding=asked.encoding)
-    roles = roles_of(table, asked.task, asked.columns, positive=asked.positive)
-    if roles.task is Task.RETRIEVAL:
-        return beside(table, roles, chosen, asked)
+    table = read_table(chosen, encoding=request.encoding)
+    roles = roles_of(table, request.task, request.columns, positive=request.positive)
     if roles.task is Task.INTENTS and judged is not None and known is not None:
-        sources = read_table(known, encoding=asked.encoding)
+        sources = read_table(known, encoding=request.encoding)
         roles_of(sources, Task.INTENTS, roles.columns)  # it has the columns of the other part
-        return replace(intents(table, sources, roles), name=str(folder))
-    return made_of(table, roles, asked)
+        return replace(build_intents(table, sources, roles), name=str(folder))
+    return of_table(table, roles, chosen, request)
 
 
-def beside(table: Table, roles: Roles, file: Path, asked: Asked) -> Dataset:
-    """The data set of a file with queries, whose corpus lies beside it."""
+def of_table(table: Table, roles: Roles, file: Path, request: Request) -> Dataset:
+    """The data set of a file; where it holds queries and judgements, their corpus lies beside it."""
+    if roles.task is not Task.RETRIEVAL:
+        return build(table, roles, request)
     files = _files(file.parent)
     if "corpus" not in files:
         what = f"{table.source} holds queries and judgements, and there is no corpus beside it"
         why = f"a retrieval data set is {NEEDED[Task.RETRIEVAL]}"
         raise FileError(what, why=why, fix=f"put corpus.jsonl, corpus.csv, ... into {file.parent}")
-    return _retrieval(file.parent, files["corpus"], file, asked)
+    return _retrieval(file.parent, files["corpus"], file, request)
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -86,12 +86,12 @@ def _queries(folder: Path, files: dict[str, Path]) -> Path:
     raise FileError(what, why=why, fix=f"name one: {sorted(found.values())[0]}" if found else "add queries.jsonl")
 
 
-def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, asked: Asked) -> Retrieval:
-    if asked.task not in (None, Task.RETRIEVAL):
-        why = f"it holds a corpus and queries; needed: {NEEDED[asked.task]}"
-        raise FileError(f"{folder}: no {asked.task.value} data set", why=why, fix="leave --task out")
-    corpus, empty = _corpus(read_table(corpus_file, encoding=asked.encoding))
-    table = read_table(queries_file, encoding=asked.encoding)
+def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, request: Request) -> Retrieval:
+    if request.task not in (None, Task.RETRIEVAL):
+        why = f"it holds a corpus and queries; needed: {NEEDED[request.task]}"
+        raise FileError(f"{folder}: no {request.task.value} data set", why=why, fix="leave --task out")
+    corpus, empty = _corpus(read_table(corpus_file, encoding=request.encoding))
+    table = read_table(queries_file, encoding=request.encoding)
     roles = roles_of(table, Task.RETRIEVAL, None) if find_column(table, QRELS_NAMES) else None
     text = roles.columns[0] if roles else None
     queries = _documents(table, text)
@@ -100,14 +100,14 @@ def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, asked: Asked
         judgements = dict(zip((each.id for each in queries.items), found, strict=True))
         source = table.source
     else:
-        source, judgements = _qrels(folder, asked)
+        source, judgements = _qrels(folder, request)
     return _checked(folder, source, queries.items, judgements, corpus, empty)
 
 
-def retrieval_of(folder: Path, corpus: Table, queries: Table, judged: Table) -> Retrieval:
+def build_retrieval(folder: Path, corpus: Table, queries: Table, judged: Table) -> Retrieval:
     """The data set of three tables: documents, queries, and lines of query, document, grade."""
     texts, empty = _corpus(corpus)
-    return _checked(folder, judged.source, _documents(queries).items, graded(judged), texts, empty)
+    return _checked(folder, judged.source, _documents(queries).items, grades_of(judged), texts, empty)
 
 
 def _corpus(table: Table) -> tuple[dict[str, str], set[str]]:
@@ -144,7 +144,7 @@ _FIXES = {
 }
 
 
-def _qrels(folder: Path, asked: Asked) -> tuple[str, dict[str, dict[str, float]]]:
+def _qrels(folder: Path, request: Request) -> tuple[str, dict[str, dict[str, float]]]:
     """The judgements of a folder in the layout of BEIR: qrels/test.tsv with query-id, corpus-id, score."""
     places = _files(folder / "qrels") if (folder / "qrels").is_dir() else {}
     own = _files(folder)
@@ -153,8 +153,8 @@ def _qrels(folder: Path, asked: Asked) -> tuple[str, dict[str, dict[str, float]]
         why = "queries have no column rel, and there is no qrels/test.tsv"
         fix = "add one of both: rel = {document id: grade}, or lines of query-id, corpus-id, score"
         raise FileError(f"{folder}: nothing says which documents answer which query", why=why, fix=fix)
-    table = read_judgements(file, asked.encoding)
-    return table.source, graded(table)
+    table = read_judgements(file, request.encoding)
+    return table.source, grades_of(table)
 
 
 def _checked(
@@ -225,7 +225,7 @@ def read_judgements(file: Path, encoding: str) -> Table:
 def _headless(file: Path, encoding: str) -> Table | None:
     """The table of a file whose first line is a judgement already; None where it is a header."""
     source = open_source(file)
-    with translated(source), source.characters(encoding) as stream:
+    with file_errors(source), source.characters(encoding) as stream:
         numbered = (each for each in enumerate(stream, 1) if each[1].strip())
         begin, line = next(numbered, (0, ""))
         sign = next((each for each in "\t,;" if each in line), None)
@@ -248,7 +248,7 @@ def _fields(line: str, sign: str | None) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def graded(table: Table) -> dict[str, dict[str, float]]:
+def grades_of(table: Table) -> dict[str, dict[str, float]]:
     """Grades by query and document."""
     names = list(table.columns)
     chosen = COLUMNS if set(COLUMNS) <= set(names) else tuple(names)

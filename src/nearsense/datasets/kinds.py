@@ -91,7 +91,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         for name in self.rows:
-            object.__setattr__(self, name, tupled(self.name, name, getattr(self, name)))
+            object.__setattr__(self, name, as_tuple(self.name, name, getattr(self, name)))
         lengths = {name: len(getattr(self, name)) for name in self.rows}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"{count:,} {name}" for name, count in lengths.items())
@@ -265,8 +265,8 @@ class Intents(Dataset):
         require_texts(self.name, "text", self.texts)
         require_texts(self.name, "label", self.labels, none=True)
         if self.known is not None:
-            require_texts(self.name, "known text", tupled(self.name, "known", self.known))
-            require_texts(self.name, "known label", tupled(self.name, "known_labels", self.known_labels))
+            require_texts(self.name, "known text", as_tuple(self.name, "known", self.known))
+            require_texts(self.name, "known label", as_tuple(self.name, "known_labels", self.known_labels))
         if self.known is not None and len(self.known) != len(self.known_labels):
             what = f"{self.name}: {len(self.known):,} known texts, {len(self.known_labels):,} labels of them"
             raise InputError(what, why="they belong together one by one", fix="give as many")
@@ -316,7 +316,7 @@ def whole(value: Any, name: str, least: int) -> int:
     return number
 
 
-def tupled(owner: str, name: str, values: Any) -> tuple[Any, ...]:
+def as_tuple(owner: str, name: str, values: Any) -> tuple[Any, ...]:
     """A field that has an entry an item, as a tuple."""
     if isinstance(values, Mapping) or not isinstance(values, Iterable):
         what = f"{owner}: {name} is {shown(values)}"

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nearsense._progress import Progress
-from nearsense.datasets.building import Asked, intents, made_of, require_task
-from nearsense.datasets.folders import ENDINGS, of_folder, retrieval_of
-from nearsense.datasets.folders import beside as with_corpus
+from nearsense.datasets.building import Request, build, build_intents, require_task
+from nearsense.datasets.folders import ENDINGS, build_retrieval, of_table, read_folder
 from nearsense.datasets.kinds import Dataset, Task
 from nearsense.datasets.roles import Roles, roles_of
 from nearsense.errors import FileError, InputError, ModelNotFound
@@ -24,40 +23,42 @@ from nearsense.files import Table, read_table
 from nearsense.files.formats import Format
 
 
-def named(name: str, asked: Asked, *, data_dir: Path | None = None, progress: Progress = False) -> Dataset:
+def standard_dataset(
+    name: str, request: Request, *, data_dir: Path | None = None, progress: Progress = False
+) -> Dataset:
     """The data set of a name."""
     standard = STANDARD.get(name)
     if data_dir is not None:
-        return _own_copy(name, standard, data_dir, asked)
+        return _own_copy(name, standard, data_dir, request)
     if standard is None:
         why = f"the names are {', '.join(STANDARD)}"
         fix = "check the spelling, or give a file"
         raise InputError(f"{name} is neither a file, a folder nor a standard data set", why=why, fix=fix)
     folder = _fetched(name, standard, progress)
     parts = parts_of(_files(folder), standard)
-    return _built(f"{name} ({standard.part})", standard, folder, parts, asked)
+    return _built(f"{name} ({standard.part})", standard, folder, parts, request)
 
 
-def _own_copy(name: str, standard: Standard | None, data_dir: Path, asked: Asked) -> Dataset:
+def _own_copy(name: str, standard: Standard | None, data_dir: Path, request: Request) -> Dataset:
     folder = data_dir / name
     if folder.is_dir():
         if standard is None:
-            return of_folder(folder, asked)
+            return read_folder(folder, request)
         try:
             parts = parts_of(_files(folder), standard)
         except FileError:  # not as on the hub: as any folder
-            return of_folder(folder, replace(asked, task=asked.task or standard.task))
-        return _built(f"{name} ({standard.part})", standard, folder, parts, asked)
+            return read_folder(folder, replace(request, task=request.task or standard.task))
+        return _built(f"{name} ({standard.part})", standard, folder, parts, request)
     beside = sorted(data_dir.glob(f"{name}.*")) if data_dir.is_dir() else []
     file = next((each for each in beside if each.name.removesuffix(".gz").endswith(ENDINGS)), None)
     if file is None:
         what = f"{data_dir} holds no data set {name}" if data_dir.is_dir() else f"there is no folder {data_dir}"
         why = f"there is neither {folder} nor {folder}.jsonl, .csv, ..."
         raise FileError(what, why=why, fix="put a copy there, or leave --data-dir out to ask the hub")
-    table = read_table(file, encoding=asked.encoding)
-    task = asked.task or (standard.task if standard else None)
-    roles = roles_of(table, task, asked.columns, positive=asked.positive)
-    return with_corpus(table, roles, file, asked) if roles.task is Task.RETRIEVAL else made_of(table, roles, asked)
+    table = read_table(file, encoding=request.encoding)
+    task = request.task or (standard.task if standard else None)
+    roles = roles_of(table, task, request.columns, positive=request.positive)
+    return of_table(table, roles, file, request)
 
 
 def _fetched(name: str, standard: Standard, progress: Progress) -> Path:
@@ -104,33 +105,33 @@ def _files(folder: Path) -> list[str]:
 
 
 def _built(
-    name: str, standard: Standard, folder: Path, parts: Mapping[str, Sequence[str]], asked: Asked
+    name: str, standard: Standard, folder: Path, parts: Mapping[str, Sequence[str]], request: Request
 ) -> Dataset:
-    tables = {role: _joined([_read(folder / file, asked) for file in files]) for role, files in parts.items()}
+    tables = {role: _joined([_read(folder / file, request) for file in files]) for role, files in parts.items()}
     judged = tables["judged"]
     if standard.task is Task.RETRIEVAL:
-        require_task(name, asked, Task.RETRIEVAL)
-        return replace(retrieval_of(folder, tables["corpus"], tables["queries"], judged), name=name)
-    as_clusters = standard.task is Task.INTENTS and asked.task is Task.CLUSTERING
+        require_task(name, request, Task.RETRIEVAL)
+        return replace(build_retrieval(folder, tables["corpus"], tables["queries"], judged), name=name)
+    as_clusters = standard.task is Task.INTENTS and request.task is Task.CLUSTERING
     if not as_clusters:
-        require_task(name, asked, standard.task)
-    roles = _roles(judged, standard, asked)
+        require_task(name, request, standard.task)
+    roles = _roles(judged, standard, request)
     if standard.task is Task.INTENTS and not as_clusters:
-        return replace(intents(judged, tables["known"], roles), name=name)
-    made = made_of(judged, roles, replace(asked, scale=asked.scale or standard.scale))
+        return replace(build_intents(judged, tables["known"], roles), name=name)
+    made = build(judged, roles, replace(request, scale=request.scale or standard.scale))
     return replace(made, name=name)
 
 
-def _roles(table: Table, standard: Standard, asked: Asked) -> Roles:
+def _roles(table: Table, standard: Standard, request: Request) -> Roles:
     """The columns as they are published; where a copy has others, by their names."""
-    task = asked.task or standard.task
-    if asked.columns is None and not set(standard.columns) <= set(table.columns):
-        return roles_of(table, task, None, positive=asked.positive)
-    return roles_of(table, task, asked.columns or standard.columns, positive=asked.positive)
+    task = request.task or standard.task
+    if request.columns is None and not set(standard.columns) <= set(table.columns):
+        return roles_of(table, task, None, positive=request.positive)
+    return roles_of(table, task, request.columns or standard.columns, positive=request.positive)
 
 
-def _read(file: Path, asked: Asked) -> Table:
-    table = read_table(file, encoding=asked.encoding)
+def _read(file: Path, request: Request) -> Table:
+    table = read_table(file, encoding=request.encoding)
     if file.name.endswith(".parquet"):
         from nearsense.files.parquet import class_names
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nearsense._progress import Progress
-from nearsense.datasets.building import Asked, made_of, require_task
-from nearsense.datasets.folders import beside, of_folder
+from nearsense.datasets.building import Request, require_task
+from nearsense.datasets.folders import of_table, read_folder
 from nearsense.datasets.kinds import Dataset, Task
-from nearsense.datasets.published import named
+from nearsense.datasets.published import standard_dataset
 from nearsense.datasets.roles import roles_of
 from nearsense.errors import InputError
 from nearsense.files import read_table
@@ -72,7 +72,7 @@ def read_dataset(
         >>> read_dataset(file).task.value
         'graded'
     """
-    asked = Asked(
+    request = Request(
         None if task is None else parse(Task, task, name="task"),
         None if columns is None else tuple(columns),
         None if scale is None else _range(scale),
@@ -81,7 +81,7 @@ def read_dataset(
         encoding,
     )
     if isinstance(source, Dataset):
-        require_task(source.name, asked, source.task)
+        require_task(source.name, request, source.task)
         return source
     if not isinstance(source, (str, os.PathLike)) or not str(source):
         raise InputError(
@@ -90,12 +90,13 @@ def read_dataset(
     path, name = Path(source), str(source)
     is_name = name != "-" and not {os.sep, "/", "."} & set(name)
     if is_name and (data_dir is not None or not path.exists()):
-        return named(name, asked, data_dir=None if data_dir is None else Path(data_dir), progress=progress)
+        own = None if data_dir is None else Path(data_dir)
+        return standard_dataset(name, request, data_dir=own, progress=progress)
     if path.is_dir():
-        return of_folder(path, asked)
-    table = read_table(source, format=asked.format, encoding=asked.encoding)
-    roles = roles_of(table, asked.task, asked.columns, positive=asked.positive)
-    return beside(table, roles, path, asked) if roles.task is Task.RETRIEVAL else made_of(table, roles, asked)
+        return read_folder(path, request)
+    table = read_table(source, format=request.format, encoding=request.encoding)
+    roles = roles_of(table, request.task, request.columns, positive=request.positive)
+    return of_table(table, roles, path, request)
 
 
 def _range(scale: tuple[float, float]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nearsense.errors import FileError
 from nearsense.files.streams import lookalike
-from nearsense.files.table import Table, as_numbers, is_missing, json_value, kind_of, listed
+from nearsense.files.table import Table, as_numbers, is_missing, json_value, kind_of, list_names
 from nearsense.types import Document
 
 TEXT_NAMES = (
@@ -150,7 +150,9 @@ def require_column(table: Table, name: str, fix: str) -> str:
 
 def names_of(table: Table) -> str:
     """The table's columns for a message."""
-    return f"its columns are: {listed([*table.columns])}" if table.columns else "it holds vectors and no columns"
+    return (
+        f"its columns are: {list_names([*table.columns])}" if table.columns else "it holds vectors and no columns"
+    )
 
 
 def texts_in(table: Table, column: str, fix: str, rename: str = RENAME) -> list[str]:

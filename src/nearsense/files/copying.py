@@ -9,30 +9,21 @@ from __future__ import annotations
 import codecs
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO
 
 from nearsense.errors import FileError
-from nearsense.files.formats import Format, compression_of, format_of, packed, sniff
+from nearsense.files.formats import Format, compressed, compression_of, format_of, sniff
 from nearsense.files.parquet import copy_rows
 from nearsense.files.reading import read_table
-from nearsense.files.streams import Source, atomic_write, open_source, translated
+from nearsense.files.streams import Source, atomic_write, file_errors, open_source
 from nearsense.files.table import Table, json_text
 from nearsense.files.writing import ESCAPING, write_array, write_table, write_vectors
 
 
 class Original:
-    """A file whose rows can be copied.
-
-    Args:
-        path: The file; "-" is standard input, which is taken in whole, as pipes are.
-        format: One of `Format`, where the name does not tell.
-        encoding: As Python names it; copies are UTF-8.
-
-    Raises:
-        FileError: The file cannot be read or is not in order.
-    """
+    """A file whose rows can be copied."""
 
     def __init__(
         self,
@@ -46,9 +37,9 @@ class Original:
         name = str(path)
         self._encoding = encoding
         if name == "-" or (not Path(name).is_file() and Path(name).exists() and not Path(name).is_dir()):
-            held = open_source(path)
-            self.table = read_table("-", format=format, encoding=encoding, stdin=BytesIO(held.content))
-            self._source = open_source("-", BytesIO(held.content))
+            content = open_source(path).content
+            self.table = read_table("-", format=format, encoding=encoding, stdin=BytesIO(content))
+            self._source = open_source("-", BytesIO(content))
             with self._source.open() as stream:
                 self.format = sniff(stream.read()) if format is None else format_of(name, format)
         else:
@@ -56,11 +47,7 @@ class Original:
             self._source, self.format = open_source(path), format_of(name, format)
 
     def target_format(self, path: str | os.PathLike[str]) -> Format:
-        """The format that a copy of that name has: its own by its extension, the original's for "-".
-
-        Raises:
-            FileError: The extension is not known, or the format cannot hold the rows.
-        """
+        """The format that a copy of that name has: its own by its extension, the original's for "-"."""
         form = self.format if str(path) == "-" else format_of(str(path), None)
         if form is not self.format and form in (Format.TXT, *([] if self.table.vectors else [Format.NPY])):
             what = f"{path} would be {form.value}, {self.table.source} is {self.format.value}"
@@ -69,21 +56,17 @@ class Original:
         return form
 
     def copy(self, path: str | os.PathLike[str], rows: Sequence[int]) -> None:
-        """Write some rows; the file is there whole or not at all.
-
-        Args:
-            path: The file; "-" is standard output.
-            rows: Numbers of rows, from 0, rising.
-
-        Raises:
-            FileError: The file cannot be written.
-        """
+        """Write some rows; the file is there whole or not at all."""
         form = self.target_format(path)
         altered = ESCAPING.get() and form in (Format.CSV, Format.TSV)
         if form is self.format and form in _COPIES and not altered:
-            compression = compression_of(str(path))
+            kind = compression_of(str(path))
             try:
-                with translated(self._source), atomic_write(path) as stream, packed(stream, compression) as file:
+                with (
+                    file_errors(self._source),
+                    atomic_write(path) as stream,
+                    compressed(stream, kind) as file,
+                ):
                     _COPIES[form](file, self._source, self._encoding, self.table, rows)
             except FileError as error:
                 cause = error.__cause__  # the original was read before: what is in the way is the pipe
@@ -94,9 +77,8 @@ class Original:
         columns = self.table.columns
         if self.table.vectors is not None and form in (Format.NPY, Format.JSONL, Format.PARQUET):
             rest = [{n: c[row] for n, c in columns.items() if n not in ("id", "text")} for row in rows]
-            own = {
-                f"{name}s": [str(columns[name][row]) for row in rows] for name in ("id", "text") if name in columns
-            }
+            named = [name for name in ("id", "text") if name in columns]
+            own = {f"{name}s": [str(columns[name][row]) for row in rows] for name in named}
             write_vectors(path, self.table.vectors.take(rows), metadata=rest, format=form.value, **own)
             return
         records = ({name: column[row] for name, column in columns.items()} for row in rows)
@@ -105,23 +87,15 @@ class Original:
 
 def _copy_lines(stream: BinaryIO, source: Source, encoding: str, table: Table, rows: Sequence[int]) -> None:
     """The lines of each row, and those before the first, as they stand."""
-    from itertools import pairwise
-
-    kept, spans = set(rows), list(pairwise([*table.lines, float("inf")]))
+    chosen, begins, row = set(rows), table.lines, -1
     blank = not table.untyped  # txt and jsonl: a blank line belongs to no row
-    with source.open() as held:
-        marked = held.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 and codecs.lookup(encoding).name.startswith(
-            "utf-8"
-        )
-    if marked:  # without it some spreadsheets take the copy for another encoding
-        stream.write(codecs.BOM_UTF8)
+    if source.head.startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name.startswith("utf-8"):
+        stream.write(codecs.BOM_UTF8)  # without it some spreadsheets take the copy for another encoding
     with source.characters(encoding, newline="") as text:
-        lines: Iterator[tuple[int, str]] = enumerate(text, 1)
-        row = -1
-        for number, line in lines:
-            while row + 1 < len(spans) and number >= spans[row + 1][0]:
+        for number, line in enumerate(text, 1):
+            while row + 1 < len(begins) and number >= begins[row + 1]:
                 row += 1
-            if (row in kept or (row < 0 and not blank)) and not (blank and not line.strip()):
+            if (row in chosen or (row < 0 and not blank)) and not (blank and not line.strip()):
                 stream.write(line.encode())
 
 

@@ -175,7 +175,7 @@ def sniff(content: bytes) -> Format:
 BLOCK = 1 << 20
 
 
-def unpacked(stream: BinaryIO, compression: Compression) -> BinaryIO:
+def decompressed(stream: BinaryIO, compression: Compression) -> BinaryIO:
     """A stream of the plain bytes; closing it closes `stream`."""
     if compression is Compression.GZIP:
         return _gunzip(stream)
@@ -233,7 +233,7 @@ class _Unzstd(io.RawIOBase):
 
 
 @contextmanager
-def packed(stream: BinaryIO, compression: Compression) -> Iterator[BinaryIO]:
+def compressed(stream: BinaryIO, compression: Compression) -> Iterator[BinaryIO]:
     """A stream that writes what it is given into `stream`, compressed; leaving it completes the file.
 
     gzip's header gets no time and no name, so equal contents make equal files.

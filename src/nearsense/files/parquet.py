@@ -12,14 +12,14 @@ import numpy as np
 from nearsense._optional import require
 from nearsense.errors import FileError
 from nearsense.files.streams import Source
-from nearsense.files.table import Table, columns_of, json_value, repeated
+from nearsense.files.table import Table, columns_of, first_repeated, json_value
 from nearsense.files.vectors import (
     VectorRows,
-    described,
     description,
     escape_field,
     require_finite,
     unescape_field,
+    vectors_of,
 )
 from nearsense.types import Vectors
 
@@ -42,7 +42,7 @@ def read_parquet(source: Source) -> Table:
             content = stream if source.path and source.compression == "none" else arrow.BufferReader(stream.read())
             table = parquet.ParquetFile(content).read()
         names = list(table.column_names)
-        if (twice := repeated(names)) is not None:
+        if (twice := first_repeated(names)) is not None:
             what = f"{source.name}: two columns are named {twice!r}"
             raise FileError(what, why="a column is chosen by its name", fix="rename one of them")
         if not table.num_rows or not names:
@@ -132,7 +132,7 @@ def _vectors(source: Source, arrow: Any, table: Any, said: dict[str, Any]) -> Ve
     truncated = np.zeros(len(data), dtype=np.bool_)
     if said and "truncated" in table.column_names:
         truncated = np.array([flag is True for flag in table.column("truncated").to_pylist()], dtype=np.bool_)
-    return described(data, truncated, said)
+    return vectors_of(data, truncated, said)
 
 
 def write_parquet(stream: BinaryIO, rows: list[Mapping[str, Any]], names: Sequence[str]) -> None:
@@ -158,7 +158,7 @@ def write_parquet_vectors(stream: BinaryIO, rows: VectorRows) -> None:
     fields.append(arrow.field("truncated", arrow.bool_()))
     said = description(vectors) | ({"restore": restore} if restore else {})
     schema = arrow.schema(fields, metadata={KEY: json.dumps(said).encode()})
-    # Dictionaries find repeated values, which vectors do not have.
+    # Dictionaries find first_repeated values, which vectors do not have.
     with parquet.ParquetWriter(stream, schema, use_dictionary=False) as writer:
         for begin in range(0, len(vectors), _ROWS):
             part = slice(begin, begin + _ROWS)

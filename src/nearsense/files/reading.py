@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, TextIO
 from nearsense.errors import FileError
 from nearsense.files.formats import Format, format_of, header_of, named_delimiter, sniff
 from nearsense.files.parquet import read_parquet
-from nearsense.files.streams import Source, open_source, translated
-from nearsense.files.table import Repeated, Table, columns_of, listed, loads, repeated, require_shallow
+from nearsense.files.streams import Source, file_errors, open_source
+from nearsense.files.table import Repeated, Table, columns_of, first_repeated, list_names, loads, require_shallow
 from nearsense.files.vectors import VectorColumn, read_npy
 
 _DELIMITERS = ",;\t|"
@@ -62,7 +62,7 @@ def read_table(
     """
     form = None if str(path) == "-" and format is None else _named_format(path, format)
     source = open_source(path, stdin)
-    with translated(source):
+    with file_errors(source):
         if form is None:
             with source.open() as stream:
                 content = stream.read()
@@ -166,7 +166,7 @@ def _records(source: Source, encoding: str, delimiter: str, *, skip: bool, quote
 
 def _header(source: Source, record: list[str], line: int) -> list[str]:
     names = [name.strip() or f"column {position}" for position, name in enumerate(record, 1)]
-    twice = repeated(names)
+    twice = first_repeated(names)
     if twice is not None:
         what = f"{source.name}, line {line}: two columns are named {twice!r}"
         raise FileError(what, why="a column is chosen by its name", fix="rename one of them in the header")
@@ -179,7 +179,7 @@ def _uneven(source: Source, record: list[str], names: list[str], line: int, deli
     return FileError(
         f"{source.name}, line {line}: {len(record)} field{'s'[: len(record) != 1]}, "
         f"but the header names {len(names)} column{'s'[: not alone]}",
-        why=f"the fields are separated by {sign}" if alone else f"the columns are {listed(names)}",
+        why=f"the fields are separated by {sign}" if alone else f"the columns are {list_names(names)}",
         fix="add --format txt if every line is one text"
         if alone
         else f'put fields that hold a {sign} into quotation marks ("), or complete the line',
@@ -198,30 +198,48 @@ def _misquoted(source: Source, begin: int, line: int, message: str) -> FileError
 
 def _read_jsonl(source: Source, encoding: str) -> Table:
     lines: list[int] = []
-    collector = VectorColumn(source.name, "line")
 
-    def records(stream: TextIO) -> Iterator[dict[str, Any]]:
-        kind: type | None = None
+    def values(stream: TextIO) -> Iterator[tuple[int, Any]]:
         for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            value = _json_line(source, line, number)
-            if not isinstance(value, (dict, str)):
-                why = f"every line of a jsonl file is one of both, this is {_json_kind(value)}"
-                fix = "add --format json" if number == 1 and isinstance(value, list) else "correct the line"
-                raise FileError(f"{source.name}, line {number}: neither an object nor a string", why=why, fix=fix)
-            if kind is not None and not isinstance(value, kind):
-                what = f"{source.name}, line {number}: {_json_kind(value)}, but the lines before are not"
-                raise FileError(what, why="a jsonl file holds either objects or strings", fix="correct the line")
-            kind = type(value)
-            lines.append(number)
-            yield collector.take({"text": value} if isinstance(value, str) else value, number)
+            if line.strip():
+                lines.append(number)
+                yield number, _json_line(source, line, number)
 
     with source.characters(encoding) as stream:
-        columns = columns_of(records(stream))
+        table = _table_of(source, "line", values(stream), lines)
     if not lines:
         raise FileError(f"{source.name} holds no record", why="all its lines are blank", fix=_EMPTY_FIX)
-    return Table(columns, lines, source.name, collector.vectors(columns), foreign=collector.foreign)
+    return table
+
+
+def _table_of(source: Source, unit: str, numbered: Iterable[tuple[int, Any]], lines: list[int]) -> Table:
+    """The table of JSON values, each with its line or row: objects, or strings."""
+    collector = VectorColumn(source.name, unit)
+
+    def records() -> Iterator[dict[str, Any]]:
+        kind: type = object
+        for number, value in numbered:
+            if not isinstance(value, (dict, str)) or not isinstance(value, kind):
+                raise _odd_value(source, unit, number, value)
+            kind = type(value)
+            yield collector.take({"text": value} if isinstance(value, str) else value, number)
+
+    columns = columns_of(records())
+    return Table(columns, lines, source.name, collector.vectors(columns), unit, foreign=collector.foreign)
+
+
+def _odd_value(source: Source, unit: str, number: int, value: Any) -> FileError:
+    """Why a value is no row: it is no object and no string, or not what those before are."""
+    place, kind = f"{source.name}, {unit} {number}", _json_kind(value)
+    if unit == "row":
+        why = "a json file is an array of objects or an array of strings"
+        return FileError(f"{place}: {kind}", why=why, fix="correct the row")
+    if isinstance(value, (dict, str)):
+        what = f"{place}: {kind}, but the lines before are not"
+        return FileError(what, why="a jsonl file holds either objects or strings", fix="correct the line")
+    why = f"every line of a jsonl file is one of both, this is {kind}"
+    fix = "add --format json" if number == 1 and isinstance(value, list) else "correct the line"
+    return FileError(f"{place}: neither an object nor a string", why=why, fix=fix)
 
 
 def _json_line(source: Source, line: str, number: int) -> Any:
@@ -275,20 +293,7 @@ def _read_json(source: Source, encoding: str) -> Table:
         raise _no_rows(source, f"it is {_json_kind(value)}")
     if not value:
         raise FileError(f"{source.name} holds no record", why="its array is empty", fix=_EMPTY_FIX)
-    collector = VectorColumn(source.name, "row")
-    columns = columns_of(_json_rows(source, value, collector))
-    vectors = collector.vectors(columns)
-    return Table(columns, list(range(1, len(value) + 1)), source.name, vectors, "row", foreign=collector.foreign)
-
-
-def _json_rows(source: Source, values: Iterable[Any], collector: VectorColumn) -> Iterator[dict[str, Any]]:
-    kind: type | None = None
-    for number, value in enumerate(values, 1):
-        if not isinstance(value, (dict, str)) or (kind is not None and not isinstance(value, kind)):
-            why = "a json file is an array of objects or an array of strings"
-            raise FileError(f"{source.name}, row {number}: {_json_kind(value)}", why=why, fix="correct the row")
-        kind = type(value)
-        yield collector.take({"text": value} if isinstance(value, str) else value, number)
+    return _table_of(source, "row", enumerate(value, 1), list(range(1, len(value) + 1)))
 
 
 def _json_columns(source: Source, value: dict[str, Any]) -> Table:

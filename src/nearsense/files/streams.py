@@ -20,7 +20,7 @@ from typing import BinaryIO, TextIO, cast
 
 from nearsense.errors import FileError
 from nearsense.files import formats
-from nearsense.files.formats import Compression, compression_of, is_damage, unpacked
+from nearsense.files.formats import Compression, compression_of, decompressed, is_damage
 
 _HEAD = 1 << 16
 _WIDE = ("utf-16", "utf-32")
@@ -48,7 +48,7 @@ class Source:
         """The plain bytes from the start."""
         raw = io.BytesIO(self.content) if self.path is None else self.path.open("rb")
         try:
-            return unpacked(cast(BinaryIO, raw), self.compression)
+            return decompressed(cast(BinaryIO, raw), self.compression)
         except BaseException:
             raw.close()
             raise
@@ -197,7 +197,7 @@ def _magic(content: bytes, fallback: Compression) -> Compression:
 
 
 @contextmanager
-def translated(source: Source) -> Iterator[None]:
+def file_errors(source: Source) -> Iterator[None]:
     """Turn what the system and the decompressors raise while `source` is read into a `FileError`."""
     try:
         yield
@@ -252,24 +252,6 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     the old one's permissions. A link is followed, as `cp` and `>` do: what it leads to is replaced; but not one
     that somebody else has put where everybody may write, as into /tmp. What is no regular file (a pipe, /dev/null)
     is written directly, and so is "-", standard output.
-
-    Args:
-        path: The file's final name.
-
-    Yields:
-        A buffered binary stream.
-
-    Raises:
-        FileError: The folder is missing, `path` is a folder or such a link, writing is not permitted, or the disk
-            is full.
-
-    Example:
-        >>> from tempfile import mkdtemp
-        >>> file = Path(mkdtemp()) / "answers.txt"
-        >>> with atomic_write(file) as stream:
-        ...     _ = stream.write(b"yes")
-        >>> file.read_bytes()
-        b'yes'
     """
     if str(path) == "-":
         with _standard_output() as stream:

@@ -52,7 +52,7 @@ class Table:
         return f"{self.source}, {self.unit} {self.lines[row]}"
 
 
-def repeated(names: Iterable[str]) -> str | None:
+def first_repeated(names: Iterable[str]) -> str | None:
     """The first name that occurs a second time, if one does."""
     seen: set[str] = set()
     for name in names:
@@ -62,7 +62,7 @@ def repeated(names: Iterable[str]) -> str | None:
     return None
 
 
-def listed(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """Columns for a message: of many the first twenty."""
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
@@ -212,7 +212,7 @@ def loads(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise Repeated(repeated(name for name, _ in pairs))
+        raise Repeated(first_repeated(name for name, _ in pairs))
     return made
 
 

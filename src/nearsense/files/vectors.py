@@ -63,7 +63,7 @@ def description(vectors: Vectors, **more: Any) -> dict[str, Any]:
     return {"model": vectors.model, "fingerprint": vectors.fingerprint, **more, **read_as}
 
 
-def described(data: NDArray[np.float32], truncated: NDArray[np.bool_], said: Mapping[str, Any]) -> Vectors:
+def vectors_of(data: NDArray[np.float32], truncated: NDArray[np.bool_], said: Mapping[str, Any]) -> Vectors:
     """Vectors, shape (n, d), with what a file says of them; a foreign file says nothing."""
     fingerprint, model = str(said.get("fingerprint", "")), str(said.get("model", UNKNOWN_MODEL))
     return Vectors(data, fingerprint, truncated, model, ReadAs.of(said.get("read_as")))
@@ -205,7 +205,7 @@ def read_npy(source: Source) -> Table:
     if not complete:
         raise _damaged(source, "what stands behind the matrix does not fit it")
     lines = list(range(1, len(data) + 1))
-    return Table(columns, lines, source.name, described(data, truncated, trailer), "row")
+    return Table(columns, lines, source.name, vectors_of(data, truncated, trailer), "row")
 
 
 def _header(source: Source, stream: BinaryIO) -> tuple[tuple[int, int], bool]:

@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from nearsense.errors import FileError, InputError
-from nearsense.files.formats import Format, compression_of, format_of, packed
+from nearsense.files.formats import Format, compressed, compression_of, format_of
 from nearsense.files.parquet import write_parquet, write_parquet_vectors
 from nearsense.files.streams import atomic_write, require_place
 from nearsense.files.table import json_text, json_value
@@ -64,7 +64,7 @@ def write_table(
             yield row
             count += 1
 
-    with atomic_write(path) as stream, packed(stream, compression_of(str(path))) as file:
+    with atomic_write(path) as stream, compressed(stream, compression_of(str(path))) as file:
         try:
             _WRITERS[form](file, counted(), columns)
         except UnicodeEncodeError as error:
@@ -223,7 +223,7 @@ def write_vectors(
             raise InputError(f"a metadata field is called {field!r}", why=why, fix="rename the field")
     require_finite(vectors.data, str(path))
     given = {name: values for name, values in (("id", ids), ("text", texts)) if values is not None}
-    with atomic_write(path) as stream, packed(stream, compression_of(str(path))) as file:
+    with atomic_write(path) as stream, compressed(stream, compression_of(str(path))) as file:
         _VECTOR_WRITERS[form](file, VectorRows(vectors, given, metadata))
 
 

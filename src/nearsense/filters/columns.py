@@ -81,7 +81,7 @@ class Columns:
     def of(cls, growing: GrowingColumns) -> Columns:
         """Make columns of all that growing columns hold."""
         packer, n = _Packer(), len(growing)
-        fields = {name: _written(growing.by_name[name], n, packer) for name in growing.fields}
+        fields = {name: _write_field(growing.by_name[name], n, packer) for name in growing.fields}
         manifest = json.dumps({"form": FORM, "rows": n, "fields": fields}, separators=(",", ":")).encode()
         return cls(np.frombuffer(manifest, np.uint8), np.concatenate(packer.parts))
 
@@ -112,7 +112,7 @@ class Columns:
 
     def mask(self, where: Where) -> Mask:
         """Which rows a filter lets pass."""
-        return combined(parse(where), self._n, self._leaf)
+        return combine(parse(where), self._n, self._leaf)
 
     def _leaf(self, leaf: Leaf) -> Mask:
         name = leaf.field
@@ -168,7 +168,7 @@ class _Dictionary:
         if isinstance(leaf, Exists):
             return [(1, self.size)]
         if isinstance(leaf, OneOf):
-            return _joined(sorted(code for code in map(self._code, leaf.values) if code))
+            return _ranges_of(sorted(code for code in map(self._code, leaf.values) if code))
         text = isinstance(leaf.bounds[0][1], str)
         start, stop = (self._first_string, self._first_fixed) if text else (1, self._first_string)
         for op, bound in leaf.bounds:
@@ -183,7 +183,7 @@ class _Dictionary:
         place = self._place(key)
         if isinstance(key, str):
             at = place - self._first_string
-            return place if at < len(self._strings) and self._strings[at] == _encoded(key) else 0
+            return place if at < len(self._strings) and self._strings[at] == _utf8(key) else 0
         return place if place < self._first_string and self._number(place - 1) == key else 0
 
     def _place(self, key: Key, *, after: bool = False) -> int:
@@ -191,7 +191,7 @@ class _Dictionary:
         search: Callable[..., int] = bisect_right if after else bisect_left
         if isinstance(key, str):
             strings = self._strings
-            return self._first_string + search(range(len(strings)), _encoded(key), key=strings.__getitem__)
+            return self._first_string + search(range(len(strings)), _utf8(key), key=strings.__getitem__)
         return 1 + search(range(self._numbers.size), key, key=self._number)
 
     def _number(self, i: int) -> int | float:
@@ -234,7 +234,7 @@ class _Packer:
         return self.add(ends.astype(np.min_scalar_type(whole.size))), self.add(whole)
 
 
-def _written(field: GrowingField, n: int, packer: _Packer) -> dict[str, Any]:
+def _write_field(field: GrowingField, n: int, packer: _Packer) -> dict[str, Any]:
     """Pack one field; what the manifest says of it."""
     rows, old_codes = field.pairs
     numbers, strings = sorted(field.numbers.keys), sorted(field.strings.keys)
@@ -264,7 +264,7 @@ def _written(field: GrowingField, n: int, packer: _Packer) -> dict[str, Any]:
         "numbers": packer.add(floats),
         "large_at": packer.add(np.array(large, np.uint32)),
         "large": packer.add_strings([format(numbers[i], "x").encode() for i in large]),
-        "strings": packer.add_strings(list(map(_encoded, strings))),
+        "strings": packer.add_strings(list(map(_utf8, strings))),
         "fixed": [key.name for key in fixed],
     }
 
@@ -296,7 +296,7 @@ def _looked_up(codes: NDArray[Any], ranges: list[tuple[int, int]], size: int) ->
     return mask
 
 
-def _joined(codes: list[int]) -> list[tuple[int, int]]:
+def _ranges_of(codes: list[int]) -> list[tuple[int, int]]:
     """As ranges: neighbours become one."""
     ranges: list[tuple[int, int]] = []
     for code in codes:
@@ -307,7 +307,7 @@ def _joined(codes: list[int]) -> list[tuple[int, int]]:
     return ranges
 
 
-def _encoded(text: str) -> bytes:
+def _utf8(text: str) -> bytes:
     """UTF-8, whose bytes sort as code points do; a lone surrogate, which JSON can spell, is let pass."""
     return text.encode("utf-8", "surrogatepass")
 
@@ -470,24 +470,24 @@ class GrowingColumns:
             field = self.by_name.get(condition.field)
             return np.zeros(wanted, bool) if field is None else field.mask(condition, wanted)
 
-        return combined(parse(where), wanted, leaf)
+        return combine(parse(where), wanted, leaf)
 
 
-def combined(node: Filter, n: int, leaf: Callable[[Leaf], Mask]) -> Mask:
+def combine(node: Filter, n: int, leaf: Callable[[Leaf], Mask]) -> Mask:
     """The mask of a filter from the masks of its conditions, which are used up."""
     match node:
         case Every():
             mask = np.ones(n, bool)
             for part in node.parts:
-                mask &= combined(part, n, leaf)
+                mask &= combine(part, n, leaf)
             return mask
         case Some():
             mask = np.zeros(n, bool)
             for part in node.parts:
-                mask |= combined(part, n, leaf)
+                mask |= combine(part, n, leaf)
             return mask
         case Not():
-            mask = combined(node.part, n, leaf)
+            mask = combine(node.part, n, leaf)
             return np.logical_not(mask, out=mask)
         case _:
             return leaf(node)

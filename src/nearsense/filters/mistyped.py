@@ -51,7 +51,7 @@ _BETWEEN = re.compile(r"(?P<low>.+?)\s*(?:\band\b|,|\.\.)\s*(?P<high>.+)", re.IG
 
 def refuse_mistyped(text: str, read: Read) -> None:
     """Refuse a filter that another language would write so."""
-    found = corrected(text, read)
+    found = correction(text, read)
     if found is None:
         return
     why, instead = found
@@ -59,10 +59,10 @@ def refuse_mistyped(text: str, read: Read) -> None:
     odd = whole is not None and whole[2] and not (whole[1].endswith("in") and whole[2][0] in _BRACKETS)
     meant = f"; if it is meant so: --where {shlex.quote(_json(whole))}" if whole and odd else ""
     what = f"{json.dumps(text, ensure_ascii=False)} is no filter as it stands"
-    raise InputError(what, why=why, fix=f"type {' '.join(map(option, instead))}{meant}")
+    raise InputError(what, why=why, fix=f"type {' '.join(map(as_option, instead))}{meant}")
 
 
-def corrected(text: str, read: Read) -> tuple[str, list[str]] | None:
+def correction(text: str, read: Read) -> tuple[str, list[str]] | None:
     """What is wrong with a filter, and the filters to type instead; None where nothing is."""
     if len(text) > _LONGEST:
         return None
@@ -70,13 +70,13 @@ def corrected(text: str, read: Read) -> tuple[str, list[str]] | None:
         found = rule(text, read)
         if found is not None:
             why, instead = found
-            return why, [part for each in instead for part in _retyped(each, read)]
+            return why, [part for each in instead for part in _suggestions(each, read)]
     return None
 
 
-def _retyped(text: str, read: Read) -> list[str]:
+def _suggestions(text: str, read: Read) -> list[str]:
     """The filters to type instead of one: itself, where nothing is wrong with it."""
-    found = corrected(text, read)
+    found = correction(text, read)
     return found[1] if found else [text]
 
 
@@ -110,7 +110,7 @@ def _denied(text: str, read: Read) -> Found:
     name, op, value = parts
     turned = {"=": "!=", "==": "!=", "!=": "=", "in": "not in", "not in": "in", "exists": "not exists"}
     turned |= {"not exists": "exists", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
-    return "a filter is denied in its operator", [written(name, turned[op], value)]
+    return "a filter is denied in its operator", [short_form(name, turned[op], value)]
 
 
 def _unknown(text: str, read: Read) -> Found:
@@ -140,7 +140,7 @@ def _unknown(text: str, read: Read) -> Found:
     if op in (":", ":=") and len(several := _PAIRS.split(text)) > 1:
         return "each --where takes one filter, with an operator", several
     meant, typed = _MEANT.get(op, op), " ".join(found["op"].split())
-    return f'"{typed}" is no operator here, "{meant}" is', [written(name, meant, value.strip("%*") or value)]
+    return f'"{typed}" is no operator here, "{meant}" is', [short_form(name, meant, value.strip("%*") or value)]
 
 
 def _of_name(text: str, read: Read) -> Found:
@@ -151,7 +151,7 @@ def _of_name(text: str, read: Read) -> Found:
     name, op, value = parts
     bare = _unquoted(name)
     if bare != name:
-        return "a field's name stands in no quotes", [written(bare, op, value)]
+        return "a field's name stands in no quotes", [short_form(bare, op, value)]
     if op in _TURNED and _BOUND.fullmatch(name):  # 2020<year<2022, 2020<year
         field = re.fullmatch(r"([^\W\d][\w.]*)\s*(?:(<=|>=|<|>)\s*([^<>=]+))?", value)
         if field:
@@ -160,7 +160,7 @@ def _of_name(text: str, read: Read) -> Found:
     if (word := re.fullmatch(r"(\S+)\s+(not|is|is\s+not)", name, re.IGNORECASE)) is not None:
         deny = word[2].lower() != "is"
         turned = {"=": "!=", "==": "!=", "in": "not in"}.get(op) if deny else op
-        return ("the operator has no such word", [written(word[1], turned, value)]) if turned else None
+        return ("the operator has no such word", [short_form(word[1], turned, value)]) if turned else None
     return None
 
 
@@ -177,7 +177,7 @@ def _of_value(text: str, read: Read) -> Found:
     if op[0] == "=" and value[:1] == "=":
         return "one = is enough", [f"{name}={value.lstrip('=').strip()}"]
     if (bare := _unquoted(value)) != value:
-        return "a value stands in double quotes or in none", [written(name, op, _safe(bare))]
+        return "a value stands in double quotes or in none", [short_form(name, op, _safe(bare))]
     if op in _TURNED and (behind := _BEHIND.fullmatch(value)) and behind["first"]:
         return "a filter has one bound", [
             f"{name}{op}{behind['first']}",
@@ -185,9 +185,11 @@ def _of_value(text: str, read: Read) -> Found:
         ]
     if op in ("=", "==", "!=") and value[:1] in _BRACKETS and value[-1:] == _BRACKETS[value[0]]:
         if "," in value or (value[0] == "[" and '"' in value):
-            return "several values are asked for by in", [written(name, "not in" if op == "!=" else "in", value)]
+            return "several values are asked for by in", [
+                short_form(name, "not in" if op == "!=" else "in", value)
+            ]
     elif (two := _NEXT.fullmatch(value)) and read(two["next"]):
-        return "each --where takes one filter", [written(name, op, two["first"]), two["next"].strip()]
+        return "each --where takes one filter", [short_form(name, op, two["first"]), two["next"].strip()]
     return None
 
 
@@ -198,7 +200,9 @@ def _of_list(name: str, op: str, value: str) -> Found:
             return None
         value, why = value[1:-1].strip(), "the values of in stand in no brackets, a comma between them"
     elif re.search(r"\s+or\s+", value) and "," not in value:
-        return "the values of in have a comma between them", [written(name, op, re.sub(r"\s+or\s+", ",", value))]
+        return "the values of in have a comma between them", [
+            short_form(name, op, re.sub(r"\s+or\s+", ",", value))
+        ]
     else:
         why = "a value stands in double quotes or in none"
     if not value:
@@ -212,7 +216,7 @@ def _of_list(name: str, op: str, value: str) -> Found:
     return why, [f"{name} {op} {listed}"]
 
 
-def written(name: str, op: str, value: str) -> str:
+def short_form(name: str, op: str, value: str) -> str:
     """A filter in its short form."""
     return f"{name} {op} {value}".rstrip() if op[-1].isalpha() else f"{name}{op}{value}"
 
@@ -247,7 +251,7 @@ def _loaded(item: str) -> object:
         return item
 
 
-def option(text: str) -> str:
+def as_option(text: str) -> str:
     r"""A filter as an option of the command, quoted for the shell."""
     return f"--where {shlex.quote(text)}" if "'" in text else f"--where '{text}'"
 
@@ -282,11 +286,11 @@ def refuse_joined(text: str, read: Read) -> None:
         if listed or sentence or address:
             continue
         parts = [part.strip() for part in (left, right)]
-        fix = " ".join(option(each) for part in parts for each in _retyped(part, read))
+        fix = " ".join(as_option(each) for part in parts for each in _suggestions(part, read))
         if join.lower() in _OR:
-            fix = option(f'{{"or": [{_json(first)}, {_json(second)}]}}')
+            fix = as_option(f'{{"or": [{_json(first)}, {_json(second)}]}}')
         if (whole := read(text)) is not None:
-            fix += f"; if the value is meant: {option(written(whole[0], whole[1], json.dumps(whole[2])))}"
+            fix += f"; if the value is meant: {as_option(short_form(whole[0], whole[1], json.dumps(whole[2])))}"
         what = f"{json.dumps(text, ensure_ascii=False)} is two filters"
         raise InputError(what, why="each --where takes one; all of them have to fit", fix=fix)
 
@@ -294,7 +298,7 @@ def refuse_joined(text: str, read: Read) -> None:
 def _filter(part: str, read: Read) -> Parts | None:
     """A part that is a filter, also one with the operator of another language."""
     found = read(part)
-    other = corrected(part, read) if found is None and OTHER_SIGNS.search(part) else None
+    other = correction(part, read) if found is None and OTHER_SIGNS.search(part) else None
     return read(other[1][0]) if other else found
 
 
