@@ -21,8 +21,8 @@ from calibration_sets import Labelled, population, read
 from machine import require_data
 
 import nearsense as ns
-from nearsense.assurance import Assurance
 from nearsense.calibration import Calibration, Scale, Task, learnt, pooled, shipped
+from nearsense.calibrator import Calibrator
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error as ece
 from nearsense.metrics import reliability
@@ -43,7 +43,7 @@ def sample(one: Labelled, rng: np.random.Generator, most: int) -> Labelled:
 
 def told(one: Labelled, calibration: Calibration, origin: Origin, encoder: ns.Encoder, *, together: bool) -> Told:
     """Probability and interval of each pair, as the verbs give them."""
-    judged = Assurance(Task(one.task), calibration).judged(
+    judged = Calibrator(Task(one.task), calibration).judged(
         origin,
         list(zip(one.left, one.right, strict=True)),
         one.scores,
