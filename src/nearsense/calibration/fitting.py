@@ -16,15 +16,11 @@ from nearsense.calibration.curve import Curve, Form, logit, sigmoid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.calibration.population import Population, Scale
 
 __all__ = ["FOLDS", "LEAST", "Fitted", "fit", "plain_logistic"]
 
 LEAST = 20
 """Labels from which on a curve can be fitted."""
-
-FEW = 200
-"""Labels below which a curve starts from other sets, where some are known."""
 
 FOLDS = 10
 """Parts of the labels; each is predicted from the others when forms are compared."""
@@ -64,7 +60,6 @@ def fit(
     labels: NDArray[np.float64],
     *,
     bounded: bool = True,
-    start: tuple[Population, Scale] | None = None,
 ) -> Fitted:
     """The curve that predicts best whether a pair of a given score means the same.
 
@@ -72,21 +67,18 @@ def fit(
         scores: Shape (n,), finite; n >= 20.
         labels: Shape (n,): 1 same, 0 not; both occur.
         bounded: Whether the scores are similarities in [-1, 1]; beta calibration needs that.
-        start: Other sets, and where the model scores: what fewer than 200 labels start from.
 
     Returns:
         Its log-odds hold at the share of same pairs among the labels. Of two forms the one with the smaller
         cross-validated log loss is taken.
     """
-    parts = _parts(labels)
-    if start is not None and len(labels) < FEW:
-        return _started(scores, labels, parts, start)
+    parts = parts_of(labels)
     losses, unseen = {}, {}
     for form in Form:
         if len(scores) < _ENOUGH[form] or (form is Form.BETA and not bounded):
             continue
         unseen[form] = _unseen(form, scores, labels, parts)
-        losses[form] = _log_loss(labels, unseen[form])
+        losses[form] = log_loss(labels, unseen[form])
     best = min(losses, key=losses.__getitem__)
     return Fitted(_fitted(best, scores, labels), losses, unseen[best])
 
@@ -98,24 +90,7 @@ def plain_logistic(values: NDArray[np.float64], labels: NDArray[np.float64]) -> 
     return float(weights[0]), float(weights[1])
 
 
-def _started(
-    scores: NDArray[np.float64],
-    labels: NDArray[np.float64],
-    parts: NDArray[np.int64],
-    start: tuple[Population, Scale],
-) -> Fitted:
-    """The curve that a set of such labels is expected to have, beside other sets."""
-    population, scale = start
-    unseen = np.empty(len(scores))
-    for part in range(FOLDS):
-        own = parts == part
-        likely = population.likely(scale, labelled=(scores[~own], labels[~own]))
-        unseen[own] = sigmoid(likely.curve.log_odds(scores[own]))
-    curve = population.likely(scale, labelled=(scores, labels)).curve
-    return Fitted(curve, {curve.form: _log_loss(labels, unseen)}, unseen)
-
-
-def _parts(labels: NDArray[np.float64]) -> NDArray[np.int64]:
+def parts_of(labels: NDArray[np.float64]) -> NDArray[np.int64]:
     """For each pair the part it belongs to; each has its share of same pairs."""
     parts = np.empty(len(labels), np.int64)
     mixed = np.random.default_rng(0).permutation(len(labels))
@@ -135,7 +110,7 @@ def _unseen(
     return predictions
 
 
-def _log_loss(labels: NDArray[np.float64], probabilities: NDArray[np.float64]) -> float:
+def log_loss(labels: NDArray[np.float64], probabilities: NDArray[np.float64]) -> float:
     p = np.clip(probabilities, 1e-12, 1 - 1e-12)
     return float(-np.mean(labels * np.log(p) + (1 - labels) * np.log1p(-p)))
 

@@ -10,8 +10,8 @@ import numpy as np
 from nearsense import checks
 from nearsense.calibration.background import Background
 from nearsense.calibration.calibration import Calibration, Figures
-from nearsense.calibration.curve import logit
-from nearsense.calibration.fitting import LEAST, fit
+from nearsense.calibration.curve import logit, sigmoid
+from nearsense.calibration.fitting import FOLDS, LEAST, Fitted, fit, log_loss, parts_of
 from nearsense.calibration.guarding import guard_shifts
 from nearsense.calibration.population import Population, Scale
 from nearsense.calibration.threshold import Labelled
@@ -26,6 +26,9 @@ __all__ = ["STRANGENESS", "learnt"]
 STRANGENESS = 1.5
 """By how much the log-odds of one score differ from one kind of "the same" to another (standard deviation): see
 the table in docs/calibration.md."""
+
+FEW = 200
+"""Labels below which a curve starts from other sets, where some are known."""
 
 _REFERENCE = 512
 
@@ -72,7 +75,10 @@ def learnt(
     truth = checked_labels(labels)
     known = _checked_scores(scores, truth)
     prior = None if prior is None else checks.share(prior)
-    found = fit(known, truth, bounded=origin.metric is Metric.COSINE, start=prior_sets)
+    if prior_sets is not None and len(truth) < FEW:
+        found = _started(known, truth, prior_sets)
+    else:
+        found = fit(known, truth, bounded=origin.metric is Metric.COSINE)
     share = float(truth.mean())
     order = np.sort(known)
     reference = order if len(order) <= _REFERENCE else np.quantile(order, np.linspace(0, 1, _REFERENCE))
@@ -108,6 +114,22 @@ def _guarded(
     log_odds: NDArray[np.float64], share: float, labels: NDArray[np.float64], kinds: Sequence[Sequence[str]]
 ) -> dict[str, float]:
     return guard_shifts(log_odds, log_odds - logit(share), labels, kinds)
+
+
+def _started(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.float64],
+    start: tuple[Population, Scale],
+) -> Fitted:
+    """The curve that a set of such labels is expected to have, beside other sets."""
+    (population, scale), parts = start, parts_of(labels)
+    unseen = np.empty(len(scores))
+    for part in range(FOLDS):
+        own = parts == part
+        likely = population.likely(scale, labelled=(scores[~own], labels[~own]))
+        unseen[own] = sigmoid(likely.curve.log_odds(scores[own]))
+    curve = population.likely(scale, labelled=(scores, labels)).curve
+    return Fitted(curve, {curve.form: log_loss(labels, unseen)}, unseen)
 
 
 def checked_labels(labels: ArrayLike) -> NDArray[np.float64]:
