@@ -26,7 +26,7 @@ from nearsense.calibrator import Calibrator
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error as ece
 from nearsense.metrics import reliability
-from nearsense.types import Origin
+from nearsense.records import Origin
 
 RESULTS = Path(__file__).parent / "results" / "calibration.json"
 MOST, MANY, TIMES, DRAWS = 2_000, 200, 5, 20

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nearsense._openvino import openvino
-from nearsense.types import Precision
+from nearsense.records import Precision
 from nearsense.vectors import gemm
 
 SIDE = 2048

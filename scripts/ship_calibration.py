@@ -21,7 +21,7 @@ from nearsense.calibration import Background, Calibration, Figures, Scale, Task,
 from nearsense.calibration.curve import sigmoid
 from nearsense.guard import differences_many
 from nearsense.metrics import brier_score, expected_calibration_error, log_loss
-from nearsense.types import Metric, Origin
+from nearsense.records import Metric, Origin
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from calibration_sets import Labelled, population, read, vectors

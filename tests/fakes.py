@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import nearsense as ns
-from nearsense.types import Vectors
+from nearsense.records import Vectors
 
 
 class HashEncoder(ns.Encoder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nearsense.calibration.curve import sigmoid
-from nearsense.types import Origin
+from nearsense.records import Origin
 
 ORIGIN = Origin("made", "0" * 64)
 

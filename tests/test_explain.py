@@ -18,7 +18,7 @@ from nearsense.compare import compare
 from nearsense.encoders.base import Engine
 from nearsense.errors import InputError, ModelError, TextTooLong
 from nearsense.explanation import explain
-from nearsense.types import Long
+from nearsense.records import Long
 from samples import awkward_texts, some_of, tiny_bert
 
 PAIRS = [

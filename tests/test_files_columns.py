@@ -19,7 +19,7 @@ from nearsense.errors import FileError
 from nearsense.files import Table, documents, read_table, text_pairs
 from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES
 from nearsense.files.table import json_value
-from nearsense.types import Document
+from nearsense.records import Document
 
 
 def table(columns: dict[str, list], **more) -> Table:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from nearsense.errors import FileError, InputError
 from nearsense.files import documents, read_table, write_vectors
-from nearsense.types import Vectors
+from nearsense.records import Vectors
 
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FORMATS = ["v.npy", "v.jsonl", "v.parquet"]

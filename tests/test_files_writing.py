@@ -25,7 +25,7 @@ from hypothesis.extra import numpy as hnp
 
 from nearsense.errors import FileError, InputError
 from nearsense.files import atomic_write, documents, read_table, write_table, write_vectors
-from nearsense.types import Vectors
+from nearsense.records import Vectors
 
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 characters = st.text(st.characters(exclude_categories=["Cs"]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nearsense.metrics import normalize
-from nearsense.types import Precision
+from nearsense.records import Precision
 from nearsense.vectors import gemm
 
 

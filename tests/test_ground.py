@@ -15,9 +15,9 @@ import nearsense as ns
 from nearsense import errors
 from nearsense._optional import require
 from nearsense.errors import InputError, MissingExtra, ModelMismatch, NearsenseError
+from nearsense.records import Comparison, Document, Hit, Origin, Precision, Reading, Results, Vectors, parse
 from nearsense.settings import Settings, load_settings
 from nearsense.text import as_documents, as_texts
-from nearsense.types import Comparison, Document, Hit, Origin, Precision, Reading, Results, Vectors, parse
 
 
 @pytest.mark.parametrize("name", errors.__all__)

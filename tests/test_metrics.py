@@ -16,7 +16,7 @@ from sklearn.preprocessing import normalize as sklearn_normalize
 
 from nearsense import metrics
 from nearsense.errors import InputError, TooLargeError, ZeroVectorError
-from nearsense.types import Metric
+from nearsense.records import Metric
 
 TRUTH = {
     "cosine": lambda a, b: 1.0 - cdist(a, b, "cosine"),

@@ -12,7 +12,7 @@ from fakes import HashEncoder
 from nearsense.guard import differences_many
 from nearsense.pair_differences import pair_differences, unfamiliar
 from nearsense.pair_differences.unread import unread_many
-from nearsense.types import Long, Reading
+from nearsense.records import Long, Reading
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::nearsense.LanguageWarning",

@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 
 from nearsense.errors import FileError, InputError, MissingExtra
 from nearsense.plots import heatmap
-from nearsense.types import Matrix, Metric, Origin
+from nearsense.records import Matrix, Metric, Origin
 from samples import some_of
 
 LONG = (
@@ -279,7 +279,7 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
 
 def test_pyplot_is_never_imported_and_matplotlib_only_to_draw():
     code = (
-        "import sys, numpy as np, nearsense.plots as plots, nearsense.types as t;"
+        "import sys, numpy as np, nearsense.plots as plots, nearsense.records as t;"
         "print('matplotlib' in sys.modules);"
         "plots.heatmap(t.Matrix(np.eye(2, dtype=np.float32), ('a', 'b'), t.Origin('m', '0')));"
         "print('matplotlib.pyplot' in sys.modules)"

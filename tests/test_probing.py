@@ -19,9 +19,9 @@ from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.remote import load_remote
 from nearsense.metrics import expected_calibration_error
 from nearsense.probing import evidence, pairs_for, probed, scale_of
+from nearsense.records import Origin, Ranking
 from nearsense.reranking import rerank, rerank_many
 from nearsense.settings import load_settings
-from nearsense.types import Origin, Ranking
 
 MODELS = os.environ.get("NEARSENSE_MODELS")
 QUERY = "How do I get a new bank card?"

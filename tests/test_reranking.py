@@ -9,8 +9,8 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder, WordCross
+from nearsense.records import Hit, Metric, Origin, Ranking, Results
 from nearsense.reranking import rerank, rerank_many, staged
-from nearsense.types import Hit, Metric, Origin, Ranking, Results
 
 WORDS = ["the", "a", "dog", "cat", "house", "tree", "water", "rain", "king", "queen", "bread", "stone", "fire"]
 MODES = ("dense", "lexical", "hybrid")

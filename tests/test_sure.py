@@ -13,8 +13,8 @@ import pytest
 import nearsense as ns
 from fakes import WordCross
 from nearsense.calibration import Task, shipped
+from nearsense.records import Origin, percent
 from nearsense.render import Form, hits_page, show
-from nearsense.types import Origin, percent
 
 OPPOSITES = [
     ("How do I enable two-factor login?", "How do I disable two-factor login?", "antonym: enable → disable"),

@@ -9,8 +9,8 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder, WordCross
+from nearsense.records import Vectors
 from nearsense.ties import first_among_equals, order_ties
-from nearsense.types import Vectors
 from samples import some_of
 
 pytestmark = pytest.mark.filterwarnings(

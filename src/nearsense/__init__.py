@@ -47,8 +47,8 @@ from nearsense.errors import (
     UnsupportedModel,
     ZeroVectorError,
 )
+from nearsense.records import CalibrationWarning, Comparison, Document, Hit, Matrix, Reading, Results, Vectors
 from nearsense.search import rank, search, search_many, search_vectors
-from nearsense.types import CalibrationWarning, Comparison, Document, Hit, Matrix, Reading, Results, Vectors
 
 if TYPE_CHECKING:
     from nearsense import metrics

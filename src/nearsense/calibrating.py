@@ -16,8 +16,8 @@ from nearsense.calibration.learning import checked_labels
 from nearsense.calibrator import borrowed
 from nearsense.encoders import CrossEncoder, Encoder, is_cross_encoder, is_encoder, resolve, symmetric_role
 from nearsense.errors import InputError
+from nearsense.records import CalibrationWarning, Document, Metric, Origin, Ranking, Vectors, parse
 from nearsense.text import as_documents, as_texts, require_content
-from nearsense.types import CalibrationWarning, Document, Metric, Origin, Ranking, Vectors, parse
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from nearsense.calibration.guarding import UNREAD
 from nearsense.calibration.population import ENOUGH
 from nearsense.checks import is_number
 from nearsense.errors import InputError
-from nearsense.types import CalibrationWarning, Hit, Metric, Origin, Ranking, Results
+from nearsense.records import CalibrationWarning, Hit, Metric, Origin, Ranking, Results
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from nearsense._machine import free_memory
 from nearsense._progress import Progress
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError, TooLargeError
+from nearsense.records import Comparison, Matrix, Metric, Origin, Reading, Results, Vectors
 from nearsense.text import as_texts
-from nearsense.types import Comparison, Matrix, Metric, Origin, Reading, Results, Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -226,7 +226,7 @@ LIKELY = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cells:
-    """See `nearsense.types.Cells`."""
+    """See `nearsense.records.Cells`."""
 
     scores: NDArray[np.float32]
     labels: tuple[str, ...]

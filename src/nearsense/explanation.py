@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.encoders import Encoder, resolve
+from nearsense.records import Origin
 from nearsense.text import as_texts
-from nearsense.types import Origin
 from nearsense.vectors.rows import ZeroRow, scale_to_unit
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from nearsense._forks import forked
 from nearsense._optional import require
 from nearsense._progress import Progress, tracked
 from nearsense.errors import InputError
-from nearsense.types import Document, Neighbours, Origin
+from nearsense.records import Document, Neighbours, Origin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,7 +22,7 @@ import numpy as np
 from nearsense._optional import require
 from nearsense.errors import InputError
 from nearsense.mapping import GREY, LIGHT, Scene, anchors, shared_colours
-from nearsense.types import Matrix, Metric, Ranking
+from nearsense.records import Matrix, Metric, Ranking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,7 +163,7 @@ def heatmap(matrix: Matrix, path: str | Path | None = None, *, title: str | None
         MissingExtra: matplotlib is not installed.
 
     Example:
-        >>> from nearsense.types import Origin
+        >>> from nearsense.records import Origin
         >>> scores = np.array([[1.0, 0.3], [0.3, 1.0]], dtype=np.float32)
         >>> figure = heatmap(Matrix(scores, ("a cat", "a dog"), Origin("demo", "0")), title="Two animals")
         >>> [text.get_text() for text in figure.axes[0].texts if "." in text.get_text()]
@@ -336,7 +336,7 @@ def map_picture(scene: Scene, path: str | Path | None = None, *, title: str = ""
     It is written to the path, `.png` or `.svg`, where one is given. The scene has at least one text.
 
     Example:
-        >>> from nearsense.types import Document, Neighbours
+        >>> from nearsense.records import Document, Neighbours
         >>> nobody = Neighbours(np.zeros((2, 0), np.int64), np.zeros((2, 0), np.float32), np.zeros(2, np.int64))
         >>> two = Scene(
         ...     [Document("1", "a cat"), Document("2", "a dog")],

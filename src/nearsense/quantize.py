@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.errors import InputError
-from nearsense.types import ReadAs, Vectors, parse
+from nearsense.records import ReadAs, Vectors, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,11 +1,11 @@
-"""What a collection says of itself and of what was done to it: frozen types, as those of types.py."""
+"""What a collection says of itself and of what was done to it: frozen types, as those of records.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from nearsense.types import as_json
+from nearsense.records import as_json
 
 __all__ = ["Info", "Reembedding", "SyncReport", "Verification"]
 

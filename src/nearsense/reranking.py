@@ -16,9 +16,9 @@ from nearsense._progress import Progress
 from nearsense.checks import positive_int
 from nearsense.encoders import CrossEncoder, resolve_cross
 from nearsense.errors import BrokenModel, InputError
+from nearsense.records import CANDIDATES, Document, Hit, Origin, Ranking, Results
 from nearsense.text import as_documents, as_texts
 from nearsense.ties import order_ties
-from nearsense.types import CANDIDATES, Document, Hit, Origin, Ranking, Results
 from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nearsense._progress import Progress
 from nearsense.encoders import CrossEncoder, Encoder, resolve
 from nearsense.errors import InputError
+from nearsense.records import CANDIDATES, Document, Hit, Origin, Results, Vectors
 from nearsense.text import as_documents, as_texts
-from nearsense.types import CANDIDATES, Document, Hit, Origin, Results, Vectors
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nearsense.errors import InputError
-from nearsense.types import Long, Precision, parse
+from nearsense.records import Long, Precision, parse
 
 __all__ = ["Settings", "load_settings"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nearsense.errors import InputError
-from nearsense.types import Document
+from nearsense.records import Document
 
 if TYPE_CHECKING:
     import json

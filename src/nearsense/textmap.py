@@ -24,8 +24,8 @@ from nearsense.mapping import (
     neighbour_layout,
     principal_components,
 )
+from nearsense.records import Document, Neighbours, Origin, Vectors, parse
 from nearsense.text import as_documents
-from nearsense.types import Document, Neighbours, Origin, Vectors, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

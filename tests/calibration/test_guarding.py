@@ -10,7 +10,7 @@ from labelled import ORIGIN
 from nearsense.calibration import Task, learnt, shipped
 from nearsense.calibration.curve import logit, sigmoid
 from nearsense.metrics import expected_calibration_error, log_loss
-from nearsense.types import Origin
+from nearsense.records import Origin
 
 CAUGHT = [
     ("Transfer money from Alice to Bob", "Transfer money from Bob to Alice", "roles"),

@@ -11,7 +11,7 @@ import nearsense as ns
 from nearsense.calibration import Calibration, Population, Scale, Task, population_of, shipped, traits_of
 from nearsense.calibration.curve import sigmoid
 from nearsense.metrics import expected_calibration_error as ece
-from nearsense.types import Origin
+from nearsense.records import Origin
 
 SCALE = Scale(0.05, 0.95)
 

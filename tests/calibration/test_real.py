@@ -7,7 +7,7 @@ import pytest
 
 from nearsense.calibration import Task, learnt, shipped
 from nearsense.metrics import expected_calibration_error
-from nearsense.types import Origin
+from nearsense.records import Origin
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from nearsense.calibration import Calibration, background_of, learnt
 from nearsense.calibration.calibration import ABROAD
 from nearsense.calibration.threshold import at_least_precision
 from nearsense.errors import InputError
-from nearsense.types import Vectors
+from nearsense.records import Vectors
 
 
 @pytest.fixture(scope="module")

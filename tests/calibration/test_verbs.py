@@ -10,7 +10,7 @@ import pytest
 import nearsense as ns
 from fakes import HashEncoder, WordCross
 from nearsense.calibration import learnt
-from nearsense.types import Origin, Ranking
+from nearsense.records import Origin, Ranking
 
 WORDS = [
     *("red", "green", "blue", "old", "new", "fast", "slow", "big", "small", "cat", "dog", "horse", "car", "boat"),

@@ -21,9 +21,9 @@ import pytest
 
 import nearsense as ns
 from nearsense.cli.index import index
+from nearsense.records import Hit, Origin, Ranking, Results
 from nearsense.render import Form, hits_page, info_page, reembedding_page, show, sync_page, verification_page
 from nearsense.reports import SyncReport, Verification
-from nearsense.types import Hit, Origin, Ranking, Results
 from samples import tiny_bert
 
 ROOT = Path(__file__).parents[2]

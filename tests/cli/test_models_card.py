@@ -12,7 +12,7 @@ from loopback_embeddings import EmbeddingsServer, refused
 from nearsense import encoders, probing
 from nearsense.calibration import Task, shipped
 from nearsense.calibration.probe import probe_pairs
-from nearsense.types import Origin
+from nearsense.records import Origin
 from samples import tiny_bert
 
 MODELS = os.environ.get("NEARSENSE_MODELS")

@@ -11,9 +11,9 @@ import pytest
 import nearsense as ns
 from nearsense.encoders import load_cross
 from nearsense.files import write_vectors
+from nearsense.records import Hit, Metric, Origin, Ranking, Results
 from nearsense.render import Form, hits_page, show
 from nearsense.reranking import rerank
-from nearsense.types import Hit, Metric, Origin, Ranking, Results
 
 TEXTS = [
     "the dog and the cat",

@@ -10,7 +10,7 @@ import pytest
 import nearsense as ns
 from cluster_made import around, as_vectors, numbered
 from nearsense.errors import FileError, InputError, ModelMismatch
-from nearsense.types import Document
+from nearsense.records import Document
 
 SIZES = [40, 30, 20]
 

@@ -14,7 +14,7 @@ import pytest
 import nearsense as ns
 from fakes import HashEncoder
 from nearsense import files
-from nearsense.types import Long, ReadAs, Vectors
+from nearsense.records import Long, ReadAs, Vectors
 from samples import some_of
 
 DOCUMENTS = [ns.Document(str(number), f"note {number} of topic {number % 7}") for number in range(60)]

@@ -8,7 +8,7 @@ import pytest
 import nearsense as ns
 from heaps import crowd
 from nearsense.errors import InputError
-from nearsense.types import Vectors
+from nearsense.records import Vectors
 
 
 def stored(data):

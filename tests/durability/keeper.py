@@ -10,7 +10,7 @@ import numpy as np
 from durability.truth import DIMENSIONS, Batch, Script, Truth, vectors_of
 from durability.writer import die_at, look
 from nearsense.collection import Collection, open_collection
-from nearsense.types import Document, Vectors
+from nearsense.records import Document, Vectors
 
 Say = Callable[[str], None]
 

@@ -11,8 +11,8 @@ import pytest
 
 from durability.keeper import opened
 from durability.truth import vectors_of
+from nearsense.records import Document
 from nearsense.store import open_store
-from nearsense.types import Document
 
 DOCUMENTS = 400
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nearsense.records import Document
 from nearsense.store import open_store
-from nearsense.types import Document
 
 Say = Callable[[str], None]
 SHARED = "shared"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nearsense.types import Document
+from nearsense.records import Document
 
 DIMENSIONS = 16
 LONG = 40_000

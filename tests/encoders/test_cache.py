@@ -13,8 +13,8 @@ from nearsense.encoders import cache as cache_module
 from nearsense.encoders.base import as_encoder
 from nearsense.encoders.cache import CachedEncoder
 from nearsense.errors import InputError, TextTooLong, UnsupportedModel
+from nearsense.records import Long
 from nearsense.store.embeddings import EmbeddingCache
-from nearsense.types import Long
 from samples import awkward_texts, some_of, tiny_bert
 
 LONG, LONGER = "word " * 300, "term " * 1932

@@ -16,7 +16,7 @@ from nearsense.encoders.catalog import CATALOG, LANGUAGES, MEASURES, Kind, Task,
 from nearsense.encoders.modules import Pooling
 from nearsense.encoders.recommend import figure_for, known_languages, recommend
 from nearsense.errors import InputError
-from nearsense.types import Metric
+from nearsense.records import Metric
 
 STS, RETRIEVAL = (MEASURES[name]["measure"] for name in ("mteb-sts", "mteb-retrieval"))
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"

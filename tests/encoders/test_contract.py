@@ -10,7 +10,7 @@ from fakes import HashEncoder, WordCross
 from nearsense.encoders.base import as_cross_encoder, as_encoder
 from nearsense.encoders.cache import CachedEncoder
 from nearsense.errors import InputError, UnsupportedModel
-from nearsense.types import Long, Metric
+from nearsense.records import Long, Metric
 
 TEXTS = ["a cat sat", "the dog ran", "a cat ran", "rain again"]
 

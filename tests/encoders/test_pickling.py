@@ -14,7 +14,7 @@ import pytest
 import nearsense as ns
 from nearsense.cached import cached
 from nearsense.encoders.batch import TokenEncoder
-from nearsense.types import Long, Metric
+from nearsense.records import Long, Metric
 from samples import tiny_bert
 
 TEXTS = ["w1 w2", "w3", "some text"]

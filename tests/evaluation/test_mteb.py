@@ -10,7 +10,7 @@ import pytest
 import nearsense as ns
 from nearsense.datasets import GradedPairs
 from nearsense.integrations.mteb import MtebEncoder, as_mteb
-from nearsense.types import Metric, Vectors
+from nearsense.records import Metric, Vectors
 
 TEXTS = ["a dog barks", "a hound is loud", "the moon is full", "tea is hot"]
 

@@ -7,7 +7,7 @@ from nearsense import metrics
 from nearsense.errors import InputError
 from nearsense.index import ArrayRows, ExactIndex
 from nearsense.index import exact as room
-from nearsense.types import Precision
+from nearsense.records import Precision
 from nearsense.vectors import gemm
 
 

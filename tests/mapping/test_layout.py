@@ -21,7 +21,7 @@ from nearsense.mapping import (
     shared_colours,
 )
 from nearsense.mining import nearest
-from nearsense.types import Document, Neighbours
+from nearsense.records import Document, Neighbours
 
 
 def clouds(n=600, clusters=6, width=24, seed=0):

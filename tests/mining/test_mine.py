@@ -14,7 +14,7 @@ from heaps import crowd, units
 from nearsense.errors import FileError, InputError, TooLargeError, ZeroVectorError
 from nearsense.mining import mine, mine_approximately
 from nearsense.mining.sieve import COLUMNS, FloatSieve, Int8Sieve
-from nearsense.types import Precision
+from nearsense.records import Precision
 from samples import some_of
 
 ENGINES = [None, "f32", "bf16"]

@@ -15,7 +15,7 @@ import pytest
 from browsers import Sheet, browser
 from nearsense.mapping import Layout, Pairs, Scene
 from nearsense.pages.map import map_html
-from nearsense.types import Document, Neighbours, Origin
+from nearsense.records import Document, Neighbours, Origin
 
 CLUSTERS = 12
 

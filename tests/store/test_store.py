@@ -17,11 +17,11 @@ import pytest
 
 from durability.forks import Forks
 from nearsense.errors import CollectionNotFound, DamagedCollection, StoreError
+from nearsense.records import Document
 from nearsense.store import Generation, database, open_store, place, schema
 from nearsense.store.locks import one_at_a_time
 from nearsense.store.mark import Mark
 from nearsense.store.sums import document_sum, vector_sums
-from nearsense.types import Document
 from store.children import add, ids, tickets, until
 
 

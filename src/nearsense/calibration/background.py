@@ -14,12 +14,12 @@ import numpy as np
 
 from nearsense.calibration.curve import finite
 from nearsense.errors import InputError
-from nearsense.types import as_json
+from nearsense.records import as_json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from nearsense.types import Vectors
+    from nearsense.records import Vectors
 
 __all__ = ["FEWEST", "SAMPLE", "Background", "background_of", "random_scores"]
 

@@ -32,7 +32,7 @@ from nearsense.calibration.threshold import (
 )
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.kinds import Metric, Ranking, Task
-from nearsense.types import Origin, as_json
+from nearsense.records import Origin, as_json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.types import as_json
+from nearsense.records import as_json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

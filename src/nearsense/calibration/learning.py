@@ -16,7 +16,7 @@ from nearsense.calibration.guarding import guard_shifts
 from nearsense.calibration.population import Population, Scale
 from nearsense.calibration.threshold import Labelled
 from nearsense.errors import InputError
-from nearsense.types import Metric, Origin
+from nearsense.records import Metric, Origin
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -20,7 +20,7 @@ import numpy as np
 
 from nearsense.calibration.curve import Curve, Form, finite, logit, sigmoid
 from nearsense.calibration.fitting import plain_logistic
-from nearsense.types import as_json
+from nearsense.records import as_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

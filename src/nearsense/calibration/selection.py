@@ -15,7 +15,7 @@ from nearsense.calibration.curve import sigmoid
 from nearsense.calibration.population import Population, Scale, pooled
 from nearsense.errors import FileError, InputError
 from nearsense.kinds import Metric, Ranking, Task
-from nearsense.types import Origin
+from nearsense.records import Origin
 
 NONE = "none"
 """What is said instead of a calibration where no probabilities are wanted."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from nearsense.calibration.curve import finite, logit, sigmoid
 from nearsense.errors import InputError
-from nearsense.types import as_json
+from nearsense.records import as_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

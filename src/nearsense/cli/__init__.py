@@ -36,8 +36,8 @@ from nearsense.cli import (
 )
 from nearsense.encoders import LanguageWarning, RoleWarning, TruncationWarning, UnknownTextWarning, usage
 from nearsense.errors import CollectionNotFound, NearsenseError, StoreError, TextTooLong
+from nearsense.records import CalibrationWarning
 from nearsense.terminal import Harmless
-from nearsense.types import CalibrationWarning
 
 __all__ = ["cli", "main"]
 

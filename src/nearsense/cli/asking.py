@@ -11,13 +11,13 @@ import click
 
 from nearsense.cli.options import encoder_of, form_of, output_options, quiet_option, source_options
 from nearsense.errors import FileError, InputError
-from nearsense.types import Long
+from nearsense.records import Long
 
 if TYPE_CHECKING:
     from nearsense.encoders import CrossEncoder
     from nearsense.faq import FAQ, Answer
+    from nearsense.records import Hit
     from nearsense.render import Form, Page
-    from nearsense.types import Hit
 
 T = TypeVar("T")
 

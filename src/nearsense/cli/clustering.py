@@ -11,7 +11,7 @@ import click
 from nearsense.cli.options import document_options, encoder_of, form_of, model_options, output_options, read
 
 if TYPE_CHECKING:
-    from nearsense.types import Document, Vectors
+    from nearsense.records import Document, Vectors
 
 
 @click.command()

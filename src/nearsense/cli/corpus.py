@@ -10,7 +10,7 @@ from typing import Any, Literal
 from nearsense.cli.options import read
 from nearsense.encoders import Encoder
 from nearsense.files import Documents, Table, documents, has_texts
-from nearsense.types import Document, Vectors
+from nearsense.records import Document, Vectors
 
 __all__ = ["Corpus", "corpus_of", "documents_of", "vectors_of"]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nearsense.deduplication import Duplicates
     from nearsense.encoders import Encoder
     from nearsense.files.copying import Original
-    from nearsense.types import Document, Vectors
+    from nearsense.records import Document, Vectors
 
 __all__ = ["COMMANDS"]
 
@@ -227,7 +227,7 @@ class _Side:
         from nearsense.cli.corpus import vectors_of
         from nearsense.files import documents, has_texts
         from nearsense.files.copying import Original
-        from nearsense.types import Document
+        from nearsense.records import Document
 
         form = None if archive else options["format"]
         original = Original(file, format=form, encoding=options["encoding"])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nearsense._progress import Progress, tracked
-from nearsense.types import Document
+from nearsense.records import Document
 
 __all__ = ["docstrings"]
 

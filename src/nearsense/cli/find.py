@@ -21,7 +21,7 @@ from nearsense.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from nearsense.types import Hit, Results
+    from nearsense.records import Hit, Results
 
 __all__ = ["COMMANDS"]
 

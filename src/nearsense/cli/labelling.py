@@ -121,7 +121,7 @@ class Desk:
     def width(self) -> float | None:
         """The mean width of the pairs' intervals; None where there are too few labels for any."""
         from nearsense.calibration import learnt
-        from nearsense.types import Origin
+        from nearsense.records import Origin
 
         scores, labels = self._judged()
         if len(labels) < LEAST or labels.min() == labels.max() or scores.min() == scores.max():

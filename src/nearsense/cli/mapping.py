@@ -13,8 +13,8 @@ from nearsense.cli.options import document_options, encoder_of, model_options
 if TYPE_CHECKING:
     from nearsense.deduplication import Duplicates
     from nearsense.encoders import Encoder
+    from nearsense.records import Document, Vectors
     from nearsense.textmap import TextMap
-    from nearsense.types import Document, Vectors
 
 __all__ = ["COMMANDS"]
 
@@ -137,7 +137,7 @@ def _duplicates(
 ) -> Duplicates:
     from nearsense.calibration import Task, chosen
     from nearsense.deduplication import duplicates
-    from nearsense.types import Origin
+    from nearsense.records import Origin
 
     origin = Origin(vectors.model, vectors.fingerprint)
     calibrated = chosen(calibration, origin, Task.PARAPHRASE) is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nearsense.types import Long, Mode, Precision
+from nearsense.records import Long, Mode, Precision
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder

@@ -18,7 +18,7 @@ from nearsense.cli.options import (
 
 if TYPE_CHECKING:
     from nearsense.files import Documents, Table
-    from nearsense.types import Hit, Metric, Ranking, Results
+    from nearsense.records import Hit, Metric, Ranking, Results
 
 __all__ = ["COMMANDS"]
 
@@ -85,7 +85,7 @@ def _require_one_query(table: Table) -> None:
 
 def _hits(table: Table, documents: Documents) -> Results[Hit]:
     """What a search wrote, as it was."""
-    from nearsense.types import Hit, Origin, Results
+    from nearsense.records import Hit, Origin, Results
 
     origin = Origin(_only(table, "model"), "", _measure(_only(table, "metric")))
     hits = (
@@ -110,7 +110,7 @@ def _only(table: Table, name: str) -> str:
 
 
 def _measure(word: str) -> Metric | Ranking:
-    from nearsense.types import Metric, Ranking, parse
+    from nearsense.records import Metric, Ranking, parse
 
     return Ranking(word) if word in set(Ranking) else parse(Metric, word, name="metric")
 

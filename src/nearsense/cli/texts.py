@@ -21,7 +21,7 @@ from nearsense.cli.options import (
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
-    from nearsense.types import Vectors
+    from nearsense.records import Vectors
 
 __all__ = ["COMMANDS"]
 

@@ -16,7 +16,7 @@ from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, 
 
 if TYPE_CHECKING:
     from nearsense.clustering.records import Floats, Ints
-    from nearsense.types import Document
+    from nearsense.records import Document
 
 
 SMALL = 5_000

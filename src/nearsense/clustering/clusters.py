@@ -24,9 +24,9 @@ from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, 
 from nearsense.encoders import resolve
 from nearsense.errors import FileError, InputError
 from nearsense.files import atomic_write
+from nearsense.records import Document, Hit, Metric, Origin, Results, Vectors, as_json, percent
 from nearsense.stopwords import listed
 from nearsense.text import as_documents
-from nearsense.types import Document, Hit, Metric, Origin, Results, Vectors, as_json, percent
 from nearsense.vectors.rows import unit_rows
 
 if TYPE_CHECKING:

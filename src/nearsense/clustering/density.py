@@ -21,7 +21,7 @@ from nearsense.clustering.geometry import canonical_order, checked_rows, partiti
 from nearsense.clustering.records import Partition
 from nearsense.errors import InputError
 from nearsense.mining import nearest
-from nearsense.types import parse
+from nearsense.records import parse
 from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:

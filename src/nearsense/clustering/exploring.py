@@ -13,7 +13,7 @@ from nearsense.clustering.geometry import ROUNDED, places_by_text
 from nearsense.clustering.methods import find
 from nearsense.clustering.records import Cluster, ClusteredTexts, Settings
 from nearsense.mining import nearest
-from nearsense.types import Hit
+from nearsense.records import Hit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from nearsense.clustering.records import Floats, Ints
-    from nearsense.types import Document
+    from nearsense.records import Document
 
 
 ROUNDED = 5  # decimals by which two similarities differ, where it is to be said which is the greater

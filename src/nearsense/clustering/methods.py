@@ -15,7 +15,7 @@ from nearsense.checks import is_whole
 from nearsense.clustering.geometry import centroids_and_thresholds, nearest_two, shapes
 from nearsense.clustering.records import Partition, Settings
 from nearsense.errors import InputError
-from nearsense.types import parse
+from nearsense.records import parse
 
 if TYPE_CHECKING:
     from nearsense.clustering.records import Floats

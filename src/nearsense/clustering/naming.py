@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.clustering.records import Floats, Ints
-    from nearsense.types import Document
+    from nearsense.records import Document
 
     Doubles = NDArray[np.float64]
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nearsense.types import as_json
+from nearsense.records import as_json
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from nearsense.encoders import Encoder
-    from nearsense.types import Document, Vectors
+    from nearsense.records import Document, Vectors
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float32]

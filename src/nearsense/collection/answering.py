@@ -17,8 +17,8 @@ from nearsense.collection.answers import answers, as_score
 from nearsense.collection.checks import checked_ids, checked_vectors
 from nearsense.collection.live import Live
 from nearsense.errors import InputError, ModelError, ModelMismatch
+from nearsense.records import CANDIDATES, Document, Hit, Mode, Results, Vectors, parse
 from nearsense.reranking import staged
-from nearsense.types import CANDIDATES, Document, Hit, Mode, Results, Vectors, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from nearsense.collection.live import Live
 from nearsense.collection.retrieve import Asked, Ranked, ranked
 from nearsense.collection.snapshot import Snapshot
 from nearsense.errors import InputError
-from nearsense.types import Document, Hit, Metric, Mode, Origin, Ranking, Results, Vectors
+from nearsense.records import Document, Hit, Metric, Mode, Origin, Ranking, Results, Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from nearsense._progress import Progress
 from nearsense._version import __version__
 from nearsense.encoders.base import ROLES, TruncationWarning
 from nearsense.errors import InputError, ModelMismatch, ModelNotFound, TextTooLong
-from nearsense.types import Document, Long, Metric, ReadAs, Vectors
+from nearsense.records import Document, Long, Metric, ReadAs, Vectors
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder

@@ -11,8 +11,8 @@ import numpy as np
 from nearsense.collection.binding import read_as
 from nearsense.collection.unkept import unkept
 from nearsense.errors import InputError, ModelMismatch
+from nearsense.records import Document, Vectors, json_name, require_names, shown
 from nearsense.text import as_documents, as_json
-from nearsense.types import Document, Vectors, json_name, require_names, shown
 from nearsense.vectors.rows import unit_rows
 
 if TYPE_CHECKING:

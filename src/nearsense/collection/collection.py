@@ -25,8 +25,8 @@ from nearsense.collection.derive import derive
 from nearsense.collection.describe import describe
 from nearsense.collection.live import Live
 from nearsense.errors import InputError
+from nearsense.records import Document, Vectors
 from nearsense.reports import Info, SyncReport, Verification
-from nearsense.types import Document, Vectors
 
 if TYPE_CHECKING:
     import os

@@ -10,8 +10,8 @@ import numpy as np
 
 from nearsense.collection.binding import read_as
 from nearsense.files import write_table, write_vectors
+from nearsense.records import Vectors
 from nearsense.store import Reader
-from nearsense.types import Vectors
 
 __all__ = ["export"]
 

@@ -19,7 +19,7 @@ from nearsense.store import Store, Writer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.types import Vectors
+    from nearsense.records import Vectors
 
 __all__ = ["reembed"]
 

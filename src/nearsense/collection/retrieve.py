@@ -11,8 +11,8 @@ import numpy as np
 from nearsense.collection.snapshot import Snapshot
 from nearsense.filters import Filter
 from nearsense.lexical import bm25, reciprocal_rank_fusion
+from nearsense.records import Mode
 from nearsense.ties import SLACK, order_ties
-from nearsense.types import Mode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,9 +18,9 @@ from nearsense.collection.binding import differing
 from nearsense.collection.segments import Frozen, Tail
 from nearsense.filters import Filter
 from nearsense.lexical import Segment
+from nearsense.records import Vectors
 from nearsense.store.base import Generation, Reader, State
 from nearsense.store.generations import DamagedGeneration
-from nearsense.types import Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nearsense.errors import InputError
+from nearsense.records import Document
 from nearsense.text import content_hash
-from nearsense.types import Document
 
 __all__ = ["Plan", "plan"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nearsense.errors import InputError
-from nearsense.types import shown
+from nearsense.records import shown
 
 __all__ = ["unkept"]
 

@@ -16,7 +16,7 @@ from nearsense.files import Documents, Table, documents, read_table
 from nearsense.files.columns import find_column
 from nearsense.files.formats import Format
 from nearsense.files.streams import file_errors, open_source
-from nearsense.types import Document
+from nearsense.records import Document
 
 ENDINGS = tuple(f".{each.value}" for each in Format if each not in (Format.NPY, Format.TXT))
 JUDGED = ("test", "dev", "val", "validation", "train")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from nearsense.errors import InputError
-from nearsense.types import shown
+from nearsense.records import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

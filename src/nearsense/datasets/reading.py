@@ -15,7 +15,7 @@ from nearsense.datasets.published import standard_dataset
 from nearsense.datasets.roles import roles_of
 from nearsense.errors import InputError
 from nearsense.files import read_table
-from nearsense.types import parse
+from nearsense.records import parse
 
 
 def read_dataset(

@@ -18,7 +18,7 @@ from nearsense.errors import FileError
 from nearsense.files import Table
 from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES, find_column, find_columns, names_of, require_column
 from nearsense.files.table import is_missing
-from nearsense.types import shown
+from nearsense.records import shown
 
 TRIPLET_NAMES = (
     ("anchor", "positive", "negative"),

@@ -14,7 +14,7 @@ import numpy as np
 from nearsense.checks import is_number, is_whole
 from nearsense.deduplication.records import EXACT
 from nearsense.errors import InputError
-from nearsense.types import Document, parse
+from nearsense.records import Document, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

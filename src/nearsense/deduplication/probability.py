@@ -11,7 +11,7 @@ import numpy as np
 from nearsense.calibration import Background, Calibration
 from nearsense.calibrator import Calibrator, at_home
 from nearsense.errors import InputError
-from nearsense.types import Origin
+from nearsense.records import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

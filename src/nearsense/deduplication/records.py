@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nearsense.types import Document, as_json, percent
+from nearsense.records import Document, as_json, percent
 
 
 class Tier(StrEnum):

@@ -15,7 +15,7 @@ from nearsense.checks import is_number, is_whole
 from nearsense.deduplication.grouping import Grouping, group_rows
 from nearsense.deduplication.records import EXACT, NORMALIZED, SEMANTIC, TIERS, Dropped, Group, Pair, Tier
 from nearsense.errors import InputError, TooLargeError
-from nearsense.types import Document, Origin, Results
+from nearsense.records import Document, Origin, Results
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense.errors import InputError
+from nearsense.records import Document, Vectors
 from nearsense.text import content_hash
-from nearsense.types import Document, Vectors
 from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from nearsense.deduplication.result import Duplicates
 from nearsense.deduplication.rows import Rows, Sides
 from nearsense.encoders import Encoder, LanguageWarning, resolve, symmetric_role
 from nearsense.errors import InputError
+from nearsense.records import Document, Origin, Vectors
 from nearsense.text import as_documents
-from nearsense.types import Document, Origin, Vectors
 
 if TYPE_CHECKING:
     from nearsense.calibration import Background

@@ -22,7 +22,7 @@ from nearsense.encoders.base import (
     symmetric_role,
 )
 from nearsense.errors import InputError, ModelNotFound, UnsupportedModel
-from nearsense.types import Long, parse
+from nearsense.records import Long, parse
 
 if TYPE_CHECKING:
     from pathlib import Path

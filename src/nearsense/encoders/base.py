@@ -11,7 +11,7 @@ import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.errors import BrokenModel, InputError, ModelMismatch, UnsupportedModel
-from nearsense.types import Long, Metric, Vectors
+from nearsense.records import Long, Metric, Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -34,8 +34,8 @@ from nearsense.encoders.token_vectors import TokenVectors, token_vectors
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
 from nearsense.encoders.words import Seen
 from nearsense.errors import BrokenModel, InputError, TextTooLong
+from nearsense.records import Long, Metric, ReadAs, Vectors, parse
 from nearsense.text import as_texts
-from nearsense.types import Long, Metric, ReadAs, Vectors, parse
 from nearsense.vectors.rows import distinct
 from nearsense.vectors.rows import normalize as unit_length
 

@@ -18,8 +18,8 @@ from nearsense.encoders.batch import SLICE, excess_message, language_checked, to
 from nearsense.encoders.transformer import GRAPH_VERSION
 from nearsense.encoders.wire import RemoteTextTooLong
 from nearsense.errors import TextTooLong, UnsupportedModel
+from nearsense.records import Long, Metric, Vectors, parse
 from nearsense.text import as_texts
-from nearsense.types import Long, Metric, Vectors, parse
 from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:

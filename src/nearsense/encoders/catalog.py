@@ -14,7 +14,7 @@ from typing import Any
 
 from nearsense.encoders.hub_cache import Promise
 from nearsense.encoders.modules import Pooling
-from nearsense.types import Metric
+from nearsense.records import Metric
 
 HUB = "https://huggingface.co/"  # where the pages of models are
 

@@ -20,8 +20,8 @@ from nearsense.encoders.modules import ACTIVATIONS, Module, apply_modules
 from nearsense.encoders.packing import Request, pack
 from nearsense.encoders.tokenizer import PairFrame, Tokenizer, Tokens
 from nearsense.errors import BrokenModel, InputError, TextTooLong
+from nearsense.records import Long, parse
 from nearsense.text import as_texts
-from nearsense.types import Long, parse
 from nearsense.vectors.rows import distinct
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Po
 from nearsense.encoders.places import Place, how_to_get, inside, installed_places, locate
 from nearsense.encoders.weights import Weights
 from nearsense.errors import BrokenModel, ModelError, NearsenseError, UnsupportedModel
-from nearsense.types import Metric
+from nearsense.records import Metric
 
 if TYPE_CHECKING:
     from nearsense._progress import Progress

@@ -29,7 +29,7 @@ from nearsense.encoders.static import StaticEngine, read_table
 from nearsense.encoders.tokenizer import Tokenizer
 from nearsense.encoders.weights import Weights
 from nearsense.errors import BrokenModel, InputError, UnsupportedModel
-from nearsense.types import Precision
+from nearsense.records import Precision
 
 if TYPE_CHECKING:
     from nearsense.settings import Settings

@@ -21,7 +21,7 @@ from nearsense.encoders.checksums import verified_cache
 from nearsense.encoders.modules import every_token
 from nearsense.encoders.packing import Request, graph_inputs
 from nearsense.errors import BrokenModel
-from nearsense.types import Precision
+from nearsense.records import Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from nearsense.encoders.catalog import CATALOG, Figure, Kind, ModelCard, Task
 from nearsense.errors import InputError
-from nearsense.types import parse
+from nearsense.records import parse
 
 
 class Preference(StrEnum):

@@ -33,8 +33,8 @@ from nearsense.encoders.wire import (
     vectors_of,
 )
 from nearsense.errors import InputError, ModelError, ModelNotFound
+from nearsense.records import Long, Metric, ReadAs, Vectors, parse
 from nearsense.text import as_texts
-from nearsense.types import Long, Metric, ReadAs, Vectors, parse
 from nearsense.vectors.rows import distinct
 from nearsense.vectors.rows import normalize as unit_length
 

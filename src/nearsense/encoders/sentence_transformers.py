@@ -24,7 +24,7 @@ from nearsense.encoders.hub_cache import WEIGHTS
 from nearsense.encoders.modules import Pooling
 from nearsense.encoders.packing import Request, one_text_a_row
 from nearsense.errors import BrokenModel, InputError, UnsupportedModel
-from nearsense.types import Precision
+from nearsense.records import Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from nearsense.calibration.population import ENOUGH
 from nearsense.datasets import Dataset, GradedPairs, LabelledPairs
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.evaluation.systems import Model
-from nearsense.types import Origin
+from nearsense.records import Origin
 
 if TYPE_CHECKING:
     from nearsense.calibrator import Calibrated

@@ -23,7 +23,7 @@ from nearsense.calibration.curve import logit, sigmoid
 from nearsense.calibration.guarding import GENERAL, shifts_of
 from nearsense.calibrator import unfamiliar_pairs
 from nearsense.faq.entries import plain
-from nearsense.types import Hit, Origin, Results, as_json, percent
+from nearsense.records import Hit, Origin, Results, as_json, percent
 from nearsense.wording import UNLIKE, bare_form, likeness, unadorned
 
 if TYPE_CHECKING:

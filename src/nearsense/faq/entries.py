@@ -17,8 +17,8 @@ from nearsense.errors import FileError, InputError
 from nearsense.files import Table, read_table
 from nearsense.files.columns import find_column, names_of, require_column
 from nearsense.files.table import columns_of, is_missing, json_value
+from nearsense.records import Document, as_json, require_names, shown
 from nearsense.text import as_texts
-from nearsense.types import Document, as_json, require_names, shown
 
 TELLING = 5
 """Words from which on an answer tells which entry it is of. "Yes." is the answer to many questions."""

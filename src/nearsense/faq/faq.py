@@ -28,9 +28,9 @@ from nearsense.faq.entries import Exports, Source, read_items, rows_of
 from nearsense.faq.rehearsal import Rehearsal, asked_of, rehearse
 from nearsense.faq.scores import GONE
 from nearsense.faq.threshold import AnswerThreshold, choose
+from nearsense.records import Document, Hit, Origin, Results
 from nearsense.reranking import rerank_many
 from nearsense.text import as_texts, require_content
-from nearsense.types import Document, Hit, Origin, Results
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ import numpy as np
 
 from nearsense.faq.certainty import features
 from nearsense.faq.rehearsal import Asked, Rehearsal, borrowed, stranger_shares
-from nearsense.types import as_json, percent
+from nearsense.records import as_json, percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

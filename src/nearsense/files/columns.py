@@ -10,7 +10,7 @@ from typing import Any
 from nearsense.errors import FileError
 from nearsense.files.streams import lookalike
 from nearsense.files.table import Table, as_numbers, is_missing, json_value, kind_of, list_names
-from nearsense.types import Document
+from nearsense.records import Document
 
 TEXT_NAMES = (
     "text", "sentence", "question", "content", "body", "description", "message", "review", "comment", "title",

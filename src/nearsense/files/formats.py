@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from nearsense._optional import require
 from nearsense.errors import FileError
-from nearsense.types import parse
+from nearsense.records import parse
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

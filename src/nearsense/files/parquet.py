@@ -21,7 +21,7 @@ from nearsense.files.vectors import (
     unescape_field,
     vectors_of,
 )
-from nearsense.types import Vectors
+from nearsense.records import Vectors
 
 KEY = b"nearsense"
 

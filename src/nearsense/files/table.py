@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from nearsense.errors import FileError, InputError
+from nearsense.records import Vectors, json_name, require_names, shown
 from nearsense.terminal import STEERING
-from nearsense.types import Vectors, json_name, require_names, shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)

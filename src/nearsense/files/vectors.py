@@ -23,7 +23,7 @@ import numpy as np
 from nearsense.errors import FileError
 from nearsense.files.streams import Source
 from nearsense.files.table import Table, columns_of, json_value
-from nearsense.types import ReadAs, Vectors
+from nearsense.records import ReadAs, Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ from nearsense.files.parquet import write_parquet, write_parquet_vectors
 from nearsense.files.streams import atomic_write, require_place
 from nearsense.files.table import json_text, json_value
 from nearsense.files.vectors import VectorRows, description, escape_field, require_finite, write_npy
-from nearsense.types import Vectors
+from nearsense.records import Vectors
 
 
 def write_table(

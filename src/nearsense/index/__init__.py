@@ -14,7 +14,7 @@ from nearsense.errors import InputError
 from nearsense.index import faiss as _faiss
 from nearsense.index.exact import ArrayRows, ExactIndex, Rows, VectorIndex
 from nearsense.index.faiss import kmeans
-from nearsense.types import parse
+from nearsense.records import parse
 from nearsense.vectors.similarity import paired_dot
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nearsense.checks import positive_int
 from nearsense.errors import InputError
-from nearsense.types import Neighbours, Precision
+from nearsense.records import Neighbours, Precision
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import as_rows, blocks
 from nearsense.vectors.similarity import paired_dot

@@ -18,7 +18,7 @@ import numpy as np
 from nearsense._forks import on_fork
 from nearsense.errors import FileError, InputError
 from nearsense.index.exact import ExactIndex, best_among, check_search
-from nearsense.types import Neighbours, Precision
+from nearsense.records import Neighbours, Precision
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import blocks, empty
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import MissingExtra
-from nearsense.types import Metric
+from nearsense.records import Metric
 from nearsense.vectors.rows import normalize
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import numpy as np
 from nearsense.checks import positive_int
 from nearsense.errors import InputError
 from nearsense.lexical.analysis import terms
-from nearsense.types import Neighbours
+from nearsense.records import Neighbours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense.lexical.postings import term_hash
-from nearsense.types import parse
+from nearsense.records import parse
 from nearsense.vectors.rows import blocks, normalize
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from nearsense.errors import InputError
 from nearsense.metrics.classification import weighted_average_precision, weighted_roc_auc
 from nearsense.metrics.correlation import weighted_pearson, weighted_spearman
 from nearsense.metrics.samples import numbers
-from nearsense.types import parse
+from nearsense.records import parse
 from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int, score
 from nearsense.index import kmeans
 from nearsense.mining.sieve import COLUMNS, ROWS, Mined, Sieve, Units, candidates, cosines, sides, sieve_for
-from nearsense.types import Neighbours, Precision, parse
+from nearsense.records import Neighbours, Precision, parse
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import blocks, evenly_spaced, normalize
 from nearsense.vectors.topk import TopK, top_k

@@ -23,7 +23,7 @@ from nearsense._machine import cores, free_memory
 from nearsense._progress import Progress, tracked
 from nearsense.errors import FileError, InputError, TooLargeError
 from nearsense.mining.sieve import COLUMNS, ROWS, Mined, Sieve, Units, candidates, cosines, sides, sieve_for
-from nearsense.types import Precision, parse
+from nearsense.records import Precision, parse
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import blocks, evenly_spaced
 

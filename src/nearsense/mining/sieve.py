@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from nearsense.errors import InputError
-from nearsense.types import Precision
+from nearsense.records import Precision
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import blocks, unit_rows_and_lengths
 

@@ -38,7 +38,7 @@ def map_html(scene: Scene, title: str = "Map") -> str:
     """A scene of at least one text as one page that needs nothing else: no network, no font, no library.
 
     Example:
-        >>> from nearsense.types import Document, Neighbours
+        >>> from nearsense.records import Document, Neighbours
         >>> nobody = Neighbours(np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32), np.zeros(1, np.int64))
         >>> alone = Scene([Document("1", "hi")], np.zeros((1, 2), np.float32), np.array([-1]), [], nobody)
         >>> html = map_html(alone)

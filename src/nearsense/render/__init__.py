@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from nearsense.errors import InputError
 from nearsense.files.table import json_text
 from nearsense.files.writing import csv_cell
+from nearsense.records import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
 from nearsense.reports import Info, Reembedding, SyncReport, Verification
 from nearsense.tables import print_table, printable
 from nearsense.terminal import harmless, steerable
-from nearsense.types import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
 
 if TYPE_CHECKING:
     from nearsense.explanation import Explanation

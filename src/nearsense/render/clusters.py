@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nearsense.records import percent
 from nearsense.render import Column, Page, of, only_if, table
-from nearsense.types import percent
 
 if TYPE_CHECKING:
     from nearsense.clustering import Cluster, Clusters

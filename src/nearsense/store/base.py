@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nearsense.types import Document
+    from nearsense.records import Document
 
 __all__ = ["Block", "Generation", "Reader", "State", "Store", "Writer"]
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from nearsense._folder import Folder, flush, make_folders
 from nearsense.errors import CollectionNotFound, DamagedCollection, StoreError
+from nearsense.records import Document
 from nearsense.store.base import Block, Generation, State
 from nearsense.store.database import PAGE_BYTES, Connection, Database
 from nearsense.store.generations import BUILDER, GENERATIONS
@@ -33,7 +34,6 @@ from nearsense.store.points import reach
 from nearsense.store.schema import APPLICATION_ID, is_newest, migrate
 from nearsense.store.sums import document_sum, vector_sums
 from nearsense.store.waiting import reader_of, waiting
-from nearsense.types import Document
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ import numpy as np
 
 from nearsense._forks import computing, lock
 from nearsense._openvino import openvino
-from nearsense.types import Precision
+from nearsense.records import Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

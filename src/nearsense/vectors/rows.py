@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 
 from nearsense.errors import InputError, TooLargeError, ZeroVectorError
-from nearsense.types import parse
+from nearsense.records import parse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -9,7 +9,7 @@ import numpy as np
 
 from nearsense._forks import computing
 from nearsense.errors import InputError
-from nearsense.types import Metric, parse
+from nearsense.records import Metric, parse
 from nearsense.vectors.rows import as_float32, as_float64, as_sides, blocks, empty, rows_per_block, scale_to_unit
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from nearsense._forks import computing
 from nearsense.checks import positive_int
 from nearsense.errors import InputError
-from nearsense.types import Metric, Neighbours, parse
+from nearsense.records import Metric, Neighbours, parse
 from nearsense.vectors.rows import (
     BLOCK,
     LARGEST,

@@ -21,7 +21,7 @@ from nearsense.cli.options import (
 if TYPE_CHECKING:
     from nearsense.collection import Collection
     from nearsense.filters import Filter
-    from nearsense.types import Hit, Results
+    from nearsense.records import Hit, Results
 
 __all__ = ["COMMANDS", "found_in"]
 
@@ -70,8 +70,8 @@ def similar(
       nearsense index similar tickets.nearsense T-17 -k 3
     """
     from nearsense.cli.collections.opening import opened
+    from nearsense.records import Results
     from nearsense.render import hits_page, show
-    from nearsense.types import Results
 
     with opened(collection, {"network": network}) as there:
         parsed = _filter(where)

@@ -20,7 +20,7 @@ from nearsense.cli.options import (
 
 if TYPE_CHECKING:
     from nearsense.collection import Collection
-    from nearsense.types import Document, Vectors
+    from nearsense.records import Document, Vectors
 
 __all__ = ["COMMANDS"]
 

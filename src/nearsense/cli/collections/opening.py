@@ -13,7 +13,7 @@ from nearsense.cli.corpus import documents_of
 from nearsense.cli.options import LOADING, read
 from nearsense.collection import Collection, open_collection
 from nearsense.errors import StoreError
-from nearsense.types import Document, Vectors
+from nearsense.records import Document, Vectors
 
 __all__ = ["given", "goes_on", "number", "opened", "say", "settle", "typed"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nearsense.errors import InputError
-from nearsense.types import Metric, Origin, Ranking, percent
+from nearsense.records import Metric, Origin, Ranking, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
