@@ -27,17 +27,34 @@ def python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_the_public_names_are_those_of_the_module_and_no_more():
-    code = "import nearsense as ns; import types; print(*(n for n in dir(ns) if not n.startswith('_')))"
-    names = set(python(code).split())
-    modules = {file.stem for file in (ROOT / "src/nearsense").glob("*.py")} | {"encoders", "metrics", "files"}
-    assert names - modules - {"annotations", "TYPE_CHECKING"} <= set(ns.__all__)
-    assert set(ns.__all__) - names <= {*ns._LATER, "__version__"}
+PUBLIC = [
+    *((ns, name) for name in ns.__all__ if name != "__version__"),
+    *((ns.errors, name) for name in ns.errors.__all__),
+    *((ns.types, name) for name in ns.types.__all__),
+]
 
 
-@pytest.mark.parametrize("name", [name for name in ns.__all__ if name != "__version__"])
-def test_everything_public_is_described(name):
-    thing = getattr(ns, name)
+def test_the_public_names_are_few_and_those_that_dir_shows():
+    assert dir(ns) == sorted(ns.__all__)
+    assert len(ns.__all__) <= 45
+
+
+@pytest.mark.parametrize("room", [ns.errors, ns.types])
+def test_errors_and_results_are_all_where_they_are_said_to_be(room):
+    assert all(getattr(room, name).__name__ == name for name in room.__all__)
+    assert all(getattr(ns, name) is getattr(room, name) for name in room.__all__), "old names answer too"
+
+
+def test_a_name_that_is_nowhere_is_no_attribute():
+    with pytest.raises(AttributeError, match="no attribute 'Hits'"):
+        _ = ns.Hits
+    with pytest.raises(AttributeError, match="no attribute 'Hits'"):
+        _ = ns.types.Hits
+
+
+@pytest.mark.parametrize(("room", "name"), PUBLIC)
+def test_everything_public_is_described(room, name):
+    thing = getattr(room, name)
     assert inspect.getdoc(thing)
     if inspect.isfunction(thing):
         assert ">>>" in thing.__doc__, f"{name} has no example"

@@ -15,8 +15,8 @@ from nearsense.calibration import Background, Calibration, Task, background_of, 
 from nearsense.calibration.learning import checked_labels
 from nearsense.calibrator import borrowed
 from nearsense.encoders import CrossEncoder, Encoder, is_cross_encoder, is_encoder, resolve, symmetric_role
-from nearsense.errors import InputError
-from nearsense.records import CalibrationWarning, Document, Metric, Origin, Ranking, Vectors, parse
+from nearsense.errors import CalibrationWarning, InputError
+from nearsense.records import Document, Metric, Origin, Ranking, Vectors, parse
 from nearsense.text import as_documents, as_texts, require_content
 from nearsense.wording import normal_form
 

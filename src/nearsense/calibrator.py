@@ -16,8 +16,8 @@ from nearsense.calibration.curve import shift_to_share
 from nearsense.calibration.guarding import UNREAD
 from nearsense.calibration.population import ENOUGH
 from nearsense.checks import is_number
-from nearsense.errors import InputError
-from nearsense.records import CalibrationWarning, Hit, Metric, Origin, Ranking, Results
+from nearsense.errors import CalibrationWarning, InputError
+from nearsense.records import Hit, Metric, Origin, Ranking, Results
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Every error that nearsense raises, as one tree. Not for warnings: see `TruncationWarning` in encoders/base.py.
+"""Every error that nearsense raises, as one tree, and every warning that it gives.
 
 Each error has three parts, which the command prints on a line each:
 
@@ -22,25 +22,32 @@ Each error has three parts, which the command prints on a line each:
     │   ├── DamagedCollection            what lies on the disk is not what was written
     │   └── DiskFull (OSError)           a change did not fit; nothing of it was kept
     └── MissingExtra (ImportError)       an optional dependency is not installed
+
+Warnings are UserWarnings: the answer is there, and something about it should be known.
 """
 
 from __future__ import annotations
 
 __all__ = [
     "BrokenModel",
+    "CalibrationWarning",
     "CollectionNotFound",
     "DamagedCollection",
     "DiskFull",
     "FileError",
     "InputError",
+    "LanguageWarning",
     "MissingExtra",
     "ModelError",
     "ModelMismatch",
     "ModelNotFound",
     "NearsenseError",
+    "RoleWarning",
     "StoreError",
     "TextTooLong",
     "TooLargeError",
+    "TruncationWarning",
+    "UnknownTextWarning",
     "UnsupportedModel",
     "ZeroVectorError",
 ]
@@ -134,3 +141,23 @@ class DamagedCollection(StoreError):
 
 class DiskFull(StoreError, OSError):
     """A change did not fit on the disk; nothing of it was kept, everything before it was."""
+
+
+class CalibrationWarning(UserWarning):
+    """Probabilities are used far from where they were learnt, or labels contradict the scores."""
+
+
+class LanguageWarning(UserWarning):
+    """A notable share of the texts is in a language that the model was not made for."""
+
+
+class RoleWarning(UserWarning):
+    """A model that needs to know whether a text is a query or a passage was not told."""
+
+
+class TruncationWarning(UserWarning):
+    """Texts were cut at the model's limit."""
+
+
+class UnknownTextWarning(UserWarning):
+    """Texts have no token that the model knows: their vectors say nothing of them."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CANDIDATES",
-    "CalibrationWarning",
     "Cells",
     "Comparison",
     "Document",
@@ -45,10 +44,6 @@ __all__ = [
     "parse",
     "percent",
 ]
-
-
-class CalibrationWarning(UserWarning):
-    """Probabilities are used far from where they were learnt, or labels contradict the scores."""
 
 
 def shown(value: object, most: int = 40) -> str:

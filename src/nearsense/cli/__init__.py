@@ -34,9 +34,18 @@ from nearsense.cli import (
     reranking,
     texts,
 )
-from nearsense.encoders import LanguageWarning, RoleWarning, TruncationWarning, UnknownTextWarning, usage
-from nearsense.errors import CollectionNotFound, NearsenseError, StoreError, TextTooLong
-from nearsense.records import CalibrationWarning
+from nearsense.encoders import usage
+from nearsense.errors import (
+    CalibrationWarning,
+    CollectionNotFound,
+    LanguageWarning,
+    NearsenseError,
+    RoleWarning,
+    StoreError,
+    TextTooLong,
+    TruncationWarning,
+    UnknownTextWarning,
+)
 from nearsense.terminal import Harmless
 
 __all__ = ["cli", "main"]

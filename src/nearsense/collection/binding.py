@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense._progress import Progress
 from nearsense._version import __version__
-from nearsense.encoders.base import ROLES, TruncationWarning
-from nearsense.errors import InputError, ModelMismatch, ModelNotFound, TextTooLong
+from nearsense.encoders.base import ROLES
+from nearsense.errors import InputError, ModelMismatch, ModelNotFound, TextTooLong, TruncationWarning
 from nearsense.records import Document, Long, Metric, ReadAs, Vectors
 
 if TYPE_CHECKING:

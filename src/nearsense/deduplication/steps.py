@@ -17,8 +17,8 @@ from nearsense.deduplication.edges import Edges, all_edges
 from nearsense.deduplication.grouping import Choose, policy_of
 from nearsense.deduplication.result import Duplicates
 from nearsense.deduplication.rows import Rows, Sides
-from nearsense.encoders import Encoder, LanguageWarning, resolve, symmetric_role
-from nearsense.errors import InputError
+from nearsense.encoders import Encoder, resolve, symmetric_role
+from nearsense.errors import InputError, LanguageWarning
 from nearsense.records import Document, Origin, Vectors
 from nearsense.text import as_documents
 

@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING, Any
 from nearsense.encoders.base import (
     CrossEncoder,
     Encoder,
-    LanguageWarning,
-    RoleWarning,
-    TruncationWarning,
-    UnknownTextWarning,
     as_cross_encoder,
     as_encoder,
     is_cross_encoder,
@@ -35,10 +31,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CrossEncoder",
     "Encoder",
-    "LanguageWarning",
-    "RoleWarning",
-    "TruncationWarning",
-    "UnknownTextWarning",
     "is_cross_encoder",
     "is_encoder",
     "load",

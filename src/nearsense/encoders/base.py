@@ -28,22 +28,6 @@ BATCH_TOKENS = 512
 ROLES = ("query", "passage")  # what a text can be in a search; some models put another prompt before each
 
 
-class TruncationWarning(UserWarning):
-    """Texts were cut at the model's limit."""
-
-
-class LanguageWarning(UserWarning):
-    """A notable share of the texts is in a language that the model was not made for."""
-
-
-class RoleWarning(UserWarning):
-    """A model that needs to know whether a text is a query or a passage was not told."""
-
-
-class UnknownTextWarning(UserWarning):
-    """Texts have no token that the model knows: their vectors say nothing of them."""
-
-
 class Encoder:
     """Whatever turns texts into vectors: what `load` gives, or an encoder of your own.
 

@@ -24,16 +24,20 @@ from nearsense.encoders.base import (
     Encoder,
     Engine,
     Loadable,
-    RoleWarning,
-    TruncationWarning,
-    UnknownTextWarning,
 )
 from nearsense.encoders.modules import Module, Pooling, apply_modules
 from nearsense.encoders.packing import Request, heads, pack, tails, windows
 from nearsense.encoders.token_vectors import TokenVectors, token_vectors
 from nearsense.encoders.tokenizer import Tokenizer, Tokens
 from nearsense.encoders.words import Seen
-from nearsense.errors import BrokenModel, InputError, TextTooLong
+from nearsense.errors import (
+    BrokenModel,
+    InputError,
+    RoleWarning,
+    TextTooLong,
+    TruncationWarning,
+    UnknownTextWarning,
+)
 from nearsense.records import Long, Metric, ReadAs, Vectors, parse
 from nearsense.text import as_texts
 from nearsense.vectors.rows import distinct

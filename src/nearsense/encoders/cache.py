@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from nearsense._progress import Progress, tracked
-from nearsense.encoders.base import BATCH_TOKENS, Encoder, TruncationWarning
+from nearsense.encoders.base import BATCH_TOKENS, Encoder
 from nearsense.encoders.batch import SLICE, excess_message, language_checked, too_long
 from nearsense.encoders.transformer import GRAPH_VERSION
 from nearsense.encoders.wire import RemoteTextTooLong
-from nearsense.errors import TextTooLong, UnsupportedModel
+from nearsense.errors import TextTooLong, TruncationWarning, UnsupportedModel
 from nearsense.records import Long, Metric, Vectors, parse
 from nearsense.text import as_texts
 from nearsense.vectors.rows import distinct

@@ -9,10 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nearsense._forks import lock
-from nearsense.encoders.base import LanguageWarning
 from nearsense.encoders.catalog import Kind
 from nearsense.encoders.detection import LANGUAGES_OF, LISTED, WORDS, guess, main_script, small_words
-from nearsense.errors import InputError
+from nearsense.errors import InputError, LanguageWarning
 
 SHARE = 0.2
 """Share of the texts that must be foreign. Of 11,000 English questions, headlines, tweets and titles the library

@@ -1,0 +1,89 @@
+"""What verbs return, and the records inside: each result by its name. Not how any of it is computed.
+
+Every result is frozen, prints itself as text, has `to_dict()`, and knows its `Origin` (model, metric, version), or
+the list it comes in does.
+
+    from nearsense.types import Hit, Results
+
+    def best(hits: Results[Hit]) -> Hit: ...
+"""
+
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+from nearsense.kinds import Long, Metric, Mode, Precision, Ranking, Reading
+from nearsense.records import Comparison, Document, Hit, Matrix, Origin, ReadAs, Results, Vectors
+from nearsense.reports import Info, Reembedding, SyncReport, Verification
+
+if TYPE_CHECKING:
+    from nearsense.calibration import Background, Calibration, Threshold
+    from nearsense.clustering import Cluster, Clusters
+    from nearsense.datasets import Dataset
+    from nearsense.deduplication import Dropped, Duplicates, Group, Pair, Tier
+    from nearsense.evaluation import Evaluation
+    from nearsense.explanation import Explanation
+    from nearsense.faq import Answer
+    from nearsense.textmap import TextMap
+
+__all__ = [
+    "Answer",
+    "Background",
+    "Calibration",
+    "Cluster",
+    "Clusters",
+    "Comparison",
+    "Dataset",
+    "Document",
+    "Dropped",
+    "Duplicates",
+    "Evaluation",
+    "Explanation",
+    "Group",
+    "Hit",
+    "Info",
+    "Long",
+    "Matrix",
+    "Metric",
+    "Mode",
+    "Origin",
+    "Pair",
+    "Precision",
+    "Ranking",
+    "ReadAs",
+    "Reading",
+    "Reembedding",
+    "Results",
+    "SyncReport",
+    "TextMap",
+    "Threshold",
+    "Tier",
+    "Vectors",
+    "Verification",
+]
+
+_LATER = {
+    "calibration": ("Background", "Calibration", "Threshold"),
+    "clustering": ("Cluster", "Clusters"),
+    "datasets": ("Dataset",),
+    "deduplication": ("Dropped", "Duplicates", "Group", "Pair", "Tier"),
+    "evaluation": ("Evaluation",),
+    "explanation": ("Explanation",),
+    "faq": ("Answer",),
+    "textmap": ("TextMap",),
+}
+"""What is imported when it is first used, by the module it is in."""
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _LATER.items():
+        if name in names:
+            value = getattr(_import_module(f"nearsense.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'nearsense.types' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
