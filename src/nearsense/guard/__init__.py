@@ -1,4 +1,4 @@
-"""What differs between two texts that look alike, in eight kinds and by name. Not a model: tables and a few rules.
+"""What differs between two texts that look alike, by kind and by name. Not a model: tables and a few rules.
 
 A sentence embedding hardly sees a swapped name, a changed figure or a "not". The guard sees little else.
 """
@@ -8,50 +8,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 
 from nearsense.errors import InputError
-from nearsense.guard.antonyms import opposites
-from nearsense.guard.codes import differing as differing_codes
-from nearsense.guard.conditions import conditioned, limited
-from nearsense.guard.dates import differing as differing_dates
-from nearsense.guard.dates import moments
-from nearsense.guard.groups import regrouped, turned_pairs
-from nearsense.guard.kinds import Difference, Kind
-from nearsense.guard.letters import named
-from nearsense.guard.lexicon import Lexicon, lexicon_of
-from nearsense.guard.modality import strengths
-from nearsense.guard.names import replaced
-from nearsense.guard.negation import denied
-from nearsense.guard.numbers import differing as differing_numbers
-from nearsense.guard.numbers import quantities
-from nearsense.guard.reader import Text, alike, read
-from nearsense.guard.relations import Related, related
-from nearsense.guard.roles import MANY, exchanged, moved, reordered
+from nearsense.guard.dates import moments, other_moments
+from nearsense.guard.names import other_codes, other_names, with_named_letters
+from nearsense.guard.numbers import other_amounts, quantities, same_digits, turned_pairs
+from nearsense.guard.polarity import negations, opposites, strengths
+from nearsense.guard.reader import Lexicon, Text, lexicon_of, read, shared_content
+from nearsense.guard.relations import Related, relations_of, restrictions, with_conditions
+from nearsense.guard.roles import MANY, is_reordered, new_places, role_exchange
 from nearsense.guard.tables import languages
 from nearsense.guard.words import (
-    ADDITION,
-    CAPITAL,
+    AMOUNT,
     CAPITALS,
-    CODE,
-    DATE,
+    CODED,
     DOUBT,
     MODAL,
-    NAME,
+    NAMED,
     NEGATOR,
-    NUMBER,
     OPPOSITE,
     PHRASE,
     RELATING,
     SIGN,
-    UNIT,
+    Difference,
+    Kind,
     Word,
 )
 
 __all__ = ["Difference", "Kind", "differences", "differences_many", "languages"]
 
-_AMOUNT = NUMBER | UNIT | DATE
-_NAMED = CAPITAL | NAME
 _NO_RELATION = Related()
 _RELATED = RELATING | NEGATOR
-_CODED = CODE | ADDITION
 _NOWHERE: Set[int] = frozenset()
 _TURNED = 2
 """Words that two texts may have to themselves where only figures have changed places: costs more, costs less."""
@@ -119,7 +104,7 @@ def differences_many(
         if a != last:
             last, left = a, read(a, words)
         right = read(b, words)
-        shared = alike(left, right)
+        shared = shared_content(left, right)
         if shared is None:
             found.append(())
         elif a < b:
@@ -145,7 +130,7 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
     """Each kind is asked only where the words that one text has to itself leave room for it."""
     tables, written = words.tables, (a, b)
     here, there, left, right = _own(a.keys, b.keys)
-    if (left | right) & PHRASE or (left & _AMOUNT and right & _AMOUNT):
+    if (left | right) & PHRASE or (left & AMOUNT and right & AMOUNT):
         joined = a.join(words), b.join(words)
         if joined[0] is not a or joined[1] is not b:
             a, b = joined
@@ -154,8 +139,8 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
     found: list[Difference] = []
     skipped: tuple[Set[int], Set[int]] = (_NOWHERE, _NOWHERE)
     either = left | right
-    if either & _CODED or left & right & CAPITALS:
-        codes = differing_codes(a, b, here, there, tables)
+    if either & CODED or left & right & CAPITALS:
+        codes = other_codes(a, b, here, there, tables)
         found, skipped = codes.found, codes.taken
         if skipped[0] or skipped[1]:
             here, there, left, right = _own(
@@ -163,21 +148,21 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
                 {word for at, word in enumerate(b.words) if word in there and at not in skipped[1]},
             )
             either = left | right
-    if (left & _AMOUNT and right & _AMOUNT) or either & SIGN:
+    if (left & AMOUNT and right & AMOUNT) or either & SIGN:
         found += _amounts(a, b, words, skipped)
     elif not here and not there:
         found += turned_pairs(a.words, b.words, tables)
-    if left & _NAMED and right & _NAMED:
-        found += replaced(a, b, _placed(a, here), _placed(b, there), tables)
+    if left & NAMED and right & NAMED:
+        found += other_names(a, b, _placed(a, here), _placed(b, there), tables)
     own = len(here) + len(there)
     few = own <= MANY
-    places = moved(a, b, shared) if few else []
+    places = new_places(a, b, shared) if few else []
     if places or own <= _TURNED:
-        things = named(a, b)
+        things = with_named_letters(a, b)
         if things[0] is not a:
-            written, (a, b) = named(*written), things
+            written, (a, b) = with_named_letters(*written), things
             shared = a.content & b.content
-            places = moved(a, b, shared)
+            places = new_places(a, b, shared)
     relations = _NO_RELATION
     if few and (places or either & _RELATED):
         relations = _related(written, a, b, words)
@@ -190,16 +175,16 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
         found += [
             one for one in opposed.found if (one.left, one.right) not in dated and not relations.explains(one)
         ]
-    if few and not turned and len(shared) > 1 and reordered(a, b, places, here, there, tables):
-        found += exchanged(a, b, tables)
+    if few and not turned and len(shared) > 1 and is_reordered(a, b, places, here, there, tables):
+        found += role_exchange(a, b, tables)
     if either & NEGATOR:
-        found += denied(a, b, settled, tables.double)
+        found += negations(a, b, settled, tables.double)
     if (left & right & MODAL or either & DOUBT) and not settled:
         found += strengths(a, b, tables)
     if relations is not _NO_RELATION:
-        found = conditioned(a.join(words), b.join(words), found, tables)
+        found = with_conditions(a.join(words), b.join(words), found, tables)
     if either & MODAL and own <= _TURNED and not found:
-        found = limited(a, b, here, there, tables)
+        found = restrictions(a, b, here, there, tables)
     return found
 
 
@@ -208,7 +193,7 @@ def _related(written: tuple[Text, Text], a: Text, b: Text, words: Lexicon) -> Re
     relating = words.tables.relating
     if a.keys.isdisjoint(relating) or b.keys.isdisjoint(relating):
         return _NO_RELATION
-    return related((written[0], a.join(words)), (written[1], b.join(words)), words.tables)
+    return relations_of((written[0], a.join(words)), (written[1], b.join(words)), words.tables)
 
 
 def _own(a: set[Word], b: set[Word]) -> tuple[set[Word], set[Word], int, int]:
@@ -237,10 +222,10 @@ def _placed(text: Text, own: set[Word]) -> list[tuple[int, Word]]:
 def _amounts(a: Text, b: Text, words: Lexicon, codes: tuple[Set[int], Set[int]]) -> list[Difference]:
     """Dates, figures and their pairs, but for what belongs to codes."""
     tables = words.tables
-    skipped = tuple(one | other for one, other in zip(regrouped(a.words, b.words), codes, strict=True))
+    skipped = tuple(one | other for one, other in zip(same_digits(a.words, b.words), codes, strict=True))
     here, there = moments(a, tables, skipped[0]), moments(b, tables, skipped[1])
     amounts = [
         quantities(text, tables, {at for moment in found for at in moment.taken} | skip)
         for text, found, skip in ((a, here, skipped[0]), (b, there, skipped[1]))
     ]
-    return differing_dates(here, there) + differing_numbers(*amounts) + turned_pairs(a.words, b.words, tables)
+    return other_moments(here, there) + other_amounts(*amounts) + turned_pairs(a.words, b.words, tables)

@@ -6,12 +6,9 @@ import re
 from collections.abc import Set
 from dataclasses import dataclass, field
 
-from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import DATE, NUMBER, Word
-
-__all__ = ["Moment", "differing", "moments"]
+from nearsense.guard.words import DATE, NUMBER, Difference, Kind, When, Word
 
 _TIMES = DATE | NUMBER
 _FIRST, _LAST = 1900, 2099
@@ -52,7 +49,7 @@ def moments(text: Text, tables: Tables, skipped: Set[int] = frozenset()) -> list
     return found
 
 
-def differing(left: list[Moment], right: list[Moment]) -> list[Difference]:
+def other_moments(left: list[Moment], right: list[Moment]) -> list[Difference]:
     """Mentions that tell another day, month, year or time; what only one text tells is no difference."""
     for one, others in ((left, right), (right, left)):
         days = {(other.parts.get("month"), other.parts.get("day")) for other in others}
@@ -194,7 +191,7 @@ def _named(words: list[Word], at: int, tables: Tables, taken: set[int]) -> Momen
     return Moment(dict(when), "") if when else None
 
 
-def _when(word: Word, tables: Tables, words: list[Word], at: int) -> tuple[tuple[str, int | str], ...]:
+def _when(word: Word, tables: Tables, words: list[Word], at: int) -> When:
     """What a word says of time; may, march and sun only beside a figure or with a capital inside a sentence."""
     plain = word.shown.lower()
     if plain not in tables.doubtful:

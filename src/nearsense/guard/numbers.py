@@ -6,15 +6,24 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import BEING, CAPITAL, CAPITALS, DATE, NAME, NUMBER, SENTENCE, UNIT, Unit, Word
-
-__all__ = ["MODEL", "Quantity", "differing", "labelled", "quantities"]
+from nearsense.guard.words import (
+    BEING,
+    CAPITALS,
+    DATE,
+    NAME,
+    NAMED,
+    NUMBER,
+    SENTENCE,
+    UNIT,
+    Difference,
+    Kind,
+    Unit,
+    Word,
+)
 
 _COUNTED = NUMBER | UNIT
-
 _MOST = 64
 """Amounts of a text that are matched; of more, those that both texts write alike are left out first."""
 
@@ -23,6 +32,16 @@ MODEL = re.compile(r"(?<!\S)(\d{4,})([A-Z])$")
 
 _NEAR = 0.03
 """How far two values of different units may lie apart: people round when they convert."""
+
+_LEAST = 5
+"""Digits from which on groups may be one figure: 555-1234 is 5551234, 1 5 is not 15."""
+
+_GROUPS = 6
+"""Groups that one figure has at most."""
+
+_BETWEEN = frozenset("()+")
+
+_SEPARATORS = str.maketrans("", "", "-.,")
 
 
 @dataclass(slots=True)
@@ -58,7 +77,7 @@ def quantities(text: Text, tables: Tables, taken: set[int]) -> list[Quantity]:
     return found
 
 
-def differing(left: list[Quantity], right: list[Quantity]) -> list[Difference]:
+def other_amounts(left: list[Quantity], right: list[Quantity]) -> list[Difference]:
     """Amounts of the one text that the other does not have, each beside what stands in its place."""
     if len(left) + len(right) > 2 * _MOST:
         left, right = _fewer(left, right), _fewer(right, left)
@@ -168,10 +187,10 @@ def _amount(words: list[Word], start: int, tables: Tables, taken: set[int], foun
     value, end = _value(words, start, tables, taken)
     units, shown, end = _unit(words, start, end, word, tables, taken)
     exact, before = "", words[start - 1] if start else None
-    label = not units and labelled(words, start, end, tables)
+    label = not units and is_label(words, start, end, tables)
     if label and "." in word.shown:
         exact = word.key.removesuffix(".0")
-    if label and before is not None and (before.small in tables.labels or before.flags & (CAPITAL | NAME)):
+    if label and before is not None and (before.small in tables.labels or before.flags & NAMED):
         shown = f"{before.shown} {shown}"
     alone = end == start + 1
     weak = alone and not units and (word.code == "weak" or word.code == "scale")
@@ -180,21 +199,14 @@ def _amount(words: list[Word], start: int, tables: Tables, taken: set[int], foun
         value = -value
         if start and words[start - 1].small in tables.minus:
             shown = f"{words[start - 1].shown} {shown}"
-    elif value < 0 and before is not None and before.flags & (CAPITAL | NAME):
+    elif value < 0 and before is not None and before.flags & NAMED:
         value = -value  # Windows -10
     found.append(Quantity(value, units, shown, weak, exact, word.code == "ordinal" and alone, after, label))
     return end
 
 
-def labelled(words: list[Word], at: int, end: int, tables: Tables) -> bool:
-    """Whether an amount names and counts nothing: by the word before it, or a zero that it begins with.
-
-    Args:
-        words: Of a text.
-        at: Where the amount begins.
-        end: Where it ends.
-        tables: The language's.
-    """
+def is_label(words: list[Word], at: int, end: int, tables: Tables) -> bool:
+    """Whether the amount words[at:end] names and counts nothing: by the word before it, or by a leading zero."""
     word, before = words[at], words[at - 1] if at else None
     if word.code not in ("plain", "word") or word.number is None:
         return False
@@ -207,12 +219,7 @@ def labelled(words: list[Word], at: int, end: int, tables: Tables) -> bool:
         return False
     if before.small in tables.labels:
         return True
-    if (
-        end != at + 1
-        or word.shown[-1].isalpha()
-        or not word.shown[0].isdigit()
-        or not before.flags & (CAPITAL | NAME)
-    ):
+    if end != at + 1 or word.shown[-1].isalpha() or not word.shown[0].isdigit() or not before.flags & NAMED:
         return False
     if not before.flags & (NAME | CAPITALS) and (at == 1 or words[at - 2].flags & SENTENCE):
         return False
@@ -300,3 +307,76 @@ def _counts(words: list[Word], at: int) -> bool:
     """Whether a word is a place in a row and no unit: the second floor, but five per second."""
     after = words[at + 1] if at + 1 < len(words) else None
     return after is not None and bool(after.content) and not (at and words[at - 1].small in ("per", "each"))
+
+
+def same_digits(a: list[Word], b: list[Word]) -> tuple[set[int], set[int]]:
+    """Where two texts write the same digits in other groups: +39 02 1234 and +39021234."""
+    one = _runs(a)
+    other = _runs(b) if one else {}
+    left: set[int] = set()
+    right: set[int] = set()
+    for digits in one.keys() & other.keys():
+        if one[digits][0] != other[digits][0]:
+            left |= one[digits][1]
+            right |= other[digits][1]
+    return left, right
+
+
+def turned_pairs(a: list[Word], b: list[Word], tables: Tables) -> list[Difference]:
+    """Two figures that have changed places: 3-1 and 1-3, from 5 to 7 and from 7 to 5."""
+    one, other = _pairs(a, tables), _pairs(b, tables)
+    return [
+        Difference(Kind.NUMBER, shown, other[pair[::-1]])
+        for pair, shown in one.items()
+        if pair[::-1] in other and pair[::-1] not in one and pair not in other
+    ]
+
+
+def _runs(words: list[Word]) -> dict[str, tuple[str, set[int]]]:
+    """Digits → how they are written and where, for every run of neighbouring groups."""
+    figures = [(at, _digits(word)) for at, word in enumerate(words) if word.flags & NUMBER]
+    found: dict[str, tuple[str, set[int]]] = {}
+    if len("".join([digits for _, digits in figures])) < _LEAST:
+        return found
+    for first, (start, digits) in enumerate(figures):
+        end, run, at = first, digits, {start}
+        while digits:
+            if len(run) >= _LEAST:
+                shown = " ".join(words[i].shown for i in range(start, max(at) + 1) if i in at)
+                found.setdefault(run, (shown, set(at)))
+            end += 1
+            if end == len(figures) or end - first == _GROUPS:
+                break
+            after, digits = figures[end]
+            if any(words[i].shown not in _BETWEEN for i in range(figures[end - 1][0] + 1, after)):
+                break
+            run += digits
+            at.add(after)
+    return found
+
+
+def _digits(word: Word) -> str:
+    """The digits of a group; nothing where a sign in it makes another figure of them."""
+    digits = word.shown.translate(_SEPARATORS)
+    if not digits.isdecimal() or not word.shown[0].isdecimal():
+        return ""
+    whole = "," not in word.shown and word.shown.count(".") != 1
+    return digits if whole or word.number == int(digits) else ""
+
+
+def _pairs(words: list[Word], tables: Tables) -> dict[tuple[float, float], str]:
+    """Two figures with a hyphen or a "to" between them, in their order."""
+    found: dict[tuple[float, float], str] = {}
+    for at, word in enumerate(words):
+        if not word.flags & NUMBER:
+            continue
+        if word.code == "range":
+            first, hyphen, second = word.shown.partition("-")
+            if hyphen and first.isdecimal() and second.isdecimal() and len(word.shown) < 16:
+                found[float(first), float(second)] = word.shown
+        elif at + 2 < len(words) and words[at + 1].small in tables.ranges:
+            after = words[at + 2]
+            if word.number is not None and after.number is not None:
+                shown = f"{word.shown} {words[at + 1].shown} {after.shown}"
+                found[word.number, after.number] = shown
+    return found

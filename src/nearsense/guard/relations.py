@@ -1,4 +1,4 @@
-"""What joins two parts of a text: which event comes first, which is the cause, which is more. Not a parser.
+"""What joins two parts of a text: which event comes first, which is the cause, which is more, on what condition.
 
 A text is cut in two at a word that relates its parts (before, because, than). Where another text has the words of
 the one part in the other part, the relation is turned round; where they stand the same way, nothing differs.
@@ -10,16 +10,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import AUXILIARY, DETERMINER, NEGATOR, NUMBER, PERSON, SENTENCE, UNIT, Word
-
-__all__ = ["Related", "related"]
+from nearsense.guard.words import (
+    AUXILIARY,
+    DETERMINER,
+    NEGATOR,
+    NUMBER,
+    PERSON,
+    PREPOSITION,
+    SENTENCE,
+    UNIT,
+    Difference,
+    Kind,
+    Word,
+)
 
 _MOST = 48
 """Words that are looked at in each text."""
-
+_BEHIND = 3
+"""Words behind an "only" that may hold the figure that it is about."""
 
 Sides: TypeAlias = tuple[Text, Text]
 """A text as written, and with its phrases joined."""
@@ -58,14 +68,8 @@ class _Relation:
     equal: bool = False
 
 
-def related(a: Sides, b: Sides, tables: Tables) -> Related:
-    """The relations of two texts, compared.
-
-    Args:
-        a: One text, as written and with its phrases joined.
-        b: The other.
-        tables: The language's.
-    """
+def relations_of(a: Sides, b: Sides, tables: Tables) -> Related:
+    """The relations of two texts, compared."""
     result = Related()
     left = list(_relations(a, tables))
     right = list(_relations(b, tables)) if left else []
@@ -198,3 +202,46 @@ def _shown(words: list[Word], one: _Relation, other: _Relation) -> str:
         crossing = [place for word, place in mine.items() if word in theirs] or list(mine.values())
         places.add(crossing[0])
     return " … ".join(words[place].shown for place in sorted(places))
+
+
+def with_conditions(a: Text, b: Text, found: list[Difference], tables: Tables) -> list[Difference]:
+    """What differs between two texts, phrases joined, where what comes of another condition is named so."""
+    one, other = _conditions(a, tables), _conditions(b, tables)
+    left, right = one.keys() - other.keys(), other.keys() - one.keys()
+    if not left or not right:
+        return found
+    here, there = min(left), min(right)
+    pair, kinds = {here, there}, [each.kind for each in found]
+    if pair == {"if", "only"} and kinds.count(Kind.ANTONYM) == 1 and _denies(a) != _denies(b):
+        return [each for each in found if each.kind is not Kind.ANTONYM]  # only if right; if wrong, not
+    if "unless" in pair and "even" not in pair and Kind.NEGATION not in kinds:
+        return found  # unless is if not
+    rest = [each for each in found if each.kind is not Kind.NEGATION]
+    return [*rest, Difference(Kind.CONDITION, one[here], other[there])]
+
+
+def restrictions(a: Text, b: Text, here: set[Word], there: set[Word], tables: Tables) -> list[Difference]:
+    """The "only" of one of two texts that have all else in common: only members can vote, members can vote."""
+    limits = [word for word in here | there if word.small in tables.limits]
+    if len(limits) != 1 or any(word.content for word in (here | there).difference(limits)):
+        return []
+    text = a if limits[0] in here else b
+    at = text.words.index(limits[0])
+    before, behind = text.words[at - 1] if at else None, text.words[at + 1 : at + 1 + _BEHIND]
+    if before is not None and before.flags & (DETERMINER | PREPOSITION):
+        return []  # the only one
+    if any(word.flags & NUMBER for word in behind):
+        return []  # only 5 are left: that is few, and still 5
+    with_it = " ".join(word.shown for word in text.words[max(at - (not behind), 0) : at + 2])
+    without = (behind[:1] or text.words[at - 1 : at] or [limits[0]])[0].shown
+    sides = (with_it, without) if text is a else (without, with_it)
+    return [Difference(Kind.CONDITION, *sides)]
+
+
+def _conditions(text: Text, tables: Tables) -> dict[str, str]:
+    """The conditions of a text → how they are said."""
+    return {tables.conditions[word.small]: word.shown for word in text.words if word.small in tables.conditions}
+
+
+def _denies(text: Text) -> bool:
+    return sum(bool(word.flags & NEGATOR) for word in text.words) % 2 == 1

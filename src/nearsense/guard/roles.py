@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Set
 from operator import gt
 
-from nearsense.guard.kinds import Difference, Kind
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import AUXILIARY, BEING, BREAK, DETERMINER, JOIN, PREPOSITION, SYMMETRIC, Word
-
-__all__ = ["MANY", "exchanged", "moved", "reordered"]
+from nearsense.guard.words import (
+    AUXILIARY,
+    BEING,
+    BREAK,
+    DETERMINER,
+    JOIN,
+    PREPOSITION,
+    SYMMETRIC,
+    Difference,
+    Kind,
+    Word,
+)
 
 MANY = 8
 """Words that two texts may have to themselves; with more of them the order of the others says little."""
@@ -22,7 +30,7 @@ _MOST = 32
 """Words that are looked at in each text."""
 
 
-def moved(a: Text, b: Text, shared: set[Word]) -> list[int]:
+def new_places(a: Text, b: Text, shared: set[Word]) -> list[int]:
     """Where the content of the one text stands in the other; nothing where it stands in the same order."""
     if len(shared) < 2:
         return []
@@ -34,17 +42,8 @@ def moved(a: Text, b: Text, shared: set[Word]) -> list[int]:
     return places if any(map(gt, places, places[1:])) else []
 
 
-def reordered(a: Text, b: Text, places: list[int], here: set[Word], there: set[Word], tables: Tables) -> bool:
-    """Whether what both texts have stands in another order, or under other prepositions; not asked beyond `MANY`.
-
-    Args:
-        a: One text.
-        b: The other.
-        places: What `moved` found.
-        here: The words that only `a` has.
-        there: The same of `b`.
-        tables: The language's.
-    """
+def is_reordered(a: Text, b: Text, places: list[int], here: set[Word], there: set[Word], tables: Tables) -> bool:
+    """Whether what both texts have stands in another order (see `new_places`), or under other prepositions."""
     if places:
         return _turned(places) or not (a.keys & b.keys).isdisjoint(tables.turning)
     if not (tables.agent.isdisjoint(here) and tables.agent.isdisjoint(there)):
@@ -69,7 +68,7 @@ def _turned(places: list[int]) -> bool:
     return False
 
 
-def exchanged(a: Text, b: Text, tables: Tables) -> list[Difference]:
+def role_exchange(a: Text, b: Text, tables: Tables) -> list[Difference]:
     """One difference where two words have taken each other's part."""
     shared = a.content & b.content
     left, right = _active(a, tables), _active(b, tables)

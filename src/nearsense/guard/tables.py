@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from itertools import permutations
 from typing import Any
 from unicodedata import normalize
 
-from nearsense.guard.kinds import Kind
-from nearsense.guard.stems import stemmer
-from nearsense.guard.words import Unit
-
-__all__ = ["Tables", "languages", "tables_of"]
+from nearsense.guard.words import Kind, Unit, When
 
 _OPPOSED = {
     "opposites": Kind.ANTONYM,
@@ -45,11 +41,7 @@ def languages() -> tuple[str, ...]:
 
 @cache
 def tables_of(code: str) -> Tables:
-    """The tables of a language; of one without a file, those that need none: figures, symbols, numeric dates.
-
-    Args:
-        code: As in `languages()`; a region is ignored (en-GB is en).
-    """
+    """The tables of a language, region or not; of one without a file, those that need none: figures, symbols."""
     code = code.lower().replace("_", "-").split("-")[0]
     base = _read(_BASE)
     data = _read(code) if code in languages() else base
@@ -61,12 +53,52 @@ def _read(name: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-class Tables:
-    """One language, ready to be asked. Tables of inflected words are keyed by stem, the others by the word.
+def stemmer(table: Mapping[str, Any]) -> Callable[[str], str]:
+    r"""A function that stems lower-case words by the `[stems]` of a language.
 
-    Args:
-        data: The language's file.
-        signs: The units that are written alike everywhere; a language adds its words.
+    Example:
+        >>> stem = stemmer({"least": 3, "steps": "s: \ned: ing:", "doubles": True, "irregular": "buy bought"})
+        >>> stem("stopped"), stem("stops"), stem("bought")
+        ('stop', 'stop', 'buy')
+    """
+    least, doubles = int(table.get("least", 3)), bool(table.get("doubles", False))
+    steps = [
+        [tuple(rule.split(":")) for rule in line.split()]
+        for line in str(table.get("steps", "")).strip().splitlines()
+    ]
+
+    def regular(word: str) -> str:
+        for step in steps:
+            for ending, instead in step:
+                if word.endswith(ending) and len(word) - len(ending) >= least:
+                    word = word[: len(word) - len(ending)] + instead
+                    break
+        if doubles and len(word) > least and word[-1] == word[-2]:
+            word = word[:-1]
+        return word
+
+    lemmas: dict[str, str] = {}
+    for line in (str(table.get("irregular", "")) + "\n" + str(table.get("same", ""))).splitlines():
+        lemma, *forms = line.split() or [""]
+        stem = lemmas.get(lemma) or regular(lemma)
+        for form in (lemma, *forms):
+            lemmas.setdefault(form, stem)
+            lemmas.setdefault(regular(form), stem)
+
+    def stem_of(word: str) -> str:
+        lemma = lemmas.get(word)
+        if lemma is None:
+            lemma = regular(word)
+            lemma = lemmas.get(lemma, lemma)
+        return lemma
+
+    return stem_of
+
+
+class Tables:
+    """One language's file, ready to be asked; `signs` are the units that are written alike everywhere.
+
+    Tables of inflected words are keyed by stem, the others by the word.
     """
 
     def __init__(self, data: dict[str, Any], signs: dict[str, str]) -> None:
@@ -88,12 +120,12 @@ class Tables:
         self.negators = self._words("negation", "negators")
         self.suffix: str = self._one("negation", "suffix", "")
         self.double = bool(data.get("negation", {}).get("double", False))
-        self.implicit = self._stems("negation", "implicit") | self._words("negation", "implicit")
+        self.implicit = self._forms("negation", "implicit")
         self.prefixes = tuple(self._one("opposites", "prefixes", "").split())
         self.suffixes_turning = tuple(self._one("opposites", "suffixes", "").split())
         self.unprefixed = self._stems("opposites", "unprefixed")
         self.compare = tuple(self._one("opposites", "compare", "").split())
-        self.converse = self._stems("opposites", "converse") | self._words("opposites", "converse")
+        self.converse = self._forms("opposites", "converse")
         self.opposites = self._opposites()
         self.colours = frozenset(word for word, _ in self.kinds if self.kinds[word, _] is Kind.COLOUR)
         self.numbers = self._values("words")
@@ -114,8 +146,7 @@ class Tables:
         self.when = self._when()
         self.doubtful = self._words("dates", "doubtful")
         self.halves = {
-            word: int(hours)
-            for word, _, hours in (item.rpartition(":") for item in self._words("dates", "halves"))
+            word: int(hours) for word, hours in (half.rsplit(":", 1) for half in self._words("dates", "halves"))
         }
         self.clock = {word: int(minutes) for word, minutes in self._rows("dates", "clock")}
         self.at, self.since = self._words("dates", "at"), self._words("dates", "since")
@@ -130,10 +161,7 @@ class Tables:
         self.levels = self._levels()
         self.limits = {word for word, levels in self.levels.items() if ("much", "only") in levels}
         self.asking, self.loose = self._words("modality", "asking"), self._words("modality", "loose")
-        self.places_before, self.places = (
-            self._words("places", "before"),
-            self._stems("places", "names") | self._words("places", "names"),
-        )
+        self.places_before, self.places = self._words("places", "before"), self._forms("places", "names")
         self.titles = self._words("names", "titles")
         self.common = self._words("names", "common")
         self.known = self._words("names", "known")
@@ -159,6 +187,10 @@ class Tables:
 
     def _stems(self, section: str, name: str) -> frozenset[str]:
         return frozenset(map(self.stem, self._words(section, name)))
+
+    def _forms(self, section: str, name: str) -> frozenset[str]:
+        """Words and their stems."""
+        return self._stems(section, name) | self._words(section, name)
 
     def _rows(self, section: str, name: str) -> list[list[str]]:
         return [line.split() for line in self._one(section, name, "").splitlines() if line.strip()]
@@ -190,8 +222,8 @@ class Tables:
                     found[name] = (*found.get(name, ()), unit)
         return found
 
-    def _when(self) -> dict[str, tuple[tuple[str, int | str], ...]]:
-        found: dict[str, tuple[tuple[str, int | str], ...]] = {}
+    def _when(self) -> dict[str, When]:
+        found: dict[str, When] = {}
         for component, name, first in (("month", "months", 1), ("weekday", "weekdays", 0)):
             for value, row in enumerate(self._rows("dates", name), first):
                 found.update(dict.fromkeys(row, ((component, value),)))

@@ -1,41 +1,10 @@
-"""What is known of one word: its stem and the tables it stands in. Not of its neighbours: that is reader.py."""
+"""What the guard's files hand on: the kinds of differences, and a word with the tables it stands in. No rule."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
-
-__all__ = [
-    "ADDITION",
-    "AUXILIARY",
-    "BEING",
-    "BREAK",
-    "CAPITAL",
-    "CAPITALS",
-    "CODE",
-    "CONVERSE",
-    "DATE",
-    "DETERMINER",
-    "DOUBT",
-    "IMPLICIT",
-    "JOIN",
-    "MODAL",
-    "NAME",
-    "NEGATOR",
-    "NUMBER",
-    "OPPOSITE",
-    "PERSON",
-    "PHRASE",
-    "PREPOSITION",
-    "RELATING",
-    "SENTENCE",
-    "SIGN",
-    "SYMMETRIC",
-    "UNIT",
-    "Starts",
-    "Unit",
-    "Word",
-]
 
 # The tables that a word stands in, as bits of `Word.flags`. PHRASE: the longest word of a phrase.
 NEGATOR = 1 << 0
@@ -65,9 +34,81 @@ CAPITALS = 1 << 23
 ADDITION = 1 << 24
 RELATING = 1 << 25
 
+AMOUNT = NUMBER | UNIT | DATE
+NAMED = CAPITAL | NAME
+CODED = CODE | ADDITION
+
 When: TypeAlias = tuple[tuple[str, int | str], ...]
 Starts: TypeAlias = dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]
-_NONE: Starts = {}
+NO_PHRASES: Starts = {}
+
+
+class Kind(StrEnum):
+    """In what two texts that look alike can differ."""
+
+    NEGATION = "negation"
+    """One says not, never, without, where the other does not."""
+    NUMBER = "number"
+    """Another amount, count or share."""
+    UNIT = "unit"
+    """The same figure of something else: mg and g, dollars and euros, daily and weekly."""
+    DATE = "date"
+    """Another day, month, year, weekday, time of day."""
+    ANTONYM = "antonym"
+    """A word and its opposite, of no finer kind."""
+    ROLES = "roles"
+    """The same words with their parts exchanged: from A to B, from B to A."""
+    NAME = "name"
+    """Another person, product, company."""
+    MODALITY = "modality"
+    """Another strength: must and may, all and some, always and sometimes."""
+    CODE = "code"
+    """Another model, version, size, part, room, error: what letters and digits name and do not count."""
+    COLOUR = "colour"
+    """Another colour."""
+    ORDINAL = "ordinal"
+    """Another place in a row: second and third, first and last."""
+    SIDE = "side"
+    """The other side of a thing: left and right, front and rear, upper and lower."""
+    PLACE = "place"
+    """Another place: in Rome and in Milan, under and on, north and south."""
+    ORDER = "order"
+    """The same events one after the other, the other way round."""
+    CAUSE = "cause"
+    """Cause and effect exchanged."""
+    CONDITION = "condition"
+    """Another condition: if and unless, only if and even if."""
+    COMPARISON = "comparison"
+    """More for less: at least and at most, A bigger than B and B bigger than A."""
+    SIGN = "sign"
+    """Another sign: an arrow, stars, less for greater, a face. The guard never says this of itself."""
+    UNREAD = "unread"
+    """What the model does not read: it has no token for it, or the same as for another word. The guard never says
+    this of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing in which two texts differ.
+
+    Args:
+        kind: Which kind of thing.
+        left: The words of the first text; empty where only the second has any.
+        right: The words of the second text; empty where only the first has any.
+
+    Example:
+        >>> print(Difference(Kind.NUMBER, "15", "51"))
+        number: 15 → 51
+        >>> print(Difference(Kind.NEGATION, "", "not"))
+        negation: not
+    """
+
+    kind: Kind
+    left: str
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {' → '.join(side for side in (self.left, self.right) if side)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,37 +121,35 @@ class Unit:
 
 
 class Word(str):
-    """All that the tables know of one word; made once per distinct word and kept. As a string it is its key.
-
-    Args:
-        key: What stands for it and its inflections: words with one key are equal.
-        shown: As written.
-        content: The key where it carries content of its own, else "".
-        flags: The tables it stands in, as bits.
-        opposite: Keys of its opposites.
-        number: Its value, where it is one.
-        units: What it may measure.
-        when: (component, value) where it is part of a date.
-        levels: {family: level} where it says how strongly.
-        code: How a number was written, where that matters: scale, ordinal, fraction, weak, version, time, date.
-        small: As written, in small letters.
-        starts: {second word: phrases that begin so}.
-    """
+    """All that the tables know of one word; made once per distinct word and kept. As a string it is its key."""
 
     __slots__ = (
-        "code",
-        "content",
-        "flags",
-        "key",
-        "levels",
-        "number",
-        "opposite",
-        "shown",
-        "small",
-        "starts",
-        "units",
+        "code", "content", "flags", "key", "levels", "number", "opposite", "shown", "small", "starts", "units",
         "when",
-    )
+    )  # fmt: skip
+
+    key: str
+    """What stands for it and its inflections: words with one key are equal."""
+    shown: str
+    """As written."""
+    content: str
+    """The key where it carries content of its own, else ""."""
+    flags: int
+    opposite: frozenset[str]
+    """Keys of its opposites."""
+    number: float | None
+    """Its value, where it is one."""
+    units: tuple[Unit, ...]
+    when: When
+    """(component, value) where it is part of a date."""
+    levels: tuple[tuple[str, str], ...]
+    """(family, level) where it says how strongly."""
+    code: str
+    """How a number was written, where that matters: scale, ordinal, fraction, weak, version, time, date."""
+    small: str
+    """As written, in small letters."""
+    starts: Starts
+    """{second word: phrases that begin so}."""
 
     def __new__(
         cls,
@@ -125,7 +164,7 @@ class Word(str):
         levels: tuple[tuple[str, str], ...] = (),
         code: str = "",
         small: str = "",
-        starts: Starts = _NONE,
+        starts: Starts = NO_PHRASES,
     ) -> Word:
         """One word; what is left out it is not."""
         word = super().__new__(cls, key)
@@ -133,16 +172,3 @@ class Word(str):
         word.number, word.units, word.when, word.levels, word.code = number, units, when, levels, code
         word.small, word.starts = small, starts
         return word
-
-    key: str
-    shown: str
-    content: str
-    flags: int
-    opposite: frozenset[str]
-    number: float | None
-    units: tuple[Unit, ...]
-    when: When
-    levels: tuple[tuple[str, str], ...]
-    code: str
-    small: str
-    starts: Starts
