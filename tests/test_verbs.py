@@ -54,6 +54,36 @@ def test_rank_returns_every_candidate_best_first():
     assert len(ns.rank("weather", CORPUS, k=2)) == 2
 
 
+def test_a_bound_on_the_score_is_the_same_in_all_verbs(encoder, vectors):
+    class Length(ns.CrossEncoder):
+        name, fingerprint, max_tokens = "length", "1", 512
+
+        def score(self, pairs, **options):
+            return [len(text) for _, text in pairs]
+
+    query = "a sleeping cat"
+    scores = encoder.encode([query]).data @ vectors.data.T
+    bound = float(np.sort(scores[0])[-2]) - 1e-3
+    for hits in (
+        ns.search(query, CORPUS, min_score=bound),
+        ns.search_many([query], CORPUS, min_score=bound)[0],
+        ns.search_vectors([query], vectors, min_score=bound)[0],
+        ns.rank(query, CORPUS, min_score=bound),
+    ):
+        assert len(hits) == 2
+        assert all(hit.score >= bound for hit in hits)
+    longest = max(map(len, CORPUS))
+    for hits in (
+        ns.rerank(query, CORPUS, encoder=Length(), min_score=longest),
+        ns.rerank_many([query], [CORPUS], encoder=Length(), min_score=longest)[0],
+        ns.search(query, CORPUS, rerank=Length(), min_score=longest),
+    ):
+        assert {len(hit.text) for hit in hits} == {longest}
+    for verb in (ns.search, ns.rank, lambda *texts, **how: ns.rerank(*texts, encoder=Length(), **how)):
+        with pytest.raises(ns.errors.InputError, match="min_score='high' is no number"):
+            verb(query, CORPUS, min_score="high")
+
+
 def test_vectors_can_be_searched_with_plain_strings_as_documents(vectors):
     hits = ns.search_vectors(["a kitten"], vectors, documents=iter(CORPUS), k=10**12)[0]
     assert hits[0].text in (CORPUS[0], CORPUS[2])

@@ -48,6 +48,13 @@ def score(value: Any, name: str = "min_score", such: float = 0.9) -> float:
     raise InputError(f"{name}={value!r} is no cosine similarity", fix=f"a number from -1 to 1: {such}, say")
 
 
+def threshold(value: Any, name: str = "min_score") -> float | None:
+    """What a score has to reach: any number, as models' scores have any range; or None."""
+    if value is None or (is_number(value) and value == value):
+        return value
+    raise InputError(f"{name}={value!r} is no number", fix=f"{name}=0.5, say")
+
+
 def same_length(a: Sized, b: Sized, first: str, second: str) -> None:
     """Both sides speak of the same items."""
     if len(a) != len(b):

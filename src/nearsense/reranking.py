@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nearsense._progress import Progress
-from nearsense.checks import positive_int
+from nearsense.checks import positive_int, threshold
 from nearsense.encoders import CrossEncoder, resolve_cross
 from nearsense.errors import BrokenModel, InputError
 from nearsense.records import CANDIDATES, Document, Hit, Origin, Ranking, Results
@@ -34,26 +34,30 @@ def rerank(
     query: str,
     hits: Iterable[str | Document | Hit],
     *,
-    cross: CrossEncoder | str,
+    encoder: CrossEncoder | str | None = None,
     k: int | None = None,
     calibration: Calibrated = None,
     prior: float | None = None,
     min_probability: float | None = None,
+    min_score: float | None = None,
     progress: Progress = False,
+    cross: CrossEncoder | str | None = None,
 ) -> Results[Hit]:
     """Put hits or texts in the order that a cross-encoder gives them.
 
     Args:
         query: What is looked for, in plain words.
         hits: What a search found, or strings or Documents.
-        cross: A CrossEncoder, a model's name or its folder.
+        encoder: A CrossEncoder, a model's name or its folder.
         k: How many to return; None for all.
         calibration: What turns the cross-encoder's scores into probabilities: what
-            `ns.calibrate(pairs, encoder=cross)` gave, its file, a task, or "none". Without it what the probe tells
+            `ns.calibrate(pairs, encoder=model)` gave, its file, a task, or "none". Without it what the probe tells
             of the model: it is tried on that once.
         prior: The share of the hits that are right before their scores are seen, as in `ns.search`.
         min_probability: Leave out hits that are less probable, in [0, 1].
+        min_score: Leave out hits that the cross-encoder gives less.
         progress: True for a bar on stderr, or a function called with (done, total).
+        cross: The same as `encoder`, as it was called before; until 0.2.
 
     Returns:
         Hits, best first; of those that score alike first the one that is written like the query, then in the order
@@ -68,36 +72,41 @@ def rerank(
     Example:
         >>> import nearsense as ns
         >>> hits = ns.search("capital of France", ["Paris is the capital.", "France has a capital."])
-        >>> best = rerank("capital of France", hits, cross="ms-marco-MiniLM-L6-v2")[0]    # doctest: +SKIP
-        >>> best.score, best.retrieval_score                                              # doctest: +SKIP
+        >>> best = rerank("capital of France", hits, encoder="ms-marco-MiniLM-L6-v2")[0]  # doctest: +SKIP
+        >>> best.score, best.retrieval_score                                               # doctest: +SKIP
         (8.6..., 0.7...)
     """
     sure: dict[str, Any] = {"calibration": calibration, "prior": prior, "min_probability": min_probability}
-    return rerank_many([query], [hits], cross=cross, k=k, progress=progress, **sure)[0]
+    model = cross if encoder is None else encoder
+    return rerank_many([query], [hits], encoder=model, k=k, min_score=min_score, progress=progress, **sure)[0]
 
 
 def rerank_many(
     queries: Iterable[str],
     hits: Iterable[Iterable[str | Document | Hit]],
     *,
-    cross: CrossEncoder | str,
+    encoder: CrossEncoder | str | None = None,
     k: int | None = None,
     calibration: Calibrated = None,
     prior: float | None = None,
     min_probability: float | None = None,
+    min_score: float | None = None,
     progress: Progress = False,
+    cross: CrossEncoder | str | None = None,
 ) -> list[Results[Hit]]:
     """As `rerank`, for many queries: all pairs are scored in one batch, and a pair that occurs again only once.
 
     Args:
         queries: What is looked for.
         hits: For each query its hits or texts.
-        cross: A CrossEncoder, a model's name or its folder.
+        encoder: A CrossEncoder, a model's name or its folder.
         k: How many to return for each query; None for all.
         calibration: As for `rerank`.
         prior: As for `rerank`.
         min_probability: As for `rerank`.
+        min_score: As for `rerank`.
         progress: True for a bar on stderr, or a function called with (done, total).
+        cross: As for `rerank`.
 
     Raises:
         InputError: As for `rerank`, or there are not as many lists as queries.
@@ -108,7 +117,7 @@ def rerank_many(
         ...     name, fingerprint, max_tokens = "length", "1", 512
         ...     def score(self, pairs, **options):
         ...         return [len(text) for query, text in pairs]
-        >>> found = rerank_many(["a", "b"], [["dog", "horse"], ["cat"]], cross=Length())
+        >>> found = rerank_many(["a", "b"], [["dog", "horse"], ["cat"]], encoder=Length())
         >>> [[hit.text for hit in hits] for hits in found]
         [['horse', 'dog'], ['cat']]
     """
@@ -116,16 +125,22 @@ def rerank_many(
     from nearsense.calibrator import Calibrator
 
     calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
-    asked = as_texts(list(queries), "query", content=True)
-    limit = None if k is None else positive_int(k, "k")
-    lists = list(hits)
+    asked, lists = as_texts(list(queries), "query", content=True), list(hits)
+    limit, least = None if k is None else positive_int(k, "k"), threshold(min_score)
     if len(lists) != len(asked):
         raise InputError(
             f"{len(asked):,} queries, {len(lists):,} lists of hits", fix="give one list for each query"
         )
-    found, model = [_candidates(each) for each in lists], resolve_cross(cross)
-    ranked = _ranked(asked, found, model, limit, progress)
+    found, model = [_candidates(each) for each in lists], resolve_cross(cross if encoder is None else encoder)
+    ranked = at_least(least, _ranked(asked, found, model, limit, progress))
     return calibrator.hits(ranked, max(map(len, found), default=0), cross=model)
+
+
+def at_least(min_score: float | None, found: list[Results[Hit]]) -> list[Results[Hit]]:
+    """Without the hits that score less."""
+    if min_score is None:
+        return found
+    return [Results((hit for hit in hits if hit.score >= min_score), hits.origin, hits.query) for hits in found]
 
 
 def _ranked(
@@ -173,10 +188,7 @@ class Stages:
         if self.cross is not None:
             queries = [hits.query or "" for hits in found]
             found = _ranked(queries, [_candidates(each) for each in found], self.cross, self.k, progress)
-        least = self.min_score
-        if least is None:
-            return found
-        return [Results((hit for hit in hits if hit.score >= least), hits.origin, hits.query) for hits in found]
+        return at_least(self.min_score, found)
 
 
 def staged(
@@ -205,7 +217,7 @@ def staged(
             why="candidates are the hits that a cross-encoder puts in order",
             fix='name one: rerank="ms-marco-MiniLM-L6-v2"; for more hits raise k',
         )
-    return Stages(k, candidates, min_score, None if rerank is None else resolve_cross(rerank))
+    return Stages(k, candidates, threshold(min_score), None if rerank is None else resolve_cross(rerank))
 
 
 def _candidates(items: Iterable[str | Document | Hit]) -> Results[Hit]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nearsense._progress import Progress
+from nearsense.checks import positive_int, threshold
 from nearsense.encoders import CrossEncoder, Encoder, resolve
 from nearsense.errors import InputError
 from nearsense.records import CANDIDATES, Document, Hit, Origin, Results, Vectors
@@ -33,6 +34,7 @@ def search(
     calibration: Calibrated = None,
     prior: float | None = None,
     min_probability: float | None = None,
+    min_score: float | None = None,
     progress: Progress = False,
 ) -> Results[Hit]:
     """The k texts of a corpus that are nearest in sense to a query.
@@ -49,6 +51,7 @@ def search(
         prior: The share of the hits that are right before their scores are seen, within (0, 1). Without it the
             calibration's own, or one right text among the nearest 10.
         min_probability: Leave out hits that are less probable, in [0, 1].
+        min_score: Leave out hits that score less in the end: with `rerank`, by the cross-encoder.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
@@ -75,6 +78,7 @@ def search(
         calibration=calibration,
         prior=prior,
         min_probability=min_probability,
+        min_score=min_score,
         progress=progress,
     )[0]
 
@@ -90,6 +94,7 @@ def search_many(
     calibration: Calibrated = None,
     prior: float | None = None,
     min_probability: float | None = None,
+    min_score: float | None = None,
     progress: Progress = False,
 ) -> list[Results[Hit]]:
     """The k nearest texts for each of many queries; the corpus is encoded once.
@@ -106,6 +111,7 @@ def search_many(
         prior: The share of the hits that are right before their scores are seen, within (0, 1). Without it the
             calibration's own, or one right text among the nearest 10.
         min_probability: Leave out hits that are less probable, in [0, 1].
+        min_score: Leave out hits that score less in the end: with `rerank`, by the cross-encoder.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
@@ -127,7 +133,7 @@ def search_many(
     from nearsense.reranking import staged
 
     calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
-    stages, encoder = staged(rerank, k, candidates), resolve(encoder)
+    stages, encoder = staged(rerank, k, candidates, min_score), resolve(encoder)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
     return search_encoded(queries, vectors, documents, stages, calibrator, encoder, progress)
 
@@ -135,25 +141,27 @@ def search_many(
 def search_vectors(
     queries: Iterable[str],
     vectors: Vectors,
+    k: int = 10,
     *,
     documents: Iterable[str | Document] | None = None,
-    k: int = 10,
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
     prior: float | None = None,
     min_probability: float | None = None,
+    min_score: float | None = None,
 ) -> list[Results[Hit]]:
     """Search in vectors that were encoded before.
 
     Args:
         queries: What is looked for.
         vectors: n vectors; made by the same model as `encoder`.
-        documents: The n documents they belong to; without them hits have a row number as id, and no text.
         k: How many hits at most; at least 1.
+        documents: The n documents they belong to; without them hits have a row number as id, and no text.
         encoder: An Encoder or a model's name; the default model without it.
         calibration: As for `search`.
         prior: As for `search`.
         min_probability: As for `search`.
+        min_score: As for `search`.
 
     Raises:
         ModelMismatch: The vectors, or the calibration, are of another model.
@@ -172,7 +180,7 @@ def search_vectors(
     from nearsense.reranking import staged
 
     calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
-    queries, stages, encoder = checked_queries(queries, k), staged(None, k), resolve(encoder)
+    stages, queries, encoder = staged(None, k, min_score=min_score), checked_queries(queries, k), resolve(encoder)
     return search_encoded(queries, vectors, documents, stages, calibrator, encoder)
 
 
@@ -200,8 +208,6 @@ def search_encoded(
 
 def checked_queries(queries: Iterable[str], k: int) -> list[str]:
     """The queries, checked together with k before anything costly is done for them."""
-    from nearsense.checks import positive_int
-
     positive_int(k, "k")
     return as_texts(queries, "query", content=True)
 
@@ -258,6 +264,7 @@ def rank(
     calibration: Calibrated = None,
     prior: float | None = None,
     min_probability: float | None = None,
+    min_score: float | None = None,
     progress: Progress = False,
 ) -> Results[Hit]:
     """All candidates by how near they are to a reference, best first.
@@ -273,6 +280,7 @@ def rank(
         calibration: As for `compare`.
         prior: As for `compare`.
         min_probability: Leave out candidates that are less probable to mean the same, in [0, 1].
+        min_score: Leave out candidates that score less.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Raises:
@@ -288,8 +296,10 @@ def rank(
     """
     documents, encoder = as_documents(candidates), resolve(encoder)
     checked_queries([reference], 1 if k is None else k)
+    threshold(min_score)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
     sure: dict[str, Any] = {"calibration": calibration, "prior": prior, "min_probability": min_probability}
+    sure["min_score"] = min_score
     return rank_vectors(reference, vectors, documents, k, encoder=encoder, **sure)
 
 
@@ -303,15 +313,17 @@ def rank_vectors(
     calibration: Calibrated,
     prior: float | None,
     min_probability: float | None,
+    min_score: float | None = None,
 ) -> Results[Hit]:
     """As `rank`, of candidates that were encoded before."""
     from nearsense.calibration import Task
     from nearsense.calibrator import Calibrator
+    from nearsense.reranking import at_least
 
     calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
     depth = max(len(documents), 1) if k is None else k
     found = _nearest(checked_queries([reference], depth), vectors, documents, depth, encoder)
-    return calibrator.hits(found, None, encoder=encoder)[0]
+    return calibrator.hits(at_least(min_score, found), None, encoder=encoder)[0]
 
 
 def _pairs(best: Best) -> Iterator[tuple[int, float]]:

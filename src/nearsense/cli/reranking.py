@@ -64,7 +64,7 @@ def rerank(
         _require_one_query(table)
     documents = documents_of(table, options)
     items = _hits(table, documents) if found else documents.items
-    hits = reranked(query, items, cross=load_cross(cross, **chosen), k=k, progress=not quiet, **sure)
+    hits = reranked(query, items, encoder=load_cross(cross, **chosen), k=k, progress=not quiet, **sure)
     show(hits_page([hits]), form_of(form))
 
 

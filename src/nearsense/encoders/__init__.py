@@ -162,8 +162,8 @@ def resolve(encoder: Encoder | str | None) -> Encoder:
     return load(encoder) if encoder is None or isinstance(encoder, str) else as_encoder(encoder)
 
 
-def resolve_cross(cross: CrossEncoder | str) -> CrossEncoder:
-    """What verbs take as `cross=` or `rerank=`: a CrossEncoder or its name."""
+def resolve_cross(cross: CrossEncoder | str | None) -> CrossEncoder:
+    """What verbs take as `rerank=`, and `rerank` as `encoder=`: a CrossEncoder or its name."""
     return load_cross(cross) if isinstance(cross, str) else as_cross_encoder(cross)
 
 

@@ -213,11 +213,11 @@ def as_encoder(model: Encoder) -> Encoder:
     return model if isinstance(model, Encoder) else _OwnEncoder(model)
 
 
-def as_cross_encoder(model: CrossEncoder) -> CrossEncoder:
+def as_cross_encoder(model: CrossEncoder | None) -> CrossEncoder:
     """As `as_encoder`, for what scores pairs."""
-    if not hasattr(model, "score"):
+    if model is None or not hasattr(model, "score"):
         raise InputError(
-            f"cross={model!r} is no CrossEncoder",
+            f"{model!r} is no CrossEncoder",
             fix='give a model\'s name or folder as a string, or ns.load_cross("...")',
         )
     return model if isinstance(model, CrossEncoder) else _OwnCrossEncoder(model)

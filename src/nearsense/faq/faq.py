@@ -271,7 +271,7 @@ class FAQ:
             texts = [" ".join(filter(None, (item.question, item.answer))) for item in self.items]
             read = [[Document(str(row), texts[row]) for row in own[:RERANKED].tolist()] for own in orders]
             for own, hits in zip(
-                orders, rerank_many(questions, read, cross=self._cross, calibration="none"), strict=True
+                orders, rerank_many(questions, read, encoder=self._cross, calibration="none"), strict=True
             ):
                 own[: len(hits)] = [int(hit.id) for hit in hits]
         return list(zip(orders, firsts, strict=True))
