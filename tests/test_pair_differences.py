@@ -11,7 +11,7 @@ import nearsense as ns
 from fakes import HashEncoder
 from nearsense.guard import differences_many
 from nearsense.pair_differences import pair_differences, unfamiliar
-from nearsense.pair_differences.unread import unread_many
+from nearsense.pair_differences.unread import unread_differences
 from nearsense.records import Long, Reading
 
 pytestmark = pytest.mark.filterwarnings(
@@ -235,9 +235,9 @@ def test_looking_for_what_is_unread_takes_a_fraction_of_what_the_guard_takes(enc
     ]
     rng = np.random.default_rng(0)
     lefts, rights = ([" ".join(rng.permutation(words)[:12]) for _ in range(4000)] for _ in range(2))
-    unread_many(lefts[:10], rights[:10], encoder)
+    unread_differences(lefts[:10], rights[:10], encoder)
     times = []
-    for look in (lambda: unread_many(lefts, rights, encoder), lambda: differences_many(lefts, rights)):
+    for look in (lambda: unread_differences(lefts, rights, encoder), lambda: differences_many(lefts, rights)):
         begin = time.process_time()
         look()
         times.append(time.process_time() - begin)

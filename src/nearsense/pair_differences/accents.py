@@ -13,7 +13,9 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
-__all__ = ["Accents"]
+from nearsense.encoders.detection import LISTED, small_words
+from nearsense.encoders.languages import language_of
+from nearsense.encoders.words import essence
 
 _LETTERS = {
     "de": "äöü", "sv": "åäö", "fi": "åäö", "et": "äöõüšž", "no": "å", "nb": "å", "nn": "å", "da": "å",
@@ -81,15 +83,11 @@ _POINTED = ("ARABIC", "HEBREW", "SYRIAC")
 
 
 class Accents:
-    """Tells which words differ that differ in accents alone.
-
-    Args:
-        language: ISO 639-1 of the texts; None: told from the texts.
-    """
+    """Tells which words differ that differ in accents alone; without the texts' language it is told from them."""
 
     def __init__(self, language: str | None = None) -> None:
-        self._given = language
-        self._told: dict[tuple[str, ...], str] = {}
+        self._language = language
+        self._languages: dict[tuple[str, ...], str] = {}
 
     @staticmethod
     def only(a: str, b: str) -> bool:
@@ -98,13 +96,7 @@ class Accents:
         return here != there and [base for base, _ in here] == [base for base, _ in there]
 
     def differ(self, a: str, b: str, left: Sequence[str], right: Sequence[str]) -> bool:
-        """Whether two words are two, and not two ways to write one.
-
-        Args:
-            a: A word without what does not change its sense but for accents.
-            b: Another.
-            left: The words of the text that the one stands in.
-            right: Those of the other text.
+        """Whether two words, stripped of what does not change their sense, are two; `left`, `right`: their texts.
 
         Example:
             >>> accents = Accents()
@@ -131,11 +123,7 @@ class Accents:
         self, a: str, b: str, left: Sequence[str], right: Sequence[str], changed: Sequence[tuple[str, str, str]]
     ) -> bool:
         """Whether two words are a name that English, or nothing but names, stands around: Erdoğan, Mötley Crüe."""
-        from nearsense.encoders.detection import LISTED, small_words
-        from nearsense.encoders.languages import language_of
-        from nearsense.encoders.words import essence
-
-        if self._given and not self._given.lower().startswith("en"):
+        if self._language and not self._language.lower().startswith("en"):
             return False
         own = {essence(word) for word in (*a.split(), *b.split())}
         names = [word.lstrip(_QUOTES) for word in (*left, *right) if essence(word) in own]
@@ -164,7 +152,7 @@ class Accents:
             return not {*mine, *others} <= {*_STRESS[script]} or (script == "CYRILLIC" and base == "\u0456")
         if script != "LATIN":
             return True
-        language = self._language(left, right)
+        language = self._language_of(left, right)
         if language == "it" and {mine, others} == {"\u0300", "\u0301"}:
             return False
         if (mine and others) or language in _TONES:
@@ -178,15 +166,13 @@ class Accents:
             return True
         return plain.endswith(_ENDINGS.get(language, ())) and plain.endswith(base)
 
-    def _language(self, left: Sequence[str], right: Sequence[str]) -> str:
-        from nearsense.encoders.languages import language_of
-
-        if self._given:
-            return self._given.lower().partition("-")[0]
+    def _language_of(self, left: Sequence[str], right: Sequence[str]) -> str:
+        if self._language:
+            return self._language.lower().partition("-")[0]
         key = (*left, "", *right)
-        if key not in self._told:
-            self._told[key] = language_of(f"{' '.join(left)}\n{' '.join(right)}")
-        return self._told[key]
+        if key not in self._languages:
+            self._languages[key] = language_of(f"{' '.join(left)}\n{' '.join(right)}")
+        return self._languages[key]
 
 
 def _habit(left: Sequence[str], right: Sequence[str]) -> bool:

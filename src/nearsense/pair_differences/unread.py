@@ -1,4 +1,4 @@
-"""What a model does not read: words that it has no token for, or the same tokens as for another word.
+"""What a model does not read, or hardly minds: words without a token of their own, signs (arrows, stars, < and >).
 
 A model has no token for many signs (emoji, scripts it was not made for, words of hundreds of letters), drops
 accents before it reads, and reads no further than its limit. Of what stays unread a score says nothing.
@@ -6,10 +6,13 @@ accents before it reads, and reads no further than its limit. Of what stays unre
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nearsense.encoders.words import essence, one_sign
 from nearsense.guard import Difference, Kind
 from nearsense.pair_differences.accents import Accents
 from nearsense.stopwords import weights
@@ -22,9 +25,7 @@ if TYPE_CHECKING:
     from nearsense.encoders import Encoder
     from nearsense.encoders.words import Seen
 
-__all__ = ["UNMOVED", "unread", "unread_many"]
-
-UNMOVED = 1 - 1e-6
+_UNMOVED = 1 - 1e-6
 """A score from which on two vectors are one; texts of different tokens were never seen above 0.9997."""
 
 _INSTEAD = 3
@@ -39,8 +40,14 @@ _ALIKE = 0.5
 _ALIKE_BEGIN = 0.8
 """Share of what is read of them that two long texts must have in common for what is not read to say something."""
 
+_HAS_SIGN = re.compile(r"[<>=+]|[:;][-']?[()]|[^\x00-\x7f]").search
+_FACES = re.compile(r"(?<!\w)([:;])['-]?([()])+(?!\w)")
 
-def unread_many(
+_EACH = re.compile(r"!=|.", re.DOTALL).findall
+"""The characters of a word, a sign of two as one."""
+
+
+def unread_differences(
     lefts: Sequence[str],
     rights: Sequence[str],
     encoder: Encoder | None,
@@ -49,12 +56,7 @@ def unread_many(
 ) -> dict[int, list[Difference]]:
     """What a model does not read of the difference between two texts, by the number of the pair.
 
-    Args:
-        lefts: One text of each pair.
-        rights: The other of each pair.
-        encoder: The model; None: it is not known.
-        language: ISO 639-1 of all texts; None: told from the texts.
-        scores: Cosine similarities, shape (n,): they tell of encoders that do not say what they see.
+    `language` is ISO 639-1 of all texts, None: told from them. Cosines, shape (n,), tell where encoders do not.
     """
     accents = Accents(language)
     if encoder is None or encoder.sees([]) is None:
@@ -67,18 +69,12 @@ def unread_many(
         return {}
     texts = list(dict.fromkeys(side[at] for at in looked for side in (lefts, rights)))
     seen = dict(zip(texts, encoder.sees(texts) or (), strict=True))
-    found = {at: unread(seen[lefts[at]], seen[rights[at]], accents) for at in looked}
+    found = {at: unread_by_model(seen[lefts[at]], seen[rights[at]], accents) for at in looked}
     return {at: each for at, each in found.items() if each}
 
 
-def unread(a: Seen, b: Seen, accents: Accents) -> list[Difference]:
-    """What a model does not read of the difference between two texts.
-
-    Args:
-        a: The words of one text as the model sees them.
-        b: Those of the other.
-        accents: Tells which words differ that differ in accents alone.
-    """
+def unread_by_model(a: Seen, b: Seen, accents: Accents) -> list[Difference]:
+    """What a model does not read of the difference between two texts, given as it sees them."""
     if "".join(a.essences) == "".join(b.essences):
         return []
     found = [*_taken_for_another(a, b, accents), *_unknown(a, b)]
@@ -105,9 +101,9 @@ def _taken_for_another(a: Seen, b: Seen, accents: Accents) -> list[Difference]:
 
 def _by_tokens(text: Seen) -> dict[tuple[int, ...], Counter[str]]:
     found: dict[tuple[int, ...], Counter[str]] = {}
-    for essence, tokens, known in zip(text.essences, text.tokens, text.known, strict=True):
-        if known and essence:
-            found.setdefault(tokens, Counter())[essence] += 1
+    for word, tokens, known in zip(text.essences, text.tokens, text.known, strict=True):
+        if known and word:
+            found.setdefault(tokens, Counter())[word] += 1
     return found
 
 
@@ -182,9 +178,9 @@ def _shared_ends(left: Sequence[str], right: Sequence[str]) -> tuple[int, int]:
 def _read(text: Seen) -> Counter[str]:
     """The words that the model reads and knows."""
     return Counter(
-        essence
-        for essence, known in list(zip(text.essences, text.known, strict=True))[text.begin : text.end]
-        if known and essence
+        word
+        for word, known in list(zip(text.essences, text.known, strict=True))[text.begin : text.end]
+        if known and word
     )
 
 
@@ -208,10 +204,8 @@ def _unmoved(
     lefts: Sequence[str], rights: Sequence[str], scores: NDArray[np.floating[Any]], accents: Accents
 ) -> dict[int, list[Difference]]:
     """Texts whose vectors are one though their words are not."""
-    from nearsense.encoders.words import essence
-
     found: dict[int, list[Difference]] = {}
-    for at in (scores >= UNMOVED).nonzero()[0].tolist():
+    for at in (scores >= _UNMOVED).nonzero()[0].tolist():
         here, there = lefts[at].split(), rights[at].split()
         left, right = ([essence(word) for word in words] for words in (here, there))
         if "".join(left) == "".join(right) or sorted(left) == sorted(right):
@@ -230,3 +224,57 @@ def _unmoved(
 
 def _short(line: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def sign_differences(lefts: Sequence[str], rights: Sequence[str]) -> dict[int, Difference]:
+    """Where texts that look alike have other signs, by the number of the pair; what only one has does not count.
+
+    Example:
+        >>> lefts, rights = ["Heat until T ≤ 80", "Home → Shop"], ["Heat until T ≥ 80", "Home > Shop"]
+        >>> print(*sign_differences(lefts, rights).values())
+        sign: ≤ → ≥
+    """
+    has = {text: bool(_HAS_SIGN(text)) for text in {*lefts, *rights}}
+    found = {}
+    for at, (a, b) in enumerate(zip(lefts, rights, strict=True)):
+        if not (has[a] and has[b]) or a == b:
+            continue
+        left, right = _signs(a), _signs(b)
+        here, there = left - right, right - left
+        if here and there and _look_alike(a, b):
+            found[at] = Difference(Kind.SIGN, _as_written(here, a), _as_written(there, b))
+    return found
+
+
+def _signs(text: str) -> Counter[str]:
+    """The signs of each word that has some, faces of punctuation among them."""
+    found = Counter(f"{eyes}{mouth}" for eyes, mouth in _FACES.findall(text))
+    for word in text.split():
+        signs = "".join(filter(_is_sign, one_sign(word)))
+        if signs:
+            found[signs] += 1
+        elif len(letter := word.strip("().,;:!?\"'")) == 1 and "\u03b1" <= letter.lower() <= "\u03c9":
+            found[letter.lower()] += 1
+    return found
+
+
+def _as_written(signs: Counter[str], text: str) -> str:
+    """Signs as the text has them."""
+    forms: dict[str, str] = {}
+    for word in text.split():
+        sign = "".join(filter(_is_sign, one_sign(word)))
+        forms.setdefault(sign, "".join(each for each in _EACH(word) if any(map(_is_sign, one_sign(each)))))
+    return " ".join(forms.get(each, each) for each in signs.elements())
+
+
+def _is_sign(character: str) -> bool:
+    if character.isascii():
+        return character in "<>=+"
+    return unicodedata.category(character) in ("Sm", "So", "No")
+
+
+def _look_alike(a: str, b: str) -> bool:
+    if not any(map(str.isalnum, a + b)):
+        return True  # nothing but signs: five stars, one star
+    here, there = ({essence(word) for word in text.split()} for text in (a, b))
+    return 2 * len(here & there) >= _ALIKE * (len(here) + len(there))
