@@ -11,8 +11,8 @@ import pytest
 
 from loopback_index import indexed, wheel
 from nearsense.encoders import catalog
-from nearsense.encoders.catalog import CATALOG, ModelCard, Packed, Task
-from nearsense.encoders.hub_cache import Promise, repository_folder
+from nearsense.encoders.catalog import CATALOG, ModelCard, Packed, Promise, Task
+from nearsense.encoders.hub import repository_folder
 from nearsense.encoders.places import present
 from samples import tiny_bert
 

@@ -15,7 +15,7 @@ from fakes import HashEncoder
 from nearsense.cached import cached
 from nearsense.cli.explaining import COMMANDS
 from nearsense.compare import compare
-from nearsense.encoders.base import Engine
+from nearsense.encoders.packing import Engine
 from nearsense.errors import InputError, ModelError, TextTooLong
 from nearsense.explanation import explain
 from nearsense.records import Long

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-__all__ = ["Folder", "Refused", "flush", "make_folders"]
+__all__ = ["Folder", "JsonMemo", "Refused", "flush", "make_folders"]
 
 HELD = os.unlink in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 """Whether names can be looked up within an open folder; elsewhere (Windows) they are checked before each step."""
@@ -275,6 +276,29 @@ class Folder:
             with contextlib.suppress(OSError):  # a file system without permissions
                 os.fchmod(descriptor, 0o600 if self._private else _shared(self._mode()) & 0o666)
         return descriptor
+
+
+class JsonMemo:
+    """What took time to find, in one JSON file of the cache folder; failing to read or write it is no error."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = Path(os.path.realpath(file.parent)) / file.name
+
+    def read(self) -> dict[str, Any]:
+        """What is remembered, by its key."""
+        try:
+            with Folder(self._file.parent) as folder:
+                content = json.loads(folder.read(self._file.name))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def write(self, known: dict[str, Any]) -> None:
+        """Keep all of it."""
+        with contextlib.suppress(OSError):
+            make_folders(self._file.parent)
+            with Folder(self._file.parent, private=True) as folder:
+                folder.replace(self._file.name, json.dumps(known, indent=1).encode())
 
 
 def make_folders(path: Path) -> None:

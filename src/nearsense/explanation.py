@@ -21,7 +21,7 @@ from nearsense.vectors.rows import ZeroRow, scale_to_unit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders.token_vectors import TokenVectors
+    from nearsense.encoders.base import TokenVectors
 
     Floats = NDArray[np.float64]
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._folder import JsonMemo
 from nearsense.calibration import Scale
 from nearsense.calibration.curve import finite, logit
 from nearsense.calibration.fitting import plain_logistic
 from nearsense.calibration.probe import ProbePair, languages, probe_pairs
 from nearsense.encoders import symmetric_role
-from nearsense.encoders.checksums import Remembered
 from nearsense.settings import load_settings
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def probed(model: Encoder | CrossEncoder, *, passages: bool = False, send: bool 
         return None
     key = f"{model.fingerprint} {'passages' if passages else 'pairs'}"
     if key not in _known:
-        file = Remembered(load_settings().cache_dir / _FILE)
+        file = JsonMemo(load_settings().cache_dir / _FILE)
         found = _remembered(file.read().get(key))
         if found is None:
             language, pairs = pairs_for(model, passages=passages)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import nearsense as ns
 from loopback_hub import serving
 from nearsense.cli.models import keep
-from nearsense.encoders.hub_cache import repository_folder
+from nearsense.encoders.hub import repository_folder
 from samples import tiny_bert
 
 NAME = "someone/small-model"

@@ -14,9 +14,10 @@ import pytest
 import nearsense as ns
 from loopback_hub import serving
 from nearsense.encoders import hub as hub_module
-from nearsense.encoders.checksums import FileHashes, verified_cache
-from nearsense.encoders.hub_cache import remove, repository_folder
+from nearsense.encoders.hub import remove, repository_folder
+from nearsense.encoders.openvino import verified_cache
 from nearsense.encoders.places import locate
+from nearsense.encoders.weights import FileHashes
 from nearsense.errors import FileError, NearsenseError
 from nearsense.store.embeddings import EmbeddingCache
 from samples import tiny_bert

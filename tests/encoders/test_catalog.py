@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nearsense.encoders.catalog import CATALOG, LANGUAGES, MEASURES, Kind, Task, card_of
-from nearsense.encoders.modules import Pooling
+from nearsense.encoders.packing import Pooling
 from nearsense.encoders.recommend import figure_for, known_languages, recommend
 from nearsense.errors import InputError
 from nearsense.records import Metric

@@ -11,7 +11,7 @@ import pytest
 import nearsense as ns
 from nearsense.encoders.catalog import CATALOG
 from nearsense.encoders.folder import find
-from nearsense.encoders.modules import Pooling
+from nearsense.encoders.packing import Pooling
 from samples import tiny_bert
 
 
@@ -214,7 +214,7 @@ def test_weights_that_are_not_the_published_ones_are_refused_under_the_published
 def test_hashes_are_remembered_by_the_identity_of_the_file(tmp_path):
     import hashlib
 
-    from nearsense.encoders.checksums import FileHashes
+    from nearsense.encoders.weights import FileHashes
 
     file, hashes = tmp_path / "weights", FileHashes(tmp_path / "cache")
     file.write_bytes(b"one")
@@ -226,7 +226,7 @@ def test_hashes_are_remembered_by_the_identity_of_the_file(tmp_path):
 
 
 def test_a_wrong_hash_that_was_remembered_does_not_condemn_the_model(tmp_path):
-    from nearsense.encoders.checksums import FileHashes
+    from nearsense.encoders.weights import FileHashes
 
     folder, hashes = find("all-MiniLM-L6-v2"), FileHashes(tmp_path)
     files = (*folder.weights, folder.tokenizer)

@@ -9,8 +9,7 @@ import pytest
 import nearsense as ns
 from loopback_hub import promised, serving
 from nearsense.encoders import hub as hub_module
-from nearsense.encoders.hub import download, files_to_fetch
-from nearsense.encoders.hub_cache import missing_files, repository_folder
+from nearsense.encoders.hub import download, files_to_fetch, missing_files, repository_folder
 from nearsense.encoders.places import locate, present, verify
 from samples import tiny_bert
 
@@ -337,7 +336,8 @@ def test_two_who_fetch_at_once_get_the_same_and_fetch_each_file_once(hub):
 def test_threads_that_write_one_record_do_not_take_each_others_file(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 
-    from nearsense.encoders.hub_cache import Promise, keep_promises, promises
+    from nearsense.encoders.catalog import Promise
+    from nearsense.encoders.hub import keep_promises, promises
 
     folder, promised = tmp_path / "snapshots" / ("a" * 40), {"config.json": Promise(1, "b" * 64)}
     with ThreadPoolExecutor(4) as pool:

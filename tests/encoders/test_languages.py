@@ -11,15 +11,16 @@ import warnings
 
 import pytest
 
-from nearsense.encoders import detection, languages
+from nearsense.encoders import languages
 from nearsense.encoders.catalog import LANGUAGES
-from nearsense.encoders.detection import LANGUAGES_OF, main_script
 from nearsense.encoders.languages import (
+    LANGUAGES_OF,
     NAMES,
     Finding,
     LanguageCheck,
     LanguageWarning,
     find_foreign,
+    main_script,
     sentence,
     suggestion,
 )
@@ -103,12 +104,12 @@ def test_a_script_is_sure_for_one_short_text(language):
 
 def test_without_the_library_scripts_are_still_seen(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycld2", None)
-    detection._library.cache_clear()
+    languages._library.cache_clear()
     try:
         assert find_foreign([SCRIPTS["ru"], SCRIPTS["ja"], SCRIPTS["ja"]], ["en"]) == Finding(2 / 3, "ja", 3)
         assert find_foreign(TICKETS["it"].split("|"), ["en"]) is None
     finally:
-        detection._library.cache_clear()
+        languages._library.cache_clear()
 
 
 @pytest.mark.parametrize("kind", HARMLESS)
@@ -121,7 +122,7 @@ def test_what_is_no_sentence_is_no_language(kind):
 def test_every_character_can_be_read():
     step = 97  # a prime, so that all blocks and all places in them are met
     for point in range(0, 0x110000, step):
-        detection.guess(f"ciao come {chr(point) * 2} stai amico mio")
+        languages.guess(f"ciao come {chr(point) * 2} stai amico mio")
         main_script(chr(point))
 
 

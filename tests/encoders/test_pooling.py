@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearsense.encoders.modules import Pooling, pool
+from nearsense.encoders.packing import Pooling, pool
 
 DEFINITIONS = {
     Pooling.MEAN: lambda tokens: tokens.mean(axis=0),

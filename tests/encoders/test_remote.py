@@ -21,9 +21,8 @@ import nearsense as ns
 from fakes import HashEncoder
 from loopback_embeddings import EmbeddingsServer, dead, edited, raw, refused, silent, slow
 from nearsense.encoders.cache import CachedEncoder
-from nearsense.encoders.http import Transport
 from nearsense.encoders.remote import load_remote
-from nearsense.encoders.wire import Limits, Usage
+from nearsense.encoders.server import Limits, Transport, Usage
 from nearsense.errors import InputError, ModelError, ModelNotFound, TextTooLong
 from nearsense.store.embeddings import EmbeddingCache
 

@@ -12,7 +12,7 @@ from loopback_hub import serving
 from nearsense.datasets import STANDARD, read_dataset
 from nearsense.datasets.published import parts_of
 from nearsense.encoders import hub as hub_module
-from nearsense.encoders.hub_cache import cache_folder
+from nearsense.encoders.hub import cache_folder
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")

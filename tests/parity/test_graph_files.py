@@ -462,7 +462,7 @@ def test_openvinos_files_of_a_model_with_code_of_its_own_are_fetched_and_run(tmp
 
 
 def test_the_graph_of_an_unknown_architecture_is_fetched_where_torch_is_missing(repository, monkeypatch):
-    monkeypatch.setattr("nearsense.encoders.hub_cache.find_spec", lambda name: None)
+    monkeypatch.setattr("nearsense.encoders.hub_files.find_spec", lambda name: None)
     assert fetched(repository) == {"onnx/model.onnx"}
     assert ns.load(named(repository)).encode("dog").data.shape == (1, hubs.HIDDEN)
 

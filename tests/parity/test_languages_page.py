@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import nearsense as ns
 from nearsense.cli.demo import IN_LANGUAGE, MULTILINGUAL
 from nearsense.cli.demo import demo as command
-from nearsense.encoders.hub_cache import cache_folder
+from nearsense.encoders.hub import cache_folder
 from nearsense.encoders.places import present, pull_packed
 
 USERS = cache_folder()  # before conftest.py takes its place

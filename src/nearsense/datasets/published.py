@@ -63,7 +63,7 @@ def _own_copy(name: str, standard: Standard | None, data_dir: Path, request: Req
 
 def _fetched(name: str, standard: Standard, progress: Progress) -> Path:
     """The folder of a set's snapshot: of the hub's cache where that has all of it, else from the hub."""
-    from nearsense.encoders.hub_cache import promises, snapshot
+    from nearsense.encoders.hub import promises, snapshot
     from nearsense.encoders.places import forbidden
 
     folder = snapshot(standard.repository, standard.revision, "datasets")
@@ -87,7 +87,7 @@ def _fetched(name: str, standard: Standard, progress: Progress) -> Path:
 
 def _is_whole(folder: Path, standard: Standard, promised: Mapping[str, object] | None) -> bool:
     """Whether a snapshot has what is needed; another program may have fetched some of its files."""
-    from nearsense.encoders.hub_cache import missing_files
+    from nearsense.encoders.hub import missing_files
 
     try:
         files = set(_files(folder))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nearsense.encoders.cross import PairEncoder
-    from nearsense.encoders.modules import Pooling
+    from nearsense.encoders.packing import Pooling
     from nearsense.encoders.remote import RemoteEncoder
     from nearsense.settings import Settings
 
@@ -98,7 +98,7 @@ def load(
         cache_dir=cache_dir,
     )
     from nearsense.checks import positive_int
-    from nearsense.encoders.modules import Pooling
+    from nearsense.encoders.packing import Pooling
 
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
     size = None if dimensions is None else positive_int(dimensions, "dimensions")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 import numpy as np
@@ -16,9 +17,7 @@ from nearsense.records import Long, Metric, Vectors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders.modules import Pooling
-    from nearsense.encoders.packing import Request
-    from nearsense.encoders.token_vectors import TokenVectors
+    pass
     from nearsense.encoders.words import Seen
 
 
@@ -136,6 +135,27 @@ class Encoder:
         return self
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenVectors:
+    """What a model made of a text before pooling.
+
+    Args:
+        vectors: float32, shape (t, h): every token that was read, special ones included. A token that stands in
+            several windows of a long text is there several times.
+        words: int64, shape (t,): which of the w words each token belongs to; -1 for none.
+        spans: int64, shape (w, 2): the first character of each word in the text, and the one after its last.
+        counts: float32, shape (t,): the text's vector, before it gets unit length, is the sum of all `vectors`
+            times these; None where the model makes no such sum.
+        truncated: Whether the model read only the head of the text.
+    """
+
+    vectors: NDArray[np.float32]
+    words: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    counts: NDArray[np.float32] | None
+    truncated: bool
+
+
 class CrossEncoder:
     """Whatever reads two texts together, and scores how well they go together: of `load_cross`, or your own.
 
@@ -221,32 +241,6 @@ def as_cross_encoder(model: CrossEncoder | None) -> CrossEncoder:
             fix='give a model\'s name or folder as a string, or ns.load_cross("...")',
         )
     return model if isinstance(model, CrossEncoder) else _OwnCrossEncoder(model)
-
-
-class Engine:
-    """Whatever computes vectors from packed token ids."""
-
-    precision: str = "f32"
-    scale: int = 1  # how many times larger requests it wants than others
-    alone: bool = False  # it knows rows of one text only
-    pooling: tuple[Pooling, ...] | None = None  # what it does of its own; None where it does as it is told
-
-    def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
-        """Each request with the pooled vectors of its items, float32, shape (m, h)."""
-        raise NotImplementedError
-
-    def unpooled(self) -> Engine:
-        """The same engine; a request's answer is the vectors of all its tokens, end to end."""
-        raise whole_texts_only()
-
-
-def whole_texts_only() -> UnsupportedModel:
-    """The error of an engine that pools by itself."""
-    return UnsupportedModel(
-        "this model gives no vectors of tokens",
-        why="what runs it makes one vector of a whole text",
-        fix="use a model of the catalogue: nearsense models",
-    )
 
 
 def damaged(what: str, why: str = "") -> BrokenModel:

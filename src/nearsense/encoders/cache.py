@@ -15,8 +15,8 @@ import numpy as np
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.base import BATCH_TOKENS, Encoder
 from nearsense.encoders.batch import SLICE, excess_message, language_checked, too_long
+from nearsense.encoders.server import RemoteTextTooLong
 from nearsense.encoders.transformer import GRAPH_VERSION
-from nearsense.encoders.wire import RemoteTextTooLong
 from nearsense.errors import TextTooLong, TruncationWarning, UnsupportedModel
 from nearsense.records import Long, Metric, Vectors, parse
 from nearsense.text import as_texts
@@ -25,7 +25,7 @@ from nearsense.vectors.rows import distinct
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders.token_vectors import TokenVectors
+    from nearsense.encoders.base import TokenVectors
     from nearsense.encoders.words import Seen
 
 BLOCK = SLICE

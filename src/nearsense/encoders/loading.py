@@ -1,6 +1,6 @@
 """From a model's folder to something that runs: which engine, and is everything in order? Not the engines.
 
-static.py                  a table of vectors             numpy
+modules.py                 a table of vectors             numpy
 transformer.py             BERT and its kin               OpenVINO, from safetensors
 graph_file.py              ONNX and OpenVINO's files      OpenVINO
 sentence_transformers.py   everything else, and GPUs      torch, where it is installed
@@ -15,19 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nearsense.encoders import transformer
-from nearsense.encoders.base import Engine, damaged
+from nearsense.encoders.base import damaged
 from nearsense.encoders.batch import TokenEncoder
-from nearsense.encoders.checksums import FileHashes
 from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.folder import ModelFolder, activation_of, find, well_formed
 from nearsense.encoders.languages import LanguageCheck
-from nearsense.encoders.modules import Dense, Module, Pooling, pool
+from nearsense.encoders.modules import Dense, Module, StaticEngine, read_table
 from nearsense.encoders.openvino import Runner
-from nearsense.encoders.packing import PaddedInputs
+from nearsense.encoders.packing import Engine, PaddedInputs, Pooling, pool
 from nearsense.encoders.places import inside
-from nearsense.encoders.static import StaticEngine, read_table
 from nearsense.encoders.tokenizer import Tokenizer
-from nearsense.encoders.weights import Weights
+from nearsense.encoders.weights import FileHashes, Weights
 from nearsense.errors import BrokenModel, InputError, UnsupportedModel
 from nearsense.records import Precision
 

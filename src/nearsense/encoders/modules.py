@@ -1,100 +1,28 @@
-"""From token vectors to a text's vector, in numpy: pooling, then dense layers, norms and activations.
+"""What numpy computes: dense layers, norms and activations after pooling, and static tables of token vectors.
 
-Not how a folder says which: folder.py. What comes after pooling is small (one row a text), and exact in float32
-whatever the precision of the transformer.
+One row a text, exact in float32 whatever the precision of the transformer. How a folder says which: folder.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from nearsense.encoders.base import damaged
+from nearsense.encoders.packing import Engine, Pooling, Request, every_token, pool
+from nearsense.encoders.weights import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
-    Places = NDArray[np.int64]
-    Reduce = Callable[[Floats, Places, Places], Floats]
-
-T = TypeVar("T")
-
-
-class Pooling(StrEnum):
-    """What becomes of the vectors of a text's tokens."""
-
-    MEAN = "mean"
-    CLS = "cls"
-    """The vector of the first token."""
-    MAX = "max"
-    """The largest value of each dimension."""
-    LAST = "last"
-    """The vector of the last token."""
-    MEAN_SQRT = "mean_sqrt_len_tokens"
-    """The sum, divided by the root of the number of tokens."""
-    WEIGHTED_MEAN = "weightedmean"
-    """The mean in which the n-th token counts n times (Muennighoff 2022, SGPT)."""
-
-
-def pool(poolings: Sequence[Pooling], tokens: Floats, begins: Places, lengths: Places) -> Floats:
-    """One vector a text, float32, shape (m, p * h), by p ways that are put end to end.
-
-    `tokens` is float32, shape (t, h), padding included; `begins` (ascending) and `lengths` (at least 1) are int64,
-    shape (m,).
-    """
-    parts = [_POOLS[pooling](tokens, begins, lengths) for pooling in poolings]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-
-def every_token(tokens: Floats, begins: Places, lengths: Places) -> Floats:
-    """No pooling: the vectors of all tokens of all texts, end to end; shape (sum of lengths, h)."""
-    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    found: Floats = tokens[np.repeat(begins, lengths) + within]
-    return found
-
-
-def _mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
-    totals = _reduce(np.add, tokens, begins, lengths)
-    totals /= lengths[:, None]
-    return totals
-
-
-def _mean_sqrt(tokens: Floats, begins: Places, lengths: Places) -> Floats:
-    totals = _reduce(np.add, tokens, begins, lengths)
-    totals /= np.sqrt(lengths)[:, None]
-    return totals
-
-
-def _weighted_mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
-    counts = np.zeros((len(tokens), 1), np.float32)
-    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    counts[np.repeat(begins, lengths) + within, 0] = within + 1
-    totals = _reduce(np.add, tokens * counts, begins, lengths)
-    totals /= (lengths * (lengths + 1) / 2)[:, None]
-    return totals
-
-
-def _reduce(operation: np.ufunc, tokens: Floats, begins: Places, lengths: Places) -> Floats:
-    """Reduce each text's tokens; reduceat takes the gaps between texts for segments too, and they are left out."""
-    edges = np.stack([begins, begins + lengths], axis=1).ravel()
-    if edges[-1] == len(tokens):
-        edges = edges[:-1]
-    reduced: Floats = operation.reduceat(tokens, edges, axis=0)[::2]
-    return reduced
-
-
-_POOLS: dict[Pooling, Callable[[Floats, Places, Places], Floats]] = {
-    Pooling.MEAN: _mean,
-    Pooling.CLS: lambda tokens, begins, lengths: tokens[begins],
-    Pooling.MAX: partial(_reduce, np.maximum),
-    Pooling.LAST: lambda tokens, begins, lengths: tokens[begins + lengths - 1],
-    Pooling.MEAN_SQRT: _mean_sqrt,
-    Pooling.WEIGHTED_MEAN: _weighted_mean,
-}
+    Pooled = tuple[Request, Floats]
+    from nearsense.encoders.packing import Reduce
 
 
 class Module(Protocol):
@@ -209,12 +137,12 @@ BLOCK = 1024
 """Rows that go through the modules together: each time numpy's threads disturb a transformer's for a while."""
 
 
-def apply_modules(answers: Iterable[tuple[T, Floats]], modules: Sequence[Module]) -> Iterator[tuple[T, Floats]]:
+def apply_modules(answers: Iterable[Pooled], modules: Sequence[Module]) -> Iterator[Pooled]:
     """Each answer with its vectors passed through the modules, many answers at a time."""
     if not modules:
         yield from answers
         return
-    waiting: list[tuple[T, Floats]] = []
+    waiting: list[Pooled] = []
     for answer in answers:
         waiting.append(answer)
         if sum(len(vectors) for _, vectors in waiting) >= BLOCK:
@@ -223,7 +151,7 @@ def apply_modules(answers: Iterable[tuple[T, Floats]], modules: Sequence[Module]
     yield from _through(waiting, modules)
 
 
-def _through(waiting: list[tuple[T, Floats]], modules: Sequence[Module]) -> Iterator[tuple[T, Floats]]:
+def _through(waiting: list[Pooled], modules: Sequence[Module]) -> Iterator[Pooled]:
     if waiting:
         done = run(modules, np.concatenate([vectors for _, vectors in waiting]))
         ends = np.cumsum([len(vectors) for _, vectors in waiting])
@@ -235,3 +163,53 @@ def run(modules: Sequence[Module], vectors: Floats) -> Floats:
     for module in modules:
         vectors = module(vectors)
     return vectors
+
+
+MOST_TOKENS = 5_000_000  # more than any vocabulary has
+
+
+class StaticEngine(Engine):
+    """Looks up the vectors of a text's tokens in a table, float32, shape (vocabulary, d), and takes their mean."""
+
+    pooling = (Pooling.MEAN,)
+
+    def __init__(self, table: NDArray[np.float32]) -> None:
+        self._table = table
+        self._reduce: Reduce = partial(pool, self.pooling)
+
+    def unpooled(self) -> StaticEngine:
+        """The same table; a request's answer is the vectors of all its tokens, end to end."""
+        other = copy(self)
+        other._reduce = every_token
+        return other
+
+    def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
+        """Each request with the vectors of its texts, float32, shape (m, d)."""
+        for request in requests:
+            tokens = self._table[request.ids.ravel()]
+            yield request, self._reduce(tokens, request.begins, request.lengths)
+
+
+def read_table(weights: Weights, vocabulary: int, where: str) -> NDArray[np.float32]:
+    """The table of a model, float32, shape (vocabulary or more, d).
+
+    model2vec's may have a row for several tokens (`mapping`), and a weight for each token (`weights`).
+    """
+    own = "embeddings" in weights
+    stored = weights.stored("embeddings" if own else "embedding.weight")
+    table = weights["embedding.weight"] if stored is None else stored.astype(np.float32)
+    try:
+        if own and (mapping := weights.stored("mapping")) is not None:
+            if mapping.dtype.kind not in "iu" or mapping.min(initial=0) < 0 or len(mapping) > MOST_TOKENS:
+                raise ValueError(f"its mapping is of {mapping.dtype}, shape {mapping.shape}")
+            table = table[mapping]
+        if own and (counts := weights.stored("weights")) is not None:
+            table = table * counts.astype(np.float32)[:, None]
+    except (IndexError, ValueError) as error:
+        raise damaged(f"{where}: the tensors of its table do not fit together", str(error)) from None
+    if table.ndim != 2 or not table.shape[1] or len(table) < vocabulary:
+        raise damaged(
+            f"{where}: the tokenizer knows {vocabulary:,} tokens, the table has the shape {table.shape}",
+            "the two are of different models",
+        )
+    return table

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -14,20 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._folder import Folder, make_folders
 from nearsense._forks import computing, lock
 from nearsense._openvino import openvino
-from nearsense.encoders.base import Engine
-from nearsense.encoders.checksums import verified_cache
-from nearsense.encoders.modules import every_token
-from nearsense.encoders.packing import Request, graph_inputs
+from nearsense.encoders.packing import Engine, Request, every_token, graph_inputs
 from nearsense.errors import BrokenModel
 from nearsense.records import Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders.modules import Reduce
-    from nearsense.encoders.packing import Feed
+    from nearsense.encoders.packing import Feed, Reduce
+
 
 FEW_REQUESTS = 24
 """Up to so many requests in all run one after the other on all cores; more run side by side, a core each.
@@ -165,3 +165,65 @@ def _errors_of_model(what: str) -> Iterator[None]:
             why=str(error).strip().splitlines()[-1],
             fix="get the model's folder anew, or use another model (nearsense models)",
         ) from None
+
+
+SEALS, GRAPH = "seals.json", ".blob"
+LEVELS = 3  # folders of the cache's own, the last one included: all compiled ones, a model's, those of a precision
+
+
+@contextlib.contextmanager
+def verified_cache(path: Path) -> Iterator[Path | None]:
+    """A cache folder while a graph is compiled: what it holds is as it was sealed, what is new is sealed.
+
+    None where the folder is somebody else's or cannot be written, or where it or one of the two above it is a
+    link.
+    """
+    with contextlib.ExitStack() as opened:
+        try:
+            *_, base = path.parents[:LEVELS]
+            make_folders(base)
+            cache = opened.enter_context(Folder(Path(os.path.realpath(base)), private=True))
+            folder = opened.enter_context(cache.reached(*path.parts[-LEVELS:]))
+            usable = os.access(path, os.W_OK) and folder.keep_to_owner()
+            seals = _intact_graphs(folder) if usable else {}
+        except OSError:
+            usable = False
+        if not usable:
+            yield None
+            return
+        yield folder.place()
+        with contextlib.suppress(OSError):
+            _note_checksums(folder, seals)
+
+
+def _intact_graphs(folder: Folder) -> dict[str, str]:
+    """The seals of the graphs that are in order; the others are deleted."""
+    seals, found = _read(folder), {}
+    for name in _graphs(folder):
+        if folder.is_mine(name) and name in seals and folder.sha256(name) == seals[name]:
+            found[name] = seals[name]
+        else:
+            folder.unlink(name)
+    return found
+
+
+def _note_checksums(folder: Folder, seals: dict[str, str]) -> None:
+    """Note the checksums of the graphs that are new, and keep these to their owner."""
+    new = [name for name in _graphs(folder) if name not in seals]
+    if not new:
+        return
+    for name in new:
+        folder.keep_to_owner(name)
+    folder.replace(SEALS, json.dumps({**seals, **{name: folder.sha256(name) for name in new}}).encode())
+
+
+def _graphs(folder: Folder) -> list[str]:
+    return [name for name in folder.names() if name.endswith(GRAPH)]
+
+
+def _read(folder: Folder) -> dict[str, str]:
+    try:
+        seals = json.loads(folder.read(SEALS)) if folder.is_mine(SEALS) else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return seals if isinstance(seals, dict) else {}

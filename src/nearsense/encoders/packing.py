@@ -1,24 +1,43 @@
-"""Texts as rows of tokens for a graph: heads or windows of long ones, side by side with hardly any padding.
+"""Texts as rows of tokens for a graph, with hardly any padding, and the tokens' vectors as one a text.
 
-No model here.
+No model here: `Engine` is whatever computes between the two.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from nearsense.encoders.tokenizer import Tokens
+from nearsense.errors import UnsupportedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     _Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]
     Feed = Callable[[Sequence[str], "Request"], tuple[list[NDArray[Any]], NDArray[np.int64]]]
+    Floats = NDArray[np.float32]
+    Places = NDArray[np.int64]
+    Reduce = Callable[[Floats, Places, Places], Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """Texts as token ids, end to end."""
+
+    ids: NDArray[np.int32]  # shape (t,): the tokens of all texts
+    lengths: NDArray[np.int64]  # shape (n,): how many of them each text has
+    types: NDArray[np.int32] | None = None  # shape (t,): which text of a pair; None where there are no pairs
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """int64, shape (n,): where each text begins in `ids`."""
+        return np.cumsum(self.lengths) - self.lengths
 
 
 NARROWEST = 16  # the narrowest row, in tokens
@@ -265,3 +284,105 @@ def one_text_a_row(
     if request.types is not None:
         types[target] = request.types.ravel()[source]
     return ids.reshape(mask.shape), mask, types.reshape(mask.shape)
+
+
+T = TypeVar("T")
+
+
+class Pooling(StrEnum):
+    """What becomes of the vectors of a text's tokens."""
+
+    MEAN = "mean"
+    CLS = "cls"
+    """The vector of the first token."""
+    MAX = "max"
+    """The largest value of each dimension."""
+    LAST = "last"
+    """The vector of the last token."""
+    MEAN_SQRT = "mean_sqrt_len_tokens"
+    """The sum, divided by the root of the number of tokens."""
+    WEIGHTED_MEAN = "weightedmean"
+    """The mean in which the n-th token counts n times (Muennighoff 2022, SGPT)."""
+
+
+def pool(poolings: Sequence[Pooling], tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    """One vector a text, float32, shape (m, p * h), by p ways that are put end to end.
+
+    `tokens` is float32, shape (t, h), padding included; `begins` (ascending) and `lengths` (at least 1) are int64,
+    shape (m,).
+    """
+    parts = [_POOLS[pooling](tokens, begins, lengths) for pooling in poolings]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def every_token(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    """No pooling: the vectors of all tokens of all texts, end to end; shape (sum of lengths, h)."""
+    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    found: Floats = tokens[np.repeat(begins, lengths) + within]
+    return found
+
+
+def _mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    totals = _reduce(np.add, tokens, begins, lengths)
+    totals /= lengths[:, None]
+    return totals
+
+
+def _mean_sqrt(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    totals = _reduce(np.add, tokens, begins, lengths)
+    totals /= np.sqrt(lengths)[:, None]
+    return totals
+
+
+def _weighted_mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    counts = np.zeros((len(tokens), 1), np.float32)
+    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    counts[np.repeat(begins, lengths) + within, 0] = within + 1
+    totals = _reduce(np.add, tokens * counts, begins, lengths)
+    totals /= (lengths * (lengths + 1) / 2)[:, None]
+    return totals
+
+
+def _reduce(operation: np.ufunc, tokens: Floats, begins: Places, lengths: Places) -> Floats:
+    """Reduce each text's tokens; reduceat takes the gaps between texts for segments too, and they are left out."""
+    edges = np.stack([begins, begins + lengths], axis=1).ravel()
+    if edges[-1] == len(tokens):
+        edges = edges[:-1]
+    reduced: Floats = operation.reduceat(tokens, edges, axis=0)[::2]
+    return reduced
+
+
+_POOLS: dict[Pooling, Callable[[Floats, Places, Places], Floats]] = {
+    Pooling.MEAN: _mean,
+    Pooling.CLS: lambda tokens, begins, lengths: tokens[begins],
+    Pooling.MAX: partial(_reduce, np.maximum),
+    Pooling.LAST: lambda tokens, begins, lengths: tokens[begins + lengths - 1],
+    Pooling.MEAN_SQRT: _mean_sqrt,
+    Pooling.WEIGHTED_MEAN: _weighted_mean,
+}
+
+
+class Engine:
+    """Whatever computes vectors from packed token ids."""
+
+    precision: str = "f32"
+    scale: int = 1  # how many times larger requests it wants than others
+    alone: bool = False  # it knows rows of one text only
+    pooling: tuple[Pooling, ...] | None = None  # what it does of its own; None where it does as it is told
+
+    def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
+        """Each request with the pooled vectors of its items, float32, shape (m, h)."""
+        raise NotImplementedError
+
+    def unpooled(self) -> Engine:
+        """The same engine; a request's answer is the vectors of all its tokens, end to end."""
+        raise whole_texts_only()
+
+
+def whole_texts_only() -> UnsupportedModel:
+    """The error of an engine that pools by itself."""
+    return UnsupportedModel(
+        "this model gives no vectors of tokens",
+        why="what runs it makes one vector of a whole text",
+        fix="use a model of the catalogue: nearsense models",
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nearsense._progress import Progress
-from nearsense.encoders import hub_cache
+from nearsense.encoders import hub
 from nearsense.encoders.base import damaged
 from nearsense.encoders.catalog import CATALOG, ModelCard, card_of
 from nearsense.errors import BrokenModel, InputError, ModelNotFound
@@ -49,17 +49,15 @@ def required(name: str) -> Place:
 def fetch(name: str, offline: bool | None, progress: Progress) -> Place:
     """Get the newest files of a model from the hub, whether it is here or not; raises as `locate`."""
     card, repository, revision = meant(name)
-    if not hub_cache.is_repository(repository) or not hub_cache.is_revision(revision or "main"):
+    if not hub.is_repository(repository) or not hub.is_revision(revision or "main"):
         raise _not_found(name, "it cannot be the name of a model of the hub")
     if card is not None and not card.hub:
         raise _not_found(name, "it is on no hub")
     packages = [f"nearsense models pull {name} --from packages"] if is_packed(name) else []
     if reason := forbidden(offline):
         raise _not_found(name, f"the hub is not asked: {reason}", packages)
-    from nearsense.encoders.hub import download
-
     try:
-        folder = download(repository, revision, progress=progress)
+        folder = hub.download(repository, revision, progress=progress)
     except ModelNotFound as error:
         fix = (_alike(name) or packages or [error.fix])[0]
         raise ModelNotFound(error.what, why=error.why, fix=fix) from None
@@ -86,8 +84,8 @@ def present(name: str) -> Place | None:
     card, repository, revision = meant(name)
     if card is not None and revision is None and (folder := _package_folder(card)):
         return Place(card.name, folder, card, None)
-    snapshot = hub_cache.snapshot(repository, revision)
-    if snapshot is None or hub_cache.missing_files(snapshot):
+    snapshot = hub.snapshot(repository, revision)
+    if snapshot is None or hub.missing_files(snapshot):
         return None
     return Place(card.name if card else repository, snapshot, card, snapshot.name)
 
@@ -96,13 +94,13 @@ def installed_places() -> list[Place]:
     """Every model of installed packages and every repository of the hub's cache, whole or not."""
     places = [Place(card.name, folder, card, None) for card in CATALOG if (folder := _package_folder(card))]
     packed = {place.card.repository for place in places if place.card}
-    for repository in hub_cache.repositories():
+    for repository in hub.repositories():
         card = card_of(repository)
         if repository in packed:
             continue
-        if folder := hub_cache.snapshot(repository):
+        if folder := hub.snapshot(repository):
             places.append(Place(card.name if card else repository, folder, card, folder.name))
-        elif folder := hub_cache.only_snapshot(repository):
+        elif folder := hub.only_snapshot(repository):
             places.append(Place(f"{repository}@{folder.name}", folder, _unpublished(card), folder.name))
     return places
 
@@ -112,7 +110,7 @@ def how_to_get(name: str) -> str:
     card, repository, revision = meant(name)
     if card is not None and card.install and revision is None:
         return card.install
-    if not is_path(name) and hub_cache.is_repository(repository):
+    if not is_path(name) and hub.is_repository(repository):
         return f"nearsense models pull {name}"
     return "give the path of its folder, or see what is here: nearsense models"
 
@@ -191,12 +189,12 @@ def forbidden(offline: bool | None, variables: Sequence[str] = OFFLINE) -> str:
 
 def _not_found(name: str, reason: str, ways: Sequence[str] = ()) -> ModelNotFound:
     _, repository, revision = meant(name)
-    part = hub_cache.snapshot(repository, revision)
-    missing = f" (it holds a part of it: {hub_cache.missing_files(part)[0]} is missing)" if part else ""
+    part = hub.snapshot(repository, revision)
+    missing = f" (it holds a part of it: {hub.missing_files(part)[0]} is missing)" if part else ""
     return ModelNotFound(
         f"no model {name!r} here",
         why="looked for a folder of that name, an installed model package, and the hub's cache "
-        f"{hub_cache.cache_folder()}{missing}; {reason}",
+        f"{hub.cache_folder()}{missing}; {reason}",
         fix=(_alike(name) or [*ways, how_to_get(name)])[0],
     )
 
@@ -259,7 +257,7 @@ def update(name: str, *, progress: Progress = False) -> Place:
 def checkable(names: Sequence[str]) -> list[Place]:
     """The places of some models, whole or not; without names, of all that nearsense can use or has fetched."""
     if not names:
-        return [each for each in installed_places() if each.revision is None or hub_cache.is_ours(each.path)]
+        return [each for each in installed_places() if each.revision is None or hub.is_ours(each.path)]
     return [present(name) or _partly(name) or required(name) for name in names]
 
 
@@ -269,14 +267,14 @@ def verify(place: Place) -> list[str]:
     What is promised: by the hub when it was fetched, by the name of each file in the hub's cache (it is the hash),
     and by the catalogue.
     """
-    promised = {} if place.revision is None else (hub_cache.promises(place.path) or {})
+    promised = {} if place.revision is None else (hub.promises(place.path) or {})
     expected = {name: each.hash for name, each in promised.items()}
-    findings = [f"{name} is missing or of another length" for name in hub_cache.missing_files(place.path)]
+    findings = [f"{name} is missing or of another length" for name in hub.missing_files(place.path)]
     for file in sorted(place.path.rglob("*")):
         name = file.relative_to(place.path).as_posix()
         if file.is_dir() and not file.is_symlink():
             continue
-        if place.revision is not None and file.is_symlink() and hub_cache.is_hash(blob := file.readlink().name):
+        if place.revision is not None and file.is_symlink() and hub.is_hash(blob := file.readlink().name):
             expected.setdefault(name, blob)
         try:
             inside(place.path, name)
@@ -298,7 +296,7 @@ def removable(name: str) -> str:
             why="a model is removed with all its revisions, which share files",
             fix=f"nearsense models remove {name.partition('@')[0]}",
         )
-    if not is_path(name) and hub_cache.is_repository(repository) and repository in hub_cache.repositories():
+    if not is_path(name) and hub.is_repository(repository) and repository in hub.repositories():
         return repository
     found = required(name)
     package = card.package.replace("_", "-") if card is not None else ""
@@ -311,7 +309,7 @@ def removable(name: str) -> str:
 
 def _compared(file: Path, name: str, wanted: str) -> Iterator[str]:
     try:
-        found = hub_cache.digest(file, wanted)
+        found = hub.digest(file, wanted)
     except FileNotFoundError:
         yield f"{name} is missing or of another length"
     except OSError as error:
@@ -324,5 +322,5 @@ def _compared(file: Path, name: str, wanted: str) -> Iterator[str]:
 def _partly(name: str) -> Place | None:
     """Where the hub's cache holds a model that is not whole."""
     card, repository, revision = meant(name)
-    snapshot = hub_cache.snapshot(repository, revision)
+    snapshot = hub.snapshot(repository, revision)
     return Place(card.name if card else repository, snapshot, card, snapshot.name) if snapshot else None

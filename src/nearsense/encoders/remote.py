@@ -1,4 +1,4 @@
-"""Any server of the OpenAI embeddings API as an ordinary encoder. Not its HTTP (http.py) or JSON (wire.py)."""
+"""Any server of the OpenAI embeddings API as an ordinary encoder. Not its HTTP and JSON: server.py."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
 from nearsense.encoders.base import BATCH_TOKENS, ROLES, Encoder
 from nearsense.encoders.catalog import ModelCard, card_of
-from nearsense.encoders.http import Key, Transport, run_concurrently
-from nearsense.encoders.wire import (
+from nearsense.encoders.server import (
     Answer,
+    Key,
     Limits,
     Refusal,
+    Transport,
     Usage,
     is_hopeless,
     question,
     refusal_error,
+    run_concurrently,
     too_long,
     vectors_of,
 )

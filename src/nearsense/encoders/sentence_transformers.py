@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._optional import require
-from nearsense.encoders.base import Engine, not_run_here
+from nearsense.encoders.base import not_run_here
 from nearsense.encoders.folder import MODULES, ModelFolder
-from nearsense.encoders.hub_cache import WEIGHTS
-from nearsense.encoders.modules import Pooling
-from nearsense.encoders.packing import Request, one_text_a_row
+from nearsense.encoders.hub_files import WEIGHTS
+from nearsense.encoders.packing import Engine, Pooling, Request, one_text_a_row
 from nearsense.errors import BrokenModel, InputError, UnsupportedModel
 from nearsense.records import Precision
 

@@ -1,4 +1,7 @@
-"""A model's weights as float32 arrays by name. The one file that knows `safetensors`; pickles are never read."""
+"""A model's files: its tensors as float32 arrays by name, and their hashes, remembered. Pickles are never read.
+
+The one file that knows `safetensors`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._folder import JsonMemo
 from nearsense.encoders.base import damaged
-from nearsense.errors import UnsupportedModel
+from nearsense.errors import BrokenModel, UnsupportedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
 
 _OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}
 """What the first BERT checkpoints call the two halves of a layer norm."""
@@ -123,3 +128,37 @@ class _Part:
                 upper = np.frombuffer(each["data"], np.uint16).astype(np.uint32) << 16
                 found[name] = upper.view(np.float32).reshape(each["shape"])
         return found
+
+
+def identity_of(path: Path) -> str:
+    """What a file is known by: it counts as the same while path, size, inode and time of its last change are."""
+    stat = path.stat()
+    return "|".join(map(str, (path.resolve(), stat.st_size, stat.st_ino, stat.st_mtime_ns)))
+
+
+class FileHashes:
+    """Hashes of files, kept in one JSON file of the cache folder.
+
+    A file counts as the same while path, size, inode and the nanosecond of its last change are.
+    """
+
+    def __init__(self, cache_dir: Path) -> None:
+        self._memo = JsonMemo(cache_dir / "file-hashes.json")
+
+    def sha256(self, path: Path, *, anew: bool = False) -> str:
+        """The hash of a file as 64 hexadecimal digits; `anew` computes it whatever is remembered."""
+        try:
+            key, known = identity_of(path), self._memo.read()
+            if anew or key not in known:
+                import hashlib
+
+                with path.open("rb") as file:
+                    known[key] = hashlib.file_digest(file, "sha256").hexdigest()
+                self._memo.write(known)
+            return str(known[key])
+        except OSError as error:
+            raise BrokenModel(
+                f"{path} cannot be read",
+                why=error.strerror or str(error),
+                fix="check the file and its permissions",
+            ) from None

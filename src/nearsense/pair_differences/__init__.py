@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nearsense.encoders.detection import guess
-from nearsense.encoders.languages import Finding, foreign_languages, language_of, sentence, suggestion
+from nearsense.encoders.languages import Finding, foreign_languages, guess, language_of, sentence, suggestion
 from nearsense.guard import Difference, Kind, differences_many, languages
 from nearsense.pair_differences.accents import Accents
 from nearsense.pair_differences.unread import sign_differences, unread_differences

@@ -13,8 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from nearsense.encoders.detection import LISTED, small_words
-from nearsense.encoders.languages import language_of
+from nearsense.encoders.languages import LISTED, language_of, small_words
 from nearsense.encoders.words import essence
 
 _LETTERS = {

@@ -111,8 +111,8 @@ def remove(name: str, yes: bool) -> None:
       nearsense models remove intfloat/e5-small-v2
       nearsense models remove intfloat/e5-small-v2 --yes
     """
-    from nearsense.encoders.hub_cache import remove as remove_repository
-    from nearsense.encoders.hub_cache import repository_folder
+    from nearsense.encoders.hub import remove as remove_repository
+    from nearsense.encoders.hub import repository_folder
     from nearsense.encoders.places import removable
 
     repository = removable(name)
