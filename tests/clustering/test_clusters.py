@@ -9,7 +9,7 @@ import nearsense as ns
 from cluster_made import around, as_vectors, numbered, seen, texts
 from nearsense.clustering.methods import default_min_size
 from nearsense.errors import InputError, ModelMismatch
-from nearsense.metrics.partition import v_measure
+from nearsense.metrics import v_measure
 
 THREE = [12, 8, 5]
 

@@ -8,7 +8,7 @@ import pytest
 import nearsense as ns
 from cluster_made import around, as_vectors, numbered
 from nearsense.errors import InputError
-from nearsense.metrics.partition import v_measure
+from nearsense.metrics import v_measure
 
 TIGHT = 0.02
 

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, f1_score, v_measure_score
 
 from nearsense import metrics
+from nearsense.metrics.agreement import weighted_adjusted_rand, weighted_v_measure
 from nearsense.metrics.classification import weighted_best_accuracy, weighted_best_f1, weighted_false_accepts
-from nearsense.metrics.partition import weighted_adjusted_rand, weighted_v_measure
 from nearsense.metrics.resampling import mean_of, weighted_share
 
 RANDOM = np.random.default_rng(5)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.evaluation.systems import Scorer
-    from nearsense.metrics.samples import Statistic
+    from nearsense.metrics.resampling import Statistic
 
     Floats = NDArray[np.float64]
 

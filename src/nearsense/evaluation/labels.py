@@ -10,8 +10,8 @@ import numpy as np
 from nearsense.datasets import Clustering, Intents
 from nearsense.evaluation.judging import Outcome, worst
 from nearsense.evaluation.results import Mistake
+from nearsense.metrics.agreement import weighted_adjusted_rand, weighted_v_measure
 from nearsense.metrics.classification import weighted_false_accepts, weighted_roc_auc
-from nearsense.metrics.partition import weighted_adjusted_rand, weighted_v_measure
 from nearsense.metrics.resampling import mean_of, weighted_share
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.evaluation.systems import Finder, Grouper
-    from nearsense.metrics.samples import Statistic
+    from nearsense.metrics.resampling import Statistic
 
 __all__ = ["SEEDS", "clustering", "intents"]
 

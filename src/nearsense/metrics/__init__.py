@@ -12,8 +12,8 @@ Each metric has two forms, and `similarity` and `paired_similarity` speak for al
 | `euclidean` | `paired_euclidean` | negated |
 | `manhattan` | `paired_manhattan` | negated |
 
-What judges them: correlation.py (graded pairs), classification.py (labelled pairs), retrieval.py (ranked lists),
-partition.py (groups), probabilities.py (calibration); how sure a figure is: resampling.py.
+What judges them: agreement.py (graded pairs, groups), classification.py (labels, probabilities), retrieval.py
+(ranked lists); how sure a figure is: resampling.py.
 
 `weighted_...` gives a function from how often each item was drawn, shape (r, n), to the figure of each resample,
 shape (r,): that of the items written out so often, ties included; NaN where a resample leaves it undefined.
@@ -21,28 +21,45 @@ shape (r,): that of the items written out so often, ties included; NaN where a r
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearsense.records import parse
+from nearsense.metrics.agreement import (
+    VMeasure,
+    adjusted_rand,
+    pearson,
+    ranks,
+    spearman,
+    v_measure,
+    weighted_pearson,
+    weighted_spearman,
+)
 from nearsense.metrics.classification import (
     BestThreshold,
+    Bins,
     Curve,
     average_precision,
     best_accuracy,
     best_f1,
+    brier_score,
+    expected_calibration_error,
     false_accept_rate,
+    log_loss,
     precision_recall_curve,
+    reliability,
     roc_auc,
     weighted_average_precision,
     weighted_roc_auc,
 )
-from nearsense.metrics.correlation import pearson, ranks, spearman, weighted_pearson, weighted_spearman
-from nearsense.metrics.partition import VMeasure, adjusted_rand, v_measure
-from nearsense.metrics.probabilities import Bins, brier_score, expected_calibration_error, log_loss, reliability
 from nearsense.metrics.resampling import (
     Difference,
-    Figure,
     Interval,
     bootstrap,
     bootstrap_mean,
-    bootstrap_pairs,
     paired_bootstrap,
     paired_permutation,
     resample_counts,
@@ -64,57 +81,59 @@ from nearsense.vectors.similarity import (
 )
 from nearsense.vectors.topk import top_k, top_k_of
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from nearsense.metrics.resampling import Statistic
+
 __all__ = [
-    "BestThreshold",
-    "Bins",
-    "Curve",
-    "Difference",
-    "Figure",
-    "Interval",
-    "VMeasure",
-    "ZeroRow",
-    "adjusted_rand",
-    "average_precision",
-    "best_accuracy",
-    "best_f1",
-    "bootstrap",
-    "bootstrap_mean",
-    "bootstrap_pairs",
-    "brier_score",
-    "cosine",
-    "dot",
-    "euclidean",
-    "expected_calibration_error",
-    "false_accept_rate",
-    "log_loss",
-    "manhattan",
-    "ndcg",
-    "normalize",
-    "paired_bootstrap",
-    "paired_cosine",
-    "paired_dot",
-    "paired_euclidean",
-    "paired_manhattan",
-    "paired_permutation",
-    "paired_similarity",
-    "pearson",
-    "precision_at",
-    "precision_recall_curve",
-    "ranked_average_precision",
-    "ranks",
-    "recall",
-    "reciprocal_rank",
-    "reliability",
-    "resample_counts",
-    "roc_auc",
-    "similarity",
-    "spearman",
-    "top_k",
-    "top_k_of",
-    "v_measure",
-    "weighted_average_precision",
-    "weighted_mean",
-    "weighted_pearson",
-    "weighted_roc_auc",
-    "weighted_spearman",
-]
+    "BestThreshold", "Bins", "Curve", "Difference", "Figure", "Interval", "VMeasure", "ZeroRow", "adjusted_rand",
+    "average_precision", "best_accuracy", "best_f1", "bootstrap", "bootstrap_mean", "bootstrap_pairs",
+    "brier_score", "cosine", "dot", "euclidean", "expected_calibration_error", "false_accept_rate", "log_loss",
+    "manhattan", "ndcg", "normalize", "paired_bootstrap", "paired_cosine", "paired_dot", "paired_euclidean",
+    "paired_manhattan", "paired_permutation", "paired_similarity", "pearson", "precision_at",
+    "precision_recall_curve", "ranked_average_precision", "ranks", "recall", "reciprocal_rank", "reliability",
+    "resample_counts", "roc_auc", "similarity", "spearman", "top_k", "top_k_of", "v_measure",
+    "weighted_average_precision", "weighted_mean", "weighted_pearson", "weighted_roc_auc", "weighted_spearman",
+]  # fmt: skip
+
+
+class Figure(StrEnum):
+    """Figures of two columns that `bootstrap_pairs` knows by name."""
+
+    PEARSON = "pearson"
+    SPEARMAN = "spearman"
+    AVERAGE_PRECISION = "average_precision"
+    ROC_AUC = "roc_auc"
+
+
+_STATISTICS: Mapping[Figure, Callable[[ArrayLike, ArrayLike], Statistic]] = {
+    Figure.PEARSON: weighted_pearson,
+    Figure.SPEARMAN: weighted_spearman,
+    Figure.AVERAGE_PRECISION: weighted_average_precision,
+    Figure.ROC_AUC: weighted_roc_auc,
+}
+
+
+def bootstrap_pairs(
+    figure: str, a: ArrayLike, b: ArrayLike, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """The `bootstrap` interval of a figure of two columns, resampled together.
+
+    Args:
+        figure: `"pearson"`, `"spearman"`, `"average_precision"` or `"roc_auc"`.
+        a: The first column, shape (n,); labels 0 or 1 for the last two figures.
+        b: The second; scores for the last two.
+        resamples: As in `bootstrap`.
+        seed: As in `bootstrap`.
+        level: As in `bootstrap`.
+
+    Raises:
+        InputError: As `bootstrap`, or as the figure itself.
+
+    Example:
+        >>> bootstrap_pairs("roc_auc", [0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.3, 0.6, 0.7, 0.8])
+        Interval(low=1.0, high=1.0)
+    """
+    statistic = _STATISTICS[parse(Figure, figure, name="figure")](a, b)
+    return bootstrap(statistic, np.size(a), resamples=resamples, seed=seed, level=level)

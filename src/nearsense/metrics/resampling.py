@@ -1,4 +1,4 @@
-"""How sure a figure is, and whether one model beats another on the same items. Not the figures themselves.
+"""How sure a figure is, and whether one model beats another on the same items; and what figures are measured on.
 
 A statistic is a function from counts, shape (r, n), to figures, shape (r,). The counts come from the seed and n
 alone, so two statistics of the same n and seed see the same resamples.
@@ -6,46 +6,26 @@ alone, so two statistics of the same n and seed see the same resamples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from nearsense.checks import positive_int, same_length
 from nearsense.errors import InputError
-from nearsense.metrics.classification import weighted_average_precision, weighted_roc_auc
-from nearsense.metrics.correlation import weighted_pearson, weighted_spearman
-from nearsense.metrics.samples import numbers
-from nearsense.records import parse
 from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
-    from nearsense.metrics.samples import Statistic
-    from nearsense.vectors.rows import Float64
+    from nearsense.vectors.rows import Array, Float64
+
+    Statistic: TypeAlias = Callable[[Float64], Float64]
+    """From how often each item was drawn, shape (r, n), to a figure of each resample, shape (r,)."""
 
 BLOCK = 2**17
 """Counts worked on at once: 1 MiB in float64, so that a statistic's passes stay in a core's cache."""
-
-
-class Figure(StrEnum):
-    """Figures of two columns that `bootstrap_pairs` knows by name."""
-
-    PEARSON = "pearson"
-    SPEARMAN = "spearman"
-    AVERAGE_PRECISION = "average_precision"
-    ROC_AUC = "roc_auc"
-
-
-_STATISTICS = {
-    Figure.PEARSON: weighted_pearson,
-    Figure.SPEARMAN: weighted_spearman,
-    Figure.AVERAGE_PRECISION: weighted_average_precision,
-    Figure.ROC_AUC: weighted_roc_auc,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,30 +130,6 @@ def bootstrap_mean(values: ArrayLike, *, resamples: int = 1000, seed: int = 0, l
     return bootstrap(weighted_mean(values), np.size(values), resamples=resamples, seed=seed, level=level)
 
 
-def bootstrap_pairs(
-    figure: str, a: ArrayLike, b: ArrayLike, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
-) -> Interval:
-    """The `bootstrap` interval of a figure of two columns, resampled together.
-
-    Args:
-        figure: `"pearson"`, `"spearman"`, `"average_precision"` or `"roc_auc"`.
-        a: The first column, shape (n,); labels 0 or 1 for the last two figures.
-        b: The second; scores for the last two.
-        resamples: As in `bootstrap`.
-        seed: As in `bootstrap`.
-        level: As in `bootstrap`.
-
-    Raises:
-        InputError: As `bootstrap`, or as the figure itself.
-
-    Example:
-        >>> bootstrap_pairs("roc_auc", [0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.3, 0.6, 0.7, 0.8])
-        Interval(low=1.0, high=1.0)
-    """
-    statistic = _STATISTICS[parse(Figure, figure, name="figure")](a, b)
-    return bootstrap(statistic, np.size(a), resamples=resamples, seed=seed, level=level)
-
-
 def paired_bootstrap(
     first: Statistic, second: Statistic, n: int, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> Difference:
@@ -203,10 +159,14 @@ def paired_bootstrap(
     once = np.ones((1, positive_int(n, "n")))
     differences = np.concatenate([first(block) - second(block) for block in resample_counts(n, resamples, seed)])
     interval = interval_of(differences, level)
-    defined = differences[~np.isnan(differences)]
-    rarer = min(np.count_nonzero(defined <= 0.0), np.count_nonzero(defined >= 0.0))
-    p = min(1.0, 2.0 * (1 + rarer) / (1 + len(defined)))
+    p = p_of_equality(differences[~np.isnan(differences)])
     return Difference(float((first(once) - second(once))[0]), interval.low, interval.high, p)
+
+
+def p_of_equality(differences: Float64) -> float:
+    """Two-sided p-value of "the difference is 0", from that of each resample: see `paired_bootstrap`."""
+    rarer = min(np.count_nonzero(differences <= 0.0), np.count_nonzero(differences >= 0.0))
+    return min(1.0, 2.0 * (1 + rarer) / (1 + len(differences)))
 
 
 def paired_permutation(x: ArrayLike, y: ArrayLike, *, resamples: int = 10_000, seed: int = 0) -> float:
@@ -290,3 +250,86 @@ def _random_flips(n: int, resamples: int, seed: int) -> Iterator[Float64]:
         width = -(-n // 8)
         octets = np.frombuffer(random.bytes((part.stop - part.start) * width), np.uint8).reshape(-1, width)
         yield np.unpackbits(octets, axis=1, count=n).astype(np.float64)
+
+
+def numbers(x: ArrayLike, name: str, *, empty: bool = False, infinite: bool = False) -> Float64:
+    """Numbers of shape (n,), in float64: finite ones, n >= 1, where nothing else is allowed; never NaN."""
+    sample = flat(x, name, empty=empty)
+    if sample.dtype.kind not in "fiub":
+        raise InputError(
+            f"{name} must be numbers, got {sample.dtype}", fix=f"give {name} as numbers of shape (n,)"
+        )
+    sample = sample.astype(np.float64)
+    bad = np.flatnonzero(np.isnan(sample) if infinite else ~np.isfinite(sample))
+    if len(bad):
+        raise InputError(
+            f"{name}[{bad[0]}] is {sample[bad[0]]}",
+            why=f"{name} must be {'' if infinite else 'finite '}numbers",
+            fix="leave that item out",
+        )
+    return sample
+
+
+def classes(labels: ArrayLike) -> NDArray[np.bool_]:
+    """Labels 0 and 1, or False and True, of shape (n,): where they are 1."""
+    sample = numbers(labels, "labels")
+    bad = np.flatnonzero((sample != 0) & (sample != 1))
+    if len(bad):
+        raise InputError(
+            f"labels[{bad[0]}] is {sample[bad[0]]:g}",
+            why="a label is 1 (the same) or 0 (not the same)",
+            fix="cut graded labels in two first, for example labels >= 3",
+        )
+    positive: NDArray[np.bool_] = sample == 1
+    return positive
+
+
+def labels_and_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], Float64]:
+    """Where labels are 1, both classes present, and as many finite scores."""
+    positive, sample = classes(labels), numbers(scores, "scores")
+    if positive.all() or not positive.any():
+        raise InputError(
+            f"all {len(positive)} labels are {int(positive[0])}",
+            why="this figure tells two classes apart",
+            fix=f"add items with label {1 - int(positive[0])}",
+        )
+    same_length(positive, sample, "labels", "scores")
+    return positive, sample
+
+
+def probabilities_of(probabilities: ArrayLike) -> Float64:
+    """Probabilities of shape (n,), each in [0, 1]."""
+    sample = numbers(probabilities, "probabilities")
+    bad = np.flatnonzero((sample < 0) | (sample > 1))
+    if len(bad):
+        raise InputError(
+            f"probabilities[{bad[0]}] is {sample[bad[0]]:g}",
+            why="a probability lies in [0, 1]",
+            fix="turn scores into probabilities first",
+        )
+    return sample
+
+
+def flat(x: ArrayLike, name: str, *, empty: bool = False) -> Array:
+    """An array of shape (n,) of any kind of value; n >= 1 where it may not be empty."""
+    try:
+        sample = np.asarray(x)
+    except ValueError:
+        raise InputError(f"the items of {name} differ in length", fix=f"give {name} in shape (n,)") from None
+    if sample.ndim != 1:
+        raise InputError(f"{name} must have shape (n,), got {sample.shape}", fix=f"give {name} as one flat list")
+    if not len(sample) and not empty:
+        raise InputError(f"{name} is empty", why="nothing can be measured on no items", fix="give at least one")
+    return sample
+
+
+def figure_of_items(statistic: Statistic, items: ArrayLike) -> float:
+    """The figure of the items themselves: each drawn once."""
+    return float(statistic(np.ones((1, np.size(items))))[0])
+
+
+def running_sums(counts: Float64) -> Float64:
+    """Running sums along each row, from 0: shape (r, n + 1)."""
+    sums = np.zeros((counts.shape[0], counts.shape[1] + 1))
+    np.cumsum(counts, axis=1, out=sums[:, 1:])
+    return sums

@@ -18,7 +18,7 @@ import numpy as np
 
 from nearsense.checks import positive_int, same_length
 from nearsense.errors import InputError
-from nearsense.metrics.samples import flat, numbers
+from nearsense.metrics.resampling import flat, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
