@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.records import parse
 from nearsense.metrics.agreement import (
     VMeasure,
     adjusted_rand,
@@ -66,6 +65,7 @@ from nearsense.metrics.resampling import (
     weighted_mean,
 )
 from nearsense.metrics.retrieval import ndcg, precision_at, ranked_average_precision, recall, reciprocal_rank
+from nearsense.records import parse
 from nearsense.vectors.rows import ZeroRow, normalize
 from nearsense.vectors.similarity import (
     cosine,
