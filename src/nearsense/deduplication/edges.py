@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense._progress import Progress, tracked
-from nearsense.calibrator import SAME_TEXT
-from nearsense.deduplication.records import EXACT, NORMALIZED, SEMANTIC
-from nearsense.errors import TooLargeError
+from nearsense.calibration import Background, Calibration
+from nearsense.calibrator import SAME_TEXT, Calibrator, at_home
+from nearsense.errors import InputError, TooLargeError
+from nearsense.records import Origin
 from nearsense.vectors.rows import blocks
 from nearsense.vectors.similarity import paired_cosine
 from nearsense.wording import normal_form
@@ -19,12 +21,13 @@ from nearsense.wording import normal_form
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.deduplication.probability import PairProbability
     from nearsense.deduplication.rows import Sides
     from nearsense.encoders import Encoder
 
     Ints = NDArray[np.int64]
-    Columns = tuple[Ints, Ints, NDArray[np.float32]]
+    Floats = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
+    Columns = tuple[Ints, Ints, Floats]
     """The texts of pairs, left and right, and their scores."""
 
 MOST = 50_000_000
@@ -33,32 +36,106 @@ MOST = 50_000_000
 _BATCH = 20_000
 
 
+class Tier(StrEnum):
+    """In what way two rows say the same."""
+
+    EXACT = "exact"
+    """Character for character; of vectors without texts, number for number."""
+    NORMALIZED = "normalized"
+    """Except for case, white space, punctuation and how characters are encoded."""
+    SEMANTIC = "semantic"
+    """In other words: their vectors are near."""
+
+
+TIERS = tuple(Tier)
+"""The tiers by their number in a column."""
+
+EXACT, NORMALIZED, SEMANTIC = range(3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairProbability:
+    """The curve from score to probability, the prior of same pairs, and whether what differs is looked at."""
+
+    calibration: Calibration
+    prior: float
+    guarded: bool
+
+    def shifts(self, scores: Doubles, kinds: Sequence[Sequence[str]]) -> Doubles:
+        """What the kinds of differences of each pair add to its log-odds."""
+        return self.calibration.guarded(scores, kinds) if self.guarded else np.zeros(len(scores))
+
+    def of(self, scores: Doubles, shifts: Doubles) -> Doubles:
+        """That the two of each pair say the same."""
+        return self.calibration.probability(scores, prior=self.prior, shift=shifts)
+
+    def interval(self, scores: Floats, shifts: Floats) -> tuple[Doubles, Doubles]:
+        """Between what the probabilities lie, nineteen times in twenty."""
+        known = np.clip(scores.astype(np.float64), -1.0, 1.0)
+        return self.calibration.interval(known, prior=self.prior, shift=shifts.astype(np.float64))
+
+    def lowest(self, min_probability: float) -> float:
+        """The lowest score at which a pair without differences may be so probable, by halving; 2 where none is."""
+        best = max(0.0, float(self.calibration.guarded(np.zeros(1), [()])[0])) if self.guarded else 0.0
+
+        def suffices(score: float) -> bool:
+            return self.calibration.probability(score, prior=self.prior, shift=best) >= min_probability
+
+        low, high = -1.0, 1.0
+        if not suffices(high):
+            return 2.0
+        if suffices(low):
+            return low
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (low, middle) if suffices(middle) else (middle, high)
+        return low - 1e-6  # scores are rounded to float32
+
+
+def pair_probability(
+    calibrator: Calibrator,
+    origin: Origin,
+    background: Callable[[], Background | None],
+    *,
+    guarded: bool,
+    encoder: Encoder | None = None,
+) -> PairProbability | None:
+    """How probable the pairs of a corpus are; None where no calibration is known and no probability asked for.
+
+    `background` gives random pairs of the corpus: far from home the intervals are wider, and a warning says so.
+    """
+    try:
+        calibration = calibrator.of(origin, encoder)
+    except InputError as error:
+        asked = calibrator.min_probability is not None and calibrator.prior is None
+        if not asked or "no calibration" not in error.what:
+            raise
+        fix = f"give a score instead: min_score=0.9; or {error.fix}"
+        raise InputError(error.what, why=error.why, fix=fix) from None
+    if calibration is None:
+        return None
+    calibration = at_home(calibration, background).here(share=calibrator.prior)
+    return PairProbability(calibration, calibrator.prior_of(calibration), guarded)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Edges:
-    """m pairs of distinct texts; each pair stands here once.
+    """m pairs of distinct texts, each once, in columns of shape (m,).
 
-    Args:
-        left: int64, shape (m,): a text.
-        right: int64, shape (m,): another.
-        score: float32, shape (m,): their cosine similarity.
-        tier: int8, shape (m,): in what way they say the same, as its place among the tiers.
-        probability: float64, shape (m,); None where no calibration is known.
-        readable: float64, shape (m,): the same were it not for what the model does not read.
-        shift: float32, shape (m,): what the guard added to the log-odds.
-        guarded: bool, shape (m,): whether something differs between them.
-        unsure: bool, shape (m,): whether the model was not made for one of the two; then the probability is 0, and
-            nobody says so.
-        differs: What differs, by the pair's number, for pairs that are guarded: the kind, what `left` has, what
-            `right` has; None where nobody has looked.
+    `left` and `right` are texts, `score` is their cosine similarity, `tier` a place in `TIERS`. `probability` is
+    None where no calibration is known; `readable` is the same were it not for what the model does not read;
+    `shift` is what the guard added to the log-odds. Where `guarded`, something differs; where `unsure`, the model
+    was not made for one of the two, and the probability is 0. `differs` says by a pair's number what differs: the
+    kind, what `left` has, what `right` has; None where nobody has looked.
     """
 
     left: Ints
     right: Ints
-    score: NDArray[np.float32]
+    score: Floats
     tier: NDArray[np.int8]
-    probability: NDArray[np.float64] | None
-    readable: NDArray[np.float64] | None
-    shift: NDArray[np.float32]
+    probability: Doubles | None
+    readable: Doubles | None
+    shift: Floats
     guarded: NDArray[np.bool_]
     unsure: NDArray[np.bool_]
     differs: Mapping[int, tuple[tuple[str, str, str], ...]] | None
@@ -80,15 +157,13 @@ class Edges:
 
     def take(self, order: Ints) -> Edges:
         """Some pairs, in this order."""
-        columns = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "differs"}
         differs = self.differs
         if differs:
             place = np.full(len(self), -1, np.int64)
             place[order] = np.arange(len(order))
             differs = {int(place[at]): found for at, found in differs.items() if place[at] >= 0}
-        taken: dict[str, Any] = {
-            name: None if column is None else column[order] for name, column in columns.items()
-        }
+        columns = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "differs"}
+        taken: dict[str, Any] = {n: None if column is None else column[order] for n, column in columns.items()}
         return replace(self, **taken, differs=differs)
 
 
@@ -98,7 +173,6 @@ def all_edges(
     probabilities: PairProbability | None,
     *,
     within: bool,
-    written: bool,
     guard: bool,
     encoder: Encoder | None,
     judge: Encoder | None,
@@ -108,49 +182,42 @@ def all_edges(
 
     `encoder` tells what it does not read; `judge`, if anyone, for which texts it was not made.
     """
+    written, total = sides.rows.written, len(sides)
     twins = sides.twins()
     forms = normalized_pairs(sides.texts, len(sides.rows), within=within) if written else (_NONE, _NONE)
     closer = [
         (*twins, np.ones(len(twins[0]), np.float32), EXACT),
         (*forms, _similarities(sides, *forms), NORMALIZED),
     ]
-    total = len(sides)
     taken = np.concatenate([each[0] * total + each[1] for each in closer])
     left, right, score = mined
     rest = ~np.isin(left * total + right, taken) if len(taken) else np.ones(len(left), bool)
     columns = [*closer, (left[rest], right[rest], score[rest], SEMANTIC)]
     left, right, score = (np.concatenate([column[place] for column in columns]) for place in range(3))
     tier = np.concatenate([np.full(len(column[0]), column[3], np.int8) for column in columns])
-    near = np.unique(np.concatenate([left[tier == SEMANTIC], right[tier == SEMANTIC]]))
-    strange = _reasons_not_to_judge(sides.texts, near, judge) if written else {}
+    near = np.unique(np.concatenate([left[tier == SEMANTIC], right[tier == SEMANTIC]])).tolist()
+    strange: dict[int, str] = {}
+    if written and judge is not None and near:
+        from nearsense.pair_differences import unfamiliar
+
+        reasons = unfamiliar([sides.texts[number] for number in near], judge, among=sides.texts)
+        strange = {number: reason for number, reason in zip(near, reasons, strict=True) if reason}
     foreign = np.zeros(total, bool)
     foreign[list(strange)] = True
     unsure = (tier == SEMANTIC) & (foreign[left] | foreign[right])
     texts = sides.texts if guard and written else None
     edges = _with_differences(left, right, score, tier, unsure, texts, probabilities, encoder, progress)
-    keys = (
-        (-edges.score, edges.tier) if edges.probability is None else (-edges.score, -edges.probability, edges.tier)
-    )
+    keys = (-edges.score, *(() if edges.probability is None else (-edges.probability,)), edges.tier)
     return edges.take(np.lexsort(keys)), strange  # stable: of equal ones the texts decide
 
 
 _NONE: Ints = np.empty(0, np.int64)
 
 
-def _reasons_not_to_judge(texts: Sequence[str], near: Ints, judge: Encoder | None) -> dict[int, str]:
-    """Why the model cannot judge some of the texts that are near others, by their numbers."""
-    from nearsense.pair_differences import unfamiliar
-
-    if judge is None or not len(near):
-        return {}
-    reasons = unfamiliar([texts[number] for number in near.tolist()], judge, among=texts)
-    return {number: reason for number, reason in zip(near.tolist(), reasons, strict=True) if reason}
-
-
 def _with_differences(
     left: Ints,
     right: Ints,
-    score: NDArray[np.float32],
+    score: Floats,
     tier: NDArray[np.int8],
     unsure: NDArray[np.bool_],
     texts: Sequence[str] | None,
@@ -160,9 +227,7 @@ def _with_differences(
 ) -> Edges:
     """The pairs with what differs between their texts, where these are given, and how sure that leaves one."""
     known = np.clip(score.astype(np.float64), -1.0, 1.0)
-    shift, rest = (
-        np.zeros(len(score), np.float32) for _ in range(2)
-    )  # with what the model does not read, without
+    shift, rest = np.zeros((2, len(score)), np.float32)  # with what the model does not read, without
     guarded = np.zeros(len(score), bool)
     differs: dict[int, tuple[tuple[str, str, str], ...]] = {}
     looked = np.flatnonzero(tier != EXACT) if texts is not None else _NONE
@@ -197,8 +262,8 @@ def _with_differences(
             column[tier == EXACT] = 1.0
             column[(tier == NORMALIZED) & ~guarded] = SAME_TEXT
             column[unsure] = 0.0
-    named = differs if texts is not None else None
-    return Edges(left, right, score, tier, probability, readable, shift, guarded, unsure, named)
+    known_differences = None if texts is None else differs
+    return Edges(left, right, score, tier, probability, readable, shift, guarded, unsure, known_differences)
 
 
 def normalized_pairs(texts: Sequence[str], m: int, *, within: bool) -> tuple[Ints, Ints]:
@@ -231,7 +296,7 @@ def normalized_pairs(texts: Sequence[str], m: int, *, within: bool) -> tuple[Int
     return np.concatenate(lefts), np.concatenate(rights)
 
 
-def _similarities(sides: Sides, left: Ints, right: Ints) -> NDArray[np.float32]:
+def _similarities(sides: Sides, left: Ints, right: Ints) -> Floats:
     """The cosine similarity of pairs of texts."""
     found = np.empty(len(left), np.float32)
     for part in blocks(len(left), _BATCH):

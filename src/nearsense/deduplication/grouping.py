@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.checks import is_number, is_whole
-from nearsense.deduplication.records import EXACT
+from nearsense.deduplication.edges import EXACT
 from nearsense.errors import InputError
 from nearsense.records import Document, parse
 
@@ -31,21 +31,14 @@ Choose = Callable[[list[Document]], "int | str"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouping:
-    """Which row each row gives way to.
+    """Which row each of n rows gives way to.
 
-    Args:
-        kept: int64, shape (n,): the row that stays in the place of each row, its own where it stays itself; where
-            an archive's row does, n plus the number of that.
-        edge: int64, shape (n,): the pair that says so; -1 for equal texts, and for rows that stay.
+    `kept` is the row that stays in the place of each, itself where it stays, n plus a number for an archive's row;
+    `edge` the pair of texts that says so, -1 for equal texts and for rows that stay.
     """
 
     kept: Ints
     edge: Ints
-
-    @property
-    def stays(self) -> Ints:
-        """The rows that stay, in their order."""
-        return np.flatnonzero(self.kept == np.arange(len(self.kept)))
 
 
 def group_rows(sides: Sides, edges: Edges, usable: Bools, policy: Policy, *, within: bool) -> Grouping:
@@ -60,24 +53,19 @@ def group_rows(sides: Sides, edges: Edges, usable: Bools, policy: Policy, *, wit
     kept_node = np.where(stays >= 0, rows.node[stays], np.arange(m)) if m else stays
     edge = _edges(len(sides), left, right, pairs, found.centre, kept_node)
     home = found.centre[rows.node]  # the centre of each row
-    kept = np.arange(len(home))
+    kept, own = np.arange(len(home)), home < m
     if within:
-        own = home < m
         kept[own] = stays[home[own]]
-    if archive is not None and fixed is not None:
-        away = home >= m
-        kept[away] = len(rows.documents) + archive.first[home[away] - m]
+    if archive is not None:
+        kept[~own] = len(rows.documents) + archive.first[home[~own] - m]
     return Grouping(kept, edge[rows.node])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stars:
-    """Texts in groups around a centre.
+    """n texts in groups: the centre of each text's group, and whether it is `free` to stay in that centre's place.
 
-    Args:
-        centre: int64, shape (n,): the centre of the group that each text belongs to; a centre's own.
-        free: bool, shape (n,): the texts that may stay in the place of their centre: they are near all others of
-            their group and near nothing else. The centre itself is one.
+    Free are centres, and texts that are near all others of their group and near nothing else.
     """
 
     centre: Ints
@@ -214,13 +202,7 @@ class Keep(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """Who stays.
-
-    Args:
-        name: As the caller said it.
-        rank: float64, shape (n,): the row with the least stays, the first of several.
-        choose: The caller's own function instead; it is asked once a group.
-    """
+    """Who stays: of n rows the one of least `rank`, the first of several; or what the caller's function says."""
 
     name: str
     rank: NDArray[np.float64]
@@ -236,11 +218,9 @@ class Policy:
         places = [row for row, document in zip(rows, given, strict=True) if document.id == chosen]
         if len(places) == 1:
             return places[0]
-        raise InputError(
-            f"keep= gave {chosen!r} for {len(rows)} rows that may stay",
-            why=f"their ids are {', '.join(document.id for document in given[:5])}{', ...' * (len(given) > 5)}",
-            fix=f"return one of these ids, or a place from 0 to {len(rows) - 1}",
-        )
+        why = f"their ids are {', '.join(document.id for document in given[:5])}{', ...' * (len(given) > 5)}"
+        fix = f"return one of these ids, or a place from 0 to {len(rows) - 1}"
+        raise InputError(f"keep= gave {chosen!r} for {len(rows)} rows that may stay", why=why, fix=fix)
 
 
 def policy_of(keep: str | Choose, documents: Sequence[Document]) -> Policy:
@@ -278,11 +258,9 @@ def _times(documents: Sequence[Document], column: str) -> NDArray[np.float64]:
     """When each row is of; a row without a date is the oldest."""
     if documents and not any(column in document.metadata for document in documents):
         known = ", ".join(dict.fromkeys(name for document in documents[:100] for name in document.metadata))
-        raise InputError(
-            f"keep='newest:{column}': no row has a field {column!r}",
-            why=f"the fields are: {known}" if known else "the rows have no fields besides their text",
-            fix="name another column, or give Documents with metadata",
-        )
+        what = f"keep='newest:{column}': no row has a field {column!r}"
+        why = f"the fields are: {known}" if known else "the rows have no fields besides their text"
+        raise InputError(what, why=why, fix="name another column, or give Documents with metadata")
     found, kinds = np.full(len(documents), -np.inf), dict[str, str]()
     for row, document in enumerate(documents):
         value = document.metadata.get(column)
@@ -291,11 +269,9 @@ def _times(documents: Sequence[Document], column: str) -> NDArray[np.float64]:
         kind, found[row] = _time(value, column, document.id)
         kinds.setdefault(kind, document.id)
     if len(kinds) > 1:
-        raise InputError(
-            f"column {column!r} holds numbers and dates: rows {' and '.join(kinds.values())}",
-            why="which of the two is newer nobody can say",
-            fix="write all of them as ISO dates: 2024-05-01",
-        )
+        what = f"column {column!r} holds numbers and dates: rows {' and '.join(kinds.values())}"
+        fix = "write all of them as ISO dates: 2024-05-01"
+        raise InputError(what, why="which of the two is newer nobody can say", fix=fix)
     return found
 
 
@@ -317,11 +293,9 @@ def _time(value: Any, column: str, id_: str) -> tuple[str, float]:
                 return "date", _seconds(datetime.fromisoformat(value.strip()))
             except ValueError:
                 pass
-    raise InputError(
-        f"row {id_}: {column!r} is {str(value)[:40]!r}",
-        why="which row is newer goes by ISO dates (2024-05-01, 2024-05-01T12:30) or by numbers",
-        fix="correct it, or keep by something else",
-    )
+    why = "which row is newer goes by ISO dates (2024-05-01, 2024-05-01T12:30) or by numbers"
+    fix = "correct it, or keep by something else"
+    raise InputError(f"row {id_}: {column!r} is {str(value)[:40]!r}", why=why, fix=fix)
 
 
 def _seconds(moment: datetime) -> float:

@@ -12,21 +12,129 @@ import numpy as np
 
 from nearsense.calibrator import SAME_AT_LEAST
 from nearsense.checks import is_number, is_whole
+from nearsense.deduplication.edges import EXACT, NORMALIZED, SEMANTIC, TIERS, Tier
 from nearsense.deduplication.grouping import Grouping, group_rows
-from nearsense.deduplication.records import EXACT, NORMALIZED, SEMANTIC, TIERS, Dropped, Group, Pair, Tier
 from nearsense.errors import InputError, TooLargeError
-from nearsense.records import Document, Origin, Results
+from nearsense.records import Document, Origin, Results, as_json, percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.deduplication.edges import Edges
+    from nearsense.deduplication.edges import Edges, PairProbability
     from nearsense.deduplication.grouping import Policy
-    from nearsense.deduplication.probability import PairProbability
     from nearsense.deduplication.rows import Rows, Sides
 
 LARGEST = 10_000_000
 """Pairs that are given as one list at most."""
+
+_WHY = {Tier.EXACT: "the same text", Tier.NORMALIZED: "the same but for case, space or punctuation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two rows that say the same, or nearly.
+
+    Args:
+        left: The id of one row: the earlier one, or the new one where an archive is compared with.
+        right: The id of the other.
+        score: Cosine similarity in [-1, 1].
+        probability: That the two say the same, in [0, 1]; 1 for equal texts; None where no calibration is known.
+        differs: What differs between them, from left to right: "number: 15 → 51"; empty where nothing was seen,
+            None where nobody has looked.
+        tier: In what way they say the same.
+        a: The text of `left`; empty where only its vector is known.
+        b: The text of `right`.
+        interval: Between what the probability lies, nineteen times in twenty.
+        unsure: Why there is no probability though a calibration is known: the model was not made for the language
+            of a text.
+        because: What made the probability other than its score alone would: "the same text", "what differs".
+    """
+
+    left: str
+    right: str
+    score: float
+    probability: float | None
+    differs: tuple[str, ...] | None
+    tier: Tier
+    a: str
+    b: str
+    interval: tuple[float, float] | None = None
+    unsure: str | None = None
+    because: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        sure = "" if self.probability is None else f"{percent(self.probability):>5}  "
+        names = f"{self.a} | {self.b}" if self.a or self.b else f"{self.left} | {self.right}"
+        line = f"{self.score:.4f}  {sure}{self.tier:<10}  {names}"
+        return f"{line}; differs: {', '.join(self.differs)}" if self.differs else line
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return as_json(self, "left right score probability interval unsure because tier differs a b")
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A row that goes, and what it has in common with the row that stays in its place.
+
+    Args:
+        id: The row's id.
+        kept: The id of the row that stays.
+        text: The row's text; empty where only its vector is known.
+        tier: In what way the two say the same.
+        score: Their cosine similarity, measured between these very two.
+        probability: That they say the same; None where no calibration is known.
+        differs: What differs all the same, where such pairs are allowed: from this row to the one that stays.
+        interval: Between what the probability lies, nineteen times in twenty.
+    """
+
+    id: str
+    kept: str
+    text: str
+    tier: Tier
+    score: float
+    probability: float | None
+    differs: tuple[str, ...] | None = None
+    interval: tuple[float, float] | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it goes, in words."""
+        if self.tier in _WHY:
+            return _WHY[self.tier]
+        sure = f"score {self.score:.2f}" if self.probability is None else percent(self.probability)
+        return f"says the same ({sure})"
+
+    def __str__(self) -> str:
+        return f"{self.text or self.id}: {self.reason}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return as_json(self, "id kept tier score probability interval reason differs text")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A row that stays, and those that go because of it: each was compared with it directly.
+
+    Args:
+        kept: The row that stays; of an archive where there is one and it says the same.
+        dropped: The rows that go, nearest first.
+    """
+
+    kept: Document
+    dropped: tuple[Dropped, ...]
+
+    def __len__(self) -> int:
+        """How many rows say this, the kept one included."""
+        return 1 + len(self.dropped)
+
+    def __str__(self) -> str:
+        return "\n".join([self.kept.text or self.kept.id, *(f"    {each}" for each in self.dropped)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"kept": self.kept.id, "text": self.kept.text, "size": len(self)} | as_json(self, "dropped")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +188,9 @@ class Duplicates:
         return f"<Duplicates: {self._summary}>"
 
     def __str__(self) -> str:
-        shown = list(itertools.islice(self._groups(), 10))
-        lines = [str(each) for each in shown]
-        more = len(np.unique(self._grouping.kept[self._gone])) - len(shown)
-        if more > 0:
-            lines.append(f"... and {more:,} more groups")
-        return "\n".join([*lines, self._summary])
+        lines = [str(each) for each in itertools.islice(self._groups(), 10)]
+        more = len(np.unique(self._grouping.kept[self._gone])) - len(lines)
+        return "\n".join([*lines, *([f"... and {more:,} more groups"] if more > 0 else []), self._summary])
 
     def _repr_html_(self) -> str:
         """As text, for notebooks."""
@@ -108,11 +213,9 @@ class Duplicates:
             TooLargeError: They are more than ten million; `best` and `groups` work all the same.
         """
         if len(self) > LARGEST:
-            raise TooLargeError(
-                f"{len(self):,} pairs of rows are too many for one list",
-                why=f"at most {LARGEST:,} are given; {self._counts[1]:,} of them are rows with equal texts",
-                fix="take .groups, .unique, or the .best(1000) of them; or raise the threshold",
-            )
+            why = f"at most {LARGEST:,} are given; {self._counts[1]:,} of them are rows with equal texts"
+            fix = "take .groups, .unique, or the .best(1000) of them; or raise the threshold"
+            raise TooLargeError(f"{len(self):,} pairs of rows are too many for one list", why=why, fix=fix)
         return self.best(len(self))
 
     def best(self, n: int) -> Results[Pair]:
@@ -139,7 +242,7 @@ class Duplicates:
     @property
     def kept(self) -> NDArray[np.int64]:
         """The numbers (from 0) of the rows that stay: int64, rising."""
-        return self._grouping.stays
+        return np.flatnonzero(self._grouping.kept == np.arange(len(self._grouping.kept)))
 
     @property
     def tiers(self) -> dict[Tier, int]:
@@ -170,21 +273,16 @@ class Duplicates:
         if not is_number(value) or not value <= 1:
             raise InputError(f"{name}={value!r} is no number up to 1", fix=f"say {name}=0.9")
         if min_probability is not None and self.probabilities is None:
-            raise InputError(
-                f"min_probability: no calibration is known for {self.origin.model}",
-                why="without one a score is no probability",
-                fix="give min_score=0.9",
-            )
+            what = f"min_probability: no calibration is known for {self.origin.model}"
+            raise InputError(what, why="without one a score is no probability", fix="give min_score=0.9")
         lowest = float(value)
         if self.probabilities is not None and min_score is None:
             lowest = self.probabilities.lowest(lowest)
         if lowest < self.floor:
             here = f"min_score={self.floor:.4f}" if self.min_probability is None else f"{self.threshold}"
-            raise InputError(
-                f"{name}={value:g} is lower than what was looked for: {here}",
-                why=f"pairs that score less than {self.floor:.4f} were not kept",
-                fix=f"ns.duplicates(..., {name}={value:g})",
-            )
+            what = f"{name}={value:g} is lower than what was looked for: {here}"
+            why = f"pairs that score less than {self.floor:.4f} were not kept"
+            raise InputError(what, why=why, fix=f"ns.duplicates(..., {name}={value:g})")
         return replace(self, min_probability=min_probability, min_score=min_score)
 
     def target(self, n: int) -> Duplicates:
@@ -210,14 +308,10 @@ class Duplicates:
         none = float(np.nextafter(np.float32(steps[-1] if len(steps) else 0), np.float32(2)))  # no pair reaches it
         strictest = self._with(1.0 if self.min_probability is not None else max(none, 1.0))
         if (most := len(strictest.kept)) < n:
-            raise InputError(
-                f"{n:,} rows cannot stay, {most:,} can",
-                why=f"{len(self.rows.documents) - most:,} of {len(self.rows.documents):,} repeat another, or "
-                "differ in nothing but case, space or punctuation"
-                if most < len(self.rows.documents)
-                else "there are no more",
-                fix=f"ask for {most:,} or fewer",
-            )
+            total = len(self.rows.documents)
+            alike = "repeat another, or differ in nothing but case, space or punctuation"
+            why = f"{total - most:,} of {total:,} {alike}" if most < total else "there are no more"
+            raise InputError(f"{n:,} rows cannot stay, {most:,} can", why=why, fix=f"ask for {most:,} or fewer")
         found = self._with(float(steps[0])) if len(steps) else strictest
         low, high, least = 0, len(steps), len(found.kept)  # at `low` few enough stay, at `high` perhaps too many
         if most == n:
@@ -230,11 +324,9 @@ class Duplicates:
             else:
                 high = middle
         if least > n:
-            raise InputError(
-                f"{n:,} rows are fewer than {least:,}, which stay at {self.threshold}",
-                why="the rest is not that near to anything that stays",
-                fix="look for less near pairs: a lower min_probability or min_score",
-            )
+            what = f"{n:,} rows are fewer than {least:,}, which stay at {self.threshold}"
+            fix = "look for less near pairs: a lower min_probability or min_score"
+            raise InputError(what, why="the rest is not that near to anything that stays", fix=fix)
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -244,13 +336,11 @@ class Duplicates:
             "kept": len(self.kept),
             "dropped": {tier.value: count for tier, count in self.tiers.items()},
             "pairs": len(self),
-            "min_probability": self.min_probability,
-            "min_score": self.min_score,
+            **as_json(self, "min_probability min_score"),
             "lowest_score": None if self.floor > 1 else self.floor,
             "recall": self.recall,
             "keep": self.policy.name,
-            "allow_differing": self.allow_differing,
-            "groups": self.groups.to_dicts(),
+            **as_json(self, "allow_differing groups"),
             **self.origin.to_dict(),
         }
 
@@ -351,23 +441,17 @@ class Duplicates:
     def _pair(self, left: int, right: int, edge: int, interval: tuple[float, float] | None) -> Pair:
         tier, score, probability, differs = self._measured(edge, left)
         a, b = self.sides.document(left), self.sides.document(right)
-        said = (differs, tier, a.text, b.text, interval, self._doubt(edge), self._because(edge))
-        return Pair(a.id, b.id, score, probability, *said)
-
-    def _because(self, edge: int) -> tuple[str, ...]:
-        """What made the probability of a pair of texts other than its score alone would."""
-        if edge < 0 or self.edges.tier[edge] != SEMANTIC:
-            return ("the same text",) if self.probabilities is not None else ()
-        if self.edges.unsure[edge]:
-            return ("language",)
-        return ("what differs",) if self.probabilities is not None and self.edges.guarded[edge] else ()
-
-    def _doubt(self, edge: int) -> str | None:
-        """Why nobody can tell how probable a pair of texts is."""
-        if edge < 0 or not self.edges.unsure[edge]:
-            return None
-        left, right = int(self.edges.left[edge]), int(self.edges.right[edge])
-        return self.strange.get(left) or self.strange.get(right)
+        unsure: str | None = None
+        because: tuple[str, ...] = ()
+        if tier is Tier.SEMANTIC and self.edges.unsure[edge]:
+            reasons = (self.strange.get(int(text[edge])) for text in (self.edges.left, self.edges.right))
+            unsure, because = next(filter(None, reasons), None), ("language",)
+        elif self.probabilities is not None and tier is not Tier.SEMANTIC:
+            because = ("the same text",)
+        elif self.probabilities is not None and self.edges.guarded[edge]:
+            because = ("what differs",)
+        measured = (score, probability, differs, tier, a.text, b.text, interval, unsure, because)
+        return Pair(a.id, b.id, *measured)
 
     def _dropped(self, row: int) -> Dropped:
         document, kept = self.rows.documents[row], self.sides.document(int(self._grouping.kept[row]))

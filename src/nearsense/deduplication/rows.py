@@ -22,14 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """n rows and their m distinct texts.
+    """n rows and their m distinct texts, or distinct vectors where texts are not known (`written` says which).
 
-    Args:
-        documents: The rows.
-        node: int64, shape (n,): which distinct text each row has.
-        first: int64, shape (m,): the first row of each.
-        data: float32, shape (m, d): their vectors; of shape (0, 0) until they are encoded.
-        written: Whether texts are known.
+    `node`, shape (n,), is which distinct text each row has; `first`, shape (m,), the first row of each; `data`,
+    float32, shape (m, d), their vectors, of shape (0, 0) until they are encoded.
     """
 
     documents: Sequence[Document]
@@ -42,16 +38,13 @@ class Rows:
     def of(cls, documents: Sequence[Document], vectors: Vectors | None, *, written: bool) -> Rows:
         """Put equal texts together; without texts, equal vectors."""
         if vectors is not None and len(vectors) != len(documents):
-            raise InputError(
-                f"{len(documents):,} texts, {len(vectors):,} vectors", fix="give one vector for each text"
-            )
+            what = f"{len(documents):,} texts, {len(vectors):,} vectors"
+            raise InputError(what, fix="give one vector for each text")
         if written or vectors is None:
             keys: list[str] | list[bytes] = [document.text for document in documents]
         else:
             keys = [row.tobytes() for row in np.ascontiguousarray(vectors.data) + np.float32(0)]  # -0.0 is 0.0
-        place: dict[str | bytes, int] = {}
-        for row in range(len(keys) - 1, -1, -1):
-            place[keys[row]] = row
+        place: dict[str | bytes, int] = {keys[row]: row for row in reversed(range(len(keys)))}
         ordered = sorted(place)
         first = np.array([place[key] for key in ordered], np.int64)
         numbers = {key: number for number, key in enumerate(ordered)}
@@ -94,12 +87,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """Rows that may go, and those of an archive, if there is one; its texts and rows are numbered after theirs.
-
-    Args:
-        rows: n rows with m distinct texts.
-        archive: Rows that always stay.
-    """
+    """Rows that may go, and those of an archive, which stay; its texts and rows are numbered after theirs."""
 
     rows: Rows
     archive: Rows | None
@@ -108,7 +96,7 @@ class Sides:
         """How many distinct texts both have."""
         return len(self.rows) + (0 if self.archive is None else len(self.archive))
 
-    @cached_property
+    @property
     def both(self) -> tuple[Rows, ...]:
         """The sides that there are."""
         return (self.rows,) if self.archive is None else (self.rows, self.archive)

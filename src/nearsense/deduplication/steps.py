@@ -13,18 +13,20 @@ import numpy as np
 
 from nearsense import checks
 from nearsense._progress import Progress
-from nearsense.deduplication.edges import Edges, all_edges
+from nearsense.calibration import Background, Task, background_of
+from nearsense.calibrator import Calibrated, Calibrator
+from nearsense.deduplication.edges import Edges, all_edges, pair_probability
 from nearsense.deduplication.grouping import Choose, policy_of
 from nearsense.deduplication.result import Duplicates
 from nearsense.deduplication.rows import Rows, Sides
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError, LanguageWarning
 from nearsense.records import Document, Origin, Vectors
+from nearsense.settings import load_settings
 from nearsense.text import as_documents
+from nearsense.vectors.rows import evenly_spaced, normalize
 
 if TYPE_CHECKING:
-    from nearsense.calibration import Background
-    from nearsense.calibrator import Calibrated
     from nearsense.deduplication.edges import Columns
 
 MIN_PROBABILITY = 0.9
@@ -118,15 +120,15 @@ def duplicates(
             How can I reset my password?: says the same (9... %)
         4 rows: 2 stay, 2 go (1 normalized, 1 semantic); a probability of 0.9 or more
     """
-    from nearsense.calibration import Task, background_of
-    from nearsense.calibrator import Calibrator
-    from nearsense.deduplication.probability import pair_probability
-    from nearsense.vectors.rows import evenly_spaced, normalize
-
     if nearest is not None and min_probability is None and min_score is None:
         min_score = -1.0
-    least = _threshold(min_probability, min_score)
-    calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, least)
+    if min_score is not None:
+        if min_probability is not None:
+            raise InputError("min_probability and min_score are two thresholds", fix="give one of them")
+        checks.score(min_score)
+    elif min_probability is None:
+        min_probability = MIN_PROBABILITY
+    calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
     documents, written = _documents(texts, vectors, "texts", "vectors")
     policy = policy_of(keep, documents)
     if isinstance(against, Vectors):
@@ -138,10 +140,8 @@ def duplicates(
     if written != others_written:
         raise InputError("one side has texts, the other only vectors", fix="give both sides' texts, or neither's")
     if nearest is not None and (archived or approximate or resume is not None):
-        raise InputError(
-            "nearest=... goes with no archive, and is exact and quick: not with approximate or resume",
-            fix="leave one of them out",
-        )
+        what = "nearest=... goes with no archive, and is exact and quick: not with approximate or resume"
+        raise InputError(what, fix="leave one of them out")
     if not within and not archived:
         raise InputError("within=False leaves nothing to compare", fix="give against=..., an archive")
     sides, origin, reader = _with_vectors(
@@ -157,11 +157,12 @@ def duplicates(
         few = normalize(few, zero="keep")
         return background_of(Vectors(few, origin.fingerprint, np.zeros(len(few), bool), origin.model))
 
-    if reader is None and written:
-        reader = _default_if_it_made(origin)
+    if reader is None and written and origin.model == load_settings().model:
+        default = resolve(None)  # no other model is fetched to read the texts of given vectors
+        reader = default if default.fingerprint == origin.fingerprint else None
     probabilities = pair_probability(calibrator, origin, background, guarded=guard and written, encoder=reader)
-    if least is not None and probabilities is not None:
-        floor = probabilities.lowest(least)  # above 1: no pair can be near enough
+    if min_probability is not None and probabilities is not None:
+        floor = probabilities.lowest(min_probability)  # above 1: no pair can be near enough
     else:
         assert min_score is not None
         floor = float(min_score)
@@ -182,7 +183,6 @@ def duplicates(
         mined,
         probabilities,
         within=within,
-        written=written,
         guard=guard,
         encoder=reader,
         judge=None if any_language else reader,
@@ -191,18 +191,8 @@ def duplicates(
     _warn_of_strange(edges, sides.rows, strange)
     if probabilities is not None:
         origin = replace(origin, calibration=probabilities.calibration.task, prior=probabilities.prior)
-    thresholds = (least, min_score, allow_differing, recall, strange)
+    thresholds = (min_probability, min_score, allow_differing, recall, strange)
     return Duplicates(sides, edges, floor, within, policy, probabilities, origin, *thresholds)
-
-
-def _threshold(min_probability: float | None, min_score: float | None) -> float | None:
-    """The probability that is asked for; None where a score is."""
-    if min_score is None:
-        return MIN_PROBABILITY if min_probability is None else min_probability
-    if min_probability is not None:
-        raise InputError("min_probability and min_score are two thresholds", fix="give one of them")
-    checks.score(min_score)
-    return None
 
 
 def _documents(
@@ -257,16 +247,6 @@ def _with_vectors(
     if archive is not None and vectors[1] is None:
         archive = replace(archive, data=encoded.data[len(encoded) - len(archive) :])
     return Sides(rows, archive), Origin(engine.name, encoded.fingerprint), engine
-
-
-def _default_if_it_made(origin: Origin) -> Encoder | None:
-    """The model that made given vectors, where it is the default: no other is fetched to read their texts."""
-    from nearsense.settings import load_settings
-
-    if origin.model != load_settings().model:
-        return None
-    encoder = resolve(None)
-    return encoder if encoder.fingerprint == origin.fingerprint else None
 
 
 def _mine(
