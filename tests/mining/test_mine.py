@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from heaps import crowd, units
 from nearsense.errors import FileError, InputError, TooLargeError, ZeroVectorError
 from nearsense.mining import mine, mine_approximately
-from nearsense.mining.sieve import COLUMNS, FloatSieve, Int8Sieve
+from nearsense.mining.pairs import COLUMNS, FloatSieve, Int8Sieve
 from nearsense.records import Precision
 from samples import some_of
 

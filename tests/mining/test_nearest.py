@@ -8,7 +8,7 @@ import pytest
 from heaps import crowd, units
 from nearsense.errors import InputError
 from nearsense.mining import nearest
-from nearsense.mining.sieve import COLUMNS
+from nearsense.mining.pairs import COLUMNS
 
 
 @pytest.mark.parametrize("precision", [None, "f32", "bf16"])

@@ -1,7 +1,6 @@
 """Vectors to pairs that are near: all of them, exactly, in bounded memory. Not what is done with the pairs."""
 
 from nearsense.mining.neighbours import mine_approximately, nearest
-from nearsense.mining.pairs import mine
-from nearsense.mining.sieve import Mined
+from nearsense.mining.pairs import Mined, mine
 
 __all__ = ["Mined", "mine", "mine_approximately", "nearest"]

@@ -14,7 +14,7 @@ from nearsense._machine import cores
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int, score
 from nearsense.index import kmeans
-from nearsense.mining.sieve import COLUMNS, ROWS, Mined, Sieve, Units, candidates, cosines, sides, sieve_for
+from nearsense.mining.pairs import COLUMNS, ROWS, Mined, Sieve, Units, candidates, cosines, sides, sieve_for
 from nearsense.records import Neighbours, Precision, parse
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import blocks, evenly_spaced, normalize
@@ -66,17 +66,17 @@ def nearest(
         with tracked(n, "texts", progress) as update:
             every = list(blocks(n, ROWS))
             for block, own in zip(every, pool.map(search.block, every), strict=True):
-                found.append(own)
+                found.append((own.ids, own.scores, own.counts))
                 update(block.stop)
     finally:
         pool.shutdown(cancel_futures=True)
-    return Neighbours(
-        *(np.concatenate([getattr(own, name) for own in found]) for name in ("ids", "scores", "counts"))
-    )
+    return Neighbours(*map(np.concatenate, zip(*found, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Search:
+    """The k nearest by a sieve whose rows and columns are the same vectors."""
+
     units: Units
     sieve: Sieve
     k: int

@@ -1,20 +1,24 @@
 """All pairs of vectors at or above a score, exactly: tiles of products, sieved, and what passes scored in full.
 
-Whether the pairs will fit into memory is told before the work begins; what is finished can be kept in a file, from
-which an interrupted run goes on.
+A sieve misses no pair that reaches the score, and few others pass. Where numkong is there, vectors are rounded to
+int8 and multiplied in whole numbers, as fast as a core's matrix unit goes; how far each vector was moved is known,
+and so what a product may be off. Else products are those of `nearsense.vectors.gemm`, in bf16 or f32. What is
+finished can be kept in a file, from which an interrupted run goes on.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -22,15 +26,21 @@ from nearsense import checks
 from nearsense._machine import cores, free_memory
 from nearsense._progress import Progress, tracked
 from nearsense.errors import FileError, InputError, TooLargeError
-from nearsense.mining.sieve import COLUMNS, ROWS, Mined, Sieve, Units, candidates, cosines, sides, sieve_for
 from nearsense.records import Precision, parse
 from nearsense.vectors import gemm
-from nearsense.vectors.rows import blocks, evenly_spaced
+from nearsense.vectors.rows import blocks, evenly_spaced, unit_rows_and_lengths
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
+    Float32: TypeAlias = NDArray[np.float32]
+    Ints: TypeAlias = NDArray[np.int64]
+    Found: TypeAlias = tuple[Ints, Ints]
+    Floor: TypeAlias = NDArray[np.float64] | float
+    Columns: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32], Float32]
+
+ROWS, COLUMNS = 256, 2048
+"""A tile: its scores are 2 MiB, which a core's cache holds until they have been looked at."""
 
 STRIPE = COLUMNS
 """Rows that are finished together: a resumed run goes on at the next."""
@@ -48,6 +58,33 @@ LOOKED_AT = 2**24
 
 MAGIC = b"nearsense pairs 1\n"
 _HEAD = struct.Struct("<II")  # pairs, CRC-32 of their bytes
+
+_LEVELS = 127
+"""The largest number that a coordinate is rounded to."""
+
+_ROUNDING = 1e-5
+"""What else may be off: lengths that are not quite 1, and how far vectors were moved, in float32."""
+
+_CHECKED = 512
+"""Pairs scored at once: their vectors stay in a core's cache."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mined:
+    """m pairs of rows, best first; equal scores in the order of their rows.
+
+    `left` and `right` are rows, of the same vectors the lower on the left; `scores` their cosine similarity.
+    `recall` is the share of the pairs of at least `min_score` that are here, as measured; None where it is all.
+    """
+
+    left: Ints
+    right: Ints
+    scores: Float32
+    min_score: float
+    recall: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.scores)
 
 
 def mine(
@@ -92,16 +129,14 @@ def mine(
         >>> found.left, found.right, found.scores
         (array([0]), array([1]), array([0.8], dtype=float32))
     """
-    floor, threads = (
-        checks.score(min_score),
-        cores() if threads is None else checks.positive_int(threads, "threads"),
-    )
+    floor = checks.score(min_score)
+    threads = cores() if threads is None else checks.positive_int(threads, "threads")
     rows, columns = sides(vectors, against)
     budget = Budget.of(len(columns.data), columns.data.shape[1], max_memory)
     chosen = None if precision is None else parse(Precision, precision, name="precision")
     sieve = sieve_for(columns.data, rows.data, chosen)
     budget.require(sieve, rows.data, columns.data, floor)
-    job = _job_of(rows.data, b"" if columns is rows else columns.data, floor) if resume else b""
+    job = (rows.data, b"" if columns is rows else columns.data, floor)
     with checkpoint(Path(resume) if resume else None, job) as finished:
         for found in _Tiles(rows, columns, sieve, floor).stripes(finished.done, threads, progress):
             finished.add(found)
@@ -122,8 +157,10 @@ class _Tiles:
 
     def stripes(self, done: int, threads: int, progress: Progress) -> Iterator[Columns]:
         """The pairs of each stripe of rows that is not done, in order."""
-        every = list(blocks(len(self.rows.data), STRIPE))
-        pairs = np.cumsum([0, *((stripe.stop - stripe.start) * self._width(stripe) for stripe in every)])
+        every, same = list(blocks(len(self.rows.data), STRIPE)), self.columns is self.rows
+        widths = (len(self.columns.data) - (stripe.start if same else 0) for stripe in every)
+        sizes = ((stripe.stop - stripe.start) * width for stripe, width in zip(every, widths, strict=True))
+        pairs = np.cumsum([0, *sizes])
         total, pool = -(-int(pairs[-1]) // MILLION), ThreadPoolExecutor(threads)
         try:
             with tracked(total, "million pairs", progress) as update:
@@ -133,19 +170,13 @@ class _Tiles:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _first(self, stripe: slice) -> int:
-        return stripe.start if self.columns is self.rows else 0
-
-    def _width(self, stripe: slice) -> int:
-        return len(self.columns.data) - self._first(stripe)
-
     def _stripe(self, stripe: slice) -> Columns:
         """All pairs of some rows: a block of columns stays in the cache while all of them pass by."""
         same = self.columns is self.rows
         starts = [stripe.start + part.start for part in blocks(stripe.stop - stripe.start, ROWS)]
         asked = [self.sieve.prepare(self.rows.data[start : min(start + ROWS, stripe.stop)]) for start in starts]
         lefts, rights = [], []
-        for begin in range(self._first(stripe), len(self.columns.data), COLUMNS):
+        for begin in range(stripe.start if same else 0, len(self.columns.data), COLUMNS):
             column = slice(begin, min(begin + COLUMNS, len(self.columns.data)))
             for start, rows in zip(starts, asked, strict=True):
                 i, j = self.sieve.near(rows, column, self.floor)
@@ -155,21 +186,19 @@ class _Tiles:
                     lefts.append(i[above])
                     rights.append(j[above])
         if not lefts:
-            return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
+            return _NONE
         left, right = np.concatenate(lefts), np.concatenate(rights)
         scores = cosines(self.rows, left, self.columns, right)
         reached = scores >= np.float32(self.floor)
         return left[reached].astype(np.int32), right[reached].astype(np.int32), scores[reached]
 
 
+_NONE: Columns = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A bound of memory, and what it leaves for pairs.
-
-    Args:
-        limit: Bytes.
-        pairs: How many pairs that is.
-    """
+    """A bound of memory in bytes, and how many pairs it leaves room for."""
 
     limit: int
     pairs: int
@@ -180,11 +209,9 @@ class Budget:
         allowed = free_memory() // 2 if limit is None else limit
         fixed = columns * (dimension + 16) + 64 * 2**20
         if allowed <= fixed:
-            raise InputError(
-                f"{_size(allowed)} of memory are too little for {columns:,} vectors of dimension {dimension}",
-                why=f"{_size(fixed)} are needed beside the vectors before any pair is found",
-                fix=f"allow {_size(2 * fixed)} or more as max_memory",
-            )
+            what = f"{_size(allowed)} of memory are too little for {columns:,} vectors of dimension {dimension}"
+            why = f"{_size(fixed)} are needed beside the vectors before any pair is found"
+            raise InputError(what, why=why, fix=f"allow {_size(2 * fixed)} or more as max_memory")
         return cls(allowed, (allowed - fixed) // PAIR)
 
     def require(self, sieve: Sieve, rows: NDArray[np.float32], columns: NDArray[np.float32], floor: float) -> None:
@@ -195,21 +222,16 @@ class Budget:
         if columns is rows:
             expected = max(0, expected - len(rows)) // 2
         if expected > self.pairs:
-            enough = self._enough(rows, columns)
-            raise TooLargeError(
-                f"about {expected:,} pairs reach a score of {floor:g}: they take {_size(expected * PAIR)}",
-                why=f"{_size(self.limit)} of memory may be used",
-                fix=f"ask for {enough:.2f} or more, or for the nearest of each text, or allow more memory",
-            )
+            what = f"about {expected:,} pairs reach a score of {floor:g}: they take {_size(expected * PAIR)}"
+            more = f"{self._enough(rows, columns):.2f} or more, or for the nearest of each text,"
+            fix = f"ask for {more} or allow more memory"
+            raise TooLargeError(what, why=f"{_size(self.limit)} of memory may be used", fix=fix)
 
     def count(self, pairs: int) -> None:
         """Refuse to go on where more pairs were found than fit."""
         if pairs > self.pairs:
-            raise TooLargeError(
-                f"more than {self.pairs:,} pairs were found",
-                why=f"{_size(self.limit)} of memory may be used",
-                fix="ask for a higher score, or allow more memory",
-            )
+            why, fix = f"{_size(self.limit)} of memory may be used", "ask for a higher score, or allow more memory"
+            raise TooLargeError(f"more than {self.pairs:,} pairs were found", why=why, fix=fix)
 
     def _enough(self, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> float:
         """The least score, in hundredths, that so few pairs reach that they fit."""
@@ -247,24 +269,22 @@ class Checkpoint:
             self._file.write(_HEAD.pack(len(found[2]), zlib.crc32(payload)) + payload)
             self._file.flush()
         except OSError as error:
-            raise FileError(
-                f"{self._file.name} cannot be written",
-                why=error.strerror or str(error),
-                fix="free some space; what is there is kept, and the same call goes on from it",
-            ) from None
+            why = error.strerror or str(error)
+            fix = "free some space; what is there is kept, and the same call goes on from it"
+            raise FileError(f"{self._file.name} cannot be written", why=why, fix=fix) from None
 
     def all(self) -> Columns:
         """All pairs, stripe after stripe."""
-        left, right = (
-            np.concatenate([stripe[side] for stripe in self._stripes] or [np.empty(0, np.int32)])
-            for side in (0, 1)
-        )
-        return left, right, np.concatenate([stripe[2] for stripe in self._stripes] or [np.empty(0, np.float32)])
+        left, right, scores = zip(*(self._stripes or [_NONE]), strict=True)
+        return np.concatenate(left), np.concatenate(right), np.concatenate(scores)
 
 
 @contextmanager
-def checkpoint(path: Path | None, job: bytes) -> Iterator[Checkpoint]:
-    """What is finished of a job; its file goes when the job is done, and stays when it is interrupted."""
+def checkpoint(path: Path | None, job: tuple[object, ...]) -> Iterator[Checkpoint]:
+    """What is finished of a job; its file goes when the job is done, and stays when it is interrupted.
+
+    The file tells one job from another by the bytes of its arrays and the words of all else.
+    """
     if path is None:
         yield Checkpoint(None, [])
         return
@@ -273,38 +293,28 @@ def checkpoint(path: Path | None, job: bytes) -> Iterator[Checkpoint]:
     except OSError as error:
         why = error.strerror or str(error)
         raise FileError(f"{path} cannot be opened", why=why, fix="name a file in a folder that is there") from None
+    digest = hashlib.sha256()
+    for part in job:
+        digest.update(np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else repr(part).encode())
     with file:
-        yield Checkpoint(file, _read(file, job))
+        yield Checkpoint(file, _finished_stripes(file, digest.digest()))
     with suppress(OSError):
         path.unlink()
 
 
-def _job_of(*parts: object) -> bytes:
-    """What tells one job from another: arrays by their bytes, all else by its words."""
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else repr(part).encode())
-    return found.digest()
-
-
-def _read(file: BinaryIO, job: bytes) -> list[Columns]:
+def _finished_stripes(file: BinaryIO, job: bytes) -> list[Columns]:
     """The whole stripes of a file; what was half written behind them is cut off."""
     head = file.read(len(MAGIC) + len(job))
     if not head:
         file.write(MAGIC + job)
         return []
     if not head.startswith(MAGIC):
-        raise FileError(
-            f"{file.name} holds something else than an unfinished run",
-            why="it would be written over, and removed at the end",
-            fix="name another file",
-        )
+        what = f"{file.name} holds something else than an unfinished run"
+        raise FileError(what, why="it would be written over, and removed at the end", fix="name another file")
     if head != MAGIC + job:
-        raise FileError(
-            f"{file.name} is no unfinished run of these texts and this score",
-            why="a run goes on only with the same vectors and the same settings",
-            fix=f"name another file, or remove it: rm {file.name}",
-        )
+        what = f"{file.name} is no unfinished run of these texts and this score"
+        why = "a run goes on only with the same vectors and the same settings"
+        raise FileError(what, why=why, fix=f"name another file, or remove it: rm {file.name}")
     stripes, end = [], file.tell()
     while len(header := file.read(_HEAD.size)) == _HEAD.size:
         pairs, crc = _HEAD.unpack(header)
@@ -317,3 +327,142 @@ def _read(file: BinaryIO, job: bytes) -> list[Columns]:
     file.seek(end)
     file.truncate()
     return stripes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """n unit vectors, float32, shape (n, d), and the length that each has in truth, rounded as it is: float64."""
+
+    data: Float32
+    lengths: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, vectors: ArrayLike, name: str = "vectors") -> Units:
+        """The vectors themselves where they are of unit length, else scaled copies."""
+        return cls(*unit_rows_and_lengths(vectors, name))
+
+
+def sides(vectors: ArrayLike, against: ArrayLike | None) -> tuple[Units, Units]:
+    """Both sides of unit length: the same object twice where they are compared with each other."""
+    rows = Units.of(vectors)
+    columns = rows if against is None else Units.of(against, "against")
+    if rows.data.shape[1] != columns.data.shape[1]:
+        what = f"vectors of dimension {rows.data.shape[1]} and {columns.data.shape[1]} do not compare"
+        raise InputError(what, fix="encode both with the same model")
+    return rows, columns
+
+
+def cosines(left: Units, i: Ints, right: Units, j: Ints) -> Float32:
+    """The cosine similarity of row i[p] of one with row j[p] of the other, summed in float64: float32, (m,)."""
+    found = np.empty(len(i), np.float32)
+    for part in blocks(len(i), _CHECKED):
+        a, b = left.data.take(i[part], axis=0), right.data.take(j[part], axis=0)
+        dots = np.einsum("ij,ij->i", a, b, dtype=np.float64)
+        found[part] = np.clip(dots / (left.lengths[i[part]] * right.lengths[j[part]]), -1.0, 1.0)
+    return found
+
+
+def candidates(
+    sieve: Sieve, rows: Float32, chosen: Ints, columns: int, floor: float
+) -> Iterator[tuple[Ints, Ints]]:
+    """The chosen rows and, of so many columns, those that may score `floor` with them, a tile at a time."""
+    for part in blocks(len(chosen), ROWS):
+        asked = sieve.prepare(rows[chosen[part]])
+        for column in blocks(columns, COLUMNS):
+            i, j = sieve.near(asked, column, floor)
+            yield chosen[part][i], j + column.start
+
+
+def sieve_for(columns: Float32, rows: Float32, precision: Precision | None = None) -> Sieve:
+    """The fastest sieve there is here; `rows` are all that will be asked. With a precision it is not int8."""
+    if precision is None:
+        try:
+            return Int8Sieve(columns, rows)
+        except ImportError:
+            precision = gemm.fastest(len(rows), len(columns), rows.shape[1])
+    return FloatSieve(columns, precision)
+
+
+class FloatSieve:
+    """Unit vectors as columns, by a product of floating point numbers, F32 or BF16. For several threads."""
+
+    def __init__(self, columns: Float32, precision: Precision) -> None:
+        self._columns, self._precision = columns, precision
+        self._slack = gemm.slack(columns.shape[1], precision)
+
+    def prepare(self, rows: Float32) -> Any:
+        """Rows as `near` takes them: at most ROWS."""
+        return rows
+
+    def near(self, rows: Any, columns: slice, floor: Floor) -> Found:
+        """Positions (row, column - columns.start) of all pairs of a tile that may score `floor`, one or one a row.
+
+        `rows` is what `prepare` made; `columns` are COLUMNS of them from a multiple of it on, fewer at the end.
+        """
+        level = np.asarray(floor - self._slack, np.float32)
+        return gemm.decide_block(
+            rows, self._columns[columns], self._precision, lambda scores: _pairs_reaching(scores, level)
+        )
+
+
+class Int8Sieve:
+    """The same by a product of whole numbers.
+
+    With x = s p + e, p whole, and y = s q + f likewise, |x·y - s² p·q| <= |e||y| + |s p||f|, and how long e and f
+    are is known.
+    """
+
+    def __init__(self, columns: Float32, rows: Float32) -> None:
+        import numkong
+
+        self._engine: Any = numkong
+        largest = _largest(columns) if columns is rows else max(_largest(columns), _largest(rows))
+        self._step = max(largest, 1e-30) / _LEVELS
+        self._packed, self._moved = [], []
+        for part in blocks(len(columns), COLUMNS):
+            whole, moved = self.prepare(columns[part])
+            self._packed.append(numkong.dots_pack(whole, dtype="int8"))
+            self._moved.append(float(moved.max(initial=0.0)))
+        self._room = threading.local()
+
+    def prepare(self, rows: Float32) -> Any:
+        """Rows as `near` takes them: int8, shape (q, d), and how far each was moved, float64, shape (q,)."""
+        numbers = np.rint(rows * np.float32(1 / self._step))
+        moved = np.linalg.norm(rows - numbers * np.float32(self._step), axis=1).astype(np.float64)
+        return numbers.astype(np.int8), moved
+
+    def near(self, rows: Any, columns: slice, floor: Floor) -> Found:
+        """See `FloatSieve.near`."""
+        numbers, moved = rows
+        other = self._moved[columns.start // COLUMNS]
+        slack = moved + (1.0 + moved) * other + _ROUNDING
+        level = np.clip(np.ceil((floor - slack) / self._step**2), -(2**31), 2**31 - 1).astype(np.int32)
+        scores, tensor = self._tile(len(moved), columns.stop - columns.start)
+        self._engine.dots_packed(numbers, self._packed[columns.start // COLUMNS], out=tensor)
+        return _pairs_reaching(scores, level)
+
+    def _tile(self, rows: int, columns: int) -> tuple[NDArray[np.int32], Any]:
+        """Where a thread's products go: always the same place, so that it stays in the cache."""
+        if not hasattr(self._room, "tiles"):
+            self._room.place, self._room.tiles = np.empty(ROWS * COLUMNS, np.int32), {}
+        tiles: dict[tuple[int, int], tuple[NDArray[np.int32], Any]] = self._room.tiles
+        if (rows, columns) not in tiles:
+            view = self._room.place[: rows * columns].reshape(rows, columns)
+            tiles[rows, columns] = view, self._engine.from_pointer(view.ctypes.data, view.shape, "int32")
+        return tiles[rows, columns]
+
+
+Sieve: TypeAlias = FloatSieve | Int8Sieve
+
+
+def _largest(x: Float32) -> float:
+    return max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
+
+
+def _pairs_reaching(scores: NDArray[Any], level: NDArray[Any]) -> Found:
+    """Where scores reach their level. Most rows of most tiles do nowhere, so the best of each is asked first."""
+    least = np.iinfo(scores.dtype).min if scores.dtype.kind == "i" else -math.inf
+    some = np.flatnonzero(scores.max(axis=1, initial=least) >= level)
+    levels = level if level.ndim == 0 else level[some, None]
+    row, column = np.divmod(np.flatnonzero(scores[some] >= levels), scores.shape[1])
+    return some[row], column
