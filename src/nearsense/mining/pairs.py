@@ -100,29 +100,12 @@ def mine(
 ) -> Mined:
     """All pairs of vectors whose cosine similarity is at least `min_score`, exactly.
 
-    Products of whole numbers (or of bf16, or f32) rule out nearly all pairs, by a bound that misses none; the rest
-    is scored in float64. The work grows with the square of the number of vectors.
-
-    Args:
-        vectors: Shape (n, d).
-        min_score: In [-1, 1].
-        against: Shape (m, d): compare with these instead of with each other.
-        max_memory: Bytes that may be used beyond the vectors; half of the free memory without it.
-        threads: How many; one a core without it.
-        precision: Of the products that rule pairs out: "f32" or "bf16"; the fastest there is without it. The
-            result is the same.
-        progress: True for a bar on stderr, or a function called with (done, total), in millions of pairs.
-        resume: A file that keeps what is done; where it is there already, an interrupted run goes on. It goes when
-            all is done.
-
-    Returns:
-        The pairs, best first; of two rows compared with each other once, the lower on the left.
-
-    Raises:
-        InputError: A value is not finite, the dimensions differ, or `min_score` is no cosine.
-        ZeroVectorError: A vector has length zero.
-        TooLargeError: The pairs would not fit into `max_memory`; it is told before the work begins.
-        FileError: `resume` cannot be read or written, or is of another run.
+    `vectors`, shape (n, d), are compared with each other, or with `against`, shape (m, d). Products of whole numbers
+    (or of `precision`, "bf16" or "f32", with the same result) rule out nearly all pairs, by a bound that misses
+    none; the rest is scored in float64, on all cores or `threads` of them. The work grows with n². `max_memory` is
+    in bytes beyond the vectors, half of the free memory without it; pairs that would not fit are refused before the
+    work begins. `resume` is a file that keeps what is done, from which an interrupted run goes on, and which goes
+    when all is done. `progress` counts millions of pairs.
 
     Example:
         >>> found = mine([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], 0.7)
