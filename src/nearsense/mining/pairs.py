@@ -100,12 +100,12 @@ def mine(
 ) -> Mined:
     """All pairs of vectors whose cosine similarity is at least `min_score`, exactly.
 
-    `vectors`, shape (n, d), are compared with each other, or with `against`, shape (m, d). Products of whole numbers
-    (or of `precision`, "bf16" or "f32", with the same result) rule out nearly all pairs, by a bound that misses
-    none; the rest is scored in float64, on all cores or `threads` of them. The work grows with n². `max_memory` is
-    in bytes beyond the vectors, half of the free memory without it; pairs that would not fit are refused before the
-    work begins. `resume` is a file that keeps what is done, from which an interrupted run goes on, and which goes
-    when all is done. `progress` counts millions of pairs.
+    `vectors`, shape (n, d), are compared with each other, or with `against`, shape (m, d). Products of whole
+    numbers (or of `precision`, "bf16" or "f32", with the same result) rule out nearly all pairs, by a bound that
+    misses none; the rest is scored in float64, on all cores or `threads` of them. The work grows with n².
+    `max_memory` is in bytes beyond the vectors, half of the free memory without it; pairs that would not fit are
+    refused before the work begins. `resume` is a file that keeps what is done, from which an interrupted run goes
+    on, and which goes when all is done. `progress` counts millions of pairs.
 
     Example:
         >>> found = mine([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], 0.7)
