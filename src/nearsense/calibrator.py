@@ -12,8 +12,7 @@ import numpy as np
 
 from nearsense import checks
 from nearsense.calibration import ABROAD, Background, Calibration, Task, chosen, lent
-from nearsense.calibration.curve import shift_to_share
-from nearsense.calibration.guarding import UNREAD
+from nearsense.calibration.curve import UNREAD, shift_to_share
 from nearsense.calibration.population import ENOUGH
 from nearsense.checks import is_number
 from nearsense.errors import CalibrationWarning, InputError

@@ -17,7 +17,7 @@ import pytest
 
 import nearsense as ns
 from nearsense.calibration.fitting import LEAST
-from nearsense.calibration.spreading import spread_over
+from nearsense.calibration.learning import spread_over
 
 THINGS = [
     *("box", "door", "window", "file", "tin", "bottle", "shop", "book", "letter", "gate", "bag", "can", "jar"),

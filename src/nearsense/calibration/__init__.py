@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from nearsense.calibration.background import Background, background_of, random_scores
-from nearsense.calibration.calibration import ABROAD, Calibration, Figures, shipped
+from nearsense.calibration.calibration import (
+    ABROAD,
+    NONE,
+    Calibration,
+    Figures,
+    beginning,
+    chosen,
+    lent,
+    load_calibration,
+    shipped,
+)
 from nearsense.calibration.curve import Curve, Form
 from nearsense.calibration.learning import learnt
 from nearsense.calibration.population import Population, Scale, pooled, population_of, traits_of
-from nearsense.calibration.selection import NONE, beginning, chosen, lent, load_calibration
 from nearsense.calibration.threshold import Threshold
 from nearsense.kinds import Task
 

@@ -15,28 +15,21 @@ import numpy as np
 from nearsense.calibration.curve import finite
 from nearsense.errors import InputError
 from nearsense.records import as_json
+from nearsense.vectors.rows import evenly_spaced
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from nearsense.records import Vectors
 
-__all__ = ["FEWEST", "SAMPLE", "Background", "background_of", "random_scores"]
-
-FEWEST = 50
-"""Texts below which nothing is said about a corpus."""
-
-SAMPLE = 2_000
-"""Texts that are compared with each other: two million pairs."""
+FEWEST = 50  # texts below which nothing is said about a corpus
+SAMPLE = 2_000  # texts that are compared with each other: two million pairs
 
 _SIZES = (50, 100, 250, 500, 1_000)
 """Numbers of texts among which the nearest of each is looked for; two corpora compare at the same one."""
 
-_RANDOM = 20_000
-"""Random pairs that are looked at."""
-
+_RANDOM = 20_000  # random pairs that are looked at
 _QUANTILES = (0.1, 0.5, 0.9)
-
 _RATES = tuple(float(rate) for rate in 10.0 ** -np.arange(0.25, 7.01, 0.25))
 
 
@@ -84,16 +77,15 @@ class Background:
         if not 0 < rate <= 0.5:
             raise InputError(f"false_positives={rate!r} is no share between 0 and 0.5", fix="1e-4, say")
         if rate < self.rates[-1] * 0.999:
+            rare = f"one false positive in {1 / rate:,.0f} cannot be told from {self.texts:,} texts"
+            least = f"{self.rarest:g}"
             raise InputError(
-                f"one false positive in {1 / rate:,.0f} cannot be told from {self.texts:,} texts",
-                why=f"their pairs tell rates down to {self.rarest:g}",
-                fix=f"give more texts, or ask for {self.rarest:g}",
+                rare, why=f"their pairs tell rates down to {least}", fix=f"give more texts, or ask for {least}"
             )
-        known, logs = -np.log(self.rates), np.array(self.scores)
-        error = float(np.interp(-np.log(rate), known, self.errors))
-        score, low, high = (
-            float(np.interp(-np.log(rate) + shift * 1.96 * error, known, logs)) for shift in (0, -1, 1)
-        )
+        known, wanted = -np.log(self.rates), -np.log(rate)
+        error = float(np.interp(wanted, known, self.errors))
+        places = (wanted + shift * 1.96 * error for shift in (0, -1, 1))
+        score, low, high = (float(np.interp(place, known, self.scores)) for place in places)
         return score, low, high
 
     def distance(self, home: Background) -> float:
@@ -126,61 +118,37 @@ class Background:
         rates, scores, errors = (_numbers(known[name]) for name in ("rates", "scores", "errors"))
         if not len(rates) == len(scores) == len(errors) > 0:
             raise ValueError("a background has a score and an error for each rate")
-        return cls(
-            str(known["model"]),
-            str(known["fingerprint"]),
-            int(known["texts"]),
-            rates,
-            scores,
-            errors,
-            _three(known["random"]),
-            {int(size): _three(three) for size, three in known["nearest"].items()},
-        )
+        model, fingerprint = str(known["model"]), str(known["fingerprint"])
+        nearest = {int(size): _three(three) for size, three in known["nearest"].items()}
+        random = _three(known["random"])
+        return cls(model, fingerprint, int(known["texts"]), rates, scores, errors, random, nearest)
 
 
 def background_of(vectors: Vectors, *, sample: int = SAMPLE) -> Background | None:
-    """The background of a corpus.
+    """The background of n unit vectors, of which `sample` at most are compared, evenly chosen.
 
-    Args:
-        vectors: n vectors of unit length; of more than `sample` rows as many are taken, evenly over all.
-        sample: How many texts are compared with each other at most.
-
-    Returns:
-        None where there are fewer than 50 texts that differ.
+    None where fewer than 50 of them differ.
     """
-    rows = np.linspace(0, len(vectors) - 1, min(len(vectors), sample)).round().astype(np.int64)
-    data = np.unique(vectors.data[np.unique(rows)], axis=0)
-    if len(data) < FEWEST:
+    data = np.unique(vectors.data[evenly_spaced(len(vectors), sample)], axis=0)
+    n = len(data)
+    if n < FEWEST:
         return None
-    data = data[np.random.default_rng(0).permutation(len(data))]
+    data = data[np.random.default_rng(0).permutation(n)]
     scores = data @ data.T
     np.fill_diagonal(scores, -np.inf)
-    n = len(data)
     upper = scores[np.triu_indices(n, 1)]
-    rates = [rate for rate in _RATES if rate * len(upper) >= 4]
-    levels = np.quantile(upper, [1 - rate for rate in rates])
-    low, middle, high = np.quantile(upper, _QUANTILES).tolist()
-    return Background(
-        vectors.model,
-        vectors.fingerprint,
-        n,
-        tuple(rates),
-        tuple(levels.tolist()),
-        tuple(_error(scores, level) for level in levels.tolist()),
-        (low, middle, high),
-        {size: _nearest(scores[:size, :size]) for size in _SIZES if size <= n},
-    )
+    rates = tuple(rate for rate in _RATES if rate * len(upper) >= 4)
+    levels = np.quantile(upper, [1 - rate for rate in rates]).tolist()
+    errors = tuple(_error(scores, level) for level in levels)
+    nearest = {size: _percentiles(scores[:size, :size].max(axis=1)) for size in _SIZES if size <= n}
+    model, fingerprint, random = vectors.model, vectors.fingerprint, _percentiles(upper)
+    return Background(model, fingerprint, n, rates, tuple(levels), errors, random, nearest)
 
 
 def random_scores(left: NDArray[np.floating], right: NDArray[np.floating]) -> tuple[float, float] | None:
-    """Mean and standard deviation of the scores of left texts with right ones that they were not paired with.
+    """Mean and standard deviation of the cosines of left texts with right ones that they were not paired with.
 
-    Args:
-        left: Vectors of the left texts of n pairs, shape (n, d), of whatever length.
-        right: Those of the right texts, shape (n, d).
-
-    Returns:
-        None where there are fewer than 50 pairs.
+    Both of shape (n, d), of any length; None where there are fewer than 50 pairs.
     """
     n = len(left)
     if n < FEWEST:
@@ -203,8 +171,8 @@ def _error(scores: NDArray[np.float32], level: float) -> float:
     return float(2 * shares.std(ddof=1) / np.sqrt(n) / max(shares.mean(), 1e-12))
 
 
-def _nearest(scores: NDArray[np.float32]) -> tuple[float, float, float]:
-    low, middle, high = np.quantile(scores.max(axis=1), _QUANTILES).tolist()
+def _percentiles(scores: NDArray[np.float32]) -> tuple[float, float, float]:
+    low, middle, high = np.quantile(scores, _QUANTILES).tolist()
     return low, middle, high
 
 

@@ -1,4 +1,4 @@
-"""From a score to the probability that two texts mean the same: a calibration, and those that come with nearsense.
+"""From a score to the probability that two texts mean the same: a calibration, those that come, which is meant.
 
 What is learnt is the likelihood ratio of a score: how much more often pairs that mean the same score so than pairs
 that do not. The probability follows from it and from a prior: 0.8 among a million random pairs is not 0.8 between
@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -20,9 +20,17 @@ import numpy as np
 from nearsense import checks
 from nearsense._version import __version__
 from nearsense.calibration.background import Background
-from nearsense.calibration.curve import Curve, finite, logit, shift_to_share, sigmoid
-from nearsense.calibration.guarding import GENERAL, NOTHING, shifts_of
-from nearsense.calibration.population import Population, Scale
+from nearsense.calibration.curve import (
+    GENERAL,
+    NOTHING,
+    Curve,
+    finite,
+    logit,
+    shift_to_share,
+    shifts_of,
+    sigmoid,
+)
+from nearsense.calibration.population import Population, Scale, pooled
 from nearsense.calibration.threshold import (
     Labelled,
     Threshold,
@@ -30,44 +38,31 @@ from nearsense.calibration.threshold import (
     reaching_precision,
     reaching_probability,
 )
-from nearsense.errors import InputError, ModelMismatch
+from nearsense.errors import FileError, InputError, ModelMismatch
 from nearsense.kinds import Metric, Ranking, Task
 from nearsense.records import Origin, as_json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_FOLDER = Path(__file__).parent / "shipped"
+    Float64 = NDArray[np.float64]
 
-_DRAWS = 1_000
-"""Curves that are drawn for the interval of a threshold."""
-
-_TENTH_TO_NINETIETH = 2.563
-"""Standard deviations between these percentiles of a normal distribution."""
-
-ABROAD = 1.0
-"""The distance of two backgrounds from which on a calibration is told to be far from home."""
+NONE = "none"  # what is said instead of a calibration where no probabilities are wanted
+ABROAD = 1.0  # the distance of two backgrounds from which on a calibration is told to be far from home
+_DRAWS = 1_000  # curves that are drawn for the interval of a threshold
+_TENTH_TO_NINETIETH = 2.563  # standard deviations between these percentiles of a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How a calibration did on labels that it had not seen (cross-validation).
-
-    Args:
-        labels: How many.
-        same: How many of them are of pairs that mean the same.
-        log_loss: In nats a pair.
-        brier: Brier score in [0, 1].
-        ece: Expected calibration error in [0, 1], 15 bins of equal width.
-        forms: The log loss of each form of curve that was tried.
-    """
+    """How a calibration did on labels that it had not seen (cross-validation)."""
 
     labels: int
-    same: int
-    log_loss: float
-    brier: float
-    ece: float
-    forms: Mapping[str, float]
+    same: int  # how many of the labels are of pairs that mean the same
+    log_loss: float  # in nats a pair
+    brier: float  # Brier score in [0, 1]
+    ece: float  # expected calibration error in [0, 1], 15 bins of equal width
+    forms: Mapping[str, float]  # the log loss of each form of curve that was tried
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -114,7 +109,7 @@ class Calibration:
     curve: Curve
     share: float
     prior: float | None
-    reference: NDArray[np.float64]
+    reference: Float64
     seen: int
     figures: Figures
     background: Background | None = None
@@ -126,7 +121,7 @@ class Calibration:
     version: str = field(default=__version__)
     labelled: Labelled | None = None
 
-    def log_ratio(self, scores: ArrayLike) -> NDArray[np.float64]:
+    def log_ratio(self, scores: ArrayLike) -> Float64:
         """The log likelihood ratio of each score, same against not: what one learns from it whatever the prior."""
         return np.asarray(self.curve.log_odds(scores) - logit(self.share)).reshape(np.shape(scores))
 
@@ -135,10 +130,10 @@ class Calibration:
     @overload
     def probability(
         self, scores: NDArray[np.floating], *, prior: float | None = None, shift: ArrayLike = 0.0
-    ) -> NDArray[np.float64]: ...
+    ) -> Float64: ...
     def probability(
         self, scores: float | NDArray[np.floating], *, prior: float | None = None, shift: ArrayLike = 0.0
-    ) -> float | NDArray[np.float64]:
+    ) -> float | Float64:
         """The probability that two texts of this score mean the same.
 
         Args:
@@ -159,7 +154,7 @@ class Calibration:
 
     def interval(
         self, scores: ArrayLike, *, prior: float | None = None, shift: ArrayLike = 0.0
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    ) -> tuple[Float64, Float64]:
         """Between what the probability lies, nineteen times in twenty: wider where labels are few or home is far.
 
         Args:
@@ -175,12 +170,12 @@ class Calibration:
         wide = 1.96 * self.spread(known)
         return sigmoid(middle - wide), sigmoid(middle + wide)
 
-    def spread(self, scores: ArrayLike) -> NDArray[np.float64]:
+    def spread(self, scores: ArrayLike) -> Float64:
         """The standard error of the log-odds of each score: of few labels, and of being far from home."""
         own = self.curve.spread(scores).reshape(np.shape(scores))
         return np.asarray(np.hypot(own, self.strangeness * min(self.distance / ABROAD, 1.0)))
 
-    def guarded(self, scores: ArrayLike, kinds: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    def guarded(self, scores: ArrayLike, kinds: Sequence[Sequence[str]]) -> Float64:
         """What the guard says of pairs beyond their scores, as log likelihood ratios: a `shift` for `probability`.
 
         Where something differs the worst kind speaks, and a high score says less than elsewhere. A calibration
@@ -195,12 +190,8 @@ class Calibration:
             Shape (n,): zero or a little above where the guard saw nothing, at most zero elsewhere.
         """
         ratios = self.log_ratio(scores)
-        return shifts_of(self.guard, ratios, kinds) if self.guard else self._lowered(scores, ratios, kinds)
-
-    def _lowered(
-        self, scores: ArrayLike, ratios: NDArray[np.float64], kinds: Sequence[Sequence[str]]
-    ) -> NDArray[np.float64]:
-        """The shifts where none were learnt: those of paraphrases, and at most as probable as they are."""
+        if self.guard:
+            return shifts_of(self.guard, ratios, kinds)
         lent = shipped(Origin(self.model, self.fingerprint, self.metric), Task.PARAPHRASE)
         if lent is None:
             return shifts_of(GENERAL, ratios, kinds)
@@ -246,23 +237,20 @@ class Calibration:
             return self._proven(precision, prior)
         if min_probability is not None:
             grid, wanted = self._grid(), checks.share(min_probability, "min_probability")
-            return reaching_probability(
-                grid, self.log_ratio(grid) + logit(self._prior(prior)), self.spread(grid), wanted
-            )
+            log_odds = self.log_ratio(grid) + logit(self._prior(prior))
+            return reaching_probability(grid, log_odds, self.spread(grid), wanted)
         if precision is not None:
-            wanted, (scores, counts) = checks.share(precision, "precision"), self._population()
-            ratios, drawn = self.log_ratio(scores), self._drawn(scores)
-            return reaching_precision(
-                scores, ratios, drawn, counts, self.share, wanted=wanted, prior=self._prior(prior)
-            )
+            wanted, prior = checks.share(precision, "precision"), self._prior(prior)
+            known = self._scores_with_ratios()
+            return reaching_precision(*known, self.share, wanted=wanted, prior=prior)
         if self.background is None:
             raise InputError(
                 "false positives cannot be told without random pairs",
                 why="this calibration knows labelled pairs only",
                 fix="calibrate with texts=..., the corpus whose pairs are random",
             )
-        score, low, high = self.background.score_at(false_positives or 0.0)
-        return Threshold("false_positives", false_positives or 0.0, score, low, high)
+        rate = false_positives or 0.0
+        return Threshold("false_positives", rate, *self.background.score_at(rate))
 
     def _proven(self, precision: float | None, prior: float | None) -> Threshold:
         """What the labels prove of a precision."""
@@ -341,26 +329,19 @@ class Calibration:
         known, share = _checked(scores, self.metric).ravel(), checks.share(share, "share")
         if len(known) < 30:
             raise InputError(f"{len(known)} scores are too few to adapt to", fix="give 30 or more")
-        if self.population is not None:
-            return replace(self.here(scores=known, share=share), population=None)._shifted(known, share, kinds)
-        return self._shifted(known, share, kinds)
-
-    def _shifted(
-        self, known: NDArray[np.float64], share: float, kinds: Sequence[Sequence[str]] | None
-    ) -> Calibration:
-        """The curve moved until its mean probability over these pairs is that share."""
-        ratios, guard = self.log_ratio(known), self.guard if kinds is not None else {}
+        home = self if self.population is None else replace(self.here(scores=known, share=share), population=None)
+        ratios, guard = home.log_ratio(known), self.guard if kinds is not None else {}
         looked = [()] * len(known) if kinds is None else kinds
 
-        def probability(shift: float) -> NDArray[np.float64]:
+        def probability(shift: float) -> Float64:
             moved = ratios + shift
             return sigmoid(moved + logit(share) + shifts_of(guard, moved, looked))
 
-        weights = self.curve.weights.copy()
-        weights[0] += shift_to_share(probability, share) + float(logit(share) - logit(self.share))
+        weights = home.curve.weights.copy()
+        weights[0] += shift_to_share(probability, share) + float(logit(share) - logit(home.share))
         return replace(
-            self,
-            curve=replace(self.curve, weights=weights),
+            home,
+            curve=replace(home.curve, weights=weights),
             share=share,
             prior=share,
             reference=np.quantile(known, np.linspace(0, 1, min(len(known), 512))),
@@ -400,23 +381,21 @@ class Calibration:
             return checks.share(prior)
         return 0.5 if self.prior is None else self.prior
 
-    def _population(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores as they occur, falling, and for how many labelled pairs each stands.
+    def _scores_with_ratios(self) -> tuple[Float64, Float64, Float64, Float64]:
+        """Scores as they occur, falling; their log likelihood ratios; (draws, n) others; how many pairs each is.
 
-        Above the highest that was seen lies, for want of knowledge, half a pair.
+        Those above the highest that was seen stand for half a labelled pair together.
         """
         seen, grid = np.sort(self.reference)[::-1], self._grid()[::-1]
         above = grid[grid > seen[0]]
-        each = np.full(len(seen), self.seen / len(seen))
-        return np.concatenate([above, seen]), np.concatenate([np.full(len(above), 0.5 / max(len(above), 1)), each])
-
-    def _drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log likelihood ratios that the labels allow as well: shape (draws, n)."""
+        scores, each = np.concatenate([above, seen]), np.full(len(seen), self.seen / len(seen))
         drawn = self.curve.draws(_DRAWS) @ self.curve.features(scores).T - logit(self.share)
         abroad = self.strangeness * min(self.distance / ABROAD, 1.0)
-        return np.asarray(drawn + abroad * np.random.default_rng(2).standard_normal((_DRAWS, 1)))
+        drawn = np.asarray(drawn + abroad * np.random.default_rng(2).standard_normal((_DRAWS, 1)))
+        counts = np.concatenate([np.full(len(above), 0.5 / max(len(above), 1)), each])
+        return scores, self.log_ratio(scores), drawn, counts
 
-    def _grid(self) -> NDArray[np.float64]:
+    def _grid(self) -> Float64:
         """Every score that is worth asking about, rising."""
         if self.metric is Metric.COSINE:
             return np.linspace(-1.0, 1.0, 2_001)
@@ -453,33 +432,30 @@ class Calibration:
         Raises:
             InputError: It is none.
         """
+        kinds: dict[str, Any] = {"background": Background, "population": Population, "labelled": Labelled}
         try:
             if known["nearsense calibration"] != 1:
                 raise ValueError("it is of a later version of nearsense")
             metrics: dict[str, Metric | Ranking] = {each.value: each for each in (*Metric, *Ranking)}
-            figures, background = known["figures"], known["background"]
             reference = np.asarray(known["reference"], np.float64)
             if reference.ndim != 1 or not len(reference) or not np.isfinite(reference).all():
                 raise ValueError("its reference must be a list of numbers")
+            parts = {name: known[name] if name == "background" else known.get(name) for name in kinds}
+            fields: dict[str, Any] = {
+                **{name: str(known[name]) for name in ("model", "fingerprint", "task", "made_from", "version")},
+                **{name: abs(finite(known[name])) for name in ("strangeness", "distance")},
+                **{name: kinds[name].from_dict(part) for name, part in parts.items() if part is not None},
+            }
             return cls(
-                str(known["model"]),
-                str(known["fingerprint"]),
-                str(known["task"]),
-                metrics[known["metric"]],
-                Curve.from_dict(known["curve"]),
-                checks.share(known["share"], "share"),
-                None if known["prior"] is None else checks.share(known["prior"]),
-                reference,
-                int(known["seen"]),
-                Figures.from_dict(figures),
-                None if background is None else Background.from_dict(background),
-                abs(finite(known["strangeness"])),
-                abs(finite(known["distance"])),
-                str(known["made_from"]),
-                {str(kind): finite(shift) for kind, shift in known["guard"].items()},
-                None if known.get("population") is None else Population.from_dict(known["population"]),
-                str(known["version"]),
-                None if known.get("labelled") is None else Labelled.from_dict(known["labelled"]),
+                metric=metrics[known["metric"]],
+                curve=Curve.from_dict(known["curve"]),
+                share=checks.share(known["share"], "share"),
+                prior=None if known["prior"] is None else checks.share(known["prior"]),
+                reference=reference,
+                seen=int(known["seen"]),
+                figures=Figures.from_dict(known["figures"]),
+                guard={str(kind): finite(shift) for kind, shift in known["guard"].items()},
+                **fields,
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
@@ -489,39 +465,128 @@ class Calibration:
             ) from None
 
 
-def _checked(scores: ArrayLike, metric: Metric | Ranking) -> NDArray[np.float64]:
+def _checked(scores: ArrayLike, metric: Metric | Ranking) -> Float64:
     """Scores that the metric can give."""
     known = np.asarray(scores, np.float64)
     bad = ~np.isfinite(known)
     if metric is Metric.COSINE:
         bad |= np.abs(known) > 1.0 + 1e-3
     if bad.any():
-        worst = known[bad].ravel()[0]
-        raise InputError(
-            f"a score is {float(worst)!r}"
-            if not np.isfinite(worst)
-            else f"a score is {worst:.4g}, outside of -1 and 1",
-            why=f"scores are {metric.value}",
-        )
+        worst = float(known[bad].ravel()[0])
+        said = f"{worst:.4g}, outside of -1 and 1" if np.isfinite(worst) else f"{worst!r}"
+        raise InputError(f"a score is {said}", why=f"scores are {metric.value}")
     return known
 
 
 def shipped(origin: Origin, task: Task) -> Calibration | None:
     """The calibration that comes with a model; None where there is none for these very weights and this metric."""
-    if origin.metric is not Metric.COSINE:
-        return None
-    return built(origin.fingerprint, task.value)
+    return _built(origin.fingerprint, task.value) if origin.metric is Metric.COSINE else None
 
 
 @functools.cache
-def all_shipped() -> dict[tuple[str, str], dict[str, Any]]:
+def _all_shipped() -> dict[tuple[str, str], dict[str, Any]]:
     """The calibrations that come with nearsense as JSON values, by fingerprint and task."""
-    files = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(_FOLDER.glob("*.json"))]
+    folder = Path(__file__).parent / "shipped"
+    files = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
     return {(known["fingerprint"], task): known for file in files for task, known in file["tasks"].items()}
 
 
 @functools.cache
-def built(fingerprint: str, task: str) -> Calibration | None:
+def _built(fingerprint: str, task: str) -> Calibration | None:
     """One of them as a Calibration."""
-    known = all_shipped().get((fingerprint, task))
+    known = _all_shipped().get((fingerprint, task))
     return None if known is None else Calibration.from_dict(known)
+
+
+def lent(origin: Origin, task: Task, scale: Scale, *, squeezed: bool = False) -> Calibration | None:
+    """A calibration for a model that none comes with: the sets of the default model, on the scale of this one.
+
+    Where scores are `squeezed`, from 0 to 1, the scale is that of their log-odds, and pairs at hand move nothing.
+    """
+    own = next((_built(*key) for key in _all_shipped() if key[1] == task.value), None)
+    if origin.metric not in (Metric.COSINE, Ranking.CROSS) or own is None or own.population is None:
+        return None
+    likely = own.population.likely(scale)
+    reference = scale.random + scale.unit * Scale(own.curve.centre, own.curve.scale).nearness(own.reference)
+    if origin.metric is Metric.COSINE:
+        reference = np.clip(reference, -1.0, 1.0)
+    return replace(
+        own,
+        model=origin.model,
+        fingerprint=origin.fingerprint,
+        metric=origin.metric,
+        curve=likely.curve.of_squeezed() if squeezed else likely.curve,
+        share=likely.share,
+        reference=sigmoid(reference) if squeezed else reference,
+        background=None,
+        population=None if squeezed else own.population,
+        made_from=f"sets by {own.model}; where {origin.model} scores such pairs was found on the probe",
+    )
+
+
+def beginning(
+    origin: Origin, task: str, lend: Callable[[Task], Calibration | None] = lambda task: None
+) -> tuple[Population, Scale] | None:
+    """What few labels start from: the sets of a known task, of all where it is none, and the model's scale.
+
+    Where no calibration comes with the model, `lend` gives one for a task.
+    """
+    tasks = [Task(task)] if task in set(Task) else list(Task)
+    found = [known for each in tasks if (known := shipped(origin, each) or lend(each)) is not None]
+    populations = [each.population for each in found if each.population is not None]
+    return (pooled(populations), Scale(found[0].curve.centre, found[0].curve.scale)) if populations else None
+
+
+def chosen(
+    calibration: Calibration | str | os.PathLike[str] | None,
+    origin: Origin,
+    task: Task,
+    lend: Callable[[Task], Calibration | None] = lambda task: None,
+) -> Calibration | None:
+    """The calibration that a caller means: a Calibration, its file, a task, "none", or None for what is shipped.
+
+    Where none comes with the model, `lend` gives one for a task. None where nothing is known, or wanted.
+    """
+    if calibration is None:
+        return shipped(origin, task) or lend(task)
+    if calibration == NONE:
+        return None
+    if isinstance(calibration, str) and calibration in set(Task):
+        known = shipped(origin, Task(calibration)) or lend(Task(calibration))
+        if known is None:
+            raise InputError(
+                f"no calibration for {calibration!r} comes with {origin.model} ({origin.metric.value})",
+                why="shipped calibrations are of cosine similarities by all-MiniLM-L6-v2",
+                fix=f"make one: nearsense calibrate PAIRS --model {origin.model}",
+            )
+        return known
+    found = calibration if isinstance(calibration, Calibration) else load_calibration(calibration)
+    found.require(origin.model, origin.fingerprint, origin.metric)
+    return found
+
+
+def load_calibration(path: str | os.PathLike[str]) -> Calibration:
+    """Read a calibration from its file.
+
+    Args:
+        path: A JSON file that `Calibration.save` wrote.
+
+    Raises:
+        FileError: There is no such file, or it cannot be read.
+        InputError: It holds no calibration.
+
+    Example:
+        >>> load_calibration("missing.json")
+        Traceback (most recent call last):
+        ...
+        nearsense.errors.FileError: missing.json cannot be read...
+    """
+    try:
+        known = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        names = ", ".join(Task)
+        fix = f"give a calibration's file, one of {names}, or {NONE}"
+        raise FileError(f"{os.fspath(path)} cannot be read", why=error.strerror or str(error), fix=fix) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{os.fspath(path)} is no calibration", why=f"it is no JSON: {error}") from None
+    return Calibration.from_dict(known if isinstance(known, dict) else {})

@@ -16,81 +16,58 @@ from nearsense.calibration.curve import Curve, Form, logit, sigmoid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Float64 = NDArray[np.float64]
 
-__all__ = ["FOLDS", "LEAST", "Fitted", "fit", "plain_logistic"]
-
-LEAST = 20
-"""Labels from which on a curve can be fitted."""
-
-FOLDS = 10
-"""Parts of the labels; each is predicted from the others when forms are compared."""
+LEAST = 20  # labels from which on a curve can be fitted
+FOLDS = 10  # parts of the labels; each is predicted from the others when forms are compared
 
 _SLOPE, _SLOPE_SPREAD, _START_SPREAD = 2.5, 1.5, 4.0
 """What a standard deviation of the scores adds to the log-odds, and how far from that it may lie."""
 
-_BEND = 2.0
-"""By how much the slopes of neighbouring parts of an isotonic curve may differ."""
-
-_NARROWEST = 0.02
-"""The least standard deviation that scores count as, in parts of the greatest: rounding makes no slope."""
-
-_ENOUGH = {Form.LOGISTIC: LEAST, Form.BETA: 100, Form.ISOTONIC: 200}
-"""Labels from which on a form is tried."""
-
+_BEND = 2.0  # by how much the slopes of neighbouring parts of an isotonic curve may differ
+_NARROWEST = (
+    0.02  # the least standard deviation that scores count as, in parts of the greatest: rounding is no slope
+)
+_ENOUGH = {Form.LOGISTIC: LEAST, Form.BETA: 100, Form.ISOTONIC: 200}  # labels from which on a form is tried
 _KNOTS, _LABELS_A_KNOT = 8, 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A curve and how it did on labels that it had not seen.
-
-    Args:
-        curve: The curve, fitted to all labels.
-        losses: The cross-validated log loss of each form that was tried, in nats a pair.
-        predictions: float64, shape (n,): for each pair the probability that the chosen form gave it unseen.
-    """
+    """A curve, fitted to n labels, and how it did on labels that it had not seen."""
 
     curve: Curve
-    losses: dict[Form, float]
-    predictions: NDArray[np.float64]
+    losses: dict[Form, float]  # the cross-validated log loss of each form that was tried, in nats a pair
+    predictions: Float64  # (n,): for each pair the probability that the chosen form gave it unseen
 
 
-def fit(
-    scores: NDArray[np.float64],
-    labels: NDArray[np.float64],
-    *,
-    bounded: bool = True,
-) -> Fitted:
-    """The curve that predicts best whether a pair of a given score means the same.
+def fit(scores: Float64, labels: Float64, *, bounded: bool = True) -> Fitted:
+    """The curve that predicts best whether a pair of a given score means the same, at the share of same ones here.
 
-    Args:
-        scores: Shape (n,), finite; n >= 20.
-        labels: Shape (n,): 1 same, 0 not; both occur.
-        bounded: Whether the scores are similarities in [-1, 1]; beta calibration needs that.
-
-    Returns:
-        Its log-odds hold at the share of same pairs among the labels. Of two forms the one with the smaller
-        cross-validated log loss is taken.
+    Scores are finite, labels 1 (same) or 0 and both occur: shape (n,), n >= 20. Of two forms the one with the
+    smaller cross-validated log loss is taken; beta calibration only where scores are `bounded` by -1 and 1.
     """
-    parts = parts_of(labels)
-    losses, unseen = {}, {}
+    parts, losses, unseen = parts_of(labels), {}, {}
     for form in Form:
         if len(scores) < _ENOUGH[form] or (form is Form.BETA and not bounded):
             continue
-        unseen[form] = _unseen(form, scores, labels, parts)
+        unseen[form] = np.empty(len(scores))
+        for part in range(FOLDS):
+            own = parts == part
+            unseen[form][own] = sigmoid(_fitted(form, scores[~own], labels[~own]).log_odds(scores[own]))
         losses[form] = log_loss(labels, unseen[form])
     best = min(losses, key=losses.__getitem__)
     return Fitted(_fitted(best, scores, labels), losses, unseen[best])
 
 
-def plain_logistic(values: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
+def plain_logistic(values: Float64, labels: Float64) -> tuple[float, float]:
     """Start and slope of the logistic curve of greatest likelihood, all but unpenalised."""
     features = np.stack([np.ones_like(values), values], axis=1)
     weights, _ = _most_likely(features, labels, np.array([0.0, 1.0]), np.diag([1e-4, 1e-3]))
     return float(weights[0]), float(weights[1])
 
 
-def parts_of(labels: NDArray[np.float64]) -> NDArray[np.int64]:
+def parts_of(labels: Float64) -> NDArray[np.int64]:
     """For each pair the part it belongs to; each has its share of same pairs."""
     parts = np.empty(len(labels), np.int64)
     mixed = np.random.default_rng(0).permutation(len(labels))
@@ -99,47 +76,28 @@ def parts_of(labels: NDArray[np.float64]) -> NDArray[np.int64]:
     return parts
 
 
-def _unseen(
-    form: Form, scores: NDArray[np.float64], labels: NDArray[np.float64], parts: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    predictions = np.empty(len(scores))
-    for part in range(FOLDS):
-        own = parts == part
-        curve = _fitted(form, scores[~own], labels[~own])
-        predictions[own] = sigmoid(curve.log_odds(scores[own]))
-    return predictions
-
-
-def log_loss(labels: NDArray[np.float64], probabilities: NDArray[np.float64]) -> float:
+def log_loss(labels: Float64, probabilities: Float64) -> float:
+    """In nats a pair."""
     p = np.clip(probabilities, 1e-12, 1 - 1e-12)
     return float(-np.mean(labels * np.log(p) + (1 - labels) * np.log1p(-p)))
 
 
-def _fitted(form: Form, scores: NDArray[np.float64], labels: NDArray[np.float64]) -> Curve:
+def _fitted(form: Form, scores: Float64, labels: Float64) -> Curve:
     centre, scale = float(scores.mean()), max(float(scores.std()), _NARROWEST * float(np.abs(scores).max()))
-    knots = _knots((scores - centre) / scale) if form is Form.ISOTONIC else ()
-    empty = Curve(form, centre, scale, knots, np.zeros(0), np.zeros((0, 0)))
-    features = empty.features(scores)
-    expected, precision = _prior(form, knots, _share(labels))
-    weights, covariance = _most_likely(features, labels, expected, precision)
+    knots: tuple[float, ...] = ()
+    if form is Form.ISOTONIC:  # they part the scores evenly
+        count = max(3, min(_KNOTS, len(scores) // _LABELS_A_KNOT))
+        knots = tuple(np.unique(np.quantile((scores - centre) / scale, np.linspace(0.02, 0.98, count))).tolist())
+    features = Curve(form, centre, scale, knots, np.zeros(0), np.zeros((0, 0))).features(scores)
+    share = float((labels.sum() + 0.5) / (len(labels) + 1))
+    weights, covariance = _most_likely(features, labels, *_prior(form, knots, share))
     return Curve(form, centre, scale, knots, weights, covariance)
 
 
-def _share(labels: NDArray[np.float64]) -> float:
-    return float((labels.sum() + 0.5) / (len(labels) + 1))
-
-
-def _knots(z: NDArray[np.float64]) -> tuple[float, ...]:
-    """Scores that part the data evenly."""
-    count = max(3, min(_KNOTS, len(z) // _LABELS_A_KNOT))
-    return tuple(np.unique(np.quantile(z, np.linspace(0.02, 0.98, count))).tolist())
-
-
-def _prior(form: Form, knots: tuple[float, ...], share: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _prior(form: Form, knots: tuple[float, ...], share: float) -> tuple[Float64, Float64]:
     """What the weights are before any label: their mean, and the precision (inverse covariance) of that."""
     if form is Form.LOGISTIC:
-        mean = np.array([float(logit(share)), _SLOPE])
-        return mean, np.diag([_START_SPREAD**-2, _SLOPE_SPREAD**-2])
+        return np.array([float(logit(share)), _SLOPE]), np.diag([_START_SPREAD**-2, _SLOPE_SPREAD**-2])
     if form is Form.BETA:
         return np.array([0.0, 1.0, 1.0]), np.diag([1e-4, 1e-3, 1e-3])
     slopes = len(knots) + 1
@@ -151,14 +109,11 @@ def _prior(form: Form, knots: tuple[float, ...], share: float) -> tuple[NDArray[
 
 
 def _most_likely(
-    features: NDArray[np.float64],
-    labels: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    precision: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    features: Float64, labels: Float64, expected: Float64, precision: Float64
+) -> tuple[Float64, Float64]:
     """The weights of greatest posterior, by damped Newton steps, none but the first negative; their covariance."""
 
-    def cost(weights: NDArray[np.float64]) -> float:
+    def cost(weights: Float64) -> float:
         z, off = features @ weights, weights - expected
         return float(np.sum(np.logaddexp(0.0, z) - labels * z) + 0.5 * off @ precision @ off)
 
@@ -178,9 +133,7 @@ def _most_likely(
     return weights, np.asarray(np.linalg.inv(curvature), np.float64)
 
 
-def _bounded_minimum(
-    curvature: NDArray[np.float64], gradient: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _bounded_minimum(curvature: Float64, gradient: Float64, weights: Float64) -> Float64:
     """Where the quadratic around `weights` is smallest with no weight but the first below zero."""
     free = np.ones(len(weights), bool)
     target = curvature @ weights - gradient

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,17 +27,8 @@ if TYPE_CHECKING:
 
     Float64 = NDArray[np.float64]
 
-__all__ = ["ENOUGH", "TRAITS", "Design", "Likely", "Population", "Scale", "pooled", "population_of", "traits_of"]
-
-TRAITS = ("same", "same_spread", "slope", "even")
-"""What is known of a set: the mean nearness of its same pairs, the logarithm of its standard deviation, that of
-the slope of its curve, and the nearness at which a score says nothing either way."""
-
-ENOUGH = 50
-"""Pairs from which on it is looked at how they score."""
-
-_DRAWN = 0.3
-"""How probable it is, before any score is seen, that pairs which are not the same are random ones."""
+ENOUGH = 50  # pairs from which on it is looked at how they score
+_DRAWN = 0.3  # how probable it is, before any score is seen, that pairs which are not the same are random ones
 
 _SLOPES = np.exp(np.linspace(np.log(1.5), np.log(45.0), 36))
 _CROSSINGS = np.linspace(-1.0, 2.0, 91)
@@ -49,8 +40,7 @@ _QUADRATURE = np.linspace(-2.5, 2.5, 21)
 _ANY_SHARE = (0.0, 1.5)
 """The log-odds of the share of same pairs where nobody knows what they call the same: mean, standard deviation."""
 
-_STATED = 0.05
-"""How well the log-odds of a share are known that somebody states."""
+_STATED = 0.05  # how well the log-odds of a share are known that somebody states
 
 _RANDOM_MEAN, _RANDOM_SPREAD = 0.03, 0.1
 """How well the mean nearness and the spread (its logarithm) of random pairs are known from a corpus."""
@@ -70,51 +60,32 @@ class Scale:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """The sets of a task whose pairs were come by in one way.
+    """The sets of a task whose pairs were come by in one way."""
 
-    Args:
-        mean: Shape (4,): the traits that are expected of a new set, see `TRAITS`.
-        covariance: Shape (4, 4): how sets differ in them.
-        drawn: Whether those pairs that are not the same are random ones of the corpus, and not chosen to be near.
-        weight: How probable it is, before any score is seen, that pairs were come by so.
-    """
-
-    mean: Float64
-    covariance: Float64
-    drawn: bool
-    weight: float
+    mean: Float64  # (4,): the traits that are expected of a new set, see `traits_of`
+    covariance: Float64  # (4, 4): how sets differ in them
+    drawn: bool  # whether those pairs that are not the same are random ones of the corpus, not chosen to be near
+    weight: float  # how probable it is, before any score is seen, that pairs were come by so
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Likely:
-    """The curve that pairs at hand are expected to have, and what is known with it.
+    """The curve that pairs at hand are expected to have, and what is known with it."""
 
-    Args:
-        curve: A logistic one; its covariance holds all that is not known of the set.
-        share: The share of same pairs, as expected.
-        drawn: How probable it is that pairs that are not the same are random ones.
-    """
-
-    curve: Curve
-    share: float
-    drawn: float
+    curve: Curve  # a logistic one; its covariance holds all that is not known of the set
+    share: float  # of same pairs, as expected
+    drawn: float  # how probable it is that pairs that are not the same are random ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Population:
-    """Sets of pairs of one task, and how a new one may differ from them.
+    """Sets of pairs of one task, and how a new one may differ from them."""
 
-    Args:
-        share: Mean and standard deviation of the log-odds of the share of same pairs, from set to set.
-        designs: How pairs may have been come by.
-        sets: From how many sets this was learnt.
-        symmetric: Whether both texts of a pair are of one kind, so that random pairs of a corpus score as its
-            unrelated pairs do; a query and a passage are not.
-    """
-
-    share: tuple[float, float]
-    designs: tuple[Design, ...]
-    sets: int
+    share: tuple[float, float]  # mean and standard deviation of the log-odds of the share of same pairs
+    designs: tuple[Design, ...]  # how pairs may have been come by
+    sets: int  # from how many this was learnt
+    # whether both texts of a pair are of one kind, so that random pairs of a corpus score as its unrelated pairs
+    # do; a query and a passage are not
     symmetric: bool = True
 
     def likely(
@@ -127,42 +98,38 @@ class Population:
         expected: float | None = None,
         labelled: tuple[Float64, Float64] | None = None,
     ) -> Likely:
-        """The curve of pairs, from what is known of them.
+        """The curve of pairs on a scale, from what is known of them, at the share of same pairs known or expected.
 
-        Args:
-            scale: Of the model, and of the corpus where that is known.
-            scores: Of all pairs at hand; they are looked at from `ENOUGH` on.
-            random_spread: The standard deviation of the scores of random pairs of the corpus, where it is known.
-            share: The share of same pairs, where it is known.
-            expected: The share that is expected where it is not known; that of the sets of the task without it.
-            labelled: Scores and labels (0, 1) of some of the pairs.
-
-        Returns:
-            At the share of same pairs that is known or expected.
+        That is: the scores of all pairs at hand, looked at from `ENOUGH` on; the standard deviation of those of
+        random pairs of the corpus; the share of same pairs, or what is expected of it (without it that of the sets
+        of the task); scores and labels (0, 1) of some of the pairs.
         """
         middle, spread = self.share
         stated = expected if share is None else share
         if stated is not None:
             middle = float(logit(stated))
         prior = (middle, spread if share is None else _STATED)
-        seen = None if scores is None or len(scores) < ENOUGH else _histogram(scale.nearness(scores))
-        if seen is None:
+        if scores is None or len(scores) < ENOUGH:
             parts, shares = [_unseen(self, prior, labelled is not None)], None
         else:
+            near = np.clip(scale.nearness(scores), _EDGES[0] + 1e-6, _EDGES[-1] - 1e-6)
+            counts, _ = np.histogram(near, _EDGES)
             random = None if random_spread is None else float(np.log(max(random_spread / scale.unit, 1e-3)))
-            shares, parts = _seen(self.designs, seen, random, prior)
+            shares, parts = _seen(self.designs, np.asarray(counts / counts.sum()), random, prior)
         both = np.logaddexp.reduce(parts, axis=0)
         if labelled is not None:
-            both = both + _likelihood(scale.nearness(labelled[0]), labelled[1])
+            likelihood = np.zeros(len(_SLOPE))
+            for each, label in zip(scale.nearness(labelled[0]).tolist(), labelled[1].tolist(), strict=True):
+                odds = _SLOPE * (each - _CROSSING)
+                likelihood += label * odds - np.logaddexp(0.0, odds)
+            both = both + likelihood
         weights = np.exp(both - both.max())
         weights /= weights.sum()
-        return Likely(
-            _curve(weights, scale),
-            float(sigmoid(prior[0])) if shares is None else float(weights @ shares),
-            0.0
-            if len(parts) == 1
-            else float(np.exp(np.logaddexp.reduce(parts[-1]) - np.logaddexp.reduce(parts, None))),
-        )
+        drawn = 0.0
+        if len(parts) > 1:
+            drawn = float(np.exp(np.logaddexp.reduce(parts[-1]) - np.logaddexp.reduce(parts, None)))
+        known = float(sigmoid(middle)) if shares is None else float(weights @ shares)
+        return Likely(_curve(weights, scale), known, drawn)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -172,36 +139,28 @@ class Population:
     def from_dict(cls, known: Mapping[str, Any]) -> Population:
         """What `to_dict` gave, again a population."""
         mean, spread = (finite(each) for each in known["share"])
-        return cls(
-            (mean, spread),
-            tuple(
-                Design(
-                    np.asarray(each["mean"], np.float64),
-                    np.asarray(each["covariance"], np.float64),
-                    bool(each["drawn"]),
-                    finite(each["weight"]),
-                )
-                for each in known["designs"]
-            ),
-            int(known["sets"]),
-            bool(known["symmetric"]),
-        )
+        designs = []
+        for each in known["designs"]:
+            traits, covariance = (np.asarray(each[name], np.float64) for name in ("mean", "covariance"))
+            designs.append(Design(traits, covariance, bool(each["drawn"]), finite(each["weight"])))
+        return cls((mean, spread), tuple(designs), int(known["sets"]), bool(known["symmetric"]))
 
 
 def pooled(populations: Sequence[Population]) -> Population:
     """Sets of which nobody knows what they call the same: of any of these kinds."""
     if len(populations) == 1:
         return populations[0]
-    designs = tuple(
-        Design(each.mean, each.covariance, each.drawn, each.weight / len(populations))
-        for known in populations
-        for each in known.designs
-    )
+    every = [each for known in populations for each in known.designs]
+    designs = tuple(replace(each, weight=each.weight / len(populations)) for each in every)
     return Population(_ANY_SHARE, designs, sum(known.sets for known in populations))
 
 
 def traits_of(nearness: Float64, labels: Float64) -> Float64:
-    """The traits of a labelled set, see `TRAITS`: shape (4,)."""
+    """What is known of a labelled set, shape (4,).
+
+    The mean nearness of its same pairs, the logarithm of its standard deviation, that of the slope of its curve,
+    and the nearness at which a score says nothing either way.
+    """
     share, same = float(labels.mean()), nearness[labels > 0]
     start, slope = plain_logistic(nearness, labels)
     even = (float(logit(share)) - start) / slope
@@ -219,21 +178,13 @@ def population_of(
     drawn_floor: Sequence[float] | None = None,
     symmetric: bool = True,
 ) -> Population:
-    """What labelled sets of a task say of a new one: the mean of their traits, and how they vary.
+    """What labelled sets of a task say of a new one: the mean of their traits, (sets, 4), and how they vary.
 
     Sets of one family (of one source) count as one. A few families tell little of how much families vary: the
-    covariance that is seen is multiplied by `spread`, and no trait is taken to be known better than `floor`.
-
-    Args:
-        traits: Shape (sets, 4).
-        families: The family of each set.
-        share: Mean and standard deviation of the log-odds of the share of same pairs.
-        floor: Shape (4,): the least standard deviation of each trait.
-        spread: What the covariance is multiplied by.
-        drawn: For each set whether its other pairs are random ones; None where none of these has such, but where
-            the same pairs lie is known all the same.
-        drawn_floor: As `floor`, of sets whose others are random; None where no such set is to be expected.
-        symmetric: See `Population`.
+    covariance that is seen is multiplied by `spread`, and no trait is taken to be known better than by a standard
+    deviation of `floor`, (4,). `drawn` says of each set whether its other pairs are random ones; None where none
+    has such, but where the same pairs lie is known all the same. `drawn_floor` is the floor of those, None where
+    no such set is to be expected. `share` and `symmetric` are as in `Population`.
     """
 
     def design(rows: Sequence[int], least: Sequence[float], random: bool, weight: float) -> Design:
@@ -261,11 +212,6 @@ def _curve(weights: Float64, scale: Scale) -> Curve:
     return Curve(Form.LOGISTIC, scale.random, scale.unit, (), mean, (off * weights[:, None]).T @ off)
 
 
-def _histogram(nearness: Float64) -> Float64:
-    counts, _ = np.histogram(np.clip(nearness, _EDGES[0] + 1e-6, _EDGES[-1] - 1e-6), _EDGES)
-    return np.asarray(counts / counts.sum())
-
-
 @functools.lru_cache(maxsize=64)
 def _unseen(population: Population, share: tuple[float, float], labelled: bool) -> Float64:
     """The log density of each curve where nobody saw how pairs score: over all shares that they may have.
@@ -291,7 +237,7 @@ def _seen(
     same = sigmoid(_SLOPE[:, None] * (_NEARNESS - _CROSSING[:, None]))
     share = np.clip(same @ seen, 1e-6, 1 - 1e-6)
     same_mean, same_spread = _moments(same, share, seen)
-    other_mean, other_spread = _moments(1 - same, 1 - share, seen)
+    others = np.stack(_moments(1 - same, 1 - share, seen), axis=1)
     odds = logit(share)
     traits = np.stack([same_mean, same_spread, np.log(_SLOPE), _CROSSING + odds / _SLOPE], axis=1)
     parts: list[list[Float64]] = [[], []]
@@ -301,7 +247,6 @@ def _seen(
         elif spread is None:
             continue
         else:
-            others = np.stack([other_mean, other_spread], axis=1)
             random = np.diag([_RANDOM_MEAN**2, _RANDOM_SPREAD**2])
             found = _normal(traits[:, :2], design.mean[:2], design.covariance[:2, :2])
             found = found + _normal(others, np.array([0.0, spread]), random)
@@ -315,15 +260,6 @@ def _moments(part: Float64, share: Float64, seen: Float64) -> tuple[Float64, Flo
     mean = part @ (seen * _NEARNESS) / share
     variance = part @ (seen * _NEARNESS**2) / share - mean**2
     return mean, np.log(np.maximum(variance, 1e-6)) / 2
-
-
-def _likelihood(nearness: Float64, labels: Float64) -> Float64:
-    """The log likelihood of labels, for each curve."""
-    found = np.zeros(len(_SLOPE))
-    for near, label in zip(nearness.tolist(), labels.tolist(), strict=True):
-        odds = _SLOPE * (near - _CROSSING)
-        found += label * odds - np.logaddexp(0.0, odds)
-    return found
 
 
 def _normal(values: Float64, mean: Float64, covariance: Float64) -> Float64:

@@ -21,6 +21,11 @@ from nearsense.records import as_json
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Float64 = NDArray[np.float64]
+
+CONFIDENCE = 0.9  # in how many of cases a proven precision holds, at least
+_STRICTER = 10.0  # how much rarer a mistake has to be for a threshold at the very end of its proof
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -87,12 +92,15 @@ def in_ten(share: float) -> str:
     return "more than 9 of 10" if tenths else "fewer than 1 of 10"
 
 
-def reaching_probability(
-    grid: NDArray[np.float64], log_odds: NDArray[np.float64], spread: NDArray[np.float64], wanted: float
-) -> Threshold:
-    """The lowest score of a rising grid at which a pair is at least this probable to mean the same."""
+def reaching_probability(grid: Float64, log_odds: Float64, spread: Float64, wanted: float) -> Threshold:
+    """The lowest score of a rising grid, (n,), at which a pair is at least this probable to mean the same."""
+
+    def first(reached: NDArray[np.bool_]) -> float | None:
+        places = np.flatnonzero(reached)
+        return float(grid[places[0]]) if len(places) else None
+
     goal = float(logit(wanted))
-    score = _first(grid, log_odds >= goal)
+    score = first(log_odds >= goal)
     if score is None:
         most = float(sigmoid(log_odds[-1]))
         raise InputError(
@@ -100,16 +108,16 @@ def reaching_probability(
             why=f"the highest score reaches {most:.1%} with this prior",
             fix=f"ask for less than {most:.2f}, or state a higher prior",
         )
-    sure, possible = _first(grid, log_odds - 1.96 * spread >= goal), _first(grid, log_odds + 1.96 * spread >= goal)
+    sure, possible = first(log_odds - 1.96 * spread >= goal), first(log_odds + 1.96 * spread >= goal)
     low, high = (float(grid[0]) if possible is None else possible), (float(grid[-1]) if sure is None else sure)
     return Threshold("min_probability", wanted, score, low, high)
 
 
 def reaching_precision(
-    scores: NDArray[np.float64],
-    ratios: NDArray[np.float64],
-    drawn: NDArray[np.float64],
-    counts: NDArray[np.float64],
+    scores: Float64,
+    ratios: Float64,
+    drawn: Float64,
+    counts: Float64,
     share: float,
     *,
     wanted: float,
@@ -133,39 +141,22 @@ def reaching_precision(
             fix="ask for less, state a higher prior, or label more pairs",
         )
     place = int(reached[-1])
+    score, precision, recall = float(scores[place]), float(precisions[place]), float(recalls[place])
     weights = np.random.default_rng(1).standard_gamma(counts, drawn.shape)
     possible, _ = _above(drawn, weights, share, prior)
-    curve = np.quantile(possible[:, place], [0.025, 0.975]).tolist()
-    alone = _binomial(float(precisions[place]), float(counts[: place + 1].sum()), len(drawn))
-    bare = np.quantile(alone, [0.025, 0.975]).tolist()
-    low, high = min(curve[0], bare[0]), max(curve[1], bare[1])
-    short = max(float((each < wanted).mean()) for each in (possible[:, place], alone))
+    count = float(counts[: place + 1].sum())  # what the share may be by the labels alone (Jeffreys 1946), no curve
+    alone = np.random.default_rng(3).beta(precision * count + 0.5, (1 - precision) * count + 0.5, len(drawn))
+    both = possible[:, place], alone
+    lows, highs = zip(*(np.quantile(each, [0.025, 0.975]).tolist() for each in both), strict=True)
+    short = max(float((each < wanted).mean()) for each in both)
     lasts = possible.shape[1] - 1 - np.argmax((possible >= wanted)[:, ::-1], axis=1)
     places = np.where((possible >= wanted).any(axis=1), lasts, 0)
     least, most = np.quantile(scores[places], [0.025, 0.975]).tolist()
-    score, precision = float(scores[place]), float(precisions[place])
-    return Threshold(
-        "precision",
-        wanted,
-        score,
-        min(least, score),
-        max(most, score),
-        precision,
-        min(low, precision),
-        max(high, precision),
-        float(recalls[place]),
-        short,
-    )
+    least, most, low, high = min(least, score), max(most, score), min(*lows, precision), max(*highs, precision)
+    return Threshold("precision", wanted, score, least, most, precision, low, high, recall, short)
 
 
-def _binomial(share: float, count: float, draws: int) -> NDArray[np.float64]:
-    """What a share may be that was seen among so many (Jeffreys 1946): no curve is believed for that."""
-    return np.random.default_rng(3).beta(share * count + 0.5, (1 - share) * count + 0.5, draws)
-
-
-def _above(
-    ratios: NDArray[np.float64], weights: NDArray[np.float64], share: float, prior: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _above(ratios: Float64, weights: Float64, share: float, prior: float) -> tuple[Float64, Float64]:
     """Precision and recall at and above each of some scores, highest first, of each of some curves.
 
     Pairs were seen at one share of same ones; at another prior each counts as much more or less as its kind does.
@@ -177,32 +168,15 @@ def _above(
     return found / np.maximum(found + wrong, 1e-300), found / np.maximum(found[:, -1:], 1e-300)
 
 
-def _first(grid: NDArray[np.float64], reached: NDArray[np.bool_]) -> float | None:
-    places = np.flatnonzero(reached)
-    return float(grid[places[0]]) if len(places) else None
-
-
-CONFIDENCE = 0.9
-"""In how many of cases a proven precision holds, at least."""
-
-_STRICTER = 10.0
-"""How much rarer a mistake has to be for a threshold at the very end of its proof."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Scores of pairs that somebody has judged.
+    """Scores of n pairs that somebody has judged."""
 
-    Args:
-        scores: float64, shape (n,).
-        labels: bool, shape (n,): whether each pair means the same.
-        weights: float64, shape (n,), above zero: for how many pairs each stands, where they were not drawn evenly
-            (`--ask` spreads them over the scores); None where all are alike.
-    """
-
-    scores: NDArray[np.float64]
-    labels: NDArray[np.bool_]
-    weights: NDArray[np.float64] | None = None
+    scores: Float64  # (n,)
+    labels: NDArray[np.bool_]  # (n,): whether each pair means the same
+    # (n,), above zero: for how many pairs each stands, where they were not drawn evenly (`--ask` spreads them over
+    # the scores); None where all are alike
+    weights: Float64 | None = None
 
     def __post_init__(self) -> None:
         fields = [self.scores, self.labels, *([] if self.weights is None else [self.weights])]
@@ -221,14 +195,15 @@ class Labelled:
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Labelled:
         """What `to_dict` gave, again scores and labels."""
-        labels, weights = [finite(each) for each in known["labels"]], known.get("weights")
-        if not set(labels) <= {0.0, 1.0}:
+
+        def numbers(name: str) -> Float64:
+            return np.array([finite(each) for each in known[name]], np.float64)
+
+        labels = numbers("labels")
+        if not set(labels.tolist()) <= {0.0, 1.0}:
             raise ValueError("a label is 1 or 0")
-        return cls(
-            np.array([finite(each) for each in known["scores"]], np.float64),
-            np.array(labels, bool),
-            None if weights is None else np.array([finite(each) for each in weights], np.float64),
-        )
+        weights = None if known.get("weights") is None else numbers("weights")
+        return cls(numbers("scores"), labels.astype(bool), weights)
 
 
 def labels_needed(wanted: float, confidence: float = CONFIDENCE) -> int:
@@ -255,7 +230,8 @@ def at_least_precision(labelled: Labelled, wanted: float, confidence: float = CO
     """
     order = np.argsort(-labelled.scores, kind="stable")
     scores, wrong = labelled.scores[order], ~labelled.labels[order]
-    counts, errors = _counted(wrong, None if labelled.weights is None else labelled.weights[order])
+    weights = np.ones(len(scores)) if labelled.weights is None else labelled.weights[order]
+    counts, errors = _counted(wrong, weights)
     cuts = np.flatnonzero(scores[:-1] > scores[1:])  # the lowest place above a threshold
     doubt = round(1 - confidence, 12)
     most = int(counts.max(initial=0))
@@ -276,39 +252,25 @@ def at_least_precision(labelled: Labelled, wanted: float, confidence: float = CO
     place, proven = best
     tried, missed = int(counts[proven]), int(errors[proven])
     score, low = _score_above(scores, place), _score_above(scores, proven)
-    weights = np.ones(len(scores)) if labelled.weights is None else labelled.weights[order]
-    taken, same = scores >= score, weights * ~wrong
-    return Threshold(
-        "at_least",
-        wanted,
-        score,
-        low,
-        score,
-        1 - missed / tried,
-        _least_share(missed, tried, doubt / chains),
-        1.0,
-        float(same[taken].sum() / same.sum()),
-        doubt,
-        tried,
-        missed,
-    )
+    same = weights * ~wrong
+    recall = float(same[scores >= score].sum() / same.sum())
+    precision, least = 1 - missed / tried, _least_share(missed, tried, doubt / chains)
+    return Threshold("at_least", wanted, score, low, score, precision, least, 1.0, recall, doubt, tried, missed)
 
 
-def _counted(
-    wrong: NDArray[np.bool_], weights: NDArray[np.float64] | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _counted(wrong: NDArray[np.bool_], weights: Float64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """For each place, how many labels count down to there, and how many of them are wrong.
 
     Where some scores were labelled more thickly than others, those count only as often as if all had been labelled
     as thinly as the thinnest so far: what counts is drawn evenly then. Which do is chance, and no label has a say.
     """
-    if weights is None or not len(weights) or weights.min() == weights.max():
+    if not len(weights) or weights.min() == weights.max():
         return np.arange(1, len(wrong) + 1), np.cumsum(wrong)
     chance, thinnest = np.random.default_rng(4).random(len(wrong)), np.maximum.accumulate(weights)
     found = np.zeros((2, len(wrong)), np.int64)
     for place in range(len(wrong)):
-        kept = chance[: place + 1] * thinnest[place] <= weights[: place + 1]
-        found[:, place] = kept.sum(), (kept & wrong[: place + 1]).sum()
+        counting = chance[: place + 1] * thinnest[place] <= weights[: place + 1]
+        found[:, place] = counting.sum(), (counting & wrong[: place + 1]).sum()
     return found[0], found[1]
 
 
@@ -340,7 +302,7 @@ def _least_share(missed: int, tried: int, doubt: float) -> float:
     return float(np.floor(low * 1e6) / 1e6)
 
 
-def _score_above(scores: NDArray[np.float64], place: int) -> float:
+def _score_above(scores: Float64, place: int) -> float:
     """A score between that of a place and the next lower one, with four digits where one fits."""
     upper, lower = float(scores[place]), float(scores[place + 1])
     short = float(np.floor(lower * 1e4) + 1) / 1e4
@@ -348,7 +310,7 @@ def _score_above(scores: NDArray[np.float64], place: int) -> float:
 
 
 def _unproven(
-    scores: NDArray[np.float64],
+    scores: Float64,
     errors: NDArray[np.int64],
     counts: NDArray[np.int64],
     wanted: float,
@@ -357,31 +319,23 @@ def _unproven(
 ) -> InputError:
     """What is lacking, and how many labels it takes where the fewest are."""
     needed = labels_needed(wanted, confidence)
-    takes = _allowed(50 * needed, wanted, 1 - confidence)
-    missing = np.array([_first_allowing(takes, int(each)) for each in errors]) - counts
+    missing = np.searchsorted(_allowed(50 * needed, wanted, 1 - confidence), errors) - counts
     promising = errors <= (1 - wanted) * counts
-    place = int(np.where(promising, missing, missing.max(initial=0) + needed).argmin()) if promising.any() else -1
-    seen = "labels that are drawn evenly and lie" if uneven else "labels"
-    if place < 0:
+    if not promising.any():
         return InputError(
             f"{len(scores):,} labels prove a precision of {wanted:.0%} for no score",
             why=f"it takes {needed:,} labels above a threshold, all of them right; too many of the highest are "
             f"wrong, {errors[-1]:,} of {counts[-1]:,} in all",
             fix="ask for less: without --at-least the best precision there is, is named",
         )
-    more, wrong = max(int(missing[place]), 1), int(errors[place])
-    whole = int(np.ceil(more * len(scores) / max(int(counts[place]), 1)))
+    place = int(np.where(promising, missing, missing.max() + needed).argmin())
+    more, wrong, count = max(int(missing[place]), 1), int(errors[place]), int(counts[place])
+    whole = int(np.ceil(more * len(scores) / max(count, 1)))
+    seen = "labels that are drawn evenly and lie" if uneven else "labels"
     return InputError(
         f"{len(scores):,} labels are too few to prove a precision of {wanted:.0%}",
         why=f"{needed:,} {seen} above a threshold prove it, all right; "
-        f"{counts[place]:,} {'scores' if counts[place] == 1 else 'score'} {scores[place]:.4f} and more, "
-        f"{wrong or 'none'} wrong",
+        f"{count:,} {'scores' if count == 1 else 'score'} {scores[place]:.4f} and more, {wrong or 'none'} wrong",
         fix=f"label {more:,} more pairs that score so much (about {whole:,} in all, if they are as these), "
         "or ask for less",
     )
-
-
-def _first_allowing(takes: NDArray[np.int64], wrong: int) -> int:
-    """How many labels it takes where so many are wrong."""
-    found = np.flatnonzero(takes >= wrong)
-    return int(found[0]) if len(found) else len(takes)

@@ -157,7 +157,7 @@ def _asked(table: Table, options: dict[str, Any]) -> Table:
     from nearsense.cached import cached
     from nearsense.calibrating import pairs_to_judge
     from nearsense.calibration.fitting import LEAST
-    from nearsense.calibration.spreading import spread_over
+    from nearsense.calibration.learning import spread_over
     from nearsense.cli.labelling import Desk, talk
     from nearsense.encoders import resolve
     from nearsense.files import documents, read_table, text_pairs

@@ -1,6 +1,6 @@
 """calibrate --ask: pairs are shown, a person says whether they mean the same, and every answer is kept at once.
 
-Not which pairs: see calibration/spreading.py. The conversation goes to standard error; results go where all go.
+Not which pairs: see calibration/learning.py. The conversation goes to standard error; results go where all go.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nearsense.calibration.spreading import Spread
+    from nearsense.calibration.learning import Spread
     from nearsense.encoders import Encoder
 
 __all__ = ["ENOUGH", "STRATUM", "Desk", "require_labels_file", "talk"]

@@ -19,8 +19,7 @@ import numpy as np
 from nearsense import checks
 from nearsense._forks import lock
 from nearsense.calibration import Task, shipped
-from nearsense.calibration.curve import logit, sigmoid
-from nearsense.calibration.guarding import GENERAL, shifts_of
+from nearsense.calibration.curve import GENERAL, logit, shifts_of, sigmoid
 from nearsense.calibrator import unfamiliar_pairs
 from nearsense.faq.entries import plain
 from nearsense.records import Hit, Origin, Results, as_json, percent
