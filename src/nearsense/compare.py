@@ -190,19 +190,7 @@ def matrix_of(
     texts: Sequence[str] | None = None,
     encoder: Encoder | None = None,
 ) -> Matrix:
-    """Every vector against every other.
-
-    Args:
-        vectors: n vectors of one model.
-        labels: Their n names.
-        calibration: As for `compare`.
-        prior: As for `compare`.
-        texts: The texts they are of; None where these are not known, and nobody can tell what differs.
-        encoder: The model; None where it is not at hand.
-
-    Raises:
-        TooLargeError: n * n scores do not fit into memory.
-    """
+    """Every vector against every other, by n labels; without texts or model nobody tells what differs."""
     from nearsense.calibration import Task
     from nearsense.calibrator import Calibrator
     from nearsense.vectors.similarity import cosine
@@ -292,11 +280,7 @@ def _likely(values: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def require_room(n: int) -> None:
-    """Refuse a matrix of n * n scores that would take more than half of the free memory.
-
-    Raises:
-        TooLargeError: It does not fit.
-    """
+    """Refuse a matrix of n * n scores that would take more than half of the free memory."""
     needed, free = 4 * n * n, free_memory()
     if needed > free // 2:
         raise TooLargeError(

@@ -61,15 +61,7 @@ def shown(value: object, most: int = 40) -> str:
 
 
 def require_names(metadata: Mapping[Any, Any], whose: str) -> None:
-    """Refuse metadata in which two names of one object are different in Python and one in JSON.
-
-    Args:
-        metadata: Whatever was given.
-        whose: For the message.
-
-    Raises:
-        InputError: They are; both are named.
-    """
+    """Refuse metadata in which two names of one object are different in Python and one in JSON."""
     waiting: list[Any] = [metadata]
     seen: set[int] = set()
     while waiting:
@@ -288,15 +280,7 @@ class Vectors:
         self.require_made_by(other.model, other.fingerprint)
 
     def require_made_by(self, model: str, fingerprint: str) -> None:
-        """Refuse vectors that another model made.
-
-        Args:
-            model: The model's name, for the message.
-            fingerprint: Its fingerprint.
-
-        Raises:
-            ModelMismatch: The fingerprints differ, or one is not known.
-        """
+        """Refuse vectors that another model made than the one of this name and fingerprint."""
         if self.fingerprint != fingerprint or not fingerprint:
             mine, others = (print_[:12] or "no fingerprint" for print_ in (self.fingerprint, fingerprint))
             raise ModelMismatch(

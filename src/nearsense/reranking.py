@@ -159,14 +159,7 @@ def _ranked(
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """A search in one stage or two. Made by `staged`.
-
-    Args:
-        k: How many hits are wanted.
-        candidates: How many the first stage finds for a cross-encoder.
-        min_score: What a hit has to score in the end.
-        cross: Who puts them in order; None where the first stage has the last word.
-    """
+    """A search in one stage, or in two: k hits of so many candidates, put in order by a cross-encoder."""
 
     k: int
     candidates: int
@@ -194,21 +187,9 @@ class Stages:
 def staged(
     rerank: CrossEncoder | str | None, k: int, candidates: int = CANDIDATES, min_score: float | None = None
 ) -> Stages:
-    """How a search with `rerank=` goes on. The cross-encoder is loaded here: before anything is searched.
+    """How a search with `rerank=` goes on; the cross-encoder is loaded here, before anything is searched.
 
-    Args:
-        rerank: A CrossEncoder or a model's name; None for none.
-        k: How many hits are wanted.
-        candidates: How many the first stage finds for the cross-encoder; k where that is more.
-        min_score: What a hit has to score in the end: of two stages, by the cross-encoder.
-
-    Raises:
-        InputError: k or candidates is below 1, or candidates are asked for and nobody would put them in order.
-        ModelNotFound: The cross-encoder is neither here nor to be had.
-
-    Example:
-        >>> staged(None, 10).depth
-        10
+    `min_score` is what a hit has to score in the end: of two stages, by the cross-encoder.
     """
     k, candidates = positive_int(k, "k"), positive_int(candidates, "candidates")
     if rerank is None and candidates != CANDIDATES:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from nearsense._progress import Progress
@@ -229,7 +230,11 @@ def _nearest(
             why="only Vectors know which model made them",
             fix="use what encoder.encode(...) returns",
         )
-    known = None if documents is None else [_document(row, each) for row, each in enumerate(documents)]
+    known = None
+    if documents is not None:
+        known = [
+            each if isinstance(each, Document) else Document(str(row), each) for row, each in enumerate(documents)
+        ]
     if known is not None and len(known) != len(vectors):
         raise InputError(
             f"{len(known):,} documents, {len(vectors):,} vectors", fix="give one document for each vector"
@@ -246,12 +251,13 @@ def _nearest(
     def written(rows: NDArray[np.int64]) -> list[str]:
         return ["" if known is None else known[row].text for row in rows.tolist()]
 
-    origin = Origin(encoder.name, vectors.fingerprint, metric)
+    origin, best = (
+        Origin(encoder.name, vectors.fingerprint, metric),
+        order_ties(queries, k, len(vectors), ask, written),
+    )
     return [
-        Results(
-            (_hit(rank, row, score, known) for rank, (row, score) in enumerate(_pairs(best), 1)), origin, query
-        )
-        for query, best in zip(queries, order_ties(queries, k, len(vectors), ask, written), strict=True)
+        Results(map(_hit, range(1, len(rows) + 1), rows.tolist(), scores.tolist(), repeat(known)), origin, query)
+        for query, (rows, scores) in zip(queries, best, strict=True)
     ]
 
 
@@ -299,8 +305,7 @@ def rank(
     threshold(min_score)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
     sure: dict[str, Any] = {"calibration": calibration, "prior": prior, "min_probability": min_probability}
-    sure["min_score"] = min_score
-    return rank_vectors(reference, vectors, documents, k, encoder=encoder, **sure)
+    return rank_vectors(reference, vectors, documents, k, encoder=encoder, min_score=min_score, **sure)
 
 
 def rank_vectors(
@@ -326,16 +331,8 @@ def rank_vectors(
     return calibrator.hits(at_least(min_score, found), None, encoder=encoder)[0]
 
 
-def _pairs(best: Best) -> Iterator[tuple[int, float]]:
-    return zip(best[0].tolist(), best[1].tolist(), strict=True)
-
-
 def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None) -> Hit:
     if documents is None:
         return Hit(rank, str(row), score, None, None)
     document = documents[row]
     return Hit(rank, document.id, score, None, document.text or None, document.metadata)
-
-
-def _document(row: int, each: str | Document) -> Document:
-    return each if isinstance(each, Document) else Document(str(row), each)
