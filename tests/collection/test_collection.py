@@ -13,7 +13,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
-from nearsense.collection import background
+from nearsense.collection import upkeep
 
 PETS = [
     ns.Document("cat", "the cat sleeps", {"year": 2001, "tags": ["home", "small"]}),
@@ -387,7 +387,7 @@ def test_reembed_goes_over_to_another_model_in_one_step(tmp_path, encoder, pets)
 
 
 def test_an_interrupted_reembed_changes_nothing_and_goes_on(tmp_path, encoder, monkeypatch):
-    from nearsense.collection import reembed
+    from nearsense.collection import sqlite
 
     class Tired(HashEncoder):
         rest = 2
@@ -398,7 +398,7 @@ def test_an_interrupted_reembed_changes_nothing_and_goes_on(tmp_path, encoder, m
             self.rest -= 1
             return super().encode(texts, **options)
 
-    monkeypatch.setattr(reembed, "BATCH", 2)
+    monkeypatch.setattr(sqlite, "BATCH", 2)
     documents = [ns.Document(str(number), f"text {number}") for number in range(9)]
     with ns.open(tmp_path / "c", model=encoder) as collection:
         collection.add(documents)
@@ -469,9 +469,9 @@ def test_a_question_that_is_being_encoded_while_the_model_changes_is_encoded_aga
 
 
 def test_two_who_go_over_to_different_models_do_not_mix_them(tmp_path, encoder, monkeypatch):
-    from nearsense.collection import reembed
+    from nearsense.collection import sqlite
 
-    monkeypatch.setattr(reembed, "BATCH", 2)
+    monkeypatch.setattr(sqlite, "BATCH", 2)
     documents = [ns.Document(str(number), f"text {number}") for number in range(7)]
     with ns.open(tmp_path / "c", model=encoder) as first, ns.open(tmp_path / "c", model=encoder) as second:
         first.add(documents)
@@ -516,8 +516,8 @@ def test_the_role_is_kept(tmp_path, encoder):
 
 
 def test_past_a_size_of_changes_the_index_is_made_in_the_background(tmp_path, encoder, monkeypatch):
-    monkeypatch.setattr(background, "MINIMUM", 50)
-    monkeypatch.setattr(background, "REST", 0.05)
+    monkeypatch.setattr(upkeep, "MINIMUM", 50)
+    monkeypatch.setattr(upkeep, "REST", 0.05)
     with ns.open(tmp_path / "c", model=encoder) as collection:
         collection.add([ns.Document(str(number), f"text {number}") for number in range(60)])
         deadline = time.monotonic() + 20
@@ -609,7 +609,7 @@ def test_one_damaged_page_is_one_finding_that_names_it_and_all_that_it_costs(tmp
                 continue
             lost = set()
             for number in range(400):
-                with collection._live.store.reading() as reader:
+                with collection._engine.store.reading() as reader:
                     try:
                         place = list(reader.positions([f"id{number}"]).values())
                         reader.documents(place)

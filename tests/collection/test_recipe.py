@@ -123,7 +123,7 @@ def test_verify_finds_an_index_made_of_other_vectors_and_makes_it_again(tmp_path
     with ns.open(tmp_path / "c", before) as collection:
         collection.add(DOCUMENTS)
         collection.build()
-        kept = collection._live.store
+        kept = collection._engine.store
         with kept.reading() as reader:
             old = reader.generation()
         collection.reembed(after)
@@ -299,7 +299,7 @@ def test_a_collection_of_an_older_version_opens_and_its_index_is_made_again(tmp_
     with ns.open(tmp_path / "c", encoder) as collection:
         collection.add(DOCUMENTS)
         collection.build()
-        with collection._live.store._database.connection() as connection, connection.writing():
+        with collection._engine.store._database.connection() as connection, connection.writing():
             names = json.dumps(forgotten)
             connection.run("DELETE FROM state WHERE name IN (SELECT value FROM json_each(?))", (names,))
             connection.run("UPDATE generations SET manifest = json_remove(manifest, '$.recipe')")
@@ -364,9 +364,9 @@ def test_a_reembed_ends_beside_a_writer_that_never_rests(tmp_path, batch):
 
 @pytest.mark.parametrize("how", ["delete", "where", "upsert", "sync", "meanwhile"])
 def test_an_abandoned_reembed_leaves_no_vector_of_what_was_deleted(tmp_path, how, monkeypatch):
-    from nearsense.collection import reembed
+    from nearsense.collection import sqlite
 
-    monkeypatch.setattr(reembed, "BATCH", 40)
+    monkeypatch.setattr(sqlite, "BATCH", 40)
 
     class Stop(Exception):
         pass
@@ -400,7 +400,7 @@ def test_an_abandoned_reembed_leaves_no_vector_of_what_was_deleted(tmp_path, how
         elif how == "sync":
             collection.sync([ns.Document(each.id, each.text, {"n": int(each.id)}) for each in DOCUMENTS[30:]])
         collection.compact()
-        with collection._live.store._database.connection() as connection:
+        with collection._engine.store._database.connection() as connection:
             kept = connection.value("SELECT count(*) FROM next_vectors")
         assert kept == 10
         code = (

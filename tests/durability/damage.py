@@ -113,7 +113,7 @@ def _words(original: Path, copy: Path) -> list:
 def _verdict_of_collection(folder: Path, truth, words: list) -> str:
     try:
         with keeper.opened(folder) as collection:
-            found = look(collection._live.store)
+            found = look(collection._engine.store)
             if not keeper.same(found, truth):
                 return f"WRONG {len(found.rows)} documents instead of {len(truth.rows)}"
             if not keeper.answers(collection, truth):

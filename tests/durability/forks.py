@@ -73,7 +73,7 @@ def _serve() -> None:
     for module in (
         "nearsense.store.sqlite",
         "durability.keeper",
-        "nearsense.collection.collection",
+        "nearsense.collection.sqlite",
         "nearsense.index",
     ):
         importlib.import_module(module)  # once, for all children: kills shall meet work, not imports

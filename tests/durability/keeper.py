@@ -104,7 +104,7 @@ def reembed(say: Say, folder: str, model: int, point: str | None = None, nth: in
     """Go over to another model in small steps."""
     import importlib
 
-    importlib.import_module("nearsense.collection.reembed").BATCH = 5
+    importlib.import_module("nearsense.collection.sqlite").BATCH = 5
     die_at(point, nth)
     collection = open_collection(folder)
     collection.reembed(Given(model))
@@ -145,7 +145,7 @@ def same(found: Truth, expected: Truth) -> bool:
 def checked(folder: str | Path, expected: list[Truth], model: int = 0) -> int:
     """Open, look, search, verify; which of the expected truths is there."""
     with opened(folder, model) as collection:
-        found = look(collection._live.store)
+        found = look(collection._engine.store)
         which = next((number for number, truth in enumerate(expected) if same(found, truth)), None)
         assert which is not None, f"{len(found.rows)} documents, and not those of {len(expected)} possible moments"
         assert answers(collection, expected[which], model), "a search answers something else"

@@ -12,7 +12,7 @@ from durability.images import images, lay
 from durability.recorder import Recorder
 from durability.truth import Script
 from durability.writer import apply, look, same
-from nearsense.store import database, open_store, points, sqlite
+from nearsense.store import database, generations, open_store, sqlite
 
 Say = Callable[[str], None]
 
@@ -26,7 +26,7 @@ def record(
         original = sqlite.Database
         sqlite.Database = lambda *args, **options: original(*args, **{**options, "synchronous": "normal"})
     if careless == "mark first":
-        points.watch(lambda point: point == "commit.before" and store._mark.write(number))
+        generations.watch_crash_points(lambda point: point == "commit.before" and store._mark.write(number))
     path = Path(folder).resolve()
     path.mkdir()
     recorder, script = Recorder(path), Script(seed, size=4)

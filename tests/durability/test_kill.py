@@ -13,7 +13,7 @@ from durability.forks import Forks
 from durability.truth import Script
 from durability.writer import acknowledged, look, same
 from nearsense.store import open_store
-from nearsense.store.schema import MIGRATIONS
+from nearsense.store.tables import MIGRATIONS
 
 pytestmark = pytest.mark.durability
 

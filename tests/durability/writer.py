@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from durability.truth import Batch, Script, Truth
-from nearsense.store import open_store, points
+from nearsense.store import generations, open_store
 
 Say = Callable[[str], None]
 
@@ -70,9 +70,9 @@ def write(
     """Write the batches that are not there yet, saying each that is acknowledged; die at a point if told so."""
     die_at(point, nth)
     if migration:
-        from nearsense.store import schema
+        from nearsense.store import tables
 
-        schema.MIGRATIONS = (*schema.MIGRATIONS, migration)
+        tables.MIGRATIONS = (*tables.MIGRATIONS, migration)
     script = Script(seed)
     store = open_store(Path(folder))
     with store.reading() as reader:
@@ -96,7 +96,7 @@ def die_at(point: str | None, nth: int) -> None:
     """Kill this process when it reaches a point for the n-th time."""
     if point is None:
         return
-    assert point in points.POINTS
+    assert point in generations.CRASH_POINTS
     left = [nth]
 
     def watcher(reached: str) -> None:
@@ -104,7 +104,7 @@ def die_at(point: str | None, nth: int) -> None:
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    points.watch(watcher)
+    generations.watch_crash_points(watcher)
 
 
 def acknowledged(said: list[str]) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from nearsense.errors import StoreError
 from nearsense.records import Document
 from nearsense.store import open_store
-from nearsense.store.locks import one_at_a_time, try_alone
+from nearsense.store.lock import one_at_a_time, try_alone
 from nearsense.store.readonly import only_readable  # noqa: F401 - now: a child without permissions finds no module
 
 Say = Callable[[str], None]

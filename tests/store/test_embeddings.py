@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from nearsense.errors import MissingExtra
-from nearsense.store import embeddings, expendable
+from nearsense.store import embeddings
 from nearsense.store.database import Database
 from nearsense.store.embeddings import EmbeddingCache
 
@@ -212,7 +212,7 @@ def test_a_bound_too_small_for_a_batch_keeps_what_fits(file):
 
 def attack(path: Path, keys: list[bytes], monkeypatch) -> int:
     """Use a file that something happened to, as a program would; says how many vectors had survived."""
-    monkeypatch.setattr(expendable, "PAUSE", 0.0)
+    monkeypatch.setattr(embeddings, "PAUSE", 0.0)
     cache = EmbeddingCache(path, BOUND)
     survived = found(cache, keys)
     for _ in range(3):  # damage may show up only where the next change comes by
@@ -281,7 +281,7 @@ def test_a_damaged_log_never_gives_an_error_or_a_wrong_vector(file, tmp_path, mo
 
 
 def test_damage_while_it_is_open_is_no_obstacle(cache, file, monkeypatch):
-    monkeypatch.setattr(expendable, "PAUSE", 0.0)
+    monkeypatch.setattr(embeddings, "PAUSE", 0.0)
     keys = keys_of(*range(500))
     for damage in (b"\xff", b"\0"):
         put(cache, keys)
@@ -379,7 +379,7 @@ def test_a_newer_format_is_not_touched(filled, file):
 
 
 def test_while_another_holds_the_lock_it_reads_and_does_not_wait_for_ever(cache, file, monkeypatch):
-    monkeypatch.setattr(expendable, "BUSY_MS", 50)
+    monkeypatch.setattr(embeddings, "BUSY_MS", 50)
     put(cache, keys_of(1))
     database = Database(file)
     with database.connection() as connection, connection.writing():
@@ -409,7 +409,7 @@ def test_without_sqlite_there_is_no_cache(cache, monkeypatch):
     def missing(*_, **__):
         raise MissingExtra("SQLite is not here")
 
-    monkeypatch.setattr(expendable, "Database", missing)
+    monkeypatch.setattr(embeddings, "Database", missing)
     put(cache, keys_of(1))
     monkeypatch.undo()
     assert found(cache, keys_of(1)) == 0
@@ -418,7 +418,7 @@ def test_without_sqlite_there_is_no_cache(cache, monkeypatch):
 def python(code: str, *arguments: object) -> subprocess.Popen:
     setup = (
         "import sys; sys.path[:0] = [sys.argv[1]]\nfrom test_embeddings import *\n"
-        "expendable.BUSY_MS, file = 60_000, Path(sys.argv[2])  # a busy machine is no failure\n"
+        "embeddings.BUSY_MS, file = 60_000, Path(sys.argv[2])  # a busy machine is no failure\n"
     )
     words = [sys.executable, "-c", setup + code, str(Path(__file__).parent), *map(str, arguments)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
@@ -470,7 +470,7 @@ cache.close()
 
 def test_processes_that_meet_a_damaged_file_at_once_begin_one_anew(file, filled):
     code = """
-expendable.PAUSE, cache, keys = 0.0, EmbeddingCache(file, BOUND), keys_of(*range(500))
+embeddings.PAUSE, cache, keys = 0.0, EmbeddingCache(file, BOUND), keys_of(*range(500))
 for _ in range(20):
     found(cache, keys)
     put(cache, keys)
@@ -486,7 +486,7 @@ cache.close()
 
 
 def test_threads_share_it(cache, monkeypatch):
-    monkeypatch.setattr(expendable, "BUSY_MS", 60_000)
+    monkeypatch.setattr(embeddings, "BUSY_MS", 60_000)
 
     def work(first: int) -> None:
         try:

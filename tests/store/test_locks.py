@@ -14,7 +14,7 @@ import pytest
 from durability.forks import Forks
 from nearsense.errors import InputError
 from nearsense.store import open_store
-from nearsense.store.locks import one_at_a_time, try_alone
+from nearsense.store.lock import one_at_a_time, try_alone
 from store.children import ids
 
 KINDS = ["queue", "filelock"]
@@ -130,9 +130,9 @@ for module in pkgutil.walk_packages(ns.__path__, "nearsense."):
         importlib.import_module(module.name)
 from fakes import HashEncoder
 from nearsense import _folder
-from nearsense.store import locks
+from nearsense.store import lock
 from nearsense.store.embeddings import EmbeddingCache
-assert locks.kind() == "filelock" and not _folder.HELD
+assert lock.kind() == "filelock" and not _folder.HELD
 place = pathlib.Path(sys.argv[1])
 with ns.open(place / "c", HashEncoder()) as notes:
     notes.add([ns.Document(str(n), f"text {n}", {"n": n}) for n in range(50)])

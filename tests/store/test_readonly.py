@@ -221,7 +221,7 @@ def test_a_reader_waits_for_a_log_that_is_just_being_made(tmp_path, monkeypatch,
     with contextlib.closing(open_store(tmp_path / "c")) as owner:
         add(owner, "1")
         monkeypatch.setattr("nearsense.store.readonly.only_readable", lambda folder: True)
-        monkeypatch.setattr("nearsense.store.still.Database", opened)
+        monkeypatch.setattr("nearsense.store.readonly.Database", opened)
         with contextlib.closing(open_store(tmp_path / "c")) as reader:
             assert ids(reader) == ["1"]
 
@@ -233,7 +233,7 @@ def test_a_log_that_stays_unreadable_is_an_error_after_a_moment(tmp_path, monkey
     with contextlib.closing(open_store(tmp_path / "c")) as owner:
         add(owner, "1")
         monkeypatch.setattr("nearsense.store.readonly.only_readable", lambda folder: True)
-        monkeypatch.setattr("nearsense.store.still.Database", refused)
-        monkeypatch.setattr("nearsense.store.still.MOMENT", 0.1)
+        monkeypatch.setattr("nearsense.store.readonly.Database", refused)
+        monkeypatch.setattr("nearsense.store.readonly.MOMENT", 0.1)
         with pytest.raises(StoreError, match="cannot be written"):
             open_store(tmp_path / "c")

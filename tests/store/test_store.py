@@ -18,10 +18,11 @@ import pytest
 from durability.forks import Forks
 from nearsense.errors import CollectionNotFound, DamagedCollection, StoreError
 from nearsense.records import Document
-from nearsense.store import Generation, database, open_store, place, schema
-from nearsense.store.locks import one_at_a_time
-from nearsense.store.mark import Mark
-from nearsense.store.sums import document_sum, vector_sums
+from nearsense.store import database, lock, open_store, tables
+from nearsense.store.generations import Generation
+from nearsense.store.lock import one_at_a_time
+from nearsense.store.sqlite import CommitMark
+from nearsense.store.tables import document_sum, vector_sums
 from store.children import add, ids, tickets, until
 
 
@@ -83,7 +84,7 @@ def test_a_file_that_is_no_database_is_refused_and_not_changed(tmp_path):
 
 def test_a_newer_schema_is_refused_with_both_numbers(tmp_path, monkeypatch):
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE more (a INTEGER) STRICT"))
+        newer.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, "CREATE TABLE more (a INTEGER) STRICT"))
         open_store(tmp_path).close()
     with pytest.raises(StoreError, match=r"has schema (\d+), this nearsense knows (?!\1)\d"):
         open_store(tmp_path)
@@ -93,10 +94,10 @@ def test_an_older_schema_gets_what_is_missing_and_keeps_what_is_there(tmp_path, 
     with contextlib.closing(open_store(tmp_path)) as store:
         add(store, "1", "2")
     monkeypatch.setattr(
-        schema,
+        tables,
         "MIGRATIONS",
         (
-            *schema.MIGRATIONS,
+            *tables.MIGRATIONS,
             "CREATE TABLE more (a INTEGER) STRICT; INSERT INTO more SELECT position FROM documents",
         ),
     )
@@ -137,9 +138,9 @@ def test_a_network_file_system_is_refused_unless_asked_for(tmp_path, monkeypatch
         "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
         f"36 22 0:42 / {point} rw,noatime shared:7 master:1 - {kind} server:/share rw,vers=4\n"
     )
-    assert place.file_system(tmp_path / "c" / "d", mounts) == kind
-    assert place.file_system(tmp_path.parent, mounts) == "ext4"
-    monkeypatch.setattr(place.require_local, "__defaults__", (mounts,))
+    assert lock.file_system(tmp_path / "c" / "d", mounts) == kind
+    assert lock.file_system(tmp_path.parent, mounts) == "ext4"
+    monkeypatch.setattr(lock.require_local, "__defaults__", (mounts,))
     with pytest.raises(StoreError, match=kind):
         open_store(tmp_path / "c")
     open_store(tmp_path / "c", network=True).close()
@@ -151,9 +152,9 @@ def test_mount_points_with_spaces_and_over_each_other_are_understood(tmp_path):
         "1 0 8:1 / / rw - ext4 a rw\n2 1 8:1 / /data\\040of\\134me rw - nfs b rw\n3 1 8:2 / /x rw - nfs c rw\n"
         "4 3 8:3 / /x rw - xfs d rw\n"
     )
-    found = [place.file_system(Path(path), mounts) for path in ("/data of\\me/c", "/data/c", "/x/c", "/xy")]
+    found = [lock.file_system(Path(path), mounts) for path in ("/data of\\me/c", "/data/c", "/x/c", "/xy")]
     assert found == ["nfs", "ext4", "xfs", "ext4"]
-    assert place.file_system(Path("/x"), tmp_path / "missing") is None
+    assert lock.file_system(Path("/x"), tmp_path / "missing") is None
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
@@ -222,7 +223,7 @@ def test_a_database_that_is_gone_is_not_begun_anew(tmp_path, left):
 
 
 def test_either_copy_of_the_mark_is_enough(tmp_path):
-    mark = Mark(tmp_path / "mark", b"i" * 16)
+    mark = CommitMark(tmp_path / "mark", b"i" * 16)
     assert mark.read() is None
     mark.reset(5)
     mark.write(6)
@@ -237,7 +238,7 @@ def test_either_copy_of_the_mark_is_enough(tmp_path):
             assert mark.read() == left
     (tmp_path / "mark").write_bytes(whole[:400])
     assert mark.read() == 6
-    assert Mark(tmp_path / "mark", b"j" * 16).read() is None
+    assert CommitMark(tmp_path / "mark", b"j" * 16).read() is None
     mark.reset(2)
     assert mark.read() == 2
 
@@ -495,4 +496,4 @@ def test_a_thousand_metadata_forms_survive(store):
             np.zeros(1000, bool),
         )
     with store.reading() as reader:
-        assert [json.loads(row[3]) for row in reader.contents()] == forms
+        assert [json.loads(row[2]) for row in reader.contents()] == forms

@@ -26,7 +26,7 @@ STOPPED = """
 import os, signal, sys
 from pathlib import Path
 from nearsense.store import open_store
-from nearsense.store.locks import try_alone
+from nearsense.store.lock import try_alone
 path, what = Path(sys.argv[1]), sys.argv[2]
 store = open_store(path)
 turns = {"write": store.writing, "read": store.reading}
@@ -185,17 +185,17 @@ def test_a_command_that_waits_for_a_stopped_writer_says_so_on_stderr(tmp_path, v
 
 
 def test_closing_does_not_wait_for_ever_for_a_build_that_waits(tmp_path, monkeypatch, caplog):
-    from nearsense.collection import background
+    from nearsense.collection import upkeep
 
-    monkeypatch.setattr(background, "REST", 0.01)
-    monkeypatch.setattr(background, "MINIMUM", 10)
-    monkeypatch.setattr(background, "PATIENCE", 0.5)
+    monkeypatch.setattr(upkeep, "REST", 0.01)
+    monkeypatch.setattr(upkeep, "MINIMUM", 10)
+    monkeypatch.setattr(upkeep, "PATIENCE", 0.5)
     collection = ns.open(tmp_path / "c", HashEncoder())
     with caplog.at_level(logging.CRITICAL, "nearsense"):
         with stopped(tmp_path / "c"):
             other = ns.open(tmp_path / "c", HashEncoder())
-            monkeypatch.setattr(type(other._live), "overdue", lambda self: True)
-            other._live._background.ask()
+            monkeypatch.setattr(type(other._engine), "overdue", lambda self: True)
+            other._engine._background.ask()
             time.sleep(1)
             begun = time.monotonic()
             other.close()
@@ -204,7 +204,7 @@ def test_closing_does_not_wait_for_ever_for_a_build_that_waits(tmp_path, monkeyp
 
 
 def test_a_lock_that_threads_of_one_process_want_says_so(collection, caplog):
-    with collection._live.store.writing():
+    with collection._engine.store.writing():
         thread = threading.Thread(target=lambda: collection.delete("1"))
         thread.start()
         while not caplog.records:

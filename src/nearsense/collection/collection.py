@@ -1,15 +1,9 @@
-"""Documents in, hits out, kept on a disk. The parts are joined here; each does its work in a room of its own.
-
-checks.py     what may go in            segments.py   the frozen part and the tail
-sync.py       what has to change        snapshot.py   one commit, ready to be searched
-derive.py     the derived files         retrieve.py   the nearest, by meaning and by words
-background.py when they are made        reembed.py    another model
-"""
+"""Documents in, hits out, kept: what users hold. Whatever keeps them is behind engine.py; searching.py asks it."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,13 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._progress import Progress, tracked
-from nearsense.collection.answering import Answering
-from nearsense.collection.answers import filtered
-from nearsense.collection.binding import Binding, read_as
-from nearsense.collection.checks import Checked, checked_documents, checked_ids, checked_vectors
-from nearsense.collection.derive import derive
-from nearsense.collection.describe import describe
-from nearsense.collection.live import Live
+from nearsense.collection.documents import Checked, checked_documents, checked_ids, export, sync_plan
+from nearsense.collection.engine import Batch, Engine, require_new
+from nearsense.collection.model import CollectionModel, checked_vectors
+from nearsense.collection.searching import Answering, as_filter
 from nearsense.errors import InputError
 from nearsense.records import Document, Vectors
 from nearsense.reports import Info, SyncReport, Verification
@@ -36,9 +27,6 @@ if TYPE_CHECKING:
     from nearsense.encoders import Encoder
     from nearsense.filters import Where
     from nearsense.reports import Reembedding
-    from nearsense.store import Reader
-
-__all__ = ["Collection"]
 
 BATCH = 2048
 """Documents that are written together: all of them are kept, or none."""
@@ -60,19 +48,22 @@ class Collection(Answering):
         '1'
     """
 
-    def __init__(self, path: str | os.PathLike[str], binding: Binding, **how: bool) -> None:
-        self.path, self._how = _folder(path), how
-        self._live = Live(self.path, binding, **how)
+    def __init__(self, engine: Engine, path: Path, reopen: Callable[..., Collection], **how: bool) -> None:
+        super().__init__(engine)
+        self.path, self._reopen, self._how = path, reopen, how
 
     def __reduce__(self) -> tuple[Callable[..., Collection], tuple[Any, ...]]:
         """Pickled, or copied, it is opened again by its path and its options: another handle.
 
         Raises:
-            TypeError: Its model is an Encoder that cannot be pickled.
+            TypeError: Its model is an Encoder that cannot be pickled, or it is in the memory of this process.
         """
         import pickle
 
-        model, loading = self._live.binding.given()
+        address = self._engine.address()
+        if address is None:
+            raise TypeError(f"{self!r} cannot be pickled or copied: it is in the memory of this process alone")
+        model, loading = self._engine.model.given()
         try:
             pickle.dumps(model)
         except (TypeError, AttributeError, pickle.PicklingError) as error:
@@ -80,7 +71,7 @@ class Collection(Answering):
                 f"{self!r} cannot be pickled or copied: its Encoder cannot ({error}). "
                 "Open it with the model's name or folder, or open it anew where it is needed"
             ) from None
-        return _opened_again, (str(self._live.store.folder), model, loading, self._how.get("network", False))
+        return self._reopen, (address, model, loading, self._how.get("network", False))
 
     # -- in
 
@@ -141,13 +132,15 @@ class Collection(Answering):
                 fix='delete(["7"]) or delete(where={"year": {"<": 2020}})',
             )
         if ids is not None:
-            wanted = checked_ids(ids)
-            with self._live.changing() as writer:
-                gone = sorted(writer.positions(wanted).values())
-                writer.remove(gone)
-            self._live.settle()
-            return len(gone)
-        return self._live.healed(lambda: self._delete_where(where))
+            return self._engine.delete(checked_ids(ids))
+        parsed = as_filter(where)
+        if parsed is None:
+            raise InputError(
+                "the filter lets everything pass",
+                why="to delete all documents is more often a mistake than a wish",
+                fix="delete them by their ids, or remove the folder",
+            )
+        return self._engine.delete(where=parsed)
 
     def sync(
         self,
@@ -179,21 +172,15 @@ class Collection(Answering):
         Raises:
             InputError: The source is empty, or cannot be read.
         """
-        from nearsense.collection.sync import plan
+        import os
 
-        wanted = checked_documents(_documents_of(source, text, id, skip_empty, format)).documents
-        with self._live.store.reading() as reader:
-            todo = plan(wanted, reader.contents())
-            removed = todo.removed if remove else []
-            kept = [position for _, position in todo.relabelled]
-            facts = reader.state().facts
-            vectors = Vectors(
-                reader.vectors(kept if not dry_run else []).reshape(-1, facts["dimension"]),
-                facts["fingerprint"],
-                reader.truncated_at(kept if not dry_run else []),
-                facts["model"],
-                read_as(facts),
-            )
+        if isinstance(source, (str, os.PathLike)):
+            from nearsense.files import documents, read_table
+
+            table = read_table(source, format=format)
+            source = documents(table, text=text, id=id, skip_empty=skip_empty, numbers=True).items
+        todo = sync_plan(checked_documents(source).documents, self._engine.contents())
+        removed = todo.removed if remove else []
         fresh = [*todo.added, *todo.changed]
         report = SyncReport(
             len(todo.added),
@@ -205,30 +192,34 @@ class Collection(Answering):
         )
         if dry_run:
             return report
-        if len(vectors):
-            self._put(
-                checked_documents(document for document, _ in todo.relabelled), vectors, False, overwrite=True
-            )
+        fresh += self._relabel(todo.relabelled)
         self._put(checked_documents(fresh), None, progress, overwrite=True)
         if removed:
             self.delete(removed)
         return report
 
+    def _relabel(self, documents: list[Document]) -> list[Document]:
+        """Replace documents by those with other metadata and the same text; whose text is another comes back."""
+        wanted = {document.id: document for document in documents}
+        for stored, vectors in self._engine.stored([*wanted]) if wanted else ():
+            rows = [row for row, old in enumerate(stored) if wanted[old.id].text == old.text]
+            if rows:
+                same = checked_documents(wanted.pop(stored[row].id) for row in rows)
+                self._put(same, vectors.take(rows), False, overwrite=True)
+        return [*wanted.values()]
+
     # -- about it
 
     def count(self, where: Where | None = None) -> int:
         """How many documents there are, or how many a filter lets pass."""
-        if where is None:
-            with self._live.store.reading() as reader:
-                return reader.state().documents
-        return self._live.healed(lambda: self._count_where(where))
+        return self._engine.count(as_filter(where))
 
     def __len__(self) -> int:
         return self.count()
 
     def info(self) -> Info:
         """What the collection says of itself: model, index and its recall, fields, size."""
-        return self._live.healed(lambda: describe(self._live))
+        return self._engine.info()
 
     # -- upkeep
 
@@ -244,14 +235,7 @@ class Collection(Answering):
             InputError: There is no such kind.
             DiskFull: They do not fit; answers stay right, and are slower.
         """
-        if index is not None:
-            from nearsense.index import parse_kind
-
-            chosen = None if index == "auto" else parse_kind(index)
-            with self._live.changing() as writer:
-                writer.set_facts({"index": chosen})
-        if not if_needed or self._live.overdue():
-            derive(self._live.store, progress=progress)
+        self._engine.build(index, if_needed=if_needed, progress=progress)
 
     def verify(self) -> Verification:
         """Read everything and check every checksum.
@@ -259,9 +243,7 @@ class Collection(Answering):
         Returns:
             What was found. Damaged derived files are made again; a damaged database wants a backup.
         """
-        from nearsense.collection.verify import verify
-
-        return verify(self._live.store, self._live.generations, lambda: derive(self._live.store))
+        return self._engine.verify()
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
         """Write a consistent copy while others read and write. A backup is a collection: open it, or copy it back.
@@ -273,9 +255,7 @@ class Collection(Answering):
             InputError: It exists.
             DiskFull: It does not fit; nothing is left behind.
         """
-        from nearsense.collection.backup import backup
-
-        return backup(self._live.store, _folder(path))
+        return self._engine.backup(as_folder(path))
 
     def compact(self, *, progress: Progress = False) -> None:
         """Remove from the disk what was deleted: afterwards its text is in no file of the collection.
@@ -284,8 +264,7 @@ class Collection(Answering):
             StoreError: A reader of another process does not let go of the log.
             DiskFull: The rewriting does not fit; nothing is lost.
         """
-        derive(self._live.store, progress=progress)
-        self._live.store.vacuum()
+        self._engine.compact(progress)
 
     def export(self, path: str | os.PathLike[str], *, vectors: bool = True) -> int:
         """Write all documents into a file: jsonl, parquet or npy with vectors, or a faiss index.
@@ -300,39 +279,40 @@ class Collection(Answering):
         Raises:
             FileError: The file cannot be written, or its extension is not known.
         """
-        from nearsense.collection.export import export
-
-        with self._live.store.reading() as reader:
-            return export(reader, Path(path), vectors=vectors)
+        return export(self._engine, Path(path), vectors=vectors)
 
     def reembed(
         self,
-        model: str | Encoder,
+        encoder: str | Encoder | None = None,
         *,
         precision: str | None = None,
         threads: int | None = None,
         long: str | None = None,
         progress: Progress = False,
+        model: str | Encoder | None = None,
     ) -> Reembedding:
         """Go over to another model: encode beside what is in use, compare, then swap in one step.
 
         Until the swap every search uses the old model; interrupted, it goes on where it was when called again.
 
         Args:
-            model: An Encoder, a name or a folder.
+            encoder: An Encoder, a name or a folder.
             precision: In what arithmetic the model runs, as in `load`.
             threads: Cores to use, as in `load`.
             long: What happens to texts beyond the model's limit; "chunk" reads all of each, also from then on.
             progress: True for a bar on stderr, or a function called with (done, total).
+            model: What `encoder` was called before.
         """
-        from nearsense.collection.reembed import reembed
-
+        chosen = given_once(encoder, model)
+        if chosen is None:
+            raise InputError("reembed needs a model", fix='reembed("all-mpnet-base-v2"), or an Encoder')
         how = {"precision": precision, "threads": threads, "long": long}
-        return reembed(self._live, Binding(model, role=self._live.facts()["role"], **how), progress)
+        new = CollectionModel(chosen, self._engine.name, role=self._engine.facts()["role"], **how)
+        return self._engine.reembed(new, progress)
 
     def close(self) -> None:
         """Give everything back; a build that is going on is given up."""
-        self._live.close()
+        self._engine.close()
 
     def __enter__(self) -> Collection:
         return self
@@ -355,101 +335,46 @@ class Collection(Answering):
         *,
         overwrite: bool,
     ) -> int:
-        documents, (binding, facts) = checked.documents, self._live.bound()
-        if vectors is not None:
-            vectors = checked_vectors(vectors, facts, len(documents), _named(documents))
+        documents, (model, facts) = checked.documents, self._engine.bound()
+        if vectors is None:
+            rows = model.encode_documents(documents, facts, size=BATCH)
+        else:
+            given = checked_vectors(vectors, facts, len(documents), lambda row: f"document {documents[row].id!r}")
+            rows = (given.take(range(len(given))[at : at + BATCH]) for at in range(0, len(given), BATCH))
         if not overwrite:
-            with self._live.store.reading() as reader:
-                self._require_new(reader, documents)
-        parts = (
-            binding.encode_documents(documents, role=facts["role"], size=BATCH)
-            if vectors is None
-            else (
-                vectors.take(range(start, min(start + BATCH, len(documents))))
-                for start in range(0, len(documents), BATCH)
+            require_new(
+                documents, self._engine.documents([document.id for document in documents]), self._engine.name
             )
-        )
-        start = 0
         with tracked(len(documents), "documents", progress) as update:
-            for rows in parts:
-                part, fields = documents[start : start + BATCH], checked.metadata[start : start + BATCH]
-                rows = checked_vectors(rows, facts, len(part), _named(part))
-                with self._live.changing(facts) as writer:
-                    if overwrite:
-                        writer.remove(sorted(writer.positions(document.id for document in part).values()))
-                    else:
-                        self._require_new(writer, part)
-                    writer.insert(part, rows.data, rows.truncated, fields)
-                update(start := start + len(part))
-        self._live.settle()
+            self._engine.write(_batches(checked, rows, update), facts, replace=overwrite)
         return len(documents)
 
-    def _require_new(self, reader: Reader, documents: Sequence[Document]) -> None:
-        taken = reader.positions(document.id for document in documents)
-        if taken:
-            id_ = next(document.id for document in documents if document.id in taken)
-            more = f", and {len(taken) - 1:,} more" if len(taken) > 1 else ""
-            raise InputError(
-                f"the document {id_!r} is in {self.path} already{more}",
-                why="add never replaces",
-                fix="use upsert to replace documents, or sync to follow a source",
-            )
 
-    def _delete_where(self, where: Where | None) -> int:
-        with self._live.changing() as writer:
-            snapshot = self._live.seen_by(writer)
-            parsed = filtered(where, snapshot)
-            if parsed is None:
-                raise InputError(
-                    "the filter lets everything pass",
-                    why="to delete all documents is more often a mistake than a wish",
-                    fix="delete them by their ids, or remove the folder",
-                )
-            gone = snapshot.positions(parsed).tolist()
-            writer.remove(gone)
-        self._live.settle()
-        return len(gone)
-
-    def _count_where(self, where: Where | None) -> int:
-        with self._live.seen() as (_, snapshot):
-            return len(snapshot.positions(filtered(where, snapshot)))
+def _batches(checked: Checked, vectors: Iterable[Vectors], update: Callable[[int], None]) -> Iterator[Batch]:
+    """Documents in batches with their vectors; a batch is durable when the next one is asked for."""
+    done = 0
+    for rows in vectors:
+        part = slice(done, done + len(rows))
+        yield Batch(checked.documents[part], checked.metadata[part], rows)
+        update(done := part.stop)
 
 
-def _folder(path: str | os.PathLike[str]) -> Path:
+def as_folder(path: str | os.PathLike[str]) -> Path:
+    """A path that the system can look at."""
     try:
         folder = Path(path)
         with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
             folder.stat()
     except (TypeError, ValueError, OSError) as error:
-        raise InputError(
-            f"{path!r} is no path of a folder", why=str(error), fix='ns.open("tickets.nearsense")'
-        ) from None
+        what = f"{path!r} is no path of a folder"
+        raise InputError(what, why=str(error), fix='ns.open("tickets.nearsense")') from None
     return folder
 
 
-def _opened_again(path: str, model: Encoder | str | None, loading: dict[str, Any], network: bool) -> Collection:
-    """A collection as it was when it was pickled."""
-    return Collection(path, Binding(model, role="passage", **loading), create=False, network=network)
-
-
-def _named(documents: Sequence[Document]) -> Callable[[int], str]:
-    return lambda row: f"document {documents[row].id!r}"
-
-
-def _documents_of(
-    source: str | os.PathLike[str] | Iterable[str | Document],
-    text: str | None,
-    id_: str | None,
-    skip_empty: bool,
-    format_: str | None,
-) -> Iterable[str | Document]:
-    """What a sync is given, as documents: a path is read."""
-    import os
-
-    if not isinstance(source, (str, os.PathLike)):
-        return source
-    from nearsense.files import documents, read_table
-
-    return documents(
-        read_table(source, format=format_), text=text, id=id_, skip_empty=skip_empty, numbers=True
-    ).items
+def given_once(encoder: str | Encoder | None, model: str | Encoder | None) -> str | Encoder | None:
+    """The model under its name or the one of before, not both."""
+    if encoder is not None and model is not None:
+        raise InputError(
+            "encoder and model given", why="model is what encoder was called", fix="give encoder alone"
+        )
+    return model if encoder is None else encoder

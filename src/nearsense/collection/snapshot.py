@@ -1,44 +1,226 @@
-"""What a search sees: one commit of a collection, its two parts and which of their rows still live.
+"""What a search sees, and how it ranks that: one commit of a collection, ready to be searched. Not where it lies.
 
-A snapshot is never changed. The next one is made from it: what was removed is masked, what was added is appended
-to the tail, and only a new generation, or another model, begins afresh.
+A snapshot has two parts: a generation, frozen in files, and the tail that was added since. It is never changed;
+the next one is made from it: what was removed is masked, what was added is appended to the tail, and only a new
+generation, or another model, begins afresh.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from nearsense.collection.binding import differing
-from nearsense.collection.segments import Frozen, Tail
-from nearsense.filters import Filter
-from nearsense.lexical import Segment
-from nearsense.records import Vectors
-from nearsense.store.base import Generation, Reader, State
-from nearsense.store.generations import DamagedGeneration
+from nearsense._forks import computing, lock
+from nearsense.collection.engine import Question
+from nearsense.collection.model import differing, read_as
+from nearsense.errors import InputError
+from nearsense.filters import Columns, Filter, GrowingColumns, require_known
+from nearsense.index import ArrayRows, ExactIndex, VectorIndex, open_index
+from nearsense.lexical import GrowingPostings, Postings, Segment, bm25, reciprocal_rank_fusion
+from nearsense.records import Document, Mode, Vectors
+from nearsense.store.generations import DamagedGeneration, Files, Generation
+from nearsense.store.tables import SQLiteReader, State, vector_sums
+from nearsense.ties import SLACK, order_ties
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Snapshot", "refreshed", "require_made_alike"]
+    from nearsense.index import Rows
+    from nearsense.ties import Best
+
+S = TypeVar("S", bound=np.generic)
+
+DEPTH = 100
+"""How far down both rankings are read before they are fused; ten times k where that is more."""
+ROUNDING = 1e-6
+"""How far apart sums of the same numbers may be, as a part of them."""
+VECTORS, SUMS, INDEX, POSITIONS = "vectors.f32", "sums", "index.faiss", "positions"
+BLOCK = 4096
+"""Rows that are checked together when many are read."""
+REMEMBERED = 16
+"""Masks of filters that are kept; each is one byte a row."""
+
+
+class CheckedRows:
+    """The vectors of a generation, shape (n, d), in a file mapped into memory; checked as they are read."""
+
+    def __init__(
+        self, file: Path, shape: tuple[int, int], positions: NDArray[np.int64], sums: NDArray[np.int64]
+    ) -> None:
+        self.shape = shape
+        self._file, self._positions, self._sums = file, positions, sums
+        mapped = np.memmap(file, np.float32, "r", shape=shape) if shape[0] else np.empty(shape, np.float32)
+        self._data = np.asarray(mapped)  # a plain array over the same memory: np.memmap is slow to index
+        self._seen = np.zeros(-(-shape[0] // BLOCK), bool)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Some vectors."""
+        found = self._data[rows]
+        self._check(found, self._positions[rows], self._sums[rows])
+        return found
+
+    def block(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The vectors of rows start to stop; checked when they are first read."""
+        for each in range(start // BLOCK, -(-stop // BLOCK)):
+            if not self._seen[each]:
+                part = slice(each * BLOCK, (each + 1) * BLOCK)
+                self._check(self._data[part], self._positions[part], self._sums[part])
+                self._seen[each] = True
+        return self._data[start:stop]
+
+    def _check(self, vectors: NDArray[np.float32], positions: NDArray[np.int64], sums: NDArray[np.int64]) -> None:
+        if not np.array_equal(vector_sums(vectors, positions), sums):
+            what, why = f"{self._file} is not what was written", "the sum of a row does not fit"
+            raise DamagedGeneration(what, generation=self._file.parent.name, why=why)
+
+
+class Frozen:
+    """A generation in the folder of all, opened; each part is read, and checked, when it is first asked for."""
+
+    def __init__(self, folder: Path, generation: Generation) -> None:
+        self.generation = generation
+        self._files = Files(folder / generation.name, generation.manifest["files"])
+        self._kind = generation.manifest["index"]["kind"]
+        shape = (generation.manifest["rows"], generation.manifest["dimension"])
+        self.positions: NDArray[np.int64] = self._files.array(POSITIONS)
+        self.rows = CheckedRows(self._files.unchecked(VECTORS), shape, self.positions, self._files.array(SUMS))
+        self._masks: OrderedDict[Filter, NDArray[np.bool_]] = OrderedDict()
+        self._guard = lock()
+
+    def __len__(self) -> int:
+        return self.rows.shape[0]
+
+    @cached_property
+    def index(self) -> VectorIndex:
+        """The nearest neighbours of a vector."""
+        file = self._files.checked(INDEX) if INDEX in self._files.names() else None
+        with self._readable():
+            return open_index(self._kind, file, self.rows)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The metadata."""
+        with self._readable():
+            return Columns.from_arrays(self._files.arrays("columns-"))
+
+    @cached_property
+    def postings(self) -> Postings:
+        """The words."""
+        with self._readable():
+            return Postings.from_arrays(self._files.arrays("postings-"))
+
+    def mask(self, where: Filter) -> NDArray[np.bool_]:
+        """Which rows a filter lets pass; shape (n,), not to be written to."""
+        with self._guard:
+            if where in self._masks:
+                self._masks.move_to_end(where)
+                return self._masks[where]
+        mask = self.columns.mask(where)
+        with self._guard:
+            self._masks[where] = mask
+            while len(self._masks) > REMEMBERED:
+                self._masks.popitem(last=False)
+        return mask
+
+    def verify(self) -> list[str]:
+        """Which files are not what was written."""
+        wrong = []
+        for name in self._files.names():
+            try:
+                self._files.checked(name)
+            except DamagedGeneration as error:
+                wrong.append(error.what)
+        return wrong
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        """What another version of nearsense wrote, and this one does not read, counts as damaged."""
+        try:
+            yield
+        except InputError as error:
+            raise DamagedGeneration(error.what, generation=self.generation.name, why=error.why) from None
+
+
+class Tail:
+    """What was added since the generation, in memory. It only grows: its first rows stay as they are."""
+
+    def __init__(self, dimension: int) -> None:
+        self._vectors = np.empty((0, dimension), np.float32)
+        self._positions = np.empty(0, np.int64)
+        self._count = 0
+        self._columns, self._postings = GrowingColumns(), GrowingPostings()
+        self._texts: list[str] = []
+        self._metadata: list[Mapping[str, Any]] = []
+        self._guard = lock()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def extend(
+        self, positions: NDArray[np.int64], documents: Sequence[Document], vectors: NDArray[np.float32]
+    ) -> None:
+        """Add documents."""
+        count = self._count + len(positions)
+        if count > len(self._positions):
+            room = max(count, 2 * len(self._positions), 64)
+            self._positions = _larger(self._positions, room, self._count)
+            self._vectors = _larger(self._vectors, room, self._count)
+        self._positions[self._count : count] = positions
+        self._vectors[self._count : count] = vectors
+        with self._guard:
+            self._texts.extend(document.text for document in documents)
+            self._metadata.extend(document.metadata for document in documents)
+        self._count = count
+
+    def positions(self, count: int) -> NDArray[np.int64]:
+        """Of the first rows."""
+        return self._positions[:count]
+
+    def rows(self, count: int) -> ArrayRows:
+        """The vectors of the first rows."""
+        return ArrayRows(self._vectors[:count])
+
+    def mask(self, where: Filter, count: int) -> NDArray[np.bool_]:
+        """Which of the first rows a filter lets pass."""
+        return self._grown().mask(where, count)
+
+    def fields(self) -> set[str]:
+        """The names of all metadata fields."""
+        return {*self._grown().fields}
+
+    def _grown(self) -> GrowingColumns:
+        with self._guard:
+            waiting, self._metadata = self._metadata, []
+            self._columns.extend(waiting)
+        return self._columns
+
+    def postings(self) -> GrowingPostings:
+        """The words of all rows."""
+        with self._guard:
+            waiting, self._texts = self._texts, []
+            self._postings.extend(waiting)
+        return self._postings
+
+
+def _larger(array: NDArray[S], room: int, used: int) -> NDArray[S]:
+    grown = np.empty((room, *array.shape[1:]), array.dtype)
+    grown[:used] = array[:used]
+    return grown
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """One commit, ready to be searched.
+    """One commit, ready to be searched: what is frozen, the first `count` rows of the tail, and who of them lives.
 
-    Args:
-        state: Of the commit.
-        frozen: The generation; None where there is none yet.
-        frozen_alive: bool, shape (n,): its rows that were not removed; None where none was.
-        tail: What was added since; longer than `count` where a later snapshot has made it grow.
-        count: How many rows of the tail belong to this snapshot.
-        tail_alive: bool, shape (count,); None where none was removed.
+    Each mask is bool, shape (rows,), and None where no row was removed. Rows count from 0 within a part; positions
+    hold everywhere.
     """
 
     state: State
@@ -64,13 +246,19 @@ class Snapshot:
         if self.frozen is not None:
             parts.insert(0, self.frozen.rows.take(rows[rows < first]))
         facts, data = self.state.facts, np.concatenate(parts)
-        return Vectors(data, facts["fingerprint"], np.zeros(len(data), bool), facts["model"])
+        return Vectors(data, facts["fingerprint"], np.zeros(len(data), bool), facts["model"], read_as(facts))
 
     @cached_property
     def segments(self) -> list[Segment]:
         """The words of both parts, in the order of positions."""
         parts = [Segment(self.frozen.postings, self.frozen_alive)] if self.frozen is not None else []
         return [*parts, Segment(self.tail.postings().first(self.count), self.tail_alive)]
+
+    def known(self, where: Filter | None) -> Filter | None:
+        """A filter whose fields exist."""
+        if where is not None and self.state.documents:
+            require_known(where, self.fields())
+        return where
 
     def fields(self) -> set[str]:
         """The names of all metadata fields."""
@@ -110,22 +298,9 @@ class Snapshot:
 
 
 def refreshed(
-    reader: Reader, previous: Snapshot | None, generations: Path, distrusted: str | None = None
+    reader: SQLiteReader, previous: Snapshot | None, generations: Path, distrusted: str | None = None
 ) -> Snapshot:
-    """The snapshot of what a reader sees.
-
-    Args:
-        reader: At the commit that is wanted.
-        previous: An earlier snapshot of the same collection, or None.
-        generations: The folder of the derived files.
-        distrusted: The generation that is known to be damaged; everything is read from the database instead.
-
-    Raises:
-        DamagedGeneration: The derived files are not in order.
-        DamagedCollection: The database is not.
-    """
-    if previous is not None and reader.sequence() == previous.state.sequence:
-        return previous
+    """The snapshot of what a reader sees, made from an earlier one; without the generation that is distrusted."""
     state, generation = reader.state(), reader.generation()
     if generation is not None and generation.name == distrusted:
         generation = None
@@ -141,7 +316,7 @@ def refreshed(
     removed = np.sort(np.asarray(reader.removals(since), np.int64))
     tail, added = previous.tail, list(reader.blocks(last))  # all of it is read before the tail grows, or nothing
     for block in added:
-        tail.extend(block)
+        tail.extend(block.positions, block.documents, block.vectors)
     count, frozen = len(tail), previous.frozen
     return Snapshot(
         state,
@@ -154,14 +329,11 @@ def refreshed(
 
 
 def require_made_alike(generation: Generation, facts: Mapping[str, Any]) -> None:
-    """Refuse derived files of other vectors than the collection has now.
-
-    Raises:
-        DamagedGeneration: They are.
-    """
+    """Refuse derived files of other vectors than the collection has now."""
     if parts := differing(generation.manifest.get("recipe", {}), facts):
         raise DamagedGeneration(
             f"the index was made of vectors that are no longer in use: another {' and '.join(parts)}",
+            generation=generation.name,
             why="texts are read otherwise now",
         )
 
@@ -193,3 +365,105 @@ def _both(a: NDArray[np.bool_] | None, b: NDArray[np.bool_] | None) -> NDArray[n
     if a is None or b is None:
         return b if a is None else a
     return np.logical_and(a, b)
+
+
+# -- ranking
+
+
+def rank(
+    snapshot: Snapshot, question: Question, texts: Callable[[NDArray[np.int64]], Sequence[str]]
+) -> list[Best]:
+    """The k best positions of each query, ties in order, and their scores; `texts` gives those at positions."""
+    ranking = _Ranking(snapshot, question, snapshot.known(question.where), texts)
+    k = min(question.k, max(snapshot.state.documents, 1))
+    modes = {Mode.DENSE: ranking.dense, Mode.LEXICAL: ranking.lexical, Mode.HYBRID: ranking.hybrid}
+    with computing():
+        best = modes[question.mode](k)
+    least = question.min_score
+    if least is None:
+        return best
+    return [(positions[scores >= least], scores[scores >= least]) for positions, scores in best]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranking:
+    snapshot: Snapshot
+    question: Question
+    where: Filter | None
+    texts: Callable[[NDArray[np.int64]], Sequence[str]]
+
+    def dense(self, k: int) -> list[Best]:
+        """By cosine similarity."""
+        every = self.question.vectors
+        if every is None:
+            return []
+        snapshot, frozen = self.snapshot, self.snapshot.frozen
+        allowed, tail_allowed = snapshot.allowed(self.where)
+
+        def ask(which: NDArray[np.int64], depth: int) -> list[Best]:
+            queries, parts = every[which], []
+            if frozen is not None and len(frozen):
+                index = ExactIndex(frozen.rows) if self.question.exact else frozen.index
+                parts.append(_nearest(index, frozen.rows, frozen.positions, queries, depth, allowed))
+            if snapshot.count:
+                rows, positions = snapshot.tail.rows(snapshot.count), snapshot.tail.positions(snapshot.count)
+                parts.append(_nearest(ExactIndex(rows), rows, positions, queries, depth, tail_allowed))
+            return [_best([part[row] for part in parts], depth) for row in range(len(queries))]
+
+        return self._ordered(k, ask, SLACK)
+
+    def lexical(self, k: int) -> list[Best]:
+        """By the words they share with the query: BM25."""
+        allowed = self.snapshot.mask(self.where) if self.where is not None else None
+        positions, segments = self.snapshot.rows(), self.snapshot.segments
+
+        def ask(which: NDArray[np.int64], depth: int) -> list[Best]:
+            answers = []
+            for row in which.tolist():
+                found = bm25(self.question.texts[row], segments, depth, allowed=allowed)
+                count = int(found.counts[0])
+                answers.append((positions[found.ids[0, :count]], found.scores[0, :count]))
+            return answers
+
+        return self._ordered(k, ask, ROUNDING)
+
+    def hybrid(self, k: int) -> list[Best]:
+        """By their places in both rankings."""
+        depth = min(max(DEPTH, 10 * k), max(self.snapshot.state.documents, 1))
+        sides = list(zip(self.dense(depth), self.lexical(depth), strict=True))
+
+        def ask(which: NDArray[np.int64], size: int) -> list[Best]:
+            rankings = ([positions for positions, _ in sides[row]] for row in which.tolist())
+            return [reciprocal_rank_fusion(each, size) for each in rankings]
+
+        return self._ordered(k, ask, ROUNDING)
+
+    def _ordered(self, k: int, ask: Callable[[NDArray[np.int64], int], list[Best]], slack: float) -> list[Best]:
+        n = max(self.snapshot.state.documents, 1)
+        return order_ties(self.question.texts, k, n, ask, self.texts, slack=slack)
+
+
+def _nearest(
+    index: VectorIndex,
+    rows: Rows,
+    positions: NDArray[np.int64],
+    queries: NDArray[np.float32],
+    k: int,
+    allowed: NDArray[np.bool_] | None,
+) -> list[Best]:
+    """The answers of one part, their scores computed anew in one way for all parts and kinds of index."""
+    found = index.search(queries, k, allowed=allowed)
+    answers = []
+    for query, ids, count in zip(queries, found.ids, found.counts.tolist(), strict=True):
+        vectors = rows.take(ids[:count])
+        scores = (vectors.astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
+        answers.append((positions[ids[:count]], scores))
+    return answers
+
+
+def _best(parts: list[Best], k: int) -> Best:
+    """The k best of several answers; ties in the order of positions."""
+    positions = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
+    scores = np.concatenate([np.empty(0, np.float32), *(part[1] for part in parts)])
+    order = np.lexsort((positions, -scores))[:k]
+    return positions[order], scores[order]

@@ -1,17 +1,21 @@
-"""What survives a restart. `open_store` is the only place that picks an engine."""
+"""What survives a restart: the files of a collection and the cache of vectors. `open_store` is the way in."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nearsense.store.base import Block, Generation, Reader, State, Store, Writer
+if TYPE_CHECKING:
+    from nearsense.store.sqlite import SQLiteStore
 
-__all__ = ["Block", "Generation", "Reader", "State", "Store", "Writer", "is_collection", "open_store"]
+__all__ = ["is_collection", "open_store"]
 
 
-def open_store(folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False) -> Store:
-    """Open a collection's store; see `SQLiteStore`, and `ReadOnlyStore` for where it may not be written."""
+def open_store(
+    folder: Path, *, create: bool = True, network: bool = False, accept_losses: bool = False
+) -> SQLiteStore:
+    """Open a collection's store; where it may not be written one that is only read."""
     from nearsense.store.readonly import ReadOnlyStore, only_readable
     from nearsense.store.sqlite import SQLiteStore
 

@@ -1,4 +1,4 @@
-"""One SQLite file with a checksum on each page, opened safely. Not what is in its tables: see schema.py.
+"""One SQLite file with a checksum on each page, opened safely. Not what is in its tables: see tables.py.
 
 The only file that knows apsw. Every failure of SQLite leaves here as an error of nearsense that says what to do.
 """
@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense._forks import lock, on_fork
 from nearsense.errors import DamagedCollection, DiskFull, MissingExtra, StoreError
-from nearsense.store.place import FULL
+from nearsense.store.lock import FULL
 
 if TYPE_CHECKING:
     import apsw
-
-__all__ = ["PAGE_BYTES", "Connection", "Database"]
 
 PAGE_BYTES = 8192
 CHECKSUM_BYTES = 8
@@ -63,8 +61,12 @@ class Connection:
 
     def rows(self, sql: str, bindings: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
-        with self._translated():
+        if os.getpid() != self._pid:
+            raise _carried_over(self._file)
+        try:
             return list(self._db.execute(sql, tuple(bindings)))
+        except Exception as error:
+            raise self._translation(error) from None
 
     def each(self, sql: str, bindings: Sequence[Any] = ()) -> Iterator[Any]:
         """The rows of a query, as they are read."""
@@ -78,8 +80,7 @@ class Connection:
 
     def run(self, sql: str, bindings: Sequence[Any] = ()) -> None:
         """Execute for the effect."""
-        with self._translated():
-            self._db.execute(sql, tuple(bindings))
+        self.rows(sql, bindings)
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Execute once for each row."""
@@ -91,15 +92,10 @@ class Connection:
         with self._translated():
             return self._db.pragma(name) if value is None else self._db.pragma(name, value)
 
-    @property
-    def changes(self) -> int:
-        """How many rows the last statement changed."""
-        return self._db.changes()
-
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """One snapshot: what others commit meanwhile is not seen."""
-        self.run("BEGIN")
+        self.rows("BEGIN")
         try:
             self.rows("SELECT 1 FROM sqlite_schema LIMIT 0")  # BEGIN alone would take it at the first question
             yield
@@ -118,11 +114,7 @@ class Connection:
             raise
 
     def backup_to(self, file: Path) -> None:
-        """A consistent copy into an empty file, while others read and write.
-
-        Raises:
-            DiskFull: It does not fit.
-        """
+        """A consistent copy into an empty file, while others read and write."""
         target = Connection(file, readonly=False, synchronous="full")
         try:
             # In one snapshot: otherwise each commit of another process would start the copy anew.
@@ -133,14 +125,7 @@ class Connection:
             target.close()
 
     def checkpoint(self, *, truncate: bool = False) -> None:
-        """Move what the log holds into the database file, as far as readers allow.
-
-        Args:
-            truncate: All of it, and nothing stays in the log.
-
-        Raises:
-            StoreError: All of it, and a reader holds on to the log for longer than one waits.
-        """
+        """Move what the log holds into the database file, as readers allow; all of it to `truncate` the log."""
         import apsw
 
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
@@ -166,38 +151,42 @@ class Connection:
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        import apsw
-
         if os.getpid() != self._pid:
             raise _carried_over(self._file)
         try:
             yield
-        except apsw.FullError as error:
-            raise _full(self._file, str(error)) from None
-        except (apsw.CorruptError, apsw.NotADBError) as error:
-            raise _damaged(self._file, str(error)) from None
-        except UnicodeDecodeError as error:
-            raise _damaged(self._file, f"a text is no UTF-8: {error.reason}") from None
-        except apsw.IOError as error:
-            raise self._io(error) from None
-        except apsw.BusyError:
-            raise StoreError(
+        except Exception as error:
+            raise self._translation(error) from None
+
+    def _translation(self, error: Exception) -> Exception:
+        """A failure of SQLite as an error of nearsense; any other error as it is."""
+        import apsw
+
+        if isinstance(error, apsw.FullError):
+            return _full(self._file, str(error))
+        if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+            return _damaged(self._file, str(error))
+        if isinstance(error, UnicodeDecodeError):
+            return _damaged(self._file, f"a text is no UTF-8: {error.reason}")
+        if isinstance(error, apsw.IOError):
+            return self._io(error)
+        if isinstance(error, apsw.BusyError):
+            return StoreError(
                 f"{self._file} is held by another process for more than {self._busy_ms / 1000:g} seconds",
                 why="somebody else is in the middle of a change, or stopped there",
                 fix="try again, or look for a process that hangs",
-            ) from None
-        except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError) as error:
-            raise StoreError(
-                f"{self._file} cannot be {'written' if isinstance(error, apsw.ReadOnlyError) else 'opened'}",
-                why=str(error),
-                fix="check the path and its permissions",
-            ) from None
-        except (apsw.Error, UnicodeEncodeError) as error:
-            raise StoreError(
+            )
+        if isinstance(error, (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError)):
+            done = "written" if isinstance(error, apsw.ReadOnlyError) else "opened"
+            fix = "check the path and its permissions"
+            return StoreError(f"{self._file} cannot be {done}", why=str(error), fix=fix)
+        if isinstance(error, (apsw.Error, UnicodeEncodeError)):
+            return StoreError(
                 f"SQLite refuses what it was asked about {str(self._file)!r}",
                 why=str(error),
                 fix="a path must be readable as UTF-8; anything else is a mistake of nearsense, please report it",
-            ) from None
+            )
+        return error
 
     def _io(self, error: apsw.IOError) -> StoreError:
         import apsw
@@ -210,22 +199,15 @@ class Connection:
         number = self._db.system_errno if hasattr(self, "_db") else 0
         if number in FULL:
             return _full(self._file, os.strerror(number))
-        return StoreError(
-            f"{self._file} cannot be read or written",
-            why=os.strerror(number) if number else str(error),
-            fix="check the disk",
-        )
+        why = os.strerror(number) if number else str(error)
+        return StoreError(f"{self._file} cannot be read or written", why=why, fix="check the disk")
 
 
 class Database:
-    """A SQLite file and a pool of connections to it: any number of readers, one at a time each.
+    """A SQLite file and a pool of connections to it, each used by one thread at a time.
 
-    Args:
-        file: The database file.
-        readonly: Never write; the file may lie where nobody may write.
-        synchronous: "full": what is committed survives a power cut. "off" for what can be made again.
-        busy_ms: How long to wait for who is in the middle of a change.
-        still: Nobody changes the file while it is open: it is read without locks and without its log.
+    synchronous: "full", and what is committed survives a power cut, or "off" for what can be made again. A file
+    that is `still`, which nobody changes meanwhile, is read without locks and without its log.
     """
 
     def __init__(
@@ -349,8 +331,5 @@ def _full(file: Path, why: str) -> DiskFull:
 
 
 def _damaged(file: Path, why: str) -> DamagedCollection:
-    return DamagedCollection(
-        f"{file} is damaged",
-        why=why,
-        fix="restore a backup; `nearsense index verify` tells what is affected",
-    )
+    fix = "restore a backup; `nearsense index verify` tells what is affected"
+    return DamagedCollection(f"{file} is damaged", why=why, fix=fix)

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from nearsense.errors import DamagedCollection
-from nearsense.store.database import PAGE_BYTES, Connection
-from nearsense.store.expendable import Expendable
-from nearsense.store.sums import vector_sums
+from nearsense._folder import Folder, make_folders
+from nearsense._forks import lock
+from nearsense.errors import DamagedCollection, StoreError
+from nearsense.store.database import PAGE_BYTES, Connection, Database
+from nearsense.store.lock import try_alone
+from nearsense.store.tables import vector_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EmbeddingCache"]
+T = TypeVar("T")
 
 SLAB = 32
 """Vectors in one row of the file: more are faster to read together, and slower to read alone."""
@@ -37,6 +40,12 @@ APPLICATION_ID = 0x4E656563
 FORMAT = 1
 ENTRY_BYTES = 40
 """What an entry takes in the file, at most."""
+PAUSE = 30.0
+"""Seconds without a try after one that failed."""
+BUSY_MS = 1000
+"""How long to wait for others."""
+ENDS = ("-wal", "-shm", "-journal")
+"""What SQLite adds to the name of the file for what lies beside it."""
 
 _TABLES = """
 CREATE TABLE entries (
@@ -57,7 +66,7 @@ _LISTED = "(SELECT value FROM json_each(?))"
 
 
 class Known(NamedTuple):
-    """Which of the keys are known, their vectors and counts of tokens; see `EmbeddingCache.get`."""
+    """Of m known keys which they are, ascending, (m,), their vectors (m, d) and tokens (m,) as they were put."""
 
     rows: NDArray[np.int64]
     vectors: NDArray[np.float32]
@@ -67,10 +76,7 @@ class Known(NamedTuple):
 class EmbeddingCache:
     """Vectors by key, in a file of bounded size. Safe to use from several threads and processes; never fails.
 
-    Args:
-        file: The database file; it and its folder are made with the first question.
-        max_bytes: How large it may grow; the least recently used vectors leave it first. 0 is no cache. A log of
-            some 50 MB may lie beside it.
+    Beyond `max_bytes` the least recently used vectors leave first; 0 is no cache. A log of 50 MB may lie beside.
 
     Example:
         >>> import tempfile
@@ -84,22 +90,13 @@ class EmbeddingCache:
 
     def __init__(self, file: Path, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self._file = Expendable(file, _TABLES, (APPLICATION_ID, FORMAT), max_bytes)
+        self._file = Disposable(file, _TABLES, (APPLICATION_ID, FORMAT), max_bytes)
 
     def __reduce__(self) -> tuple[object, ...]:
         return EmbeddingCache, (self._file.file, self.max_bytes)
 
     def get(self, keys: Sequence[bytes], dimension: int) -> Known:
-        """What is known of some keys.
-
-        Args:
-            keys: n keys of 16 bytes.
-            dimension: Length of a vector.
-
-        Returns:
-            Of the m keys that are known `rows`, int64, shape (m,), ascending: which they are; `vectors`, float32,
-            shape (m, dimension); `tokens`, int64, shape (m,): as they were put.
-        """
+        """What is known of some keys of 16 bytes, with vectors of a length."""
         parts = []
         for start in range(0, len(keys), CHUNK):
             found = self._known(_halves(keys[start : start + CHUNK]), dimension)
@@ -107,12 +104,9 @@ class EmbeddingCache:
         return parts[0] if len(parts) == 1 else _joined(parts, dimension)
 
     def put(self, keys: Sequence[bytes], vectors: NDArray[np.float32], tokens: NDArray[np.int64]) -> None:
-        """Keep vectors; a key that is known keeps what it has.
+        """Keep vectors (n, d) by n keys of 16 bytes; a key that is known keeps what it has.
 
-        Args:
-            keys: n keys of 16 bytes.
-            vectors: float32, shape (n, d).
-            tokens: int64, shape (n,): how many tokens the text has where it was cut, else 0.
+        tokens, shape (n,), is how many the text has where it was cut, else 0.
         """
         fit = int(self.max_bytes * (1 - ROOM)) // (4 * vectors.shape[1] + ENTRY_BYTES)
         step = min(CHUNK, fit)
@@ -241,3 +235,122 @@ def _joined(parts: list[Known], dimension: int) -> Known:
 
 def _today() -> int:
     return int(time.time() // 86_400)
+
+
+class Disposable:
+    """A file that is opened with the first attempt, deleted when it is damaged, and left alone when it fails.
+
+    `mark` is its application id and the version of its tables: a healthy file with another one is not touched.
+    A file of more than twice `max_bytes` is begun anew; 0 is no file at all.
+    """
+
+    def __init__(self, file: Path, tables: str, mark: tuple[int, int], max_bytes: int) -> None:
+        self.file = Path(os.path.realpath(file.parent)) / file.name
+        self._tables, self._mark, self._max_bytes = tables, mark, max_bytes
+        self._opening = lock()
+        self._database: Database | None = None
+        self._inode = 0
+        self._resume: dict[str, float] = {}
+        self._never = max_bytes <= 0
+
+    def attempt(self, kind: str, work: Callable[[Connection], T]) -> T | None:
+        """Do some work with the file; None where that cannot be, and then none of its kind for `PAUSE` seconds."""
+        if self._never or time.monotonic() < self._resume.get(kind, 0.0):
+            return None
+        database = None
+        try:
+            database, inode = self._opened()
+            try:
+                with database.connection() as connection:
+                    return work(connection)
+            except DamagedCollection:
+                self._forget(database)
+                self._delete(inode)
+        except ImportError:  # no SQLite here, or a system without locks on files
+            self._never = True
+        except (StoreError, OSError):
+            self._resume[kind] = time.monotonic() + PAUSE
+            self._forget(database)
+        return None
+
+    def close(self) -> None:
+        """Give the file back; the next attempt opens it again."""
+        self._forget(self._database)
+
+    def _opened(self) -> tuple[Database, int]:
+        if not self._opening.acquire(timeout=BUSY_MS / 1000):
+            raise StoreError(f"{self.file} is being opened by another thread")
+        try:
+            if self._database is None:
+                self._database, self._inode = self._open()
+            return self._database, self._inode
+        finally:
+            self._opening.release()
+
+    def _forget(self, database: Database | None) -> None:
+        if database is None:
+            return
+        if self._database is database:
+            self._database = None
+        with contextlib.suppress(StoreError):
+            database.close()
+
+    def _open(self) -> tuple[Database, int]:
+        """The database and the number of its file; what is damaged there is begun anew."""
+        make_folders(self.file.parent)
+        with self._alone():
+            if self.file.exists() and self.file.stat().st_size > 2 * self._max_bytes + (1 << 20):
+                self._unlink()  # the bound was lowered; a file of SQLite does not shrink by itself
+            try:
+                return self._prepared()
+            except DamagedCollection:
+                self._unlink()
+            return self._prepared()
+
+    def _prepared(self) -> tuple[Database, int]:
+        # For nobody else's eyes: vectors tell what texts are about.
+        with Folder(self.file.parent, private=True) as folder:
+            os.close(folder.open(self.file.name, os.O_RDWR | os.O_CREAT))
+            folder.require(*(self.file.name + end for end in ENDS))
+        database = Database(self.file, synchronous="off", busy_ms=BUSY_MS)
+        try:
+            with database.connection() as db:
+                self._require_mark(db)
+        except BaseException:
+            database.close()
+            raise
+        return database, self.file.stat().st_ino
+
+    def _require_mark(self, db: Connection) -> None:
+        """Make the tables in an empty file; leave another program's, or a newer nearsense's, alone."""
+        found = (db.pragma("application_id"), db.pragma("user_version"))
+        if found == self._mark:
+            return
+        if found != (0, 0) or db.value("SELECT count(*) FROM sqlite_schema"):
+            raise StoreError(f"{self.file} is of another program or version")
+        with db.writing():
+            db.run(self._tables)
+            db.pragma("application_id", self._mark[0])
+            db.pragma("user_version", self._mark[1])
+
+    def _delete(self, inode: int) -> None:
+        """Delete a damaged file, unless somebody else has begun a new one already."""
+        with self._alone():
+            if self.file.exists() and self.file.stat().st_ino == inode:
+                self._unlink()
+
+    def _unlink(self) -> None:
+        for end in ("", *ENDS):
+            self.file.with_name(self.file.name + end).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else opens or deletes the file meanwhile."""
+        patience = time.monotonic() + BUSY_MS / 1000
+        while time.monotonic() < patience:
+            with try_alone(self.file.with_suffix(".lock"), private=True) as mine:
+                if mine:
+                    yield
+                    return
+            time.sleep(0.01)
+        raise StoreError(f"{self.file} is being opened by another process")

@@ -12,7 +12,8 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -20,13 +21,10 @@ import numpy as np
 
 from nearsense._folder import Folder, Refused, flush
 from nearsense.errors import DiskFull, FileError, NearsenseError, StoreError
-from nearsense.store.place import FULL, unwritable
-from nearsense.store.points import reach
+from nearsense.store.lock import FULL, unwritable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = ["BUILDER", "GENERATIONS", "DamagedGeneration", "Draft", "Files", "clean_up", "named"]
 
 GENERATIONS, BUILDER = "generations", "builder.lock"
 """What a collection calls the folder of its generations, and the lock of who makes them."""
@@ -37,24 +35,31 @@ SMALL = 4096
 """Bytes up to which a file is read instead of mapped into memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A set of derived files, and the commit that they were made at: its number and the next position then."""
+
+    name: str
+    sequence: int
+    position: int
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
 class DamagedGeneration(NearsenseError):
-    """A derived file is missing or is not what was written. Never seen by users: it is made again."""
+    """A derived file of a generation is missing or is not what was written; users never see it."""
+
+    def __init__(self, what: str, *, generation: str, why: str = "") -> None:
+        super().__init__(what, why=why)
+        self.generation = generation
 
 
-def named(sequence: int) -> str:
+def new_name(sequence: int) -> str:
     """A new name for the generation of a commit."""
     return f"{sequence:010d}-{secrets.token_hex(4)}"
 
 
 class Draft:
-    """A generation that is being made, in a folder of its own that is its owner's alone until it is finished.
-
-    Args:
-        collection: The collection's folder; the draft lies among its generations.
-
-    Raises:
-        StoreError: What should hold the generations is a link, or cannot be written.
-    """
+    """A generation of a collection's folder that is being made, in one that is its owner's until finished."""
 
     def __init__(self, collection: Path) -> None:
         self._collection, self._name = collection, f"draft-{secrets.token_hex(4)}"
@@ -85,11 +90,7 @@ class Draft:
             yield file
 
     def finish(self, name: str) -> dict[str, dict[str, Any]]:
-        """Bring everything to the disk, and give the folder its name.
-
-        Returns:
-            Size and SHA-256 of each file.
-        """
+        """Bring everything to the disk, give the folder its name; returns size and SHA-256 of each file."""
         manifest = {}
         with _disk(self._collection):
             self._folder.share_as(self._generations)
@@ -99,10 +100,10 @@ class Draft:
                     size = opened.seek(0, os.SEEK_END)
                 manifest[each] = {"bytes": size, "sha256": self._folder.sha256(each)}
             self._folder.sync()
-            reach("generation.before-rename")
+            crash_point("generation.before-rename")
             self._generations.rename(self._name, name)
             self._generations.sync()
-            reach("generation.after-rename")
+            crash_point("generation.after-rename")
         return manifest
 
     def discard(self) -> None:
@@ -112,28 +113,24 @@ class Draft:
 
 
 class Files:
-    """The files of a generation, each checked before its first use.
-
-    Args:
-        folder: Of the generation.
-        manifest: Size and SHA-256 of each file.
-
-    Raises:
-        DamagedGeneration: A file is missing, or has another size.
-    """
+    """The files of a generation in its folder, each checked before its first use against size and SHA-256."""
 
     def __init__(self, folder: Path, manifest: dict[str, dict[str, Any]]) -> None:
         self._folder, self._manifest = folder, manifest
         if not _OURS.fullmatch(folder.name) or not all(map(_FILE.fullmatch, manifest)):
-            raise DamagedGeneration(f"{folder} holds files of strange names", why="no generation is called so")
-        with _damage(folder.name), Folder(folder.parent) as generations, generations.within(folder.name) as opened:
+            raise self._damaged(f"{folder} holds files of strange names", "no generation is called so")
+        with (
+            self._readable(folder.name),
+            Folder(folder.parent) as generations,
+            generations.within(folder.name) as opened,
+        ):
             opened.require(*manifest)
             sizes = {name: getattr(opened.status(name), "st_size", None) for name in manifest}
         for name, known in manifest.items():
             if sizes[name] is None:
-                raise DamagedGeneration(f"{folder / name} is missing")
+                raise self._damaged(f"{folder / name} is missing")
             if sizes[name] != known["bytes"]:
-                raise DamagedGeneration(f"{folder / name} has {sizes[name]:,} bytes instead of {known['bytes']:,}")
+                raise self._damaged(f"{folder / name} has {sizes[name]:,} bytes instead of {known['bytes']:,}")
         self.array = functools.lru_cache(maxsize=None)(self._array)
         self.checked = functools.lru_cache(maxsize=None)(self._checked)
 
@@ -153,18 +150,28 @@ class Files:
     def _array(self, name: str) -> NDArray[Any]:
         """An array, mapped into memory."""
         path = self.checked(f"{name}.npy")
-        with _damage(name):
+        with self._readable(name):
             mapped = path.stat().st_size > SMALL  # nothing of no size can be mapped
             return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)  # type: ignore[no-any-return]
 
     def _checked(self, name: str) -> Path:
         """The path of a file that is, byte for byte, what was written."""
         path = self._folder / name
-        with _damage(name), path.open("rb") as file:
+        with self._readable(name), path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != self._manifest[name]["sha256"]:
-            raise DamagedGeneration(f"{path} is not what was written", why="its SHA-256 is another")
+            raise self._damaged(f"{path} is not what was written", "its SHA-256 is another")
         return path
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            raise self._damaged(f"{name} cannot be read", str(error)) from None
+
+    def _damaged(self, what: str, why: str = "") -> DamagedGeneration:
+        return DamagedGeneration(what, generation=self._folder.name, why=why)
 
 
 def clean_up(collection: Path, keep: str | None) -> None:
@@ -197,9 +204,34 @@ def _disk(folder: Path) -> Iterator[None]:
         ) from None
 
 
-@contextlib.contextmanager
-def _damage(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise DamagedGeneration(f"{name} cannot be read", why=str(error)) from None
+CRASH_POINTS = (
+    "rows.before",
+    "rows.after",
+    "commit.before",
+    "commit.after",
+    "mark.before",
+    "mark.after",
+    "generation.before-rename",
+    "generation.after-rename",
+    "generation.after-commit",
+    "compact.before-vacuum",
+    "compact.after-vacuum",
+    "migration.before",
+    "migration.after",
+    "backup.before-rename",
+    "backup.after-rename",
+)
+
+_watcher: Callable[[str], None] | None = None
+
+
+def crash_point(point: str) -> None:
+    """Say that a place is reached where a crash would hurt most; tests put a kill there."""
+    if _watcher is not None:
+        _watcher(point)
+
+
+def watch_crash_points(watcher: Callable[[str], None] | None) -> None:
+    """Call `watcher` with each crash point from now on; None for nobody."""
+    global _watcher
+    _watcher = watcher

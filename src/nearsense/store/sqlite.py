@@ -1,290 +1,36 @@
-"""The store that lasts: one SQLite file is the only authority, everything else can be made from it.
+"""A collection on the disk: one SQLite file is the only authority, everything else can be made from it.
 
-    database.py   the file, its pages checked          locks.py   whose turn it is to write
-    schema.py     the tables                           mark.py    how far the log had come
-    sums.py       a checksum a row                     place.py   not on a network
-
-Readers never wait and see one snapshot; writers take turns in the order of their arrival. Positions are given
-once: a changed document gets a new one, so that who knows positions 0 to n only has to ask for what came after.
+Readers never wait and see one snapshot; writers take turns in the order of their arrival. Beside the database lies
+the mark of its last commit, by which a lost one is noticed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
+import struct
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from nearsense._folder import Folder, flush, make_folders
 from nearsense.errors import CollectionNotFound, DamagedCollection, StoreError
-from nearsense.records import Document
-from nearsense.store.base import Block, Generation, State
 from nearsense.store.database import PAGE_BYTES, Connection, Database
-from nearsense.store.generations import BUILDER, GENERATIONS
-from nearsense.store.locks import one_at_a_time
-from nearsense.store.mark import Mark
-from nearsense.store.place import require_local, unwritable
-from nearsense.store.points import reach
-from nearsense.store.schema import APPLICATION_ID, is_newest, migrate
-from nearsense.store.sums import document_sum, vector_sums
-from nearsense.store.waiting import reader_of, waiting
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["DATABASE", "SQLiteReader", "SQLiteStore", "SQLiteWriter"]
+from nearsense.store.generations import BUILDER, GENERATIONS, crash_point
+from nearsense.store.lock import one_at_a_time, reader_of, require_local, unwritable, waiting
+from nearsense.store.tables import APPLICATION_ID, SQLiteReader, SQLiteWriter, is_newest, migrate
 
 DATABASE, MARK, LOCK = "collection.db", "mark", "lock"
 FILES = (DATABASE, *(f"{DATABASE}-{end}" for end in ("journal", "wal", "shm")), MARK, LOCK, BUILDER)
 """Every file that lies in the folder itself; none of them may be a link."""
-CHUNK = 10_000
-"""Ids or positions in one question; the list travels as one JSON text."""
-_LISTED = "(SELECT value FROM json_each(?))"
-
-
-class SQLiteReader:
-    """One snapshot of a collection; see `Reader` in base.py."""
-
-    def __init__(self, connection: Connection, folder: Path) -> None:
-        self._db, self._folder = connection, folder
-
-    def sequence(self) -> int:
-        """The number of the last commit."""
-        return int(self._db.value("SELECT value FROM state WHERE name = 'sequence'"))
-
-    def state(self) -> State:
-        """What is true at this snapshot."""
-        facts = dict(self._db.each("SELECT name, value FROM state"))
-        sequence, position, documents = (int(facts.pop(name)) for name in ("sequence", "position", "documents"))
-        facts.pop("identity")
-        return State(sequence, position, documents, {name: json.loads(value) for name, value in facts.items()})
-
-    def generation(self) -> Generation | None:
-        """The derived files in use."""
-        rows = self._db.rows("SELECT name, sequence, position, manifest FROM generations")
-        if not rows:
-            return None
-        name, sequence, position, manifest = rows[0]
-        return Generation(name, sequence, position, json.loads(manifest))
-
-    def documents(self, positions: Sequence[int]) -> dict[int, Document]:
-        """The documents at some positions."""
-        sql = f"SELECT position, id, text, metadata, sum FROM documents WHERE position IN {_LISTED}"
-        return {row[0]: self._document(row) for row in self._chunked(sql, positions)}
-
-    def positions(self, ids: Iterable[str]) -> dict[str, int]:
-        """Where some ids are."""
-        sql = f"SELECT id, position FROM documents WHERE id IN {_LISTED}"
-        return dict(self._chunked(sql, list(ids)))
-
-    def vectors(self, positions: Sequence[int]) -> NDArray[np.float32]:
-        """The vectors at some positions."""
-        sql = f"SELECT position, vector, sum FROM vectors WHERE position IN {_LISTED}"
-        found = {position: (vector, total) for position, vector, total in self._chunked(sql, positions)}
-        try:
-            rows = [found[position] for position in positions]
-        except KeyError as missing:
-            raise self._damaged(f"the vector at position {missing} is missing") from None
-        return self._checked(np.asarray(positions, np.int64), rows)[0]
-
-    def blocks(self, after: int = -1, size: int = 4096) -> Iterator[Block]:
-        """Everything beyond a position, in order."""
-        sql = (
-            "SELECT d.position, id, text, metadata, d.sum, v.vector, v.sum"
-            " FROM documents AS d LEFT JOIN vectors AS v USING (position)"
-            " WHERE d.position > ? ORDER BY d.position LIMIT ?"
-        )
-        while rows := self._db.rows(sql, (after, size)):
-            positions = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-            vectors, sums = self._checked(positions, [row[5:7] for row in rows])
-            yield Block(positions, [self._document(row) for row in rows], vectors, sums)
-            after = rows[-1][0]
-
-    def contents(self) -> Iterator[tuple[str, int, bytes, str]]:
-        """(id, position, content hash, metadata as JSON) of every document."""
-        return self._db.each("SELECT id, position, hash, metadata FROM documents")
-
-    def ids(self) -> list[tuple[int, str]]:
-        """(position, id) of every document, ascending, read from the index of ids alone."""
-        return sorted(self._db.rows("SELECT position, id FROM documents INDEXED BY sqlite_autoindex_documents_1"))
-
-    def removals(self, after: int) -> list[int]:
-        """The positions that were removed after a commit."""
-        return [row[0] for row in self._db.each("SELECT position FROM removals WHERE sequence > ?", (after,))]
-
-    def without_next(self, limit: int) -> tuple[list[int], list[str]]:
-        """Positions and texts of some documents that have no vector of the next model yet."""
-        rows = self._db.rows(
-            "SELECT d.position, text FROM documents AS d LEFT JOIN next_vectors AS v USING (position)"
-            " WHERE v.position IS NULL ORDER BY d.position LIMIT ?",
-            (limit,),
-        )
-        return [row[0] for row in rows], [row[1] for row in rows]
-
-    def old_and_new(self, limit: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Vectors of some documents under the model in use and under the next, each of shape (n, d)."""
-        step = max(1, int(self._db.value("SELECT count(*) FROM next_vectors")) // limit)
-        rows = self._db.rows(
-            "SELECT position, v.vector, v.sum, n.vector, n.sum FROM vectors AS v JOIN next_vectors AS n"
-            " USING (position) WHERE position % ? = 0 LIMIT ?",
-            (step, limit),
-        )
-        positions = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-        old, new = (self._checked(positions, [row[first : first + 2] for row in rows])[0] for first in (1, 3))
-        return old, new
-
-    def pending(self) -> tuple[int, int]:
-        """(changes that the derived files lack, documents that they hold)."""
-        rows = self._db.rows("SELECT position, manifest ->> 'rows' FROM generations")
-        position, held = rows[0] if rows else (0, 0)
-        added = "SELECT value - ? FROM state WHERE name = 'position'"
-        return self._db.value(added, (position,)) + self._db.value("SELECT count(*) FROM removals"), held
-
-    def truncated_at(self, positions: Sequence[int]) -> NDArray[np.bool_]:
-        """Which texts at some positions were cut at the model's limit; shape (n,)."""
-        sql = f"SELECT position FROM vectors WHERE truncated = 1 AND position IN {_LISTED}"
-        return np.isin(positions, [row[0] for row in self._chunked(sql, positions)])
-
-    def truncated_rows(self) -> NDArray[np.bool_]:
-        """Which texts were cut at the model's limit; shape (n,), in the order of positions."""
-        rows = self._db.rows("SELECT truncated FROM vectors ORDER BY position")
-        return np.fromiter((row[0] for row in rows), np.bool_, len(rows))
-
-    def truncated(self) -> int:
-        """How many texts were cut at the model's limit."""
-        return int(self._db.value("SELECT count(*) FROM vectors WHERE truncated = 1"))
-
-    def _chunked(self, sql: str, items: Sequence[Any]) -> Iterator[Any]:
-        for start in range(0, len(items), CHUNK):
-            yield from self._db.rows(sql, (json.dumps(items[start : start + CHUNK]),))
-
-    def _document(self, row: Sequence[Any]) -> Document:
-        position, id_, text, metadata, total = row[:5]
-        if document_sum(position, id_, text, metadata) != total:
-            raise self._damaged(f"the checksum of document {id_!r} does not fit")
-        return Document(id_, text, json.loads(metadata))
-
-    def _checked(
-        self, positions: NDArray[np.int64], rows: Sequence[tuple[bytes, int]]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Blobs as one array, and their sums, which are as they were written."""
-        lengths = {len(vector) if vector is not None else 0 for vector, _ in rows}
-        if len(lengths) > 1 or 0 in lengths:
-            raise self._damaged(f"a vector between positions {positions[0]} and {positions[-1]} is missing or cut")
-        vectors = np.frombuffer(b"".join(vector for vector, _ in rows), np.float32)
-        vectors = vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0)
-        expected = np.fromiter((total for _, total in rows), np.int64, len(rows))
-        sums = vector_sums(vectors, positions)
-        if (wrong := np.flatnonzero(sums != expected)).size:
-            raise self._damaged(f"the checksum of the vector at position {positions[wrong[0]]} does not fit")
-        return vectors, sums
-
-    def _damaged(self, why: str) -> DamagedCollection:
-        return DamagedCollection(
-            f"{self._folder} is damaged",
-            why=why,
-            fix=f"restore a backup; nearsense index verify {self._folder} tells what is affected",
-        )
-
-
-class SQLiteWriter(SQLiteReader):
-    """One change of a collection; see `Writer` in base.py."""
-
-    def __init__(self, connection: Connection, folder: Path) -> None:
-        super().__init__(connection, folder)
-        self.next = self.sequence() + 1
-
-    def insert(
-        self,
-        documents: Sequence[Document],
-        vectors: NDArray[np.float32],
-        truncated: NDArray[np.bool_],
-        metadata: Sequence[str] | None = None,
-    ) -> None:
-        """Add documents whose ids are free."""
-        from nearsense.text import as_json, content_hash
-
-        reach("rows.before")
-        first = int(self._db.value("SELECT value FROM state WHERE name = 'position'"))
-        positions = range(first, first + len(documents))
-        rows = []
-        written = [as_json(document.metadata) for document in documents] if metadata is None else metadata
-        for position, document, fields in zip(positions, documents, written, strict=True):
-            total = document_sum(position, document.id, document.text, fields)
-            rows.append((position, document.id, document.text, fields, content_hash(document.text), total))
-        self._db.run_many("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)", rows)
-        self._db.run_many("INSERT INTO vectors VALUES (?, ?, ?, ?)", _vector_rows(positions, vectors, truncated))
-        self._add("position", len(documents))
-        self._add("documents", len(documents))
-        reach("rows.after")
-
-    def remove(self, positions: Sequence[int]) -> None:
-        """Remove the documents at some positions."""
-        self._db.run_many("INSERT INTO removals VALUES (?, ?)", ((position, self.next) for position in positions))
-        for table in ("documents", "vectors", "next_vectors"):
-            self._db.run_many(f"DELETE FROM {table} WHERE position = ?", ((each,) for each in positions))
-        self._add("documents", -len(positions))
-
-    def set_generation(self, generation: Generation | None) -> None:
-        """From now on these derived files are in use, or none; the log before them is not needed any more."""
-        self._db.run("DELETE FROM generations")
-        if generation is not None:
-            row = (generation.name, generation.sequence, generation.position, json.dumps(generation.manifest))
-            self._db.run("INSERT INTO generations VALUES (?, ?, ?, ?)", row)
-            self._db.run("DELETE FROM removals WHERE sequence <= ?", (generation.sequence,))
-
-    def set_facts(self, facts: dict[str, Any]) -> None:
-        """Replace some facts."""
-        self._db.run_many(
-            "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            ((name, json.dumps(value)) for name, value in facts.items()),
-        )
-
-    def insert_next(
-        self, positions: Sequence[int], vectors: NDArray[np.float32], truncated: NDArray[np.bool_]
-    ) -> None:
-        """Keep vectors of the next model beside those in use, of documents that were not removed meanwhile."""
-        there = "WHERE EXISTS (SELECT 1 FROM documents WHERE position = ?1)"
-        rows = _vector_rows(positions, vectors, truncated)
-        self._db.run_many(f"INSERT OR REPLACE INTO next_vectors SELECT ?1, ?2, ?3, ?4 {there}", rows)
-
-    def drop_next(self) -> None:
-        """Forget the vectors of the next model."""
-        self._db.run("DELETE FROM next_vectors")
-
-    def swap_next(self) -> None:
-        """The next model's vectors take the place of those in use; every document has one."""
-        self._db.run("DROP TABLE vectors")
-        self._db.run("ALTER TABLE next_vectors RENAME TO vectors")
-        self._db.run(
-            "CREATE TABLE next_vectors (position INTEGER PRIMARY KEY, vector BLOB NOT NULL,"
-            " truncated INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT"
-        )
-        self.set_generation(None)
-
-    def _add(self, name: str, number: int) -> None:
-        self._db.run("UPDATE state SET value = value + ? WHERE name = ?", (number, name))
 
 
 class SQLiteStore:
-    """A folder with one authoritative database file; see `Store` in base.py.
+    """A folder with one authoritative database file; one that is missing is made where `create` allows it.
 
-    Args:
-        folder: Of the collection.
-        create: Make it where it is missing.
-        network: It may lie on a network file system.
-        accept_losses: Go on from what is there, though the mark says that there was more.
-
-    Raises:
-        CollectionNotFound: It is missing and shall not be made, or the folder holds something else.
-        DamagedCollection: The log has lost commits, or the file is damaged.
-        StoreError: The file system is a network's, a newer nearsense made it, or it cannot be opened.
+    `network` allows a network file system; `accept_losses` goes on from what is there, whatever the mark says.
     """
 
     readonly = False
@@ -313,7 +59,7 @@ class SQLiteStore:
             with database.connection() as connection:
                 if is_newest(connection):
                     identity = connection.value("SELECT value FROM state WHERE name = 'identity'") or b""
-                    self._database, self._mark = database, Mark(self.folder / MARK, bytes(identity))
+                    self._database, self._mark = database, CommitMark(self.folder / MARK, bytes(identity))
                     marked = self._mark.read()
                     if marked is not None and marked <= SQLiteReader(connection, self.folder).sequence():
                         return True
@@ -335,7 +81,7 @@ class SQLiteStore:
                 self._check_application(connection)
                 connection.pragma("journal_mode", "wal")
                 migrate(connection, str(self.folder))
-                self._mark = Mark(self.folder / MARK, self._identity(connection))
+                self._mark = CommitMark(self.folder / MARK, self._identity(connection))
                 self._check_mark(connection)
         except BaseException:
             self._database.close()
@@ -357,12 +103,12 @@ class SQLiteStore:
                 writer = SQLiteWriter(connection, self.folder)
                 yield writer
                 writer._add("sequence", 1)
-                reach("commit.before")
-            reach("commit.after")
-            reach("mark.before")
+                crash_point("commit.before")
+            crash_point("commit.after")
+            crash_point("mark.before")
             with contextlib.suppress(StoreError):  # the change is kept: to call it failed would be a lie
                 self._mark.write(writer.next)
-            reach("mark.after")
+            crash_point("mark.after")
 
     def require_ready(self) -> None:
         """Refuse to begin a change where the folder is no longer the one that was opened."""
@@ -389,19 +135,15 @@ class SQLiteStore:
             opened.sync()
 
     def vacuum(self) -> None:
-        """Rewrite the database without anything that was deleted, the log and free pages included.
-
-        Raises:
-            StoreError: A reader holds on to the log for longer than one waits.
-        """
+        """Rewrite the database without anything that was deleted, the log and free pages included."""
         self._require_same_file()
         with self._turn(), self._lent() as connection:
             _require_own(self.folder)
-            reach("compact.before-vacuum")
+            crash_point("compact.before-vacuum")
             connection.run("VACUUM")
             with waiting(self.file, lambda: reader_of(self.file.with_name(f"{self.file.name}-shm"))):
                 connection.checkpoint(truncate=True)
-            reach("compact.after-vacuum")
+            crash_point("compact.after-vacuum")
 
     def checkpoint(self) -> None:
         """Bring the log into the database file, as far as readers allow."""
@@ -497,15 +239,6 @@ class SQLiteStore:
         return DamagedCollection(f"{self.folder} has lost commits", why=why, fix=f"restore a backup{otherwise}")
 
 
-def _vector_rows(
-    positions: Sequence[int], vectors: NDArray[np.float32], truncated: NDArray[np.bool_]
-) -> Iterator[tuple[int, bytes, int, int]]:
-    sums = vector_sums(vectors, np.asarray(positions, np.int64)).tolist()
-    width, content = vectors.shape[1] * 4, memoryview(vectors.tobytes())
-    for row, (position, cut, total) in enumerate(zip(positions, truncated.tolist(), sums, strict=True)):
-        yield position, bytes(content[row * width : (row + 1) * width]), int(cut), total
-
-
 def _require_collection(folder: Path, create: bool) -> None:
     """There is a collection in the folder, or a new one can be put there."""
     try:
@@ -555,3 +288,75 @@ def _require_room(folder: Path, create: bool) -> None:
     make_folders(folder)
     with Folder(folder.parent) as above:
         above.sync()
+
+
+SECTOR = 512
+"""The two copies lie in sectors of their own: one torn write cannot take both."""
+_LAYOUT = struct.Struct("<16sQ")
+
+
+class CommitMark:
+    """One small file: the 16 bytes of a collection's identity and the number of its last commit, twice.
+
+    SQLite reads a damaged log up to the damage and takes the rest as never written. The mark is written after each
+    commit; a database that is behind its mark has lost commits, and that is said instead of swallowed.
+    """
+
+    def __init__(self, file: Path, identity: bytes) -> None:
+        self._file, self._identity = file, identity
+
+    def read(self) -> int | None:
+        """The highest number that was marked; None where no copy is readable or of this collection."""
+        try:
+            with Folder(self._file.parent) as folder:
+                content = folder.read(self._file.name)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unwritable(self._file, error) from None
+        numbers = [self._parse(content[start:]) for start in (0, SECTOR)]
+        return max((number for number in numbers if number is not None), default=None)
+
+    def write(self, number: int) -> None:
+        """Mark a commit; on the disk when it returns. The copies take turns."""
+        with self._opened() as (file, _):
+            self._put(file, SECTOR * (number % 2), number)
+            flush(file, size=False)
+
+    def reset(self, number: int) -> None:
+        """Set both copies, up or down."""
+        with self._opened() as (file, folder):
+            for start in (0, SECTOR):
+                self._put(file, start, number)
+            flush(file)
+            folder.sync()  # the file may be new
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[int, Folder]]:
+        try:
+            with Folder(self._file.parent) as folder:
+                file = folder.open(self._file.name, os.O_RDWR | os.O_CREAT)
+                try:
+                    yield file, folder
+                finally:
+                    os.close(file)
+        except OSError as error:
+            raise unwritable(self._file, error) from None
+
+    def _put(self, file: int, start: int, number: int) -> None:
+        if hasattr(os, "pwrite"):
+            os.pwrite(file, self._packed(number), start)
+        else:  # Windows
+            os.lseek(file, start, os.SEEK_SET)
+            os.write(file, self._packed(number))
+
+    def _packed(self, number: int) -> bytes:
+        packed = _LAYOUT.pack(self._identity, number)
+        return packed + struct.pack("<I", zlib.crc32(packed))
+
+    def _parse(self, content: bytes) -> int | None:
+        packed, crc = content[: _LAYOUT.size], content[_LAYOUT.size : _LAYOUT.size + 4]
+        if len(crc) < 4 or struct.unpack("<I", crc)[0] != zlib.crc32(packed):
+            return None
+        identity, number = _LAYOUT.unpack(packed)
+        return number if identity == self._identity else None

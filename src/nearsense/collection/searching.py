@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from nearsense import filters
 from nearsense._progress import Progress
-from nearsense.calibration import Calibration, Task
+from nearsense.calibration import Background, Calibration, Task, background_of
 from nearsense.calibrator import Calibrated, Calibrator
 from nearsense.checks import positive_int
-from nearsense.collection.answers import answers, as_score
-from nearsense.collection.checks import checked_ids, checked_vectors
-from nearsense.collection.live import Live
+from nearsense.collection.documents import checked_ids
+from nearsense.collection.engine import Answer, Engine, Facts, Question
+from nearsense.collection.model import CollectionModel, checked_vectors, differing, recipe
 from nearsense.errors import InputError, ModelError, ModelMismatch
-from nearsense.records import CANDIDATES, Document, Hit, Mode, Results, Vectors, parse
+from nearsense.records import (
+    CANDIDATES,
+    Document,
+    Hit,
+    Metric,
+    Mode,
+    Origin,
+    Ranking,
+    Results,
+    Vectors,
+    parse,
+)
 from nearsense.reranking import staged
+from nearsense.text import as_texts
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from nearsense.encoders import CrossEncoder, Encoder
-    from nearsense.filters import Where
+    from nearsense.filters import Filter, Where
 
-__all__ = ["Answering"]
+SAMPLE = 250
+"""Documents that are compared with each other to see what random ones score."""
+_SCORED: dict[Mode, Metric | Ranking] = {
+    Mode.DENSE: Metric.COSINE,
+    Mode.LEXICAL: Ranking.BM25,
+    Mode.HYBRID: Ranking.FUSED,
+}
 
 
 class Answering:
     """The half of a Collection that is asked."""
 
     path: Path
-    _live: Live
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._own: tuple[str, Calibration] | None = None
+        self._corpus: tuple[dict[str, Any], int, Background | None] | None = None
 
     @property
     def calibration(self) -> Calibration | None:
@@ -44,19 +68,26 @@ class Answering:
         Raises:
             ModelMismatch: It is of another model.
         """
-        return self._live.calibration()
+        return self._own_calibration(self._engine.facts())
 
     @calibration.setter
     def calibration(self, calibration: Calibration | None) -> None:
-        self._live.remember(calibration)
+        facts, written = self._engine.facts(), None
+        if calibration is not None and not isinstance(calibration, Calibration):
+            raise InputError(
+                f"calibration is of type {type(calibration).__name__}",
+                fix="give what ns.calibrate or ns.load_calibration gave, or None",
+            )
+        if calibration is not None:
+            calibration.require(facts["model"], facts["fingerprint"])
+            written = json.dumps(calibration.to_dict())
+        self._engine.set_facts({"calibration": written}, recipe(facts))
 
     def get(self, ids: str | Iterable[str]) -> list[Document | None]:
         """The documents with some ids, in their order; None where there is none."""
         wanted = checked_ids(ids)
-        with self._live.store.reading() as reader:
-            positions = reader.positions(wanted)
-            documents = reader.documents(list(positions.values()))
-        return [documents[positions[each]] if each in positions else None for each in wanted]
+        documents = self._engine.documents(wanted)
+        return [documents.get(each) for each in wanted]
 
     def search(
         self,
@@ -133,43 +164,33 @@ class Answering:
         progress: Progress = False,
     ) -> list[Results[Hit]]:
         """The k best documents for each of many queries: one list each, in their order. See `search`."""
-        from nearsense.text import as_texts
-
         texts, chosen = as_texts(queries, "query", content=True), parse(Mode, mode, name="mode")
         stages = staged(rerank, k, candidates, as_score(min_score))
         calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
+        parsed = as_filter(where)
 
-        def asked(vectors: Vectors | None, made: Mapping[str, Any]) -> list[Results[Hit]]:
-            return self._live.healed(
-                lambda: answers(
-                    self._live,
-                    texts,
-                    vectors,
-                    made,
-                    stages.depth,
-                    where=where,
-                    min_score=stages.floor,
-                    mode=chosen,
-                    exact=exact,
-                )
+        def ask(model: CollectionModel, progress: Progress) -> Answer:
+            vectors = None
+            if texts and chosen is not Mode.LEXICAL:
+                vectors = model.encode(texts, role="query", progress=progress).data
+            return self._engine.ranked(
+                Question(texts, vectors, stages.depth, chosen, model.known, parsed, stages.floor, exact)
             )
 
-        if chosen is Mode.LEXICAL or not texts:
-            return self._with_probabilities(
-                calibrator, stages.finish(asked(None, {}), progress), cross=stages.cross
-            )
-        binding, facts = self._live.bound()
+        model = self._engine.model
         try:
-            found = asked(binding.encode(texts, role="query", progress=progress), facts)
+            answer = ask(model, progress)
         except ModelMismatch:
-            if binding is self._live.binding:
+            with self._engine.reembed_lock:
+                current = self._engine.model
+            if current is model:
                 raise
-            binding, facts = self._live.bound()  # it went over to another meanwhile
-            found = asked(binding.encode(texts, role="query"), facts)
-        found = stages.finish(found, progress)
-        return self._with_probabilities(calibrator, found, None if stages.cross else binding.encoder, stages.cross)
+            model, answer = current, ask(current, False)  # it went over to another meanwhile
+        found = stages.finish(_hits(answer, texts, chosen), progress)
+        asked = None if stages.cross or chosen is Mode.LEXICAL or not texts else model.encoder
+        return self._with_probabilities(calibrator, found, answer.facts, asked, stages.cross)
 
-    def search_vectors(
+    def nearest(
         self,
         vectors: Vectors | NDArray[np.float32],
         k: int = 10,
@@ -183,33 +204,14 @@ class Answering:
     ) -> list[Results[Hit]]:
         """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
         calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
-        return self._with_probabilities(
-            calibrator, self._nearest(vectors, k, where=where, min_score=min_score, exact=exact)
-        )
+        checked = checked_vectors(vectors, self._engine.facts(), None, lambda row: f"query {row}")
+        made = {"fingerprint": checked.fingerprint, "model": checked.model}
+        texts, k, least = [""] * len(checked), positive_int(k, "k"), as_score(min_score)
+        question = Question(texts, checked.data, k, Mode.DENSE, made, as_filter(where), least, exact)
+        answer = self._engine.ranked(question)
+        return self._with_probabilities(calibrator, _hits(answer, texts, Mode.DENSE), answer.facts)
 
-    def _nearest(
-        self,
-        vectors: Vectors | NDArray[np.float32],
-        k: int,
-        *,
-        where: Where | None,
-        min_score: float | None,
-        exact: bool = False,
-        made: Mapping[str, Any] | None = None,
-        text: str = "",
-    ) -> list[Results[Hit]]:
-        """As `search_vectors`, without probabilities.
-
-        `made` tells how the collection read texts when it made the vectors, `text` is what they are of.
-        """
-        asked = checked_vectors(vectors, self._live.facts(), None, lambda row: f"query {row}")
-        texts = [text] * len(asked)
-        made = {"fingerprint": asked.fingerprint, "model": asked.model} if made is None else made
-        return self._live.healed(
-            lambda: answers(
-                self._live, texts, asked, made, k, where=where, min_score=min_score, mode=Mode.DENSE, exact=exact
-            )
-        )
+    search_vectors = nearest
 
     def similar(
         self,
@@ -230,47 +232,94 @@ class Answering:
             InputError: There is no document with that id.
         """
         calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
+        (id_,), parsed, k, least = checked_ids(id), as_filter(where), positive_int(k, "k"), as_score(min_score)
 
-        def near() -> tuple[str, Results[Hit]]:
-            text, vector, made = self._one(id)
-            depth = positive_int(k, "k") + 1
-            found = self._nearest(vector, depth, where=where, min_score=min_score, made=made, text=text)
-            return text, found[0]
+        def near() -> tuple[str, Answer]:
+            facts = self._engine.facts()
+            for (document,), vector in self._engine.stored([id_]):
+                question = Question([document.text], vector.data, k + 1, Mode.DENSE, facts, parsed, least)
+                return document.text, self._engine.ranked(question)
+            raise InputError(f"there is no document {id_!r} in {self.path}", fix="check the id")
 
         try:
-            text, found = near()
+            text, answer = near()
         except ModelMismatch:  # it went over to another model meanwhile
-            text, found = near()
-        others = [hit for hit in found if hit.id != id][:k]
-        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(others, 1))
-        return self._with_probabilities(calibrator, [Results(ranked, found.origin, text)], self._reader())[0]
+            text, answer = near()
+        others = [hit for hit in _hits(answer, [text], Mode.DENSE)[0] if hit.id != id_][:k]
+        hits = Results(
+            (replace(hit, rank=rank) for rank, hit in enumerate(others, 1)), _origin(answer, Mode.DENSE), text
+        )
+        return self._with_probabilities(calibrator, [hits], answer.facts, self._reader(answer.facts))[0]
 
-    def _reader(self) -> Encoder | None:
+    def _reader(self, facts: Facts) -> Encoder | None:
         """The model, which tells what it does not read; None where it is not to be had."""
         try:
-            return self._live.bound()[0].encoder
+            self._engine.model.require_unchanged(facts)
+            return self._engine.model.encoder
         except ModelError:
             return None
 
-    def _one(self, id_: str) -> tuple[str, Vectors, dict[str, Any]]:
-        """A document's text and vector, and what the collection kept about itself at that moment."""
-        with self._live.store.reading() as reader:
-            position = reader.positions(checked_ids(id_)).get(id_)
-            if position is None:
-                raise InputError(f"there is no document {id_!r} in {self.path}", fix="check the id")
-            facts, cut = reader.state().facts, reader.truncated_at([position])
-            vector = Vectors(reader.vectors([position]), facts["fingerprint"], cut, facts["model"])
-            return reader.documents([position])[position].text, vector, facts
+    def _own_calibration(self, facts: Facts) -> Calibration | None:
+        """What the collection remembers of what its scores mean; None where it is of a model of before."""
+        known = facts.get("calibration")
+        if known is None:
+            return None
+        if self._own is None or self._own[0] != known:
+            self._own = known, Calibration.from_dict(json.loads(known))
+        found = self._own[1]
+        return found if found.fingerprint == facts["fingerprint"] else None
+
+    def _background(self, facts: Facts) -> Background | None:
+        """What random documents of this collection score; measured anew when it has grown or shrunk by a tenth."""
+        documents, made, known = facts["documents"], recipe(facts), self._corpus
+        if known is None or differing(known[0], made) or abs(known[1] - documents) * 10 > known[1]:
+            scores = background_of(self._engine.sample(SAMPLE), sample=SAMPLE)
+            self._corpus = known = made, documents, scores
+        return known[2]
 
     def _with_probabilities(
         self,
         calibrator: Calibrator,
         found: list[Results[Hit]],
+        facts: Facts,
         encoder: Encoder | None = None,
         cross: CrossEncoder | None = None,
     ) -> list[Results[Hit]]:
         """The hits with their probabilities, by the collection's own calibration where nothing else is said."""
-        own = self._live.calibration() if calibrator.calibration is None and found else None
+        own = self._own_calibration(facts) if calibrator.calibration is None and found else None
         if own is not None and own.fits(found[0].origin):
             calibrator = replace(calibrator, calibration=own)
-        return calibrator.hits(found, self._live.documents(), self._live.corpus, encoder=encoder, cross=cross)
+        background = functools.partial(self._background, facts)
+        return calibrator.hits(found, facts["documents"], background, encoder=encoder, cross=cross)
+
+
+def as_filter(where: Where) -> Filter | None:
+    """A filter, parsed; None where everything passes."""
+    parsed = filters.parse(where)
+    return None if parsed == filters.ALL else parsed
+
+
+def as_score(score: float | None) -> float | None:
+    """What hits have to score: a number, or None."""
+    if score is None or (isinstance(score, (int, float)) and score == score):
+        return score
+    raise InputError(f"min_score={score!r} is no number", fix="min_score=0.5, say")
+
+
+def _origin(answer: Answer, mode: Mode) -> Origin:
+    return Origin(answer.facts["model"], answer.facts["fingerprint"], _SCORED[mode])
+
+
+def _hits(answer: Answer, queries: list[str], mode: Mode) -> list[Results[Hit]]:
+    origin = _origin(answer, mode)
+    return [
+        Results(
+            [
+                Hit(rank, document.id, score, None, document.text, document.metadata)
+                for rank, (document, score) in enumerate(ranked, 1)
+            ],
+            origin,
+            query,
+        )
+        for query, ranked in zip(queries, answer.ranked, strict=True)
+    ]

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nearsense._progress import Progress
 from nearsense._version import __version__
 from nearsense.encoders.base import ROLES
 from nearsense.errors import InputError, ModelMismatch, ModelNotFound, TextTooLong, TruncationWarning
 from nearsense.records import Document, Long, Metric, ReadAs, Vectors
+from nearsense.vectors.rows import unit_rows
 
 if TYPE_CHECKING:
-    from nearsense.encoders import Encoder
+    from numpy.typing import NDArray
 
-__all__ = ["Binding", "differing", "read_as", "recipe", "require_same_recipe"]
+    from nearsense.encoders import Encoder
 
 RECIPE = ("fingerprint", "dimension", "role", "prompt", "windows", "limit")
 """What decides the vectors of a collection: the model, and how it reads texts."""
+NEAREST = 10
+"""Neighbours of a document by which two models are compared."""
 
 
 def recipe(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,16 +49,14 @@ def read_as(facts: Mapping[str, Any]) -> ReadAs:
     return ReadAs(facts.get("prompt", ""), facts.get("windows", False), facts.get("limit"))
 
 
-class Binding:
-    """The encoder of a collection, loaded when it is first needed.
+class CollectionModel:
+    """The encoder of a collection, loaded when it is first needed: given as one, by name, or the collection's own.
 
-    Args:
-        model: An Encoder, a name or a folder; None for the collection's own.
-        role: What the texts of a new collection are to the model.
-        loading: Options of `load`, for a model that is given by name.
+    Messages call the collection by its `name`; `role` is what the texts of a new one are to the model; `loading`
+    are options of `load` for a model that is given by name.
     """
 
-    def __init__(self, model: Encoder | str | None, *, role: str, **loading: Any) -> None:
+    def __init__(self, model: Encoder | str | None, name: str, *, role: str, **loading: Any) -> None:
         if role not in ROLES:
             raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}")
         self._loading = {name: value for name, value in loading.items() if value is not None}
@@ -62,29 +66,27 @@ class Binding:
                 why="it has been loaded, and knows how it runs",
                 fix="give them to ns.load, or give the model's name here",
             )
-        self._model, self._role = model, role
+        self._model, self._name, self._role = model, name, role
         self._encoder: Encoder | None = None
-        self._known: Mapping[str, Any] = {}
+        self.known: Mapping[str, Any] = {}
+        """What the collection keeps about its model, as far as this handle has seen."""
 
     def given(self) -> tuple[Encoder | str | None, dict[str, Any]]:
-        """The model as it was given, and the options of `load`: what makes such a binding again."""
+        """The model as it was given, and the options of `load`."""
         return self._model, dict(self._loading)
 
     def facts(self) -> dict[str, Any]:
-        """What a new collection keeps about its model."""
+        """What a new collection keeps about its model, and where that and the collection came from, and when."""
         encoder = self.encoder
-        self._known = {**self._described(encoder, self._role), **self._source(encoder)}
-        return dict(self._known)
-
-    def _source(self, encoder: Encoder) -> dict[str, Any]:
-        """Where the model came from, and when."""
         source = self._model if isinstance(self._model, str) else encoder.source or encoder.name
         path = Path(source)
-        return {
+        self.known = {
+            **self._described(encoder, self._role),
             "source": str(path.resolve()) if path.is_dir() else source,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": __version__,
         }
+        return dict(self.known)
 
     @staticmethod
     def _described(encoder: Encoder, role: str) -> dict[str, Any]:
@@ -99,56 +101,50 @@ class Binding:
             "limit": encoder.max_tokens if encoder.cuts else None,
         }
 
-    def require(self, facts: Mapping[str, Any], path: Path) -> None:
-        """Bind to a collection that exists; a model that was named has to be its own.
-
-        Raises:
-            ModelMismatch: It is not.
-            InputError: It shall read long texts in another way than the collection does.
-        """
-        self._known, self._path = facts, path
+    def require(self, facts: Mapping[str, Any]) -> None:
+        """Bind to a collection that exists; a model that was named has to be its own, and read as it does."""
+        self.known = facts
         windows = "long" in self._loading and self._loading["long"] == Long.CHUNK
         if "long" in self._loading and windows != facts.get("windows", False):
             raise self._read_otherwise(windows)
         if self._model is not None:
             self._require_same(self.encoder)
 
-    def require_unchanged(self, facts: Mapping[str, Any], path: Path) -> None:
-        """Refuse to go on where somebody else gave the collection another model, or reads its texts otherwise.
+    def require_unchanged(self, facts: Mapping[str, Any]) -> None:
+        """Refuse to go on where somebody else gave the collection another model, or reads its texts otherwise."""
+        require_same_recipe(facts, self.known, self._name)
 
-        Raises:
-            ModelMismatch: Somebody did.
+    def encode_documents(
+        self, documents: Sequence[Document], facts: Mapping[str, Any], *, size: int
+    ) -> Iterator[Vectors]:
+        """The vectors of documents for a collection of some facts, so many at a time; one warning for those cut.
+
+        Where the encoder refuses texts that are too long, it does so before any is encoded.
         """
-        require_same_recipe(facts, self._known, path)
-
-    def encode(self, texts: Sequence[str], *, role: str, progress: Progress = False) -> Vectors:
-        """Texts to vectors of the collection's model.
-
-        Raises:
-            ModelMismatch: The model at hand is not the one that made the collection.
-        """
-        return self.encoder.encode(texts, role=role, progress=progress)
-
-    def encode_documents(self, documents: Sequence[Document], *, role: str, size: int) -> Iterator[Vectors]:
-        """The vectors of documents, so many at a time; one warning for all texts that were cut.
-
-        Raises:
-            TextTooLong: A text exceeds the limit and the encoder refuses such; before any is encoded.
-        """
-        policy = self.encoder.long
+        policy, role = self.encoder.long, facts["role"]
         if policy is Long.ERROR:
             self._require_short(documents, role)
         options = {"long": Long.HEAD.value} if policy is Long.WARN else {}
         cut = 0
         for start in range(0, len(documents), size):
-            texts = [document.text for document in documents[start : start + size]]
+            part = documents[start : start + size]
+            texts = [document.text for document in part]
             vectors = self.encoder.encode(texts, role=role, **options)  # type: ignore[arg-type]
             cut += int(vectors.truncated.sum())
-            yield vectors
+            yield checked_vectors(vectors, facts, len(part), lambda row, part=part: f"document {part[row].id!r}")  # type: ignore[misc]
         if cut and policy is Long.WARN:
             limit = self.encoder.max_tokens
             message = f"{cut:,} of {len(documents):,} texts exceed {limit} tokens; their heads were kept"
-            warnings.warn(message, TruncationWarning, stacklevel=3)
+            warnings.warn(message, TruncationWarning, stacklevel=5)
+
+    def encode(self, texts: Sequence[str], *, role: str, progress: Progress = False) -> Vectors:
+        """Texts to vectors of the collection's model."""
+        return self.encoder.encode(texts, role=role, progress=progress)
+
+    def encode_checked(self, texts: Sequence[str], facts: Mapping[str, Any]) -> Vectors:
+        """Texts to vectors for a collection of some facts."""
+        encoded = self.encode(texts, role=facts["role"])
+        return checked_vectors(encoded, facts, len(texts), lambda row: f"the text {texts[row][:40]!r}")
 
     def _require_short(self, documents: Sequence[Document], role: str) -> None:
         prompt = (self.encoder.prompts or {}).get(role, "")
@@ -169,9 +165,9 @@ class Binding:
             from nearsense.cached import cached
             from nearsense.encoders import resolve
 
-            model = self._known.get("source", "all-MiniLM-L6-v2") if self._model is None else self._model
+            model = self.known.get("source", "all-MiniLM-L6-v2") if self._model is None else self._model
             encoder = _for_cosine(self._loaded(model) if isinstance(model, str) else resolve(model))
-            if self._known:
+            if self.known:
                 encoder = self._as_kept(encoder)
                 self._require_same(encoder)
             self._encoder = cached(encoder)
@@ -180,28 +176,24 @@ class Binding:
     def _loaded(self, name: str) -> Encoder:
         from nearsense.encoders import load
 
-        how = {"long": Long.CHUNK.value, **self._loading} if self._known.get("windows") else self._loading
+        how = {"long": Long.CHUNK.value, **self._loading} if self.known.get("windows") else self._loading
         try:
             return load(name, **how)
         except ModelNotFound as error:
             if self._model is not None:
                 raise
             raise ModelNotFound(
-                f"{self._path} belongs to {self._known['model']}, which is not here",
+                f"{self._name} belongs to {self.known['model']}, which is not here",
                 why=error.why,
                 fix="give it: ns.open(path, encoder), or --model with its folder",
             ) from None
 
     def _as_kept(self, encoder: Encoder) -> Encoder:
-        """The model, its vectors cut, and long texts read, as those of the collection are.
-
-        Raises:
-            InputError: An Encoder was given that was told to read long texts in another way.
-        """
-        kept, windows = self._known["dimension"], self._known.get("windows", False)
+        """The model, its vectors cut, and long texts read, as those of the collection are."""
+        kept, windows = self.known["dimension"], self.known.get("windows", False)
         if encoder.dimension > kept:
             cut = encoder.with_dimensions(kept)
-            encoder = cut if cut.fingerprint == self._known["fingerprint"] else encoder
+            encoder = cut if cut.fingerprint == self.known["fingerprint"] else encoder
         policy = encoder.long
         if policy is None or (policy is Long.CHUNK) == windows:
             return encoder
@@ -211,31 +203,31 @@ class Binding:
 
     def _read_otherwise(self, windows: bool) -> InputError:
         return InputError(
-            f"{self._path} {'does not read' if windows else 'reads'} long texts in windows",
+            f"{self._name} {'does not read' if windows else 'reads'} long texts in windows",
             why="vectors of heads and of whole texts would be mixed",
             fix="leave long out, or encode all again: "
-            f"nearsense index reembed {self._path} --model NAME --long {'chunk' if windows else 'head'}",
+            f"nearsense index reembed {self._name} --model NAME --long {'chunk' if windows else 'head'}",
         )
 
     def _require_same(self, encoder: Encoder) -> None:
-        mine = self._described(encoder, self._known["role"])
-        parts = differing(mine, self._known)
+        mine = self._described(encoder, self.known["role"])
+        parts = differing(mine, self.known)
         if not parts:
             return
         if "fingerprint" not in parts:
             raise ModelMismatch(
-                f"{self._path} holds {_told(self._known, parts)}; {encoder.name} as it is given makes "
-                f"{_told(mine, parts)}",
+                f"{self._name} holds {_in_words(self.known, parts)}; {encoder.name} as it is given makes "
+                f"{_in_words(mine, parts)}",
                 why="the same text would have two vectors",
                 fix="give the model as it was, or encode all again: "
-                f"nearsense index reembed {self._path} --model {encoder.name}",
+                f"nearsense index reembed {self._name} --model {encoder.name}",
             )
         asked = self._model if isinstance(self._model, str) else encoder.name
-        model, mine, theirs = self._known["model"], self._known["fingerprint"][:12], encoder.fingerprint[:12]
+        model, mine, theirs = self.known["model"], self.known["fingerprint"][:12], encoder.fingerprint[:12]
         raise ModelMismatch(
-            f"{self._path} belongs to {model} ({mine}), not to {encoder.name} ({theirs})",
+            f"{self._name} belongs to {model} ({mine}), not to {encoder.name} ({theirs})",
             why="vectors of two models do not compare; their scores would be noise",
-            fix=f"use {model}, or go over: nearsense index reembed {self._path} --model {asked}",
+            fix=f"use {model}, or go over: nearsense index reembed {self._name} --model {asked}",
         )
 
 
@@ -247,25 +239,91 @@ def _for_cosine(encoder: Encoder) -> Encoder:
     return encoder if encoder.similarity is Metric.COSINE else encoder.with_similarity(Metric.COSINE)
 
 
-def require_same_recipe(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:
-    """Refuse to go on where a collection has another model than it had, or reads its texts in another way.
-
-    Raises:
-        ModelMismatch: It does.
-    """
+def require_same_recipe(now: Mapping[str, Any], before: Mapping[str, Any], path: str) -> None:
+    """Refuse to go on where a collection has another model than it had, or reads its texts in another way."""
     if parts := differing(now, before):
         same = "fingerprint" not in parts
         raise ModelMismatch(
-            f"{path} went over from {_told(before, parts)} to {_told(now, parts)} while it was in use",
+            f"{path} went over from {_in_words(before, parts)} to {_in_words(now, parts)} while it was in use",
             why="the same text has another vector now" if same else "vectors of two models do not compare",
             fix="open it again",
         )
 
 
-def _told(facts: Mapping[str, Any], parts: Sequence[str]) -> str:
+def _in_words(facts: Mapping[str, Any], parts: Sequence[str]) -> str:
     """What differs, in words."""
     if "fingerprint" in parts:
         return str(facts["model"])
     if "dimension" in parts:
         return f"vectors of {facts['dimension']} numbers"
     return f"vectors of {facts['role']}s" if parts == ["role"] else f"vectors of {read_as(facts)}"
+
+
+def checked_vectors(
+    vectors: Vectors | NDArray[np.floating],
+    facts: Mapping[str, Any],
+    count: int | None,
+    name: Callable[[int], str],
+) -> Vectors:
+    """Given vectors as a collection of some facts keeps them: float32, of unit length; `name` says whose a row is.
+
+    A plain array is taken as made by its model. So many there have to be; None for any number, of questions, which
+    may have been read otherwise.
+    """
+    if isinstance(vectors, Vectors):
+        vectors.require_made_by(facts["model"], facts["fingerprint"])
+        if count is not None:
+            _require_read_alike(vectors, facts)
+        data, truncated = vectors.data, vectors.truncated
+    else:
+        data = _array(vectors)
+        truncated = np.zeros(data.shape[:1], bool)
+    wanted = (len(data) if count is None and data.ndim else count, int(facts["dimension"]))
+    if data.shape != wanted:
+        raise InputError(
+            f"vectors of shape {data.shape} where {wanted} is wanted",
+            why=f"the collection's model {facts['model']} makes vectors of {wanted[1]} numbers",
+            fix="give one vector a row",
+        )
+    data = unit_rows(data, lambda row: f"the vector of {name(row)}")
+    return Vectors(data, facts["fingerprint"], truncated, facts["model"])
+
+
+def _require_read_alike(vectors: Vectors, facts: Mapping[str, Any]) -> None:
+    """Refuse vectors that the collection would have made otherwise; where nothing was cut, heads are windows."""
+    wanted, cut = read_as(facts), bool(vectors.truncated.any())
+    given = vectors.read_as or replace(wanted, windows=wanted.windows and not cut)
+    limit = wanted.limit if None in (given.limit, wanted.limit) else given.limit
+    windows = given.windows or (wanted.windows and not cut)
+    if replace(given, windows=windows, limit=limit) != wanted:
+        raise ModelMismatch(
+            f"vectors of {given} for a collection of {wanted}",
+            why="the same text would have two vectors in it",
+            fix='encode with the role and the long="..." that the collection has, or leave vectors out',
+        )
+
+
+def _array(vectors: Any) -> NDArray[np.float32]:
+    try:
+        given = np.asarray(vectors)
+        if given.dtype.kind not in "fiu":
+            raise TypeError(f"they are of type {given.dtype}")
+        with np.errstate(over="ignore"):
+            return given.astype(np.float32, copy=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "the vectors are no array of numbers",
+            why=str(error),
+            fix="give an array of shape (n, d), one vector a row",
+        ) from None
+
+
+def agreement(old: NDArray[np.float32], new: NDArray[np.float32]) -> float | None:
+    """Of the ten nearest of each of a sample under the old model, the share that the new model finds."""
+    from nearsense.vectors.topk import top_k
+
+    if len(old) <= NEAREST:
+        return None
+    before, after = (top_k(each, each, NEAREST + 1).ids for each in (old, new))
+    shared = [len((set(before[row]) & set(after[row])) - {row}) for row in range(len(old))]
+    return min(1.0, sum(shared) / (NEAREST * len(old)))

@@ -1,0 +1,288 @@
+"""Documents on their way in and out: what may be kept, what a source changes, what an export writes.
+
+Refused here, before any engine, with the item named. Metadata are looked at closely only once JSON refused them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nearsense.collection.engine import Engine
+from nearsense.errors import InputError
+from nearsense.records import Document, Vectors, json_name, require_names, shown
+from nearsense.text import as_documents, as_json, content_hash
+
+DEPTH = 100
+ID_BYTES = 512
+"""The longest id, in UTF-8."""
+
+
+class Checked(NamedTuple):
+    """Documents that can be kept, and the JSON of their metadata, which is costly to make twice."""
+
+    documents: list[Document]
+    metadata: list[str]
+
+
+def checked_documents(documents: Iterable[str | Document]) -> Checked:
+    """Documents that a collection can keep: with texts, ids of their own, and metadata that are JSON."""
+    found = as_documents(documents)
+    for document in found:
+        _require_id(document.id)
+    return Checked(found, [_json(document) for document in found])
+
+
+def checked_ids(ids: str | Iterable[str]) -> list[str]:
+    """Ids as a list; one string is a list of one."""
+    try:
+        found = [ids] if isinstance(ids, str) else list(ids)
+    except TypeError:
+        raise InputError(f"the ids are of type {type(ids).__name__}", fix='give a list: ["7", "8"]') from None
+    for each in found:
+        if not isinstance(each, str):
+            raise InputError(
+                f"the id {each!r} is of type {type(each).__name__}", fix=f"give it as a string: {str(each)!r}"
+            )
+    return found
+
+
+def _require_id(id_: str) -> None:
+    try:
+        too_long = len(id_) > ID_BYTES // 4 and len(id_.encode()) > ID_BYTES
+        if not id_.isascii():
+            id_.encode()
+    except UnicodeEncodeError:
+        what = f"the id {id_!r} holds a lone surrogate"
+        raise InputError(what, why="no encoding can write it", fix="give another id") from None
+    if too_long:
+        what = f"the id {id_[:40]!r}... has {len(id_.encode()):,} bytes"
+        raise InputError(what, why=f"at most {ID_BYTES} fit", fix="shorten it")
+    if "\0" in id_:
+        raise InputError(f"the id {id_!r} holds NUL", why="most programs end a name there", fix="give another id")
+
+
+def _json(document: Document) -> str:
+    if not document.metadata:
+        return "{}"
+    require_names(document.metadata, f"the metadata of document {document.id!r}")
+    try:
+        written = as_json(document.metadata)
+        if not written.isascii():
+            written.encode()
+    except (TypeError, ValueError, RecursionError):
+        raise (_fault(document.metadata, document.id) or _too_deep(document)) from None
+    bad = next((name for name in document.metadata if not isinstance(name, str)), "")
+    if not isinstance(bad, str):
+        raise InputError(
+            f"a metadata field of document {document.id!r} is named by {shown(bad)}",
+            why="a field's name is a string",
+            fix=f'name it by one: "{json_name(bad)}"',
+        )
+    if written.count("[") + written.count("{") > DEPTH and _depth(written) > DEPTH:
+        raise _too_deep(document)
+    return written
+
+
+def _too_deep(document: Document) -> InputError:
+    return InputError(
+        f"the metadata of document {document.id!r} are nested more than {DEPTH} deep",
+        why="no filter reaches so far, and many programs cannot read it",
+        fix="flatten them",
+    )
+
+
+def _depth(written: str) -> int:
+    """How deep JSON is nested at most; brackets within strings count as well, which errs on the safe side."""
+    depth = deepest = 0
+    for character in written:
+        depth += (character in "[{") - (character in "]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+_JSON = "metadata are JSON: strings, numbers, true, false, null, lists and objects"
+
+_INSTEAD = (
+    ((datetime.date, datetime.time), "a date or time", "give it as text: value.isoformat()"),
+    ((decimal.Decimal,), "a decimal number", "give float(value), or str(value) to keep every digit"),
+    ((set, frozenset), "a set", "give a list: sorted(value)"),
+    ((bytes, bytearray), "bytes", 'give text: value.decode("utf-8")'),
+)
+
+
+def _fault(metadata: Mapping[Any, Any], id_: str) -> InputError | None:
+    """The error for metadata that JSON or UTF-8 refused; None where they are only nested too deep."""
+    for path, value, within in _values(metadata):
+        name = f"the metadata field {shown(path)} of document {shown(id_)}"
+        if within:
+            why, fix = "written down it would never end", "give a copy without it"
+            return InputError(f"{name} holds itself", why=why, fix=fix)
+        found = _off(value)
+        if found is not None:
+            what, why, fix = found
+            return InputError(f"{name} {what}", why=why, fix=fix)
+    return None
+
+
+def _values(metadata: Mapping[Any, Any]) -> Iterator[tuple[str, Any, bool]]:
+    """Every value with its dotted name, and whether it stands within itself."""
+    waiting: list[tuple[str, Any, tuple[int, ...]]] = [("", metadata, ())]
+    while waiting:
+        path, value, around = waiting.pop()
+        if path:
+            yield path, value, id(value) in around
+        if id(value) in around or len(around) > _DEEPEST:
+            continue
+        inside: list[tuple[Any, Any]] = []
+        if isinstance(value, Mapping):
+            inside = list(value.items())
+            odd = next((each for each, _ in inside if not isinstance(each, (str, int, float, type(None)))), None)
+            if odd is not None:
+                yield path or shown(odd), _Name(odd), False
+        elif isinstance(value, (list, tuple)):
+            inside = [(None, each) for each in value]
+        for name, each in reversed(inside):
+            part = "" if name is None else str(name) if not path else f".{name}"
+            waiting.append((f"{path}{part}", each, (*around, id(value))))
+
+
+_DEEPEST = 900
+
+
+class _Name:
+    """A field's name that is no string."""
+
+    def __init__(self, name: Any) -> None:
+        self.shown = shown(name)
+
+
+def _off(value: Any) -> tuple[str, str, str] | None:
+    """What is wrong with one value, why, and what to give instead; None where nothing is."""
+    if isinstance(value, _Name):
+        return f"is named by {value.shown}", "a field's name is a string", "name it by a string"
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return (
+                "holds half of a character (a surrogate)",
+                "it stands for nothing by itself, and no file can hold it",
+                'give text that is whole: value.encode("utf-8", "replace").decode()',
+            )
+        return None
+    if value is None or isinstance(value, (bool, Mapping, list, tuple)):
+        return None
+    if isinstance(value, float):
+        return (
+            None
+            if math.isfinite(value)
+            else (f"is {value}", "JSON has no such number", "leave it out, or give null")
+        )
+    if isinstance(value, int):
+        huge = value.bit_length() > _BITS
+        why = "reading it costs more than it is worth"
+        return ("is a number of thousands of digits", why, "give it as text") if huge else None
+    for kinds, what, fix in _INSTEAD:
+        if isinstance(value, kinds):
+            return f"is {what}", _JSON, fix
+    if hasattr(value, "tolist"):
+        return "is an array or a number of numpy", _JSON, "give value.tolist()"
+    return f"is of the class {type(value).__name__}", _JSON, "give its text, or its fields: vars(value)"
+
+
+_BITS = 14_000
+"""Bits from which on Python does not write a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """The difference between a source and a collection: documents to add, to encode again, and to relabel.
+
+    Those have the same text and other metadata: their vectors stay. `removed` are ids that the source has no more.
+    """
+
+    added: list[Document]
+    changed: list[Document]
+    relabelled: list[Document]
+    removed: list[str]
+    unchanged: int
+
+
+def sync_plan(source: Sequence[Document], known: Iterable[tuple[str, bytes, str]]) -> SyncPlan:
+    """Compare what there should be by id, then by content, with id, content hash and metadata of what there is."""
+    if not source:
+        raise InputError(
+            "the source has no documents",
+            why="a sync with it would remove everything from the collection",
+            fix="check the source; to empty a collection, delete its documents",
+        )
+    there = {id_: (digest, metadata) for id_, digest, metadata in known}
+    added: list[Document] = []
+    changed: list[Document] = []
+    relabelled: list[Document] = []
+    for document in source:
+        old = there.pop(document.id, None)
+        if old is None:
+            added.append(document)
+        elif old[0] != content_hash(document.text):
+            changed.append(document)
+        elif _sorted(json.loads(old[1])) != _sorted(dict(document.metadata)):
+            relabelled.append(document)
+    unchanged = len(source) - len(added) - len(changed) - len(relabelled)
+    return SyncPlan(added, changed, relabelled, list(there), unchanged)
+
+
+def _sorted(metadata: object) -> str:
+    """JSON that is equal where the metadata are: to Python 1, 1.0 and True would be the same."""
+    return json.dumps(metadata, sort_keys=True)
+
+
+def export(engine: Engine, path: Path, *, vectors: bool) -> int:
+    """Write all documents into a file whose extension names its format: faiss, one with vectors, or any table."""
+    from nearsense.files import write_table, write_vectors
+
+    if path.suffix == ".faiss":
+        documents, rows = _everything(engine)
+        from nearsense.index import write_faiss
+
+        write_faiss(path, rows.data, [document.id for document in documents])
+        return len(documents)
+    if vectors:
+        documents, rows = _everything(engine)
+        ids, texts = [document.id for document in documents], [document.text for document in documents]
+        metadata = [_beside(document.metadata) for document in documents]
+        write_vectors(path, rows, ids=ids, texts=texts, metadata=metadata)
+        return len(documents)
+    if any(suffix in (".json", ".jsonl", ".ndjson") for suffix in path.suffixes):
+        return write_table(path, _rows(engine))
+    names = dict.fromkeys(name for row in _rows(engine) for name in row)  # a table has the same ones in each row
+    cells = ({name: row[name] for name in row if name in names} for row in _rows(engine))
+    return write_table(path, cells, columns=list(names))
+
+
+def _rows(engine: Engine) -> Iterator[dict[str, Any]]:
+    for documents, _ in engine.stored():
+        for document in documents:
+            yield {"id": document.id, "text": document.text, **_beside(document.metadata)}
+
+
+def _everything(engine: Engine) -> tuple[list[Document], Vectors]:
+    """All documents with their vectors, in memory."""
+    parts = [([], engine.sample(0)), *engine.stored()]
+    rows = [vectors for _, vectors in parts]
+    data, cut = np.concatenate([each.data for each in rows]), np.concatenate([each.truncated for each in rows])
+    return [each for some, _ in parts for each in some], replace(rows[-1], data=data, truncated=cut)
+
+
+def _beside(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as further columns: fields that are called like the first two get a longer name."""
+    return {f"metadata.{name}" if name in ("id", "text") else name: value for name, value in metadata.items()}

@@ -1,0 +1,385 @@
+"""The engine that lasts: a collection in a folder, one SQLite file and the files that are derived from it.
+
+Here the parts are joined: the store, the latest snapshot, and who keeps the derived files in order. A damaged one
+is done without, and made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nearsense._forks import lock
+from nearsense._progress import Progress, tracked
+from nearsense.collection import upkeep
+from nearsense.collection.engine import Answer, Batch, Engine, Facts, Question, require_new
+from nearsense.collection.model import CollectionModel, agreement, differing, read_as, recipe, require_same_recipe
+from nearsense.collection.snapshot import Snapshot, rank, refreshed
+from nearsense.errors import ModelMismatch, NearsenseError
+from nearsense.filters import Filter
+from nearsense.records import Document, Vectors
+from nearsense.reports import Info, Reembedding, Verification
+from nearsense.store import is_collection, open_store
+from nearsense.store.generations import GENERATIONS, DamagedGeneration
+from nearsense.store.sqlite import SQLiteStore
+from nearsense.store.tables import Block, SQLiteReader, SQLiteWriter, State
+
+T = TypeVar("T")
+log = logging.getLogger("nearsense")
+
+RETRIES = 3
+LARGE = 100_000
+"""Documents beyond which a search makes missing derived files first, instead of reading everything."""
+CHUNK = 4096
+"""Documents that are read together with their vectors."""
+BATCH = 2048
+SAMPLE = 2000
+ROUNDS = 3
+"""So often what was added meanwhile is encoded while others go on to write; then they wait for the rest."""
+
+
+class SQLiteEngine(Engine):
+    """A collection in a folder; one that is missing is made with its first facts where `create` allows it."""
+
+    def __init__(
+        self, path: Path, model: CollectionModel, *, create: bool, network: bool, accept_losses: bool
+    ) -> None:
+        super().__init__(str(path), model)
+        if create and not is_collection(path):
+            model.facts()  # a model that cannot be loaded leaves no empty collection behind
+        self.store = open_store(path, create=create, network=network, accept_losses=accept_losses)
+        try:
+            with self.store.reading() as reader:
+                facts = reader.state().facts
+            if "fingerprint" not in facts:
+                facts = model.facts()
+                with self.store.writing() as writer:
+                    facts = writer.state().facts if "fingerprint" in writer.state().facts else facts
+                    writer.set_facts(facts)
+            model.require(facts)
+        except BaseException:
+            self.store.close()
+            raise
+        self._snapshot: Snapshot | None = None
+        self._distrusted: str | None = None
+        self._guard = lock()
+        self._background = upkeep.Background(self._build_if_needed)
+
+    def address(self) -> str | None:
+        return str(self.store.folder)
+
+    def close(self) -> None:
+        """Give everything back; a build that is going on is given up."""
+        self._background.close()
+        self.store.close()
+
+    # -- in
+
+    def set_facts(self, facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+        with self._changing(recipe) as writer:
+            writer.set_facts(dict(facts))
+
+    def write(self, batches: Iterable[Batch], recipe: Mapping[str, Any], *, replace: bool) -> None:
+        for batch in batches:
+            with self._changing(recipe) as writer:
+                there = writer.positions(document.id for document in batch.documents)
+                if not replace:
+                    require_new(batch.documents, there, self.name)
+                elif there:
+                    writer.remove(sorted(there.values()))
+                writer.insert(batch.documents, batch.vectors.data, batch.vectors.truncated, batch.metadata)
+        self.schedule_build()
+
+    def delete(self, ids: Sequence[str] = (), where: Filter | None = None) -> int:
+        def delete() -> int:
+            with self.store.writing() as writer:
+                if where is None:
+                    gone = sorted(writer.positions(ids).values())
+                else:
+                    snapshot = self._snapshot_of(writer)
+                    gone = snapshot.positions(snapshot.known(where)).tolist()
+                writer.remove(gone)
+            return len(gone)
+
+        count = delete() if where is None else self.with_recovery(delete)
+        self.schedule_build()
+        return count
+
+    @contextlib.contextmanager
+    def _changing(self, recipe: Mapping[str, Any]) -> Iterator[SQLiteWriter]:
+        with self.store.writing() as writer:
+            require_same_recipe(writer.state().facts, recipe, self.name)
+            yield writer
+
+    # -- out
+
+    def facts(self) -> Facts:
+        with self.store.reading() as reader:
+            return _facts(reader.state())
+
+    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+        with self.store.reading() as reader:
+            found = reader.documents([*reader.positions(ids).values()])
+        return {document.id: document for document in found.values()}
+
+    def stored(self, ids: Sequence[str] | None = None) -> Iterator[tuple[list[Document], Vectors]]:
+        with self.store.reading() as reader:
+            facts = reader.state().facts
+            made_by = facts["model"], read_as(facts)
+            for block in reader.blocks(size=CHUNK) if ids is None else _blocks_of(reader, ids):
+                yield block.documents, Vectors(block.vectors, facts["fingerprint"], block.truncated, *made_by)
+
+    def contents(self) -> Iterator[tuple[str, bytes, str]]:
+        with self.store.reading() as reader:
+            yield from reader.contents()
+
+    def ranked(self, question: Question) -> Answer:
+        return self.with_recovery(lambda: self._ranked(question))
+
+    def count(self, where: Filter | None = None) -> int:
+        if where is None:
+            with self.store.reading() as reader:
+                return reader.count()
+
+        def count() -> int:
+            with self.snapshot() as (_, snapshot):
+                return len(snapshot.positions(snapshot.known(where)))
+
+        return self.with_recovery(count)
+
+    def sample(self, size: int) -> Vectors:
+        def sample() -> Vectors:
+            with self.snapshot() as (_, snapshot):
+                return snapshot.sample(size)
+
+        return self.with_recovery(sample)
+
+    def info(self) -> Info:
+        return self.with_recovery(self._info)
+
+    def _ranked(self, question: Question) -> Answer:
+        with self.snapshot() as (reader, snapshot):
+            if question.vectors is not None:
+                require_same_recipe(snapshot.state.facts, question.recipe, self.name)
+            best = rank(snapshot, question, reader.texts)
+            documents = reader.documents([*{each for positions, _ in best for each in positions.tolist()}])
+        rows = [zip(positions.tolist(), scores.tolist(), strict=True) for positions, scores in best]
+        ranked = [[(documents[position], score) for position, score in each] for each in rows]
+        return Answer(ranked, _facts(snapshot.state))
+
+    def _info(self) -> Info:
+        with self.snapshot() as (reader, snapshot):
+            facts, truncated = _facts(snapshot.state), reader.truncated()
+            fields = tuple(sorted(snapshot.fields()))
+        built = snapshot.frozen.generation.manifest["index"] if snapshot.frozen else {}
+        return Info(
+            path=self.name,
+            truncated=truncated,
+            fields=fields,
+            index=built.get("kind"),
+            why=built.get("why"),
+            recall=built.get("recall"),
+            pending=snapshot.changes,
+            size=sum(map(_size, self.store.folder.rglob("*"))),
+            **{
+                name: facts[name] for name in ("documents", "model", "fingerprint", "dimension", "role", "created")
+            },
+        )
+
+    # -- upkeep
+
+    def build(self, index: str | None, *, if_needed: bool, progress: Progress) -> None:
+        if index is not None:
+            from nearsense.index import parse_kind
+
+            chosen = None if index == "auto" else parse_kind(index)
+            with self.store.writing() as writer:
+                writer.set_facts({"index": chosen})
+        if not if_needed or self.overdue():
+            upkeep.build(self.store, progress=progress)
+
+    def compact(self, progress: Progress) -> None:
+        upkeep.build(self.store, progress=progress)
+        self.store.vacuum()
+
+    def verify(self) -> Verification:
+        return upkeep.verify(self.store)
+
+    def backup(self, target: Path) -> Path:
+        return upkeep.backup(self.store, target)
+
+    def reembed(self, model: CollectionModel, progress: Progress) -> Reembedding:
+        return reembed(self, model, progress)
+
+    def overdue(self) -> bool:
+        """Whether so much changed that derived files should be made."""
+        with self.store.reading() as reader:
+            (changes, rows), generation = reader.pending(), reader.generation()
+        return changes > upkeep.limit(rows) or (generation is not None and generation.name == self._distrusted)
+
+    def schedule_build(self, *, now: bool = False) -> None:
+        """Have the derived files made in the background, if it is time; where nothing may be written, never."""
+        if not self.store.readonly and (now or self.overdue()):
+            self._background.ask()
+
+    def _build_if_needed(self) -> None:
+        if self.overdue():
+            with contextlib.suppress(upkeep.Cancelled):
+                upkeep.build(self.store, wait=False, cancelled=self._background.stopping)
+
+    # -- the snapshot
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[tuple[SQLiteReader, Snapshot]]:
+        """A reader and the snapshot of just what it sees."""
+        while True:
+            with self.store.reading() as reader:
+                snapshot = self._snapshot_of(reader)
+                if snapshot.state.sequence == reader.sequence():
+                    if snapshot.changes > upkeep.limit(len(snapshot.frozen) if snapshot.frozen else 0):
+                        self.schedule_build(now=True)
+                    yield reader, snapshot
+                    return
+
+    def _snapshot_of(self, reader: SQLiteReader) -> Snapshot:
+        """The snapshot of what a reader sees, or a later one, which another thread has made."""
+        with self._guard:
+            known = self._snapshot
+            if known is None or known.state.sequence < reader.sequence():
+                generations = self.store.folder / GENERATIONS
+                self._snapshot = known = refreshed(reader, known, generations, self._distrusted)
+            return known
+
+    def with_recovery(self, action: Callable[[], T]) -> T:
+        """Do it; where derived files are damaged, do without them, and have them made again."""
+        if self._snapshot is None:
+            self._build_if_large(lambda reader: reader.pending()[0])
+        for _ in range(RETRIES):
+            try:
+                return action()
+            except DamagedGeneration as error:
+                with self._guard:
+                    self._snapshot = None
+                if self._is_in_use(error.generation):  # else it was replaced by a newer one in the middle of this
+                    done = "it is done without" if self.store.readonly else "the index is made again"
+                    log.warning("%s (%s); %s", error.what, error.why, done)
+                    self._distrusted = error.generation
+                    if not self._build_if_large(SQLiteReader.count):
+                        self.schedule_build(now=True)
+        return action()
+
+    def _is_in_use(self, generation: str) -> bool:
+        with self.store.reading() as reader:
+            used = reader.generation()
+        return used is not None and used.name == generation
+
+    def _build_if_large(self, documents: Callable[[SQLiteReader], int]) -> bool:
+        """Make derived files before so many documents are read from the database, if they can be made."""
+        with self.store.reading() as reader:
+            large = documents(reader) > LARGE
+        if large:
+            with contextlib.suppress(NearsenseError):
+                upkeep.build(self.store)
+        return large
+
+
+def _facts(state: State) -> Facts:
+    return {**state.facts, "documents": state.documents}
+
+
+def _blocks_of(reader: SQLiteReader, ids: Sequence[str]) -> Iterator[Block]:
+    positions = sorted(reader.positions(ids).values())
+    for start in range(0, len(positions), CHUNK):
+        yield reader.block(positions[start : start + CHUNK])
+
+
+def _size(file: Path) -> int:
+    """The bytes of a file; 0 of what is none, or has just gone."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
+
+# -- another model
+
+
+def reembed(engine: SQLiteEngine, model: CollectionModel, progress: Progress) -> Reembedding:
+    """Encode every document with another model, or read in another way, and take the vectors into use.
+
+    What others add meanwhile is encoded in rounds; the last few documents while they wait, so that it ends beside
+    any writer.
+    """
+    store, facts = engine.store, model.facts()
+    before = engine.facts()
+    try:
+        with store.writing() as writer:
+            state = writer.state()
+            before = state.facts
+            if not differing(facts, before):
+                raise _There
+            if before.get("next") != recipe(facts):
+                writer.drop_next()
+                writer.set_facts({"next": recipe(facts)})
+        with tracked(state.documents, "documents", progress) as update:
+            done, rounds = 0, 0
+            while rounds < ROUNDS and (missing := _missing(store)):
+                vectors = model.encode_checked(missing[1], facts)
+                with _next_is(facts, engine) as writer:
+                    writer.insert_next(missing[0], vectors.data, vectors.truncated)
+                update(min(done := done + len(missing[0]), state.documents))
+                rounds += len(missing[0]) < BATCH or done > 2 * state.documents
+            with store.reading() as reader:
+                shared = agreement(*reader.old_and_new(SAMPLE))
+            documents = _swap(engine, model, before)
+    except _There:
+        engine.model = model
+        return Reembedding(0, before["model"], facts["model"], None)
+    return Reembedding(documents, before["model"], facts["model"], shared)
+
+
+def _swap(engine: SQLiteEngine, model: CollectionModel, before: Mapping[str, Any]) -> int:
+    """Encode the last documents, and change over in one commit; others wait. Returns how many there are."""
+    facts = model.facts()
+    with contextlib.ExitStack() as held:
+        with _next_is(facts, engine) as writer:
+            while (missing := writer.without_next(BATCH))[0]:
+                vectors = model.encode_checked(missing[1], facts)
+                writer.insert_next(missing[0], vectors.data, vectors.truncated)
+            held.enter_context(engine.reembed_lock)
+            writer.swap_next()
+            writer.set_facts({**facts, "role": before["role"], "created": before["created"], "next": None})
+            documents = writer.state().documents
+        engine.model = model
+    return documents
+
+
+class _There(Exception):
+    """The collection has this model, and reads as it does; perhaps somebody else has brought it there."""
+
+
+@contextlib.contextmanager
+def _next_is(facts: Mapping[str, Any], engine: SQLiteEngine) -> Iterator[SQLiteWriter]:
+    """A change, while the collection is still on its way to this model."""
+    with engine.store.writing() as writer:
+        now = writer.state().facts
+        if not differing(facts, now):
+            raise _There
+        if now.get("next") != recipe(facts):
+            raise ModelMismatch(
+                f"{engine.name} is on its way to another model than {facts['model']}, or to read in another way",
+                why="somebody else began to reembed it meanwhile",
+                fix="let that end first",
+            )
+        yield writer
+
+
+def _missing(store: SQLiteStore) -> tuple[list[int], list[str]] | None:
+    with store.reading() as reader:
+        positions, texts = reader.without_next(BATCH)
+    return (positions, texts) if positions else None
