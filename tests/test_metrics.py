@@ -445,7 +445,7 @@ def test_a_memory_map_is_searched_where_it_lies(tmp_path):
 )
 def test_top_k_of_scores_is_a_stable_sort_without_the_masked(scores, k, block):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nearsense.vectors.topk.BLOCK", block)
+        patch.setattr("nearsense.vectors.similarity.BLOCK", block)
         found = metrics.top_k_of(scores, k)
     for row, ids, values, count in zip(scores, found.ids, found.scores, found.counts, strict=True):
         order = [j for j in np.argsort(-row, kind="stable") if row[j] > -np.inf][:k]

@@ -78,11 +78,10 @@ def computing() -> Iterator[None]:
         yield
         return
     if _cut:
-        raise NearsenseError(
-            "nothing can be computed here: this process was forked while its parent was computing",
-            why=f"that took longer than {PATIENCE:.0f} seconds, and its locks are held for ever in this process",
-            fix='start processes with "spawn" or "forkserver", or fork while nothing is computed',
-        )
+        what = "nothing can be computed here: this process was forked while its parent was computing"
+        why = f"that took longer than {PATIENCE:.0f} seconds, and its locks are held for ever in this process"
+        fix = 'start processes with "spawn" or "forkserver", or fork while nothing is computed'
+        raise NearsenseError(what, why=why, fix=fix)
     with _gate:
         _inside[me] = 1
         _begun = True

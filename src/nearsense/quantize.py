@@ -88,7 +88,7 @@ class Quantized:
             InputError: They are not as many, or fewer than two.
         """
         from nearsense.checks import positive_int
-        from nearsense.vectors.topk import top_k
+        from nearsense.vectors.similarity import top_k
 
         vectors.require_made_by(self.model, self.fingerprint)
         if len(vectors) != len(self) or len(self) < 2:

@@ -222,7 +222,7 @@ def _nearest(
 ) -> list[Results[Hit]]:
     """The k nearest of each query, without probabilities."""
     from nearsense.ties import order_ties
-    from nearsense.vectors.topk import top_k
+    from nearsense.vectors.similarity import top_k
 
     if not isinstance(vectors, Vectors):
         raise InputError(

@@ -76,9 +76,8 @@ def load_settings(
     ):
         for name, value in values.items():
             if name not in known:
-                raise InputError(
-                    f"{source}: setting {name!r} is not known", fix=f"use one of: {', '.join(sorted(known))}"
-                )
+                what = f"{source}: setting {name!r} is not known"
+                raise InputError(what, fix=f"use one of: {', '.join(sorted(known))}")
             settings = replace(settings, **{name: _parsed(name, value, source)})
     return settings
 
@@ -93,9 +92,8 @@ def _from_file(file: Path | None, environment: Mapping[str, str]) -> tuple[dict[
     try:
         return tomllib.loads(path.read_text("utf-8")), str(path)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: the settings cannot be read", why=str(error), fix='write TOML, e.g. precision = "f32"'
-        ) from None
+        what = f"{path}: the settings cannot be read"
+        raise InputError(what, why=str(error), fix='write TOML, e.g. precision = "f32"') from None
 
 
 def _count(value: Any, *, name: str) -> int:

@@ -320,7 +320,7 @@ def _array(vectors: Any) -> NDArray[np.float32]:
 
 def agreement(old: NDArray[np.float32], new: NDArray[np.float32]) -> float | None:
     """Of the ten nearest of each of a sample under the old model, the share that the new model finds."""
-    from nearsense.vectors.topk import top_k
+    from nearsense.vectors.similarity import top_k
 
     if len(old) <= NEAREST:
         return None

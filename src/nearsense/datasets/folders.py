@@ -204,11 +204,9 @@ def _checked(
 def _require_known(source: str, what: str, where: str, strangers: list[str], total: int) -> None:
     if strangers:
         some = ", ".join(strangers[:5]) + (", ..." if len(strangers) > 5 else "")
-        raise FileError(
-            f"{source}: {len(strangers):,} of {total:,} judged {what} are not in the {where}: {some}",
-            why="what is not there cannot be found, and every figure would be too low",
-            fix=f"complete the {where}, or remove these judgements",
-        )
+        what = f"{source}: {len(strangers):,} of {total:,} judged {what} are not in the {where}: {some}"
+        fix = f"complete the {where}, or remove these judgements"
+        raise FileError(what, why="what is not there cannot be found, and every figure would be too low", fix=fix)
 
 
 COLUMNS = ("query-id", "corpus-id", "score")

@@ -373,10 +373,9 @@ def require_flags(owner: str, values: Iterable[Any]) -> None:
 def require_judgements(owner: str, judgements: Sequence[Any], corpus: Any) -> None:
     """Refuse a corpus without texts, and judgements of what is not in it or that no document answers."""
     if not isinstance(corpus, Mapping) or not corpus:
-        why = "it holds the documents' texts by their ids"
-        raise InputError(
-            f"{owner}: the corpus is {shown(corpus)}", why=why, fix='give a dict such as {"d1": "a text"}'
-        )
+        what = f"{owner}: the corpus is {shown(corpus)}"
+        fix = 'give a dict such as {"d1": "a text"}'
+        raise InputError(what, why="it holds the documents' texts by their ids", fix=fix)
     for id_, text in corpus.items():
         if not isinstance(id_, str):
             what = f"{owner}: the document id {shown(id_)} is no string"

@@ -71,9 +71,8 @@ def _fetched(name: str, standard: Standard, progress: Progress) -> Path:
         return folder
     fix = f"download it and give the folder it lies in: --data-dir DIR, with {name} in DIR/{name}"
     if reason := forbidden(None):
-        raise FileError(
-            f"{name} ({standard.repository}) is not here", why=f"the hub is not asked: {reason}", fix=fix
-        )
+        what = f"{name} ({standard.repository}) is not here"
+        raise FileError(what, why=f"the hub is not asked: {reason}", fix=fix)
     from nearsense.encoders.hub import download_data
 
     def wanted(files: Sequence[str]) -> list[str]:

@@ -84,9 +84,8 @@ def read_dataset(
         require_task(source.name, request, source.task)
         return source
     if not isinstance(source, (str, os.PathLike)) or not str(source):
-        raise InputError(
-            f"{source!r} is no data set", why="a file, a folder or a name is needed", fix="name one: pairs.csv"
-        )
+        what = f"{source!r} is no data set"
+        raise InputError(what, why="a file, a folder or a name is needed", fix="name one: pairs.csv")
     path, name = Path(source), str(source)
     is_name = name != "-" and not {os.sep, "/", "."} & set(name)
     if is_name and (data_dir is not None or not path.exists()):

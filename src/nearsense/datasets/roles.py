@@ -232,11 +232,10 @@ def scores_in(table: Table, column: str, scale: tuple[float, float] | None) -> l
     for row, cell in enumerate(table.columns[column]):
         value = number(cell)
         if value is None or not math.isfinite(value):
-            raise FileError(
-                f"{table.place(row)}: the score in column {column!r} is {_shown(cell)}",
-                why="a score is a number" if value is None else "it has no place in an order",
-                fix="correct it, remove the row, or name another column: --columns LEFT,RIGHT,SCORE",
-            )
+            what = f"{table.place(row)}: the score in column {column!r} is {_shown(cell)}"
+            why = "a score is a number" if value is None else "it has no place in an order"
+            fix = "correct it, remove the row, or name another column: --columns LEFT,RIGHT,SCORE"
+            raise FileError(what, why=why, fix=fix)
         if scale is not None and not scale[0] <= value <= scale[1]:
             low, high = scale
             what = f"{table.place(row)}: the score {value:g} is outside of the range {low:g} to {high:g}"
@@ -287,11 +286,8 @@ def labels_in(table: Table, column: str, *, of_parts: bool = False) -> list[str]
         what, why = "part", "every row belongs to a part"
     for row, cell in enumerate(table.columns[column]):
         if is_missing(cell) or isinstance(cell, (list, dict)):
-            raise FileError(
-                f"{table.place(row)}: the {what} in column {column!r} is {_shown(cell)}",
-                why=why,
-                fix="fill it in, or remove the row",
-            )
+            what = f"{table.place(row)}: the {what} in column {column!r} is {_shown(cell)}"
+            raise FileError(what, why=why, fix="fill it in, or remove the row")
     return [_label(cell) for cell in table.columns[column]]
 
 

@@ -279,11 +279,9 @@ def normalized_pairs(texts: Sequence[str], m: int, *, within: bool) -> tuple[Int
             continue
         total += len(own) * len(others) + (len(own) * (len(own) - 1) // 2 if within else 0)
         if total > MOST:
-            raise TooLargeError(
-                f"more than {MOST:,} pairs of texts differ in nothing but case, space and punctuation",
-                why="their list would not fit into memory",
-                fix="normalize the texts before: strip spaces, say",
-            )
+            what = f"more than {MOST:,} pairs of texts differ in nothing but case, space and punctuation"
+            fix = "normalize the texts before: strip spaces, say"
+            raise TooLargeError(what, why="their list would not fit into memory", fix=fix)
         here = np.array(own, np.int64)
         if within:
             i, j = np.triu_indices(len(here), 1)

@@ -129,7 +129,7 @@ class Model:
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
         """See `Finder`."""
-        from nearsense.vectors.topk import top_k
+        from nearsense.vectors.similarity import top_k
 
         if searching:
             there, asked = self._read(corpus, "passage"), self._read(queries, "query")

@@ -168,7 +168,7 @@ def _best(
     blocks: Callable[[Sparse], Iterator[tuple[slice, NDArray[np.float32]]]], asked: Sparse, corpus: int, k: int
 ) -> Found:
     """The k best of each query, ties whole; what shares nothing with it is not found."""
-    from nearsense.vectors.topk import top_k_of
+    from nearsense.vectors.similarity import top_k_of
 
     def look(rows: Sequence[int], depth: int) -> tuple[Ints, NDArray[np.float32]]:
         some = asked if len(rows) == len(asked) else asked.take(np.array(rows))

@@ -259,9 +259,8 @@ def _json_line(source: Source, line: str, number: int) -> Any:
 
 def _unreadable(source: Source, line: int, error: Exception) -> FileError:
     """JSON's grammar is kept, but Python refuses: numbers of thousands of digits, thousands of brackets."""
-    return FileError(
-        f"{source.name}, line {line}: JSON that is too deep or too long", why=str(error), fix="shorten it"
-    )
+    what = f"{source.name}, line {line}: JSON that is too deep or too long"
+    return FileError(what, why=str(error), fix="shorten it")
 
 
 def _json_kind(value: Any) -> str:

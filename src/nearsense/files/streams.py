@@ -225,9 +225,8 @@ def _why_unread(error: Exception, path: Path) -> FileError:
     """What the operating system says about a path that is read, with what to do about it."""
     if isinstance(error, FileNotFoundError):
         if not path.parent.is_dir():
-            return FileError(
-                f"{path} does not exist", why=f"there is no folder {path.parent}", fix="check the path's spelling"
-            )
+            what = f"{path} does not exist"
+            return FileError(what, why=f"there is no folder {path.parent}", fix="check the path's spelling")
         siblings: list[str] = []
         with suppress(OSError):
             siblings = [entry.name for entry in path.parent.iterdir() if entry.is_file()]

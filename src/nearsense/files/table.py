@@ -117,9 +117,8 @@ def json_value(value: Any) -> Any:
     try:
         return _whole(value)
     except RecursionError:
-        raise InputError(
-            "a value is nested too deep, or holds itself", why="JSON cannot write it", fix="flatten it"
-        ) from None
+        what = "a value is nested too deep, or holds itself"
+        raise InputError(what, why="JSON cannot write it", fix="flatten it") from None
 
 
 def _whole(value: Any) -> Any:

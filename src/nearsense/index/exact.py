@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -13,8 +12,7 @@ from nearsense.errors import InputError
 from nearsense.records import Neighbours, Precision
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import as_rows, blocks
-from nearsense.vectors.similarity import paired_dot
-from nearsense.vectors.topk import TopK
+from nearsense.vectors.similarity import TopK, paired_dot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,12 +107,12 @@ class ExactIndex:
         if few is not None and len(few) > SCATTERED * len(allowed):  # type: ignore[arg-type]
             few = None
         board = TopK(len(queries), k)
-        if few is not None and len(queries) <= ALONE:
-            for i, query in enumerate(queries):
-                ids, best = best_among(self._rows, query, few, k)
-                board.offer(np.full(len(ids), i), ids, best)
-        else:
+        if few is None or len(queries) > ALONE:
             self._scan(board, queries, k, few, allowed)
+            return board.neighbours()
+        for i, query in enumerate(queries):
+            ids, best = best_among(self._rows, query, few, k)
+            board.offer(np.full(len(ids), i), ids, best)
         return board.neighbours()
 
     def save(self, path: Path) -> None:
@@ -124,7 +122,9 @@ class ExactIndex:
         n, d = self._rows.shape
         precision = gemm.fastest(len(queries), n if few is None else len(few), d)
         step = max(k, gemm.ROWS * min(8, max(1, gemm.QUERIES // max(1, len(queries)))))
-        for ids, block in self._blocks(few, step):
+        for part in blocks(n if few is None else len(few), step):
+            ids = np.arange(part.start, part.stop) if few is None else few[part]
+            block = self._rows.block(part.start, part.stop) if few is None else self._rows.take(ids)
             refused = None if allowed is None or few is not None else ~allowed[ids]
             for here in blocks(len(queries), gemm.QUERIES):
                 asked = queries[here]
@@ -132,18 +132,9 @@ class ExactIndex:
                 if precision is Precision.BF16 and len(i) > len(asked) * (k + CROWDED * len(block)):
                     precision = Precision.F32
                     i, j = _promising_pairs(board, here, asked, block, refused, precision)
-                for part in blocks(len(i), gemm.ROWS):
-                    best = paired_dot(asked[i[part]], block[j[part]])
-                    board.offer(i[part] + here.start, ids[j[part]], best)
-
-    def _blocks(self, few: Ints | None, step: int) -> Iterator[tuple[Ints, Float32]]:
-        """Row numbers and their vectors: all, or only a few."""
-        if few is None:
-            for part in blocks(self._rows.shape[0], step):
-                yield np.arange(part.start, part.stop), self._rows.block(part.start, part.stop)
-        else:
-            for part in blocks(len(few), step):
-                yield few[part], self._rows.take(few[part])
+                for own in blocks(len(i), gemm.ROWS):
+                    best = paired_dot(asked[i[own]], block[j[own]])
+                    board.offer(i[own] + here.start, ids[j[own]], best)
 
 
 def _promising_pairs(
@@ -172,7 +163,10 @@ def best_among(rows: Rows, query: Float32, ids: Ints, k: int) -> tuple[Ints, Flo
     if len(ids) > k:
         floor = np.partition(rough, -k)[-k] - np.float32(2 * gemm.slack(len(query), Precision.F32))
         ids = ids[rough >= floor]
-    best = np.concatenate([_alone(query, rows.take(ids[part])) for part in blocks(len(ids), gemm.ROWS)] or [rough])
+    best = np.empty(len(ids), np.float32)
+    for part in blocks(len(ids), gemm.ROWS):
+        some = rows.take(ids[part])
+        best[part] = paired_dot(np.broadcast_to(query, some.shape), some)
     order = np.lexsort((ids, -best))[:k]
     return ids[order], best[order]
 
@@ -182,17 +176,10 @@ def check_search(rows: Rows, queries: Float32, k: int, allowed: Mask | None) -> 
     n, d = rows.shape
     asked = np.ascontiguousarray(as_rows(queries, "queries"), dtype=np.float32)
     if asked.shape[1] != d:
-        raise InputError(
-            f"queries of dimension {asked.shape[1]}, an index of dimension {d}",
-            why="only vectors of one dimension compare",
-            fix="encode both with the same model",
-        )
+        what = f"queries of dimension {asked.shape[1]}, an index of dimension {d}"
+        raise InputError(what, why="only vectors of one dimension compare", fix="encode both with the same model")
     if not np.isfinite(asked).all():
         raise InputError("a query holds a value that is not finite", fix="encode its text again")
     if allowed is not None and (allowed.shape != (n,) or allowed.dtype != np.bool_):
         raise InputError(f"allowed must be bool of shape ({n},), got {allowed.dtype} of shape {allowed.shape}")
     return asked, positive_int(k, "k"), None if allowed is None or bool(allowed.all()) else allowed
-
-
-def _alone(query: Float32, some: Float32) -> Float32:
-    return paired_dot(np.broadcast_to(query, some.shape), some)

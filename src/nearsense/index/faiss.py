@@ -42,16 +42,11 @@ ROUNDS = 25
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a kind is made and asked.
+    """How a kind is made and asked: the class that faiss makes of it, and faiss's own description from (n, d).
 
-    Args:
-        engine: The class that faiss makes of it.
-        factory: faiss's own description, from (n, d).
-        least: With fewer rows there is too little to learn from; flat-ip takes its place.
-        candidates: How many are scored again for k, from k.
-        options: The class of faiss's search options; None where there are none, and so no filter either.
-        l2: Whether faiss compares by squared Euclidean distance.
-        whole: Whether it looks at every vector, so that nothing can be missed.
+    With fewer rows than `least` there is too little to learn from, and flat-ip takes its place. `candidates` says
+    how many are scored again for k; `options` is the class of faiss's search options, without which there is no
+    filter either. `l2`: faiss compares by squared Euclidean distance; `whole`: it looks at every vector.
     """
 
     engine: str
@@ -109,11 +104,6 @@ PLANS: dict[str, Plan] = {
 def plan_for(kind: str, n: int) -> Plan:
     """How a kind holds n vectors: as flat-ip where they are too few to learn from."""
     return PLANS[kind] if n >= PLANS[kind].least else PLANS["flat-ip"]
-
-
-def probes(lists: int) -> int:
-    """How many of so many lists are looked into."""
-    return max(8, lists // 2)
 
 
 class FaissIndex:
@@ -180,6 +170,7 @@ class FaissIndex:
         options = self._options(fetch, allowed)
         after = allowed is not None and options is None
         enough = max(k, wanted // 2) if after else k
+        off = 4 * gemm.slack(self._rows.shape[1], Precision.F32)
         lacking = []
         for part in blocks(len(which), max(1, ROOM // fetch)):
             rough, found = self._engine.search(queries[which[part]], fetch, params=options)
@@ -190,14 +181,10 @@ class FaissIndex:
                     lacking.append(query)
                     continue
                 ids[query], scores[query] = best_among(self._rows, queries[query], own, k)
-                if self._plan.whole and self._may_hide(scores[query, -1], last):
-                    lacking.append(query)
+                bound = (1 - last / 2 if self._plan.l2 else last) + off
+                if self._plan.whole and scores[query, -1] <= bound:
+                    lacking.append(query)  # what ranks after the last may, unrounded, be as near as the k-th
         return np.array(lacking, np.int64)
-
-    def _may_hide(self, worst: float, last: float) -> bool:
-        """Whether what ranks after the last candidate may, unrounded, be as near as the k-th."""
-        bound = 1 - last / 2 if self._plan.l2 else last
-        return bool(worst <= bound + 4 * gemm.slack(self._rows.shape[1], Precision.F32))
 
     def _options(self, fetch: int, allowed: NDArray[np.bool_] | None) -> Any:
         """How to search once: nothing is set on the index itself, which threads share."""
@@ -211,7 +198,8 @@ class FaissIndex:
             chosen["sel"] = selector(np.packbits(allowed, bitorder="little"))
         if self._plan.options == "SearchParametersIVF":
             # What a filter lets pass may lie in lists that are far from the query.
-            chosen["nprobe"] = probes(self._engine.nlist) if allowed is None else self._engine.nlist
+            lists = self._engine.nlist
+            chosen["nprobe"] = max(8, lists // 2) if allowed is None else lists
         if self._plan.options == "SearchParametersHNSW":
             share = 1.0 if allowed is None else float(allowed.mean())
             chosen["efSearch"] = int(max(128, 4 * fetch) / max(share, 1 / 16))
@@ -226,11 +214,10 @@ def build(kind: str, rows: Rows, *, seed: int = 0) -> FaissIndex:
     plan = plan_for(kind, n)
     metric = faiss.METRIC_L2 if plan.l2 else faiss.METRIC_INNER_PRODUCT
     engine = faiss.index_factory(d, plan.factory(n, d), metric)
-    _seed(engine, seed)
     if not engine.is_trained:
         size = min(n, max(SAMPLE, 64 * getattr(engine, "nlist", 0)))
         chosen = np.random.default_rng(seed).choice(n, size, replace=False, shuffle=False)
-        _learn(engine, np.ascontiguousarray(rows.take(np.sort(chosen).astype(np.int64))))
+        _learn(engine, np.ascontiguousarray(rows.take(np.sort(chosen).astype(np.int64))), seed)
     for part in blocks(n, BLOCK_ROWS):
         engine.add(np.ascontiguousarray(rows.block(part.start, part.stop)))
     return FaissIndex(kind, rows, engine)
@@ -246,18 +233,16 @@ def read(kind: str, path: Path, rows: Rows) -> FaissIndex:
         raise FileError(f"{path} cannot be read as an index", why=_line(error), fix="build it again") from None
     n, d = rows.shape
     plan = plan_for(kind, n)
+    is_one = isinstance(engine, getattr(faiss, plan.engine))  # a flat index has several names
     for what, here, expected in (
-        ("kind", _class(engine, plan.engine), plan.engine),
+        ("kind", plan.engine if is_one else type(engine).__name__, plan.engine),
         ("metric", engine.metric_type, faiss.METRIC_L2 if plan.l2 else faiss.METRIC_INNER_PRODUCT),
         ("number of vectors", engine.ntotal, n),
         ("dimension", engine.d, d),
     ):
         if here != expected:
-            raise InputError(
-                f"{path} is not the index of these vectors",
-                why=f"{what}: {here}, expected {expected}",
-                fix="build it again",
-            )
+            what = f"{path} is not the index of these vectors"
+            raise InputError(what, why=f"{what}: {here}, expected {expected}", fix="build it again")
     return FaissIndex(kind, rows, engine)
 
 
@@ -296,25 +281,14 @@ def _far_apart(rows: NDArray[np.float32], k: int, seed: int) -> NDArray[np.float
     return rows[chosen]
 
 
-def _class(engine: Any, expected: str) -> str:
-    """`expected` where the engine is one, else what it is; a flat index has several names."""
-    import faiss
-
-    return expected if isinstance(engine, getattr(faiss, expected)) else type(engine).__name__
-
-
-def _seed(engine: Any, seed: int) -> None:
-    """Let all that is learnt depend on `seed`, and say nothing of small samples."""
-    for owner in (engine, getattr(engine, "pq", None)):
-        learning = getattr(owner, "cp", None)
-        if learning is not None:
-            learning.seed, learning.min_points_per_centroid = seed + 1, 1
-
-
-def _learn(engine: Any, sample: NDArray[np.float32]) -> None:
+def _learn(engine: Any, sample: NDArray[np.float32], seed: int) -> None:
     """Learn the lists with all cores, and with one the codes, whose tiny steps would wait for all cores."""
     import faiss
 
+    for owner in (engine, getattr(engine, "pq", None)):
+        learning = getattr(owner, "cp", None)
+        if learning is not None:
+            learning.seed, learning.min_points_per_centroid = seed + 1, 1  # no word of small samples
     if hasattr(engine, "nlist"):
         engine.train_q1(len(sample), faiss.swig_ptr(sample), False, engine.metric_type)
     cores = faiss.omp_get_max_threads()

@@ -130,11 +130,9 @@ def _mteb(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingExtra(
-            "running MTEB needs the package mteb, which is not installed",
-            why="no extra of nearsense brings it: it needs PyTorch",
-            fix="pip install mteb",
-        ) from error
+        what = "running MTEB needs the package mteb, which is not installed"
+        fix = "pip install mteb"
+        raise MissingExtra(what, why="no extra of nearsense brings it: it needs PyTorch", fix=fix) from error
 
 
 def _as_tensor(values: NDArray[Any]) -> Any:

@@ -78,8 +78,9 @@ from nearsense.vectors.similarity import (
     paired_manhattan,
     paired_similarity,
     similarity,
+    top_k,
+    top_k_of,
 )
-from nearsense.vectors.topk import top_k, top_k_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

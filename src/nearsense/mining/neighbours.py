@@ -18,7 +18,7 @@ from nearsense.mining.pairs import COLUMNS, ROWS, Mined, Sieve, Units, candidate
 from nearsense.records import Neighbours, Precision, parse
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import blocks, evenly_spaced, normalize
-from nearsense.vectors.topk import TopK, top_k
+from nearsense.vectors.similarity import TopK, top_k
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

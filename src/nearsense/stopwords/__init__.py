@@ -42,11 +42,9 @@ def listed(language: str) -> str:
     """The code of a language that has a list, "en" of "en-GB"; any other is refused."""
     code = _code(language)
     if code not in known_languages():
-        raise InputError(
-            f"no stop words are known of language {language!r}",
-            why=f"there are lists for {', '.join(known_languages())}",
-            fix="leave the language out: what most clusters share then names none",
-        )
+        what = f"no stop words are known of language {language!r}"
+        fix = "leave the language out: what most clusters share then names none"
+        raise InputError(what, why=f"there are lists for {', '.join(known_languages())}", fix=fix)
     return code
 
 

@@ -21,8 +21,6 @@ from nearsense.records import Precision
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["QUERIES", "ROWS", "decide_block", "fastest", "scores", "slack"]
-
 QUERIES, ROWS = 256, 8192
 """A product of this size is worth a call and small enough: 8 MiB of scores; fewer queries go with more rows."""
 
@@ -116,7 +114,7 @@ class _Engine:
                 slot = self._compiled.create_infer_request()
         try:
             q, m = len(queries), len(block)
-            pair = _pad(queries, _power(q)), _pad(block, -(-m // 1024) * 1024)
+            pair = _pad(queries, max(FEW, 1 << (q - 1).bit_length())), _pad(block, -(-m // 1024) * 1024)
             with computing():
                 slot.infer(list(pair), share_inputs=True)
             return decide(slot.get_output_tensor(0).data[:q, :m])
@@ -133,10 +131,6 @@ def _engine() -> _Engine:
         if not _engines:
             _engines.append(_Engine())
         return _engines[0]
-
-
-def _power(q: int) -> int:
-    return max(FEW, 1 << (q - 1).bit_length())
 
 
 def _pad(x: NDArray[np.float32], length: int) -> NDArray[np.float32]:

@@ -63,8 +63,7 @@ def normalize(x: ArrayLike, *, zero: str = ZeroRow.ERROR) -> Float32:
         array([[0.6, 0.8],
                [1. , 0. ]], dtype=float32)
     """
-    policy = parse(ZeroRow, zero, name="zero")
-    return _unit_copies(as_rows(x, "x"), "x", policy)
+    return _unit_copies(as_rows(x, "x"), "x", parse(ZeroRow, zero, name="zero"))
 
 
 def unit_rows(x: ArrayLike, name: Name, zero: ZeroRow = ZeroRow.ERROR) -> Float32:
@@ -102,11 +101,9 @@ def scale_to_unit(rows: Float64, first: int, name: Name, zero: ZeroRow = ZeroRow
     shortest = norms < _SMALLEST
     if shortest.any():
         if zero is ZeroRow.ERROR:
-            raise ZeroVectorError(
-                f"{_row(name, first + int(np.flatnonzero(shortest)[0]))} has length zero",
-                why="a vector without direction has no cosine",
-                fix='leave that row out; normalize(x, zero="keep") leaves it zero',
-            )
+            what = f"{_row(name, first + int(np.flatnonzero(shortest)[0]))} has length zero"
+            fix = 'leave that row out; normalize(x, zero="keep") leaves it zero'
+            raise ZeroVectorError(what, why="a vector without direction has no cosine", fix=fix)
         norms[shortest] = np.inf
     rows /= norms[:, None]
     return rows
@@ -130,11 +127,8 @@ def as_sides(a: ArrayLike, b: ArrayLike, first: str, second: str) -> tuple[Array
     """Both as `as_rows`, and of one dimension."""
     left, right = as_rows(a, first), as_rows(b, second)
     if left.shape[1] != right.shape[1]:
-        raise InputError(
-            f"{first} of shape {left.shape} and {second} of shape {right.shape} differ in dimension",
-            why="only vectors of one dimension compare",
-            fix="encode both with the same model",
-        )
+        what = f"{first} of shape {left.shape} and {second} of shape {right.shape} differ in dimension"
+        raise InputError(what, why="only vectors of one dimension compare", fix="encode both with the same model")
     return left, right
 
 
@@ -143,22 +137,18 @@ def as_float64(x: Array, part: slice, name: Name) -> Float64:
     rows = x[part].astype(np.float64)
     if not (rows.min(initial=0.0) >= -LARGEST and rows.max(initial=0.0) <= LARGEST):  # a NaN fails both
         row, column = np.argwhere(~(np.abs(rows) <= LARGEST))[0]
-        raise InputError(
-            f"{_row(name, part.start + int(row))} holds {rows[row, column]} in column {column}",
-            why="vectors must hold finite numbers within the range of float32",
-            fix="leave that row out, or encode its text again",
-        )
+        what = f"{_row(name, part.start + int(row))} holds {rows[row, column]} in column {column}"
+        fix = "leave that row out, or encode its text again"
+        raise InputError(what, why="vectors must hold finite numbers within the range of float32", fix=fix)
     return rows
 
 
 def within_float32(scores: Array) -> Array:
     """The scores, none of them beyond what float32 holds."""
     if scores.dtype == np.float64 and max(scores.max(initial=0.0), -scores.min(initial=0.0)) > LARGEST:
-        raise InputError(
-            f"a score of {scores.flat[np.abs(scores).argmax()]:.3g} exceeds the range of float32",
-            why="scores are float32, which ends at 3.4e38",
-            fix="scale the vectors down, or use the cosine",
-        )
+        what = f"a score of {scores.flat[np.abs(scores).argmax()]:.3g} exceeds the range of float32"
+        fix = "scale the vectors down, or use the cosine"
+        raise InputError(what, why="scores are float32, which ends at 3.4e38", fix=fix)
     return scores
 
 
@@ -172,11 +162,9 @@ def empty(shape: tuple[int, ...], dtype: type[Any]) -> Array:
     try:
         return np.empty(shape, dtype=dtype)
     except (MemoryError, ValueError):  # numpy's words for "too much" and "far too much"
-        raise TooLargeError(
-            f"a result of shape {shape} takes {prod(shape) * np.dtype(dtype).itemsize / 2**30:,.1f} GiB",
-            why="it does not fit into memory",
-            fix="use top_k, which keeps only the best, or fewer rows at a time",
-        ) from None
+        what = f"a result of shape {shape} takes {prod(shape) * np.dtype(dtype).itemsize / 2**30:,.1f} GiB"
+        fix = "use top_k, which keeps only the best, or fewer rows at a time"
+        raise TooLargeError(what, why="it does not fit into memory", fix=fix) from None
 
 
 def rows_per_block(x: Array) -> int:
