@@ -13,9 +13,9 @@ from nearsense.datasets.kinds import LEAST, Dataset, Retrieval, Task
 from nearsense.datasets.roles import NEEDED, QRELS_NAMES, Roles, grades_at, labels_in, number, roles_of, scores_in
 from nearsense.errors import FileError
 from nearsense.files import Documents, Table, documents, read_table
-from nearsense.files.columns import find_column
 from nearsense.files.formats import Format
 from nearsense.files.streams import file_errors, open_source
+from nearsense.files.table import find_column
 from nearsense.records import Document
 
 ENDINGS = tuple(f".{each.value}" for each in Format if each not in (Format.NPY, Format.TXT))
@@ -201,10 +201,10 @@ def _checked(
     )
 
 
-def _require_known(source: str, what: str, where: str, strangers: list[str], total: int) -> None:
+def _require_known(source: str, things: str, where: str, strangers: list[str], total: int) -> None:
     if strangers:
         some = ", ".join(strangers[:5]) + (", ..." if len(strangers) > 5 else "")
-        what = f"{source}: {len(strangers):,} of {total:,} judged {what} are not in the {where}: {some}"
+        what = f"{source}: {len(strangers):,} of {total:,} judged {things} are not in the {where}: {some}"
         fix = f"complete the {where}, or remove these judgements"
         raise FileError(what, why="what is not there cannot be found, and every figure would be too low", fix=fix)
 

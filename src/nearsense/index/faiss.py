@@ -234,7 +234,7 @@ def read(kind: str, path: Path, rows: Rows) -> FaissIndex:
     n, d = rows.shape
     plan = plan_for(kind, n)
     is_one = isinstance(engine, getattr(faiss, plan.engine))  # a flat index has several names
-    for what, here, expected in (
+    for field, here, expected in (
         ("kind", plan.engine if is_one else type(engine).__name__, plan.engine),
         ("metric", engine.metric_type, faiss.METRIC_L2 if plan.l2 else faiss.METRIC_INNER_PRODUCT),
         ("number of vectors", engine.ntotal, n),
@@ -242,7 +242,7 @@ def read(kind: str, path: Path, rows: Rows) -> FaissIndex:
     ):
         if here != expected:
             what = f"{path} is not the index of these vectors"
-            raise InputError(what, why=f"{what}: {here}, expected {expected}", fix="build it again")
+            raise InputError(what, why=f"{field}: {here}, expected {expected}", fix="build it again")
     return FaissIndex(kind, rows, engine)
 
 
