@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from nearsense.errors import FileError
 from nearsense.files import Table, documents, read_table, text_pairs
-from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES
-from nearsense.files.table import json_value
+from nearsense.files.table import PAIR_NAMES, TEXT_NAMES, json_value
 from nearsense.records import Document
 
 

@@ -161,7 +161,7 @@ def _asked(table: Table, options: dict[str, Any]) -> Table:
     from nearsense.cli.labelling import Desk, talk
     from nearsense.encoders import resolve
     from nearsense.files import documents, read_table, text_pairs
-    from nearsense.files.columns import PAIR_NAMES
+    from nearsense.files.table import PAIR_NAMES
 
     names = _columns(options, 2)
     known = {name.casefold() for name in table.columns}

@@ -28,7 +28,7 @@ from nearsense.datasets.roles import (
 )
 from nearsense.errors import FileError, InputError
 from nearsense.files import Table
-from nearsense.files.columns import texts_in
+from nearsense.files.table import texts_in
 
 TRAINING = ("train", "training", "known", "reference")
 TESTING = ("test", "testing", "val", "valid", "validation", "dev", "eval", "trial")

@@ -16,8 +16,15 @@ import numpy as np
 from nearsense.datasets.kinds import Task
 from nearsense.errors import FileError
 from nearsense.files import Table
-from nearsense.files.columns import PAIR_NAMES, TEXT_NAMES, find_column, find_columns, names_of, require_column
-from nearsense.files.table import is_missing
+from nearsense.files.table import (
+    PAIR_NAMES,
+    TEXT_NAMES,
+    find_column,
+    find_columns,
+    is_missing,
+    names_of,
+    require_column,
+)
 from nearsense.records import shown
 
 TRIPLET_NAMES = (
@@ -281,12 +288,12 @@ def _as_asked(
 
 def labels_in(table: Table, column: str, *, of_parts: bool = False) -> list[str]:
     """The cells of a column as labels, or as names of parts: texts, or numbers as they are written."""
-    what, why = "label", "without a label there is no right or wrong"
+    kind, why = "label", "without a label there is no right or wrong"
     if of_parts:
-        what, why = "part", "every row belongs to a part"
+        kind, why = "part", "every row belongs to a part"
     for row, cell in enumerate(table.columns[column]):
         if is_missing(cell) or isinstance(cell, (list, dict)):
-            what = f"{table.place(row)}: the {what} in column {column!r} is {_shown(cell)}"
+            what = f"{table.place(row)}: the {kind} in column {column!r} is {_shown(cell)}"
             raise FileError(what, why=why, fix="fill it in, or remove the row")
     return [_label(cell) for cell in table.columns[column]]
 

@@ -15,8 +15,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from nearsense.errors import FileError, InputError
 from nearsense.files import Table, read_table
-from nearsense.files.columns import find_column, names_of, require_column
-from nearsense.files.table import columns_of, is_missing, json_value
+from nearsense.files.table import columns_of, find_column, is_missing, json_value, names_of, require_column
 from nearsense.records import Document, as_json, require_names, shown
 from nearsense.text import as_texts
 

@@ -4,11 +4,10 @@ A file becomes a `Table` (columns, line numbers, perhaps vectors); a table becom
 Whatever is wrong with a file is one `FileError` that names the file and the line, and says what to type.
 """
 
-from nearsense.files.columns import Documents, documents, has_texts, text_pairs
 from nearsense.files.formats import Format
 from nearsense.files.reading import read_table
 from nearsense.files.streams import atomic_write, no_input, require_place
-from nearsense.files.table import Table
+from nearsense.files.table import Documents, Table, documents, has_texts, text_pairs
 from nearsense.files.writing import formulas_escaped, require_vectors_target, write_table, write_vectors
 
 __all__ = [
