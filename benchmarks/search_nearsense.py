@@ -47,7 +47,7 @@ def insert(data: Data, path: Path, report: Report) -> None:
 def start_with_vector(data: Data, path: Path, report: Report) -> None:
     """Import, open and the first answer, the model left alone."""
     query = data.queries[:1]
-    _start(report, lambda collection: collection.search_vectors(query), path)
+    _start(report, lambda collection: collection.nearest(query), path)
 
 
 def start_with_text(data: Data, path: Path, report: Report) -> None:
@@ -77,7 +77,7 @@ def search(data: Data, path: Path, report: Report) -> None:
     with ns.open(path, create=False) as collection:
 
         def rows(**options) -> list[list[int]]:
-            found = collection.search_vectors(data.queries, K, **options)
+            found = collection.nearest(data.queries, K, **options)
             return [[int(hit.id) for hit in hits] for hits in found]
 
         def kind(name: str, ask, asked=queries) -> None:
@@ -87,9 +87,9 @@ def search(data: Data, path: Path, report: Report) -> None:
 
         memory = {"opened": memory_mb()}
         for name, passes in where.items():
-            kind(name, lambda query, passes=passes: collection.search_vectors(query[None], K, where=passes))
-        kind("exact", lambda query: collection.search_vectors(query[None], K, exact=True))
-        report.note(batch=throughput(lambda some: collection.search_vectors(np.array(some), K), queries, 1))
+            kind(name, lambda query, passes=passes: collection.nearest(query[None], K, where=passes))
+        kind("exact", lambda query: collection.nearest(query[None], K, exact=True))
+        report.note(batch=throughput(lambda some: collection.nearest(np.array(some), K), queries, 1))
         memory["batch"] = memory_mb()
         kind("lexical", lambda text: collection.search(text, K, mode="lexical"), words)
         kind("hybrid", lambda text: collection.search(text, K, mode="hybrid"), words)
@@ -124,7 +124,7 @@ def change(data: Data, path: Path, report: Report) -> None:
         before = len(collection)
 
         def found(query: np.ndarray, **options) -> list[str]:
-            return [hit.id for hit in collection.search_vectors(query[None], K, **options)[0]]
+            return [hit.id for hit in collection.nearest(query[None], K, **options)[0]]
 
         found(data.queries[0])
         for number, query in enumerate(data.queries[:CHANGES]):
@@ -152,7 +152,7 @@ def change(data: Data, path: Path, report: Report) -> None:
 
 def _require_gone(collection, data: Data, gone: set[str]) -> None:
     for exact in (False, True):
-        for hits in collection.search_vectors(data.queries[:CHANGES], K, exact=exact):
+        for hits in collection.nearest(data.queries[:CHANGES], K, exact=exact):
             assert not gone & {hit.id for hit in hits}, "a deleted document is found"
     for mode in ("lexical", "hybrid"):
         for hits in collection.search_many(data.query_texts[:CHANGES], K, mode=mode):
@@ -164,7 +164,7 @@ def rebuild(data: Data, path: Path, report: Report) -> None:
     import nearsense as ns
 
     def answers(collection) -> list[list[str]]:
-        return [[hit.id for hit in hits] for hits in collection.search_vectors(data.queries, K)]
+        return [[hit.id for hit in hits] for hits in collection.nearest(data.queries, K)]
 
     with ns.open(path, create=False) as collection:
         before = answers(collection)

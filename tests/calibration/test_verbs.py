@@ -229,7 +229,7 @@ def test_a_collection_remembers_its_calibration(hashed, mine, tmp_path):
         there.calibration = mine
         assert there.search("red cat old").origin.calibration == "mine"
         assert there.similar("0")[0].probability is not None
-        assert there.search_vectors(hashed.encode(["red"]))[0][0].probability is not None
+        assert there.nearest(hashed.encode(["red"]))[0][0].probability is not None
         assert there.search("red cat", mode="lexical")[0].probability is None
         assert there.search("red cat", calibration="none")[0].probability is None
         with pytest.raises(ns.ModelMismatch, match="calibration of other"):

@@ -29,7 +29,7 @@ def encoder() -> HashEncoder:
 
 @pytest.fixture
 def pets(tmp_path: Path, encoder: HashEncoder):
-    with ns.open(tmp_path / "pets.nearsense", model=encoder) as collection:
+    with ns.open(tmp_path / "pets.nearsense", encoder=encoder) as collection:
         collection.add(PETS)
         yield collection
 
@@ -39,7 +39,7 @@ def pets(tmp_path: Path, encoder: HashEncoder):
 
 def test_what_was_added_is_there_after_reopening(tmp_path, encoder, pets):
     pets.close()
-    with ns.open(tmp_path / "pets.nearsense", model=encoder) as again:
+    with ns.open(tmp_path / "pets.nearsense", encoder=encoder) as again:
         assert again.get(["owl", "fox", "cat"]) == [PETS[2], None, PETS[0]]
         assert len(again) == again.count() == 3
 
@@ -123,7 +123,7 @@ def test_similar_leaves_the_document_itself_out(pets):
 
 
 def test_an_empty_collection_answers_with_nothing(tmp_path, encoder):
-    with ns.open(tmp_path / "empty", model=encoder) as empty:
+    with ns.open(tmp_path / "empty", encoder=encoder) as empty:
         for mode in ("dense", "lexical", "hybrid"):
             assert empty.search("anything", mode=mode) == []
         assert empty.search_many([]) == []
@@ -144,7 +144,7 @@ def test_many_queries_get_what_each_alone_gets(pets):
 
 def test_metadata_come_back_as_they_were(tmp_path, encoder):
     odd = {"big": 2**70, "nested": {"a": [1, None, {"b": "ä"}]}, "none": None, "": "no name", "😀": 1.5}
-    with ns.open(tmp_path / "odd", model=encoder) as odds:
+    with ns.open(tmp_path / "odd", encoder=encoder) as odds:
         odds.add([ns.Document("1", "text \0 with NUL and 😀", odd)])
         odds.build()
         assert odds.get("1") == [ns.Document("1", "text \0 with NUL and 😀", odd)]
@@ -165,11 +165,11 @@ def test_asking_for_more_than_there_is_gives_all(pets):
         lambda pets: pets.search("dog", k=0),
         lambda pets: pets.search(" "),
         lambda pets: pets.search("dog", mode="sparse"),
-        lambda pets: pets.search_vectors(None),
-        lambda pets: pets.search_vectors("abc"),
-        lambda pets: pets.search_vectors(np.ones(16)),
-        lambda pets: pets.search_vectors(np.ones((1, 16), complex)),
-        lambda pets: pets.search_vectors(np.full((1, 16), 1e300)),
+        lambda pets: pets.nearest(None),
+        lambda pets: pets.nearest("abc"),
+        lambda pets: pets.nearest(np.ones(16)),
+        lambda pets: pets.nearest(np.ones((1, 16), complex)),
+        lambda pets: pets.nearest(np.full((1, 16), 1e300)),
         lambda pets: pets.get(None),
         lambda pets: pets.get([7]),
         lambda pets: pets.add(["x"], vectors="abc"),
@@ -217,7 +217,7 @@ def test_sync_with_nothing_is_refused(pets):
 
 
 def test_sync_sees_that_true_became_1(tmp_path, encoder):
-    with ns.open(tmp_path / "c", model=encoder) as collection:
+    with ns.open(tmp_path / "c", encoder=encoder) as collection:
         collection.add([ns.Document("a", "text", {"f": True, "g": {"x": 1, "y": 2}})])
         assert collection.sync([ns.Document("a", "text", {"g": {"y": 2, "x": 1}, "f": True})]).unchanged == 1
         assert collection.sync([ns.Document("a", "text", {"f": 1, "g": {"x": 1, "y": 2}})]).changed == 1
@@ -353,7 +353,7 @@ def test_vectors_of_another_shape_are_refused(pets):
 def test_given_vectors_get_unit_length(pets):
     rows = np.random.default_rng(0).normal(size=(2, 16)).astype(np.float32) * 7
     pets.add([ns.Document("a", "a"), ns.Document("b", "b")], vectors=rows)
-    assert pets.search_vectors(rows[:1], k=1)[0][0].score == pytest.approx(1, abs=1e-6)
+    assert pets.nearest(rows[:1], k=1)[0][0].score == pytest.approx(1, abs=1e-6)
 
 
 # -- one model
@@ -362,16 +362,16 @@ def test_given_vectors_get_unit_length(pets):
 def test_another_model_is_refused_at_every_door(tmp_path, encoder, pets):
     other = HashEncoder(name="other")
     with pytest.raises(ns.ModelMismatch, match=r"hash \(.*other \(") as caught:
-        ns.open(tmp_path / "pets.nearsense", model=other)
+        ns.open(tmp_path / "pets.nearsense", encoder=other)
     assert "reembed" in caught.value.fix
     with pytest.raises(ns.ModelMismatch, match="two models"):
         pets.add([ns.Document("a", "a")], vectors=other.encode(["a"]))
     with pytest.raises(ns.ModelMismatch, match="two models"):
-        pets.search_vectors(other.encode(["a"]))
+        pets.nearest(other.encode(["a"]))
 
 
 def test_reembed_goes_over_to_another_model_in_one_step(tmp_path, encoder, pets):
-    watcher = ns.open(tmp_path / "pets.nearsense", model=encoder)
+    watcher = ns.open(tmp_path / "pets.nearsense", encoder=encoder)
     watcher.search("dog")
     other = HashEncoder(32, name="other")
     report = pets.reembed(other)
@@ -382,7 +382,7 @@ def test_reembed_goes_over_to_another_model_in_one_step(tmp_path, encoder, pets)
     with pytest.raises(ns.ModelMismatch, match="while it was in use"):
         watcher.search("dog")
     watcher.close()
-    with ns.open(tmp_path / "pets.nearsense", model=other) as again:
+    with ns.open(tmp_path / "pets.nearsense", encoder=other) as again:
         assert again.search("an owl", k=1)[0].id == "owl"
 
 
@@ -400,7 +400,7 @@ def test_an_interrupted_reembed_changes_nothing_and_goes_on(tmp_path, encoder, m
 
     monkeypatch.setattr(sqlite, "BATCH", 2)
     documents = [ns.Document(str(number), f"text {number}") for number in range(9)]
-    with ns.open(tmp_path / "c", model=encoder) as collection:
+    with ns.open(tmp_path / "c", encoder=encoder) as collection:
         collection.add(documents)
         tired = Tired(name="tired")
         with pytest.raises(KeyboardInterrupt):
@@ -428,7 +428,7 @@ class Slow(HashEncoder):
 def test_a_document_that_is_being_encoded_while_the_model_changes_is_refused(tmp_path):
     slow, other, errors = Slow("slow"), HashEncoder(name="other"), []
     slow.go.set()
-    with ns.open(tmp_path / "c", model=slow) as collection:
+    with ns.open(tmp_path / "c", encoder=slow) as collection:
         collection.add([ns.Document("a", "a text")])
         slow.begun.clear()
         slow.go.clear()
@@ -454,7 +454,7 @@ def test_a_document_that_is_being_encoded_while_the_model_changes_is_refused(tmp
 def test_a_question_that_is_being_encoded_while_the_model_changes_is_encoded_again(tmp_path):
     slow, other, found = Slow("slow"), HashEncoder(name="other"), []
     slow.go.set()
-    with ns.open(tmp_path / "c", model=slow) as collection:
+    with ns.open(tmp_path / "c", encoder=slow) as collection:
         collection.add([ns.Document("a", "a text"), ns.Document("b", "something else")])
         slow.begun.clear()
         slow.go.clear()
@@ -473,7 +473,7 @@ def test_two_who_go_over_to_different_models_do_not_mix_them(tmp_path, encoder, 
 
     monkeypatch.setattr(sqlite, "BATCH", 2)
     documents = [ns.Document(str(number), f"text {number}") for number in range(7)]
-    with ns.open(tmp_path / "c", model=encoder) as first, ns.open(tmp_path / "c", model=encoder) as second:
+    with ns.open(tmp_path / "c", encoder=encoder) as first, ns.open(tmp_path / "c", model=encoder) as second:
         first.add(documents)
 
         class Interrupted(HashEncoder):
@@ -501,15 +501,15 @@ def test_the_role_is_kept(tmp_path, encoder):
             asked.append(role)
             return super().encode(texts)
 
-    with ns.open(tmp_path / "c", model=Prompted(), role="query") as faq:
+    with ns.open(tmp_path / "c", encoder=Prompted(), role="query") as faq:
         faq.add(["how?"])
-    with ns.open(tmp_path / "c", model=Prompted()) as faq:
+    with ns.open(tmp_path / "c", encoder=Prompted()) as faq:
         faq.add([ns.Document("b", "why?")])
         faq.search("who?")
         assert faq.info().role == "query"
     assert asked == ["query", "query", "query"]
     with pytest.raises(ns.InputError, match="role='document'"):
-        ns.open(tmp_path / "d", model=encoder, role="document")
+        ns.open(tmp_path / "d", encoder=encoder, role="document")
 
 
 # -- derived files
@@ -518,7 +518,7 @@ def test_the_role_is_kept(tmp_path, encoder):
 def test_past_a_size_of_changes_the_index_is_made_in_the_background(tmp_path, encoder, monkeypatch):
     monkeypatch.setattr(upkeep, "MINIMUM", 50)
     monkeypatch.setattr(upkeep, "REST", 0.05)
-    with ns.open(tmp_path / "c", model=encoder) as collection:
+    with ns.open(tmp_path / "c", encoder=encoder) as collection:
         collection.add([ns.Document(str(number), f"text {number}") for number in range(60)])
         deadline = time.monotonic() + 20
         while collection.info().pending and time.monotonic() < deadline:
@@ -537,11 +537,11 @@ def test_build_if_needed_waits_for_enough_changes(pets):
 @pytest.mark.parametrize("kind", ["flat-ip", "flat-l2", "ivf-flat", "hnsw", "ivf-pq", "pq-fast", "ivf-pq-fast"])
 def test_every_kind_of_index_can_be_asked_for_and_is_kept(tmp_path, encoder, kind):
     vectors = np.random.default_rng(3).normal(size=(600, 16)).astype(np.float32)
-    with ns.open(tmp_path / "c", model=encoder) as collection:
+    with ns.open(tmp_path / "c", encoder=encoder) as collection:
         collection.add([ns.Document(str(row), f"text {row}") for row in range(600)], vectors=vectors)
         collection.build(index=kind)
         assert collection.info().index == kind
-        found = collection.search_vectors(vectors[:50], k=1)
+        found = collection.nearest(vectors[:50], k=1)
         assert np.mean([hits[0].id == str(row) for row, hits in enumerate(found)]) > 0.9
         collection.compact()
         assert collection.info().index == kind
@@ -559,7 +559,7 @@ def test_damaged_derived_files_are_done_without_and_made_again(tmp_path, encoder
             content = bytearray(file.read_bytes())
             content[len(content) // 2] ^= 1
             file.write_bytes(content)
-    with ns.open(tmp_path / "pets.nearsense", model=encoder) as again:
+    with ns.open(tmp_path / "pets.nearsense", encoder=encoder) as again:
         for mode in ("dense", "lexical", "hybrid"):
             assert again.search("the dog runs", k=1, mode=mode, where={"year": 2002})[0].id == "dog"
         verification = again.verify()
@@ -570,13 +570,13 @@ def test_damaged_derived_files_are_done_without_and_made_again(tmp_path, encoder
 
 def test_verify_names_every_document_that_is_damaged(tmp_path, encoder):
     path = tmp_path / "c"
-    with ns.open(path, model=encoder) as collection:
+    with ns.open(path, encoder=encoder) as collection:
         collection.add([ns.Document(f"id{number}", f"zebra{number} " * 60) for number in range(200)])
     content = bytearray((path / "collection.db").read_bytes())
     for number in (20, 150):
         content[content.index(f"zebra{number} ".encode())] ^= 1
     (path / "collection.db").write_bytes(content)
-    with ns.open(path, model=encoder) as collection:
+    with ns.open(path, encoder=encoder) as collection:
         found = collection.verify()
     assert not found.ok
     text = "\n".join(found.findings)
@@ -587,7 +587,7 @@ def test_verify_names_every_document_that_is_damaged(tmp_path, encoder):
 
 def test_one_damaged_page_is_one_finding_that_names_it_and_all_that_it_costs(tmp_path, encoder):
     path = tmp_path / "c"
-    with ns.open(path, model=encoder) as collection:
+    with ns.open(path, encoder=encoder) as collection:
         collection.add(
             [ns.Document(f"id{number}", f"zebra{number} " * (number % 90)) for number in range(1, 400, 2)]
         )
@@ -598,7 +598,7 @@ def test_one_damaged_page_is_one_finding_that_names_it_and_all_that_it_costs(tmp
         content[page * 8192 + 8100] ^= 1
         (path / "collection.db").write_bytes(content)
         try:
-            collection = ns.open(path, model=encoder)
+            collection = ns.open(path, encoder=encoder)
         except ns.DamagedCollection:  # one of the pages that are read to open it
             continue
         with collection:
@@ -630,7 +630,7 @@ def test_a_backup_is_a_collection(tmp_path, encoder, pets):
     pets.build()
     target = pets.backup(tmp_path / "copy.nearsense")
     pets.delete(["cat", "dog", "owl"])
-    with ns.open(target, model=encoder) as copy:
+    with ns.open(target, encoder=encoder) as copy:
         assert copy.count() == 3
         assert copy.search("the dog runs", k=1)[0].id == "dog"
         assert copy.verify().ok
@@ -666,7 +666,7 @@ def test_an_export_is_read_back_with_its_vectors(tmp_path, pets, name):
 
 
 def test_metadata_called_like_a_column_of_an_export_get_a_longer_name(tmp_path, encoder):
-    with ns.open(tmp_path / "c", model=encoder) as collection:
+    with ns.open(tmp_path / "c", encoder=encoder) as collection:
         collection.add([ns.Document("1", "said", {"text": "other", "id": 7})])
         for vectors in (True, False):
             collection.export(tmp_path / "all.jsonl", vectors=vectors)
@@ -678,18 +678,18 @@ def test_commits_that_a_log_has_lost_are_reported_and_can_be_given_up(tmp_path, 
     import shutil
 
     path = tmp_path / "c"
-    with ns.open(path, model=encoder) as collection:
+    with ns.open(path, encoder=encoder) as collection:
         collection.add([ns.Document("1", "kept")])
         copy = collection.backup(tmp_path / "copy")
         collection.add([ns.Document("2", "acknowledged"), ns.Document("3", "too")])
         collection.delete("3")
     shutil.copy(copy / "collection.db", path / "collection.db")
     with pytest.raises(ns.DamagedCollection, match="lost commits") as caught:
-        ns.open(path, model=encoder)
+        ns.open(path, encoder=encoder)
     assert "--accept-losses" in caught.value.fix
-    with ns.open(path, model=encoder, accept_losses=True) as collection:
+    with ns.open(path, encoder=encoder, accept_losses=True) as collection:
         assert collection.count() == 1
-    with ns.open(path, model=encoder) as collection:
+    with ns.open(path, encoder=encoder) as collection:
         assert collection.verify().ok
 
 
@@ -727,7 +727,7 @@ def test_where_codes_fail_every_vector_is_looked_at(tmp_path, encoder, monkeypat
     monkeypatch.setattr(index, "recall", lambda *_, **__: 0.5)
     monkeypatch.setattr(index, "choose", lambda *_: index.Choice(index.Kind.PQ_FAST, "codes"))
     rng = np.random.default_rng(0)
-    with ns.open(tmp_path / "c", model=encoder) as collection:
+    with ns.open(tmp_path / "c", encoder=encoder) as collection:
         collection.add([f"text {row}" for row in range(3000)], vectors=rng.normal(size=(3000, 16)))
         collection.build()
         info = collection.info()
@@ -740,7 +740,7 @@ def test_where_codes_fail_every_vector_is_looked_at(tmp_path, encoder, monkeypat
 
 def test_a_program_may_go_elsewhere_after_opening(tmp_path, encoder, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with ns.open("near.here", model=encoder) as collection:
+    with ns.open("near.here", encoder=encoder) as collection:
         (tmp_path / "else").mkdir()
         monkeypatch.chdir(tmp_path / "else")
         collection.add(PETS)
@@ -760,7 +760,7 @@ def test_a_folder_that_was_replaced_while_open_takes_no_more(tmp_path, encoder, 
     for change in (lambda: pets.add(["lost"]), lambda: pets.search("dog"), lambda: pets.delete("dog")):
         with pytest.raises(ns.StoreError, match="replaced while it was open"):
             change()
-    with ns.open(pets.path, model=encoder) as restored:
+    with ns.open(pets.path, encoder=encoder) as restored:
         assert restored.count() == 3
         assert restored.verify().ok
 
@@ -769,7 +769,7 @@ def test_a_folder_that_was_replaced_while_open_takes_no_more(tmp_path, encoder, 
 
 
 def test_two_handles_see_each_others_changes_at_once(tmp_path, encoder, pets):
-    with ns.open(tmp_path / "pets.nearsense", model=encoder) as other:
+    with ns.open(tmp_path / "pets.nearsense", encoder=encoder) as other:
         other.search("dog")
         pets.add([ns.Document("fox", "a fox")])
         assert other.search("a fox", k=1)[0].id == "fox"
@@ -792,7 +792,7 @@ def test_threads_add_delete_build_and_search_together(tmp_path, encoder):
 
         return threading.Thread(target=run)
 
-    with ns.open(tmp_path / "c", model=encoder) as collection:
+    with ns.open(tmp_path / "c", encoder=encoder) as collection:
         collection.add([ns.Document("anchor", "the anchor stays", {"n": -1})])
 
         def write(number):
@@ -830,5 +830,5 @@ def test_a_closed_collection_says_so(pets):
 
 def test_create_false_does_not_make_one(tmp_path, encoder):
     with pytest.raises(ns.CollectionNotFound, match="no collection at"):
-        ns.open(tmp_path / "nothing", model=encoder, create=False)
+        ns.open(tmp_path / "nothing", encoder=encoder, create=False)
     assert not (tmp_path / "nothing").exists()

@@ -60,7 +60,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("metadata", "where", "what", "fix"), FAULTS.values(), ids=FAULTS)
 def test_metadata_that_cannot_be_kept_are_named_with_what_to_give(tmp_path, metadata, where, what, fix):
-    with ns.open(tmp_path / "c", model=HashEncoder()) as collection:
+    with ns.open(tmp_path / "c", encoder=HashEncoder()) as collection:
         with pytest.raises(ns.InputError) as said:
             collection.add([ns.Document("w", "fine", {"n": 1}), ns.Document("x", "some text", metadata)])
         assert len(collection) == 0
@@ -83,6 +83,6 @@ def test_metadata_without_names_are_no_metadata(metadata):
 
 def test_what_the_message_says_to_give_is_kept(tmp_path):
     given = {"at": "2024-05-01", "price": 1.5, "tags": ["a"], "v": np.arange(2).tolist(), "none": None}
-    with ns.open(tmp_path / "c", model=HashEncoder()) as collection:
+    with ns.open(tmp_path / "c", encoder=HashEncoder()) as collection:
         collection.add([ns.Document("x", "some text", given)])
         assert collection.get(["x"])[0].metadata == given

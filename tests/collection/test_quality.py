@@ -41,7 +41,7 @@ def test_cranfield_by_meaning_by_words_and_by_both(data, tmp_path):
         for row in corpus
         if f"{row['title']} {row['text']}".strip()
     ]
-    with ns.open(tmp_path / "cranfield", model=ns.load(long="head")) as collection:
+    with ns.open(tmp_path / "cranfield", encoder=ns.load(long="head")) as collection:
         collection.add(documents)
         collection.build()
         reached = {}

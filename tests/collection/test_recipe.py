@@ -82,7 +82,7 @@ def test_after_a_reembed_no_open_handle_answers_with_old_vectors_or_adds_any(tmp
         assert other.similar("7", k=1, calibration="none")[0].score == pytest.approx(
             one.similar("7", k=1, calibration="none")[0].score, abs=1e-5
         )
-        found = other.search_vectors(after.encode([QUERY]), k=5, calibration="none")[0]
+        found = other.nearest(after.encode([QUERY]), k=5, calibration="none")[0]
         assert ([hit.id for hit in found], [hit.score for hit in found]) == truth(after)
         for refused in (
             lambda: answer(other),
@@ -156,7 +156,7 @@ def test_a_reembed_of_another_process_is_noticed(tmp_path):
         with pytest.raises(ns.ModelMismatch, match="from vectors of heads of 256 tokens to vectors of windows of"):
             collection.search(query)
         whole = after.encode([long]).data[0] @ after.encode([query]).data[0]
-        assert collection.search_vectors(after.encode([query]), k=1)[0][0].score == pytest.approx(whole, abs=5e-3)
+        assert collection.nearest(after.encode([query]), k=1)[0][0].score == pytest.approx(whole, abs=5e-3)
     assert whole > head + 0.1
     with ns.open(tmp_path / "c") as again:
         assert again.search(query, k=1)[0].score == pytest.approx(whole, abs=5e-3)
@@ -188,7 +188,7 @@ def test_an_encoder_that_reads_otherwise_is_refused(tmp_path, change):
         if mine.long is Long.CHUNK and change == {"long": "chunk"}:  # it was not told how: it reads as it is kept
             with ns.open(path, other) as collection:
                 collection.add([ns.Document("more", "a text")])
-                assert collection.search_vectors(mine.encode(["a text"]), k=1)[0][0].score > 0.999
+                assert collection.nearest(mine.encode(["a text"]), k=1)[0][0].score > 0.999
             other = other.with_long("head")
         with pytest.raises(
             (ns.ModelMismatch, ns.InputError), match=r"belongs to|holds|long texts in windows"
@@ -236,7 +236,7 @@ def test_heads_go_into_a_collection_of_windows_where_nothing_was_cut(tmp_path):
             with pytest.raises(ns.ModelMismatch, match="would have two vectors"):
                 collection.add([ns.Document("long", long)], vectors=made)
         assert collection.add([ns.Document("n", "n")], vectors=ns.load().encode(["n"]).data) == 1  # by their word
-        found = collection.search_vectors(ns.load().encode(["a short text"], role="query"), k=1)[0]
+        found = collection.nearest(ns.load().encode(["a short text"], role="query"), k=1)[0]
         assert found[0].score == pytest.approx(1, abs=1e-3)
 
 

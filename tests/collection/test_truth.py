@@ -47,7 +47,7 @@ class Anything(RuleBasedStateMachine):
         self.handles = [self.opened(), self.opened()]
 
     def opened(self) -> ns.Collection:
-        return ns.open(self.folder / "things.nearsense", model=self.encoder)
+        return ns.open(self.folder / "things.nearsense", encoder=self.encoder)
 
     def placed(self, batch: list[ns.Document]) -> None:
         for document in batch:

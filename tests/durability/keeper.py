@@ -116,7 +116,7 @@ def answers(collection: Collection, truth: Truth, model: int = 0) -> bool:
     """Whether searches answer what brute force over the truth answers, with the index and without."""
     queries = vectors_of([f"query {number}" for number in range(3)], model)
     for exact in (False, True):
-        for query, results in zip(queries, collection.search_vectors(queries, 5, exact=exact), strict=True):
+        for query, results in zip(queries, collection.nearest(queries, 5, exact=exact), strict=True):
             if [hit.id for hit in results] != truth.best(query, 5):
                 return False
             if any((hit.text, dict(hit.metadata)) != truth.rows[hit.id][:2] for hit in results):

@@ -32,7 +32,7 @@ def work_of(kind):
         "add": lambda: collection.add([ns.Document(f"{os.getpid()}-{next(new)}", "x")], vectors=rows[:1]),
         "sync": lambda: collection.sync([ns.Document("0", f"text {next(new) % 7}")], remove=False),
         "delete": lambda: collection.delete(f"none {next(new)}"),
-        "search_vectors": lambda: collection.search_vectors(rows[:3], k=3),
+        "search_vectors": lambda: collection.nearest(rows[:3], k=3),
         "search": lambda: collection.search(TEXTS[next(new) % 300], k=3),
         "hybrid": lambda: collection.search(f"question {next(new)}", k=3, mode="hybrid"),
         "similar": lambda: collection.similar("7", k=3),

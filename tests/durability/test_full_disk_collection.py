@@ -32,7 +32,7 @@ def test_a_collection_on_a_full_disk_answers_loses_nothing_and_goes_on(disk):
     encoder, said = HashEncoder(64), {"kept": 0, "full": 0}
     for free in FREE:
         path = disk / f"c{free}"
-        with ns.open(path, model=encoder) as collection:
+        with ns.open(path, encoder=encoder) as collection:
             collection.add([ns.Document("first", "the first text")])
             ballast = disk / "ballast"
             ballast.write_bytes(bytes(max(0, room(disk) - free)))

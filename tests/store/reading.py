@@ -34,7 +34,7 @@ def everything(folder: Path, out: Path) -> list[str]:
             "search": lambda: [(hit.id, round(hit.score, 5)) for hit in there.search("text number 7", k=3)],
             "words": lambda: [hit.id for hit in there.search("last", k=1, mode="lexical")],
             "filter": lambda: [hit.id for hit in there.search("text", k=50, where={"n": {"<": 2}})],
-            "vectors": lambda: there.search_vectors(np.ones((1, 16), np.float32), k=1)[0][0].id,
+            "vectors": lambda: there.nearest(np.ones((1, 16), np.float32), k=1)[0][0].id,
             "similar": lambda: [hit.id for hit in there.similar("3", k=2)],
             "get": lambda: [each and each.text for each in there.get(["last", "none"])],
             "count": lambda: (len(there), there.count({"n": {">=": 30}})),

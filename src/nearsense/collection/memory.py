@@ -96,7 +96,9 @@ class MemoryEngine(Engine):
         with self._turn():
             facts = self._facts
             rows, data = self._living(None if ids is None else {*ids})
-        cut = np.array([row.truncated for row in rows], bool)
+        if not rows:
+            return
+        cut = np.array([row.truncated for row in rows])
         yield (
             [row.document for row in rows],
             Vectors(data, facts["fingerprint"], cut, facts["model"], read_as(facts)),
