@@ -8,7 +8,7 @@ result. Every result, or the list it comes in, knows its `Origin` (model, metric
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, SupportsIndex, TypeVar, cast, overload
 
@@ -117,6 +117,8 @@ def _json_value(value: Any) -> Any:
     """What JSON knows, made of records, enumerations, arrays and mappings."""
     if hasattr(value, "to_dict"):
         return value.to_dict()
+    if is_dataclass(value):
+        return as_json(value)
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, (np.ndarray, np.generic)):

@@ -24,14 +24,9 @@ SLACK = 1e-4
 """Scores that are no farther apart, as a part of the larger one, are equal: what arithmetic in bf16 leaves open.
 Texts that a model reads differently were never seen so near to 1."""
 
-SPARE = 8
-"""So many more rows are asked for than are wanted, to see who else scores like the last."""
-
-FARTHEST = 10_000
-"""Rows that are looked at, at most, where more score alike."""
-
-Best = tuple["NDArray[np.int64]", "NDArray[np.floating]"]
-"""Rows, best first, and their scores."""
+SPARE = 8  # so many more rows are asked for than are wanted, to see who else scores like the last
+FARTHEST = 10_000  # rows that are looked at, at most, where more score alike
+Best = tuple["NDArray[np.int64]", "NDArray[np.floating]"]  # rows, best first, and their scores
 
 
 def order_ties(

@@ -149,8 +149,7 @@ def likeness(a: str, b: str) -> int:
     return next((level for level, form in enumerate(_FORMS, 1) if form(a) == form(b)), len(_FORMS) + 1)
 
 
-UNLIKE = 5
-"""The likeness of two texts whose letters, figures or signs differ."""
+UNLIKE = 5  # the likeness of two texts whose letters, figures or signs differ
 
 
 def _composed(text: str) -> str:

@@ -19,10 +19,10 @@ from sklearn.metrics import (
 
 import nearsense as ns
 from fakes import HashEncoder
+from nearsense.clustering.kmeans import spherical
 from nearsense.datasets import Clustering, GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Triplets
 from nearsense.evaluation import Kind
-from nearsense.evaluation.labels import SEEDS
-from nearsense.index import kmeans
+from nearsense.evaluation.judging import SEEDS
 from nearsense.lexical import jaccard
 
 NOUNS = "dog cat bird fish tree house car road river stone bread wine king queen child book song game sea moon"
@@ -192,7 +192,7 @@ def test_clusters_are_judged_as_scikit_learn_does_as_a_mean_over_beginnings():
     texts = [f"{WORDS[label]} {WORDS[label]} {WORDS[5 + row % 9]}" for row, label in enumerate(labels)]
     result = ns.evaluate(ENCODER, Clustering(texts=texts, labels=[f"c{label}" for label in labels]))
     vectors = ENCODER.encode(texts).data
-    groups = [kmeans(vectors, 5, seed=seed) for seed in SEEDS]
+    groups = [spherical(vectors, 5, seed=seed).labels for seed in SEEDS]
     v, rand = ([measure(labels, each) for each in groups] for measure in (v_measure_score, adjusted_rand_score))
     assert result.figure("v_measure").value == pytest.approx(np.mean(v), abs=1e-6)
     assert result.figure("adjusted_rand").value == pytest.approx(np.mean(rand), abs=1e-6)
@@ -287,9 +287,9 @@ def test_a_sample_is_judged_and_said_to_be_one():
 
 
 def test_characters_are_left_out_where_they_are_too_many(monkeypatch):
-    from nearsense.evaluation import words
+    from nearsense.evaluation import systems
 
-    monkeypatch.setattr(words, "CHARACTERS", 100)
+    monkeypatch.setattr(systems, "CHARACTERS", 100)
     result = ns.evaluate(ENCODER, GRADED)
     assert [each.name for each in result.systems] == ["hash", "Jaccard", "TF-IDF words"]
     assert "TF-IDF of characters was left out" in result.notes[0]

@@ -11,9 +11,7 @@ import pytest
 import nearsense as ns
 from fakes import HashEncoder
 from nearsense.datasets import GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Triplets
-from nearsense.evaluation.systems import Fusion, Model
-from nearsense.evaluation.ties import levelled, whole_ties
-from nearsense.evaluation.words import BM25, Jaccard, TfIdf
+from nearsense.evaluation.systems import BM25, Fusion, Jaccard, Model, TfIdf, level_ties, whole_ties
 
 RANDOM = np.random.default_rng(5)
 WORDS = [
@@ -188,9 +186,9 @@ def test_what_is_tied_with_the_last_is_found_too(finder):
 
 
 def test_scores_that_rounding_parts_are_tied():
-    assert len(set(levelled(np.array([0.7, 0.7 - 3e-8, 0.7 - 6e-8, 0.5])).tolist())) == 2
-    assert len(set(levelled(np.array([0.7, 0.7 - 1e-4, 0.5])).tolist())) == 3
-    assert levelled(np.zeros(0)).shape == (0,)
+    assert len(set(level_ties(np.array([0.7, 0.7 - 3e-8, 0.7 - 6e-8, 0.5])).tolist())) == 2
+    assert len(set(level_ties(np.array([0.7, 0.7 - 1e-4, 0.5])).tolist())) == 3
+    assert level_ties(np.zeros(0)).shape == (0,)
     found = whole_ties(lambda rows, depth: (np.arange(depth)[None, :], np.ones((1, depth))), 1, 1000, 3)
     assert len(found.ids[0]) == 1000
 

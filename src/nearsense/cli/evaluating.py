@@ -78,7 +78,7 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
     from nearsense.datasets import read_dataset
     from nearsense.evaluation import evaluate as evaluated
     from nearsense.evaluation import require_figure
-    from nearsense.evaluation.results import jsonable
+    from nearsense.evaluation.results import finite_json
     from nearsense.render import show
     from nearsense.render.evaluation import evaluation_markdown, evaluation_page
 
@@ -118,7 +118,7 @@ def evaluate(dataset: str, form: str | None, quiet: bool, output: str | None, **
         sys.stdout.write(evaluation_markdown(evaluation))
     else:
         page = evaluation_page(evaluation)
-        show(replace(page, records=jsonable(list(page.records))), form_of(form))
+        show(replace(page, records=finite_json(list(page.records))), form_of(form))
     if failed := _failed(evaluation, floors):
         sys.stderr.write(f"failed: {'; '.join(failed)}\n")
         raise click.exceptions.Exit(1)

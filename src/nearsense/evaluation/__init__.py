@@ -1,14 +1,14 @@
 """How good models are on somebody's own data, beside what words alone reach. Not the formulas: see metrics.
 
-`evaluate` is the verb. systems.py and words.py are what is measured; judging.py, rankings.py and labels.py turn
-scores into figures, for each kind of data set; results.py is what comes out.
+`evaluate` is the verb. systems.py is what is measured; judging.py turns scores into figures, for each kind of data
+set; results.py is what comes out.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
@@ -20,27 +20,28 @@ from nearsense.datasets import Dataset, GradedPairs, LabelledPairs, Retrieval, T
 from nearsense.datasets.kinds import LEAST, whole
 from nearsense.encoders import Encoder, is_encoder, load, resolve, symmetric_role
 from nearsense.errors import InputError
-from nearsense.evaluation.judging import Outcome, graded, labelled, triplets
-from nearsense.evaluation.labels import SEEDS, clustering, intents
-from nearsense.evaluation.probabilities import Band, Stated, judged_probabilities, labels_of
-from nearsense.evaluation.rankings import rerank, retrieval
+from nearsense.evaluation.judging import JUDGES, SEEDS, Outcome
+from nearsense.evaluation.probabilities import judged_probabilities, labels_of
 from nearsense.evaluation.results import (
     FIGURES,
     LOWER_IS_BETTER,
     MAIN,
     UNDEFINED,
+    Band,
     Evaluation,
     Figure,
     Kind,
     Mistake,
     PairedTest,
+    Stated,
     SystemResult,
     limits,
     require_figure,
 )
 from nearsense.evaluation.suspicions import suspicions
-from nearsense.evaluation.systems import Fusion, Model, Remembered, System
-from nearsense.evaluation.words import BM25, baselines_for
+from nearsense.evaluation.systems import BM25, CachedFinder, Fusion, Model, System, baselines_for
+from nearsense.metrics import resample_counts
+from nearsense.metrics.resampling import p_of_equality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,11 +66,8 @@ __all__ = [
     "require_figure",
 ]
 
-WARMING = ["the first text takes longer than others"]
-"""Encoded before anything is timed."""
-
-POOLINGS = ("cls", "mean")
-"""What is set beside a model's own pooling, where that is asked for."""
+WARMING = ["the first text takes longer than others"]  # encoded before anything is timed
+POOLINGS = ("cls", "mean")  # what is set beside a model's own pooling, where that is asked for
 
 
 def evaluate(
@@ -135,7 +133,7 @@ def evaluate(
         encoder.encode(WARMING, role=symmetric_role(encoder))
     begin = time.perf_counter()
     systems, notes = _systems(encoders, data, baselines, progress)
-    outcomes = [_JUDGES[data.task](data, system) for system in systems]
+    outcomes = [JUDGES[data.task](data, system) for system in systems]
     drawn = _resampled(data, outcomes, resamples, seed)
     own_models = [each for each in systems if isinstance(each, Model) and each.kind is Kind.MODEL]
     stated: dict[str, Stated] = {}
@@ -167,17 +165,6 @@ def evaluate(
     )
 
 
-_JUDGES: Mapping[Task, Callable[[Any, Any], Outcome]] = {
-    Task.GRADED: graded,
-    Task.LABELLED: labelled,
-    Task.TRIPLETS: triplets,
-    Task.RETRIEVAL: retrieval,
-    Task.RERANK: rerank,
-    Task.INTENTS: intents,
-    Task.CLUSTERING: clustering,
-}
-
-
 def _require_known(baselines: bool | str, errors: int, resamples: int, limit: int | None, seed: int) -> None:
     for value, name, least in ((resamples, "resamples", 1), (errors, "errors", 0), (seed, "seed", 0)):
         whole(value, name, least)
@@ -204,7 +191,7 @@ def _systems(
     encoders: Sequence[Encoder], data: Dataset, baselines: bool | str, progress: Progress
 ) -> tuple[list[Any], list[str]]:
     """What is measured, in the order in which it is shown, and what is to be said of what is not."""
-    names = _told_apart(encoders)
+    names = _distinct_names(encoders)
     models: list[Any] = [Model(*each, progress=progress) for each in zip(encoders, names, strict=True)]
     pooled = (
         [each for encoder in encoders for each in _pooled(encoder, progress)] if baselines == "pooling" else []
@@ -212,13 +199,13 @@ def _systems(
     words, notes = baselines_for(data.task, _characters(data)) if baselines else ([], [])
     if not isinstance(data, Retrieval):
         return [*models, *pooled, *words], notes
-    finders = [Remembered(each) for each in models]
-    search: list[Any] = [Remembered(each) if isinstance(each, BM25) else each for each in words]
+    finders = [CachedFinder(each) for each in models]
+    search: list[Any] = [CachedFinder(each) if isinstance(each, BM25) else each for each in words]
     fused = [Fusion(model, search[0]) for model in finders] if search else []
     return [*finders, *fused, *pooled, *search], notes
 
 
-def _told_apart(encoders: Sequence[Encoder]) -> list[str]:
+def _distinct_names(encoders: Sequence[Encoder]) -> list[str]:
     """The models' names; a number behind those that occur again."""
     names: list[str] = []
     for encoder in encoders:
@@ -258,8 +245,6 @@ def _resampled(data: Dataset, outcomes: Sequence[Outcome], resamples: int, seed:
 
     Items are drawn in the order of what they say, so that an interval does not depend on the order of a file.
     """
-    from nearsense.metrics import resample_counts
-
     n = outcomes[0].n
     items = list(zip(*(getattr(data, name) for name in data.rows), strict=True)) if n == len(data) else []
     places = np.argsort(sorted(range(len(items)), key=lambda row: repr(items[row]))) if items else np.arange(n)
@@ -273,7 +258,7 @@ def _resampled(data: Dataset, outcomes: Sequence[Outcome], resamples: int, seed:
 
 
 def _result(system: System, outcome: Outcome, drawn: Mapping[str, Floats], errors: int) -> SystemResult:
-    spent = system.spent
+    timing = system.timing
     return SystemResult(
         name=system.name,
         kind=system.kind,
@@ -281,10 +266,10 @@ def _result(system: System, outcome: Outcome, drawn: Mapping[str, Floats], error
             name: _figure(each, limits(name), centred=name in outcome.centred) for name, each in drawn.items()
         },
         thresholds=outcome.thresholds,
-        seconds=spent.seconds,
-        texts=spent.texts,
-        texts_per_second=spent.texts_per_second,
-        truncated=spent.truncated,
+        seconds=timing.seconds,
+        texts=timing.texts,
+        texts_per_second=timing.texts_per_second,
+        truncated=timing.truncated,
         fingerprint=system.fingerprint,
         mistakes=_mistakes(system, outcome, errors) if system.kind is Kind.MODEL and errors else (),
         scores=outcome.scores,
@@ -328,8 +313,7 @@ def _undefined(results: Sequence[SystemResult]) -> list[str]:
     return notes
 
 
-EQUAL = 1e-6
-"""Scores that lie no farther apart are equal but for rounding."""
+EQUAL = 1e-6  # scores that lie no farther apart are equal but for rounding
 
 
 def _figure(drawn: Floats, bounds: tuple[float, float], *, centred: bool = False) -> Figure:
@@ -370,18 +354,12 @@ def _compared(
     *,
     centred: bool,
 ) -> PairedTest:
-    """By how much one is better than the other, over the same resamples.
-
-    The p-value is that of `metrics.paired_bootstrap`: twice the smaller share of resamples on one side of 0, with
-    one added.
-    """
+    """By how much one is better than the other, over the same resamples; p as in `metrics.paired_bootstrap`."""
     first, second = pair
     differences = drawn[first] - drawn[second]
     others = differences[1:][~np.isnan(differences[1:])]
     if centred:
         others = others + (differences[0] - others.mean())
-    rarer = min(np.count_nonzero(others <= 0.0), np.count_nonzero(others >= 0.0))
-    p = min(1.0, 2.0 * (1 + rarer) / (1 + len(others)))
     low, high = limits(main)
     value = _figure(differences, (low - high, high - low), centred=centred)
-    return PairedTest(results[first].name, results[second].name, main, value, p)
+    return PairedTest(results[first].name, results[second].name, main, value, p_of_equality(others))

@@ -1,59 +1,67 @@
-"""Pairs and triplets: scores against what is true of them. Not rankings nor labels: see rankings.py, labels.py."""
+"""Scores against what is true: pairs, triplets, rankings, and texts with labels, each to its figures and errors.
+
+Every judge takes a data set and a system and gives an `Outcome`; `JUDGES` names the one of each task.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.datasets import GradedPairs, LabelledPairs, Triplets
+from nearsense import metrics
+from nearsense.datasets import Clustering, GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Task, Triplets
 from nearsense.evaluation.results import Mistake
-from nearsense.evaluation.ties import ROUNDING
+from nearsense.evaluation.systems import ROUNDING, Found, level_ties
+from nearsense.metrics.agreement import weighted_adjusted_rand, weighted_v_measure
+from nearsense.metrics.classification import weighted_best_accuracy, weighted_best_f1, weighted_false_accepts
+from nearsense.metrics.resampling import mean_of, weighted_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.evaluation.systems import Scorer
+    from nearsense.evaluation.systems import Finder, Grouper, Scorer
     from nearsense.metrics.resampling import Statistic
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
-__all__ = ["Outcome", "graded", "labelled", "triplets", "worst"]
+SEEDS = (0, 1, 2, 3, 4)  # k-means begins at chance: figures are means over so many beginnings
+DEPTH = 100  # hits that are looked at for each query
+SHOWN = 10  # hits of each query whose scores are kept
+QUERIES = 64  # queries whose rankings stand in one table: long ties make it wide
+
+LEAST_EXPECTED = 6.0
+"""Relevant documents that chance alone would find, from which on finding few of them says something."""
+
+STRANGER = "out of scope"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What a system did on a data set.
+    """What a system did on a data set."""
 
-    Args:
-        n: How many items are resampled.
-        figures: From how often each item was drawn, to each figure; the main one first.
-        mistakes: The worst errors, of which so many are wanted.
-        scores: The raw score of each item.
-        labels: What is true of it.
-        thresholds: Those of the figures that need one.
-        centred: Figures whose resamples are off on one side, so that intervals are moved to the figure.
-        values: The main figure of each query, where it is a mean of these.
-        standing: Of each relevant document of a search the share of the corpus that is farther from the query.
-    """
-
-    n: int
-    figures: Mapping[str, Statistic]
-    mistakes: Callable[[int], tuple[Mistake, ...]]
-    scores: Floats = field(default_factory=lambda: np.zeros(0))
-    labels: Floats = field(default_factory=lambda: np.zeros(0))
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    centred: frozenset[str] = frozenset()
-    values: Floats = field(default_factory=lambda: np.zeros(0))
+    n: int  # how many items are resampled
+    figures: Mapping[str, Statistic]  # from how often each item was drawn, to each figure; the main one first
+    mistakes: Callable[[int], tuple[Mistake, ...]]  # the worst errors, of which so many are wanted
+    scores: Floats = field(default_factory=lambda: np.zeros(0))  # the raw score of each item
+    labels: Floats = field(default_factory=lambda: np.zeros(0))  # what is true of it
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # of the figures that need one
+    centred: frozenset[str] = (
+        frozenset()
+    )  # figures whose resamples are off on one side: intervals move to the figure
+    values: Floats = field(
+        default_factory=lambda: np.zeros(0)
+    )  # the main figure of each query, where it is their mean
     standing: Floats = field(default_factory=lambda: np.zeros(0))
+    """Of each relevant document of a search the share of the corpus that is farther from the query."""
 
 
 def graded(data: GradedPairs, system: Scorer) -> Outcome:
     """How well scores follow those of the data: Spearman and Pearson."""
-    from nearsense.metrics import weighted_pearson, weighted_spearman
-
     truth = np.array(data.scores, np.float64)
     scores = system.pairs(*_sides(data.pairs))
 
@@ -64,24 +72,18 @@ def graded(data: GradedPairs, system: Scorer) -> Outcome:
             for row, off in worst(np.abs(fitted - truth), count, data.pairs.__getitem__)
         )
 
-    figures = {"spearman": weighted_spearman(truth, scores), "pearson": weighted_pearson(truth, scores)}
+    figures = {
+        "spearman": metrics.weighted_spearman(truth, scores),
+        "pearson": metrics.weighted_pearson(truth, scores),
+    }
     return Outcome(len(data), figures, mistakes, scores, truth)
 
 
 def labelled(data: LabelledPairs, system: Scorer) -> Outcome:
     """How well scores part the same from the different."""
-    from nearsense.metrics.classification import (
-        best_accuracy,
-        best_f1,
-        weighted_average_precision,
-        weighted_best_accuracy,
-        weighted_best_f1,
-        weighted_roc_auc,
-    )
-
     truth = np.array(data.labels, np.float64)
     scores = system.pairs(*_sides(data.pairs))
-    f1, accuracy = best_f1(truth, scores), best_accuracy(truth, scores)
+    f1, accuracy = metrics.best_f1(truth, scores), metrics.best_accuracy(truth, scores)
 
     def mistakes(count: int) -> tuple[Mistake, ...]:
         over = scores - f1.threshold
@@ -98,8 +100,8 @@ def labelled(data: LabelledPairs, system: Scorer) -> Outcome:
         )
 
     figures = {
-        "average_precision": weighted_average_precision(truth, scores),
-        "roc_auc": weighted_roc_auc(truth, scores),
+        "average_precision": metrics.weighted_average_precision(truth, scores),
+        "roc_auc": metrics.weighted_roc_auc(truth, scores),
         "best_f1": weighted_best_f1(truth, scores),
         "best_accuracy": weighted_best_accuracy(truth, scores),
     }
@@ -109,8 +111,6 @@ def labelled(data: LabelledPairs, system: Scorer) -> Outcome:
 
 def triplets(data: Triplets, system: Scorer) -> Outcome:
     """How often the anchor is nearer to the positive than to the negative; as near to both counts half."""
-    from nearsense.metrics import weighted_mean
-
     anchors, positives, negatives = ([each[place] for each in data.triplets] for place in range(3))
     scores = system.pairs(anchors + anchors, positives + negatives)
     near, far = scores[: len(data)], scores[len(data) :]
@@ -126,7 +126,7 @@ def triplets(data: Triplets, system: Scorer) -> Outcome:
     labels = np.repeat([1.0, 0.0], len(data))
     tied = np.abs(gaps) <= ROUNDING * np.maximum(np.abs(near), np.abs(far))
     nearer = np.where(tied, 0.5, (gaps < 0).astype(float))
-    return Outcome(len(data), {"accuracy": weighted_mean(nearer)}, mistakes, scores, labels)
+    return Outcome(len(data), {"accuracy": metrics.weighted_mean(nearer)}, mistakes, scores, labels)
 
 
 def worst(sizes: Floats, count: int, key: Callable[[int], Any]) -> list[tuple[int, float]]:
@@ -150,3 +150,261 @@ def _fitted(scores: Floats, truth: Floats) -> Floats:
     slope = float(centred @ (truth - truth.mean())) / spread if spread else 0.0
     fitted: Floats = truth.mean() + slope * centred
     return fitted
+
+
+def retrieval(data: Retrieval, system: Finder) -> Outcome:
+    """nDCG@10, MRR@10, recall and average precision of what is found in the corpus."""
+    ids, texts = list(data.corpus), list(data.corpus.values())
+    places = {id_: place for place, id_ in enumerate(ids)}
+    judged = [{places[id_]: grade for id_, grade in grades.items() if id_ in places} for grades in data.judgements]
+    found = system.nearest(data.queries, texts, min(DEPTH, len(ids)), searching=True)
+    grades = [
+        np.array([own.get(place, 0.0) for place in row.tolist()], np.float64)
+        for own, row in zip(judged, found.ids, strict=True)
+    ]
+    values = _figures(grades, found.scores, [list(each.values()) for each in data.judgements], whole=False)
+    ndcg = values["ndcg@10"]
+
+    def mistakes(count: int) -> tuple[Mistake, ...]:
+        return tuple(
+            _badly_answered(data, row, [ids[place] for place in found.ids[row].tolist()], found.scores[row], size)
+            for row, size in worst(1.0 - ndcg, count, data.queries.__getitem__)
+            if size > 0
+        )
+
+    shown = [_worst_first(own, scores)[:SHOWN] for own, scores in zip(grades, found.scores, strict=True)]
+    return Outcome(
+        len(data),
+        {name: metrics.weighted_mean(value) for name, value in values.items()},
+        mistakes,
+        np.concatenate([scores[order] for scores, order in zip(found.scores, shown, strict=True)]),
+        np.concatenate([own[order] > 0 for own, order in zip(grades, shown, strict=True)]).astype(np.float64),
+        values=ndcg,
+        standing=_standing(judged, found, len(ids)),
+    )
+
+
+def _standing(judged: Sequence[Mapping[int, float]], found: Found, corpus: int) -> Floats:
+    """How many are farther from the query than each relevant document, as a share; a tie counts half.
+
+    Of the whole corpus: documents that the data names as not relevant were mostly chosen for being near. What was
+    not found lies behind what was; where far fewer are found than chance alone would find, they lie at the end.
+    """
+    shares: list[float] = []
+    hits = expected = 0.0
+    for own, ids, scores in zip(judged, found.ids, found.scores, strict=True):
+        at = dict(zip(ids.tolist(), scores.tolist(), strict=True))
+        relevant = [place for place, grade in own.items() if grade > 0]
+        unseen = corpus - len(ids)
+        expected += len(relevant) * len(ids) / corpus
+        for place in relevant:
+            hits += place in at
+            score = at.get(place, -np.inf)
+            level = np.count_nonzero(scores == score) + (unseen if place not in at else 0)
+            below = np.count_nonzero(scores < score) + (unseen if place in at else 0)
+            shares.append((below + level / 2.0) / corpus)
+    if expected >= LEAST_EXPECTED and hits <= expected / 4.0:
+        return np.full(len(shares), hits / expected / 2.0)
+    return np.array(shares)
+
+
+def _figures(
+    grades: Sequence[Floats], scores: Sequence[Floats], ideal: Sequence[Sequence[float]], *, whole: bool
+) -> dict[str, Floats]:
+    """The figures of each query, those of a search or those of whole rankings; ties count by their expectation."""
+    relevant = np.array([sum(grade > 0 for grade in each) for each in ideal])
+    parts: dict[str, list[Floats]] = {}
+    for begin in range(0, len(grades), QUERIES):
+        own, level, best, total = (each[begin : begin + QUERIES] for each in (grades, scores, ideal, relevant))
+        ndcg = metrics.ndcg(own, best, 10, scores=level)
+        reciprocal = metrics.reciprocal_rank(own, 10, scores=level)
+        if whole:
+            precision = metrics.ranked_average_precision(own, total, scores=level)
+            values = {"map": precision, "mrr@10": reciprocal, "ndcg@10": ndcg}
+        else:
+            values = {
+                "ndcg@10": ndcg,
+                "mrr@10": reciprocal,
+                "recall@10": metrics.recall(own, total, 10, scores=level),
+                f"recall@{DEPTH}": metrics.recall(own, total, DEPTH, scores=level),
+                f"map@{DEPTH}": metrics.ranked_average_precision(own, total, DEPTH, scores=level),
+            }
+        for name, value in values.items():
+            parts.setdefault(name, []).append(value)
+    return {name: np.concatenate(each) for name, each in parts.items()}
+
+
+def _worst_first(grades: Floats, scores: Floats, names: Sequence[str] | None = None) -> list[int]:
+    """The places of a ranking, those of a tie by their grade, the worst first, and then by name."""
+    order = range(len(grades))
+    return sorted(order, key=lambda at: (-scores[at], grades[at], names[at] if names else 0))
+
+
+def _tied(scores: Floats, place: int) -> str:
+    """How many others have the score of a place, where there are any."""
+    others = int(np.count_nonzero(scores == scores[place])) - 1
+    return f", tied with {others:,} other{'s'[: others > 1]}" if others else ""
+
+
+def _badly_answered(data: Retrieval, row: int, found: list[str], scores: Floats, size: float) -> Mistake:
+    """A query whose answers stand low: what was found first, and the best answer with its place."""
+    judged = data.judgements[row]
+    order = _worst_first(np.array([judged.get(id_, 0.0) for id_ in found]), scores, found)
+    named = [found[at] for at in order]
+    answers = sorted((id_ for id_ in judged if judged[id_] > 0), key=lambda id_: (-judged[id_], id_))
+    best = next((id_ for id_ in named if judged.get(id_, 0) > 0), answers[0])
+    where = f"not among the first {DEPTH}"
+    if best in named:
+        place = named.index(best)
+        where = f"at place {place + 1}{_tied(scores[order], place)}"
+    first = named[0] if named else ""
+    return Mistake(
+        prediction=first or "nothing",
+        truth=f"{best}, {where}",
+        texts=(data.queries[row], data.corpus.get(first, ""), data.corpus.get(best, "")),
+        score=float(scores[0]) if named else float("-inf"),
+        size=size,
+    )
+
+
+def rerank(data: Rerank, system: Scorer) -> Outcome:
+    """MAP, MRR@10 and nDCG@10 of each query's own candidates, put in order."""
+    sizes = [len(each) for each in data.candidates]
+    queries = [query for query, size in zip(data.queries, sizes, strict=True) for _ in range(size)]
+    flat = [text for each in data.candidates for text in each]
+    truth = np.array([float(label) for each in data.labels for label in each])
+    scores = system.pairs(queries, flat, searching=True)
+    ends = np.cumsum(sizes)[:-1]
+    orders = [np.argsort(-own, kind="stable") for own in np.split(scores, ends)]
+    levels = [level_ties(own[order]) for own, order in zip(np.split(scores, ends), orders, strict=True)]
+    grades = [own[order] for own, order in zip(np.split(truth, ends), orders, strict=True)]
+    values = _figures(grades, levels, [each.tolist() for each in grades], whole=True)
+    precision = values["map"]
+
+    def mistakes(count: int) -> tuple[Mistake, ...]:
+        found = []
+        for row, size in worst(1.0 - precision, count, data.queries.__getitem__):
+            if size > 0:
+                texts = [data.candidates[row][at] for at in orders[row].tolist()]
+                order = _worst_first(grades[row], levels[row], texts)
+                place = next(at for at, each in enumerate(order) if grades[row][each] > 0)
+                where = f"a right one at place {place + 1} of {sizes[row]}{_tied(levels[row][order], place)}"
+                wrong = "right" if place == 0 else "wrong"
+                first, right = (texts[order[at]] for at in (0, place))
+                score = float(levels[row][0])
+                found.append(
+                    Mistake(f"the first is {wrong}", where, (data.queries[row], first, right), score, size)
+                )
+        return tuple(found)
+
+    figures = {name: metrics.weighted_mean(value) for name, value in values.items()}
+    return Outcome(len(data), figures, mistakes, scores, truth, values=precision)
+
+
+def intents(data: Intents, system: Finder) -> Outcome:
+    """How often the nearest known text has the right label, and how well its score tells strangers."""
+    known, labels, own = _known_texts(data)
+    found = system.nearest(data.texts, known, 1 if own is None else 2)
+    selves = [-2] * len(data) if own is None else own.tolist()
+    tops = [_top(*each) for each in zip(found.ids, found.scores, selves, strict=True)]
+    scores = np.array([score for _, score in tops])
+    shares = np.array(
+        [
+            np.mean([labels[place] == label for place in rows]) if len(rows) else 0.0
+            for (rows, _), label in zip(tops, data.labels, strict=True)
+        ]
+    )  # of a tie's labels, how many are right
+    nearest = [_shown_of(rows, labels, known, label) for (rows, _), label in zip(tops, data.labels, strict=True)]
+    answers = [labels[place] if place >= 0 else None for place in nearest]
+    inside = np.array([label is not None for label in data.labels], np.float64)
+    figures: dict[str, Statistic] = {"accuracy": weighted_share(shares, inside)}
+    thresholds = {}
+    if not inside.all():
+        figures["auroc"] = metrics.weighted_roc_auc(inside, scores)
+        figures["false_accepts@95"] = weighted_false_accepts(inside, scores)
+        thresholds["false_accepts@95"] = _accepting(scores[inside > 0], 0.95)
+
+    def mistakes(count: int) -> tuple[Mistake, ...]:
+        sure = np.where((shares == 1) & (inside > 0), -np.inf, scores)
+        return tuple(
+            Mistake(
+                prediction=answers[row] or "nothing",
+                truth=data.labels[row] or STRANGER,
+                texts=(data.texts[row], known[nearest[row]] if nearest[row] >= 0 else ""),
+                score=float(scores[row]),
+                size=size,
+            )
+            for row, size in worst(sure, count, data.texts.__getitem__)
+            if np.isfinite(size)
+        )
+
+    return Outcome(len(data), figures, mistakes, scores, inside, thresholds)
+
+
+def _top(ids: Ints, scores: Floats, own: int) -> tuple[list[int], float]:
+    """The rows that are nearest, several where they are tied, and their score; a text is not near itself."""
+    others = ids != own
+    ids, scores = ids[others], scores[others]
+    return (ids[scores == scores[0]].tolist(), float(scores[0])) if len(ids) else ([], 0.0)
+
+
+def _shown_of(rows: list[int], labels: Sequence[str], known: Sequence[str], right: str | None) -> int:
+    """The one of several tied rows that is shown, whatever their order: one with a wrong label if there is any."""
+    return min(rows, key=lambda row: (labels[row] == right, known[row], labels[row]), default=-1)
+
+
+def _known_texts(data: Intents) -> tuple[list[str], list[str], Ints | None]:
+    """The texts that answers come from, their labels, and, where they are the same texts, which is whose own."""
+    if data.known is not None:
+        return list(data.known), list(data.known_labels), None
+    rows = [(row, label) for row, label in enumerate(data.labels) if label is not None]
+    own = np.full(len(data), -2, np.int64)  # no row of what is found, and not what stands for nothing found
+    own[[row for row, _ in rows]] = np.arange(len(rows))
+    return [data.texts[row] for row, _ in rows], [label for _, label in rows], own
+
+
+def _accepting(scores: Floats, share: float) -> float:
+    """The highest score at which a share of all are at least as high."""
+    falling = np.sort(scores)[::-1]
+    return float(falling[max(0, int(np.ceil(share * len(falling) - 1e-9)) - 1)])
+
+
+def clustering(data: Clustering, system: Grouper) -> Outcome:
+    """How well as many groups as there are labels agree with them: V-measure and adjusted Rand index."""
+    groups = system.groups(data.texts, len(set(data.labels)), SEEDS)
+    figures = {
+        "v_measure": mean_of([weighted_v_measure(data.labels, each) for each in groups]),
+        "adjusted_rand": mean_of([weighted_adjusted_rand(data.labels, each) for each in groups]),
+    }
+
+    def mistakes(count: int) -> tuple[Mistake, ...]:
+        """Texts of the first grouping whose neighbours have mostly one other label."""
+        members = [Counter[str]() for _ in range(int(groups[0].max()) + 1)]
+        for label, group in zip(data.labels, groups[0].tolist(), strict=True):
+            members[group][label] += 1
+        leaders = [each.most_common(1)[0] if each else ("", 0) for each in members]
+        shares = np.array(
+            [count / max(sum(each.values()), 1) for (_, count), each in zip(leaders, members, strict=True)]
+        )
+        astray = np.array(
+            [shares[group] if leaders[group][0] != label else -1.0
+             for label, group in zip(data.labels, groups[0].tolist(), strict=True)]
+        )  # fmt: skip
+        return tuple(
+            Mistake(leaders[groups[0][row]][0], data.labels[row], (data.texts[row],), share, share)
+            for row, share in worst(astray, count, data.texts.__getitem__)
+            if share > 0
+        )
+
+    return Outcome(len(data), figures, mistakes, centred=frozenset(figures))
+
+
+JUDGES: Mapping[Task, Callable[[Any, Any], Outcome]] = {
+    Task.GRADED: graded,
+    Task.LABELLED: labelled,
+    Task.TRIPLETS: triplets,
+    Task.RETRIEVAL: retrieval,
+    Task.RERANK: rerank,
+    Task.INTENTS: intents,
+    Task.CLUSTERING: clustering,
+}

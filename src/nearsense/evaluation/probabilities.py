@@ -7,132 +7,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from nearsense.calibration import NONE, Task, load_calibration
 from nearsense.calibration.population import ENOUGH
+from nearsense.calibrator import Calibrator, remedy
 from nearsense.datasets import Dataset, GradedPairs, LabelledPairs
 from nearsense.errors import InputError, ModelMismatch
+from nearsense.evaluation.results import Band, Stated
 from nearsense.evaluation.systems import Model
+from nearsense.metrics import expected_calibration_error, reliability
 from nearsense.records import Origin
 
 if TYPE_CHECKING:
     from nearsense.calibrator import Calibrated
 
-__all__ = ["Band", "Stated", "judged_probabilities", "labels_of"]
-
-
-SHOWN = ("probability>", "pairs>", "the same>", "stated interval>", "holds it")
-"""What a table shows of a band."""
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """The pairs of which much the same was said.
-
-    Args:
-        above: The least probability of the band; only the first band holds it.
-        up_to: The greatest, held.
-        pairs: How many pairs have one of these.
-        stated: The mean probability of these pairs.
-        share: The share of them that is the same.
-        low: The mean lower end of their intervals.
-        high: The mean upper end.
-        held: Whether the share lies in between; None of fewer than ten pairs, which tell little.
-    """
-
-    above: float
-    up_to: float
-    pairs: int
-    stated: float
-    share: float
-    low: float
-    high: float
-    held: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """How true the probabilities are that `compare_pairs` gives, all pairs together, without the labels.
-
-    Args:
-        task: What "the same" was taken to mean: "paraphrase", or what was asked for.
-        prior: The share of same pairs that was assumed, or found from how the pairs score.
-        pairs: How many have a probability.
-        left_out: How many have none: a text is in a language that the model was not made for.
-        ece: Expected calibration error, 15 bands of equal width: by how much probabilities are off on average.
-        coverage: The share of bands of ten pairs and more whose stated interval holds the share of same pairs; NaN
-            where there is no such band.
-        width: How wide the stated intervals are on average.
-        bands: The bands that hold pairs, from 0 up.
-    """
-
-    task: str
-    prior: float | None
-    pairs: int
-    left_out: int
-    ece: float
-    coverage: float
-    width: float
-    bands: tuple[Band, ...]
-
-    @property
-    def told(self) -> tuple[int, int]:
-        """In how many bands the interval holds the share, and of how many that can be said."""
-        known = [each.held for each in self.bands if each.held is not None]
-        return sum(known), len(known)
-
-    def __str__(self) -> str:
-        held, bands = self.told
-        without = f" ({self.left_out:,} more pairs have none)" if self.left_out else ""
-        return (
-            f"Probabilities of {self.pairs:,} pairs{without} are off by {100 * self.ece:.1f} points on average "
-            f"(ECE), and the stated interval, {100 * self.width:.0f} points wide, holds the truth in {held} of "
-            f"{bands} bands"
-        )
-
-    def rows(self) -> list[tuple[str, ...]]:
-        """The bands as cells of a table, see `SHOWN`."""
-        words = {True: "yes", False: "no", None: "too few"}
-        return [
-            (
-                f"{100 * each.above:.0f} to {100 * each.up_to:.0f} %",
-                f"{each.pairs:,}",
-                f"{100 * each.share:.0f} %",
-                f"{_end(each.low)} to {_end(each.high)} %",
-                words[each.held],
-            )
-            for each in self.bands
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {**asdict(self), "bands": [asdict(each) for each in self.bands]}
-
-
-def _end(value: float) -> str:
-    """An end of an interval, times 100: finer near 0 and 1, as the share of a few pairs may be just that."""
-    digits = 0 if 0.01 <= value <= 0.99 or value in (0.0, 1.0) else 2
-    return f"{100 * value:.{digits}f}"
-
 
 def labels_of(
     data: Dataset, calibration: Calibrated, same_from: float | None
 ) -> tuple[list[bool], Calibrated, list[str]]:
-    """Which pairs are the same, and the calibration, read; no labels and why, where nothing can be judged.
-
-    Args:
-        data: Pairs; of other data sets nothing is said.
-        calibration: As for `compare_pairs`.
-        same_from: Of graded pairs the score from which on they are the same.
-
-    Raises:
-        InputError: Something was said that is not for these data, or no pair scores so, or all do.
-        FileError: A calibration cannot be read.
-    """
+    """Which pairs are the same, and the calibration, read; no labels and why, where nothing can be judged."""
     if isinstance(data, LabelledPairs) and same_from is not None:
         raise InputError(
             f"same_from={same_from!r} is for graded pairs", why=f"{data.name} has labels", fix="leave it away"
@@ -174,18 +70,7 @@ def labels_of(
 def judged_probabilities(
     pairs: Sequence[tuple[str, str]], labels: Sequence[bool], models: Sequence[Model], calibration: Calibrated
 ) -> tuple[dict[str, Stated], list[str]]:
-    """What is said of pairs by each model, by its name, against what is true; and why there is nothing of others.
-
-    Args:
-        pairs: Those that the models have scored.
-        labels: One a pair.
-        models: Which.
-        calibration: As for `compare_pairs`.
-
-    Raises:
-        ModelMismatch: The calibration is of another model than the only one.
-        InputError: The model has none for the task.
-    """
+    """What is said of pairs by each model that scored them, by its name; and why there is nothing of others."""
     found, notes = {}, []
     for model in models:
         try:
@@ -204,9 +89,6 @@ def judged_probabilities(
 def _judged(
     pairs: Sequence[tuple[str, str]], labels: np.ndarray, model: Model, calibration: Calibrated
 ) -> tuple[Stated | None, str]:
-    from nearsense.calibrator import Calibrator, remedy
-    from nearsense.metrics import expected_calibration_error, reliability
-
     assert model.compared is not None
     cosines, random = model.compared
     judged = Calibrator(Task.PARAPHRASE, calibration).judged(

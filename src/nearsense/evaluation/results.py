@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -16,27 +16,10 @@ import numpy as np
 from nearsense._version import __version__
 from nearsense.datasets import Dataset, Intents, Task
 from nearsense.errors import InputError
+from nearsense.records import as_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from nearsense.evaluation.probabilities import Stated
-
-__all__ = [
-    "FIGURES",
-    "LOWER_IS_BETTER",
-    "MAIN",
-    "UNDEFINED",
-    "Evaluation",
-    "Figure",
-    "Kind",
-    "Mistake",
-    "PairedTest",
-    "SystemResult",
-    "jsonable",
-    "limits",
-    "require_figure",
-]
 
 MAIN: Mapping[Task, str] = {
     Task.GRADED: "spearman",
@@ -62,15 +45,7 @@ FIGURES: Mapping[Task, tuple[str, ...]] = {
 
 
 def require_figure(name: str, data: Dataset) -> None:
-    """Refuse the name of a figure that a data set does not give.
-
-    Args:
-        name: The figure.
-        data: The data set.
-
-    Raises:
-        InputError: It has no such figure; those that it has are named.
-    """
+    """Refuse the name of a figure that a data set does not give, and name those that it gives."""
     strangers = isinstance(data, Intents) and None in data.labels
     known = FIGURES[data.task] if strangers or not isinstance(data, Intents) else FIGURES[data.task][:1]
     if name not in known:
@@ -78,36 +53,24 @@ def require_figure(name: str, data: Dataset) -> None:
         raise _no_figure(name, data.task, known, why)
 
 
-_AN = {Task.INTENTS: "an"}
-
-
 def _no_figure(name: str, task: Task, known: Iterable[str], why: str = "") -> InputError:
-    without = " without strangers" if why else ""
+    article, without = "an" if task is Task.INTENTS else "a", " without strangers" if why else ""
     return InputError(
-        f"{name!r} is no figure of {_AN.get(task, 'a')} {task.value} data set{without}",
+        f"{name!r} is no figure of {article} {task.value} data set{without}",
         why=why,
         fix=f"{'judge more texts (limit); else ' if why else ''}the figures are {', '.join(known)}",
     )
 
 
-LOWER_IS_BETTER = frozenset({"false_accepts@95"})
-"""All other figures are better the higher they are."""
+LOWER_IS_BETTER = frozenset({"false_accepts@95"})  # all other figures are better the higher they are
+BAND_COLUMNS = ("probability>", "pairs>", "the same>", "stated interval>", "holds it")
+"""What a table shows of a band."""
 
-
-SIGNED: Mapping[str, tuple[float, float]] = {
-    "spearman": (-1.0, 1.0),
-    "pearson": (-1.0, 1.0),
-    "adjusted_rand": (-0.5, 1.0),
-}
+SIGNED = {"spearman": (-1.0, 1.0), "pearson": (-1.0, 1.0), "adjusted_rand": (-0.5, 1.0)}
 
 
 def limits(name: str) -> tuple[float, float]:
-    """The least and the greatest value that a figure can have.
-
-    Example:
-        >>> limits("spearman"), limits("map")
-        ((-1.0, 1.0), (0.0, 1.0))
-    """
+    """The least and the greatest value that a figure can have."""
     return SIGNED.get(name, (0.0, 1.0))
 
 
@@ -127,45 +90,40 @@ UNDEFINED = _Undefined("nan")
 """The value of a figure that scores do not give: a correlation of scores that are all equal."""
 
 
-def jsonable(value: Any) -> Any:
+def finite_json(value: Any) -> Any:
     """What JSON can say: None for a number that is not finite.
 
     Example:
-        >>> jsonable({"value": UNDEFINED, "others": [0.5, float("inf")]})
+        >>> finite_json({"value": UNDEFINED, "others": [0.5, float("inf")]})
         {'value': None, 'others': [0.5, None]}
     """
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {name: jsonable(each) for name, each in value.items()}
-    return [jsonable(each) for each in value] if isinstance(value, (list, tuple)) else value
+        return {name: finite_json(each) for name, each in value.items()}
+    return [finite_json(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _finite_fields(record: object, names: str = "") -> dict[str, Any]:
+    return {name: finite_json(value) for name, value in as_json(record, names).items()}
 
 
 class Kind(StrEnum):
     """What was measured."""
 
     MODEL = "model"
-    FUSION = "fusion"
-    """A model and BM25 together."""
-    BASELINE = "baseline"
-    """Words without a model."""
-    POOLING = "pooling"
-    """A model with another pooling than its own."""
+    FUSION = "fusion"  # a model and BM25 together
+    BASELINE = "baseline"  # words without a model
+    POOLING = "pooling"  # a model with another pooling than its own
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value and the 95 % interval of the bootstrap over items.
+    """A measured value and the 95 % interval of the bootstrap over items."""
 
-    Args:
-        value: As it was measured; NaN, shown as "-", where the scores do not give it. JSON has null then.
-        low: The interval's lower end.
-        high: Its upper end.
-    """
-
-    value: float
-    low: float
-    high: float
+    value: float  # as it was measured; NaN, shown as "-", where the scores do not give it. JSON has null then
+    low: float  # the interval's lower end
+    high: float  # its upper end
 
     @property
     def defined(self) -> bool:
@@ -180,63 +138,105 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """An item on which a model was far off.
+    """An item on which a model was far off."""
 
-    Args:
-        prediction: What it says, in the words or the scale of the data.
-        truth: What is right.
-        texts: The texts: a pair; anchor, positive and negative; a query, what was found first and what should
-            have been; a text and its nearest.
-        score: The model's score; of triplets, negative less positive.
-        size: By how much it is off; the larger, the worse.
-        differs: Of a pair what differs between its texts, what the model does not read among it.
-    """
-
-    prediction: str
-    truth: str
+    prediction: str  # what it says, in the words or the scale of the data
+    truth: str  # what is right
     texts: tuple[str, ...]
-    score: float
-    size: float
+    """The texts: a pair; anchor, positive and negative; a query, what was found first and what should have been; a
+    text and its nearest."""
+    score: float  # the model's score; of triplets, negative less positive
+    size: float  # by how much it is off; the larger, the worse
     differs: tuple[str, ...] = ()
+    """Of a pair what differs between its texts, what the model does not read among it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The pairs of which much the same was said."""
+
+    above: float  # the least probability of the band; only the first band holds it
+    up_to: float  # the greatest, held
+    pairs: int  # how many pairs have one of these
+    stated: float  # the mean probability of these pairs
+    share: float  # the share of them that is the same
+    low: float  # the mean lower end of their intervals
+    high: float  # the mean upper end
+    held: bool | None  # whether the share lies in between; None of fewer than ten pairs, which tell little
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """How true the probabilities are that `compare_pairs` gives, all pairs together, without the labels."""
+
+    task: str  # what "the same" was taken to mean: "paraphrase", or what was asked for
+    prior: float | None  # the share of same pairs that was assumed, or found from how the pairs score
+    pairs: int  # how many have a probability
+    left_out: int  # how many have none: a text is in a language that the model was not made for
+    ece: float  # expected calibration error, 15 bands of equal width: by how much probabilities are off on average
+    coverage: float
+    """The share of bands of ten pairs and more whose stated interval holds the share of same pairs; else NaN."""
+    width: float  # how wide the stated intervals are on average
+    bands: tuple[Band, ...]  # the bands that hold pairs, from 0 up
+
+    def __str__(self) -> str:
+        known = [each.held for each in self.bands if each.held is not None]
+        without = f" ({self.left_out:,} more pairs have none)" if self.left_out else ""
+        return (
+            f"Probabilities of {self.pairs:,} pairs{without} are off by {100 * self.ece:.1f} points on average "
+            f"(ECE), and the stated interval, {100 * self.width:.0f} points wide, holds the truth in "
+            f"{sum(known)} of {len(known)} bands"
+        )
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The bands as cells of a table, see `BAND_COLUMNS`."""
+        words = {True: "yes", False: "no", None: "too few"}
+        return [
+            (
+                f"{100 * each.above:.0f} to {100 * each.up_to:.0f} %",
+                f"{each.pairs:,}",
+                f"{100 * each.share:.0f} %",
+                f"{_end(each.low)} to {_end(each.high)} %",
+                words[each.held],
+            )
+            for each in self.bands
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return as_json(self)
+
+
+def _end(value: float) -> str:
+    """An end of an interval, times 100: finer near 0 and 1, as the share of a few pairs may be just that."""
+    digits = 0 if 0.01 <= value <= 0.99 or value in (0.0, 1.0) else 2
+    return f"{100 * value:.{digits}f}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SystemResult:
-    """What one model, baseline or fusion reached.
+    """What one model, baseline or fusion reached."""
 
-    Args:
-        name: What it is called.
-        kind: A model, a baseline, a model with another pooling, or a fusion.
-        figures: Each figure by its name.
-        thresholds: The score from which on a pair counts as the same, for the figures that need one.
-        seconds: What it took to encode and to compare; loading is not in it.
-        texts: How many different texts were read.
-        texts_per_second: How many of them were encoded in a second.
-        truncated: How many of them are longer than the model reads.
-        fingerprint: Of the model; `""` of a baseline.
-        mistakes: The worst errors of a model, worst first.
-        scores: float64, the raw score of each item: pair, positive then negative of each triplet, candidate, hit
-            (the ten best of each query), nearest text; empty for clusters.
-        labels: float64, as many: what is true of it.
-        values: float64, the main figure of each query; empty where the figure is no mean over queries.
-        probabilities: How true those are that nearsense gives to these pairs; None where none were judged: the
-            notes of the evaluation say why.
-    """
-
-    name: str
-    kind: Kind
-    figures: Mapping[str, Figure]
+    name: str  # what it is called
+    kind: Kind  # a model, a baseline, a model with another pooling, or a fusion
+    figures: Mapping[str, Figure]  # each figure by its name
     thresholds: Mapping[str, float]
-    seconds: float
-    texts: int
-    texts_per_second: float
-    truncated: int
-    fingerprint: str
-    mistakes: tuple[Mistake, ...]
+    """The score from which on a pair counts as the same, for the figures that need one."""
+    seconds: float  # what it took to encode and to compare; loading is not in it
+    texts: int  # how many different texts were read
+    texts_per_second: float  # how many of them were encoded in a second
+    truncated: int  # how many of them are longer than the model reads
+    fingerprint: str  # of the model; `""` of a baseline
+    mistakes: tuple[Mistake, ...]  # the worst errors of a model, worst first
     scores: NDArray[np.float64]
-    labels: NDArray[np.float64]
+    """float64, the raw score of each item: pair, positive then negative of each triplet, candidate, hit (the ten
+    best of each query), nearest text; empty for clusters."""
+    labels: NDArray[np.float64]  # float64, as many: what is true of it
     values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """float64, the main figure of each query; empty where the figure is no mean over queries."""
     probabilities: Stated | None = None
+    """How true those are that nearsense gives to these pairs; None where none were judged: the notes of the
+    evaluation say why."""
 
     def to_dict(self, *, raw: bool = False) -> dict[str, Any]:
         """As JSON values.
@@ -244,43 +244,19 @@ class SystemResult:
         Args:
             raw: With the scores and labels of all items.
         """
-        known = {
-            "name": self.name,
-            "kind": self.kind.value,
-            "figures": {name: asdict(figure) for name, figure in self.figures.items()},
-            "thresholds": dict(self.thresholds),
-            "seconds": self.seconds,
-            "texts": self.texts,
-            "texts_per_second": self.texts_per_second,
-            "truncated": self.truncated,
-            "fingerprint": self.fingerprint,
-            "mistakes": [
-                {**asdict(each), "texts": list(each.texts), "differs": list(each.differs)}
-                for each in self.mistakes
-            ],
-            "probabilities": None if self.probabilities is None else self.probabilities.to_dict(),
-        }
-        items = {"scores": self.scores.tolist(), "labels": self.labels.tolist()} if raw else {}
-        return {name: jsonable(value) for name, value in (known | items).items()}
+        names = "name kind figures thresholds seconds texts texts_per_second truncated fingerprint mistakes"
+        return _finite_fields(self, f"{names} probabilities {'scores labels' if raw else ''}")
 
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """Two systems on the same items: by how much the first is better in the main figure.
+    """Two systems on the same items: by how much the first is better in the main figure."""
 
-    Args:
-        first: The one.
-        second: The other.
-        figure: Which figure.
-        difference: The first's less the second's, with the interval of the paired bootstrap.
-        p: Two-sided p-value of "they are equally good".
-    """
-
-    first: str
-    second: str
-    figure: str
-    difference: Figure
-    p: float
+    first: str  # the one
+    second: str  # the other
+    figure: str  # which figure
+    difference: Figure  # the first's less the second's, with the interval of the paired bootstrap
+    p: float  # two-sided p-value of "they are equally good"
 
     def __str__(self) -> str:
         low, high = 100 * self.difference.low, 100 * self.difference.high
@@ -289,7 +265,7 @@ class PairedTest:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {name: jsonable(value) for name, value in asdict(self).items()}
+        return _finite_fields(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -369,17 +345,10 @@ class Evaluation:
         Args:
             raw: With the scores and labels of all items.
         """
+        systems = [each.to_dict(raw=raw) for each in self.systems]
+        head = as_json(self, "dataset task items main")
         return {
-            "dataset": self.dataset,
-            "task": self.task.value,
-            "items": self.items,
-            "main": self.main,
-            "systems": [each.to_dict(raw=raw) for each in self.systems],
-            "comparisons": [each.to_dict() for each in self.comparisons],
-            "notes": list(self.notes),
-            "warnings": list(self.warnings),
-            "scale": None if self.scale is None else list(self.scale),
-            "words": None if self.words is None else list(self.words),
-            "seconds": self.seconds,
-            "version": self.version,
+            **head,
+            "systems": systems,
+            **as_json(self, "comparisons notes warnings scale words seconds version"),
         }

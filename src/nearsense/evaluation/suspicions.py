@@ -10,18 +10,16 @@ import numpy as np
 
 from nearsense.datasets import Dataset, LabelledPairs, Task
 from nearsense.evaluation.results import Kind
+from nearsense.metrics import ranks, roc_auc
 
 if TYPE_CHECKING:
     from nearsense.evaluation.judging import Outcome
     from nearsense.evaluation.results import SystemResult
 
-__all__ = ["suspicions"]
-
 FAR = 0.35
 """Of a chance of one half that the right one is nearer, what lies far below; of a correlation 2 x 0.35 - 1."""
 
-SURELY = 2.0
-"""Standard deviations below one half that are no accident."""
+SURELY = 2.0  # standard deviations below one half that are no accident
 
 
 def suspicions(data: Dataset, results: Sequence[SystemResult], outcomes: Sequence[Outcome]) -> list[str]:
@@ -80,8 +78,6 @@ _SAID = {
 def _nearer(task: Task, outcome: Outcome) -> tuple[float, float]:
     """The chance that a right one is nearer than a wrong one, and its standard deviation if that were a half."""
     if task is Task.GRADED:
-        from nearsense.metrics import ranks
-
         if not np.ptp(outcome.scores):
             return float("nan"), 0.0
         correlation = float(np.corrcoef(ranks(outcome.scores), ranks(outcome.labels))[0, 1])
@@ -90,8 +86,6 @@ def _nearer(task: Task, outcome: Outcome) -> tuple[float, float]:
         near, far = np.split(outcome.scores, 2)
         return float(np.mean(np.where(near == far, 0.5, near > far))), 0.5 / sqrt(len(near))
     if task in (Task.LABELLED, Task.RERANK):
-        from nearsense.metrics import roc_auc
-
         right = int(outcome.labels.sum())
         wrong = len(outcome.labels) - right
         return roc_auc(outcome.labels, outcome.scores), sqrt((right + wrong + 1) / (12.0 * right * wrong))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 
 from nearsense.errors import InputError
+from nearsense.guard import words as flag
 from nearsense.guard.dates import moments, other_moments
 from nearsense.guard.names import other_codes, other_names, with_named_letters
 from nearsense.guard.numbers import other_amounts, quantities, same_digits, turned_pairs
@@ -16,27 +17,12 @@ from nearsense.guard.reader import Lexicon, Text, lexicon_of, read, shared_conte
 from nearsense.guard.relations import Related, relations_of, restrictions, with_conditions
 from nearsense.guard.roles import MANY, is_reordered, new_places, role_exchange
 from nearsense.guard.tables import languages
-from nearsense.guard.words import (
-    AMOUNT,
-    CAPITALS,
-    CODED,
-    DOUBT,
-    MODAL,
-    NAMED,
-    NEGATOR,
-    OPPOSITE,
-    PHRASE,
-    RELATING,
-    SIGN,
-    Difference,
-    Kind,
-    Word,
-)
+from nearsense.guard.words import Difference, Kind, Word
 
 __all__ = ["Difference", "Kind", "differences", "differences_many", "languages"]
 
 _NO_RELATION = Related()
-_RELATED = RELATING | NEGATOR
+_RELATED = flag.RELATING | flag.NEGATOR
 _NOWHERE: Set[int] = frozenset()
 _TURNED = 2
 """Words that two texts may have to themselves where only figures have changed places: costs more, costs less."""
@@ -130,7 +116,7 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
     """Each kind is asked only where the words that one text has to itself leave room for it."""
     tables, written = words.tables, (a, b)
     here, there, left, right = _own(a.keys, b.keys)
-    if (left | right) & PHRASE or (left & AMOUNT and right & AMOUNT):
+    if (left | right) & flag.PHRASE or (left & flag.AMOUNT and right & flag.AMOUNT):
         joined = a.join(words), b.join(words)
         if joined[0] is not a or joined[1] is not b:
             a, b = joined
@@ -139,7 +125,7 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
     found: list[Difference] = []
     skipped: tuple[Set[int], Set[int]] = (_NOWHERE, _NOWHERE)
     either = left | right
-    if either & CODED or left & right & CAPITALS:
+    if either & flag.CODED or left & right & flag.CAPITALS:
         codes = other_codes(a, b, here, there, tables)
         found, skipped = codes.found, codes.taken
         if skipped[0] or skipped[1]:
@@ -148,11 +134,11 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
                 {word for at, word in enumerate(b.words) if word in there and at not in skipped[1]},
             )
             either = left | right
-    if (left & AMOUNT and right & AMOUNT) or either & SIGN:
+    if (left & flag.AMOUNT and right & flag.AMOUNT) or either & flag.SIGN:
         found += _amounts(a, b, words, skipped)
     elif not here and not there:
         found += turned_pairs(a.words, b.words, tables)
-    if left & NAMED and right & NAMED:
+    if left & flag.NAMED and right & flag.NAMED:
         found += other_names(a, b, _placed(a, here), _placed(b, there), tables)
     own = len(here) + len(there)
     few = own <= MANY
@@ -168,7 +154,7 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
         relations = _related(written, a, b, words)
         found += relations.found
     settled, turned = relations.settled, relations.known
-    if (left & OPPOSITE and _opposed(here, there)) or (right & OPPOSITE and _opposed(there, here)):
+    if (left & flag.OPPOSITE and _opposed(here, there)) or (right & flag.OPPOSITE and _opposed(there, here)):
         opposed = opposites(a, b, _placed(a, here), _placed(b, there), tables)
         settled, turned = settled + opposed.settled, turned or opposed.turned
         dated = {(one.left, one.right) for one in found if one.kind is Kind.DATE}
@@ -177,13 +163,13 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
         ]
     if few and not turned and len(shared) > 1 and is_reordered(a, b, places, here, there, tables):
         found += role_exchange(a, b, tables)
-    if either & NEGATOR:
+    if either & flag.NEGATOR:
         found += negations(a, b, settled, tables.double)
-    if (left & right & MODAL or either & DOUBT) and not settled:
+    if (left & right & flag.MODAL or either & flag.DOUBT) and not settled:
         found += strengths(a, b, tables)
     if relations is not _NO_RELATION:
         found = with_conditions(a.join(words), b.join(words), found, tables)
-    if either & MODAL and own <= _TURNED and not found:
+    if either & flag.MODAL and own <= _TURNED and not found:
         found = restrictions(a, b, here, there, tables)
     return found
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Set
 from dataclasses import dataclass, field
 
+from nearsense.guard import words as flag
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import DATE, NUMBER, Difference, Kind, When, Word
+from nearsense.guard.words import Difference, Kind, When, Word
 
-_TIMES = DATE | NUMBER
+_TIMES = flag.DATE | flag.NUMBER
 _FIRST, _LAST = 1900, 2099
 """A bare figure in this range, with no unit behind it, is a year."""
 
@@ -22,8 +23,7 @@ class Moment:
     parts: dict[str, int | str]
     shown: str
     taken: set[int] = field(default_factory=set)
-    swapped: bool = False
-    """Day and month may be the other way round."""
+    swapped: bool = False  # day and month may be the other way round
 
 
 def moments(text: Text, tables: Tables, skipped: Set[int] = frozenset()) -> list[Moment]:
@@ -39,7 +39,7 @@ def moments(text: Text, tables: Tables, skipped: Set[int] = frozenset()) -> list
         if word.number is not None or word.code == "time":
             moment = moment or _clock(words, position, tables, taken)
         moment = moment or _calendar(words, position, tables, taken) or _year(words, position, tables, taken)
-        moment = moment or (_named(words, position, tables, taken) if word.flags & DATE else None)
+        moment = moment or (_named(words, position, tables, taken) if word.flags & flag.DATE else None)
         if moment:
             moment.taken.add(position)
             taken |= moment.taken
@@ -112,7 +112,7 @@ def _clock(words: list[Word], at: int, tables: Tables, taken: set[int]) -> Momen
     before = words[at - 1].key if at else ""
     if half is None and (word.code == "time" or before in tables.at):
         for step in range(at + 2, min(at + 4, len(words))):
-            if words[step].shown.lower() in tables.halves and words[step].flags & DATE:
+            if words[step].shown.lower() in tables.halves and words[step].flags & flag.DATE:
                 half, used = tables.halves[words[step].shown.lower()], {step}
     past = _past(words, at, tables)
     bare = before in tables.hour and (

@@ -11,57 +11,33 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from unicodedata import combining, normalize
 
+from nearsense.guard import words as flag
 from nearsense.guard.numbers import MODEL, is_label
 from nearsense.guard.reader import Text, normal_code, same_slot, slot, text_of
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import (
-    AMOUNT,
-    CAPITAL,
-    CAPITALS,
-    CODE,
-    CODED,
-    DATE,
-    DETERMINER,
-    NAME,
-    NAMED,
-    NUMBER,
-    PERSON,
-    SENTENCE,
-    Difference,
-    Kind,
-    Word,
-)
+from nearsense.guard.words import Difference, Kind, Word
 
-_TITLE = 0.6
-"""Share of capitals from which on a text is a headline, whose capitals say nothing."""
-
-_MOST_NAMES = 24
-"""Names that are looked at in each text."""
+_TITLE = 0.6  # share of capitals from which on a text is a headline, whose capitals say nothing
+_MOST_NAMES = 24  # names that are looked at in each text
 _BARE = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "ß": "ss", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
 )
 
 _DIGRAPHS = str.maketrans({**dict(zip("äöüøåđ", ("ae", "oe", "ue", "oe", "aa", "dj"), strict=True)), "ß": "ss"})
 
-_MOST_CODES = 24
-"""Codes that are looked at in each text."""
-
-_RUN = 4
-"""Words that one code may be written in: WH 1000 X M4."""
-
-_SHOUTED = 0.5
-"""Share of content in capitals from which on capitals say nothing."""
+_MOST_CODES = 24  # codes that are looked at in each text
+_RUN = 4  # words that one code may be written in: WH 1000 X M4
+_SHOUTED = 0.5  # share of content in capitals from which on capitals say nothing
 
 Parts: TypeAlias = tuple[list[str], list[str]]
 
 Taken: TypeAlias = tuple[set[int], set[int]]
 
-_NAMING = CODE | NUMBER | CAPITALS
+_NAMING = flag.CODE | flag.NUMBER | flag.CAPITALS
 
 _ARTICLE = "a"
 
-_SHORT = 3
-"""Signs of a letter with its 's."""
+_SHORT = 3  # signs of a letter with its 's
 
 
 def other_names(
@@ -70,7 +46,7 @@ def other_names(
     """The names that each text has to itself, if both have any."""
     left = _names(a, only_a, tables)
     right = _names(b, only_b, tables) if left else []
-    if not right or all(word.flags & CODE for _, word in left + right):
+    if not right or all(word.flags & flag.CODE for _, word in left + right):
         return []  # codes are compared as codes
     shared = a.content & b.content
     here = [(word, slot(a, at, shared)) for at, word in left]
@@ -92,11 +68,16 @@ def _names(text: Text, only: list[tuple[int, Word]], tables: Tables) -> list[tup
     headline = None
     found = []
     for at, word in only:
-        if not word.content or not word.flags & NAMED or word.flags & AMOUNT or word.small in tables.titles:
+        if (
+            not word.content
+            or not word.flags & flag.NAMED
+            or word.flags & flag.AMOUNT
+            or word.small in tables.titles
+        ):
             continue
-        if word.flags & NAME:
+        if word.flags & flag.NAME:
             found.append((at, word))
-        elif word.flags & CAPITALS or not _begins(text, at, tables.titles):
+        elif word.flags & flag.CAPITALS or not _begins(text, at, tables.titles):
             if headline is None:
                 headline = _headline(text)
             if not headline:
@@ -108,14 +89,16 @@ def _names(text: Text, only: list[tuple[int, Word]], tables: Tables) -> list[tup
 
 def _begins(text: Text, at: int, titles: frozenset[str]) -> bool:
     """Whether the capital is the sentence's: nothing before it, and no other capital behind it."""
-    if at and (not text.words[at - 1].flags & SENTENCE or (at > 1 and text.words[at - 2].small in titles)):
+    if at and (not text.words[at - 1].flags & flag.SENTENCE or (at > 1 and text.words[at - 2].small in titles)):
         return False
     after = text.words[at + 1] if at + 1 < len(text.words) else None
-    return after is None or not after.flags & CAPITAL or not after.content or bool(after.flags & DETERMINER)
+    return (
+        after is None or not after.flags & flag.CAPITAL or not after.content or bool(after.flags & flag.DETERMINER)
+    )
 
 
 def _headline(text: Text) -> bool:
-    capitals = [word.flags & CAPITALS for word in text.contents if word.flags & CAPITAL]
+    capitals = [word.flags & flag.CAPITALS for word in text.contents if word.flags & flag.CAPITAL]
     if len(text.contents) >= 4 and len(capitals) >= _TITLE * len(text.contents):
         return True
     return 2 * sum(map(bool, capitals)) > len(text.contents)
@@ -133,7 +116,7 @@ def _stands_for(names: list[Word], other: Text) -> bool:
 def _one_thing(x: Word, y: Word) -> bool:
     """Whether two names are spellings of one: Philippine and Philippines, Qaida and Qaeda. Known ones are two."""
     a, b = sorted((x.key, y.key), key=len)
-    if x.flags & y.flags & NAME:
+    if x.flags & y.flags & flag.NAME:
         return False
     if not (x.shown.isascii() and y.shown.isascii()) and _spelled(x.small) & _spelled(y.small):
         return True
@@ -156,10 +139,12 @@ def _one_off(a: str, b: str) -> bool:
 
 def _is_place(text: Text, at: int, name: Word, tables: Tables) -> bool:
     """Whether a name is said to be where something is, and no known person or thing."""
-    before = next((word for word in text.words[at - 1 :: -1] if not word.flags & DETERMINER), None) if at else None
+    before = (
+        next((word for word in text.words[at - 1 :: -1] if not word.flags & flag.DETERMINER), None) if at else None
+    )
     if before is None or before.small not in tables.places_before:
         return False
-    return not name.flags & NAME or name.key in tables.places
+    return not name.flags & flag.NAME or name.key in tables.places
 
 
 def _names_shown(names: list[Word]) -> str:
@@ -193,11 +178,11 @@ def other_codes(a: Text, b: Text, here: set[Word], there: set[Word], tables: Tab
 def _may_differ(here: set[Word], there: set[Word]) -> bool:
     """Whether both texts have something of their own that may be a code. The A of plan A is in any text."""
     for one, other in ((here, there), (there, here)):
-        codes = [word for word in one if word.flags & CODE]
+        codes = [word for word in one if word.flags & flag.CODE]
         letters = any(len(word.shown) == 1 for word in codes)
         if letters or (codes and any(word.flags & _NAMING or word.shown == "I" for word in other)):
             return True
-    return any(word.flags & CAPITALS for word in here) and any(word.flags & CAPITALS for word in there)
+    return any(word.flags & flag.CAPITALS for word in here) and any(word.flags & flag.CAPITALS for word in there)
 
 
 def _compare_codes(a: Text, b: Text, one: list[int], other: list[int], result: Codes, tables: Tables) -> None:
@@ -224,15 +209,15 @@ def _codes(text: Text, own: set[Word], tables: Tables) -> list[int]:
     """Where a text names something by letters and digits."""
     words, found, loud = text.words, [], None
     for at, word in enumerate(words):
-        if word.flags & CODE:
+        if word.flags & flag.CODE:
             code = not _is_unit(words, at) and not _initial(words, at)
         elif word.shown in ("A", "I"):
             code = _letter_is_code(words, at, tables)
-        elif word.flags & CAPITALS and word in own and not word.flags & NAME and not _is_unit(words, at):
+        elif word.flags & flag.CAPITALS and word in own and not word.flags & flag.NAME and not _is_unit(words, at):
             loud = _shouted(text) if loud is None else loud
             code = not loud
         else:
-            code = bool(word.flags & NUMBER and word in own) and (
+            code = bool(word.flags & flag.NUMBER and word in own) and (
                 is_label(words, at, at + 1, tables) or MODEL.match(word.shown) is not None
             )
         if code:
@@ -244,34 +229,36 @@ def _codes(text: Text, own: set[Word], tables: Tables) -> list[int]:
 
 def _parts(text: Text) -> list[str]:
     """Every word as a part that a code may be written in."""
-    return [normal_code(word.shown) if word.flags & (CODE | NUMBER) else word.small for word in text.words]
+    return [
+        normal_code(word.shown) if word.flags & (flag.CODE | flag.NUMBER) else word.small for word in text.words
+    ]
 
 
 def _letter_is_code(words: list[Word], at: int, tables: Tables) -> bool:
     """Whether an A is no article, an I no person: plan A, World War I."""
     before, after = words[at - 1] if at else None, words[at + 1] if at + 1 < len(words) else None
-    if before is None or before.flags & SENTENCE:
+    if before is None or before.flags & flag.SENTENCE:
         return False
     if before.small in tables.labels:
         return True
-    titled = after is not None and after.flags & CAPITAL and after.content
-    return bool(before.content and not titled and (before.flags & CAPITAL or words[at].shown == "A"))
+    titled = after is not None and after.flags & flag.CAPITAL and after.content
+    return bool(before.content and not titled and (before.flags & flag.CAPITAL or words[at].shown == "A"))
 
 
 def _is_unit(words: list[Word], at: int) -> bool:
     """Whether letters are the unit of a figure: 9 W, 16 GB."""
-    return bool(at and words[at].units and words[at - 1].flags & NUMBER)
+    return bool(at and words[at].units and words[at - 1].flags & flag.NUMBER)
 
 
 def _initial(words: list[Word], at: int) -> bool:
     """Whether a letter is short for a name: John F. Kennedy, J. Smith."""
     if len(words[at].shown) > 1 or at + 2 >= len(words) or words[at + 1].shown != ".":
         return False
-    return bool(words[at + 2].flags & CAPITAL)
+    return bool(words[at + 2].flags & flag.CAPITAL)
 
 
 def _shouted(text: Text) -> bool:
-    capitals = [1 for word in text.contents if word.flags & CAPITALS]
+    capitals = [1 for word in text.contents if word.flags & flag.CAPITALS]
     return len(capitals) > _SHOUTED * len(text.contents)
 
 
@@ -297,13 +284,13 @@ def _written_too(at: int, a: Text, b: Text, parts: Parts, codes: list[int], take
 def _another_thing(a: Text, at: int, b: Text, to: int, code: str, other: str, shared: set[Word]) -> bool:
     """Whether two codes stand for another thing: in the same place, or alike but for a sign or two."""
     one, two = a.words[at], b.words[to]
-    if one.flags & two.flags & NUMBER and (
+    if one.flags & two.flags & flag.NUMBER and (
         not (one.shown[-1].isalpha() and two.shown[-1].isalpha()) or MODEL.match(one.shown)
     ):
         return False  # these are compared by their values
     if (code.isalpha() and other.startswith(code)) or (other.isalpha() and code.startswith(other)):
-        return one.flags & two.flags & CAPITALS != 0  # COVID is COVID-19, AA is not AAA
-    weak = not (one.flags | two.flags) & (CODE | NUMBER)
+        return one.flags & two.flags & flag.CAPITALS != 0  # COVID is COVID-19, AA is not AAA
+    weak = not (one.flags | two.flags) & (flag.CODE | flag.NUMBER)
     return _resemble(code, other) if weak else same_slot(a, at, b, to, shared) or _resemble(code, other)
 
 
@@ -319,12 +306,16 @@ def _additions(a: Text, b: Text, there: set[Word]) -> Iterator[tuple[str, str]]:
     """What makes another model of a name in `b` that both texts have: 1660 and 1660 Ti, R6 and R6 Mark II."""
     words, end = b.words, 0
     for at in range(1, len(words)):
-        if at < end or words[at] not in there or not words[at - 1].flags & (CODE | NUMBER | CAPITAL):
+        if (
+            at < end
+            or words[at] not in there
+            or not words[at - 1].flags & (flag.CODE | flag.NUMBER | flag.CAPITAL)
+        ):
             continue
         end = at
         while end < len(words) and words[end] in there and _extends(words[end]):
             end += 1
-        if end == at or not any(word.flags & CODED for word in words[at:end]):
+        if end == at or not any(word.flags & flag.CODED for word in words[at:end]):
             continue
         before, after = words[at - 1], words[end] if end < len(words) else None
         for place, same in enumerate(a.words):
@@ -336,11 +327,11 @@ def _additions(a: Text, b: Text, there: set[Word]) -> Iterator[tuple[str, str]]:
 
 def _extends(word: Word) -> bool:
     """Whether a word may be part of a model's name."""
-    return bool(word.flags & (CAPITAL | CODE)) and not word.flags & (DATE | NUMBER)
+    return bool(word.flags & (flag.CAPITAL | flag.CODE)) and not word.flags & (flag.DATE | flag.NUMBER)
 
 
 def _ends(word: Word | None) -> bool:
-    return word is None or bool(word.flags & SENTENCE)
+    return word is None or bool(word.flags & flag.SENTENCE)
 
 
 def _code_shown(words: list[Word], at: int, tables: Tables) -> str:
@@ -375,7 +366,7 @@ def _is_letter(word: Word) -> bool:
 def _lettered(text: Text) -> bool:
     """Whether a letter other than the article and a person (I) stands in a text."""
     short = [word for word in text.contents if len(word.shown) <= _SHORT]
-    return any(_is_letter(word) and word.key != _ARTICLE and not word.flags & PERSON for word in short)
+    return any(_is_letter(word) and word.key != _ARTICLE and not word.flags & flag.PERSON for word in short)
 
 
 def _stands_alone(text: Text) -> bool:
@@ -395,7 +386,7 @@ def _letter_places(text: Text, letters: bool) -> set[int]:
     found = (
         {at for at, word in enumerate(words) if word.key == _ARTICLE and _is_letter(word)} if letters else set()
     )
-    figures = [at for at, word in enumerate(words) if word.flags & NUMBER]
+    figures = [at for at, word in enumerate(words) if word.flags & flag.NUMBER]
     if len(figures) > 1:
         figures = [at for at in figures if at and words[at - 1].content]
         labels = Counter(words[at - 1] for at in figures)
@@ -410,4 +401,4 @@ def _with_names(text: Text, places: set[int]) -> Text:
 def _as_name(word: Word) -> Word:
     """A word with content, that is no article."""
     more = word.opposite, word.number, word.units, word.when, word.levels, word.code, word.small, word.starts
-    return Word(word.key, word.shown, word.key, word.flags & ~DETERMINER, *more)
+    return Word(word.key, word.shown, word.key, word.flags & ~flag.DETERMINER, *more)

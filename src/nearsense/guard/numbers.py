@@ -6,39 +6,19 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
+from nearsense.guard import words as flag
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import (
-    BEING,
-    CAPITALS,
-    DATE,
-    NAME,
-    NAMED,
-    NUMBER,
-    SENTENCE,
-    UNIT,
-    Difference,
-    Kind,
-    Unit,
-    Word,
-)
+from nearsense.guard.words import Difference, Kind, Unit, Word
 
-_COUNTED = NUMBER | UNIT
-_MOST = 64
-"""Amounts of a text that are matched; of more, those that both texts write alike are left out first."""
-
+_COUNTED = flag.NUMBER | flag.UNIT
+_MOST = 64  # amounts of a text that are matched; of more, those that both texts write alike are left out first
 MODEL = re.compile(r"(?<!\S)(\d{4,})([A-Z])$")
 """What measures nothing where another capital stands behind the same figures."""
 
-_NEAR = 0.03
-"""How far two values of different units may lie apart: people round when they convert."""
-
-_LEAST = 5
-"""Digits from which on groups may be one figure: 555-1234 is 5551234, 1 5 is not 15."""
-
-_GROUPS = 6
-"""Groups that one figure has at most."""
-
+_NEAR = 0.03  # how far two values of different units may lie apart: people round when they convert
+_LEAST = 5  # digits from which on groups may be one figure: 555-1234 is 5551234, 1 5 is not 15
+_GROUPS = 6  # groups that one figure has at most
 _BETWEEN = frozenset("()+")
 
 _SEPARATORS = str.maketrans("", "", "-.,")
@@ -51,15 +31,11 @@ class Quantity:
     value: float | None
     units: tuple[Unit, ...]
     shown: str
-    weak: bool = False
-    """Too common to be missed: one, once, both."""
-    exact: str = ""
-    """How it was written, where 3.1 is not 3.10."""
+    weak: bool = False  # too common to be missed: one, once, both
+    exact: str = ""  # how it was written, where 3.1 is not 3.10
     rank: bool = False
-    after: str = ""
-    """The word behind it: what is counted."""
-    label: bool = False
-    """Whether it names and does not count: version 3, room 12."""
+    after: str = ""  # the word behind it: what is counted
+    label: bool = False  # whether it names and does not count: version 3, room 12
 
 
 def quantities(text: Text, tables: Tables, taken: set[int]) -> list[Quantity]:
@@ -70,7 +46,7 @@ def quantities(text: Text, tables: Tables, taken: set[int]) -> list[Quantity]:
         word = words[position]
         if position < end or position in taken:
             continue
-        if word.flags & NUMBER:
+        if word.flags & flag.NUMBER:
             end = _amount(words, position, tables, taken, found)
         elif word.shown not in tables.bound and word.small not in tables.bound:
             found.append(Quantity(None, word.units, word.shown))
@@ -190,7 +166,7 @@ def _amount(words: list[Word], start: int, tables: Tables, taken: set[int], foun
     label = not units and is_label(words, start, end, tables)
     if label and "." in word.shown:
         exact = word.key.removesuffix(".0")
-    if label and before is not None and (before.small in tables.labels or before.flags & NAMED):
+    if label and before is not None and (before.small in tables.labels or before.flags & flag.NAMED):
         shown = f"{before.shown} {shown}"
     alone = end == start + 1
     weak = alone and not units and (word.code == "weak" or word.code == "scale")
@@ -199,7 +175,7 @@ def _amount(words: list[Word], start: int, tables: Tables, taken: set[int], foun
         value = -value
         if start and words[start - 1].small in tables.minus:
             shown = f"{words[start - 1].shown} {shown}"
-    elif value < 0 and before is not None and before.flags & NAMED:
+    elif value < 0 and before is not None and before.flags & flag.NAMED:
         value = -value  # Windows -10
     found.append(Quantity(value, units, shown, weak, exact, word.code == "ordinal" and alone, after, label))
     return end
@@ -213,15 +189,15 @@ def is_label(words: list[Word], at: int, end: int, tables: Tables) -> bool:
     digits = word.shown.replace(".", "").isdecimal()
     if word.shown[0] in "vV" or (digits and len(word.shown) > 3 and word.shown[0] == "0"):
         return True
-    while at > 1 and before is not None and (before.flags & BEING or before.shown in (".", ":")):
+    while at > 1 and before is not None and (before.flags & flag.BEING or before.shown in (".", ":")):
         at, before = at - 1, words[at - 2]
     if before is None:
         return False
     if before.small in tables.labels:
         return True
-    if end != at + 1 or word.shown[-1].isalpha() or not word.shown[0].isdigit() or not before.flags & NAMED:
+    if end != at + 1 or word.shown[-1].isalpha() or not word.shown[0].isdigit() or not before.flags & flag.NAMED:
         return False
-    if not before.flags & (NAME | CAPITALS) and (at == 1 or words[at - 2].flags & SENTENCE):
+    if not before.flags & (flag.NAME | flag.CAPITALS) and (at == 1 or words[at - 2].flags & flag.SENTENCE):
         return False
     after = words[end] if end < len(words) else None
     counts = after is not None and after.content and after.shown.islower() and after.shown.endswith("s")
@@ -291,7 +267,7 @@ def _unit(
     if len(after) > 1 and after[0].shown.lower() in tables.between and after[1].units:
         named = tables.compound.get((after[0].shown.lower(), after[1].shown.lower()))
         return (tables.units.get(named or "") or after[1].units), f"{shown} {after[1].shown}", end + 2
-    if after and after[0].units and not after[0].flags & DATE and word.code != "ordinal":
+    if after and after[0].units and not after[0].flags & flag.DATE and word.code != "ordinal":
         return after[0].units, f"{shown} {after[0].shown}", end + 1
     before = words[start - 1] if start else None
     if (
@@ -334,7 +310,7 @@ def turned_pairs(a: list[Word], b: list[Word], tables: Tables) -> list[Differenc
 
 def _runs(words: list[Word]) -> dict[str, tuple[str, set[int]]]:
     """Digits → how they are written and where, for every run of neighbouring groups."""
-    figures = [(at, _digits(word)) for at, word in enumerate(words) if word.flags & NUMBER]
+    figures = [(at, _digits(word)) for at, word in enumerate(words) if word.flags & flag.NUMBER]
     found: dict[str, tuple[str, set[int]]] = {}
     if len("".join([digits for _, digits in figures])) < _LEAST:
         return found
@@ -368,7 +344,7 @@ def _pairs(words: list[Word], tables: Tables) -> dict[tuple[float, float], str]:
     """Two figures with a hyphen or a "to" between them, in their order."""
     found: dict[tuple[float, float], str] = {}
     for at, word in enumerate(words):
-        if not word.flags & NUMBER:
+        if not word.flags & flag.NUMBER:
             continue
         if word.code == "range":
             first, hyphen, second = word.shown.partition("-")

@@ -8,32 +8,21 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 
+from nearsense.guard import words as flag
 from nearsense.guard.reader import Text, same_slot
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import (
-    AUXILIARY,
-    BREAK,
-    CONVERSE,
-    IMPLICIT,
-    NEGATOR,
-    PERSON,
-    SENTENCE,
-    Difference,
-    Kind,
-    Word,
-)
+from nearsense.guard.words import Difference, Kind, Word
 
-_REACH = 4
-"""Words before a word in which a negation is taken to mean it."""
+_REACH = 4  # words before a word in which a negation is taken to mean it
 
 
 def is_negated(words: list[Word], at: int, double: bool) -> bool:
     """Whether an odd number of negations reaches the word at a position; where two are one (`double`), any."""
     count = 0
     for word in words[at - 1 : max(at - 1 - _REACH, 0) - 1 if at - 1 - _REACH > 0 else None : -1] if at else ():
-        if word.flags & BREAK:
+        if word.flags & flag.BREAK:
             break
-        count += bool(word.flags & NEGATOR)
+        count += bool(word.flags & flag.NEGATOR)
     return count > 0 if double else count % 2 == 1
 
 
@@ -45,8 +34,8 @@ def negations(a: Text, b: Text, settled: int, double: bool) -> list[Difference]:
     left, right = _negators(a, double), _negators(b, double)
     if (len(left) + len(right) + settled) % 2 == 0:
         return []
-    quiet = len([1 for word in a.words if word.flags & IMPLICIT and word not in b.keys])
-    quiet += len([1 for word in b.words if word.flags & IMPLICIT and word not in a.keys])
+    quiet = len([1 for word in a.words if word.flags & flag.IMPLICIT and word not in b.keys])
+    quiet += len([1 for word in b.words if word.flags & flag.IMPLICIT and word not in a.keys])
     if quiet % 2:
         return []
     more, fewer = (left, right) if len(left) >= len(right) else (right, left)
@@ -64,14 +53,14 @@ def _negators(text: Text, double: bool) -> list[int]:
     asks = bool(text.words) and text.words[-1].shown == "?"
     words, last, found, before = text.words, len(text.words) - 1, [], False
     for at, word in enumerate(words):
-        if word.flags & BREAK:
+        if word.flags & flag.BREAK:
             before = False
-        if not word.flags & NEGATOR or (double and before):
+        if not word.flags & flag.NEGATOR or (double and before):
             continue
-        if asks and at < 2 and words[0].flags & AUXILIARY:
+        if asks and at < 2 and words[0].flags & flag.AUXILIARY:
             before = True  # "isn't it", "don't you think": asked, not denied
             continue
-        answers = at < last and words[at + 1].shown == "," and (at == 0 or words[at - 1].flags & BREAK)
+        answers = at < last and words[at + 1].shown == "," and (at == 0 or words[at - 1].flags & flag.BREAK)
         labels = at + 2 <= last and words[at + 1].shown == "." and words[at + 2].shown[0].isdigit()  # no. 12
         if not answers and not labels:
             found.append(at)
@@ -84,11 +73,11 @@ def _is_spoken_of(text: Text, at: int, other: Text) -> bool:
     words = text.words
     found: list[bool] = []
     for word in words[at + 1 : at + 7]:
-        if word.flags & SENTENCE or len(found) == 2:
+        if word.flags & flag.SENTENCE or len(found) == 2:
             break
         if word.content or word.opposite:
             found.append(word.key in other.keys or not word.opposite.isdisjoint(other.keys))
-    if not any(found) and (not found or not words[at].flags & AUXILIARY):
+    if not any(found) and (not found or not words[at].flags & flag.AUXILIARY):
         found += [word.key in other.keys for word in reversed(words[:at]) if word.content][:1]
     return any(found) or not found
 
@@ -98,8 +87,7 @@ class Opposites:
     """The opposites of two texts, and what they explain away."""
 
     found: list[Difference]
-    settled: int = 0
-    """Negations that an opposite makes up for: not open, closed."""
+    settled: int = 0  # negations that an opposite makes up for: not open, closed
     turned: bool = False
     """Opposites that say the same of exchanged places: Karen bought from David, David sold to Karen."""
 
@@ -131,7 +119,7 @@ def opposites(
             result.settled += 1
         elif _lessened(a.words, i, tables) != _lessened(b.words, j, tables):
             continue  # less expensive, cheaper
-        elif word.flags & other.flags & CONVERSE and _turned(a, b, i, j):
+        elif word.flags & other.flags & flag.CONVERSE and _turned(a, b, i, j):
             result.turned = True
         elif not _one_bound(a.words, i, b.words, j, tables):
             result.found.append(Difference(_kind(a.words, i, b.words, j, tables), word.shown, other.shown))
@@ -151,7 +139,7 @@ def _lessened(words: list[Word], at: int, tables: Tables) -> bool:
 def _said_of_same(a: Text, i: int, b: Text, j: int, shared: Set[str]) -> bool:
     """Whether two opposites are said of the same: beside the same word, or of exchanged places."""
     return same_slot(a, i, b, j, shared) or bool(
-        a.words[i].flags & b.words[j].flags & CONVERSE and _turned(a, b, i, j)
+        a.words[i].flags & b.words[j].flags & flag.CONVERSE and _turned(a, b, i, j)
     )
 
 
@@ -186,8 +174,8 @@ def _turned(a: Text, b: Text, i: int, j: int) -> bool:
 
 
 def _around(text: Text, at: int, shared: Set[str]) -> tuple[set[str], set[str]]:
-    before = {w.key for w in text.words[:at] if w.key in shared and (w.content or w.flags & PERSON)}
-    after = {w.key for w in text.words[at + 1 :] if w.key in shared and (w.content or w.flags & PERSON)}
+    before = {w.key for w in text.words[:at] if w.key in shared and (w.content or w.flags & flag.PERSON)}
+    after = {w.key for w in text.words[at + 1 :] if w.key in shared and (w.content or w.flags & flag.PERSON)}
     return before, after
 
 
@@ -212,7 +200,7 @@ def strengths(a: Text, b: Text, tables: Tables) -> list[Difference]:
 def _levels(text: Text, tables: Tables, asks: bool) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for at, word in [(at, word) for at, word in enumerate(text.words) if word.levels]:
-        if not (at and text.words[at - 1].flags & NEGATOR and not word.flags & NEGATOR):
+        if not (at and text.words[at - 1].flags & flag.NEGATOR and not word.flags & flag.NEGATOR):
             for family, level in word.levels:
                 if not (asks and level.rstrip("~") in tables.loose):
                     found.setdefault(family, {}).setdefault(level, at)
@@ -230,4 +218,4 @@ def _asks(text: Text, tables: Tables) -> bool:
 
 def _denials(text: Text) -> int:
     """How often a text denies: where two differ in that, "not all" and "some" may be one."""
-    return sum(word.flags & NEGATOR != 0 for word in text.words)
+    return sum(word.flags & flag.NEGATOR != 0 for word in text.words)

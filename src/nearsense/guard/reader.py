@@ -12,18 +12,11 @@ from nearsense.guard import words as flag
 from nearsense.guard.tables import Tables, tables_of
 from nearsense.guard.words import NO_PHRASES, Starts, Word
 
-READ = 8_192
-"""Characters that are looked at, from the start. A text of any length costs no more than one of these."""
-
-_SHARED = 0.5
-"""Share of content words that two texts have in common (Dice), from which on they look alike."""
-
-_KEPT = 65_536
-"""Distinct words that are remembered; beyond, memory is emptied and filled anew."""
-_LONGEST = 40
-"""Characters of a word or figure that is looked into; a longer one is a thing of its own."""
-_CHUNK = 200
-"""Characters without a space in which codes are looked for."""
+READ = 8_192  # characters that are looked at, from the start. A text of any length costs no more than one of these
+_SHARED = 0.5  # share of content words that two texts have in common (Dice), from which on they look alike
+_KEPT = 65_536  # distinct words that are remembered; beyond, memory is emptied and filled anew
+_LONGEST = 40  # characters of a word or figure that is looked into; a longer one is a thing of its own
+_CHUNK = 200  # characters without a space in which codes are looked for
 _NOTHING: frozenset[str] = frozenset()
 _FACT = frozenset({"fact"})
 """The family of "is", which is too frequent to ask for because of it alone: only where a text says "may be"."""

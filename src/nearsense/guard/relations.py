@@ -10,29 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from nearsense.guard import words as flag
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import (
-    AUXILIARY,
-    DETERMINER,
-    NEGATOR,
-    NUMBER,
-    PERSON,
-    PREPOSITION,
-    SENTENCE,
-    UNIT,
-    Difference,
-    Kind,
-    Word,
-)
+from nearsense.guard.words import Difference, Kind, Word
 
-_MOST = 48
-"""Words that are looked at in each text."""
-_BEHIND = 3
-"""Words behind an "only" that may hold the figure that it is about."""
+_MOST = 48  # words that are looked at in each text
+_BEHIND = 3  # words behind an "only" that may hold the figure that it is about
 
-Sides: TypeAlias = tuple[Text, Text]
-"""A text as written, and with its phrases joined."""
+Sides: TypeAlias = tuple[Text, Text]  # a text as written, and with its phrases joined
 
 
 @dataclass(slots=True)
@@ -40,12 +26,9 @@ class Related:
     """The relations that are turned round, and what those explain away that are not."""
 
     found: list[Difference] = field(default_factory=list)
-    known: bool = False
-    """Whether some relation was understood in both texts: then its words have changed no roles."""
-    settled: int = 0
-    """Negations that belong to a relation: not until, not as good as."""
-    scales: set[str] = field(default_factory=set)
-    """What is compared, as written: bigger than, smaller than."""
+    known: bool = False  # whether some relation was understood in both texts: then its words have changed no roles
+    settled: int = 0  # negations that belong to a relation: not until, not as good as
+    scales: set[str] = field(default_factory=set)  # what is compared, as written: bigger than, smaller than
 
     def explains(self, opposite: Difference) -> bool:
         """Whether two opposites are no difference of their own: before and after, bigger than and smaller than."""
@@ -62,8 +45,7 @@ class _Relation:
     first: dict[Word, int]
     second: dict[Word, int]
     denied: bool = False
-    scale: str = ""
-    """In what a comparison compares; of two opposites the other way round."""
+    scale: str = ""  # in what a comparison compares; of two opposites the other way round
     shown: str = ""
     equal: bool = False
 
@@ -127,16 +109,16 @@ def _clauses(words: list[Word], at: int, kind: Kind, shape: str, asks: bool) -> 
     """The parts before and behind a connective, in the order of the relation."""
     after = words[at + 1] if at + 1 < len(words) else None
     before = words[at - 1] if at else None
-    if after is None or (asks and at == 0 and after.flags & AUXILIARY):
+    if after is None or (asks and at == 0 and after.flags & flag.AUXILIARY):
         return None
     if shape in ("then", "back"):
-        if before is None or before.flags & (DETERMINER | NUMBER | UNIT):
+        if before is None or before.flags & (flag.DETERMINER | flag.NUMBER | flag.UNIT):
             return None  # the cause, years later
         main, clause = _content(words, 0, at), _content(words, at + 1, len(words))
         first, second = (main, clause) if shape == "then" else (clause, main)
         return _relation(_Relation(kind, at, first, second))
-    end = next((i for i in range(at, len(words)) if words[i].flags & SENTENCE), len(words))
-    start = next((i + 1 for i in range(at - 1, -1, -1) if words[i].flags & SENTENCE), 0)
+    end = next((i for i in range(at, len(words)) if words[i].flags & flag.SENTENCE), len(words))
+    start = next((i + 1 for i in range(at - 1, -1, -1) if words[i].flags & flag.SENTENCE), 0)
     if not any(word.content for word in words[start:at]):  # the clause comes first, up to a comma
         comma = next((i for i in range(at, end) if words[i].shown == ","), None)
         if comma is None:
@@ -144,7 +126,7 @@ def _clauses(words: list[Word], at: int, kind: Kind, shape: str, asks: bool) -> 
         clause, main, span = _content(words, at + 1, comma), _content(words, comma, end), (comma, end)
     else:
         clause, main, span = _content(words, at + 1, end), _content(words, start, at), (start, at)
-    denied = shape == "second" and any(word.flags & NEGATOR for word in words[slice(*span)])
+    denied = shape == "second" and any(word.flags & flag.NEGATOR for word in words[slice(*span)])
     first, second = (clause, main) if (shape == "first") != denied else (main, clause)
     return _relation(_Relation(kind, at, first, second, denied))
 
@@ -162,7 +144,7 @@ def _compared(words: list[Word], at: int, tables: Tables) -> _Relation | None:
         more = scale.small in tables.more
     elif equal or before in tables.more or before in tables.less:
         start, more = at - 2, before not in tables.less
-    denied = any(word.flags & NEGATOR for word in words[max(start - 2, 0) : start])
+    denied = any(word.flags & flag.NEGATOR for word in words[max(start - 2, 0) : start])
     if denied:
         if not equal:
             return None
@@ -191,7 +173,7 @@ def _sides(words: list[Word], start: int, end: int) -> dict[Word, int]:
     return {
         word: start + i
         for i, word in enumerate(words[start:end])
-        if word.content or word.flags & PERSON or (word.flags & NUMBER and word.code != "weak")
+        if word.content or word.flags & flag.PERSON or (word.flags & flag.NUMBER and word.code != "weak")
     }
 
 
@@ -228,9 +210,9 @@ def restrictions(a: Text, b: Text, here: set[Word], there: set[Word], tables: Ta
     text = a if limits[0] in here else b
     at = text.words.index(limits[0])
     before, behind = text.words[at - 1] if at else None, text.words[at + 1 : at + 1 + _BEHIND]
-    if before is not None and before.flags & (DETERMINER | PREPOSITION):
+    if before is not None and before.flags & (flag.DETERMINER | flag.PREPOSITION):
         return []  # the only one
-    if any(word.flags & NUMBER for word in behind):
+    if any(word.flags & flag.NUMBER for word in behind):
         return []  # only 5 are left: that is few, and still 5
     with_it = " ".join(word.shown for word in text.words[max(at - (not behind), 0) : at + 2])
     without = (behind[:1] or text.words[at - 1 : at] or [limits[0]])[0].shown
@@ -244,4 +226,4 @@ def _conditions(text: Text, tables: Tables) -> dict[str, str]:
 
 
 def _denies(text: Text) -> bool:
-    return sum(bool(word.flags & NEGATOR) for word in text.words) % 2 == 1
+    return sum(bool(word.flags & flag.NEGATOR) for word in text.words) % 2 == 1

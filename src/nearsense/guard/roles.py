@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections.abc import Set
 from operator import gt
 
+from nearsense.guard import words as flag
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
-from nearsense.guard.words import (
-    AUXILIARY,
-    BEING,
-    BREAK,
-    DETERMINER,
-    JOIN,
-    PREPOSITION,
-    SYMMETRIC,
-    Difference,
-    Kind,
-    Word,
-)
+from nearsense.guard.words import Difference, Kind, Word
 
-MANY = 8
-"""Words that two texts may have to themselves; with more of them the order of the others says little."""
-
-_FEW = 2
-"""Words that two texts may have to themselves where prepositions alone are thought to have changed places."""
-
-_MOST = 32
-"""Words that are looked at in each text."""
+MANY = 8  # words that two texts may have to themselves; with more of them the order of the others says little
+_FEW = 2  # words that two texts may have to themselves where prepositions alone are thought to have changed places
+_MOST = 32  # words that are looked at in each text
 
 
 def new_places(a: Text, b: Text, shared: set[Word]) -> list[int]:
@@ -50,8 +35,8 @@ def is_reordered(a: Text, b: Text, places: list[int], here: set[Word], there: se
         return True
     if len(here) + len(there) > _FEW:
         return False
-    left = [word.key for word in a.words if word.flags & PREPOSITION and word.key in tables.roles]
-    right = [word.key for word in b.words if word.flags & PREPOSITION and word.key in tables.roles]
+    left = [word.key for word in a.words if word.flags & flag.PREPOSITION and word.key in tables.roles]
+    right = [word.key for word in b.words if word.flags & flag.PREPOSITION and word.key in tables.roles]
     return left != right and sorted(left) == sorted(right)
 
 
@@ -100,11 +85,11 @@ def _places(words: list[Word], shared: Set[str], tables: Tables) -> Places:
                     twice.add(word.key)
                 found[word.key] = (at, role, clause)
             after_noun = True
-        elif word.flags & PREPOSITION:
+        elif word.flags & flag.PREPOSITION:
             role, after_noun = word.key, False
-        elif word.flags & BREAK:
+        elif word.flags & flag.BREAK:
             role, after_noun, clause = "", False, clause + 1
-        elif word.flags & AUXILIARY or (word.flags & DETERMINER and after_noun):
+        elif word.flags & flag.AUXILIARY or (word.flags & flag.DETERMINER and after_noun):
             role, after_noun = "", False
         if len(found) >= _MOST:
             break
@@ -133,9 +118,9 @@ def _symmetric(words: list[Word], places: Places, pair: tuple[str, str]) -> bool
     """Whether what joins two words holds both ways: married to, the distance from A to B, 5 km from."""
     last = max(places[key][0] for key in pair)
     for word in reversed(words[:last]):
-        if word.key not in pair and (word.content or word.flags & SYMMETRIC):
+        if word.key not in pair and (word.content or word.flags & flag.SYMMETRIC):
             far = any(unit.dimension == "length" for unit in word.units)
-            return far or (word.flags & SYMMETRIC and not word.flags & JOIN) != 0
+            return far or (word.flags & flag.SYMMETRIC and not word.flags & flag.JOIN) != 0
     return False
 
 
@@ -145,7 +130,7 @@ def _around(
     """Two words without preposition that stand on the other side of a third: A pays B, B pays A."""
     bare = [key for key in both if not one[key][1] and not other[key][1]]
     for verb in bare:
-        if left[one[verb][0]].flags & SYMMETRIC:
+        if left[one[verb][0]].flags & flag.SYMMETRIC:
             continue
         x = next((k for k in bare if _before(k, verb, one, left) and _before(verb, k, other, right)), None)
         y = next((k for k in bare if _before(verb, k, one, left) and _before(k, verb, other, right)), None)
@@ -157,7 +142,7 @@ def _around(
 def _before(first: str, second: str, places: Places, words: list[Word]) -> bool:
     """Whether one stands before the other in one clause, with no "and" between them."""
     (i, _, clause), (j, _, same) = places[first], places[second]
-    return i < j and clause == same and not any(word.flags & JOIN for word in words[i + 1 : j])
+    return i < j and clause == same and not any(word.flags & flag.JOIN for word in words[i + 1 : j])
 
 
 def _active(text: Text, tables: Tables) -> list[Word]:
@@ -168,11 +153,14 @@ def _active(text: Text, tables: Tables) -> list[Word]:
     by = next((i for i, word in enumerate(words[: 4 * _MOST]) if word.key in agents and i > 2), None)
     if by is None:
         return words
-    being = next((i for i in range(by - 2, 0, -1) if words[i].flags & BEING), None)
-    if being is None or by - being > 5 or any(word.flags & BREAK for word in words[being:by]):
+    being = next((i for i in range(by - 2, 0, -1) if words[i].flags & flag.BEING), None)
+    if being is None or by - being > 5 or any(word.flags & flag.BREAK for word in words[being:by]):
         return words
-    start = next((i + 1 for i in range(being - 1, -1, -1) if words[i].flags & (BREAK | PREPOSITION)), 0)
-    end = next((i for i in range(by + 1, len(words)) if words[i].flags & (BREAK | PREPOSITION | JOIN)), len(words))
+    start = next((i + 1 for i in range(being - 1, -1, -1) if words[i].flags & (flag.BREAK | flag.PREPOSITION)), 0)
+    end = next(
+        (i for i in range(by + 1, len(words)) if words[i].flags & (flag.BREAK | flag.PREPOSITION | flag.JOIN)),
+        len(words),
+    )
     return [*words[:start], *words[by + 1 : end], *words[being:by], *words[start:being], *words[end:]]
 
 

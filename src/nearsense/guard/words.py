@@ -46,45 +46,25 @@ NO_PHRASES: Starts = {}
 class Kind(StrEnum):
     """In what two texts that look alike can differ."""
 
-    NEGATION = "negation"
-    """One says not, never, without, where the other does not."""
-    NUMBER = "number"
-    """Another amount, count or share."""
-    UNIT = "unit"
-    """The same figure of something else: mg and g, dollars and euros, daily and weekly."""
-    DATE = "date"
-    """Another day, month, year, weekday, time of day."""
-    ANTONYM = "antonym"
-    """A word and its opposite, of no finer kind."""
-    ROLES = "roles"
-    """The same words with their parts exchanged: from A to B, from B to A."""
-    NAME = "name"
-    """Another person, product, company."""
-    MODALITY = "modality"
-    """Another strength: must and may, all and some, always and sometimes."""
-    CODE = "code"
-    """Another model, version, size, part, room, error: what letters and digits name and do not count."""
-    COLOUR = "colour"
-    """Another colour."""
-    ORDINAL = "ordinal"
-    """Another place in a row: second and third, first and last."""
-    SIDE = "side"
-    """The other side of a thing: left and right, front and rear, upper and lower."""
-    PLACE = "place"
-    """Another place: in Rome and in Milan, under and on, north and south."""
-    ORDER = "order"
-    """The same events one after the other, the other way round."""
-    CAUSE = "cause"
-    """Cause and effect exchanged."""
-    CONDITION = "condition"
-    """Another condition: if and unless, only if and even if."""
-    COMPARISON = "comparison"
-    """More for less: at least and at most, A bigger than B and B bigger than A."""
-    SIGN = "sign"
-    """Another sign: an arrow, stars, less for greater, a face. The guard never says this of itself."""
-    UNREAD = "unread"
-    """What the model does not read: it has no token for it, or the same as for another word. The guard never says
-    this of itself."""
+    NEGATION = "negation"  # one says not, never, without, where the other does not
+    NUMBER = "number"  # another amount, count or share
+    UNIT = "unit"  # the same figure of something else: mg and g, dollars and euros, daily and weekly
+    DATE = "date"  # another day, month, year, weekday, time of day
+    ANTONYM = "antonym"  # a word and its opposite, of no finer kind
+    ROLES = "roles"  # the same words with their parts exchanged: from A to B, from B to A
+    NAME = "name"  # another person, product, company
+    MODALITY = "modality"  # another strength: must and may, all and some, always and sometimes
+    CODE = "code"  # another model, version, size, part, room, error: what letters and digits name and do not count
+    COLOUR = "colour"  # another colour
+    ORDINAL = "ordinal"  # another place in a row: second and third, first and last
+    SIDE = "side"  # the other side of a thing: left and right, front and rear, upper and lower
+    PLACE = "place"  # another place: in Rome and in Milan, under and on, north and south
+    ORDER = "order"  # the same events one after the other, the other way round
+    CAUSE = "cause"  # cause and effect exchanged
+    CONDITION = "condition"  # another condition: if and unless, only if and even if
+    COMPARISON = "comparison"  # more for less: at least and at most, A bigger than B and B bigger than A
+    SIGN = "sign"  # another sign: an arrow, stars, less for greater, a face. The guard never says this of itself
+    UNREAD = "unread"  # what the model does not read, or as another word. The guard never says this of itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,28 +108,18 @@ class Word(str):
         "when",
     )  # fmt: skip
 
-    key: str
-    """What stands for it and its inflections: words with one key are equal."""
-    shown: str
-    """As written."""
-    content: str
-    """The key where it carries content of its own, else ""."""
+    key: str  # what stands for it and its inflections: words with one key are equal
+    shown: str  # as written
+    content: str  # the key where it carries content of its own, else ""
     flags: int
-    opposite: frozenset[str]
-    """Keys of its opposites."""
-    number: float | None
-    """Its value, where it is one."""
+    opposite: frozenset[str]  # keys of its opposites
+    number: float | None  # its value, where it is one
     units: tuple[Unit, ...]
-    when: When
-    """(component, value) where it is part of a date."""
-    levels: tuple[tuple[str, str], ...]
-    """(family, level) where it says how strongly."""
-    code: str
-    """How a number was written, where that matters: scale, ordinal, fraction, weak, version, time, date."""
-    small: str
-    """As written, in small letters."""
-    starts: Starts
-    """{second word: phrases that begin so}."""
+    when: When  # (component, value) where it is part of a date
+    levels: tuple[tuple[str, str], ...]  # (family, level) where it says how strongly
+    code: str  # how a number was written, where that matters: scale, ordinal, fraction, weak, version, time, date
+    small: str  # as written, in small letters
+    starts: Starts  # {second word: phrases that begin so}
 
     def __new__(
         cls,

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     Statistic: TypeAlias = Callable[[Float64], Float64]
     """From how often each item was drawn, shape (r, n), to a figure of each resample, shape (r,)."""
 
-BLOCK = 2**17
-"""Counts worked on at once: 1 MiB in float64, so that a statistic's passes stay in a core's cache."""
+BLOCK = 2**17  # counts worked on at once: 1 MiB in float64, so that a statistic's passes stay in a core's cache
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,12 +171,9 @@ def _relevant_and_total(
 class _Ties(NamedTuple):
     """The groups of equal scores, by rank: shape (q, depth)."""
 
-    group: NDArray[np.int64]
-    """Its number, over all queries."""
-    start: Float64
-    """How many ranks are before it."""
-    size: Float64
-    """How many documents are in it."""
+    group: NDArray[np.int64]  # its number, over all queries
+    start: Float64  # how many ranks are before it
+    size: Float64  # how many documents are in it
 
     def mean(self, table: Float64) -> Float64:
         """The mean of each rank's group."""

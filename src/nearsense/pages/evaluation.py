@@ -9,7 +9,7 @@ import numpy as np
 
 from nearsense.datasets import Task
 from nearsense.evaluation import LOWER_IS_BETTER, Kind
-from nearsense.evaluation.probabilities import SHOWN
+from nearsense.evaluation.results import BAND_COLUMNS
 from nearsense.pages import charts
 from nearsense.pages.shell import page, plain, section, table
 from nearsense.render import PROBABLE
@@ -318,7 +318,7 @@ def _stated(models: Sequence[SystemResult], colours: dict[str, str]) -> str:
     return section(
         "Do the stated probabilities hold?",
         _beside_diagonal(lines, "Stated probabilities against what was true", axes),
-        *(table(f"{name}: {stated}.", SHOWN, stated.rows()) for name, stated in known),
+        *(table(f"{name}: {stated}.", BAND_COLUMNS, stated.rows()) for name, stated in known),
         lead="What nearsense says of these pairs without their labels, all pairs looked at together. On the "
         "dashed line probabilities are true.",
     )

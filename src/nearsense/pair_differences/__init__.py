@@ -27,23 +27,16 @@ __all__ = ["pair_differences", "unfamiliar"]
 _PLAIN = (Kind.SIDE, Kind.COLOUR)
 """Kinds whose words are of one language mostly: those of a few words are looked for in every language."""
 
-_FEW = 4
-"""Spaces in each of two short texts."""
-
-_ENGLISH = "en"
-"""What is assumed where no word decides."""
-
-_LEAD = 12
-"""What one word of a single list says: less is no lead ("man" is a word of the German list)."""
-
+_FEW = 4  # spaces in each of two short texts
+_ENGLISH = "en"  # what is assumed where no word decides
+_LEAD = 12  # what one word of a single list says: less is no lead ("man" is a word of the German list)
 _WEAK = 2 * _LEAD
 """What one word in each of two texts says. So much may be chance: "van" is a word of the Dutch list."""
 
 _ENGLISH_TOO = frozenset(("car", "door", "fast", "hat", "man", "men", "van"))
 """Words of other languages' lists that English texts of two words have too often to say anything."""
 
-_CHARACTERS = 400
-"""What is read of a text: its beginning."""
+_CHARACTERS = 400  # what is read of a text: its beginning
 
 
 def pair_differences(

@@ -26,9 +26,7 @@ _LETTERS = {
 }  # fmt: skip
 """Letters of their own in the alphabet of a language, as they decompose into a letter and marks."""
 
-_TONES = ("vi", "yo", "ig", "zh")
-"""Languages in which every mark makes another word."""
-
+_TONES = ("vi", "yo", "ig", "zh")  # languages in which every mark makes another word
 _WORDS = """
     aarhus almodovar andre angstrom applique apropos asuncion attache attaches bartok belem beyonce bezier
     bjork bogota brasilia bronte brulee cabare cabaret cafe cafes canape cancun cezanne chateau chloe citroen
@@ -45,9 +43,7 @@ _WORDS = """
     sauteed schroder schrodinger seance senor senora skoda smorgasbord sobriquet soiree souffle soupcon suede
     tete therese touche tourism trompe tromso uber vinaigrette vis-a-vis voila zoe zurich
 """
-_LOANS = frozenset(_WORDS.split())
-"""Words that many languages write with and without their accents."""
-
+_LOANS = frozenset(_WORDS.split())  # words that many languages write with and without their accents
 _TWO_WORDS = """
     es: animo calculo calle continuo de deposito ejercito el habito limite mama mamas medico mi papa
       papas practico publica publico se si te termino transito tu vario
@@ -64,21 +60,15 @@ _PAIRS = {
 _ENDINGS = {"es": ("o", "e", "ra", "ran", "ras"), "it": ("o",)}
 """Ends of verbs whose accent is another time or person: trabajo and trabajó, parlo and parlò."""
 
-_CARELESS = ("es", "it", "pt", "fr", "ca", "gl", "ro")
-"""Languages that many write without any accents."""
-
+_CARELESS = ("es", "it", "pt", "fr", "ca", "gl", "ro")  # languages that many write without any accents
 _QUOTES = "\"'([{\u201c\u201e\u2018\u00ab\u00bf\u00a1"
 _STOPS = ".,;:!?\"')]}\u201d\u2019\u00bb"
-_SHORT = 3
-"""Letters up to which a word alone is a syllable and no name."""
-_OF_NOUNS = frozenset("äöü")
-"""Letters of German, where a word alone has a capital as nouns have."""
-
+_SHORT = 3  # letters up to which a word alone is a syllable and no name
+_OF_NOUNS = frozenset("äöü")  # letters of German, where a word alone has a capital as nouns have
 _STRESS = {"GREEK": "\u0301\u0308\u0344", "CYRILLIC": "\u0300\u0301\u0308"}
 """Marks that writers of a script leave out."""
 
-_POINTED = ("ARABIC", "HEBREW", "SYRIAC")
-"""Scripts whose marks are all left out mostly."""
+_POINTED = ("ARABIC", "HEBREW", "SYRIAC")  # scripts whose marks are all left out mostly
 
 
 class Accents:

@@ -28,12 +28,8 @@ if TYPE_CHECKING:
 _UNMOVED = 1 - 1e-6
 """A score from which on two vectors are one; texts of different tokens were never seen above 0.9997."""
 
-_INSTEAD = 3
-"""Words that may stand in the place of one that is not read."""
-
-_LONGEST = 40
-"""Characters of a difference that are shown."""
-
+_INSTEAD = 3  # words that may stand in the place of one that is not read
+_LONGEST = 40  # characters of a difference that are shown
 _ALIKE = 0.5
 """Share of the words that two texts must have in common for what only one of them has to say something."""
 
@@ -43,8 +39,7 @@ _ALIKE_BEGIN = 0.8
 _HAS_SIGN = re.compile(r"[<>=+]|[:;][-']?[()]|[^\x00-\x7f]").search
 _FACES = re.compile(r"(?<!\w)([:;])['-]?([()])+(?!\w)")
 
-_EACH = re.compile(r"!=|.", re.DOTALL).findall
-"""The characters of a word, a sign of two as one."""
+_EACH = re.compile(r"!=|.", re.DOTALL).findall  # the characters of a word, a sign of two as one
 
 
 def unread_differences(

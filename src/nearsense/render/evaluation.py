@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nearsense.evaluation.probabilities import SHOWN
+from nearsense.evaluation.results import BAND_COLUMNS
 from nearsense.render import PROBABLE, Column, Page, of, only_if, table
 from nearsense.tables import printable
 
@@ -83,7 +83,7 @@ def _stated(system: SystemResult) -> Page:
     if stated is None:
         return Page()
     means = PROBABLE.get(stated.task, f"calibrated as {stated.task!r}")
-    return Page(columns=SHOWN, cells=stated.rows(), title=f"Probabilities by {system.name}: {means}")
+    return Page(columns=BAND_COLUMNS, cells=stated.rows(), title=f"Probabilities by {system.name}: {means}")
 
 
 def _mistakes(system: SystemResult) -> Page:
