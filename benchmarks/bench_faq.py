@@ -28,7 +28,7 @@ from machine import machine, require_data
 
 import nearsense as ns
 from nearsense.cached import cached
-from nearsense.faq import certainty, rehearsal
+from nearsense.faq import certainty
 
 ENTRIES, CALLS = 10_000, 300
 
@@ -230,7 +230,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     if options.prior:
         other = json.loads(options.prior.read_text(encoding="utf-8"))
-        certainty.general = rehearsal.general = lambda: other
+        certainty.general = lambda: other
     found: dict[str, dict[str, float]] = {"latency": latency()}
     print("latency", {name: round(value, 1) for name, value in found["latency"].items()}, flush=True)
     encoder = cached(ns.load())

@@ -19,7 +19,7 @@ from machine import require_data
 
 import nearsense as ns
 from nearsense.cached import cached
-from nearsense.faq import certainty, rehearsal
+from nearsense.faq import certainty
 
 
 def without(faqs: list[Drawn], whole: dict[str, Any], name: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def main() -> None:
     for precision in options.precision:
         total: Counter[str] = Counter()
         for name in names:
-            certainty.general = rehearsal.general = lambda prior=priors[name]: prior
+            certainty.general = lambda prior=priors[name]: prior
             found = counted([row for row in table if row["faq"] == name], encoder, precision)
             print(name, dict(found), flush=True)
             total += found

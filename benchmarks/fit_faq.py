@@ -25,10 +25,18 @@ import numpy as np
 from machine import SETS, require_data
 
 import nearsense as ns
-from nearsense.faq.certainty import UNITS, features, fit_curve, spread_of
-from nearsense.faq.encoding import Reader
-from nearsense.faq.rehearsal import SIZES, asked_of, size_of, strangers_of
-from nearsense.faq.scores import GONE, Answers, Nearness, Phrasebook, Questions, Words, sentences
+from nearsense.faq.certainty import SIZES, UNITS, asked_of, features, fit_curve, size_of, strangers_of
+from nearsense.faq.nearness import (
+    GONE,
+    Answers,
+    Nearness,
+    Phrasebook,
+    Questions,
+    Reader,
+    Words,
+    sentences,
+    spread_of,
+)
 
 ENTRIES, PHRASINGS = (1, 2, 5, 10, 20, 50, 70, 120), (1, 2, 3, 5, 10, 30)
 PAIR_ENTRIES = (1, 2, 5, 10, 20, 50, 100, 300, 1000, 4000)

@@ -12,8 +12,8 @@ import nearsense as ns
 from fakes import HashEncoder
 from faq_shop import ASKED, WORDINGS, shop
 from nearsense.cached import cached
-from nearsense.faq import encoding
-from nearsense.faq.encoding import Reader, outsiders
+from nearsense.faq import nearness
+from nearsense.faq.nearness import Reader, outsiders
 
 FAQS = {
     "de": ["Wann habt ihr geöffnet?", "Kann ich bei euch auch mit der Karte zahlen?"],
@@ -46,7 +46,7 @@ def test_words_are_compared_where_each_entry_has_one_phrasing(encoder, monkeypat
     several = [{**items[0], "phrasings": ["return it"]}, *items[1:]]
     assert ns.FAQ(several, encoder=encoder).rehearsal.near.book.words is None
     assert ns.FAQ(items, encoder=HashEncoder(16)).rehearsal.near.book.words is None
-    monkeypatch.setattr(encoding, "MOST_WORDS", 20)
+    monkeypatch.setattr(nearness, "MOST_WORDS", 20)
     assert ns.FAQ(items, encoder=encoder).rehearsal.near.book.words is None
 
 
@@ -74,7 +74,7 @@ def test_own_strangers_join_those_of_the_package(encoder):
 @pytest.mark.parametrize("words", [True, False])
 def test_words_bring_the_right_entry_up(encoder, made_faqs, words, monkeypatch):
     if not words:
-        monkeypatch.setattr(encoding, "MOST_WORDS", 0)
+        monkeypatch.setattr(nearness, "MOST_WORDS", 0)
     first, asked = 0, 0
     for rows in made_faqs.values():
         entries = [{**row, "id": str(n)} for n, row in enumerate(row for row in rows if "question" in row)]

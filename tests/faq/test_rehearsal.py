@@ -7,10 +7,17 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
-from nearsense.faq.certainty import Scale, among, features, fit_curve, general_curves, spread_of
-from nearsense.faq.encoding import outsiders
-from nearsense.faq.rehearsal import Asked, rehearse, strangers_of
-from nearsense.faq.scores import (
+from nearsense.faq.certainty import (
+    Asked,
+    Scale,
+    among,
+    features,
+    fit_curve,
+    general_curves,
+    rehearse,
+    strangers_of,
+)
+from nearsense.faq.nearness import (
     GONE,
     MIXTURES,
     WORDED,
@@ -19,6 +26,8 @@ from nearsense.faq.scores import (
     Phrasebook,
     Questions,
     Words,
+    outsiders,
+    spread_of,
     top_two,
 )
 from nearsense.metrics import normalize

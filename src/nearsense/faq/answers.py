@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,16 +22,37 @@ from nearsense._forks import lock
 from nearsense.calibration import Task, shipped
 from nearsense.calibration.curve import GENERAL, logit, shifts_of, sigmoid
 from nearsense.calibrator import unfamiliar_pairs
-from nearsense.faq.entries import plain
+from nearsense.faq.entries import FAQItem, plain
 from nearsense.records import Hit, Origin, Results, as_json, percent
+from nearsense.vectors.rows import blocks
 from nearsense.wording import UNLIKE, bare_form, likeness, unadorned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Float32 = NDArray[np.float32]
+    Float64 = NDArray[np.float64]
     from nearsense.encoders import Encoder
     from nearsense.guard import Difference
+
+STRANGE = 0.25  # below this probability nothing in a FAQ is like the question
+
+TORN = 0.5
+"""Two entries between which a question is torn: the second has at least this share of the first's probability."""
+
+MOST = 10_000  # different questions that are kept; the longest unheard goes first
+LONGEST = 1000  # characters that are kept of a question
+BLOCK = 512  # questions without an answer that are compared at once
+
+SENSE = {"antonym", "negation", "roles", "unread"}
+"""Kinds of difference that change what is asked, whatever people fill in."""
+
+UNREAD = 0.2
+"""What is probable at most where an entry has what the model does not read in it, and the question has not: below
+every threshold."""
+
+_EDGE = 1e-12
+_ALIKE = ("word for word", *["but for how it is written"] * (UNLIKE - 1))
 
 
 class Outcome(StrEnum):
@@ -104,20 +126,10 @@ class Answer:
         return first | {"answer": self.text} | as_json(self, named) | found
 
 
-STRANGE = 0.25
-"""Below this probability nothing in a FAQ is like the question."""
-
-TORN = 0.5
-"""Two entries between which a question is torn: the second has at least this share of the first's probability."""
-
-
 def reason_of(candidates: Results[Hit], threshold: float, own: int | None = None) -> str:
     """One sentence: why the best candidate is the answer, or why none is and what would help.
 
-    Args:
-        candidates: The best entries.
-        threshold: From where on is answered.
-        own: How the best one's phrasing is like the question where it is the same: see `likeness`.
+    From the threshold on is answered; `own` is how the best one's phrasing is the question itself: `likeness`.
     """
     best, chance = candidates[0], candidates[0].probability
     if chance is None:
@@ -145,20 +157,6 @@ def reason_of(candidates: Results[Hit], threshold: float, own: int | None = None
     if differs:
         return f"nearest: {here}, {needed}, and it differs ({differs}); add an entry for this question"
     return f"nearest: {here}, {needed}; add this question as a phrasing of it, or a new entry"
-
-
-_ALIKE = ("word for word", *["but for how it is written"] * (UNLIKE - 1))
-
-
-MOST = 10_000
-"""Different questions that are kept; the longest unheard goes first."""
-
-NUMBER = (int, float, np.integer, np.floating)
-
-LONGEST = 1000
-"""Characters that are kept of a question."""
-
-BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,14 +207,7 @@ class Unanswered:
         return {text: count for text, count, _ in sorted(kept, key=lambda each: -each[1])}
 
     def gaps(self, min_score: float) -> list[Gap]:
-        """Groups of what is near in meaning, the most asked first; every member is that near to the label.
-
-        Args:
-            min_score: The least cosine similarity between a group's label and its members.
-
-        Raises:
-            InputError: It is no number from -1 to 1.
-        """
+        """Groups of what is near in meaning, the most asked first; members score `min_score` with the label."""
         checks.score(min_score, such=0.5)
         with self._lock:
             kept = list(self._kept.values())
@@ -234,31 +225,23 @@ class Unanswered:
 def _stars(vectors: Float32, counts: NDArray[np.int64], least: float) -> list[list[int]]:
     """Greedy stars: who has most neighbours takes them; the rest goes on alone. The centre is first in each."""
     weight = np.empty(len(vectors))
-    for start in range(0, len(vectors), BLOCK):
-        scores = vectors[start : start + BLOCK] @ vectors.T
-        weight[start : start + BLOCK] = np.where(scores >= least, scores, 0) @ counts
+    for part in blocks(len(vectors), BLOCK):
+        scores = vectors[part] @ vectors.T
+        weight[part] = np.where(scores >= least, scores, 0) @ counts
     free = np.ones(len(vectors), bool)
     stars = []
     for centre in np.argsort(-weight, kind="stable").tolist():
-        if not free[centre]:
-            continue
-        rows = np.flatnonzero(free)
-        near = rows[vectors[rows] @ vectors[centre] >= least]
-        members = [centre, *(each for each in near.tolist() if each != centre)]
-        free[members] = False
-        stars.append(members)
+        if free[centre]:
+            rows = np.flatnonzero(free)
+            near = rows[vectors[rows] @ vectors[centre] >= least]
+            members = [centre, *(each for each in near.tolist() if each != centre)]
+            free[members] = False
+            stars.append(members)
     return stars
 
 
-SAME = 0.999
-"""How probable it is at least that an entry is meant whose question was asked."""
-
-
 class OwnQuestions:
-    """The phrasings of a FAQ, to be found by a question that is one of them.
-
-    Args:
-        phrasings: Of all entries.
+    """The phrasings of all entries of a FAQ, to be found by a question that is one of them.
 
     Example:
         >>> own = OwnQuestions(["Is the US plan free?", "Is it for us?", "Is it for US?"])
@@ -281,136 +264,115 @@ class OwnQuestions:
         """
         rows = self._rows.get(bare_form(question))
         if rows is None:
-            plain = unadorned(question)
-            return None if plain == question else self.find(plain)
-        nearest = [
-            (likeness(question, self._phrasings[row]), _changes(question, self._phrasings[row]), row)
-            for row in rows
-        ]
-        level, _, row = min(nearest)
+            bare = unadorned(question)
+            return None if bare == question else self.find(bare)
+        texts = ((row, self._phrasings[row]) for row in rows)
+        level, _, row = min((likeness(question, text), _changes(question, text), row) for row, text in texts)
         return row, level
 
 
 def _changes(a: str, b: str) -> int:
     """How many letters of two texts of one wording differ in case."""
-    plain = [[each for each in text if each.isalnum()] for text in (a, b)]
-    return sum(one != other for one, other in zip(*plain, strict=False))
+    letters = [[each for each in text if each.isalnum()] for text in (a, b)]
+    return sum(one != other for one, other in zip(*letters, strict=False))
 
 
-_EDGE = 1e-12
-
-_SENSE = {"antonym", "negation", "roles", "unread"}
-"""Kinds that change what is asked, whatever people fill in."""
-
-UNREAD = 0.2
-"""What is probable at most where an entry has what the model does not read in it, and the question has not: below
-every threshold."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """What was found for a question.
+    """The n entries that were found for a question, the likeliest first; before it is looked at what differs."""
 
-    Args:
-        hits: The entries, at least one, with probabilities and intervals.
-        cosines: Of the question and the phrasing that each matched.
-        slots: Whether each entry has several phrasings: then amounts, dates and names are what people fill in.
-        own: Whether the first entry has the question itself among its phrasings: nothing differs there.
-        known: That the FAQ has an entry for the question.
-        listed: That one of the best three is it, if so.
-    """
-
-    hits: Results[Hit]
-    cosines: list[float]
-    slots: list[bool]
-    own: bool = False
-    known: float = 0.0
-    listed: float = 0.0
+    question: str
+    vector: Float32
+    items: list[FAQItem]
+    phrasings: list[str]  # of each entry the one that the question matched
+    scores: list[float]
+    cosines: list[float]  # of the question and that phrasing
+    chances: list[float]  # the probability of each
+    intervals: list[tuple[float, float]]
+    own: (
+        int | None
+    )  # how the first phrasing is the question itself (`likeness`): nothing differs there; None if not
+    known: float  # that the FAQ has an entry for the question
+    listed: float  # that one of the best three is it, if so
 
 
-def guarded(found: Sequence[Candidates], origin: Origin, prior: float, encoder: Encoder) -> list[Results[Hit]]:
-    """Candidates that are less probable where something differs; the most probable comes first.
+def hits_of(found: Sequence[Candidates], origin: Origin, prior: float, encoder: Encoder) -> list[Results[Hit]]:
+    """The candidates of each question, the most probable first, less probable where something differs.
 
-    Those that the model cannot judge have no probability, and say why.
-
-    Args:
-        found: The candidates of each question.
-        origin: The model's.
-        prior: The share of questions that the FAQ can answer.
-        encoder: The model.
+    Those that the model cannot judge have no probability, and say why. The prior is the share of questions that
+    the FAQ can answer.
     """
     from nearsense.pair_differences import pair_differences
 
-    questions = [each.hits.query or "" for each in found for _ in each.hits]
-    phrasings = [str(hit.metadata["phrasing"]) for each in found for hit in each.hits]
+    questions = [each.question for each in found for _ in each.items]
+    phrasings = [text for each in found for text in each.phrasings]
     seen = iter(pair_differences(questions, phrasings, encoder=encoder))
     why = iter(unfamiliar_pairs(questions, phrasings, encoder))
-    return [
-        _lowered(each, [next(seen) for _ in each.hits], [next(why) for _ in each.hits], origin, prior)
-        for each in found
-    ]
+    hits = []
+    for each in found:
+        n = len(each.items)
+        hits.append(_hits(each, list(islice(seen, n)), list(islice(why, n)), origin, prior))
+    return hits
 
 
-def _lowered(
+def _hits(
     found: Candidates,
     differs: list[tuple[Difference, ...]],
     unsure: list[str | None],
     origin: Origin,
     prior: float,
 ) -> Results[Hit]:
-    if found.own:
+    own = found.own is not None
+    if own:
         differs, unsure = [(), *differs[1:]], [None, *unsure[1:]]
-    hits = found.hits
-    chances = np.array([hit.probability or 0.0 for hit in hits])
+    chances = np.array(found.chances)
     if any(differs):
-        chances = np.minimum(chances, _bounds(found, chances, differs, origin, prior))
+        chances = np.minimum(chances, _bounds(found, differs, origin, prior))
     order = np.argsort(-chances, kind="stable").tolist()
-    if found.own:
+    if own:
         order = [0, *(row for row in order if row)]
-    return Results(
-        (
-            replace(
-                hits[row],
-                rank=rank,
-                probability=None if unsure[row] else float(chances[row]),
-                interval=None if unsure[row] else _moved(hits[row], float(chances[row])),
-                differs=tuple(str(one) for one in differs[row]),
-                unsure=unsure[row],
+    hits = []
+    for rank, row in enumerate(order, 1):
+        item, why, chance = found.items[row], unsure[row], float(chances[row])
+        metadata = {"answer": item.answer, "category": item.category, "phrasing": found.phrasings[row]}
+        hits.append(
+            Hit(
+                rank,
+                item.id or "",
+                found.scores[row],
+                None if why else chance,
+                item.question,
+                {**item.metadata, **metadata},
+                interval=None if why else _moved(found.intervals[row], found.chances[row], chance),
+                differs=tuple(map(str, differs[row])),
+                unsure=why,
             )
-            for rank, row in enumerate(order, 1)
-        ),
-        hits.origin,
-        hits.query,
-    )
+        )
+    return Results(hits, origin, found.question)
 
 
-def _moved(hit: Hit, chance: float) -> tuple[float, float] | None:
+def _moved(interval: tuple[float, float], before: float, now: float) -> tuple[float, float]:
     """The interval of a candidate that has become less probable."""
-    if hit.interval is None or hit.probability is None or chance == hit.probability:
-        return hit.interval
-    before, now, *ends = logit(np.clip([hit.probability, chance, *hit.interval], _EDGE, 1 - _EDGE)).tolist()
-    low, high = sigmoid(np.array(ends) + now - before).tolist()
-    return min(low, chance), max(high, chance)
+    if now == before:
+        return interval
+    was, is_, *ends = logit(np.clip([before, now, *interval], _EDGE, 1 - _EDGE)).tolist()
+    low, high = sigmoid(np.array(ends) + is_ - was).tolist()
+    return min(low, now), max(high, now)
 
 
-def _bounds(
-    found: Candidates,
-    chances: NDArray[np.float64],
-    differs: Sequence[tuple[Difference, ...]],
-    origin: Origin,
-    prior: float,
-) -> NDArray[np.float64]:
-    """What the probability of each candidate is at most: that of two requests of its score that differ so.
+def _bounds(found: Candidates, differs: Sequence[tuple[Difference, ...]], origin: Origin, prior: float) -> Float64:
+    """What the probability of each candidate is at most: that of two requests of its score that differ so, (n,).
 
-    Where no calibration comes with the model, the difference lowers the FAQ's own probability.
+    Where an entry has several phrasings, amounts, dates and names are what people fill in. Where no calibration
+    comes with the model, the difference lowers the FAQ's own probability.
     """
     kinds = [
-        [one.kind for one in some if one.kind in _SENSE or not slots]
-        for some, slots in zip(differs, found.slots, strict=True)
+        [one.kind for one in some if one.kind in SENSE or not item.phrasings]
+        for some, item in zip(differs, found.items, strict=True)
     ]
     request, paraphrase = (shipped(origin, task) for task in (Task.REQUEST, Task.PARAPHRASE))
     if request is None or paraphrase is None:
-        ratios, guard = logit(np.clip(chances, _EDGE, 1 - _EDGE)) - logit(prior), GENERAL
+        ratios, guard = logit(np.clip(found.chances, _EDGE, 1 - _EDGE)) - logit(prior), GENERAL
     else:
         ratios, guard = request.log_ratio(np.clip(found.cosines, -1.0, 1.0)), paraphrase.guard
     bounds = sigmoid(ratios + logit(prior) + shifts_of(guard, ratios, kinds))

@@ -9,18 +9,27 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
+from nearsense.checks import is_number
 from nearsense.errors import FileError, InputError
 from nearsense.files import Table, read_table
 from nearsense.files.table import columns_of, find_column, is_missing, json_value, names_of, require_column
 from nearsense.records import Document, as_json, require_names, shown
 from nearsense.text import as_texts
 
-TELLING = 5
-"""Words from which on an answer tells which entry it is of. "Yes." is the answer to many questions."""
+TELLING = 5  # words from which on an answer tells which entry it is of. "Yes." is the answer to many questions
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "question": ("question", "query", "text", "utterance", "phrasing", "title", "sentence"),
+    "answer": ("answer", "answers", "response", "reply"),
+    "phrasings": ("phrasings", "variants", "alternatives", "similar_questions"),
+    "category": ("category", "topic", "section", "domain"),
+    "id": ("id", "_id", "uuid", "entry", "faq_id"),
+}
+"""What a column may be called; the first name that is there, in any case, is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,8 @@ class FAQItem:
         given: Any = self.id
         if not isinstance(given, bool) and isinstance(given, Integral):
             object.__setattr__(self, "id", str(given))
-        for name, value in (("question", self.question), *self._said()):
+        optional = (("answer", self.answer), ("category", self.category), ("id", self.id))
+        for name, value in (("question", self.question), *(each for each in optional if each[1] is not None)):
             if not isinstance(value, str):
                 raise InputError(f"a{'n' * (name in _VOWELS)} {name} is {value!r}", fix=f"give a string as {name}")
         if self.id is not None and (not self.id or self.id.isspace()):
@@ -59,11 +69,6 @@ class FAQItem:
             raise InputError(f"the metadata are {shown(self.metadata)}", fix='give a dict: {"link": ...}')
         require_names(self.metadata, f"the metadata of the entry {shown(self.question)}")
         object.__setattr__(self, "phrasings", _listed(self.phrasings))
-
-    def _said(self) -> list[tuple[str, Any]]:
-        """What may be left out and is not."""
-        named = (("answer", self.answer), ("category", self.category), ("id", self.id))
-        return [(name, value) for name, value in named if value is not None]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -76,9 +81,8 @@ _VOWELS = ("answer", "id")
 def _listed(phrasings: Any) -> tuple[str, ...]:
     """Phrasings as a tuple of strings."""
     if isinstance(phrasings, (str, bytes, Mapping)) or not isinstance(phrasings, Iterable):
-        raise InputError(
-            f"phrasings are {phrasings!r}", why="they are a list of questions", fix='give a list: ["..."]'
-        )
+        why, fix = "they are a list of questions", 'give a list: ["..."]'
+        raise InputError(f"phrasings are {phrasings!r}", why=why, fix=fix)
     listed = tuple(phrasings)
     for each in listed:
         if not isinstance(each, str):
@@ -88,34 +92,19 @@ def _listed(phrasings: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An item before it is known to which entry it belongs.
-
-    Args:
-        item: What was given.
-        place: Where it stands, for messages: "faq.csv, line 3", "item 2".
-        number: The id of an entry that has none: the line, or the position from 0.
-    """
+    """An item before it is known to which entry it belongs."""
 
     item: FAQItem
-    place: str
-    number: str
+    place: str  # where it stands, for messages: "faq.csv, line 3", "item 2"
+    number: str  # the id of an entry that has none: the line, or the position from 0
 
 
 def entries(rows: Iterable[Row], error: type[InputError] = InputError) -> list[FAQItem]:
-    """Rows that share an id are phrasings of one entry; the first gives its question.
+    """Entries with an id each: rows that share an id are phrasings of one, and the first gives its question.
 
     Without ids, so are rows of one answer, if it has at least five words: a warning says how many were joined.
-
-    Args:
-        rows: What was given, in order.
-        error: The error to raise.
-
-    Returns:
-        Entries with an id each; `phrasings` has each once, and not the question again.
-
-    Raises:
-        InputError: A question is empty, two entries ask the same, an entry's rows answer differently, or there is
-            no entry at all. Both places are named.
+    `error` is raised, with both places, where a question is empty, two entries ask the same, the rows of an entry
+    answer differently, or there is no entry at all.
 
     Example:
         >>> made = entries([Row(FAQItem("Where is it?", id="t"), "item 0", "0"),
@@ -197,17 +186,11 @@ def plain(text: str) -> str:
 def _checked(text: str, row: Row, error: type[InputError]) -> str:
     """A question as `plain` has it."""
     if not text or text.isspace():
-        raise error(
-            f"{row.place}: a question is empty",
-            why="an entry is found by its question",
-            fix="write the question, or remove the entry",
-        )
+        why, fix = "an entry is found by its question", "write the question, or remove the entry"
+        raise error(f"{row.place}: a question is empty", why=why, fix=fix)
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise error(
-            f"{row.place}: a question holds NUL or half a surrogate pair",
-            why="it is no character of a text, it comes from a broken conversion",
-            fix="remove it",
-        )
+        why = "it is no character of a text, it comes from a broken conversion"
+        raise error(f"{row.place}: a question holds NUL or half a surrogate pair", why=why, fix="remove it")
     return plain(text)
 
 
@@ -218,25 +201,16 @@ def _agreed(group: list[Row], name: str, error: type[InputError]) -> str | None:
         value = getattr(row.item, name)
         if value is None:
             continue
-        if said is not None and getattr(said.item, name) != value:
+        said = said or row
+        first = getattr(said.item, name)
+        if value != first:
             raise error(
                 f"{said.place} and {row.place} are one entry and give two of {name}: "
-                f"{str(getattr(said.item, name))[:40]!r}, {str(value)[:40]!r}",
+                f"{str(first)[:40]!r}, {str(value)[:40]!r}",
                 why=f"they share the id {row.item.id!r}",
                 fix=f"write the {name} once, or give them different ids",
             )
-        said = said or row
     return None if said is None else str(getattr(said.item, name))
-
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "question": ("question", "query", "text", "utterance", "phrasing", "title", "sentence"),
-    "answer": ("answer", "answers", "response", "reply"),
-    "phrasings": ("phrasings", "variants", "alternatives", "similar_questions"),
-    "category": ("category", "topic", "section", "domain"),
-    "id": ("id", "_id", "uuid", "entry", "faq_id"),
-}
-"""What a column may be called; the first name that is there, in any case, is taken."""
 
 
 @runtime_checkable
@@ -262,21 +236,10 @@ def read_items(
     format: str | None = None,  # noqa: A002 - the flag's name
     encoding: str = "utf-8",
 ) -> list[FAQItem]:
-    """The entries of whatever a FAQ can be made of.
+    """The entries of whatever a FAQ can be made of: items, a file, a Collection; errors name an item by its place.
 
-    Args:
-        source: Items, or the path of a file, or a Collection.
-        columns: What a file's or record's columns are called, where not as in `COLUMNS`.
-        format: Of a file whose name does not tell.
-        encoding: Of a file.
-
-    Raises:
-        InputError: An item cannot be an entry; its place is named.
-        FileError: The same of a file, or it cannot be read.
-
-    Warns:
-        UserWarning: Rows were joined because they have one answer, or no entry has one though there are columns
-            that nothing is known of.
+    `columns` are what a file's or record's columns are called, where not as in `COLUMNS`. A warning says where rows
+    were joined because they have one answer, or no entry has one though there are columns nothing is known of.
     """
     found = _entries_of(source, columns, format, encoding)
     unused = list(dict.fromkeys(name for item in found for name in item.metadata))
@@ -296,7 +259,9 @@ def _entries_of(
     format: str | None,  # noqa: A002 - the flag's name
     encoding: str,
 ) -> list[FAQItem]:
-    wanted = _wanted(columns or {})
+    if unknown := {*(columns or {})} - {*COLUMNS}:
+        raise InputError(f"columns={sorted(unknown)[0]!r} is not known", fix=f"use one of: {', '.join(COLUMNS)}")
+    wanted: dict[str, str | None] = {**dict.fromkeys(COLUMNS), **(columns or {})}
     if isinstance(source, Exports):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "collection.jsonl"
@@ -307,12 +272,6 @@ def _entries_of(
         table = read_table(str(source), format=format, encoding=encoding)
         return entries(_rows_of_table(table, wanted), FileError)
     return entries(_rows(source, wanted))
-
-
-def _wanted(columns: Mapping[str, str]) -> dict[str, str | None]:
-    if unknown := set(columns) - set(COLUMNS):
-        raise InputError(f"columns={sorted(unknown)[0]!r} is not known", fix=f"use one of: {', '.join(COLUMNS)}")
-    return {name: columns.get(name) for name in COLUMNS}
 
 
 def _rows(source: Iterable[Any], wanted: Mapping[str, str | None]) -> Iterator[Row]:
@@ -329,16 +288,10 @@ def _rows(source: Iterable[Any], wanted: Mapping[str, str | None]) -> Iterator[R
         elif isinstance(each, FAQItem):
             yield Row(each, place, number)
         elif isinstance(each, Document):
-            row = {
-                "question": each.text,
-                **{k: v for k, v in each.metadata.items() if k not in ("question", "id")},
-            }
-            named = FAQItem("", id=each.id)
-            yield replace(
-                next(_rows_of_records([row], wanted, place, number, named)), place=f"{place} ({each.id})"
-            )
+            own = {name: value for name, value in each.metadata.items() if name not in ("question", "id")}
+            yield _row_of_record({"question": each.text, **own}, wanted, place, number, each.id)
         elif isinstance(each, Mapping):
-            yield next(_rows_of_records([each], wanted, place, number))
+            yield _row_of_record(each, wanted, place, number)
         else:
             raise InputError(
                 f"{place} is of type {type(each).__name__}",
@@ -347,17 +300,12 @@ def _rows(source: Iterable[Any], wanted: Mapping[str, str | None]) -> Iterator[R
             )
 
 
-def _rows_of_records(
-    records: Sequence[Mapping[str, Any]],
-    wanted: Mapping[str, str | None],
-    place: str,
-    number: str,
-    named: FAQItem | None = None,
-) -> Iterator[Row]:
-    table = Table(columns_of(records), [int(number)], place, unit="item")
-    for row in _rows_of_table(table, wanted):
-        item = row.item if named is None else replace(row.item, id=named.id)
-        yield Row(item, place if item.id is None else f"{place} ({item.id})", number)
+def _row_of_record(
+    record: Mapping[str, Any], wanted: Mapping[str, str | None], place: str, number: str, id_: str | None = None
+) -> Row:
+    row = next(_rows_of_table(Table(columns_of([record]), [int(number)], place, unit="item"), wanted))
+    item = row.item if id_ is None else replace(row.item, id=id_)
+    return Row(item, place if item.id is None else f"{place} ({item.id})", number)
 
 
 def _rows_of_table(table: Table, wanted: Mapping[str, str | None]) -> Iterator[Row]:
@@ -435,11 +383,7 @@ def _phrasings(cell: Any) -> tuple[str, ...]:
 
 
 def labelled_of(path: str) -> list[tuple[str, str | None]]:
-    """Questions with the id of their entry, from a file; an empty id is a stranger's.
-
-    Raises:
-        FileError: A column is missing, or a question is empty; the line is named.
-    """
+    """Questions with the id of their entry, from a file; an empty id is a stranger's."""
     table = read_table(path)
     found = columns_found(table, dict.fromkeys(COLUMNS))
     id_ = found["id"] or find_column(table, ("label", "expected"))
@@ -459,12 +403,7 @@ def labelled_of(path: str) -> list[tuple[str, str | None]]:
 def rows_of(labelled: Iterable[tuple[str, Any]], items: list[FAQItem]) -> tuple[list[str], list[int]]:
     """The labelled questions, and the row of each one's entry; -1 for none.
 
-    Args:
-        labelled: A question and the id of its entry each; numbers are taken as the ids that they are written as.
-        items: The entries.
-
-    Raises:
-        InputError: One is no pair, or of an entry that is not there; its position is named.
+    Each is given with the id of its entry; numbers are taken as the ids that they are written as.
     """
     rows = {item.id: row for row, item in enumerate(items)}
     texts, found = [], []
@@ -476,7 +415,9 @@ def rows_of(labelled: Iterable[tuple[str, Any]], items: list[FAQItem]) -> tuple[
                 f"labelled question {position} is no pair", fix='give ("a question", "its id" or None)'
             )
         text, given = pair
-        id_ = _id(given)
+        id_ = given if isinstance(given, str) else None
+        if is_number(given):
+            id_ = id_of(given)
         if given is not None and id_ not in rows:
             raise InputError(
                 f"labelled question {position} is of the entry {given!r}, which is not in the FAQ",
@@ -488,10 +429,3 @@ def rows_of(labelled: Iterable[tuple[str, Any]], items: list[FAQItem]) -> tuple[
     if not texts:
         raise InputError("no labelled question", fix="give some, or leave labelled out")
     return as_texts(texts, "labelled question", content=True), found
-
-
-def _id(given: Any) -> str | None:
-    """A text or a number as an id; None for all else, which no entry has."""
-    if isinstance(given, str):
-        return given
-    return id_of(given) if not isinstance(given, bool) and isinstance(given, Real) else None

@@ -11,42 +11,33 @@ from nearsense._progress import Progress
 from nearsense.checks import is_number, positive_int
 from nearsense.encoders import CrossEncoder, Encoder, resolve, resolve_cross
 from nearsense.errors import InputError
-from nearsense.faq.answers import (
-    SAME,
-    Answer,
-    Candidates,
-    Gap,
-    Outcome,
-    OwnQuestions,
-    Unanswered,
-    guarded,
-    reason_of,
+from nearsense.faq.answers import Answer, Candidates, Gap, Outcome, OwnQuestions, Unanswered, hits_of, reason_of
+from nearsense.faq.certainty import (
+    AnswerThreshold,
+    Rehearsal,
+    among,
+    asked_of,
+    choose_threshold,
+    features,
+    intervals,
+    rehearse,
 )
-from nearsense.faq.certainty import among, features, intervals
-from nearsense.faq.encoding import Reader
 from nearsense.faq.entries import Exports, Source, read_items, rows_of
-from nearsense.faq.rehearsal import Rehearsal, asked_of, rehearse
-from nearsense.faq.scores import GONE
-from nearsense.faq.threshold import AnswerThreshold, choose
+from nearsense.faq.nearness import GONE, Questions, Reader
 from nearsense.records import Document, Hit, Origin, Results
 from nearsense.reranking import rerank_many
-from nearsense.text import as_texts, require_content
+from nearsense.text import as_texts
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Float32 = NDArray[np.float32]
+    Int64 = NDArray[np.int64]
 
-__all__ = ["FAQ"]
-
-NEAR_MISSES = 3
-"""Candidates that an answer comes with."""
-
-RAREST = 1e-6
-"""The least prior: beyond it no evidence is strong enough."""
-
-LISTED = 3
-"""Entries that are suggested at most."""
+NEAR_MISSES = 3  # candidates that an answer comes with
+RAREST = 1e-6  # the least prior: beyond it no evidence is strong enough
+LISTED = 3  # entries that are suggested at most
 
 LIKELY = 0.4
 """How likely the FAQ has to know the answer, to suggest entries: below it most questions are strangers'."""
@@ -54,14 +45,12 @@ LIKELY = 0.4
 HELD = 0.9
 """How likely one of them has to be the right one, if the FAQ has it: above what is promised, for FAQs differ."""
 
-RERANKED = 10
-"""Entries that a cross-encoder reads beside a question."""
-
-SAME_AT_LEAST = 0.99
-"""Where the interval of that begins for an entry whose question was asked."""
-
-BLOCK = 256
-"""Questions that are compared at once."""
+RERANKED = 10  # entries that a cross-encoder reads beside a question
+SAME, SAME_AT_LEAST = (
+    0.999,
+    0.99,
+)  # how probable an entry is at least whose question was asked; where its interval begins
+BLOCK = 256  # questions that are compared at once
 
 
 class FAQ:
@@ -123,8 +112,7 @@ class FAQ:
         wanted = _share(precision, "precision")
         self.items = read_items(items, columns, format, encoding)
         known = None if labelled is None else rows_of(labelled, self.items)
-        foreign = as_texts(strangers, "stranger")
-        require_content(foreign, "stranger")
+        foreign = as_texts(strangers, "stranger", content=True)
         if encoder is None and isinstance(items, Exports):
             encoder = str(items.info().model)
         self.encoder = resolve(encoder)
@@ -132,30 +120,23 @@ class FAQ:
         self._texts = [text for item in self.items for text in (item.question, *item.phrasings)]
         self._reader = Reader(self.encoder, [*self._texts, *(item.answer or "" for item in self.items)])
         book = self._reader.phrasebook(self.items, progress)
-        outside = self._reader.strangers(foreign, book.words is not None)
-        self._rehearsal = rehearse(
-            book,
-            outside,
-            self._reader.spread,
-            None
-            if known is None
-            else (self._reader.questions(known[0], book.words is not None), np.array(known[1], np.int64)),
-            progress,
-        )
+        self._worded = book.words is not None
+        outside = self._reader.strangers(foreign, self._worded)
+        taught = None
+        if known is not None:
+            taught = self._reader.questions(known[0], self._worded), np.array(known[1], np.int64)
+        self._rehearsal = rehearse(book, outside, self._reader.spread, taught, progress)
         self._own = OwnQuestions(self._texts)
         self._origin = Origin(self.encoder.name, self.encoder.fingerprint)
         self._unanswered = Unanswered()
-        self.threshold: AnswerThreshold = choose(self._rehearsal, wanted, self.prior)
+        self.threshold: AnswerThreshold = choose_threshold(self._rehearsal, wanted, self.prior)
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __repr__(self) -> str:
-        entries, phrasings = (
-            f"{len(self):,} entr{'y' if len(self) == 1 else 'ies'}",
-            f"{len(self._texts):,} phrasings",
-        )
-        return f"FAQ({entries}, {phrasings}, {self.encoder.name}, {self.threshold})"
+        entries = f"{len(self):,} entr{'y' if len(self) == 1 else 'ies'}"
+        return f"FAQ({entries}, {len(self._texts):,} phrasings, {self.encoder.name}, {self.threshold})"
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a FAQ cannot be pickled or copied: make another of the same items, FAQ(faq.items)")
@@ -187,8 +168,8 @@ class FAQ:
         Raises:
             InputError: The question is empty, or k is below 1.
         """
-        found = self._matched([question], positive_int(k, "k"))[0][0]
-        return guarded([found], self._origin, self.prior, self.encoder)[0]
+        found = self._candidates([question], positive_int(k, "k"))
+        return hits_of(found, self._origin, self.prior, self.encoder)[0]
 
     def answer(self, question: str, k: int = NEAR_MISSES) -> Answer:
         """The answer, or none with the near misses; a question without one is kept in `unanswered`.
@@ -213,11 +194,9 @@ class FAQ:
             InputError: A question is empty, or k is below 1.
         """
         wanted = positive_int(k, "k")
-        found = self._matched(as_texts(questions, "question"), max(wanted, LISTED))
-        looked = guarded([each for each, _ in found], self._origin, self.prior, self.encoder)
-        return [
-            self._answer(hits, each, vector, wanted) for hits, (each, vector) in zip(looked, found, strict=True)
-        ]
+        found = self._candidates(questions, max(wanted, LISTED))
+        hits = hits_of(found, self._origin, self.prior, self.encoder)
+        return [self._answer(own, each, wanted) for own, each in zip(hits, found, strict=True)]
 
     def gaps(self, min_score: float = 0.5) -> list[Gap]:
         """What people ask and the FAQ does not answer, grouped by meaning, the most asked first.
@@ -237,61 +216,56 @@ class FAQ:
         """
         return self._unanswered.gaps(min_score)
 
-    # -- inside
-
-    def _matched(self, questions: list[str], k: int) -> list[tuple[Candidates, Float32]]:
-        """The candidates of each question, and its vector."""
-        as_texts(questions, "question")
-        require_content(questions, "question")
-        if not questions:
+    def _candidates(self, questions: Iterable[str], k: int) -> list[Candidates]:
+        """The k best entries of each question."""
+        texts = as_texts(questions, "question", content=True)
+        if not texts:
             return []
-        asked = self._reader.questions(questions, self._rehearsal.near.book.words is not None)
+        asked = self._reader.questions(texts, self._worded)
         found = []
-        for start in range(0, len(questions), BLOCK):
-            some = asked.take(slice(start, start + BLOCK))
-            block, scored = some.vectors, self._rehearsal.near.scored(some)
-            scores, told_of = scored.scores, asked_of(scored, np.full(len(some), -1))
-            curves, scale = self._rehearsal.curves, self._rehearsal.scale
-            x = told_of.features(scale)
-            few = scores.shape[1] <= LISTED
-            fourth = np.full(len(scores), GONE) if few else np.partition(scores, -LISTED - 1)[:, -LISTED - 1]
-            listed = curves.among_three(features(told_of.first, fourth, scale, told_of.least))
-            told = np.column_stack([*curves.probabilities(x, self.prior), *curves.spreads(x), listed])
-            orders = self._orders(questions[start : start + BLOCK], scores)
-            for row, each in enumerate(told.tolist()):
-                hits = self._hits(questions[start + row], block[row], scores[row], orders[row], each, k)
-                found.append((hits, block[row]))
+        for part in blocks(len(texts), BLOCK):
+            found += self._candidates_of_block(texts[part], asked.take(part), k)
         return found
 
-    def _orders(self, questions: list[str], scores: Float32) -> list[tuple[NDArray[np.int64], int]]:
-        """The entries of each question, best first, and which would be first by the vectors alone."""
+    def _candidates_of_block(self, texts: list[str], asked: Questions, k: int) -> list[Candidates]:
+        scored, curves, scale = self._rehearsal.near.scored(asked), self._rehearsal.curves, self._rehearsal.scale
+        scores, best = scored.scores, asked_of(scored, np.full(len(asked), -1))
+        x = best.features(scale)
+        few = scores.shape[1] <= LISTED
+        fourth = np.full(len(scores), GONE) if few else np.partition(scores, -LISTED - 1)[:, -LISTED - 1]
+        listed = curves.among_three(features(best.first, fourth, scale, best.least))
+        sure = np.column_stack([*curves.probabilities(x, self.prior), *curves.spreads(x), listed])
+        columns = texts, asked.vectors, scores, self._orders(texts, scores), sure.tolist()
+        return [self._candidates_of(*each, k) for each in zip(*columns, strict=True)]
+
+    def _orders(self, questions: list[str], scores: Float32) -> list[tuple[Int64, int]]:
+        """The entries of each question, (n,), best first, and which would be first by the vectors alone."""
         orders = np.argsort(-scores, axis=1, kind="stable")
         firsts = orders[:, 0].tolist()
         if self._cross is not None:
             texts = [" ".join(filter(None, (item.question, item.answer))) for item in self.items]
             read = [[Document(str(row), texts[row]) for row in own[:RERANKED].tolist()] for own in orders]
-            for own, hits in zip(
-                orders, rerank_many(questions, read, encoder=self._cross, calibration="none"), strict=True
-            ):
+            reranked = rerank_many(questions, read, encoder=self._cross, calibration="none")
+            for own, hits in zip(orders, reranked, strict=True):
                 own[: len(hits)] = [int(hit.id) for hit in hits]
         return list(zip(orders, firsts, strict=True))
 
-    def _hits(
+    def _candidates_of(
         self,
         question: str,
         vector: Float32,
         scores: Float32,
-        ordered: tuple[NDArray[np.int64], int],
-        told: Sequence[float],
+        ordered: tuple[Int64, int],
+        sure: Sequence[float],
         k: int,
     ) -> Candidates:
         """The k best entries; first of all the one that has the question itself among its phrasings.
 
-        `told` is that the FAQ knows, that its best entry is it, the standard errors of both, and that it is one of
+        `sure` is that the FAQ knows, that its best entry is it, the standard errors of both, and that it is one of
         the best three.
         """
-        know, right, *spreads, listed = told
         order, first = ordered
+        know, right, *spreads, listed = sure
         chances = know * among(-np.sort(-scores), right, self._rehearsal.scale.unit)
         if order[0] != first:  # the cross-encoder and the vectors disagree: as likely the one as the other
             chances[:2] = chances[:2].mean()
@@ -300,31 +274,26 @@ class FAQ:
         own = self._own.find(question)
         if own is not None:
             rows = self._own_first(own[0], order, chances, rows)
-        hits, cosines, slots = [], [], []
-        for rank, (entry, chance, ends) in enumerate(rows[:k], 1):
-            item, (row, cosine) = self.items[entry], self._rehearsal.near.phrasing(vector, entry)
-            if own is not None and rank == 1:
-                row = own[0]
-            metadata = {"answer": item.answer, "category": item.category, "phrasing": self._texts[row]}
-            cosines.append(cosine)
-            slots.append(bool(item.phrasings))
-            hits.append(
-                Hit(
-                    rank,
-                    item.id or "",
-                    float(scores[entry]),
-                    chance,
-                    item.question,
-                    {**item.metadata, **metadata},
-                    interval=ends,
-                )
-            )
-        known = Results(hits, self._origin, question)
-        return Candidates(known, cosines, slots, own is not None, know, 1.0 if len(scores) <= LISTED else listed)
+        entries, likely, ends = map(list, zip(*rows[:k], strict=True))
+        near = [self._rehearsal.near.phrasing(vector, entry) for entry in entries]
+        phrasings = [self._texts[row] for row, _ in near]
+        if own is not None:
+            phrasings[0] = self._texts[own[0]]
+        return Candidates(
+            question,
+            vector,
+            [self.items[entry] for entry in entries],
+            phrasings,
+            [float(scores[entry]) for entry in entries],
+            [cosine for _, cosine in near],
+            likely,
+            ends,
+            None if own is None else own[1],
+            know,
+            1.0 if len(scores) <= LISTED else listed,
+        )
 
-    def _own_first(
-        self, row: int, order: NDArray[np.int64], chances: NDArray[np.float64], rows: list[Row]
-    ) -> list[Row]:
+    def _own_first(self, row: int, order: Int64, chances: NDArray[np.float64], rows: list[Row]) -> list[Row]:
         """The candidates where one has the question itself: it is first, and little is left for the others."""
         entry = int(self._rehearsal.near.book.owner[row])
         mine = float(chances[order.tolist().index(entry)])
@@ -337,20 +306,19 @@ class FAQ:
         ]
         return [(entry, chance, (min(SAME_AT_LEAST, chance), 1.0)), *others]
 
-    def _answer(self, hits: Results[Hit], found: Candidates, vector: Float32, k: int) -> Answer:
-        best, line, question = hits[0], self.threshold.probability, hits.query or ""
-        chance, own = best.probability, self._own.find(question)
-        hit = best if chance is not None and chance >= line else None
+    def _answer(self, hits: Results[Hit], found: Candidates, k: int) -> Answer:
+        best, least = hits[0], self.threshold.probability
+        hit = best if best.probability is not None and best.probability >= least else None
         suggestions = () if hit else self._suggestions(hits, found)
         if hit is None:
-            self._unanswered.add(question, vector)
+            self._unanswered.add(found.question, found.vector)
         return Answer(
-            question,
+            found.question,
             hit,
-            chance,
-            line,
+            best.probability,
+            least,
             Results(hits[:k], hits.origin, hits.query),
-            reason_of(hits, line, None if own is None else own[1]),
+            reason_of(hits, least, found.own),
             best.differs or (),
             best.interval,
             best.unsure,
@@ -363,7 +331,7 @@ class FAQ:
 
         What differs makes it less likely that the FAQ knows; what the model cannot read is not suggested.
         """
-        lost = sum(hit.probability or 0.0 for hit in found.hits) - sum(hit.probability or 0.0 for hit in hits)
+        lost = sum(found.chances) - sum(hit.probability or 0.0 for hit in hits)
         if hits[0].unsure or found.known - lost < LIKELY or found.listed < HELD:
             return ()
         return tuple(
