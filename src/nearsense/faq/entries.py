@@ -238,8 +238,8 @@ def read_items(
 ) -> list[FAQItem]:
     """The entries of whatever a FAQ can be made of: items, a file, a Collection; errors name an item by its place.
 
-    `columns` are what a file's or record's columns are called, where not as in `COLUMNS`. A warning says where rows
-    were joined because they have one answer, or no entry has one though there are columns nothing is known of.
+    `columns` are what the columns of a file or record are called, where not as in `COLUMNS`. A warning says where
+    rows were joined because they have one answer, or none has one though there are columns nothing is known of.
     """
     found = _entries_of(source, columns, format, encoding)
     unused = list(dict.fromkeys(name for item in found for name in item.metadata))
