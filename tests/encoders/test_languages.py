@@ -105,11 +105,13 @@ def test_a_script_is_sure_for_one_short_text(language):
 def test_without_the_library_scripts_are_still_seen(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycld2", None)
     languages._library.cache_clear()
+    languages.guess.cache_clear()
     try:
         assert find_foreign([SCRIPTS["ru"], SCRIPTS["ja"], SCRIPTS["ja"]], ["en"]) == Finding(2 / 3, "ja", 3)
         assert find_foreign(TICKETS["it"].split("|"), ["en"]) is None
     finally:
         languages._library.cache_clear()
+        languages.guess.cache_clear()
 
 
 @pytest.mark.parametrize("kind", HARMLESS)

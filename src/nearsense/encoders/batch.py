@@ -268,7 +268,7 @@ class TokenEncoder(Loadable, Encoder):
         result = np.zeros((len(texts), self.dimension), np.float32)
         with tracked(len(texts), "texts", progress) as update, closing(self._engine.run(requests)) as answers:
             done = 0.0
-            for request, whole in apply_modules(answers, self._modules):
+            for request, whole in apply_modules(answers, self._modules) if self._modules else answers:
                 vectors = whole[:, : self.dimension]
                 if (request.shares == 1).all():
                     result[request.items] = vectors

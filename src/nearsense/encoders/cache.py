@@ -82,6 +82,7 @@ class CachedEncoder(Encoder):
         self.similarity, self.needs_role, self.long = encoder.similarity, encoder.needs_role, encoder.long
         self.languages, self.cuts = encoder.languages, encoder.cuts
         self.precision, self.source = encoder.precision, encoder.source
+        self._usable, self._nothing = can_be_cached(encoder), dict[str, Vectors]()
 
     def __repr__(self) -> str:
         return repr(self._encoder)
@@ -150,9 +151,11 @@ class CachedEncoder(Encoder):
         if normalize is None:
             normalize = self.similarity is Metric.COSINE
         encode = partial(self._encoder.encode, role=role, batch_tokens=batch_tokens, normalize=normalize)
-        if not self.fingerprint or not can_be_cached(self._encoder):
+        if not self._usable or not (fingerprint := self.fingerprint):
             return encode(texts, long=long, progress=progress)
-        nothing = encode([], long=long)  # refuses unknown options, and knows the fingerprint
+        options = repr((fingerprint, role, long, batch_tokens, normalize))
+        if (nothing := self._nothing.get(options)) is None:  # unknown options are refused, the others give a form
+            nothing = self._nothing[options] = encode([], long=long)
         policy = (self.long or Long.WARN) if long is None else parse(Long, long, name="long")
         prompt = (self.prompts or {}).get(role or "default", "")
         sheet = _Sheet.of(as_texts(texts), prompt, self.dimension)

@@ -135,7 +135,7 @@ class PairEncoder(Loadable, CrossEncoder):
         requests = self._requests(firsts, seconds, policy, batch_tokens, lengths)
         with tracked(len(firsts), "pairs", progress) as update, closing(self._engine.run(requests)) as answers:
             done = 0
-            for request, numbers in apply_modules(answers, self._modules):
+            for request, numbers in apply_modules(answers, self._modules) if self._modules else answers:
                 found[request.items] = numbers
                 update(done := done + len(request.items))
         if not np.isfinite(found).all():

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from nearsense._forks import lock
 from nearsense.encoders.catalog import Kind
@@ -27,6 +27,7 @@ LETTERS_TO_TELL_APART = 15
 
 SAMPLE = 200  # texts that are looked at in one call
 CHARACTERS = 400  # what is read of a text: its beginning
+READ_AGAIN = 2048  # texts of which it is remembered: the same ones are read for a warning, then for a verdict
 PATIENCE = 5000  # texts after which a check is content: they were the right language for so long
 
 _NAMES = """
@@ -105,6 +106,8 @@ class _Tally:
             mine.update(theirs)
 
     def finding(self) -> Finding | None:
+        if not self.languages and not self.scripts:
+            return None
         languages, letters = Counter(self.languages), Counter(self.letters)
         for script, texts in self.scripts.items():  # those of which only the script is sure follow the others
             likely = max(LANGUAGES_OF[script], key=lambda language: self.languages[language])
@@ -208,6 +211,7 @@ def _count(texts: Sequence[str], known: frozenset[str], sample: int) -> _Tally:
     return tally
 
 
+@cache
 def kin(language: str) -> str:
     """The language that stands for those which short texts do not tell apart from this one.
 
@@ -281,8 +285,6 @@ def foreign_languages(
 
 def _dense_script(text: str) -> str:
     """The script of a text that has fewer letters of it than Latin ones and more words; `""` for none."""
-    if text.isascii():
-        return ""
     wide = "".join(each for each in text if each >= "\u1100")
     script = main_script(wide)
     letters = sum(each.isalpha() for each in text)
@@ -301,7 +303,7 @@ def _among_others(text: str, known: frozenset[str], mostly: str) -> str | None:
 def _foreign_alone(text: str, known: frozenset[str]) -> str | None:
     """The language of one text, where it is surely none of these."""
     script = main_script(text)
-    if script in ("Latin", "") and (dense := _dense_script(text)):
+    if script in ("Latin", "") and not text.isascii() and (dense := _dense_script(text)):
         script = dense
     if script not in ("Latin", "Cyrillic", "Arabic", "Devanagari"):  # which many languages share
         of_script = LANGUAGES_OF.get(script, ())
@@ -328,7 +330,7 @@ def _evidence(text: str, language: str, known: frozenset[str]) -> tuple[int, int
     """Small words of a language, words with accents that are no names, small words of others that are known."""
     words = _LETTERS.findall(text)
     lower = {word.lower() for word in words}
-    own, others = small_words(language), frozenset().union(*map(small_words, known))
+    own, others = small_words(language), _small_words_of(known)
     accented = {word for word in words if not word.isascii() and not word.istitle()} - own
     return len(lower & (own - others)), len(accented), len(lower & (others - own))
 
@@ -339,12 +341,14 @@ def _by_small_words(text: str, known: frozenset[str]) -> str:
     if sum(word[0].islower() for word in words) < WORDS:
         return ""
     lower = {word.lower() for word in words}
-    others = frozenset().union(*map(small_words, known))
+    others = _small_words_of(known)
+    listed = {code: len(lower & _WORDS[code]) for code in LISTED}
     if lower & others:
-        best = max(LISTED, key=lambda code: len(lower & small_words(code)))
-        if lower & (others - small_words(best)):
+        best = max(listed, key=lambda code: listed[code])
+        if lower & (others - _WORDS[best]):
             return ""
-    counts: Counter[str] = Counter({code: len(lower & (small_words(code) - others)) for code in LISTED})
+        listed = {code: len(lower & (_WORDS[code] - others)) for code in LISTED}
+    counts: Counter[str] = Counter(listed)
     (language, count), (other, next_) = counts.most_common(2)
     if count < WORDS_ALONE or kin(language) in known or (count == next_ and kin(language) != kin(other)):
         return ""
@@ -377,6 +381,7 @@ _OTHER_CODES = {"iw": "he", "jw": "jv", "zh-Hant": "zh", "sr-ME": "sr", "nn": "n
 3 % of short Italian sentences."""
 
 
+@lru_cache(READ_AGAIN)
 def guess(text: str) -> tuple[str, int]:
     """The language, ISO 639-1, that the library is sure of, else `""`, and the letters on which that rests.
 
@@ -487,6 +492,7 @@ LANGUAGES_OF = {
 """The languages, ISO 639-1, that are written in a script, the most likely first; Latin is written by too many."""
 
 
+@lru_cache(READ_AGAIN)
 def main_script(text: str) -> str:
     """The script of more than half of the letters, or `""`: no letters, or no script has that many.
 
@@ -567,6 +573,11 @@ _WORDS = {
 }
 
 LISTED = tuple(code for code in _WORDS if code != "en")  # the languages other than English that have a list
+
+
+@cache
+def _small_words_of(languages: frozenset[str]) -> frozenset[str]:
+    return frozenset().union(*map(small_words, languages))
 
 
 def small_words(language: str) -> frozenset[str]:

@@ -139,9 +139,6 @@ BLOCK = 1024
 
 def apply_modules(answers: Iterable[Pooled], modules: Sequence[Module]) -> Iterator[Pooled]:
     """Each answer with its vectors passed through the modules, many answers at a time."""
-    if not modules:
-        yield from answers
-        return
     waiting: list[Pooled] = []
     for answer in answers:
         waiting.append(answer)

@@ -125,7 +125,9 @@ def place(lengths: NDArray[np.int64]) -> Placement:
     occurs, so that the work grows with the number of different lengths, not of texts.
     """
     n = len(lengths)
-    result = Placement(*(np.empty(n, np.int64) for _ in range(3)))
+    if n == 1:  # a query, say: the narrowest row is the cheapest
+        return Placement(np.array(_widths(int(lengths[0]))[:1]), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    result = Placement(np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64))
     if n == 0:
         return result
     order = np.argsort(lengths, kind="stable")
@@ -135,8 +137,8 @@ def place(lengths: NDArray[np.int64]) -> Placement:
     shelf = available.tolist()
     filled: dict[int, int] = {}
     while shelf:
-        width, row = min((_fill(shelf, lefts, width) for width in _widths(shelf[-1])), key=_cost)
-        times = min(lefts[length] // row.count(length) for length in set(row))
+        width, row = min([_fill(shelf, lefts, width) for width in _widths(shelf[-1])], key=_cost)
+        times = min([lefts[length] // row.count(length) for length in set(row)])
         first = filled.get(width, 0)
         filled[width] = first + times
         start = 0

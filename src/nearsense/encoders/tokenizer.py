@@ -23,7 +23,7 @@ from nearsense._forks import computing
 from nearsense.encoders.base import damaged
 from nearsense.encoders.packing import Tokens
 from nearsense.encoders.weights import identity_of
-from nearsense.encoders.words import Pieces, Seen, join_seen, seen_words
+from nearsense.encoders.words import NO_WORD, Pieces, Seen, join_seen, seen_words
 from nearsense.settings import load_settings
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Tokenizer:
         first, last = (text[0], text[-1] + 1) if text else (len(probe.ids), len(probe.ids))
         self.prefix = np.array([] if bare else probe.ids[:first], np.int32)
         self.suffix = np.array([] if bare else probe.ids[last:], np.int32)
+        self.specials = len(self.prefix) + len(self.suffix)  # how many tokens are put around each text
         self.unknown, self._skip_unknown = self._unknown(), skip_unknown
         self.frame = _frame(pair)
         self._seen: dict[str, Seen] = {}
@@ -114,11 +115,6 @@ class Tokenizer:
         largest = max([self._largest, *special, *engine.get_added_tokens_decoder()])
         return max(int(engine.get_vocab_size(with_added_tokens=True)), int(largest) + 1)
 
-    @property
-    def specials(self) -> int:
-        """How many tokens are put around each text."""
-        return len(self.prefix) + len(self.suffix)
-
     def _unknown(self) -> int | None:
         """The token that stands for what no token is known for; None where there is none."""
         name = getattr(self._engine.model, "unk_token", None)
@@ -127,12 +123,18 @@ class Tokenizer:
         found: int | None = self._engine.token_to_id(name)
         return found
 
+    def _encode(self, texts: Sequence[str], *, offsets: bool = False) -> list[Any]:
+        """What the library makes of texts, without special tokens; slower where it also says where they stand."""
+        encode = self._engine.encode_batch if offsets else self._engine.encode_batch_fast
+        with self._errors_of_file("cannot read a text"):
+            found: list[Any] = encode(texts, add_special_tokens=False)
+        return found
+
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """The tokens of each text, whole, without the special ones around it."""
-        with self._errors_of_file("cannot read a text"):
-            encodings = self._engine.encode_batch_fast(texts, add_special_tokens=False)
+        encodings = self._encode(texts)
         lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
-        ids = np.fromiter(chain.from_iterable(e.ids for e in encodings), np.int32, int(lengths.sum()))
+        ids = np.fromiter(chain.from_iterable([each.ids for each in encodings]), np.int32, int(lengths.sum()))
         if self._skip_unknown and self.unknown is not None:
             kept = ids != self.unknown
             lengths = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[kept], minlength=len(lengths))
@@ -142,15 +144,12 @@ class Tokenizer:
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """Where each token that `__call__` gives stands in its text."""
         found = []
-        with self._errors_of_file("cannot read a text"):
-            encodings = self._engine.encode_batch(texts, add_special_tokens=False)
-        for encoding in encodings:
-            offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
-            words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
+        for encoding in self._encode(texts, offsets=True):
+            pieces = _pieces_of(encoding)
             if self._skip_unknown and self.unknown is not None:
                 kept = np.array(encoding.ids, np.int32) != self.unknown
-                offsets, words = offsets[kept], words[kept]
-            found.append(Pieces(offsets[:, 0], offsets[:, 1], words))
+                pieces = Pieces(pieces.starts[kept], pieces.ends[kept], pieces.words[kept])
+            found.append(pieces)
         return found
 
     def sees(self, texts: Sequence[str], limit: int | None) -> list[Seen]:
@@ -162,13 +161,9 @@ class Tokenizer:
         if len(self._seen) > REMEMBERED:
             self._seen = {}
         seen_ = self._seen  # it only grows: other threads may do the same
-        missing = list({each for words in stretches for each in words} - seen_.keys())
-        with self._errors_of_file("cannot read a text"):
-            encodings = self._engine.encode_batch(missing, add_special_tokens=False)
-        for text, encoding in zip(missing, encodings, strict=True):
-            offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
-            words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
-            seen_[text] = seen_words(text, encoding.ids, Pieces(offsets[:, 0], offsets[:, 1], words), self.unknown)
+        if missing := list({each for words in stretches for each in words} - seen_.keys()):
+            for text, encoding in zip(missing, self._encode(missing, offsets=True), strict=True):
+                seen_[text] = seen_words(text, encoding.ids, _pieces_of(encoding), self.unknown)
         return [join_seen([seen_[each] for each in words], limit, left=self.left) for words in stretches]
 
     @cached_property
@@ -178,9 +173,7 @@ class Tokenizer:
             return True
         signs = [chr(point) for point in range(33, 127)]
         letters = [f"a{each}" for each in signs if each.isalnum()]
-        with self._errors_of_file("cannot read a text"):
-            probes = self._engine.encode_batch_fast([*signs, *letters], add_special_tokens=False)
-        return all(probe.ids and self.unknown not in probe.ids for probe in probes)
+        return all(probe.ids and self.unknown not in probe.ids for probe in self._encode([*signs, *letters]))
 
     def knows(self, tokens: Tokens) -> NDArray[np.bool_]:
         """Which texts have at least one token that is not the unknown one; bool, shape (n,)."""
@@ -204,6 +197,12 @@ class Tokenizer:
         offset = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         ids[np.repeat(begins + before, lengths) + offset] = tokens.ids[np.repeat(starts, lengths) + offset]
         return Tokens(ids, whole)
+
+
+def _pieces_of(encoding: Any) -> Pieces:
+    offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+    words = np.array([NO_WORD if word is None else word for word in encoding.word_ids], np.int64)
+    return Pieces(offsets[:, 0], offsets[:, 1], words)
 
 
 _living: WeakSet[Tokenizer] = WeakSet()

@@ -172,9 +172,9 @@ def rows_per_block(x: Array) -> int:
     return int(max(1, BLOCK // max(1, x.shape[1])))
 
 
-def blocks(n: int, step: int) -> Iterator[slice]:
+def blocks(n: int, step: int) -> list[slice]:
     """The slices that cut n rows into blocks of `step`."""
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
 def evenly_spaced(n: int, size: int) -> Int64:
@@ -185,7 +185,7 @@ def evenly_spaced(n: int, size: int) -> Int64:
 def distinct(items: Iterable[T]) -> tuple[list[T], Int64]:
     """The different items in the order of their first place, and which of them each item is: int64, shape (n,)."""
     places: dict[T, int] = {}
-    rows = np.fromiter((places.setdefault(item, len(places)) for item in items), np.int64)
+    rows = np.array([places.setdefault(item, len(places)) for item in items], np.int64)
     return list(places), rows
 
 
