@@ -19,8 +19,9 @@ from nearsense.calibration import Scale
 from nearsense.calibration.curve import finite, logit
 from nearsense.calibration.fitting import plain_logistic
 from nearsense.calibration.probe import ProbePair, languages, probe_pairs
-from nearsense.encoders import symmetric_role
+from nearsense.encoders import is_encoder, symmetric_role
 from nearsense.settings import load_settings
+from nearsense.vectors.rows import normalize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,25 +48,17 @@ _known: dict[str, Probed] = {}
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a model gave to pairs of the probe.
+    """What a model gave to pairs of the probe."""
 
-    Args:
-        language: Of the pairs.
-        pairs: How many.
-        levels: The 5th, 50th and 95th percentile of the scores of pairs that are the "same", "near", of one
-            "topic", "unrelated".
-        random: The 10th, 50th and 90th percentile of the scores of random pairs; None of a cross-encoder.
-        scale: Where unrelated texts score, and how far it is from there to equal ones; None where the model does
-            not tell what says the same from what has nothing in common.
-        squeezed: Whether its scores lie between 0 and 1, and the scale is that of their log-odds.
-    """
-
-    language: str
-    pairs: int
+    language: str  # of the pairs
+    pairs: int  # how many
     levels: Mapping[str, tuple[float, float, float]]
+    """The 5th, 50th and 95th percentile of the scores of each relation: same, near, topic, unrelated."""
     random: tuple[float, float, float] | None
+    """The 10th, 50th and 90th percentile of the scores of random pairs; None of a cross-encoder."""
     scale: Scale | None
-    squeezed: bool = False
+    """Where unrelated texts score, and how far it is from there to equal ones; None where that says nothing."""
+    squeezed: bool = False  # its scores lie between 0 and 1, and the scale is that of their log-odds
 
 
 def scale_of(encoder: Encoder | None, *, passages: bool = False) -> Scale | None:
@@ -75,24 +68,17 @@ def scale_of(encoder: Encoder | None, *, passages: bool = False) -> Scale | None
 
 
 def probed(model: Encoder | CrossEncoder, *, passages: bool = False, send: bool = False) -> Probed | None:
-    """What a model gives to the probe: tried once, and remembered with its fingerprint.
+    """What a model gives to pairs of the probe, or to its questions and `passages`: tried once, and remembered.
 
-    Args:
-        model: An encoder or a cross-encoder.
-        passages: Whether of a question and a passage, or of two texts of one kind.
-        send: Whether the texts may go to a server, where the model runs on one.
-
-    Returns:
-        None where the model was made for languages that the probe has not, or may not be asked: it runs on a
-        server, or is not one that nearsense loaded.
+    None where it was made for languages that the probe has not, or may not be asked: it is not one that nearsense
+    loaded, or runs on a server, and nobody said that texts may be sent there (`send`).
     """
     from nearsense.encoders.batch import TokenEncoder
-    from nearsense.encoders.cache import CachedEncoder
+    from nearsense.encoders.cache import uncached
     from nearsense.encoders.cross import PairEncoder
     from nearsense.encoders.remote import RemoteEncoder
 
-    while isinstance(model, CachedEncoder):
-        model = model._encoder
+    model = uncached(model) if is_encoder(model) else model
     if not isinstance(model, (TokenEncoder, PairEncoder, RemoteEncoder)):
         return None
     key = f"{model.fingerprint} {'passages' if passages else 'pairs'}"
@@ -115,22 +101,14 @@ def texts_to_send(model: Encoder | CrossEncoder) -> int:
 
     if not isinstance(model, RemoteEncoder):
         return 0
-    sides = [
-        {getattr(pair, side) for pair in pairs_for(model, passages=passages)[1]}
-        for passages in (False, True)
-        if probed(model, passages=passages) is None
-        for side in ("left", "right")
-    ]
-    return sum(map(len, sides))
+    missing = [passages for passages in (False, True) if probed(model, passages=passages) is None]
+    pairs = [pairs_for(model, passages=passages)[1] for passages in missing]
+    return sum(len({pair.left for pair in each}) + len({pair.right for pair in each}) for each in pairs)
 
 
 def pairs_for(model: Encoder | CrossEncoder, *, passages: bool) -> tuple[str, list[ProbePair]]:
-    """The pairs of the probe that a model is tried on: in English, or the first language that it was made for.
-
-    Returns:
-        The language, "" where there is none, and the pairs.
-    """
-    made_for = tuple(getattr(model, "languages", ())) or ("en",)
+    """A language of the probe, "" for none, and its pairs: English, or the first that the model was made for."""
+    made_for = tuple(model.languages) or ("en",)
     language = next((each for each in ("en", *made_for) if each in made_for and each in languages()), "")
     forms = ("passage",) if passages else ("sentences", "questions")
     return language, [each for each in (probe_pairs(language) if language else ()) if each.form in forms]
@@ -153,7 +131,7 @@ def evidence(scores: Floats, relations: Sequence[str]) -> tuple[float, float]:
 
 def _tried(model: Any, language: str, pairs: Sequence[ProbePair], passages: bool) -> Probed:
     relations = [each.relation for each in pairs]
-    if hasattr(model, "score"):
+    if not is_encoder(model):
         raw = np.asarray(model.score([(each.left, each.right) for each in pairs], long="head"), np.float64)
         random, squeezed = None, bool(raw.min() >= 0 and raw.max() <= 1)
         told = logit(np.clip(raw, EDGE, 1 - EDGE)) if squeezed else raw
@@ -188,8 +166,9 @@ def _cosines(model: Any, pairs: Sequence[ProbePair], passages: bool) -> Floats:
         right = model.encode(
             [each.right for each in pairs], role="passage" if passages and role else role, **cut
         ).data
-    left, right = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (left, right))
-    return np.asarray(left.astype(np.float64) @ right.T, np.float64)
+    return np.asarray(
+        normalize(left, zero="keep").astype(np.float64) @ normalize(right, zero="keep").T, np.float64
+    )
 
 
 def _told_apart(scores: Floats, relations: Sequence[str]) -> float:

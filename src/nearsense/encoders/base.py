@@ -17,7 +17,6 @@ from nearsense.records import Long, Metric, Vectors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    pass
     from nearsense.encoders.words import Seen
 
 
@@ -86,7 +85,31 @@ class Encoder:
         normalize: bool | None = None,
         progress: Progress = False,
     ) -> Vectors:
-        """Texts to vectors; see `TokenEncoder.encode` in batch.py."""
+        """Turn texts into vectors whose directions are near where the meanings are, in the order of the texts.
+
+        Args:
+            texts: Strings; one string is a batch of one.
+            role: `"query"` or `"passage"`: the model's prompt for it is put before each text; None for neither.
+            long: What happens beyond `max_tokens`: `"warn"`, `"error"`, `"head"` or `"chunk"`.
+            batch_tokens: Tokens in one request to the engine: speed against memory.
+            normalize: Give unit length to each vector (one of length zero stays); None does unless the model is
+                meant for dot products.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Returns:
+            Vectors, float32, shape (n, dimension).
+
+        Raises:
+            InputError: An item is no encodable string, or an option is not known or cannot be done.
+            TextTooLong: A text exceeds the limit and `long` is `"error"`, or a server refused it for its length.
+            ModelError: A server refused, or gave no answer in time.
+
+        Warns:
+            TruncationWarning: Texts exceed the limit and `long` is `"warn"`.
+            RoleWarning: The model needs a role and got none; once.
+            UnknownTextWarning: Texts have no token that the model knows.
+            LanguageWarning: Many texts are in a language that the model was not made for; once.
+        """
         raise NotImplementedError(f"{self.name} encodes nothing")
 
     def count_tokens(self, texts: str | Iterable[str]) -> NDArray[np.int64]:
@@ -166,6 +189,8 @@ class CrossEncoder:
     max_tokens: int
     languages: tuple[str, ...] = ()
     """What it was made for, ISO 639-1; empty where nobody says."""
+    precision: str = ""
+    """The arithmetic that it runs in, such as `"bf16"`; empty where nobody says."""
 
     if TYPE_CHECKING:  # may be an attribute or a property
 
@@ -186,7 +211,26 @@ class CrossEncoder:
         logits: bool = False,
         progress: Progress = False,
     ) -> NDArray[np.float32]:
-        """One score a pair; see `PairEncoder.score` in cross.py."""
+        """Score how well the two texts of each pair go together; higher is better.
+
+        Args:
+            pairs: (query, text); for most models the order matters.
+            long: What happens to pairs beyond `max_tokens`: `"warn"`, `"error"` or `"head"`. The longer text is
+                cut first.
+            batch_tokens: Tokens in one request to the engine: speed against memory.
+            logits: The model's own numbers, before what makes scores of them.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Returns:
+            float32, shape (n,). Their range is the model's: [0, 1] for most, any number for others (ms-marco).
+
+        Raises:
+            InputError: A pair is none, or an option is not known.
+            TextTooLong: A pair exceeds the limit and `long` is `"error"`.
+
+        Warns:
+            TruncationWarning: Pairs exceed the limit and `long` is `"warn"`.
+        """
         raise NotImplementedError(f"{self.name} scores nothing")
 
 
@@ -251,6 +295,20 @@ def damaged(what: str, why: str = "") -> BrokenModel:
 def not_run_here(what: str, why: str = "") -> UnsupportedModel:
     """The error of a model that is in order, but of a kind that nothing here can run."""
     return UnsupportedModel(what, why=why, fix="use another model (nearsense models)")
+
+
+def not_finite(name: str, what: str) -> BrokenModel:
+    """The error of a model whose numbers are none."""
+    why = "its weights are damaged, or overflow in this precision"
+    return BrokenModel(
+        f"{name} gives no finite {what}", why=why, fix='try precision="f32", or get the model\'s folder anew'
+    )
+
+
+def require_role(role: str | None) -> None:
+    """Refuse what is no role."""
+    if role is not None and role not in ROLES:
+        raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}, or None")
 
 
 def symmetric_role(encoder: Encoder) -> str | None:

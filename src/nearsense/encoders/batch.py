@@ -18,7 +18,7 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
-from nearsense.encoders.base import BATCH_TOKENS, ROLES, Encoder, Loadable, TokenVectors
+from nearsense.encoders.base import BATCH_TOKENS, Encoder, Loadable, TokenVectors, not_finite, require_role
 from nearsense.encoders.modules import Module, apply_modules
 from nearsense.encoders.packing import (
     Engine,
@@ -35,8 +35,6 @@ from nearsense.encoders.packing import (
 from nearsense.encoders.tokenizer import Tokenizer
 from nearsense.encoders.words import NO_WORD, Pieces, Seen, words_of
 from nearsense.errors import (
-    BrokenModel,
-    InputError,
     RoleWarning,
     TextTooLong,
     TruncationWarning,
@@ -58,21 +56,8 @@ SLICE = 8192  # texts that are tokenized at a time: bounds the memory, and lets 
 class TokenEncoder(Loadable, Encoder):
     """Texts to vectors through a tokenizer and an engine. Made by `load`; safe to use from several threads.
 
-    Args:
-        name: The model's name.
-        dimension: Length of a vector.
-        max_tokens: The model's limit, special tokens included.
-        pooling: Which tokens make a text's vector.
-        prompts: What is put before a text, by role; "default" where none is given.
-        tokenizer: Text to ids.
-        engine: Ids to vectors.
-        identity: Everything else that decides a vector, as JSON values: hashes of the files.
-        modules: What comes after pooling.
-        source: By what name or folder it was loaded.
-        similarity: How the vectors are meant to be compared; for the dot product they keep their length.
-        needs_role: The model is much worse without a role.
-        check: Called with the different texts of each call, before they are encoded: it may warn.
-        languages: What the model was made for, ISO 639-1; empty where nobody says, or nobody shall look.
+    `identity` is everything else that decides a vector, as JSON values: hashes of the files. `modules` come after
+    pooling. `check` is called with the different texts of each call, before they are encoded: it may warn.
     """
 
     changeable = ("long", "similarity", "dimension")
@@ -154,11 +139,7 @@ class TokenEncoder(Loadable, Encoder):
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def count_tokens(self, texts: str | Iterable[str]) -> NDArray[np.int64]:
-        """How many tokens each text has, special ones included, before anything is cut.
-
-        Returns:
-            int64, shape (n,).
-        """
+        """How many tokens each text has, special ones included, before anything is cut: int64, shape (n,)."""
         return self._tokenizer(as_texts(texts)).lengths + self._tokenizer.specials
 
     def encode(
@@ -171,36 +152,13 @@ class TokenEncoder(Loadable, Encoder):
         normalize: bool | None = None,
         progress: Progress = False,
     ) -> Vectors:
-        """Turn texts into vectors whose directions are near where the meanings are.
+        """As `Encoder.encode`; equal texts are computed once.
 
-        Equal texts are computed once. The order of the rows is the order of the texts, and a vector does not
-        depend on which texts it was computed with beyond rounding.
+        A vector does not depend on which texts it was computed with beyond rounding.
 
-        Args:
-            texts: Strings; one string is a batch of one.
-            role: `"query"` or `"passage"`: the model's prompt for it is put before each text; None for neither.
-            long: What happens beyond `max_tokens`: `"warn"`, `"error"`, `"head"` or `"chunk"`.
-            batch_tokens: Tokens in one request to the engine: speed against memory.
-            normalize: Give unit length to each vector; None does unless the model is meant for dot products.
-            progress: True for a bar on stderr, or a function called with (done, total).
-
-        Returns:
-            Vectors, float32, shape (n, dimension).
-
-        Raises:
-            InputError: An item is no encodable string, or an option is not known.
-            TextTooLong: A text exceeds the limit and `long` is `"error"`.
-
-        Warns:
-            TruncationWarning: Texts exceed the limit and `long` is `"warn"`.
-            RoleWarning: The model needs a role and got none; once.
-            UnknownTextWarning: Texts have no token that the model knows.
-            LanguageWarning: Many texts are in a language that the model was not made for; once.
-
-        Example:
-            >>> import nearsense as ns
-            >>> ns.load().encode(["hello world", "good morning"])
-            Vectors(2 x 384, all-MiniLM-L6-v2 ...)
+        >>> import nearsense as ns
+        >>> ns.load().encode(["hello world", "good morning"])
+        Vectors(2 x 384, all-MiniLM-L6-v2 ...)
         """
         policy = self.long if long is None else parse(Long, long, name="long")
         normalize = self.similarity is Metric.COSINE if normalize is None else normalize
@@ -223,45 +181,39 @@ class TokenEncoder(Loadable, Encoder):
         read_as = ReadAs(prompt, policy is Long.CHUNK, self.max_tokens)
         return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name, read_as)
 
-    def tokens(
-        self, texts: str | Iterable[str], *, role: str | None = None, long: str | None = None
-    ) -> list[TokenVectors]:
-        """What the model makes of each text before pooling, and which words the tokens belong to.
+    def _requests(
+        self,
+        texts: list[str],
+        prompt: str,
+        policy: Long,
+        batch_tokens: int,
+        rows: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+    ) -> Iterator[Request]:
+        """Tokenize and pack, a slice of texts at a time, and note their tokens in `lengths`.
 
-        Args:
-            texts: Strings, or a single one. Their token vectors are all kept in memory.
-            role: As for `encode`.
-            long: As for `encode`; but nothing is warned of: `TokenVectors.truncated` tells.
-
-        Raises:
-            InputError: An item is no encodable string, or an option is not known.
-            TextTooLong: A text exceeds the limit and `long` is `"error"`.
-            UnsupportedModel: The engine gives whole texts only.
-
-        Example:
-            >>> import nearsense as ns
-            >>> found = ns.load().tokens("unbelievably good")[0]
-            >>> found.vectors.shape, found.words.tolist(), found.spans.tolist()
-            ((8, 384), [-1, 0, 0, 0, 0, 0, 1, -1], [[0, 12], [13, 17]])
+        `rows` tells for each of the caller's texts which of `texts` it is.
         """
-        policy = self.long if long is None else parse(Long, long, name="long")
-        prompt, texts = self._prompt(role), as_texts(texts)
-        unique = list(dict.fromkeys(texts))
-        prompted = [prompt + text for text in unique]
-        if policy is Long.ERROR and (lengths := self.count_tokens(prompted)).max(initial=0) > self.max_tokens:
-            raise too_long(lengths, self.max_tokens)
-        found = token_vectors(
-            self._tokenizer,
-            self._engine,
-            prompted,
-            prompt=len(prompt),
-            limit=self.max_tokens,
-            chunk=policy is Long.CHUNK,
-            pooling=() if self._modules else self._pooling,
-            width=None if self._modules else self.dimension,
-        )
-        by_text = dict(zip(unique, found, strict=True))
-        return [by_text[text] for text in texts]
+        specials = self._tokenizer.specials
+        for first in range(0, len(texts), SLICE):
+            part = texts[first : first + SLICE]
+            tokens = self._tokenizer([prompt + text for text in part] if prompt else part)
+            lengths[first : first + len(part)] = tokens.lengths + specials
+            if policy is Long.ERROR and (tokens.lengths + specials > self.max_tokens).any():
+                raise too_long(lengths[rows], self.max_tokens)
+            spans = self._spans(tokens, policy)
+            framed = self._tokenizer.with_specials(tokens, spans.starts, spans.lengths)
+            owners, shares = spans.owners + first, spans.shares
+            if not specials and not framed.lengths.all():  # a text without any token is the zero vector
+                some = framed.lengths > 0
+                framed = Tokens(framed.ids, framed.lengths[some])
+                owners, shares = owners[some], shares[some]
+            yield from pack(framed, owners, shares, batch_tokens, alone=self._engine.alone)
+
+    def _spans(self, tokens: Tokens, policy: Long) -> Spans:
+        """What is read of each text, special tokens not counted."""
+        cut = windows if policy is Long.CHUNK else tails if self._tokenizer.left else heads
+        return cut(tokens.starts, tokens.lengths, self.max_tokens - self._tokenizer.specials)
 
     def _compute(self, texts: list[str], requests: Iterator[Request], progress: Progress) -> NDArray[np.float32]:
         """The vectors of texts, not yet of unit length."""
@@ -277,23 +229,90 @@ class TokenEncoder(Loadable, Encoder):
                 done += float(request.shares.sum())
                 update(round(done))
         if not np.isfinite(result).all():
-            raise BrokenModel(
-                f"{self.name} gives no finite vector for {int((~np.isfinite(result).all(axis=1)).sum()):,} texts",
-                why="its weights are damaged, or overflow in this precision",
-                fix='try precision="f32", or get the model\'s folder anew',
+            raise not_finite(self.name, f"vector for {int((~np.isfinite(result).all(axis=1)).sum()):,} texts")
+        return result
+
+    def _prompt(self, role: str | None) -> str:
+        require_role(role)
+        if role is None and self.needs_role and self.name not in _warned_of_roles:
+            _warned_of_roles.add(self.name)
+            says = f'{self.name} needs to know what a text is: role="query" or role="passage"'
+            warnings.warn(says, RoleWarning, stacklevel=3)
+        return self._prompts.get(role or "default", "")
+
+    def tokens(
+        self, texts: str | Iterable[str], *, role: str | None = None, long: str | None = None
+    ) -> list[TokenVectors]:
+        """What the model makes of each text before pooling, and which words the tokens belong to.
+
+        All of it is kept in memory. Nothing is warned of: `TokenVectors.truncated` tells.
+
+        >>> import nearsense as ns
+        >>> found = ns.load().tokens("unbelievably good")[0]
+        >>> found.vectors.shape, found.words.tolist(), found.spans.tolist()
+        ((8, 384), [-1, 0, 0, 0, 0, 0, 1, -1], [[0, 12], [13, 17]])
+        """
+        policy = self.long if long is None else parse(Long, long, name="long")
+        prompt, texts = self._prompt(role), as_texts(texts)
+        unique = list(dict.fromkeys(texts))
+        found = self._token_vectors([prompt + text for text in unique], len(prompt), policy)
+        by_text = dict(zip(unique, found, strict=True))
+        return [by_text[text] for text in texts]
+
+    def _token_vectors(self, texts: list[str], prompt: int, policy: Long) -> list[TokenVectors]:
+        """Texts without pooling, packed as `encode` packs them; their first `prompt` characters are the prompt."""
+        tokens, pieces = self._tokenizer(texts), self._tokenizer.pieces(texts)
+        cut = tokens.lengths + self._tokenizer.specials > self.max_tokens
+        if policy is Long.ERROR and cut.any():
+            raise too_long(tokens.lengths + self._tokenizer.specials, self.max_tokens)
+        spans = self._spans(tokens, policy)
+        framed = self._tokenizer.with_specials(tokens, spans.starts, spans.lengths)
+        rows, pooling = self._unpooled(framed, spans), () if self._modules else self._pooling
+        around = len(self._tokenizer.prefix), len(self._tokenizer.suffix)
+        result = []
+        for text, (piece, start) in enumerate(zip(pieces, tokens.starts, strict=True)):
+            own = np.flatnonzero(spans.owners == text)
+            begins = spans.starts[own] - start
+            ends = begins + spans.lengths[own]
+            read = Pieces(*(each[: ends.max()] for each in (piece.starts, piece.ends, piece.words)))
+            owners, words = words_of(texts[text], read, prompt)
+            stretches = [owners[begin:end] for begin, end in zip(begins, ends, strict=True)]
+            counts = [(spans.shares[span], token_counts(pooling, len(rows[span]))) for span in own]
+            scaled = [share * count for share, count in counts if count is not None]
+            result.append(
+                TokenVectors(
+                    vectors=np.concatenate([rows[span] for span in own]),
+                    words=np.concatenate([np.pad(each, around, constant_values=NO_WORD) for each in stretches]),
+                    spans=words,
+                    counts=np.concatenate(scaled) if len(scaled) == len(counts) else None,
+                    truncated=policy is not Long.CHUNK and bool(cut[text]),
+                )
             )
         return result
+
+    def _unpooled(self, framed: Tokens, spans: Spans) -> list[NDArray[np.float32]]:
+        """The token vectors of each span, as long as a text's vector where no modules follow."""
+        some = np.flatnonzero(framed.lengths > 0)
+        packed = Tokens(framed.ids, framed.lengths[some])
+        requests = pack(packed, some, spans.shares[some], BATCH_TOKENS * self._engine.scale)
+        found: dict[int, NDArray[np.float32]] = {}
+        with closing(self._engine.unpooled().run(requests)) as answers:
+            for request, vectors in answers:
+                if len(vectors) != request.lengths.sum():  # the graph pools by itself
+                    raise whole_texts_only()
+                parts = np.split(vectors, np.cumsum(request.lengths)[:-1])
+                found.update(zip(request.items.tolist(), parts, strict=True))
+        nothing = np.zeros((0, next((each.shape[1] for each in found.values()), 0)), np.float32)
+        width = None if self._modules else self.dimension
+        return [found.get(span, nothing)[:, :width] for span in range(len(framed.lengths))]
 
     def sees_all(self, text: str) -> bool:
         """Whether the model certainly reads all of a text, each word as another: a quick look, no tokens.
 
-        False only says that `sees` has to look.
-
-        Example:
-            >>> import nearsense as ns
-            >>> encoder = ns.load()
-            >>> encoder.sees_all("Is the free plan free?"), encoder.sees_all("Is the \u2705 plan free?")
-            (True, False)
+        >>> import nearsense as ns
+        >>> encoder = ns.load()
+        >>> encoder.sees_all("Is the free plan free?"), encoder.sees_all("Is the \u2705 plan free?")
+        (True, False)
         """
         return (
             text.isascii()
@@ -302,16 +321,12 @@ class TokenEncoder(Loadable, Encoder):
         )
 
     def sees(self, texts: Sequence[str]) -> list[Seen]:
-        """What the model sees of each word of each text: an ability that only encoders with a tokenizer have.
+        """What the model sees of each word of each text, without prompts.
 
-        Args:
-            texts: Strings, without prompts.
-
-        Example:
-            >>> import nearsense as ns
-            >>> found = ns.load().sees(["Is the \u2705 plan free?"])[0]
-            >>> [word for word, known in zip(found.words, found.known) if not known]
-            ['\u2705']
+        >>> import nearsense as ns
+        >>> found = ns.load().sees(["Is the \u2705 plan free?"])[0]
+        >>> [word for word, known in zip(found.words, found.known) if not known]
+        ['\u2705']
         """
         return self._tokenizer.sees(texts, None if self.long is Long.CHUNK else self._room)
 
@@ -327,67 +342,13 @@ class TokenEncoder(Loadable, Encoder):
         return max(self.max_tokens - self._tokenizer.specials - int(prompts.max()), 0)
 
     def check_language(self, texts: Sequence[str]) -> None:
-        """Warn of texts that the model was not made for; `encode` does it by itself.
-
-        Args:
-            texts: Strings, each once. A sample of them is looked at.
-
-        Warns:
-            LanguageWarning: Many are in a language that the model was not made for; once.
-            UnknownTextWarning: They have no token that the model knows.
-        """
+        """Warn once where many of a sample of texts are in another language; of those without a known token."""
         self._check(texts)
         strange = [text for text in islice(texts, SLICE) if text.strip() and not _PLAIN(text)]
         if strange and (unknown := int((~self._tokenizer.knows(self._tokenizer(strange))).sum())):
-            warnings.warn(
-                f"{unknown:,} text{' has' if unknown == 1 else 's have'} no token that {self.name} knows: "
-                "such vectors say nothing",
-                UnknownTextWarning,
-                stacklevel=3,
-            )
-
-    def _requests(
-        self,
-        texts: list[str],
-        prompt: str,
-        policy: Long,
-        batch_tokens: int,
-        rows: NDArray[np.int64],
-        lengths: NDArray[np.int64],
-    ) -> Iterator[Request]:
-        """Tokenize and pack, a slice of texts at a time, and note their tokens in `lengths`.
-
-        `rows` tells for each of the caller's texts which of `texts` it is.
-        """
-        specials = self._tokenizer.specials
-        limit = self.max_tokens - specials
-        for first in range(0, len(texts), SLICE):
-            part = texts[first : first + SLICE]
-            tokens = self._tokenizer([prompt + text for text in part] if prompt else part)
-            lengths[first : first + len(part)] = tokens.lengths + specials
-            if policy is Long.ERROR and (tokens.lengths > limit).any():
-                raise too_long(lengths[rows], self.max_tokens)
-            cut = windows if policy is Long.CHUNK else tails if self._tokenizer.left else heads
-            spans = cut(tokens.starts, tokens.lengths, limit)
-            framed = self._tokenizer.with_specials(tokens, spans.starts, spans.lengths)
-            owners, shares = spans.owners + first, spans.shares
-            if not specials and not framed.lengths.all():  # a text without any token is the zero vector
-                some = framed.lengths > 0
-                framed = Tokens(framed.ids, framed.lengths[some])
-                owners, shares = owners[some], shares[some]
-            yield from pack(framed, owners, shares, batch_tokens, alone=self._engine.alone)
-
-    def _prompt(self, role: str | None) -> str:
-        if role is not None and role not in ROLES:
-            raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}, or None")
-        if role is None and self.needs_role and self.name not in _warned_of_roles:
-            _warned_of_roles.add(self.name)
-            warnings.warn(
-                f'{self.name} needs to know what a text is: role="query" or role="passage"',
-                RoleWarning,
-                stacklevel=3,
-            )
-        return self._prompts.get(role or "default", "")
+            have = " has" if unknown == 1 else "s have"
+            says = f"{unknown:,} text{have} no token that {self.name} knows: such vectors say nothing"
+            warnings.warn(says, UnknownTextWarning, stacklevel=3)
 
 
 _CHECKED: ContextVar[bool] = ContextVar("language_checked", default=False)
@@ -409,11 +370,11 @@ _PLAIN = re.compile("[0-9A-Za-z]").search  # a text that matches has a token in 
 _LONG_WORD = re.compile(rf"\S{{{SHORT_WORD + 1}}}").search
 
 
-def excess_message(lengths: NDArray[np.int64], limit: int) -> str:
+def excess_message(lengths: NDArray[np.int64], limit: int, what: str = "texts") -> str:
     """What is cut, in one line."""
     over = int((lengths > limit).sum())
     verb = "exceeds" if over == 1 else "exceed"
-    return f"{over:,} of {len(lengths):,} texts {verb} {limit:,} tokens (longest {lengths.max():,})"
+    return f"{over:,} of {len(lengths):,} {what} {verb} {limit:,} tokens (longest {lengths.max():,})"
 
 
 def too_long(lengths: NDArray[np.int64], limit: int) -> TextTooLong:
@@ -426,57 +387,10 @@ def too_long(lengths: NDArray[np.int64], limit: int) -> TextTooLong:
     )
 
 
-def token_vectors(
-    tokenizer: Tokenizer,
-    engine: Engine,
-    texts: Sequence[str],
-    *,
-    prompt: int,
-    limit: int,
-    chunk: bool,
-    pooling: Sequence[Pooling],
-    width: int | None,
-) -> list[TokenVectors]:
-    """Run n prompted texts through an engine without pooling, packed as `TokenEncoder.encode` packs them.
-
-    `prompt` counts characters, `limit` the tokens that the model reads; `chunk` reads windows, `width` numbers of
-    each vector are kept.
-    """
-    tokens, pieces = tokenizer(texts), tokenizer.pieces(texts)
-    cut = windows if chunk else tails if tokenizer.left else heads
-    spans = cut(tokens.starts, tokens.lengths, limit - tokenizer.specials)
-    framed = tokenizer.with_specials(tokens, spans.starts, spans.lengths)
-    rows = [each[:, :width] for each in _rows(engine, framed, spans)]
-    before, after = len(tokenizer.prefix), len(tokenizer.suffix)
-    result = []
-    for text, (given, start) in enumerate(zip(pieces, tokens.starts, strict=True)):
-        mine = np.flatnonzero(spans.owners == text)
-        begins = spans.starts[mine] - start
-        ends = begins + spans.lengths[mine]
-        read = Pieces(*(each[: ends.max()] for each in (given.starts, given.ends, given.words)))
-        owners, words = words_of(texts[text], read, prompt)
-        framed_owners = [
-            np.pad(owners[begin:end], (before, after), constant_values=NO_WORD)
-            for begin, end in zip(begins, ends, strict=True)
-        ]
-        result.append(
-            TokenVectors(
-                vectors=np.concatenate([rows[span] for span in mine]),
-                words=np.concatenate(framed_owners),
-                spans=words,
-                counts=_window_counts(
-                    [(spans.shares[span], counts_of(pooling, len(rows[span]))) for span in mine]
-                ),
-                truncated=not chunk and bool(tokens.lengths[text] > limit - tokenizer.specials),
-            )
-        )
-    return result
-
-
-def counts_of(pooling: Sequence[Pooling], length: int) -> NDArray[np.float32] | None:
+def token_counts(pooling: Sequence[Pooling], length: int) -> NDArray[np.float32] | None:
     """How much each token counts in a pooled vector, shape (length,); None where that is no weighted sum.
 
-    >>> counts_of([Pooling.MEAN], 4), counts_of([Pooling.MAX], 4)
+    >>> token_counts([Pooling.MEAN], 4), token_counts([Pooling.MAX], 4)
     (array([0.25, 0.25, 0.25, 0.25], dtype=float32), None)
     """
     if len(pooling) != 1 or pooling[0] not in _COUNTS:
@@ -490,26 +404,3 @@ _COUNTS: dict[Pooling, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
     Pooling.WEIGHTED_MEAN: lambda places: places / places.sum(),
 }
 """The count of each token, by its place from 1."""
-
-
-def _window_counts(parts: list[tuple[np.float32, NDArray[np.float32] | None]]) -> NDArray[np.float32] | None:
-    """The counts of the windows of a text, each by its share of the text."""
-    scaled = [share * counts for share, counts in parts if counts is not None]
-    return np.concatenate(scaled) if len(scaled) == len(parts) else None
-
-
-def _rows(engine: Engine, framed: Tokens, spans: Spans) -> list[NDArray[np.float32]]:
-    """The token vectors of each span."""
-    some = np.flatnonzero(framed.lengths > 0)
-    requests = pack(
-        Tokens(framed.ids, framed.lengths[some]), some, spans.shares[some], BATCH_TOKENS * engine.scale
-    )
-    found: dict[int, NDArray[np.float32]] = {}
-    with closing(engine.unpooled().run(requests)) as answers:
-        for request, vectors in answers:
-            if len(vectors) != request.lengths.sum():  # the graph pools by itself
-                raise whole_texts_only()
-            parts = np.split(vectors, np.cumsum(request.lengths)[:-1])
-            found.update(zip(request.items.tolist(), parts, strict=True))
-    nothing = np.zeros((0, next((each.shape[1] for each in found.values()), 0)), np.float32)
-    return [found.get(span, nothing) for span in range(len(framed.lengths))]

@@ -14,12 +14,12 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
-from nearsense.encoders.base import BATCH_TOKENS, CrossEncoder, Loadable
-from nearsense.encoders.batch import SLICE
+from nearsense.encoders.base import BATCH_TOKENS, CrossEncoder, Loadable, not_finite
+from nearsense.encoders.batch import SLICE, excess_message
 from nearsense.encoders.modules import ACTIVATIONS, Module, apply_modules
 from nearsense.encoders.packing import Engine, Request, Tokens, pack
 from nearsense.encoders.tokenizer import PairFrame, Tokenizer
-from nearsense.errors import BrokenModel, InputError, TextTooLong, TruncationWarning
+from nearsense.errors import InputError, TextTooLong, TruncationWarning
 from nearsense.records import Long, parse
 from nearsense.text import as_texts
 from nearsense.vectors.rows import distinct
@@ -41,16 +41,8 @@ class PairTooLong(TextTooLong):
 class PairEncoder(Loadable, CrossEncoder):
     """A cross-encoder. Made by `load_cross`; safe to use from several threads.
 
-    Args:
-        name: The model's name.
-        max_tokens: The model's limit for both texts together, special tokens included.
-        tokenizer: Texts to ids.
-        engine: Ids to the vector of the first token.
-        modules: From that vector to one number.
-        activation: What makes a score of that number.
-        identity: Everything else that decides a score, as JSON values.
-        check: Called with the texts of each call, before they are read: it may warn.
-        languages: What the model was made for, ISO 639-1; empty where nobody says, or nobody shall look.
+    Its `max_tokens` is for both texts together; `engine` makes the vector of a pair's first token, `modules` one
+    number of that, `activation` a score of that. The rest is as for `TokenEncoder`.
     """
 
     def __init__(
@@ -69,6 +61,7 @@ class PairEncoder(Loadable, CrossEncoder):
         self.name, self.max_tokens, self.long = name, max_tokens, Long.WARN
         self._tokenizer, self._engine, self._modules = tokenizer, engine, modules
         self._activation, self._check, self.languages = activation, check, tuple(languages)
+        self.precision = engine.precision
         self._identity = {**identity, "max_tokens": max_tokens, "activation": activation, "left": tokenizer.left}
 
     def __repr__(self) -> str:
@@ -94,32 +87,7 @@ class PairEncoder(Loadable, CrossEncoder):
         logits: bool = False,
         progress: Progress = False,
     ) -> NDArray[np.float32]:
-        """Score how well the two texts of each pair go together; higher is better.
-
-        Args:
-            pairs: (query, text); for most models the order matters.
-            long: What happens to pairs beyond `max_tokens`: `"warn"`, `"error"` or `"head"`. The longer text is
-                cut first.
-            batch_tokens: Tokens in one request to the engine: speed against memory.
-            logits: The model's own numbers, before what makes scores of them.
-            progress: True for a bar on stderr, or a function called with (done, total).
-
-        Returns:
-            float32, shape (n,). Their range is the model's: [0, 1] for most, any number for others (ms-marco).
-
-        Raises:
-            InputError: A pair is none, or an option is not known.
-            TextTooLong: A pair exceeds the limit and `long` is `"error"`.
-
-        Warns:
-            TruncationWarning: Pairs exceed the limit and `long` is `"warn"`.
-
-        Example:
-            >>> import nearsense as ns
-            >>> cross = ns.load_cross("cross-encoder/ms-marco-MiniLM-L6-v2")        # doctest: +SKIP
-            >>> cross.score([("capital of France", "Paris is the capital.")])       # doctest: +SKIP
-            array([9.1], dtype=float32)
-        """
+        """As `CrossEncoder.score`."""
         policy = self.long if long is None else parse(Long, long, name="long")
         if policy is Long.CHUNK:
             raise InputError(
@@ -139,19 +107,9 @@ class PairEncoder(Loadable, CrossEncoder):
                 found[request.items] = numbers
                 update(done := done + len(request.items))
         if not np.isfinite(found).all():
-            raise BrokenModel(
-                f"{self.name} gives no finite score for {int((~np.isfinite(found)).sum()):,} pairs",
-                why="its weights are damaged, or overflow in this precision",
-                fix='try precision="f32", or get the model\'s folder anew',
-            )
-        if policy is Long.WARN and (over := int((lengths > self.max_tokens).sum())):
-            verb = "exceeds" if over == 1 else "exceed"
-            warnings.warn(
-                f"{over:,} of {len(lengths):,} pairs {verb} {self.max_tokens:,} tokens "
-                f"(longest {lengths.max():,})",
-                PairsTruncated,
-                stacklevel=2,
-            )
+            raise not_finite(self.name, f"score for {int((~np.isfinite(found)).sum()):,} pairs")
+        if policy is Long.WARN and (lengths > self.max_tokens).any():
+            warnings.warn(excess_message(lengths, self.max_tokens, "pairs"), PairsTruncated, stacklevel=2)
         scores: NDArray[np.float32] = found[:, 0]
         return scores if logits else ACTIVATIONS[self._activation](scores)
 
@@ -180,11 +138,9 @@ class PairEncoder(Loadable, CrossEncoder):
 
     def _too_long(self, lengths: NDArray[np.int64]) -> PairTooLong:
         position = int(np.argmax(lengths > self.max_tokens))
-        return PairTooLong(
-            f"pair {position} has {lengths[position]:,} tokens",
-            why=f"{self.name} reads {self.max_tokens:,} at most, both texts and special tokens included",
-            fix='shorten it, or use long="head" (the longer text is cut)',
-        )
+        why = f"{self.name} reads {self.max_tokens:,} at most, both texts and special tokens included"
+        fix = 'shorten it, or use long="head" (the longer text is cut)'
+        return PairTooLong(f"pair {position} has {lengths[position]:,} tokens", why=why, fix=fix)
 
 
 def _split_pairs(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:

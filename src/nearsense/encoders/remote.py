@@ -18,16 +18,15 @@ import numpy as np
 from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
-from nearsense.encoders.base import BATCH_TOKENS, ROLES, Encoder
+from nearsense.encoders.base import BATCH_TOKENS, Encoder, require_role
 from nearsense.encoders.catalog import ModelCard, card_of
 from nearsense.encoders.server import (
-    Answer,
     Key,
     Limits,
     Refusal,
+    Reply,
     Transport,
     Usage,
-    is_hopeless,
     question,
     refusal_error,
     run_concurrently,
@@ -54,18 +53,8 @@ class RemoteEncoder(Encoder):
     """Texts to vectors through a server. Made by `load_remote`; safe to use from several threads.
 
     The key stays in the environment: an encoder neither shows nor pickles it, and an unpickled one reads it anew.
-
-    Args:
-        name: The full name: `"openai:text-embedding-3-small"`.
-        base_url: What comes before `/embeddings`.
-        dimension: Length of a vector; 0 where it is not known yet.
-        dimensions: The length to ask the server for; None for the model's own.
-        max_tokens: The model's limit; 0 where only the server knows it.
-        prompts: What is put before a text, by role.
-        similarity: How the vectors are meant to be compared.
-        price: US dollars for a million tokens, where it is known.
-        limits: What is asked at a time, and for how long.
-        transport: What makes the connection: `Transport`, or one that is told how to wait.
+    `dimension` and `max_tokens` are 0 where they are not known; `dimensions` is the length to ask the server for,
+    `price` US dollars for a million tokens, `transport` what makes the connection.
     """
 
     cuts = False
@@ -92,13 +81,8 @@ class RemoteEncoder(Encoder):
         self._who = f"{name} at {self._host}"
         self._encoding = "base64"
         self._lock, self._usage, self._tokens_known = lock(), Usage(), True
-        self._transport = transport(
-            f"{base_url}/embeddings",
-            Key(KEY),
-            who=self._who,
-            timeout=self._limits.timeout,
-            deadline=self._limits.deadline,
-        )
+        waits = {"timeout": self._limits.timeout, "deadline": self._limits.deadline}
+        self._transport = transport(f"{base_url}/embeddings", Key(KEY), who=self._who, **waits)
 
     def __repr__(self) -> str:
         return f"Encoder({self.name!r}, {self.dimension} dimensions, at {self._host})"
@@ -126,17 +110,11 @@ class RemoteEncoder(Encoder):
     def usage(self) -> Usage:
         """What this encoder has taken so far."""
         with self._lock:
-            cost = (
-                None if self._price is None or not self._tokens_known else self._usage.tokens * self._price / 1e6
-            )
-            return replace(self._usage, cost=cost)
+            known = self._price is not None and self._tokens_known
+            return replace(self._usage, cost=self._usage.tokens * (self._price or 0.0) / 1e6 if known else None)
 
     def with_long(self, long: Long) -> RemoteEncoder:
-        """The same encoder: what it does with long texts is the server's to say.
-
-        Raises:
-            InputError: They shall be cut or read in windows.
-        """
+        """The same encoder: what it does with long texts is the server's to say, and cutting them is refused."""
         _require_whole(long)
         return self
 
@@ -168,36 +146,14 @@ class RemoteEncoder(Encoder):
         normalize: bool | None = None,
         progress: Progress = False,
     ) -> Vectors:
-        """Turn texts into vectors, as `TokenEncoder.encode` does; equal texts are sent, and paid for, once.
+        """As `Encoder.encode`; equal texts are sent, and paid for, once, and what is too long is refused.
 
-        Args:
-            texts: Strings; one string is a batch of one. Most servers refuse empty ones.
-            role: `"query"` or `"passage"` for models that put a prompt before each; None for neither.
-            long: None, `"warn"` or `"error"`, which are the same here: only the server counts tokens, it refuses
-                what is too long, and nothing is cut.
-            batch_tokens: Checked, then left alone: it suits a processor, and `Limits` says what suits a server.
-            normalize: Give unit length to each vector (one of length zero stays); None does unless the model is
-                meant for dot products.
-            progress: True for a bar on stderr, or a function called with (done, total).
-
-        Returns:
-            Vectors, float32, shape (n, dimension); none is truncated.
-
-        Raises:
-            InputError: An item is no encodable string, or an option is not known or cannot be done here.
-            TextTooLong: The server refused a text for its length; its position is named.
-            ModelError: The server refused, gave no answer in time, or one that is not what was asked for. Nothing
-                of the call is kept; the message says how many texts were done.
-
-        Example:
-            >>> encoder = RemoteEncoder(name="openai:m", base_url="http://127.0.0.1:9/v1", dimension=4)
-            >>> encoder.encode([])
-            Vectors(0 x 4, openai:m ...)
+        Nothing of a call is kept where it ends in an error, which says how many texts were done. `batch_tokens`
+        suits a processor, and is only checked here: `Limits` says what suits a server.
         """
         _require_whole(Long.WARN if long is None else parse(Long, long, name="long"))
         normalize = self.similarity is Metric.COSINE if normalize is None else normalize
-        if role is not None and role not in ROLES:
-            raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}, or None")
+        require_role(role)
         prompt = self._prompts.get(role or "default", "")
         positive_int(batch_tokens, "batch_tokens")
         texts = as_texts(texts)
@@ -224,11 +180,7 @@ class RemoteEncoder(Encoder):
         return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name, read_as)
 
     def learn_dimension(self) -> None:
-        """Ask for the vector of one word, and take its length as the model's.
-
-        Raises:
-            ModelError: The server refused, or its answer is not what was asked for.
-        """
+        """Ask for the vector of one word, and take its length as the model's."""
         self.dimension = self._ask(_Part(0, ["word"]), stop=threading.Event(), where=lambda item: item).shape[1]
 
     def _parts(self, texts: list[str], first: int = 0) -> Iterator[_Part]:
@@ -245,10 +197,10 @@ class RemoteEncoder(Encoder):
 
     def _ask(self, part: _Part, *, stop: threading.Event, where: Callable[[int], int]) -> NDArray[np.float32]:
         """The vectors of one request, or of several where the server takes less at a time."""
-        answer = self._post(part, stop)
-        if answer.status == 200:
-            return self._vectors_of(answer, len(part.texts))
-        refusal = Refusal.of(answer)
+        reply = self._post(part, stop)
+        if reply.status == 200:
+            return self._vectors_of(reply, len(part.texts))
+        refusal = Refusal.of(reply)
         if refusal.wrong_format and self._encoding != "float":
             self._encoding = "float"
             return self._ask(part, stop=stop, where=where)
@@ -260,15 +212,14 @@ class RemoteEncoder(Encoder):
             place, refusal = self._single_out(part, refusal, stop)
             raise too_long(refusal, where(part.first + place), self._who, self.max_tokens)
         position = where(part.first + refusal.position) if 0 <= refusal.position < len(part.texts) else -1
-        raise refusal_error(refusal, position, self._who, KEY, bool(self._transport.key))
+        raise refusal_error(refusal, position, self._who, self._transport.key)
 
-    def _post(self, part: _Part, stop: threading.Event) -> Answer:
+    def _post(self, part: _Part, stop: threading.Event) -> Reply:
         body = question(self._model, part.texts, self._dimensions, self._encoding)
-        cap = 2**20 + len(part.texts) * (self.dimension or 2**16) * 40
-        return self._transport.post(body, cap=cap, is_hopeless=is_hopeless, stop=stop)
+        return self._transport.post(body, cap=2**20 + len(part.texts) * (self.dimension or 2**16) * 40, stop=stop)
 
-    def _vectors_of(self, answer: Answer, count: int) -> NDArray[np.float32]:
-        vectors, tokens = vectors_of(answer.body, count, self.dimension, self._who)
+    def _vectors_of(self, reply: Reply, count: int) -> NDArray[np.float32]:
+        vectors, tokens = vectors_of(reply.body, count, self.dimension, self._who)
         with self._lock:
             old = self._usage
             self._usage = Usage(old.requests + 1, old.texts + count, old.tokens + (tokens or 0))
@@ -278,12 +229,12 @@ class RemoteEncoder(Encoder):
     def _shrink(self, part: _Part, refusal: Refusal) -> None:
         """Ask for half as much at a time from now on: fewer tokens where these are too many, else fewer texts."""
         with self._lock:
+            limits = self._limits
             if refusal.of_tokens:
                 half = max(1, sum(map(_estimate, part.texts)) // 2)
-                self._limits = replace(self._limits, tokens=min(self._limits.tokens, half))
+                self._limits = replace(limits, tokens=min(limits.tokens, half))
             else:
-                half = max(1, len(part.texts) // 2)
-                self._limits = replace(self._limits, texts=min(self._limits.texts, half))
+                self._limits = replace(limits, texts=min(limits.texts, max(1, len(part.texts) // 2)))
 
     def _single_out(self, part: _Part, refusal: Refusal, stop: threading.Event) -> tuple[int, Refusal]:
         """Which text of a request is too long: as the server says, else the longest that it refuses alone."""
@@ -291,82 +242,12 @@ class RemoteEncoder(Encoder):
             return refusal.position, refusal
         longest = sorted(range(len(part.texts)), key=lambda place: -_estimate(part.texts[place]))
         for place in longest[:SINGLED_OUT] if len(longest) > 1 else []:
-            answer = self._post(_Part(part.first + place, [part.texts[place]]), stop)
-            if answer.status == 200:
-                self._vectors_of(answer, 1)
-            elif (alone := Refusal.of(answer)).too_long:
+            reply = self._post(_Part(part.first + place, [part.texts[place]]), stop)
+            if reply.status == 200:
+                self._vectors_of(reply, 1)
+            elif (alone := Refusal.of(reply)).too_long:
                 return place, alone
         return longest[0], refusal
-
-
-def require_local(name: str) -> None:
-    """Refuse a server on another machine, where the network is forbidden."""
-    host = urlsplit(_address(os.environ.get(BASE_URL, "").strip() or HOME)).hostname or ""
-    if host not in ("localhost", "127.0.0.1", "::1"):
-        raise ModelNotFound(
-            f"{name} is on a server, {host}, which is not asked",
-            why="offline is set",
-            fix="leave --offline away, or use a model that is here: nearsense models --here",
-        )
-
-
-def load_remote(
-    name: str,
-    *,
-    dimensions: int | None = None,
-    base_url: str | None = None,
-    price: float | None = None,
-    limits: Limits | None = None,
-    transport: Callable[..., Transport] = Transport,
-) -> RemoteEncoder:
-    """An encoder that asks a server of the OpenAI embeddings API.
-
-    The key is read from `OPENAI_API_KEY`; a server that needs none is asked without. The length of a vector comes
-    from `dimensions`, else from the catalogue; where neither knows it, one request with one word is sent.
-
-    Args:
-        name: `"openai:"` and the model's name there.
-        dimensions: A shorter vector, for models that are trained so that its head is one too (Matryoshka).
-        base_url: What comes before `/embeddings`; without it `OPENAI_BASE_URL`, else the maker's own server.
-        price: US dollars for a million tokens; without it the catalogue's, for the maker's own server only.
-        limits: What is asked at a time, and for how long; without it the defaults and `NEARSENSE_REMOTE_...`.
-        transport: What makes the connection; given by those who want to wait in another way.
-
-    Raises:
-        InputError: The name or the address cannot be used.
-        ModelNotFound: The maker's own server is to be asked, and there is no key.
-        ModelError: The server was asked for the length of a vector, and refused.
-
-    Example:
-        >>> load_remote("openai:my-model", dimensions=64, base_url="http://127.0.0.1:9/v1")
-        Encoder('openai:my-model', 64 dimensions, at 127.0.0.1:9)
-    """
-    if not name.startswith(PREFIX) or not name.removeprefix(PREFIX).strip():
-        raise InputError(
-            f"{name!r} names no model of a server", fix=f'for example "{PREFIX}text-embedding-3-small"'
-        )
-    base = _address(base_url or os.environ.get(BASE_URL, "").strip() or HOME)
-    if at_home := urlsplit(base).hostname == urlsplit(HOME).hostname:
-        _require_key(name)
-    card = card_of(name) or _UNKNOWN_CARD
-    encoder = RemoteEncoder(
-        name=name,
-        base_url=base,
-        dimension=positive_int(dimensions, "dimensions") if dimensions is not None else card.dimension,
-        dimensions=dimensions,
-        max_tokens=card.max_tokens,
-        prompts=card.prompts,
-        similarity=card.similarity,
-        price=card.price if price is None and at_home else price,
-        limits=limits or Limits.read(),
-        transport=transport,
-    )
-    if not encoder.dimension:
-        encoder.learn_dimension()
-    return encoder
-
-
-_UNKNOWN_CARD = ModelCard(name="", hub="", dimension=0, max_tokens=0, languages=(), licence="", tasks=())
 
 
 class _Part(NamedTuple):
@@ -390,22 +271,75 @@ def _require_whole(long: Long) -> None:
         )
 
 
-def _require_key(name: str) -> None:
-    if not Key(KEY):
+def require_local(name: str) -> None:
+    """Refuse a server on another machine, where the network is forbidden."""
+    host = urlsplit(_address(None)).hostname or ""
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        raise ModelNotFound(
+            f"{name} is on a server, {host}, which is not asked",
+            why="offline is set",
+            fix="leave --offline away, or use a model that is here: nearsense models --here",
+        )
+
+
+def load_remote(
+    name: str,
+    *,
+    dimensions: int | None = None,
+    base_url: str | None = None,
+    price: float | None = None,
+    limits: Limits | None = None,
+    transport: Callable[..., Transport] = Transport,
+) -> RemoteEncoder:
+    """An encoder that asks a server of the OpenAI embeddings API for vectors by the model that `name` ends with.
+
+    The key is read from `OPENAI_API_KEY`; a server that needs none is asked without. `base_url` is what comes
+    before `/embeddings`; without it `OPENAI_BASE_URL`, else the maker's own server, the only one whose price the
+    catalogue knows. The length of a vector is `dimensions`, else the catalogue's, else that of one word's vector.
+
+    >>> load_remote("openai:my-model", dimensions=64, base_url="http://127.0.0.1:9/v1").encode([])
+    Vectors(0 x 64, openai:my-model ...)
+    """
+    if not name.startswith(PREFIX) or not name.removeprefix(PREFIX).strip():
+        fix = f'for example "{PREFIX}text-embedding-3-small"'
+        raise InputError(f"{name!r} names no model of a server", fix=fix)
+    base = _address(base_url)
+    at_home = urlsplit(base).hostname == urlsplit(HOME).hostname
+    if at_home and not Key(KEY):
         raise ModelNotFound(
             f"{name} cannot be asked without a key",
             why=f"{KEY} is not set",
             fix=f"export {KEY}=..., or set {BASE_URL} to a server that needs none",
         )
+    size = None if dimensions is None else positive_int(dimensions, "dimensions")
+    card = card_of(name) or _UNKNOWN_CARD
+    encoder = RemoteEncoder(
+        name=name,
+        base_url=base,
+        dimension=size or card.dimension,
+        dimensions=dimensions,
+        max_tokens=card.max_tokens,
+        prompts=card.prompts,
+        similarity=card.similarity,
+        price=card.price if price is None and at_home else price,
+        limits=limits or Limits.read(),
+        transport=transport,
+    )
+    if not encoder.dimension:
+        encoder.learn_dimension()
+    return encoder
 
 
-def _address(base_url: str) -> str:
-    """A base URL without the stroke at its end, known to hold no secret."""
+_UNKNOWN_CARD = ModelCard(name="", hub="", dimension=0, max_tokens=0, languages=(), licence="", tasks=())
+
+
+def _address(base_url: str | None) -> str:
+    """What comes before `/embeddings`: without the stroke at its end, known to hold no secret."""
+    base_url = base_url or os.environ.get(BASE_URL, "").strip() or HOME
     try:
         parts = urlsplit(base_url)
-        good = (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        )
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        good = good and (parts.port is None or parts.port > 0)
     except ValueError:
         good = False
     if not good or not base_url.isprintable() or any(map(str.isspace, base_url)):

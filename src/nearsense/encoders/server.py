@@ -27,12 +27,72 @@ if TYPE_CHECKING:
     import httpx2
     from numpy.typing import NDArray
 
-
 SHOWN = 300  # characters of a server's words that a message repeats
+SECRET = 8  # letters that a key has at least
+
+REPEATED = frozenset({408, 429, 500, 502, 503, 504})  # states of a server that pass
+
+BACKOFF = (0.5, 30.0)
+"""Seconds before the second try, and at most; each try doubles them, and chance takes up to half away."""
+
+STRANGER_TRIES = 5  # how often a server is called that has never answered: it rather does not exist than rests
+
+LONGEST_HOLD = 60.0
+"""Seconds that `x-ratelimit-reset-...` can hold requests back: it tells when all is free, not when some is."""
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Limits:
+    """What is asked of a server at a time, and for how long."""
+
+    texts: int = 2048  # in one request
+    tokens: int = 300_000  # in one request, by an estimate that rather errs above: a token for 3 bytes
+    flights: int = 4  # requests on their way at the same time
+    timeout: float = 60.0  # seconds without a byte after which a try is given up
+    deadline: float = 600.0  # seconds for one request with all its tries and waits
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Limits:
+        """The defaults, or what `NEARSENSE_REMOTE_TEXTS`, `..._TOKENS`, `..._FLIGHTS` and so on say.
+
+        >>> Limits.read({"NEARSENSE_REMOTE_TEXTS": "32"}).texts
+        32
+        """
+        environment = os.environ if environment is None else environment
+        limits = cls()
+        for name in (each.name for each in fields(cls)):
+            if word := environment.get(variable := f"NEARSENSE_REMOTE_{name.upper()}", "").strip():
+                if not (word.isascii() and word.isdecimal() and 0 < int(word[:12]) < 10**9):
+                    raise InputError(f"{variable}={word!r} is no whole number from 1 up", fix=f"{variable}=4")
+                limits = replace(limits, **{name: type(getattr(limits, name))(word)})
+        return limits
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an encoder has taken from its server so far, as the answers say: those that did not arrive not counted.
+
+    >>> print(Usage(12, 3400, 81_230, 0.0016))
+    12 requests, 3,400 texts, 81,230 tokens, about $0.0016
+    """
+
+    requests: int = 0  # that were answered with vectors
+    texts: int = 0
+    tokens: int = 0  # that the server counted in these texts
+    cost: float | None = None  # US dollars; None where the price, or a count, is not known
+
+    def __str__(self) -> str:
+        counts = ((self.requests, "request"), (self.texts, "text"), (self.tokens, "token"))
+        parts = [f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts]
+        if self.cost is not None:
+            parts.append("less than $0.0001" if 0 < self.cost < 0.0001 else f"about ${self.cost:,.4f}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
     """What a server said; headers by name in lower case."""
 
     status: int
@@ -53,41 +113,47 @@ def question(model: str, texts: Sequence[str], dimensions: int | None, encoding:
 
 
 def vectors_of(body: bytes, count: int, dimension: int, who: str) -> tuple[NDArray[np.float32], int | None]:
-    """The vectors of an answer in the order of their texts, and the tokens that it charges, where it says.
+    """The vectors of a reply in the order of their texts, and the tokens that it charges, where it says.
 
     float32, shape (count, dimension), all finite; where `dimension` is 0 any length will do.
     """
-    answer = _json(body)
-    items = answer.get("data") if isinstance(answer, dict) else None
+
+    def refused(what: str, why: str) -> ModelError:
+        fix = "check that the address and the model are those of an embeddings API"
+        return ModelError(f"{who} {what}", why=why, fix=fix)
+
+    reply = _json(body)
+    items = reply.get("data") if isinstance(reply, dict) else None
     if not isinstance(items, list):
         why = f"it says: {message_of(body)}" if body.strip() else "the answer is empty"
-        raise _not_vectors(who, "answers, but not with vectors", why)
+        raise refused("answers, but not with vectors", why)
     if len(items) != count:
-        raise _not_vectors(who, f"gives {len(items):,} vectors for {count:,} texts", "each text needs its own")
+        raise refused(f"gives {len(items):,} vectors for {count:,} texts", "each text needs its own")
     places: list[Any] = [item.get("index") if isinstance(item, dict) else None for item in items]
     if any(type(place) is not int for place in places) or sorted(places) != list(range(count)):
-        raise _not_vectors(
-            who, f"does not number its {count:,} vectors from 0 on", "nobody can say which text each belongs to"
-        )
+        why = "nobody can say which text each belongs to"
+        raise refused(f"does not number its {count:,} vectors from 0 on", why)
     rows: list[Any] = [None] * count
     for place, item in zip(places, items, strict=True):
-        rows[place] = _vector(item.get("embedding"), place, who)
+        row = _vector(item.get("embedding"))
+        if row is None:
+            raise refused(f"gives no vector for text {place} of a request", "neither a list of numbers nor base64")
+        if not np.isfinite(row).all():
+            raise refused(f"gives no finite vector for text {place} of a request", "a number is NaN or infinite")
+        rows[place] = row
     dimension = dimension or (len(rows[0]) if rows else 0)
     for place, row in enumerate(rows):
         if len(row) != dimension or not dimension:
-            raise _not_vectors(
-                who,
-                f"gives {len(row):,} numbers for text {place} of a request",
-                f"its vectors have {dimension or 1:,} dimensions" + (" or more" if not dimension else ""),
-            )
-    usage = answer.get("usage")
+            why = f"its vectors have {dimension or 1:,} dimensions" + (" or more" if not dimension else "")
+            raise refused(f"gives {len(row):,} numbers for text {place} of a request", why)
+    usage = reply.get("usage")
     tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
     data = np.array(rows, np.float32).reshape(count, dimension)
     return data, tokens if type(tokens) is int and tokens >= 0 else None
 
 
-def _vector(value: Any, place: int, who: str) -> NDArray[np.float32]:
-    """A vector that came as base64 of little-endian float32, or as a list of numbers."""
+def _vector(value: Any) -> NDArray[np.float32] | None:
+    """A vector that came as base64 of little-endian float32, or as a list of numbers; None where it is neither."""
     row: NDArray[Any] | None = None
     try:
         if isinstance(value, str):
@@ -95,24 +161,11 @@ def _vector(value: Any, place: int, who: str) -> NDArray[np.float32]:
         elif isinstance(value, list):
             row = np.asarray(value)
     except (ValueError, binascii.Error, OverflowError):
-        pass
+        return None
     if row is None or row.ndim != 1 or (row.dtype.kind not in "iuf" and row.size):
-        raise _not_vectors(
-            who, f"gives no vector for text {place} of a request", "neither a list of numbers nor base64"
-        )
+        return None
     with np.errstate(all="ignore"):
-        narrow = row.astype(np.float32)
-    if not np.isfinite(narrow).all():
-        raise _not_vectors(
-            who, f"gives no finite vector for text {place} of a request", "a number is NaN or infinite"
-        )
-    return narrow
-
-
-def _not_vectors(who: str, what: str, why: str) -> ModelError:
-    return ModelError(
-        f"{who} {what}", why=why, fix="check that the address and the model are those of an embeddings API"
-    )
+        return row.astype(np.float32)
 
 
 def _json(body: bytes) -> Any:
@@ -130,12 +183,12 @@ def message_of(body: bytes) -> str:
     >>> message_of(b"<html>Bad gateway</html>")
     'no JSON, it begins with <html>Bad gateway</html>'
     """
-    answer = _json(body)
-    found = answer.get("error", answer) if isinstance(answer, dict) else answer
+    reply = _json(body)
+    found = reply.get("error", reply) if isinstance(reply, dict) else reply
     for name in ("message", "detail", "error"):
         if isinstance(found, dict) and isinstance(found.get(name), (str, dict)):
             found = found[name]
-    if answer is None:
+    if reply is None:
         text = body[: 8 * SHOWN].decode("utf-8", "replace")
         text = f"no JSON, it begins with {text}" if text.strip() else "nothing at all"
     else:
@@ -173,10 +226,10 @@ class Refusal:
     location: str = ""  # where it redirects to, without what may follow a path
 
     @classmethod
-    def of(cls, answer: Answer) -> Refusal:
-        """Read an answer that is no success."""
-        status, message, location = answer.status, message_of(answer.body), answer.headers.get("location", "")
-        words = answer.body[:16384].decode("utf-8", "replace")  # with the codes, which the message does not repeat
+    def of(cls, reply: Reply) -> Refusal:
+        """Read a reply that is no success."""
+        status, message, location = reply.status, message_of(reply.body), reply.headers.get("location", "")
+        words = reply.body[:16384].decode("utf-8", "replace")  # with the codes, which the message does not repeat
         bad = status in (400, 413, 422, 500)
         too_many = bad and bool(TOO_MANY.search(words))
         too_long = bad and bool(TOO_LONG.search(words)) and not too_many
@@ -198,16 +251,15 @@ class Refusal:
         """Whether it is about tokens rather than a number of texts."""
         return "token" in self.message.lower()
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether it stays, whatever its status: no credit, or a size that a server calls its own fault."""
+        return self.no_credit or self.too_long or self.too_many
+
 
 def _number(pattern: str, text: str, otherwise: int) -> int:
     found = re.search(pattern, text, re.IGNORECASE)
     return int(found[1]) if found else otherwise
-
-
-def is_hopeless(answer: Answer) -> bool:
-    """Whether an answer of a kind that passes will not: no credit, or a size that a server calls its own fault."""
-    refusal = Refusal.of(answer)
-    return refusal.no_credit or refusal.too_long or refusal.too_many
 
 
 class RemoteTextTooLong(TextTooLong):
@@ -236,123 +288,34 @@ def too_long(refusal: Refusal, position: int, who: str, limit: int) -> RemoteTex
     return error
 
 
-_REFUSALS: dict[int, tuple[type[ModelError], str, str]] = {
-    403: (ModelError, "may not be used with this key", "ask the account's owner, or use another model"),
-    404: (
-        ModelNotFound,
-        "is not there",
-        "check the model's name, and that the address ends where /embeddings begins",
-    ),
-}
-
-_OTHER = (ModelError, "refused", "check the options against what the server says")
-
-
-def refusal_error(
-    refusal: Refusal, position: int, who: str, variable: str, keyed: bool
-) -> InputError | ModelError:
-    """The error for an answer that is no success, and no question of size; position -1 names no text."""
-    says = f"the server says: {refusal.message}"
-    if position >= 0 and refusal.status in (400, 422):
+def refusal_error(refusal: Refusal, position: int, who: str, key: Key) -> InputError | ModelError:
+    """The error for a reply that is no success, and no question of size; position -1 names no text."""
+    status, says = refusal.status, f"the server says: {refusal.message}"
+    if position >= 0 and status in (400, 422):
         return InputError(f"text {position:,} is refused by {who}", why=says, fix="leave it out")
-    if 300 <= refusal.status < 400:
+    if 300 <= status < 400:
         return ModelError(
             f"{who} wants to redirect to {refusal.location!r}",
             why="it is not followed, so that texts and key go nowhere else",
             fix="give that address as the base URL if it is the right one",
         )
-    if refusal.status == 401 and not keyed:
-        return ModelError(f"{who} asks for a key", why=f"{variable} is not set", fix=f"export {variable}=...")
-    if refusal.status == 401:
+    if status == 401 and not key:
         return ModelError(
-            f"{who}: the key in {variable} was refused",
-            why="it is not valid there",
-            fix="get a valid key, or check that the address is the one it is for",
+            f"{who} asks for a key", why=f"{key.variable} is not set", fix=f"export {key.variable}=..."
         )
+    if status == 401:
+        fix = "get a valid key, or check that the address is the one it is for"
+        return ModelError(f"{who}: the key in {key.variable} was refused", why="it is not valid there", fix=fix)
     if refusal.no_credit:
         return ModelError(f"{who}: the account has no credit left", why=says, fix="add to it, or raise its limit")
-    kind, what, fix = _REFUSALS.get(refusal.status, _OTHER)
-    return kind(f"{who} {what} (status {refusal.status})", why=says, fix=fix)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is asked of a server at a time, and for how long.
-
-    Args:
-        texts: Texts in one request.
-        tokens: Tokens in one request, by an estimate that rather errs above: a token for 3 bytes.
-        flights: Requests on their way at the same time.
-        timeout: Seconds without a byte after which a try is given up.
-        deadline: Seconds for one request with all its tries and waits.
-    """
-
-    texts: int = 2048
-    tokens: int = 300_000
-    flights: int = 4
-    timeout: float = 60.0
-    deadline: float = 600.0
-
-    @classmethod
-    def read(cls, environment: Mapping[str, str] | None = None) -> Limits:
-        """The defaults, or what `NEARSENSE_REMOTE_TEXTS`, `..._TOKENS`, `..._FLIGHTS` and so on say.
-
-        Raises:
-            InputError: A variable is no number from 1 up.
-
-        Example:
-            >>> Limits.read({"NEARSENSE_REMOTE_TEXTS": "32"}).texts
-            32
-        """
-        environment = os.environ if environment is None else environment
-        limits = cls()
-        for name in (each.name for each in fields(cls)):
-            if word := environment.get(variable := f"NEARSENSE_REMOTE_{name.upper()}", "").strip():
-                if not (word.isascii() and word.isdecimal() and 0 < int(word[:12]) < 10**9):
-                    raise InputError(f"{variable}={word!r} is no whole number from 1 up", fix=f"{variable}=4")
-                limits = replace(limits, **{name: type(getattr(limits, name))(word)})
-        return limits
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What an encoder has taken from its server so far, as the answers say: those that did not arrive not counted.
-
-    Args:
-        requests: Requests that were answered with vectors.
-        texts: Texts in them.
-        tokens: What the server counted in these texts.
-        cost: US dollars; None where the price, or a count, is not known.
-
-    Example:
-        >>> print(Usage(12, 3400, 81_230, 0.0016))
-        12 requests, 3,400 texts, 81,230 tokens, about $0.0016
-    """
-
-    requests: int = 0
-    texts: int = 0
-    tokens: int = 0
-    cost: float | None = None
-
-    def __str__(self) -> str:
-        counts = ((self.requests, "request"), (self.texts, "text"), (self.tokens, "token"))
-        parts = [f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts]
-        if self.cost is not None:
-            parts.append("less than $0.0001" if 0 < self.cost < 0.0001 else f"about ${self.cost:,.4f}")
-        return ", ".join(parts)
-
-
-REPEATED = frozenset({408, 429, 500, 502, 503, 504})  # states of a server that pass
-
-BACKOFF = (0.5, 30.0)
-"""Seconds before the second try, and at most; each try doubles them, and chance takes up to half away."""
-
-STRANGER_TRIES = 5  # how often a server is called that has never answered: it rather does not exist than rests
-
-LONGEST_HOLD = 60.0
-"""Seconds that `x-ratelimit-reset-...` can hold requests back: it tells when all is free, not when some is."""
-
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    if status == 403:
+        fix = "ask the account's owner, or use another model"
+        return ModelError(f"{who} may not be used with this key (status 403)", why=says, fix=fix)
+    if status == 404:
+        fix = "check the model's name, and that the address ends where /embeddings begins"
+        return ModelNotFound(f"{who} is not there (status 404)", why=says, fix=fix)
+    fix = "check the options against what the server says"
+    return ModelError(f"{who} refused (status {status})", why=says, fix=fix)
 
 
 class Key:
@@ -387,11 +350,8 @@ class Key:
         return words.replace(self._value.encode(), b"***") if len(self._value) >= SECRET else words
 
 
-SECRET = 8  # letters that a key has at least
-
-
 class Transport:
-    """Posts JSON to one address. Safe to use from several threads, which share its connections and its patience.
+    """Posts JSON to one address, again where that may help. Safe to use from several threads, which share it.
 
     Redirects are never followed, so that the key goes to no other host. Where a server says when to come back
     (`Retry-After`, or `x-ratelimit-*` headers with nothing left), all threads wait as long. `timeout` is seconds
@@ -417,27 +377,24 @@ class Transport:
         self._lock, self._clients = lock(), dict[int, "httpx2.Client"]()
         self._held, self._met = float("-inf"), False
 
-    def post(
-        self, body: bytes, *, cap: int, is_hopeless: Callable[[Answer], bool], stop: threading.Event | None = None
-    ) -> Answer:
-        """Send JSON, again where that may help, until there is an answer (of `cap` bytes at most)."""
-        stop = stop or threading.Event()
+    def post(self, body: bytes, *, cap: int, stop: threading.Event) -> Reply:
+        """Send JSON until there is a reply that stays, of `cap` bytes at most; `stop` ends all waiting."""
         ends, tries = self._clock() + self._deadline, 0
         last = "it has not been asked yet: it wanted a pause before"
         while True:
             if self._held > ends:
                 raise self._gave_up(tries, last)
             self._wait(self._held, stop)
-            outcome = self._try(body, cap, ends)
+            outcome, pause = self._try(body, cap, ends), None
             tries += 1
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, Reply):
                 self._met = True
                 self._heed_limits(outcome)
-                if outcome.status not in REPEATED or is_hopeless(outcome):
+                if outcome.status not in REPEATED or Refusal.of(outcome).hopeless:
                     return outcome
                 last, pause = f"status {outcome.status}, {message_of(outcome.body)}", _retry_after(outcome)
             else:
-                last, pause = outcome, None
+                last = outcome
                 if not self._met and tries >= STRANGER_TRIES:
                     raise self._gave_up(tries, last)
             until = self._clock() + (self._backoff(tries) if pause is None else max(pause, BACKOFF[0]))
@@ -448,20 +405,17 @@ class Transport:
                 self._hold(until)
             self._wait(until, stop)
 
-    def _try(self, body: bytes, cap: int, ends: float) -> Answer | str:
-        """One try: the answer, or why there is none."""
+    def _try(self, body: bytes, cap: int, ends: float) -> Reply | str:
+        """One try: the reply, or why there is none."""
         import httpx2
 
         patience = max(0.001, min(self._timeout, ends - self._clock()))
         headers = {**self.key.headers(), "Content-Type": "application/json", "Accept": "application/json"}
+        timeout = httpx2.Timeout(patience, connect=min(patience, 10.0))
         chunks, size, whole = [], 0, False
         try:
             with self._client().stream(
-                "POST",
-                self.url,
-                content=body,
-                headers=headers,
-                timeout=httpx2.Timeout(patience, connect=min(patience, 10.0)),
+                "POST", self.url, content=body, headers=headers, timeout=timeout
             ) as response:
                 for chunk in response.iter_bytes():
                     chunks.append(chunk)
@@ -474,7 +428,7 @@ class Transport:
             if response.status_code != httpx2.codes.OK or b'"embedding"' not in body:
                 body = self.key.hidden(body)  # what may be shown; vectors never are, and must stay as they are
             headers = {k.lower(): self.key.hidden(v.encode()).decode() for k, v in response.headers.items()}
-            answer = Answer(response.status_code, headers, body)
+            reply = Reply(response.status_code, headers, body)
         except httpx2.ConnectError as error:
             return f"no connection: {error}"
         except httpx2.TimeoutException:
@@ -489,7 +443,7 @@ class Transport:
                 why="so many are not in the vectors that were asked for",
                 fix="check that the address is that of an embeddings API",
             )
-        return answer if whole else "the answer was still coming at the deadline"
+        return reply if whole else "the answer was still coming at the deadline"
 
     def _client(self) -> httpx2.Client:
         """The connections of this process: a forked one must not talk through its parent's."""
@@ -497,32 +451,26 @@ class Transport:
 
         with self._lock:
             if (client := self._clients.get(os.getpid())) is None:
-                client = self._clients[os.getpid()] = httpx2.Client(
-                    follow_redirects=False,
-                    headers={"User-Agent": f"nearsense/{__version__}", "Accept-Encoding": "identity"},
-                    limits=httpx2.Limits(
-                        max_connections=None, max_keepalive_connections=16, keepalive_expiry=30.0
-                    ),
-                )
+                limits = httpx2.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=30.0)
+                headers = {"User-Agent": f"nearsense/{__version__}", "Accept-Encoding": "identity"}
+                client = httpx2.Client(follow_redirects=False, headers=headers, limits=limits)
+                self._clients[os.getpid()] = client
                 weakref.finalize(self, client.close)
             return client
 
     def _gave_up(self, tries: int, last: str) -> ModelError:
         times = "1 try" if tries == 1 else f"{tries:,} tries"
-        return ModelError(
-            f"{self._who} gave no vectors in {times}",
-            why=f"the last: {last}",
-            fix="try again later" if self._met else "check the address, and that the server runs",
-        )
+        fix = "try again later" if self._met else "check the address, and that the server runs"
+        return ModelError(f"{self._who} gave no vectors in {times}", why=f"the last: {last}", fix=fix)
 
     def _backoff(self, tries: int) -> float:
         first, most = BACKOFF
         return float(min(most, first * 2 ** min(tries - 1, 16)) * (1 - self._chance() / 2))
 
-    def _heed_limits(self, answer: Answer) -> None:
+    def _heed_limits(self, reply: Reply) -> None:
         for what in ("requests", "tokens"):
-            if answer.headers.get(f"x-ratelimit-remaining-{what}", "").strip() == "0":
-                reset = _seconds(answer.headers.get(f"x-ratelimit-reset-{what}", ""))
+            if reply.headers.get(f"x-ratelimit-remaining-{what}", "").strip() == "0":
+                reset = _seconds(reply.headers.get(f"x-ratelimit-reset-{what}", ""))
                 self._hold(self._clock() + min(reset, LONGEST_HOLD))
 
     def _hold(self, until: float) -> None:
@@ -551,20 +499,23 @@ def _seconds(word: str) -> float:
     return sum(float(count) * UNITS[unit] for count, unit in re.findall(rf"({number})(ms|[smhd])", word))
 
 
-def _retry_after(answer: Answer) -> float | None:
+def _retry_after(reply: Reply) -> float | None:
     """Seconds to wait as the server says, a date counted from its own clock; None where it does not say."""
-    word = answer.headers.get("retry-after", "").strip()
+    word = reply.headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", word):
         return float(word)
+    if (then := _timestamp(word)) is None:
+        return None
+    now = _timestamp(reply.headers.get("date", ""))
+    return max(0.0, then - (time.time() if now is None else now))
+
+
+def _timestamp(date: str) -> float | None:
+    """Seconds since 1970 of a date as HTTP writes it; None where it is none."""
     try:
-        then = parsedate_to_datetime(word).timestamp()
+        return parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    try:
-        now = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        now = time.time()
-    return max(0.0, then - now)
 
 
 J = TypeVar("J")
@@ -576,8 +527,8 @@ def run_concurrently(
 ) -> Generator[tuple[J, R], None, None]:
     """Each job with its result, in the order in which they are done; `count` are under way at a time.
 
-    Each has a thread, which does not keep the program from ending: an answer may be a minute away. The first error
-    of any of them is raised here; `stop` is set in the end, for those that are still under way.
+    Each has a thread of its own, which does not keep the program from ending as a pool's would: a reply may be a
+    minute away. The first error of any of them is raised here; `stop` is set in the end.
     """
     results: SimpleQueue[tuple[J, R] | BaseException] = SimpleQueue()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from enum import StrEnum
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar

@@ -27,9 +27,10 @@ def bands_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
     """
     from nearsense.calibration import Task, shipped
     from nearsense.calibrator import NEAREST, Calibrator
+    from nearsense.encoders import is_encoder
     from nearsense.probing import probed
 
-    metric = Metric.COSINE if hasattr(model, "encode") else Ranking.CROSS
+    metric = Metric.COSINE if is_encoder(model) else Ranking.CROSS
     origin, tasks = Origin(model.name, model.fingerprint, metric), {}
     for task in Task:
         found = Calibrator(task).of(origin, model)

@@ -90,7 +90,7 @@ def measured(name: str, settings: Settings) -> dict[str, Any]:
         "short_per_second": _rate(run, sentences=1),
         "long_per_second": _rate(run, sentences=LONG),
         "first_answer_seconds": first,
-        "precision": str(getattr(getattr(model, "_engine", None), "precision", settings.precision)),
+        "precision": str(model.precision or settings.precision),
         "threads": settings.threads or _cores(),
         "processor": _processor(),
         "runs": RUNS,

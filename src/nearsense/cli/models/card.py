@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -129,21 +129,21 @@ def _texts(
 ) -> tuple[Encoder, Any]:
     """The model, and what random pairs of a corpus score by it."""
     from nearsense.calibrating import background
+    from nearsense.encoders import is_encoder
     from nearsense.encoders.remote import RemoteEncoder
     from nearsense.errors import InputError
     from nearsense.files import documents
 
     why = "is not here" if model is None else "runs on a server, and nothing is sent there"
-    if model is not None and not hasattr(model, "encode"):
+    if model is not None and not is_encoder(model):
         why = "is a cross-encoder"
-    if model is None or isinstance(model, RemoteEncoder) or not hasattr(model, "encode"):
+    if model is None or isinstance(model, RemoteEncoder) or not is_encoder(model):
         raise InputError(
             f"{name} {why}: your texts cannot be compared with the probe",
             fix="leave --corpus away, or pull the model",
         )
-    encoder = cast("Encoder", model)
     found = documents(read(corpus, options), text=options["text"], id=None, skip_empty=True)
-    return encoder, background(found.items, encoder=encoder, progress=not quiet)
+    return model, background(found.items, encoder=model, progress=not quiet)
 
 
 def _words(value: Any) -> str:
