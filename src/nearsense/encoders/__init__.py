@@ -13,11 +13,13 @@ from nearsense.encoders.base import (
     Encoder,
     as_cross_encoder,
     as_encoder,
+    cross_encoder_only,
     is_cross_encoder,
     is_encoder,
+    no_cross_encoder,
     symmetric_role,
 )
-from nearsense.errors import InputError, ModelNotFound, UnsupportedModel
+from nearsense.errors import InputError, ModelNotFound
 from nearsense.records import Long, parse
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ def load(
 
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
     size = None if dimensions is None else positive_int(dimensions, "dimensions")
-    encoder = _load(_with_whole_path(settings), _stamp(settings), size, chosen, _process())
+    encoder = _load(_key(settings), size, chosen)
     return encoder if settings.long is Long.WARN else encoder.with_long(settings.long)
 
 
@@ -150,10 +152,9 @@ def load_cross(
         offline=offline,
         cache_dir=cache_dir,
     )
-    policy = (
-        Long.WARN if long is None and settings.long is Long.CHUNK else settings.long
-    )  # windows are for vectors
-    cross = _load_cross(_with_whole_path(settings), _stamp(settings), _process())
+    windows = long is None and settings.long is Long.CHUNK  # which are for vectors
+    policy = Long.WARN if windows else settings.long
+    cross = _load_cross(_key(settings))
     return cross if policy is Long.WARN else cross.with_long(policy)
 
 
@@ -173,32 +174,24 @@ def _settings(**flags: Any) -> Settings:
     return load_settings(**flags)
 
 
-Stamp = tuple[tuple[str, int, int], ...]
-
-
-def _with_whole_path(settings: Settings) -> Settings:
-    """What tells encoders apart: a folder by its whole path, wherever the program goes."""
-    path = os.path.expanduser(settings.model)  # noqa: PTH111  (Path.expanduser raises for an unknown user)
-    model = os.path.abspath(path) if _is_folder(path) else settings.model  # noqa: PTH100
-    return replace(settings, long=Long.WARN, model=model)
-
-
-def _stamp(settings: Settings) -> Stamp:
-    """When the files of a folder were last changed: a model that was trained again is another one."""
-    path = os.path.expanduser(settings.model)  # noqa: PTH111
-    if not _is_folder(path):
-        return ()
-    with os.scandir(path) as entries:
-        stats = [(entry.name, entry.stat()) for entry in entries if not entry.is_symlink() or entry.is_file()]
-    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
-
-
+_Key = tuple["Settings", tuple[tuple[str, int, int], ...], int]
 _BORN = os.getpid()
 
 
-def _process() -> int:
-    """Who loads: a forked child does so anew, unless PyTorch came along, which would wait for ever there."""
-    return _BORN if "torch" in sys.modules else os.getpid()
+def _key(settings: Settings) -> _Key:
+    """What tells loaded models apart: the settings, when the files of a folder were last changed, and the process.
+
+    A folder counts by its whole path, wherever the program goes. A forked child loads anew, unless PyTorch came
+    along, which would wait for ever there.
+    """
+    path, stamp = os.path.expanduser(settings.model), []  # noqa: PTH111  (Path.expanduser raises for an unknown user)
+    if "\0" not in path and os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises where it may not look)
+        settings = replace(settings, model=os.path.abspath(path))  # noqa: PTH100
+        with os.scandir(path) as entries:
+            stats = [(entry.name, entry.stat()) for entry in entries if not entry.is_symlink() or entry.is_file()]
+        stamp = sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+    process = _BORN if "torch" in sys.modules else os.getpid()
+    return replace(settings, long=Long.WARN), tuple(stamp), process
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -213,10 +206,6 @@ def _options(settings: Settings) -> dict[str, Any]:
     }
     usual = settings.cache_dir == type(settings)().cache_dir
     return options if usual else options | {"cache_dir": str(settings.cache_dir)}
-
-
-def _is_folder(path: str) -> bool:
-    return "\0" not in path and os.path.isdir(path)  # noqa: PTH112  (Path.is_dir raises where it may not look)
 
 
 _remote: list[RemoteEncoder] = []
@@ -238,23 +227,14 @@ def _require_kind(name: str, *, cross: bool) -> None:
             f"{name} is a model on a server", why=f"such names begin with {REMOTE}", fix=f"call it {card.name}"
         )
     if cross and (remote or (card is not None and card.kind is not Kind.CROSS)):
-        raise UnsupportedModel(
-            f"{name} is no cross-encoder",
-            why="it makes a vector of each text; it does not score two texts together",
-            fix="nearsense models --kind cross-encoder lists those that do",
-        )
+        raise no_cross_encoder(name, name)
     if not cross and card is not None and card.kind is Kind.CROSS:
-        raise UnsupportedModel(
-            f"{name} is a cross-encoder",
-            why="it scores two texts together; it makes no vectors",
-            fix=f'ns.load_cross("{name}"), or nearsense search --rerank {name}',
-        )
+        raise cross_encoder_only(name, name)
 
 
 @functools.lru_cache(maxsize=8)
-def _load(
-    settings: Settings, stamp: Stamp, dimensions: int | None, pooling: Pooling | None, process: int
-) -> Encoder:
+def _load(key: _Key, dimensions: int | None, pooling: Pooling | None) -> Encoder:
+    settings, *_ = key
     if settings.model.startswith(REMOTE):
         if pooling is not None:
             raise InputError(f"pooling={pooling.value!r} is not for {settings.model}", why="its server pools")
@@ -274,7 +254,8 @@ def _load(
 
 
 @functools.lru_cache(maxsize=8)
-def _load_cross(settings: Settings, stamp: Stamp, process: int) -> PairEncoder:
+def _load_cross(key: _Key) -> PairEncoder:
+    settings, *_ = key
     from nearsense.encoders.loading import load_pair_encoder
 
     _require_kind(settings.model, cross=True)

@@ -305,6 +305,20 @@ def not_finite(name: str, what: str) -> BrokenModel:
     )
 
 
+def cross_encoder_only(name: str, typed: str) -> UnsupportedModel:
+    """The error of a cross-encoder that vectors are wanted of; `typed` is what it was asked for by."""
+    why = "it scores two texts together; it makes no vectors"
+    fix = f'ns.load_cross("{typed}"), or nearsense search --rerank {typed}'
+    return UnsupportedModel(f"{name} is a cross-encoder", why=why, fix=fix)
+
+
+def no_cross_encoder(name: str, typed: str) -> UnsupportedModel:
+    """The error of an encoder that scores of pairs are wanted of."""
+    why = "it makes a vector of each text; it does not score two texts together"
+    fix = f'ns.load("{typed}"), or a cross-encoder: nearsense models --kind cross-encoder'
+    return UnsupportedModel(f"{name} is no cross-encoder", why=why, fix=fix)
+
+
 def require_role(role: str | None) -> None:
     """Refuse what is no role."""
     if role is not None and role not in ROLES:

@@ -17,7 +17,7 @@ from nearsense.checks import positive_int
 from nearsense.encoders.base import BATCH_TOKENS, CrossEncoder, Loadable, not_finite
 from nearsense.encoders.batch import SLICE, excess_message
 from nearsense.encoders.modules import ACTIVATIONS, Module, apply_modules
-from nearsense.encoders.packing import Engine, Request, Tokens, pack
+from nearsense.encoders.packing import Engine, Request, Tokens, pack, places_within
 from nearsense.encoders.tokenizer import PairFrame, Tokenizer
 from nearsense.errors import InputError, TextTooLong, TruncationWarning
 from nearsense.records import Long, parse
@@ -205,7 +205,7 @@ def _put(joined: Tokens, at: Places, ids: NDArray[np.int32], types: NDArray[np.i
 def _copy(joined: Tokens, at: Places, texts: Tokens, rows: Places, kept: Places, kind: int, left: bool) -> Places:
     """Each pair's own text; where it goes on."""
     assert joined.types is not None
-    within = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
+    within = places_within(kept)
     target = np.repeat(at, kept) + within
     starts = texts.starts[rows] + (texts.lengths[rows] - kept if left else 0)
     joined.ids[target] = texts.ids[np.repeat(starts, kept) + within]

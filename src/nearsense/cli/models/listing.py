@@ -76,9 +76,9 @@ def record_of(name: str) -> dict[str, Any]:
     """
     from nearsense.encoders import REMOTE
     from nearsense.encoders.folder import find
-    from nearsense.encoders.places import meant, present
+    from nearsense.encoders.places import interpret, present
 
-    card = meant(name)[0]
+    card = interpret(name)[0]
     if card is None and name.startswith(REMOTE):
         from nearsense.encoders.catalog import Kind
 
