@@ -308,7 +308,7 @@ def test_standard_output_that_takes_no_more_is_not_called_the_file(run, tickets,
 
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(Full()))
     monkeypatch.setattr("sys.argv", ["nearsense"])
-    from nearsense.files.copying import Original
+    from nearsense.files.writing import Original
 
     with pytest.raises(OSError, match="No space left") as raised:
         Original(tickets).copy("-", [0])

@@ -26,7 +26,7 @@ from nearsense.cli.options import (
 if TYPE_CHECKING:
     from nearsense.deduplication import Duplicates
     from nearsense.encoders import Encoder
-    from nearsense.files.copying import Original
+    from nearsense.files.writing import Original
     from nearsense.records import Document, Vectors
 
 __all__ = ["COMMANDS"]
@@ -226,7 +226,7 @@ class _Side:
         """Read a file; of an archive only its name tells the format, and columns are taken where it has them."""
         from nearsense.cli.corpus import vectors_of
         from nearsense.files import documents, has_texts
-        from nearsense.files.copying import Original
+        from nearsense.files.writing import Original
         from nearsense.records import Document
 
         form = None if archive else options["format"]

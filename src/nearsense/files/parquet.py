@@ -17,6 +17,7 @@ from nearsense.files.vectors import (
     VectorRows,
     description,
     escape_field,
+    odd_length,
     require_finite,
     unescape_field,
     vectors_of,
@@ -24,7 +25,6 @@ from nearsense.files.vectors import (
 from nearsense.records import Vectors
 
 KEY = b"nearsense"
-
 _ROWS = 16_384  # a row group of vectors
 
 
@@ -88,8 +88,7 @@ def _values(arrow: Any, column: Any) -> list[Any]:
         else:
             kind = arrow.duration("us") if types.is_duration(kind) else arrow.time64("us")
         column = column.cast(kind, safe=False)
-    values: list[Any] = column.to_pylist()
-    return values
+    return list(column.to_pylist())
 
 
 def _said(source: Source, table: Any) -> dict[str, Any]:
@@ -118,10 +117,8 @@ def _vectors(source: Source, arrow: Any, table: Any, said: dict[str, Any]) -> Ve
     if column_only and (len(odd) or not lengths[0] > 0):
         return None
     if len(odd) or not lengths[0] > 0:
-        row = int(odd[0]) if len(odd) else 0
-        what = f"{source.name}, row {row + 1}: the vector is missing or of another length than those before"
-        why = "the vectors of one model are of one length"
-        raise FileError(what, why=why, fix="encode all texts with one model")
+        place = f"{source.name}, row {int(odd[0]) + 1 if len(odd) else 1}"
+        raise odd_length(f"{place}: the vector is missing or of another length than those before")
     flat = [chunk.flatten() for chunk in column.chunks if len(chunk)]
     values = np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in flat])
     with np.errstate(over="ignore"):
@@ -192,18 +189,14 @@ def _column(arrow: Any, values: list[Any]) -> tuple[Any, str]:
     """In pyarrow's own type where it gives every value back, else as JSON in strings."""
     column = arrow.array(values)
     if "struct<>" not in str(column.type):  # parquet holds no object without a field
+        written = json.dumps(values, sort_keys=True)  # which other than Python tells 1 from 1.0 and from true
         back = column.to_pylist()
-        if _same_json(back, values):
+        if json.dumps(back, sort_keys=True) == written:
             return column, ""
-        if _same_json([_whole(value) for value in back], values):
+        if json.dumps([_whole(value) for value in back], sort_keys=True) == written:
             return column, "whole"
     texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
     return arrow.array(texts, arrow.string()), "json"
-
-
-def _same_json(a: list[Any], b: list[Any]) -> bool:
-    """Whether both are the same JSON, which other than Python tells 1 from 1.0 and from true."""
-    return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
 
 
 def _whole(value: Any) -> Any:

@@ -41,18 +41,9 @@ def read_table(
     * jsonl: one object or one string a line. json: an array of either, or one object of columns.
     * parquet: any; npy: one float32 matrix of shape (n, d).
 
-    Vectors that `write_vectors` stored come back in `Table.vectors`; their ids, texts and metadata as columns.
-
-    Args:
-        path: The file; "-" is standard input.
-        format: One of `Format`, where the extension does not tell.
-        encoding: As Python names it; a byte order mark is never part of the text.
-        stdin: What to read for "-" instead of the process's standard input.
-
-    Raises:
-        FileError: The file cannot be read or is not in order; file and line are named.
-        InputError: `format` is none.
-        MissingExtra: parquet or zst, and what reads it is not installed.
+    Vectors that `write_vectors` stored come back in `Table.vectors`; their ids, texts and metadata as columns. "-"
+    is standard input, or `stdin`. An encoding is named as Python does; a byte order mark is never part of the
+    text. What is not in order is a FileError that names file and line.
 
     Example:
         >>> import io
@@ -107,8 +98,10 @@ def _read_txt(source: Source, encoding: str) -> Table:
 def _read_csv(source: Source, encoding: str, delimiter: str = "") -> Table:
     with source.characters(encoding, newline="") as stream:
         head = stream.read(1 << 16)
+    # Else the most frequent candidate in the header, outside quotes; a comma if there is none.
+    header = re.split(r"[\r\n]", re.sub(r'"[^"]*"', "", head).lstrip("\r\n"), maxsplit=1)[0]
     named = named_delimiter(head)
-    delimiter = named or delimiter or _delimiter(head)
+    delimiter = named or delimiter or max(_DELIMITERS, key=header.count)
     try:
         return _records(source, encoding, delimiter, skip=bool(named), quoted=True)
     except FileError:
@@ -116,13 +109,6 @@ def _read_csv(source: Source, encoding: str, delimiter: str = "") -> Table:
             with suppress(FileError):
                 return _records(source, encoding, delimiter, skip=bool(named), quoted=False)
         raise
-
-
-def _delimiter(head: str) -> str:
-    """What separates the header's names: the most frequent candidate outside quotes, a comma if there is none."""
-    header = re.sub(r'"[^"]*"', "", head).lstrip("\r\n")
-    header = re.split(r"[\r\n]", header, maxsplit=1)[0]
-    return max(_DELIMITERS, key=header.count)
 
 
 def _records(source: Source, encoding: str, delimiter: str, *, skip: bool, quoted: bool) -> Table:
@@ -147,7 +133,10 @@ def _records(source: Source, encoding: str, delimiter: str, *, skip: bool, quote
                 if not record:
                     pass  # a blank line
                 elif not names:
-                    names = _header(source, record, begin)
+                    names = [name.strip() or f"column {place}" for place, name in enumerate(record, 1)]
+                    if (twice := first_repeated(names)) is not None:
+                        what, fix = f"{source.name}, line {begin}: two columns are named {twice!r}", _RENAME
+                        raise FileError(what, why="a column is chosen by its name", fix=fix)
                     columns = [[] for _ in names]
                 elif len(record) != len(names):
                     raise _uneven(source, record, names, begin, delimiter)
@@ -164,26 +153,21 @@ def _records(source: Source, encoding: str, delimiter: str, *, skip: bool, quote
     return Table(dict(zip(names, columns, strict=True)), lines, source.name, untyped=True)
 
 
-def _header(source: Source, record: list[str], line: int) -> list[str]:
-    names = [name.strip() or f"column {position}" for position, name in enumerate(record, 1)]
-    twice = first_repeated(names)
-    if twice is not None:
-        what = f"{source.name}, line {line}: two columns are named {twice!r}"
-        raise FileError(what, why="a column is chosen by its name", fix="rename one of them in the header")
-    return names
+_RENAME = "rename one of them in the header"
 
 
 def _uneven(source: Source, record: list[str], names: list[str], line: int, delimiter: str) -> FileError:
-    sign = {"\t": "tab"}.get(delimiter, delimiter)
-    alone = len(names) == 1
-    return FileError(
-        f"{source.name}, line {line}: {len(record)} field{'s'[: len(record) != 1]}, "
-        f"but the header names {len(names)} column{'s'[: not alone]}",
-        why=f"the fields are separated by {sign}" if alone else f"the columns are {list_names(names)}",
-        fix="add --format txt if every line is one text"
-        if alone
-        else f'put fields that hold a {sign} into quotation marks ("), or complete the line',
+    """Why a record with more or fewer fields than the header is refused."""
+    sign, count = {"\t": "tab"}.get(delimiter, delimiter), len(names)
+    fields = (
+        f"{len(record)} field{'s'[: len(record) != 1]}, but the header names {count} column{'s'[: count != 1]}"
     )
+    what = f"{source.name}, line {line}: {fields}"
+    if count == 1:
+        fix = "add --format txt if every line is one text"
+        return FileError(what, why=f"the fields are separated by {sign}", fix=fix)
+    fix = f'put fields that hold a {sign} into quotation marks ("), or complete the line'
+    return FileError(what, why=f"the columns are {list_names(names)}", fix=fix)
 
 
 def _misquoted(source: Source, begin: int, line: int, message: str) -> FileError:

@@ -141,6 +141,7 @@ def _looks_binary(sample: bytes) -> bool:
 
 
 def _zeros(sample: bytes) -> float:
+    """The share of bytes that are zero."""
     return sample.count(0) / max(len(sample), 1)
 
 
@@ -272,7 +273,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with _beside(target, mode) as stream:
             yield stream
     except OSError as error:
-        if not _is_ours(error, target):
+        # Of a write it names no file, of an opening this one or that beside it; others are the caller's own.
+        ours = error.filename is None or Path(os.fsdecode(error.filename)).parent == target.parent
+        if error.errno in (None, EPIPE) or not ours:
             raise
         raise _why_unwritten(error, Path(name)) from error
 
@@ -338,17 +341,6 @@ def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def _is_ours(error: OSError, target: Path) -> bool:
-    """Whether an error is about this file, and not about another one that the caller's block was busy with.
-
-    An error of a write names no file; one of opening names it, or the file beside it.
-    """
-    if error.errno is None or error.errno == EPIPE:
-        return False
-    named = error.filename
-    return named is None or Path(os.fsdecode(named)).parent == target.parent or Path(os.fsdecode(named)) == target
 
 
 def require_place(path: str | os.PathLike[str]) -> None:

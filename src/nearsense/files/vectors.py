@@ -83,6 +83,11 @@ def _not_finite(place: str) -> FileError:
     return FileError(f"{place}: the vector holds NaN or an infinity", why=why, fix="encode the texts again")
 
 
+def odd_length(what: str) -> FileError:
+    """Why a vector of another length, or none, is refused."""
+    return FileError(what, why="the vectors of one model are of one length", fix="encode all texts with one model")
+
+
 class VectorColumn:
     """Takes the vectors out of JSON records, one after the other; what is of no known model is also kept as it is.
 
@@ -151,12 +156,10 @@ class VectorColumn:
     def _require_same_model(self, record: dict[str, Any], place: str) -> None:
         fingerprint, model = record.pop("fingerprint", ""), record.pop("model", UNKNOWN_MODEL)
         if fingerprint != self._fingerprint:
-            raise FileError(
-                f"{place}: vectors of two models in one file: {self._model} ({self._fingerprint[:12]}) "
-                f"and {model} ({str(fingerprint)[:12]})",
-                why="the same direction means something else in each; their scores would be noise",
-                fix="encode all texts with one model",
-            )
+            models = f"{self._model} ({self._fingerprint[:12]}) and {model} ({str(fingerprint)[:12]})"
+            why = "the same direction means something else in each; their scores would be noise"
+            what = f"{place}: vectors of two models in one file: {models}"
+            raise FileError(what, why=why, fix="encode all texts with one model")
         read_as = ReadAs.of(record.get("read_as"))
         if read_as is not None:  # else it is a field of a user's that is called so
             del record["read_as"]
@@ -171,13 +174,10 @@ class VectorColumn:
         except ValueError:  # lists of unequal length in it
             array = np.empty(0)
         if array.ndim != 1 or array.dtype.kind not in "fiu" or not len(array):
-            why = "the records before hold a vector there"
-            fix = "correct the record, or encode the texts again"
-            raise FileError(f"{place}: 'vector' is no list of numbers", why=why, fix=fix)
+            what, fix = f"{place}: 'vector' is no list of numbers", "correct the record, or encode the texts again"
+            raise FileError(what, why="the records before hold a vector there", fix=fix)
         if self._rows and len(array) != len(self._rows[0]):
-            what = f"{place}: a vector of {len(array)} values, those before have {len(self._rows[0])}"
-            why = "the vectors of one model are of one length"
-            raise FileError(what, why=why, fix="encode all texts with one model")
+            raise odd_length(f"{place}: a vector of {len(array)} values, those before have {len(self._rows[0])}")
         with np.errstate(over="ignore"):
             row = array.astype(np.float32)
         if not np.isfinite(row).all():
@@ -213,8 +213,7 @@ def _header(source: Source, stream: BinaryIO) -> tuple[tuple[int, int], bool]:
     source.require_content()
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
-        version = np.lib.format.read_magic(stream)
-        shape, fortran, dtype = readers[version](stream)
+        shape, fortran, dtype = readers[np.lib.format.read_magic(stream)](stream)
     except (ValueError, KeyError) as error:
         raise FileError(f"{source.name} is no .npy file that numpy reads", why=str(error), fix=_FIX) from error
     if dtype.hasobject:

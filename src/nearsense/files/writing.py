@@ -1,4 +1,4 @@
-"""Tables and vectors into files, row by row where the format allows. Not how a file gets its name: streams.py.
+"""Tables, vectors and some rows of a file into files, row by row where that can be. Not how a file gets its name.
 
 Excel, LibreOffice and Google Sheets run a cell that begins with = + - or @ (after a tab or a line end, too),
 wherever its text came from. An apostrophe before it makes it a text. That changes data, so it is not done unasked.
@@ -6,19 +6,23 @@ wherever its text came from. An apostrophe before it makes it a text. That chang
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from io import BytesIO
 from itertools import chain
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from nearsense.errors import FileError, InputError
-from nearsense.files.formats import Format, compressed, compression_of, format_of
-from nearsense.files.parquet import write_parquet, write_parquet_vectors
-from nearsense.files.streams import atomic_write, require_place
+from nearsense.files.formats import Format, compressed, compression_of, format_of, sniff
+from nearsense.files.parquet import copy_rows, write_parquet, write_parquet_vectors
+from nearsense.files.reading import read_table
+from nearsense.files.streams import atomic_write, file_errors, open_source, require_place
 from nearsense.files.table import json_text, json_value
 from nearsense.files.vectors import VectorRows, description, escape_field, require_finite, write_npy
 from nearsense.records import Vectors
@@ -35,20 +39,9 @@ def write_table(
 
     Values are written as JSON has them: numpy's as Python's, dates as ISO 8601, NaN as null. In csv and tsv a text
     stands as it is, None is empty, and everything else is its JSON. All but parquet are written while `rows` come.
-
-    Args:
-        path: The file; its extension names the format, `.gz` and `.zst` compress. "-" is standard output.
-        rows: Names and values; in csv, tsv and parquet every row has the same names, missing ones are empty.
-        columns: Their names in order. Without it: those of the first row; in jsonl and json each row's own.
-        format: One of `Format`, where the extension does not tell.
-
-    Returns:
-        How many rows were written.
-
-    Raises:
-        FileError: The file cannot be written, or a value does not fit the format.
-        InputError: A row has a column that the others lack.
-        MissingExtra: parquet or zst, and what writes it is not installed.
+    The extension of `path` names the format where `format` does not; `.gz` and `.zst` compress; "-" is standard
+    output. `columns` are names in order, without it those of the first row, in jsonl and json each row's own; in
+    csv, tsv and parquet no row may have others, and missing ones are empty. Returns how many rows were written.
 
     Example:
         >>> write_table("-", [{"id": 1, "text": "a, b"}], format="jsonl")
@@ -106,6 +99,11 @@ class _Lines:
 
 
 def _delimited(delimiter: str) -> Callable[..., None]:
+    """What writes rows with that between their fields."""
+
+    def cell(value: Any) -> str:
+        return "" if value is None else csv_cell(value) if isinstance(value, str) else json_text(value)
+
     def write(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
         import csv
 
@@ -118,14 +116,9 @@ def _delimited(delimiter: str) -> Callable[..., None]:
             header = ['"' + name.replace('"', '""') + '"' for name in header]
         stream.write((delimiter.join(header) + "\n").encode())
         writer = csv.writer(_Lines(stream), delimiter=delimiter, lineterminator="\r\n")
-        writer.writerows([_cell(row.get(name)) for name in names] for row in checked)
+        writer.writerows([cell(json_value(row.get(name))) for name in names] for row in checked)
 
     return write
-
-
-def _cell(value: Any) -> str:
-    value = json_value(value)
-    return "" if value is None else csv_cell(value) if isinstance(value, str) else json_text(value)
 
 
 def _as_json(row: Mapping[str, Any], columns: Sequence[str] | None) -> bytes:
@@ -138,10 +131,10 @@ def _write_jsonl(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: S
 
 
 def _write_json(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
-    write_array(stream, (_as_json(row, columns) for row in rows))
+    _write_array(stream, (_as_json(row, columns) for row in rows))
 
 
-def write_array(stream: BinaryIO, values: Iterable[bytes]) -> None:
+def _write_array(stream: BinaryIO, values: Iterable[bytes]) -> None:
     """Write values, each JSON already, as an array with a line for each."""
     before = b"[\n"
     for value in values:
@@ -181,29 +174,15 @@ def write_vectors(
 ) -> None:
     """Write vectors as npy, jsonl or parquet, with the model that made them inside the file.
 
-    * npy: `np.load(path)` reads the matrix, also with `mmap_mode="r"`; all else stands behind it (see npy.py).
+    * npy: `np.load(path)` reads the matrix, also with `mmap_mode="r"`; all else stands behind it (see vectors.py).
     * jsonl: `{"id", "text", ..., "vector", "truncated", "model", "fingerprint", "read_as"}` a line; nine digits a
       number, which is what a float32 needs to come back bit for bit.
     * parquet: columns id, text, ..., vector (fixed size, float32), truncated; the model is in the schema's
       metadata under "nearsense".
 
-    Metadata fields stand where the dots are, and `read_table` gives them back as columns. In jsonl and parquet one
-    whose name is taken there, as "model" is, is called "metadata.model"; it comes back as "model".
-
-    Args:
-        path: The file; its extension names the format, `.gz` and `.zst` compress. "-" is standard output.
-        vectors: Finite, dimension at least 1.
-        ids: One a vector; without them the file has none.
-        texts: One a vector; without them the file has none.
-        metadata: Further fields, JSON values, one mapping a vector; what only some of them have is None in others.
-        format: One of `Format`, where the extension does not tell.
-
-    Raises:
-        FileError: The file cannot be written, a vector holds NaN or an infinity, or a metadata field has values
-            of several types and the format is parquet.
-        InputError: There are not as many ids, texts or metadata as vectors, the vectors have no dimension, or a
-            metadata field is called "id" or "text".
-        MissingExtra: parquet or zst, and what writes it is not installed.
+    `ids`, `texts` and `metadata` (JSON values by name) are one a vector. Metadata fields stand where the dots are,
+    and `read_table` gives them back as columns; what only some rows have is None in others. In jsonl and parquet
+    one whose name is taken there, as "model" is, is called "metadata.model"; it comes back as "model".
 
     Example:
         >>> import numpy as np
@@ -236,12 +215,10 @@ def _write_jsonl_vectors(stream: BinaryIO, rows: VectorRows) -> None:
         if rows.metadata is not None:
             fields |= {escape_field(str(name)): value for name, value in rows.metadata[row].items()}
         head = _as_json(fields, None)[:-1] + (b", " if fields else b"")
-        flag = "true" if cut else "false"
         values = tuple(vector.tolist())
         # The short form would make -0.0 the integer 0.
         listed = numbers % values if all(values) else ",".join(map(repr, values))
-        rest = f'"vector": [{listed}], "truncated": {flag}, {tail}\n'
-        stream.write(head + rest.encode())
+        stream.write(head + f'"vector": [{listed}], "truncated": {json.dumps(cut)}, {tail}\n'.encode())
 
 
 _VECTOR_WRITERS: dict[Format, Callable[[BinaryIO, VectorRows], None]] = {
@@ -254,21 +231,112 @@ _VECTOR_WRITERS: dict[Format, Callable[[BinaryIO, VectorRows], None]] = {
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?\s*%?")
 
-ESCAPING: ContextVar[bool] = ContextVar("formulas escaped", default=False)
+_ESCAPING: ContextVar[bool] = ContextVar("formulas escaped", default=False)
 
 
 @contextmanager
 def formulas_escaped(on: bool = True) -> Iterator[None]:
     """Write csv and tsv within the block so that no cell is a formula."""
-    token = ESCAPING.set(on)
+    token = _ESCAPING.set(on)
     try:
         yield
     finally:
-        ESCAPING.reset(token)
+        _ESCAPING.reset(token)
 
 
 def csv_cell(text: str) -> str:
     """A text as a cell of a table: where it is asked for, a formula as a text; numbers stay numbers."""
-    if not ESCAPING.get() or not _FORMULA.match(text) or _NUMBER.fullmatch(text.strip(" ")):
+    if not _ESCAPING.get() or not _FORMULA.match(text) or _NUMBER.fullmatch(text.strip(" ")):
         return text
     return f"'{text}"
+
+
+class Original:
+    """A file whose rows can be copied into another, all else as it was.
+
+    Where both files have one format, lines of txt, csv, tsv and jsonl are copied as they stand, values of json as
+    values and rows of parquet with their types; otherwise the cells are written as `write_table` does.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,  # noqa: A002 - the flag's name
+        encoding: str = "utf-8",
+    ) -> None:
+        name = str(path)
+        self._encoding = encoding
+        if name == "-" or (not Path(name).is_file() and Path(name).exists() and not Path(name).is_dir()):
+            content = open_source(path).content
+            self.table = read_table("-", format=format, encoding=encoding, stdin=BytesIO(content))
+            self._source = open_source("-", BytesIO(content))
+            with self._source.open() as stream:
+                self.format = sniff(stream.read()) if format is None else format_of(name, format)
+        else:
+            self.table = read_table(path, format=format, encoding=encoding)
+            self._source, self.format = open_source(path), format_of(name, format)
+
+    def target_format(self, path: str | os.PathLike[str]) -> Format:
+        """The format that a copy of that name has: its own by its extension, the original's for "-"."""
+        form = self.format if str(path) == "-" else format_of(str(path), None)
+        if form is not self.format and form in (Format.TXT, *([] if self.table.vectors else [Format.NPY])):
+            what = f"{path} would be {form.value}, {self.table.source} is {self.format.value}"
+            why = "that format cannot hold its columns"
+            raise FileError(what, why=why, fix=f"name a .{self.format.value} file, or .csv, .jsonl")
+        return form
+
+    def copy(self, path: str | os.PathLike[str], rows: Sequence[int]) -> None:
+        """Write some rows; the file is there whole or not at all."""
+        form = self.target_format(path)
+        altered = _ESCAPING.get() and form in (Format.CSV, Format.TSV)
+        if form is self.format and form is not Format.NPY and not altered:
+            copy = {Format.JSON: self._copy_json, Format.PARQUET: self._copy_parquet}.get(form, self._copy_lines)
+            kind = compression_of(str(path))
+            try:
+                with file_errors(self._source), atomic_write(path) as stream, compressed(stream, kind) as file:
+                    copy(file, rows)
+            except FileError as error:
+                cause = error.__cause__  # the original was read before: what is in the way is the pipe
+                if isinstance(cause, BrokenPipeError) or (str(path) == "-" and isinstance(cause, OSError)):
+                    raise cause from None
+                raise
+            return
+        columns = self.table.columns
+        if self.table.vectors is not None and form in (Format.NPY, Format.JSONL, Format.PARQUET):
+            rest = [{n: c[row] for n, c in columns.items() if n not in ("id", "text")} for row in rows]
+            named = [name for name in ("id", "text") if name in columns]
+            own = {f"{name}s": [str(columns[name][row]) for row in rows] for name in named}
+            write_vectors(path, self.table.vectors.take(rows), metadata=rest, format=form.value, **own)
+            return
+        records = ({name: column[row] for name, column in columns.items()} for row in rows)
+        write_table(path, records, columns=list(columns), format=form.value)
+
+    def _copy_lines(self, stream: BinaryIO, rows: Sequence[int]) -> None:
+        """The lines of each row, and those before the first, as they stand."""
+        chosen, begins, row = set(rows), self.table.lines, -1
+        blank = not self.table.untyped  # txt and jsonl: a blank line belongs to no row
+        utf8 = codecs.lookup(self._encoding).name.startswith("utf-8")
+        if utf8 and self._source.head.startswith(codecs.BOM_UTF8):
+            stream.write(codecs.BOM_UTF8)  # without it some spreadsheets take the copy for another encoding
+        with self._source.characters(self._encoding, newline="") as text:
+            for number, line in enumerate(text, 1):
+                while row + 1 < len(begins) and number >= begins[row + 1]:
+                    row += 1
+                if (row in chosen or (row < 0 and not blank)) and not (blank and not line.strip()):
+                    stream.write(line.encode())
+
+    def _copy_json(self, stream: BinaryIO, rows: Sequence[int]) -> None:
+        """The values of an array, or of each column."""
+        with self._source.characters(self._encoding) as text:
+            value = json.loads(text.read())
+        if isinstance(value, dict):
+            chosen: Any = {name: [column[row] for row in rows] for name, column in value.items()}
+            stream.write(json_text(chosen).encode() + b"\n")
+            return
+        _write_array(stream, (json_text(value[row]).encode() for row in rows))
+
+    def _copy_parquet(self, stream: BinaryIO, rows: Sequence[int]) -> None:
+        """Rows with the types and the metadata of their schema."""
+        with self._source.open() as held:
+            copy_rows(held.read(), rows, stream)
