@@ -10,7 +10,7 @@ import pytest
 import nearsense as ns
 from loopback_hub import serving
 from nearsense.datasets import STANDARD, read_dataset
-from nearsense.datasets.published import parts_of
+from nearsense.datasets.reading import parts_of
 from nearsense.encoders import hub as hub_module
 from nearsense.encoders.hub import cache_folder
 

@@ -240,9 +240,8 @@ def _weights(table: Table) -> NDArray[np.float64] | None:
 
 
 def _labelled(table: Table, columns: list[str] | None, positive: str | None) -> LabelledPairs:
-    from nearsense.datasets.building import Request, build
     from nearsense.datasets.kinds import Task
-    from nearsense.datasets.roles import roles_of
+    from nearsense.datasets.roles import Request, build, roles_of
 
     request = Request(Task.LABELLED, None if columns is None else tuple(columns), None, positive)
     found = build(table, roles_of(table, request.task, request.columns, positive=positive), request)

@@ -3,8 +3,6 @@
 What is asked is read off the columns. Nothing is measured here: see evaluation.
 """
 
-from __future__ import annotations
-
 from nearsense.datasets.kinds import (
     Clustering,
     Dataset,
@@ -16,8 +14,7 @@ from nearsense.datasets.kinds import (
     Task,
     Triplets,
 )
-from nearsense.datasets.published import STANDARD, Standard
-from nearsense.datasets.reading import read_dataset
+from nearsense.datasets.reading import STANDARD, Standard, read_dataset
 
 __all__ = [
     "STANDARD",

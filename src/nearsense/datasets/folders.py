@@ -8,9 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nearsense.datasets.building import TESTING, TRAINING, Request, build, build_intents
 from nearsense.datasets.kinds import LEAST, Dataset, Retrieval, Task
-from nearsense.datasets.roles import NEEDED, QRELS_NAMES, Roles, grades_at, labels_in, number, roles_of, scores_in
+from nearsense.datasets.roles import (
+    NEEDED,
+    QRELS_NAMES,
+    TESTING,
+    TRAINING,
+    Request,
+    Roles,
+    build,
+    build_intents,
+    grades_at,
+    labels_in,
+    number,
+    roles_of,
+    scores_in,
+)
 from nearsense.errors import FileError
 from nearsense.files import Documents, Table, documents, read_table
 from nearsense.files.formats import Format
@@ -30,16 +43,14 @@ def read_folder(folder: Path, request: Request) -> Dataset:
         return _retrieval(folder, files["corpus"], _queries(folder, files), request)
     known = next((files[name] for name in TRAINING if name in files), None)
     judged = next((files[name] for name in TESTING if name in files), None)
-    only = next(iter(files.values())) if len(files) == 1 else None
-    chosen = judged or known or only
+    chosen = judged or known or (next(iter(files.values())) if len(files) == 1 else None)
+    if chosen is None and files:
+        why = f"it holds {', '.join(sorted(file.name for file in files.values())[:8])}"
+        fix = f"name one: {sorted(files.values())[0]}"
+        raise FileError(f"{folder}: which of its files is to be evaluated?", why=why, fix=fix)
     if chosen is None:
-        raise FileError(
-            f"{folder}: which of its files is to be evaluated?" if files else f"{folder} holds no data set",
-            why=f"it holds {', '.join(sorted(file.name for file in files.values())[:8]) or 'no file of rows'}",
-            fix=f"name one: {sorted(files.values())[0]}"
-            if files
-            else "give a file, or a folder with corpus.* and queries.*",
-        )
+        fix = "give a file, or a folder with corpus.* and queries.*"
+        raise FileError(f"{folder} holds no data set", why="it holds no file of rows", fix=fix)
     table = read_table(chosen, encoding=request.encoding)
     roles = roles_of(table, request.task, request.columns, positive=request.positive)
     if roles.task is Task.INTENTS and judged is not None and known is not None:
@@ -93,8 +104,7 @@ def _retrieval(folder: Path, corpus_file: Path, queries_file: Path, request: Req
     corpus, empty = _corpus(read_table(corpus_file, encoding=request.encoding))
     table = read_table(queries_file, encoding=request.encoding)
     roles = roles_of(table, Task.RETRIEVAL, None) if find_column(table, QRELS_NAMES) else None
-    text = roles.columns[0] if roles else None
-    queries = _documents(table, text)
+    queries = _documents(table, roles.columns[0] if roles else None)
     if roles is not None:
         found = (grades_at(table, row, roles.columns[1]) for row in queries.rows)
         judgements = dict(zip((each.id for each in queries.items), found, strict=True))
@@ -188,10 +198,8 @@ def _checked(
         notes.append(f"{left:,} {were} left out: no document answers {them}.")
     if empty:
         were = "document without a text was" if len(empty) == 1 else "documents without a text were"
-        too = (
-            f"; {lost:,} judged {'one is' if lost == 1 else 'ones are'} left out of the judgements" if lost else ""
-        )
-        notes.append(f"{len(empty):,} {were} left out of the corpus{too}.")
+        too = f"; {lost:,} judged {'one is' if lost == 1 else 'ones are'} left out of the judgements"
+        notes.append(f"{len(empty):,} {were} left out of the corpus{too if lost else ''}.")
     return Retrieval(
         name=str(folder),
         queries=[query.text for query in kept],
@@ -215,9 +223,8 @@ COLUMNS = ("query-id", "corpus-id", "score")
 def read_judgements(file: Path, encoding: str) -> Table:
     """Lines of query, document and grade; of query, 0, document, grade without a header, as TREC writes them."""
     plain = file.name.removesuffix(".gz").removesuffix(".zst").lower()
-    return (_headless(file, encoding) if plain.endswith((".tsv", ".csv")) else None) or read_table(
-        file, encoding=encoding
-    )
+    headless = _headless(file, encoding) if plain.endswith((".tsv", ".csv")) else None
+    return headless or read_table(file, encoding=encoding)
 
 
 def _headless(file: Path, encoding: str) -> Table | None:

@@ -1,29 +1,38 @@
-"""Which columns of a file make which kind of data set, and their cells: scores, labels, grades, lists.
-
-Not the data set that they make: see building.py.
-"""
+"""Which columns of a file make which kind of data set; their cells: scores, labels, grades, lists; the data set."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nearsense.datasets.kinds import Task
-from nearsense.errors import FileError
+from nearsense.datasets.kinds import (
+    LEAST,
+    Clustering,
+    Dataset,
+    GradedPairs,
+    Intents,
+    LabelledPairs,
+    Rerank,
+    Task,
+    Triplets,
+)
+from nearsense.errors import FileError, InputError
 from nearsense.files import Table
 from nearsense.files.table import (
     PAIR_NAMES,
     TEXT_NAMES,
     find_column,
     find_columns,
+    first_repeated,
     is_missing,
     names_of,
     require_column,
+    texts_in,
 )
 from nearsense.records import shown
 
@@ -64,8 +73,6 @@ KNOWN = ("a,b,score", "a,b,label", "anchor,positive,negative", "query,candidates
 """What columns may be called, for errors."""
 
 _FLAG = "--columns NAME,NAME,..."
-PAIRS = (Task.GRADED, Task.LABELLED)
-LABELS = (Task.INTENTS, Task.CLUSTERING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +103,7 @@ def roles_of(
 
 def _named(table: Table, task: Task | None, chosen: tuple[str, ...]) -> Roles:
     """The columns are said; the task follows from how many they are and what stands in them."""
-    twice = next((name for name in chosen if chosen.count(name) > 1), None)
-    if twice is not None:
+    if (twice := first_repeated(chosen)) is not None:
         raise FileError(f"{table.source}: column {twice!r} is named twice", fix="name each column once")
     if task is None:
         task = _guess(table, chosen)
@@ -134,12 +140,12 @@ def _kind_of_pairs(table: Table, column: str) -> Task:
     return Task.GRADED if len(values) > 2 or (len(values) == 1 and name in SCORE_NAMES) else Task.LABELLED
 
 
-def _triplets(table: Table, task: Task | None) -> Roles | None:
+def _triplet_columns(table: Table, task: Task | None) -> Roles | None:
     found = (names for names in find_columns(table, TRIPLET_NAMES) if not _holds_lists(table, names[1]))
     return next((Roles(Task.TRIPLETS, names) for names in found), None)
 
 
-def _rerank(table: Table, task: Task | None) -> Roles | None:
+def _rerank_columns(table: Table, task: Task | None) -> Roles | None:
     query = find_column(table, QUERY_NAMES)
     if query is None:
         return None
@@ -152,12 +158,12 @@ def _rerank(table: Table, task: Task | None) -> Roles | None:
     return None
 
 
-def _retrieval(table: Table, task: Task | None) -> Roles | None:
+def _retrieval_columns(table: Table, task: Task | None) -> Roles | None:
     query, right = find_column(table, (*QUERY_NAMES, "text")), find_column(table, QRELS_NAMES)
     return None if query is None or right is None else Roles(Task.RETRIEVAL, (query, right))
 
 
-def _pairs(table: Table, task: Task | None) -> Roles | None:
+def _pair_columns(table: Table, task: Task | None) -> Roles | None:
     texts = next(find_columns(table, PAIR_NAMES), ())
     truth = _truth(table, task, set(texts)) if texts else None
     return None if truth is None else Roles(task or _kind_of_pairs(table, truth), (*texts, truth))
@@ -178,7 +184,7 @@ def _truth(table: Table, task: Task | None, texts: set[str]) -> str | None:
     return left[0] if len(left) == 1 else None
 
 
-def _labelled_texts(table: Table, task: Task | None) -> Roles | None:
+def _label_columns(table: Table, task: Task | None) -> Roles | None:
     label = find_column(table, CLASS_NAMES)
     if label is None:
         return None
@@ -192,18 +198,18 @@ def _labelled_texts(table: Table, task: Task | None) -> Roles | None:
 
 
 _FINDERS = (
-    ((Task.RERANK,), _rerank),
-    ((Task.TRIPLETS,), _triplets),
-    ((Task.RETRIEVAL,), _retrieval),
-    (PAIRS, _pairs),
-    (LABELS, _labelled_texts),
+    ((Task.RERANK,), _rerank_columns),
+    ((Task.TRIPLETS,), _triplet_columns),
+    ((Task.RETRIEVAL,), _retrieval_columns),
+    ((Task.GRADED, Task.LABELLED), _pair_columns),
+    ((Task.INTENTS, Task.CLUSTERING), _label_columns),
 )
 """Which kinds a file is tried for, in this order."""
 
 
 def _unsuited(table: Table, task: Task | None, columns: tuple[str, ...] = ()) -> FileError:
-    have = names_of(table)
-    said = f" as {', '.join(columns)}" if columns else ""
+    """Why the columns suit no task, or not the one that was asked for."""
+    have, said = names_of(table), f" as {', '.join(columns)}" if columns else ""
     if task is not None:
         what = f"{table.source}: no {task.value} data set{said}"
         return FileError(what, why=f"{have}; needed: {NEEDED[task]}", fix=f"name the columns: {_FLAG}")
@@ -212,8 +218,9 @@ def _unsuited(table: Table, task: Task | None, columns: tuple[str, ...] = ()) ->
     return FileError(f"{table.source}: what is to be evaluated{said}? {have}", why=why, fix=fix)
 
 
-def _holds_lists(table: Table, column: str | None) -> bool:
-    return column is not None and any(
+def _holds_lists(table: Table, column: str) -> bool:
+    """Whether a column's first cells have a list, or one written as JSON."""
+    return any(
         isinstance(cell, (list, tuple)) or (isinstance(cell, str) and cell.lstrip().startswith("["))
         for cell in table.columns[column][:5]
     )
@@ -257,7 +264,13 @@ def truths_in(table: Table, column: str, positive: str | None) -> tuple[list[boo
     labels = labels_in(table, column)
     found = sorted(set(labels))
     if positive is not None:
-        return _as_asked(table, column, labels, found, positive)
+        yes = next((label for label in found if label.casefold() == positive.casefold()), "")
+        if yes not in found:
+            what = f"{table.source}: column {column!r} has no label {positive!r}"
+            fix = f"name one of them: --positive {found[0]}"
+            raise FileError(what, why=f"its labels are {_few(found)}", fix=fix)
+        others = [label for label in found if label != yes]
+        return [label == yes for label in labels], (others[0] if len(others) == 1 else f"not {yes}", yes)
     if len(found) == 1:
         return [found[0].casefold() not in NO] * len(labels), (found[0], found[0])
     if len(found) == 2:
@@ -273,17 +286,6 @@ def truths_in(table: Table, column: str, positive: str | None) -> tuple[list[boo
     what = f"{table.source}: column {column!r} has {len(found):,} labels: {_few(found)}"
     fix = f"name it: --positive {next((label for label in found if label.casefold() in YES), found[0])}"
     raise FileError(what, why="pairs are the same or not: which label means the same?", fix=fix)
-
-
-def _as_asked(
-    table: Table, column: str, labels: list[str], found: list[str], positive: str
-) -> tuple[list[bool], tuple[str, str]]:
-    yes = next((label for label in found if label.casefold() == positive.casefold()), None)
-    if yes is None:
-        what = f"{table.source}: column {column!r} has no label {positive!r}"
-        raise FileError(what, why=f"its labels are {_few(found)}", fix=f"name one of them: --positive {found[0]}")
-    others = [label for label in found if label != yes]
-    return [label == yes for label in labels], (others[0] if len(others) == 1 else f"not {yes}", yes)
 
 
 def labels_in(table: Table, column: str, *, of_parts: bool = False) -> list[str]:
@@ -342,16 +344,12 @@ def mostly_words(column: Sequence[Any]) -> bool:
 
 def number(cell: Any) -> float | None:
     """A cell as a number; None where it is none."""
-    if isinstance(cell, (bool, np.bool_)):
+    if isinstance(cell, (bool, np.bool_, int, float, np.number)):
         return float(cell)
-    if isinstance(cell, (int, float, np.number)):
-        return float(cell)
-    if isinstance(cell, str) and cell.strip() and "_" not in cell:
-        try:
-            return float(cell)
-        except ValueError:
-            return None
-    return None
+    try:
+        return float(cell) if isinstance(cell, str) and cell.strip() and "_" not in cell else None
+    except ValueError:
+        return None
 
 
 def relevance_at(table: Table, row: int, cell: Any) -> bool:
@@ -395,3 +393,163 @@ def _shown(cell: Any) -> str:
 
 def _few(found: list[str]) -> str:
     return ", ".join(found[:6]) + (", ..." if len(found) > 6 else "")
+
+
+TRAINING = ("train", "training", "known", "reference")
+TESTING = ("test", "testing", "val", "valid", "validation", "dev", "eval", "trial")
+"""What the parts of a data set are called, those to be judged in the order in which they are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user said of a data set."""
+
+    task: Task | None = None
+    columns: tuple[str, ...] | None = None
+    scale: tuple[float, float] | None = None
+    positive: str | None = None
+    format: str | None = None
+    encoding: str = "utf-8"
+
+
+def build(table: Table, roles: Roles, request: Request) -> Dataset:
+    """The data set in a table."""
+    if len(table) < LEAST:
+        what = f"{table.source} has {len(table)} row{'s'[: len(table) != 1]}"
+        raise FileError(what, why="nothing can be measured on so few", fix=f"give {LEAST} or more")
+    return _BUILDERS[roles.task](table, roles, request)
+
+
+def require_task(name: str, request: Request, task: Task) -> None:
+    """Refuse a data set of another task than was asked for."""
+    if request.task not in (None, task):
+        fix = f"leave task out, or make it {task.value}"
+        raise InputError(f"{name} is a {task.value} data set, not {request.task.value}", fix=fix)
+
+
+def build_intents(tests: Table, known: Table | None, roles: Roles) -> Intents:
+    """Texts to be judged and, where there are some, those whose labels are known."""
+    texts, labels = _labelled(tests, roles)
+    if known is None:
+        return Intents(name=tests.source, texts=texts, labels=labels, notes=(ALONE,))
+    scoped = [(text, label) for text, label in zip(*_labelled(known, roles), strict=True) if label is not None]
+    left = len(known) - len(scoped)
+    strange = {label for label in labels if label} - {label for _, label in scoped}
+    notes = [f"{left:,} texts of the known part are out of scope and were left out of it."] if left else []
+    if strange:
+        notes.append(f"{len(strange):,} labels have no known text: {', '.join(sorted(strange)[:5])}.")
+    return Intents(
+        name=tests.source,
+        texts=texts,
+        labels=labels,
+        known=[text for text, _ in scoped],
+        known_labels=tuple(label for _, label in scoped),
+        notes=tuple(notes),
+    )
+
+
+ALONE = "There is one part only: each text looks for its nearest among all others (leave-one-out)."
+
+
+def _texts(table: Table, column: str) -> list[str]:
+    return texts_in(table, column, "complete it, or remove the row", "name the columns: --columns")
+
+
+def _labelled(table: Table, roles: Roles) -> tuple[list[str], list[str | None]]:
+    """Texts with their labels; None for those that belong to none."""
+    labels = labels_in(table, roles.columns[1])
+    return _texts(table, roles.columns[0]), [None if each.casefold() in STRANGERS else each for each in labels]
+
+
+def _graded_pairs(table: Table, roles: Roles, request: Request) -> Dataset:
+    truth, scale = roles.columns[2], request.scale
+    scores = scores_in(table, truth, scale)
+    return GradedPairs(name=table.source, pairs=_pairs(table, roles), scores=scores, scale=scale, truth=truth)
+
+
+def _labelled_pairs(table: Table, roles: Roles, request: Request) -> Dataset:
+    pairs, truth = _pairs(table, roles), roles.columns[2]
+    labels, words = truths_in(table, truth, request.positive)
+    return LabelledPairs(name=table.source, pairs=pairs, labels=labels, words=words, truth=truth)
+
+
+def _pairs(table: Table, roles: Roles) -> list[tuple[str, str]]:
+    left, right = (_texts(table, name) for name in roles.columns[:2])
+    return list(zip(left, right, strict=True))
+
+
+def _triplets(table: Table, roles: Roles, request: Request) -> Dataset:
+    columns = [_texts(table, name) for name in roles.columns]
+    return Triplets(name=table.source, triplets=list(zip(*columns, strict=True)), truth=roles.columns[1])
+
+
+def _rerank(table: Table, roles: Roles, request: Request) -> Dataset:
+    """Queries with a right candidate and a wrong one; of others nothing can be said."""
+    queries, candidates, labels = [], [], []
+    asked_for = _texts(table, roles.columns[0])
+    for row, query in enumerate(asked_for):
+        texts, right = _candidates(table, row, roles.columns[1], roles.columns[2])
+        if any(right) and not all(right):
+            queries.append(query)
+            candidates.append(texts)
+            labels.append(right)
+    left = len(asked_for) - len(queries)
+    if len(queries) < LEAST:
+        what = f"{table.source}: {len(queries)} of {len(asked_for):,} queries have right and wrong candidates"
+        raise FileError(what, why="an order shows where there are both", fix=f"give {LEAST} such queries or more")
+    were = "1 query was left out: all its" if left == 1 else f"{left:,} queries were left out: all their"
+    notes = (f"{were} candidates are right, or none is.",) if left else ()
+    name, truth = table.source, roles.columns[2]
+    return Rerank(name=name, queries=queries, candidates=candidates, labels=labels, notes=notes, truth=truth)
+
+
+def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[str], list[bool]]:
+    """One row's candidates with their labels, or its right ones and its wrong ones, as the columns' names say."""
+    left, right = list_at(table, row, first), list_at(table, row, second)
+    if second.casefold() in NEGATIVE_NAMES:
+        left, truths = [*left, *right], [True] * len(left) + [False] * len(right)
+    elif len(left) != len(right):
+        what = f"{table.place(row)}: {len(left):,} candidates, {len(right):,} labels"
+        raise FileError(what, why="there is one label for each", fix="correct the row")
+    else:
+        truths = [relevance_at(table, row, label) for label in right]
+    for place, text in enumerate(left, 1):
+        if not isinstance(text, str) or not text.strip():
+            what = f"{table.place(row)}: candidate {place} is {str(text)[:40]!r}"
+            raise FileError(what, why="a candidate is a text", fix="correct the row")
+    return left, truths
+
+
+def _intents(table: Table, roles: Roles, request: Request) -> Dataset:
+    """All rows, or, where a column says so, those to be judged and those that are known."""
+    if roles.split is None:
+        return build_intents(table, None, roles)
+    parts = [name.casefold() for name in labels_in(table, roles.split, of_parts=True)]
+    known = [row for row, part in enumerate(parts) if part in TRAINING]
+    tests = next((name for name in TESTING if name in parts), None)
+    if not known or tests is None:
+        what = f"{table.source}: column {roles.split!r} does not part the rows into train and test"
+        fix = f"write {TRAINING[0]} for the known texts and {TESTING[0]} for those to be judged"
+        raise FileError(what, why=f"it says {', '.join(sorted(set(parts))[:6])}", fix=fix)
+    judged = [row for row, part in enumerate(parts) if part == tests]
+    return build_intents(_some(table, judged), _some(table, known), roles)
+
+
+def _clustering(table: Table, roles: Roles, request: Request) -> Dataset:
+    texts, labels = _texts(table, roles.columns[0]), labels_in(table, roles.columns[1])
+    return Clustering(name=table.source, texts=texts, labels=labels)
+
+
+def _some(table: Table, rows: list[int]) -> Table:
+    columns = {name: [column[row] for row in rows] for name, column in table.columns.items()}
+    return Table(columns, [table.lines[row] for row in rows], table.source, None, table.unit, table.untyped)
+
+
+_BUILDERS: dict[Task, Callable[[Table, Roles, Request], Dataset]] = {
+    Task.GRADED: _graded_pairs,
+    Task.LABELLED: _labelled_pairs,
+    Task.TRIPLETS: _triplets,
+    Task.RERANK: _rerank,
+    Task.INTENTS: _intents,
+    Task.CLUSTERING: _clustering,
+}
