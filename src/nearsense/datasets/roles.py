@@ -1,4 +1,4 @@
-"""Which columns of a file make which kind of data set; their cells: scores, labels, grades, lists; the data set."""
+"""Which columns of a file make which kind of data set; their cells: scores, labels, grades, lists; the set."""
 
 from __future__ import annotations
 
