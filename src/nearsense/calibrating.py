@@ -5,33 +5,30 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from nearsense import checks
 from nearsense._progress import Progress
 from nearsense.calibration import Background, Calibration, Task, background_of, beginning, learnt, shipped
+from nearsense.calibration.background import FEWEST, SAMPLE
+from nearsense.calibration.fitting import LEAST
 from nearsense.calibration.learning import checked_labels
 from nearsense.calibrator import borrowed
 from nearsense.encoders import CrossEncoder, Encoder, is_cross_encoder, is_encoder, resolve, symmetric_role
 from nearsense.errors import CalibrationWarning, InputError
-from nearsense.records import Document, Metric, Origin, Ranking, Vectors, parse
-from nearsense.text import as_documents, as_texts, require_content
+from nearsense.records import Document, Metric, Origin, Ranking, parse
+from nearsense.text import as_documents, as_texts
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["adapt", "background", "calibrate"]
+    from nearsense.records import Vectors
 
-NEAREST = 5
-"""Neighbours of each text that make pairs with it."""
-
-POOL = 5_000
-"""Texts, or pairs, that are looked through for those worth a label."""
-
-Scored = tuple["NDArray[np.float64]", Origin, "Vectors | None"]
+NEAREST = 5  # neighbours of each text that make pairs with it
+POOL = 5_000  # texts, or pairs, that are looked through for those worth a label
 
 
 def calibrate(
@@ -70,27 +67,20 @@ def calibrate(
         (40, True)
     """
     known = [_labelled(position, pair) for position, pair in enumerate(pairs)]
+    texts_of_pairs = [(a, b) for a, b, _ in known]
     labels = np.array([label for _, _, label in known], np.float64)
     checked_labels(labels)
     prior = None if prior is None else checks.share(prior)
-    scores, origin, vectors = _scored([(a, b) for a, b, _ in known], encoder, progress)
+    scores, origin, vectors = _scored(texts_of_pairs, encoder, progress)
     if texts is not None:
         home: Background | None = background(texts, encoder=_bi(encoder), progress=progress)
     else:
         home = None if vectors is None else background_of(vectors)
     _warn_if_upside_down(scores, labels)
     model = None if vectors is None else resolve(_bi(encoder))
-    kinds = _kinds([(a, b) for a, b, _ in known], model)
-    return learnt(
-        scores,
-        labels,
-        origin,
-        task=task,
-        prior=prior,
-        background=home,
-        kinds=kinds,
-        prior_sets=beginning(origin, task, lambda each: borrowed(origin, each, model)),
-    )
+    kinds = _kinds(texts_of_pairs, model)
+    others = beginning(origin, task, lambda each: borrowed(origin, each, model))
+    return learnt(scores, labels, origin, task=task, prior=prior, background=home, kinds=kinds, prior_sets=others)
 
 
 def adapt(
@@ -163,15 +153,9 @@ def background(
         True
     """
     documents = as_documents(texts)
-    from nearsense.calibration.background import FEWEST, SAMPLE
-
-    rows = np.unique(np.linspace(0, max(len(documents) - 1, 0), min(len(documents), SAMPLE)).astype(int)).tolist()
-    chosen = [documents[row].text for row in rows] if documents else []
-    require_content(chosen)
+    some = [document.text for document in _some_of(documents, SAMPLE)]
     encoder = resolve(encoder)
-    found = (
-        background_of(encoder.encode(chosen, role=symmetric_role(encoder), progress=progress)) if chosen else None
-    )
+    found = background_of(encoder.encode(some, role=symmetric_role(encoder), progress=progress)) if some else None
     if found is None:
         raise InputError(
             f"{len(documents):,} texts tell too little about random pairs",
@@ -203,26 +187,26 @@ def pairs_to_judge(
 
     Pairs that are one text but for case, space and punctuation are left out: there is nothing to judge. Of more
     than 5,000 texts or pairs as many are taken, evenly.
-
-    Raises:
-        InputError: There are too few for a calibration.
     """
-    from nearsense.calibration.fitting import LEAST
-
-    rows = np.unique(np.linspace(0, max(len(texts) - 1, 0), min(len(texts), POOL)).astype(int)).tolist()
-    some = [texts[row] for row in rows]
+    some: list[str | tuple[str, str]] = _some_of(texts, POOL)
     pairs = [each for each in some if not isinstance(each, str)]
     if len(pairs) < len(some):
         pairs = _near([each for each in some if isinstance(each, str)], encoder, progress)
-    told = {frozenset(map(normal_form, pair)): pair for pair in reversed(pairs)}
-    kept = [pair for forms, pair in reversed(told.items()) if len(forms) > 1]
-    if len(kept) < LEAST:
+    by_forms = {frozenset(map(normal_form, pair)): pair for pair in reversed(pairs)}
+    different = [pair for forms, pair in reversed(by_forms.items()) if len(forms) > 1]
+    if len(different) < LEAST:
         raise InputError(
-            f"{len(kept):,} pairs are too few to ask for",
+            f"{len(different):,} pairs are too few to ask for",
             why=f"it takes {LEAST} that differ in more than case and punctuation",
             fix="give more pairs, or a file with one column of texts: pairs are made of those that are near",
         )
-    return kept, _scored(kept, encoder, progress)[0]
+    return different, _scored(different, encoder, progress)[0]
+
+
+def _some_of(items: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of some items, evenly over all."""
+    rows = np.linspace(0, max(len(items) - 1, 0), min(len(items), most)).astype(int)
+    return [items[row] for row in np.unique(rows).tolist()]
 
 
 def _near(texts: Sequence[str], encoder: Encoder, progress: Progress) -> list[tuple[str, str]]:
@@ -239,7 +223,7 @@ def _near(texts: Sequence[str], encoder: Encoder, progress: Progress) -> list[tu
 
 def _scored(
     pairs: Sequence[tuple[str, str]], encoder: Encoder | CrossEncoder | str | None, progress: Progress
-) -> Scored:
+) -> tuple[NDArray[np.float64], Origin, Vectors | None]:
     """The score of each pair, what gave it, and the vectors of the left texts where there are any."""
     lefts = as_texts((a for a, _ in pairs), "left text", content=True)
     rights = as_texts((b for _, b in pairs), "right text", content=True)
@@ -271,15 +255,11 @@ def _warn_if_upside_down(scores: NDArray[np.float64], labels: NDArray[np.float64
     """Say so where pairs that are labelled the same score less than others."""
     from nearsense.metrics import roc_auc
 
-    told = roc_auc(labels.astype(np.int64), scores)
-    if told < 0.5:
-        warnings.warn(
-            CalibrationWarning(
-                f"pairs labelled the same score less than others (ROC AUC {told:.2f}): "
-                "the labels may be the other way round"
-            ),
-            stacklevel=3,
-        )
+    area = roc_auc(labels.astype(np.int64), scores)
+    if area < 0.5:
+        text = f"pairs labelled the same score less than others (ROC AUC {area:.2f})"
+        text += ": the labels may be the other way round"
+        warnings.warn(CalibrationWarning(text), stacklevel=3)
 
 
 def _labelled(position: int, pair: Sequence[object]) -> tuple[str, str, float]:

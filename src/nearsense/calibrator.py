@@ -25,28 +25,15 @@ if TYPE_CHECKING:
     from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.guard import Difference
 
-__all__ = [
-    "SAME_AT_LEAST",
-    "SAME_TEXT",
-    "Calibrated",
-    "Calibrator",
-    "Judged",
-    "at_home",
-    "remedy",
-    "unfamiliar_pairs",
-]
-
 Calibrated = Calibration | str | os.PathLike[str] | None
 """What may be said as `calibration=`: one, its file, a task, "none", or None for what is shipped."""
 
-NEAREST = 10
-"""Among this many of the nearest texts a search expects one that answers it, where nothing else is known."""
-
-SAME_TEXT = 0.999
-"""How probable it is at least that equal texts say the same: by rule, not by a curve."""
-
-SAME_AT_LEAST = 0.99
-"""Where the interval of that begins."""
+NEAREST = (
+    10  # among so many of the nearest texts a search expects one that answers it, where nothing else is known
+)
+SAME_TEXT = 0.999  # how probable it is at least that equal texts say the same: by rule, not by a curve
+SAME_AT_LEAST = 0.99  # where the interval of that begins
+_TIMES, _GRACE = 4, 60  # characters by which a text may be longer than one that is alike, generously
 
 _REMEDY: dict[Metric | Ranking, str] = {
     Ranking.BM25: 'search by meaning: mode="dense"',
@@ -58,23 +45,14 @@ _REMEDY: dict[Metric | Ranking, str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """How sure some pairs are: one entry a pair, in their order.
+    """How sure some pairs are: one entry a pair, in their order."""
 
-    Args:
-        origin: What gave the scores, with the calibration and the prior of the probabilities.
-        probability: That the two mean the same; None where no calibration is known, or the model cannot judge.
-        interval: Between what it lies, nineteen times in twenty.
-        differs: What differs between the texts, in words; None where nobody has looked.
-        unsure: Why the model cannot judge the pair.
-        because: What made the probability other than its score alone would, in a few words.
-    """
-
-    origin: Origin
-    probability: list[float | None]
-    interval: list[tuple[float, float] | None]
-    differs: list[tuple[str, ...] | None]
-    unsure: list[str | None]
-    because: list[tuple[str, ...]]
+    origin: Origin  # what gave the scores, with the calibration and the prior of the probabilities
+    probability: list[float | None]  # that the two mean the same; None: no calibration, or the model cannot judge
+    interval: list[tuple[float, float] | None]  # between what it lies, nineteen times in twenty
+    differs: list[tuple[str, ...] | None]  # what differs between the texts, in words; None: nobody has looked
+    unsure: list[str | None]  # why the model cannot judge the pair
+    because: list[tuple[str, ...]]  # what made the probability other than its score alone would, in a few words
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The fields of a result, pair by pair: probability, interval, differs, unsure, because."""
@@ -85,19 +63,12 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Calibrator:
-    """How a verb gives its results probabilities.
+    """How a verb gives its results probabilities."""
 
-    Args:
-        task: What the verb is about, where nothing is said.
-        calibration: What the caller said.
-        prior: The share of same pairs; None for what the verb expects.
-        min_probability: Leave out what is less probable.
-    """
-
-    task: Task
-    calibration: Calibrated = None
-    prior: float | None = None
-    min_probability: float | None = None
+    task: Task  # what the verb is about, where nothing is said
+    calibration: Calibrated = None  # what the caller said
+    prior: float | None = None  # the share of same pairs; None for what the verb expects
+    min_probability: float | None = None  # what is less probable is left out
 
     def __post_init__(self) -> None:
         if self.prior is not None:
@@ -107,13 +78,9 @@ class Calibrator:
             raise InputError(f"min_probability={least!r} is no probability", fix="a number from 0 to 1: 0.9, say")
 
     def of(self, origin: Origin, encoder: Encoder | CrossEncoder | None = None) -> Calibration | None:
-        """The calibration for such scores; None where none is known.
+        """The calibration for such scores; None where none is known, and no probability was asked for.
 
         A model that none comes with is tried on the probe, where it is at hand and runs here.
-
-        Raises:
-            ModelMismatch: The caller's is of another model.
-            InputError: A probability was asked for, and none can be told.
         """
         found = chosen(self.calibration, origin, self.task, lambda task: borrowed(origin, task, encoder))
         asked = {"min_probability": self.min_probability, "prior": self.prior}
@@ -143,25 +110,17 @@ class Calibrator:
         passages: bool = False,
         together: bool = False,
     ) -> Judged:
-        """What differs between the texts of pairs, and how sure their scores, lowered by that, leave one.
+        """What differs between the texts of n pairs, and how sure their scores, lowered by that, leave one.
 
-        Args:
-            origin: What gave the scores.
-            pairs: Two texts each; where one is not known, and so empty, nobody looks.
-            scores: One a pair.
-            expected: The share of same pairs where neither the caller nor the calibration says one.
-            encoder: The model that gave the scores: it tells what it does not read, and what it was made for.
-            cross: The cross-encoder that gave them instead: it tells what it was made for.
-            background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
-            random: Mean and standard deviation of the scores of random pairs of these texts, where they are known.
-            passages: One text may be many times as long as the other; it does not look like it, and is not read.
-            together: The pairs are a set: from 50 on, how they score tells how this set differs from others.
-
-        Raises:
-            ModelMismatch, InputError: See `of`.
+        Where one text is not known, and so empty, nobody looks. `expected` is the share of same pairs where
+        neither the caller nor the calibration says one. The encoder or cross-encoder that gave the scores tells
+        what it does not read, and what it was made for. `background`, the scores of random pairs of the corpus, is
+        called only where it is needed; `random` is the mean and standard deviation of such scores of these texts.
+        Of `passages` one text may be many times as long as the other; it does not look like it, and is not read.
+        Pairs that are a set, `together`, tell from 50 on by how they score how this set differs from others.
         """
         calibration = self.of(origin, cross or encoder) if len(pairs) else None
-        same = np.array([_equal(*pair) for pair in pairs], bool)
+        same = np.array([bool(a) and (a == b or normal_form(a) == normal_form(b)) for a, b in pairs], bool)
         known = np.asarray(scores, np.float64)
         if origin.metric is Metric.COSINE:
             known = np.where(same, 1.0, np.clip(known, -1.0, 1.0))  # whatever the model makes of their form
@@ -180,8 +139,8 @@ class Calibrator:
             differs[at], why[at], kinds[at] = tuple(map(str, found)), reason, [one.kind for one in found]
         if calibration is None:
             return Judged(origin, [None] * len(pairs), [None] * len(pairs), differs, why, [()] * len(pairs))
-        told = np.array([each is None for each in why], bool)
-        judgeable = told & ~same
+        sure = np.array([each is None for each in why], bool)
+        judgeable = sure & ~same
         calibration = at_home(calibration, background).here(
             scores=known[judgeable] if together else None, random=random, share=self.prior, expected=expected
         )
@@ -189,27 +148,21 @@ class Calibrator:
         shifts = np.zeros(len(pairs))
         shifts[looked] = calibration.guarded(known[looked], [kinds[at] for at in np.flatnonzero(looked)])
         set_of = int(judgeable.sum()) if together and calibration.population is not None else 0
-        if set_of >= ENOUGH:
-            shifts += _kept_share(calibration, known[judgeable], shifts[judgeable])
+        if set_of >= ENOUGH:  # what differs moves pairs, and not the share that all of them tell
+            own, shift = known[judgeable], shifts[judgeable]
+            share = min(max(float(calibration.probability(own).mean()), 1e-6), 1 - 1e-6)
+            shifts += shift_to_share(lambda more: calibration.probability(own, shift=shift + more), share)
         values = calibration.probability(known, prior=prior, shift=shifts)
         lows, highs = calibration.interval(known, prior=prior, shift=shifts)
         equal = same & looked & np.array([not each for each in kinds], bool)
         values = np.where(equal, np.maximum(values, SAME_TEXT), values)
-        lows, highs = (
-            np.where(equal, np.maximum(lows, SAME_AT_LEAST), lows),
-            np.where(equal, 1.0, np.maximum(highs, values)),
-        )
-        return Judged(
-            replace(origin, calibration=calibration.task, prior=prior),
-            [value if sure else None for value, sure in zip(values.tolist(), told, strict=True)],
-            [
-                (low, high) if sure else None
-                for low, high, sure in zip(lows.tolist(), highs.tolist(), told, strict=True)
-            ],
-            differs,
-            why,
-            _because(calibration, kinds, told, equal, set_of),
-        )
+        lows = np.where(equal, np.maximum(lows, SAME_AT_LEAST), lows)
+        highs = np.where(equal, 1.0, np.maximum(highs, values))
+        rows = zip(values.tolist(), lows.tolist(), highs.tolist(), sure.tolist(), strict=True)
+        judged = [(value, (low, high)) if known else (None, None) for value, low, high, known in rows]
+        because = _because(calibration, kinds, sure, equal, set_of)
+        origin = replace(origin, calibration=calibration.task, prior=prior)
+        return Judged(origin, [value for value, _ in judged], [ends for _, ends in judged], differs, why, because)
 
     def passes(self, probability: float | None) -> bool:
         """Whether a result is probable enough to be shown; without a probability only where none was asked for."""
@@ -226,15 +179,8 @@ class Calibrator:
     ) -> list[Results[Hit]]:
         """Hits with what differs between query and text, and with their probabilities, lowered by that.
 
-        Args:
-            found: One list a query; all of one origin. Their order stays.
-            corpus: How many texts they were found among; None where somebody chose them.
-            background: The scores of random pairs of the corpus, where it is known; called only if it is needed.
-            encoder: The model that gave the scores: what it cannot read differs too.
-            cross: The cross-encoder that gave them instead.
-
-        Raises:
-            ModelMismatch, InputError: See `of`.
+        One list a query, all of one origin; their order stays. `corpus` is how many texts they were found among,
+        None where somebody chose them. The rest is as for `judged`.
         """
         if not found:
             return found
@@ -248,19 +194,12 @@ class Calibrator:
             background=background,
             passages=True,
         )
-        rows = iter(judged.rows())
-        return [
-            Results(
-                [
-                    replace(hit, **row)
-                    for hit, row in zip(hits, rows, strict=False)
-                    if self.passes(row["probability"])
-                ],
-                replace(hits.origin, calibration=judged.origin.calibration, prior=judged.origin.prior),
-                hits.query,
-            )
-            for hits in found
-        ]
+        rows, results = judged.rows(), []
+        for hits in found:
+            sure = [replace(hit, **row) for hit, row in zip(hits, rows, strict=False)]
+            origin = replace(hits.origin, calibration=judged.origin.calibration, prior=judged.origin.prior)
+            results.append(Results([hit for hit in sure if self.passes(hit.probability)], origin, hits.query))
+        return results
 
 
 def remedy(origin: Origin) -> str:
@@ -284,23 +223,10 @@ def borrowed(origin: Origin, task: Task, model: Encoder | CrossEncoder | None) -
     return lent(origin, task, found.scale, squeezed=found.squeezed)
 
 
-def _equal(a: str, b: str) -> bool:
-    """Whether two texts are the same but for case, space, punctuation and the form of their characters."""
-    return bool(a) and (a == b or normal_form(a) == normal_form(b))
-
-
-def _kept_share(calibration: Calibration, scores: NDArray[np.float64], shifts: NDArray[np.float64]) -> float:
-    """What is added to the log-odds so that what differs moves pairs, and not the share that all of them tell."""
-    expected = float(calibration.probability(scores).mean())
-    return shift_to_share(
-        lambda shift: calibration.probability(scores, shift=shifts + shift), min(max(expected, 1e-6), 1 - 1e-6)
-    )
-
-
 def _because(
     calibration: Calibration,
     kinds: Sequence[Sequence[str]],
-    told: NDArray[np.bool_],
+    sure: NDArray[np.bool_],
     equal: NDArray[np.bool_],
     set_of: int,
 ) -> list[tuple[str, ...]]:
@@ -309,9 +235,9 @@ def _because(
     if calibration.distance >= ABROAD:
         everywhere.append("texts unlike those it was learnt on")
     found: list[tuple[str, ...]] = []
-    for own, sure, alike in zip(kinds, told.tolist(), equal.tolist(), strict=True):
-        if alike or not sure:
-            found.append(("the same text",) if sure else ("language",))
+    for own, known, alike in zip(kinds, sure.tolist(), equal.tolist(), strict=True):
+        if not known or alike:
+            found.append(("the same text",) if known else ("language",))
             continue
         unread = ["not read by the model"] if UNREAD in own else []
         found.append((*unread, *(["what differs"] if set(own) - {UNREAD} else []), *everywhere))
@@ -332,7 +258,9 @@ def _looked_at(
     from nearsense.pair_differences import pair_differences
 
     lefts, rights = zip(*pairs, strict=True)
-    near = [at for at, pair in enumerate(pairs) if not passages or _may_be_alike(*pair)]
+    # Two texts may share half of their words; one of three times the other's words cannot.
+    sizes = [sorted((len(a), len(b))) for a, b in pairs]
+    near = [at for at, (short, long) in enumerate(sizes) if not passages or long <= _TIMES * short + _GRACE]
     found = pair_differences(
         [lefts[at] for at in near],
         [rights[at] for at in near],
@@ -343,16 +271,6 @@ def _looked_at(
     for at, each in zip(near, found, strict=True):
         differs[at] = each
     return differs, unfamiliar_pairs(lefts, rights, cross or encoder)
-
-
-def _may_be_alike(a: str, b: str) -> bool:
-    """Whether two texts may share half of their words: one of three times the other's words cannot."""
-    short, long = sorted((len(a), len(b)))
-    return long <= _TIMES * short + _GRACE
-
-
-_TIMES, _GRACE = 4, 60
-"""Characters by which a text may be longer, generously."""
 
 
 def unfamiliar_pairs(
@@ -379,17 +297,11 @@ def at_home(calibration: Calibration, background: Callable[[], Background | None
     if here is None or (moved := calibration.at(here)).distance < ABROAD:
         return calibration if here is None else moved
     home = calibration.background
-    warnings.warn(
-        CalibrationWarning(
-            f"these texts are unlike those that the probabilities were learnt on: random pairs score "
-            f"{here.random[1]:.2f}, there {home.random[1]:.2f}; nearest pairs "
-            f"{_nearest(here, home)}; intervals are wider"
-        ),
-        stacklevel=2,
-    )
-    return moved
-
-
-def _nearest(here: Background, home: Background) -> str:
     size = max(size for size in here.nearest if size in home.nearest)
-    return f"{here.nearest[size][1]:.2f}, there {home.nearest[size][1]:.2f}"
+    text = (
+        f"these texts are unlike those that the probabilities were learnt on: random pairs score "
+        f"{here.random[1]:.2f}, there {home.random[1]:.2f}; nearest pairs "
+        f"{here.nearest[size][1]:.2f}, there {home.nearest[size][1]:.2f}; intervals are wider"
+    )
+    warnings.warn(CalibrationWarning(text), stacklevel=2)
+    return moved
