@@ -25,7 +25,7 @@ import numpy as np
 from machine import machine, native, told, version
 
 import nearsense as ns
-from nearsense.cli.docstrings import docstrings
+from nearsense.cli.demo import docstrings
 from nearsense.encoders.folder import find
 
 MODEL = "all-MiniLM-L6-v2"

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import nearsense as ns
 from fakes import HashEncoder
 from nearsense.cached import cached
-from nearsense.cli.explaining import COMMANDS
+from nearsense.cli.compare import explain as command
 from nearsense.compare import compare
 from nearsense.encoders.packing import Engine
 from nearsense.errors import InputError, ModelError, TextTooLong
@@ -288,7 +288,7 @@ def test_the_page_holds_texts_as_text(exact):
 
 
 def run(*words):
-    return CliRunner().invoke(COMMANDS[0], words, catch_exceptions=False)
+    return CliRunner().invoke(command, words, catch_exceptions=False)
 
 
 def test_the_command_writes_words_as_lines_and_as_one_document():
@@ -314,7 +314,7 @@ def test_a_terminal_gets_both_texts_in_colour(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLORTERM", "truecolor")
-    COMMANDS[0].main(["a dog\x1b[2J", "the puppy"], standalone_mode=False)
+    command.main(["a dog\x1b[2J", "the puppy"], standalone_mode=False)
     shown = capsys.readouterr().out
     assert "\x1b[2J" not in shown
     assert "48;2;" in shown

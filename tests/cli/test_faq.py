@@ -48,13 +48,13 @@ def test_json_and_csv_have_the_same(run, file):
 
 
 def test_the_table_shows_the_answer_or_the_near_misses():
-    from nearsense.cli.asking import _page
+    from nearsense.cli.faq import answers_page
     from nearsense.render import Form, show
 
     faq = ns.FAQ(shop(WORDINGS[0]))
     out = io.StringIO()
     show(
-        _page(faq.answer_many(["When will my package arrive?", "Can I change my email?"]), "note", False),
+        answers_page(faq.answer_many(["When will my package arrive?", "Can I change my email?"]), "note", False),
         Form.TABLE,
         out,
     )
@@ -78,14 +78,14 @@ def test_what_may_be_meant_is_suggested_in_every_form(run, file):
 
 
 def test_the_table_asks_back():
-    from nearsense.cli.asking import _page
+    from nearsense.cli.faq import answers_page
     from nearsense.render import Form, show
 
     out = io.StringIO()
     answers = ns.FAQ(shop(WORDINGS[0]), precision=0.95).answer_many(
         ["Do you sell gift cards?", "Capital of France?"]
     )
-    show(_page(answers, "", False), Form.TABLE, out)
+    show(answers_page(answers, "", False), Form.TABLE, out)
     assert " ".join(out.getvalue().split()).count("did you mean one of these?") == 1
 
 
@@ -142,13 +142,13 @@ def test_rows_that_were_joined_and_answers_that_lack_are_said_once(run, tmp_path
 
 
 def test_ctrl_c_ends_a_talk_with_its_gaps_and_130(run, file, monkeypatch):
-    from nearsense.cli import asking
+    from nearsense.cli import faq
 
     def interrupted():
         yield "Are you hiring?"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(asking, "_lines", interrupted)
+    monkeypatch.setattr(faq, "_lines", interrupted)
     done = run("faq", file, "--interactive")
     assert done.code == 130
     assert "Are you hiring?" in done.err

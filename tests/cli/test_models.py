@@ -104,7 +104,7 @@ def test_csv_has_a_row_a_model(run):
 
 
 def test_the_table_says_that_nothing_was_measured(monkeypatch):
-    from nearsense.cli.models.listing import models_page
+    from nearsense.cli.models import models_page
     from nearsense.render import Form, show
 
     monkeypatch.setenv("COLUMNS", "220")
@@ -118,7 +118,7 @@ def test_the_table_says_that_nothing_was_measured(monkeypatch):
 
 
 def test_figures_of_another_measure_are_marked(monkeypatch):
-    from nearsense.cli.models.listing import models_page
+    from nearsense.cli.models import models_page
 
     cells = {row[0]: row[4:6] for row in models_page().cells}
     assert cells["all-MiniLM-L6-v2"] == ("78.9", "42.9")
@@ -127,7 +127,7 @@ def test_figures_of_another_measure_are_marked(monkeypatch):
 
 
 def test_languages_are_counted_where_they_are_many():
-    from nearsense.cli.models.listing import models_page
+    from nearsense.cli.models import models_page
 
     page = models_page()
     place = page.columns.index("languages>")

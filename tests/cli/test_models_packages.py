@@ -11,11 +11,11 @@ from click.testing import CliRunner
 import nearsense as ns
 from loopback_hub import serving
 from nearsense.cli import main
-from nearsense.cli.models import card, keep
+from nearsense.cli.models import models
 from nearsense.encoders.catalog import CATALOG
 from packed_models import NAME, contents, home, index, known, model, plain
 
-PULL = {command.name: command for command in keep.COMMANDS}["pull"]
+PULL, CARD = models.commands["pull"], models.commands["card"]
 HUB = "someone/made"
 
 
@@ -111,7 +111,7 @@ def test_a_wrong_byte_is_three_lines_and_exit_code_two(row, index, monkeypatch, 
 
 @pytest.mark.parametrize("each", CATALOG, ids=lambda card: card.name)
 def test_a_card_shows_licence_and_source(each):
-    shown = CliRunner().invoke(card.COMMANDS[0], [each.name, "--json"])
+    shown = CliRunner().invoke(CARD, [each.name, "--json"])
     record = json.loads(shown.stdout)
     assert record["licence"] == (each.licence or None)
     assert bool(record["source"]) == bool(each.hub or each.packed)
@@ -119,7 +119,7 @@ def test_a_card_shows_licence_and_source(each):
 
 
 def test_the_card_of_the_4_bit_model_says_whose_weights_it_has_and_that_they_are_rounded():
-    record = json.loads(CliRunner().invoke(card.COMMANDS[0], ["multilingual-e5-small-4bit", "--json"]).stdout)
+    record = json.loads(CliRunner().invoke(CARD, ["multilingual-e5-small-4bit", "--json"]).stdout)
     assert record["licence"] == "MIT"
     assert record["source"].startswith("https://huggingface.co/intfloat/multilingual-e5-small")
     assert "4 bits" in record["source"]
@@ -127,4 +127,4 @@ def test_the_card_of_the_4_bit_model_says_whose_weights_it_has_and_that_they_are
 
 
 def test_the_card_of_what_nobody_knows_is_an_error():
-    assert isinstance(CliRunner().invoke(card.COMMANDS[0], ["someone/unknown"]).exception, ns.ModelNotFound)
+    assert isinstance(CliRunner().invoke(CARD, ["someone/unknown"]).exception, ns.ModelNotFound)

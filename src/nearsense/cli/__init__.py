@@ -19,21 +19,21 @@ import click
 from nearsense._command import IS_COMMAND
 from nearsense._version import __version__
 from nearsense.cli import (
-    asking,
-    calibrating,
-    clustering,
-    deduplicating,
+    calibrate,
+    cluster,
+    compare,
     demo,
-    encode,
-    evaluating,
-    explaining,
-    find,
+    duplicates,
+    evaluate,
+    faq,
     index,
+    inputs,
     mapping,
     models,
-    reranking,
-    texts,
+    search,
 )
+from nearsense.cli.index import maintain, write  # noqa: F401 - their commands add themselves to the group
+from nearsense.cli.models import bench, card, files  # noqa: F401
 from nearsense.encoders import usage
 from nearsense.errors import (
     CalibrationWarning,
@@ -88,18 +88,16 @@ def cli(**_anywhere: bool) -> None:
 
 
 FAMILIES = (
-    texts,
-    find,
-    asking,
-    reranking,
-    explaining,
-    deduplicating,
-    clustering,
+    compare,
+    search,
+    faq,
+    duplicates,
+    cluster,
     mapping,
     index,
-    encode,
-    evaluating,
-    calibrating,
+    inputs,
+    evaluate,
+    calibrate,
     models,
     demo,
 )

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nearsense.cli.options import encoder_of, model_options
+from nearsense._progress import Progress, tracked
+from nearsense.cli.options import ModelOptions, takes
+from nearsense.errors import FileError, MissingExtra
 from nearsense.terminal import steerable
+from nearsense.types import Document
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from nearsense.encoders import Encoder
-
-__all__ = ["COMMANDS"]
 
 QUESTIONS = (
     "read a csv file into dictionaries",
@@ -92,8 +96,8 @@ MULTILINGUAL = "multilingual-e5-small-4bit"
     type=click.Choice(tuple(IN_LANGUAGE)),
     help=f"Ask in this language, with {MULTILINGUAL}: English docstrings are found all the same.",
 )
-@model_options
-def demo(output: str, language: str | None, quiet: bool, **options: object) -> None:
+@takes(model=ModelOptions)
+def demo(output: str, language: str | None, model: ModelOptions) -> None:
     """See nearsense work on the docstrings of Python's standard library.
 
     \b
@@ -106,15 +110,20 @@ def demo(output: str, language: str | None, quiet: bool, **options: object) -> N
     started = time.monotonic()
     console = Console(file=steerable(sys.stdout), highlight=False)
     if language is not None:
-        encoder = encoder_of({**options, "model": options["model"] or MULTILINGUAL})()
+        encoder = replace(model, model=model.model or MULTILINGUAL).load()
         console.rule("[bold]Questions in one language, texts in another", align="left")
-        _questions(console, encoder, quiet, IN_LANGUAGE[language])
+        _questions(console, encoder, model.progress, IN_LANGUAGE[language])
         console.print(f"All of this took {time.monotonic() - started:.0f} s.", style="dim")
         return
-    folder = _made(Path(output))
-    encoder = encoder_of(options)()
+    folder = Path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or ""
+        raise FileError(f"{folder} cannot be made", why=why, fix="name another --output") from None
+    encoder = model.load()
     console.rule("[bold]Questions in plain words", align="left")
-    _questions(console, encoder, quiet, QUESTIONS)
+    _questions(console, encoder, model.progress, QUESTIONS)
     console.rule("[bold]Pairs of texts", align="left")
     _pairs(console, encoder)
     console.rule("[bold]Everything against everything", align="left")
@@ -136,18 +145,17 @@ YOUR_TURN = """\
 """
 
 
-def _questions(console: Console, encoder: Encoder, quiet: bool, questions: Sequence[str]) -> None:
+def _questions(console: Console, encoder: Encoder, progress: bool, questions: Sequence[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from nearsense.cli.docstrings import docstrings
     from nearsense.lexical import jaccard
     from nearsense.search import search_vectors
 
-    documents = docstrings(progress=not quiet)
+    documents = docstrings(progress=progress)
     texts = [document.text for document in documents]
     start = time.monotonic()
-    vectors = encoder.encode(texts, role="passage", long="head", progress=not quiet)
+    vectors = encoder.encode(texts, role="passage", long="head", progress=progress)
     took = time.monotonic() - start
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     console.print(
@@ -178,22 +186,8 @@ def _pairs(console: Console, encoder: Encoder) -> None:
     show(comparison_page(compare_pairs(PAIRS, encoder=encoder), single=False), Form.TABLE)
 
 
-def _made(folder: Path) -> Path:
-    """A folder that is there, before anything that takes time is done."""
-    from nearsense.errors import FileError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"{folder} cannot be made", why=error.strerror or "", fix="name another --output"
-        ) from None
-    return folder
-
-
 def _heatmap(console: Console, encoder: Encoder, folder: Path) -> None:
     from nearsense.compare import matrix
-    from nearsense.errors import MissingExtra
     from nearsense.plots import heatmap, matplotlib
 
     try:
@@ -203,3 +197,54 @@ def _heatmap(console: Console, encoder: Encoder, folder: Path) -> None:
         return
     heatmap(matrix(PHRASES, encoder=encoder), folder / "heatmap.png", title="Eight messages of customers")
     console.print(f"{folder / 'heatmap.png'}: {len(PHRASES)} messages of customers; the pairs stand out.\n")
+
+
+SKIPPED = {"site-packages", "test", "tests", "idlelib", "turtledemo", "lib2to3", "__pycache__", "ensurepip"}
+
+Named = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+SHORTEST = 4
+"""Words that a docstring must have to say something."""
+
+
+def docstrings(*, progress: Progress = False) -> list[Document]:
+    """The first paragraph of each public docstring of the standard library once, by its name: `csv.DictReader`."""
+    import sysconfig
+
+    root = Path(sysconfig.get_paths()["stdlib"])
+    files = [file for file in sorted(root.rglob("*.py")) if _is_public(file.relative_to(root))]
+    found: dict[str, Document] = {}
+    names: set[str] = set()
+    with tracked(len(files), "files", progress) as update:
+        for number, file in enumerate(files, 1):
+            for name, text in _of_file(file, ".".join(file.relative_to(root).with_suffix("").parts)):
+                if name not in names and len(text.split()) >= SHORTEST and text not in found:
+                    names.add(name)
+                    found[text] = Document(id=name, text=text)
+            update(number)
+    return list(found.values())
+
+
+def _is_public(file: Path) -> bool:
+    parts = file.with_suffix("").parts
+    return not any(part in SKIPPED or (part.startswith("_") and part != "__init__") for part in parts)
+
+
+def _of_file(file: Path, module: str) -> Iterator[tuple[str, str]]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the library's own invalid escapes are not ours to report
+            tree = ast.parse(file.read_text("utf-8"))
+    except (SyntaxError, ValueError, OSError):
+        return
+    yield from _of_node(tree, module.removesuffix(".__init__"))
+
+
+def _of_node(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, (ast.Module, *Named)) and (text := ast.get_docstring(node)):
+        yield name, " ".join(text.split("\n\n")[0].split())
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.If, ast.Try)):
+            yield from _of_node(child, name)
+        elif isinstance(child, Named) and not child.name.startswith("_"):
+            yield from _of_node(child, f"{name}.{child.name}")

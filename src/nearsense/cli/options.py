@@ -1,137 +1,94 @@
-"""The options that commands share, and what they become: an encoder, documents, a form of output."""
+"""The options that commands share, each group of them an object. Not what is done with them.
+
+A group is a frozen dataclass whose fields are made by `option`; `takes` gives a command an object of each group.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nearsense.records import Long, Mode, Precision
+from nearsense.kinds import Long, Mode, Precision
 
 if TYPE_CHECKING:
-    from nearsense.encoders import Encoder
+    from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.files import Table
-    from nearsense.render import Form
-
-__all__ = [
-    "LOADING",
-    "SURE",
-    "collection_options",
-    "document_options",
-    "encoder_of",
-    "form_of",
-    "model_options",
-    "narrowing_options",
-    "network_option",
-    "output_options",
-    "probability_options",
-    "quiet_option",
-    "read",
-    "running_options",
-    "search_options",
-    "second_stage",
-    "source_options",
-    "sure_options",
-]
+    from nearsense.render import Page
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
+def option(flags: str, said: str, kind: Any = None, *, default: Any = None, many: bool = False, **how: Any) -> Any:
+    """A field of a group: its flags and what stands behind them ("-k N"), its help, its type as click has it.
+
+    With nothing behind the flags and no type it is a switch. `many` may be typed several times.
+    """
+    words = flags.split()
+    names = [word for word in words if word.startswith("-")]
+    metavar = " ".join(words[len(names) :]) or None
+    if metavar is None and kind is None:
+        default = bool(default)
+        how |= {"is_flag": True, "default": default}
+    elif many:
+        default = ()
+        how |= {"multiple": True}
+    elif default is not None:
+        how |= {"default": default, "show_default": True}
+    return field(
+        default=default, metadata={"options": [(names, how | {"type": kind, "metavar": metavar, "help": said})]}
+    )
+
+
+def choice(**meanings: str) -> Any:
+    """A field that holds the name of the last flag given, or None: a flag for each name, and its help."""
+    options = [((f"--{name}",), {"flag_value": name, "help": said}) for name, said in meanings.items()]
+    return field(default=None, metadata={"options": options})
+
+
+def takes(**groups: type) -> Callable[[F], Callable[..., Any]]:
+    """Give a command the options of these groups; its function gets an object of each, by the name it has here."""
+    grouped = {each.name for group in groups.values() for each in fields(group)}
+
+    def decorate(function: F) -> Callable[..., Any]:
+        @wraps(function)
+        def call(**typed: Any) -> Any:
+            objects = {
+                name: group(**{each.name: typed[each.name] for each in fields(group)})
+                for name, group in groups.items()
+            }
+            return function(**objects, **{name: typed[name] for name in typed.keys() - grouped})
+
+        command: Callable[..., Any] = call
+        for group in reversed(groups.values()):
+            for each in reversed(_own_first(group)):
+                for flags, how in reversed(each.metadata["options"]):
+                    command = click.option(*flags, each.name, **how)(command)
+        return command
 
     return decorate
 
 
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
+def _own_first(group: type) -> list[Field[Any]]:
+    """The fields of a group, those that it shares with the group it widens last."""
+    shared = [each for base in group.__bases__ if is_dataclass(base) for each in _own_first(base)]
+    names = {each.name for each in shared}
+    own = {each.name: each for each in fields(group)}
+    return [each for name, each in own.items() if name not in names] + [own[each.name] for each in shared]
 
 
-def _set_device(_context: click.Context, _option: click.Parameter, value: str | None) -> None:
+def _set_device(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     """A setting, not an argument: whatever the command loads goes there."""
     if value is not None:
         os.environ["NEARSENSE_DEVICE"] = value
+    return value
 
 
-running_options = _all(
-    click.option(
-        "--precision",
-        type=click.Choice([each.value for each in Precision]),
-        help="Arithmetic of the model.  [default: auto]",
-    ),
-    click.option("--threads", type=click.IntRange(min=0), metavar="N", help="Cores to use.  [default: all]"),
-    click.option(
-        "--long",
-        type=click.Choice([each.value for each in Long]),
-        help="What happens to texts beyond the model's limit.  [default: warn]",
-    ),
-    click.option(
-        "--device",
-        metavar="NAME",
-        expose_value=False,
-        callback=_set_device,
-        help="Where models run: cpu, cuda, mps, ...; all but cpu need PyTorch.  [default: cpu]",
-    ),
-    quiet_option,
-)
-"""How a model runs."""
-
-LOADING = ("dimensions", "precision", "threads", "long")
-"""What of the options is said to `nearsense.load`."""
-
-model_options = _all(
-    click.option(
-        "--model",
-        metavar="NAME",
-        help="Model name or folder.  [default: all-MiniLM-L6-v2; a collection's own]",
-    ),
-    click.option(
-        "--dimensions",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Keep the first N numbers of each vector, for models that were trained for it.",
-    ),
-    running_options,
-)
-"""Which model runs, and how."""
-
-output_options = _all(
-    click.option("--json", "form", flag_value="json", help="Write one JSON document."),
-    click.option("--csv", "form", flag_value="csv", help="Write CSV."),
-)
-"""A table on a terminal and JSON lines in a pipe, unless asked otherwise."""
-
-source_options = _all(
-    click.option("--format", metavar="NAME", help="Format of FILE, where its name does not tell: csv, jsonl, ..."),
-    click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Encoding of FILE."),
-)
-"""How a file is read."""
-
-document_options = _all(
-    click.option("--text", metavar="COLUMN", help="Column with the texts."),
-    click.option("--id", "id_", metavar="COLUMN", help="Column with the ids."),
-    click.option("--skip-empty", is_flag=True, help="Leave rows without text out, and say how many."),
-    source_options,
-)
-"""How a file's rows become documents."""
-
-network_option = click.option(
-    "--network", is_flag=True, help="The collection may lie on a network file system (risky: one writer only)."
-)
-
-collection_options = _all(
-    click.option("--model", metavar="NAME", help="Where its model is.  [default: where it was]"),
-    running_options,
-    network_option,
-)
-"""How a collection that exists is opened by those who encode texts for it."""
-
-
-def _a_number(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+def _number(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
     if value is not None and value != value:
         raise click.BadParameter("nan is no number, nothing could reach it.")
     return value
@@ -140,114 +97,188 @@ def _a_number(_context: click.Context, _option: click.Parameter, value: float | 
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 """A share of pairs or questions."""
 
-sure_options = _all(
-    click.option(
-        "--calibration",
-        metavar="NAME",
-        help="What makes a score a probability: paraphrase, question, request, passage, a file, or none.",
-    ),
-    click.option("--prior", type=SHARE, metavar="SHARE", help="Share of right pairs before scores are seen."),
-    click.option(
-        "--min-probability",
-        type=click.FloatRange(0, 1),
-        metavar="P",
-        help="Leave out what is less probable.",
-    ),
+COUNT = click.IntRange(min=1)
+
+LONG = click.Choice([each.value for each in Long])
+
+CORES = "Cores to use.  [default: all]"
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
+
+network_option = click.option(
+    "--network", is_flag=True, help="The collection may lie on a network file system (risky: one writer only)."
 )
-"""How sure the results have to be."""
-
-SURE = ("calibration", "prior", "min_probability")
-"""What of the options is said to a verb about probabilities."""
-
-narrowing_options = _all(
-    click.option(
-        "-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many hits for each query."
-    ),
-    click.option(
-        "--min-score", type=float, callback=_a_number, metavar="SCORE", help="Leave out hits that score less."
-    ),
-    click.option(
-        "--where",
-        multiple=True,
-        metavar="FILTER",
-        help="Only documents whose metadata fit: lang=en, 'year>=2020', 'tag in a,b', or JSON. Several: all.",
-    ),
-    sure_options,
-)
-"""How many hits, and which."""
-
-search_options = _all(
-    narrowing_options,
-    click.option(
-        "--mode",
-        type=click.Choice([each.value for each in Mode]),
-        default=Mode.DENSE.value,
-        show_default=True,
-        help="By meaning, by words, or by both.",
-    ),
-    click.option("--exact", is_flag=True, help="Compare with every vector instead of asking the index."),
-    click.option(
-        "--rerank",
-        metavar="NAME",
-        help="A cross-encoder's name or folder: it reads the best hits beside the query and puts them in order.",
-    ),
-    click.option(
-        "--candidates",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="How many hits --rerank puts in order.  [default: 100]",
-    ),
-    network_option,
-)
-"""What is asked of a collection."""
 
 
-def encoder_of(options: dict[str, Any]) -> Callable[[], Encoder]:
-    """Take the options of `model_options` out of `options`; the result loads the encoder that they describe."""
-    model, chosen = options.pop("model"), {name: options.pop(name) for name in LOADING}
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """How a result is written: a table on a terminal and JSON lines in a pipe, unless asked otherwise."""
 
-    def load() -> Encoder:
+    form: str | None = choice(json="Write one JSON document.", csv="Write CSV.")
+
+    def show(self, page: Page) -> None:
+        """Write a result to standard output."""
+        from nearsense.render import Form, show
+
+        show(page, Form(self.form) if self.form else None)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a file is read."""
+
+    format: str | None = option("--format NAME", "Format of FILE, where its name does not tell: csv, jsonl, ...")
+    encoding: str = option("--encoding NAME", "Encoding of FILE.", default="utf-8")
+
+    def read(self, file: str) -> Table:
+        """A file as a table; - is standard input."""
+        from nearsense.files import read_table
+
+        return read_table(file, format=self.format, encoding=self.encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentOptions(ReadOptions):
+    """How a file's rows become documents."""
+
+    text: str | None = option("--text COLUMN", "Column with the texts.")
+    id_: str | None = option("--id COLUMN", "Column with the ids.")
+    skip_empty: bool = option("--skip-empty", "Leave rows without text out, and say how many.")
+
+    def words(self) -> list[str]:
+        """The options as they are typed, for a command that reads a file in the same way."""
+        flags = {"--text": self.text, "--id": self.id_, "--format": self.format}
+        words = [word for flag, value in flags.items() if value for word in (flag, value)]
+        words += ["--encoding", self.encoding] if self.encoding != "utf-8" else []
+        return [*words, "--skip-empty"] if self.skip_empty else words
+
+
+@dataclass(frozen=True, slots=True)
+class RunningOptions:
+    """How a model runs."""
+
+    precision: str | None = option(
+        "--precision",
+        "Arithmetic of the model.  [default: auto]",
+        click.Choice([each.value for each in Precision]),
+    )
+    threads: int | None = option("--threads N", CORES, click.IntRange(min=0))
+    long: str | None = option("--long", "What happens to texts beyond the model's limit.  [default: warn]", LONG)
+    device: str | None = option(
+        "--device NAME",
+        "Where models run: cpu, cuda, mps, ...; all but cpu need PyTorch.  [default: cpu]",
+        callback=_set_device,
+    )
+    quiet: bool = option("--quiet -q", "No progress bar.")
+
+    @property
+    def progress(self) -> bool:
+        """Whether progress is shown."""
+        return not self.quiet
+
+    def loading(self) -> dict[str, Any]:
+        """What of this is said to who loads a model."""
+        return {"precision": self.precision, "threads": self.threads, "long": self.long}
+
+    def load_cross(self, name: str) -> CrossEncoder:
+        """The second stage of a search, by those options that suit it: pairs are never read in chunks."""
+        from nearsense.encoders import load_cross
+
+        long = Long.WARN.value if self.long == Long.CHUNK else self.long
+        return load_cross(name, precision=self.precision, threads=self.threads, long=long)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions(RunningOptions):
+    """Which model runs, and how."""
+
+    model: str | None = option(
+        "--model NAME", "Model name or folder.  [default: all-MiniLM-L6-v2; a collection's own]"
+    )
+    dimensions: int | None = option(
+        "--dimensions N", "Keep the first N numbers of each vector, for models that were trained for it.", COUNT
+    )
+
+    def loading(self) -> dict[str, Any]:
+        """What of this is said to who loads a model."""
+        return RunningOptions.loading(self) | {"dimensions": self.dimensions}
+
+    def load(self) -> Encoder:
+        """The encoder that is meant; one that is loaded already is not loaded again."""
         from nearsense.encoders import load
 
-        return load(model, **chosen)
-
-    return load
+        return load(self.model, **self.loading())
 
 
-def probability_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the options of `sure_options` out of `options`: arguments of a verb."""
-    return {name: options.pop(name) for name in SURE}
+@dataclass(frozen=True, slots=True)
+class CollectionOptions(RunningOptions):
+    """How a collection that exists is opened by those who encode texts for it."""
+
+    model: str | None = option("--model NAME", "Where its model is.  [default: where it was]")
 
 
-def second_stage(options: dict[str, Any]) -> dict[str, Any]:
-    """Take `--rerank` and `--candidates` out of `options`: the arguments of a search, its cross-encoder loaded.
+@dataclass(frozen=True, slots=True)
+class SureOptions:
+    """How sure the results have to be."""
 
-    It runs by those options of `running_options` that suit it: pairs are never read in chunks.
+    calibration: str | None = option(
+        "--calibration NAME",
+        "What makes a score a probability: paraphrase, question, request, passage, a file, or none.",
+    )
+    prior: float | None = option("--prior SHARE", "Share of right pairs before scores are seen.", SHARE)
+    min_probability: float | None = option(
+        "--min-probability P", "Leave out what is less probable.", click.FloatRange(0, 1)
+    )
 
-    Raises:
-        UsageError: `--candidates` was given alone.
-    """
-    name, candidates = options.pop("rerank"), options.pop("candidates")
-    if name is None:
-        if candidates is not None:
-            raise click.UsageError("--candidates is how many hits --rerank puts in order: give --rerank NAME too")
-        return {}
-    from nearsense.encoders import load_cross
-
-    long = Long.WARN.value if options["long"] == Long.CHUNK else options["long"]
-    cross = load_cross(name, precision=options["precision"], threads=options["threads"], long=long)
-    return {"rerank": cross} if candidates is None else {"rerank": cross, "candidates": candidates}
+    def arguments(self) -> dict[str, Any]:
+        """As arguments of a verb."""
+        return {"calibration": self.calibration, "prior": self.prior, "min_probability": self.min_probability}
 
 
-def form_of(form: str | None) -> Form | None:
-    """The form that was asked for; None where none was."""
-    from nearsense.render import Form
+@dataclass(frozen=True, slots=True)
+class NarrowingOptions(SureOptions):
+    """How many hits, and which."""
 
-    return Form(form) if form else None
+    k: int = option("-k", "How many hits for each query.", COUNT, default=10)
+    min_score: float | None = option(
+        "--min-score SCORE", "Leave out hits that score less.", float, callback=_number
+    )
+    where: tuple[str, ...] = option(
+        "--where FILTER",
+        "Only documents whose metadata fit: lang=en, 'year>=2020', 'tag in a,b', or JSON. Several: all.",
+        many=True,
+    )
 
 
-def read(file: str, options: dict[str, Any]) -> Table:
-    """Read a file with the options of `source_options`, taken out of `options`."""
-    from nearsense.files import read_table
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How a collection is searched, and whether a cross-encoder has the last word."""
 
-    return read_table(file, format=options.pop("format"), encoding=options.pop("encoding"))
+    mode: str = option(
+        "--mode",
+        "By meaning, by words, or by both.",
+        click.Choice([each.value for each in Mode]),
+        default=Mode.DENSE.value,
+    )
+    exact: bool = option("--exact", "Compare with every vector instead of asking the index.")
+    rerank: str | None = option(
+        "--rerank NAME",
+        "A cross-encoder's name or folder: it reads the best hits beside the query and puts them in order.",
+    )
+    candidates: int | None = option(
+        "--candidates N", "How many hits --rerank puts in order.  [default: 100]", COUNT
+    )
+    network: bool = option(
+        "--network", "The collection may lie on a network file system (risky: one writer only)."
+    )
+
+    def second_stage(self, running: RunningOptions) -> dict[str, Any]:
+        """The arguments of a search that are its second stage, the cross-encoder loaded; none without --rerank."""
+        if self.rerank is None:
+            if self.candidates is not None:
+                raise click.UsageError(
+                    "--candidates is how many hits --rerank puts in order: give --rerank NAME too"
+                )
+            return {}
+        cross = running.load_cross(self.rerank)
+        return {"rerank": cross} if self.candidates is None else {"rerank": cross, "candidates": self.candidates}

@@ -66,9 +66,9 @@ def added_columns(clusters: Clusters, levels: int = 1) -> tuple[str, ...]:
 
 
 def cluster_rows(
-    clusters: Clusters, rows: Sequence[Mapping[str, Any]], *, levels: int = 1
+    clusters: Clusters, columns: Mapping[str, Sequence[Any]], *, levels: int = 1
 ) -> list[dict[str, Any]]:
-    """The n rows of a file with what their texts belong to; levels: 2 says the theme too, 3 also the part.
+    """The n rows of a table with what their texts belong to; levels: 2 says the theme too, 3 also the part.
 
     theme, theme_label (where there are any), cluster, cluster_label, part, part_label, strength stand behind the
     other columns; -1 and None where a text is in no cluster.
@@ -77,21 +77,23 @@ def cluster_rows(
     themes = {theme.id: theme.label for theme in clusters.themes or ()} if levels > 1 else {}
     parts = dict(_parts(clusters)) if levels > 2 else {}
     added = added_columns(clusters, levels)
+    names = [name for name in columns if name not in added]
+    own_columns = [columns[name] for name in names]
     found = []
-    for row, id_, label, strength in zip(
-        rows, clusters.ids, clusters.labels.tolist(), clusters.strengths.tolist(), strict=True
+    for row, (id_, label, strength) in enumerate(
+        zip(clusters.ids, clusters.labels.tolist(), clusters.strengths.tolist(), strict=True)
     ):
         own = labels.get(label)
-        more = {name: value for name, value in row.items() if name not in added}
+        cells = dict(zip(names, [column[row] for column in own_columns], strict=True))
         if levels > 1 and clusters.themes is not None:
             parent = None if own is None else own.parent
             theme = -1 if parent is None else parent
-            more |= {"theme": theme, "theme_label": themes.get(theme)}
-        more |= {"cluster": label, "cluster_label": None if own is None else own.label}
+            cells |= {"theme": theme, "theme_label": themes.get(theme)}
+        cells |= {"cluster": label, "cluster_label": None if own is None else own.label}
         if levels > 2:
             part, part_label = parts.get(id_, (-1, None))
-            more |= {"part": part, "part_label": part_label}
-        found.append({**more, "strength": round(strength, 4)})
+            cells |= {"part": part, "part_label": part_label}
+        found.append({**cells, "strength": round(strength, 4)})
     return found
 
 

@@ -1,13 +1,19 @@
-"""models: the group of commands for models. What is listed stands in listing.py, what is measured in bench.py."""
+"""models: the group of commands for models, and the list of them: what is here, what could be, published facts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from nearsense.cli.models import bench, card, keep
-from nearsense.cli.options import form_of, output_options
+from nearsense.cli.options import OutputOptions, takes
 
-__all__ = ["COMMANDS"]
+if TYPE_CHECKING:
+    from nearsense.encoders.catalog import Figure, Kind, ModelCard
+    from nearsense.encoders.folder import ModelFolder
+    from nearsense.render import Page
 
 TASKS = ("similarity", "search", "rerank", "duplicates")
 KINDS = ("encoder", "cross-encoder", "static", "remote")
@@ -19,7 +25,7 @@ KINDS = ("encoder", "cross-encoder", "static", "remote")
 @click.option("--prefer", type=click.Choice(("quality", "speed")), help="What counts more.  [default: quality]")
 @click.option("--kind", type=click.Choice(KINDS), help="Only models of this kind.")
 @click.option("--here", is_flag=True, help="Only models that are on this machine.")
-@output_options
+@takes(output=OutputOptions)
 @click.pass_context
 def models(
     context: click.Context,
@@ -28,7 +34,7 @@ def models(
     prefer: str | None,
     kind: str | None,
     here: bool,
-    form: str | None,
+    output: OutputOptions,
 ) -> None:
     """List the models that are here and those that could be: limits, languages, licences, published figures.
 
@@ -41,15 +47,173 @@ def models(
       nearsense models --task duplicates --prefer speed --here
       nearsense models bench all-MiniLM-L6-v2
     """
-    if context.invoked_subcommand is not None:
-        return
-    from nearsense.cli.models.listing import models_page
-    from nearsense.render import show
+    if context.invoked_subcommand is None:
+        output.show(models_page(task, languages, prefer, kind, here))
 
-    show(models_page(task, languages, prefer, kind, here), form_of(form))
-
-
-for command in (*bench.COMMANDS, *card.COMMANDS, *keep.COMMANDS):
-    models.add_command(command)
 
 COMMANDS = (models,)
+
+COLUMNS = (
+    "model", "here>", "needs>", "M params>", "STS, published>", "retrieval, published>", "dims>", "tokens>",
+    "languages>", "licence>", "kind>", "where",
+)  # fmt: skip
+ABSENT = "What is not here comes with: nearsense models pull NAME. "
+NOTE = "STS and retrieval are figures that the models' makers or benchmarks published; nothing was measured here."
+OTHER = " * is another measure than most: --json names each."
+
+
+def models_page(
+    task: str | None = None,
+    languages: Sequence[str] = (),
+    prefer: str | None = None,
+    kind: str | None = None,
+    here: bool = False,
+) -> Page:
+    """The models that are here, then those of the catalogue; or those that fit, in the order of `recommend`."""
+    from nearsense.encoders.folder import installed
+    from nearsense.render import Page
+
+    folders = {folder.name: folder for folder in installed()}
+    if task or languages or prefer:
+        cards = _recommended(task, languages, prefer)
+        records = [_record(card, folders.get(card.name)) for card in cards]
+    else:
+        records = _all(folders)
+    records = [each for each in records if (each["here"] or not here) and kind in (None, each["kind"])]
+    cells = [_cells(record) for record in records]
+    absent = any(row[-1] == "not here" for row in cells)
+    marked = any(cell.endswith("*") for row in cells for cell in row)
+    note = f"{ABSENT if absent else ''}{NOTE}{OTHER if marked else ''}"
+    return Page(document=records, records=records, columns=COLUMNS, cells=cells, note=note)
+
+
+def record_of(name: str) -> dict[str, Any]:
+    """What is known of one model, as the list has it."""
+    from nearsense.encoders import REMOTE
+    from nearsense.encoders.folder import find
+    from nearsense.encoders.places import interpret, present
+
+    card = interpret(name)[0]
+    if card is None and name.startswith(REMOTE):
+        from nearsense.encoders.catalog import Kind
+
+        return _record(_bare(name, Kind.REMOTE), None)
+    if card is not None and (card.kind.value == "remote" or present(name) is None):
+        return _record(card, None)
+    folder = find(name, offline=True)
+    return _record(folder.card or _unknown(folder), folder)
+
+
+def _recommended(task: str | None, languages: Sequence[str], prefer: str | None) -> list[ModelCard]:
+    """The order of `recommend`; without a task, one task after the other."""
+    from nearsense.encoders.catalog import Task
+    from nearsense.encoders.recommend import recommend
+
+    tasks = [task] if task else [each.value for each in Task]
+    found = [card for each in tasks for card in recommend(each, languages, prefer or "quality")]
+    return list({card.name: card for card in found}.values())
+
+
+def _all(folders: dict[str, ModelFolder]) -> list[dict[str, Any]]:
+    from nearsense.encoders.catalog import CATALOG
+
+    here = [_record(folder.card or _unknown(folder), folder) for folder in folders.values()]
+    return here + [_record(card, None) for card in CATALOG if card.name not in folders]
+
+
+def _unknown(folder: ModelFolder) -> ModelCard:
+    """What the folder of a model without a row says of it."""
+    return _bare(folder.name, _kind_of(folder), int(folder.config.get("hidden_size") or 0))
+
+
+def _bare(name: str, kind: Kind, dimension: int = 0) -> ModelCard:
+    """The row of a model of which nothing else is known."""
+    from nearsense.encoders.catalog import ModelCard
+
+    return ModelCard(
+        name=name, hub="", kind=kind, dimension=dimension, max_tokens=0, languages=(), licence="", tasks=()
+    )
+
+
+def _kind_of(folder: ModelFolder) -> Kind:
+    from nearsense.encoders.catalog import Kind
+
+    if folder.static:
+        return Kind.STATIC
+    return Kind.CROSS if folder.scores_pairs else Kind.ENCODER
+
+
+def _record(card: ModelCard, folder: ModelFolder | None) -> dict[str, Any]:
+    if folder is not None and folder.limit is not None:
+        card = replace(card, max_tokens=folder.limit)  # what the folder says is what runs
+    return {
+        "name": card.name,
+        "hub": card.hub or None,
+        "kind": card.kind.value,
+        "here": folder is not None,
+        "dimension": card.dimension or None,
+        "max_tokens": card.max_tokens or None,
+        "parameters": card.parameters or None,
+        "languages": list(card.languages) or None,
+        "licence": card.licence or None,
+        "source": card.source or None,
+        "packages": [f"{each.name} {each.version}" for each in card.packed.wheels] if card.packed else [],
+        "tasks": [task.value for task in card.tasks],
+        "prompts": dict(card.prompts),
+        "needs_role": card.needs_role,
+        "dimensions": list(card.dimensions),
+        "quantization": list(card.quantization),
+        "torch": card.torch,
+        "price": card.price,
+        "sts": _published(card.sts),
+        "retrieval": _published(card.retrieval),
+        "path": str(folder.path) if folder is not None else None,
+        "install": None if folder is not None else card.install,
+    }
+
+
+def _published(figure: Figure | None) -> dict[str, Any] | None:
+    return None if figure is None else asdict(figure)
+
+
+def _cells(record: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        record["name"],
+        "yes" if record["here"] else "",
+        "PyTorch" if record["torch"] else "",
+        _number(record["parameters"]),
+        _figure(record["sts"]),
+        _figure(record["retrieval"]),
+        _number(record["dimension"]),
+        _number(record["max_tokens"]),
+        _languages(record["languages"] or []),
+        record["licence"] or "not stated",
+        record["kind"],
+        _where(record),
+    )
+
+
+def _where(record: dict[str, Any]) -> str:
+    """The path, or how to get it where that is not the usual way, which the note says."""
+    if record["path"]:
+        return str(record["path"])
+    usual = f"nearsense models pull {record['name']}"
+    return "not here" if record["install"] == usual else f"not here: {record['install']}"
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _languages(codes: Sequence[str]) -> str:
+    """The codes themselves, or how many where they are many."""
+    return ", ".join(codes) if 0 < len(codes) <= 3 else str(len(codes) or "not stated")
+
+
+def _figure(figure: dict[str, Any] | None) -> str:
+    from nearsense.encoders.catalog import MEASURES
+
+    if figure is None:
+        return ""
+    usual = [MEASURES[name]["measure"] for name in ("mteb-sts", "mteb-retrieval")]
+    return f"{figure['value']:.1f}" + ("" if figure["measure"] in usual else "*")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import form_of, output_options
+from nearsense.cli.models import models
+from nearsense.cli.options import CORES, OutputOptions, takes
+from nearsense.errors import InputError
 
 if TYPE_CHECKING:
     from nearsense.settings import Settings
-
-__all__ = ["COMMANDS", "measured"]
 
 RUNS = 5
 SECONDS = 0.3
@@ -29,12 +29,12 @@ LONG = 9
 QUERY = "which parcel was damaged"
 
 
-@click.command()
+@models.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--precision", metavar="NAME", help="Arithmetic of the models: auto, f32 or bf16.  [default: auto]")
-@click.option("--threads", type=click.IntRange(min=0), metavar="N", help="Cores to use.  [default: all]")
-@output_options
-def bench(names: tuple[str, ...], precision: str | None, threads: int | None, form: str | None) -> None:
+@click.option("--threads", type=click.IntRange(min=0), metavar="N", help=CORES)
+@takes(output=OutputOptions)
+def bench(names: tuple[str, ...], precision: str | None, threads: int | None, output: OutputOptions) -> None:
     """Measure how fast models are on this machine.
 
     Texts a second for short texts (about 16 tokens) and long ones (about 128), the median of several runs; and
@@ -46,7 +46,7 @@ def bench(names: tuple[str, ...], precision: str | None, threads: int | None, fo
       nearsense models bench all-MiniLM-L6-v2
       nearsense models bench all-MiniLM-L6-v2 potion-base-8M --threads 1 --json
     """
-    from nearsense.render import Page, show
+    from nearsense.render import Page
     from nearsense.settings import load_settings
 
     settings = load_settings(precision=precision, threads=threads, offline=True)
@@ -67,19 +67,11 @@ def bench(names: tuple[str, ...], precision: str | None, threads: int | None, fo
         f"Measured here: {first['processor']}, {first['threads']} threads; median of {RUNS} runs. "
         "Texts a second: short ones have about 16 tokens, long ones about 128."
     )
-    show(Page(document=records, records=records, columns=columns, cells=cells, note=note), form_of(form))
-
-
-COMMANDS = (bench,)
+    output.show(Page(document=records, records=records, columns=columns, cells=cells, note=note))
 
 
 def measured(name: str, settings: Settings) -> dict[str, Any]:
-    """Measure one model.
-
-    Raises:
-        InputError: It runs on a server.
-        ModelNotFound: It is not here.
-    """
+    """Measure one model that is here."""
     start = time.perf_counter()
     run, model = _runner(name, settings)
     run([SENTENCE.format(0)])
@@ -100,14 +92,11 @@ def measured(name: str, settings: Settings) -> dict[str, Any]:
 def _runner(name: str, settings: Settings) -> tuple[Callable[[list[str]], object], Any]:
     """What one run does with its texts, and the model."""
     from nearsense.encoders import REMOTE, load, load_cross
-    from nearsense.errors import InputError
 
     if name.startswith(REMOTE):
-        raise InputError(
-            f"{name} runs on a server",
-            why="its speed is the network's and the server's, and it would cost money",
-            fix="name models that are here: nearsense models --here",
-        )
+        why = "its speed is the network's and the server's, and it would cost money"
+        fix = "name models that are here: nearsense models --here"
+        raise InputError(f"{name} runs on a server", why=why, fix=fix)
     options: dict[str, Any] = {
         "precision": settings.precision.value,
         "threads": settings.threads,

@@ -1,18 +1,22 @@
-"""models card, probe: what is known of one model: its limits, its licence, whose weights, what scores mean."""
+"""models card, probe: what is known of one model: its limits, its licence, whose weights, what its scores mean."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import form_of, output_options, quiet_option, read, source_options
+from nearsense.cli.models import models, record_of
+from nearsense.cli.options import OutputOptions, ReadOptions, quiet_option, takes
+from nearsense.errors import InputError, NearsenseError
+from nearsense.kinds import Metric, Ranking
+from nearsense.records import Origin, as_json, percent
 
 if TYPE_CHECKING:
+    from nearsense.calibration import Background, Calibration
     from nearsense.encoders import CrossEncoder, Encoder
-
-__all__ = ["COMMANDS"]
 
 SHOWN = {
     "name": "model",
@@ -35,14 +39,16 @@ SHOWN = {
 """What the table shows, in this order, and what it is called there."""
 
 
-@click.command()
+@models.command()
 @click.argument("name")
 @click.option("--corpus", metavar="FILE", help="Texts of yours: how far is the probe from them?")
 @click.option("--text", metavar="COLUMN", help="The column of FILE with the texts.")
-@source_options
+@takes(how=ReadOptions)
 @quiet_option
-@output_options
-def card(name: str, corpus: str | None, form: str | None, quiet: bool, **options: Any) -> None:
+@takes(output=OutputOptions)
+def card(
+    name: str, corpus: str | None, text: str | None, how: ReadOptions, quiet: bool, output: OutputOptions
+) -> None:
     """Show what is known of a model: licence, whose weights, limits, languages, how to get it, what scores mean.
 
     NAME is one of the catalogue, or a model that is here. Nothing is downloaded, and nothing is sent to a server.
@@ -54,12 +60,9 @@ def card(name: str, corpus: str | None, form: str | None, quiet: bool, **options
       nearsense models card all-MiniLM-L6-v2 --corpus tickets.csv --text body
       nearsense models card all-MiniLM-L6-v2 --json
     """
-    from nearsense.cli.models.bands import bands_of, corpus_of, in_words
-    from nearsense.cli.models.listing import record_of
-    from nearsense.errors import NearsenseError
-    from nearsense.render import Page, show
+    from nearsense.render import Page
 
-    if options["text"] is not None and corpus is None:
+    if text is not None and corpus is None:
         raise click.UsageError("--text is a column of --corpus FILE: give that too")
     record, rows = record_of(name), []
     cells = [(title, _words(record[key])) for key, title in SHOWN.items() if record[key]]
@@ -71,19 +74,18 @@ def card(name: str, corpus: str | None, form: str | None, quiet: bool, **options
             raise
         model, rows = None, [("probabilities", f"none: {error.what}")]
     if corpus is not None:
-        own = corpus_of(*_texts(name, model, corpus, options, quiet))
+        own = _distance_record(*_corpus(name, model, corpus, text, how, not quiet))
     if model is not None:
         record["bands"] = bands_of(model) | ({} if own is None else {"corpus": own})
-        rows = in_words(record["bands"], own)
-    page = Page(document=record, records=[record], columns=("fact", "value"), cells=[*cells, *rows])
-    show(page, form_of(form))
+        rows = _in_words(record["bands"], own)
+    output.show(Page(document=record, records=[record], columns=("fact", "value"), cells=[*cells, *rows]))
 
 
-@click.command()
+@models.command()
 @click.argument("name")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@output_options
-def probe(name: str, yes: bool, form: str | None) -> None:
+@takes(output=OutputOptions)
+def probe(name: str, yes: bool, output: OutputOptions) -> None:
     """Try a model on the probe, so that it has probabilities: pairs of texts that come with nearsense.
 
     A model that runs here is tried when it is first used. To one on a server the texts are sent, and only by this
@@ -94,24 +96,20 @@ def probe(name: str, yes: bool, form: str | None) -> None:
       nearsense models probe openai:text-embedding-3-small
       nearsense models probe openai:text-embedding-3-small --yes --json
     """
-    from nearsense.cli.models.bands import bands_of, in_words
-    from nearsense.cli.models.listing import record_of
+    from nearsense.cli.outputs import require_consent
     from nearsense.probing import probed, texts_to_send
-    from nearsense.render import Page, show
+    from nearsense.render import Page
 
     model = _loaded(name, record_of(name), must=True)
     assert model is not None
     if count := texts_to_send(model):
         sys.stderr.write(f"{name}: {count:,} texts of the probe go to the server\n")
-        if not yes:
-            if not sys.stdin.isatty():
-                raise click.UsageError("nobody is here to be asked: add --yes")
-            click.confirm("Send them?", abort=True, err=True)
+        require_consent("Send them?", yes)
     for passages in (False, True):
         probed(model, passages=passages, send=True)
     bands = bands_of(model)
     record = {"name": model.name, "bands": bands}
-    show(Page(record, [record], ("fact", "value"), in_words(bands, None)), form_of(form))
+    output.show(Page(record, [record], ("fact", "value"), _in_words(bands, None)))
 
 
 def _loaded(name: str, record: dict[str, Any], *, must: bool = False) -> Encoder | CrossEncoder | None:
@@ -124,26 +122,28 @@ def _loaded(name: str, record: dict[str, Any], *, must: bool = False) -> Encoder
     return load_cross(name) if record["kind"] == "cross-encoder" else load(name)
 
 
-def _texts(
-    name: str, model: Encoder | CrossEncoder | None, corpus: str, options: dict[str, Any], quiet: bool
-) -> tuple[Encoder, Any]:
+def _corpus(
+    name: str,
+    model: Encoder | CrossEncoder | None,
+    corpus: str,
+    text: str | None,
+    how: ReadOptions,
+    progress: bool,
+) -> tuple[Encoder, Background]:
     """The model, and what random pairs of a corpus score by it."""
     from nearsense.calibrating import background
     from nearsense.encoders import is_encoder
     from nearsense.encoders.remote import RemoteEncoder
-    from nearsense.errors import InputError
     from nearsense.files import documents
 
     why = "is not here" if model is None else "runs on a server, and nothing is sent there"
     if model is not None and not is_encoder(model):
         why = "is a cross-encoder"
     if model is None or isinstance(model, RemoteEncoder) or not is_encoder(model):
-        raise InputError(
-            f"{name} {why}: your texts cannot be compared with the probe",
-            fix="leave --corpus away, or pull the model",
-        )
-    found = documents(read(corpus, options), text=options["text"], id=None, skip_empty=True)
-    return model, background(found.items, encoder=model, progress=not quiet)
+        what = f"{name} {why}: your texts cannot be compared with the probe"
+        raise InputError(what, fix="leave --corpus away, or pull the model")
+    found = documents(how.read(corpus), text=text, skip_empty=True)
+    return model, background(found.items, encoder=model, progress=progress)
 
 
 def _words(value: Any) -> str:
@@ -154,4 +154,121 @@ def _words(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-COMMANDS = (card, probe)
+SHARES = {"one_in_ten": 0.1, "half": 0.5, "nine_in_ten": 0.9}
+"""Shares of same pairs whose scores are shown."""
+
+
+def bands_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
+    """The bands of a model as JSON values: levels of the probe, and for each task the scores of some shares.
+
+    Nothing is sent anywhere: a model on a server has bands once it was tried on request.
+    """
+    from nearsense.calibration import Task, shipped
+    from nearsense.calibrator import NEAREST, Calibrator
+    from nearsense.encoders import is_encoder
+    from nearsense.probing import probed
+
+    metric = Metric.COSINE if is_encoder(model) else Ranking.CROSS
+    origin, tasks = Origin(model.name, model.fingerprint, metric), {}
+    for task in Task:
+        found = Calibrator(task).of(origin, model)
+        if found is not None:
+            here = found.here(expected=1 / NEAREST if task is Task.PASSAGE else None)
+            known = {name: _score(here, share) for name, share in SHARES.items()}
+            by = "probe" if shipped(origin, task) is None else "shipped"
+            tasks[task.value] = {"from": by, "expected": round(here.prior or here.share, 4), **known}
+    tried = {name: probed(model, passages=name == "passages") for name in ("pairs", "passages")}
+    return {
+        "probe": {name: None if each is None else as_json(each, _LEVELS) for name, each in tried.items()},
+        "tasks": tasks,
+    }
+
+
+def _distance_record(model: Encoder, background: Background) -> dict[str, Any]:
+    """How far the probe is from a corpus, as JSON values: what random pairs of both score, and what that moves."""
+    from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
+    from nearsense.probing import probed
+
+    found, tried = Calibrator(Task.PARAPHRASE).of(Origin(model.name, model.fingerprint), model), probed(model)
+    low, middle, high = background.random
+    known: dict[str, Any] = {"texts": background.texts, "random": list(background.random)}
+    if tried is not None and tried.random is not None:
+        bottom, level, top = tried.random
+        known |= {"probe": list(tried.random), "apart": (middle - level) / max((top - bottom) / 2, 1e-6)}
+    if found is not None and found.population is not None:
+        known["half"] = _score(found.here(random=(middle, (high - low) / _TENTH_TO_NINETIETH)), 0.5)
+    return known
+
+
+_LEVELS = "language pairs levels random"
+
+_TENTH_TO_NINETIETH = 2.563
+"""Standard deviations between these percentiles of a normal distribution."""
+
+
+def _in_words(bands: dict[str, Any], corpus: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """The bands as rows of a table: what, and what is to be said of it."""
+    from nearsense.render import PROBABLE
+
+    rows = [_unrelated(name, levels) for name, levels in bands["probe"].items() if levels is not None]
+    for task, each in bands["tasks"].items():
+        by = "comes with these weights" if each["from"] == "shipped" else "by the probe"
+        scores = [f"{words} at {each[name]:.2f}" for name, words in _WORDS.items() if each[name] is not None]
+        said = f"{PROBABLE[task]}: {', '.join(scores)}; {percent(each['expected'])} are expected to; {by}"
+        rows.append((task, said))
+    if not bands["tasks"]:
+        rows.append(("probabilities", _why_none(bands["probe"])))
+    return rows if corpus is None else [*rows, ("your texts", _distance(corpus))]
+
+
+_WORDS = {"half": "half", "nine_in_ten": "nine of ten", "one_in_ten": "one of ten"}
+
+
+def _unrelated(name: str, levels: dict[str, Any]) -> tuple[str, str]:
+    _, middle, end = levels["levels"]["unrelated"]
+    what = "unrelated texts" if name == "pairs" else "a question and unrelated text"
+    return (
+        what,
+        f"{end:.2f} is where unrelated ends: 95 of 100 such pairs score less, half of them under {middle:.2f}",
+    )
+
+
+def _why_none(probe: dict[str, Any]) -> str:
+    if any(each is not None for each in probe.values()):
+        return "none: on the probe it does not tell what says the same from what is unrelated"
+    return "none: it was not tried on the probe; nearsense models probe NAME tries it"
+
+
+def _distance(corpus: dict[str, Any]) -> str:
+    low, middle, high = corpus["random"]
+    said = f"random pairs of {corpus['texts']:,} texts score {middle:.2f} ({low:.2f} to {high:.2f})"
+    if "probe" not in corpus:
+        return said
+    bottom, level, top = corpus["probe"]
+    more, less = ("more", "less") if corpus["apart"] > 0 else ("less", "more")
+    alike = abs(corpus["apart"]) < _ALIKE
+    means = "alike, so the bands hold" if alike else f"yours have {more} in common, so a score says {less}"
+    half = corpus.get("half")
+    moved = (
+        f"; where nearsense sees 50 pairs of them, half are paraphrases at {half:.2f}" if half is not None else ""
+    )
+    return f"{said}, those of the probe {level:.2f} ({bottom:.2f} to {top:.2f}): {means}{moved}"
+
+
+_ALIKE = 0.5
+"""Half of a spread: medians that are no farther apart are alike."""
+
+
+def _score(calibration: Calibration, share: float) -> float | None:
+    """The score at which a single pair is so probable; None where none is, or every one."""
+    try:
+        found = calibration.threshold(min_probability=share).score
+    except InputError:
+        return None
+    return round(found, 4) if _possible(found, calibration.reference.tolist()) else None
+
+
+def _possible(score: float, reference: Sequence[float]) -> bool:
+    """Whether a model can give such a score: those between 0 and 1 stay there."""
+    return not (min(reference) >= 0 and max(reference) <= 1) or 0 <= score <= 1

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from nearsense.calibration.learning import Spread
     from nearsense.encoders import Encoder
 
-__all__ = ["ENOUGH", "STRATUM", "Desk", "require_labels_file", "talk"]
-
 ENOUGH = 0.2
 """The mean width of the interval of the pairs' probabilities at which no more is asked."""
 
@@ -40,54 +38,44 @@ _HELP = "y: the same, n: not, s: skip, u: undo, q: quit; what is answered is kep
 
 @dataclass(slots=True)
 class Desk:
-    """Pairs, and what was said of them so far.
+    """Pairs, and what was said of them so far."""
 
-    Args:
-        pairs: Those that may be asked for.
-        scores: float64, shape (n,): what the model gives them.
-        spread: The same by score.
-        file: Where answers are kept.
-        most: How many labels are asked for at most, those that were there among them.
-        prove: Precisions that the labels shall prove; the pairs are drawn evenly then.
-        rows: The answers, as they stand in the file, the oldest first.
-    """
-
-    pairs: Sequence[tuple[str, str]]
-    scores: NDArray[np.float64]
-    spread: Spread
-    file: str
-    most: int
-    prove: Sequence[float] = ()
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    pairs: Sequence[tuple[str, str]]  # those that may be asked for
+    scores: NDArray[np.float64]  # (n,): what the model gives them
+    spread: Spread  # the same by score
+    file: str  # where answers are kept
+    most: int  # how many labels are asked for at most, those that were there among them
+    prove: Sequence[float] = ()  # precisions that the labels shall prove; the pairs are drawn evenly then
+    rows: list[dict[str, Any]] = field(default_factory=list)  # the answers as they stand in the file, in order
     skipped: list[int] = field(default_factory=list)
     steps: list[tuple[str, int]] = field(default_factory=list)
 
     def resume(self) -> None:
-        """Take up what was answered another time.
-
-        Raises:
-            FileError: The file holds something else.
-        """
+        """Take up what was answered another time; a file that holds something else is refused."""
         if not Path(self.file).exists() or not Path(self.file).stat().st_size:
             return
         from nearsense.files import read_table
 
         table = read_table(self.file)
         if not {"a", "b", "label"} <= set(table.columns):
-            raise FileError(
-                f"{self.file} is there and holds no answers",
-                why=f"answers have columns a, b and label; it has {', '.join(table.columns) or 'none'}",
-                fix="name another file for the answers: --labels FILE",
-            )
+            what = f"{self.file} is there and holds no answers"
+            why = f"answers have columns a, b and label; it has {', '.join(table.columns) or 'none'}"
+            raise FileError(what, why=why, fix="name another file for the answers: --labels FILE")
         for row in range(len(table)):
             known = {name: column[row] for name, column in table.columns.items()}
             if str(known["label"]) not in ("0", "1"):
-                raise FileError(
+                what, why = (
                     f"{table.place(row)}: the label is {known['label']!r}",
-                    why="an answer is 1 (the same) or 0 (not)",
-                    fix="correct it, or remove the row",
+                    "an answer is 1 (the same) or 0 (not)",
                 )
+                raise FileError(what, why=why, fix="correct it, or remove the row")
             self.rows.append(known | {"label": int(known["label"])})
+
+    def lacks(self) -> str:
+        """What answers lack for a calibration, in words; empty where they are enough."""
+        if len(self.rows) < LEAST:
+            return f"{LEAST - len(self.rows)} more"
+        return "" if len({row["label"] for row in self.rows}) > 1 else "some that are not all alike"
 
     def next(self) -> int | None:
         """The pair to ask for; None where no more are needed or there are none."""
@@ -163,30 +151,21 @@ class Desk:
 
 
 def require_labels_file(file: str, source: str) -> None:
-    """Refuse to keep answers where something else is, or in what cannot hold them, before anything costly.
-
-    Raises:
-        InputError: It is the file of the pairs, or its name says no format.
-    """
-    from nearsense.files import require_place
+    """Refuse to keep answers where something else is, or in what cannot hold them, before anything costly."""
+    from nearsense.cli.outputs import require_writable, same_file
 
     if not file.endswith((".csv", ".tsv", ".jsonl")):
-        raise InputError(
-            f"{file} cannot keep answers",
-            why="they are kept as csv, tsv or jsonl",
-            fix="--labels labels.csv",
-        )
-    if Path(file).resolve() == Path(source).resolve():
+        why = "they are kept as csv, tsv or jsonl"
+        raise InputError(f"{file} cannot keep answers", why=why, fix="--labels labels.csv")
+    if same_file(file, source):
         raise InputError(f"{file} is what the pairs are read from", fix="name another: --labels labels.csv")
-    require_place(file)
+    require_writable(file)
 
 
 def talk(desk: Desk, encoder: Encoder) -> None:
     """Ask until the interval is narrow enough, or there are as many labels as wanted, or no more pairs, or quit.
 
-    Raises:
-        InputError: There is nobody to ask.
-        KeyboardInterrupt: Ctrl-C; what was answered is in the file.
+    Ctrl-C is passed on: what was answered is in the file by then.
     """
     lines, asked, width = _lines(), 0, desk.width()
     if desk.rows:

@@ -1,28 +1,26 @@
-"""verify, backup, compact, build, export, reembed: a collection kept in order."""
+"""index verify, backup, compact, build, export, reembed: a collection kept in order."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from nearsense.cli.options import form_of, network_option, output_options, quiet_option, running_options
+from nearsense.cli.index import build_if_due, index, interruptible, number
+from nearsense.cli.options import OutputOptions, RunningOptions, network_option, quiet_option, takes
+from nearsense.cli.outputs import leave, say
+from nearsense.errors import DamagedCollection, InputError
 
-__all__ = ["COMMANDS"]
-
-FINDINGS = 1
 TABLES = {".csv", ".tsv", ".json"}
 
 
-@click.command()
+@index.command()
 @click.argument("collection")
 @click.option("--accept-losses", is_flag=True, help="Go on from what is there, where commits were lost.")
 @network_option
-@output_options
-@click.pass_context
-def verify(context: click.Context, collection: str, accept_losses: bool, network: bool, form: str | None) -> None:
+@takes(output=OutputOptions)
+def verify(collection: str, accept_losses: bool, network: bool, output: OutputOptions) -> None:
     """Read everything in COLLECTION and check every checksum.
 
     Damaged derived files are made again; a damaged database wants a backup. Exit code 1 where something was lost.
@@ -32,24 +30,22 @@ def verify(context: click.Context, collection: str, accept_losses: bool, network
       nearsense index verify tickets.nearsense
       nearsense index verify tickets.nearsense --json
     """
-    from nearsense.cli.collections.opening import opened
-    from nearsense.errors import DamagedCollection
-    from nearsense.render import show, verification_page
+    from nearsense.collection import open_collection
+    from nearsense.render import verification_page
     from nearsense.reports import Verification
 
     try:
-        with opened(collection, {"network": network}, accept_losses=accept_losses) as there:
+        with open_collection(collection, create=False, network=network, accept_losses=accept_losses) as there:
             found = there.verify()
     except DamagedCollection as error:
         found = Verification(0, (f"{error.what}: {error.why}",), ())
         sys.stderr.write(f"fix: {error.fix}\n")
-    show(verification_page(found), form_of(form))
+    output.show(verification_page(found))
     if not found.ok:
-        sys.stdout.flush()
-        context.exit(FINDINGS)
+        leave()
 
 
-@click.command()
+@index.command()
 @click.argument("collection")
 @click.argument("target")
 @network_option
@@ -62,15 +58,15 @@ def backup(collection: str, target: str, network: bool) -> None:
     Examples:
       nearsense index backup tickets.nearsense backup.nearsense
     """
-    from nearsense.cli.collections.opening import number, opened, say
+    from nearsense.collection import open_collection
 
-    with opened(collection, {"network": network}) as there:
+    with open_collection(collection, create=False, network=network) as there:
         there.backup(target)
-    with opened(target, {"network": True}) as copy:
+    with open_collection(target, create=False, network=True) as copy:
         say(target, number(copy.count()))
 
 
-@click.command()
+@index.command()
 @click.argument("collection")
 @network_option
 @quiet_option
@@ -83,16 +79,16 @@ def compact(collection: str, network: bool, quiet: bool) -> None:
     Examples:
       nearsense index compact tickets.nearsense
     """
-    from nearsense.cli.collections.opening import opened, say
+    from nearsense.collection import open_collection
 
-    with opened(collection, {"network": network}) as there:
+    with open_collection(collection, create=False, network=network) as there:
         before = _bytes(there.path)
         there.compact(progress=not quiet)
         after = _bytes(there.path)
     say(collection, f"{before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB after")
 
 
-@click.command()
+@index.command()
 @click.argument("collection")
 @click.option("--index", "kind", metavar="KIND", help="Kind of index from now on; auto for what suits the size.")
 @network_option
@@ -105,16 +101,16 @@ def build(collection: str, kind: str | None, network: bool, quiet: bool) -> None
       nearsense index build tickets.nearsense
       nearsense index build tickets.nearsense --index hnsw
     """
-    from nearsense.cli.collections.opening import number, opened, say
+    from nearsense.collection import open_collection
 
-    with opened(collection, {"network": network}) as there:
+    with open_collection(collection, create=False, network=network) as there:
         there.build(index=kind, progress=not quiet)
         found = there.info()
     recall = "" if found.recall is None else f", recall {found.recall:.3f}"
     say(collection, f"{number(found.documents)}, index {found.index}{recall}: {found.why}")
 
 
-@click.command()
+@index.command()
 @click.argument("collection")
 @click.argument("file")
 @click.option("--no-vectors", is_flag=True, help="Ids, texts and metadata only; also as csv, tsv, json.")
@@ -127,28 +123,25 @@ def export(collection: str, file: str, no_vectors: bool, network: bool) -> None:
       nearsense index export tickets.nearsense tickets.parquet
       nearsense index export tickets.nearsense tickets.csv --no-vectors
     """
-    from nearsense.cli.collections.opening import number, opened, say
-    from nearsense.errors import InputError
+    from nearsense.collection import open_collection
 
     extensions = {extension.lower() for extension in Path(file).suffixes}
     if not no_vectors and extensions & TABLES:
-        raise InputError(
-            f"{file}: {', '.join(extensions & TABLES)} holds no vectors",
-            why="its cells are texts and numbers",
-            fix="add --no-vectors, or write .jsonl, .parquet or .npy",
-        )
-    with opened(collection, {"network": network}) as there:
+        what = f"{file}: {', '.join(extensions & TABLES)} holds no vectors"
+        fix = "add --no-vectors, or write .jsonl, .parquet or .npy"
+        raise InputError(what, why="its cells are texts and numbers", fix=fix)
+    with open_collection(collection, create=False, network=network) as there:
         written = there.export(file, vectors=not no_vectors)
     say(file, number(written))
 
 
-@click.command()
+@index.command()
 @click.argument("collection")
 @click.option("--model", required=True, metavar="NAME", help="Name or folder of the new model.")
-@running_options
+@takes(running=RunningOptions)
 @network_option
-@output_options
-def reembed(collection: str, model: str, form: str | None, quiet: bool, **options: Any) -> None:
+@takes(output=OutputOptions)
+def reembed(collection: str, model: str, running: RunningOptions, network: bool, output: OutputOptions) -> None:
     """Go over to another model: every text of COLLECTION is encoded again, then the vectors are swapped at once.
 
     Until then every search uses the old model. The result says how far the two agree on what is near.
@@ -157,18 +150,14 @@ def reembed(collection: str, model: str, form: str | None, quiet: bool, **option
     Examples:
       nearsense index reembed tickets.nearsense --model ./my-model
     """
-    from nearsense.cli.collections.opening import goes_on, opened, settle
-    from nearsense.render import reembedding_page, show
+    from nearsense.collection import open_collection
+    from nearsense.render import reembedding_page
 
-    how = {name: options.pop(name) for name in ("precision", "threads", "long")}
-    with opened(collection, options) as there:
-        with goes_on(there, "the same command goes on from there; until it is done the old model is in use"):
-            done = there.reembed(model, **how, progress=not quiet)
-            settle(there, quiet)
-        show(reembedding_page(done), form_of(form))
-
-
-COMMANDS = (verify, backup, compact, build, export, reembed)
+    with open_collection(collection, create=False, network=network) as there:
+        with interruptible(there, "the same command goes on from there; until it is done the old model is in use"):
+            done = there.reembed(model, **running.loading(), progress=running.progress)
+            build_if_due(there, running.progress)
+        output.show(reembedding_page(done))
 
 
 def _bytes(folder: Path) -> int:

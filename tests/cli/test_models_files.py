@@ -10,12 +10,12 @@ from click.testing import CliRunner
 
 import nearsense as ns
 from loopback_hub import serving
-from nearsense.cli.models import keep
+from nearsense.cli.models import models
 from nearsense.encoders.hub import repository_folder
 from samples import tiny_bert
 
 NAME = "someone/small-model"
-BY_NAME = {command.name: command for command in keep.COMMANDS}
+BY_NAME = models.commands
 
 
 def typed(command, *words):

@@ -4,76 +4,86 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nearsense.cli.options import encoder_of, form_of, output_options, quiet_option, source_options
+from nearsense.cli.options import (
+    CORES,
+    COUNT,
+    LONG,
+    SHARE,
+    ModelOptions,
+    OutputOptions,
+    ReadOptions,
+    option,
+    takes,
+)
 from nearsense.errors import FileError, InputError
-from nearsense.records import Long
 
 if TYPE_CHECKING:
-    from nearsense.encoders import CrossEncoder
     from nearsense.faq import FAQ, Answer
-    from nearsense.records import Hit
-    from nearsense.render import Form, Page
+    from nearsense.render import Page
+    from nearsense.types import Hit
 
 T = TypeVar("T")
-
-__all__ = ["COMMANDS"]
-
-UNANSWERED = 1
-"""The exit code where a question got no answer."""
 
 FEW = 3
 """Near misses that are shown where nothing else is asked for."""
 
-SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+@dataclass(frozen=True, slots=True)
+class QuestionOptions:
+    """What is asked, and how sure an answer has to be."""
+
+    k: int | None = option("-k N", "How many candidates to show.  [default: 3]", COUNT)
+    precision: float = option(
+        "--precision", "Which share of the answers shall be right; the rest gets no answer.", SHARE, default=0.9
+    )
+    prior: float = option("--prior", "Which share of the questions FILE can answer.", SHARE, default=0.5)
+    questions: str | None = option("--questions FILE", "Ask all questions of a file too; - is standard input.")
+    labelled: str | None = option(
+        "--labelled FILE", "Questions with the id of their entry: how sure it is goes by these."
+    )
+    interactive: bool = option("--interactive", "Ask for questions until the end of input; then say what lacked.")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOptions(ReadOptions):
+    """How the rows of FILE become entries of a FAQ."""
+
+    text: str | None = option("--text COLUMN", "Column with the questions of FILE.")
+    answer: str | None = option("--answer COLUMN", "Column with the answers.")
+    category: str | None = option("--category COLUMN", "Column with the categories.")
+    id_: str | None = option("--id COLUMN", "Column with the ids; rows that share one are one entry.")
+
+
+@dataclass(frozen=True, slots=True)
+class FaqModelOptions:
+    """Which models answer, and how they run."""
+
+    model: str | None = option("--model NAME", "Model name or folder.  [default: all-MiniLM-L6-v2]")
+    threads: int | None = option("--threads N", CORES, click.IntRange(min=0))
+    long: str | None = option("--long", "What happens to answers beyond the model's limit.", LONG)
+    rerank: str | None = option(
+        "--rerank NAME", "A cross-encoder's name or folder: where it prefers another entry, there is no answer."
+    )
+    quiet: bool = option("--quiet -q", "No progress bar.")
 
 
 @click.command()
 @click.argument("file")
 @click.argument("question", nargs=-1)
-@click.option("-k", type=click.IntRange(min=1), metavar="N", help="How many candidates to show.  [default: 3]")
-@click.option(
-    "--precision",
-    type=SHARE,
-    default=0.9,
-    show_default=True,
-    help="Which share of the answers shall be right; the rest gets no answer.",
-)
-@click.option(
-    "--prior", type=SHARE, default=0.5, show_default=True, help="Which share of the questions FILE can answer."
-)
-@click.option("--questions", metavar="FILE", help="Ask all questions of a file too; - is standard input.")
-@click.option(
-    "--labelled", metavar="FILE", help="Questions with the id of their entry: how sure it is goes by these."
-)
-@click.option(
-    "--interactive", is_flag=True, help="Ask for questions until the end of input; then say what lacked."
-)
-@click.option("--text", metavar="COLUMN", help="Column with the questions of FILE.")
-@click.option("--answer", metavar="COLUMN", help="Column with the answers.")
-@click.option("--category", metavar="COLUMN", help="Column with the categories.")
-@click.option("--id", "id_", metavar="COLUMN", help="Column with the ids; rows that share one are one entry.")
-@source_options
-@click.option("--model", metavar="NAME", help="Model name or folder.  [default: all-MiniLM-L6-v2]")
-@click.option("--threads", type=click.IntRange(min=0), metavar="N", help="Cores to use.  [default: all]")
-@click.option(
-    "--long",
-    type=click.Choice([each.value for each in Long]),
-    help="What happens to answers beyond the model's limit.",
-)
-@click.option(
-    "--rerank",
-    metavar="NAME",
-    help="A cross-encoder's name or folder: where it prefers another entry, there is no answer.",
-)
-@quiet_option
-@output_options
+@takes(asked=QuestionOptions, how=EntryOptions, models=FaqModelOptions, output=OutputOptions)
 def faq(
-    file: str, question: tuple[str, ...], k: int | None, interactive: bool, form: str | None, **options: Any
+    file: str,
+    question: tuple[str, ...],
+    asked: QuestionOptions,
+    how: EntryOptions,
+    models: FaqModelOptions,
+    output: OutputOptions,
 ) -> None:
     """Answer each QUESTION from the FAQ in FILE, where it is sure enough; else ask back or show what is near.
 
@@ -88,36 +98,34 @@ def faq(
       nearsense faq faq.csv --precision 0.99 --text title --answer body "I want my money back"
       nearsense faq faq.csv --interactive
     """
-    _require_one_stdin(file, interactive, options)
-    if interactive and form and (question or options["questions"]):
-        raise click.UsageError(f"--{form} is one document: give questions or --interactive, not both")
-    asked = [*question, *_questions(options.pop("questions"))]
-    if not asked and not interactive:
+    from nearsense.cli.outputs import leave
+
+    _require_one_stdin(file, asked)
+    if asked.interactive and output.form and (question or asked.questions):
+        raise click.UsageError(f"--{output.form} is one document: give questions or --interactive, not both")
+    questions = [*question, *_questions(asked.questions)]
+    if not questions and not asked.interactive:
         raise click.UsageError("give a question, --questions FILE, or --interactive")
-    room, kind = _room(file, options), form_of(form)
+    room = _faq(file, asked, how, models)
     silent = False
-    if asked:
-        answers = room.answer_many(asked, k or FEW)
+    if questions:
+        answers = room.answer_many(questions, asked.k or FEW)
         silent = not all(answers)
-        _show(answers, room, kind, bool(k))
-    if interactive:
-        silent |= _talk(room, kind, k)
+        _show(answers, room, output, bool(asked.k))
+    if asked.interactive:
+        silent |= _talk(room, output, asked.k)
     if silent:
-        click.get_current_context().exit(UNANSWERED)
+        leave()
 
 
 COMMANDS = (faq,)
 
 
-def _require_one_stdin(file: str, interactive: bool, options: dict[str, Any]) -> None:
-    """Standard input can be read once.
-
-    Raises:
-        UsageError: Two want it.
-    """
-    named = {"FILE": file, "--questions": options["questions"], "--labelled": options["labelled"]}
+def _require_one_stdin(file: str, asked: QuestionOptions) -> None:
+    """Standard input can be read once."""
+    named = {"FILE": file, "--questions": asked.questions, "--labelled": asked.labelled}
     readers = [f"{name} -" for name, path in named.items() if path == "-"]
-    readers += ["--interactive"] * interactive
+    readers += ["--interactive"] * asked.interactive
     if len(readers) > 1:
         raise click.UsageError(f"{readers[0]} and {readers[1]} both read standard input: give one of them a file")
 
@@ -133,11 +141,7 @@ def _questions(file: str | None) -> list[str]:
 
 
 def _other(option: str, read: Callable[[], T]) -> T:
-    """What is read of another file than FILE, to which --format and --encoding do not apply.
-
-    Raises:
-        FileError: It cannot be read; what to do about it is said for that file.
-    """
+    """What is read of another file than FILE; errors name no --format and no --encoding, which are FILE's."""
     try:
         return read()
     except FileError as error:
@@ -149,53 +153,44 @@ def _other(option: str, read: Callable[[], T]) -> T:
         raise FileError(error.what, why=error.why, fix=fix) from error
 
 
-def _room(file: str, options: dict[str, Any]) -> FAQ:
+def _faq(file: str, asked: QuestionOptions, how: EntryOptions, models: FaqModelOptions) -> FAQ:
     """The FAQ that the options describe."""
     from nearsense.cached import cached
     from nearsense.faq import FAQ
     from nearsense.faq.entries import labelled_of, read_items
     from nearsense.store import is_collection
 
-    columns = {"question": options["text"], **{name: options[name] for name in ("answer", "category")}}
-    columns = {name: column for name, column in (columns | {"id": options["id_"]}).items() if column}
+    named = {"question": how.text, "answer": how.answer, "category": how.category, "id": how.id_}
+    columns = {name: column for name, column in named.items() if column}
     source: Any = file
+    name = models.model
     if is_collection(Path(file)):
         from nearsense.collection import open_collection
 
         source = open_collection(file, create=False)
-        options["model"] = options["model"] or source.info().model
-    items = read_items(source, columns, options["format"], options["encoding"])
-    given = options["labelled"]
+        name = name or source.info().model
+    items = read_items(source, columns, how.format, how.encoding)
+    given = asked.labelled
     labelled = None if given is None else _other("--labelled", lambda: labelled_of(given))
-    chosen = {name: options[name] for name in ("model", "threads", "long")}
-    encoder = encoder_of({**chosen, "dimensions": None, "precision": None})()
+    model = ModelOptions(model=name, threads=models.threads, long=models.long, quiet=models.quiet)
     return FAQ(
         items,
-        encoder=cached(encoder),
-        precision=options["precision"],
-        prior=options["prior"],
+        encoder=cached(model.load()),
+        precision=asked.precision,
+        prior=asked.prior,
         labelled=labelled,
-        reranker=_cross(options),
-        progress=not options["quiet"],
+        reranker=None if models.rerank is None else model.load_cross(models.rerank),
+        progress=model.progress,
     )
 
 
-def _cross(options: dict[str, Any]) -> CrossEncoder | None:
-    """The cross-encoder that was asked for."""
-    from nearsense.cli.options import second_stage
-
-    second = second_stage({**options, "candidates": None, "precision": None})
-    return second.get("rerank")
-
-
-def _talk(room: FAQ, form: Form | None, k: int | None) -> bool:
+def _talk(room: FAQ, output: OutputOptions, k: int | None) -> bool:
     """Questions, a line each, until the end of input; whether one got no answer. What lacked comes last."""
-    from nearsense.render import Form
     from nearsense.tables import printable
 
     answers: list[Answer] = []
     unread = False
-    whole = form in (Form.JSON, Form.CSV)  # one document, one head: written when all is known
+    whole = output.form is not None  # one document, one head: written when all is known
     try:
         for question in _lines():
             try:
@@ -205,10 +200,10 @@ def _talk(room: FAQ, form: Form | None, k: int | None) -> bool:
                 unread = True
                 continue
             if not whole:
-                _show(answers[-1:], room, form, bool(k), note=False)
+                _show(answers[-1:], room, output, bool(k), note=False)
     finally:
         if whole and answers:
-            _show(answers, room, form, bool(k))
+            _show(answers, room, output, bool(k))
         if gaps := room.gaps():
             sys.stderr.write("Without an answer:\n" + "".join(f"  {printable(str(gap))}\n" for gap in gaps))
     return unread or not all(answers)
@@ -236,11 +231,7 @@ def _lines() -> Iterator[str | bytes]:
 
 
 def _text(line: str | bytes) -> str:
-    """A line as text.
-
-    Raises:
-        InputError: Its bytes are none.
-    """
+    """A line as text; bytes that are none are refused."""
     if isinstance(line, bytes):
         encoding = sys.stdin.encoding or "utf-8"
         try:
@@ -251,14 +242,12 @@ def _text(line: str | bytes) -> str:
     return line
 
 
-def _show(answers: list[Answer], room: FAQ, form: Form | None, all_: bool, note: bool = True) -> None:
-    from nearsense.render import show
-
-    show(_page(answers, str(room.threshold) if note else "", all_), form)
+def _show(answers: list[Answer], room: FAQ, output: OutputOptions, all_: bool, note: bool = True) -> None:
+    output.show(answers_page(answers, str(room.threshold) if note else "", all_))
     sys.stdout.flush()
 
 
-def _page(answers: list[Answer], note: str, all_: bool) -> Page:
+def answers_page(answers: list[Answer], note: str, all_: bool) -> Page:
     """Answers for every form; `all_` shows the other candidates of an answer too."""
     from nearsense.render import Page, likelihood
 
@@ -268,14 +257,10 @@ def _page(answers: list[Answer], note: str, all_: bool) -> Page:
             records=(),
             columns=("probability>", "entry", "answer"),
             cells=[
-                (
-                    likelihood(hit.probability, hit.interval),
-                    hit.text or "",
-                    hit.metadata["answer"] or "",
-                )
+                (likelihood(hit.probability, hit.interval), hit.text or "", hit.metadata["answer"] or "")
                 for hit in _shown(each, all_)
             ],
-            title=_titled(each),
+            title=_title(each),
         )
         for each in answers
     ]
@@ -297,7 +282,7 @@ def _shown(answer: Answer, all_: bool) -> Iterable[Hit]:
     return answer.candidates if all_ else answer.suggestions or answer.candidates
 
 
-def _titled(answer: Answer) -> str:
+def _title(answer: Answer) -> str:
     if answer.hit is None:
         asks = " did you mean one of these?" if answer.suggestions else ""
         return f"{answer.question}: no answer, {answer.reason}{asks and ';' + asks}"
@@ -307,30 +292,21 @@ def _titled(answer: Answer) -> str:
 
 def _record(answer: Answer) -> dict[str, Any]:
     """An answer as one flat record; the candidates are a list of their own."""
+    from nearsense.records import as_json
+
     hit = answer.hit
-    return {
-        "question": answer.question,
-        "outcome": answer.outcome.value,
-        "answered": hit is not None,
+    entry = {
         "id": hit and hit.id,
         "entry": hit and hit.text,
         "answer": answer.text,
         "category": hit and hit.metadata["category"],
-        "probability": answer.probability,
-        "interval": None if answer.interval is None else list(answer.interval),
-        "threshold": answer.threshold,
-        "reason": answer.reason,
-        "differs": list(answer.differs),
-        "unsure": answer.unsure,
-        "suggestions": [_candidate(each) for each in answer.suggestions],
-        "candidates": [_candidate(each) for each in answer.candidates],
     }
+    others = {
+        name: [{"id": each.id, "entry": each.text, **as_json(each, _CANDIDATE)} for each in hits]
+        for name, hits in (("suggestions", answer.suggestions), ("candidates", answer.candidates))
+    }
+    first, judged = "question outcome answered", "probability interval threshold reason differs unsure"
+    return as_json(answer, first) | entry | as_json(answer, judged) | others
 
 
-def _candidate(hit: Hit) -> dict[str, Any]:
-    known = hit.to_dict()
-    return {
-        "id": hit.id,
-        "entry": hit.text,
-        **{name: known[name] for name in ("probability", "interval", "score", "differs", "unsure")},
-    }
+_CANDIDATE = "probability interval score differs unsure"

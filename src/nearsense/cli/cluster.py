@@ -1,0 +1,161 @@
+"""cluster: what are the texts of a file about? Not how clusters are found: see nearsense/clustering/."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nearsense.cli.options import COUNT, DocumentOptions, ModelOptions, OutputOptions, option, takes
+
+if TYPE_CHECKING:
+    from nearsense.cli.inputs import Corpus
+    from nearsense.clustering import Clusters
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """How clusters are found, and what is made of them."""
+
+    k: int | None = option("-k N", "How many clusters.  [default: as many as there are]", COUNT)
+    method: str | None = option(
+        "--method",
+        "How to find them.  [default: kmeans with -k, agglomerative with --min-score, else density]",
+        click.Choice(["kmeans", "balanced", "density", "agglomerative"]),
+    )
+    min_size: int | None = option(
+        "--min-size N",
+        "How many texts make a cluster.  [default: a fifth of the root of their number, at least 3]",
+        click.IntRange(min=2),
+    )
+    min_score: float | None = option(
+        "--min-score SCORE",
+        "Groups whose texts score so much with each other on average; of up to some thousand texts.",
+        click.FloatRange(-1, 1),
+    )
+    language: str | None = option(
+        "--language CODE", "Whose stop words no name holds: en, it, ...  [default: found in the texts]"
+    )
+    seed: int = option("--seed", "Of what is drawn by chance.", click.IntRange(min=0), default=0)
+    stability: bool = option("--stability", "Cluster ten times more without a fifth, and say what comes again.")
+    levels: int = option(
+        "--levels",
+        "2 says the theme of each cluster too, 3 also the parts of each.",
+        click.IntRange(1, 3),
+        default=1,
+    )
+    assign_to: str | None = option("--assign-to FILE", "Put the texts into clusters that --save wrote.")
+    save: str | None = option("--save FILE", "Keep the clusters for --assign-to: names and centres, no texts.")
+    report: str | None = option("--report FILE", "Write a report in Markdown.")
+    output: str | None = option("--output -o FILE", "Write all rows with their cluster: csv, jsonl, ...")
+
+
+@click.command()
+@click.argument("file")
+@takes(asked=ClusterOptions, how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+def cluster(
+    file: str, asked: ClusterOptions, how: DocumentOptions, model: ModelOptions, output: OutputOptions
+) -> None:
+    """Find what the texts of FILE are about: groups that are near in sense, with names.
+
+    On a terminal a table of the clusters; in a pipe, and with --csv, all rows of FILE with their cluster, its
+    name, and how firmly they belong to it; with --json the clusters. With -o the rows go into a file, and a pipe
+    has one line a cluster. Texts in no cluster have -1.
+
+    \b
+    Examples:
+      nearsense cluster tickets.csv
+      nearsense cluster tickets.csv -k 8 --report report.md
+      nearsense cluster tickets.csv --text body -o clustered.csv --save known.clusters
+      nearsense cluster new.csv --assign-to known.clusters --csv > assigned.csv
+      nearsense cluster reviews.parquet --levels 2 --stability
+    """
+    from nearsense.cli.inputs import read_corpus
+    from nearsense.cli.outputs import write_text
+    from nearsense.files import write_table
+    from nearsense.files.table import json_value
+    from nearsense.render.clusters import added_columns, cluster_rows, clusters_page, clusters_report
+
+    _require_options(asked)
+    corpus = read_corpus(file, how, texts=True)
+    clusters = _clusters(corpus, asked, model)
+    if len(clusters) < (asked.k or 0):
+        sys.stderr.write(f"warning: {len(clusters):,} of {asked.k:,} clusters: no more texts differ\n")
+    if asked.stability:
+        clusters = clusters.with_stability(progress=model.progress)
+    columns = _cells(corpus)
+    added = added_columns(clusters, asked.levels)
+    if replaced := [name for name in columns if name in added]:
+        sys.stderr.write(f"warning: replaced in the output: {', '.join(replaced)}\n")
+    rows = cluster_rows(clusters, columns, levels=asked.levels)
+    if asked.save is not None:
+        clusters.save(asked.save)
+    if asked.report is not None:
+        write_text(asked.report, clusters_report(clusters, "standard input" if file == "-" else Path(file).name))
+    shown = None
+    if asked.output is not None:
+        write_table(asked.output, rows, columns=list(rows[0]) if rows else None)
+    else:
+        shown = [{name: json_value(value) for name, value in row.items()} for row in rows]
+    output.show(clusters_page(clusters, shown, levels=asked.levels))
+
+
+COMMANDS = (cluster,)
+
+
+def _require_options(asked: ClusterOptions) -> None:
+    """Refuse, before anything is read, options that do not go together and files that cannot be written."""
+    from nearsense.cli.outputs import require_targets
+    from nearsense.files.formats import Format, format_of
+
+    if asked.assign_to is not None:
+        names = ("method", "min_size", "min_score", "language", "k", "stability")
+        given = [name for name in names if getattr(asked, name) not in (None, False)]
+        if given:
+            flags = ", ".join("-k" if name == "k" else f"--{name.replace('_', '-')}" for name in given)
+            raise click.UsageError(f"{flags}: with --assign-to the clusters are there already")
+    if asked.output == "-":
+        raise click.UsageError("-o -: standard output has the rows in a pipe, and with --csv; leave -o out")
+    if asked.output is not None:
+        format_of(asked.output, None, (Format.CSV, Format.TSV, Format.JSON, Format.JSONL, Format.PARQUET))
+    require_targets({"-o": asked.output, "--report": asked.report, "--save": asked.save})
+
+
+def _clusters(corpus: Corpus, asked: ClusterOptions, model: ModelOptions) -> Clusters:
+    """The clusters that are found, or those that are known already with these texts in them."""
+    from nearsense.cached import cached
+    from nearsense.clustering import cluster as clusters_of
+    from nearsense.clustering import load_clusters
+
+    known = None if asked.assign_to is None else load_clusters(asked.assign_to)
+    vectors = corpus.fitting(model, foreign="encode")
+    given: dict[str, Any] = {
+        "vectors": vectors,
+        "encoder": cached(model.load()) if vectors is None else None,
+        "progress": model.progress,
+    }
+    if known is not None:
+        return known.assign(corpus.documents, **given)
+    return clusters_of(
+        corpus.documents,
+        asked.k,
+        method=asked.method,
+        min_size=asked.min_size,
+        min_score=asked.min_score,
+        language=asked.language,
+        seed=asked.seed,
+        **given,
+    )
+
+
+def _cells(corpus: Corpus) -> dict[str, list[Any]]:
+    """The columns of the rows that have a text, with vectors of no known model as they stand in the file."""
+    table, rows = corpus.table, corpus.rows
+    whole = len(rows) == len(table)
+    columns = {name: cells if whole else [cells[row] for row in rows] for name, cells in table.columns.items()}
+    if table.foreign is not None:
+        columns["vector"] = [table.foreign(row) for row in rows]
+    return columns

@@ -1,0 +1,289 @@
+"""duplicates, dedupe: what is said twice in a file, and the file without it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from nearsense.cli.options import COUNT, DocumentOptions, ModelOptions, OutputOptions, SureOptions, option, takes
+
+if TYPE_CHECKING:
+    from nearsense.cli.inputs import Corpus
+    from nearsense.deduplication import Duplicates
+    from nearsense.files.writing import Original
+
+SHOWN = 20
+"""What a terminal is shown where nothing is said."""
+
+LOWEST = 0.5
+"""The least probability down to which --target looks where nothing is said."""
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+
+def _bytes(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?)?b?", value.strip().lower())
+    if not found:
+        raise click.BadParameter(f"{value!r} is no size: 2GB, 500MB, 4GiB.")
+    return int(float(found[1]) * _UNITS[found[2] or ""])
+
+
+@dataclass(frozen=True, slots=True)
+class SameOptions:
+    """Which rows are the same, and how they are looked for."""
+
+    against: str | None = option(
+        "--against ARCHIVE", "Compare with this file's rows too; they never go themselves."
+    )
+    min_score: float | None = option(
+        "--min-score SCORE", "How near, as cosine similarity, instead of how probable.", click.FloatRange(-1, 1)
+    )
+    allow_differing: bool = option(
+        "--allow-differing", 'Group pairs too that differ in a figure, a name, a "not".'
+    )
+    any_language: bool = option(
+        "--any-language", "Trust scores of texts in languages that the model was not made for."
+    )
+    limit: int | None = option("--limit N", "Show N at most.  [default: 20 on a terminal, else all]", COUNT)
+    max_memory: int | None = option(
+        "--max-memory SIZE",
+        "What the search of near pairs may use: 2GB.  [default: half of what is free]",
+        callback=_bytes,
+    )
+    resume: str | None = option(
+        "--resume FILE", "Keep there what is found; after an interruption the same command goes on from it."
+    )
+    approximate: bool = option("--approximate", "For millions of rows: find most pairs, and say what share.")
+
+
+keep_option = click.option(
+    "--keep",
+    default="first",
+    show_default=True,
+    metavar="POLICY",
+    help="Which row of a group stays: first, longest, shortest, complete, newest:COLUMN.",
+)
+
+
+@click.command()
+@click.argument("file")
+@click.option("--groups", is_flag=True, help="Show groups instead: a row that stays, and those it stands for.")
+@click.option(
+    "--nearest",
+    type=COUNT,
+    metavar="K",
+    help="Look at the K nearest of each row only; without a threshold these are the pairs.",
+)
+@keep_option
+@click.option("--fail", is_flag=True, help="Exit with 1 where there are any.")
+@takes(same=SameOptions, sure=SureOptions, how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+def duplicates(
+    file: str,
+    groups: bool,
+    nearest: int | None,
+    keep: str,
+    fail: bool,
+    same: SameOptions,
+    sure: SureOptions,
+    how: DocumentOptions,
+    model: ModelOptions,
+    output: OutputOptions,
+) -> None:
+    """Find what is said twice in FILE: pairs of rows, surest first.
+
+    Rows are equal, or equal but for case, space and punctuation, or say the same in other words: 90 % probable
+    unless another threshold is said. What differs between texts that look alike is named. FILE may be - for
+    standard input, or hold vectors that `nearsense encode` wrote.
+
+    \b
+    Examples:
+      nearsense duplicates tickets.csv
+      nearsense duplicates questions.csv --text title --min-probability 0.95 --groups
+      nearsense duplicates test.csv --against train.csv --fail
+      nearsense duplicates phrases.txt --nearest 1
+      nearsense duplicates reviews.csv --csv > pairs.csv
+    """
+    from nearsense.cli.outputs import leave
+    from nearsense.render.duplicates import groups_page, pairs_page
+
+    _require_apart(file, same, {})
+    _, corpus = _rows_of(file, how, keep=keep)
+    found = _duplicates(corpus, keep, same, sure, how, model, nearest)
+    page = groups_page if groups else pairs_page
+    output.show(page(found, _limit(same.limit, output.form, None if groups else len(found))))
+    if fail and len(found):
+        leave()
+
+
+@click.command()
+@click.argument("file")
+@click.option(
+    "-o", "--output", "target", metavar="OUT", help="Write the rows that stay; without it nothing is written."
+)
+@click.option("--dropped", metavar="FILE", help="Write the rows that go, with the reason: .jsonl, .csv, ...")
+@keep_option
+@click.option(
+    "--target",
+    "most",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Take the highest threshold that leaves at most N rows.",
+)
+@takes(same=SameOptions, sure=SureOptions, how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+def dedupe(
+    file: str,
+    target: str | None,
+    dropped: str | None,
+    keep: str,
+    most: int | None,
+    same: SameOptions,
+    sure: SureOptions,
+    how: DocumentOptions,
+    model: ModelOptions,
+    output: OutputOptions,
+) -> None:
+    """Leave one row of each group of rows of FILE that say the same.
+
+    Without -o nothing is written: you see what would go, and why. With it OUT gets the rows that stay, all their
+    columns as they were. A row goes only where it was compared with the very row that stays and the two say the
+    same, 90 % probable unless another threshold is said; and never where they differ in a figure, a name, a "not".
+
+    \b
+    Examples:
+      nearsense dedupe tickets.csv
+      nearsense dedupe tickets.csv -o clean.csv --dropped dropped.jsonl
+      nearsense dedupe reviews.parquet -o clean.parquet --keep newest:date --min-probability 0.95
+      nearsense dedupe new.csv --against archive.csv -o unseen.csv
+      nearsense dedupe tickets.csv --target 1000 -o sample.csv
+    """
+    from nearsense.cli.outputs import say
+    from nearsense.files import write_table
+    from nearsense.files.formats import format_of
+    from nearsense.render.duplicates import dropped_page
+
+    _require_apart(file, same, {"-o": target, "--dropped": dropped})
+    original, corpus = _rows_of(file, how, keep=keep)
+    for path in (target, dropped):
+        if path not in (None, "-"):
+            format_of(str(path), None)
+    if target is not None:
+        original.target_format(target)
+    if most is not None and same.min_score is None and sure.min_probability is None:
+        sure = replace(sure, min_probability=LOWEST)
+    found = _duplicates(corpus, keep, same, sure, how, model)
+    if most is not None:
+        found = found.target(most)
+    if dropped is not None:
+        rows = ({name: row[name] for name in DROPPED} for row in found.dropped.to_dicts())
+        write_table(dropped, rows, columns=DROPPED)
+    if target is None:
+        output.show(dropped_page(found, _limit(same.limit, output.form, None), written=False))
+        return
+    gone = {corpus.rows[row] for row in set(range(len(corpus.rows))) - set(found.kept.tolist())}
+    original.copy(target, [row for row in range(len(original.table)) if row not in gone])
+    tiers = ", ".join(f"{count:,} {tier.value}" for tier, count in found.tiers.items())
+    say(target, f"{len(found.kept):,} rows stay, {len(gone):,} went ({tiers}); {found.threshold}")
+
+
+COMMANDS = (duplicates, dedupe)
+
+DROPPED = ["id", "kept", "tier", "score", "probability", "interval", "reason", "differs", "text"]
+"""The columns of --dropped."""
+
+
+def _rows_of(file: str, how: DocumentOptions, *, keep: str = "", archive: bool = False) -> tuple[Original, Corpus]:
+    """A file that can be copied, and its rows as documents.
+
+    Of an archive only its name tells the format, and columns are taken where it has them. The column by which rows
+    are kept is part of a document's metadata, also where it gives the texts or the ids.
+    """
+    from nearsense.cli.inputs import read_corpus
+    from nearsense.files.writing import Original
+
+    original = Original(file, format=None if archive else how.format, encoding=how.encoding)
+    if archive:
+        text, id_ = (name if name in original.table.columns else None for name in (how.text, how.id_))
+        how = replace(how, text=text, id_=id_)
+    corpus = read_corpus(original.table, how, fate="are not compared")
+    column = keep.partition(":")[2]
+    if column and column in corpus.columns:  # ids that rise tell which row is newer
+        cells = original.table.columns[column]
+        items = [
+            replace(each, metadata={**each.metadata, column: cells[row]})
+            for each, row in zip(corpus.documents, corpus.rows, strict=True)
+        ]
+        corpus = replace(corpus, documents=items)
+    return original, corpus
+
+
+def _duplicates(
+    corpus: Corpus,
+    keep: str,
+    same: SameOptions,
+    sure: SureOptions,
+    how: DocumentOptions,
+    model: ModelOptions,
+    nearest: int | None = None,
+) -> Duplicates:
+    """The duplicates that the options describe."""
+    from nearsense.cached import cached
+    from nearsense.deduplication import duplicates as duplicates_
+
+    if same.min_score is not None and sure.min_probability is not None:
+        raise click.UsageError("--min-score and --min-probability are two thresholds: give one of them")
+    archive = None if same.against is None else _rows_of(same.against, how, archive=True)[1]
+    corpora = [each for each in (corpus, archive) if each is not None]
+    vectors = [each.fitting(model, "keep" if model.model is None else "encode") for each in corpora]
+    encodes = model.model is not None or any(each is None for each in vectors)
+    return duplicates_(
+        corpus.documents,
+        vectors=vectors[0],
+        against=None if archive is None else archive.documents,
+        against_vectors=None if archive is None else vectors[1],
+        min_score=same.min_score,
+        keep=keep,
+        allow_differing=same.allow_differing,
+        any_language=same.any_language,
+        encoder=cached(model.load()) if encodes else None,
+        max_memory=same.max_memory,
+        nearest=nearest,
+        resume=same.resume,
+        approximate=same.approximate,
+        progress=model.progress,
+        **sure.arguments(),
+    )
+
+
+def _limit(limit: int | None, form: str | None, total: int | None) -> int | None:
+    """How many are shown: on a terminal few, elsewhere all, unless these are too many."""
+    from nearsense.deduplication.result import LARGEST
+    from nearsense.errors import TooLargeError
+
+    if limit is None and form is None and sys.stdout.isatty():
+        return SHOWN
+    if limit is None and total is not None and total > LARGEST:
+        raise TooLargeError(
+            f"{total:,} pairs of rows are too many for one list",
+            why=f"at most {LARGEST:,} are written at once",
+            fix="--limit 1000, --groups, or a higher --min-probability",
+        )
+    return limit
+
+
+def _require_apart(file: str, same: SameOptions, written: dict[str, str | None]) -> None:
+    """Refuse to write over what is read, two things into one, and a file as its own archive."""
+    from nearsense.cli.outputs import require_targets, same_file
+
+    if file == "-" == same.against:
+        raise click.UsageError("FILE and --against both read standard input: give one of them a file")
+    if same.against is not None and same_file(file, same.against):
+        raise click.UsageError(
+            f"--against {same.against} is FILE itself, and every row of it would go: leave it out"
+        )
+    require_targets({**written, "--resume": same.resume}, {"FILE": file, "--against": same.against})

@@ -1,0 +1,216 @@
+"""evaluate: how good are models on a data set, and what do words alone reach?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nearsense.cli.options import COUNT, OutputOptions, ReadOptions, RunningOptions, choice, option, takes
+
+if TYPE_CHECKING:
+    from nearsense.datasets import Dataset
+    from nearsense.evaluation import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetOptions:
+    """What the data set holds, and how it is judged."""
+
+    models: tuple[str, ...] = option("--model NAME", "Model name or folder; several are compared.", many=True)
+    task: str | None = option(
+        "--task NAME", "graded, labelled, triplets, retrieval, rerank, intents or clustering."
+    )
+    columns: str | None = option("--columns A,B,SCORE", "The columns of DATASET, where their names do not tell.")
+    scale: str | None = option("--range LOW,HIGH", "The range of the scores; one outside of it is an error.")
+    positive: str | None = option("--positive LABEL", "The label of pairs that mean the same.")
+    same_from: float | None = option("--same-from SCORE", "Graded pairs that score so are the same.", float)
+    calibration: str | None = option(
+        "--calibration NAME", "Whose probabilities are judged.  [default: paraphrase]"
+    )
+    data_dir: str | None = option("--data-dir DIR", "Own copies of standard sets: DIR/NAME or DIR/NAME.csv, ...")
+    limit: int | None = option("--limit N", "Judge a sample of N items.", click.IntRange(min=3))
+    seed: int = option("--seed", "Of the sample and of the intervals.", int, default=0)
+    errors: int = option("--errors", "Worst errors to list.", click.IntRange(min=0), default=10)
+    baselines: bool = option(
+        "--baselines/--no-baselines", "Words alone beside the models.  [default: yes]", default=True
+    )
+    pooling_baselines: bool = option("--pooling-baselines", "The same models with CLS and mean pooling too.")
+    floors: tuple[str, ...] = option(
+        "--fail-under FIGURE=VALUE",
+        "Exit with 1 where a model's figure, a fraction, is lower: spearman=0.8. Several: any.",
+        many=True,
+    )
+    report: str | None = option("--output -o FILE", "Write a report too: .md, .html or .json.")
+    dimensions: int | None = option("--dimensions N", "Keep the first N numbers of a vector.", COUNT)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions(OutputOptions):
+    """How an evaluation is written."""
+
+    form: str | None = choice(markdown="Write Markdown.", json="Write one JSON document.", csv="Write CSV.")
+
+
+@click.command()
+@click.argument("dataset", metavar="DATASET")
+@takes(asked=DatasetOptions, how=ReadOptions, running=RunningOptions, output=ReportOptions)
+def evaluate(
+    dataset: str, asked: DatasetOptions, how: ReadOptions, running: RunningOptions, output: ReportOptions
+) -> None:
+    """Measure models on DATASET, beside what words alone reach.
+
+    DATASET is a file, a folder, - for standard input, or the name of a standard set. What is asked of the models
+    is read off its columns: two texts and a score, two texts and a label, anchor, positive and negative, text and
+    label, ... Figures come with intervals, and the worst errors are listed. Of 50 labelled pairs
+    and more it is said how true the probabilities are that nearsense gives them.
+
+    Standard sets, fetched from the hub once: stsb, sick, sts12 to sts16, biosses (graded); quora, mrpc, twitter,
+    sprint (labelled); allnli (triplets); scifact, nfcorpus, fiqa, scidocs (retrieval); askubuntu (rerank);
+    banking77, clinc150 (intents).
+
+    \b
+    Examples:
+      nearsense evaluate pairs.csv
+      nearsense evaluate pairs.csv --columns question,duplicate,same --model all-MiniLM-L6-v2 --model ./mine
+      nearsense evaluate stsb --same-from 4 --model ./mine -o report.html
+      nearsense evaluate tickets.csv --task clustering -o report.md
+      nearsense evaluate pairs.csv --fail-under spearman=0.8 --quiet > /dev/null
+    """
+    from nearsense.cli.outputs import leave, write_text
+    from nearsense.encoders import load
+    from nearsense.evaluation import evaluate as evaluated
+    from nearsense.evaluation import require_figure
+    from nearsense.evaluation.results import finite_json
+    from nearsense.render.evaluation import evaluation_markdown, evaluation_page
+
+    floors = [_floor(each) for each in asked.floors]
+    _require_report(asked.report)
+    data = _dataset(dataset, asked, how, running)
+    for name, _ in floors:
+        require_figure(name, data)
+    evaluation = evaluated(
+        [load(name, dimensions=asked.dimensions, **running.loading()) for name in asked.models or (None,)],
+        data,
+        calibration=asked.calibration,
+        same_from=asked.same_from,
+        baselines="pooling" if asked.pooling_baselines else asked.baselines,
+        errors=asked.errors,
+        seed=asked.seed,
+        progress=running.progress,
+    )
+    for warning in evaluation.warnings:
+        what, _, fix = warning.partition(" Fix: ")
+        sys.stderr.write(f"warning: {what}\n  fix: {fix}\n")
+    if asked.report is not None:
+        write_text(asked.report, _report(evaluation, Path(asked.report).suffix.lower()))
+    if output.form == "markdown":
+        sys.stdout.write(evaluation_markdown(evaluation))
+    else:
+        page = evaluation_page(evaluation)
+        output.show(replace(page, records=finite_json(list(page.records))))
+    if failed := _failed(evaluation, floors):
+        sys.stderr.write(f"failed: {'; '.join(failed)}\n")
+        leave()
+
+
+COMMANDS = (evaluate,)
+
+
+def _dataset(dataset: str, asked: DatasetOptions, how: ReadOptions, running: RunningOptions) -> Dataset:
+    from nearsense.datasets import read_dataset
+
+    data = read_dataset(
+        dataset,
+        task=asked.task,
+        columns=_names(asked.columns),
+        scale=_range(asked.scale),
+        positive=asked.positive,
+        format=how.format,
+        encoding=how.encoding,
+        data_dir=asked.data_dir,
+        progress=running.progress,
+    )
+    return data if asked.limit is None else data.sample(asked.limit, asked.seed)
+
+
+def _names(columns: str | None) -> list[str] | None:
+    if columns is None:
+        return None
+    names = [name.strip() for name in columns.split(",")]
+    if not all(names) or len(names) < 2:
+        raise click.UsageError("--columns takes two names or three: --columns a,b,score")
+    return names
+
+
+def _range(scale: str | None) -> tuple[float, float] | None:
+    if scale is None:
+        return None
+    try:
+        low, high = map(float, scale.split(","))
+    except ValueError:
+        raise click.UsageError("--range takes two numbers: --range 0,5") from None
+    return low, high
+
+
+def _floor(said: str) -> tuple[str, float]:
+    """A figure and what it must reach."""
+    from nearsense.evaluation import LOWER_IS_BETTER
+
+    name, _, value = said.partition("=")
+    try:
+        floor = float(value)
+    except ValueError:
+        raise click.UsageError(f"--fail-under {said}: a figure and a number, spearman=0.8") from None
+    if not -1.0 <= floor <= 1.0:
+        raise click.UsageError(f"--fail-under {said}: figures are fractions, {name}={floor / 100:g}")
+    if name in LOWER_IS_BETTER:
+        raise click.UsageError(f"--fail-under {said}: {name} is the better the lower it is; take auroc")
+    return name, floor
+
+
+def _failed(evaluation: Evaluation, floors: list[tuple[str, float]]) -> list[str]:
+    """The figures of models that are too low."""
+    from nearsense.evaluation import Kind
+
+    return [
+        f"{name} of {each.name} is {each.figures[name].value:.4f}, under {floor:g}"
+        if each.figures[name].defined
+        else f"{name} of {each.name} is not defined"
+        for each in evaluation.systems
+        if each.kind is Kind.MODEL
+        for name, floor in floors
+        if not each.figures[name].value >= floor
+    ]
+
+
+_REPORTS = (".md", ".html", ".json")
+
+
+def _require_report(path: str | None) -> None:
+    """Refuse a report that nobody writes, or that cannot be written, before anything is measured."""
+    from nearsense.cli.outputs import require_writable
+
+    if path is None:
+        return
+    if Path(path).suffix.lower() not in _REPORTS:
+        raise click.UsageError(f"--output {path}: a report is one of {', '.join(_REPORTS)}")
+    require_writable(path)
+
+
+def _report(evaluation: Evaluation, ending: str) -> str:
+    """A report in the format of an ending."""
+    if ending == ".html":
+        from nearsense.pages import evaluation_html
+
+        return evaluation_html(evaluation)
+    if ending == ".md":
+        from nearsense.render.evaluation import evaluation_markdown
+
+        return evaluation_markdown(evaluation)
+    from nearsense.files.table import json_text
+
+    return json_text(evaluation.to_dict(raw=True), indent=2) + "\n"

@@ -1,0 +1,170 @@
+"""index: the commands for collections. Here the group, what its commands share, and search, similar, info."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nearsense.cli.options import (
+    DocumentOptions,
+    ModelOptions,
+    NarrowingOptions,
+    OutputOptions,
+    SearchOptions,
+    network_option,
+    takes,
+)
+
+if TYPE_CHECKING:
+    from nearsense.collection import Collection
+    from nearsense.filters import Filter
+    from nearsense.types import Hit, Results
+
+
+@click.group()
+def index() -> None:
+    """Keep documents in a collection, and find them by meaning, by words, or both.
+
+    A collection is a folder. What a command has acknowledged survives a power cut.
+
+    \b
+    Examples:
+      nearsense index create tickets.nearsense tickets.csv
+      nearsense index sync tickets.nearsense tickets.csv
+      nearsense search tickets.nearsense "my screen freezes" --where status=open
+    """
+
+
+COMMANDS = (index,)
+
+
+@index.command()
+@click.argument("collection")
+@click.argument("query", nargs=-1, required=True)
+@takes(wanted=NarrowingOptions, way=SearchOptions, model=ModelOptions, output=OutputOptions)
+def search(
+    collection: str,
+    query: tuple[str, ...],
+    wanted: NarrowingOptions,
+    way: SearchOptions,
+    model: ModelOptions,
+    output: OutputOptions,
+) -> None:
+    """Find the documents of COLLECTION that answer each QUERY best.
+
+    `nearsense search COLLECTION QUERY` does the same.
+
+    \b
+    Examples:
+      nearsense index search tickets.nearsense "my screen freezes" --where status=open
+      nearsense index search tickets.nearsense "error 0x80070057" --mode hybrid -k 3
+    """
+    from nearsense.render import hits_page
+
+    output.show(hits_page(hits_in(collection, query, wanted, way, model)))
+
+
+@index.command()
+@click.argument("collection")
+@click.argument("id_", metavar="ID")
+@takes(wanted=NarrowingOptions)
+@network_option
+@takes(output=OutputOptions)
+def similar(collection: str, id_: str, wanted: NarrowingOptions, network: bool, output: OutputOptions) -> None:
+    """Find more like one document of COLLECTION, by its ID.
+
+    \b
+    Examples:
+      nearsense index similar tickets.nearsense T-17 -k 3
+    """
+    from nearsense.collection import open_collection
+    from nearsense.render import hits_page
+    from nearsense.types import Results
+
+    with open_collection(collection, create=False, network=network) as there:
+        where = _filter(wanted)
+        found = there.similar(id_, wanted.k, where=where, min_score=wanted.min_score, **wanted.arguments())
+        _tell_of_nothing([found], there, where)
+    output.show(hits_page([Results(found, found.origin, id_)], asked="similar_to"))
+
+
+@index.command()
+@click.argument("collection")
+@network_option
+@takes(output=OutputOptions)
+def info(collection: str, network: bool, output: OutputOptions) -> None:
+    """Say how large COLLECTION is, of which model, with which index, and by what it can be filtered.
+
+    \b
+    Examples:
+      nearsense index info tickets.nearsense
+    """
+    from nearsense.collection import open_collection
+    from nearsense.render import info_page
+
+    with open_collection(collection, create=False, network=network) as there:
+        output.show(info_page(there.info()))
+
+
+def hits_in(
+    path: str, queries: tuple[str, ...], wanted: NarrowingOptions, way: SearchOptions, model: ModelOptions
+) -> list[Results[Hit]]:
+    """The hits of each query in a collection."""
+    from nearsense.collection import open_collection
+
+    where = _filter(wanted)
+    asked: dict[str, Any] = {"k": wanted.k, "min_score": wanted.min_score, "mode": way.mode, "exact": way.exact}
+    asked |= way.second_stage(model) | wanted.arguments()
+    with open_collection(path, model.model, create=False, network=way.network, **model.loading()) as there:
+        found = there.search_many(queries, where=where, progress=model.progress, **asked)
+        _tell_of_nothing(found, there, where)
+    return found
+
+
+def _filter(wanted: NarrowingOptions) -> Filter | None:
+    from nearsense.filters import parse_where
+
+    return parse_where(wanted.where) if wanted.where else None
+
+
+def _tell_of_nothing(found: list[Results[Hit]], collection: Collection, where: Filter | None) -> None:
+    """Where a filter lets nothing pass, that is why nothing was found."""
+    if where is not None and not any(found) and not collection.count(where):
+        sys.stderr.write(
+            "no document passes --where; a number never equals a text: --where 'zip=\"01067\"' asks for a text\n"
+        )
+
+
+def command_line(words: list[str], how: DocumentOptions) -> str:
+    """A command of this group that reads a file in the same way as the one that runs."""
+    return shlex.join(["nearsense", "index", *words, *how.words()])
+
+
+@contextmanager
+def interruptible(collection: Collection, again: str) -> Iterator[None]:
+    """Where Ctrl-C stops the work, say what is kept, and what to type to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        what = f"{number(collection.count())} are in {collection.path}"
+        raise KeyboardInterrupt(what, "what was acknowledged is kept, nothing is half written", again) from None
+
+
+def build_if_due(collection: Collection, progress: bool) -> None:
+    """Make the derived files now where so much changed that it is due anyway: then the next search is fast."""
+    from nearsense.errors import StoreError
+
+    try:
+        collection.build(if_needed=True, progress=progress)
+    except StoreError as error:
+        sys.stderr.write(f"warning: the index is not up to date, answers still are: {error.what}\n")
+
+
+def number(documents: int) -> str:
+    """So many documents, in words."""
+    return f"{documents:,} document{'' if documents == 1 else 's'}"

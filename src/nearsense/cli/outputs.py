@@ -1,0 +1,83 @@
+"""The way out, for every command: may this file be written, and not over that; whole or not at all; exit codes.
+
+How a result looks on standard output: see nearsense/render/.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import combinations
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+FINDINGS = 1
+"""The exit code of a command that looks for something, and found it."""
+
+
+def leave(code: int = FINDINGS) -> NoReturn:
+    """End the command with an exit code, its output written."""
+    sys.stdout.flush()
+    click.get_current_context().exit(code)
+
+
+def say(path: str | Path, what: str) -> None:
+    """What became of a file or a folder, as one plain line on stderr."""
+    sys.stderr.write(f"{path}: {what}\n")
+
+
+def same_file(a: str, b: str) -> bool:
+    """Whether two names are of one file, links followed; - is itself alone."""
+    return a == b or ("-" not in (a, b) and Path(a).resolve() == Path(b).resolve())
+
+
+def require_targets(written: Mapping[str, str | None], read: Mapping[str, str | None] | None = None) -> None:
+    """Refuse what cannot be written before anything costly is done: files by the options that name them.
+
+    A file over one that is read, two results in one file, a folder that is missing or may not be written to.
+    """
+    targets = {flag: path for flag, path in written.items() if path is not None}
+    for flag, path in targets.items():
+        for name, other in (read or {}).items():
+            if other not in (None, "-") and same_file(path, str(other)):
+                raise click.UsageError(
+                    f"{flag} {path} is {name} itself, and what it holds would be gone for good: write another file"
+                )
+    for (one, path), (two, other) in combinations(targets.items(), 2):
+        if same_file(path, other):
+            raise click.UsageError(f"{one} and {two} name one file, {path}: give each its own")
+    for path in targets.values():
+        require_writable(path)
+
+
+class _Tried(Exception):
+    """A file could be written."""
+
+
+def require_writable(path: str) -> None:
+    """Refuse a file that cannot be written; what is there stays as it is. - is standard output."""
+    from nearsense.files import atomic_write, require_place
+
+    require_place(path)
+    if path != "-" and (Path(path).is_file() or not Path(path).exists()):
+        with suppress(_Tried), atomic_write(path):
+            raise _Tried
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a file whole or not at all; half characters become question marks."""
+    from nearsense.files import atomic_write
+
+    with atomic_write(path) as stream:
+        stream.write(text.encode("utf-8", "replace"))
+
+
+def require_consent(question: str, yes: bool) -> None:
+    """Ask whether to go on, unless that was said before; where nobody can be asked, it has to be."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody is here to be asked: add --yes")
+        click.confirm(question, abort=True, err=True)

@@ -1,0 +1,230 @@
+"""search, rerank: which texts of a file or of a collection answer a question best?"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from nearsense.cli.options import (
+    COUNT,
+    DocumentOptions,
+    ModelOptions,
+    NarrowingOptions,
+    OutputOptions,
+    RunningOptions,
+    SearchOptions,
+    SureOptions,
+    takes,
+)
+from nearsense.errors import FileError, InputError
+
+if TYPE_CHECKING:
+    from nearsense.cli.inputs import Corpus
+    from nearsense.files import Table
+    from nearsense.types import Hit, Metric, Ranking, Results
+
+
+@click.command()
+@click.argument("file")
+@click.argument("query", nargs=-1, required=True)
+@takes(wanted=NarrowingOptions, way=SearchOptions, how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+def search(
+    file: str,
+    query: tuple[str, ...],
+    wanted: NarrowingOptions,
+    way: SearchOptions,
+    how: DocumentOptions,
+    model: ModelOptions,
+    output: OutputOptions,
+) -> None:
+    """Find the texts of FILE that are nearest in sense to each QUERY.
+
+    FILE may be - for standard input, hold vectors that `nearsense encode` wrote, or be a collection, which answers
+    at once, also by words (--mode) and filtered (--where): see `nearsense index`.
+
+    \b
+    Examples:
+      nearsense search tickets.csv "my screen freezes"
+      nearsense search tickets.csv --text body --id ticket -k 3 "late parcel" "refund" --json
+      nearsense search tickets.nearsense "my screen freezes" --where status=open
+      nearsense search tickets.csv "late parcel" --rerank ms-marco-MiniLM-L6-v2
+      zcat notes.txt.gz | nearsense search - "train a network"
+    """
+    from nearsense.render import hits_page
+    from nearsense.store import is_collection
+
+    if is_collection(Path(file)):
+        from nearsense.cli.index import hits_in
+
+        if flags := _typed({each.name for each in fields(DocumentOptions)}):
+            raise click.UsageError(f"{file} is a collection, {flags} is for files")
+        found = hits_in(file, query, wanted, way, model)
+    else:
+        _require_file_options(file, wanted, way)
+        found = _hits_in_file(file, query, wanted, way, how, model)
+    output.show(hits_page(found))
+
+
+def _typed(names: set[str]) -> str:
+    """Those of some options that were typed."""
+    context = click.get_current_context()
+    return ", ".join(
+        option.opts[0]
+        for option in context.command.params
+        if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    )
+
+
+def _require_file_options(file: str, wanted: NarrowingOptions, way: SearchOptions) -> None:
+    """Refuse what only a collection can answer; --exact is no such: a file is always searched so."""
+    asked = {"--where": wanted.where, "--mode": way.mode != "dense", "--network": way.network}
+    if flags := " ".join(flag for flag, given in asked.items() if given):
+        name = "texts" if file == "-" else file.rsplit("/", 1)[-1].split(".")[0] or "texts"
+        why = f"{flags}: only a collection answers that; a file is searched by meaning alone"
+        fix = f"make one: nearsense index create {shlex.quote(name)}.nearsense {shlex.quote(file)}"
+        raise InputError(f"{file} is no collection", why=why, fix=fix)
+
+
+def _hits_in_file(
+    file: str,
+    queries: tuple[str, ...],
+    wanted: NarrowingOptions,
+    way: SearchOptions,
+    how: DocumentOptions,
+    model: ModelOptions,
+) -> list[Results[Hit]]:
+    from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
+    from nearsense.cli.inputs import read_corpus
+    from nearsense.reranking import staged
+    from nearsense.search import checked_queries, search_encoded
+
+    calibrator = Calibrator(Task.PASSAGE, **wanted.arguments())
+    second = {"rerank": None, **way.second_stage(model)}
+    stages = staged(k=wanted.k, min_score=wanted.min_score, **second)
+    corpus = read_corpus(file, how)
+    vectors = corpus.vectors(model)
+    asked = checked_queries(queries, stages.depth)
+    return search_encoded(asked, vectors, corpus.documents, stages, calibrator, model.load(), model.progress)
+
+
+@click.command()
+@click.argument("query")
+@click.argument("file")
+@click.option("--cross", required=True, metavar="NAME", help="The cross-encoder's name or folder.")
+@click.option("-k", type=COUNT, help="How many to show.  [default: all]")
+@takes(sure=SureOptions, how=DocumentOptions, running=RunningOptions, output=OutputOptions)
+def rerank(
+    query: str,
+    file: str,
+    cross: str,
+    k: int | None,
+    sure: SureOptions,
+    how: DocumentOptions,
+    running: RunningOptions,
+    output: OutputOptions,
+) -> None:
+    """Put the texts of FILE in the order that a cross-encoder gives them for QUERY.
+
+    A cross-encoder reads QUERY and a text together: a better judge than two vectors, and a slower one, so FILE
+    should be short. Of what `nearsense search` wrote (JSON lines or CSV), the scores are kept. FILE may be - for
+    standard input.
+
+    \b
+    Examples:
+      nearsense rerank "late parcel" candidates.csv --cross ms-marco-MiniLM-L6-v2 -k 3
+      nearsense search all.csv "late parcel" -k 50 | nearsense rerank "late parcel" - --cross ms-marco-MiniLM-L6-v2
+    """
+    from nearsense.cli.inputs import read_corpus
+    from nearsense.encoders import load_cross
+    from nearsense.render import hits_page
+    from nearsense.reranking import rerank as reranked
+
+    table = how.read(file)
+    written = set(table.columns) >= HIT_COLUMNS
+    if written:
+        _require_one_query(table)
+    corpus = read_corpus(table, how, texts=True)
+    items = _written_hits(corpus) if written else corpus.documents
+    encoder = load_cross(cross, **running.loading())
+    hits = reranked(query, items, encoder=encoder, k=k, progress=running.progress, **sure.arguments())
+    output.show(hits_page([hits]))
+
+
+COMMANDS = (search, rerank)
+
+HIT_COLUMNS = frozenset({"rank", "score", "text", "metadata", "model", "metric"})
+"""The columns by which a file is known as what a search wrote."""
+
+QUERY_COLUMNS = ("query", "reference", "similar_to")
+"""What the question is called there."""
+
+
+def _require_one_query(table: Table) -> None:
+    asked = {str(query) for name in QUERY_COLUMNS for query in table.columns.get(name, ())}
+    if len(asked) > 1:
+        raise InputError(
+            f"{table.source} holds the hits of {len(asked):,} queries",
+            why="one query is reranked at a time",
+            fix="search for that one alone, or search with --rerank: it takes several",
+        )
+
+
+def _written_hits(corpus: Corpus) -> Results[Hit]:
+    """What a search wrote, as it was."""
+    from nearsense.types import Hit, Origin, Results
+
+    table = corpus.table
+    origin = Origin(_only(table, "model"), "", _measure(_only(table, "metric")))
+    hits = (
+        Hit(rank, document.id, _score(table, row), None, document.text, _metadata(table, row))
+        for rank, (row, document) in enumerate(zip(corpus.rows, corpus.documents, strict=True), 1)
+    )
+    return Results(hits, origin)
+
+
+def _only(table: Table, name: str) -> str:
+    """What all rows have in a column."""
+    values = {str(value) for value in table.columns[name]}
+    if len(values) > 1:
+        what = f"{table.source}: the hits are of more than one {name}: {', '.join(sorted(values))}"
+        fix = "rerank those of one, or leave the column out"
+        raise FileError(what, why="their scores do not compare", fix=fix)
+    return values.pop()
+
+
+def _measure(word: str) -> Metric | Ranking:
+    from nearsense.kinds import Metric, Ranking, parse
+
+    return Ranking(word) if word in set(Ranking) else parse(Metric, word, name="metric")
+
+
+def _score(table: Table, row: int) -> float:
+    cell = table.columns["score"][row]
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        raise _unlike_hits(table, row, f"the score {cell!r} is no number") from None
+
+
+def _metadata(table: Table, row: int) -> dict[str, Any]:
+    """A row's metadata; csv has it as JSON in a cell."""
+    cell = table.columns["metadata"][row]
+    try:
+        known = json.loads(cell) if isinstance(cell, str) and cell else cell or {}
+    except ValueError:
+        known = None
+    if isinstance(known, dict):
+        return known
+    raise _unlike_hits(table, row, f"the metadata {cell!r} is no JSON object")
+
+
+def _unlike_hits(table: Table, row: int, what: str) -> FileError:
+    why = "the file has the columns of what a search wrote"
+    return FileError(f"{table.place(row)}: {what}", why=why, fix="correct it, or leave the column out")
