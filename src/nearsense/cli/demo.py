@@ -16,8 +16,8 @@ import click
 from nearsense._progress import Progress, tracked
 from nearsense.cli.options import ModelOptions, takes
 from nearsense.errors import FileError, MissingExtra
+from nearsense.records import Document
 from nearsense.terminal import steerable
-from nearsense.types import Document
 
 if TYPE_CHECKING:
     from rich.console import Console

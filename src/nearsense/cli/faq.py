@@ -25,8 +25,8 @@ from nearsense.errors import FileError, InputError
 
 if TYPE_CHECKING:
     from nearsense.faq import FAQ, Answer
+    from nearsense.records import Hit
     from nearsense.render import Page
-    from nearsense.types import Hit
 
 T = TypeVar("T")
 

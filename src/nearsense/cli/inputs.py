@@ -12,7 +12,7 @@ from nearsense.cli.options import DocumentOptions, ModelOptions, takes
 
 if TYPE_CHECKING:
     from nearsense.files import Table
-    from nearsense.types import Document, Vectors
+    from nearsense.records import Document, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def read_corpus(
 
 def _unnamed(table: Table) -> list[Document]:
     """Documents without a text, by the stored ids; where there are none, by row numbers from 0."""
-    from nearsense.types import Document
+    from nearsense.records import Document
 
     return [Document(str(id_), "") for id_ in table.columns.get("id") or range(len(table))]
 

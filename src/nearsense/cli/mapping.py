@@ -15,8 +15,8 @@ from nearsense.errors import InputError
 if TYPE_CHECKING:
     from nearsense.deduplication import Duplicates
     from nearsense.encoders import Encoder
+    from nearsense.records import Document, Vectors
     from nearsense.textmap import TextMap
-    from nearsense.types import Document, Vectors
 
 LIKELY, NEAR = 0.5, 0.85
 """From which probability on a pair is worth a look; from which score on, where no calibration is known."""

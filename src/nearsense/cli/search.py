@@ -27,7 +27,7 @@ from nearsense.errors import FileError, InputError
 if TYPE_CHECKING:
     from nearsense.cli.inputs import Corpus
     from nearsense.files import Table
-    from nearsense.types import Hit, Metric, Ranking, Results
+    from nearsense.records import Hit, Metric, Ranking, Results
 
 
 @click.command()
@@ -178,7 +178,7 @@ def _require_one_query(table: Table) -> None:
 
 def _written_hits(corpus: Corpus) -> Results[Hit]:
     """What a search wrote, as it was."""
-    from nearsense.types import Hit, Origin, Results
+    from nearsense.records import Hit, Origin, Results
 
     table = corpus.table
     origin = Origin(_only(table, "model"), "", _measure(_only(table, "metric")))

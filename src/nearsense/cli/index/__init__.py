@@ -23,7 +23,7 @@ from nearsense.cli.options import (
 if TYPE_CHECKING:
     from nearsense.collection import Collection
     from nearsense.filters import Filter
-    from nearsense.types import Hit, Results
+    from nearsense.records import Hit, Results
 
 
 @click.group()
@@ -83,8 +83,8 @@ def similar(collection: str, id_: str, wanted: NarrowingOptions, network: bool, 
       nearsense index similar tickets.nearsense T-17 -k 3
     """
     from nearsense.collection import open_collection
+    from nearsense.records import Results
     from nearsense.render import hits_page
-    from nearsense.types import Results
 
     with open_collection(collection, create=False, network=network) as there:
         where = _filter(wanted)
