@@ -21,8 +21,6 @@ from typing import Any
 
 from nearsense.errors import NearsenseError
 
-__all__ = ["computing", "event", "forked", "lock", "on_fork"]
-
 PATIENCE = 10.0
 """Seconds that a fork waits for what is being computed."""
 
@@ -67,10 +65,8 @@ def forked() -> bool:
 def computing() -> Iterator[None]:
     """A fork waits until this is over: for what takes a moment and starts no thread that does the same.
 
-    A lock that is taken inside is never held around it: who waits for that lock would keep the fork waiting.
-
-    Raises:
-        NearsenseError: The parent of this process was computing when its patience ended.
+    A lock that is taken inside is never held around it: who waits for that lock would keep the fork waiting. A
+    child whose parent was still computing when its patience ended is refused.
     """
     global _begun
     me = threading.get_ident()

@@ -10,8 +10,6 @@ from typing import Any
 
 from nearsense.terminal import steerable
 
-__all__ = ["Progress", "tracked"]
-
 Progress = bool | Callable[[int, int], None]
 """False: nothing. True: a bar on stderr, or a line now and then where that is no terminal. A function: called with
 (done, total)."""
@@ -25,15 +23,7 @@ EVERY = 10.0
 
 @contextmanager
 def tracked(total: int, what: str, progress: Progress) -> Iterator[Callable[[int], None]]:
-    """Show how far a piece of work is.
-
-    Args:
-        total: How many units there are.
-        what: Their name in the plural: `"texts"`.
-        progress: What to show.
-
-    Yields:
-        A function that takes how many units are done by now.
+    """Show how far a piece of work of `total` units ("texts") is, by a function of how many are done by now.
 
     Example:
         >>> with tracked(2, "texts", lambda done, total: print(done, "of", total)) as update:
@@ -49,28 +39,24 @@ def tracked(total: int, what: str, progress: Progress) -> Iterator[Callable[[int
         finally:
             bar.close()
     elif progress:
-        yield _Lines(total, what).update
+        yield _lines(total, what)
     else:
         yield lambda done: None
 
 
-class _Lines:
+def _lines(total: int, what: str) -> Callable[[int], None]:
     """A line of plain text every `EVERY` seconds."""
+    start = last = time.monotonic()
 
-    def __init__(self, total: int, what: str) -> None:
-        self._total, self._what, self._start = total, what, time.monotonic()
-        self._next = self._start + EVERY
-
-    def update(self, done: int) -> None:
+    def update(done: int) -> None:
+        nonlocal last
         now = time.monotonic()
-        if now < self._next or not 0 < done < self._total:
-            return
-        self._next = now + EVERY
-        rate = done / (now - self._start)
-        left = (self._total - done) / rate
-        sys.stderr.write(
-            f"{done:,} of {self._total:,} {self._what}, {rate:,.0f} {self._what}/s, {left:,.0f} s left\n"
-        )
+        if now >= last + EVERY and 0 < done < total:
+            last, rate = now, done / (now - start)
+            left = (total - done) / rate
+            sys.stderr.write(f"{done:,} of {total:,} {what}, {rate:,.0f} {what}/s, {left:,.0f} s left\n")
+
+    return update
 
 
 class _Bar:

@@ -7,8 +7,6 @@ from typing import TypeVar
 
 from nearsense.errors import InputError
 
-__all__ = ["CANDIDATES", "Long", "Metric", "Mode", "Precision", "Ranking", "Reading", "Task", "parse"]
-
 
 class Metric(StrEnum):
     """How two vectors are compared. Higher always means closer: distances are reported negated."""
@@ -118,36 +116,23 @@ class Reading(StrEnum):
             >>> Reading.of_probability(0.91).value
             'means the same'
         """
-        return next((reading for floor, reading in _SURE if probability >= floor), cls.DIFFERENT)
+        return next((reading for floor, reading in _PROBABILITIES if probability >= floor), cls.DIFFERENT)
 
 
-_BANDS = (
-    (0.90, Reading.PARAPHRASE),
-    (0.70, Reading.HIGH),
-    (0.50, Reading.SOMEWHAT),
-    (0.30, Reading.WEAK),
-)
+_BANDS = ((0.9, Reading.PARAPHRASE), (0.7, Reading.HIGH), (0.5, Reading.SOMEWHAT), (0.3, Reading.WEAK))
 
-_SURE = (
-    (0.90, Reading.SAME),
-    (0.70, Reading.PROBABLY_SAME),
-    (0.30, Reading.UNCERTAIN),
-    (0.10, Reading.PROBABLY_DIFFERENT),
+_PROBABILITIES = (
+    (0.9, Reading.SAME),
+    (0.7, Reading.PROBABLY_SAME),
+    (0.3, Reading.UNCERTAIN),
+    (0.1, Reading.PROBABLY_DIFFERENT),
 )
 
 E = TypeVar("E", bound=StrEnum)
 
 
 def parse(kind: type[E], value: str, *, name: str) -> E:
-    """Turn a user's word into a member of `kind`, or list the words that would have been right.
-
-    Args:
-        kind: The enumeration.
-        value: What the user gave.
-        name: What the option is called, for the error.
-
-    Raises:
-        InputError: `value` is not a member.
+    """Turn a user's word for the option `name` into a member of `kind`, or say which words would have been right.
 
     Example:
         >>> parse(Precision, "bf16", name="precision")

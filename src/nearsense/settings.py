@@ -11,8 +11,6 @@ from typing import Any
 from nearsense.errors import InputError
 from nearsense.records import Long, Precision, parse
 
-__all__ = ["Settings", "load_settings"]
-
 
 def _folder(variable: str, fallback: str) -> Path:
     """A folder of the XDG base directory specification."""
@@ -51,14 +49,8 @@ def load_settings(
 ) -> Settings:
     """Read the settings: defaults, then the file, then `NEARSENSE_*` variables, then `flags` that are not None.
 
-    Args:
-        file: A TOML file; without it `$NEARSENSE_CONFIG`, else `nearsense/config.toml` in the user's
-            configuration folder, where it exists.
-        environment: Variables; the process's own by default.
-        **flags: Fields of `Settings`; None means "not given".
-
-    Raises:
-        InputError: A name or a value is not known; the message says where it was read.
+    The file is TOML: `file`, else `$NEARSENSE_CONFIG`, else `nearsense/config.toml` in the user's configuration
+    folder, where it exists. An error says where the name or value that is not known was read.
 
     Example:
         >>> load_settings(environment={"NEARSENSE_PRECISION": "f32"}, threads=2).precision
@@ -78,7 +70,10 @@ def load_settings(
             if name not in known:
                 what = f"{source}: setting {name!r} is not known"
                 raise InputError(what, fix=f"use one of: {', '.join(sorted(known))}")
-            settings = replace(settings, **{name: _parsed(name, value, source)})
+            try:
+                settings = replace(settings, **{name: _PARSERS[name](value, name)})
+            except InputError as error:
+                raise InputError(f"{source}: {error.what}", why=error.why, fix=error.fix) from None
     return settings
 
 
@@ -96,26 +91,30 @@ def _from_file(file: Path | None, environment: Mapping[str, str]) -> tuple[dict[
         raise InputError(what, why=str(error), fix='write TOML, e.g. precision = "f32"') from None
 
 
-def _count(value: Any, *, name: str) -> int:
+def _count(value: Any, name: str) -> int:
+    """A whole number from 0 to 99,999."""
     word = str(value)
     if isinstance(value, float) or not (word.isascii() and word.isdecimal() and len(word) < 6):
         raise InputError(f"{name}={value!r} is not a whole number from 0 up", fix=f"for example {name} = 2")
     return int(word)
 
 
-def _path(value: Any, *, name: str) -> Path:
+def _path(value: Any, name: str) -> Path:
+    """A folder, "~" standing for the user's own."""
     if not isinstance(value, (str, Path)) or "\0" in str(value):
         raise InputError(f"{name}={value!r} is no folder", fix=f'for example {name} = "~/.cache/nearsense"')
     return Path(os.path.expanduser(value))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
 
 
-def _model(value: Any, *, name: str) -> str:
+def _model(value: Any, name: str) -> str:
+    """The name of a model."""
     if not str(value).strip():
         raise InputError("no model is named", fix=f"for example {name} = all-MiniLM-L6-v2")
     return str(value)
 
 
-def _flag(value: Any, *, name: str) -> bool:
+def _flag(value: Any, name: str) -> bool:
+    """Yes or no, as people write it."""
     word = str(value).lower()
     if word not in _FLAGS:
         raise InputError(f"{name}={value!r} is neither yes nor no", fix=f"for example {name} = true")
@@ -127,7 +126,8 @@ _FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
-def _device(value: Any, *, name: str) -> str:
+def _device(value: Any, name: str) -> str:
+    """The name of a device, with a number where there are several."""
     kind, _, number = str(value).partition(":")
     if kind not in _DEVICES or (number and not number.isdecimal()):
         raise InputError(f"{name}={value!r} is not known", fix=f"use one of: {', '.join(_DEVICES)}, or cuda:1")
@@ -135,20 +135,13 @@ def _device(value: Any, *, name: str) -> str:
 
 
 _PARSERS: dict[str, Callable[[Any, str], Any]] = {
-    "model": lambda value, name: _model(value, name=name),
+    "model": _model,
     "precision": lambda value, name: parse(Precision, str(value), name=name),
-    "threads": lambda value, name: _count(value, name=name),
+    "threads": _count,
     "long": lambda value, name: parse(Long, str(value), name=name),
-    "cache_dir": lambda value, name: _path(value, name=name),
-    "cache_mb": lambda value, name: _count(value, name=name),
-    "offline": lambda value, name: _flag(value, name=name),
-    "device": lambda value, name: _device(value, name=name),
-    "language_check": lambda value, name: _flag(value, name=name),
+    "cache_dir": _path,
+    "cache_mb": _count,
+    "offline": _flag,
+    "device": _device,
+    "language_check": _flag,
 }
-
-
-def _parsed(name: str, value: Any, source: str) -> Any:
-    try:
-        return _PARSERS[name](value, name)
-    except InputError as error:
-        raise InputError(f"{source}: {error.what}", why=error.why, fix=error.fix) from None

@@ -64,11 +64,9 @@ def as_documents(items: Iterable[str | Document]) -> list[Document]:
         if not isinstance(document.id, str) or not document.id:
             raise InputError(f"document {position} has the id {document.id!r}", fix="give a non-empty string")
         if document.id in seen:
-            raise InputError(
-                f"documents {seen[document.id]} and {position} share the id {document.id!r}",
-                why="a hit could not say which of them it means",
-                fix="give each document an id of its own",
-            )
+            what = f"documents {seen[document.id]} and {position} share the id {document.id!r}"
+            fix = "give each document an id of its own"
+            raise InputError(what, why="a hit could not say which of them it means", fix=fix)
         seen[document.id] = position
     return documents
 
