@@ -177,7 +177,7 @@ def _plain(text: str) -> str:
     for at in range(len(kept) - 1, -1, -1):  # a dash between words is a pause, before a figure it is a sign
         if not kept[at] and words[at] == "-" and at + 1 < len(words) and not words[at + 1][0].isalpha():
             kept[at] = "-"
-    return " ".join(word for word in kept if word)
+    return " ".join([word for word in kept if word])
 
 
 def _folded(text: str) -> str:

@@ -84,9 +84,9 @@ class Engine(ABC):
             self.model.require_unchanged(facts)
             return self.model, facts
 
-    @abstractmethod
     def address(self) -> str | None:
         """The path by which another process opens the same collection; None where there is none."""
+        return None
 
     @abstractmethod
     def facts(self) -> Facts:
@@ -159,6 +159,13 @@ class Engine(ABC):
     def backup(self, target: Path) -> Path:
         """Write a consistent copy, a collection of its own, into a folder that does not exist."""
         self._refuse("be copied into a folder", "it lies in none", 'write its documents: export("all.jsonl")')
+
+    def _info(self, facts: Facts, **own: Any) -> Info:
+        """What users are told of the collection, of its facts and what is this engine's own."""
+        from nearsense.reports import Info
+
+        names = ("documents", "model", "fingerprint", "dimension", "role", "created")
+        return Info(path=self.name, **{name: facts[name] for name in names}, **own)
 
     def _refuse(self, what: str, why: str, fix: str) -> NoReturn:
         raise InputError(f"{self.name} cannot {what}", why=why, fix=fix)

@@ -13,7 +13,7 @@ from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
 from nearsense.collection.engine import Answer, Batch, Engine, Facts, Question, require_new
 from nearsense.collection.model import CollectionModel, agreement, differing, read_as, require_same_recipe
-from nearsense.collection.snapshot import Snapshot, Tail, rank
+from nearsense.collection.snapshot import Snapshot, Tail, answer
 from nearsense.errors import StoreError
 from nearsense.filters import Filter
 from nearsense.records import Document, Vectors
@@ -24,7 +24,6 @@ from nearsense.text import content_hash
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MEMORY = ":memory:"
 SPARE = 1000
 """Deleted rows that are kept beside as many living ones before their memory is given back."""
 
@@ -48,15 +47,12 @@ class MemoryEngine(Engine):
     """
 
     def __init__(self, model: CollectionModel) -> None:
-        super().__init__(MEMORY, model)
+        super().__init__(":memory:", model)
         self._facts = model.facts()
         model.require(self._facts)
         self._guard, self._closed = lock(), False
         self._snapshot: Snapshot | None = None
         self._begin([], np.empty((0, self._facts["dimension"]), np.float32))
-
-    def address(self) -> str | None:
-        return None
 
     def facts(self) -> Facts:
         with self._turn():
@@ -81,28 +77,27 @@ class MemoryEngine(Engine):
     def delete(self, ids: Sequence[str] = (), where: Filter | None = None) -> int:
         with self._turn():
             if where is not None:
-                snapshot = self._seen()
-                ids = [self._rows[place].id for place in snapshot.positions(snapshot.known(where)).tolist()]
+                ids = [self._rows[place].id for place in self._seen().positions(where).tolist()]
             gone = {id_ for id_ in ids if id_ in self._places}
             self._remove(gone)
         return len(gone)
 
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
         with self._turn():
-            rows = {id_: self._rows[self._places[id_]] for id_ in ids if id_ in self._places}
-        return {id_: row.document for id_, row in rows.items()}
+            return {id_: self._rows[self._places[id_]].document for id_ in ids if id_ in self._places}
 
     def stored(self, ids: Sequence[str] | None = None) -> Iterator[tuple[list[Document], Vectors]]:
         with self._turn():
             facts = self._facts
             rows, data = self._living(None if ids is None else {*ids})
-        if not rows:
-            return
-        cut = np.array([row.truncated for row in rows])
-        yield (
-            [row.document for row in rows],
-            Vectors(data, facts["fingerprint"], cut, facts["model"], read_as(facts)),
-        )
+        if rows:
+            made_by = (
+                facts["fingerprint"],
+                np.array([row.truncated for row in rows]),
+                facts["model"],
+                read_as(facts),
+            )
+            yield [row.document for row in rows], Vectors(data, *made_by)
 
     def contents(self) -> Iterator[tuple[str, bytes, str]]:
         with self._turn():
@@ -112,17 +107,11 @@ class MemoryEngine(Engine):
     def ranked(self, question: Question) -> Answer:
         with self._turn():
             snapshot, rows = self._seen(), self._rows
-        if question.vectors is not None:
-            require_same_recipe(snapshot.state.facts, question.recipe, self.name)
-        best = rank(snapshot, question, lambda places: [rows[place].text for place in places.tolist()])
-        pairs = [zip(places.tolist(), scores.tolist(), strict=True) for places, scores in best]
-        ranked = [[(rows[place].document, score) for place, score in each] for each in pairs]
-        return Answer(ranked, {**snapshot.state.facts, "documents": snapshot.state.documents})
+        return answer(snapshot, question, self.name, lambda places: {at: rows[at].document for at in places})
 
     def count(self, where: Filter | None = None) -> int:
         with self._turn():
-            snapshot = self._seen()
-        return snapshot.state.documents if where is None else len(snapshot.positions(snapshot.known(where)))
+            return len(self._seen().positions(where))
 
     def sample(self, size: int) -> Vectors:
         with self._turn():
@@ -130,19 +119,10 @@ class MemoryEngine(Engine):
 
     def info(self) -> Info:
         with self._turn():
-            facts, snapshot, (rows, _) = self._facts, self._seen(), self._living()
-        return Info(
-            path=self.name,
-            documents=len(rows),
-            truncated=sum(row.truncated for row in rows),
-            fields=tuple(sorted(snapshot.fields())),
-            index=None,
-            why=None,
-            recall=None,
-            pending=0,
-            size=0,
-            **{name: facts[name] for name in ("model", "fingerprint", "dimension", "role", "created")},
-        )
+            snapshot, (rows, _) = self._seen(), self._living()
+        cut, fields = sum(row.truncated for row in rows), tuple(sorted(snapshot.fields()))
+        own = {"index": None, "why": None, "recall": None, "pending": 0, "size": 0}
+        return self._info(snapshot.facts, truncated=cut, fields=fields, **own)
 
     def compact(self, progress: Progress) -> None:
         with self._turn():
@@ -165,13 +145,14 @@ class MemoryEngine(Engine):
                     if not missing:
                         rows = [row._replace(truncated=known[row.text][1]) for row in rows]
                         new = np.array([known[row.text][0] for row in rows], np.float32)
-                        kept = {name: before[name] for name in ("role", "created")}
-                        self._facts, self.model = {**self._facts, **after, **kept}, model
+                        after |= {"role": before["role"], "created": before["created"]}
+                        self._facts, self.model = {**self._facts, **after}, model
                         self._begin(rows, new.reshape(-1, after["dimension"]))
-                        return Reembedding(len(rows), before["model"], after["model"], agreement(old, new))
+                        break
                 made = model.encode_checked(missing, after)
                 known.update(zip(missing, zip(made.data, made.truncated.tolist(), strict=True), strict=True))
                 update(min(len(known), before["documents"]))
+        return Reembedding(len(rows), before["model"], after["model"], agreement(old, new))
 
     def close(self) -> None:
         self._closed = True
@@ -207,9 +188,8 @@ class MemoryEngine(Engine):
     def _living(self, ids: set[str] | None = None) -> tuple[list[_Row], NDArray[np.float32]]:
         """The rows that were not deleted, or those of some ids, in their order, and their vectors."""
         places = sorted(place for id_, place in self._places.items() if ids is None or id_ in ids)
-        return [self._rows[place] for place in places], self._tail.rows(len(self._rows)).take(
-            np.array(places, int)
-        )
+        vectors = self._tail.rows(len(self._rows)).take(np.array(places, int))
+        return [self._rows[place] for place in places], vectors
 
     def _seen(self) -> Snapshot:
         """What is there now, ready to be searched."""

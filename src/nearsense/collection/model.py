@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 RECIPE = ("fingerprint", "dimension", "role", "prompt", "windows", "limit")
 """What decides the vectors of a collection: the model, and how it reads texts."""
-NEAREST = 10
-"""Neighbours of a document by which two models are compared."""
+SAMPLE, NEAREST = 2000, 10
+"""Documents, and neighbours of each, by which two models are compared."""
 
 
 def recipe(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -324,6 +324,8 @@ def agreement(old: NDArray[np.float32], new: NDArray[np.float32]) -> float | Non
 
     if len(old) <= NEAREST:
         return None
+    some = slice(None, None, -(-len(old) // SAMPLE))
+    old, new = old[some], new[some]
     before, after = (top_k(each, each, NEAREST + 1).ids for each in (old, new))
     shared = [len((set(before[row]) & set(after[row])) - {row}) for row in range(len(old))]
     return min(1.0, sum(shared) / (NEAREST * len(old)))

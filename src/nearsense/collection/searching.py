@@ -18,18 +18,7 @@ from nearsense.collection.documents import checked_ids
 from nearsense.collection.engine import Answer, Engine, Facts, Question
 from nearsense.collection.model import CollectionModel, checked_vectors, differing, recipe
 from nearsense.errors import InputError, ModelError, ModelMismatch
-from nearsense.records import (
-    CANDIDATES,
-    Document,
-    Hit,
-    Metric,
-    Mode,
-    Origin,
-    Ranking,
-    Results,
-    Vectors,
-    parse,
-)
+from nearsense.records import CANDIDATES, Document, Hit, Metric, Mode, Origin, Ranking, Results, Vectors, parse
 from nearsense.reranking import staged
 from nearsense.text import as_texts
 

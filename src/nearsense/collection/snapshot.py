@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from nearsense._forks import computing, lock
-from nearsense.collection.engine import Question
-from nearsense.collection.model import differing, read_as
+from nearsense.collection.engine import Answer, Facts, Question
+from nearsense.collection.model import differing, read_as, require_same_recipe
 from nearsense.errors import InputError
 from nearsense.filters import Columns, Filter, GrowingColumns, require_known
 from nearsense.index import ArrayRows, ExactIndex, VectorIndex, open_index
@@ -231,6 +231,11 @@ class Snapshot:
     tail_alive: NDArray[np.bool_] | None
 
     @property
+    def facts(self) -> Facts:
+        """What the collection says of itself."""
+        return {**self.state.facts, "documents": self.state.documents}
+
+    @property
     def changes(self) -> int:
         """Rows that the generation lacks, or has too many."""
         dead = 0 if self.frozen_alive is None else int(len(self.frozen_alive) - self.frozen_alive.sum())
@@ -279,8 +284,8 @@ class Snapshot:
         return np.concatenate([*parts, self.tail.positions(self.count)])
 
     def positions(self, where: Filter | None) -> NDArray[np.int64]:
-        """Of all living documents that a filter lets pass, ascending."""
-        mask = self.mask(where)
+        """Of all living documents that a filter, whose fields exist, lets pass, ascending."""
+        mask = self.mask(self.known(where))
         return self.rows() if mask is None else self.rows()[mask]
 
     def mask(self, where: Filter | None) -> NDArray[np.bool_] | None:
@@ -370,19 +375,22 @@ def _both(a: NDArray[np.bool_] | None, b: NDArray[np.bool_] | None) -> NDArray[n
 # -- ranking
 
 
-def rank(
-    snapshot: Snapshot, question: Question, texts: Callable[[NDArray[np.int64]], Sequence[str]]
-) -> list[Best]:
-    """The k best positions of each query, ties in order, and their scores; `texts` gives those at positions."""
-    ranking = _Ranking(snapshot, question, snapshot.known(question.where), texts)
-    k = min(question.k, max(snapshot.state.documents, 1))
+def answer(
+    snapshot: Snapshot, question: Question, name: str, documents: Callable[[list[int]], Mapping[int, Document]]
+) -> Answer:
+    """The answer of a collection of some name; `documents` gives those at some positions."""
+    if question.vectors is not None:
+        require_same_recipe(snapshot.state.facts, question.recipe, name)
+    ranking = _Ranking(snapshot, question, snapshot.known(question.where), documents)
     modes = {Mode.DENSE: ranking.dense, Mode.LEXICAL: ranking.lexical, Mode.HYBRID: ranking.hybrid}
     with computing():
-        best = modes[question.mode](k)
-    least = question.min_score
-    if least is None:
-        return best
-    return [(positions[scores >= least], scores[scores >= least]) for positions, scores in best]
+        found = modes[question.mode](min(question.k, max(snapshot.state.documents, 1)))
+    best = []
+    for positions, scores in found:
+        high = slice(None) if question.min_score is None else scores >= question.min_score
+        best.append(list(zip(positions[high].tolist(), scores[high].tolist(), strict=True)))
+    there = documents(list({position for each in best for position, _ in each}))
+    return Answer([[(there[position], score) for position, score in each] for each in best], snapshot.facts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -390,7 +398,7 @@ class _Ranking:
     snapshot: Snapshot
     question: Question
     where: Filter | None
-    texts: Callable[[NDArray[np.int64]], Sequence[str]]
+    documents: Callable[[list[int]], Mapping[int, Document]]
 
     def dense(self, k: int) -> list[Best]:
         """By cosine similarity."""
@@ -439,8 +447,12 @@ class _Ranking:
         return self._ordered(k, ask, ROUNDING)
 
     def _ordered(self, k: int, ask: Callable[[NDArray[np.int64], int], list[Best]], slack: float) -> list[Best]:
+        def texts(positions: NDArray[np.int64]) -> list[str]:
+            there = self.documents(positions.tolist())
+            return [there[position].text for position in positions.tolist()]
+
         n = max(self.snapshot.state.documents, 1)
-        return order_ties(self.question.texts, k, n, ask, self.texts, slack=slack)
+        return order_ties(self.question.texts, k, n, ask, texts, slack=slack)
 
 
 def _nearest(

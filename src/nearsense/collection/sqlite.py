@@ -17,8 +17,16 @@ from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
 from nearsense.collection import upkeep
 from nearsense.collection.engine import Answer, Batch, Engine, Facts, Question, require_new
-from nearsense.collection.model import CollectionModel, agreement, differing, read_as, recipe, require_same_recipe
-from nearsense.collection.snapshot import Snapshot, rank, refreshed
+from nearsense.collection.model import (
+    SAMPLE,
+    CollectionModel,
+    agreement,
+    differing,
+    read_as,
+    recipe,
+    require_same_recipe,
+)
+from nearsense.collection.snapshot import Snapshot, answer, refreshed
 from nearsense.errors import ModelMismatch, NearsenseError
 from nearsense.filters import Filter
 from nearsense.records import Document, Vectors
@@ -26,7 +34,7 @@ from nearsense.reports import Info, Reembedding, Verification
 from nearsense.store import is_collection, open_store
 from nearsense.store.generations import GENERATIONS, DamagedGeneration
 from nearsense.store.sqlite import SQLiteStore
-from nearsense.store.tables import Block, SQLiteReader, SQLiteWriter, State
+from nearsense.store.tables import Block, SQLiteReader, SQLiteWriter
 
 T = TypeVar("T")
 log = logging.getLogger("nearsense")
@@ -37,7 +45,6 @@ LARGE = 100_000
 CHUNK = 4096
 """Documents that are read together with their vectors."""
 BATCH = 2048
-SAMPLE = 2000
 ROUNDS = 3
 """So often what was added meanwhile is encoded while others go on to write; then they wait for the rest."""
 
@@ -101,7 +108,7 @@ class SQLiteEngine(Engine):
                     gone = sorted(writer.positions(ids).values())
                 else:
                     snapshot = self._snapshot_of(writer)
-                    gone = snapshot.positions(snapshot.known(where)).tolist()
+                    gone = snapshot.positions(where).tolist()
                 writer.remove(gone)
             return len(gone)
 
@@ -119,7 +126,8 @@ class SQLiteEngine(Engine):
 
     def facts(self) -> Facts:
         with self.store.reading() as reader:
-            return _facts(reader.state())
+            state = reader.state()
+        return {**state.facts, "documents": state.documents}
 
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
         with self.store.reading() as reader:
@@ -147,7 +155,7 @@ class SQLiteEngine(Engine):
 
         def count() -> int:
             with self.snapshot() as (_, snapshot):
-                return len(snapshot.positions(snapshot.known(where)))
+                return len(snapshot.positions(where))
 
         return self.with_recovery(count)
 
@@ -159,35 +167,20 @@ class SQLiteEngine(Engine):
         return self.with_recovery(sample)
 
     def info(self) -> Info:
-        return self.with_recovery(self._info)
+        return self.with_recovery(self._described)
 
     def _ranked(self, question: Question) -> Answer:
         with self.snapshot() as (reader, snapshot):
-            if question.vectors is not None:
-                require_same_recipe(snapshot.state.facts, question.recipe, self.name)
-            best = rank(snapshot, question, reader.texts)
-            documents = reader.documents([*{each for positions, _ in best for each in positions.tolist()}])
-        rows = [zip(positions.tolist(), scores.tolist(), strict=True) for positions, scores in best]
-        ranked = [[(documents[position], score) for position, score in each] for each in rows]
-        return Answer(ranked, _facts(snapshot.state))
+            return answer(snapshot, question, self.name, reader.documents)
 
-    def _info(self) -> Info:
+    def _described(self) -> Info:
         with self.snapshot() as (reader, snapshot):
-            facts, truncated = _facts(snapshot.state), reader.truncated()
-            fields = tuple(sorted(snapshot.fields()))
+            truncated, fields = reader.truncated(), tuple(sorted(snapshot.fields()))
         built = snapshot.frozen.generation.manifest["index"] if snapshot.frozen else {}
-        return Info(
-            path=self.name,
-            truncated=truncated,
-            fields=fields,
-            index=built.get("kind"),
-            why=built.get("why"),
-            recall=built.get("recall"),
-            pending=snapshot.changes,
-            size=sum(map(_size, self.store.folder.rglob("*"))),
-            **{
-                name: facts[name] for name in ("documents", "model", "fingerprint", "dimension", "role", "created")
-            },
+        own = {"index": built.get("kind"), "why": built.get("why"), "recall": built.get("recall")}
+        size = sum(map(_size, self.store.folder.rglob("*")))
+        return self._info(
+            snapshot.facts, truncated=truncated, fields=fields, pending=snapshot.changes, size=size, **own
         )
 
     # -- upkeep
@@ -285,10 +278,6 @@ class SQLiteEngine(Engine):
             with contextlib.suppress(NearsenseError):
                 upkeep.build(self.store)
         return large
-
-
-def _facts(state: State) -> Facts:
-    return {**state.facts, "documents": state.documents}
 
 
 def _blocks_of(reader: SQLiteReader, ids: Sequence[str]) -> Iterator[Block]:

@@ -295,10 +295,9 @@ def _affected(ids: Sequence[str]) -> str:
 def _damaged_of(reader: SQLiteReader, known: Sequence[tuple[int, str]]) -> list[tuple[str, str]]:
     """(id, why) of each document that cannot be read as it was written."""
     try:
-        positions = [position for position, _ in known]
-        complete = len(reader.documents(positions)) == len(known)
-        lengths = np.linalg.norm(reader.vectors(positions), axis=1)
-        if complete and np.all(np.abs(lengths - 1) < 1e-3):
+        block = reader.block([position for position, _ in known])
+        lengths = np.linalg.norm(block.vectors, axis=1)
+        if len(lengths) == len(known) and np.all(np.abs(lengths - 1) < 1e-3):
             return []
     except DamagedCollection as error:
         if len(known) == 1:

@@ -140,7 +140,8 @@ def languages_of_pairs(lefts: Sequence[str], rights: Sequence[str]) -> list[str]
 
 def _weight_of_words(text: str) -> int:
     words = text[:_CHARACTERS].lower().replace("'", " ").replace("\u2019", " ").split()
-    return sum(weights()[word] for word in words if word not in _ENGLISH_TOO)
+    known = weights()
+    return sum([known[word] for word in words if word not in _ENGLISH_TOO])
 
 
 def _likeliest(total: int) -> tuple[str, int]:

@@ -93,11 +93,6 @@ class SQLiteReader:
         sql = f"SELECT position, id, text, metadata, sum FROM documents WHERE position IN {_LISTED}"
         return {row[0]: self._document(row) for row in self._chunked(sql, positions)}
 
-    def texts(self, positions: NDArray[np.int64]) -> list[str]:
-        """The texts at some positions, all of which exist."""
-        found = self.documents(positions.tolist())
-        return [found[position].text for position in positions.tolist()]
-
     def positions(self, ids: Iterable[str]) -> dict[str, int]:
         """Where some ids are; what is not there is left out."""
         sql = f"SELECT id, position FROM documents WHERE id IN {_LISTED}"
