@@ -128,11 +128,9 @@ class Encoder:
         Raises:
             UnsupportedModel: It gives vectors of whole texts, not of their words.
         """
-        raise UnsupportedModel(
-            f"{self.name} cannot be explained",
-            why="it gives vectors of whole texts, not of their words",
-            fix='use a model that runs here: encoder="all-MiniLM-L6-v2"',
-        )
+        why = "it gives vectors of whole texts, not of their words"
+        fix = 'use a model that runs here: encoder="all-MiniLM-L6-v2"'
+        raise UnsupportedModel(f"{self.name} cannot be explained", why=why, fix=fix)
 
     def sees_all(self, text: str) -> bool:
         """Whether it certainly reads all of a text, each word as another; False: `sees` has to look."""
@@ -353,11 +351,9 @@ class Loadable:
 
     def __reduce__(self) -> tuple[object, ...]:
         if self.again is None:
-            raise UnsupportedModel(
-                f"{self.name} cannot be pickled",
-                why="it was put together by hand: no name and no folder says how to load it elsewhere",
-                fix="use one of ns.load or ns.load_cross",
-            )
+            why = "it was put together by hand: no name and no folder says how to load it elsewhere"
+            fix = "use one of ns.load or ns.load_cross"
+            raise UnsupportedModel(f"{self.name} cannot be pickled", why=why, fix=fix)
         return _load_again, (self.again, {name: getattr(self, name) for name in self.changeable}, self.fingerprint)
 
 
@@ -370,9 +366,7 @@ def _load_again(again: Callable[[], Any], kept: Mapping[str, Any], fingerprint: 
             other = other.with_dimensions(dimension)
         other.__dict__.update(kept)
     if other.fingerprint != fingerprint:
-        raise ModelMismatch(
-            f"{other.name} is another model here than where it was pickled",
-            why=f"its fingerprint is {other.fingerprint[:12]}, not {fingerprint[:12]}",
-            fix="bring the same files to both, or load the model here: ns.load(...)",
-        )
+        why = f"its fingerprint is {other.fingerprint[:12]}, not {fingerprint[:12]}"
+        fix = "bring the same files to both, or load the model here: ns.load(...)"
+        raise ModelMismatch(f"{other.name} is another model here than where it was pickled", why=why, fix=fix)
     return other

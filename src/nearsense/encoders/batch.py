@@ -380,11 +380,9 @@ def excess_message(lengths: NDArray[np.int64], limit: int, what: str = "texts") 
 def too_long(lengths: NDArray[np.int64], limit: int) -> TextTooLong:
     """The error that names the first text beyond the limit, by its place in `lengths`."""
     position = int(np.argmax(lengths > limit))
-    return TextTooLong(
-        f"text {position} has {lengths[position]:,} tokens",
-        why=f"the model reads {limit:,} at most, special tokens included",
-        fix='shorten it, or use long="chunk" (all of it, in windows) or long="head" (its head only)',
-    )
+    why = f"the model reads {limit:,} at most, special tokens included"
+    fix = 'shorten it, or use long="chunk" (all of it, in windows) or long="head" (its head only)'
+    return TextTooLong(f"text {position} has {lengths[position]:,} tokens", why=why, fix=fix)
 
 
 def token_counts(pooling: Sequence[Pooling], length: int) -> NDArray[np.float32] | None:

@@ -90,11 +90,8 @@ class PairEncoder(Loadable, CrossEncoder):
         """As `CrossEncoder.score`."""
         policy = self.long if long is None else parse(Long, long, name="long")
         if policy is Long.CHUNK:
-            raise InputError(
-                'long="chunk" is not for cross-encoders',
-                why="a pair is read as a whole, or cut",
-                fix='use "warn", "head" or "error"',
-            )
+            what = 'long="chunk" is not for cross-encoders'
+            raise InputError(what, why="a pair is read as a whole, or cut", fix='use "warn", "head" or "error"')
         batch_tokens = positive_int(batch_tokens, "batch_tokens") * self._engine.scale
         firsts, seconds = _split_pairs(pairs)
         self._check(seconds)

@@ -176,11 +176,9 @@ class ModelFolder:
             if found.get(file) != published:
                 found[file] = hashes.sha256(self.path / file, anew=True)  # what was remembered may be wrong
             if found[file] != published:
-                raise BrokenModel(
-                    f"{self.path / file} is not the published file of {self.name}",
-                    why=f"its SHA-256 is {found.get(file)}, published is {published}",
-                    fix=f"nearsense models pull {self.name}" if promised else how_to_get(self.name),
-                )
+                why = f"its SHA-256 is {found.get(file)}, published is {published}"
+                fix = f"nearsense models pull {self.name}" if promised else how_to_get(self.name)
+                raise BrokenModel(f"{self.path / file} is not the published file of {self.name}", why=why, fix=fix)
         return found
 
 
@@ -230,20 +228,15 @@ def _require_weights(path: Path, name: str) -> None:
     if not any(inside(path, each).is_file() for each in names):
         pickle = next((file for file in PICKLES if (path / file).is_file()), None)
         if pickle is not None:
-            raise UnsupportedModel(
-                f"{path} has only pickled weights ({pickle})",
-                why="a pickle can run any code when it is loaded; nearsense reads safetensors only",
-                fix="get the model's safetensors files, or convert them where you trust their source",
-            )
+            why = "a pickle can run any code when it is loaded; nearsense reads safetensors only"
+            fix = "get the model's safetensors files, or convert them where you trust their source"
+            raise UnsupportedModel(f"{path} has only pickled weights ({pickle})", why=why, fix=fix)
         raise BrokenModel(
             f"{path} has no {WEIGHTS}", why="the weights of the model are missing", fix=how_to_get(name)
         )
     if not inside(path, TOKENIZER).is_file():
-        raise BrokenModel(
-            f"{path} has no {TOKENIZER}",
-            why="without the tokenizer no text can be turned into the model's tokens",
-            fix=how_to_get(name),
-        )
+        why = "without the tokenizer no text can be turned into the model's tokens"
+        raise BrokenModel(f"{path} has no {TOKENIZER}", why=why, fix=how_to_get(name))
 
 
 def _describe(path: Path, name: str, steps: tuple[Step, ...], card: ModelCard | None) -> ModelFolder:

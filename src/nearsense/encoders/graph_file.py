@@ -120,11 +120,9 @@ def _require_inputs(model: Model, file: Path) -> None:
         ports[name] = port
         shape = port.partial_shape
         if shape.rank.is_static and (len(shape) != 2 or not all(size.is_dynamic for size in shape)):
-            raise UnsupportedModel(
-                f"{file} takes {name} of shape {shape} only",
-                why="a graph has to take any number of texts, of any length",
-                fix="use a copy of the model that was exported with both axes dynamic",
-            )
+            why = "a graph has to take any number of texts, of any length"
+            fix = "use a copy of the model that was exported with both axes dynamic"
+            raise UnsupportedModel(f"{file} takes {name} of shape {shape} only", why=why, fix=fix)
     if absent := [name for name in NEEDED if name not in ports]:
         raise not_run_here(f"{file} does not ask for {absent[0]}", "what fills a row would count as text")
 

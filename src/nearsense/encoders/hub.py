@@ -254,11 +254,9 @@ def disk_errors(name: str) -> Iterator[None]:
     except NearsenseError:
         raise
     except OSError as error:
-        raise FileError(
-            f"{name} cannot be kept in {cache_folder()}",
-            why=error.strerror or type(error).__name__,
-            fix="free some space, or set HF_HOME to a folder with room that may be written",
-        ) from None
+        why = error.strerror or type(error).__name__
+        fix = "free some space, or set HF_HOME to a folder with room that may be written"
+        raise FileError(f"{name} cannot be kept in {cache_folder()}", why=why, fix=fix) from None
 
 
 @contextmanager
@@ -327,11 +325,9 @@ def download_data(
 
 def _obtain(repository: _Repository, revision: str | None, choose: _Choice, progress: Progress) -> Path:
     if not (is_repository(repository.name) and is_revision(revision or "main")):
-        raise ModelNotFound(
-            f"{repository.name!r} at {revision or 'main'!r} cannot be a {repository.thing} of the hub",
-            why=f"a {repository.thing} there is called org/name or org/name@revision",
-            fix="check the spelling",
-        )
+        what = f"{repository.name!r} at {revision or 'main'!r} cannot be a {repository.thing} of the hub"
+        why = f"a {repository.thing} there is called org/name or org/name@revision"
+        raise ModelNotFound(what, why=why, fix="check the spelling")
     with _errors_in_words(repository, revision):
         info = repository.info(revision or "main")
         files = {each.rfilename: each for each in info.siblings or []}
@@ -399,11 +395,9 @@ def _fetch(
         found = digest(part, promised.hash)
         if found != promised.hash:
             part.unlink()
-            raise BrokenModel(
-                f"{name} of {repository.name} did not come as the hub promised",
-                why=f"its hash is {found}, promised is {promised.hash}; it was removed",
-                fix="try again; should it stay so, do not use this source",
-            )
+            why = f"its hash is {found}, promised is {promised.hash}; it was removed"
+            fix = "try again; should it stay so, do not use this source"
+            raise BrokenModel(f"{name} of {repository.name} did not come as the hub promised", why=why, fix=fix)
         blobs.rename(part.name, promised.hash)
 
 
@@ -494,21 +488,17 @@ def _errors_in_words(repository: _Repository, revision: str | None) -> Iterator[
         except NearsenseError:
             raise
         except OfflineModeIsEnabled:
-            raise ModelNotFound(
-                f"no {repository.thing} {asked!r} here",
-                why="the hub is not asked: HF_HUB_OFFLINE was set when the program began",
-                fix="begin the program without it",
-            ) from None
+            why = "the hub is not asked: HF_HUB_OFFLINE was set when the program began"
+            fix = "begin the program without it"
+            raise ModelNotFound(f"no {repository.thing} {asked!r} here", why=why, fix=fix) from None
         except _transport_error() as error:
             raise _refusal(asked, error, repository.thing) from None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if isinstance(error, OSError):
                 raise
-            raise ModelNotFound(
-                f"the hub {_hub_host()} cannot be asked for {asked!r}",
-                why=f"address, token or answer do not have the form of a hub's ({type(error).__name__})",
-                fix="check HF_ENDPOINT and HF_TOKEN",
-            ) from None
+            why = f"address, token or answer do not have the form of a hub's ({type(error).__name__})"
+            fix = "check HF_ENDPOINT and HF_TOKEN"
+            raise ModelNotFound(f"the hub {_hub_host()} cannot be asked for {asked!r}", why=why, fix=fix) from None
 
 
 def hub_url() -> str:
@@ -520,11 +510,9 @@ def hub_url() -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ModelNotFound(
-            "the hub cannot be asked: HF_ENDPOINT is no address",
-            why="it has to begin with http:// or https:// and name a host",
-            fix=f"unset HF_ENDPOINT for {PUBLIC}",
-        )
+        why = "it has to begin with http:// or https:// and name a host"
+        fix = f"unset HF_ENDPOINT for {PUBLIC}"
+        raise ModelNotFound("the hub cannot be asked: HF_ENDPOINT is no address", why=why, fix=fix)
     return address
 
 

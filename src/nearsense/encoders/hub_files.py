@@ -115,11 +115,8 @@ def refuse_strange(files: Sequence[str]) -> None:
     """Refuse names that lead out of a folder."""
     for name in files:
         if _leads_out(name):
-            raise BrokenModel(
-                f"the repository names a file {name!r}",
-                why="it would lie outside of the folder; nothing was fetched",
-                fix="use another source",
-            )
+            why = "it would lie outside of the folder; nothing was fetched"
+            raise BrokenModel(f"the repository names a file {name!r}", why=why, fix="use another source")
 
 
 def leave_a_choice(files: Sequence[str]) -> bool:
@@ -182,13 +179,7 @@ def _no_weights(files: Sequence[str], place: str) -> UnsupportedModel:
     pickle = next((name for name in here if name.endswith(PICKLES)), None)
     fix = "use another model (nearsense models), or convert this one where you trust its source"
     if pickle is None:
-        return UnsupportedModel(
-            "the repository has no weights that can be read here",
-            why="neither model.safetensors nor an OpenVINO or ONNX graph is among its files; nothing was fetched",
-            fix=fix,
-        )
-    return UnsupportedModel(
-        f"the repository has only pickled weights ({pickle})",
-        why="a pickle can run any code when it is loaded; nothing was fetched",
-        fix=fix,
-    )
+        why = "neither model.safetensors nor an OpenVINO or ONNX graph is among its files; nothing was fetched"
+        return UnsupportedModel("the repository has no weights that can be read here", why=why, fix=fix)
+    why = "a pickle can run any code when it is loaded; nothing was fetched"
+    return UnsupportedModel(f"the repository has only pickled weights ({pickle})", why=why, fix=fix)

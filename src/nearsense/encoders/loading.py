@@ -98,11 +98,9 @@ def _require_nested(folder: ModelFolder, dimension: int, dimensions: int) -> Non
     sizes = folder.card.dimensions if folder.card else ()
     if not sizes or not min(sizes) <= dimensions < dimension:
         known = ", ".join(map(str, sizes)) or "none"
-        raise InputError(
-            f"{folder.name} has vectors of {dimension} numbers, not of {dimensions}",
-            why=f"sizes that it was trained to be cut to: {known}",
-            fix="leave dimensions away, or use a model with Matryoshka sizes: nearsense models",
-        )
+        what = f"{folder.name} has vectors of {dimension} numbers, not of {dimensions}"
+        fix = "leave dimensions away, or use a model with Matryoshka sizes: nearsense models"
+        raise InputError(what, why=f"sizes that it was trained to be cut to: {known}", fix=fix)
 
 
 def _parts_of(folder: ModelFolder, settings: Settings, *, pairs: bool = False) -> Parts:
@@ -267,11 +265,9 @@ def _limit(folder: ModelFolder, parts: Parts, specials: int) -> int:
     """The most tokens of a text, or pair, which have to leave room for more than the special ones."""
     limit = min((each for each in (folder.limit, parts.limit) if each is not None), default=512)
     if not specials < limit:
-        raise BrokenModel(
-            f"{folder.path}: at most {limit} tokens, {specials} of them special",
-            why="the special tokens around a text have to leave room for it",
-            fix="check max_seq_length in sentence_bert_config.json, or get the model's folder anew",
-        )
+        why = "the special tokens around a text have to leave room for it"
+        fix = "check max_seq_length in sentence_bert_config.json, or get the model's folder anew"
+        raise BrokenModel(f"{folder.path}: at most {limit} tokens, {specials} of them special", why=why, fix=fix)
     return limit
 
 
@@ -298,19 +294,15 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
     if not folder.scores_pairs:
         raise no_cross_encoder(folder.name, settings.model)
     if "default" in folder.prompts:
-        raise UnsupportedModel(
-            f"{folder.name} wants a prompt before its texts",
-            why="a cross-encoder's prompts are not known here, and its scores would be others",
-            fix="use another cross-encoder (nearsense models --kind cross-encoder)",
-        )
+        why = "a cross-encoder's prompts are not known here, and its scores would be others"
+        fix = "use another cross-encoder (nearsense models --kind cross-encoder)"
+        raise UnsupportedModel(f"{folder.name} wants a prompt before its texts", why=why, fix=fix)
     with well_formed(folder.path):
         parts = _parts_of(folder, settings, pairs=True)
     if (width := _width(folder, parts.head, parts.width)) != 1:
-        raise UnsupportedModel(
-            f"{folder.name} gives {width} numbers a pair, not one score",
-            why="it tells kinds apart (entailment and contradiction, say); it does not rank",
-            fix="use a cross-encoder with one label: nearsense models --kind cross-encoder",
-        )
+        why = "it tells kinds apart (entailment and contradiction, say); it does not rank"
+        fix = "use a cross-encoder with one label: nearsense models --kind cross-encoder"
+        raise UnsupportedModel(f"{folder.name} gives {width} numbers a pair, not one score", why=why, fix=fix)
     limit = _limit(folder, parts, parts.tokenizer.frame.specials + 1)
     languages = folder.card.languages if folder.card and settings.language_check else ()
     hashes = folder.verified_hashes((*parts.files, folder.tokenizer), FileHashes(settings.cache_dir))

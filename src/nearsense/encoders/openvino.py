@@ -164,11 +164,8 @@ class Runner(Engine):
 
 def _graph_error(what: str, error: RuntimeError) -> BrokenModel:
     """OpenVINO's plain error, as one of the model."""
-    return BrokenModel(
-        f"the model's graph cannot be {what}",
-        why=str(error).strip().splitlines()[-1],
-        fix="get the model's folder anew, or use another model (nearsense models)",
-    )
+    fix = "get the model's folder anew, or use another model (nearsense models)"
+    return BrokenModel(f"the model's graph cannot be {what}", why=str(error).strip().splitlines()[-1], fix=fix)
 
 
 SEALS, GRAPH = "seals.json", ".blob"

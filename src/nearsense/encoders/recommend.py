@@ -83,11 +83,9 @@ def _codes(languages: Iterable[str]) -> set[str]:
     given = [languages] if isinstance(languages, str) else list(languages)
     codes = {str(code).lower() for code in given}
     if unknown := sorted(codes - set(known_languages())):
-        raise InputError(
-            f"no model of the catalogue knows the language {unknown[0]!r}",
-            why="languages are given as ISO 639-1 codes, such as en or de",
-            fix=f"known are {', '.join(known_languages())}",
-        )
+        why = "languages are given as ISO 639-1 codes, such as en or de"
+        fix = f"known are {', '.join(known_languages())}"
+        raise InputError(f"no model of the catalogue knows the language {unknown[0]!r}", why=why, fix=fix)
     return codes
 
 

@@ -264,22 +264,17 @@ def _estimate(text: str) -> int:
 
 def _require_whole(long: Long) -> None:
     if long in (Long.HEAD, Long.CHUNK):
-        raise InputError(
-            f'long="{long.value}" cannot be done with a remote model',
-            why="only its server can count tokens, so nothing here knows where to cut",
-            fix='split long texts before, and leave long= at "warn" or "error": what is too long is refused',
-        )
+        why = "only its server can count tokens, so nothing here knows where to cut"
+        fix = 'split long texts before, and leave long= at "warn" or "error": what is too long is refused'
+        raise InputError(f'long="{long.value}" cannot be done with a remote model', why=why, fix=fix)
 
 
 def require_local(name: str) -> None:
     """Refuse a server on another machine, where the network is forbidden."""
     host = urlsplit(_address(None)).hostname or ""
     if host not in ("localhost", "127.0.0.1", "::1"):
-        raise ModelNotFound(
-            f"{name} is on a server, {host}, which is not asked",
-            why="offline is set",
-            fix="leave --offline away, or use a model that is here: nearsense models --here",
-        )
+        fix = "leave --offline away, or use a model that is here: nearsense models --here"
+        raise ModelNotFound(f"{name} is on a server, {host}, which is not asked", why="offline is set", fix=fix)
 
 
 def load_remote(
@@ -306,11 +301,9 @@ def load_remote(
     base = _address(base_url)
     at_home = urlsplit(base).hostname == urlsplit(HOME).hostname
     if at_home and not Key(KEY):
-        raise ModelNotFound(
-            f"{name} cannot be asked without a key",
-            why=f"{KEY} is not set",
-            fix=f"export {KEY}=..., or set {BASE_URL} to a server that needs none",
-        )
+        what = f"{name} cannot be asked without a key"
+        why = f"{KEY} is not set"
+        raise ModelNotFound(what, why=why, fix=f"export {KEY}=..., or set {BASE_URL} to a server that needs none")
     size = None if dimensions is None else positive_int(dimensions, "dimensions")
     card = card_of(name) or _UNKNOWN_CARD
     encoder = RemoteEncoder(
@@ -345,9 +338,7 @@ def _address(base_url: str | None) -> str:
     if not good or not base_url.isprintable() or any(map(str.isspace, base_url)):
         raise InputError("the base URL is no http address", fix='for example "http://127.0.0.1:8000/v1"')
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise InputError(
-            f"the base URL of {parts.hostname} holds more than a host and a path",
-            why="a user, a password or a query in it would be shown in messages and logs",
-            fix=f"put the key into {KEY}",
-        )
+        why = "a user, a password or a query in it would be shown in messages and logs"
+        fix = f"put the key into {KEY}"
+        raise InputError(f"the base URL of {parts.hostname} holds more than a host and a path", why=why, fix=fix)
     return base_url.rstrip("/")

@@ -50,11 +50,9 @@ class TorchEngine(Engine):
         try:
             self._torch.empty(1, device=device)
         except (RuntimeError, AssertionError) as error:
-            raise InputError(
-                f"there is no device {device!r} here",
-                why=str(error).splitlines()[0][:120],
-                fix="leave --device away, or install a PyTorch that knows it",
-            ) from None
+            why = str(error).splitlines()[0][:120]
+            fix = "leave --device away, or install a PyTorch that knows it"
+            raise InputError(f"there is no device {device!r} here", why=why, fix=fix) from None
         try:
             with _listening() as missing:
                 self._model: Any = getattr(library, self.kind)(
@@ -65,17 +63,13 @@ class TorchEngine(Engine):
                     model_kwargs={"use_safetensors": True, "dtype": types[self.precision]},
                 )
         except Exception as error:
-            raise UnsupportedModel(
-                f"sentence-transformers cannot run {folder.path}",
-                why=f"{type(error).__name__}: {(str(error).strip() or 'it says no more').splitlines()[0]}",
-                fix="get the model's folder anew, or use another model (nearsense models)",
-            ) from None
+            why = f"{type(error).__name__}: {(str(error).strip() or 'it says no more').splitlines()[0]}"
+            fix = "get the model's folder anew, or use another model (nearsense models)"
+            raise UnsupportedModel(f"sentence-transformers cannot run {folder.path}", why=why, fix=fix) from None
         if missing:
-            raise UnsupportedModel(
-                f"sentence-transformers cannot run {folder.path}",
-                why=f"it finds no weights for {missing[0]}, and would invent some",
-                fix="get the model's folder anew, or use another model (nearsense models)",
-            )
+            why = f"it finds no weights for {missing[0]}, and would invent some"
+            fix = "get the model's folder anew, or use another model (nearsense models)"
+            raise UnsupportedModel(f"sentence-transformers cannot run {folder.path}", why=why, fix=fix)
         self._model.eval()
         self._process = os.getpid()
         self.pooling = _summing(folder)
@@ -92,11 +86,9 @@ class TorchEngine(Engine):
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
         """Each request with the vectors of its texts, float32, shape (m, d)."""
         if os.getpid() != self._process:
-            raise UnsupportedModel(
-                "a model that PyTorch runs does not survive a fork",
-                why="its threads do not come along, and it would wait for them",
-                fix='start children afresh: multiprocessing.get_context("spawn")',
-            )
+            why = "its threads do not come along, and it would wait for them"
+            fix = 'start children afresh: multiprocessing.get_context("spawn")'
+            raise UnsupportedModel("a model that PyTorch runs does not survive a fork", why=why, fix=fix)
         with self._torch.inference_mode():
             for request in requests:
                 ids, mask, types = one_text_a_row(request, self._padding)
@@ -210,8 +202,6 @@ def _require_harmless(folder: ModelFolder) -> None:
             and not (step.path / WEIGHTS).is_file()
             and step.kind != "Transformer"
         ):
-            raise UnsupportedModel(
-                f"{step.path} has only pickled weights",
-                why="a pickle can run any code when it is loaded; nearsense reads safetensors only",
-                fix="get the model's safetensors files, or convert them where you trust their source",
-            )
+            why = "a pickle can run any code when it is loaded; nearsense reads safetensors only"
+            fix = "get the model's safetensors files, or convert them where you trust their source"
+            raise UnsupportedModel(f"{step.path} has only pickled weights", why=why, fix=fix)

@@ -294,11 +294,9 @@ def refusal_error(refusal: Refusal, position: int, who: str, key: Key) -> InputE
     if position >= 0 and status in (400, 422):
         return InputError(f"text {position:,} is refused by {who}", why=says, fix="leave it out")
     if 300 <= status < 400:
-        return ModelError(
-            f"{who} wants to redirect to {refusal.location!r}",
-            why="it is not followed, so that texts and key go nowhere else",
-            fix="give that address as the base URL if it is the right one",
-        )
+        what = f"{who} wants to redirect to {refusal.location!r}"
+        why = "it is not followed, so that texts and key go nowhere else"
+        return ModelError(what, why=why, fix="give that address as the base URL if it is the right one")
     if status == 401 and not key:
         return ModelError(
             f"{who} asks for a key", why=f"{key.variable} is not set", fix=f"export {key.variable}=..."
@@ -326,11 +324,9 @@ class Key:
     def __init__(self, variable: str) -> None:
         self.variable, self._value = variable, os.environ.get(variable, "").strip()
         if not (self._value.isascii() and self._value.isprintable()) or " " in self._value:
-            raise ModelError(
-                f"{variable} holds characters that no key has",
-                why="a key is one word of plain ASCII",
-                fix="copy it again, without quotation marks or line breaks",
-            )
+            why = "a key is one word of plain ASCII"
+            fix = "copy it again, without quotation marks or line breaks"
+            raise ModelError(f"{variable} holds characters that no key has", why=why, fix=fix)
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -438,11 +434,9 @@ class Transport:
         except (httpx2.RequestError, httpx2.StreamError) as error:
             return f"the connection broke: {str(error) or type(error).__name__}"
         if size > cap:
-            raise ModelError(
-                f"{self._who} sends more than {cap:,} bytes",
-                why="so many are not in the vectors that were asked for",
-                fix="check that the address is that of an embeddings API",
-            )
+            why = "so many are not in the vectors that were asked for"
+            fix = "check that the address is that of an embeddings API"
+            raise ModelError(f"{self._who} sends more than {cap:,} bytes", why=why, fix=fix)
         return reply if whole else "the answer was still coming at the deadline"
 
     def _client(self) -> httpx2.Client:

@@ -90,11 +90,9 @@ class _Part:
     def tensor(self, name: str) -> NDArray[np.float32]:
         kind = self._kind(name)
         if kind not in ("F32", "F16", "BF16"):
-            raise UnsupportedModel(
-                f"{self.path}: the tensor {name!r} is stored as {kind}",
-                why="only F32, F16 and BF16 weights are read",
-                fix="use a copy of the model with float32 weights",
-            )
+            why = "only F32, F16 and BF16 weights are read"
+            fix = "use a copy of the model with float32 weights"
+            raise UnsupportedModel(f"{self.path}: the tensor {name!r} is stored as {kind}", why=why, fix=fix)
         return self.stored(name).astype(np.float32, copy=False)
 
     def stored(self, name: str) -> NDArray[Any]:
@@ -102,11 +100,9 @@ class _Part:
         if kind == "BF16":
             return self._halves[name]
         if kind.startswith("F8"):
-            raise UnsupportedModel(
-                f"{self.path}: the tensor {name!r} is stored as {kind}",
-                why="numbers of 8 bits with a point are not read",
-                fix="use a copy of the model with float32 weights",
-            )
+            why = "numbers of 8 bits with a point are not read"
+            fix = "use a copy of the model with float32 weights"
+            raise UnsupportedModel(f"{self.path}: the tensor {name!r} is stored as {kind}", why=why, fix=fix)
         tensor: NDArray[Any] = self._file.get_tensor(name)
         return tensor
 
@@ -157,8 +153,5 @@ class FileHashes:
                 self._memo.write(known)
             return str(known[key])
         except OSError as error:
-            raise BrokenModel(
-                f"{path} cannot be read",
-                why=error.strerror or str(error),
-                fix="check the file and its permissions",
-            ) from None
+            fix = "check the file and its permissions"
+            raise BrokenModel(f"{path} cannot be read", why=error.strerror or str(error), fix=fix) from None
