@@ -30,23 +30,16 @@ class Refused(OSError):
 
 
 class Folder:
-    """A folder, held open.
+    """A folder, held open; one that is a link is refused, though what leads to it may hold links.
 
-    Args:
-        path: Where it is; no link itself. What leads to it may hold links.
-        private: What is made in it, and in folders within, is for its owner alone, whoever may look into it.
+    What is made in a `private` one, and in folders within, is for its owner alone, whoever may look into it.
 
-    Raises:
-        Refused: It is a link, or no folder.
-        OSError: It is not there, or may not be looked into.
-
-    Example:
-        >>> import tempfile
-        >>> with Folder(Path(tempfile.mkdtemp())) as folder:
-        ...     with folder.file("mark", "xb") as file:
-        ...         _ = file.write(b"7")
-        ...     folder.read("mark"), folder.names()
-        (b'7', ['mark'])
+    >>> import tempfile
+    >>> with Folder(Path(tempfile.mkdtemp())) as folder:
+    ...     with folder.file("mark", "xb") as file:
+    ...         _ = file.write(b"7")
+    ...     folder.read("mark"), folder.names()
+    (b'7', ['mark'])
     """
 
     def __init__(self, path: Path, *, private: bool = False, parent: Folder | None = None) -> None:
@@ -81,33 +74,17 @@ class Folder:
             return None
 
     def require(self, *files: str, folders: tuple[str, ...] = (), alone: bool = False) -> None:
-        """Refuse names of this folder that are there and no plain files, or no folders.
-
-        Args:
-            files: Names.
-            folders: Names.
-            alone: Refuse files that have a second name elsewhere, too.
-
-        Raises:
-            Refused: One of them is a link, or of another kind.
-        """
+        """Refuse what is there and no plain file (`alone`: or has a second name elsewhere), or no folder."""
         for kind, names in ((stat.S_IFREG, files), (stat.S_IFDIR, folders)):
             for name in names:
                 if (found := self.status(name)) is not None:
                     _require(self.path / name, found, kind, alone=alone and kind == stat.S_IFREG)
 
     def open(self, name: str, flags: int) -> int:
-        """The descriptor of a plain file.
+        """The descriptor of a plain file, `flags` as for `os.open`: O_CREAT makes a missing one, O_EXCL only that.
 
         What it makes anew is for those to read and write who may read and write the folder; where that is private,
-        or has a sticky bit as /tmp has it, for its owner alone.
-
-        Args:
-            name: A name in the folder.
-            flags: As for `os.open`; O_CREAT makes the file where it is missing, O_EXCL only there.
-
-        Raises:
-            Refused: It is a link, or no plain file; or it shall be written and has a second name elsewhere.
+        or has a sticky bit as /tmp has it, for its owner alone. What shall be written must have no second name.
         """
         new, flags = flags & os.O_CREAT, flags & ~os.O_CREAT | _CAREFUL
         for _ in range(_TRIES):  # others may make and delete it in between
@@ -212,11 +189,7 @@ class Folder:
         return found is not None and stat.S_ISREG(found.st_mode) and _mine(found)
 
     def keep_to_owner(self, name: str | None = None) -> bool:
-        """Take it from all others: a file of it to read and write, itself to write.
-
-        Returns:
-            Whether the user who asks is the owner; else nothing is changed.
-        """
+        """Take it from all others: a file of it to read and write, itself to write; False where it is another's."""
         if self._fd is None:
             return True  # the system's rules of inheritance hold
         descriptor = self._fd if name is None else self.open(name, os.O_RDONLY)
@@ -302,11 +275,7 @@ class JsonMemo:
 
 
 def make_folders(path: Path) -> None:
-    """Make a folder, and those that lead to it; what is new is for its owner alone.
-
-    Raises:
-        OSError: It cannot be made, or something else is there.
-    """
+    """Make a folder, and those that lead to it; what is new is for its owner alone."""
     if path.is_dir():
         return
     make_folders(path.parent)
@@ -314,12 +283,7 @@ def make_folders(path: Path) -> None:
 
 
 def flush(descriptor: int, *, size: bool = True) -> None:
-    """Bring a file to the disk; on macOS past the disk's own cache, too.
-
-    Args:
-        descriptor: Of the file.
-        size: Its size and times as well, not its contents alone.
-    """
+    """Bring a file to the disk; on macOS past the disk's own cache, too. `size`: its size and times as well."""
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 

@@ -25,8 +25,6 @@ from nearsense.vectors.rows import distinct
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nearsense.encoders.base import TokenVectors
-    from nearsense.encoders.words import Seen
 
 BLOCK = SLICE
 """Texts that are encoded, then put into the cache: what an interrupted run loses at most. Packed as without it."""
@@ -66,6 +64,10 @@ class VectorCache(Protocol):
         ...  # pragma: no cover
 
 
+FORWARDED = ("count_tokens", "tokens", "sees_all", "sees", "check_language")
+"""What a cache adds nothing to."""
+
+
 class CachedEncoder(Encoder):
     """An encoder whose vectors are remembered: to the caller the wrapped one, only faster.
 
@@ -82,6 +84,7 @@ class CachedEncoder(Encoder):
         self.similarity, self.needs_role, self.long = encoder.similarity, encoder.needs_role, encoder.long
         self.languages, self.cuts = encoder.languages, encoder.cuts
         self.precision, self.source = encoder.precision, encoder.source
+        self.__dict__.update({name: getattr(encoder, name) for name in FORWARDED})
         self._usable, self._nothing = can_be_cached(encoder), dict[str, Vectors]()
 
     def __repr__(self) -> str:
@@ -102,28 +105,6 @@ class CachedEncoder(Encoder):
     def prompts(self) -> Mapping[str, str] | None:
         """The wrapped encoder's."""
         return self._encoder.prompts
-
-    def count_tokens(self, texts: str | Iterable[str]) -> NDArray[np.int64]:
-        """As the wrapped encoder does."""
-        return self._encoder.count_tokens(texts)
-
-    def tokens(
-        self, texts: str | Iterable[str], *, role: str | None = None, long: str | None = None
-    ) -> list[TokenVectors]:
-        """As the wrapped encoder does; nothing is kept."""
-        return self._encoder.tokens(texts, role=role, long=long)
-
-    def sees_all(self, text: str) -> bool:
-        """As the wrapped encoder does."""
-        return self._encoder.sees_all(text)
-
-    def sees(self, texts: Sequence[str]) -> list[Seen] | None:
-        """As the wrapped encoder does."""
-        return self._encoder.sees(texts)
-
-    def check_language(self, texts: Sequence[str]) -> None:
-        """As the wrapped encoder does."""
-        self._encoder.check_language(texts)
 
     def with_long(self, long: Long) -> CachedEncoder:
         """The wrapped encoder's, before the same cache."""

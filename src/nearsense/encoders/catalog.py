@@ -91,62 +91,34 @@ class Packed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """The facts of one model, as its makers published them.
+    """The facts of one model, as its makers published them."""
 
-    Args:
-        name: What people type.
-        hub: Its repository on the model hub; `""` where it has none.
-        aliases: Further names, as the hub knew or knows it.
-        kind: How it comes to a score.
-        dimension: Length of a vector; 0 for cross-encoders.
-        max_tokens: Texts beyond it are cut; 0 where nothing is cut.
-        parameters: In millions, rounded; 0 where not published.
-        languages: ISO 639-1 codes; languages that have none are left out.
-        licence: SPDX identifier of the weights; `""` where not stated, `"proprietary"` for remote ones.
-        pooling: Which tokens make the vector; None where that is no question.
-        normalized: Whether its vectors have length 1 as they come.
-        similarity: What it was trained to be compared by.
-        prompts: What is put before a text, by role (`"query"`, `"passage"`), to the last space.
-        needs_role: Whether texts without their role's prompt score much worse.
-        tasks: What it was made for; empty for a mere baseline.
-        dimensions: Lengths to which its vectors may be cut, as published (Matryoshka). Where any length is allowed
-            within bounds, the powers of two among them.
-        quantization: Of `"int8"` and `"binary"`, those that it was published as trained or evaluated for.
-        torch: Whether only sentence-transformers, and so PyTorch, can run it.
-        price: US dollars for a million tokens; remote ones only.
-        sts: Published quality at telling how alike two texts are.
-        retrieval: Published quality at finding passages.
-        package: An installed Python package that carries the files; `""` where there is none.
-        install: What to type to have it; without it `nearsense models pull` and the name.
-        sha256: The published hashes of its files; they are checked once.
-        packed: Python packages that carry it; None where none is known.
-    """
-
-    name: str
-    hub: str
-    aliases: tuple[str, ...] = ()
+    name: str  # what people type
+    hub: str  # its repository on the model hub; "" where it has none
+    aliases: tuple[str, ...] = ()  # further names, as the hub knew or knows it
     kind: Kind = Kind.ENCODER
-    dimension: int
-    max_tokens: int
-    parameters: int = 0
-    languages: tuple[str, ...]
-    licence: str
-    pooling: Pooling | None = None
-    normalized: bool = False
-    similarity: Metric = Metric.COSINE
-    prompts: Mapping[str, str] = field(default_factory=dict)
-    needs_role: bool = False
-    tasks: tuple[Task, ...]
+    dimension: int  # length of a vector; 0 for cross-encoders
+    max_tokens: int  # texts beyond it are cut; 0 where nothing is cut
+    parameters: int = 0  # in millions, rounded; 0 where not published
+    languages: tuple[str, ...]  # ISO 639-1 codes; languages that have none are left out
+    licence: str  # SPDX identifier of the weights; "" where not stated, "proprietary" for remote ones
+    pooling: Pooling | None = None  # None where that is no question
+    normalized: bool = False  # its vectors have length 1 as they come
+    similarity: Metric = Metric.COSINE  # what it was trained to be compared by
+    prompts: Mapping[str, str] = field(default_factory=dict)  # put before a text, by role, to the last space
+    needs_role: bool = False  # texts without their role's prompt score much worse
+    tasks: tuple[Task, ...]  # what it was made for; empty for a mere baseline
     dimensions: tuple[int, ...] = ()
-    quantization: tuple[str, ...] = ()
-    torch: bool = False
-    price: float | None = None
-    sts: Figure | None = None
-    retrieval: Figure | None = None
-    package: str = ""
-    install: str = ""
-    sha256: Mapping[str, str] = field(default_factory=dict)
-    packed: Packed | None = None
+    """Lengths to which its vectors may be cut, as published (Matryoshka); of a range the powers of two within."""
+    quantization: tuple[str, ...] = ()  # of "int8" and "binary", those that it was published as trained for
+    torch: bool = False  # only sentence-transformers, and so PyTorch, can run it
+    price: float | None = None  # US dollars for a million tokens; remote ones only
+    sts: Figure | None = None  # published quality at telling how alike two texts are
+    retrieval: Figure | None = None  # published quality at finding passages
+    package: str = ""  # an installed Python package that carries the files; "" where there is none
+    install: str = ""  # what to type to have it; without it `nearsense models pull` and the name
+    sha256: Mapping[str, str] = field(default_factory=dict)  # the published hashes of its files
+    packed: Packed | None = None  # Python packages that carry it; None where none is known
 
     def __post_init__(self) -> None:
         """Say how to get it, where the row does not."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import warnings
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
 
 from nearsense._forks import lock
 from nearsense.encoders.catalog import Kind
@@ -30,21 +33,9 @@ CHARACTERS = 400  # what is read of a text: its beginning
 READ_AGAIN = 2048  # texts of which it is remembered: the same ones are read for a warning, then for a verdict
 PATIENCE = 5000  # texts after which a check is content: they were the right language for so long
 
-_NAMES = """
-    af:Afrikaans am:Amharic ar:Arabic as:Assamese az:Azerbaijani ba:Bashkir be:Belarusian bg:Bulgarian
-    bn:Bengali bo:Tibetan br:Breton bs:Bosnian ca:Catalan cs:Czech cy:Welsh da:Danish de:German el:Greek
-    en:English eo:Esperanto es:Spanish et:Estonian eu:Basque fa:Persian fi:Finnish fo:Faroese fr:French
-    fy:Frisian ga:Irish gl:Galician gu:Gujarati ha:Hausa he:Hebrew hi:Hindi hr:Croatian hu:Hungarian
-    hy:Armenian id:Indonesian is:Icelandic it:Italian ja:Japanese jv:Javanese ka:Georgian kk:Kazakh km:Khmer
-    kn:Kannada ko:Korean ku:Kurdish ky:Kyrgyz la:Latin lb:Luxembourgish lo:Lao lt:Lithuanian lv:Latvian
-    mg:Malagasy mi:Maori mk:Macedonian ml:Malayalam mn:Mongolian mr:Marathi ms:Malay mt:Maltese my:Burmese
-    ne:Nepali nl:Dutch no:Norwegian oc:Occitan or:Oriya pa:Punjabi pl:Polish ps:Pashto pt:Portuguese
-    ro:Romanian ru:Russian sa:Sanskrit sd:Sindhi si:Sinhala sk:Slovak sl:Slovenian so:Somali sq:Albanian
-    sr:Serbian su:Sundanese sv:Swedish sw:Swahili ta:Tamil te:Telugu tg:Tajik th:Thai ti:Tigrinya tk:Turkmen
-    tl:Tagalog tr:Turkish tt:Tatar ug:Uyghur uk:Ukrainian ur:Urdu uz:Uzbek vi:Vietnamese xh:Xhosa yi:Yiddish
-    yo:Yoruba zh:Chinese zu:Zulu
-"""
-NAMES: Mapping[str, str] = dict(pair.split(":") for pair in _NAMES.split())
+_DATA: dict[str, Any] = tomllib.loads(Path(__file__).with_name("languages.toml").read_text(encoding="utf-8"))
+
+NAMES: Mapping[str, str] = _DATA["names"]
 """English names by ISO 639-1. A language that is not here is never reported: models are not made for it, and the
 library sees it where it is not."""
 
@@ -416,79 +407,10 @@ def _library() -> Callable[[str], str] | None:
     return detect
 
 
-_RANGES = (
-    (0x0041, 0x024F, "Latin"),
-    (0x0250, 0x02AF, "Latin"),
-    (0x0370, 0x03FF, "Greek"),
-    (0x0400, 0x052F, "Cyrillic"),
-    (0x0531, 0x058F, "Armenian"),
-    (0x0590, 0x05FF, "Hebrew"),
-    (0x0600, 0x077F, "Arabic"),
-    (0x08A0, 0x08FF, "Arabic"),
-    (0x0900, 0x097F, "Devanagari"),
-    (0x0980, 0x09FF, "Bengali"),
-    (0x0A00, 0x0A7F, "Gurmukhi"),
-    (0x0A80, 0x0AFF, "Gujarati"),
-    (0x0B00, 0x0B7F, "Oriya"),
-    (0x0B80, 0x0BFF, "Tamil"),
-    (0x0C00, 0x0C7F, "Telugu"),
-    (0x0C80, 0x0CFF, "Kannada"),
-    (0x0D00, 0x0D7F, "Malayalam"),
-    (0x0D80, 0x0DFF, "Sinhala"),
-    (0x0E00, 0x0E7F, "Thai"),
-    (0x0E80, 0x0EFF, "Lao"),
-    (0x0F00, 0x0FFF, "Tibetan"),
-    (0x1000, 0x109F, "Myanmar"),
-    (0x10A0, 0x10FF, "Georgian"),
-    (0x1100, 0x11FF, "Hangul"),
-    (0x1200, 0x139F, "Ethiopic"),
-    (0x1780, 0x17FF, "Khmer"),
-    (0x1C90, 0x1CBF, "Georgian"),
-    (0x1E00, 0x1EFF, "Latin"),
-    (0x1F00, 0x1FFF, "Greek"),
-    (0x3040, 0x30FF, "Kana"),
-    (0x3130, 0x318F, "Hangul"),
-    (0x3400, 0x4DBF, "Han"),
-    (0x4E00, 0x9FFF, "Han"),
-    (0xAC00, 0xD7AF, "Hangul"),
-    (0xF900, 0xFAFF, "Han"),
-    (0xFB1D, 0xFB4F, "Hebrew"),
-    (0xFB50, 0xFDFF, "Arabic"),
-    (0xFE70, 0xFEFF, "Arabic"),
-    (0xFF66, 0xFF9F, "Kana"),
-    (0x20000, 0x323AF, "Han"),
-)
-"""First and last code point of what is used in running text; letters elsewhere count for no script."""
-
+_RANGES: list[tuple[int, int, str]] = [(first, last, name) for first, last, name in _DATA["scripts"]["ranges"]]
 _STARTS = tuple(first for first, _, _ in _RANGES)
 
-LANGUAGES_OF = {
-    "Greek": ("el",),
-    "Cyrillic": ("ru", "uk", "bg", "sr", "be", "mk", "mn", "kk", "ky", "tg", "tt", "ba", "uz", "az", "bs"),
-    "Armenian": ("hy",),
-    "Hebrew": ("he", "yi"),
-    "Arabic": ("ar", "fa", "ur", "ps", "sd", "ug", "ku", "ks"),
-    "Devanagari": ("hi", "mr", "ne", "sa"),
-    "Bengali": ("bn", "as"),
-    "Gurmukhi": ("pa",),
-    "Gujarati": ("gu",),
-    "Oriya": ("or",),
-    "Tamil": ("ta",),
-    "Telugu": ("te",),
-    "Kannada": ("kn",),
-    "Malayalam": ("ml",),
-    "Sinhala": ("si",),
-    "Thai": ("th",),
-    "Lao": ("lo",),
-    "Tibetan": ("bo", "dz"),
-    "Myanmar": ("my",),
-    "Georgian": ("ka",),
-    "Hangul": ("ko",),
-    "Ethiopic": ("am", "ti"),
-    "Khmer": ("km",),
-    "Kana": ("ja",),
-    "Han": ("zh", "ja"),
-}
+LANGUAGES_OF = {script: tuple(codes.split()) for script, codes in _DATA["languages_of"].items()}
 """The languages, ISO 639-1, that are written in a script, the most likely first; Latin is written by too many."""
 
 
@@ -520,57 +442,7 @@ def _script(point: int) -> str:
     return script if point <= last else ""
 
 
-_TABLE = """
-    en: a about after all am an and any are as at be because been before being but by can could did do does for
-      from get had has have he her here him his how i if in into is it its just like me more my no not of on one
-      or our out over she should so some than that the their them then there these they this those to too up us
-      was we were what when where which who why will with would you your
-    af: die het nie is en vir van hy sy my ons jy aan dit hulle sal dat kan nou baie wat waar
-    ca: el la els les de del que i en un una per amb no és més aquest aquesta com està són ha però molt ens
-    cs: je se na že to si do ve za ale jsem jsou nebo jako který která co kde kdy byl bylo není má už jak
-      můj pro
-    da: og er det at en et den til på af med for ikke jeg har der som han hun vi du kan skal vil var hvor
-      hvad fra
-    de: der die das und ist nicht ich ein eine einen einem einer zu zum zur mit auf für von dem den des es
-      sie er wir ihr im am sind wird werden wurde hat haben kann wie was wo wenn auch aus bei nach mein
-      meine
-    es: el la los las de del que y en un una por para con no es se su lo mi te me le como está son fue ha
-      pero muy más cuando donde qué esta este yo tu al
-    et: on ei ja see ta ma et oli ka kui mis kes kas mu sa oma aga nad selle ole
-    fi: on ja ei se että hän oli minä en olen joka mutta niin mitä kun ovat tämä minun sinä voi ole missä
-      kuinka
-    fr: le la les de des du un une et est que qui dans pour pas sur avec il elle je vous nous ce cette sont
-      au aux en ne se mon ma mes tu son sa ses plus par où comment à été
-    hr: je se na da i u su za ne sam od li što kako gdje nije ali bi kao ima mi te to koji koja
-    hu: a az és nem hogy van egy is ez ki volt meg csak mit de én vagy ha el kell hol mint mi nagyon
-    id: yang dan di ini itu dengan untuk tidak dari ke saya ada adalah akan pada kami kita dia apa bagaimana
-      sudah
-    is: og að er ekki það ég í á en við sem hann þú til var um með hún hvað hvar hafa mér þetta
-    it: il lo la i gli le di del della dei delle che e è in un una per con non si sono ha ho mi ti ci come
-      dove al alla da dal nel nella sul sulla questo questa più anche mio mia se cosa
-    lt: ir yra kad aš tai jis ne su į kaip buvo iš ar mano kur bet ji mes jūs šis už
-    lv: ir un es tas ka nav uz no kas ar par viņš vai man mans bet kā tu viņa šis
-    nl: de het een en van is dat niet in ik op te zijn met voor die er aan hij zij naar om wat waar hoe mijn
-      ze je deze ook maar bij uit door wordt kan heeft hebben was
-    no: og er det at en et den til på av med for ikke jeg har der som han hun vi du kan skal vil var hvor
-      hva fra
-    pl: jest nie się na to że do jak z w co jestem czy są ale dla tego po mnie mi gdzie kiedy mój moja o
-      przez był
-    pt: o a os as de do da dos das que e em um uma para por com não é se no na meu minha eu ele ela como
-      está são foi mais mas onde ao você isso
-    ro: și este nu în pe la cu o un să de din că care am mai ce sunt pentru dar eu unde cum lui mea
-    sk: je sa na že to si do vo za ale som sú alebo ako ktorý čo kde kedy bol bolo nie má už môj pre
-    sl: je in se na da so ne za sem v ki to bi kaj kako ali ni kje pa moj od kot
-    sq: është nuk në dhe të një për me që nga jam kjo ky do si ku unë ka por
-    sv: och är det att en ett den till på av med för inte jag har där som han hon vi du kan ska vill var hur
-      vad från
-    tl: ang ng sa na ay mga ako hindi ko siya si ito at mo kung ka naman may para
-    tr: bir ve bu için ne çok ben var da de mi değil olarak nas\u0131l daha gibi kadar o en sen benim nerede ile
-    vi: là và của có không tôi một này cho với được các những người trong đã bạn khi như ở thì anh nào
-"""
-_WORDS = {
-    code: frozenset(words.split()) for code, words in re.findall(r"(\w+): ((?:(?!\w+:).)*)", _TABLE, re.DOTALL)
-}
+_WORDS = {code: frozenset(words.split()) for code, words in _DATA["small_words"].items()}
 
 LISTED = tuple(code for code in _WORDS if code != "en")  # the languages other than English that have a list
 
