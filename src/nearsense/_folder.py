@@ -189,7 +189,7 @@ class Folder:
         return found is not None and stat.S_ISREG(found.st_mode) and _mine(found)
 
     def keep_to_owner(self, name: str | None = None) -> bool:
-        """Take it from all others: a file of it to read and write, itself to write; False where it is another's."""
+        """Take it from all others: a file to read and write, itself to write; False where it is another's."""
         if self._fd is None:
             return True  # the system's rules of inheritance hold
         descriptor = self._fd if name is None else self.open(name, os.O_RDONLY)

@@ -317,10 +317,9 @@ def no_cross_encoder(name: str, typed: str) -> UnsupportedModel:
     return UnsupportedModel(f"{name} is no cross-encoder", why=why, fix=fix)
 
 
-def require_role(role: str | None) -> None:
-    """Refuse what is no role."""
-    if role is not None and role not in ROLES:
-        raise InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}, or None")
+def unknown_role(role: str) -> InputError:
+    """The error of what is no role."""
+    return InputError(f"role={role!r} is not known", fix=f"use one of: {', '.join(ROLES)}, or None")
 
 
 def symmetric_role(encoder: Encoder) -> str | None:

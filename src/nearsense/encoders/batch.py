@@ -18,7 +18,7 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
-from nearsense.encoders.base import BATCH_TOKENS, Encoder, Loadable, TokenVectors, not_finite, require_role
+from nearsense.encoders.base import BATCH_TOKENS, ROLES, Encoder, Loadable, TokenVectors, not_finite, unknown_role
 from nearsense.encoders.modules import Module, apply_modules
 from nearsense.encoders.packing import (
     Engine,
@@ -233,7 +233,8 @@ class TokenEncoder(Loadable, Encoder):
         return result
 
     def _prompt(self, role: str | None) -> str:
-        require_role(role)
+        if role is not None and role not in ROLES:
+            raise unknown_role(role)
         if role is None and self.needs_role and self.name not in _warned_of_roles:
             _warned_of_roles.add(self.name)
             says = f'{self.name} needs to know what a text is: role="query" or role="passage"'

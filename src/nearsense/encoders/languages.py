@@ -335,7 +335,7 @@ def _by_small_words(text: str, known: frozenset[str]) -> str:
     others = _small_words_of(known)
     listed = {code: len(lower & _WORDS[code]) for code in LISTED}
     if lower & others:
-        best = max(listed, key=lambda code: listed[code])
+        best = max(listed, key=listed.__getitem__)
         if lower & (others - _WORDS[best]):
             return ""
         listed = {code: len(lower & (_WORDS[code] - others)) for code in LISTED}

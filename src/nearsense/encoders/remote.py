@@ -18,7 +18,7 @@ import numpy as np
 from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int
-from nearsense.encoders.base import BATCH_TOKENS, Encoder, require_role
+from nearsense.encoders.base import BATCH_TOKENS, ROLES, Encoder, unknown_role
 from nearsense.encoders.catalog import ModelCard, card_of
 from nearsense.encoders.server import (
     Key,
@@ -153,7 +153,8 @@ class RemoteEncoder(Encoder):
         """
         _require_whole(Long.WARN if long is None else parse(Long, long, name="long"))
         normalize = self.similarity is Metric.COSINE if normalize is None else normalize
-        require_role(role)
+        if role is not None and role not in ROLES:
+            raise unknown_role(role)
         prompt = self._prompts.get(role or "default", "")
         positive_int(batch_tokens, "batch_tokens")
         texts = as_texts(texts)

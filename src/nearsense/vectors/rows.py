@@ -174,6 +174,8 @@ def rows_per_block(x: Array) -> int:
 
 def blocks(n: int, step: int) -> list[slice]:
     """The slices that cut n rows into blocks of `step`."""
+    if 0 < n <= step:
+        return [slice(0, n)]
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
