@@ -19,7 +19,7 @@ from typing import Any
 from nearsense._progress import Progress
 from nearsense.datasets.folders import ENDINGS, build_retrieval, of_table, read_folder
 from nearsense.datasets.kinds import Dataset, Task
-from nearsense.datasets.roles import Request, Roles, build, build_intents, require_task, roles_of
+from nearsense.datasets.roles import Request, build, build_intents, require_task, roles_of
 from nearsense.errors import FileError, InputError, ModelNotFound
 from nearsense.files import Table, read_table
 from nearsense.files.formats import Format
@@ -131,6 +131,7 @@ def standard_dataset(
 
 
 def _own_copy(name: str, standard: Standard | None, data_dir: Path, request: Request) -> Dataset:
+    """The data set of a name in a folder of own copies: a folder there, or a file."""
     folder = data_dir / name
     if folder.is_dir():
         if standard is None:
@@ -205,22 +206,18 @@ def _built(
     as_clusters = standard.task is Task.INTENTS and request.task is Task.CLUSTERING
     if not as_clusters:
         require_task(name, request, standard.task)
-    roles = _roles(judged, standard, request)
+    columns: Sequence[str] | None = request.columns or standard.columns
+    if request.columns is None and not set(standard.columns) <= set(judged.columns):
+        columns = None  # a copy with columns of its own: by their names
+    roles = roles_of(judged, request.task or standard.task, columns, positive=request.positive)
     if standard.task is Task.INTENTS and not as_clusters:
         return replace(build_intents(judged, tables["known"], roles), name=name)
     made = build(judged, roles, replace(request, scale=request.scale or standard.scale))
     return replace(made, name=name)
 
 
-def _roles(table: Table, standard: Standard, request: Request) -> Roles:
-    """The columns as they are published; where a copy has others, by their names."""
-    task = request.task or standard.task
-    if request.columns is None and not set(standard.columns) <= set(table.columns):
-        return roles_of(table, task, None, positive=request.positive)
-    return roles_of(table, task, request.columns or standard.columns, positive=request.positive)
-
-
 def _read(file: Path, request: Request) -> Table:
+    """One file of a published set, numbers of classes as their names."""
     table = read_table(file, encoding=request.encoding)
     if file.name.endswith(".parquet"):
         from nearsense.files.parquet import class_names
@@ -309,10 +306,6 @@ def parts_of(files: Sequence[str], standard: Standard) -> dict[str, list[str]]:
             why = f"its files are {', '.join(list(files)[:8]) or 'none'}"
             fix = "give a file of it: nearsense evaluate FILE"
             raise FileError(f"no file of {standard.repository} holds its part {part!r}", why=why, fix=fix)
-    return {role: _of_one_form(names) for role, names in found.items()}
-
-
-def _of_one_form(names: Sequence[str]) -> list[str]:
-    """Those in the preferred format; shards in their order."""
-    ending = next(each for each in FORMS if any(name.endswith(each) for name in names))
-    return sorted(name for name in names if name.endswith(ending))
+        ending = next(each for each in FORMS if any(name.endswith(each) for name in names))
+        found[role] = sorted(name for name in names if name.endswith(ending))  # shards in their order
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,7 @@ def _named(table: Table, task: Task | None, chosen: tuple[str, ...]) -> Roles:
 
 
 def _guess(table: Table, columns: tuple[str, ...]) -> Task | None:
+    """The task for which columns in this order are made, as far as their number and cells tell."""
     if len(columns) == 2:
         return Task.INTENTS
     if len(columns) != 3:
@@ -417,7 +418,24 @@ def build(table: Table, roles: Roles, request: Request) -> Dataset:
     if len(table) < LEAST:
         what = f"{table.source} has {len(table)} row{'s'[: len(table) != 1]}"
         raise FileError(what, why="nothing can be measured on so few", fix=f"give {LEAST} or more")
-    return _BUILDERS[roles.task](table, roles, request)
+    name, columns = table.source, roles.columns
+    match roles.task:
+        case Task.GRADED:
+            scores, scale = scores_in(table, columns[2], request.scale), request.scale
+            pairs = _rows(table, columns[:2])
+            return GradedPairs(name=name, pairs=pairs, scores=scores, scale=scale, truth=columns[2])
+        case Task.LABELLED:
+            pairs = _rows(table, columns[:2])
+            labels, words = truths_in(table, columns[2], request.positive)
+            return LabelledPairs(name=name, pairs=pairs, labels=labels, words=words, truth=columns[2])
+        case Task.TRIPLETS:
+            return Triplets(name=name, triplets=_rows(table, columns), truth=columns[1])
+        case Task.CLUSTERING:
+            return Clustering(name=name, texts=_texts(table, columns[0]), labels=labels_in(table, columns[1]))
+        case Task.INTENTS:
+            return _intents(table, roles)
+        case _:
+            return _rerank(table, roles)
 
 
 def require_task(name: str, request: Request, task: Task) -> None:
@@ -461,34 +479,17 @@ def _labelled(table: Table, roles: Roles) -> tuple[list[str], list[str | None]]:
     return _texts(table, roles.columns[0]), [None if each.casefold() in STRANGERS else each for each in labels]
 
 
-def _graded_pairs(table: Table, roles: Roles, request: Request) -> Dataset:
-    truth, scale = roles.columns[2], request.scale
-    scores = scores_in(table, truth, scale)
-    return GradedPairs(name=table.source, pairs=_pairs(table, roles), scores=scores, scale=scale, truth=truth)
+def _rows(table: Table, columns: Sequence[str]) -> list[Any]:
+    """The texts of each row in some columns, as a tuple."""
+    return list(zip(*(_texts(table, name) for name in columns), strict=True))
 
 
-def _labelled_pairs(table: Table, roles: Roles, request: Request) -> Dataset:
-    pairs, truth = _pairs(table, roles), roles.columns[2]
-    labels, words = truths_in(table, truth, request.positive)
-    return LabelledPairs(name=table.source, pairs=pairs, labels=labels, words=words, truth=truth)
-
-
-def _pairs(table: Table, roles: Roles) -> list[tuple[str, str]]:
-    left, right = (_texts(table, name) for name in roles.columns[:2])
-    return list(zip(left, right, strict=True))
-
-
-def _triplets(table: Table, roles: Roles, request: Request) -> Dataset:
-    columns = [_texts(table, name) for name in roles.columns]
-    return Triplets(name=table.source, triplets=list(zip(*columns, strict=True)), truth=roles.columns[1])
-
-
-def _rerank(table: Table, roles: Roles, request: Request) -> Dataset:
+def _rerank(table: Table, roles: Roles) -> Rerank:
     """Queries with a right candidate and a wrong one; of others nothing can be said."""
     queries, candidates, labels = [], [], []
     asked_for = _texts(table, roles.columns[0])
     for row, query in enumerate(asked_for):
-        texts, right = _candidates(table, row, roles.columns[1], roles.columns[2])
+        texts, right = _candidates(table, row, *roles.columns[1:])
         if any(right) and not all(right):
             queries.append(query)
             candidates.append(texts)
@@ -520,7 +521,7 @@ def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[s
     return left, truths
 
 
-def _intents(table: Table, roles: Roles, request: Request) -> Dataset:
+def _intents(table: Table, roles: Roles) -> Intents:
     """All rows, or, where a column says so, those to be judged and those that are known."""
     if roles.split is None:
         return build_intents(table, None, roles)
@@ -535,21 +536,6 @@ def _intents(table: Table, roles: Roles, request: Request) -> Dataset:
     return build_intents(_some(table, judged), _some(table, known), roles)
 
 
-def _clustering(table: Table, roles: Roles, request: Request) -> Dataset:
-    texts, labels = _texts(table, roles.columns[0]), labels_in(table, roles.columns[1])
-    return Clustering(name=table.source, texts=texts, labels=labels)
-
-
 def _some(table: Table, rows: list[int]) -> Table:
     columns = {name: [column[row] for row in rows] for name, column in table.columns.items()}
     return Table(columns, [table.lines[row] for row in rows], table.source, None, table.unit, table.untyped)
-
-
-_BUILDERS: dict[Task, Callable[[Table, Roles, Request], Dataset]] = {
-    Task.GRADED: _graded_pairs,
-    Task.LABELLED: _labelled_pairs,
-    Task.TRIPLETS: _triplets,
-    Task.RERANK: _rerank,
-    Task.INTENTS: _intents,
-    Task.CLUSTERING: _clustering,
-}
