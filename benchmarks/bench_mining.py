@@ -30,7 +30,7 @@ from machine import machine, told, version
 
 import nearsense as ns
 from nearsense.files import read_table
-from nearsense.mining import Mined, mine
+from nearsense.mining import NearPairs, mine
 
 SMALL, FLOOR = 50_000, 0.8
 BASE = "sentence-transformers"
@@ -84,7 +84,7 @@ def by_sentence_transformers(vectors: np.ndarray) -> set[tuple[int, int]]:
 def beside(rounds: int, rates: dict[str, float]) -> dict:
     vectors = vectors_of(SMALL)
     times: dict[str, list[float]] = {name: [] for name in (*ENGINES, BASE)}
-    runs: dict[str, Callable[[], Mined | set[tuple[int, int]]]] = {
+    runs: dict[str, Callable[[], NearPairs | set[tuple[int, int]]]] = {
         name: lambda precision=precision: mine(vectors, FLOOR, precision=precision)
         for name, precision in ENGINES.items()
     } | {BASE: lambda: by_sentence_transformers(vectors)}
@@ -95,7 +95,7 @@ def beside(rounds: int, rates: dict[str, float]) -> dict:
             start = time.perf_counter()
             found = run()
             times[name].append(time.perf_counter() - start)
-            if isinstance(found, Mined):
+            if isinstance(found, NearPairs):
                 ours = found
             else:
                 theirs = found

@@ -25,7 +25,7 @@ from nearsense.encoders import resolve
 from nearsense.errors import FileError, InputError
 from nearsense.files import atomic_write
 from nearsense.records import Document, Hit, Metric, Origin, Results, Vectors, as_json, percent
-from nearsense.stopwords import listed
+from nearsense.stopwords import language_code
 from nearsense.text import as_documents
 from nearsense.vectors.rows import unit_rows
 
@@ -91,7 +91,7 @@ def cluster(
     """
     documents = as_documents(texts)
     chosen = settings(len(documents), k, method, min_size, min_score, seed)
-    language = None if language is None else listed(language)
+    language = None if language is None else language_code(language)
     read = _with_vectors(documents, vectors, encoder, language, progress)
     level = describe_clusters(read, find(read.vectors.data, chosen, progress=progress), chosen)
     return Clusters(level, Origin(read.vectors.model, read.vectors.fingerprint), read, settings=chosen)

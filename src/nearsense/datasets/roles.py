@@ -237,7 +237,7 @@ NO = (
 )  # fmt: skip
 """What people write for the same and for different, in any case."""
 
-STRANGERS = ("oos", "out_of_scope", "out-of-scope", "out of scope", "outofscope", "ood", "none", "no_intent")
+OUT_OF_SCOPE = ("oos", "out_of_scope", "out-of-scope", "out of scope", "outofscope", "ood", "none", "no_intent")
 """Labels of texts that belong to no class, in any case."""
 
 
@@ -476,7 +476,7 @@ def _texts(table: Table, column: str) -> list[str]:
 def _labelled(table: Table, roles: Roles) -> tuple[list[str], list[str | None]]:
     """Texts with their labels; None for those that belong to none."""
     labels = labels_in(table, roles.columns[1])
-    return _texts(table, roles.columns[0]), [None if each.casefold() in STRANGERS else each for each in labels]
+    return _texts(table, roles.columns[0]), [None if each.casefold() in OUT_OF_SCOPE else each for each in labels]
 
 
 def _rows(table: Table, columns: Sequence[str]) -> list[Any]:

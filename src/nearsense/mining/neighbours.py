@@ -14,7 +14,7 @@ from nearsense._machine import cores
 from nearsense._progress import Progress, tracked
 from nearsense.checks import positive_int, score
 from nearsense.index import kmeans
-from nearsense.mining.pairs import COLUMNS, ROWS, Mined, Sieve, Units, candidates, cosines, sides, sieve_for
+from nearsense.mining.pairs import COLUMNS, ROWS, NearPairs, Sieve, Units, candidates, cosines, sides, sieve_for
 from nearsense.records import Neighbours, Precision, parse
 from nearsense.vectors import gemm
 from nearsense.vectors.rows import blocks, evenly_spaced, normalize
@@ -117,7 +117,7 @@ class _Search:
 
 def mine_approximately(
     vectors: ArrayLike, min_score: float, *, against: ArrayLike | None = None, progress: Progress = False
-) -> Mined:
+) -> NearPairs:
     """Most pairs of vectors whose cosine similarity is at least `min_score`.
 
     Vectors are put into lists by place (k-means), and each is compared with those of the nearest lists only. The
@@ -138,7 +138,7 @@ def mine_approximately(
     scores = cosines(rows, left, columns, right)
     order = np.lexsort((right, left, -scores))[: np.count_nonzero(scores >= np.float32(floor))]
     left, right, scores = left[order], right[order], scores[order]
-    return Mined(left, right, scores, floor, _recall(rows, columns, left, right, floor))
+    return NearPairs(left, right, scores, floor, _recall(rows, columns, left, right, floor))
 
 
 def _centres(data: NDArray[np.float32], lists: int) -> NDArray[np.float32]:

@@ -70,7 +70,7 @@ _CHECKED = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mined:
+class NearPairs:
     """m pairs of rows, best first; equal scores in the order of their rows.
 
     `left` and `right` are rows, of the same vectors the lower on the left; `scores` their cosine similarity.
@@ -97,7 +97,7 @@ def mine(
     precision: str | None = None,
     progress: Progress = False,
     resume: Path | str | None = None,
-) -> Mined:
+) -> NearPairs:
     """All pairs of vectors whose cosine similarity is at least `min_score`, exactly.
 
     `vectors`, shape (n, d), are compared with each other, or with `against`, shape (m, d). Products of whole
@@ -126,7 +126,7 @@ def mine(
             budget.count(finished.pairs)
         left, right, scores = finished.all()
     order = np.lexsort((right, left, -scores))
-    return Mined(left[order].astype(np.int64), right[order].astype(np.int64), scores[order], floor)
+    return NearPairs(left[order].astype(np.int64), right[order].astype(np.int64), scores[order], floor)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -38,7 +38,7 @@ def _code(language: str) -> str:
     return language.lower().replace("_", "-").partition("-")[0]
 
 
-def listed(language: str) -> str:
+def language_code(language: str) -> str:
     """The code of a language that has a list, "en" of "en-GB"; any other is refused."""
     code = _code(language)
     if code not in known_languages():
