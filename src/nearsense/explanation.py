@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense.encoders import Encoder, resolve
-from nearsense.records import Origin
+from nearsense.records import Origin, as_json
 from nearsense.text import as_texts
 from nearsense.vectors.rows import ZeroRow, scale_to_unit
 
@@ -30,24 +30,14 @@ __all__ = ["Explanation", "Side", "Word", "explain"]
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of one of two texts, and what it has to do with the other.
+    """A word of one of two texts, and what it has to do with the other."""
 
-    Args:
-        text: The word as it stands in the text: `text[start:end]` of it.
-        start: Its first character.
-        end: The one after its last.
-        contribution: Its share of the score. Below 0, it draws the texts apart.
-        partner: The word of the other text whose vector is nearest, as a place in its list of words; None where
-            it has no words.
-        similarity: The cosine of the two words' vectors, in [-1, 1]; 0 without a partner.
-    """
-
-    text: str
+    text: str  # as it stands in the text: `text[start:end]` of it
     start: int
     end: int
-    contribution: float
-    partner: int | None
-    similarity: float
+    contribution: float  # its share of the score; below 0, it draws the texts apart
+    partner: int | None  # place of the nearest word of the other text; None where that has no words
+    similarity: float  # the cosine of the two words' vectors, in [-1, 1]; 0 without a partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +109,9 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        known = asdict(self)
-        del known["origin"]
-        lists = {name: known[name] and list(known[name]) for name in ("words_a", "words_b", "interval", "differs")}
-        return {**known, **lists, **self.origin.to_dict()}
+        known = as_json(self)
+        origin = known.pop("origin")
+        return {**known, **origin}
 
     def to_html(self) -> str:
         """A page of its own: both texts, each word coloured by its contribution. No script."""
@@ -135,23 +124,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two texts of an explanation.
+    """One of the two texts of an explanation."""
 
-    Args:
-        name: "a" or "b".
-        text: The text.
-        words: Its words.
-        others: The words of the other text.
-        unexplained: What of the score belongs to no word.
-        truncated: Whether only its head was read.
-    """
-
-    name: str
+    name: str  # "a" or "b"
     text: str
     words: tuple[Word, ...]
-    others: tuple[Word, ...]
-    unexplained: float
-    truncated: bool
+    others: tuple[Word, ...]  # the words of the other text
+    unexplained: float  # what of the score belongs to no word
+    truncated: bool  # whether only its head was read
 
     def partner(self, word: Word) -> str:
         """The word of the other text that is nearest to a word; empty where there is none."""

@@ -6,7 +6,6 @@ Then they tie, and the query's own text must not lose against a neighbour that s
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ from nearsense.wording import UNLIKE, likeness
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-__all__ = ["SLACK", "Best", "first_among_equals", "order_ties"]
 
 SLACK = 1e-4
 """Scores that are no farther apart, as a part of the larger one, are equal: what arithmetic in bf16 leaves open.
@@ -48,14 +45,12 @@ def order_ties(
     found = ask(np.arange(len(queries)), min(k + SPARE, n))
     for at, query in enumerate(queries):
         if query:
-            found[at] = _order_ties_of_one(
-                query, k, n, *found[at], functools.partial(_more, ask, at), texts, slack
-            )
+
+            def deeper(depth: int, at: int = at) -> Best:
+                return ask(np.array([at]), depth)[0]
+
+            found[at] = _order_ties_of_one(query, k, n, *found[at], deeper, texts, slack)
     return [(rows[:k], scores[:k]) for rows, scores in found]
-
-
-def _more(ask: Callable[[NDArray[np.int64], int], list[Best]], at: int, depth: int) -> Best:
-    return ask(np.array([at]), depth)[0]
 
 
 def _order_ties_of_one(
@@ -64,7 +59,7 @@ def _order_ties_of_one(
     n: int,
     rows: NDArray[np.int64],
     scores: NDArray[np.floating],
-    ask: Callable[[int], Best],
+    deeper: Callable[[int], Best],
     texts: Callable[[NDArray[np.int64]], Sequence[str]],
     slack: float,
 ) -> Best:
@@ -81,7 +76,7 @@ def _order_ties_of_one(
             order = first_among_equals(alike, scores, slack)
             return rows[order], np.maximum.accumulate(scores[order][::-1])[::-1]
         depth = min(4 * depth, n, FARTHEST)
-        rows, scores = ask(depth)
+        rows, scores = deeper(depth)
 
 
 def first_among_equals(

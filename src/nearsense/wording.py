@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["UNLIKE", "bare_form", "is_ornament", "likeness", "normal_form", "unadorned"]
-
 # After NFKC: what is written full width or in compatibility forms is plain by then.
 _QUOTES = '"“”„‟«»\u2039\u203a「」『』〝〞'
 _OPEN = "([{¿¡【《〈" + _QUOTES
@@ -48,13 +46,7 @@ def normal_form(text: str) -> str:
 
     Unicode NFKC and full case folding; white space and invisible characters count as one space or nothing;
     brackets, quotation marks and stops around words go. Raised and lowered digits and fractions keep apart from
-    plain ones.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The form; the text itself where nothing else would be left.
+    plain ones. The text itself where nothing else would be left.
 
     Example:
         >>> normal_form("  Hello,\n“World”!  "), normal_form("C++ at -5°, 1.5 (really)...")
@@ -67,9 +59,6 @@ def bare_form(text: str) -> str:
     r"""The normal form without the punctuation inside of words and the spaces between them.
 
     Signs that mean something stay, and so does what stands between two figures: 1.5 is not 15.
-
-    Args:
-        text: Any text.
 
     Example:
         >>> bare_form("Don't panic: COVID-19."), bare_form("dont panic covid 19")
@@ -126,15 +115,10 @@ def unadorned(text: str) -> str:
 
 
 def likeness(a: str, b: str) -> int:
-    """How nearly two texts are written alike.
+    """How nearly two texts are written alike, from 0, the same text, to `UNLIKE`.
 
-    Args:
-        a: A text.
-        b: Another.
-
-    Returns:
-        0 the same text; 1 but for white space and how accents are composed; 2 also for punctuation and forms of
-        compatibility; 3 also for case; 4 also for punctuation within words and the spaces between; `UNLIKE`.
+    1: but for white space and how accents are composed; 2: also for punctuation and forms of compatibility;
+    3: also for case; 4: also for punctuation within words and the spaces between.
 
     Example:
         >>> [likeness("Is it on?", each) for each in ("Is it on?", " Is it on?", "is it on")]
