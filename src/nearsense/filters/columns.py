@@ -47,14 +47,11 @@ if TYPE_CHECKING:
     Mask: TypeAlias = NDArray[np.bool_]
     Place: TypeAlias = tuple[int, int, str]
 
-FORM = 1
-"""Of the two arrays; another number is refused."""
+FORM = 1  # of the two arrays; another number is refused
 BATCH = 65_536
 ALIGNED = 64
-SPARSE = 8
-"""A layer that less than one row in so many has is kept as pairs."""
-FEW = 12
-"""Ranges times bytes of a code: up to here they are compared one by one; beyond, looked up in a table."""
+SPARSE = 8  # a layer that less than one row in so many has is kept as pairs
+FEW = 12  # ranges times bytes of a code: up to here they are compared one by one; beyond, looked up in a table
 
 
 class Columns:
@@ -312,8 +309,7 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-EXACT = 2**53
-"""Integers up to here, of either sign, are float64 without loss."""
+EXACT = 2**53  # integers up to here, of either sign, are float64 without loss
 
 
 def fits_float64(number: int | float) -> bool:

@@ -34,8 +34,7 @@ _MEANT = {
     **{"gte": ">=", "ge": ">=", "lt": "<", "lte": "<=", "le": "<=", "nin": "not in"},
     **dict.fromkeys(("contains", "has", "includes", "like"), "="),
 }
-OTHER_SIGNS = re.compile("<>|=>|=<|[\u2264\u2265\u2260]")
-"""Operators that a sentence does not hold."""
+OTHER_SIGNS = re.compile("<>|=>|=<|[\u2264\u2265\u2260]")  # operators that a sentence does not hold
 _NOTHING = ("null", "none", "missing", "empty", "absent")
 _LEADING = re.compile(r"\s*(?:--where\b[\s=]*|(?:where|and|or|&&|\|\|)\s+)", re.IGNORECASE)
 _DENYING = re.compile(r"\s*(?:not\s+|!\s*)(?=[\w\"'(])", re.IGNORECASE)
@@ -80,8 +79,7 @@ def _suggestions(text: str, read: Read) -> list[str]:
     return found[1] if found else [text]
 
 
-_LONGEST = 500
-"""Characters of a filter that somebody may have typed."""
+_LONGEST = 500  # characters of a filter that somebody may have typed
 
 Found: TypeAlias = "tuple[str, list[str]] | None"
 
@@ -179,10 +177,8 @@ def _of_value(text: str, read: Read) -> Found:
     if (bare := _unquoted(value)) != value:
         return "a value stands in double quotes or in none", [short_form(name, op, _safe(bare))]
     if op in _TURNED and (behind := _BEHIND.fullmatch(value)) and behind["first"]:
-        return "a filter has one bound", [
-            f"{name}{op}{behind['first']}",
-            f"{name}{behind['op']}{behind['second']}",
-        ]
+        bounds = [f"{name}{op}{behind['first']}", f"{name}{behind['op']}{behind['second']}"]
+        return "a filter has one bound", bounds
     if op in ("=", "==", "!=") and value[:1] in _BRACKETS and value[-1:] == _BRACKETS[value[0]]:
         if "," in value or (value[0] == "[" and '"' in value):
             return "several values are asked for by in", [
@@ -200,9 +196,8 @@ def _of_list(name: str, op: str, value: str) -> Found:
             return None
         value, why = value[1:-1].strip(), "the values of in stand in no brackets, a comma between them"
     elif re.search(r"\s+or\s+", value) and "," not in value:
-        return "the values of in have a comma between them", [
-            short_form(name, op, re.sub(r"\s+or\s+", ",", value))
-        ]
+        listed = re.sub(r"\s+or\s+", ",", value)
+        return "the values of in have a comma between them", [short_form(name, op, listed)]
     else:
         why = "a value stands in double quotes or in none"
     if not value:

@@ -36,14 +36,10 @@ from typing import Any, TypeAlias
 from nearsense.errors import InputError
 from nearsense.filters.mistyped import refuse_joined, refuse_mistyped
 
-DEEPEST = 50
-"""How many "and", "or" and "not" may stand in each other."""
-COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+DEEPEST = 50  # how many "and", "or" and "not" may stand in each other
+COMPARE: dict[str, Callable[[Any, Any], Any]] = dict(
+    zip(("<", "<=", ">", ">="), (operator.lt, operator.le, operator.gt, operator.ge), strict=True)
+)
 JOINS = ("and", "or", "not")
 OPERATORS = ("=", "!=", *COMPARE, "in", "not in", "exists")
 SPELLINGS = {
@@ -116,21 +112,11 @@ Filter: TypeAlias = Every | Some | Not | Exists | OneOf | Within
 """A parsed filter: immutable, and equal (with the same hash) to one that says the same in the same order."""
 Where: TypeAlias = "Filter | Mapping[str, Any] | None"
 """What callers give: a filter parsed already, one in its JSON form, or None for all."""
-ALL: Filter = Every(())
-"""The filter that matches always."""
+ALL: Filter = Every(())  # the filter that matches always
 
 
 def parse(where: Where) -> Filter:
-    """Read a filter.
-
-    Args:
-        where: As in the table above; None or {} for all. One that is parsed already comes back as it is.
-
-    Returns:
-        The tree; hashable.
-
-    Raises:
-        InputError: It is no filter; the message names the spot.
+    """Read a filter as in the table above, None or {} for all, into a tree; one parsed already is the same.
 
     Example:
         >>> parse({"lang": {"in": ["de"]}}) == parse({"lang": "de"})
@@ -146,20 +132,12 @@ def parse(where: Where) -> Filter:
 
 
 def parse_where(text: str | Sequence[str]) -> Filter:
-    """Read a filter as typed at a command line.
+    """Read a filter as typed at a command line, in its JSON form or a short one; several are joined by "and".
 
-    Args:
-        text: The JSON form; or a short one: `year>=2020`, `category=Returns`, `lang!=de`, `tag in a,b`,
-            `tag not in a,b`, `email exists`, `email not exists`, cut at the first operator. A value is read as
-            JSON where it is a number, true, false, null or a string in double quotes (`zip="01067"`), else as the
-            string that it is; likewise each item after `in`, or all of them as a JSON list. Several texts are
-            joined by "and".
-
-    Returns:
-        The tree, as `parse` returns it.
-
-    Raises:
-        InputError: As `parse`, or the text is in neither form, or is two filters (`a=1 and b=2`).
+    Short are `year>=2020`, `category=Returns`, `lang!=de`, `tag in a,b`, `tag not in a,b`, `email exists`, `email
+    not exists`, cut at the first operator. A value is read as JSON where it is a number, true, false, null or a
+    string in double quotes (`zip="01067"`), else as the string that it is; likewise each item after `in`, or all
+    of them as a JSON list.
 
     Example:
         >>> parse_where("year>=2020") == parse({"year": {">=": 2020}})
@@ -173,13 +151,6 @@ def parse_where(text: str | Sequence[str]) -> Filter:
 
 def matches(where: Where, metadata: Mapping[str, Any]) -> bool:
     """Whether one document's metadata passes: what a filter means, in plain Python.
-
-    Args:
-        where: As in `parse`.
-        metadata: A JSON object.
-
-    Raises:
-        InputError: As `parse`, or the metadata holds what JSON cannot.
 
     Example:
         >>> matches({"author.name": "Li", "tags": "new"}, {"author": {"name": "Li"}, "tags": ["old", "new"]})
@@ -325,9 +296,8 @@ def _field(name: str, raw: Any, spot: str) -> Filter:
     if not isinstance(raw, Mapping):
         return _equal(name, raw, spot)
     if not raw:
-        raise InputError(
-            f"{spot} has no condition", why=_OPERATORS_ARE, fix='say {"exists": true} if that is meant'
-        )
+        fix = 'say {"exists": true} if that is meant'
+        raise InputError(f"{spot} has no condition", why=_OPERATORS_ARE, fix=fix)
     for op in raw:
         if op not in OPERATORS:
             raise _no_operator(name, op, spot)
@@ -344,9 +314,8 @@ def _equal(name: str, raw: Any, spot: str) -> Filter:
 
 def _one_of(name: str, raw: Any, spot: str) -> Filter:
     if not isinstance(raw, (list, tuple, set, frozenset)):
-        raise InputError(
-            f"{spot} is {_kind(raw)}", why='"in" and "not in" take a list of values', fix="put it into [ ]"
-        )
+        why = '"in" and "not in" take a list of values'
+        raise InputError(f"{spot} is {_kind(raw)}", why=why, fix="put it into [ ]")
     return OneOf(name, frozenset(_value(item, f"{spot}[{i}]") for i, item in enumerate(raw)))
 
 
@@ -360,13 +329,7 @@ def _unlike(condition: Callable[[str, Any, str], Filter]) -> Callable[[str, Any,
     return lambda name, raw, spot: Every((Exists(name), Not(condition(name, raw, spot))))
 
 
-CONDITIONS = {
-    "=": _equal,
-    "!=": _unlike(_equal),
-    "in": _one_of,
-    "not in": _unlike(_one_of),
-    "exists": _exists,
-}
+CONDITIONS = {"=": _equal, "!=": _unlike(_equal), "in": _one_of, "not in": _unlike(_one_of), "exists": _exists}
 
 
 def _value(raw: Any, spot: str) -> Key:
@@ -377,10 +340,8 @@ def _value(raw: Any, spot: str) -> Key:
     if isinstance(raw, float):
         raise InputError(f"{spot} is {raw}", why="JSON has neither NaN nor infinities", fix="leave the bound out")
     kind = _kind(raw)
-    fixes = {
-        "a list": 'ask for any of several: {"in": [...]}; filters are joined by "and" or "or"',
-        "an object": "",
-    }
+    several = 'ask for any of several: {"in": [...]}; filters are joined by "and" or "or"'
+    fixes = {"a list": several, "an object": ""}
     why = "a value is a string, a number, true, false or null"
     raise InputError(f"{spot} is {kind}", why=why, fix=fixes.get(kind, "convert it first; dates as ISO text"))
 
@@ -388,9 +349,8 @@ def _value(raw: Any, spot: str) -> Key:
 def _bound(raw: Any, spot: str) -> Key:
     key = _value(raw, spot)
     if isinstance(key, Fixed):
-        raise InputError(
-            f"{spot} is {key.value}", why="only numbers and strings have an order", fix='use "=" or "!="'
-        )
+        why = "only numbers and strings have an order"
+        raise InputError(f"{spot} is {key.value}", why=why, fix='use "=" or "!="')
     return key
 
 
@@ -422,8 +382,7 @@ def _kind(raw: Any) -> str:
     return kinds.get(type(raw), f"a value of type {type(raw).__name__}")
 
 
-MOST_SHOWN = 200
-"""Characters of a filter that a message repeats."""
+MOST_SHOWN = 200  # characters of a filter that a message repeats
 
 
 def _shown(text: Any) -> str:

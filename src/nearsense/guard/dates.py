@@ -38,8 +38,10 @@ def moments(text: Text, tables: Tables, skipped: Set[int] = frozenset()) -> list
         moment = _numeric(word, tables) if word.code == "date" else None
         if word.number is not None or word.code == "time":
             moment = moment or _clock(words, position, tables, taken)
-        moment = moment or _calendar(words, position, tables, taken) or _year(words, position, tables, taken)
-        moment = moment or (_named(words, position, tables, taken) if word.flags & flag.DATE else None)
+        moment = moment or _calendar(words, position, tables, taken) or _year(words, position, tables)
+        if not moment and word.flags & flag.DATE:
+            when = {name: value for name, value in _when(words, position, tables) if name != "month"}
+            moment = Moment(when, "") if when else None
         if moment:
             moment.taken.add(position)
             taken |= moment.taken
@@ -148,7 +150,7 @@ def _calendar(words: list[Word], at: int, tables: Tables, taken: set[int]) -> Mo
         if word.code == "ordinal" and (monthly or (end < len(words) and words[end].key in tables.monthly)):
             return Moment({"day": int(word.number)}, "")
         return None
-    month = next((int(value) for part, value in _when(word, tables, words, at) if part == "month"), None)
+    month = next((int(value) for part, value in _when(words, at, tables) if part == "month"), None)
     if month is None:
         return None
     parts: dict[str, int | str] = {"month": month}
@@ -168,7 +170,7 @@ def _calendar(words: list[Word], at: int, tables: Tables, taken: set[int]) -> Mo
     return Moment(parts, "", used)
 
 
-def _year(words: list[Word], at: int, tables: Tables, taken: set[int]) -> Moment | None:
+def _year(words: list[Word], at: int, tables: Tables) -> Moment | None:
     word = words[at]
     if word.code == "decade" and word.number is not None:
         value = int(word.number)
@@ -186,13 +188,9 @@ def _year(words: list[Word], at: int, tables: Tables, taken: set[int]) -> Moment
     return Moment({"year": int(word.number)}, "")
 
 
-def _named(words: list[Word], at: int, tables: Tables, taken: set[int]) -> Moment | None:
-    when = [item for item in _when(words[at], tables, words, at) if item[0] != "month"]
-    return Moment(dict(when), "") if when else None
-
-
-def _when(word: Word, tables: Tables, words: list[Word], at: int) -> When:
+def _when(words: list[Word], at: int, tables: Tables) -> When:
     """What a word says of time; may, march and sun only beside a figure or with a capital inside a sentence."""
+    word = words[at]
     plain = word.shown.lower()
     if plain not in tables.doubtful:
         return word.when

@@ -18,26 +18,22 @@ from nearsense.guard.tables import Tables
 from nearsense.guard.words import Difference, Kind, Word
 
 _TITLE = 0.6  # share of capitals from which on a text is a headline, whose capitals say nothing
-_MOST_NAMES = 24  # names that are looked at in each text
+_MOST_NAMES, _MOST_CODES = 24, 24  # how many are looked at in each text
 _BARE = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "ß": "ss", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
 )
 
 _DIGRAPHS = str.maketrans({**dict(zip("äöüøåđ", ("ae", "oe", "ue", "oe", "aa", "dj"), strict=True)), "ß": "ss"})
 
-_MOST_CODES = 24  # codes that are looked at in each text
 _RUN = 4  # words that one code may be written in: WH 1000 X M4
 _SHOUTED = 0.5  # share of content in capitals from which on capitals say nothing
 
-Parts: TypeAlias = tuple[list[str], list[str]]
-
-Taken: TypeAlias = tuple[set[int], set[int]]
-
 _NAMING = flag.CODE | flag.NUMBER | flag.CAPITALS
-
 _ARTICLE = "a"
-
 _SHORT = 3  # signs of a letter with its 's
+
+Parts: TypeAlias = tuple[list[str], list[str]]
+Taken: TypeAlias = tuple[set[int], set[int]]
 
 
 def other_names(
@@ -61,7 +57,7 @@ def other_names(
     ):
         return []
     kind = Kind.PLACE if _is_place(a, *left[0], tables) and _is_place(b, *right[0], tables) else Kind.NAME
-    return [Difference(kind, _names_shown(words[0]), _names_shown(words[1]))]
+    return [Difference(kind, *(" ".join(word.shown for word in names[:3]) for names in words))]
 
 
 def _names(text: Text, only: list[tuple[int, Word]], tables: Tables) -> list[tuple[int, Word]]:
@@ -147,10 +143,6 @@ def _is_place(text: Text, at: int, name: Word, tables: Tables) -> bool:
     return not name.flags & flag.NAME or name.key in tables.places
 
 
-def _names_shown(names: list[Word]) -> str:
-    return " ".join(word.shown for word in names[:3])
-
-
 @dataclass(slots=True)
 class Codes:
     """The codes in which two texts differ, and where in either stands what this explains."""
@@ -214,7 +206,10 @@ def _codes(text: Text, own: set[Word], tables: Tables) -> list[int]:
         elif word.shown in ("A", "I"):
             code = _letter_is_code(words, at, tables)
         elif word.flags & flag.CAPITALS and word in own and not word.flags & flag.NAME and not _is_unit(words, at):
-            loud = _shouted(text) if loud is None else loud
+            if loud is None:
+                loud = sum(other.flags & flag.CAPITALS > 0 for other in text.contents) > _SHOUTED * len(
+                    text.contents
+                )
             code = not loud
         else:
             code = bool(word.flags & flag.NUMBER and word in own) and (
@@ -255,11 +250,6 @@ def _initial(words: list[Word], at: int) -> bool:
     if len(words[at].shown) > 1 or at + 2 >= len(words) or words[at + 1].shown != ".":
         return False
     return bool(words[at + 2].flags & flag.CAPITAL)
-
-
-def _shouted(text: Text) -> bool:
-    capitals = [1 for word in text.contents if word.flags & flag.CAPITALS]
-    return len(capitals) > _SHOUTED * len(text.contents)
 
 
 def _written_too(at: int, a: Text, b: Text, parts: Parts, codes: list[int], taken: Taken, tables: Tables) -> bool:

@@ -187,7 +187,7 @@ def strengths(a: Text, b: Text, tables: Tables) -> list[Difference]:
     families = one.keys() & other.keys()
     if not families:
         return []
-    shared, uneven = a.content & b.content, _denials(a) != _denials(b)
+    shared, uneven = a.content & b.content, denial_count(a) != denial_count(b)
     for family in families:
         left, right = one[family], other[family]
         if left.keys() & right.keys() or (family != "often" and uneven):
@@ -216,6 +216,6 @@ def _asks(text: Text, tables: Tables) -> bool:
     return bool(text.words) and text.words[-1].shown == "?" and any(w.key in tables.asking for w in text.words[:2])
 
 
-def _denials(text: Text) -> int:
+def denial_count(text: Text) -> int:
     """How often a text denies: where two differ in that, "not all" and "some" may be one."""
     return sum(word.flags & flag.NEGATOR != 0 for word in text.words)

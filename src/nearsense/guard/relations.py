@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from nearsense.guard import words as flag
+from nearsense.guard.polarity import denial_count
 from nearsense.guard.reader import Text
 from nearsense.guard.tables import Tables
 from nearsense.guard.words import Difference, Kind, Word
@@ -194,7 +195,7 @@ def with_conditions(a: Text, b: Text, found: list[Difference], tables: Tables) -
         return found
     here, there = min(left), min(right)
     pair, kinds = {here, there}, [each.kind for each in found]
-    if pair == {"if", "only"} and kinds.count(Kind.ANTONYM) == 1 and _denies(a) != _denies(b):
+    if pair == {"if", "only"} and kinds.count(Kind.ANTONYM) == 1 and denial_count(a) % 2 != denial_count(b) % 2:
         return [each for each in found if each.kind is not Kind.ANTONYM]  # only if right; if wrong, not
     if "unless" in pair and "even" not in pair and Kind.NEGATION not in kinds:
         return found  # unless is if not
@@ -223,7 +224,3 @@ def restrictions(a: Text, b: Text, here: set[Word], there: set[Word], tables: Ta
 def _conditions(text: Text, tables: Tables) -> dict[str, str]:
     """The conditions of a text → how they are said."""
     return {tables.conditions[word.small]: word.shown for word in text.words if word.small in tables.conditions}
-
-
-def _denies(text: Text) -> bool:
-    return sum(bool(word.flags & flag.NEGATOR) for word in text.words) % 2 == 1

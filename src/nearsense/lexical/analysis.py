@@ -19,9 +19,7 @@ from functools import lru_cache
 
 import Stemmer
 
-ANALYSIS = 2
-"""Raised whenever texts get other terms: postings that were made with another number are made again."""
-
+ANALYSIS = 2  # raised whenever texts get other terms: postings that were made with another number are made again
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 _KANA = "\u3041-\u309f\u30a1-\u312f\u31a0-\u31ff"
@@ -33,8 +31,7 @@ _ONE_HAN = re.compile(f"[{_HAN}]")
 _POINTS = frozenset([0x307, 0x640, 0x670, *range(0x591, 0x5C8), *range(0x64B, 0x653)])
 """What most leave out: Hebrew points, Arabic vowels and tatweel; and the dot that folding a Turkish I leaves."""
 
-_BREAKING = frozenset([0x200B])
-"""Invisible, but it parts words."""
+_BREAKING = frozenset([0x200B])  # invisible, but it parts words
 
 
 class _Shown(dict[int, "int | str | None"]):
@@ -60,9 +57,6 @@ _SHOWN = _Shown()
 
 def terms(text: str) -> list[str]:
     """What a text is found by: its terms in order, repetitions included.
-
-    Args:
-        text: Any text, in any languages.
 
     Example:
         >>> terms("The café's Größen: 3 PONIES!")

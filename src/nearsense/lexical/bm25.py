@@ -22,19 +22,11 @@ if TYPE_CHECKING:
 
     from nearsense.lexical.postings import Found, Searchable
 
-K1 = 1.2
-"""How soon further occurrences of a term stop to count; the default of Lucene, as is `B`."""
-B = 0.75
-"""How much long texts are held back: 0 not at all, 1 in proportion to their length."""
-
-_SLACK = 1e-5
-"""Far more than the float32 sum of a query's terms can be off, as a part of the sum."""
-
-RRF_CONSTANT = 60
-"""As in the paper: a first place counts for little more than a tenth."""
-
-_DIGITS = 12
-"""Sums that differ by less are equal but for rounding: 1/3 + 1/4 and 1/2 + 1/12."""
+K1 = 1.2  # how soon further occurrences of a term stop to count; the default of Lucene, as is `B`
+B = 0.75  # how much long texts are held back: 0 not at all, 1 in proportion to their length
+_SLACK = 1e-5  # far more than the float32 sum of a query's terms can be off, as a part of the sum
+RRF_CONSTANT = 60  # as in the paper: a first place counts for little more than a tenth
+_DIGITS = 12  # sums that differ by less are equal but for rounding: 1/3 + 1/4 and 1/2 + 1/12
 
 
 class Segment:
@@ -48,9 +40,8 @@ class Segment:
         self.postings = postings
         self.alive = None if alive is None or alive.all() else alive
         self.living = n if self.alive is None else int(np.count_nonzero(self.alive))
-        self.terms = int(
-            np.sum(postings.lengths, dtype=np.int64, where=True if self.alive is None else self.alive)
-        )
+        there = True if self.alive is None else self.alive
+        self.terms = int(np.sum(postings.lengths, dtype=np.int64, where=there))
         self._norms: tuple[tuple[float, float, float], NDArray[np.float32]] | None = None
 
     def __len__(self) -> int:
@@ -255,7 +246,5 @@ def _neighbours(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) ->
 
 def _check_mask(mask: NDArray[np.bool_] | None, n: int, name: str) -> None:
     if mask is not None and (mask.shape != (n,) or mask.dtype != np.bool_):
-        raise InputError(
-            f"{name} is {mask.dtype} of shape {mask.shape}, for {n} rows",
-            fix="give one True or False for each row",
-        )
+        what = f"{name} is {mask.dtype} of shape {mask.shape}, for {n} rows"
+        raise InputError(what, fix="give one True or False for each row")

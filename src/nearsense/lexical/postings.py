@@ -20,8 +20,7 @@ from nearsense.lexical.analysis import ANALYSIS, stemmed, terms, tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BATCH = 2**20
-"""Terms that are sorted at once: bounds the memory of a build."""
+_BATCH = 2**20  # terms that are sorted at once: bounds the memory of a build
 
 
 class Found(NamedTuple):
@@ -60,13 +59,6 @@ def term_hash(term: str) -> int:
 class Postings:
     """An inverted index of n texts that never changes. Arrays may be memory maps: nothing is read or copied early.
 
-    Args:
-        hashes: uint64, shape (t,), ascending: the terms.
-        offsets: int64, shape (t + 1,): the texts of term i stand at `offsets[i]` to `offsets[i + 1]`.
-        rows: int32: numbers of texts, ascending within a term.
-        counts: Small unsigned integers, as long as `rows`: how often the text holds the term.
-        lengths: Small unsigned integers, shape (n,): terms of each text.
-
     Example:
         >>> postings = Postings.build(["a red car", "a blue bike", "red red wine"])
         >>> found = postings.find("red")
@@ -74,11 +66,11 @@ class Postings:
         ([0, 2], [1, 2], [3, 3, 3])
     """
 
-    hashes: NDArray[np.uint64]
-    offsets: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    counts: NDArray[Any]
-    lengths: NDArray[Any]
+    hashes: NDArray[np.uint64]  # (t,), ascending: the terms
+    offsets: NDArray[np.int64]  # (t + 1,): the texts of term i stand at `offsets[i]` to `offsets[i + 1]`
+    rows: NDArray[np.int32]  # numbers of texts, ascending within a term
+    counts: NDArray[Any]  # small unsigned integers, as long as `rows`: how often the text holds the term
+    lengths: NDArray[Any]  # small unsigned integers, (n,): terms of each text
 
     @classmethod
     def build(cls, texts: Iterable[str]) -> Postings:
@@ -251,9 +243,8 @@ class GrowingPostings:
     def first(self, m: int) -> FirstRows:
         """The first m texts, as if there were no others."""
         if not 0 <= m <= len(self):
-            raise InputError(
-                f"the first {m} of {len(self)} texts were asked for", fix="ask for no more than exist"
-            )
+            what = f"the first {m} of {len(self)} texts were asked for"
+            raise InputError(what, fix="ask for no more than exist")
         return FirstRows(self._found, self._lengths.so_far()[:m])
 
 

@@ -35,25 +35,17 @@ class Unit(StrEnum):
     """What a text is counted by."""
 
     WORDS = "words"
-    CHARACTERS = "characters"
-    """3 to 5 neighbouring ones."""
+    CHARACTERS = "characters"  # 3 to 5 neighbouring ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sparse:
-    """n rows of which few cells are not zero, row by row.
+    """n rows of which few cells are not zero, row by row."""
 
-    Args:
-        offsets: int64, shape (n + 1,): the cells of row i stand at `offsets[i]` to `offsets[i + 1]`.
-        columns: int64: the column of each cell, ascending within a row.
-        values: float64: what stands in it.
-        width: How many columns there are.
-    """
-
-    offsets: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    values: NDArray[np.float64]
-    width: int
+    offsets: NDArray[np.int64]  # (n + 1,): the cells of row i stand at `offsets[i]` to `offsets[i + 1]`
+    columns: NDArray[np.int64]  # the column of each cell, ascending within a row
+    values: NDArray[np.float64]  # what stands in it
+    width: int  # how many columns there are
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
