@@ -620,9 +620,9 @@ def test_threads_add_delete_and_search_together(empty):
 # -- whatever is done, all engines answer as a dict and brute force would
 
 NAMES = st.sampled_from([f"id{number}" for number in range(8)])
-TEXTS = st.lists(
-    st.sampled_from(["red", "blue", "car", "bike", "wine", "the", "of", "rain"]), min_size=1, max_size=5
-).map(" ".join)
+WORDS = ["bike", "blue", "car", "of", "rain", "red", "the", "wine"]
+TEXTS = st.sets(st.sampled_from(WORDS), min_size=1, max_size=5).map(sorted).map(" ".join)
+"""Other texts have other scores, or brute force would have to know which of them are written like a query."""
 FIELDS = st.fixed_dictionaries({}, optional={"year": st.integers(2000, 2003), "tag": st.sampled_from("ab")})
 BATCHES = st.lists(
     st.builds(ns.Document, NAMES, TEXTS, FIELDS), min_size=1, max_size=6, unique_by=lambda each: each.id
@@ -776,7 +776,7 @@ class EveryEngine(RuleBasedStateMachine):
 
 TestEveryEngine = EveryEngine.TestCase
 TestEveryEngine.settings = settings(
-    max_examples=settings.default.max_examples // 4,
+    max_examples=settings.default.max_examples // 2,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
