@@ -125,7 +125,11 @@ class GradedPairs(Dataset):
     def __post_init__(self) -> None:
         Dataset.__post_init__(self)
         require_tuples(self.name, "pair", self.pairs, 2)
-        require_scores(self.name, self.scores)
+        for place, value in enumerate(self.scores, 1):
+            if not _is_number(value) or not np.isfinite(value):
+                what = f"{self.name}, pair {place}: the score is {value if _is_number(value) else shown(value)}"
+                why = "it has no place in an order" if _is_number(value) else "a score is a number"
+                raise InputError(what, why=why, fix="correct it, or leave the pair out")
         if len(set(self.scores)) == 1:
             what = f"{self.name}: all {len(self):,} scores are {self.scores[0]:g}"
             raise InputError(what, why="nothing correlates with a constant", fix="give pairs of different scores")
@@ -328,8 +332,7 @@ def require_texts(owner: str, name: str, values: Iterable[Any], *, none: bool = 
     """Refuse what is no text, or an empty one; `None` too, unless it may be."""
     for place, value in enumerate(values, 1):
         if not _is_text(value) and not (none and value is None):
-            empty = isinstance(value, str) or value is None
-            why = _NO_TEXT if empty else "a string is needed"
+            why = _NO_TEXT if value is None or isinstance(value, str) else "a string is needed"
             what = f"{owner}, {name} {place}: {shown(value)} is no text"
             raise InputError(what, why=why, fix="complete it, or leave the item out")
 
@@ -337,11 +340,10 @@ def require_texts(owner: str, name: str, values: Iterable[Any], *, none: bool = 
 def require_tuples(owner: str, name: str, values: Iterable[Any], size: int) -> None:
     """Refuse what is not so many texts."""
     for place, value in enumerate(values, 1):
-        owned = f"{owner}, {name} {place}"
         if not _is_list(value) or len(value) != size:
-            why = f"a {name} is {size} texts"
-            raise InputError(f"{owned}: {shown(value)}", why=why, fix="give a tuple of as many")
-        require_texts(owned, "text", value)
+            what = f"{owner}, {name} {place}: {shown(value)}"
+            raise InputError(what, why=f"a {name} is {size} texts", fix="give a tuple of as many")
+        require_texts(f"{owner}, {name} {place}", "text", value)
 
 
 def require_lists(owner: str, name: str, values: Iterable[Any]) -> None:
@@ -350,16 +352,6 @@ def require_lists(owner: str, name: str, values: Iterable[Any]) -> None:
         if not _is_list(value):
             what = f"{owner}, query {place}: {name} is {shown(value)}, no list"
             raise InputError(what, why=f"each query has a list of {name}", fix="give a list for each")
-
-
-def require_scores(owner: str, values: Iterable[Any]) -> None:
-    """Refuse what is no finite number."""
-    for place, value in enumerate(values, 1):
-        number = _is_number(value)
-        if not number or not np.isfinite(value):
-            what = f"{owner}, pair {place}: the score is {value if number else shown(value)}"
-            why = "it has no place in an order" if number else "a score is a number"
-            raise InputError(what, why=why, fix="correct it, or leave the pair out")
 
 
 def require_flags(owner: str, values: Iterable[Any]) -> None:
@@ -384,25 +376,22 @@ def require_judgements(owner: str, judgements: Sequence[Any], corpus: Any) -> No
             fix = "complete it, or leave it out of corpus and judgements"
             raise InputError(f"{owner}: document {id_!r} has no text", why=_NO_TEXT, fix=fix)
     for place, own in enumerate(judgements, 1):
-        _require_judged(f"{owner}, query {place}", own, corpus)
-
-
-def _require_judged(owner: str, own: Any, corpus: Mapping[str, str]) -> None:
-    if not isinstance(own, Mapping):
-        why = "they say which documents answer the query"
-        raise InputError(f"{owner}: its judgements are {shown(own)}", why=why, fix='give a dict such as {"d1": 1}')
-    strangers = [str(id_) for id_ in own if id_ not in corpus]
-    if strangers:
-        what = f"{owner}: judged documents are not in the corpus: {', '.join(strangers[:5])}"
-        why = "what is not there cannot be found, and every figure would be too low"
-        raise InputError(what, why=why, fix="complete the corpus, or remove these judgements")
-    for id_, grade in own.items():
-        if not _is_number(grade) or not np.isfinite(grade) or grade < 0:
-            what = f"{owner}: the grade of document {id_!r} is {shown(grade)}"
-            raise InputError(what, why="a grade is a number from 0", fix="correct it")
-    if not any(own.values()):
-        what, why = f"{owner}: no document answers it", "nothing can be right then"
-        raise InputError(what, why=why, fix="leave the query out")
+        query = f"{owner}, query {place}"
+        if not isinstance(own, Mapping):
+            what, fix = f"{query}: its judgements are {shown(own)}", 'give a dict such as {"d1": 1}'
+            raise InputError(what, why="they say which documents answer the query", fix=fix)
+        strangers = [str(id_) for id_ in own if id_ not in corpus]
+        if strangers:
+            what = f"{query}: judged documents are not in the corpus: {', '.join(strangers[:5])}"
+            why = "what is not there cannot be found, and every figure would be too low"
+            raise InputError(what, why=why, fix="complete the corpus, or remove these judgements")
+        for id_, grade in own.items():
+            if not _is_number(grade) or not np.isfinite(grade) or grade < 0:
+                what = f"{query}: the grade of document {id_!r} is {shown(grade)}"
+                raise InputError(what, why="a grade is a number from 0", fix="correct it")
+        if not any(own.values()):
+            what = f"{query}: no document answers it"
+            raise InputError(what, why="nothing can be right then", fix="leave the query out")
 
 
 _NO_TEXT = "without a text there is no meaning to compare"

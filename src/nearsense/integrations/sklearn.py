@@ -146,9 +146,9 @@ class SphericalKMeans(
             raise InputError(f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters} >= 1")
         found = spherical(_apart(rows), self.n_clusters, seed=self.random_state or 0, smooth=self.neighbors)
         sizes = np.bincount(_nearest(rows, found.centroids), minlength=len(found.centroids))
-        self._centres = found.centroids[np.argsort(-sizes, kind="stable")]
-        self.labels_, self.cluster_centers_ = _nearest(rows, self._centres), self._centres[:, :-1]
-        k = len(self._centres)
+        self._centroids = found.centroids[np.argsort(-sizes, kind="stable")]
+        self.labels_, self.cluster_centers_ = _nearest(rows, self._centroids), self._centroids[:, :-1]
+        k = len(self._centroids)
         means = group_sums(rows, self.labels_, k) / np.maximum(np.bincount(self.labels_, minlength=k), 1)[:, None]
         self.inertia_ = float(np.sum((rows - means[self.labels_]) ** 2, dtype=np.float64))
         self._n_features_out = k
@@ -157,12 +157,12 @@ class SphericalKMeans(
     def predict(self, X: ArrayLike) -> Ints:  # noqa: N803
         """The group whose centre is nearest, of each row."""
         check_is_fitted(self)
-        return _nearest(_directions(self, X), self._centres)
+        return _nearest(_directions(self, X), self._centroids)
 
     def transform(self, X: ArrayLike) -> Floats:  # noqa: N803
         """The distance of each row to each centre, 1 - cosine: float32, shape (n, k), from 0 to 2."""
         check_is_fitted(self)
-        return _distances(_directions(self, X), self._centres)
+        return _distances(_directions(self, X), self._centroids)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:  # noqa: N803
         """How well the centres fit: minus the sum of squared distances to the nearest centre."""
@@ -174,15 +174,13 @@ class SphericalKMeans(
         return tags
 
 
-def _distances(rows: Floats, centres: Floats) -> Floats:
-    """1 - cosine of each row to each centre; a row of zeros is near none but that of its kind."""
-    far: Floats = np.subtract(1, _apart(rows) @ centres.T, dtype=np.float32)
-    return far
+def _distances(rows: Floats, centroids: Floats) -> Floats:
+    """1 - cosine of each row to each centroid; a row of zeros is near none but that of its kind."""
+    return np.asarray(np.subtract(1, _apart(rows) @ centroids.T, dtype=np.float32))
 
 
-def _nearest(rows: Floats, centres: Floats) -> Ints:
-    nearest: Ints = _distances(rows, centres).argmin(axis=1).astype(np.int64)
-    return nearest
+def _nearest(rows: Floats, centroids: Floats) -> Ints:
+    return np.asarray(_distances(rows, centroids).argmin(axis=1), np.int64)
 
 
 class DensityClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]

@@ -132,16 +132,18 @@ def mine_approximately(
     floor = score(min_score)
     rows, columns = sides(vectors, against)
     lists = max(1, round(math.sqrt(len(columns.data))))
-    left, right = _near(rows, columns, _centres(columns.data, lists), floor, progress)
-    if columns is rows:
-        left, right = _once(left, right, len(rows.data))
+    left, right = _near(rows, columns, _centroids(columns.data, lists), floor, progress)
+    if columns is rows:  # each pair once, the lower row on the left, no row with itself
+        n, low, high = len(rows.data), np.minimum(left, right), np.maximum(left, right)
+        pairs = np.unique(low[low != high] * n + high[low != high])
+        left, right = pairs // max(n, 1), pairs % max(n, 1)
     scores = cosines(rows, left, columns, right)
     order = np.lexsort((right, left, -scores))[: np.count_nonzero(scores >= np.float32(floor))]
     left, right, scores = left[order], right[order], scores[order]
     return NearPairs(left, right, scores, floor, _recall(rows, columns, left, right, floor))
 
 
-def _centres(data: NDArray[np.float32], lists: int) -> NDArray[np.float32]:
+def _centroids(data: NDArray[np.float32], lists: int) -> NDArray[np.float32]:
     """What the lists lie around."""
     some = data[:: max(1, len(data) // (LEARNT * lists))]
     if not len(some):
@@ -153,17 +155,17 @@ def _centres(data: NDArray[np.float32], lists: int) -> NDArray[np.float32]:
 
 
 def _near(
-    rows: Units, columns: Units, centres: NDArray[np.float32], floor: float, progress: Progress
+    rows: Units, columns: Units, centroids: NDArray[np.float32], floor: float, progress: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Candidates: rows and the columns of their lists that may be near enough."""
     lefts, rights = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    if not len(centres) or not len(rows.data):
+    if not len(centroids) or not len(rows.data):
         return lefts[0], rights[0]
-    probed = top_k(rows.data, centres, min(PROBES, len(centres))).ids
-    home = probed[:, 0] if columns is rows else top_k(columns.data, centres, 1).ids[:, 0]
-    asking, members = _by_list(probed.ravel(), len(centres)), _by_list(home, len(centres))
+    probed = top_k(rows.data, centroids, min(PROBES, len(centroids))).ids
+    home = probed[:, 0] if columns is rows else top_k(columns.data, centroids, 1).ids[:, 0]
+    asking, members = _by_list(probed.ravel(), len(centroids)), _by_list(home, len(centroids))
     level = floor - gemm.slack(rows.data.shape[1], Precision.F32)
-    with tracked(len(centres), "lists", progress) as update:
+    with tracked(len(centroids), "lists", progress) as update:
         for number, (who, own) in enumerate(zip(asking, members, strict=True), 1):
             block = columns.data[own]
             for part in blocks(len(who), BLOCK):
@@ -178,15 +180,6 @@ def _near(
 def _by_list(lists: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
     """The positions of each list's members."""
     return np.split(np.argsort(lists, kind="stable"), np.cumsum(np.bincount(lists, minlength=count))[:-1])
-
-
-def _once(
-    left: NDArray[np.int64], right: NDArray[np.int64], n: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each pair once, the lower row on the left, no row with itself."""
-    low, high = np.minimum(left, right), np.maximum(left, right)
-    pairs = np.unique(low[low != high] * n + high[low != high])
-    return pairs // max(n, 1), pairs % max(n, 1)
 
 
 def _recall(rows: Units, columns: Units, left: NDArray[np.int64], right: NDArray[np.int64], floor: float) -> float:
