@@ -99,21 +99,16 @@ def compression_of(name: str) -> Compression:
 
 def format_of(name: str, asked: str | None, allowed: Collection[Format] = tuple(Format)) -> Format:
     """The format that was asked for, else the one that the name's extension stands for."""
-    if asked is not None:
-        form = parse(Format, asked, name="format")
-    else:
+    form = None if asked is None else parse(Format, asked, name="format")
+    if form is None:
         inner = _split(name)[0]
-        found = next((form for extension, form in EXTENSIONS.items() if inner.endswith(extension)), None)
-        if found is None:
-            known = ", ".join(extension for extension, form in EXTENSIONS.items() if form in allowed)
-            raise FileError(
-                f"{name}: the extension says nothing about its format",
-                why=f"known are {known}, each also with .gz or .zst",
-                fix=f"rename it, or add --format {'|'.join(Format)}"
-                if len(allowed) == len(Format)
-                else f"end its name in one of {known}",
-            )
-        form = found
+        form = next((each for extension, each in EXTENSIONS.items() if inner.endswith(extension)), None)
+    if form is None:
+        known = ", ".join(extension for extension, each in EXTENSIONS.items() if each in allowed)
+        why, fix = f"known are {known}, each also with .gz or .zst", f"end its name in one of {known}"
+        if len(allowed) == len(Format):
+            fix = f"rename it, or add --format {'|'.join(Format)}"
+        raise FileError(f"{name}: the extension says nothing about its format", why=why, fix=fix)
     if form not in allowed:
         why = f"it takes {' or '.join(form.value for form in Format if form in allowed)}"
         raise FileError(f"{name}: {form.value} cannot hold this", why=why, fix="choose another extension")
