@@ -14,7 +14,8 @@ import nearsense as ns
 from fakes import WordCross
 from nearsense.calibration import Task, shipped
 from nearsense.records import Origin, percent
-from nearsense.render import Form, hits_page, show
+from nearsense.render import Form, show
+from nearsense.render.results import hits_page
 
 OPPOSITES = [
     ("How do I enable two-factor login?", "How do I disable two-factor login?", "antonym: enable → disable"),

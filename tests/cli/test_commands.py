@@ -199,7 +199,8 @@ def test_demo_shows_everything_and_draws_the_heatmap(run, tmp_path, monkeypatch,
 
 def test_a_terminal_gets_a_table_without_steering_characters(monkeypatch):
     from nearsense.records import Hit, Origin, Results
-    from nearsense.render import hits_page, show
+    from nearsense.render import show
+    from nearsense.render.results import hits_page
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -215,7 +216,8 @@ def test_a_terminal_gets_a_table_without_steering_characters(monkeypatch):
 
 def test_a_wide_table_shows_whole_columns_and_says_how_many_are_missing(monkeypatch):
     from nearsense.records import Matrix, Origin
-    from nearsense.render import Form, matrix_page, show
+    from nearsense.render import Form, show
+    from nearsense.render.results import matrix_page
 
     monkeypatch.setenv("COLUMNS", "80")
     out = io.StringIO()

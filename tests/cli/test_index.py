@@ -22,7 +22,8 @@ import pytest
 import nearsense as ns
 from nearsense.cli.index import index
 from nearsense.records import Hit, Origin, Ranking, Results
-from nearsense.render import Form, hits_page, info_page, reembedding_page, show, sync_page, verification_page
+from nearsense.render import Form, show
+from nearsense.render.results import hits_page, info_page, reembedding_page, sync_page, verification_page
 from nearsense.reports import SyncReport, Verification
 from samples import tiny_bert
 

@@ -12,7 +12,8 @@ import nearsense as ns
 from nearsense.encoders import load_cross
 from nearsense.files import write_vectors
 from nearsense.records import Hit, Metric, Origin, Ranking, Results
-from nearsense.render import Form, hits_page, show
+from nearsense.render import Form, show
+from nearsense.render.results import hits_page
 from nearsense.reranking import rerank
 
 TEXTS = [

@@ -12,7 +12,7 @@ import pytest
 from fakes import HashEncoder
 from nearsense.datasets import Clustering, GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Triplets
 from nearsense.evaluation import evaluate
-from nearsense.pages import charts, evaluation_html
+from nearsense.pages import evaluation_html, parts
 
 MODEL = HashEncoder(32)
 TEXTS = ["a dog barks", "a hound barks", "the moon is full", "tea is hot", "rain falls", "it is raining"]
@@ -128,7 +128,7 @@ def test_the_curve_of_precision_and_recall_is_that_of_scikit_learn():
 
 
 def test_outlines_of_distributions_have_the_same_area_and_keep_what_lies_beyond():
-    svg = charts.distributions(
+    svg = parts.distributions(
         [("few", np.array([0.1, 0.2, 9.0]), "a"), ("many", np.linspace(0, 1, 500), "b")],
         (0.0, 1.0),
         title="t",
@@ -144,7 +144,7 @@ def test_outlines_of_distributions_have_the_same_area_and_keep_what_lies_beyond(
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-0.13, 1.0), (60, 91), (0, 5), (0.001, 0.0042), (-3, 2000)])
 def test_ticks_are_round_and_within(low, high):
-    found = charts.ticks(low, high)
+    found = parts.ticks(low, high)
     assert 3 <= len(found) <= 9
     assert low - 1e-9 <= found[0] <= found[-1] <= high + 1e-9
     assert len({round(b - a, 9) for a, b in itertools.pairwise(found)}) == 1
@@ -152,7 +152,7 @@ def test_ticks_are_round_and_within(low, high):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_and_lines_stand_out_from_the_paper_in_light_and_dark(scheme):
-    from nearsense.pages.shell import STYLE
+    from nearsense.pages.parts import STYLE
 
     blocks = re.findall(r":root \{([^}]*)\}", STYLE)
     colours = dict(re.findall(r"--(\w+): (#\w+)", blocks[scheme == "dark"]))

@@ -13,7 +13,7 @@ from fakes import HashEncoder
 from nearsense.datasets import Clustering, GradedPairs
 from nearsense.evaluation import Figure
 from nearsense.evaluation.results import UNDEFINED
-from nearsense.pages import charts, evaluation_html
+from nearsense.pages import evaluation_html, parts
 from nearsense.render.evaluation import evaluation_markdown
 
 ENCODER = HashEncoder(32)
@@ -62,9 +62,9 @@ def test_a_page_shows_what_is_not_defined_as_a_dash(data):
 
 
 def test_a_chart_of_no_values_is_drawn():
-    row = charts.Interval("one", UNDEFINED, UNDEFINED, UNDEFINED, "a")
-    assert "no values" in charts.intervals([row], title="t", axis="a")
-    assert charts.ticks(math.nan, math.nan) == charts.ticks(1.0, 1.0) == []
+    row = parts.Interval("one", UNDEFINED, UNDEFINED, UNDEFINED, "a")
+    assert "no values" in parts.intervals([row], title="t", axis="a")
+    assert parts.ticks(math.nan, math.nan) == parts.ticks(1.0, 1.0) == []
 
 
 def test_what_is_undefined_stays_so_times_a_hundred():

@@ -102,7 +102,7 @@ def calibrate(file: str, asked: CalibrateOptions, how: ReadOptions, quiet: bool,
       nearsense calibrate pairs.csv -o tickets.nearsense
       nearsense calibrate tickets.csv --text body --false-positives 1e-4
     """
-    from nearsense.render.calibration import background_page, calibration_page
+    from nearsense.render.results import background_page, calibration_page
 
     if asked.at_least and not asked.precision:
         raise click.UsageError("--at-least says how sure a precision shall be: give --precision P too")

@@ -48,7 +48,7 @@ def compare(
       nearsense compare --pairs questions.csv --calibration question --min-probability 0.9
     """
     from nearsense.compare import compare_pairs
-    from nearsense.render import comparison_page
+    from nearsense.render.results import comparison_page
 
     if file is None:
         if a is None or b is None:
@@ -97,7 +97,7 @@ def rank(
       cat answers.csv | nearsense rank "late parcel" - --format csv --text answer -k 3
     """
     from nearsense.cli.inputs import read_corpus
-    from nearsense.render import hits_page
+    from nearsense.render.results import hits_page
     from nearsense.search import rank_vectors
 
     corpus = read_corpus(file, how)
@@ -132,7 +132,7 @@ def matrix(
     """
     from nearsense.cli.inputs import read_corpus
     from nearsense.compare import matrix_of, require_room
-    from nearsense.render import matrix_page
+    from nearsense.render.results import matrix_page
 
     corpus = read_corpus(file, how)
     require_room(len(corpus.documents))
@@ -167,7 +167,7 @@ def explain(a: str, b: str, html: str | None, model: ModelOptions, output: Outpu
     """
     from nearsense.cli.outputs import write_text
     from nearsense.explanation import explain as explain_
-    from nearsense.render import explanation_page
+    from nearsense.render.results import explanation_page
 
     explanation = explain_(a, b, encoder=model.load())
     if html is not None:

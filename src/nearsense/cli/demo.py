@@ -181,7 +181,8 @@ def _questions(console: Console, encoder: Encoder, progress: bool, questions: Se
 
 def _pairs(console: Console, encoder: Encoder) -> None:
     from nearsense.compare import compare_pairs
-    from nearsense.render import Form, comparison_page, show
+    from nearsense.render import Form, show
+    from nearsense.render.results import comparison_page
 
     show(comparison_page(compare_pairs(PAIRS, encoder=encoder), single=False), Form.TABLE)
 

@@ -110,7 +110,7 @@ def duplicates(
       nearsense duplicates reviews.csv --csv > pairs.csv
     """
     from nearsense.cli.outputs import leave
-    from nearsense.render.duplicates import groups_page, pairs_page
+    from nearsense.render.results import groups_page, pairs_page
 
     _require_apart(file, same, {})
     _, corpus = _rows_of(file, how, keep=keep)
@@ -165,7 +165,7 @@ def dedupe(
     from nearsense.cli.outputs import say
     from nearsense.files import write_table
     from nearsense.files.formats import format_of
-    from nearsense.render.duplicates import dropped_page
+    from nearsense.render.results import dropped_page
 
     _require_apart(file, same, {"-o": target, "--dropped": dropped})
     original, corpus = _rows_of(file, how, keep=keep)

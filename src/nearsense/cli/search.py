@@ -56,7 +56,7 @@ def search(
       nearsense search tickets.csv "late parcel" --rerank ms-marco-MiniLM-L6-v2
       zcat notes.txt.gz | nearsense search - "train a network"
     """
-    from nearsense.render import hits_page
+    from nearsense.render.results import hits_page
     from nearsense.store import is_collection
 
     if is_collection(Path(file)):
@@ -143,7 +143,7 @@ def rerank(
     """
     from nearsense.cli.inputs import read_corpus
     from nearsense.encoders import load_cross
-    from nearsense.render import hits_page
+    from nearsense.render.results import hits_page
     from nearsense.reranking import rerank as reranked
 
     table = how.read(file)

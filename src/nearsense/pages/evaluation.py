@@ -10,8 +10,19 @@ import numpy as np
 from nearsense.datasets import Task
 from nearsense.evaluation import LOWER_IS_BETTER, Kind
 from nearsense.evaluation.results import BAND_COLUMNS
-from nearsense.pages import charts
-from nearsense.pages.shell import page, plain, section, table
+from nearsense.pages.parts import (
+    Curve,
+    Interval,
+    curves,
+    distributions,
+    intervals,
+    key,
+    page,
+    plain,
+    points,
+    section,
+    table,
+)  # fmt: skip
 from nearsense.render import PROBABLE
 
 if TYPE_CHECKING:
@@ -123,8 +134,8 @@ def _figures(evaluation: Evaluation, systems: Sequence[SystemResult], colours: d
     for each in systems:
         figure = each.figures[main]
         low, high = 100 * figure.low, 100 * figure.high
-        rows.append(charts.Interval(each.name, 100 * figure.value, low, high, colours[each.name]))
-    chart = charts.intervals(rows, title=f"{_name(main)} of each system", axis=f"{_name(main)}, times 100")
+        rows.append(Interval(each.name, 100 * figure.value, low, high, colours[each.name]))
+    chart = intervals(rows, title=f"{_name(main)} of each system", axis=f"{_name(main)}, times 100")
     lower = " False accepts are the better the fewer they are." if LOWER_IS_BETTER & set(names) else ""
     listed = table(
         "Figures times 100, in brackets the 95 % interval of the bootstrap over items." + lower,
@@ -172,7 +183,7 @@ def _spread(evaluation: Evaluation, systems: Sequence[SystemResult]) -> str:
     groups = _groups(evaluation, drawn[0].labels)
     figures = "".join(_one_spread(evaluation, each) for each in drawn)
     lead = "The less the outlines overlap, the better the scores tell them apart. Each outline has the same area."
-    legend = charts.key((name, colour) for name, _, colour in groups)
+    legend = key((name, colour) for name, _, colour in groups)
     return section("Where the scores lie", legend, f'<div class="grid">{figures}</div>', lead=lead)
 
 
@@ -181,7 +192,7 @@ def _one_spread(evaluation: Evaluation, system: SystemResult) -> str:
     groups = [(name, system.scores[rows], colour) for name, rows, colour in known if rows.any()]
     low, high = float(system.scores.min()), float(system.scores.max())
     room = (high - low) * 0.02 or 0.5
-    chart = charts.distributions(
+    chart = distributions(
         groups,
         (low - room, high + room),
         title=f"Scores of {system.name}",
@@ -218,7 +229,7 @@ _CLASSES = {
 def _labelled(evaluation: Evaluation, systems: Sequence[SystemResult], colours: dict[str, str]) -> Iterator[str]:
     strokes = _strokes(systems, colours)
     lines = [_precision_recall(each, strokes[each.name]) for each in reversed(systems)]
-    chart = charts.curves(
+    chart = curves(
         lines,
         title="Precision and recall at every threshold",
         axes=("recall: share of same pairs that are found", "precision"),
@@ -227,7 +238,7 @@ def _labelled(evaluation: Evaluation, systems: Sequence[SystemResult], colours: 
     words = "The level line is what chance reaches."
     yield section(
         "Precision and recall",
-        f"<figure>{chart}{charts.key(strokes.items())}<figcaption>{words}</figcaption></figure>",
+        f"<figure>{chart}{key(strokes.items())}<figcaption>{words}</figcaption></figure>",
         lead="With a higher threshold fewer pairs are found, and more of them are right.",
     )
     yield _reliability([each for each in systems if each.kind is Kind.MODEL], colours)
@@ -248,7 +259,7 @@ def _strokes(systems: Sequence[SystemResult], colours: dict[str, str]) -> dict[s
 _DASHES = ("", " dash", " dotted", " mixed")
 
 
-def _precision_recall(system: SystemResult, colour: str) -> charts.Curve:
+def _precision_recall(system: SystemResult, colour: str) -> Curve:
     order = np.argsort(-system.scores, kind="stable")
     found = np.cumsum(system.labels[order])
     last = np.flatnonzero(np.append(np.diff(system.scores[order]) != 0, True))  # equal scores fall together
@@ -257,7 +268,7 @@ def _precision_recall(system: SystemResult, colour: str) -> charts.Curve:
         kept = np.unique(np.append(np.searchsorted(recall, np.linspace(0, 1, _CORNERS)), len(last) - 1))
         kept = kept[kept < len(last)]
         recall, precision = recall[kept], precision[kept]
-    return charts.Curve(system.name, recall, precision, colour)
+    return Curve(system.name, recall, precision, colour)
 
 
 _CORNERS = 300  # points of a curve
@@ -284,14 +295,14 @@ def _reliability(models: Sequence[SystemResult], colours: dict[str, str]) -> str
     )
 
 
-def _beside_diagonal(lines: Sequence[charts.Curve], title: str, axes: tuple[str, str], said: str = "") -> str:
+def _beside_diagonal(lines: Sequence[Curve], title: str, axes: tuple[str, str], said: str = "") -> str:
     """Curves, of which those that are true lie on the diagonal."""
-    chart = charts.curves(lines, title=title, axes=axes, diagonal=True)
+    chart = curves(lines, title=title, axes=axes, diagonal=True)
     caption = f"<figcaption>{plain(said)}</figcaption>" if said else ""
-    return f"<figure>{chart}{charts.key((line.name, line.colour) for line in lines)}{caption}</figure>"
+    return f"<figure>{chart}{key((line.name, line.colour) for line in lines)}{caption}</figure>"
 
 
-def _reliability_curve(system: SystemResult, colour: str) -> tuple[charts.Curve, float]:
+def _reliability_curve(system: SystemResult, colour: str) -> tuple[Curve, float]:
     """Probability and share of same pairs in parts of equal size, and the mean distance of both."""
     from nearsense.calibration.fitting import fit
 
@@ -301,7 +312,7 @@ def _reliability_curve(system: SystemResult, colour: str) -> tuple[charts.Curve,
     x = np.array([known[rows].mean() for rows in parts])
     y = np.array([system.labels[rows].mean() for rows in parts])
     sizes = np.array([len(rows) for rows in parts])
-    return charts.Curve(system.name, x, y, colour, dotted=True), float(np.average(np.abs(x - y), weights=sizes))
+    return Curve(system.name, x, y, colour, dotted=True), float(np.average(np.abs(x - y), weights=sizes))
 
 
 def _stated(models: Sequence[SystemResult], colours: dict[str, str]) -> str:
@@ -312,7 +323,7 @@ def _stated(models: Sequence[SystemResult], colours: dict[str, str]) -> str:
     lines = []
     for name, stated in known:
         x, y = (np.array([getattr(band, axis) for band in stated.bands]) for axis in ("stated", "share"))
-        lines.append(charts.Curve(name, x, y, colours[name], dotted=True))
+        lines.append(Curve(name, x, y, colours[name], dotted=True))
     means = PROBABLE.get(known[0][1].task, f"calibrated as {known[0][1].task!r}")
     axes = (f"probability {means}", "share that is the same")
     return section(
@@ -338,7 +349,7 @@ def _cloud(evaluation: Evaluation, system: SystemResult, colours: dict[str, str]
     low, high = evaluation.scale or (float(system.labels.min()), float(system.labels.max()))
     least, most = float(system.scores.min()), float(system.scores.max())
     room, gap = (high - low) * 0.04, (most - least) * 0.04 or 0.5
-    chart = charts.points(
+    chart = points(
         system.labels[rows],
         system.scores[rows],
         title=f"Scores of {system.name} against those of the data",
@@ -357,7 +368,7 @@ def _ranked(evaluation: Evaluation, systems: Sequence[SystemResult], colours: di
     name = _name(evaluation.main)
     figures = "".join(
         f"<figure><h3>{plain(each.name)}</h3>"
-        + charts.distributions(
+        + distributions(
             [(each.name, each.values, colours[each.name])],
             (0.0, 1.0),
             title=f"{name} of each query, {each.name}",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.mapping import DARK, GREY, LIGHT, Scene, anchors, shared_colours
-from nearsense.pages.shell import plain
+from nearsense.pages.parts import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

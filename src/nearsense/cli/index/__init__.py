@@ -64,7 +64,7 @@ def search(
       nearsense index search tickets.nearsense "my screen freezes" --where status=open
       nearsense index search tickets.nearsense "error 0x80070057" --mode hybrid -k 3
     """
-    from nearsense.render import hits_page
+    from nearsense.render.results import hits_page
 
     output.show(hits_page(hits_in(collection, query, wanted, way, model)))
 
@@ -84,7 +84,7 @@ def similar(collection: str, id_: str, wanted: NarrowingOptions, network: bool, 
     """
     from nearsense.collection import open_collection
     from nearsense.records import Results
-    from nearsense.render import hits_page
+    from nearsense.render.results import hits_page
 
     with open_collection(collection, create=False, network=network) as there:
         where = _filter(wanted)
@@ -105,7 +105,7 @@ def info(collection: str, network: bool, output: OutputOptions) -> None:
       nearsense index info tickets.nearsense
     """
     from nearsense.collection import open_collection
-    from nearsense.render import info_page
+    from nearsense.render.results import info_page
 
     with open_collection(collection, create=False, network=network) as there:
         output.show(info_page(there.info()))

@@ -31,7 +31,7 @@ def verify(collection: str, accept_losses: bool, network: bool, output: OutputOp
       nearsense index verify tickets.nearsense --json
     """
     from nearsense.collection import open_collection
-    from nearsense.render import verification_page
+    from nearsense.render.results import verification_page
     from nearsense.reports import Verification
 
     try:
@@ -151,7 +151,7 @@ def reembed(collection: str, model: str, running: RunningOptions, network: bool,
       nearsense index reembed tickets.nearsense --model ./my-model
     """
     from nearsense.collection import open_collection
-    from nearsense.render import reembedding_page
+    from nearsense.render.results import reembedding_page
 
     with open_collection(collection, create=False, network=network) as there:
         with interruptible(there, "the same command goes on from there; until it is done the old model is in use"):

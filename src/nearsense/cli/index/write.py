@@ -137,7 +137,7 @@ def sync(
       nearsense index sync tickets.nearsense today.csv --keep
     """
     from nearsense.collection import open_collection
-    from nearsense.render import sync_page
+    from nearsense.render.results import sync_page
 
     again = command_line(["sync", collection, file, *(["--keep"] if keep else [])], how)
     with open_collection(collection, model.model, create=False, network=network, **model.loading()) as there:

@@ -1,0 +1,372 @@
+"""What verbs, collections and calibrations give, as pages. Clusters and evaluations have files of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from nearsense.errors import InputError
+from nearsense.records import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
+from nearsense.render import DIFFERS, PROBABILITY, PROBABLE, SCORE, Column, Page, between, of, only_if, table
+from nearsense.reports import Info, Reembedding, SyncReport, Verification
+
+if TYPE_CHECKING:
+    from nearsense.calibration import Background, Calibration, Threshold
+    from nearsense.deduplication import Duplicates
+    from nearsense.explanation import Explanation
+
+
+def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
+    """Pairs and their scores; `single` makes one JSON object of the only pair."""
+    dicts = comparisons.to_dicts()
+    columns = table(
+        comparisons,
+        SCORE,
+        *only_if(any(each.probability is not None for each in comparisons), PROBABILITY),
+        ("reading", of("reading.value")),
+        *only_if(any(each.differs for each in comparisons), DIFFERS),
+        ("a", of("a")),
+        ("b", of("b")),
+    )
+    note = _note(comparisons.origin) + _unsure(comparisons)
+    return Page(dicts[0] if single and dicts else dicts, dicts, **columns, note=note)
+
+
+def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
+    """Hits of one query or of many; `asked` is what the query is called in JSON."""
+    every = list(chain.from_iterable(found))
+    reranked = any(hit.retrieval_score is not None for hit in every)
+    columns: list[Column] = [
+        ("#>", of("rank")),
+        SCORE,
+        *only_if(reranked, ("retrieval>", _retrieval_score)),
+        *only_if(any(hit.probability is not None for hit in every), PROBABILITY),
+        ("id", of("id")),
+        ("text", of("text")),
+        *only_if(any(hit.differs for hit in every), DIFFERS),
+    ]
+    pages = [
+        Page(
+            {asked: hits.query, "hits": hits.to_dicts(), **hits.origin.to_dict()},
+            [{asked: hits.query, **hit.to_dict(), **_made_by(hits.origin)} for hit in hits],
+            **table(hits, *columns),
+            title=hits.query or "",
+        )
+        for hits in found
+    ]
+    note = _note(found[0].origin) + (_retrieval(found[0].origin) if reranked else "") if found else ""
+    return Page(
+        pages[0].document if len(pages) == 1 else [page.document for page in pages],
+        [record for page in pages for record in page.records],
+        groups=pages,
+        note=note + _unsure(every),
+    )
+
+
+def _retrieval_score(hit: Hit) -> str:
+    return "" if hit.retrieval_score is None else f"{hit.retrieval_score:.4f}"
+
+
+def matrix_page(matrix: Matrix, *, probabilities: bool = False) -> Page:
+    """Every text against every other: scores, or how likely two texts mean the same, which a calibration knows."""
+    judged = matrix.cells.judged() if probabilities and matrix.cells is not None else (None, {})
+    shown = judged[0] if probabilities else matrix.scores
+    if shown is None:
+        what = f"no calibration is known for {matrix.origin.model}"
+        fix = f"make one from labelled pairs: nearsense calibrate PAIRS --model {matrix.origin.model}"
+        raise InputError(what, why="without one a score is no probability", fix=fix)
+    names = [str(number) for number in range(1, len(matrix.labels) + 1)]
+    values = [[None if value != value else value for value in row] for row in shown.tolist()]
+    rows = list(zip(names, matrix.labels, values, strict=True))
+    differs = [{"a": row + 1, "b": column + 1, "differs": list(each)} for (row, column), each in judged[1].items()]
+    return Page(
+        matrix.to_dict() | ({"probabilities": values, "differs": differs} if probabilities else {}),
+        [{"label": label, **dict(zip(names, row, strict=True))} for _, label, row in rows],
+        columns=("#>", "text", *(f"{name}>" for name in names)),
+        cells=[
+            (name, label, *("" if value is None else f"{value:.2f}" for value in row)) for name, label, row in rows
+        ],
+        note=_note(matrix.origin) + _differing(judged[1]),
+    )
+
+
+def _differing(differs: Mapping[tuple[int, int], tuple[str, ...]]) -> str:
+    """What differs between the texts of a matrix: of the first few pairs."""
+    told = [f"{row + 1} and {column + 1} ({', '.join(each)})" for (row, column), each in differs.items()]
+    more = f", and {len(told) - FEW:,} more pairs" if len(told) > FEW else ""
+    return f" What differs: {'; '.join(told[:FEW])}{more}." if told else ""
+
+
+FEW = 5  # pairs of a matrix of which is said below it what differs
+
+
+def explanation_page(explanation: Explanation) -> Page:
+    """The words of two texts, what they contribute, and which is nearest in the other."""
+    pages = [
+        Page(
+            records=[{"of": side.name, **asdict(word), "partner": side.partner(word)} for word in side.words],
+            **table(
+                side.words,
+                ("contribution>", lambda word: f"{word.contribution:+.4f}"),
+                ("word", of("text")),
+                ("nearest", side.partner),
+                ("similarity>", lambda word: f"{word.similarity:.2f}"),
+            ),
+            title=f"{side.name}: {explanation.score:.4f}, the words of {side.name}",
+        )
+        for side in explanation.sides
+    ]
+    remarks = [f"{side.name}: {remark}." for side in explanation.sides for remark in side.remarks]
+    return Page(
+        explanation.to_dict(),
+        [record for page in pages for record in page.records],
+        groups=pages,
+        note=" ".join([*remarks, *_surely(explanation), explanation.note]),
+    )
+
+
+def _surely(explanation: Explanation) -> list[str]:
+    """How sure the score leaves one, and what differs."""
+    sure = explanation.unsure and f"No probability: {explanation.unsure}."
+    if explanation.probability is not None:
+        sure = f"{percent(explanation.probability)} likely to mean the same ({between(explanation.interval)})."
+    differs = f"Differs: {', '.join(explanation.differs)}." if explanation.differs else ""
+    return [each for each in (sure, differs) if each]
+
+
+def sync_page(report: SyncReport) -> Page:
+    """What a sync did, or would do."""
+    known = report.to_dict()
+    names = ("added", "changed", "removed", "unchanged", "encoded")
+    return Page(
+        known,
+        [known],
+        columns=[f"{name}>" for name in names],
+        cells=[[f"{known[name]:,}" for name in names]],
+        title="" if report.applied else "What would be:",
+    )
+
+
+def info_page(info: Info) -> Page:
+    """What a collection says of itself."""
+    known = info.to_dict()
+    shown = {
+        **known,
+        "fields": ", ".join(info.fields),
+        "recall": None if info.recall is None else f"{info.recall:.3f}",
+        "size": f"{info.size / 1e6:,.1f} MB",
+    }
+    cells = [(name, f"{value:,}" if isinstance(value, int) else value) for name, value in shown.items() if value]
+    return Page(document=known, records=[known], columns=("", "value"), cells=cells)
+
+
+def verification_page(verification: Verification) -> Page:
+    """What is wrong with a collection."""
+    lost = [("lost", finding) for finding in verification.findings]
+    healed = [("made again", each) for each in verification.healed]
+    known = verification.to_dict()
+    said = f"{len(lost):,} findings" if lost else "all is well"
+    columns = ("", "finding") if lost or healed else ()
+    note = f"{verification.documents:,} documents read, {said}."
+    return Page(known, [known], columns, [*lost, *healed], note=note)
+
+
+def reembedding_page(done: Reembedding) -> Page:
+    """A collection that went over to another model."""
+    known = done.to_dict()
+    agreement = "" if done.agreement is None else f"{done.agreement:.0%}"
+    columns = ("documents>", "before", "after", "agreement>")
+    note = "Agreement: of the ten nearest under the old model, the share that the new one finds."
+    return Page(known, [known], columns, [(f"{done.documents:,}", done.before, done.after, agreement)], note=note)
+
+
+def _made_by(origin: Origin) -> dict[str, Any]:
+    known = origin.to_dict()
+    names = ("model", "metric", "retrieved_by", "retrieval_metric")
+    return {name: known[name] for name in names if name in known}
+
+
+def calibration_page(calibration: Calibration, thresholds: Sequence[Threshold]) -> Page:
+    """A calibration and the thresholds that were asked for; else what some scores mean."""
+    figures, prior = calibration.figures, calibration.prior or 0.5
+    known: dict[str, Any] = {
+        "model": calibration.model,
+        "task": calibration.task,
+        "prior": prior,
+        "form": calibration.curve.form.value,
+        "made_from": calibration.made_from,
+        **figures.to_dict(),
+    }
+    scores = [row / 10 for row in range(10, -1, -1)]
+    lows, highs = calibration.interval(scores)
+    probable = [
+        {"score": score, "probability": calibration.probability(score), "low": low, "high": high}
+        for score, low, high in zip(scores, lows.tolist(), highs.tolist(), strict=True)
+    ]
+    asked = [threshold.to_dict() for threshold in thresholds]
+    note = (
+        f"{figures.labels:,} labels, {figures.same:,} the same; on labels not seen the calibration error is "
+        f"{figures.ece:.3f}, the Brier score {figures.brier:.3f}. Prior {prior:.2g}. low, high: 95 %."
+    ) + "".join(f" {str(each)[:1].upper()}{str(each)[1:]}." for each in thresholds if each.labels is not None)
+    return Page(
+        document={**known, "thresholds": asked, "probabilities": probable},
+        records=asked or probable,
+        columns=_THRESHOLD if thresholds else ("score>", "probability>", "low>", "high>"),
+        cells=[_threshold_cells(each) for each in thresholds]
+        or [tuple(f"{value:.3f}" for value in row.values()) for row in probable],
+        title=f"{calibration.model}, {calibration.task}: {calibration.curve.form.value} curve",
+        note=note,
+    )
+
+
+def background_page(background: Background, rates: Sequence[float]) -> Page:
+    """How rarely random pairs of a corpus reach a score."""
+    found = [(rate, *background.score_at(rate)) for rate in rates]
+    rows = [dict(zip(("false_positives", "score", "low", "high"), each, strict=True)) for each in found]
+    return Page(
+        document={**background.to_dict(), "thresholds": rows},
+        records=rows,
+        columns=("false positives>", "score>", "low>", "high>"),
+        cells=[(f"{rate:g}", *(f"{value:.4f}" for value in rest)) for rate, *rest in found],
+        title=f"{background.texts:,} texts, {background.model}",
+        note="The share of random pairs that score so much. It is no probability of meaning the same; "
+        "for that, label 30 pairs.",
+    )
+
+
+_THRESHOLD = ("asked", "value>", "score>", "low>", "high>", "reached>", "from>", "to>", "recall>", "short>")
+
+
+def _threshold_cells(threshold: Threshold) -> tuple[str, ...]:
+    from nearsense.calibration.threshold import in_ten
+
+    values = (threshold.reached, threshold.reached_low, threshold.reached_high, threshold.recall)
+    short = threshold.falls_short
+    return (
+        threshold.asked.replace("_", " "),
+        f"{threshold.value:g}",
+        *(f"{value:.4f}" for value in (threshold.score, threshold.low, threshold.high)),
+        *("" if value is None else f"{value:.1%}" for value in values),
+        "" if short is None else in_ten(short),
+    )
+
+
+TIER: Column = ("tier", of("tier.value"))
+
+
+def pairs_page(found: Duplicates, limit: int | None) -> Page:
+    """Pairs of rows, surest first; at most `limit`."""
+    pairs = found.pairs if limit is None else found.best(limit)
+    dicts = [each.to_dict() for each in pairs]
+    columns = table(
+        pairs,
+        *only_if(found.probabilities is not None, PROBABILITY),
+        SCORE,
+        TIER,
+        *only_if(any(each.differs for each in pairs), DIFFERS),
+        # Where there are no texts the ids stand in their place.
+        *only_if(any(each.a for each in pairs), ("left", of("left")), ("right", of("right"))),
+        ("a", lambda pair: pair.a or pair.left),
+        ("b", lambda pair: pair.b or pair.right),
+    )
+    return Page(dicts, dicts, **columns, note=_more(len(found) - len(pairs), "pairs") + _duplicates_note(found))
+
+
+def groups_page(found: Duplicates, limit: int | None) -> Page:
+    """Groups, largest first; at most `limit`."""
+    groups = found.groups[:limit]
+    columns = (PROBABILITY, SCORE, TIER, ("id", of("id")), ("text", of("text")))
+    pages = [
+        Page(
+            **table(group.dropped, *columns),
+            title=f"{group.kept.id}: {group.kept.text}" if group.kept.text else group.kept.id,
+        )
+        for group in groups
+    ]
+    records = [
+        {"group": number, **each.to_dict(), "kept_text": group.kept.text}
+        for number, group in enumerate(groups, 1)
+        for each in group.dropped
+    ]
+    heads = [] if pages else [head for head, _ in columns]
+    note = _more(len(found.groups) - len(groups), "groups") + _duplicates_note(found)
+    return Page([group.to_dict() for group in groups], records, heads, groups=pages, note=note)
+
+
+def dropped_page(found: Duplicates, limit: int | None, *, written: bool) -> Page:
+    """The rows that go, or would."""
+    dropped, shown = found.dropped, found.dropped[:limit]
+    dicts = [each.to_dict() for each in dropped]
+    known = {name: value for name, value in found.to_dict().items() if name != "groups"}
+    tiers = ", ".join(f"{count:,} {tier.value}" for tier, count in found.tiers.items())
+    stay, go = ("stay", "go") if written else ("would stay", "would go")
+    columns = table(
+        shown,
+        ("id", of("id")),
+        ("text", of("text")),
+        ("reason", of("reason")),
+        ("stays", of("kept")),
+        *only_if(any(each.differs for each in dropped), DIFFERS),
+    )
+    return Page(
+        {**known, "written": written, "rows_dropped": dicts},
+        dicts,
+        **columns,
+        title=f"{len(found.rows.documents):,} rows: {len(found.kept):,} {stay}, {len(dropped):,} {go} ({tiers})",
+        note=_more(len(dropped) - len(shown), "rows") + _duplicates_note(found),
+    )
+
+
+def _more(count: int, what: str) -> str:
+    return f"{count:,} more {what}: --limit shows as many as you say. " if count > 0 else ""
+
+
+def _duplicates_note(found: Duplicates) -> str:
+    """What was asked, and what the figures are."""
+    line = f"Pairs of {found.threshold}. Score: cosine similarity by {found.origin.model}."
+    if found.probabilities is None:
+        return line
+    return f"{line} Probability: that both say the same; {found.probabilities.prior:.2g} before the score is seen."
+
+
+def _note(origin: Origin) -> str:
+    """What a score is, for who reads it, and what the probability is of."""
+    if origin.calibration is not None:
+        of = PROBABLE.get(origin.calibration, f"calibrated as {origin.calibration!r}")
+        score = _NOTES.get(origin.metric, _COSINE).format(model=origin.model)
+        return f"{score} Probability: {of}; {origin.prior:.2g} before the score is seen."
+    asked = f" They have probabilities after: nearsense models probe {origin.model}"
+    said = _NOTES.get(origin.metric, _UNCALIBRATED).format(model=origin.model)
+    return said + asked if origin.metric is Metric.COSINE and origin.model.startswith("openai:") else said
+
+
+def _unsure(results: Iterable[Hit | Comparison]) -> str:
+    """Why some have no probability."""
+    reasons = dict.fromkeys(each.unsure for each in results if each.unsure)
+    return "".join(f" No probability: {reason}." for reason in reasons)
+
+
+def _retrieval(origin: Origin) -> str:
+    """What the score of the first stage is."""
+    measure = origin.retrieval_metric
+    name = _FOUND_BY.get(measure, measure.value + " by {model}") if measure else "what the search gave"
+    return f" Retrieval: {name.format(model=origin.retrieved_by)}."
+
+
+_COSINE = "Score: cosine similarity by {model}."
+_UNCALIBRATED = "Cosine similarity by {model}; scores and readings are uncalibrated."
+_NOTES: dict[Metric | Ranking, str] = {
+    Ranking.BM25: "BM25: how strongly a text shares the query's words; not between 0 and 1.",
+    Ranking.FUSED: "Reciprocal rank fusion of BM25 and cosine similarity by {model}: places, no similarity; "
+    "at most 2/61 = 0.0328.",
+    Ranking.CROSS: "Score: the cross-encoder {model}; it orders the texts of one query, and compares with "
+    "no other model.",
+}
+_FOUND_BY: dict[Metric | Ranking, str] = {
+    Metric.COSINE: "cosine similarity by {model}",
+    Metric.DOT: "dot product by {model}",
+    Ranking.BM25: "BM25",
+    Ranking.FUSED: "reciprocal rank fusion of BM25 and cosine similarity by {model}",
+}
