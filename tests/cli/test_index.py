@@ -527,14 +527,21 @@ def test_being_interrupted_in_add_says_how_to_go_on_without_removing(run, ticket
     ]
 
 
+def test_no_command_keeps_a_collection_in_memory(run, file):
+    done = run("index", "create", ":memory:", file)
+    assert done.code != 0
+    assert "gone when the command ends" in done.err
+    assert run("search", ":memory:", "a question").code != 0
+
+
 def test_derived_files_are_made_at_once_where_much_changed_and_only_there(
     run, tickets, file, tmp_path, monkeypatch
 ):
-    from nearsense.collection import upkeep
+    from nearsense.collection import snapshot
 
     run("index", "create", tmp_path / "small.ns", file)
     assert json.loads(run("index", "info", tmp_path / "small.ns").out)["index"] is None
-    monkeypatch.setattr(upkeep, "MINIMUM", 2)
+    monkeypatch.setattr(snapshot, "MINIMUM", 2)
     run("index", "create", tmp_path / "large.ns", file)
     info = json.loads(run("index", "info", tmp_path / "large.ns").out)
     assert (info["index"], info["pending"]) == ("exact", 0)
@@ -545,12 +552,12 @@ def test_derived_files_are_made_at_once_where_much_changed_and_only_there(
 
 
 def test_an_index_that_does_not_fit_is_a_warning_not_a_failure(run, file, tmp_path, monkeypatch):
-    from nearsense.collection import upkeep
+    from nearsense.collection import snapshot
 
     def full(*_, **__):
         raise ns.DiskFull("no room")
 
-    monkeypatch.setattr(upkeep, "MINIMUM", 0)
+    monkeypatch.setattr(snapshot, "MINIMUM", 0)
     monkeypatch.setattr(ns.Collection, "build", full)
     done = run("index", "create", tmp_path / "new.ns", file)
     assert done.code == 0

@@ -13,7 +13,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
-from nearsense.collection import upkeep
+from nearsense.collection import snapshot, upkeep
 
 PETS = [
     ns.Document("cat", "the cat sleeps", {"year": 2001, "tags": ["home", "small"]}),
@@ -516,7 +516,7 @@ def test_the_role_is_kept(tmp_path, encoder):
 
 
 def test_past_a_size_of_changes_the_index_is_made_in_the_background(tmp_path, encoder, monkeypatch):
-    monkeypatch.setattr(upkeep, "MINIMUM", 50)
+    monkeypatch.setattr(snapshot, "MINIMUM", 50)
     monkeypatch.setattr(upkeep, "REST", 0.05)
     with ns.open(tmp_path / "c", encoder=encoder) as collection:
         collection.add([ns.Document(str(number), f"text {number}") for number in range(60)])

@@ -185,10 +185,10 @@ def test_a_command_that_waits_for_a_stopped_writer_says_so_on_stderr(tmp_path, v
 
 
 def test_closing_does_not_wait_for_ever_for_a_build_that_waits(tmp_path, monkeypatch, caplog):
-    from nearsense.collection import upkeep
+    from nearsense.collection import snapshot, upkeep
 
     monkeypatch.setattr(upkeep, "REST", 0.01)
-    monkeypatch.setattr(upkeep, "MINIMUM", 10)
+    monkeypatch.setattr(snapshot, "MINIMUM", 10)
     monkeypatch.setattr(upkeep, "PATIENCE", 0.5)
     collection = ns.open(tmp_path / "c", HashEncoder())
     with caplog.at_level(logging.CRITICAL, "nearsense"):

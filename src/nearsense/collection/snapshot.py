@@ -42,6 +42,8 @@ DEPTH = 100
 ROUNDING = 1e-6
 """How far apart sums of the same numbers may be, as a part of them."""
 VECTORS, SUMS, INDEX, POSITIONS = "vectors.f32", "sums", "index.faiss", "positions"
+MINIMUM, SHARE = 20_000, 0.05
+"""Changes that a generation may lack: below both it is sooner searched beside them than made anew."""
 BLOCK = 4096
 """Rows that are checked together when many are read."""
 REMEMBERED = 16
@@ -241,6 +243,11 @@ class Snapshot:
         dead = 0 if self.frozen_alive is None else int(len(self.frozen_alive) - self.frozen_alive.sum())
         return self.count + dead
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether a new generation should be made."""
+        return self.changes > limit(len(self.frozen) if self.frozen else 0)
+
     def sample(self, size: int) -> Vectors:
         """The vectors of living documents, evenly over all; at most `size`."""
         alive = self.mask(None)
@@ -300,6 +307,16 @@ class Snapshot:
                 np.ones(self.count, bool) if tail is None else tail,
             ]
         )
+
+
+def limit(rows: int) -> int:
+    """How many changes a generation of some size may lack: below it they are scanned faster than it is made.
+
+    Example:
+        >>> limit(0), limit(1_000_000)
+        (20000, 50000)
+    """
+    return max(MINIMUM, int(rows * SHARE))
 
 
 def refreshed(

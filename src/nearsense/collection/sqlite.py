@@ -26,7 +26,7 @@ from nearsense.collection.model import (
     recipe,
     require_same_recipe,
 )
-from nearsense.collection.snapshot import Snapshot, answer, refreshed
+from nearsense.collection.snapshot import Snapshot, answer, limit, refreshed
 from nearsense.errors import ModelMismatch, NearsenseError
 from nearsense.filters import Filter
 from nearsense.records import Document, Vectors
@@ -212,7 +212,7 @@ class SQLiteEngine(Engine):
         """Whether so much changed that derived files should be made."""
         with self.store.reading() as reader:
             (changes, rows), generation = reader.pending(), reader.generation()
-        return changes > upkeep.limit(rows) or (generation is not None and generation.name == self._distrusted)
+        return changes > limit(rows) or (generation is not None and generation.name == self._distrusted)
 
     def schedule_build(self, *, now: bool = False) -> None:
         """Have the derived files made in the background, if it is time; where nothing may be written, never."""
@@ -233,7 +233,7 @@ class SQLiteEngine(Engine):
             with self.store.reading() as reader:
                 snapshot = self._snapshot_of(reader)
                 if snapshot.state.sequence == reader.sequence():
-                    if snapshot.changes > upkeep.limit(len(snapshot.frozen) if snapshot.frozen else 0):
+                    if snapshot.is_overdue:
                         self.schedule_build(now=True)
                     yield reader, snapshot
                     return

@@ -47,22 +47,11 @@ log = logging.getLogger("nearsense")
 
 ENOUGH = 0.95
 """The recall below which a kind that nobody asked for is not taken: a cluster of near-duplicates does that."""
-MINIMUM, SHARE = 20_000, 0.05
 REST = 0.5
 """Seconds without a change before a build begins: many batches in a row make one generation, not many."""
 
 PATIENCE = 2.0
 """Seconds that closing waits for a build that waits for somebody else's turn to end."""
-
-
-def limit(rows: int) -> int:
-    """How many changes a generation of some size may lack: below it they are scanned faster than it is made.
-
-    Example:
-        >>> limit(0), limit(1_000_000)
-        (20000, 50000)
-    """
-    return max(MINIMUM, int(rows * SHARE))
 
 
 CHUNK = 4096

@@ -127,8 +127,9 @@ class TorchPairEngine(TorchEngine):
 def _every_token(features: Any) -> Any:
     """The vectors of the tokens of all texts, without padding."""
     if "token_embeddings" not in features:
-        why = "its first module makes one vector of a text"
-        raise UnsupportedModel("the model gives no vectors of tokens", why=why)
+        raise UnsupportedModel(
+            "the model gives no vectors of tokens", why="its first module makes one vector of a text"
+        )
     return features["token_embeddings"][features["attention_mask"].bool()]
 
 
@@ -180,16 +181,22 @@ _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 def _require_harmless(folder: ModelFolder) -> None:
     """Refuse what could run code that is not sentence-transformers' own."""
     if folder.own_code:
-        what = f"{folder.path} wants to run code of its own ({folder.own_code})"
-        raise not_run_here(what, "what a model brings along could do anything; nearsense runs none of it")
+        raise not_run_here(
+            f"{folder.path} wants to run code of its own ({folder.own_code})",
+            "what a model brings along could do anything; nearsense runs none of it",
+        )
     for step in folder.steps:
         activation = str(step.settings.get("activation_function", "torch.nn."))
         if step.kind == "Dense" and not activation.startswith("torch.nn."):
-            what = f"{step.path}: the activation {activation} is not known here"
-            raise not_run_here(what, "it is code that the model would bring along; only those of torch.nn are run")
+            raise not_run_here(
+                f"{step.path}: the activation {activation} is not known here",
+                "it is code that the model would bring along; only those of torch.nn are run",
+            )
         if step.kind not in MODULES:
-            what = f"{folder.path}: the module {step.kind!r} of modules.json is not known here"
-            raise not_run_here(what, f"known are {', '.join(MODULES)}")
+            raise not_run_here(
+                f"{folder.path}: the module {step.kind!r} of modules.json is not known here",
+                f"known are {', '.join(MODULES)}",
+            )
         if (
             (step.path / "pytorch_model.bin").is_file()
             and not (step.path / WEIGHTS).is_file()

@@ -43,8 +43,10 @@ class Weights(Mapping[str, "NDArray[np.float32]"]):
 
     def _locate(self, name: str) -> tuple[_Part, str]:
         if name not in self._names:
-            why = "config.json describes another architecture than the weights have"
-            raise damaged(f"{self._parts[0].path} has no tensor {name!r}", why)
+            raise damaged(
+                f"{self._parts[0].path} has no tensor {name!r}",
+                "config.json describes another architecture than the weights have",
+            )
         return self._names[name]
 
     def __contains__(self, name: object) -> bool:

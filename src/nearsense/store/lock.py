@@ -271,12 +271,10 @@ def _named(process: int) -> str:
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """How systems say that something did not fit."""
 
-NETWORK = {"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2"}
-NETWORK |= {
-    "smb3",
-    "smbfs",
-    *(f"fuse.{kind}" for kind in ("ceph", "davfs", "gcsfuse", "glusterfs", "rclone", "s3fs", "sshfs")),
-}
+NETWORK = re.compile(
+    r"9p|afs|beegfs|ceph|cifs|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2|smb3|smbfs"
+    r"|fuse\.(ceph|davfs|gcsfuse|glusterfs|rclone|s3fs|sshfs)"
+)
 """Their locks and their fsync do not keep what they promise, often enough."""
 MOUNTS = Path("/proc/self/mountinfo")
 
@@ -284,7 +282,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 def require_local(path: Path, mounts: Path = MOUNTS) -> None:
     """Refuse a folder on a network file system. Where the system does not tell, the folder counts as local."""
     kind = file_system(path, mounts)
-    if kind in NETWORK:
+    if kind and NETWORK.fullmatch(kind):
         raise StoreError(
             f"{path} lies on a network file system ({kind})",
             why="locks and durable writes do not hold there, and both are needed to lose nothing",

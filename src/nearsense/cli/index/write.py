@@ -59,6 +59,9 @@ def create(
     from nearsense.index import parse_kind
     from nearsense.store import is_collection
 
+    if collection == ":memory:":
+        why, fix = "it is gone when the command ends", "name a folder: tickets.nearsense"
+        raise InputError("a collection in memory is of no use to a command", why=why, fix=fix)
     if is_collection(Path(collection)):
         name, source = shlex.quote(collection), shlex.quote(file or "FILE")
         fix = f"nearsense index add {name} {source}, or sync to follow a file"
