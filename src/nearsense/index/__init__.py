@@ -82,11 +82,8 @@ def choose(n: int, dimension: int) -> Choice:
     given = f"{n:,} vectors of dimension {dimension}"
     if n * dimension <= FEW * 384:
         return Choice(Kind.EXACT, f"{given}: looking at every one takes a moment, and nothing is missed.")
-    if n <= MANY:
-        return Choice(Kind.PQ_FAST, f"{given}: short codes find candidates, which are then compared in full.")
-    return Choice(
-        Kind.IVF_PQ_FAST, f"{given}: short codes in lists find candidates, which are then compared in full."
-    )
+    kind, codes = (Kind.PQ_FAST, "short codes") if n <= MANY else (Kind.IVF_PQ_FAST, "short codes in lists")
+    return Choice(kind, f"{given}: {codes} find candidates, which are then compared in full.")
 
 
 def parse_kind(name: str) -> Kind:
@@ -148,9 +145,8 @@ def write_faiss(path: Path, vectors: NDArray[np.float32], ids: list[str]) -> Non
     built = _faiss.build(Kind.FLAT_IP, ArrayRows(vectors))
     with atomic_write(path) as stream:
         built.write(stream)
-    write_table(
-        path.with_name(f"{path.name}.ids.jsonl"), ({"row": row, "id": each} for row, each in enumerate(ids))
-    )
+    rows = ({"row": row, "id": each} for row, each in enumerate(ids))
+    write_table(path.with_name(f"{path.name}.ids.jsonl"), rows)
 
 
 def _others(rows: Rows, own: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.float32]:

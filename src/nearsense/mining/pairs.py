@@ -115,13 +115,13 @@ def mine(
     floor = checks.score(min_score)
     threads = cores() if threads is None else checks.positive_int(threads, "threads")
     rows, columns = sides(vectors, against)
-    budget = Budget.of(len(columns.data), columns.data.shape[1], max_memory)
+    budget = Budget(len(columns.data), columns.data.shape[1], max_memory)
     chosen = None if precision is None else parse(Precision, precision, name="precision")
     sieve = sieve_for(columns.data, rows.data, chosen)
     budget.require(sieve, rows.data, columns.data, floor)
     job = (rows.data, b"" if columns is rows else columns.data, floor)
     with checkpoint(Path(resume) if resume else None, job) as finished:
-        for found in _Tiles(rows, columns, sieve, floor).stripes(finished.done, threads, progress):
+        for found in _Tiles(rows, columns, sieve, floor).stripes(len(finished.stripes), threads, progress):
             finished.add(found)
             budget.count(finished.pairs)
         left, right, scores = finished.all()
@@ -179,23 +179,17 @@ class _Tiles:
 _NONE: Columns = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
 
 
-@dataclass(frozen=True, slots=True)
 class Budget:
-    """A bound of memory in bytes, and how many pairs it leaves room for."""
+    """A bound of memory in bytes, and how many pairs it leaves room for beside so many columns."""
 
-    limit: int
-    pairs: int
-
-    @classmethod
-    def of(cls, columns: int, dimension: int, limit: int | None) -> Budget:
-        """The budget for so many columns: a byte a coordinate goes to them."""
-        allowed = free_memory() // 2 if limit is None else limit
-        fixed = columns * (dimension + 16) + 64 * 2**20
-        if allowed <= fixed:
-            what = f"{_size(allowed)} of memory are too little for {columns:,} vectors of dimension {dimension}"
+    def __init__(self, columns: int, dimension: int, limit: int | None) -> None:
+        self.limit = free_memory() // 2 if limit is None else limit
+        fixed = columns * (dimension + 16) + 64 * 2**20  # a byte a coordinate
+        if self.limit <= fixed:
+            what = f"{_size(self.limit)} of memory are too little for {columns:,} vectors of dimension {dimension}"
             why = f"{_size(fixed)} are needed beside the vectors before any pair is found"
             raise InputError(what, why=why, fix=f"allow {_size(2 * fixed)} or more as max_memory")
-        return cls(allowed, (allowed - fixed) // PAIR)
+        self.pairs = (self.limit - fixed) // PAIR
 
     def require(self, sieve: Sieve, rows: NDArray[np.float32], columns: NDArray[np.float32], floor: float) -> None:
         """Refuse a score that so many pairs reach that they would not fit, by counting those of some rows."""
@@ -233,17 +227,12 @@ class Checkpoint:
     """Finished stripes of a run, in order, and the file where each is written too, if any."""
 
     def __init__(self, file: BinaryIO | None, stripes: list[Columns]) -> None:
-        self._file, self._stripes = file, stripes
+        self._file, self.stripes = file, stripes
         self.pairs = sum(len(scores) for _, _, scores in stripes)
-
-    @property
-    def done(self) -> int:
-        """How many stripes are finished."""
-        return len(self._stripes)
 
     def add(self, found: Columns) -> None:
         """Keep a stripe: left, right, scores."""
-        self._stripes.append(found)
+        self.stripes.append(found)
         self.pairs += len(found[2])
         if self._file is None:
             return
@@ -258,7 +247,7 @@ class Checkpoint:
 
     def all(self) -> Columns:
         """All pairs, stripe after stripe."""
-        left, right, scores = zip(*(self._stripes or [_NONE]), strict=True)
+        left, right, scores = zip(*(self.stripes or [_NONE]), strict=True)
         return np.concatenate(left), np.concatenate(right), np.concatenate(scores)
 
 
