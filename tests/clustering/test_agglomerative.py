@@ -9,7 +9,7 @@ from scipy.spatial.distance import squareform
 from sklearn.metrics import adjusted_rand_score
 
 from clustering.grouped import blobs, shuffles, sizes
-from nearsense.clustering.agglomerative import agglomerative
+from nearsense.clustering.methods import agglomerative
 from nearsense.errors import InputError, TooLargeError
 
 
@@ -51,7 +51,7 @@ def test_rows_that_are_all_equal_are_one_group():
 
 
 def test_too_many_rows_and_scores_that_cannot_be_are_clear_errors(monkeypatch):
-    monkeypatch.setattr("nearsense.clustering.agglomerative.MOST", 3)
+    monkeypatch.setattr("nearsense.clustering.methods.MOST", 3)
     with pytest.raises(TooLargeError, match="4 different texts"):
         agglomerative(np.eye(4, dtype=np.float32), min_score=0.5)
     with pytest.raises(InputError, match=r"min_score=1\.5"):

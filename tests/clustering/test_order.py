@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from clustering.grouped import blobs
-from nearsense.clustering.agglomerative import agglomerative
 from nearsense.clustering.density import density
 from nearsense.clustering.geometry import canonical_order, checked_rows
 from nearsense.clustering.kmeans import bisecting, spherical
+from nearsense.clustering.methods import agglomerative
 
 METHODS = {
     "k-means": lambda rows: spherical(rows, 6),

@@ -134,10 +134,6 @@ def shift_to_share(probability: Callable[[float], Float64], share: float) -> flo
     """What has to be added to the log-odds of some pairs so that their mean probability is `share`.
 
     `probability` is that of each pair, by what is added; it rises.
-
-    Example:
-        >>> round(shift_to_share(lambda shift: sigmoid(np.array([1.0, 1.0]) + shift), 0.5), 6)
-        -1.0
     """
     low, high = -_FARTHEST, _FARTHEST
     for _ in range(_HALVINGS):

@@ -50,14 +50,6 @@ def learnt(
     `prior` is the share of same pairs where it will be used, by default that among the labels; `kinds` are the
     kinds of difference that the guard saw in each pair, None where it has not looked. Few labels start from
     `prior_sets`, of which these pairs are one more, and from where the model scores (empirical Bayes).
-
-    Example:
-        >>> import numpy as np
-        >>> scores = np.linspace(-0.2, 0.98, 60)
-        >>> labels = np.random.default_rng(0).random(60) < scores
-        >>> calibration = learnt(scores, labels, Origin("mine", "0123"))
-        >>> bool(calibration.probability(0.9) > 0.7)
-        True
     """
     from nearsense.metrics import brier_score, expected_calibration_error
 
@@ -168,13 +160,7 @@ class Spread:
 
 
 def spread_over(scores: Float64, parts: int = STRATA) -> Spread:
-    """Pairs in parts of equal width of score; with one part they are drawn evenly, whatever they score.
-
-    Example:
-        >>> spread = spread_over(np.array([0.1, 0.11, 0.12, 0.9]))
-        >>> spread.names[9], spread.next([0]), spread.next([0, 3]) in (1, 2)
-        ('0.820 to 0.900', 3, True)
-    """
+    """Pairs in parts of equal width of score; with one part they are drawn evenly, whatever they score."""
     edges = np.linspace(float(scores.min()), float(scores.max()), parts + 1)
     strata = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, parts - 1)
     names = tuple(f"{low:.3f} to {high:.3f}" for low, high in itertools.pairwise(edges))

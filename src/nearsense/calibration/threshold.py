@@ -207,12 +207,7 @@ class Labelled:
 
 
 def labels_needed(wanted: float, confidence: float = CONFIDENCE) -> int:
-    """How many labels, all of them right, prove that a share of at least `wanted` is right.
-
-    Example:
-        >>> labels_needed(0.95), labels_needed(0.8), labels_needed(0.99)
-        (45, 11, 230)
-    """
+    """How many labels, all of them right, prove that a share of at least `wanted` is right."""
     return int(np.ceil(np.log(1 - confidence) / np.log(wanted) - 1e-9))
 
 
@@ -222,11 +217,6 @@ def at_least_precision(labelled: Labelled, wanted: float, confidence: float = CO
     Where a bound is only just reached, luck had its share: of the draws of fifty labels that prove it on public
     sets, most come from sets that are less precise there. So the threshold is put half-way up the labels of the
     proof, unless a bound with a tenth of the doubt goes lower; a higher score is taken to be no less precise.
-
-    Example:
-        >>> scores = np.linspace(0.999, 0.0, 120)
-        >>> at_least_precision(Labelled(scores, scores > 0.45), 0.95).labels
-        66
     """
     order = np.argsort(-labelled.scores, kind="stable")
     scores, wrong = labelled.scores[order], ~labelled.labels[order]

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.clustering.agglomerative import agglomerative
 from nearsense.clustering.geometry import Shape, centroids_and_thresholds, nearest_two, places_by_text, shapes
-from nearsense.clustering.methods import Method, find
+from nearsense.clustering.methods import Method, agglomerative, find
 from nearsense.clustering.naming import name_clusters, phrases_of
 from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Settings
 

@@ -104,11 +104,7 @@ def _with_vectors(
     language: str | None,
     progress: Progress,
 ) -> ClusteredTexts:
-    """Vectors of unit length for documents; without any, each text is encoded once, in one fixed order.
-
-    Raises:
-        InputError: There are not as many vectors as texts, or one has no direction.
-    """
+    """Vectors of unit length for documents; without any, each text is encoded once, in one fixed order."""
     if vectors is None:
         encoder = resolve(encoder)
         different = sorted({document.text for document in documents})
@@ -125,8 +121,8 @@ def _with_vectors(
         encoder = resolve(encoder)
         vectors.require_made_by(encoder.name, encoder.fingerprint)
     if len(vectors) != len(documents):
-        many = f"{len(documents):,} texts, {len(vectors):,} vectors"
-        raise InputError(many, fix="give one vector for each text")
+        what = f"{len(documents):,} texts, {len(vectors):,} vectors"
+        raise InputError(what, fix="give one vector for each text")
     data = unit_rows(vectors.data, lambda row: f"vector {row}")
     unit = vectors if data is vectors.data else replace(vectors, data=data)
     return ClusteredTexts(documents, unit, encoder, language)
@@ -332,12 +328,8 @@ class Clusters(Results[Cluster]):
         Raises:
             FileError: The file cannot be written; one that was there is as it was.
         """
-        known = {
-            FORMAT: VERSION,
-            **self.origin.to_dict(),
-            "ids": list(self.ids),
-            **_level_to_json(self._level, self.ids),
-        }
+        known = {FORMAT: VERSION, **self.origin.to_dict(), "ids": list(self.ids)}
+        known |= _level_to_json(self._level, self.ids)
         known["themes"] = None if self.themes is None else _level_to_json(self.themes._level, self.ids)
         with atomic_write(path) as stream:
             stream.write((json.dumps(known, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"))
@@ -358,7 +350,12 @@ class Clusters(Results[Cluster]):
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; themes without their members, who are those of their clusters."""
-        themes = None if self.themes is None else [_without_members(theme) for theme in self.themes]
+        themes = None
+        if self.themes is not None:
+            themes = [
+                {name: value for name, value in each.items() if name != "members"}
+                for each in self.themes.to_dicts()
+            ]
         return {
             "clusters": self.to_dicts(),
             "themes": themes,
@@ -368,10 +365,6 @@ class Clusters(Results[Cluster]):
             "min_size": self.model.min_size,
             **self.origin.to_dict(),
         }
-
-
-def _without_members(cluster: Cluster) -> dict[str, Any]:
-    return {name: value for name, value in cluster.to_dict().items() if name != "members"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,9 +403,8 @@ def load_clusters(path: str | os.PathLike[str]) -> Clusters:
         with Path(path).open(encoding="utf-8", errors="surrogatepass") as file:
             known = json.load(file)
     except OSError as error:
-        raise FileError(
-            f"{path} cannot be read", why=error.strerror or str(error), fix="check the name of the file"
-        ) from error
+        why = error.strerror or str(error)
+        raise FileError(f"{path} cannot be read", why=why, fix="check the name of the file") from error
     except (ValueError, RecursionError) as error:
         raise _refusal(path, error) from error
     try:
@@ -476,13 +468,9 @@ def _level_from_json(level: Mapping[str, Any], ids: list[str], themes: Level | N
         labels[each["members"]] = each["id"]
         clusters.append(_cluster_from_json(each, ids))
     k, dimension = len(clusters), int(level["dimension"])
-    model = ClusterModel(
-        np.array([cluster.id for cluster in clusters], np.int64),
-        _unpacked(level["centres"], (k, dimension)),
-        _unpacked(level["thresholds"], (k,)),
-        int(level["min_size"]),
-        int(level["seed"]),
-    )
+    centroids, thresholds = _unpacked(level["centres"], (k, dimension)), _unpacked(level["thresholds"], (k,))
+    numbers = np.array([cluster.id for cluster in clusters], np.int64)
+    model = ClusterModel(numbers, centroids, thresholds, int(level["min_size"]), int(level["seed"]))
     if model.ids.tolist() != list(range(k)):
         raise ValueError("the ids of its clusters are not 0, 1, 2 and so on")
     if model.min_size < 2 or any(not 0 <= row < len(ids) for each in level["clusters"] for row in each["members"]):
@@ -494,16 +482,12 @@ def _level_from_json(level: Mapping[str, Any], ids: list[str], themes: Level | N
 
 
 def _cluster_from_json(each: Mapping[str, Any], ids: list[str]) -> Cluster:
-    exemplar, parent, stability = each["exemplar"], each["parent"], each["stability"]
-    return Cluster(
-        int(each["id"]),
-        str(each["label"]),
-        tuple(map(str, each["keywords"])),
-        int(each["size"]),
-        float(each["cohesion"]),
-        None if exemplar is None else Document(str(exemplar["id"]), str(exemplar["text"])),
-        tuple(ids[row] for row in each["members"]),
-        None if parent is None else int(parent),
-        None if stability is None else float(stability),
-        bool(each["new"]),
-    )
+    number, label, keywords = int(each["id"]), str(each["label"]), tuple(map(str, each["keywords"]))
+    size, cohesion, exemplar = int(each["size"]), float(each["cohesion"]), each["exemplar"]
+    if exemplar is not None:
+        exemplar = Document(str(exemplar["id"]), str(exemplar["text"]))
+    members = tuple(ids[row] for row in each["members"])
+    parent = None if each["parent"] is None else int(each["parent"])
+    stability = None if each["stability"] is None else float(each["stability"])
+    new = bool(each["new"])
+    return Cluster(number, label, keywords, size, cohesion, exemplar, members, parent, stability, new)

@@ -66,11 +66,6 @@ def density(
     is noise. With `by_row` the numbers of the rows decide between edges of equal reach, as in scikit-learn, not
     their distances: the labels are then scikit-learn's, and in another order of rows others. Rows that are all
     equal are one group.
-
-    Example:
-        >>> rows = np.array([[1, 0], [0.999, 0.0447], [0, 1], [0.0447, 0.999], [-0.707, -0.707]], np.float32)
-        >>> density(rows, min_size=2).labels
-        array([ 1,  1,  0,  0, -1])
     """
     leaves = parse(Selection, selection, name="selection") is Selection.LEAF
     rows = checked_rows(vectors)
@@ -127,10 +122,6 @@ def spanning(rows: Floats, min_samples: int, *, by_row: bool = False, progress: 
     The table takes 4 n² bytes. With `by_row` edges that reach equally far are taken as they are met, lower rows
     first, and each is noted from the row that was reached before it; else the one of the smaller plain distance
     is.
-
-    Example:
-        >>> spanning(np.eye(3, dtype=np.float32), 1).distances
-        array([1., 1.], dtype=float32)
     """
     n = len(rows)
     table = _distances(rows)
@@ -199,10 +190,6 @@ def forest(rows: Floats, min_samples: int, neighbours: int, *, progress: Progres
 
     Each row has at least `min_samples - 1` neighbours. Borůvka's way (1926): every component takes its shortest
     edge to another, all at once, until none is left.
-
-    Example:
-        >>> forest(np.repeat(np.eye(2, dtype=np.float32), 2, axis=0), 2, 1).left
-        array([0, 2])
     """
     n = len(rows)
     found = nearest(rows, neighbours, progress=progress)

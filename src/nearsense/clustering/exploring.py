@@ -97,10 +97,6 @@ def jaccard(before: Ints, after: Ints, clusters: int) -> NDArray[np.float64]:
     """The best Jaccard similarity of each of so many clusters, in [0, 1], to one of another clustering.
 
     Labels are of shape (n,), -1 for noise. A cluster none of whose texts is there has NaN.
-
-    Example:
-        >>> jaccard(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1]), 2)
-        array([0.66666667, 0.5       ])
     """
     found = int(after.max(initial=-1)) + 1
     both = (before >= 0) & (after >= 0)

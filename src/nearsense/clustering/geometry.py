@@ -101,11 +101,6 @@ def partition(
 
     Places, shape (n,), are those in canonical order; equal rows may share one. Without strengths the cosine
     similarity to the centroid is taken.
-
-    Example:
-        >>> rows = np.eye(3, dtype=np.float32)
-        >>> partition(rows, np.array([7, 2, 2]), np.arange(3)).labels
-        array([1, 0, 0])
     """
     labels = numbered_by_size(labels, places)
     inside = labels >= 0
@@ -139,13 +134,7 @@ def numbered_by_size(labels: Ints, places: Ints) -> Ints:
 
 
 def group_sums(rows: Floats, labels: Ints, k: int, weights: Floats | None = None) -> Floats:
-    """The sum of the rows of each of k groups, by weight, shape (k, d); zeros for a group without rows.
-
-    Example:
-        >>> group_sums(np.eye(2, dtype=np.float32), np.array([1, 1]), 2)
-        array([[0., 0.],
-               [1., 1.]], dtype=float32)
-    """
+    """The sum of the rows of each of k groups, by weight, shape (k, d); zeros for a group without rows."""
     sums = np.zeros((k, rows.shape[1]), np.float32)
     if len(rows):
         order = np.argsort(labels, kind="stable")
@@ -160,11 +149,6 @@ def nearest_two(rows: Floats, centroids: Floats) -> tuple[Ints, Floats, Floats]:
     """The nearest centroid of each row, the cosine similarity to it, and that to the second nearest (-1 for none).
 
     Of equally near centroids the first is taken.
-
-    Example:
-        >>> labels, first, second = nearest_two(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32))
-        >>> labels, second
-        (array([0, 1]), array([0., 0.], dtype=float32))
     """
     n, k = len(rows), len(centroids)
     labels, first, second = np.empty(n, np.int64), np.empty(n, np.float32), np.full(n, -1, np.float32)

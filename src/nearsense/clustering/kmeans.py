@@ -55,11 +55,6 @@ def spherical(vectors: ArrayLike, k: int, *, seed: int = 0, smooth: int = NEIGHB
     Up to some 16,000 rows (or 64 for each group) all are learnt from. Of more, that many are drawn, and all rows
     then go to the nearest centroid, which moves a few times. Before, each is averaged with its `smooth` nearest;
     with 0 it is k-means on the rows as they are. Where fewer than k rows differ there are fewer groups.
-
-    Example:
-        >>> rows = np.repeat(np.eye(3, dtype=np.float32), [5, 3, 4], axis=0)
-        >>> spherical(rows, 3).labels
-        array([0, 0, 0, 0, 0, 2, 2, 2, 1, 1, 1, 1])
     """
     rows = checked_rows(vectors)
     _require_groups(k, len(rows))
@@ -234,11 +229,6 @@ def bisecting(vectors: ArrayLike, k: int, *, balance: float = 0.25) -> Partition
     A set of rows is cut where the two halves' directions suggest it (spherical 2-means, begun along the direction
     in which its rows differ most), moved as far as the sizes demand. Equal rows may come to lie in two groups. A
     size may differ from n / k by the share `balance` of it, or by less than one row.
-
-    Example:
-        >>> rows = np.repeat(np.eye(2, dtype=np.float32), [5, 3], axis=0)
-        >>> bisecting(rows, 2).labels, np.bincount(bisecting(rows, 2, balance=0).labels)
-        (array([0, 0, 0, 0, 0, 1, 1, 1]), array([4, 4]))
     """
     rows = checked_rows(vectors)
     n = len(rows)

@@ -1,4 +1,4 @@
-"""Vectors to groups: which algorithm, with which settings. Not what the groups are called: see naming.py."""
+"""Vectors to groups: which algorithm, with which settings, and the one for small sets. No names: see naming.py."""
 
 from __future__ import annotations
 
@@ -10,16 +10,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense import checks
+from nearsense._forks import computing
 from nearsense._progress import Progress
 from nearsense.checks import is_whole
-from nearsense.clustering.geometry import centroids_and_thresholds, nearest_two, shapes
+from nearsense.clustering.density import density
+from nearsense.clustering.geometry import (
+    centroids_and_thresholds,
+    checked_rows,
+    distinct_rows,
+    nearest_two,
+    partition,
+    shapes,
+)
+from nearsense.clustering.kmeans import bisecting, spherical
 from nearsense.clustering.records import Partition, Settings
-from nearsense.errors import InputError
+from nearsense.errors import InputError, TooLargeError
 from nearsense.records import parse
 
 if TYPE_CHECKING:
-    from nearsense.clustering.records import Floats
+    from numpy.typing import ArrayLike
 
+    from nearsense.clustering.records import Floats, Ints
 
 GIANT, TIMES = 0.25, 4
 """A cluster with more than this share of all texts, and so many times the next largest, is taken for the crowd
@@ -30,6 +41,7 @@ NEIGHBOURS = 3
 
 LEAST = 3  # texts of the smallest cluster that is found where nobody says
 PAIR = 2  # the same for groups of a small set under a fixed score
+MOST = 20_000  # different rows whose table of similarities is made for merging: 1.6 GB
 
 
 class Method(StrEnum):
@@ -41,34 +53,24 @@ class Method(StrEnum):
     AGGLOMERATIVE = "agglomerative"  # groups whose texts score at least `min_score` on average with each other
 
 
-NEEDS = {Method.KMEANS: "k", Method.BALANCED: "k", Method.AGGLOMERATIVE: "min_score"}
-TAKES = {
+NEEDS = {Method.KMEANS: "k", Method.BALANCED: "k", Method.AGGLOMERATIVE: "min_score"}  # what must be said
+TAKES = {  # what can be said
     Method.KMEANS: ("k",),
     Method.BALANCED: ("k",),
     Method.DENSITY: ("min_size",),
     Method.AGGLOMERATIVE: ("min_size", "min_score"),
 }
-"""What each method must be told, and what it can be told."""
 
 
 def default_min_size(texts: int) -> int:
-    """How many texts make a cluster: a fifth of the square root of all, at least 3.
-
-    Example:
-        >>> [default_min_size(texts) for texts in (20, 1_000, 10_000, 200_000)]
-        [3, 6, 20, 89]
-    """
+    """How many texts make a cluster: a fifth of the square root of all, at least 3."""
     return max(LEAST, round(math.sqrt(texts) / 5))
 
 
 def settings(
     texts: int, k: int | None, method: str | None, min_size: int | None, min_score: float | None, seed: int
 ) -> Settings:
-    """How that many texts are clustered, checked before anything costly is done.
-
-    Raises:
-        InputError: Settings contradict each other, or are out of range.
-    """
+    """How that many texts are clustered, checked before anything costly is done."""
     given = {"k": k, "min_size": min_size, "min_score": min_score}
     if method is None:
         method = Method.KMEANS if k is not None else Method.DENSITY if min_score is None else Method.AGGLOMERATIVE
@@ -102,14 +104,10 @@ def find(data: Floats, settings: Settings, *, progress: Progress = False) -> Par
     if settings.method == Method.DENSITY:
         return _dense(data, settings.min_size, progress)
     if settings.method == Method.AGGLOMERATIVE:
-        from nearsense.clustering.agglomerative import agglomerative
-
         found = agglomerative(data, min_score=float(settings.min_score or 0.0))
         small = np.bincount(found.labels)[found.labels] < settings.min_size
         strengths = np.where(small, 0, found.strengths).astype(np.float32)
         return replace(found, labels=np.where(small, -1, found.labels), strengths=strengths)
-    from nearsense.clustering.kmeans import bisecting, spherical
-
     k = int(settings.k or 1)
     return bisecting(data, k) if settings.method == Method.BALANCED else spherical(data, k, seed=settings.seed)
 
@@ -120,8 +118,6 @@ def _dense(data: Floats, min_size: int, progress: Progress) -> Partition:
     HDBSCAN's own choice of regions ("excess of mass") at times is the whole crowd against a handful. Then its
     smallest regions ("leaf") say more.
     """
-    from nearsense.clustering.density import density
-
     samples = min(NEIGHBOURS, len(data))
     found = density(data, min_size=min_size, min_samples=samples, progress=progress)
     sizes = np.sort(np.bincount(found.labels[found.labels >= 0], minlength=1))
@@ -145,3 +141,71 @@ def _with_near_noise(data: Floats, found: Partition) -> Partition:
         labels[outside[near]] = owner[near]
         strengths[outside[near]] = least[owner[near]]
     return replace(found, labels=labels, strengths=strengths, core=core)
+
+
+def agglomerative(vectors: ArrayLike, *, min_score: float) -> Partition:
+    """Merge groups of unit vectors, (n, d), while two are as near as `min_score`, the same for any order of rows.
+
+    How near two groups are is the mean cosine similarity of all pairs of their rows (average linkage). The groups
+    are found along chains of nearest neighbours (Murtagh 1983), in time that grows with n²; more than 20,000
+    different rows are refused.
+    """
+    checks.score(min_score)
+    rows = checked_rows(vectors)
+    different = distinct_rows(rows)
+    if len(different.rows) > MOST:
+        raise TooLargeError(
+            f"{len(different.rows):,} different texts",
+            why=f"merging from the bottom up holds every similarity of {MOST:,} texts at most",
+            fix="group by density, or into a number of groups",
+        )
+    labels = _merge(different.rows, different.counts.astype(np.float32), np.float32(min_score))
+    return partition(rows, labels[different.places], different.places)
+
+
+def _merge(rows: Floats, counts: Floats, least: np.float32) -> Ints:
+    """The group of each row, any number from 0, where `counts` says how often it is there.
+
+    A chain goes from a group to its nearest, on to the nearest of that, until two are nearest to each other: they
+    merge. A group at the end of a chain that has none as near as `least` will never have one: merging brings
+    nothing nearer.
+    """
+    n = len(rows)
+    with computing():
+        table = rows @ rows.T
+    np.fill_diagonal(table, -np.inf)
+    counts, owner = counts.copy(), np.arange(n)
+    gone = np.zeros(n, bool)
+    chain: list[int] = []
+    begin = 0
+    while True:
+        if not chain:
+            while begin < n and gone[begin]:
+                begin += 1
+            if begin == n:
+                break
+            chain.append(begin)
+        here = chain[-1]
+        there = int(table[here].argmax())
+        near = table[here, there]
+        if len(chain) > 1 and table[here, chain[-2]] >= near:
+            there, near = chain[-2], table[here, chain[-2]]
+        if near < least:
+            gone[here] = True
+            table[:, here] = -np.inf
+            chain.pop()
+        elif len(chain) > 1 and there == chain[-2]:
+            del chain[-2:]
+            kept, lost = min(here, there), max(here, there)
+            sums = table[kept] * counts[kept] + table[lost] * counts[lost]
+            joined = np.divide(sums, counts[kept] + counts[lost], dtype=np.float32)
+            joined[gone] = joined[kept] = joined[lost] = -np.inf
+            table[kept], table[:, kept] = joined, joined
+            table[:, lost] = -np.inf
+            counts[kept] += counts[lost]
+            gone[lost], owner[lost] = True, kept
+        else:
+            chain.append(there)
+    while (owner[owner] != owner).any():
+        owner = owner[owner]
+    return owner

@@ -49,8 +49,7 @@ LOOKED_AT = 60  # phrases of a cluster that are looked at
 EVERYWHERE = 0.6  # where no list of stop words fits: what stands in so many of the clusters is one
 FEW_CLUSTERS = 4  # with fewer, standing in most of them says nothing
 
-LONGEST, BUDGET, LEAST = 1_000, 60_000_000, 100
-"""Characters that are read of a text, of all texts together, and of a text at least."""
+LONGEST, BUDGET, LEAST = 1_000, 60_000_000, 100  # characters read of a text, of all together, of a text at least
 
 BLOCK = 4_000_000  # characters that are split at a time
 
@@ -121,18 +120,13 @@ def name_clusters(
 ) -> list[Cluster]:
     """The clusters from `first` on with names that are not taken, in the order of their geometry."""
     called = cluster_names(phrases, labels, len(geometry), taken=taken, first=first)
-    return [
-        Cluster(
-            number,
-            called[number].label,
-            called[number].keywords,
-            len(geometry[number].rows),
-            geometry[number].cohesion,
-            documents[int(geometry[number].rows[0])],
-            tuple(documents[row].id for row in geometry[number].rows.tolist()),
-        )
-        for number in range(first, len(geometry))
-    ]
+    clusters = []
+    for number in range(first, len(geometry)):
+        (label, keywords), shape = called[number], geometry[number]
+        members = [documents[row] for row in shape.rows.tolist()]
+        ids = tuple(document.id for document in members)
+        clusters.append(Cluster(number, label, keywords, len(ids), shape.cohesion, members[0], ids))
+    return clusters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,13 +143,7 @@ class Phrases:
 
 
 def phrases_of(texts: Sequence[str], language: str | None = None) -> Phrases:
-    """The phrases of texts without the stop words of a language (ISO 639-1), by default of those of the texts.
-
-    Example:
-        >>> found = phrases_of(["The exchange rate is bad.", "Which exchange rate?"])
-        >>> found.spelling, found.languages
-        (('bad', 'exchange', 'rate', 'exchange rate'), ('en',))
-    """
+    """The phrases of texts without the stop words of a language (ISO 639-1), by default of those of the texts."""
     read = _WordStream(texts)
     languages = languages_of(read.frequencies()) if language is None else (language,)
     stops = frozenset().union(*map(stop_words, languages))
@@ -331,11 +319,6 @@ def cluster_names(
 
     Labels are of shape (n,), -1 for noise. Clusters before `first` have names; they only say what the others are
     set apart from.
-
-    Example:
-        >>> texts = ["a lost card", "My lost card", "The exchange rate is wrong", "a bad exchange rate"]
-        >>> [name.label for name in cluster_names(phrases_of(texts), np.array([0, 0, 1, 1]), 2)]
-        ['lost card', 'exchange rate']
     """
     used = {_words([label]) for label in taken}
     found = []

@@ -162,12 +162,7 @@ def intervals(chances: Float64, known: float, spreads: tuple[float, float]) -> l
 
 
 def among(scores: Floats, right: float, unit: float) -> Float64:
-    """The probability of each of a question's entries, best first, if one is right: the best at least by `right`.
-
-    Example:
-        >>> among(np.array([0.8, 0.5, 0.5]), 0.9, 1.0).round(2).tolist()
-        [0.9, 0.05, 0.05]
-    """
+    """The probability of each of a question's entries, best first, given that one is; the best by `right`."""
     scores = np.asarray(scores, np.float64)
     weights = np.exp((scores - scores[0]) * (SHARPNESS / unit))
     others = weights[1:].sum()

@@ -105,12 +105,6 @@ def entries(rows: Iterable[Row], error: type[InputError] = InputError) -> list[F
     Without ids, so are rows of one answer, if it has at least five words: a warning says how many were joined.
     `error` is raised, with both places, where a question is empty, two entries ask the same, the rows of an entry
     answer differently, or there is no entry at all.
-
-    Example:
-        >>> made = entries([Row(FAQItem("Where is it?", id="t"), "item 0", "0"),
-        ...                 Row(FAQItem("Track my order", "See the mail.", id="t"), "item 1", "1")])
-        >>> made[0].question, made[0].phrasings
-        ('Where is it?', ('Track my order',))
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:

@@ -251,12 +251,7 @@ def _cosines(questions: Float32, rows: Float32, few: bool = False) -> Float32:
 
 
 def top_two(scores: Float32) -> tuple[Int64, Float32, Float32]:
-    """For each row its best entry, that one's score, and the second's; `GONE` where there is no second.
-
-    Example:
-        >>> [part.tolist() for part in top_two(np.array([[0.25, 0.75, 0.5]], np.float32))]
-        [[1], [0.75], [0.5]]
-    """
+    """For each row its best entry, that one's score, and the second's; `GONE` where there is no second."""
     rows = np.arange(len(scores))
     best = scores.argmax(axis=1)
     first = scores[rows, best]
@@ -288,12 +283,7 @@ def spread_of(vectors: Float32) -> float:
 
 @functools.cache
 def outsiders(language: str = "en") -> tuple[str, ...]:
-    """Questions and remarks that hardly any FAQ answers, in a language (ISO 639-1); English where it has none.
-
-    Example:
-        >>> outsiders()[0], outsiders("it")[0]
-        ('What is the capital of Australia?', "Qual è la capitale dell'Australia?")
-    """
+    """Questions and remarks that hardly any FAQ answers, in a language (ISO 639-1); English where it has none."""
     folder = Path(__file__).with_name("outsiders")
     path = folder / f"{language}.txt"
     return tuple((path if path.exists() else folder / "en.txt").read_text(encoding="utf-8").splitlines())
