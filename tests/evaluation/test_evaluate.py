@@ -198,7 +198,7 @@ def test_clusters_are_judged_as_scikit_learn_does_as_a_mean_over_beginnings():
     assert result.figure("adjusted_rand").value == pytest.approx(np.mean(rand), abs=1e-6)
     for system in result.systems:
         assert all(each.low <= each.value <= each.high for each in system.figures.values())
-    assert "means over 5" in result.notes[-1]
+    assert f"means over {len(SEEDS)} beginnings" in result.notes[-1]
 
 
 def by_content(data):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -189,10 +189,10 @@ def _listed(models: Encoder | str | Iterable[Encoder | str] | None) -> list[Enco
 
 def _systems(
     encoders: Sequence[Encoder], data: Dataset, baselines: bool | str, progress: Progress
-) -> tuple[list[Any], list[str]]:
+) -> tuple[list[System], list[str]]:
     """What is measured, in the order in which it is shown, and what is to be said of what is not."""
     names = _distinct_names(encoders)
-    models: list[Any] = [Model(*each, progress=progress) for each in zip(encoders, names, strict=True)]
+    models: list[System] = [Model(*each, progress=progress) for each in zip(encoders, names, strict=True)]
     pooled = (
         [each for encoder in encoders for each in _pooled(encoder, progress)] if baselines == "pooling" else []
     )
@@ -200,7 +200,7 @@ def _systems(
     if not isinstance(data, Retrieval):
         return [*models, *pooled, *words], notes
     finders = [CachedFinder(each) for each in models]
-    search: list[Any] = [CachedFinder(each) if isinstance(each, BM25) else each for each in words]
+    search: list[System] = [CachedFinder(each) if isinstance(each, BM25) else each for each in words]
     fused = [Fusion(model, search[0]) for model in finders] if search else []
     return [*finders, *fused, *pooled, *search], notes
 
@@ -284,11 +284,8 @@ def _mistakes(system: System, outcome: Outcome, errors: int) -> tuple[Mistake, .
 
     found = outcome.mistakes(errors)
     pairs = [each.texts for each in found if len(each.texts) == 2]
-    seen = iter(
-        pair_differences(
-            [pair[0] for pair in pairs], [pair[1] for pair in pairs], encoder=getattr(system, "encoder", None)
-        )
-    )
+    encoder = system.encoder if isinstance(system, Model) else None
+    seen = iter(pair_differences([pair[0] for pair in pairs], [pair[1] for pair in pairs], encoder=encoder))
     return tuple(
         replace(each, differs=tuple(map(str, next(seen)))) if len(each.texts) == 2 else each for each in found
     )
@@ -303,11 +300,8 @@ def _undefined(results: Sequence[SystemResult]) -> list[str]:
     notes = []
     for names, systems in lacking.items():
         equal = all(len(each.scores) and np.ptp(each.scores) < EQUAL for each in systems)
-        why = (
-            "all scores are equal, and nothing correlates with a constant"
-            if equal
-            else "the scores do not give it"
-        )
+        constant = "all scores are equal, and nothing correlates with a constant"
+        why = constant if equal else "the scores do not give it"
         listed = ", ".join(each.name for each in systems)
         notes.append(f"No {' and no '.join(names)} of {listed}: {why}; left out of the differences.")
     return notes
@@ -335,7 +329,10 @@ def _figure(drawn: Floats, bounds: tuple[float, float], *, centred: bool = False
 def _comparisons(
     results: Sequence[SystemResult], drawn: Sequence[Floats], main: str, *, centred: bool
 ) -> list[PairedTest]:
-    """Each model against each other, and against the best of the baselines; those without the figure aside."""
+    """Each model against each other, and against the best of the baselines; those without the figure aside.
+
+    Over the same resamples; p as in `metrics.paired_bootstrap`.
+    """
     able = [(row, each.kind) for row, each in enumerate(results) if each.figures[main].defined]
     models = [row for row, kind in able if kind is Kind.MODEL]
     words = [row for row, kind in able if kind is Kind.BASELINE]
@@ -343,23 +340,14 @@ def _comparisons(
     if words:
         best = max(words, key=lambda row: float(drawn[row][0]))
         pairs += [(model, best) for model in models]
-    return [_compared(results, drawn, pair, main, centred=centred) for pair in pairs]
-
-
-def _compared(
-    results: Sequence[SystemResult],
-    drawn: Sequence[Floats],
-    pair: tuple[int, int],
-    main: str,
-    *,
-    centred: bool,
-) -> PairedTest:
-    """By how much one is better than the other, over the same resamples; p as in `metrics.paired_bootstrap`."""
-    first, second = pair
-    differences = drawn[first] - drawn[second]
-    others = differences[1:][~np.isnan(differences[1:])]
-    if centred:
-        others = others + (differences[0] - others.mean())
     low, high = limits(main)
-    value = _figure(differences, (low - high, high - low), centred=centred)
-    return PairedTest(results[first].name, results[second].name, main, value, p_of_equality(others))
+    tests = []
+    for first, second in pairs:
+        differences = drawn[first] - drawn[second]
+        others = differences[1:][~np.isnan(differences[1:])]
+        if centred:
+            others = others + (differences[0] - others.mean())
+        value = _figure(differences, (low - high, high - low), centred=centred)
+        p = p_of_equality(others)
+        tests.append(PairedTest(results[first].name, results[second].name, main, value, p))
+    return tests

@@ -10,17 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nearsense._progress import Progress
+from nearsense.calibration import random_scores
 from nearsense.datasets import Task
 from nearsense.encoders import Encoder, symmetric_role
 from nearsense.evaluation.results import Kind
 from nearsense.lexical import RRF_CONSTANT, Postings, Segment, Sparse, Tfidf, bm25, overlaps, paired_dot, words
 from nearsense.vectors.rows import distinct, normalize
-from nearsense.vectors.similarity import top_k, top_k_of
+from nearsense.vectors.similarity import paired_cosine, paired_similarity, top_k, top_k_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,63 +119,42 @@ class Timing:
         return self.texts / max(self.reading, 1e-9)
 
 
-class System(Protocol):
-    """Whatever can be measured."""
+class System:
+    """Whatever can be measured: it says how near texts are, finds the nearest, makes groups, or some of that."""
 
-    name: str
-    kind: Kind
-    fingerprint: str
-    timing: Timing
+    kind: Kind = Kind.BASELINE
+    fingerprint: str = ""
 
-
-class Scorer(System, Protocol):
-    """Says how near two texts are."""
+    def __init__(self, name: str = "") -> None:
+        self.name, self.timing = name or type(self).__name__, Timing()
 
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """How near text i of `left` is to text i of `right`, shape (n,).
-
-        `searching`: `left` are queries, and `right` is what might answer them.
-        """
-        ...  # pragma: no cover
-
-
-class Finder(System, Protocol):
-    """Finds the nearest texts."""
+        """How near text i of `left`, a query where one is `searching`, is to text i of `right`, shape (n,)."""
+        raise NotImplementedError
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
         """The k best of a corpus for each query, and all that are tied with the last of them."""
-        ...  # pragma: no cover
-
-
-class Grouper(System, Protocol):
-    """Makes groups of texts."""
+        raise NotImplementedError
 
     def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
         """So many groups of texts, once for each seed."""
-        ...  # pragma: no cover
+        raise NotImplementedError
 
 
-class Model:
+class Model(System):
     """An encoder: texts are near where their vectors are."""
 
     def __init__(
         self, encoder: Encoder, name: str = "", kind: Kind = Kind.MODEL, *, progress: Progress = False
     ) -> None:
-        self.name, self.kind, self.fingerprint = name or encoder.name, kind, encoder.fingerprint
-        self.encoder, self.timing, self._progress = encoder, Timing(), progress
-        self._metric = encoder.similarity
+        super().__init__(name or encoder.name)
+        self.kind, self.fingerprint = kind, encoder.fingerprint
+        self.encoder, self._metric, self._progress = encoder, encoder.similarity, progress
         self.compared: tuple[Floats, tuple[float, float] | None] | None = None
 
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `Scorer`; `compared` keeps the cosines of texts of one kind, and what random pairs of them score."""
-        from nearsense.calibration import random_scores
-        from nearsense.metrics import paired_cosine, paired_similarity
-
-        if searching:
-            a, b = self._read(left, "query"), self._read(right, "passage")
-        else:
-            both = self._read([*left, *right], symmetric_role(self.encoder))
-            a, b = both[: len(left)], both[len(left) :]
+        """See `System`; `compared` keeps the cosines of texts of one kind, and what random pairs of them score."""
+        a, b = self._read_both(left, right, searching)
         with self.timing.time():
             scores = paired_similarity(a, b, self._metric)
         if not searching:
@@ -182,12 +162,8 @@ class Model:
         return np.asarray(scores, np.float64)
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `Finder`."""
-        if searching:
-            there, asked = self._read(corpus, "passage"), self._read(queries, "query")
-        else:
-            both = self._read([*corpus, *queries], symmetric_role(self.encoder))
-            there, asked = both[: len(corpus)], both[len(corpus) :]
+        """See `System`."""
+        asked, there = self._read_both(queries, corpus, searching)
 
         def look(rows: Sequence[int], depth: int) -> tuple[Ints, NDArray[np.float32]]:
             found = top_k(asked[rows], there, depth, self._metric)
@@ -197,10 +173,19 @@ class Model:
             return whole_ties(look, len(queries), len(corpus), k)
 
     def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
-        """See `Grouper`."""
+        """See `System`."""
         vectors = normalize(self._read(texts, symmetric_role(self.encoder)))
         with self.timing.time():
             return _groupings(vectors, k, seeds)
+
+    def _read_both(
+        self, left: Sequence[str], right: Sequence[str], searching: bool
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The vectors of two sides: queries and what may answer them, or texts of one kind."""
+        if searching:
+            return self._read(left, "query"), self._read(right, "passage")
+        both = self._read([*left, *right], symmetric_role(self.encoder))
+        return both[: len(left)], both[len(left) :]
 
     def _read(self, texts: Sequence[str], role: str | None) -> NDArray[np.float32]:
         """One vector a text; equal texts are encoded once."""
@@ -212,23 +197,23 @@ class Model:
 
 
 def _groupings(vectors: NDArray[np.float32], k: int, seeds: Sequence[int]) -> list[Ints]:
-    """K groups of unit vectors, once for each seed, by the k-means of `ns.cluster`."""
+    """So many groups of unit vectors, once for each seed, by the k-means of `ns.cluster`."""
     from nearsense.clustering.kmeans import spherical
 
     return [spherical(vectors, k, seed=seed).labels for seed in seeds]
 
 
-class Fusion:
+class Fusion(System):
     """A model and BM25 in one ranking, by reciprocal rank fusion of what each of them finds."""
 
-    kind, fingerprint = Kind.FUSION, ""
+    kind = Kind.FUSION
 
-    def __init__(self, model: Finder, words: Finder) -> None:
-        self.name, self.timing = f"{model.name} + {words.name}", Timing()
+    def __init__(self, model: System, words: System) -> None:
+        super().__init__(f"{model.name} + {words.name}")
         self._parts = (model, words)
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `Finder`."""
+        """See `System`."""
         parts = [part.nearest(queries, corpus, k, searching=searching) for part in self._parts]
         found = Found([], [])
         with self.timing.time():
@@ -256,45 +241,36 @@ def _fused(rankings: Sequence[tuple[Ints, Floats]], k: int) -> tuple[Ints, Float
     return known[best][:kept], level[:kept]
 
 
-class CachedFinder:
+class CachedFinder(System):
     """A finder that is asked the same twice, and looks once."""
 
-    def __init__(self, finder: Finder) -> None:
-        self.name, self.kind, self.fingerprint = finder.name, finder.kind, finder.fingerprint
-        self.timing, self._finder = finder.timing, finder
+    def __init__(self, finder: System) -> None:
+        super().__init__(finder.name)
+        self.kind, self.fingerprint, self.timing = finder.kind, finder.fingerprint, finder.timing
+        self._finder = finder
         self._question: tuple[object, ...] = ()
         self._answer: Found | None = None
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `Finder`."""
+        """See `System`."""
         question = (queries, corpus, k, searching)
         if self._answer is None or self._question != question:
             self._answer, self._question = self._finder.nearest(queries, corpus, k, searching=searching), question
         return self._answer
 
 
-class _Words:
-    kind, fingerprint = Kind.BASELINE, ""
-    name: str
-
-    def __init__(self) -> None:
-        self.timing = Timing()
-
-
-class Jaccard(_Words):
+class Jaccard(System):
     """The words that two texts share, as a part of all words of both."""
 
-    name = "Jaccard"
-
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `Scorer`."""
+        """See `System`."""
         with self.timing.time(reading=len({*left, *right})):
             sets = {text: words(text) for text in {*left, *right}}
             sides = ((sets[a], sets[b]) for a, b in zip(left, right, strict=True))
             return np.array([len(a & b) / max(len(a | b), 1) for a, b in sides], np.float64)
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `Finder`."""
+        """See `System`."""
         with self.timing.time(reading=len(queries) + len(corpus)):
             asked, there = _sets(queries, corpus)
             sizes = np.diff(there.offsets).astype(np.float32)
@@ -307,41 +283,38 @@ class Jaccard(_Words):
             return _best(blocks, asked, len(corpus), k)
 
 
-class TfIdf(_Words):
+class TfIdf(System):
     """Words, or character n-grams, weighted by how rare they are; `unit` is "words" or "characters"."""
 
     def __init__(self, unit: str) -> None:
-        super().__init__()
+        super().__init__(f"TF-IDF {unit}")
         self._unit = unit
-        self.name = f"TF-IDF {unit}"
 
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `Scorer`."""
+        """See `System`."""
         with self.timing.time(reading=len({*left, *right})):
             weights = Tfidf([*left, *right], self._unit).fitted
             here = np.arange(len(left))
             return paired_dot(weights.take(here), weights.take(here + len(left)))
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `Finder`."""
+        """See `System`."""
         with self.timing.time(reading=len(queries) + len(corpus)):
             model = Tfidf(corpus, self._unit)
             return _best(lambda some: overlaps(some, model.fitted), model(queries), len(corpus), k)
 
     def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
-        """See `Grouper`."""
+        """See `System`."""
         with self.timing.time(reading=len(texts)):
             vectors = Tfidf(texts, self._unit).fitted.projected(DIMENSION)
             return _groupings(vectors, k, seeds)
 
 
-class BM25(_Words):
+class BM25(System):
     """What search engines rank by."""
 
-    name = "BM25"
-
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `Scorer`; the corpus is all that stands at the right."""
+        """See `System`; the corpus is all that stands at the right."""
         different, rows = distinct(right)
         scores = np.zeros(len(rows))
         begins = [0, *(row for row in range(1, len(left)) if left[row] != left[row - 1]), len(left)]
@@ -357,7 +330,7 @@ class BM25(_Words):
         return scores
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `Finder`."""
+        """See `System`."""
         with self.timing.time(reading=len(queries) + len(corpus)):
             segment = Segment(Postings.build(corpus))
 
