@@ -94,6 +94,46 @@ sys.__stdout__.write(" ".join(set(sys.modules) & set({heavy})))"""
     assert python(code) == ""
 
 
+PACKAGE = ROOT / "src/nearsense"
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
+
+
+def test_the_map_of_the_house_names_every_room_and_fits_a_screen():
+    plan = ARCHITECTURE.split("## The map", 1)[1].split("```")[1]
+    named = {*re.findall(r"[\w/]+(?:\.py|/)(?=[ ,;:\n])", plan)} - {"src/nearsense/"}
+    rooms = {f"{each.name}/" for each in PACKAGE.iterdir() if each.is_dir() and each.name != "__pycache__"}
+    rooms |= {each.name for each in PACKAGE.glob("[!_]*.py")}
+    assert rooms - named == set()
+    assert [name for name in named if not any(PACKAGE.rglob(name.rstrip("/")))] == []
+    assert len(plan.splitlines()) <= 50
+    assert max(map(len, plan.splitlines())) <= 120
+
+
+def test_what_shows_a_decision_is_there():
+    named = {*re.findall(r"`((?:tests|benchmarks|scripts|docs)/[^` ]+)", ARCHITECTURE)}
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    tests = "".join(file.read_text("utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in {*re.findall(r"`(test_\w+)`", ARCHITECTURE)} if f"def {name}(" not in tests] == []
+
+
+PLACES = [
+    line for line in ARCHITECTURE.split("## Where to change what")[1].split("## ")[0].splitlines() if "`" in line
+]
+
+
+@pytest.mark.parametrize("line", PLACES, ids=[line.split("|")[1].strip() for line in PLACES])
+def test_what_is_to_be_changed_is_where_the_table_says(line):
+    words = re.findall(r"`([^`]+)`", line.split("|")[2])
+    files = [word for word in words if "/" in word or word.endswith(".py")]
+    places = [next((base / word for base in (PACKAGE, ROOT) if (base / word).exists()), None) for word in files]
+    assert files
+    assert None not in places, f"{files[places.index(None)]} is not there"
+    texts = "".join(place.read_text("utf-8") for place in places if place.is_file())
+    for word in words:
+        if re.fullmatch(r"\w+", word):
+            assert re.search(rf"\b{word}\b", texts), f"none of {files} holds {word}"
+
+
 def test_no_file_grows_past_six_hundred_lines():
     assert [str(file) for file in SOURCES if len(file.read_text().splitlines()) > 600] == []
 
