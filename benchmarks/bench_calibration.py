@@ -21,7 +21,7 @@ from calibration_sets import Labelled, population, read
 from machine import require_data
 
 import nearsense as ns
-from nearsense.calibration import Calibration, Scale, Task, learnt, pooled, shipped
+from nearsense.calibration import Calibration, Scale, Task, learn_calibration, pool_sets, shipped_calibration
 from nearsense.calibrator import Calibrator
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error as ece
@@ -70,12 +70,12 @@ def figures(labels: np.ndarray, said: Told) -> dict[str, float]:
 
 def few_labels(one: Labelled, sets: list[Labelled], origin: Origin, scale: Scale, few: int) -> Iterator[float]:
     rng = np.random.default_rng(7)
-    start = pooled([population(sets, task.value, one.family) for task in TASKS]), scale
+    start = pool_sets([population(sets, task.value, one.family) for task in TASKS]), scale
     for _ in range(DRAWS):
         chosen = rng.permutation(len(one.labels))[:few]
         if 0 < one.labels[chosen].sum() < few:
             rest = np.setdiff1d(np.arange(len(one.labels)), chosen)
-            found = learnt(one.scores[chosen], one.labels[chosen], origin, prior_sets=start)
+            found = learn_calibration(one.scores[chosen], one.labels[chosen], origin, prior_sets=start)
             yield ece(one.labels[rest].astype(int), found.probability(one.scores[rest]))
 
 
@@ -85,7 +85,9 @@ def proven(one: Labelled, origin: Origin, few: int) -> tuple[int, int]:
     for _ in range(DRAWS):
         chosen = rng.permutation(len(one.labels))[:few]
         try:
-            found = learnt(one.scores[chosen], one.labels[chosen], origin).threshold(precision=0.95, at_least=True)
+            found = learn_calibration(one.scores[chosen], one.labels[chosen], origin).threshold(
+                precision=0.95, at_least=True
+            )
         except InputError:
             continue
         given += 1
@@ -98,7 +100,7 @@ def mean(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def judged(one: Labelled, sets: list[Labelled], origin: Origin, encoder: ns.Encoder) -> dict[str, Any]:
-    home = shipped(origin, Task(one.task))
+    home = shipped_calibration(origin, Task(one.task))
     assert home is not None
     scale, rng = Scale(home.curve.centre, home.curve.scale), np.random.default_rng(3)
     others = population(sets, one.task, one.family)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import nearsense as ns
-from nearsense.calibration import Background, Calibration, Figures, Scale, Task, background_of, learnt
+from nearsense.calibration import Background, Calibration, Figures, Scale, Task, background_of, learn_calibration
 from nearsense.calibration.curve import sigmoid
 from nearsense.guard import differences_many
 from nearsense.metrics import brier_score, expected_calibration_error, log_loss
@@ -89,7 +89,7 @@ def guard(encoder: ns.Encoder, sets: list[Labelled], task: str) -> dict[str, flo
             [each.left[row] for row in rows], [each.right[row] for row in rows])]
         for each, rows in zip(own, kept, strict=True)
     ]  # fmt: skip
-    fitted = learnt(
+    fitted = learn_calibration(
         np.concatenate([each.scores[rows] for each, rows in zip(own, kept, strict=True)]),
         np.concatenate([each.labels[rows] for each, rows in zip(own, kept, strict=True)]),
         Origin(encoder.name, encoder.fingerprint),

@@ -12,7 +12,7 @@ import nearsense as ns
 from fakes import WordCross
 from loopback_embeddings import EmbeddingsServer, refused
 from nearsense import probing
-from nearsense.calibration import Curve, Form, Task, learnt, lent, shipped
+from nearsense.calibration import Curve, Form, Task, learn_calibration, lend_calibration, shipped_calibration
 from nearsense.calibration.curve import logit, sigmoid
 from nearsense.calibration.probe import probe_pairs
 from nearsense.encoders.cross import PairEncoder
@@ -87,7 +87,7 @@ def test_a_higher_score_of_a_cross_encoder_is_never_less_probable(encoder):
         cross = CosineCross(encoder, shape, name)
         tried = probed(cross)
         origin = Origin(cross.name, cross.fingerprint, Ranking.CROSS)
-        calibration = lent(origin, Task.PARAPHRASE, tried.scale, squeezed=tried.squeezed)
+        calibration = lend_calibration(origin, Task.PARAPHRASE, tried.scale, squeezed=tried.squeezed)
         scores = np.sort(np.append(shape(np.linspace(0.0, 1.0, 300)), [tried.levels["same"][1]]))
         assert (np.diff(calibration.probability(scores)) >= 0).all()
 
@@ -157,7 +157,7 @@ def test_a_cross_encoder_of_somebody_else_is_not_tried():
 
 def test_the_evidence_of_the_default_model_is_what_others_are_measured_by(encoder):
     for passages in (False, True):
-        curve = shipped(Origin(encoder.name, encoder.fingerprint), Task.PARAPHRASE).curve
+        curve = shipped_calibration(Origin(encoder.name, encoder.fingerprint), Task.PARAPHRASE).curve
         _, pairs = pairs_for(encoder, passages=passages)
         a, b = (encoder.encode([getattr(each, side) for each in pairs]).data for side in ("left", "right"))
         nearness = ((a.astype(float) * b).sum(axis=1) - curve.centre) / curve.scale
@@ -262,7 +262,7 @@ def test_few_labels_of_a_model_that_no_calibration_comes_with_start_from_other_s
     vectors = model.encode([text for each in pairs for text in (each.left, each.right)]).data
     scores, labels = (vectors[::2] * vectors[1::2]).sum(axis=1), [same for *_, same in labelled]
     started = ns.calibrate(labelled, encoder=model, task="paraphrase")
-    alone = learnt(scores, labels, Origin(model.name, model.fingerprint))
-    assert shipped(Origin(model.name, model.fingerprint), Task.PARAPHRASE) is None
+    alone = learn_calibration(scores, labels, Origin(model.name, model.fingerprint))
+    assert shipped_calibration(Origin(model.name, model.fingerprint), Task.PARAPHRASE) is None
     widths = [np.subtract(*each.interval(scores)[::-1]).mean() for each in (started, alone)]
     assert widths[0] < 0.9 * widths[1]

@@ -12,7 +12,7 @@ import pytest
 
 import nearsense as ns
 from fakes import WordCross
-from nearsense.calibration import Task, shipped
+from nearsense.calibration import Task, shipped_calibration
 from nearsense.records import Origin, percent
 from nearsense.render import Form, show
 from nearsense.render.results import hits_page
@@ -85,7 +85,7 @@ def test_a_search_lowers_the_probability_of_the_opposite_by_what_was_learnt_and_
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     opposite = next(hit for hit in hits if hit.text == corpus[0])
     other = next(hit for hit in hits if hit.text == corpus[1])
-    home = shipped(Origin(encoder.name, encoder.fingerprint), Task.PASSAGE)
+    home = shipped_calibration(Origin(encoder.name, encoder.fingerprint), Task.PASSAGE)
     plain = home.here(expected=hits.origin.prior)
     before = plain.probability(opposite.score, prior=hits.origin.prior)
     assert before > 0.85
@@ -166,7 +166,7 @@ def test_passages_that_answer_are_judged_no_worse_for_what_differs(encoder, data
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     vectors = dict(zip(texts, encoder.with_long("head").encode(texts).data, strict=True))
     scores = np.clip([vectors[a] @ vectors[b] for a, b in pairs], -1, 1).astype(float)
-    passage = shipped(Origin(encoder.name, encoder.fingerprint), Task.PASSAGE)
+    passage = shipped_calibration(Origin(encoder.name, encoder.fingerprint), Task.PASSAGE)
     seen = pair_differences([a for a, _ in pairs], [b for _, b in pairs], encoder=encoder)
     shifts = passage.guarded(scores, [[one.kind for one in each] for each in seen])
     assert (shifts <= 0).all()

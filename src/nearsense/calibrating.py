@@ -11,11 +11,19 @@ import numpy as np
 
 from nearsense import checks
 from nearsense._progress import Progress
-from nearsense.calibration import Background, Calibration, Task, background_of, beginning, learnt, shipped
+from nearsense.calibration import (
+    Background,
+    Calibration,
+    Task,
+    background_of,
+    learn_calibration,
+    shipped_calibration,
+    starting_sets,
+)
 from nearsense.calibration.background import FEWEST, SAMPLE
 from nearsense.calibration.fitting import LEAST
 from nearsense.calibration.learning import checked_labels
-from nearsense.calibrator import borrowed
+from nearsense.calibrator import calibration_by_probe
 from nearsense.encoders import CrossEncoder, Encoder, is_cross_encoder, is_encoder, resolve, symmetric_role
 from nearsense.errors import CalibrationWarning, InputError
 from nearsense.records import Document, Metric, Origin, Ranking, parse
@@ -79,8 +87,10 @@ def calibrate(
     _warn_if_upside_down(scores, labels)
     model = None if vectors is None else resolve(_bi(encoder))
     kinds = _kinds(texts_of_pairs, model)
-    others = beginning(origin, task, lambda each: borrowed(origin, each, model))
-    return learnt(scores, labels, origin, task=task, prior=prior, background=home, kinds=kinds, prior_sets=others)
+    others = starting_sets(origin, task, lambda each: calibration_by_probe(origin, each, model))
+    return learn_calibration(
+        scores, labels, origin, task=task, prior=prior, background=home, kinds=kinds, prior_sets=others
+    )
 
 
 def adapt(
@@ -115,7 +125,7 @@ def adapt(
     scores, origin, vectors = _scored(known, encoder, progress)
     if isinstance(calibration, str):
         task = parse(Task, calibration, name="calibration")
-        found = shipped(origin, task)
+        found = shipped_calibration(origin, task)
         if found is None:
             raise InputError(
                 f"no calibration comes with {origin.model}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense import checks
-from nearsense.calibration import ABROAD, Background, Calibration, Task, chosen, lent
+from nearsense.calibration import ABROAD, Background, Calibration, Task, lend_calibration, resolve_calibration
 from nearsense.calibration.curve import UNREAD, shift_to_share
 from nearsense.calibration.population import ENOUGH
 from nearsense.checks import is_number
@@ -82,7 +82,9 @@ class Calibrator:
 
         A model that none comes with is tried on the probe, where it is at hand and runs here.
         """
-        found = chosen(self.calibration, origin, self.task, lambda task: borrowed(origin, task, encoder))
+        found = resolve_calibration(
+            self.calibration, origin, self.task, lambda task: calibration_by_probe(origin, task, encoder)
+        )
         asked = {"min_probability": self.min_probability, "prior": self.prior}
         if found is None and (names := [name for name, value in asked.items() if value is not None]):
             raise InputError(
@@ -211,7 +213,7 @@ def remedy(origin: Origin) -> str:
     return _REMEDY.get(origin.metric, f"make one: nearsense calibrate PAIRS --model {origin.model}")
 
 
-def borrowed(origin: Origin, task: Task, model: Encoder | CrossEncoder | None) -> Calibration | None:
+def calibration_by_probe(origin: Origin, task: Task, model: Encoder | CrossEncoder | None) -> Calibration | None:
     """What other sets say of a model that no calibration comes with; None where nobody knows where it scores."""
     if model is None or model.fingerprint != origin.fingerprint:
         return None
@@ -220,7 +222,7 @@ def borrowed(origin: Origin, task: Task, model: Encoder | CrossEncoder | None) -
     found = probed(model, passages=task is Task.PASSAGE)
     if found is None or found.scale is None:
         return None
-    return lent(origin, task, found.scale, squeezed=found.squeezed)
+    return lend_calibration(origin, task, found.scale, squeezed=found.squeezed)
 
 
 def _because(

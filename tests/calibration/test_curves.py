@@ -8,7 +8,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from labelled import ORIGIN, sample, truth
-from nearsense.calibration import Calibration, Curve, Form, learnt
+from nearsense.calibration import Calibration, Curve, Form, learn_calibration
 from nearsense.calibration.fitting import fit
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error, log_loss
@@ -26,14 +26,14 @@ def bent(n, seed=0):
 @pytest.mark.parametrize("n", [30, 60, 150, 1_000])
 def test_a_higher_score_never_means_a_lower_probability(make, n):
     for seed in range(5):
-        calibration = learnt(*make(n, seed), ORIGIN)
+        calibration = learn_calibration(*make(n, seed), ORIGIN)
         probabilities = calibration.probability(np.linspace(-1, 1, 2_001))
         assert (np.diff(probabilities) >= 0).all()
         assert ((probabilities > 0) & (probabilities < 1)).all()
 
 
 def test_ten_thousand_labels_find_the_truth_again():
-    calibration = learnt(*sample(10_000), ORIGIN)
+    calibration = learn_calibration(*sample(10_000), ORIGIN)
     scores = np.linspace(0.1, 0.99, 90)
     assert np.abs(calibration.probability(scores) - truth(scores)).max() < 0.05
 
@@ -53,7 +53,7 @@ def test_a_straight_curve_is_the_one_that_scikit_learn_fits():
 def test_where_the_truth_is_bent_the_curve_bends_and_beats_the_steps_of_isotonic_regression():
     scores, labels = bent(4_000)
     unseen, wanted = bent(20_000, seed=1)
-    calibration = learnt(scores, labels, ORIGIN)
+    calibration = learn_calibration(scores, labels, ORIGIN)
     steps = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
     straight = LogisticRegression(C=1e6).fit(scores[:, None], labels)
     ours = log_loss(wanted, calibration.probability(unseen))
@@ -64,13 +64,13 @@ def test_where_the_truth_is_bent_the_curve_bends_and_beats_the_steps_of_isotonic
 
 def test_the_form_with_the_least_cross_validated_loss_is_taken():
     for make in (sample, bent):
-        found = learnt(*make(1_000), ORIGIN)
+        found = learn_calibration(*make(1_000), ORIGIN)
         assert found.figures.forms[found.curve.form] == min(found.figures.forms.values())
 
 
 def test_the_figures_are_of_labels_that_were_not_seen():
     scores, labels = sample(400)
-    found = learnt(scores, labels, ORIGIN)
+    found = learn_calibration(scores, labels, ORIGIN)
     seen = log_loss(labels, found.probability(scores))
     assert found.figures.log_loss > seen
 
@@ -85,7 +85,7 @@ def test_scores_of_any_range_are_calibrated_without_beta():
 
 def test_fifty_labels_of_a_clean_split_do_not_claim_certainty():
     scores = np.r_[np.linspace(0.0, 0.3, 25), np.linspace(0.7, 1.0, 25)]
-    found = learnt(scores, np.arange(50) >= 25, ORIGIN)
+    found = learn_calibration(scores, np.arange(50) >= 25, ORIGIN)
     assert 0.9 < found.probability(0.9) < 1.0
     low, high = found.interval(0.5)
     assert low < 0.2 < 0.8 < high
@@ -98,7 +98,7 @@ def test_the_interval_holds_the_truth_nineteen_times_in_twenty_and_narrows_with_
     for n in (50, 200, 2_000):
         inside = []
         for seed in range(60):
-            calibration = learnt(*sample(n, seed), ORIGIN)
+            calibration = learn_calibration(*sample(n, seed), ORIGIN)
             prior = calibration.share
             low, high = calibration.interval(at, prior=prior)
             inside.append((low <= truth(at)) & (truth(at) <= high))
@@ -109,7 +109,7 @@ def test_the_interval_holds_the_truth_nineteen_times_in_twenty_and_narrows_with_
 
 
 def test_a_curve_survives_being_written_and_refuses_what_is_none():
-    curve = learnt(*sample(500), ORIGIN).curve
+    curve = learn_calibration(*sample(500), ORIGIN).curve
     again = Curve.from_dict(curve.to_dict())
     at = np.linspace(-1, 1, 50)
     assert (again.log_odds(at) == curve.log_odds(at)).all()
@@ -132,12 +132,12 @@ def test_a_curve_survives_being_written_and_refuses_what_is_none():
 )
 def test_labels_that_teach_nothing_are_one_clear_line(scores, labels, words):
     with pytest.raises(InputError, match=words):
-        learnt(scores, labels, ORIGIN)
+        learn_calibration(scores, labels, ORIGIN)
 
 
 def test_scores_that_differ_by_a_rounding_make_no_cliff():
     scores = 0.7 + np.arange(40) * 1e-7
-    calibration = learnt(scores, np.arange(40) % 2, ORIGIN)
+    calibration = learn_calibration(scores, np.arange(40) % 2, ORIGIN)
     assert 0.1 < calibration.probability(0.69) < calibration.probability(0.71) < 0.9
 
 
@@ -146,12 +146,12 @@ def test_ten_thousand_pairs_take_less_than_two_seconds():
 
     scores, labels = sample(10_000)
     began = time.thread_time()
-    learnt(scores, labels, ORIGIN)
+    learn_calibration(scores, labels, ORIGIN)
     assert time.thread_time() - began < 2
 
 
 def test_the_calibration_error_on_unseen_pairs_is_small():
-    calibration = learnt(*sample(5_000), ORIGIN)
+    calibration = learn_calibration(*sample(5_000), ORIGIN)
     scores, labels = sample(20_000, seed=9)
     assert expected_calibration_error(labels, calibration.probability(scores)) < 0.02
     assert isinstance(calibration, Calibration)

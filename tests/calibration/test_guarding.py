@@ -7,7 +7,7 @@ import pytest
 
 import nearsense as ns
 from labelled import ORIGIN
-from nearsense.calibration import Task, learnt, shipped
+from nearsense.calibration import Task, learn_calibration, shipped_calibration
 from nearsense.calibration.curve import logit, sigmoid
 from nearsense.metrics import expected_calibration_error, log_loss
 from nearsense.records import Origin
@@ -34,7 +34,7 @@ def flagged(n=6_000, seed=0):
 
 def test_what_a_difference_says_is_learnt_from_labels():
     scores, kinds, labels = flagged()
-    calibration = learnt(scores, labels, ORIGIN, kinds=kinds)
+    calibration = learn_calibration(scores, labels, ORIGIN, kinds=kinds)
     found = calibration.guard
     assert found["number"] < found["name"] - 1 < -1
     assert found["slope"] < 0.8
@@ -49,7 +49,7 @@ def test_what_a_difference_says_is_learnt_from_labels():
 def test_a_difference_never_makes_a_pair_more_probable():
     scores, kinds, labels = flagged(300)
     upside_down = np.array([1 if kind else label for kind, label in zip(kinds, labels, strict=True)])
-    calibration = learnt(scores, upside_down, ORIGIN, kinds=kinds)
+    calibration = learn_calibration(scores, upside_down, ORIGIN, kinds=kinds)
     at = np.linspace(-1, 1, 50)
     assert (calibration.guarded(at, [["name"]] * 50) <= 0).all()
     assert (calibration.guarded(at, [["unheard of"]] * 50) <= 0).all()
@@ -58,7 +58,7 @@ def test_a_difference_never_makes_a_pair_more_probable():
 
 def test_of_several_differences_the_worst_speaks():
     scores, kinds, labels = flagged()
-    calibration = learnt(scores, labels, ORIGIN, kinds=kinds)
+    calibration = learn_calibration(scores, labels, ORIGIN, kinds=kinds)
     both, number, name = calibration.guarded([0.9] * 3, [["name", "number"], ["number"], ["name"]])
     assert both == number < name
 
@@ -69,7 +69,7 @@ def test_near_misses_are_named_and_less_probable_and_keep_their_score(encoder, a
     assert any(each.startswith(f"{kind}: ") for each in found.differs), found.differs
     vectors = encoder.encode([a, b]).data
     assert found.score == pytest.approx(float(vectors[0] @ vectors[1]), abs=2e-3)
-    unguarded = shipped(found.origin, Task.PARAPHRASE).probability(min(found.score, 1.0), prior=0.5)
+    unguarded = shipped_calibration(found.origin, Task.PARAPHRASE).probability(min(found.score, 1.0), prior=0.5)
     assert found.probability < unguarded - 0.01
     assert logit(found.probability) < logit(unguarded) - 0.5
     assert f"differs: {found.differs[0]}" in str(found)
@@ -88,7 +88,7 @@ def test_the_guard_makes_shipped_probabilities_truer_of_question_pairs(quora_vec
     rows, left, right = quora_vectors
     labels = np.array([int(row["label"]) for row in rows])
     scores = (left * right).sum(1).astype(float)
-    calibration = shipped(Origin(encoder.name, encoder.fingerprint), Task.QUESTION)
+    calibration = shipped_calibration(Origin(encoder.name, encoder.fingerprint), Task.QUESTION)
     seen = differences_many([row["a"] for row in rows], [row["b"] for row in rows])
     kinds = [[each.kind for each in found] for found in seen]
     guarded = calibration.probability(scores, prior=0.5, shift=calibration.guarded(scores, kinds))
@@ -100,7 +100,7 @@ def test_the_guard_makes_shipped_probabilities_truer_of_question_pairs(quora_vec
 
 @pytest.mark.parametrize("task", [Task.PARAPHRASE, Task.QUESTION])
 def test_near_identical_texts_with_a_hard_difference_never_read_as_probably_the_same(encoder, task):
-    calibration = shipped(Origin(encoder.name, encoder.fingerprint), task)
+    calibration = shipped_calibration(Origin(encoder.name, encoder.fingerprint), task)
     hard = [
         "antonym",
         "cause",

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 import nearsense as ns
-from nearsense.calibration import Calibration, Population, Scale, Task, population_of, shipped, traits_of
+from nearsense.calibration import (
+    Calibration,
+    Population,
+    Scale,
+    Task,
+    population_of,
+    shipped_calibration,
+    traits_of,
+)
 from nearsense.calibration.curve import sigmoid
 from nearsense.metrics import expected_calibration_error as ece
 from nearsense.records import Origin
@@ -115,7 +123,7 @@ def test_another_model_with_the_same_nearness_gives_the_same_probabilities(popul
 def test_a_population_and_a_calibration_with_one_survive_their_json(population):
     again = Population.from_dict(json.loads(json.dumps(population.to_dict())))
     assert again.likely(SCALE).curve.weights == pytest.approx(population.likely(SCALE).curve.weights)
-    known = shipped(Origin("all-MiniLM-L6-v2", ns.load().fingerprint), Task.REQUEST)
+    known = shipped_calibration(Origin("all-MiniLM-L6-v2", ns.load().fingerprint), Task.REQUEST)
     there = Calibration.from_dict(json.loads(json.dumps(known.to_dict())))
     scores = np.linspace(0, 1, 80)
     assert there.here(scores=scores).probability(0.7) == pytest.approx(known.here(scores=scores).probability(0.7))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelled import ORIGIN, sample
-from nearsense.calibration import learnt
+from nearsense.calibration import learn_calibration
 from nearsense.calibration.curve import logit, shift_to_share, sigmoid
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error
@@ -15,7 +15,7 @@ from samples import some_of
 
 @pytest.fixture(scope="module")
 def calibration():
-    return learnt(*sample(5_000), ORIGIN)
+    return learn_calibration(*sample(5_000), ORIGIN)
 
 
 def mixed(share, n=4_000, seed=3):

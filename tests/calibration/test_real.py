@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nearsense.calibration import Task, learnt, shipped
+from nearsense.calibration import Task, learn_calibration, shipped_calibration
 from nearsense.metrics import expected_calibration_error
 from nearsense.records import Origin
 
@@ -37,7 +37,7 @@ def origin(encoder):
 def test_half_of_the_quora_pairs_predicts_the_other_half(quora, halves, origin):
     scores, _, labels = quora
     seen, unseen = halves
-    calibration = learnt(scores[seen], labels[seen], origin)
+    calibration = learn_calibration(scores[seen], labels[seen], origin)
     assert expected_calibration_error(labels[unseen], calibration.probability(scores[unseen])) <= 0.02
 
 
@@ -45,7 +45,7 @@ def test_half_of_the_quora_pairs_predicts_the_other_half(quora, halves, origin):
 def test_with_five_percent_same_pairs_and_that_prior_the_error_stays_below_five_points(quora, halves, origin):
     scores, _, labels = quora
     seen, unseen = halves
-    calibration = learnt(scores[seen], labels[seen], origin)
+    calibration = learn_calibration(scores[seen], labels[seen], origin)
     same = unseen[labels[unseen] == 1][:130]
     chosen = np.r_[unseen[labels[unseen] == 0], same]
     share = len(same) / len(chosen)
@@ -60,7 +60,7 @@ def test_one_probability_means_the_same_precision_in_two_models(quora, halves, o
     *models, labels = quora
     precisions = []
     for scores in models:
-        sure = learnt(scores[seen], labels[seen], origin).probability(scores[unseen]) >= 0.9
+        sure = learn_calibration(scores[seen], labels[seen], origin).probability(scores[unseen]) >= 0.9
         precisions.append(labels[unseen][sure].mean())
     assert abs(precisions[0] - precisions[1]) <= 0.05
 
@@ -75,7 +75,7 @@ def test_thirty_real_labels_give_a_threshold_whose_interval_holds_nine_times_in_
     for _ in range(200):
         chosen = rng.choice(len(labels), 30, replace=False)
         try:
-            found = learnt(scores[chosen], labels[chosen], origin).threshold(precision=precision)
+            found = learn_calibration(scores[chosen], labels[chosen], origin).threshold(precision=precision)
         except InputError:
             continue
         taken = scores >= found.score
@@ -88,7 +88,7 @@ def test_thirty_real_labels_give_a_threshold_whose_interval_holds_nine_times_in_
 @pytest.mark.slow
 def test_at_home_nothing_is_lost(quora, origin):
     scores, _, labels = quora
-    calibration = shipped(origin, Task.QUESTION)
+    calibration = shipped_calibration(origin, Task.QUESTION)
     assert calibration.figures.labels == len(labels)
     assert expected_calibration_error(labels, calibration.here(scores=scores).probability(scores)) <= 0.03
 
@@ -97,13 +97,15 @@ def test_the_shipped_paraphrase_curve_is_true_of_pairs_it_never_saw(data, encode
     rows = data("stsb/en-dev")
     left, right = (encoder.encode([row[side] for row in rows]).data for side in "ab")
     labels = np.array([row["score"] >= 4 for row in rows]).astype(int)
-    probabilities = shipped(origin, Task.PARAPHRASE).probability((left * right).sum(1), prior=labels.mean())
+    probabilities = shipped_calibration(origin, Task.PARAPHRASE).probability(
+        (left * right).sum(1), prior=labels.mean()
+    )
     assert expected_calibration_error(labels, probabilities) < 0.05
 
 
 @pytest.mark.parametrize("task", list(Task))
 def test_every_task_is_shipped_for_the_default_model_and_says_of_what_it_is_made(origin, task):
-    calibration = shipped(origin, task)
+    calibration = shipped_calibration(origin, task)
     assert calibration.task == task
     assert calibration.prior is None
     assert (
@@ -114,4 +116,4 @@ def test_every_task_is_shipped_for_the_default_model_and_says_of_what_it_is_made
 
 
 def test_other_weights_have_no_shipped_calibration():
-    assert shipped(Origin("all-MiniLM-L6-v2", "1" * 64), Task.QUESTION) is None
+    assert shipped_calibration(Origin("all-MiniLM-L6-v2", "1" * 64), Task.QUESTION) is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelled import ORIGIN, sample, truth
-from nearsense.calibration import Calibration, background_of, learnt
+from nearsense.calibration import Calibration, background_of, learn_calibration
 from nearsense.calibration.calibration import ABROAD
 from nearsense.calibration.threshold import at_least_precision
 from nearsense.errors import InputError
@@ -15,7 +15,7 @@ from nearsense.records import Vectors
 
 @pytest.fixture(scope="module")
 def calibration():
-    return learnt(*sample(5_000), ORIGIN)
+    return learn_calibration(*sample(5_000), ORIGIN)
 
 
 def vectors_of(n=400, seed=0, cone=0.0):
@@ -55,7 +55,7 @@ def test_thirty_labels_give_a_threshold_whose_interval_holds_the_true_precision_
         if labels.min() == labels.max():
             continue
         try:
-            found = learnt(scores, labels, ORIGIN).threshold(precision=0.85)
+            found = learn_calibration(scores, labels, ORIGIN).threshold(precision=0.85)
         except InputError:
             continue
         taken = grid[grid >= found.score]
@@ -71,7 +71,7 @@ def test_the_chance_of_falling_short_is_told_and_is_about_how_often_that_happens
     for seed in range(100):
         own, labels = sample(50, seed)
         try:
-            found = learnt(own, labels, ORIGIN).threshold(precision=0.85)
+            found = learn_calibration(own, labels, ORIGIN).threshold(precision=0.85)
         except InputError:
             continue
         taken = scores[scores >= found.score]
@@ -170,7 +170,7 @@ def test_a_corpus_is_at_home_with_itself_and_far_from_a_narrow_one():
 
 
 def test_far_from_home_intervals_are_wider_and_probabilities_the_same():
-    calibration = learnt(*sample(500), ORIGIN, background=background_of(vectors_of()))
+    calibration = learn_calibration(*sample(500), ORIGIN, background=background_of(vectors_of()))
     abroad = calibration.at(background_of(vectors_of(seed=2, cone=1)))
     assert abroad.probability(0.7) == calibration.probability(0.7)
     (low, high), (wider_low, wider_high) = calibration.interval(0.7), abroad.interval(0.7)
@@ -179,7 +179,7 @@ def test_far_from_home_intervals_are_wider_and_probabilities_the_same():
 
 
 def test_a_calibration_survives_its_file_and_knows_its_thresholds_again(tmp_path):
-    calibration = learnt(*sample(300), ORIGIN, task="mine", background=background_of(vectors_of()))
+    calibration = learn_calibration(*sample(300), ORIGIN, task="mine", background=background_of(vectors_of()))
     calibration.save(tmp_path / "mine.json")
     from nearsense.calibration import load_calibration
 
@@ -205,7 +205,7 @@ def test_a_file_that_holds_no_calibration_is_refused(tmp_path, content):
 
 
 def test_every_number_of_a_damaged_file_is_checked():
-    known = learnt(*sample(300), ORIGIN, background=background_of(vectors_of())).to_dict()
+    known = learn_calibration(*sample(300), ORIGIN, background=background_of(vectors_of())).to_dict()
     nan = float("nan")
     changes = [{"reference": []}, {"share": 2}, {"prior": 0}, {"metric": "x"}, {"reference": [nan]}, {"seen": "x"}]
     changes += [{"guard": {"number": nan}}, {"distance": nan}, {"strangeness": "x"}]

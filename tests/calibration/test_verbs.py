@@ -9,7 +9,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder, WordCross
-from nearsense.calibration import learnt
+from nearsense.calibration import learn_calibration
 from nearsense.records import Origin, Ranking
 
 WORDS = [
@@ -194,7 +194,7 @@ def test_a_corpus_without_labels_tells_how_rare_a_score_is(hashed):
 
 
 def test_a_search_expects_one_right_text_among_the_nearest_ten(mine, hashed):
-    unsure = learnt(
+    unsure = learn_calibration(
         np.linspace(-1, 1, 40), np.arange(40) >= 20, Origin(hashed.name, hashed.fingerprint), task="mine"
     )
     import dataclasses

@@ -10,7 +10,7 @@ import pytest
 
 from loopback_embeddings import EmbeddingsServer, refused
 from nearsense import encoders, probing
-from nearsense.calibration import Task, shipped
+from nearsense.calibration import Task, shipped_calibration
 from nearsense.calibration.probe import probe_pairs
 from nearsense.records import Origin
 from samples import tiny_bert
@@ -48,7 +48,7 @@ def test_the_card_says_at_which_score_half_are_the_same(run, encoder):
     found = bands(run("models", "card", "all-MiniLM-L6-v2", "--json"))
     assert list(found["tasks"]) == [each.value for each in Task]
     for task, each in found["tasks"].items():
-        calibration = shipped(Origin(encoder.name, encoder.fingerprint), Task(task))
+        calibration = shipped_calibration(Origin(encoder.name, encoder.fingerprint), Task(task))
         here = calibration.here(expected=0.1 if task == "passage" else None)
         assert each["from"] == "shipped"
         assert here.probability(each["half"]) == pytest.approx(0.5, abs=0.01)

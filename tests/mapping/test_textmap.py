@@ -11,7 +11,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
-from nearsense.calibration import Task, shipped
+from nearsense.calibration import Task, shipped_calibration
 from nearsense.mapping import Layout
 from nearsense.textmap import MOST_PAIRS
 
@@ -94,7 +94,7 @@ def test_probabilities_are_those_of_the_calibration(encoder):
     texts = ["It is raining.", "Rain is falling.", "I like cheese."]
     found = ns.map(texts, encoder=encoder)
     pair = ns.compare(texts[0], texts[1], encoder=encoder)
-    known = shipped(pair.origin, Task.PARAPHRASE).here()
+    known = shipped_calibration(pair.origin, Task.PARAPHRASE).here()
     told = np.interp(pair.score, found.curve[:, 0], found.curve[:, 1])
     assert told == pytest.approx(float(known.probability(pair.score, prior=pair.origin.prior)), abs=2e-3)
     assert ns.map(texts, encoder=encoder, calibration="none").curve is None

@@ -8,15 +8,15 @@ from nearsense.calibration.calibration import (
     NONE,
     Calibration,
     Figures,
-    beginning,
-    chosen,
-    lent,
+    lend_calibration,
     load_calibration,
-    shipped,
+    resolve_calibration,
+    shipped_calibration,
+    starting_sets,
 )
 from nearsense.calibration.curve import Curve, Form
-from nearsense.calibration.learning import learnt
-from nearsense.calibration.population import Population, Scale, pooled, population_of, traits_of
+from nearsense.calibration.learning import learn_calibration
+from nearsense.calibration.population import Population, Scale, pool_sets, population_of, traits_of
 from nearsense.calibration.threshold import Threshold
 from nearsense.kinds import Task
 
@@ -33,14 +33,14 @@ __all__ = [
     "Task",
     "Threshold",
     "background_of",
-    "beginning",
-    "chosen",
-    "learnt",
-    "lent",
+    "learn_calibration",
+    "lend_calibration",
     "load_calibration",
-    "pooled",
+    "pool_sets",
     "population_of",
     "random_scores",
-    "shipped",
+    "resolve_calibration",
+    "shipped_calibration",
+    "starting_sets",
     "traits_of",
 ]

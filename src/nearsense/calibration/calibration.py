@@ -30,7 +30,7 @@ from nearsense.calibration.curve import (
     shifts_of,
     sigmoid,
 )
-from nearsense.calibration.population import Population, Scale, pooled
+from nearsense.calibration.population import Population, Scale, pool_sets
 from nearsense.calibration.threshold import (
     Labelled,
     Threshold,
@@ -192,7 +192,7 @@ class Calibration:
         ratios = self.log_ratio(scores)
         if self.guard:
             return shifts_of(self.guard, ratios, kinds)
-        lent = shipped(Origin(self.model, self.fingerprint, self.metric), Task.PARAPHRASE)
+        lent = shipped_calibration(Origin(self.model, self.fingerprint, self.metric), Task.PARAPHRASE)
         if lent is None:
             return shifts_of(GENERAL, ratios, kinds)
         shifts = shifts_of({**lent.guard, NOTHING: 0.0}, ratios, kinds)
@@ -478,7 +478,7 @@ def _checked(scores: ArrayLike, metric: Metric | Ranking) -> Float64:
     return known
 
 
-def shipped(origin: Origin, task: Task) -> Calibration | None:
+def shipped_calibration(origin: Origin, task: Task) -> Calibration | None:
     """The calibration that comes with a model; None where there is none for these very weights and this metric."""
     return _built(origin.fingerprint, task.value) if origin.metric is Metric.COSINE else None
 
@@ -498,7 +498,7 @@ def _built(fingerprint: str, task: str) -> Calibration | None:
     return None if known is None else Calibration.from_dict(known)
 
 
-def lent(origin: Origin, task: Task, scale: Scale, *, squeezed: bool = False) -> Calibration | None:
+def lend_calibration(origin: Origin, task: Task, scale: Scale, *, squeezed: bool = False) -> Calibration | None:
     """A calibration for a model that none comes with: the sets of the default model, on the scale of this one.
 
     Where scores are `squeezed`, from 0 to 1, the scale is that of their log-odds, and pairs at hand move nothing.
@@ -524,7 +524,7 @@ def lent(origin: Origin, task: Task, scale: Scale, *, squeezed: bool = False) ->
     )
 
 
-def beginning(
+def starting_sets(
     origin: Origin, task: str, lend: Callable[[Task], Calibration | None] = lambda task: None
 ) -> tuple[Population, Scale] | None:
     """What few labels start from: the sets of a known task, of all where it is none, and the model's scale.
@@ -532,12 +532,12 @@ def beginning(
     Where no calibration comes with the model, `lend` gives one for a task.
     """
     tasks = [Task(task)] if task in set(Task) else list(Task)
-    found = [known for each in tasks if (known := shipped(origin, each) or lend(each)) is not None]
+    found = [known for each in tasks if (known := shipped_calibration(origin, each) or lend(each)) is not None]
     populations = [each.population for each in found if each.population is not None]
-    return (pooled(populations), Scale(found[0].curve.centre, found[0].curve.scale)) if populations else None
+    return (pool_sets(populations), Scale(found[0].curve.centre, found[0].curve.scale)) if populations else None
 
 
-def chosen(
+def resolve_calibration(
     calibration: Calibration | str | os.PathLike[str] | None,
     origin: Origin,
     task: Task,
@@ -548,11 +548,11 @@ def chosen(
     Where none comes with the model, `lend` gives one for a task. None where nothing is known, or wanted.
     """
     if calibration is None:
-        return shipped(origin, task) or lend(task)
+        return shipped_calibration(origin, task) or lend(task)
     if calibration == NONE:
         return None
     if isinstance(calibration, str) and calibration in set(Task):
-        known = shipped(origin, Task(calibration)) or lend(Task(calibration))
+        known = shipped_calibration(origin, Task(calibration)) or lend(Task(calibration))
         if known is None:
             raise InputError(
                 f"no calibration for {calibration!r} comes with {origin.model} ({origin.metric.value})",

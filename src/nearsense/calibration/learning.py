@@ -33,7 +33,7 @@ STRATA = 10  # parts of equal width between the lowest and the highest score
 _REFERENCE = 512
 
 
-def learnt(
+def learn_calibration(
     scores: ArrayLike,
     labels: ArrayLike,
     origin: Origin,

@@ -146,7 +146,7 @@ class Population:
         return cls((mean, spread), tuple(designs), int(known["sets"]), bool(known["symmetric"]))
 
 
-def pooled(populations: Sequence[Population]) -> Population:
+def pool_sets(populations: Sequence[Population]) -> Population:
     """Sets of which nobody knows what they call the same: of any of these kinds."""
     if len(populations) == 1:
         return populations[0]

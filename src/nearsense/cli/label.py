@@ -108,13 +108,13 @@ class Desk:
 
     def width(self) -> float | None:
         """The mean width of the pairs' intervals; None where there are too few labels for any."""
-        from nearsense.calibration import learnt
+        from nearsense.calibration import learn_calibration
         from nearsense.records import Origin
 
         scores, labels = self._judged()
         if len(labels) < LEAST or labels.min() == labels.max() or scores.min() == scores.max():
             return None
-        low, high = learnt(scores, labels, Origin("", "")).interval(self.scores)
+        low, high = learn_calibration(scores, labels, Origin("", "")).interval(self.scores)
         return float((high - low).mean())
 
     def proven(self) -> bool:

@@ -113,12 +113,12 @@ def _require_targets(outputs: list[str], asked: MapOptions) -> None:
 def _duplicates(
     documents: list[Document], vectors: Vectors, encoder: Encoder | None, calibration: str | None, progress: bool
 ) -> Duplicates:
-    from nearsense.calibration import Task, chosen
+    from nearsense.calibration import Task, resolve_calibration
     from nearsense.deduplication import duplicates
     from nearsense.records import Origin
 
     origin = Origin(vectors.model, vectors.fingerprint)
-    calibrated = chosen(calibration, origin, Task.PARAPHRASE) is not None
+    calibrated = resolve_calibration(calibration, origin, Task.PARAPHRASE) is not None
     least: dict[str, Any] = {"min_probability": LIKELY} if calibrated else {"min_score": NEAR}
     return duplicates(
         documents, vectors=vectors, encoder=encoder, calibration=calibration, progress=progress, **least

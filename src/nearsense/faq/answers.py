@@ -19,7 +19,7 @@ import numpy as np
 
 from nearsense import checks
 from nearsense._forks import lock
-from nearsense.calibration import Task, shipped
+from nearsense.calibration import Task, shipped_calibration
 from nearsense.calibration.curve import GENERAL, logit, shifts_of, sigmoid
 from nearsense.calibrator import unfamiliar_pairs
 from nearsense.faq.entries import FAQItem, plain
@@ -370,7 +370,7 @@ def _bounds(found: Candidates, differs: Sequence[tuple[Difference, ...]], origin
         [one.kind for one in some if one.kind in SENSE or not item.phrasings]
         for some, item in zip(differs, found.items, strict=True)
     ]
-    request, paraphrase = (shipped(origin, task) for task in (Task.REQUEST, Task.PARAPHRASE))
+    request, paraphrase = (shipped_calibration(origin, task) for task in (Task.REQUEST, Task.PARAPHRASE))
     if request is None or paraphrase is None:
         ratios, guard = logit(np.clip(found.chances, _EDGE, 1 - _EDGE)) - logit(prior), GENERAL
     else:

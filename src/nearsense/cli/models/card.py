@@ -163,7 +163,7 @@ def bands_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
 
     Nothing is sent anywhere: a model on a server has bands once it was tried on request.
     """
-    from nearsense.calibration import Task, shipped
+    from nearsense.calibration import Task, shipped_calibration
     from nearsense.calibrator import NEAREST, Calibrator
     from nearsense.encoders import is_encoder
     from nearsense.probing import probed
@@ -175,7 +175,7 @@ def bands_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
         if found is not None:
             here = found.here(expected=1 / NEAREST if task is Task.PASSAGE else None)
             known = {name: _score(here, share) for name, share in SHARES.items()}
-            by = "probe" if shipped(origin, task) is None else "shipped"
+            by = "probe" if shipped_calibration(origin, task) is None else "shipped"
             tasks[task.value] = {"from": by, "expected": round(here.prior or here.share, 4), **known}
     tried = {name: probed(model, passages=name == "passages") for name in ("pairs", "passages")}
     return {
