@@ -31,15 +31,9 @@ BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def shown_columns(columns: Sequence[str], naturals: Sequence[int], width: int) -> list[int]:
-    """Which columns are shown.
+    """The places of the columns that a terminal so wide shows, of their names and how wide each is by itself.
 
-    Args:
-        columns: Their names; one that ends in `>` holds figures, which are never wrapped.
-        naturals: How wide each is by itself.
-        width: Of the terminal.
-
-    Returns:
-        Places in `columns`, ascending.
+    A name that ends in `>` is of figures, which are never wrapped.
 
     Example:
         >>> shown_columns(["#>", "score>", "id", "text"], [1, 6, 6, 70], 80)
@@ -74,13 +68,7 @@ def shown_columns(columns: Sequence[str], naturals: Sequence[int], width: int) -
 
 
 def print_table(console: Any, columns: Sequence[str], cells: Sequence[Row]) -> None:
-    """Print the columns that there is room for; how many there is none for is said.
-
-    Args:
-        console: A console of rich.
-        columns: See `shown_columns`.
-        cells: The rows, a text a column.
-    """
+    """Print the columns of some rows that there is room for; how many there is none for is said."""
     from rich.box import SIMPLE_HEAD
     from rich.cells import cell_len
     from rich.table import Table

@@ -37,9 +37,7 @@ def _escaped(found: re.Match[str]) -> str:
 class Harmless:
     """A text stream that lets nothing through which steers a terminal.
 
-    Args:
-        stream: Where it goes.
-        forgiving: Whether it matters not if it cannot be written, as on a standard error that is full or closed.
+    A forgiving one minds no failure, as on a standard error that is full or closed.
     """
 
     def __init__(self, stream: TextIO, *, forgiving: bool = False) -> None:

@@ -142,13 +142,11 @@ def test_rows_that_were_joined_and_answers_that_lack_are_said_once(run, tmp_path
 
 
 def test_ctrl_c_ends_a_talk_with_its_gaps_and_130(run, file, monkeypatch):
-    from nearsense.cli import faq
-
-    def interrupted():
+    def interrupted(_prompt):
         yield "Are you hiring?"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(faq, "_lines", interrupted)
+    monkeypatch.setattr("nearsense.cli.inputs.typed_lines", interrupted)
     done = run("faq", file, "--interactive")
     assert done.code == 130
     assert "Are you hiring?" in done.err

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from nearsense import errors
 from nearsense._command import IS_COMMAND
 from nearsense._version import __version__
 from nearsense.cli import (
@@ -35,17 +36,6 @@ from nearsense.cli import (
 from nearsense.cli.index import maintain, write  # noqa: F401 - their commands add themselves to the group
 from nearsense.cli.models import bench, card, files  # noqa: F401
 from nearsense.encoders import usage
-from nearsense.errors import (
-    CalibrationWarning,
-    CollectionNotFound,
-    LanguageWarning,
-    NearsenseError,
-    RoleWarning,
-    StoreError,
-    TextTooLong,
-    TruncationWarning,
-    UnknownTextWarning,
-)
 from nearsense.terminal import Harmless
 
 __all__ = ["cli", "main"]
@@ -53,9 +43,9 @@ __all__ = ["cli", "main"]
 BAD_INPUT, BROKEN, INTERNAL, INTERRUPTED = 2, 3, 70, 130
 
 HINTS: dict[type[Warning], str] = {
-    TruncationWarning: "--long chunk reads all of each text",
-    CalibrationWarning: "label 30 of your own pairs: nearsense calibrate; or --calibration none",
-    LanguageWarning: "choose another model with --model, or --no-language-check",
+    errors.TruncationWarning: "--long chunk reads all of each text",
+    errors.CalibrationWarning: "label 30 of your own pairs: nearsense calibrate; or --calibration none",
+    errors.LanguageWarning: "choose another model with --model, or --no-language-check",
 }
 """What to type after a warning."""
 
@@ -64,8 +54,8 @@ ANYWHERE = {"--offline": ("NEARSENSE_OFFLINE", "1"), "--no-language-check": ("NE
 
 CSV_SAFE = "--csv-safe"
 
-FIXES: dict[type[NearsenseError], str] = {
-    TextTooLong: "--long chunk reads all of each text, --long head its head only"
+FIXES: dict[type[errors.NearsenseError], str] = {
+    errors.TextTooLong: "--long chunk reads all of each text, --long head its head only"
 }
 """What to type here where the library says what to write."""
 
@@ -121,7 +111,10 @@ def main() -> None:
 
 def _run() -> None:
     warnings.showwarning = _show_warning
-    for category in (TruncationWarning, UnknownTextWarning, LanguageWarning, RoleWarning, CalibrationWarning):
+    for category in (
+        errors.TruncationWarning, errors.UnknownTextWarning, errors.LanguageWarning, errors.RoleWarning,
+        errors.CalibrationWarning,
+    ):  # fmt: skip
         warnings.simplefilter("always", category)
     words = sys.argv[1:]
     options = words[: words.index("--")] if "--" in words else words
@@ -192,8 +185,8 @@ def _stopped_by(error: BaseException | None) -> BaseException | None:
 
 def _explained(error: Exception) -> tuple[int, str, str, str]:
     """The exit code of an error, and what, why and fix."""
-    if isinstance(error, NearsenseError):
-        broken = isinstance(error, StoreError) and not isinstance(error, CollectionNotFound)
+    if isinstance(error, errors.NearsenseError):
+        broken = isinstance(error, errors.StoreError) and not isinstance(error, errors.CollectionNotFound)
         return BROKEN if broken else BAD_INPUT, error.what, error.why, FIXES.get(type(error), error.fix)
     if isinstance(error, MemoryError):
         return BAD_INPUT, "out of memory", "this machine has not enough of it free", "give fewer texts at a time"

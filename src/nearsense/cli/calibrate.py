@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from nearsense.cli.options import SHARE, OutputOptions, ReadOptions, option, quiet_option, takes
+from nearsense.cli.options import SHARE, OutputOptions, ReadOptions, named_columns, option, quiet_option, takes
 from nearsense.errors import FileError, InputError
 
 if TYPE_CHECKING:
@@ -59,12 +59,8 @@ class CalibrateOptions:
 
     def names(self, count: int) -> list[str] | None:
         """The columns that were named."""
-        names = [name.strip() for name in self.columns.split(",")] if self.columns else None
-        if names is not None and len(names) != count:
-            raise click.UsageError(
-                "--columns takes two texts and a label: --columns a,b,label (no label with --share or --ask)"
-            )
-        return names
+        usage = "two texts and a label: --columns a,b,label (no label with --share or --ask)"
+        return named_columns(self.columns or None, (count,), usage)
 
     def pair(self) -> tuple[str, str] | None:
         """The two columns of pairs that were named."""

@@ -14,6 +14,7 @@ from nearsense.cli.options import (
     OutputOptions,
     ReadOptions,
     SureOptions,
+    named_columns,
     takes,
 )
 from nearsense.terminal import steerable
@@ -59,18 +60,10 @@ def compare(
             raise click.UsageError("give two texts or --pairs FILE, not both")
         from nearsense.files import text_pairs
 
-        pairs = text_pairs(how.read(file), columns=_two(columns))
+        names = named_columns(columns, (2,), "two names: --columns question,answer")
+        pairs = text_pairs(how.read(file), columns=None if names is None else (names[0], names[1]))
     comparisons = compare_pairs(pairs, encoder=model.load(), progress=model.progress, **sure.arguments())
     output.show(comparison_page(comparisons, single=file is None))
-
-
-def _two(columns: str | None) -> tuple[str, str] | None:
-    if columns is None:
-        return None
-    left, comma, right = columns.partition(",")
-    if not comma or not left.strip() or not right.strip() or "," in right:
-        raise click.UsageError("--columns takes two names: --columns question,answer")
-    return left.strip(), right.strip()
 
 
 @click.command()

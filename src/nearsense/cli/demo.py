@@ -56,31 +56,23 @@ PHRASES = (
 
 IN_LANGUAGE = {
     "it": (
-        "aspettare che un thread finisca",
-        "comprimere un file",
-        "aprire una pagina nel browser",
+        "aspettare che un thread finisca", "comprimere un file", "aprire una pagina nel browser",
         "la mediana di alcuni numeri",
     ),
     "de": (
-        "warten, bis ein Thread fertig ist",
-        "eine Datei komprimieren",
-        "eine Seite im Browser öffnen",
+        "warten, bis ein Thread fertig ist", "eine Datei komprimieren", "eine Seite im Browser öffnen",
         "der Median von Zahlen",
     ),
     "fr": (
-        "attendre la fin d'un thread",
-        "compresser un fichier",
-        "ouvrir une page dans le navigateur",
+        "attendre la fin d'un thread", "compresser un fichier", "ouvrir une page dans le navigateur",
         "la médiane de nombres",
     ),
     "es": (
-        "esperar a que termine un hilo",
-        "comprimir un archivo",
-        "abrir una página en el navegador",
+        "esperar a que termine un hilo", "comprimir un archivo", "abrir una página en el navegador",
         "la mediana de unos números",
     ),
     "zh": ("等待线程结束", "压缩文件", "在浏览器中打开网页", "随机选择一个元素"),
-}
+}  # fmt: skip
 """Questions in other languages, of those that are answered well; the docstrings stay English."""
 
 MULTILINGUAL = "multilingual-e5-small-4bit"

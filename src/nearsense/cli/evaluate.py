@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nearsense.cli.options import COUNT, OutputOptions, ReadOptions, RunningOptions, choice, option, takes
+from nearsense.cli.options import (
+    COUNT,
+    OutputOptions,
+    ReadOptions,
+    RunningOptions,
+    choice,
+    named_columns,
+    option,
+    takes,
+)
 
 if TYPE_CHECKING:
     from nearsense.datasets import Dataset
@@ -126,7 +135,7 @@ def _dataset(dataset: str, asked: DatasetOptions, how: ReadOptions, running: Run
     data = read_dataset(
         dataset,
         task=asked.task,
-        columns=_names(asked.columns),
+        columns=named_columns(asked.columns, range(2, 100), "two names or three: --columns a,b,score"),
         scale=_range(asked.scale),
         positive=asked.positive,
         format=how.format,
@@ -135,15 +144,6 @@ def _dataset(dataset: str, asked: DatasetOptions, how: ReadOptions, running: Run
         progress=running.progress,
     )
     return data if asked.limit is None else data.sample(asked.limit, asked.seed)
-
-
-def _names(columns: str | None) -> list[str] | None:
-    if columns is None:
-        return None
-    names = [name.strip() for name in columns.split(",")]
-    if not all(names) or len(names) < 2:
-        raise click.UsageError("--columns takes two names or three: --columns a,b,score")
-    return names
 
 
 def _range(scale: str | None) -> tuple[float, float] | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -186,48 +186,32 @@ def _faq(file: str, asked: QuestionOptions, how: EntryOptions, models: FaqModelO
 
 def _talk(room: FAQ, output: OutputOptions, k: int | None) -> bool:
     """Questions, a line each, until the end of input; whether one got no answer. What lacked comes last."""
+    from nearsense.cli.inputs import typed_lines
     from nearsense.tables import printable
 
+    prompt = "question> " if sys.stdin.isatty() else ""
     answers: list[Answer] = []
     unread = False
     whole = output.form is not None  # one document, one head: written when all is known
     try:
-        for question in _lines():
+        for line in typed_lines(prompt):
+            if not line.strip():
+                continue
             try:
-                answers.append(room.answer(_text(question), k or FEW))
+                answers.append(room.answer(_text(line.strip()), k or FEW))
             except InputError as error:  # of this line: the next may be better
                 sys.stderr.write(f"error: {printable(error.what)}\n")
                 unread = True
                 continue
             if not whole:
                 _show(answers[-1:], room, output, bool(k), note=False)
+        sys.stderr.write("\n" * bool(prompt))
     finally:
         if whole and answers:
             _show(answers, room, output, bool(k))
         if gaps := room.gaps():
             sys.stderr.write("Without an answer:\n" + "".join(f"  {printable(str(gap))}\n" for gap in gaps))
     return unread or not all(answers)
-
-
-def _lines() -> Iterator[str | bytes]:
-    """What is typed, without empty lines; bytes where standard input gives them: some may be no text."""
-    source: IO[str] | IO[bytes] = getattr(sys.stdin, "buffer", sys.stdin)
-    prompt = "question> " if sys.stdin.isatty() else ""
-    while True:
-        sys.stderr.write(prompt)
-        sys.stderr.flush()
-        try:
-            line: str | bytes = source.readline()
-        except OSError as error:
-            from nearsense.files import no_input
-
-            raise no_input(error) from error
-        if not line:
-            if prompt:
-                sys.stderr.write("\n")
-            return
-        if line.strip():
-            yield line.strip()
 
 
 def _text(line: str | bytes) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -78,6 +79,23 @@ def _unnamed(table: Table) -> list[Document]:
     from nearsense.records import Document
 
     return [Document(str(id_), "") for id_ in table.columns.get("id") or range(len(table))]
+
+
+def typed_lines(prompt: str = "") -> Iterator[str | bytes]:
+    """The lines of standard input until its end, a prompt before each; bytes where it gives them."""
+    from nearsense.files import no_input
+
+    source: IO[str] | IO[bytes] = getattr(sys.stdin, "buffer", sys.stdin)
+    while True:
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        try:
+            line: str | bytes = source.readline()
+        except OSError as error:
+            raise no_input(error) from error
+        if not line:
+            return
+        yield line
 
 
 @click.command()

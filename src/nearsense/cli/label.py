@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearsense.calibration.fitting import LEAST
+from nearsense.cli.inputs import typed_lines
 from nearsense.errors import FileError, InputError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def talk(desk: Desk, encoder: Encoder) -> None:
 
     Ctrl-C is passed on: what was answered is in the file by then.
     """
-    lines, asked, width = _lines(), 0, desk.width()
+    lines, asked, width = typed_lines(), 0, desk.width()
     if desk.rows:
         _say(f"{_counted(desk)} are in {desk.file} already.")
     _say(_HELP)
@@ -204,9 +205,10 @@ def talk(desk: Desk, encoder: Encoder) -> None:
     _say(f"{_counted(desk)} in {desk.file}{'' if width is None else f', the interval is {width:.2f} wide'}.")
 
 
-def _said(lines: Iterator[str]) -> str | None:
+def _said(lines: Iterator[str | bytes]) -> str | None:
     """What was answered; None at the end of input. What is no answer is asked again."""
-    for line in lines:
+    for typed in lines:
+        line = typed.decode("utf-8", "replace") if isinstance(typed, bytes) else typed
         if not sys.stdin.isatty():
             _say("")  # nobody has typed an end of line
         word = line.strip().casefold()
@@ -216,21 +218,6 @@ def _said(lines: Iterator[str]) -> str | None:
         _say(f"{line.strip()[:20]!r} is no answer. {_HELP}" if word else _HELP)
         _prompt()
     return None
-
-
-def _lines() -> Iterator[str]:
-    """What is typed, until the end of input."""
-    from nearsense.files import no_input
-
-    stream = getattr(sys.stdin, "buffer", sys.stdin)
-    while True:
-        try:
-            line = stream.readline()
-        except OSError as error:
-            raise no_input(error) from error
-        if not line:
-            return
-        yield line.decode("utf-8", "replace") if isinstance(line, bytes) else line
 
 
 def _counted(desk: Desk) -> str:

@@ -6,7 +6,7 @@ A group is a frozen dataclass whose fields are made by `option`; `takes` gives a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -103,11 +103,20 @@ LONG = click.Choice([each.value for each in Long])
 
 CORES = "Cores to use.  [default: all]"
 
+
+def named_columns(typed: str | None, counts: Collection[int], usage: str) -> list[str] | None:
+    """The names that --columns lists, as many as there may be; None where nothing was typed."""
+    names = None if typed is None else [name.strip() for name in typed.split(",")]
+    if names is not None and (not all(names) or len(names) not in counts):
+        raise click.UsageError(f"--columns takes {usage}")
+    return names
+
+
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 
-network_option = click.option(
-    "--network", is_flag=True, help="The collection may lie on a network file system (risky: one writer only)."
-)
+NETWORK = "The collection may lie on a network file system (risky: one writer only)."
+
+network_option = click.option("--network", is_flag=True, help=NETWORK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +277,7 @@ class SearchOptions:
     candidates: int | None = option(
         "--candidates N", "How many hits --rerank puts in order.  [default: 100]", COUNT
     )
-    network: bool = option(
-        "--network", "The collection may lie on a network file system (risky: one writer only)."
-    )
+    network: bool = option("--network", NETWORK)
 
     def second_stage(self, running: RunningOptions) -> dict[str, Any]:
         """The arguments of a search that are its second stage, the cross-encoder loaded; none without --rerank."""

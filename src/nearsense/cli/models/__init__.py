@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nearsense.cli.options import OutputOptions, takes
+from nearsense.records import as_json
 
 if TYPE_CHECKING:
-    from nearsense.encoders.catalog import Figure, Kind, ModelCard
+    from nearsense.encoders.catalog import Kind, ModelCard
     from nearsense.encoders.folder import ModelFolder
     from nearsense.render import Page
 
@@ -123,57 +124,38 @@ def _all(folders: dict[str, ModelFolder]) -> list[dict[str, Any]]:
 
 def _unknown(folder: ModelFolder) -> ModelCard:
     """What the folder of a model without a row says of it."""
-    return _bare(folder.name, _kind_of(folder), int(folder.config.get("hidden_size") or 0))
+    from nearsense.encoders.catalog import Kind
+
+    kind = Kind.CROSS if folder.scores_pairs else Kind.ENCODER
+    if folder.static:
+        kind = Kind.STATIC
+    return _bare(folder.name, kind, int(folder.config.get("hidden_size") or 0))
 
 
 def _bare(name: str, kind: Kind, dimension: int = 0) -> ModelCard:
     """The row of a model of which nothing else is known."""
     from nearsense.encoders.catalog import ModelCard
 
-    return ModelCard(
-        name=name, hub="", kind=kind, dimension=dimension, max_tokens=0, languages=(), licence="", tasks=()
-    )
-
-
-def _kind_of(folder: ModelFolder) -> Kind:
-    from nearsense.encoders.catalog import Kind
-
-    if folder.static:
-        return Kind.STATIC
-    return Kind.CROSS if folder.scores_pairs else Kind.ENCODER
+    facts: dict[str, Any] = {"hub": "", "max_tokens": 0, "languages": (), "licence": "", "tasks": ()}
+    return ModelCard(name=name, kind=kind, dimension=dimension, **facts)
 
 
 def _record(card: ModelCard, folder: ModelFolder | None) -> dict[str, Any]:
     if folder is not None and folder.limit is not None:
         card = replace(card, max_tokens=folder.limit)  # what the folder says is what runs
-    return {
-        "name": card.name,
-        "hub": card.hub or None,
-        "kind": card.kind.value,
-        "here": folder is not None,
-        "dimension": card.dimension or None,
-        "max_tokens": card.max_tokens or None,
-        "parameters": card.parameters or None,
-        "languages": list(card.languages) or None,
-        "licence": card.licence or None,
-        "source": card.source or None,
-        "packages": [f"{each.name} {each.version}" for each in card.packed.wheels] if card.packed else [],
-        "tasks": [task.value for task in card.tasks],
-        "prompts": dict(card.prompts),
-        "needs_role": card.needs_role,
-        "dimensions": list(card.dimensions),
-        "quantization": list(card.quantization),
-        "torch": card.torch,
-        "price": card.price,
-        "sts": _published(card.sts),
-        "retrieval": _published(card.retrieval),
-        "path": str(folder.path) if folder is not None else None,
-        "install": None if folder is not None else card.install,
+    record = {name: value or None for name, value in as_json(card, "name hub kind").items()}
+    record["here"] = folder is not None
+    record |= {name: value or None for name, value in as_json(card, _LIMITS).items()}
+    record["packages"] = [f"{each.name} {each.version}" for each in card.packed.wheels] if card.packed else []
+    record |= as_json(card, "tasks prompts needs_role dimensions quantization torch price")
+    record |= {
+        name: figure and asdict(figure) for name, figure in (("sts", card.sts), ("retrieval", card.retrieval))
     }
+    here = None if folder is None else str(folder.path)
+    return record | {"path": here, "install": None if here else card.install}
 
 
-def _published(figure: Figure | None) -> dict[str, Any] | None:
-    return None if figure is None else asdict(figure)
+_LIMITS = "dimension max_tokens parameters languages licence source"
 
 
 def _cells(record: dict[str, Any]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nearsense._machine import cores
 from nearsense.cli.models import models
 from nearsense.cli.options import CORES, OutputOptions, takes
 from nearsense.errors import InputError
@@ -83,7 +83,7 @@ def measured(name: str, settings: Settings) -> dict[str, Any]:
         "long_per_second": _rate(run, sentences=LONG),
         "first_answer_seconds": first,
         "precision": str(model.precision or settings.precision),
-        "threads": settings.threads or _cores(),
+        "threads": settings.threads or cores(),
         "processor": _processor(),
         "runs": RUNS,
     }
@@ -133,11 +133,6 @@ def _seconds(run: Callable[[list[str]], object], count: int, sentences: int) -> 
     start = time.perf_counter()
     run(texts)
     return time.perf_counter() - start
-
-
-def _cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:
