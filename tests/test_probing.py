@@ -18,7 +18,7 @@ from nearsense.calibration.probe import probe_pairs
 from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.remote import load_remote
 from nearsense.metrics import expected_calibration_error
-from nearsense.probing import evidence, pairs_for, probed, scale_of
+from nearsense.probing import evidence, pairs_for, probe_result, scale_of
 from nearsense.records import Origin, Ranking
 from nearsense.reranking import rerank, rerank_many
 from nearsense.settings import load_settings
@@ -64,7 +64,7 @@ class CosineCross(PairEncoder):
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch, tmp_path):
     monkeypatch.setenv("NEARSENSE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(probing, "_known", {})
+    monkeypatch.setattr(probing, "_results", {})
 
 
 def kept():
@@ -85,7 +85,7 @@ def test_a_cross_encoder_that_judges_as_the_default_model_is_about_as_sure(encod
 def test_a_higher_score_of_a_cross_encoder_is_never_less_probable(encoder):
     for name, shape in SHAPES.items():
         cross = CosineCross(encoder, shape, name)
-        tried = probed(cross)
+        tried = probe_result(cross)
         origin = Origin(cross.name, cross.fingerprint, Ranking.CROSS)
         calibration = lend_calibration(origin, Task.PARAPHRASE, tried.scale, squeezed=tried.squeezed)
         scores = np.sort(np.append(shape(np.linspace(0.0, 1.0, 300)), [tried.levels["same"][1]]))
@@ -104,7 +104,7 @@ def test_a_cross_encoder_is_tried_once_and_remembered(encoder, monkeypatch):
     cross = CosineCross(encoder, SHAPES["squeezed"])
     first = rerank(QUERY, TEXTS, cross=cross)
     assert cross.scored == len(TEXTS) + len(pairs_for(cross, passages=True)[1])
-    monkeypatch.setattr(probing, "_known", {})  # as in another process
+    monkeypatch.setattr(probing, "_results", {})  # as in another process
     cross.scored = 0
     again = rerank(QUERY, TEXTS, cross=cross)
     assert cross.scored == len(TEXTS)
@@ -146,7 +146,7 @@ def test_what_a_cross_encoder_was_not_made_for_has_no_probability(encoder):
 def test_a_cross_encoder_that_tells_nothing_apart_has_no_probability(encoder, shape):
     cross = CosineCross(encoder, shape, "useless")
     assert {hit.probability for hit in rerank(QUERY, TEXTS, cross=cross)} == {None}
-    assert probed(cross, passages=True).scale is None
+    assert probe_result(cross, passages=True).scale is None
 
 
 def test_a_cross_encoder_of_somebody_else_is_not_tried():
@@ -234,9 +234,9 @@ def test_nothing_goes_to_a_server_unasked_and_once_asked_it_is_remembered(encode
         assert server.texts == ["It is raining.", "Rain is falling."]
         count = probing.texts_to_send(remote)
         for passages in (False, True):
-            probed(remote, passages=passages, send=True)
+            probe_result(remote, passages=passages, send=True)
         assert len(server.texts) == 2 + count
-        monkeypatch.setattr(probing, "_known", {})
+        monkeypatch.setattr(probing, "_results", {})
         assert probing.texts_to_send(remote) == 0
         assert scale_of(remote).random == pytest.approx(scale_of(encoder).random, abs=1e-4)
         sure = ns.compare("It is raining.", "Rain is falling.", encoder=remote)
@@ -250,7 +250,7 @@ def test_a_server_that_refuses_leaves_nothing_behind(encoder):
     with Served(encoder, script=[refused(400, "no")]) as server:
         remote = load_remote("openai:mine", base_url=server.url, dimensions=encoder.dimension)
         with pytest.raises(ns.ModelError):
-            probed(remote, send=True)
+            probe_result(remote, send=True)
         assert scale_of(remote) is None
         assert not kept().exists()
 

@@ -217,9 +217,9 @@ def calibration_by_probe(origin: Origin, task: Task, model: Encoder | CrossEncod
     """What other sets say of a model that no calibration comes with; None where nobody knows where it scores."""
     if model is None or model.fingerprint != origin.fingerprint:
         return None
-    from nearsense.probing import probed
+    from nearsense.probing import probe_result
 
-    found = probed(model, passages=task is Task.PASSAGE)
+    found = probe_result(model, passages=task is Task.PASSAGE)
     if found is None or found.scale is None:
         return None
     return lend_calibration(origin, task, found.scale, squeezed=found.squeezed)

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["EDGE", "Probed", "evidence", "pairs_for", "probed", "scale_of", "texts_to_send"]
+__all__ = ["EDGE", "ProbeResult", "evidence", "pairs_for", "probe_result", "scale_of", "texts_to_send"]
 
 _FILE = "probe.json"
-_TELLS_APART = 0.9
+_LEAST_AUC = 0.9
 """The least chance that a pair that says the same scores higher than an unrelated one (ROC AUC), for a model whose
 scores say anything of sense."""
 
@@ -43,11 +43,11 @@ EDGE = 1e-4
 _EVIDENCE = {False: (-4.12, 10.29), True: (-2.79, 9.38)}
 """`evidence` of the default model's nearness on the probe: two of one kind; question and passage."""
 
-_known: dict[str, Probed] = {}
+_results: dict[str, ProbeResult] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbeResult:
     """What a model gave to pairs of the probe."""
 
     language: str  # of the pairs
@@ -62,12 +62,14 @@ class Probed:
 
 
 def scale_of(encoder: Encoder | None, *, passages: bool = False) -> Scale | None:
-    """Where unrelated texts score by a model; see `probed`. None where nobody knows, or it cannot tell."""
-    found = None if encoder is None else probed(encoder, passages=passages)
+    """Where unrelated texts score by a model; see `probe_result`. None where nobody knows, or it cannot tell."""
+    found = None if encoder is None else probe_result(encoder, passages=passages)
     return None if found is None else found.scale
 
 
-def probed(model: Encoder | CrossEncoder, *, passages: bool = False, send: bool = False) -> Probed | None:
+def probe_result(
+    model: Encoder | CrossEncoder, *, passages: bool = False, send: bool = False
+) -> ProbeResult | None:
     """What a model gives to pairs of the probe, or to its questions and `passages`: tried once, and remembered.
 
     None where it was made for languages that the probe has not, or may not be asked: it is not one that nearsense
@@ -82,26 +84,26 @@ def probed(model: Encoder | CrossEncoder, *, passages: bool = False, send: bool 
     if not isinstance(model, (TokenEncoder, PairEncoder, RemoteEncoder)):
         return None
     key = f"{model.fingerprint} {'passages' if passages else 'pairs'}"
-    if key not in _known:
+    if key not in _results:
         file = JsonMemo(load_settings().cache_dir / _FILE)
-        found = _remembered(file.read().get(key))
+        found = _read_result(file.read().get(key))
         if found is None:
             language, pairs = pairs_for(model, passages=passages)
             if not pairs or (isinstance(model, RemoteEncoder) and not send):
                 return None
-            found = _tried(model, language, pairs, passages)
+            found = _try_on(model, language, pairs, passages)
             file.write({**file.read(), key: asdict(found)})
-        _known[key] = found
-    return _known[key]
+        _results[key] = found
+    return _results[key]
 
 
 def texts_to_send(model: Encoder | CrossEncoder) -> int:
-    """How many texts `probed(..., send=True)` sends for both kinds; 0 where it runs here, or is known already."""
+    """How many texts `probe_result(..., send=True)` sends for both kinds; 0 where it runs here, or is known."""
     from nearsense.encoders.remote import RemoteEncoder
 
     if not isinstance(model, RemoteEncoder):
         return 0
-    missing = [passages for passages in (False, True) if probed(model, passages=passages) is None]
+    missing = [passages for passages in (False, True) if probe_result(model, passages=passages) is None]
     pairs = [pairs_for(model, passages=passages)[1] for passages in missing]
     return sum(len({pair.left for pair in each}) + len({pair.right for pair in each}) for each in pairs)
 
@@ -129,7 +131,7 @@ def evidence(scores: Floats, relations: Sequence[str]) -> tuple[float, float]:
     return start - float(logit(yes / (yes + no))) - slope * centre / spread, slope / spread
 
 
-def _tried(model: Any, language: str, pairs: Sequence[ProbePair], passages: bool) -> Probed:
+def _try_on(model: Any, language: str, pairs: Sequence[ProbePair], passages: bool) -> ProbeResult:
     relations = [each.relation for each in pairs]
     if not is_encoder(model):
         raw = np.asarray(model.score([(each.left, each.right) for each in pairs], long="head"), np.float64)
@@ -140,15 +142,17 @@ def _tried(model: Any, language: str, pairs: Sequence[ProbePair], passages: bool
     else:
         scores, squeezed = _cosines(model, pairs, passages), False
         raw, others = np.diagonal(scores), scores[~np.eye(len(pairs), dtype=bool)]
-        level, random = float(others.mean()), _three(np.quantile(others, [0.1, 0.5, 0.9]))
+        level, random = float(others.mean()), _percentiles(np.quantile(others, [0.1, 0.5, 0.9]))
         scale = Scale(level, 1 - level) if level <= 0.99 else None
     levels = {
-        name: _three(np.quantile([s for s, each in zip(raw, relations, strict=True) if each == name], _LEVELS))
+        name: _percentiles(
+            np.quantile([s for s, each in zip(raw, relations, strict=True) if each == name], _LEVELS)
+        )
         for name in dict.fromkeys(relations)
     }
-    if _told_apart(raw, relations) < _TELLS_APART:
+    if _auc(raw, relations) < _LEAST_AUC:
         scale = None
-    return Probed(language, len(pairs), levels, random, scale, squeezed)
+    return ProbeResult(language, len(pairs), levels, random, scale, squeezed)
 
 
 _LEVELS = (0.05, 0.5, 0.95)
@@ -171,7 +175,7 @@ def _cosines(model: Any, pairs: Sequence[ProbePair], passages: bool) -> Floats:
     )
 
 
-def _told_apart(scores: Floats, relations: Sequence[str]) -> float:
+def _auc(scores: Floats, relations: Sequence[str]) -> float:
     """How often a pair that says the same scores higher than an unrelated one; as high counts half."""
     same, unrelated = (
         np.array([score for score, each in zip(scores, relations, strict=True) if each == name])
@@ -180,18 +184,20 @@ def _told_apart(scores: Floats, relations: Sequence[str]) -> float:
     return float((same[:, None] > unrelated).mean() + (same[:, None] == unrelated).mean() / 2)
 
 
-def _remembered(known: Any) -> Probed | None:
+def _read_result(known: Any) -> ProbeResult | None:
     """What was kept; None where it is of another version, or not in order."""
     try:
-        levels = {str(name): _three(three) for name, three in known["levels"].items()}
-        random = None if known["random"] is None else _three(known["random"])
+        levels = {str(name): _percentiles(three) for name, three in known["levels"].items()}
+        random = None if known["random"] is None else _percentiles(known["random"])
         scale = known["scale"]
         found = None if scale is None else Scale(finite(scale["random"]), finite(scale["unit"]))
-        return Probed(str(known["language"]), int(known["pairs"]), levels, random, found, bool(known["squeezed"]))
+        return ProbeResult(
+            str(known["language"]), int(known["pairs"]), levels, random, found, bool(known["squeezed"])
+        )
     except (TypeError, KeyError, ValueError, AttributeError):
         return None
 
 
-def _three(values: Any) -> tuple[float, float, float]:
+def _percentiles(values: Any) -> tuple[float, float, float]:
     low, middle, high = (finite(each) for each in values)
     return low, middle, high

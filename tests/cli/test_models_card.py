@@ -24,7 +24,7 @@ def known(monkeypatch, tmp_path):
     """Nothing is known of any model yet."""
     monkeypatch.setenv("NEARSENSE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(probing, "_known", {})
-    return probing._known
+    return probing._results
 
 
 def bands(done):

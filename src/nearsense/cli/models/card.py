@@ -85,7 +85,7 @@ def probe(name: str, yes: bool, output: OutputOptions) -> None:
       nearsense models probe openai:text-embedding-3-small --yes --json
     """
     from nearsense.cli.outputs import require_consent
-    from nearsense.probing import probed, texts_to_send
+    from nearsense.probing import probe_result, texts_to_send
     from nearsense.render import Page
 
     model = _loaded(name, record_of(name), must=True)
@@ -94,7 +94,7 @@ def probe(name: str, yes: bool, output: OutputOptions) -> None:
         sys.stderr.write(f"{name}: {count:,} texts of the probe go to the server\n")
         require_consent("Send them?", yes)
     for passages in (False, True):
-        probed(model, passages=passages, send=True)
+        probe_result(model, passages=passages, send=True)
     bands = bands_of(model)
     record = {"name": model.name, "bands": bands}
     output.show(Page(record, [record], ("fact", "value"), _in_words(bands, None)))
@@ -154,7 +154,7 @@ def bands_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
     from nearsense.calibration import Task, shipped_calibration
     from nearsense.calibrator import NEAREST, Calibrator
     from nearsense.encoders import is_encoder
-    from nearsense.probing import probed
+    from nearsense.probing import probe_result
 
     metric = Metric.COSINE if is_encoder(model) else Ranking.CROSS
     origin, tasks = Origin(model.name, model.fingerprint, metric), {}
@@ -165,7 +165,7 @@ def bands_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
             known = {name: _score(here, share) for name, share in SHARES.items()}
             by = "probe" if shipped_calibration(origin, task) is None else "shipped"
             tasks[task.value] = {"from": by, "expected": round(here.prior or here.share, 4), **known}
-    tried = {name: probed(model, passages=name == "passages") for name in ("pairs", "passages")}
+    tried = {name: probe_result(model, passages=name == "passages") for name in ("pairs", "passages")}
     return {
         "probe": {name: None if each is None else as_json(each, _LEVELS) for name, each in tried.items()},
         "tasks": tasks,
@@ -176,9 +176,12 @@ def _distance_record(model: Encoder, background: Background) -> dict[str, Any]:
     """How far the probe is from a corpus, as JSON values: what random pairs of both score, and what that moves."""
     from nearsense.calibration import Task
     from nearsense.calibrator import Calibrator
-    from nearsense.probing import probed
+    from nearsense.probing import probe_result
 
-    found, tried = Calibrator(Task.PARAPHRASE).of(Origin(model.name, model.fingerprint), model), probed(model)
+    found, tried = (
+        Calibrator(Task.PARAPHRASE).of(Origin(model.name, model.fingerprint), model),
+        probe_result(model),
+    )
     low, middle, high = background.random
     known: dict[str, Any] = {"texts": background.texts, "random": list(background.random)}
     if tried is not None and tried.random is not None:
