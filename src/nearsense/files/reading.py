@@ -14,10 +14,14 @@ from nearsense.errors import FileError
 from nearsense.files.formats import Format, format_of, header_of, named_delimiter, sniff
 from nearsense.files.parquet import read_parquet
 from nearsense.files.streams import Source, file_errors, open_source
-from nearsense.files.table import Repeated, Table, columns_of, first_repeated, list_names, loads, require_shallow
+from nearsense.files.table import Table, columns_of, first_repeated, list_names
 from nearsense.files.vectors import VectorColumn, read_npy
+from nearsense.records import shown
 
 _DELIMITERS = ",;\t|"
+DEEPEST = 100
+"""How deep a row may be nested; a collection keeps no more, and many programs cannot read it."""
+
 _EMPTY_FIX = "give a file that holds something"
 
 
@@ -187,7 +191,7 @@ def _read_jsonl(source: Source, encoding: str) -> Table:
         for number, line in enumerate(stream, 1):
             if line.strip():
                 lines.append(number)
-                yield number, _json_line(source, line, number)
+                yield number, _json_in(source, line, number)
 
     with source.characters(encoding) as stream:
         table = _table_of(source, "line", values(stream), lines)
@@ -226,25 +230,48 @@ def _odd_value(source: Source, unit: str, number: int, value: Any) -> FileError:
     return FileError(f"{place}: neither an object nor a string", why=why, fix=fix)
 
 
-def _json_line(source: Source, line: str, number: int) -> Any:
+def _json_in(source: Source, text: str, number: int | None = None) -> Any:
+    """The JSON value in a whole file, or in a line of one."""
+
+    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            place, name = f", line {number}" if number else "", first_repeated(name for name, _ in pairs)
+            what = f"{source.name}{place}: the name {shown(name)} occurs twice in one object"
+            fix = "rename one, or make a list of the values"
+            raise FileError(what, why="only the last of its values would be kept", fix=fix)
+        return made
+
     try:
-        require_shallow(value := loads(line))
+        value = json.loads(text, object_pairs_hook=as_object)
+        for row in value if number is None and isinstance(value, list) else (value,):
+            _require_shallow(row)
         return value
-    except Repeated as error:
-        raise error.at(f"{source.name}, line {number}") from None
+    except FileError:
+        raise
     except json.JSONDecodeError as error:
-        document = number == 1 and line.strip() in ("[", "{")
-        what = f"{source.name}, line {number}: no JSON: {error.msg} at column {error.colno}"
-        why = "every line of a jsonl file is a JSON value by itself"
-        raise FileError(what, why=why, fix="add --format json" if document else "correct the line") from error
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(source, number, error) from error
+        what = f"{source.name}, line {number or error.lineno}: no JSON: {error.msg} at column {error.colno}"
+        why, fix = "every line of a jsonl file is a JSON value by itself", "correct the line"
+        if number == 1 and text.strip() in ("[", "{"):
+            fix = "add --format json"
+        if number is None:
+            why = "a json file is one JSON value"
+        if number is None and error.msg == "Extra data":
+            why, fix = "a json file is one value; one value a line is jsonl", "add --format jsonl"
+        raise FileError(what, why=why, fix=fix) from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of brackets
+        what = f"{source.name}, line {number or 1}: JSON that is too deep or too long"
+        raise FileError(what, why=str(error), fix="shorten it") from error
 
 
-def _unreadable(source: Source, line: int, error: Exception) -> FileError:
-    """JSON's grammar is kept, but Python refuses: numbers of thousands of digits, thousands of brackets."""
-    what = f"{source.name}, line {line}: JSON that is too deep or too long"
-    return FileError(what, why=str(error), fix="shorten it")
+def _require_shallow(value: Any) -> None:
+    """Refuse a JSON value that is nested too deep."""
+    layer, depth = [value] if isinstance(value, (dict, list)) else [], 0
+    while layer:
+        if (depth := depth + 1) > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} deep")
+        parts = (each.values() if isinstance(each, dict) else each for each in layer)
+        layer = [item for part in parts for item in part if isinstance(item, (dict, list))]
 
 
 def _json_kind(value: Any) -> str:
@@ -257,19 +284,7 @@ def _read_json(source: Source, encoding: str) -> Table:
         content = stream.read()
     if not content.strip():
         raise FileError(f"{source.name} holds no record", why="all its lines are blank", fix=_EMPTY_FIX)
-    try:
-        value = loads(content)
-        for row in value if isinstance(value, list) else (value,):
-            require_shallow(row)
-    except Repeated as error:
-        raise error.at(source.name) from None
-    except json.JSONDecodeError as error:
-        many = error.msg == "Extra data"
-        what = f"{source.name}, line {error.lineno}: no JSON: {error.msg} at column {error.colno}"
-        why = "a json file is one value; one value a line is jsonl" if many else "a json file is one JSON value"
-        raise FileError(what, why=why, fix="add --format jsonl" if many else "correct the line") from error
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(source, 1, error) from error
+    value = _json_in(source, content)
     if isinstance(value, dict):
         return _json_columns(source, value)
     if not isinstance(value, list):

@@ -17,7 +17,7 @@ import numpy as np
 
 from nearsense.errors import FileError, InputError
 from nearsense.files.streams import lookalike
-from nearsense.records import Document, Vectors, json_name, require_names, shown
+from nearsense.records import Document, Vectors, json_name, require_names
 from nearsense.terminal import STEERING
 
 TEXT_NAMES = (
@@ -418,39 +418,3 @@ _KINDS: tuple[tuple[tuple[type, ...], str], ...] = (
 def kind_of(value: Any) -> str:
     """What a cell that is no text is, as a plural for messages."""
     return next((name for types, name in _KINDS if isinstance(value, types)), f"{type(value).__name__} values")
-
-
-DEEPEST = 100
-"""How deep a row may be nested; a collection keeps no more, and many programs cannot read it."""
-
-
-class Repeated(ValueError):
-    """An object says one name twice."""
-
-    def at(self, place: str) -> FileError:
-        """The error for users."""
-        why = "only the last of its values would be kept"
-        fix = "rename one, or make a list of the values"
-        return FileError(f"{place}: the name {shown(self.args[0])} occurs twice in one object", why=why, fix=fix)
-
-
-def loads(text: str) -> Any:
-    """A JSON value; `Repeated` is raised where one of its objects says a name twice."""
-
-    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            raise Repeated(first_repeated(name for name, _ in pairs))
-        return made
-
-    return json.loads(text, object_pairs_hook=as_object)
-
-
-def require_shallow(value: Any) -> None:
-    """Refuse a JSON value that is nested too deep."""
-    layer, depth = [value] if isinstance(value, (dict, list)) else [], 0
-    while layer:
-        if (depth := depth + 1) > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} deep")
-        parts = (each.values() if isinstance(each, dict) else each for each in layer)
-        layer = [item for part in parts for item in part if isinstance(item, (dict, list))]
