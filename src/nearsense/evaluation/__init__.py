@@ -178,9 +178,8 @@ def _listed(models: Encoder | str | Iterable[Encoder | str] | None) -> list[Enco
     if models is None or isinstance(models, str) or is_encoder(models):
         return [resolve(models)]
     if not isinstance(models, Iterable):
-        raise InputError(
-            f"{models!r} is no model", why="a name or an Encoder is needed", fix="give None for the default"
-        )
+        why = "a name or an Encoder is needed"
+        raise InputError(f"{models!r} is no model", why=why, fix="give None for the default")
     found = [resolve(each) for each in models]
     if not found:
         raise InputError("no model to evaluate", fix="name one, or give None for the default model")

@@ -30,15 +30,12 @@ def labels_of(
 ) -> tuple[list[bool], Calibrated, list[str]]:
     """Which pairs are the same, and the calibration, read; no labels and why, where nothing can be judged."""
     if isinstance(data, LabelledPairs) and same_from is not None:
-        raise InputError(
-            f"same_from={same_from!r} is for graded pairs", why=f"{data.name} has labels", fix="leave it away"
-        )
+        why = f"{data.name} has labels"
+        raise InputError(f"same_from={same_from!r} is for graded pairs", why=why, fix="leave it away")
     if not isinstance(data, (GradedPairs, LabelledPairs)):
         if calibration is not None or same_from is not None:
-            raise InputError(
-                f"{data.name} is {data.task.value}: probabilities are judged on pairs of texts",
-                fix="leave calibration and same_from away, or give pairs with labels",
-            )
+            what = f"{data.name} is {data.task.value}: probabilities are judged on pairs of texts"
+            raise InputError(what, fix="leave calibration and same_from away, or give pairs with labels")
         return [], None, []
     if calibration == NONE:
         return [], None, []
@@ -56,11 +53,9 @@ def labels_of(
     else:
         labels = [score >= same_from for score in data.scores]
         if len(set(labels)) < 2:
-            raise InputError(
-                f"same_from={same_from!r}: {'all' if labels[0] else 'no'} pairs score so",
-                why=f"the scores go from {min(data.scores):g} to {max(data.scores):g}",
-                fix="give a score in between",
-            )
+            what = f"same_from={same_from!r}: {'all' if labels[0] else 'no'} pairs score so"
+            why = f"the scores go from {min(data.scores):g} to {max(data.scores):g}"
+            raise InputError(what, why=why, fix="give a score in between")
     if len(labels) < ENOUGH:
         few = f"Probabilities were not judged: {len(labels):,} pairs are too few, it takes {ENOUGH}."
         return [], None, [few]

@@ -47,11 +47,8 @@ def require_figure(name: str, data: Dataset) -> None:
 
 def _no_figure(name: str, task: Task, known: Iterable[str], why: str = "") -> InputError:
     article, without = "an" if task is Task.INTENTS else "a", " without strangers" if why else ""
-    return InputError(
-        f"{name!r} is no figure of {article} {task.value} data set{without}",
-        why=why,
-        fix=f"{'judge more texts (limit); else ' if why else ''}the figures are {', '.join(known)}",
-    )
+    fix = f"{'judge more texts (limit); else ' if why else ''}the figures are {', '.join(known)}"
+    return InputError(f"{name!r} is no figure of {article} {task.value} data set{without}", why=why, fix=fix)
 
 
 LOWER_IS_BETTER = frozenset({"false_accepts@95"})  # all other figures are better the higher they are

@@ -453,10 +453,8 @@ def _json(text: str) -> Filter:
     try:
         raw = json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"the filter is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-            fix='names and strings stand in double quotes: {"category": "Returns"}',
-        ) from None
+        what = f"the filter is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise InputError(what, fix='names and strings stand in double quotes: {"category": "Returns"}') from None
     except RecursionError:
         raise _too_deep() from None
     except InputError:

@@ -77,9 +77,8 @@ def differences_many(
     """
     lefts, rights = _texts(lefts, "lefts"), _texts(rights, "rights")
     if len(lefts) != len(rights):
-        raise InputError(
-            f"{len(lefts)} lefts and {len(rights)} rights are no pairs", fix="give one text of each for every pair"
-        )
+        what = f"{len(lefts)} lefts and {len(rights)} rights are no pairs"
+        raise InputError(what, fix="give one text of each for every pair")
     words = lexicon_of(language)
     found: list[tuple[Difference, ...]] = []
     last, left = "", read("", words)

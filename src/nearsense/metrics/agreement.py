@@ -247,17 +247,13 @@ def _group_numbers(x: ArrayLike, name: str) -> NDArray[np.int64]:
     """Each item's group as a number from 0."""
     names = flat(x, name)
     if names.dtype.kind == "f" and np.isnan(names).any():
-        raise InputError(
-            f"{name}[{np.flatnonzero(np.isnan(names))[0]}] is nan",
-            why="it names no group",
-            fix="give noise a number of its own, or leave it out",
-        )
+        what = f"{name}[{np.flatnonzero(np.isnan(names))[0]}] is nan"
+        raise InputError(what, why="it names no group", fix="give noise a number of its own, or leave it out")
     try:
         return np.unique(names, return_inverse=True)[1]
     except TypeError:
-        raise InputError(
-            f"{name} mixes kinds of names", why="they cannot be told apart", fix="use numbers, or strings"
-        ) from None
+        why = "they cannot be told apart"
+        raise InputError(f"{name} mixes kinds of names", why=why, fix="use numbers, or strings") from None
 
 
 def _explained_share(left: Float64, entropy: Float64) -> Float64:
@@ -275,11 +271,8 @@ def _correlation(x: Float64, y: Float64) -> float:
 def _centre_at_unit_length(sample: Float64, name: str) -> Float64:
     """The sample less its mean, at length 1; scaled first, so that no square overflows or vanishes."""
     if sample.min() == sample.max():
-        raise InputError(
-            f"all {len(sample)} values of {name} are the same",
-            why="the correlation with a constant is not defined",
-            fix="use values that vary",
-        )
+        why = "the correlation with a constant is not defined"
+        raise InputError(f"all {len(sample)} values of {name} are the same", why=why, fix="use values that vary")
     sample = sample / np.abs(sample).max()
     sample -= sample.mean()
     sample -= sample.mean()  # what the first mean's own rounding left over

@@ -229,11 +229,8 @@ def interval_of(figures: Float64, level: float) -> Interval:
         raise InputError(f"level={level!r} is not a share", why="it lies between 0 and 1", fix="level=0.95")
     defined = figures[~np.isnan(figures)]
     if not len(defined):
-        raise InputError(
-            f"the figure is not defined in any of {len(figures)} resamples",
-            why="each is of one class, or constant on one side",
-            fix="give more items",
-        )
+        what = f"the figure is not defined in any of {len(figures)} resamples"
+        raise InputError(what, why="each is of one class, or constant on one side", fix="give more items")
     low, high = np.quantile(defined, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return Interval(float(low), float(high))
 
@@ -255,17 +252,13 @@ def numbers(x: ArrayLike, name: str, *, empty: bool = False, infinite: bool = Fa
     """Numbers of shape (n,), in float64: finite ones, n >= 1, where nothing else is allowed; never NaN."""
     sample = flat(x, name, empty=empty)
     if sample.dtype.kind not in "fiub":
-        raise InputError(
-            f"{name} must be numbers, got {sample.dtype}", fix=f"give {name} as numbers of shape (n,)"
-        )
+        what = f"{name} must be numbers, got {sample.dtype}"
+        raise InputError(what, fix=f"give {name} as numbers of shape (n,)")
     sample = sample.astype(np.float64)
     bad = np.flatnonzero(np.isnan(sample) if infinite else ~np.isfinite(sample))
     if len(bad):
-        raise InputError(
-            f"{name}[{bad[0]}] is {sample[bad[0]]}",
-            why=f"{name} must be {'' if infinite else 'finite '}numbers",
-            fix="leave that item out",
-        )
+        why = f"{name} must be {'' if infinite else 'finite '}numbers"
+        raise InputError(f"{name}[{bad[0]}] is {sample[bad[0]]}", why=why, fix="leave that item out")
     return sample
 
 
@@ -274,11 +267,9 @@ def classes(labels: ArrayLike) -> NDArray[np.bool_]:
     sample = numbers(labels, "labels")
     bad = np.flatnonzero((sample != 0) & (sample != 1))
     if len(bad):
-        raise InputError(
-            f"labels[{bad[0]}] is {sample[bad[0]]:g}",
-            why="a label is 1 (the same) or 0 (not the same)",
-            fix="cut graded labels in two first, for example labels >= 3",
-        )
+        what = f"labels[{bad[0]}] is {sample[bad[0]]:g}"
+        why = "a label is 1 (the same) or 0 (not the same)"
+        raise InputError(what, why=why, fix="cut graded labels in two first, for example labels >= 3")
     positive: NDArray[np.bool_] = sample == 1
     return positive
 
@@ -287,11 +278,9 @@ def labels_and_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.
     """Where labels are 1, both classes present, and as many finite scores."""
     positive, sample = classes(labels), numbers(scores, "scores")
     if positive.all() or not positive.any():
-        raise InputError(
-            f"all {len(positive)} labels are {int(positive[0])}",
-            why="this figure tells two classes apart",
-            fix=f"add items with label {1 - int(positive[0])}",
-        )
+        what = f"all {len(positive)} labels are {int(positive[0])}"
+        why = "this figure tells two classes apart"
+        raise InputError(what, why=why, fix=f"add items with label {1 - int(positive[0])}")
     same_length(positive, sample, "labels", "scores")
     return positive, sample
 
@@ -301,11 +290,8 @@ def probabilities_of(probabilities: ArrayLike) -> Float64:
     sample = numbers(probabilities, "probabilities")
     bad = np.flatnonzero((sample < 0) | (sample > 1))
     if len(bad):
-        raise InputError(
-            f"probabilities[{bad[0]}] is {sample[bad[0]]:g}",
-            why="a probability lies in [0, 1]",
-            fix="turn scores into probabilities first",
-        )
+        what = f"probabilities[{bad[0]}] is {sample[bad[0]]:g}"
+        raise InputError(what, why="a probability lies in [0, 1]", fix="turn scores into probabilities first")
     return sample
 
 

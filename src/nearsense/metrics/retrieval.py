@@ -196,11 +196,9 @@ def _grades_and_ties(grades: Lists, scores: Lists | None, k: int | None) -> tupl
     new = np.ones(table.shape, np.bool_)
     for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
         if len(row) != length or not np.all(row[1:] <= row[:-1]):
-            raise InputError(
-                f"scores[{number}] rise, or are not as many as its {length} grades",
-                why="a ranking has its best score first, and a score for each grade",
-                fix="put grades and scores in the order of falling scores",
-            )
+            what = f"scores[{number}] rise, or are not as many as its {length} grades"
+            why = "a ranking has its best score first, and a score for each grade"
+            raise InputError(what, why=why, fix="put grades and scores in the order of falling scores")
         new[number, 1:length] = row[1:] != row[:-1]
     group = np.cumsum(new).reshape(table.shape) - 1
     sizes = np.bincount(group.ravel()) if group.size else np.zeros(0, np.int64)
@@ -224,21 +222,16 @@ def _table(grades: Lists, name: str, k: int | None, *, cut: bool = True) -> Floa
     table[np.arange(lengths.max()) < lengths[:, None]] = np.concatenate(lists)
     bad = np.argwhere(~np.isfinite(table))
     if len(bad):
-        raise InputError(
-            f"{name}[{bad[0, 0]}][{bad[0, 1]}] is {table[tuple(bad[0])]}",
-            why="a grade must be a finite number",
-            fix="give 0 where a document is not relevant",
-        )
+        what = f"{name}[{bad[0, 0]}][{bad[0, 1]}] is {table[tuple(bad[0])]}"
+        why = "a grade must be a finite number"
+        raise InputError(what, why=why, fix="give 0 where a document is not relevant")
     return np.maximum(table, 0.0)
 
 
 def _row(row: ArrayLike, name: str) -> Array:
     if np.isscalar(row):
-        raise InputError(
-            f"{name} must be a list of grades, got {row!r}",
-            why="each query has a list of its own",
-            fix="for a single query: [grades]",
-        )
+        what = f"{name} must be a list of grades, got {row!r}"
+        raise InputError(what, why="each query has a list of its own", fix="for a single query: [grades]")
     values = flat(row, name, empty=True)
     if values.dtype.kind not in "fiub":
         raise InputError(f"{name} must hold numbers, got {values.dtype}", fix="give 0 where it is not relevant")
