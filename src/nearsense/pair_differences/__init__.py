@@ -24,18 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["pair_differences", "unfamiliar"]
 
-_PLAIN = (Kind.SIDE, Kind.COLOUR)
-"""Kinds whose words are of one language mostly: those of a few words are looked for in every language."""
-
+_PLAIN = (Kind.SIDE, Kind.COLOUR)  # kinds whose words are of one language mostly: few words are tried in every one
 _FEW = 4  # spaces in each of two short texts
 _ENGLISH = "en"  # what is assumed where no word decides
 _LEAD = 12  # what one word of a single list says: less is no lead ("man" is a word of the German list)
-_WEAK = 2 * _LEAD
-"""What one word in each of two texts says. So much may be chance: "van" is a word of the Dutch list."""
-
-_ENGLISH_TOO = frozenset(("car", "door", "fast", "hat", "man", "men", "van"))
-"""Words of other languages' lists that English texts of two words have too often to say anything."""
-
+_WEAK = 2 * _LEAD  # what one word in each of two texts says; it may be chance: "van" is a word of the Dutch list
+_ENGLISH_TOO = frozenset(("car", "door", "fast", "hat", "man", "men", "van"))  # on other languages' lists
 _CHARACTERS = 400  # what is read of a text: its beginning
 
 
@@ -47,18 +41,10 @@ def pair_differences(
     language: str | None = None,
     scores: NDArray[np.floating] | None = None,
 ) -> list[tuple[Difference, ...]]:
-    """What differs between the texts of each pair.
+    """What differs between the texts of each pair; nothing where none was seen.
 
-    Args:
-        lefts: One text of each pair.
-        rights: The other of each pair, in the same order.
-        encoder: The model that scores them: what it cannot read is named too. None: only the guard speaks.
-        language: ISO 639-1 of all texts; None: told from the texts.
-        scores: Cosine similarities, shape (n,), where they are known: of an encoder that does not tell what it
-            reads (a server's), texts of one vector show it.
-
-    Returns:
-        The differences of each pair, in the order of the pairs; empty: none was seen.
+    Of the encoder that scores them, what it cannot read is named too; where it does not tell (a server's), cosine
+    `scores`, shape (n,), show it: texts of one vector. `language` is ISO 639-1 of all texts, None: told from them.
     """
     found = differences_many(lefts, rights, language=language) if language else _guard_differences(lefts, rights)
     for at, missed in unread_differences(lefts, rights, encoder, language, scores).items():
