@@ -73,9 +73,12 @@ def orders(request):
 
 @pytest.fixture(autouse=True)
 def _own_process():
-    """What the command leaves in this process, options in the environment and signals, reaches no other test."""
+    """What the command leaves in this process, options, signals, requests to servers, reaches no other test."""
     before, heard = os.environ.copy(), {number: signal.getsignal(number) for number in SIGNALS}
     yield
+    if ns.encoders._remote:
+        ns.encoders._remote.clear()
+        ns.encoders._load.cache_clear()
     for number, handler in heard.items():
         if signal.getsignal(number) is not handler:
             signal.signal(number, handler)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from loopback_index import indexed, wheel
+from nearsense import encoders
 from nearsense.encoders import catalog
 from nearsense.encoders.catalog import CATALOG, ModelCard, Packed, Promise, Task
 from nearsense.encoders.hub import repository_folder
@@ -32,6 +33,7 @@ def home(tmp_path, monkeypatch):
     """An empty cache, and an alarm for code that is run."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NEARSENSE_TEST_ALARM", str(tmp_path / "alarm"))
+    encoders._load.cache_clear()  # of what was loaded by the same name before
     yield tmp_path
     assert not (tmp_path / "alarm").exists()
 

@@ -23,7 +23,8 @@ Each error has three parts, which the command prints on a line each:
     │   └── DiskFull (OSError)           a change did not fit; nothing of it was kept
     └── MissingExtra (ImportError)       an optional dependency is not installed
 
-Warnings are UserWarnings: the answer is there, and something about it should be known.
+Warnings are UserWarnings, the answer is there and something about it should be known: CalibrationWarning,
+LanguageWarning, RoleWarning, TruncationWarning, UnknownTextWarning.
 """
 
 from __future__ import annotations

@@ -269,19 +269,16 @@ def is_cross_encoder(model: object) -> TypeGuard[CrossEncoder]:
 def as_encoder(model: Encoder) -> Encoder:
     """The encoder with all of the contract: one that is no subclass gets the defaults for what it does not say."""
     if not is_encoder(model):
-        raise InputError(
-            f"encoder={model!r} is no Encoder", fix='give a model\'s name or folder as a string, or ns.load("...")'
-        )
+        fix = 'give a model\'s name or folder as a string, or ns.load("...")'
+        raise InputError(f"encoder={model!r} is no Encoder", fix=fix)
     return model if isinstance(model, Encoder) else _OwnEncoder(model)
 
 
 def as_cross_encoder(model: CrossEncoder | None) -> CrossEncoder:
     """As `as_encoder`, for what scores pairs."""
     if model is None or not hasattr(model, "score"):
-        raise InputError(
-            f"{model!r} is no CrossEncoder",
-            fix='give a model\'s name or folder as a string, or ns.load_cross("...")',
-        )
+        fix = 'give a model\'s name or folder as a string, or ns.load_cross("...")'
+        raise InputError(f"{model!r} is no CrossEncoder", fix=fix)
     return model if isinstance(model, CrossEncoder) else _OwnCrossEncoder(model)
 
 

@@ -157,10 +157,8 @@ class ModelFolder:
         files: list[Path] = []
         for step in self.steps:
             if step.kind not in MODULES:
-                raise not_run_here(
-                    f"{self.path}: the module {step.kind!r} of modules.json is not known here",
-                    f"known are {', '.join(MODULES)}",
-                )
+                why = f"known are {', '.join(MODULES)}"
+                raise not_run_here(f"{self.path}: the module {step.kind!r} of modules.json is not known here", why)
             if step.kind in _READERS:
                 files.append(inside(step.path, WEIGHTS))
                 modules.append(_READERS[step.kind](step, Weights(files[-1])))
@@ -218,9 +216,8 @@ def well_formed(path: Path) -> Iterator[None]:
     except NearsenseError:
         raise
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
-        raise damaged(
-            f"{path}: its files do not have the form that models have", f"{type(error).__name__}: {error}"
-        ) from error
+        why = f"{type(error).__name__}: {error}"
+        raise damaged(f"{path}: its files do not have the form that models have", why) from error
 
 
 def _require_weights(path: Path, name: str) -> None:
@@ -280,10 +277,8 @@ def _steps(path: Path) -> tuple[Step, ...]:
     for module in listed:
         kind = str(module["type"])
         if not kind.startswith("sentence_transformers."):
-            raise not_run_here(
-                f"{path}: the module {kind!r} of modules.json is not known here",
-                "it is code that the model would bring along; only modules of sentence-transformers are run",
-            )
+            why = "it is code that the model would bring along; only modules of sentence-transformers are run"
+            raise not_run_here(f"{path}: the module {kind!r} of modules.json is not known here", why)
         folder = inside(path, str(module.get("path") or "."))
         kind = kind.rpartition(".")[2]
         first = kind in ("Transformer", "StaticEmbedding")
@@ -323,10 +318,8 @@ def activation_of(name: str, where: Path) -> str:
     """The one of `ACTIVATIONS` that a Python name means."""
     kind = name.rpartition(".")[2].lower()
     if not name.startswith("torch.nn.") or kind not in ACTIVATIONS:
-        raise not_run_here(
-            f"{where}: the activation {name} is not known here",
-            f"known are those of torch.nn called {', '.join(ACTIVATIONS)}",
-        )
+        why = f"known are those of torch.nn called {', '.join(ACTIVATIONS)}"
+        raise not_run_here(f"{where}: the activation {name} is not known here", why)
     return kind
 
 
@@ -340,10 +333,8 @@ def _pooling(step: Step) -> tuple[Pooling, ...]:
         known = [pooling for key, pooling in _POOLINGS.items() if key in chosen]
         names = chosen
     if not known or len(known) != len(names) or settings.get("include_prompt", True) is not True:
-        raise not_run_here(
-            f"{step.path}: pooling {names or 'none'} is not known here",
-            f"known are {', '.join(Pooling)}, with the prompt included",
-        )
+        why = f"known are {', '.join(Pooling)}, with the prompt included"
+        raise not_run_here(f"{step.path}: pooling {names or 'none'} is not known here", why)
     return tuple(known)
 
 
@@ -354,10 +345,8 @@ def _dense(step: Step, weights: Weights) -> Module:
         settings.get("use_residual")
         or settings.get("module_input_name", "sentence_embedding") != "sentence_embedding"
     ):
-        raise not_run_here(
-            f"{step.path}: this kind of dense layer is not known here",
-            "known are layers of sentence vectors, without a second way around them",
-        )
+        why = "known are layers of sentence vectors, without a second way around them"
+        raise not_run_here(f"{step.path}: this kind of dense layer is not known here", why)
     return Dense(weights["linear.weight"], weights["linear.bias"] if settings.get("bias", True) else None, kind)
 
 

@@ -55,10 +55,8 @@ def read_graph(file: Path, *, pairs: bool = False) -> GraphFile:
     output = model.output(0).partial_shape
     rank = output.rank.get_length()
     if rank not in ((2,) if pairs else (2, 3)) or output[rank - 1].is_dynamic:
-        raise not_run_here(
-            f"{file} gives numbers of shape {output}",
-            "a vector of known length for each text is needed, or for each token",
-        )
+        why = "a vector of known length for each text is needed, or for each token"
+        raise not_run_here(f"{file} gives numbers of shape {output}", why)
     return GraphFile(model, output[rank - 1].get_length(), rank == 2, (file, *others), counts_in_floats(model))
 
 
@@ -81,9 +79,8 @@ def _read(file: Path, others: tuple[Path, ...]) -> Model:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         unknown = next((line for line in lines if _UNKNOWN_STEP.search(line)), None)
         if unknown is not None:
-            raise not_run_here(
-                f"{file} has a step that OpenVINO does not know", unknown.removeprefix("-- ")
-            ) from None
+            why = unknown.removeprefix("-- ")
+            raise not_run_here(f"{file} has a step that OpenVINO does not know", why) from None
         raise damaged(f"{file} cannot be read", lines[-1] if lines else type(error).__name__) from None
 
 
@@ -132,9 +129,8 @@ def _with_one_output(model: Model, wanted: tuple[str, ...], file: Path) -> Model
     outputs = {name: port for port in model.outputs for name in port.names}
     found = next((outputs[name] for name in wanted if name in outputs), None)
     if found is None or found.partial_shape.rank.is_dynamic:
-        raise not_run_here(
-            f"{file} gives {', '.join(sorted(outputs)) or 'nothing'}", f"one of {', '.join(wanted)} is needed"
-        )
+        why = f"one of {', '.join(wanted)} is needed"
+        raise not_run_here(f"{file} gives {', '.join(sorted(outputs)) or 'nothing'}", why)
     source = found.get_node().input_value(0)
     if source.get_element_type() != openvino().Type.f32:
         source = openvino().opset13.convert(source, "f32").output(0)

@@ -63,9 +63,8 @@ def load_encoder(
         parts = _parts_of(folder, settings)
         modules, files = ([], []) if parts.whole else folder.modules()
     if pooling is not None and (parts.whole or folder.static):
-        raise InputError(
-            f"pooling={pooling.value!r} is not for {folder.name}", why="it brings its own, as a part of what it is"
-        )
+        why = "it brings its own, as a part of what it is"
+        raise InputError(f"pooling={pooling.value!r} is not for {folder.name}", why=why)
     dimension = _width(folder, modules, parts.width)
     limit = _limit(folder, parts, parts.tokenizer.specials)
     hashes = folder.verified_hashes((*parts.files, folder.tokenizer, *files), FileHashes(settings.cache_dir))

@@ -205,8 +205,6 @@ def read_table(weights: Weights, vocabulary: int, where: str) -> NDArray[np.floa
     except (IndexError, ValueError) as error:
         raise damaged(f"{where}: the tensors of its table do not fit together", str(error)) from None
     if table.ndim != 2 or not table.shape[1] or len(table) < vocabulary:
-        raise damaged(
-            f"{where}: the tokenizer knows {vocabulary:,} tokens, the table has the shape {table.shape}",
-            "the two are of different models",
-        )
+        what = f"{where}: the tokenizer knows {vocabulary:,} tokens, the table has the shape {table.shape}"
+        raise damaged(what, "the two are of different models")
     return table

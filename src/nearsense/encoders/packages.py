@@ -328,13 +328,29 @@ def write_folder(data: Path, folder: Path) -> None:
         cursor.number("I")  # its version
         sizes = _Sizes(*cursor.numbers("7i"))
         epsilon, _ = cursor.numbers("fi")
-        tokenizer, padding = _tokenizer(cursor)
+        files = json.loads(Path(__file__).with_name("four_bits.json").read_text(encoding="utf-8"))
+        tokenizer = files.pop("tokenizer.json")
+        files["config.json"] |= {
+            "hidden_size": sizes.hidden,
+            "num_hidden_layers": sizes.layers,
+            "num_attention_heads": sizes.heads,
+            "intermediate_size": sizes.inner,
+            "vocab_size": sizes.words,
+            "max_position_embeddings": sizes.positions,
+            "type_vocab_size": sizes.types,
+            "layer_norm_eps": epsilon,
+            "pad_token_id": _fill_tokenizer(tokenizer, cursor),
+        }
+        files["1_Pooling/config.json"]["word_embedding_dimension"] = sizes.hidden
+        limit = min(LIMIT, sizes.positions)
+        files["tokenizer_config.json"]["model_max_length"] = limit
+        files["sentence_bert_config.json"]["max_seq_length"] = limit
         places = {}
         for _ in range(cursor.number("i")):
             name = cursor.text(cursor.number("H")).decode()
             _kind, _count, places[name], _bytes = cursor.numbers("BIQQ")
         _write_weights(folder / "model.safetensors", mapped, list(_tensors(sizes, places)), sizes)
-    for name, content in _descriptions(sizes, epsilon, padding).items():
+    for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8", newline="\n")
     text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
@@ -396,8 +412,8 @@ def _unpacked_rows(data: mmap.mmap, tensor: _Tensor) -> Iterator[NDArray[np.floa
         yield (codes * part["scale"].astype(np.float32)[:, None]).astype("<f2")
 
 
-def _tokenizer(cursor: _Cursor) -> tuple[dict[str, Any], int]:
-    """The tokenizer's file, as the tokenizers library reads it, and the id of the padding."""
+def _fill_tokenizer(file: dict[str, Any], cursor: _Cursor) -> int:
+    """Complete the tokenizer's file, as the tokenizers library reads it; the id of the padding."""
     count = cursor.number("i")
     begin, end, padding, unknown = cursor.numbers("4i")
     length = cursor.number("Q")
@@ -413,81 +429,10 @@ def _tokenizer(cursor: _Cursor) -> tuple[dict[str, Any], int]:
     specials = {begin: "<s>", padding: "<pad>", end: "</s>", unknown: "<unk>"}
     for id_, name in specials.items():
         pieces[id_][0] = name
-    first, last, text, second = (
-        {"SpecialToken": {"id": "<s>", "type_id": 0}},
-        {"SpecialToken": {"id": "</s>", "type_id": 0}},
-        {"Sequence": {"id": "A", "type_id": 0}},
-        {"Sequence": {"id": "B", "type_id": 0}},
-    )
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [{"id": id_, "content": name, **flags} for id_, name in sorted(specials.items())],
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [
-                {"type": "Nmt"},
-                {"type": "NFKC"},
-                {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
-            ],
-        },
-        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [first, text, last],
-            "pair": [first, text, last, last, second, last],
-            "special_tokens": {
-                name: {"id": name, "ids": [id_], "tokens": [name]} for name, id_ in (("<s>", begin), ("</s>", end))
-            },
-        },
-        "decoder": None,
-        "model": {"type": "Unigram", "unk_id": unknown, "vocab": pieces, "byte_fallback": False},
-    }, padding
-
-
-def _descriptions(sizes: _Sizes, epsilon: float, padding: int) -> dict[str, Any]:
-    """The json files of the folder, by their names."""
-    kinds = ("Transformer", "Pooling", "Normalize")
-    return {
-        "config.json": {
-            "architectures": ["BertModel"],
-            "model_type": "bert",
-            "hidden_size": sizes.hidden,
-            "num_hidden_layers": sizes.layers,
-            "num_attention_heads": sizes.heads,
-            "intermediate_size": sizes.inner,
-            "vocab_size": sizes.words,
-            "max_position_embeddings": sizes.positions,
-            "type_vocab_size": sizes.types,
-            "layer_norm_eps": epsilon,
-            "hidden_act": "gelu",
-            "pad_token_id": padding,
-            "position_embedding_type": "absolute",
-            "tokenizer_class": "XLMRobertaTokenizer",
-        },
-        "tokenizer_config.json": {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "bos_token": "<s>",
-            "eos_token": "</s>",
-            "pad_token": "<pad>",
-            "unk_token": "<unk>",
-            "cls_token": "<s>",
-            "sep_token": "</s>",
-            "model_max_length": min(LIMIT, sizes.positions),
-            "model_input_names": ["input_ids", "attention_mask"],
-        },
-        "modules.json": [
-            {
-                "idx": place,
-                "name": str(place),
-                "path": f"{place}_{kind}" if place else "",
-                "type": f"sentence_transformers.models.{kind}",
-            }
-            for place, kind in enumerate(kinds)
-        ],
-        "1_Pooling/config.json": {"word_embedding_dimension": sizes.hidden, "pooling_mode_mean_tokens": True},
-        "sentence_bert_config.json": {"max_seq_length": min(LIMIT, sizes.positions), "do_lower_case": False},
-        "config_sentence_transformers.json": {"prompts": {"query": "query: ", "passage": "passage: "}},
+    file["added_tokens"] = [{"id": id_, "content": name, **flags} for id_, name in sorted(specials.items())]
+    file["post_processor"]["special_tokens"] = {
+        name: {"id": name, "ids": [id_], "tokens": [name]} for name, id_ in (("<s>", begin), ("</s>", end))
     }
+    file["model"] |= {"unk_id": unknown, "vocab": pieces}
+    return int(padding)

@@ -127,9 +127,8 @@ class TorchPairEngine(TorchEngine):
 def _every_token(features: Any) -> Any:
     """The vectors of the tokens of all texts, without padding."""
     if "token_embeddings" not in features:
-        raise UnsupportedModel(
-            "the model gives no vectors of tokens", why="its first module makes one vector of a text"
-        )
+        why = "its first module makes one vector of a text"
+        raise UnsupportedModel("the model gives no vectors of tokens", why=why)
     return features["token_embeddings"][features["attention_mask"].bool()]
 
 
@@ -181,22 +180,16 @@ _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 def _require_harmless(folder: ModelFolder) -> None:
     """Refuse what could run code that is not sentence-transformers' own."""
     if folder.own_code:
-        raise not_run_here(
-            f"{folder.path} wants to run code of its own ({folder.own_code})",
-            "what a model brings along could do anything; nearsense runs none of it",
-        )
+        what = f"{folder.path} wants to run code of its own ({folder.own_code})"
+        raise not_run_here(what, "what a model brings along could do anything; nearsense runs none of it")
     for step in folder.steps:
         activation = str(step.settings.get("activation_function", "torch.nn."))
         if step.kind == "Dense" and not activation.startswith("torch.nn."):
-            raise not_run_here(
-                f"{step.path}: the activation {activation} is not known here",
-                "it is code that the model would bring along; only those of torch.nn are run",
-            )
+            what = f"{step.path}: the activation {activation} is not known here"
+            raise not_run_here(what, "it is code that the model would bring along; only those of torch.nn are run")
         if step.kind not in MODULES:
-            raise not_run_here(
-                f"{folder.path}: the module {step.kind!r} of modules.json is not known here",
-                f"known are {', '.join(MODULES)}",
-            )
+            what = f"{folder.path}: the module {step.kind!r} of modules.json is not known here"
+            raise not_run_here(what, f"known are {', '.join(MODULES)}")
         if (
             (step.path / "pytorch_model.bin").is_file()
             and not (step.path / WEIGHTS).is_file()

@@ -247,10 +247,8 @@ def _frame(probe: Any) -> PairFrame:
     end, last = second - owners[:second][::-1].index(0), len(owners) - owners[::-1].index(1)
     stretches = slice(0, first), slice(end, second), slice(last, None)
     before, between, after = (types[each] for each in stretches)
-    return PairFrame(
-        (ids[stretches[0]], ids[stretches[1]], ids[stretches[2]]),
-        (before, int(types[first]), between, int(types[second]), after),
-    )
+    why = (before, int(types[first]), between, int(types[second]), after)
+    return PairFrame((ids[stretches[0]], ids[stretches[1]], ids[stretches[2]]), why)
 
 
 BYTES = 256 * 2**20  # more than any file has
@@ -301,9 +299,8 @@ def _read_file(file: Path) -> Look:
     _check_steps(steps)
     for part in _objects(whole.get("post_processor")):
         _check_frame(part)
-    return Look(
-        max(_largest_added(whole.get("added_tokens")), _largest_of_vocabulary(whole["model"])), _hard_texts(steps)
-    )
+    why = _hard_texts(steps)
+    return Look(max(_largest_added(whole.get("added_tokens")), _largest_of_vocabulary(whole["model"])), why)
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

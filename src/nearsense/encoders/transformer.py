@@ -174,10 +174,8 @@ def sizes_of(config: Mapping[str, Any], where: str) -> Sizes:
     name = keys.get("layer_norm_eps", "layer_norm_eps")
     epsilon = _number(config, name, (int, float), where) if name else 1e-12
     if counts["hidden"] % counts["heads"]:
-        raise damaged(
-            f"{where}/config.json: {counts['heads']} heads do not divide {counts['hidden']}",
-            "each head gets an equal part of a vector",
-        )
+        why = "each head gets an equal part of a vector"
+        raise damaged(f"{where}/config.json: {counts['heads']} heads do not divide {counts['hidden']}", why)
     first = architecture.first
     if first is None:
         padding = config.get("pad_token_id", 1)
@@ -200,10 +198,8 @@ def check(config: Mapping[str, Any], weights: Weights, vocabulary: int, where: s
         if found != expected:
             raise damaged(f"{where}: {what} have the shape {found}", f"config.json promises {expected}")
     if vocabulary > words[0]:
-        raise damaged(
-            f"{where}: the tokenizer knows {vocabulary:,} tokens, the weights {words[0]:,}",
-            "the two are of different models",
-        )
+        why = "the two are of different models"
+        raise damaged(f"{where}: the tokenizer knows {vocabulary:,} tokens, the weights {words[0]:,}", why)
     return sizes
 
 
@@ -224,17 +220,15 @@ def build(config: Mapping[str, Any], weights: Weights, sizes: Sizes, *, pairs: b
     try:
         return graph.to_model(ARCHITECTURES[kind].assemble(graph, sizes), kind)
     except (RuntimeError, ValueError, IndexError) as error:
-        raise damaged(
-            "the model's weights do not fit its config.json", str(error).strip().splitlines()[-1]
-        ) from None
+        why = str(error).strip().splitlines()[-1]
+        raise damaged("the model's weights do not fit its config.json", why) from None
 
 
 def _architecture_of(config: Mapping[str, Any], where: str) -> Architecture:
     kind = config.get("model_type", "unknown")
     if not isinstance(kind, str) or kind not in ARCHITECTURES:
-        raise not_run_here(
-            f"{where}: the architecture {kind!r} is not known here", f"known are: {', '.join(ARCHITECTURES)}"
-        )
+        why = f"known are: {', '.join(ARCHITECTURES)}"
+        raise not_run_here(f"{where}: the architecture {kind!r} is not known here", why)
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise _variant("position_embedding_type", config["position_embedding_type"], ("absolute",), where)
     if config.get("is_decoder"):

@@ -43,10 +43,8 @@ class Weights(Mapping[str, "NDArray[np.float32]"]):
 
     def _locate(self, name: str) -> tuple[_Part, str]:
         if name not in self._names:
-            raise damaged(
-                f"{self._parts[0].path} has no tensor {name!r}",
-                "config.json describes another architecture than the weights have",
-            )
+            why = "config.json describes another architecture than the weights have"
+            raise damaged(f"{self._parts[0].path} has no tensor {name!r}", why)
         return self._names[name]
 
     def __contains__(self, name: object) -> bool:
