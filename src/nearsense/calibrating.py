@@ -127,11 +127,8 @@ def adapt(
         task = parse(Task, calibration, name="calibration")
         found = shipped_calibration(origin, task)
         if found is None:
-            raise InputError(
-                f"no calibration comes with {origin.model}",
-                why="there is nothing to adapt",
-                fix="label 30 pairs and use ns.calibrate",
-            )
+            why, fix = "there is nothing to adapt", "label 30 pairs and use ns.calibrate"
+            raise InputError(f"no calibration comes with {origin.model}", why=why, fix=fix)
         calibration = found
     calibration.require(origin.model, origin.fingerprint, origin.metric)
     kinds = _kinds(known, None if vectors is None else resolve(_bi(encoder)))
@@ -167,11 +164,8 @@ def background(
     encoder = resolve(encoder)
     found = background_of(encoder.encode(some, role=symmetric_role(encoder), progress=progress)) if some else None
     if found is None:
-        raise InputError(
-            f"{len(documents):,} texts tell too little about random pairs",
-            why=f"at least {FEWEST} that differ are needed",
-            fix="give more texts",
-        )
+        why, fix = f"at least {FEWEST} that differ are needed", "give more texts"
+        raise InputError(f"{len(documents):,} texts tell too little about random pairs", why=why, fix=fix)
     return found
 
 
@@ -278,8 +272,5 @@ def _labelled(position: int, pair: Sequence[object]) -> tuple[str, str, float]:
         if label in (0, 1):
             return cast("str", a), cast("str", b), float(cast("int", label))
         raise InputError(f"pair {position} has the label {label!r}", why="a label is 1 (same) or 0 (not)")
-    raise InputError(
-        f"item {position} is no labelled pair",
-        why="it takes two texts and a label",
-        fix='give [("a", "b", 1), ...]; for pairs without labels see ns.adapt',
-    )
+    why, fix = "it takes two texts and a label", 'give [("a", "b", 1), ...]; for pairs without labels see ns.adapt'
+    raise InputError(f"item {position} is no labelled pair", why=why, fix=fix)

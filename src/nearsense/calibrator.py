@@ -87,11 +87,8 @@ class Calibrator:
         )
         asked = {"min_probability": self.min_probability, "prior": self.prior}
         if found is None and (names := [name for name, value in asked.items() if value is not None]):
-            raise InputError(
-                f"{' and '.join(names)}: no calibration is known for {origin.model} ({origin.metric.value})",
-                why="without one a score is no probability",
-                fix=remedy(origin),
-            )
+            what = f"{' and '.join(names)}: no calibration is known for {origin.model} ({origin.metric.value})"
+            raise InputError(what, why="without one a score is no probability", fix=remedy(origin))
         return found
 
     def prior_of(self, calibration: Calibration, expected: float | None = None) -> float:

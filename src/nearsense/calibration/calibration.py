@@ -229,10 +229,8 @@ class Calibration:
         asked = {"min_probability": min_probability, "precision": precision, "false_positives": false_positives}
         given = {name: value for name, value in asked.items() if value is not None}
         if len(given) != 1:
-            raise InputError(
-                f"a threshold is asked for by {' and '.join(given) or 'nothing'}",
-                fix="give one of min_probability=0.9, precision=0.95, false_positives=1e-4",
-            )
+            fix = "give one of min_probability=0.9, precision=0.95, false_positives=1e-4"
+            raise InputError(f"a threshold is asked for by {' and '.join(given) or 'nothing'}", fix=fix)
         if at_least:
             return self._proven(precision, prior)
         if min_probability is not None:
@@ -458,11 +456,8 @@ class Calibration:
                 **fields,
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise InputError(
-                "this is no calibration",
-                why=f"{type(error).__name__}: {error}",
-                fix="make one: nearsense calibrate PAIRS -o calibration.json",
-            ) from None
+            fix = "make one: nearsense calibrate PAIRS -o calibration.json"
+            raise InputError("this is no calibration", why=f"{type(error).__name__}: {error}", fix=fix) from None
 
 
 def _checked(scores: ArrayLike, metric: Metric | Ranking) -> Float64:

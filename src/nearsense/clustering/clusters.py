@@ -401,24 +401,14 @@ def load_clusters(path: str | os.PathLike[str]) -> Clusters:
     """
     try:
         with Path(path).open(encoding="utf-8", errors="surrogatepass") as file:
-            known = json.load(file)
+            return _clusters_from_json(json.load(file))
     except OSError as error:
         why = error.strerror or str(error)
         raise FileError(f"{path} cannot be read", why=why, fix="check the name of the file") from error
-    except (ValueError, RecursionError) as error:
-        raise _refusal(path, error) from error
-    try:
-        return _clusters_from_json(known)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise _refusal(path, error) from error
-
-
-def _refusal(path: str | os.PathLike[str], error: Exception) -> FileError:
-    return FileError(
-        f"{path} holds no clusters",
-        why=f"{type(error).__name__}: {error}".splitlines()[0],
-        fix="make such a file: nearsense cluster FILE --save old.clusters",
-    )
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        fix = "make such a file: nearsense cluster FILE --save old.clusters"
+        raise FileError(f"{path} holds no clusters", why=why, fix=fix) from error
 
 
 def _level_to_json(level: Level, ids: Sequence[str]) -> dict[str, Any]:

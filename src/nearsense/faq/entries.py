@@ -156,11 +156,8 @@ def _joined(
     question, *others = phrasings.values()
     id_ = first.number if first.item.id is None else first.item.id
     if id_ in ids:
-        raise error(
-            f"{ids[id_]} and {first.place} share the id {id_!r}",
-            why="one has it by its position, the other by name",
-            fix="give all entries an id, or none",
-        )
+        why, fix = "one has it by its position, the other by name", "give all entries an id, or none"
+        raise error(f"{ids[id_]} and {first.place} share the id {id_!r}", why=why, fix=fix)
     ids[id_] = first.place
     metadata = {name: value for row in reversed(group) for name, value in row.item.metadata.items()}
     answer, category = _agreed(group, "answer", error), _agreed(group, "category", error)
@@ -271,10 +268,8 @@ def _entries_of(
 def _rows(source: Iterable[Any], wanted: Mapping[str, str | None]) -> Iterator[Row]:
     """Items of a list, each by its kind."""
     if isinstance(source, Mapping) or hasattr(source, "columns") or not isinstance(source, Iterable):
-        raise InputError(
-            f"a FAQ cannot be made of {type(source).__name__}",
-            fix='give [{"question": ..., "answer": ...}], of a DataFrame table.to_dict("records"), or a path',
-        )
+        fix = 'give [{"question": ..., "answer": ...}], of a DataFrame table.to_dict("records"), or a path'
+        raise InputError(f"a FAQ cannot be made of {type(source).__name__}", fix=fix)
     for position, each in enumerate(source):
         place, number = f"item {position}", str(position)
         if isinstance(each, str):
