@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -155,17 +155,6 @@ class Edges:
         found = [(kind, (b, a) if turned else (a, b)) for kind, a, b in self.differs.get(edge, ())]
         return tuple(f"{kind}: {' → '.join(side for side in sides if side)}" for kind, sides in found)
 
-    def take(self, order: Ints) -> Edges:
-        """Some pairs, in this order."""
-        differs = self.differs
-        if differs:
-            place = np.full(len(self), -1, np.int64)
-            place[order] = np.arange(len(order))
-            differs = {int(place[at]): found for at, found in differs.items() if place[at] >= 0}
-        columns = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "differs"}
-        taken: dict[str, Any] = {n: None if column is None else column[order] for n, column in columns.items()}
-        return replace(self, **taken, differs=differs)
-
 
 def all_edges(
     sides: Sides,
@@ -206,9 +195,7 @@ def all_edges(
     foreign[list(strange)] = True
     unsure = (tier == SEMANTIC) & (foreign[left] | foreign[right])
     texts = sides.texts if guard and written else None
-    edges = _with_differences(left, right, score, tier, unsure, texts, probabilities, encoder, progress)
-    keys = (-edges.score, *(() if edges.probability is None else (-edges.probability,)), edges.tier)
-    return edges.take(np.lexsort(keys)), strange  # stable: of equal ones the texts decide
+    return _with_differences(left, right, score, tier, unsure, texts, probabilities, encoder, progress), strange
 
 
 _NONE: Ints = np.empty(0, np.int64)
@@ -225,7 +212,7 @@ def _with_differences(
     encoder: Encoder | None,
     progress: Progress,
 ) -> Edges:
-    """The pairs with what differs between their texts, where these are given, and how sure that leaves one."""
+    """The pairs, surest first, with what differs between their texts, where these are given, and probabilities."""
     known = np.clip(score.astype(np.float64), -1.0, 1.0)
     shift, rest = np.zeros((2, len(score)), np.float32)  # with what the model does not read, without
     guarded = np.zeros(len(score), bool)
@@ -262,8 +249,13 @@ def _with_differences(
             column[tier == EXACT] = 1.0
             column[(tier == NORMALIZED) & ~guarded] = SAME_TEXT
             column[unsure] = 0.0
-    known_differences = None if texts is None else differs
-    return Edges(left, right, score, tier, probability, readable, shift, guarded, unsure, known_differences)
+    keys = (-score, *(() if probability is None else (-probability,)), tier)
+    order = np.lexsort(keys)  # stable: of equal ones the texts decide
+    place = np.argsort(order)
+    columns: list[Any] = [left, right, score, tier, probability, readable, shift, guarded, unsure]
+    columns = [None if column is None else column[order] for column in columns]
+    columns.append(None if texts is None else {int(place[at]): each for at, each in differs.items()})
+    return Edges(*columns)
 
 
 def normalized_pairs(texts: Sequence[str], m: int, *, within: bool) -> tuple[Ints, Ints]:
