@@ -27,14 +27,12 @@ import difflib
 import json
 import math
 import operator
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
 from nearsense.errors import InputError
-from nearsense.filters.mistyped import refuse_joined, refuse_mistyped
 
 DEEPEST = 50  # how many "and", "or" and "not" may stand in each other
 COMPARE: dict[str, Callable[[Any, Any], Any]] = dict(
@@ -131,24 +129,6 @@ def parse(where: Where) -> Filter:
     return ALL if where is None else _object(where, "filter", 0)
 
 
-def parse_where(text: str | Sequence[str]) -> Filter:
-    """Read a filter as typed at a command line, in its JSON form or a short one; several are joined by "and".
-
-    Short are `year>=2020`, `category=Returns`, `lang!=de`, `tag in a,b`, `tag not in a,b`, `email exists`, `email
-    not exists`, cut at the first operator. A value is read as JSON where it is a number, true, false, null or a
-    string in double quotes (`zip="01067"`), else as the string that it is; likewise each item after `in`, or all
-    of them as a JSON list.
-
-    Example:
-        >>> parse_where("year>=2020") == parse({"year": {">=": 2020}})
-        True
-        >>> parse_where(["tag in a,b", "done=true"]) == parse({"tag": {"in": ["a", "b"]}, "done": True})
-        True
-    """
-    texts = [text] if isinstance(text, str) else text
-    return _all_of([_json(one) if one.lstrip().startswith("{") else _short(one) for one in texts])
-
-
 def matches(where: Where, metadata: Mapping[str, Any]) -> bool:
     """Whether one document's metadata passes: what a filter means, in plain Python.
 
@@ -181,9 +161,9 @@ def require_known(where: Where, fields: Iterable[str]) -> None:
         close = difflib.get_close_matches(name, known, n=5)
         listed = [*close, *(other for other in known if other not in close)]
         more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
-        why = f"the fields are {', '.join(map(_shown, listed[:20]))}{more}" if listed else "no document has any"
-        fix = f"did you mean {_shown(close[0])}?" if close else ""
-        raise InputError(f"no document has a field {_shown(name)}", why=why, fix=fix)
+        why = f"the fields are {', '.join(map(shown, listed[:20]))}{more}" if listed else "no document has any"
+        fix = f"did you mean {shown(close[0])}?" if close else ""
+        raise InputError(f"no document has a field {shown(name)}", why=why, fix=fix)
 
 
 def values_of(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
@@ -216,7 +196,7 @@ def _key(value: Any, field: str) -> Key:
         return Fixed.BARE if math.isnan(value) else float(value)
     if isinstance(value, (list, tuple)):
         return Fixed.BARE
-    what = f"the metadata field {_shown(field)} holds a value of type {type(value).__name__}"
+    what = f"the metadata field {shown(field)} holds a value of type {type(value).__name__}"
     why = "metadata is JSON: strings, numbers, true, false, null, lists and objects"
     raise InputError(what, why=why, fix="convert it first; dates as ISO text")
 
@@ -253,45 +233,41 @@ def _object(raw: Any, spot: str, depth: int) -> Filter:
     if isinstance(raw, Filter):
         return raw
     if depth > DEEPEST:
-        raise _too_deep()
+        raise too_deep()
     if not isinstance(raw, Mapping):
         raise InputError(f"{spot} is {_kind(raw)}", why='a filter is an object, like {"year": {">=": 2020}}')
-    return _all_of([_entry(name, value, spot, depth) for name, value in raw.items()])
+    return all_of([_entry(name, value, spot, depth) for name, value in raw.items()])
 
 
-def _too_deep() -> InputError:
+def too_deep() -> InputError:
+    """The error of filters within filters within filters."""
     why = "nobody needs that, and each level costs"
     fix = 'put the parts side by side into one "and" or "or"'
     return InputError(f"the filter is nested more than {DEEPEST} deep", why=why, fix=fix)
 
 
-def _too_long() -> InputError:
-    why = "metadata hold no such number, and reading it costs more than it is worth"
-    fix = 'ask for a text, n="123...", or for a smaller number'
-    return InputError("the filter holds a number of thousands of digits", why=why, fix=fix)
-
-
 def _entry(name: Any, raw: Any, spot: str, depth: int) -> Filter:
     if not isinstance(name, str):
-        raise InputError(f"{spot}: the name {_shown(name)} is {_kind(name)}", why="a field's name is a string")
-    inside = f"{spot}[{_shown(name)}]"
+        raise InputError(f"{spot}: the name {shown(name)} is {_kind(name)}", why="a field's name is a string")
+    inside = f"{spot}[{shown(name)}]"
     if name == "not":
         return Not(_object(raw, inside, depth + 1))
     if name not in ("and", "or"):
-        return _field(name.removeprefix("\\"), raw, inside)
+        return condition_on(name.removeprefix("\\"), raw, inside)
     if not isinstance(raw, (list, tuple)):
         why = f'"{name}" joins a list of filters: {{"{name}": [{{...}}, {{...}}]}}'
         fix = f'a field of that name is written with a backslash before it: "\\\\{name}"'
         raise InputError(f"{inside} is {_kind(raw)}", why=why, fix=fix)
     parts = [_object(part, f"{inside}[{i}]", depth + 1) for i, part in enumerate(raw)]
-    return _all_of(parts) if name == "and" else Some(tuple(parts))
+    return all_of(parts) if name == "and" else Some(tuple(parts))
 
 
-def _all_of(parts: list[Filter]) -> Filter:
+def all_of(parts: list[Filter]) -> Filter:
+    """What matches where all of them do."""
     return parts[0] if len(parts) == 1 else Every(tuple(parts))
 
 
-def _field(name: str, raw: Any, spot: str) -> Filter:
+def condition_on(name: str, raw: Any, spot: str) -> Filter:
     """The conditions on one field, joined."""
     if not isinstance(raw, Mapping):
         return _equal(name, raw, spot)
@@ -301,11 +277,11 @@ def _field(name: str, raw: Any, spot: str) -> Filter:
     for op in raw:
         if op not in OPERATORS:
             raise _no_operator(name, op, spot)
-    parts = [CONDITIONS[op](name, value, f"{spot}[{_shown(op)}]") for op, value in raw.items() if op in CONDITIONS]
-    bounds = sorted((op, _bound(raw[op], f"{spot}[{_shown(op)}]")) for op in COMPARE if op in raw)
+    parts = [CONDITIONS[op](name, value, f"{spot}[{shown(op)}]") for op, value in raw.items() if op in CONDITIONS]
+    bounds = sorted((op, _bound(raw[op], f"{spot}[{shown(op)}]")) for op in COMPARE if op in raw)
     if len({isinstance(bound, str) for _, bound in bounds}) > 1:
         raise InputError(f"{spot} has a number and a string as bounds", why="no value lies between them")
-    return _all_of([*parts, Within(name, tuple(bounds))] if bounds else parts)
+    return all_of([*parts, Within(name, tuple(bounds))] if bounds else parts)
 
 
 def _equal(name: str, raw: Any, spot: str) -> Filter:
@@ -362,13 +338,13 @@ def _no_operator(name: str, op: Any, spot: str) -> InputError:
     close = [plain] if plain in OPERATORS else difflib.get_close_matches(plain, OPERATORS, n=1)
     meant = SPELLINGS.get(plain) or next(iter(close), None)
     if plain in JOINS:
-        fix = f'"{plain}" stands outside the field: {{"{plain}": ...{{{_shown(name)}: ...}}...}}'
+        fix = f'"{plain}" stands outside the field: {{"{plain}": ...{{{shown(name)}: ...}}...}}'
     elif meant:
-        fix = f"did you mean {_shown(meant)}?"
+        fix = f"did you mean {shown(meant)}?"
     else:
         inner = f"{name}.{op if isinstance(op, str) else 'field'}"
-        fix = f"to reach into an object, write {_shown(inner)}"
-    return InputError(f"{spot}: there is no operator {_shown(op)}", why=_OPERATORS_ARE, fix=fix)
+        fix = f"to reach into an object, write {shown(inner)}"
+    return InputError(f"{spot}: there is no operator {shown(op)}", why=_OPERATORS_ARE, fix=fix)
 
 
 def _kind(raw: Any) -> str:
@@ -385,98 +361,10 @@ def _kind(raw: Any) -> str:
 MOST_SHOWN = 200  # characters of a filter that a message repeats
 
 
-def _shown(text: Any) -> str:
+def shown(text: Any) -> str:
+    """A value as a message repeats it: as JSON, cut."""
     try:
         written = json.dumps(text, ensure_ascii=False, default=repr)
         return written if len(written) <= MOST_SHOWN else f"{written[:MOST_SHOWN]}..."
     except (ValueError, RecursionError, TypeError):  # numbers of thousands of digits, objects that hold themselves
         return f"a value of type {type(text).__name__}"
-
-
-# reading the command line's forms
-
-_SHORT = re.compile(
-    r"\s*(?P<name>[^<>=!]+?)\s*"
-    r"(?P<op>>=|<=|!=|==?(?![<>])|>|<(?!>)|\s(?:not\s+)?in(?=[\s\[]|$)|\s(?:not\s+)?exists\s*$)"
-    r"(?P<value>.*)",
-    re.DOTALL,
-)
-
-
-def _short(text: str) -> Filter:
-    refuse_joined(text, _parts)
-    refuse_mistyped(text, _parts)
-    found = _parts(text)
-    if found is None:
-        why = "a filter is JSON, or like year>=2020, category=Returns, tag in a,b, email exists"
-        fix = "quote it as one word of the command line: --where 'year>=2020'"
-        raise InputError(f"{_shown(text)} is no filter", why=why, fix=fix)
-    name, op, value = found
-    if op.endswith("exists"):
-        return _exists(name, op == "exists", text)
-    read = _items if op.endswith("in") else _scalar
-    return _field(name, {"=" if op == "==" else op: read(value)}, text)
-
-
-def _parts(text: str) -> tuple[str, str, str] | None:
-    """The name, the operator and the value of a filter in its short form; None where it has not."""
-    found = _SHORT.fullmatch(text)
-    return found and (found["name"], " ".join(found["op"].split()), found["value"].strip())
-
-
-def _items(text: str) -> list[Any]:
-    for listed in (text, f"[{text}]"):
-        value = _loaded(listed)
-        if isinstance(value, list):
-            return value
-    return [_scalar(item.strip()) for item in text.split(",")]
-
-
-def _scalar(text: str) -> Any:
-    value = _loaded(text)
-    return text if isinstance(value, (list, dict)) else value
-
-
-def _loaded(text: str) -> Any:
-    """As JSON; the text itself where it is none."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except (json.JSONDecodeError, _NoNumber):
-        return text
-    except RecursionError:
-        raise _too_deep() from None
-    except ValueError:
-        raise _too_long() from None
-
-
-def _json(text: str) -> Filter:
-    try:
-        raw = json.loads(text, object_pairs_hook=_without_repeats)
-    except json.JSONDecodeError as error:
-        what = f"the filter is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        raise InputError(what, fix='names and strings stand in double quotes: {"category": "Returns"}') from None
-    except RecursionError:
-        raise _too_deep() from None
-    except InputError:
-        raise
-    except ValueError:  # its grammar is kept, but Python refuses it
-        raise _too_long() from None
-    return parse(raw)
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen = dict(pairs)
-    if len(seen) < len(pairs):
-        repeated = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
-        why = "only the last would count"
-        fix = 'join the two in a list: {"and": [{...}, {...}]}'
-        raise InputError(f"the filter says {_shown(repeated)} twice in one object", why=why, fix=fix)
-    return seen
-
-
-class _NoNumber(ValueError):
-    """NaN and Infinity, which are words here."""
-
-
-def _refuse(constant: str) -> Any:
-    raise _NoNumber(constant)
