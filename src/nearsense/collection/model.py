@@ -166,7 +166,11 @@ class CollectionModel:
             from nearsense.encoders import resolve
 
             model = self.known.get("source", "all-MiniLM-L6-v2") if self._model is None else self._model
-            encoder = _for_cosine(self._loaded(model) if isinstance(model, str) else resolve(model))
+            encoder = self._loaded(model) if isinstance(model, str) else resolve(model)
+            if (
+                encoder.similarity is not Metric.COSINE
+            ):  # what was made for dot products may rank a little otherwise
+                encoder = encoder.with_similarity(Metric.COSINE)
             if self.known:
                 encoder = self._as_kept(encoder)
                 self._require_same(encoder)
@@ -229,14 +233,6 @@ class CollectionModel:
             why="vectors of two models do not compare; their scores would be noise",
             fix=f"use {model}, or go over: nearsense index reembed {self._name} --model {asked}",
         )
-
-
-def _for_cosine(encoder: Encoder) -> Encoder:
-    """The encoder with vectors of unit length: a collection compares by cosine.
-
-    Of models that are meant for dot products the order of hits can differ a little from the one intended.
-    """
-    return encoder if encoder.similarity is Metric.COSINE else encoder.with_similarity(Metric.COSINE)
 
 
 def require_same_recipe(now: Mapping[str, Any], before: Mapping[str, Any], path: str) -> None:

@@ -326,7 +326,8 @@ def refreshed(
     state, generation = reader.state(), reader.generation()
     if generation is not None and generation.name == distrusted:
         generation = None
-    if previous is None or not _continues(previous, state, generation.name if generation else None):
+    known = previous.frozen.generation if previous is not None and previous.frozen else None
+    if previous is None or known != generation or differing(previous.state.facts, state.facts):
         if generation:
             require_made_alike(generation, state.facts)
         frozen = Frozen(generations, generation) if generation else None
@@ -358,12 +359,6 @@ def require_made_alike(generation: Generation, facts: Mapping[str, Any]) -> None
             generation=generation.name,
             why="texts are read otherwise now",
         )
-
-
-def _continues(previous: Snapshot, state: State, generation: str | None) -> bool:
-    known = previous.frozen.generation.name if previous.frozen else None
-    same = not differing(previous.state.facts, state.facts)
-    return known == generation and same and previous.state.sequence <= state.sequence
 
 
 def _without(

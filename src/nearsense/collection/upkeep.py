@@ -233,9 +233,8 @@ def verify(store: SQLiteStore) -> Verification:
                 for id_, why in found:
                     lost.setdefault(why, []).append(id_)
         if state.documents != len(known):
-            findings.append(
-                f"{state.documents:,} documents were counted as they came in, {len(known):,} are there"
-            )
+            counted = f"{state.documents:,} documents were counted as they came in"
+            findings.append(f"{counted}, {len(known):,} are there")
     except DamagedCollection as error:
         return Verification(documents, tuple(_findings(store, findings, {error.why: None})), ())
     findings = _findings(store, findings, lost)
@@ -261,24 +260,17 @@ def _findings(store: SQLiteStore, findings: list[str], lost: Mapping[str, Sequen
         findings = [each for each in findings if "were counted" in each]
         lost = lost if set(UNREADABLE) & set(lost) else {UNREADABLE[0]: [], **lost}
     for why, ids in lost.items():
-        cause = why
+        cause, numbers = why, f"page{'s' * (len(pages) > 1)} {', '.join(map(str, pages))}"
         if why in UNREADABLE and pages:
-            cause = (
-                f"page{'s' * (len(pages) > 1)} {', '.join(map(str, pages))} of the database cannot be read: {why}"
-            )
+            cause = f"{numbers} of the database cannot be read: {why}"
         if ids is None:
             findings.append(f"{cause}; which documents that costs cannot be told")
         elif why in UNREADABLE:
-            findings.append(f"{cause}; {_affected(ids)}")
+            listed = f"document{'s' * (len(ids) > 1)} {', '.join(map(repr, ids))}"
+            findings.append(f"{cause}; {listed if ids else 'no document is affected'}")
         else:
             findings += [f"document {each!r}: {why}" for each in ids]
     return findings
-
-
-def _affected(ids: Sequence[str]) -> str:
-    if not ids:
-        return "no document is affected"
-    return f"document{'s' * (len(ids) > 1)} {', '.join(map(repr, ids))}"
 
 
 def _damaged_of(reader: SQLiteReader, known: Sequence[tuple[int, str]]) -> list[tuple[str, str]]:
