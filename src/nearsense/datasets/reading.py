@@ -97,8 +97,14 @@ def read_dataset(
     path, name = Path(source), str(source)
     is_name = name != "-" and not {os.sep, "/", "."} & set(name)
     if is_name and (data_dir is not None or not path.exists()):
-        own = None if data_dir is None else Path(data_dir)
-        return standard_dataset(name, request, data_dir=own, progress=progress)
+        standard = STANDARD.get(name)
+        if data_dir is not None:
+            return _own_copy(name, standard, Path(data_dir), request)
+        if standard is None:
+            what = f"{name} is neither a file, a folder nor a standard data set"
+            why = f"the names are {', '.join(STANDARD)}"
+            raise InputError(what, why=why, fix="check the spelling, or give a file")
+        return _built(name, standard, _fetched(name, standard, progress), request)
     if path.is_dir():
         return read_folder(path, request)
     table = read_table(source, format=request.format, encoding=request.encoding)
@@ -114,22 +120,6 @@ def _range(scale: tuple[float, float]) -> tuple[float, float]:
     return low, high
 
 
-def standard_dataset(
-    name: str, request: Request, *, data_dir: Path | None = None, progress: Progress = False
-) -> Dataset:
-    """The data set of a name."""
-    standard = STANDARD.get(name)
-    if data_dir is not None:
-        return _own_copy(name, standard, data_dir, request)
-    if standard is None:
-        why = f"the names are {', '.join(STANDARD)}"
-        fix = "check the spelling, or give a file"
-        raise InputError(f"{name} is neither a file, a folder nor a standard data set", why=why, fix=fix)
-    folder = _fetched(name, standard, progress)
-    parts = parts_of(_files(folder), standard)
-    return _built(f"{name} ({standard.part})", standard, folder, parts, request)
-
-
 def _own_copy(name: str, standard: Standard | None, data_dir: Path, request: Request) -> Dataset:
     """The data set of a name in a folder of own copies: a folder there, or a file."""
     folder = data_dir / name
@@ -137,10 +127,10 @@ def _own_copy(name: str, standard: Standard | None, data_dir: Path, request: Req
         if standard is None:
             return read_folder(folder, request)
         try:
-            parts = parts_of(_files(folder), standard)
+            parts_of(_files(folder), standard)
         except FileError:  # not as on the hub: as any folder
             return read_folder(folder, replace(request, task=request.task or standard.task))
-        return _built(f"{name} ({standard.part})", standard, folder, parts, request)
+        return _built(name, standard, folder, request)
     beside = sorted(data_dir.glob(f"{name}.*")) if data_dir.is_dir() else []
     file = next((each for each in beside if each.name.removesuffix(".gz").endswith(ENDINGS)), None)
     if file is None:
@@ -195,9 +185,9 @@ def _files(folder: Path) -> list[str]:
     return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
 
 
-def _built(
-    name: str, standard: Standard, folder: Path, parts: Mapping[str, Sequence[str]], request: Request
-) -> Dataset:
+def _built(name: str, standard: Standard, folder: Path, request: Request) -> Dataset:
+    """The data set in a folder that has the files of a published one."""
+    name, parts = f"{name} ({standard.part})", parts_of(_files(folder), standard)
     tables = {role: _joined([_read(folder / file, request) for file in files]) for role, files in parts.items()}
     judged = tables["judged"]
     if standard.task is Task.RETRIEVAL:
