@@ -39,6 +39,103 @@ NAMES: Mapping[str, str] = _DATA["names"]
 """English names by ISO 639-1. A language that is not here is never reported: models are not made for it, and the
 library sees it where it is not."""
 
+WORDS = 3  # words in small letters that a text must have: without them it is a name, a product or a title
+
+_WORD = re.compile(
+    r"(?<![\w@/.\\#$:=<>\[\](){}-])[^\W\d_]+(?:['\u2019-][^\W\d_]+)*(?=[\s,;:!?\u2026\"'\u00bb\u201d)]|\.\s|\.?\Z)"
+)
+_INNER_CAPITAL = re.compile(r"[^\W\d_A-Z][A-Z]")
+
+_OTHER_CODES = {"iw": "he", "jw": "jv", "zh-Hant": "zh", "sr-ME": "sr", "nn": "no", "co": "it"}
+"""Codes of the library under which models are not listed: old ones, variants, and Corsican, for which it takes
+3 % of short Italian sentences."""
+
+
+@lru_cache(READ_AGAIN)
+def guess(text: str) -> tuple[str, int]:
+    """The language, ISO 639-1, that the library is sure of, else `""`, and the letters on which that rests.
+
+    Only running words count: what holds a digit, a slash, an at sign or a capital inside is an address, code or a
+    product.
+
+    >>> guess("Wo ist bitte der nächste Bahnhof?")
+    ('de', 27)
+    >>> guess("Samsung Galaxy S24 Ultra")[0], guess("https://www.example.it/notizie")[0]
+    ('', '')
+    """
+    words = [word for word in _WORD.findall(text) if not _INNER_CAPITAL.search(word)]
+    letters = sum(map(len, words))
+    if sum(not word[0].isupper() for word in words) < WORDS:
+        return "", letters
+    detect = _library()
+    return (detect(" ".join(words)) if detect else ""), letters
+
+
+@cache
+def _library() -> Callable[[str], str] | None:
+    """The library's verdict as a function; None where it is not installed. Loading takes 2 ms and 2 MB."""
+    try:
+        import pycld2
+    except ImportError:
+        return None
+
+    def detect(words: str) -> str:
+        sure, _, ((_, code, _, _), *_) = pycld2.detect(words, isPlainText=True)
+        return _OTHER_CODES.get(code, code) if sure and code != "un" else ""
+
+    return detect
+
+
+_RANGES: list[tuple[int, int, str]] = [(first, last, name) for first, last, name in _DATA["scripts"]["ranges"]]
+_STARTS = tuple(first for first, _, _ in _RANGES)
+
+LANGUAGES_OF = {script: tuple(codes.split()) for script, codes in _DATA["languages_of"].items()}
+"""The languages, ISO 639-1, that are written in a script, the most likely first; Latin is written by too many."""
+
+
+@lru_cache(READ_AGAIN)
+def main_script(text: str) -> str:
+    """The script of more than half of the letters, or `""`: no letters, or no script has that many.
+
+    A text with kana is Japanese whatever its share of Han characters. One letter of another script than Latin is a
+    symbol (π, Ω), not a text.
+    """
+    if text.isascii():
+        return "Latin" if any(map(str.isalpha, text)) else ""
+    counts: Counter[str] = Counter()
+    for character, times in Counter(text).items():
+        if character.isalpha():
+            counts[_script(ord(character))] += times
+    if counts["Kana"]:
+        counts["Kana"] += counts.pop("Han", 0)
+    script, most = max(counts.items(), key=lambda item: item[1], default=("", 0))
+    enough = 2 * most > counts.total() and (most > 1 or script in ("Latin", "Han"))
+    return script if enough else ""
+
+
+def _script(point: int) -> str:
+    place = bisect_right(_STARTS, point) - 1
+    if place < 0:
+        return ""
+    _, last, script = _RANGES[place]
+    return script if point <= last else ""
+
+
+_WORDS = {code: frozenset(words.split()) for code, words in _DATA["small_words"].items()}
+
+LISTED = tuple(code for code in _WORDS if code != "en")  # the languages other than English that have a list
+
+
+@cache
+def _small_words_of(languages: frozenset[str]) -> frozenset[str]:
+    return frozenset().union(*map(small_words, languages))
+
+
+def small_words(language: str) -> frozenset[str]:
+    """Those of a language, ISO 639-1; none where they are not listed."""
+    return _WORDS.get(language, frozenset())
+
+
 _KIN = {
     **{"nb": "no", "nn": "no", "da": "no", "af": "nl", "bs": "hr", "sr": "hr", "ms": "id", "mk": "bg", "mr": "hi"},
     **{"fil": "tl", "iw": "he", "jw": "jv"},
@@ -358,100 +455,3 @@ def _is_english(text: str) -> bool:
     words = _LETTERS.findall(text.lower())
     sure = _ENGLISH.intersection(words)
     return len(sure) >= 2 or (len(sure) == 1 and len(words) <= 6)
-
-
-WORDS = 3  # words in small letters that a text must have: without them it is a name, a product or a title
-
-_WORD = re.compile(
-    r"(?<![\w@/.\\#$:=<>\[\](){}-])[^\W\d_]+(?:['\u2019-][^\W\d_]+)*(?=[\s,;:!?\u2026\"'\u00bb\u201d)]|\.\s|\.?\Z)"
-)
-_INNER_CAPITAL = re.compile(r"[^\W\d_A-Z][A-Z]")
-
-_OTHER_CODES = {"iw": "he", "jw": "jv", "zh-Hant": "zh", "sr-ME": "sr", "nn": "no", "co": "it"}
-"""Codes of the library under which models are not listed: old ones, variants, and Corsican, for which it takes
-3 % of short Italian sentences."""
-
-
-@lru_cache(READ_AGAIN)
-def guess(text: str) -> tuple[str, int]:
-    """The language, ISO 639-1, that the library is sure of, else `""`, and the letters on which that rests.
-
-    Only running words count: what holds a digit, a slash, an at sign or a capital inside is an address, code or a
-    product.
-
-    >>> guess("Wo ist bitte der nächste Bahnhof?")
-    ('de', 27)
-    >>> guess("Samsung Galaxy S24 Ultra")[0], guess("https://www.example.it/notizie")[0]
-    ('', '')
-    """
-    words = [word for word in _WORD.findall(text) if not _INNER_CAPITAL.search(word)]
-    letters = sum(map(len, words))
-    if sum(not word[0].isupper() for word in words) < WORDS:
-        return "", letters
-    detect = _library()
-    return (detect(" ".join(words)) if detect else ""), letters
-
-
-@cache
-def _library() -> Callable[[str], str] | None:
-    """The library's verdict as a function; None where it is not installed. Loading takes 2 ms and 2 MB."""
-    try:
-        import pycld2
-    except ImportError:
-        return None
-
-    def detect(words: str) -> str:
-        sure, _, ((_, code, _, _), *_) = pycld2.detect(words, isPlainText=True)
-        return _OTHER_CODES.get(code, code) if sure and code != "un" else ""
-
-    return detect
-
-
-_RANGES: list[tuple[int, int, str]] = [(first, last, name) for first, last, name in _DATA["scripts"]["ranges"]]
-_STARTS = tuple(first for first, _, _ in _RANGES)
-
-LANGUAGES_OF = {script: tuple(codes.split()) for script, codes in _DATA["languages_of"].items()}
-"""The languages, ISO 639-1, that are written in a script, the most likely first; Latin is written by too many."""
-
-
-@lru_cache(READ_AGAIN)
-def main_script(text: str) -> str:
-    """The script of more than half of the letters, or `""`: no letters, or no script has that many.
-
-    A text with kana is Japanese whatever its share of Han characters. One letter of another script than Latin is a
-    symbol (π, Ω), not a text.
-    """
-    if text.isascii():
-        return "Latin" if any(map(str.isalpha, text)) else ""
-    counts: Counter[str] = Counter()
-    for character, times in Counter(text).items():
-        if character.isalpha():
-            counts[_script(ord(character))] += times
-    if counts["Kana"]:
-        counts["Kana"] += counts.pop("Han", 0)
-    script, most = max(counts.items(), key=lambda item: item[1], default=("", 0))
-    enough = 2 * most > counts.total() and (most > 1 or script in ("Latin", "Han"))
-    return script if enough else ""
-
-
-def _script(point: int) -> str:
-    place = bisect_right(_STARTS, point) - 1
-    if place < 0:
-        return ""
-    _, last, script = _RANGES[place]
-    return script if point <= last else ""
-
-
-_WORDS = {code: frozenset(words.split()) for code, words in _DATA["small_words"].items()}
-
-LISTED = tuple(code for code in _WORDS if code != "en")  # the languages other than English that have a list
-
-
-@cache
-def _small_words_of(languages: frozenset[str]) -> frozenset[str]:
-    return frozenset().union(*map(small_words, languages))
-
-
-def small_words(language: str) -> frozenset[str]:
-    """Those of a language, ISO 639-1; none where they are not listed."""
-    return _WORDS.get(language, frozenset())
