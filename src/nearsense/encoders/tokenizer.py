@@ -1,7 +1,7 @@
 """Text to token ids and lengths; what is too long is counted here. The one file that knows `tokenizers`.
 
-That library panics, aborts, or fills the memory on hostile files: a file is looked at before it is run. A text then
-becomes `GROWTH` times longer at most, and a few characters more.
+That library panics, aborts, or fills the memory on hostile files: a file is looked at before it is run. A text
+then becomes `GROWTH` times longer at most, and a few characters more.
 """
 
 from __future__ import annotations
