@@ -40,8 +40,8 @@ ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "
 class Graph:
     """One graph in the making: what is computed from packed rows (see packing.py), step by step.
 
-    What counts or points (positions, distances, rows of a table) is int32 from the inputs on: in bf16 every float is
-    rounded to 8 bits, and a row number above 256 would become that of a neighbour.
+    What counts or points (positions, distances, rows of a table) is int32 from the inputs on: in bf16 every float
+    is rounded to 8 bits, and a row number above 256 would become that of a neighbour.
     """
 
     def __init__(
