@@ -25,15 +25,15 @@ import numpy as np
 from machine import SETS, require_data
 
 import nearsense as ns
-from nearsense.faq.certainty import SIZES, UNITS, asked_of, features, fit_curve, size_of, strangers_of
+from nearsense.faq.certainty import SIZES, UNITS, best_scores_of, features, fit_curve, size_of, strangers_of
 from nearsense.faq.nearness import (
     GONE,
-    Answers,
+    AnswerVectors,
     Nearness,
     Phrasebook,
     Questions,
     Reader,
-    Words,
+    WordVectors,
     sentences,
     spread_of,
 )
@@ -74,12 +74,12 @@ def asked(
 ) -> Drawn:
     n, m = len(book.counts), len(book.owner) // len(book.counts)
     near = book.near(Nearness.MIX if m > 1 else Nearness.NEAREST)
-    found = asked_of(near.scored(out), np.full(len(out), -1))
+    found = best_scores_of(near.scored(out), np.full(len(out), -1))
     scale = strangers_of(found, spread_of(out.vectors), float(m), near.answered)[1]
     x = {}
     for kind, some in questions.items():
         scored = near.scored(some)
-        mine = asked_of(scored, truth if kind == "known" else np.full(len(some), -1))
+        mine = best_scores_of(scored, truth if kind == "known" else np.full(len(some), -1))
         x[kind] = mine.features(scale)
         if kind == "known":
             right, scores = mine.right.astype(float), scored.scores
@@ -127,7 +127,7 @@ def of_made(reader: Reader, far: Questions, out: Questions, rng: np.random.Gener
             }
             some = [parts[row] for row in kept]
             starts = np.cumsum([0, *map(len, some[:-1])])
-            said = Answers(np.arange(len(kept)), wholes.vectors[kept], np.concatenate(some), starts)
+            said = AnswerVectors(np.arange(len(kept)), wholes.vectors[kept], np.concatenate(some), starts)
             vectors, rows, right = own.vectors[kept], np.arange(len(kept)), place[truth][known]
             asking, answering = own.words.take(kept), wholes.words.take(kept)
             for origin, book in (
@@ -144,7 +144,7 @@ def joined(*parts: Questions) -> Questions:
     starts = np.cumsum(np.concatenate([[0], *(each.counts for each in words)]))[:-1]
     return Questions(
         np.concatenate([part.vectors for part in parts]),
-        Words(np.concatenate([each.vectors for each in words]), starts),
+        WordVectors(np.concatenate([each.vectors for each in words]), starts),
     )
 
 

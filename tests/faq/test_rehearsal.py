@@ -8,9 +8,9 @@ import pytest
 import nearsense as ns
 from fakes import HashEncoder
 from nearsense.faq.certainty import (
-    Asked,
+    BestScores,
     Scale,
-    among,
+    entry_probabilities,
     features,
     fit_curve,
     general_curves,
@@ -21,11 +21,11 @@ from nearsense.faq.nearness import (
     GONE,
     MIXTURES,
     WORDED,
-    Answers,
+    AnswerVectors,
     Nearness,
     Phrasebook,
     Questions,
-    Words,
+    WordVectors,
     outsiders,
     spread_of,
     top_two,
@@ -43,7 +43,7 @@ def book():
     owner = np.repeat(np.arange(6), [1, 3, 2, 5, 1, 4])
     topics = unit(rng, 6, 24)
     entries, starts = np.array([0, 1, 3, 4, 5]), np.array([0, 3, 4, 6, 7])
-    answers = Answers(entries, unit(rng, 5, 24), unit(rng, 9, 24), starts)
+    answers = AnswerVectors(entries, unit(rng, 5, 24), unit(rng, 9, 24), starts)
     return Phrasebook(normalize(topics[owner] + 0.7 * unit(rng, 16, 24)), owner, answers)
 
 
@@ -96,7 +96,7 @@ def worded():
     rng = np.random.default_rng(7)
 
     def words(counts):
-        return Words(unit(rng, sum(counts), 12), np.cumsum([0, *counts[:-1]]))
+        return WordVectors(unit(rng, sum(counts), 12), np.cumsum([0, *counts[:-1]]))
 
     book = Phrasebook(unit(rng, 5, 24), np.arange(5), None, words([3, 1, 4, 2, 5]), words([2, 1, 3, 2, 1]))
     return book, Questions(unit(rng, 7, 24), words([2, 1, 3, 1, 5, 4, 2]))
@@ -171,7 +171,7 @@ def test_spread_is_one_minus_the_mean_cosine_of_different_texts():
 
 def test_the_shares_of_entries_add_up_and_the_best_has_most():
     for scores, right in (([0.9, 0.8, 0.1], 0.2), ([0.5, 0.5], 0.1), ([0.4], 0.3), ([0.9, 0.2, 0.1], 0.99)):
-        shares = among(np.array(scores), right, 1.0)
+        shares = entry_probabilities(np.array(scores), right, 1.0)
         assert shares.sum() == pytest.approx(1)
         assert shares.argmax() == 0
         assert (np.diff(shares) <= 1e-12).all()
@@ -250,7 +250,7 @@ def test_outsiders_that_a_faq_knows_do_not_count_as_strangers(encoder):
     assert len(parts.outside) <= len(outsiders()) - 10
     assert parts.outside.first.max() < 0.6
     first = np.array([0.1, 0.12, 0.14, 0.13, 0.9], np.float32)
-    kept, scale = strangers_of(Asked(first, first - 0.05, first < 0), 0.9, 1.0)
+    kept, scale = strangers_of(BestScores(first, first - 0.05, first < 0), 0.9, 1.0)
     assert len(kept) == 4
     assert scale.outside == pytest.approx(first[:4].mean())
 

@@ -28,11 +28,11 @@ from nearsense.faq.nearness import (
     GONE,
     MIXTURES,
     REFERENCE_SPREAD,
+    EntryScores,
     Near,
     Nearness,
     Phrasebook,
     Questions,
-    Scored,
     top_two,
 )
 from nearsense.records import as_json, percent
@@ -161,7 +161,7 @@ def intervals(chances: Float64, known: float, spreads: tuple[float, float]) -> l
     return list(zip(*ends, strict=True))
 
 
-def among(scores: Floats, right: float, unit: float) -> Float64:
+def entry_probabilities(scores: Floats, right: float, unit: float) -> Float64:
     """The probability of each of a question's entries, best first, given that one is; the best by `right`."""
     scores = np.asarray(scores, np.float64)
     weights = np.exp((scores - scores[0]) * (SHARPNESS / unit))
@@ -223,7 +223,7 @@ def _logistic(z: Float64) -> Float64:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class BestScores:
     """q questions whose right answer is known, and what they scored."""
 
     first: Float32  # (q,): the best entry's score
@@ -239,10 +239,10 @@ class Asked:
         """As `features` makes them."""
         return features(self.first, self.second, scale, self.least)
 
-    def take(self, rows: NDArray[np.bool_]) -> Asked:
+    def take(self, rows: NDArray[np.bool_]) -> BestScores:
         """Some of them."""
         least = None if self.least is None else self.least[rows]
-        return Asked(self.first[rows], self.second[rows], self.right[rows], least)
+        return BestScores(self.first[rows], self.second[rows], self.right[rows], least)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,9 +252,9 @@ class Rehearsal:
     near: Near  # how it compares
     scale: Scale
     curves: Curves
-    known: Asked  # questions that it can answer: its phrasings, or labelled questions
-    akin: Asked  # strangers of its own field: questions whose entry was left out, or labelled strangers
-    outside: Asked  # questions that have nothing to do with it
+    known: BestScores  # questions that it can answer: its phrasings, or labelled questions
+    akin: BestScores  # strangers of its own field: questions whose entry was left out, or labelled strangers
+    outside: BestScores  # questions that have nothing to do with it
     labelled: tuple[str, ...] = ()  # which of `known` and `akin` were given with labels
     # by each nearness, of the phrasings left out, the share that found their entry; empty where no entry has two
     accuracy: dict[Nearness, float] = field(default_factory=dict)
@@ -276,7 +276,7 @@ def rehearse(
     phrasings = float(np.exp(np.log(counts).mean()))
     rows = np.unique(np.linspace(0, len(book.owner) - 1, min(MOST, len(book.owner))).astype(np.int64))
     mixtures = MIXTURES if book.answers is not None and len(book.owner) > len(counts) else (book.mixture,)
-    tried: list[tuple[Near, Asked, Asked, Asked]] = []
+    tried: list[tuple[Near, BestScores, BestScores, BestScores]] = []
     with tracked(len(rows) * (len(book.kinds) + len(mixtures) - 1), "questions", progress) as update:
 
         def ask(near: Near) -> None:
@@ -304,13 +304,15 @@ def rehearse(
     return Rehearsal(near, scale, curves, known, left, outside, given, accuracy)
 
 
-def strangers_of(outside: Asked, spread: float, phrasings: float, answered: float = 0.0) -> tuple[Asked, Scale]:
+def strangers_of(
+    outside: BestScores, spread: float, phrasings: float, answered: float = 0.0
+) -> tuple[BestScores, Scale]:
     """Questions from outside less those that this FAQ may well answer after all, and what scores mean beside them.
 
     The numbers are as in `Scale`.
     """
 
-    def scaled(kept: Asked, middle: float) -> Scale:
+    def scaled(kept: BestScores, middle: float) -> Scale:
         foreign = None if kept.least is None else float(kept.least.mean())
         return Scale(middle, spread, phrasings, answered, foreign)
 
@@ -322,23 +324,25 @@ def strangers_of(outside: Asked, spread: float, phrasings: float, answered: floa
     return kept, scale
 
 
-def asked_of(found: Scored, entries: Int64) -> Asked:
+def best_scores_of(found: EntryScores, entries: Int64) -> BestScores:
     """What questions scored, and whether their best entry is the right one, -1 for none."""
     best, first, second = top_two(found.scores)
     least = None if found.least is None else found.least[np.arange(len(best)), best]
-    return Asked(first, second, (best == entries) & (entries >= 0), least)
+    return BestScores(first, second, (best == entries) & (entries >= 0), least)
 
 
-def _all_asked(near: Near, questions: Questions, entries: Int64) -> Asked:
-    """As `asked_of`, a block at a time."""
+def _all_asked(near: Near, questions: Questions, entries: Int64) -> BestScores:
+    """As `best_scores_of`, a block at a time."""
     parts = blocks(len(questions), BLOCK)
-    return _all([asked_of(near.scored(questions.take(part)), entries[part]) for part in parts])
+    return _all([best_scores_of(near.scored(questions.take(part)), entries[part]) for part in parts])
 
 
-def _asked_itself(near: Near, rows: Int64, update: Callable[[int], None], before: int) -> tuple[Asked, Asked]:
+def _asked_itself(
+    near: Near, rows: Int64, update: Callable[[int], None], before: int
+) -> tuple[BestScores, BestScores]:
     """Its phrasings with themselves left out, where their entry has others; and all with their entry left out."""
-    known: list[Asked] = []
-    left: list[Asked] = []
+    known: list[BestScores] = []
+    left: list[BestScores] = []
     answered = np.zeros(len(near.counts), bool)
     if near.book.answers is not None:
         answered[near.book.answers.entries] = True
@@ -347,23 +351,23 @@ def _asked_itself(near: Near, rows: Int64, update: Callable[[int], None], before
         found, owner = near.without(block), near.book.owner[block]
         # The question of an entry stands in its whole as well: where that has an answer, only the others can ask.
         several = (near.counts[owner] > 1) & ~(answered[owner] & (near.starts[owner] == block))
-        known.append(asked_of(found, owner).take(several))
+        known.append(best_scores_of(found, owner).take(several))
         if len(near.counts) > 1:
             found.scores[np.arange(len(block)), owner] = GONE
-            left.append(asked_of(found, np.full(len(block), -1)))
+            left.append(best_scores_of(found, np.full(len(block), -1)))
         update(before + part.stop)
     return _all(known), _all(left)
 
 
-def _all(parts: list[Asked]) -> Asked:
+def _all(parts: list[BestScores]) -> BestScores:
     if not parts:
-        return Asked(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, bool))
+        return BestScores(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, bool))
     first, second, right = (np.concatenate([getattr(p, n) for p in parts]) for n in ("first", "second", "right"))
     least = [part.least for part in parts if part.least is not None]
-    return Asked(first, second, right, np.concatenate(least) if least else None)
+    return BestScores(first, second, right, np.concatenate(least) if least else None)
 
 
-def _merit(known: Asked, left: Asked, outside: Asked) -> tuple[float, float]:
+def _merit(known: BestScores, left: BestScores, outside: BestScores) -> tuple[float, float]:
     """Accuracy to the percent, then how often a right question scores more than one whose entry was left out."""
     if not len(known):
         return 0.0, 0.0
@@ -371,7 +375,7 @@ def _merit(known: Asked, left: Asked, outside: Asked) -> tuple[float, float]:
     return round(float(known.right.mean()), 2), float(np.searchsorted(against, known.first).mean() / len(against))
 
 
-def _corrected(curves: Curves, known: Asked, left: Asked, outside: Asked, scale: Scale) -> Curves:
+def _corrected(curves: Curves, known: BestScores, left: BestScores, outside: BestScores, scale: Scale) -> Curves:
     """The general curves, moved as far as this FAQ's own questions ask for it; where it has none, as they are."""
     if not len(known):
         return curves
@@ -494,7 +498,7 @@ def _sample(rehearsal: Rehearsal, prior: float) -> tuple[Float64, Float64, Float
     parts: list[tuple[Float64, Float64, Float64]] = []
     kinds = ("known", "akin", "outside")
     for kind, share in zip(kinds, (prior, *((1 - prior) * each for each in shares)), strict=True):
-        own: Asked = getattr(rehearsal, kind)
+        own: BestScores = getattr(rehearsal, kind)
         other = _borrowed(kind, rehearsal.scale, len(rehearsal.near.counts))
         mine, lent = len(own) / (len(own) + loan), other[:, -1]
         for x, right, part in (

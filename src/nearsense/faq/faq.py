@@ -15,9 +15,9 @@ from nearsense.faq.answers import Answer, Candidates, Gap, Outcome, OwnQuestions
 from nearsense.faq.certainty import (
     AnswerThreshold,
     Rehearsal,
-    among,
-    asked_of,
+    best_scores_of,
     choose_threshold,
+    entry_probabilities,
     features,
     intervals,
     rehearse,
@@ -229,7 +229,7 @@ class FAQ:
 
     def _candidates_of_block(self, texts: list[str], asked: Questions, k: int) -> list[Candidates]:
         scored, curves, scale = self._rehearsal.near.scored(asked), self._rehearsal.curves, self._rehearsal.scale
-        scores, best = scored.scores, asked_of(scored, np.full(len(asked), -1))
+        scores, best = scored.scores, best_scores_of(scored, np.full(len(asked), -1))
         x = best.features(scale)
         few = scores.shape[1] <= LISTED
         fourth = np.full(len(scores), GONE) if few else np.partition(scores, -LISTED - 1)[:, -LISTED - 1]
@@ -266,7 +266,7 @@ class FAQ:
         """
         order, first = ordered
         know, right, *spreads, listed = sure
-        chances = know * among(-np.sort(-scores), right, self._rehearsal.scale.unit)
+        chances = know * entry_probabilities(-np.sort(-scores), right, self._rehearsal.scale.unit)
         if order[0] != first:  # the cross-encoder and the vectors disagree: as likely the one as the other
             chances[:2] = chances[:2].mean()
         between = intervals(chances[:k], know, (spreads[0], spreads[1]))

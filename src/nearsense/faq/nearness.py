@@ -65,7 +65,7 @@ class Nearness(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Words:
+class WordVectors:
     """The words of n texts that say something, as unit vectors, one text's after the other's."""
 
     vectors: Float32  # (w, d)
@@ -76,11 +76,11 @@ class Words:
         """How many each text has."""
         return np.diff(self.starts, append=len(self.vectors))
 
-    def take(self, rows: slice | Int64) -> Words:
+    def take(self, rows: slice | Int64) -> WordVectors:
         """Those of some of the texts."""
         counts, first = self.counts[rows], self.starts[rows]
         starts = np.cumsum(counts) - counts
-        return Words(self.vectors[np.repeat(first - starts, counts) + np.arange(counts.sum())], starts)
+        return WordVectors(self.vectors[np.repeat(first - starts, counts) + np.arange(counts.sum())], starts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +88,7 @@ class Questions:
     """q questions as they are compared with entries."""
 
     vectors: Float32  # (q, d): unit vectors
-    words: Words | None = None  # None where words are not compared
+    words: WordVectors | None = None  # None where words are not compared
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -99,7 +99,7 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class EntryScores:
     """What q questions scored with n entries."""
 
     scores: Float32  # (q, n)
@@ -109,7 +109,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class AnswerVectors:
     """The answers of those a entries that have one, as unit vectors."""
 
     entries: Int64  # (a,): which entries, ascending
@@ -124,9 +124,9 @@ class Phrasebook:
 
     phrasings: Float32  # (p, d), ordered by entry
     owner: Int64  # (p,): each phrasing's entry, ascending
-    answers: Answers | None = None  # None where no entry has one
-    words: Words | None = None  # of each entry with its answer; None where words are not compared
-    asked: Words | None = None  # of each phrasing alone
+    answers: AnswerVectors | None = None  # None where no entry has one
+    words: WordVectors | None = None  # of each entry with its answer; None where words are not compared
+    asked: WordVectors | None = None  # of each phrasing alone
     unit: float = 1.0  # how far cosines of texts reach beside those of words, which have no direction in common
 
     @property
@@ -168,13 +168,13 @@ class Near:
         answers = self.book.answers
         return 0.0 if answers is None else sum(self.mixture) * len(answers.entries) / len(self.counts)
 
-    def scored(self, questions: Questions) -> Scored:
+    def scored(self, questions: Questions) -> EntryScores:
         """Each entry's score for each question."""
         vectors = questions.vectors
         scores = self._by_phrasings(vectors, _cosines(vectors, self.book.phrasings), None)
         return self._with_words(questions.words, self._with_answers(vectors, scores))
 
-    def without(self, rows: Int64) -> Scored:
+    def without(self, rows: Int64) -> EntryScores:
         """The same for the book's own phrasings, each compared with all others but not with itself.
 
         An entry whose only phrasing is the one that asks scores `GONE`.
@@ -228,11 +228,11 @@ class Near:
             mixed[:, answers.entries] += np.float32(whole) * _cosines(questions, answers.wholes)
         return mixed
 
-    def _with_words(self, asked: Words | None, scores: Float32) -> Scored:
+    def _with_words(self, asked: WordVectors | None, scores: Float32) -> EntryScores:
         """Mixed with how near each question's words are on average to their nearest in each entry."""
         words = self.book.words
         if words is None or asked is None:
-            return Scored(scores)
+            return EntryScores(scores)
         few = len(asked.starts) <= FEW and len(words.vectors) <= FEW_WORDS
         cosines = (
             _cosines(asked.vectors[part], words.vectors, few) for part in blocks(len(asked.vectors), WORDS_AT_ONCE)
@@ -240,7 +240,7 @@ class Near:
         near = np.concatenate([np.maximum.reduceat(block, words.starts, axis=1) for block in cosines])
         covered = np.asarray(np.add.reduceat(near, asked.starts, axis=0) / asked.counts[:, None], np.float32)
         least = np.asarray(np.minimum.reduceat(near, asked.starts, axis=0), np.float32)
-        return Scored(np.float32(1 - WORDED) * scores + np.float32(WORDED * self.book.unit) * covered, least)
+        return EntryScores(np.float32(1 - WORDED) * scores + np.float32(WORDED * self.book.unit) * covered, least)
 
 
 def _cosines(questions: Float32, rows: Float32, few: bool = False) -> Float32:
@@ -330,7 +330,7 @@ class Reader:
         questions, whole, part = np.split(self.vectors(texts, progress), np.cumsum([len(phrasings), len(wholes)]))
         answers = None
         if rows:
-            answers = Answers(np.array(rows, np.int64), whole, part, np.cumsum([0, *map(len, parts[:-1])]))
+            answers = AnswerVectors(np.array(rows, np.int64), whole, part, np.cumsum([0, *map(len, parts[:-1])]))
         entries = asked = None
         if len(phrasings) == len(items):
             texts = list(phrasings)
@@ -341,7 +341,7 @@ class Reader:
         unit = self.spread / REFERENCE_SPREAD
         return Phrasebook(np.ascontiguousarray(questions), owner.astype(np.int64), answers, entries, asked, unit)
 
-    def words(self, texts: Sequence[str]) -> Words | None:
+    def words(self, texts: Sequence[str]) -> WordVectors | None:
         """The words of each text that say something, less what words have in common.
 
         None where the model gives vectors of whole texts only.
@@ -355,7 +355,7 @@ class Reader:
         found = [*self._foreign[:known], *found]
         counts = [len(each) for each in found]
         moved = np.concatenate(found) - np.concatenate(self._foreign).mean(axis=0)
-        return Words(_directions(moved), np.cumsum([0, *counts[:-1]]))
+        return WordVectors(_directions(moved), np.cumsum([0, *counts[:-1]]))
 
     def _read(self, texts: Sequence[str]) -> list[Float32] | None:
         """Of each text the directions of its words, (w, d): without stop words, if others are left."""

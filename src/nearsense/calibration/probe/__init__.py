@@ -7,28 +7,18 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ProbePair", "languages", "probe_pairs"]
-
 _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class ProbePair:
-    """Two texts, and what they have in common.
-
-    Args:
-        left: The one text.
-        right: The other.
-        relation: "same", "near", "topic" or "unrelated".
-        form: "sentences", "questions", "request", "passage" or "headline".
-        domain: What they are about.
-    """
+    """Two texts, and what they have in common."""
 
     left: str
     right: str
-    relation: str
-    form: str
-    domain: str
+    relation: str  # "same", "near", "topic" or "unrelated"
+    form: str  # "sentences", "questions", "request", "passage" or "headline"
+    domain: str  # what they are about
 
 
 @functools.cache
