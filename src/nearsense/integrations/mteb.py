@@ -23,6 +23,12 @@ __all__ = ["MtebEncoder", "as_mteb"]
 ROLES = {"query": "query", "document": "passage", "passage": "passage"}
 """What MTEB calls the two sides of a search, and what encoders call them."""
 
+UNKNOWN = (
+    "release_date", "languages", "n_parameters", "memory_usage_mb", "license", "open_weights",
+    "public_training_code", "public_training_data", "use_instructions", "training_datasets",
+)  # fmt: skip
+"""What MTEB asks of a model that an encoder does not say."""
+
 
 class MtebEncoder:
     """The protocol of MTEB 2: texts come in batches of dictionaries, vectors go out as a float32 matrix.
@@ -89,20 +95,11 @@ class MtebEncoder:
             loader=None,
             name=name,
             revision=self.revision,
-            release_date=None,
-            languages=None,
-            n_parameters=None,
-            memory_usage_mb=None,
             max_tokens=encoder.max_tokens,
             embed_dim=encoder.dimension,
-            license=None,
-            open_weights=None,
-            public_training_code=None,
-            public_training_data=None,
             framework=[],
             similarity_fn_name="dot" if encoder.similarity is Metric.DOT else "cosine",
-            use_instructions=None,
-            training_datasets=None,
+            **dict.fromkeys(UNKNOWN),
         )
 
     def _comparable(self, embeddings: ArrayLike) -> Floats:
