@@ -32,7 +32,6 @@ SCORES = ("logits", "scores")  # what they call a cross-encoder's numbers
 NEEDED = ("input_ids", "attention_mask")  # without the mask, what fills a row would count as text
 
 _UNKNOWN_STEP = re.compile("No conversion rule found|unsupported opset|Conversion is failed for")
-_ANOTHER = "use another model (nearsense models)"
 
 
 @dataclass(frozen=True, slots=True)
