@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from nearsense.cli.options import SHARE, OutputOptions, ReadOptions, named_columns, option, quiet_option, takes
+from nearsense.cli.options import (
+    SHARE,
+    Options,
+    OutputOptions,
+    ReadOptions,
+    named_columns,
+    option,
+    quiet_option,
+    takes,
+)
 from nearsense.errors import FileError, InputError
 
 if TYPE_CHECKING:
@@ -22,8 +30,7 @@ if TYPE_CHECKING:
     from nearsense.files import Table
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrateOptions:
+class CalibrateOptions(Options):
     """What FILE holds, what is asked of its curve, and where that is kept."""
 
     columns: str | None = option(
@@ -112,7 +119,7 @@ def calibrate(file: str, asked: CalibrateOptions, how: ReadOptions, quiet: bool,
     encoder: Encoder | str | None = asked.model
     if asked.ask:
         table, encoder = _answers(table, asked, not quiet)
-        asked = replace(asked, columns=None)
+        asked = asked.but(columns=None)
     elif asked.text is not None or len(table.columns) == 1:
         from nearsense.calibrating import background
 
@@ -171,7 +178,7 @@ def _places_of_answers(file: str, asked: CalibrateOptions) -> CalibrateOptions:
         output, labels = None, output
     labels = labels or f"{file}.labels.jsonl"
     require_labels_file(labels, file)
-    return replace(asked, labels=labels, output=output)
+    return asked.but(labels=labels, output=output)
 
 
 def _answers(table: Table, asked: CalibrateOptions, progress: bool) -> tuple[Table, Encoder]:

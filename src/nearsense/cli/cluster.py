@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import COUNT, DocumentOptions, ModelOptions, OutputOptions, option, takes
+from nearsense.cli.options import COUNT, DocumentOptions, ModelOptions, Options, OutputOptions, option, takes
 
 if TYPE_CHECKING:
     from nearsense.cli.inputs import Corpus
     from nearsense.clustering import Clusters
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterOptions:
+class ClusterOptions(Options):
     """How clusters are found, and what is made of them."""
 
     k: int | None = option("-k N", "How many clusters.  [default: as many as there are]", COUNT)
@@ -90,17 +88,16 @@ def cluster(
     added = added_columns(clusters, asked.levels)
     if replaced := [name for name in columns if name in added]:
         sys.stderr.write(f"warning: replaced in the output: {', '.join(replaced)}\n")
+    if asked.output is None:
+        columns = {name: [json_value(cell) for cell in cells] for name, cells in columns.items()}
     rows = cluster_rows(clusters, columns, levels=asked.levels)
     if asked.save is not None:
         clusters.save(asked.save)
     if asked.report is not None:
         write_text(asked.report, clusters_report(clusters, "standard input" if file == "-" else Path(file).name))
-    shown = None
     if asked.output is not None:
         write_table(asked.output, rows, columns=list(rows[0]) if rows else None)
-    else:
-        shown = [{name: json_value(value) for name, value in row.items()} for row in rows]
-    output.show(clusters_page(clusters, shown, levels=asked.levels))
+    output.show(clusters_page(clusters, rows if asked.output is None else None, levels=asked.levels))
 
 
 COMMANDS = (cluster,)

@@ -7,7 +7,6 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +101,7 @@ def demo(output: str, language: str | None, model: ModelOptions) -> None:
     started = time.monotonic()
     console = Console(file=steerable(sys.stdout), highlight=False)
     if language is not None:
-        encoder = replace(model, model=model.model or MULTILINGUAL).load()
+        encoder = model.but(model=model.model or MULTILINGUAL).load()
         console.rule("[bold]Questions in one language, texts in another", align="left")
         _questions(console, encoder, model.progress, IN_LANGUAGE[language])
         console.print(f"All of this took {time.monotonic() - started:.0f} s.", style="dim")

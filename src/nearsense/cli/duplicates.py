@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from nearsense.cli.options import COUNT, DocumentOptions, ModelOptions, OutputOptions, SureOptions, option, takes
+from nearsense.cli.options import (
+    COUNT,
+    DocumentOptions,
+    ModelOptions,
+    Options,
+    OutputOptions,
+    SureOptions,
+    option,
+    takes,
+)
 
 if TYPE_CHECKING:
     from nearsense.cli.inputs import Corpus
@@ -34,8 +43,7 @@ def _bytes(_context: click.Context, _option: click.Parameter, value: str | None)
     return int(float(found[1]) * _UNITS[found[2] or ""])
 
 
-@dataclass(frozen=True, slots=True)
-class SameOptions:
+class SameOptions(Options):
     """Which rows are the same, and how they are looked for."""
 
     against: str | None = option(
@@ -175,7 +183,7 @@ def dedupe(
     if target is not None:
         original.target_format(target)
     if most is not None and same.min_score is None and sure.min_probability is None:
-        sure = replace(sure, min_probability=LOWEST)
+        sure = sure.but(min_probability=LOWEST)
     found = _duplicates(corpus, keep, same, sure, how, model)
     if most is not None:
         found = found.target(most)
@@ -209,7 +217,7 @@ def _rows_of(file: str, how: DocumentOptions, *, keep: str = "", archive: bool =
     original = Original(file, format=None if archive else how.format, encoding=how.encoding)
     if archive:
         text, id_ = (name if name in original.table.columns else None for name in (how.text, how.id_))
-        how = replace(how, text=text, id_=id_)
+        how = how.but(text=text, id_=id_)
     corpus = read_corpus(original.table, how, fate="are not compared")
     column = keep.partition(":")[2]
     if column and column in corpus.columns:  # ids that rise tell which row is newer

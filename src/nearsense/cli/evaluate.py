@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import click
 
 from nearsense.cli.options import (
     COUNT,
+    Options,
     OutputOptions,
     ReadOptions,
     RunningOptions,
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from nearsense.evaluation import Evaluation
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetOptions:
+class DatasetOptions(Options):
     """What the data set holds, and how it is judged."""
 
     models: tuple[str, ...] = option("--model NAME", "Model name or folder; several are compared.", many=True)
@@ -57,7 +57,6 @@ class DatasetOptions:
     dimensions: int | None = option("--dimensions N", "Keep the first N numbers of a vector.", COUNT)
 
 
-@dataclass(frozen=True, slots=True)
 class ReportOptions(OutputOptions):
     """How an evaluation is written."""
 

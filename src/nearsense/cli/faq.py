@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +15,7 @@ from nearsense.cli.options import (
     LONG,
     SHARE,
     ModelOptions,
+    Options,
     OutputOptions,
     ReadOptions,
     option,
@@ -34,8 +34,7 @@ FEW = 3
 """Near misses that are shown where nothing else is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionOptions:
+class QuestionOptions(Options):
     """What is asked, and how sure an answer has to be."""
 
     k: int | None = option("-k N", "How many candidates to show.  [default: 3]", COUNT)
@@ -50,7 +49,6 @@ class QuestionOptions:
     interactive: bool = option("--interactive", "Ask for questions until the end of input; then say what lacked.")
 
 
-@dataclass(frozen=True, slots=True)
 class EntryOptions(ReadOptions):
     """How the rows of FILE become entries of a FAQ."""
 
@@ -60,8 +58,7 @@ class EntryOptions(ReadOptions):
     id_: str | None = option("--id COLUMN", "Column with the ids; rows that share one are one entry.")
 
 
-@dataclass(frozen=True, slots=True)
-class FaqModelOptions:
+class FaqModelOptions(Options):
     """Which models answer, and how they run."""
 
     model: str | None = option("--model NAME", "Model name or folder.  [default: all-MiniLM-L6-v2]")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import COUNT, DocumentOptions, ModelOptions, option, takes
+from nearsense.cli.options import COUNT, DocumentOptions, ModelOptions, Options, option, takes
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,8 +21,7 @@ LIKELY, NEAR = 0.5, 0.85
 """From which probability on a pair is worth a look; from which score on, where no calibration is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class MapOptions:
+class MapOptions(Options):
     """How texts are laid out, and where the map goes."""
 
     output: str = option("-o --output OUT", "Where to: .html, .png or .svg.", required=True)

@@ -1,15 +1,14 @@
 """The options that commands share, each group of them an object. Not what is done with them.
 
-A group is a frozen dataclass whose fields are made by `option`; `takes` gives a command an object of each group.
+A group is a class whose fields are made by `option`; `takes` gives a command an object of each group.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
-from dataclasses import Field, dataclass, field, fields, is_dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import click
 
@@ -21,6 +20,38 @@ if TYPE_CHECKING:
     from nearsense.render import Page
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Option:
+    """What a field of a group is: its flags as click has them, and what it is where nothing is typed."""
+
+    def __init__(self, default: Any, *flags: tuple[list[str], dict[str, Any]]) -> None:
+        self.default, self.flags = default, flags
+
+
+class Options:
+    """A group of options as they were typed: frozen, its fields made by `option` and `choice`.
+
+    No dataclass: making twenty of those takes as long as the rest of the command needs to start.
+    """
+
+    fields: ClassVar[dict[str, Option]] = {}  # those of the class itself first, then those of the group it widens
+
+    def __init_subclass__(cls) -> None:
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Option)}
+        cls.fields = own | {name: value for name, value in cls.fields.items() if name not in own}
+
+    def __init__(self, **typed: Any) -> None:
+        if unknown := typed.keys() - self.fields.keys():
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        self.__dict__.update({name: typed.get(name, each.default) for name, each in self.fields.items()})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} is frozen")
+
+    def but(self, **changes: Any) -> Self:
+        """The same options but for these."""
+        return type(self)(**self.__dict__ | changes)
 
 
 def option(flags: str, said: str, kind: Any = None, *, default: Any = None, many: bool = False, **how: Any) -> Any:
@@ -39,46 +70,34 @@ def option(flags: str, said: str, kind: Any = None, *, default: Any = None, many
         how |= {"multiple": True}
     elif default is not None:
         how |= {"default": default, "show_default": True}
-    return field(
-        default=default, metadata={"options": [(names, how | {"type": kind, "metavar": metavar, "help": said})]}
-    )
+    return Option(default, (names, how | {"type": kind, "metavar": metavar, "help": said}))
 
 
 def choice(**meanings: str) -> Any:
     """A field that holds the name of the last flag given, or None: a flag for each name, and its help."""
-    options = [((f"--{name}",), {"flag_value": name, "help": said}) for name, said in meanings.items()]
-    return field(default=None, metadata={"options": options})
+    return Option(None, *(([f"--{name}"], {"flag_value": name, "help": said}) for name, said in meanings.items()))
 
 
-def takes(**groups: type) -> Callable[[F], Callable[..., Any]]:
+def takes(**groups: type[Options]) -> Callable[[F], Callable[..., Any]]:
     """Give a command the options of these groups; its function gets an object of each, by the name it has here."""
-    grouped = {each.name for group in groups.values() for each in fields(group)}
+    grouped = {name for group in groups.values() for name in group.fields}
 
     def decorate(function: F) -> Callable[..., Any]:
         @wraps(function)
         def call(**typed: Any) -> Any:
             objects = {
-                name: group(**{each.name: typed[each.name] for each in fields(group)})
-                for name, group in groups.items()
+                name: group(**{each: typed[each] for each in group.fields}) for name, group in groups.items()
             }
             return function(**objects, **{name: typed[name] for name in typed.keys() - grouped})
 
         command: Callable[..., Any] = call
         for group in reversed(groups.values()):
-            for each in reversed(_own_first(group)):
-                for flags, how in reversed(each.metadata["options"]):
-                    command = click.option(*flags, each.name, **how)(command)
+            for name, each in reversed(group.fields.items()):
+                for flags, how in reversed(each.flags):
+                    command = click.option(*flags, name, **how)(command)
         return command
 
     return decorate
-
-
-def _own_first(group: type) -> list[Field[Any]]:
-    """The fields of a group, those that it shares with the group it widens last."""
-    shared = [each for base in group.__bases__ if is_dataclass(base) for each in _own_first(base)]
-    names = {each.name for each in shared}
-    own = {each.name: each for each in fields(group)}
-    return [each for name, each in own.items() if name not in names] + [own[each.name] for each in shared]
 
 
 def _set_device(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -119,8 +138,7 @@ NETWORK = "The collection may lie on a network file system (risky: one writer on
 network_option = click.option("--network", is_flag=True, help=NETWORK)
 
 
-@dataclass(frozen=True, slots=True)
-class OutputOptions:
+class OutputOptions(Options):
     """How a result is written: a table on a terminal and JSON lines in a pipe, unless asked otherwise."""
 
     form: str | None = choice(json="Write one JSON document.", csv="Write CSV.")
@@ -132,8 +150,7 @@ class OutputOptions:
         show(page, Form(self.form) if self.form else None)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
+class ReadOptions(Options):
     """How a file is read."""
 
     format: str | None = option("--format NAME", "Format of FILE, where its name does not tell: csv, jsonl, ...")
@@ -146,7 +163,6 @@ class ReadOptions:
         return read_table(file, format=self.format, encoding=self.encoding)
 
 
-@dataclass(frozen=True, slots=True)
 class DocumentOptions(ReadOptions):
     """How a file's rows become documents."""
 
@@ -162,8 +178,7 @@ class DocumentOptions(ReadOptions):
         return [*words, "--skip-empty"] if self.skip_empty else words
 
 
-@dataclass(frozen=True, slots=True)
-class RunningOptions:
+class RunningOptions(Options):
     """How a model runs."""
 
     precision: str | None = option(
@@ -197,7 +212,6 @@ class RunningOptions:
         return load_cross(name, precision=self.precision, threads=self.threads, long=long)
 
 
-@dataclass(frozen=True, slots=True)
 class ModelOptions(RunningOptions):
     """Which model runs, and how."""
 
@@ -219,15 +233,13 @@ class ModelOptions(RunningOptions):
         return load(self.model, **self.loading())
 
 
-@dataclass(frozen=True, slots=True)
 class CollectionOptions(RunningOptions):
     """How a collection that exists is opened by those who encode texts for it."""
 
     model: str | None = option("--model NAME", "Where its model is.  [default: where it was]")
 
 
-@dataclass(frozen=True, slots=True)
-class SureOptions:
+class SureOptions(Options):
     """How sure the results have to be."""
 
     calibration: str | None = option(
@@ -244,7 +256,6 @@ class SureOptions:
         return {"calibration": self.calibration, "prior": self.prior, "min_probability": self.min_probability}
 
 
-@dataclass(frozen=True, slots=True)
 class NarrowingOptions(SureOptions):
     """How many hits, and which."""
 
@@ -259,8 +270,7 @@ class NarrowingOptions(SureOptions):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SearchOptions:
+class SearchOptions(Options):
     """How a collection is searched, and whether a cross-encoder has the last word."""
 
     mode: str = option(

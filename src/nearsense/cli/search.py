@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from dataclasses import fields
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +61,7 @@ def search(
     if is_collection(Path(file)):
         from nearsense.cli.index import hits_in
 
-        if flags := _typed({each.name for each in fields(DocumentOptions)}):
+        if flags := _typed(DocumentOptions.fields.keys()):
             raise click.UsageError(f"{file} is a collection, {flags} is for files")
         found = hits_in(file, query, wanted, way, model)
     else:
@@ -71,7 +70,7 @@ def search(
     output.show(hits_page(found))
 
 
-def _typed(names: set[str]) -> str:
+def _typed(names: Collection[str]) -> str:
     """Those of some options that were typed."""
     context = click.get_current_context()
     return ", ".join(
@@ -215,6 +214,8 @@ def _score(table: Table, row: int) -> float:
 
 def _metadata(table: Table, row: int) -> dict[str, Any]:
     """A row's metadata; csv has it as JSON in a cell."""
+    import json
+
     cell = table.columns["metadata"][row]
     try:
         known = json.loads(cell) if isinstance(cell, str) and cell else cell or {}
