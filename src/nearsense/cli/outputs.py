@@ -48,7 +48,7 @@ def require_targets(written: Mapping[str, str | None], read: Mapping[str, str | 
                 )
     for (one, path), (two, other) in combinations(targets.items(), 2):
         if same_file(path, other):
-            raise click.UsageError(f"{one} and {two} name one file, {path}: give each its own")
+            raise click.UsageError(f"{one} and {two} are one file, {path}: name two files")
     for path in targets.values():
         require_writable(path)
 
