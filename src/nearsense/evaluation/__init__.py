@@ -128,13 +128,13 @@ def evaluate(
     data = read_dataset(dataset, task=task, columns=columns, scale=scale, positive=positive)
     data = data if limit is None else data.sample(limit, seed)
     labels, calibration, unjudged = labels_of(data, calibration, same_from)
-    encoders = _listed(models)
+    encoders = _encoders_of(models)
     for encoder in encoders:
         encoder.encode(WARMING, role=symmetric_role(encoder))
     begin = time.perf_counter()
     systems, notes = _systems(encoders, data, baselines, progress)
     outcomes = [JUDGES[data.task](data, system) for system in systems]
-    drawn = _resampled(data, outcomes, resamples, seed)
+    drawn = _resample(data, outcomes, resamples, seed)
     own_models = [each for each in systems if isinstance(each, Model) and each.kind is Kind.MODEL]
     stated: dict[str, Stated] = {}
     if labels:
@@ -144,7 +144,7 @@ def evaluate(
         for system, outcome, own in zip(systems, outcomes, drawn, strict=True)
     ]
     main = MAIN[data.task]
-    notes += [*unjudged, *_undefined(results)]
+    notes += [*unjudged, *_undefined_figures(results)]
     warnings = suspicions(data, results, outcomes)
     if data.task is Task.CLUSTERING:
         notes.append(f"k-means with as many groups as labels; figures are means over {len(SEEDS)} beginnings.")
@@ -174,7 +174,7 @@ def _require_known(baselines: bool | str, errors: int, resamples: int, limit: in
         raise InputError(f"baselines={baselines!r} is not known", fix='use True, False or "pooling"')
 
 
-def _listed(models: Encoder | str | Iterable[Encoder | str] | None) -> list[Encoder]:
+def _encoders_of(models: Encoder | str | Iterable[Encoder | str] | None) -> list[Encoder]:
     if models is None or isinstance(models, str) or is_encoder(models):
         return [resolve(models)]
     if not isinstance(models, Iterable):
@@ -193,7 +193,9 @@ def _systems(
     names = _distinct_names(encoders)
     models: list[System] = [Model(*each, progress=progress) for each in zip(encoders, names, strict=True)]
     pooled = (
-        [each for encoder in encoders for each in _pooled(encoder, progress)] if baselines == "pooling" else []
+        [each for encoder in encoders for each in _other_poolings(encoder, progress)]
+        if baselines == "pooling"
+        else []
     )
     words, notes = baselines_for(data.task, _characters(data)) if baselines else ([], [])
     if not isinstance(data, Retrieval):
@@ -213,7 +215,7 @@ def _distinct_names(encoders: Sequence[Encoder]) -> list[str]:
     return names
 
 
-def _pooled(encoder: Encoder, progress: Progress) -> list[Model]:
+def _other_poolings(encoder: Encoder, progress: Progress) -> list[Model]:
     """The same model with other poolings than its own."""
     name = encoder.source or encoder.name
     others = [(pooling, load(name, pooling=pooling)) for pooling in POOLINGS]
@@ -239,7 +241,7 @@ def _characters(data: Dataset) -> int:
 _TEXTS = ("pairs", "triplets", "queries", "candidates", "corpus", "texts", "known")
 
 
-def _resampled(data: Dataset, outcomes: Sequence[Outcome], resamples: int, seed: int) -> list[dict[str, Floats]]:
+def _resample(data: Dataset, outcomes: Sequence[Outcome], resamples: int, seed: int) -> list[dict[str, Floats]]:
     """Each figure of each system as it is, and then of each resample: the same resamples for all.
 
     Items are drawn in the order of what they say, so that an interval does not depend on the order of a file.
@@ -290,7 +292,7 @@ def _mistakes(system: System, outcome: Outcome, errors: int) -> tuple[Mistake, .
     )
 
 
-def _undefined(results: Sequence[SystemResult]) -> list[str]:
+def _undefined_figures(results: Sequence[SystemResult]) -> list[str]:
     """Which figures are not there, and why."""
     lacking: dict[tuple[str, ...], list[SystemResult]] = {}
     for each in results:

@@ -60,7 +60,7 @@ class Outcome:
     """Of each relevant document of a search the share of the corpus that is farther from the query."""
 
 
-def graded(data: GradedPairs, system: System) -> Outcome:
+def judge_graded(data: GradedPairs, system: System) -> Outcome:
     """How well scores follow those of the data: Spearman and Pearson."""
     truth = np.array(data.scores, np.float64)
     scores = system.pairs(*_sides(data.pairs))
@@ -69,7 +69,7 @@ def graded(data: GradedPairs, system: System) -> Outcome:
         fitted = np.clip(_fitted(scores, truth), *(data.scale or (-np.inf, np.inf)))
         return tuple(
             Mistake(f"{fitted[row]:.2f}", f"{truth[row]:g}", data.pairs[row], float(scores[row]), float(off))
-            for row, off in worst(np.abs(fitted - truth), count, data.pairs.__getitem__)
+            for row, off in worst_rows(np.abs(fitted - truth), count, data.pairs.__getitem__)
         )
 
     figures = {
@@ -79,7 +79,7 @@ def graded(data: GradedPairs, system: System) -> Outcome:
     return Outcome(len(data), figures, mistakes, scores, truth)
 
 
-def labelled(data: LabelledPairs, system: System) -> Outcome:
+def judge_labelled(data: LabelledPairs, system: System) -> Outcome:
     """How well scores part the same from the different."""
     truth = np.array(data.labels, np.float64)
     scores = system.pairs(*_sides(data.pairs))
@@ -95,7 +95,7 @@ def labelled(data: LabelledPairs, system: System) -> Outcome:
                 float(scores[row]),
                 float(off),
             )
-            for row, off in worst(np.where(truth > 0, -over, over), count, data.pairs.__getitem__)
+            for row, off in worst_rows(np.where(truth > 0, -over, over), count, data.pairs.__getitem__)
             if off > 0 or (off == 0 and not truth[row])
         )
 
@@ -109,7 +109,7 @@ def labelled(data: LabelledPairs, system: System) -> Outcome:
     return Outcome(len(data), figures, mistakes, scores, truth, thresholds)
 
 
-def triplets(data: Triplets, system: System) -> Outcome:
+def judge_triplets(data: Triplets, system: System) -> Outcome:
     """How often the anchor is nearer to the positive than to the negative; as near to both counts half."""
     anchors, positives, negatives = ([each[place] for each in data.triplets] for place in range(3))
     scores = system.pairs(anchors + anchors, positives + negatives)
@@ -119,7 +119,7 @@ def triplets(data: Triplets, system: System) -> Outcome:
     def mistakes(count: int) -> tuple[Mistake, ...]:
         return tuple(
             Mistake("the negative is nearer", "the positive is nearer", data.triplets[row], float(gap), float(gap))
-            for row, gap in worst(gaps, count, data.triplets.__getitem__)
+            for row, gap in worst_rows(gaps, count, data.triplets.__getitem__)
             if gap >= 0
         )
 
@@ -129,7 +129,7 @@ def triplets(data: Triplets, system: System) -> Outcome:
     return Outcome(len(data), {"accuracy": metrics.weighted_mean(nearer)}, mistakes, scores, labels)
 
 
-def worst(sizes: Floats, count: int, key: Callable[[int], Any]) -> list[tuple[int, float]]:
+def worst_rows(sizes: Floats, count: int, key: Callable[[int], Any]) -> list[tuple[int, float]]:
     """The rows with the largest sizes, largest first, and their sizes; equal ones by what they hold."""
     if not count or not len(sizes):
         return []
@@ -152,7 +152,7 @@ def _fitted(scores: Floats, truth: Floats) -> Floats:
     return fitted
 
 
-def retrieval(data: Retrieval, system: System) -> Outcome:
+def judge_retrieval(data: Retrieval, system: System) -> Outcome:
     """nDCG@10, MRR@10, recall and average precision of what is found in the corpus."""
     ids, texts = list(data.corpus), list(data.corpus.values())
     places = {id_: place for place, id_ in enumerate(ids)}
@@ -168,7 +168,7 @@ def retrieval(data: Retrieval, system: System) -> Outcome:
     def mistakes(count: int) -> tuple[Mistake, ...]:
         return tuple(
             _badly_answered(data, row, [ids[place] for place in found.ids[row].tolist()], found.scores[row], size)
-            for row, size in worst(1.0 - ndcg, count, data.queries.__getitem__)
+            for row, size in worst_rows(1.0 - ndcg, count, data.queries.__getitem__)
             if size > 0
         )
 
@@ -267,7 +267,7 @@ def _badly_answered(data: Retrieval, row: int, found: list[str], scores: Floats,
     )
 
 
-def rerank(data: Rerank, system: System) -> Outcome:
+def judge_rerank(data: Rerank, system: System) -> Outcome:
     """MAP, MRR@10 and nDCG@10 of each query's own candidates, put in order."""
     sizes = [len(each) for each in data.candidates]
     queries = [query for query, size in zip(data.queries, sizes, strict=True) for _ in range(size)]
@@ -283,7 +283,7 @@ def rerank(data: Rerank, system: System) -> Outcome:
 
     def mistakes(count: int) -> tuple[Mistake, ...]:
         found = []
-        for row, size in worst(1.0 - precision, count, data.queries.__getitem__):
+        for row, size in worst_rows(1.0 - precision, count, data.queries.__getitem__):
             if size > 0:
                 texts = [data.candidates[row][at] for at in orders[row].tolist()]
                 order = _worst_first(grades[row], levels[row], texts)
@@ -301,7 +301,7 @@ def rerank(data: Rerank, system: System) -> Outcome:
     return Outcome(len(data), figures, mistakes, scores, truth, values=precision)
 
 
-def intents(data: Intents, system: System) -> Outcome:
+def judge_intents(data: Intents, system: System) -> Outcome:
     """How often the nearest known text has the right label, and how well its score tells strangers."""
     known, labels, own = _known_texts(data)
     found = system.nearest(data.texts, known, 1 if own is None else 2)
@@ -334,7 +334,7 @@ def intents(data: Intents, system: System) -> Outcome:
                 score=float(scores[row]),
                 size=size,
             )
-            for row, size in worst(sure, count, data.texts.__getitem__)
+            for row, size in worst_rows(sure, count, data.texts.__getitem__)
             if np.isfinite(size)
         )
 
@@ -369,7 +369,7 @@ def _accepting(scores: Floats, share: float) -> float:
     return float(falling[max(0, int(np.ceil(share * len(falling) - 1e-9)) - 1)])
 
 
-def clustering(data: Clustering, system: System) -> Outcome:
+def judge_clustering(data: Clustering, system: System) -> Outcome:
     """How well as many groups as there are labels agree with them: V-measure and adjusted Rand index."""
     groups = system.groups(data.texts, len(set(data.labels)), SEEDS)
     figures = {
@@ -392,7 +392,7 @@ def clustering(data: Clustering, system: System) -> Outcome:
         )  # fmt: skip
         return tuple(
             Mistake(leaders[groups[0][row]][0], data.labels[row], (data.texts[row],), share, share)
-            for row, share in worst(astray, count, data.texts.__getitem__)
+            for row, share in worst_rows(astray, count, data.texts.__getitem__)
             if share > 0
         )
 
@@ -400,11 +400,11 @@ def clustering(data: Clustering, system: System) -> Outcome:
 
 
 JUDGES: Mapping[Task, Callable[[Any, Any], Outcome]] = {
-    Task.GRADED: graded,
-    Task.LABELLED: labelled,
-    Task.TRIPLETS: triplets,
-    Task.RETRIEVAL: retrieval,
-    Task.RERANK: rerank,
-    Task.INTENTS: intents,
-    Task.CLUSTERING: clustering,
+    Task.GRADED: judge_graded,
+    Task.LABELLED: judge_labelled,
+    Task.TRIPLETS: judge_triplets,
+    Task.RETRIEVAL: judge_retrieval,
+    Task.RERANK: judge_rerank,
+    Task.INTENTS: judge_intents,
+    Task.CLUSTERING: judge_clustering,
 }

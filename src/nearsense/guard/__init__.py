@@ -93,9 +93,9 @@ def differences_many(
         if shared is None:
             found.append(())
         elif a < b:
-            found.append(tuple(_compared(left, right, shared, words)))
+            found.append(tuple(_compare(left, right, shared, words)))
         else:  # each pair is looked at one way round, so that its sides may be exchanged
-            turned = _compared(right, left, shared, words)
+            turned = _compare(right, left, shared, words)
             found.append(tuple([Difference(one.kind, one.right, one.left) for one in turned]) if turned else ())
     return found
 
@@ -111,7 +111,7 @@ def _texts(texts: Iterable[str], what: str) -> list[str]:
     return items
 
 
-def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Difference]:
+def _compare(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Difference]:
     """Each kind is asked only where the words that one text has to itself leave room for it."""
     tables, written = words.tables, (a, b)
     here, there, left, right = _own(a.keys, b.keys)
@@ -138,7 +138,7 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
     elif not here and not there:
         found += turned_pairs(a.words, b.words, tables)
     if left & flag.NAMED and right & flag.NAMED:
-        found += other_names(a, b, _placed(a, here), _placed(b, there), tables)
+        found += other_names(a, b, _places_of(a, here), _places_of(b, there), tables)
     own = len(here) + len(there)
     few = own <= MANY
     places = new_places(a, b, shared) if few else []
@@ -150,11 +150,13 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
             places = new_places(a, b, shared)
     relations = _NO_RELATION
     if few and (places or either & _RELATED):
-        relations = _related(written, a, b, words)
+        relations = _relations(written, a, b, words)
         found += relations.found
     settled, turned = relations.settled, relations.known
-    if (left & flag.OPPOSITE and _opposed(here, there)) or (right & flag.OPPOSITE and _opposed(there, here)):
-        opposed = opposites(a, b, _placed(a, here), _placed(b, there), tables)
+    if (left & flag.OPPOSITE and _has_opposite(here, there)) or (
+        right & flag.OPPOSITE and _has_opposite(there, here)
+    ):
+        opposed = opposites(a, b, _places_of(a, here), _places_of(b, there), tables)
         settled, turned = settled + opposed.settled, turned or opposed.turned
         dated = {(one.left, one.right) for one in found if one.kind is Kind.DATE}
         found += [
@@ -173,7 +175,7 @@ def _compared(a: Text, b: Text, shared: set[Word], words: Lexicon) -> list[Diffe
     return found
 
 
-def _related(written: tuple[Text, Text], a: Text, b: Text, words: Lexicon) -> Related:
+def _relations(written: tuple[Text, Text], a: Text, b: Text, words: Lexicon) -> Related:
     """The relations of two texts that both have one."""
     relating = words.tables.relating
     if a.keys.isdisjoint(relating) or b.keys.isdisjoint(relating):
@@ -191,7 +193,7 @@ def _own(a: set[Word], b: set[Word]) -> tuple[set[Word], set[Word], int, int]:
     return here, there, left, right
 
 
-def _opposed(words: set[Word], others: set[Word]) -> bool:
+def _has_opposite(words: set[Word], others: set[Word]) -> bool:
     """Whether any word has its opposite among the others."""
     for word in words:  # noqa: SIM110 - any() takes twice the time
         if word.opposite and not word.opposite.isdisjoint(others):
@@ -199,7 +201,7 @@ def _opposed(words: set[Word], others: set[Word]) -> bool:
     return False
 
 
-def _placed(text: Text, own: set[Word]) -> list[tuple[int, Word]]:
+def _places_of(text: Text, own: set[Word]) -> list[tuple[int, Word]]:
     """Where in a text its own words stand."""
     return [(at, word) for at, word in enumerate(text.words) if word in own]
 

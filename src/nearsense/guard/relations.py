@@ -101,7 +101,7 @@ def _relations(text: Sides, tables: Tables) -> Iterator[_Relation]:
             yield found
     words = _words(text, Kind.COMPARISON)
     for at, word in enumerate(words):
-        found = _compared(words, at, tables) if word.small in tables.comparing else None
+        found = _comparison(words, at, tables) if word.small in tables.comparing else None
         if found is not None:
             yield found
 
@@ -132,7 +132,7 @@ def _clauses(words: list[Word], at: int, kind: Kind, shape: str, asks: bool) -> 
     return _relation(_Relation(kind, at, first, second, denied))
 
 
-def _compared(words: list[Word], at: int, tables: Tables) -> _Relation | None:
+def _comparison(words: list[Word], at: int, tables: Tables) -> _Relation | None:
     """Bigger than, more careful than, less careful than, as careful as, not as careful as."""
     scale, before, start, more = words[at - 1], words[at - 2].small, at - 1, True
     bare = scale.small in tables.more or scale.small in tables.less  # cats sleep more than dogs
