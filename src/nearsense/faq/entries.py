@@ -301,11 +301,11 @@ def _rows_of_table(table: Table, wanted: Mapping[str, str | None]) -> Iterator[R
     names = columns_found(table, wanted)
     taken = {name for name in names.values() if name}
     for row in range(len(table)):
-        cells = {what: table.columns[name][row] if name else None for what, name in names.items()}
+        cells: dict[str, Any] = {what: table.columns[name][row] if name else None for what, name in names.items()}
         metadata = {name: json_value(column[row]) for name, column in table.columns.items() if name not in taken}
         try:
             item = FAQItem(
-                question=_question(cells["question"]),
+                question="" if is_missing(cells["question"]) else cells["question"],  # refused later, by its place
                 answer=_said(cells["answer"]),
                 phrasings=_phrasings(cells["phrasings"]),
                 category=_said(cells["category"]),
@@ -335,11 +335,6 @@ def columns_found(table: Table, wanted: Mapping[str, str | None]) -> dict[str, s
         if found[what] == found["question"] and wanted.get(what) is None:
             found[what] = None
     return found
-
-
-def _question(cell: Any) -> str:
-    """The cell; what is empty is refused later, with the place of the row."""
-    return "" if is_missing(cell) else cast("str", cell)
 
 
 def _said(cell: Any) -> str | None:
