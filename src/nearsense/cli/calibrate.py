@@ -85,10 +85,12 @@ class CalibrateOptions(Options):
 
 @click.command()
 @click.argument("file")
-@takes(asked=CalibrateOptions, how=ReadOptions)
+@takes(options=CalibrateOptions, reading=ReadOptions)
 @quiet_option
 @takes(output=OutputOptions)
-def calibrate(file: str, asked: CalibrateOptions, how: ReadOptions, quiet: bool, output: OutputOptions) -> None:
+def calibrate(
+    file: str, options: CalibrateOptions, reading: ReadOptions, quiet: bool, output: OutputOptions
+) -> None:
     """Learn from the pairs of FILE what a score means: how probable is it that two texts are the same?
 
     FILE holds two columns of texts and one of labels (1 or 0, yes or no); 30 rows are enough to begin with.
@@ -107,35 +109,35 @@ def calibrate(file: str, asked: CalibrateOptions, how: ReadOptions, quiet: bool,
     """
     from nearsense.render.results import background_page, calibration_page
 
-    if asked.at_least and not asked.precision:
+    if options.at_least and not options.precision:
         raise click.UsageError("--at-least says how sure a precision shall be: give --precision P too")
-    if asked.ask:
-        asked = _places_of_answers(file, asked)
-    elif asked.labels is not None:
+    if options.ask:
+        options = _places_of_answers(file, options)
+    elif options.labels is not None:
         raise click.UsageError("--labels is where --ask keeps answers: give --ask too, or the file itself as FILE")
-    if asked.output is not None:
-        _require_target(asked.output)
-    table = how.read(file)
-    encoder: Encoder | str | None = asked.model
-    if asked.ask:
-        table, encoder = _answers(table, asked, not quiet)
-        asked = asked.but(columns=None)
-    elif asked.text is not None or len(table.columns) == 1:
+    if options.output is not None:
+        _require_target(options.output)
+    table = reading.read(file)
+    encoder: Encoder | str | None = options.model
+    if options.ask:
+        table, encoder = _answers(table, options, not quiet)
+        options = options.but(columns=None)
+    elif options.text is not None or len(table.columns) == 1:
         from nearsense.calibrating import background
 
-        asked.refuse("a corpus without labels", *_LABELLED, "output")
-        random = background(_texts(table, asked), encoder=encoder, progress=not quiet)
-        rates = asked.false_positives or [rate for rate in _RATES if rate >= random.rarest]
+        options.refuse("a corpus without labels", *_LABELLED, "output")
+        random = background(_texts(table, options), encoder=encoder, progress=not quiet)
+        rates = options.false_positives or [rate for rate in _RATES if rate >= random.rarest]
         output.show(background_page(random, rates))
         return
-    if asked.share is not None:
-        asked.refuse("pairs without labels", "prior", "positive")
-        if asked.at_least:
+    if options.share is not None:
+        options.refuse("pairs without labels", "prior", "positive")
+        if options.at_least:
             raise click.UsageError("--at-least: not for pairs without labels")
-    calibration = _calibration(table, asked, encoder, not quiet)
-    thresholds = asked.thresholds(calibration)
-    if asked.output is not None:
-        _keep(calibration, asked.output)
+    calibration = _calibration(table, options, encoder, not quiet)
+    thresholds = options.thresholds(calibration)
+    if options.output is not None:
+        _keep(calibration, options.output)
     output.show(calibration_page(calibration, thresholds))
 
 
@@ -166,22 +168,22 @@ def _require_target(output: str) -> None:
         raise InputError(what, why=error.what, fix="name another file") from None
 
 
-def _places_of_answers(file: str, asked: CalibrateOptions) -> CalibrateOptions:
+def _places_of_answers(file: str, options: CalibrateOptions) -> CalibrateOptions:
     """Refuse what does not go with --ask, and part -o into where the answers go and where the calibration goes."""
     from nearsense.cli.label import require_labels_file
 
-    asked.refuse("--ask", "share", "positive")
+    options.refuse("--ask", "share", "positive")
     if file == "-":
         raise click.UsageError("FILE - and the answers both read standard input: give the pairs as a file")
-    labels, output = asked.labels, asked.output
+    labels, output = options.labels, options.output
     if output is not None and labels is None and output.endswith((".csv", ".tsv", ".jsonl")):
         output, labels = None, output
     labels = labels or f"{file}.labels.jsonl"
     require_labels_file(labels, file)
-    return asked.but(labels=labels, output=output)
+    return options.but(labels=labels, output=output)
 
 
-def _answers(table: Table, asked: CalibrateOptions, progress: bool) -> tuple[Table, Encoder]:
+def _answers(table: Table, options: CalibrateOptions, progress: bool) -> tuple[Table, Encoder]:
     """Ask a person for labels of pairs: the answers as the table that they are kept as, and the model."""
     from nearsense import checks
     from nearsense.cached import cached
@@ -193,20 +195,20 @@ def _answers(table: Table, asked: CalibrateOptions, progress: bool) -> tuple[Tab
     from nearsense.files import read_table, text_pairs
     from nearsense.files.table import PAIR_NAMES
 
-    pair = asked.pair()
+    pair = options.pair()
     known = {name.casefold() for name in table.columns}
     texts: Sequence[str] | Sequence[tuple[str, str]]
-    if asked.text is None and (pair is not None or any(known >= set(each) for each in PAIR_NAMES)):
+    if options.text is None and (pair is not None or any(known >= set(each) for each in PAIR_NAMES)):
         texts = text_pairs(table, columns=pair)
     else:
-        texts = _texts(table, asked)
-    encoder = cached(resolve(asked.model))
+        texts = _texts(table, options)
+    encoder = cached(resolve(options.model))
     pairs, scores = pairs_to_judge(texts, encoder=encoder, progress=progress)
-    prove = asked.precision if asked.at_least else ()
+    prove = options.precision if options.at_least else ()
     for value in prove:
         checks.share(value, "precision")
     spread = spread_over(scores, 1) if prove else spread_over(scores)
-    desk = Desk(pairs, scores, spread, str(asked.labels), asked.most, prove)
+    desk = Desk(pairs, scores, spread, str(options.labels), options.most, prove)
     desk.resume()
     talk(desk, encoder)
     if lacks := desk.lacks():
@@ -215,28 +217,28 @@ def _answers(table: Table, asked: CalibrateOptions, progress: bool) -> tuple[Tab
     return read_table(desk.file), encoder
 
 
-def _texts(table: Table, asked: CalibrateOptions) -> list[str]:
+def _texts(table: Table, options: CalibrateOptions) -> list[str]:
     from nearsense.files import documents
 
-    return [each.text for each in documents(table, text=asked.text, skip_empty=True).items]
+    return [each.text for each in documents(table, text=options.text, skip_empty=True).items]
 
 
 def _calibration(
-    table: Table, asked: CalibrateOptions, encoder: Encoder | str | None, progress: bool
+    table: Table, options: CalibrateOptions, encoder: Encoder | str | None, progress: bool
 ) -> Calibration:
     """From labels, or from pairs of which a share is known to be the same."""
     from nearsense.calibrating import adapt, calibrate, spread_evenly
 
-    if asked.share is not None:
+    if options.share is not None:
         from nearsense.files import text_pairs
 
-        pairs = text_pairs(table, columns=asked.pair())
-        return adapt(pairs, share=asked.share, encoder=encoder, progress=progress)
-    given = _labelled(table, asked)
+        pairs = text_pairs(table, columns=options.pair())
+        return adapt(pairs, share=options.share, encoder=encoder, progress=progress)
+    given = _labelled(table, options)
     known = [(a, b, label) for (a, b), label in zip(given.pairs, given.labels, strict=True)]
-    found = calibrate(known, encoder=encoder, task=asked.task, prior=asked.prior, progress=progress)
+    found = calibrate(known, encoder=encoder, task=options.task, prior=options.prior, progress=progress)
     weights = _weights(table)
-    return found if weights is None else spread_evenly(found, weights, asked.prior)
+    return found if weights is None else spread_evenly(found, weights, options.prior)
 
 
 def _weights(table: Table) -> NDArray[np.float64] | None:
@@ -258,13 +260,13 @@ def _weights(table: Table) -> NDArray[np.float64] | None:
         ) from None
 
 
-def _labelled(table: Table, asked: CalibrateOptions) -> LabelledPairs:
+def _labelled(table: Table, options: CalibrateOptions) -> LabelledPairs:
     from nearsense.datasets.kinds import Task
     from nearsense.datasets.roles import Request, build, roles_of
 
-    columns = asked.names(3)
-    request = Request(Task.LABELLED, None if columns is None else tuple(columns), None, asked.positive)
-    found = build(table, roles_of(table, request.task, request.columns, positive=asked.positive), request)
+    columns = options.names(3)
+    request = Request(Task.LABELLED, None if columns is None else tuple(columns), None, options.positive)
+    found = build(table, roles_of(table, request.task, request.columns, positive=options.positive), request)
     return cast("LabelledPairs", found)
 
 

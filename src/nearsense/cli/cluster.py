@@ -53,9 +53,9 @@ class ClusterOptions(Options):
 
 @click.command()
 @click.argument("file")
-@takes(asked=ClusterOptions, how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(options=ClusterOptions, reading=DocumentOptions, model=ModelOptions, output=OutputOptions)
 def cluster(
-    file: str, asked: ClusterOptions, how: DocumentOptions, model: ModelOptions, output: OutputOptions
+    file: str, options: ClusterOptions, reading: DocumentOptions, model: ModelOptions, output: OutputOptions
 ) -> None:
     """Find what the texts of FILE are about: groups that are near in sense, with names.
 
@@ -77,57 +77,57 @@ def cluster(
     from nearsense.files.table import json_value
     from nearsense.render.clusters import added_columns, cluster_rows, clusters_page, clusters_report
 
-    _require_options(asked)
-    corpus = read_corpus(file, how, texts=True)
-    clusters = _clusters(corpus, asked, model)
-    if len(clusters) < (asked.k or 0):
-        sys.stderr.write(f"warning: {len(clusters):,} of {asked.k:,} clusters: no more texts differ\n")
-    if asked.stability:
+    _require_options(options)
+    corpus = read_corpus(file, reading, texts=True)
+    clusters = _clusters(corpus, options, model)
+    if len(clusters) < (options.k or 0):
+        sys.stderr.write(f"warning: {len(clusters):,} of {options.k:,} clusters: no more texts differ\n")
+    if options.stability:
         clusters = clusters.with_stability(progress=model.progress)
     columns = _cells(corpus)
-    added = added_columns(clusters, asked.levels)
+    added = added_columns(clusters, options.levels)
     if replaced := [name for name in columns if name in added]:
         sys.stderr.write(f"warning: replaced in the output: {', '.join(replaced)}\n")
-    if asked.output is None:
+    if options.output is None:
         columns = {name: [json_value(cell) for cell in cells] for name, cells in columns.items()}
-    rows = cluster_rows(clusters, columns, levels=asked.levels)
-    if asked.save is not None:
-        clusters.save(asked.save)
-    if asked.report is not None:
-        write_text(asked.report, clusters_report(clusters, "standard input" if file == "-" else Path(file).name))
-    if asked.output is not None:
-        write_table(asked.output, rows, columns=list(rows[0]) if rows else None)
-    output.show(clusters_page(clusters, rows if asked.output is None else None, levels=asked.levels))
+    rows = cluster_rows(clusters, columns, levels=options.levels)
+    if options.save is not None:
+        clusters.save(options.save)
+    if options.report is not None:
+        write_text(options.report, clusters_report(clusters, "standard input" if file == "-" else Path(file).name))
+    if options.output is not None:
+        write_table(options.output, rows, columns=list(rows[0]) if rows else None)
+    output.show(clusters_page(clusters, rows if options.output is None else None, levels=options.levels))
 
 
 COMMANDS = (cluster,)
 
 
-def _require_options(asked: ClusterOptions) -> None:
+def _require_options(options: ClusterOptions) -> None:
     """Refuse, before anything is read, options that do not go together and files that cannot be written."""
     from nearsense.cli.outputs import require_targets
     from nearsense.files.formats import Format, format_of
 
-    if asked.assign_to is not None:
+    if options.assign_to is not None:
         names = ("method", "min_size", "min_score", "language", "k", "stability")
-        given = [name for name in names if getattr(asked, name) not in (None, False)]
+        given = [name for name in names if getattr(options, name) not in (None, False)]
         if given:
             flags = ", ".join("-k" if name == "k" else f"--{name.replace('_', '-')}" for name in given)
             raise click.UsageError(f"{flags}: with --assign-to the clusters are there already")
-    if asked.output == "-":
+    if options.output == "-":
         raise click.UsageError("-o -: standard output has the rows in a pipe, and with --csv; leave -o out")
-    if asked.output is not None:
-        format_of(asked.output, None, (Format.CSV, Format.TSV, Format.JSON, Format.JSONL, Format.PARQUET))
-    require_targets({"-o": asked.output, "--report": asked.report, "--save": asked.save})
+    if options.output is not None:
+        format_of(options.output, None, (Format.CSV, Format.TSV, Format.JSON, Format.JSONL, Format.PARQUET))
+    require_targets({"-o": options.output, "--report": options.report, "--save": options.save})
 
 
-def _clusters(corpus: Corpus, asked: ClusterOptions, model: ModelOptions) -> Clusters:
+def _clusters(corpus: Corpus, options: ClusterOptions, model: ModelOptions) -> Clusters:
     """The clusters that are found, or those that are known already with these texts in them."""
     from nearsense.cached import cached
     from nearsense.clustering import cluster as clusters_of
     from nearsense.clustering import load_clusters
 
-    known = None if asked.assign_to is None else load_clusters(asked.assign_to)
+    known = None if options.assign_to is None else load_clusters(options.assign_to)
     vectors = corpus.fitting(model, foreign="encode")
     given: dict[str, Any] = {
         "vectors": vectors,
@@ -138,12 +138,12 @@ def _clusters(corpus: Corpus, asked: ClusterOptions, model: ModelOptions) -> Clu
         return known.assign(corpus.documents, **given)
     return clusters_of(
         corpus.documents,
-        asked.k,
-        method=asked.method,
-        min_size=asked.min_size,
-        min_score=asked.min_score,
-        language=asked.language,
-        seed=asked.seed,
+        options.k,
+        method=options.method,
+        min_size=options.min_size,
+        min_score=options.min_score,
+        language=options.language,
+        seed=options.seed,
         **given,
     )
 

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 @click.argument("b", required=False)
 @click.option("--pairs", "file", metavar="FILE", help="Compare the pairs of a file instead; - is stdin.")
 @click.option("--columns", metavar="A,B", help="The two columns of FILE.")
-@takes(sure=SureOptions, how=ReadOptions, model=ModelOptions, output=OutputOptions)
+@takes(sure=SureOptions, reading=ReadOptions, model=ModelOptions, output=OutputOptions)
 def compare(
     a: str | None,
     b: str | None,
     file: str | None,
     columns: str | None,
     sure: SureOptions,
-    how: ReadOptions,
+    reading: ReadOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -61,7 +61,7 @@ def compare(
         from nearsense.files import text_pairs
 
         names = named_columns(columns, (2,), "two names: --columns question,answer")
-        pairs = text_pairs(how.read(file), columns=None if names is None else (names[0], names[1]))
+        pairs = text_pairs(reading.read(file), columns=None if names is None else (names[0], names[1]))
     comparisons = compare_pairs(pairs, encoder=model.load(), progress=model.progress, **sure.arguments())
     output.show(comparison_page(comparisons, single=file is None))
 
@@ -70,13 +70,13 @@ def compare(
 @click.argument("reference")
 @click.argument("file")
 @click.option("-k", type=COUNT, help="How many to show.  [default: all]")
-@takes(sure=SureOptions, how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(sure=SureOptions, reading=DocumentOptions, model=ModelOptions, output=OutputOptions)
 def rank(
     reference: str,
     file: str,
     k: int | None,
     sure: SureOptions,
-    how: DocumentOptions,
+    reading: DocumentOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -93,7 +93,7 @@ def rank(
     from nearsense.render.results import hits_page
     from nearsense.search import rank_vectors
 
-    corpus = read_corpus(file, how)
+    corpus = read_corpus(file, reading)
     vectors = corpus.vectors(model)
     hits = rank_vectors(reference, vectors, corpus.documents, k, encoder=model.load(), **sure.arguments())
     output.show(hits_page([hits], asked="reference"))
@@ -104,13 +104,13 @@ def rank(
 @click.option("--plot", metavar="PICTURE", help="Draw a heatmap too: .png or .svg.")
 @click.option("--probabilities", is_flag=True, help="Show how likely two texts mean the same, not their scores.")
 @click.option("--calibration", metavar="NAME", help="Of what: paraphrase, question, passage, or a file.")
-@takes(how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(reading=DocumentOptions, model=ModelOptions, output=OutputOptions)
 def matrix(
     file: str,
     plot: str | None,
     probabilities: bool,
     calibration: str | None,
-    how: DocumentOptions,
+    reading: DocumentOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -127,7 +127,7 @@ def matrix(
     from nearsense.compare import matrix_of, require_room
     from nearsense.render.results import matrix_page
 
-    corpus = read_corpus(file, how)
+    corpus = read_corpus(file, reading)
     require_room(len(corpus.documents))
     vectors = corpus.vectors(model, foreign="keep" if model.model is None else "refuse")
     names = [document.text or document.id for document in corpus.documents]

@@ -90,7 +90,7 @@ keep_option = click.option(
 )
 @keep_option
 @click.option("--fail", is_flag=True, help="Exit with 1 where there are any.")
-@takes(same=SameOptions, sure=SureOptions, how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(same=SameOptions, sure=SureOptions, reading=DocumentOptions, model=ModelOptions, output=OutputOptions)
 def duplicates(
     file: str,
     groups: bool,
@@ -99,7 +99,7 @@ def duplicates(
     fail: bool,
     same: SameOptions,
     sure: SureOptions,
-    how: DocumentOptions,
+    reading: DocumentOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -121,8 +121,8 @@ def duplicates(
     from nearsense.render.results import groups_page, pairs_page
 
     _require_apart(file, same, {})
-    _, corpus = _rows_of(file, how, keep=keep)
-    found = _duplicates(corpus, keep, same, sure, how, model, nearest)
+    _, corpus = _rows_of(file, reading, keep=keep)
+    found = _duplicates(corpus, keep, same, sure, reading, model, nearest)
     page = groups_page if groups else pairs_page
     output.show(page(found, _limit(same.limit, output.form, None if groups else len(found))))
     if fail and len(found):
@@ -143,7 +143,7 @@ def duplicates(
     metavar="N",
     help="Take the highest threshold that leaves at most N rows.",
 )
-@takes(same=SameOptions, sure=SureOptions, how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(same=SameOptions, sure=SureOptions, reading=DocumentOptions, model=ModelOptions, output=OutputOptions)
 def dedupe(
     file: str,
     target: str | None,
@@ -152,7 +152,7 @@ def dedupe(
     most: int | None,
     same: SameOptions,
     sure: SureOptions,
-    how: DocumentOptions,
+    reading: DocumentOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -176,7 +176,7 @@ def dedupe(
     from nearsense.render.results import dropped_page
 
     _require_apart(file, same, {"-o": target, "--dropped": dropped})
-    original, corpus = _rows_of(file, how, keep=keep)
+    original, corpus = _rows_of(file, reading, keep=keep)
     for path in (target, dropped):
         if path not in (None, "-"):
             format_of(str(path), None)
@@ -184,7 +184,7 @@ def dedupe(
         original.target_format(target)
     if most is not None and same.min_score is None and sure.min_probability is None:
         sure = sure.but(min_probability=LOWEST)
-    found = _duplicates(corpus, keep, same, sure, how, model)
+    found = _duplicates(corpus, keep, same, sure, reading, model)
     if most is not None:
         found = found.target(most)
     if dropped is not None:
@@ -205,7 +205,9 @@ DROPPED = ["id", "kept", "tier", "score", "probability", "interval", "reason", "
 """The columns of --dropped."""
 
 
-def _rows_of(file: str, how: DocumentOptions, *, keep: str = "", archive: bool = False) -> tuple[Original, Corpus]:
+def _rows_of(
+    file: str, reading: DocumentOptions, *, keep: str = "", archive: bool = False
+) -> tuple[Original, Corpus]:
     """A file that can be copied, and its rows as documents.
 
     Of an archive only its name tells the format, and columns are taken where it has them. The column by which rows
@@ -214,11 +216,11 @@ def _rows_of(file: str, how: DocumentOptions, *, keep: str = "", archive: bool =
     from nearsense.cli.inputs import read_corpus
     from nearsense.files.writing import Original
 
-    original = Original(file, format=None if archive else how.format, encoding=how.encoding)
+    original = Original(file, format=None if archive else reading.format, encoding=reading.encoding)
     if archive:
-        text, id_ = (name if name in original.table.columns else None for name in (how.text, how.id_))
-        how = how.but(text=text, id_=id_)
-    corpus = read_corpus(original.table, how, fate="are not compared")
+        text, id_ = (name if name in original.table.columns else None for name in (reading.text, reading.id_))
+        reading = reading.but(text=text, id_=id_)
+    corpus = read_corpus(original.table, reading, fate="are not compared")
     column = keep.partition(":")[2]
     if column and column in corpus.columns:  # ids that rise tell which row is newer
         cells = original.table.columns[column]
@@ -235,7 +237,7 @@ def _duplicates(
     keep: str,
     same: SameOptions,
     sure: SureOptions,
-    how: DocumentOptions,
+    reading: DocumentOptions,
     model: ModelOptions,
     nearest: int | None = None,
 ) -> Duplicates:
@@ -245,7 +247,7 @@ def _duplicates(
 
     if same.min_score is not None and sure.min_probability is not None:
         raise click.UsageError("--min-score and --min-probability are two thresholds: give one of them")
-    archive = None if same.against is None else _rows_of(same.against, how, archive=True)[1]
+    archive = None if same.against is None else _rows_of(same.against, reading, archive=True)[1]
     corpora = [each for each in (corpus, archive) if each is not None]
     vectors = [each.fitting(model, "keep" if model.model is None else "encode") for each in corpora]
     encodes = model.model is not None or any(each is None for each in vectors)

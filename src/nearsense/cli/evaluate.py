@@ -65,9 +65,9 @@ class ReportOptions(OutputOptions):
 
 @click.command()
 @click.argument("dataset", metavar="DATASET")
-@takes(asked=DatasetOptions, how=ReadOptions, running=RunningOptions, output=ReportOptions)
+@takes(options=DatasetOptions, reading=ReadOptions, running=RunningOptions, output=ReportOptions)
 def evaluate(
-    dataset: str, asked: DatasetOptions, how: ReadOptions, running: RunningOptions, output: ReportOptions
+    dataset: str, options: DatasetOptions, reading: ReadOptions, running: RunningOptions, output: ReportOptions
 ) -> None:
     """Measure models on DATASET, beside what words alone reach.
 
@@ -95,26 +95,26 @@ def evaluate(
     from nearsense.evaluation.results import finite_json
     from nearsense.render.evaluation import evaluation_markdown, evaluation_page
 
-    floors = [_floor(each) for each in asked.floors]
-    _require_report(asked.report)
-    data = _dataset(dataset, asked, how, running)
+    floors = [_floor(each) for each in options.floors]
+    _require_report(options.report)
+    data = _dataset(dataset, options, reading, running)
     for name, _ in floors:
         require_figure(name, data)
     evaluation = evaluated(
-        [load(name, dimensions=asked.dimensions, **running.loading()) for name in asked.models or (None,)],
+        [load(name, dimensions=options.dimensions, **running.loading()) for name in options.models or (None,)],
         data,
-        calibration=asked.calibration,
-        same_from=asked.same_from,
-        baselines="pooling" if asked.pooling_baselines else asked.baselines,
-        errors=asked.errors,
-        seed=asked.seed,
+        calibration=options.calibration,
+        same_from=options.same_from,
+        baselines="pooling" if options.pooling_baselines else options.baselines,
+        errors=options.errors,
+        seed=options.seed,
         progress=running.progress,
     )
     for warning in evaluation.warnings:
         what, _, fix = warning.partition(" Fix: ")
         sys.stderr.write(f"warning: {what}\n  fix: {fix}\n")
-    if asked.report is not None:
-        write_text(asked.report, _report(evaluation, Path(asked.report).suffix.lower()))
+    if options.report is not None:
+        write_text(options.report, _report(evaluation, Path(options.report).suffix.lower()))
     if output.form == "markdown":
         sys.stdout.write(evaluation_markdown(evaluation))
     else:
@@ -128,21 +128,21 @@ def evaluate(
 COMMANDS = (evaluate,)
 
 
-def _dataset(dataset: str, asked: DatasetOptions, how: ReadOptions, running: RunningOptions) -> Dataset:
+def _dataset(dataset: str, options: DatasetOptions, reading: ReadOptions, running: RunningOptions) -> Dataset:
     from nearsense.datasets import read_dataset
 
     data = read_dataset(
         dataset,
-        task=asked.task,
-        columns=named_columns(asked.columns, range(2, 100), "two names or three: --columns a,b,score"),
-        scale=_range(asked.scale),
-        positive=asked.positive,
-        format=how.format,
-        encoding=how.encoding,
-        data_dir=asked.data_dir,
+        task=options.task,
+        columns=named_columns(options.columns, range(2, 100), "two names or three: --columns a,b,score"),
+        scale=_range(options.scale),
+        positive=options.positive,
+        format=reading.format,
+        encoding=reading.encoding,
+        data_dir=options.data_dir,
         progress=running.progress,
     )
-    return data if asked.limit is None else data.sample(asked.limit, asked.seed)
+    return data if options.limit is None else data.sample(options.limit, options.seed)
 
 
 def _range(scale: str | None) -> tuple[float, float] | None:

@@ -73,12 +73,12 @@ class FaqModelOptions(Options):
 @click.command()
 @click.argument("file")
 @click.argument("question", nargs=-1)
-@takes(asked=QuestionOptions, how=EntryOptions, models=FaqModelOptions, output=OutputOptions)
+@takes(options=QuestionOptions, reading=EntryOptions, models=FaqModelOptions, output=OutputOptions)
 def faq(
     file: str,
     question: tuple[str, ...],
-    asked: QuestionOptions,
-    how: EntryOptions,
+    options: QuestionOptions,
+    reading: EntryOptions,
     models: FaqModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -97,20 +97,20 @@ def faq(
     """
     from nearsense.cli.outputs import leave
 
-    _require_one_stdin(file, asked)
-    if asked.interactive and output.form and (question or asked.questions):
+    _require_one_stdin(file, options)
+    if options.interactive and output.form and (question or options.questions):
         raise click.UsageError(f"--{output.form} is one document: give questions or --interactive, not both")
-    questions = [*question, *_questions(asked.questions)]
-    if not questions and not asked.interactive:
+    questions = [*question, *_questions(options.questions)]
+    if not questions and not options.interactive:
         raise click.UsageError("give a question, --questions FILE, or --interactive")
-    room = _faq(file, asked, how, models)
+    room = _faq(file, options, reading, models)
     silent = False
     if questions:
-        answers = room.answer_many(questions, asked.k or FEW)
+        answers = room.answer_many(questions, options.k or FEW)
         silent = not all(answers)
-        _show(answers, room, output, bool(asked.k))
-    if asked.interactive:
-        silent |= _talk(room, output, asked.k)
+        _show(answers, room, output, bool(options.k))
+    if options.interactive:
+        silent |= _talk(room, output, options.k)
     if silent:
         leave()
 
@@ -118,11 +118,11 @@ def faq(
 COMMANDS = (faq,)
 
 
-def _require_one_stdin(file: str, asked: QuestionOptions) -> None:
+def _require_one_stdin(file: str, options: QuestionOptions) -> None:
     """Standard input can be read once."""
-    named = {"FILE": file, "--questions": asked.questions, "--labelled": asked.labelled}
+    named = {"FILE": file, "--questions": options.questions, "--labelled": options.labelled}
     readers = [f"{name} -" for name, path in named.items() if path == "-"]
-    readers += ["--interactive"] * asked.interactive
+    readers += ["--interactive"] * options.interactive
     if len(readers) > 1:
         raise click.UsageError(f"{readers[0]} and {readers[1]} both read standard input: give one of them a file")
 
@@ -150,14 +150,14 @@ def _other(option: str, read: Callable[[], T]) -> T:
         raise FileError(error.what, why=error.why, fix=fix) from error
 
 
-def _faq(file: str, asked: QuestionOptions, how: EntryOptions, models: FaqModelOptions) -> FAQ:
+def _faq(file: str, options: QuestionOptions, reading: EntryOptions, models: FaqModelOptions) -> FAQ:
     """The FAQ that the options describe."""
     from nearsense.cached import cached
     from nearsense.faq import FAQ
     from nearsense.faq.entries import labelled_of, read_items
     from nearsense.store import is_collection
 
-    named = {"question": how.text, "answer": how.answer, "category": how.category, "id": how.id_}
+    named = {"question": reading.text, "answer": reading.answer, "category": reading.category, "id": reading.id_}
     columns = {name: column for name, column in named.items() if column}
     source: Any = file
     name = models.model
@@ -166,15 +166,15 @@ def _faq(file: str, asked: QuestionOptions, how: EntryOptions, models: FaqModelO
 
         source = open_collection(file, create=False)
         name = name or source.info().model
-    items = read_items(source, columns, how.format, how.encoding)
-    given = asked.labelled
+    items = read_items(source, columns, reading.format, reading.encoding)
+    given = options.labelled
     labelled = None if given is None else _other("--labelled", lambda: labelled_of(given))
     model = ModelOptions(model=name, threads=models.threads, long=models.long, quiet=models.quiet)
     return FAQ(
         items,
         encoder=cached(model.load()),
-        precision=asked.precision,
-        prior=asked.prior,
+        precision=options.precision,
+        prior=options.prior,
         labelled=labelled,
         reranker=None if models.rerank is None else model.load_cross(models.rerank),
         progress=model.progress,

@@ -47,7 +47,7 @@ class Corpus:
 
 
 def read_corpus(
-    source: str | Table, how: DocumentOptions, *, texts: bool = False, numbers: bool = False, fate: str = ""
+    source: str | Table, reading: DocumentOptions, *, texts: bool = False, numbers: bool = False, fate: str = ""
 ) -> Corpus:
     """A file, or a table that is read already, as documents; rows without text are left out where that is wanted.
 
@@ -57,16 +57,16 @@ def read_corpus(
     """
     from nearsense.files import documents, has_texts
 
-    table = how.read(source) if isinstance(source, str) else source
+    table = reading.read(source) if isinstance(source, str) else source
     stored = table.vectors
     if stored is not None and not texts:
-        if not has_texts(table, how.text):
+        if not has_texts(table, reading.text):
             return Corpus(table, _unnamed(table), list(range(len(table))), stored, (None, None))
         if not stored.fingerprint:
             what = f"{table.source}: the column 'vector' says nothing of its model: the texts are encoded"
             sys.stderr.write(f"{what}, its {stored.dimension:,} numbers are not used\n")
             stored = None
-    found = documents(table, text=how.text, id=how.id_, skip_empty=how.skip_empty, numbers=numbers)
+    found = documents(table, text=reading.text, id=reading.id_, skip_empty=reading.skip_empty, numbers=numbers)
     if found.skipped:
         few = f"{found.skipped:,} of {len(table):,} rows without text"
         sys.stderr.write(f"warning: {f'{table.source}: {few} {fate}' if fate else f'left out {few}'}\n")
@@ -101,8 +101,8 @@ def typed_lines(prompt: str = "") -> Iterator[str | bytes]:
 @click.command()
 @click.argument("file")
 @click.option("-o", "--output", required=True, metavar="OUT", help="Where to: .npy, .jsonl or .parquet.")
-@takes(how=DocumentOptions, model=ModelOptions)
-def encode(file: str, output: str, how: DocumentOptions, model: ModelOptions) -> None:
+@takes(reading=DocumentOptions, model=ModelOptions)
+def encode(file: str, output: str, reading: DocumentOptions, model: ModelOptions) -> None:
     """Turn the texts of FILE into vectors.
 
     The model's fingerprint is stored with them; commands that read OUT refuse to mix it with another model.
@@ -116,7 +116,7 @@ def encode(file: str, output: str, how: DocumentOptions, model: ModelOptions) ->
     from nearsense.files import require_vectors_target, write_vectors
 
     require_vectors_target(output)
-    corpus = read_corpus(file, how)
+    corpus = read_corpus(file, reading)
     vectors = corpus.vectors(model, foreign="encode")
     ids = [document.id for document in corpus.documents]
     texts = [document.text for document in corpus.documents]

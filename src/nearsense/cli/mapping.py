@@ -42,8 +42,8 @@ class MapOptions(Options):
 
 @click.command(name="map")
 @click.argument("file")
-@takes(asked=MapOptions, how=DocumentOptions, model=ModelOptions)
-def map_(file: str, asked: MapOptions, how: DocumentOptions, model: ModelOptions) -> None:
+@takes(options=MapOptions, reading=DocumentOptions, model=ModelOptions)
+def map_(file: str, options: MapOptions, reading: DocumentOptions, model: ModelOptions) -> None:
     """Lay the texts of FILE out in the plane, in clusters with names, as a page or a picture.
 
     The page is one file and asks nobody for anything: zoom, search, select with the lasso, read what is nearest,
@@ -59,9 +59,9 @@ def map_(file: str, asked: MapOptions, how: DocumentOptions, model: ModelOptions
     from nearsense.clustering import cluster
     from nearsense.textmap import map_texts
 
-    outputs = [asked.output, *([asked.png] if asked.png else [])]
-    _require_targets(outputs, asked)
-    corpus = read_corpus(file, how)
+    outputs = [options.output, *([options.png] if options.png else [])]
+    _require_targets(outputs, options)
+    corpus = read_corpus(file, reading)
     documents = corpus.documents
     if not documents:
         raise InputError("there is no text", why="a map of nothing shows nothing", fix="give at least one text")
@@ -77,33 +77,33 @@ def map_(file: str, asked: MapOptions, how: DocumentOptions, model: ModelOptions
         encoder = None
     found = map_texts(
         documents,
-        clusters=cluster(documents, asked.k, vectors=vectors, seed=asked.seed, progress=model.progress),
+        clusters=cluster(documents, options.k, vectors=vectors, seed=options.seed, progress=model.progress),
         duplicates=None
-        if asked.no_duplicates
-        else _duplicates(documents, vectors, encoder, asked.calibration, model.progress),
+        if options.no_duplicates
+        else _duplicates(documents, vectors, encoder, options.calibration, model.progress),
         vectors=vectors,
-        layout=asked.layout,
-        calibration=asked.calibration,
-        seed=asked.seed,
+        layout=options.layout,
+        calibration=options.calibration,
+        seed=options.seed,
         progress=model.progress,
     )
-    title = asked.title or ("" if file == "-" else Path(file).name.partition(".")[0]) or "Map"
+    title = options.title or ("" if file == "-" else Path(file).name.partition(".")[0]) or "Map"
     for path in outputs:
         found.save(path, title=title)
-    sys.stderr.write(f"{asked.output}: {_summary(found, asked.layout)}\n")
+    sys.stderr.write(f"{options.output}: {_summary(found, options.layout)}\n")
 
 
 COMMANDS = (map_,)
 
 
-def _require_targets(outputs: list[str], asked: MapOptions) -> None:
+def _require_targets(outputs: list[str], options: MapOptions) -> None:
     """Refuse an ending nobody writes, a missing folder or extra, before anything costly is done."""
     from nearsense.cli.outputs import require_targets
     from nearsense.plots import matplotlib
     from nearsense.textmap import ending_of
 
     endings = {ending_of(path) for path in outputs}
-    require_targets({"-o": asked.output, "--png": asked.png or None})
+    require_targets({"-o": options.output, "--png": options.png or None})
     if endings != {".html"}:
         matplotlib(purpose="drawing a map")
 

@@ -32,13 +32,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file")
 @click.argument("query", nargs=-1, required=True)
-@takes(wanted=NarrowingOptions, way=SearchOptions, how=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(
+    narrowing=NarrowingOptions,
+    searching=SearchOptions,
+    reading=DocumentOptions,
+    model=ModelOptions,
+    output=OutputOptions,
+)
 def search(
     file: str,
     query: tuple[str, ...],
-    wanted: NarrowingOptions,
-    way: SearchOptions,
-    how: DocumentOptions,
+    narrowing: NarrowingOptions,
+    searching: SearchOptions,
+    reading: DocumentOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -63,10 +69,10 @@ def search(
 
         if flags := _typed(DocumentOptions.fields.keys()):
             raise click.UsageError(f"{file} is a collection, {flags} is for files")
-        found = hits_in(file, query, wanted, way, model)
+        found = hits_in(file, query, narrowing, searching, model)
     else:
-        _require_file_options(file, wanted, way)
-        found = _hits_in_file(file, query, wanted, way, how, model)
+        _require_file_options(file, narrowing, searching)
+        found = _hits_in_file(file, query, narrowing, searching, reading, model)
     output.show(hits_page(found))
 
 
@@ -80,9 +86,9 @@ def _typed(names: Collection[str]) -> str:
     )
 
 
-def _require_file_options(file: str, wanted: NarrowingOptions, way: SearchOptions) -> None:
+def _require_file_options(file: str, narrowing: NarrowingOptions, searching: SearchOptions) -> None:
     """Refuse what only a collection can answer; --exact is no such: a file is always searched so."""
-    asked = {"--where": wanted.where, "--mode": way.mode != "dense", "--network": way.network}
+    asked = {"--where": narrowing.where, "--mode": searching.mode != "dense", "--network": searching.network}
     if flags := " ".join(flag for flag, given in asked.items() if given):
         name = "texts" if file == "-" else file.rsplit("/", 1)[-1].split(".")[0] or "texts"
         why = f"{flags}: only a collection answers that; a file is searched by meaning alone"
@@ -93,9 +99,9 @@ def _require_file_options(file: str, wanted: NarrowingOptions, way: SearchOption
 def _hits_in_file(
     file: str,
     queries: tuple[str, ...],
-    wanted: NarrowingOptions,
-    way: SearchOptions,
-    how: DocumentOptions,
+    narrowing: NarrowingOptions,
+    searching: SearchOptions,
+    reading: DocumentOptions,
     model: ModelOptions,
 ) -> list[Results[Hit]]:
     from nearsense.calibration import Task
@@ -104,10 +110,10 @@ def _hits_in_file(
     from nearsense.reranking import staged
     from nearsense.search import checked_queries, search_encoded
 
-    calibrator = Calibrator(Task.PASSAGE, **wanted.arguments())
-    second = {"rerank": None, **way.second_stage(model)}
-    stages = staged(k=wanted.k, min_score=wanted.min_score, **second)
-    corpus = read_corpus(file, how)
+    calibrator = Calibrator(Task.PASSAGE, **narrowing.arguments())
+    second = {"rerank": None, **searching.second_stage(model)}
+    stages = staged(k=narrowing.k, min_score=narrowing.min_score, **second)
+    corpus = read_corpus(file, reading)
     vectors = corpus.vectors(model)
     asked = checked_queries(queries, stages.depth)
     return search_encoded(asked, vectors, corpus.documents, stages, calibrator, model.load(), model.progress)
@@ -118,14 +124,14 @@ def _hits_in_file(
 @click.argument("file")
 @click.option("--cross", required=True, metavar="NAME", help="The cross-encoder's name or folder.")
 @click.option("-k", type=COUNT, help="How many to show.  [default: all]")
-@takes(sure=SureOptions, how=DocumentOptions, running=RunningOptions, output=OutputOptions)
+@takes(sure=SureOptions, reading=DocumentOptions, running=RunningOptions, output=OutputOptions)
 def rerank(
     query: str,
     file: str,
     cross: str,
     k: int | None,
     sure: SureOptions,
-    how: DocumentOptions,
+    reading: DocumentOptions,
     running: RunningOptions,
     output: OutputOptions,
 ) -> None:
@@ -145,11 +151,11 @@ def rerank(
     from nearsense.render.results import hits_page
     from nearsense.reranking import rerank as reranked
 
-    table = how.read(file)
+    table = reading.read(file)
     written = set(table.columns) >= HIT_COLUMNS
     if written:
         _require_one_query(table)
-    corpus = read_corpus(table, how, texts=True)
+    corpus = read_corpus(table, reading, texts=True)
     items = _written_hits(corpus) if written else corpus.documents
     encoder = load_cross(cross, **running.loading())
     hits = reranked(query, items, encoder=encoder, k=k, progress=running.progress, **sure.arguments())

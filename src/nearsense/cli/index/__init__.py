@@ -46,12 +46,12 @@ COMMANDS = (index,)
 @index.command()
 @click.argument("collection")
 @click.argument("query", nargs=-1, required=True)
-@takes(wanted=NarrowingOptions, way=SearchOptions, model=ModelOptions, output=OutputOptions)
+@takes(narrowing=NarrowingOptions, searching=SearchOptions, model=ModelOptions, output=OutputOptions)
 def search(
     collection: str,
     query: tuple[str, ...],
-    wanted: NarrowingOptions,
-    way: SearchOptions,
+    narrowing: NarrowingOptions,
+    searching: SearchOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -66,16 +66,16 @@ def search(
     """
     from nearsense.render.results import hits_page
 
-    output.show(hits_page(hits_in(collection, query, wanted, way, model)))
+    output.show(hits_page(hits_in(collection, query, narrowing, searching, model)))
 
 
 @index.command()
 @click.argument("collection")
 @click.argument("id_", metavar="ID")
-@takes(wanted=NarrowingOptions)
+@takes(narrowing=NarrowingOptions)
 @network_option
 @takes(output=OutputOptions)
-def similar(collection: str, id_: str, wanted: NarrowingOptions, network: bool, output: OutputOptions) -> None:
+def similar(collection: str, id_: str, narrowing: NarrowingOptions, network: bool, output: OutputOptions) -> None:
     """Find more like one document of COLLECTION, by its ID.
 
     \b
@@ -87,8 +87,10 @@ def similar(collection: str, id_: str, wanted: NarrowingOptions, network: bool, 
     from nearsense.render.results import hits_page
 
     with open_collection(collection, create=False, network=network) as there:
-        where = _filter(wanted)
-        found = there.similar(id_, wanted.k, where=where, min_score=wanted.min_score, **wanted.arguments())
+        where = _filter(narrowing)
+        found = there.similar(
+            id_, narrowing.k, where=where, min_score=narrowing.min_score, **narrowing.arguments()
+        )
         _tell_of_nothing([found], there, where)
     output.show(hits_page([Results(found, found.origin, id_)], asked="similar_to"))
 
@@ -112,24 +114,29 @@ def info(collection: str, network: bool, output: OutputOptions) -> None:
 
 
 def hits_in(
-    path: str, queries: tuple[str, ...], wanted: NarrowingOptions, way: SearchOptions, model: ModelOptions
+    path: str, queries: tuple[str, ...], narrowing: NarrowingOptions, searching: SearchOptions, model: ModelOptions
 ) -> list[Results[Hit]]:
     """The hits of each query in a collection."""
     from nearsense.collection import open_collection
 
-    where = _filter(wanted)
-    asked: dict[str, Any] = {"k": wanted.k, "min_score": wanted.min_score, "mode": way.mode, "exact": way.exact}
-    asked |= way.second_stage(model) | wanted.arguments()
-    with open_collection(path, model.model, create=False, network=way.network, **model.loading()) as there:
+    where = _filter(narrowing)
+    asked: dict[str, Any] = {
+        "k": narrowing.k,
+        "min_score": narrowing.min_score,
+        "mode": searching.mode,
+        "exact": searching.exact,
+    }
+    asked |= searching.second_stage(model) | narrowing.arguments()
+    with open_collection(path, model.model, create=False, network=searching.network, **model.loading()) as there:
         found = there.search_many(queries, where=where, progress=model.progress, **asked)
         _tell_of_nothing(found, there, where)
     return found
 
 
-def _filter(wanted: NarrowingOptions) -> Filter | None:
+def _filter(narrowing: NarrowingOptions) -> Filter | None:
     from nearsense.filters import parse_where
 
-    return parse_where(wanted.where) if wanted.where else None
+    return parse_where(narrowing.where) if narrowing.where else None
 
 
 def _tell_of_nothing(found: list[Results[Hit]], collection: Collection, where: Filter | None) -> None:
@@ -140,9 +147,9 @@ def _tell_of_nothing(found: list[Results[Hit]], collection: Collection, where: F
         )
 
 
-def command_line(words: list[str], how: DocumentOptions) -> str:
+def command_line(words: list[str], reading: DocumentOptions) -> str:
     """A command of this group that reads a file in the same way as the one that runs."""
-    return shlex.join(["nearsense", "index", *words, *how.words()])
+    return shlex.join(["nearsense", "index", *words, *reading.words()])
 
 
 @contextmanager

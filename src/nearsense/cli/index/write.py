@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     help="What its texts are: answers to what will be asked, or questions like it.",
 )
 @click.option("--index", "kind", metavar="KIND", help="Kind of index.  [default: what suits the size]")
-@takes(how=DocumentOptions, model=ModelOptions)
+@takes(reading=DocumentOptions, model=ModelOptions)
 @network_option
 def create(
     collection: str,
     file: str | None,
     role: str,
     kind: str | None,
-    how: DocumentOptions,
+    reading: DocumentOptions,
     model: ModelOptions,
     network: bool,
 ) -> None:
@@ -68,8 +68,8 @@ def create(
         raise InputError(f"{collection} is there already", why="create never changes a collection", fix=fix)
     if kind not in (None, "auto"):
         parse_kind(str(kind))
-    again = command_line(["sync", collection, file or "FILE"], how)
-    corpus = read_corpus(file, how, texts=True, numbers=True) if file else None
+    again = command_line(["sync", collection, file or "FILE"], reading)
+    corpus = read_corpus(file, reading, texts=True, numbers=True) if file else None
     with open_collection(collection, model.model, role=role, network=network, **model.loading()) as made:
         with interruptible(made, f"{again} goes on from there"):
             if corpus is not None:
@@ -85,10 +85,10 @@ def create(
 @click.argument("collection")
 @click.argument("file")
 @click.option("--upsert", is_flag=True, help="Documents whose ids are in it take the place of the old ones.")
-@takes(how=DocumentOptions, model=CollectionOptions)
+@takes(reading=DocumentOptions, model=CollectionOptions)
 @network_option
 def add(
-    collection: str, file: str, upsert: bool, how: DocumentOptions, model: CollectionOptions, network: bool
+    collection: str, file: str, upsert: bool, reading: DocumentOptions, model: CollectionOptions, network: bool
 ) -> None:
     """Add the texts of FILE to COLLECTION.
 
@@ -102,9 +102,9 @@ def add(
     """
     from nearsense.collection import open_collection
 
-    again = command_line(["sync", collection, file, "--keep"], how)
+    again = command_line(["sync", collection, file, "--keep"], reading)
     with open_collection(collection, model.model, create=False, network=network, **model.loading()) as there:
-        corpus = read_corpus(file, how, texts=True, numbers=True)
+        corpus = read_corpus(file, reading, texts=True, numbers=True)
         with interruptible(there, f"{again} goes on from there"):
             _add(there, corpus, model.progress, upsert=upsert)
             build_if_due(there, model.progress)
@@ -117,7 +117,7 @@ def add(
 @click.argument("file")
 @click.option("--keep", is_flag=True, help="Keep documents that FILE does not have.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-@takes(how=DocumentOptions, model=CollectionOptions)
+@takes(reading=DocumentOptions, model=CollectionOptions)
 @network_option
 @takes(output=OutputOptions)
 def sync(
@@ -125,7 +125,7 @@ def sync(
     file: str,
     keep: bool,
     dry_run: bool,
-    how: DocumentOptions,
+    reading: DocumentOptions,
     model: CollectionOptions,
     network: bool,
     output: OutputOptions,
@@ -142,9 +142,9 @@ def sync(
     from nearsense.collection import open_collection
     from nearsense.render.results import sync_page
 
-    again = command_line(["sync", collection, file, *(["--keep"] if keep else [])], how)
+    again = command_line(["sync", collection, file, *(["--keep"] if keep else [])], reading)
     with open_collection(collection, model.model, create=False, network=network, **model.loading()) as there:
-        documents = read_corpus(file, how, texts=True, numbers=True).documents
+        documents = read_corpus(file, reading, texts=True, numbers=True).documents
         with interruptible(there, f"{again} goes on from there"):
             report = there.sync(documents, remove=not keep, dry_run=dry_run, progress=model.progress)
             if not dry_run:

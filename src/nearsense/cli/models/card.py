@@ -31,11 +31,11 @@ SHOWN = {
 @click.argument("name")
 @click.option("--corpus", metavar="FILE", help="Texts of yours: how far is the probe from them?")
 @click.option("--text", metavar="COLUMN", help="The column of FILE with the texts.")
-@takes(how=ReadOptions)
+@takes(reading=ReadOptions)
 @quiet_option
 @takes(output=OutputOptions)
 def card(
-    name: str, corpus: str | None, text: str | None, how: ReadOptions, quiet: bool, output: OutputOptions
+    name: str, corpus: str | None, text: str | None, reading: ReadOptions, quiet: bool, output: OutputOptions
 ) -> None:
     """Show what is known of a model: licence, whose weights, limits, languages, how to get it, what scores mean.
 
@@ -62,7 +62,7 @@ def card(
             raise
         model, rows = None, [("probabilities", f"none: {error.what}")]
     if corpus is not None:
-        own = _distance_record(*_corpus(name, model, corpus, text, how, not quiet))
+        own = _distance_record(*_corpus(name, model, corpus, text, reading, not quiet))
     if model is not None:
         record["bands"] = bands_of(model) | ({} if own is None else {"corpus": own})
         rows = _in_words(record["bands"], own)
@@ -115,7 +115,7 @@ def _corpus(
     model: Encoder | CrossEncoder | None,
     corpus: str,
     text: str | None,
-    how: ReadOptions,
+    reading: ReadOptions,
     progress: bool,
 ) -> tuple[Encoder, Background]:
     """The model, and what random pairs of a corpus score by it."""
@@ -130,7 +130,7 @@ def _corpus(
     if model is None or isinstance(model, RemoteEncoder) or not is_encoder(model):
         what = f"{name} {why}: your texts cannot be compared with the probe"
         raise InputError(what, fix="leave --corpus away, or pull the model")
-    found = documents(how.read(corpus), text=text, skip_empty=True)
+    found = documents(reading.read(corpus), text=text, skip_empty=True)
     return model, background(found.items, encoder=model, progress=progress)
 
 
