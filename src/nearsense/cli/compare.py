@@ -9,7 +9,7 @@ import click
 
 from nearsense.cli.options import (
     COUNT,
-    DocumentOptions,
+    CorpusOptions,
     ModelOptions,
     OutputOptions,
     ReadOptions,
@@ -70,14 +70,13 @@ def compare(
 @click.argument("reference")
 @click.argument("file")
 @click.option("-k", type=COUNT, help="How many to show.  [default: all]")
-@takes(sure=SureOptions, reading=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(sure=SureOptions, source=CorpusOptions, output=OutputOptions)
 def rank(
     reference: str,
     file: str,
     k: int | None,
     sure: SureOptions,
-    reading: DocumentOptions,
-    model: ModelOptions,
+    source: CorpusOptions,
     output: OutputOptions,
 ) -> None:
     """Order the texts of FILE by how near they are to REFERENCE.
@@ -93,9 +92,9 @@ def rank(
     from nearsense.render.results import hits_page
     from nearsense.search import rank_vectors
 
-    corpus = read_corpus(file, reading)
-    vectors = corpus.vectors(model)
-    hits = rank_vectors(reference, vectors, corpus.documents, k, encoder=model.load(), **sure.arguments())
+    corpus = read_corpus(file, source)
+    vectors = corpus.vectors(source)
+    hits = rank_vectors(reference, vectors, corpus.documents, k, encoder=source.load(), **sure.arguments())
     output.show(hits_page([hits], asked="reference"))
 
 
@@ -104,14 +103,13 @@ def rank(
 @click.option("--plot", metavar="PICTURE", help="Draw a heatmap too: .png or .svg.")
 @click.option("--probabilities", is_flag=True, help="Show how likely two texts mean the same, not their scores.")
 @click.option("--calibration", metavar="NAME", help="Of what: paraphrase, question, passage, or a file.")
-@takes(reading=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(source=CorpusOptions, output=OutputOptions)
 def matrix(
     file: str,
     plot: str | None,
     probabilities: bool,
     calibration: str | None,
-    reading: DocumentOptions,
-    model: ModelOptions,
+    source: CorpusOptions,
     output: OutputOptions,
 ) -> None:
     """Compare every text of FILE with every other.
@@ -127,12 +125,12 @@ def matrix(
     from nearsense.compare import matrix_of, require_room
     from nearsense.render.results import matrix_page
 
-    corpus = read_corpus(file, reading)
+    corpus = read_corpus(file, source)
     require_room(len(corpus.documents))
-    vectors = corpus.vectors(model, foreign="keep" if model.model is None else "refuse")
+    vectors = corpus.vectors(source, foreign="keep" if source.model is None else "refuse")
     names = [document.text or document.id for document in corpus.documents]
     texts = names if all(document.text for document in corpus.documents) else None
-    own = model.load() if probabilities and texts else None
+    own = source.load() if probabilities and texts else None
     if own is not None and own.fingerprint != vectors.fingerprint:
         own = None  # the vectors are stored ones of another model
     result = matrix_of(vectors, names, calibration=calibration, texts=texts, encoder=own)

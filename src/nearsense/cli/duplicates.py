@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nearsense.cli.options import (
-    COUNT,
-    DocumentOptions,
-    ModelOptions,
-    Options,
-    OutputOptions,
-    SureOptions,
-    option,
-    takes,
-)
+from nearsense.cli.options import COUNT, CorpusOptions, OutputOptions, SureOptions, option, takes
 
 if TYPE_CHECKING:
     from nearsense.cli.inputs import Corpus
@@ -43,7 +34,7 @@ def _bytes(_context: click.Context, _option: click.Parameter, value: str | None)
     return int(float(found[1]) * _UNITS[found[2] or ""])
 
 
-class SameOptions(Options):
+class SameOptions(SureOptions, CorpusOptions):
     """Which rows are the same, and how they are looked for."""
 
     against: str | None = option(
@@ -90,17 +81,14 @@ keep_option = click.option(
 )
 @keep_option
 @click.option("--fail", is_flag=True, help="Exit with 1 where there are any.")
-@takes(same=SameOptions, sure=SureOptions, reading=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(options=SameOptions, output=OutputOptions)
 def duplicates(
     file: str,
     groups: bool,
     nearest: int | None,
     keep: str,
     fail: bool,
-    same: SameOptions,
-    sure: SureOptions,
-    reading: DocumentOptions,
-    model: ModelOptions,
+    options: SameOptions,
     output: OutputOptions,
 ) -> None:
     """Find what is said twice in FILE: pairs of rows, surest first.
@@ -120,11 +108,11 @@ def duplicates(
     from nearsense.cli.outputs import leave
     from nearsense.render.results import groups_page, pairs_page
 
-    _require_apart(file, same, {})
-    _, corpus = _rows_of(file, reading, keep=keep)
-    found = _duplicates(corpus, keep, same, sure, reading, model, nearest)
+    _require_apart(file, options, {})
+    _, corpus = _rows_of(file, options, keep=keep)
+    found = _duplicates(corpus, keep, options, nearest)
     page = groups_page if groups else pairs_page
-    output.show(page(found, _limit(same.limit, output.form, None if groups else len(found))))
+    output.show(page(found, _limit(options.limit, output.form, None if groups else len(found))))
     if fail and len(found):
         leave()
 
@@ -143,17 +131,14 @@ def duplicates(
     metavar="N",
     help="Take the highest threshold that leaves at most N rows.",
 )
-@takes(same=SameOptions, sure=SureOptions, reading=DocumentOptions, model=ModelOptions, output=OutputOptions)
+@takes(options=SameOptions, output=OutputOptions)
 def dedupe(
     file: str,
     target: str | None,
     dropped: str | None,
     keep: str,
     most: int | None,
-    same: SameOptions,
-    sure: SureOptions,
-    reading: DocumentOptions,
-    model: ModelOptions,
+    options: SameOptions,
     output: OutputOptions,
 ) -> None:
     """Leave one row of each group of rows of FILE that say the same.
@@ -175,23 +160,23 @@ def dedupe(
     from nearsense.files.formats import format_of
     from nearsense.render.results import dropped_page
 
-    _require_apart(file, same, {"-o": target, "--dropped": dropped})
-    original, corpus = _rows_of(file, reading, keep=keep)
+    _require_apart(file, options, {"-o": target, "--dropped": dropped})
+    original, corpus = _rows_of(file, options, keep=keep)
     for path in (target, dropped):
         if path not in (None, "-"):
             format_of(str(path), None)
     if target is not None:
         original.target_format(target)
-    if most is not None and same.min_score is None and sure.min_probability is None:
-        sure = sure.but(min_probability=LOWEST)
-    found = _duplicates(corpus, keep, same, sure, reading, model)
+    if most is not None and options.min_score is None and options.min_probability is None:
+        options = options.but(min_probability=LOWEST)
+    found = _duplicates(corpus, keep, options)
     if most is not None:
         found = found.target(most)
     if dropped is not None:
         rows = ({name: row[name] for name in DROPPED} for row in found.dropped.to_dicts())
         write_table(dropped, rows, columns=DROPPED)
     if target is None:
-        output.show(dropped_page(found, _limit(same.limit, output.form, None), written=False))
+        output.show(dropped_page(found, _limit(options.limit, output.form, None), written=False))
         return
     gone = {corpus.rows[row] for row in set(range(len(corpus.rows))) - set(found.kept.tolist())}
     original.copy(target, [row for row in range(len(original.table)) if row not in gone])
@@ -205,9 +190,7 @@ DROPPED = ["id", "kept", "tier", "score", "probability", "interval", "reason", "
 """The columns of --dropped."""
 
 
-def _rows_of(
-    file: str, reading: DocumentOptions, *, keep: str = "", archive: bool = False
-) -> tuple[Original, Corpus]:
+def _rows_of(file: str, options: SameOptions, *, keep: str = "", archive: bool = False) -> tuple[Original, Corpus]:
     """A file that can be copied, and its rows as documents.
 
     Of an archive only its name tells the format, and columns are taken where it has them. The column by which rows
@@ -216,11 +199,11 @@ def _rows_of(
     from nearsense.cli.inputs import read_corpus
     from nearsense.files.writing import Original
 
-    original = Original(file, format=None if archive else reading.format, encoding=reading.encoding)
+    original = Original(file, format=None if archive else options.format, encoding=options.encoding)
     if archive:
-        text, id_ = (name if name in original.table.columns else None for name in (reading.text, reading.id_))
-        reading = reading.but(text=text, id_=id_)
-    corpus = read_corpus(original.table, reading, fate="are not compared")
+        text, id_ = (name if name in original.table.columns else None for name in (options.text, options.id_))
+        options = options.but(text=text, id_=id_)
+    corpus = read_corpus(original.table, options, fate="are not compared")
     column = keep.partition(":")[2]
     if column and column in corpus.columns:  # ids that rise tell which row is newer
         cells = original.table.columns[column]
@@ -235,38 +218,35 @@ def _rows_of(
 def _duplicates(
     corpus: Corpus,
     keep: str,
-    same: SameOptions,
-    sure: SureOptions,
-    reading: DocumentOptions,
-    model: ModelOptions,
+    options: SameOptions,
     nearest: int | None = None,
 ) -> Duplicates:
     """The duplicates that the options describe."""
     from nearsense.cached import cached
     from nearsense.deduplication import duplicates as duplicates_
 
-    if same.min_score is not None and sure.min_probability is not None:
+    if options.min_score is not None and options.min_probability is not None:
         raise click.UsageError("--min-score and --min-probability are two thresholds: give one of them")
-    archive = None if same.against is None else _rows_of(same.against, reading, archive=True)[1]
+    archive = None if options.against is None else _rows_of(options.against, options, archive=True)[1]
     corpora = [each for each in (corpus, archive) if each is not None]
-    vectors = [each.fitting(model, "keep" if model.model is None else "encode") for each in corpora]
-    encodes = model.model is not None or any(each is None for each in vectors)
+    vectors = [each.fitting(options, "keep" if options.model is None else "encode") for each in corpora]
+    encodes = options.model is not None or any(each is None for each in vectors)
     return duplicates_(
         corpus.documents,
         vectors=vectors[0],
         against=None if archive is None else archive.documents,
         against_vectors=None if archive is None else vectors[1],
-        min_score=same.min_score,
+        min_score=options.min_score,
         keep=keep,
-        allow_differing=same.allow_differing,
-        any_language=same.any_language,
-        encoder=cached(model.load()) if encodes else None,
-        max_memory=same.max_memory,
+        allow_differing=options.allow_differing,
+        any_language=options.any_language,
+        encoder=cached(options.load()) if encodes else None,
+        max_memory=options.max_memory,
         nearest=nearest,
-        resume=same.resume,
-        approximate=same.approximate,
-        progress=model.progress,
-        **sure.arguments(),
+        resume=options.resume,
+        approximate=options.approximate,
+        progress=options.progress,
+        **options.arguments(),
     )
 
 
@@ -286,14 +266,14 @@ def _limit(limit: int | None, form: str | None, total: int | None) -> int | None
     return limit
 
 
-def _require_apart(file: str, same: SameOptions, written: dict[str, str | None]) -> None:
+def _require_apart(file: str, options: SameOptions, written: dict[str, str | None]) -> None:
     """Refuse to write over what is read, two things into one, and a file as its own archive."""
     from nearsense.cli.outputs import require_targets, same_file
 
-    if file == "-" == same.against:
+    if file == "-" == options.against:
         raise click.UsageError("FILE and --against both read standard input: give one of them a file")
-    if same.against is not None and same_file(file, same.against):
+    if options.against is not None and same_file(file, options.against):
         raise click.UsageError(
-            f"--against {same.against} is FILE itself, and every row of it would go: leave it out"
+            f"--against {options.against} is FILE itself, and every row of it would go: leave it out"
         )
-    require_targets({**written, "--resume": same.resume}, {"FILE": file, "--against": same.against})
+    require_targets({**written, "--resume": options.resume}, {"FILE": file, "--against": options.against})

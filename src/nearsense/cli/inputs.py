@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
 
-from nearsense.cli.options import DocumentOptions, ModelOptions, takes
+from nearsense.cli.options import CorpusOptions, DocumentOptions, ModelOptions, takes
 
 if TYPE_CHECKING:
     from nearsense.files import Table
@@ -101,8 +101,8 @@ def typed_lines(prompt: str = "") -> Iterator[str | bytes]:
 @click.command()
 @click.argument("file")
 @click.option("-o", "--output", required=True, metavar="OUT", help="Where to: .npy, .jsonl or .parquet.")
-@takes(reading=DocumentOptions, model=ModelOptions)
-def encode(file: str, output: str, reading: DocumentOptions, model: ModelOptions) -> None:
+@takes(source=CorpusOptions)
+def encode(file: str, output: str, source: CorpusOptions) -> None:
     """Turn the texts of FILE into vectors.
 
     The model's fingerprint is stored with them; commands that read OUT refuse to mix it with another model.
@@ -116,8 +116,8 @@ def encode(file: str, output: str, reading: DocumentOptions, model: ModelOptions
     from nearsense.files import require_vectors_target, write_vectors
 
     require_vectors_target(output)
-    corpus = read_corpus(file, reading)
-    vectors = corpus.vectors(model, foreign="encode")
+    corpus = read_corpus(file, source)
+    vectors = corpus.vectors(source, foreign="encode")
     ids = [document.id for document in corpus.documents]
     texts = [document.text for document in corpus.documents]
     # With --id or --text, a column of that name may be left over; the file has its own.

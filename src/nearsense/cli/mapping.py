@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import COUNT, DocumentOptions, ModelOptions, Options, option, takes
+from nearsense.cli.options import COUNT, CorpusOptions, Options, option, takes
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class MapOptions(Options):
 
 @click.command(name="map")
 @click.argument("file")
-@takes(options=MapOptions, reading=DocumentOptions, model=ModelOptions)
-def map_(file: str, options: MapOptions, reading: DocumentOptions, model: ModelOptions) -> None:
+@takes(options=MapOptions, source=CorpusOptions)
+def map_(file: str, options: MapOptions, source: CorpusOptions) -> None:
     """Lay the texts of FILE out in the plane, in clusters with names, as a page or a picture.
 
     The page is one file and asks nobody for anything: zoom, search, select with the lasso, read what is nearest,
@@ -61,31 +61,31 @@ def map_(file: str, options: MapOptions, reading: DocumentOptions, model: ModelO
 
     outputs = [options.output, *([options.png] if options.png else [])]
     _require_targets(outputs, options)
-    corpus = read_corpus(file, reading)
+    corpus = read_corpus(file, source)
     documents = corpus.documents
     if not documents:
         raise InputError("there is no text", why="a map of nothing shows nothing", fix="give at least one text")
-    vectors = corpus.vectors(model, foreign="keep")
+    vectors = corpus.vectors(source, foreign="keep")
     if not documents[0].text:
         raise InputError(
             f"{file} holds vectors and no texts",
             why="a map shows what each point says",
             fix="keep the texts beside the vectors: nearsense encode FILE -o vectors.jsonl",
         )
-    encoder = model.load() if model.model is not None else None
+    encoder = source.load() if source.model is not None else None
     if encoder is not None and encoder.fingerprint != vectors.fingerprint:
         encoder = None
     found = map_texts(
         documents,
-        clusters=cluster(documents, options.k, vectors=vectors, seed=options.seed, progress=model.progress),
+        clusters=cluster(documents, options.k, vectors=vectors, seed=options.seed, progress=source.progress),
         duplicates=None
         if options.no_duplicates
-        else _duplicates(documents, vectors, encoder, options.calibration, model.progress),
+        else _duplicates(documents, vectors, encoder, options.calibration, source.progress),
         vectors=vectors,
         layout=options.layout,
         calibration=options.calibration,
         seed=options.seed,
-        progress=model.progress,
+        progress=source.progress,
     )
     title = options.title or ("" if file == "-" else Path(file).name.partition(".")[0]) or "Map"
     for path in outputs:

@@ -35,11 +35,12 @@ class Options:
     No dataclass: making twenty of those takes as long as the rest of the command needs to start.
     """
 
-    fields: ClassVar[dict[str, Option]] = {}  # those of the class itself first, then those of the group it widens
+    fields: ClassVar[dict[str, Option]] = {}  # those of the class itself first, then those of its bases
 
     def __init_subclass__(cls) -> None:
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Option)}
-        cls.fields = own | {name: value for name, value in cls.fields.items() if name not in own}
+        wider = {name: value for base in cls.__bases__ for name, value in vars(base)["fields"].items()}
+        cls.fields = own | {name: value for name, value in wider.items() if name not in own}
 
     def __init__(self, **typed: Any) -> None:
         if unknown := typed.keys() - self.fields.keys():
@@ -233,6 +234,10 @@ class ModelOptions(RunningOptions):
         return load(self.model, **self.loading())
 
 
+class CorpusOptions(DocumentOptions, ModelOptions):
+    """How a file becomes documents with vectors."""
+
+
 class CollectionOptions(RunningOptions):
     """How a collection that exists is opened by those who encode texts for it."""
 
@@ -299,3 +304,7 @@ class SearchOptions(Options):
             return {}
         cross = running.load_cross(self.rerank)
         return {"rerank": cross} if self.candidates is None else {"rerank": cross, "candidates": self.candidates}
+
+
+class QueryOptions(NarrowingOptions, SearchOptions):
+    """What is asked of a collection."""

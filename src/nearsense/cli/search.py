@@ -12,12 +12,11 @@ from click.core import ParameterSource
 
 from nearsense.cli.options import (
     COUNT,
+    CorpusOptions,
     DocumentOptions,
-    ModelOptions,
-    NarrowingOptions,
     OutputOptions,
+    QueryOptions,
     RunningOptions,
-    SearchOptions,
     SureOptions,
     takes,
 )
@@ -32,20 +31,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file")
 @click.argument("query", nargs=-1, required=True)
-@takes(
-    narrowing=NarrowingOptions,
-    searching=SearchOptions,
-    reading=DocumentOptions,
-    model=ModelOptions,
-    output=OutputOptions,
-)
+@takes(options=QueryOptions, source=CorpusOptions, output=OutputOptions)
 def search(
     file: str,
     query: tuple[str, ...],
-    narrowing: NarrowingOptions,
-    searching: SearchOptions,
-    reading: DocumentOptions,
-    model: ModelOptions,
+    options: QueryOptions,
+    source: CorpusOptions,
     output: OutputOptions,
 ) -> None:
     """Find the texts of FILE that are nearest in sense to each QUERY.
@@ -69,10 +60,10 @@ def search(
 
         if flags := _typed(DocumentOptions.fields.keys()):
             raise click.UsageError(f"{file} is a collection, {flags} is for files")
-        found = hits_in(file, query, narrowing, searching, model)
+        found = hits_in(file, query, options, source)
     else:
-        _require_file_options(file, narrowing, searching)
-        found = _hits_in_file(file, query, narrowing, searching, reading, model)
+        _require_file_options(file, options)
+        found = _hits_in_file(file, query, options, source)
     output.show(hits_page(found))
 
 
@@ -86,10 +77,10 @@ def _typed(names: Collection[str]) -> str:
     )
 
 
-def _require_file_options(file: str, narrowing: NarrowingOptions, searching: SearchOptions) -> None:
+def _require_file_options(file: str, options: QueryOptions) -> None:
     """Refuse what only a collection can answer; --exact is no such: a file is always searched so."""
-    asked = {"--where": narrowing.where, "--mode": searching.mode != "dense", "--network": searching.network}
-    if flags := " ".join(flag for flag, given in asked.items() if given):
+    own = {"--where": options.where, "--mode": options.mode != "dense", "--network": options.network}
+    if flags := " ".join(flag for flag, given in own.items() if given):
         name = "texts" if file == "-" else file.rsplit("/", 1)[-1].split(".")[0] or "texts"
         why = f"{flags}: only a collection answers that; a file is searched by meaning alone"
         fix = f"make one: nearsense index create {shlex.quote(name)}.nearsense {shlex.quote(file)}"
@@ -99,10 +90,8 @@ def _require_file_options(file: str, narrowing: NarrowingOptions, searching: Sea
 def _hits_in_file(
     file: str,
     queries: tuple[str, ...],
-    narrowing: NarrowingOptions,
-    searching: SearchOptions,
-    reading: DocumentOptions,
-    model: ModelOptions,
+    options: QueryOptions,
+    source: CorpusOptions,
 ) -> list[Results[Hit]]:
     from nearsense.calibration import Task
     from nearsense.calibrator import Calibrator
@@ -110,13 +99,13 @@ def _hits_in_file(
     from nearsense.reranking import staged
     from nearsense.search import checked_queries, search_encoded
 
-    calibrator = Calibrator(Task.PASSAGE, **narrowing.arguments())
-    second = {"rerank": None, **searching.second_stage(model)}
-    stages = staged(k=narrowing.k, min_score=narrowing.min_score, **second)
-    corpus = read_corpus(file, reading)
-    vectors = corpus.vectors(model)
-    asked = checked_queries(queries, stages.depth)
-    return search_encoded(asked, vectors, corpus.documents, stages, calibrator, model.load(), model.progress)
+    calibrator = Calibrator(Task.PASSAGE, **options.arguments())
+    second = {"rerank": None, **options.second_stage(source)}
+    stages = staged(k=options.k, min_score=options.min_score, **second)
+    corpus = read_corpus(file, source)
+    vectors = corpus.vectors(source)
+    texts = checked_queries(queries, stages.depth)
+    return search_encoded(texts, vectors, corpus.documents, stages, calibrator, source.load(), source.progress)
 
 
 @click.command()
@@ -172,10 +161,10 @@ QUERY_COLUMNS = ("query", "reference", "similar_to")
 
 
 def _require_one_query(table: Table) -> None:
-    asked = {str(query) for name in QUERY_COLUMNS for query in table.columns.get(name, ())}
-    if len(asked) > 1:
+    queries = {str(query) for name in QUERY_COLUMNS for query in table.columns.get(name, ())}
+    if len(queries) > 1:
         raise InputError(
-            f"{table.source} holds the hits of {len(asked):,} queries",
+            f"{table.source} holds the hits of {len(queries):,} queries",
             why="one query is reranked at a time",
             fix="search for that one alone, or search with --rerank: it takes several",
         )

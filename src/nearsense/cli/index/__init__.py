@@ -15,7 +15,7 @@ from nearsense.cli.options import (
     ModelOptions,
     NarrowingOptions,
     OutputOptions,
-    SearchOptions,
+    QueryOptions,
     network_option,
     takes,
 )
@@ -46,12 +46,11 @@ COMMANDS = (index,)
 @index.command()
 @click.argument("collection")
 @click.argument("query", nargs=-1, required=True)
-@takes(narrowing=NarrowingOptions, searching=SearchOptions, model=ModelOptions, output=OutputOptions)
+@takes(options=QueryOptions, model=ModelOptions, output=OutputOptions)
 def search(
     collection: str,
     query: tuple[str, ...],
-    narrowing: NarrowingOptions,
-    searching: SearchOptions,
+    options: QueryOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -66,7 +65,7 @@ def search(
     """
     from nearsense.render.results import hits_page
 
-    output.show(hits_page(hits_in(collection, query, narrowing, searching, model)))
+    output.show(hits_page(hits_in(collection, query, options, model)))
 
 
 @index.command()
@@ -113,22 +112,20 @@ def info(collection: str, network: bool, output: OutputOptions) -> None:
         output.show(info_page(there.info()))
 
 
-def hits_in(
-    path: str, queries: tuple[str, ...], narrowing: NarrowingOptions, searching: SearchOptions, model: ModelOptions
-) -> list[Results[Hit]]:
+def hits_in(path: str, queries: tuple[str, ...], options: QueryOptions, model: ModelOptions) -> list[Results[Hit]]:
     """The hits of each query in a collection."""
     from nearsense.collection import open_collection
 
-    where = _filter(narrowing)
-    asked: dict[str, Any] = {
-        "k": narrowing.k,
-        "min_score": narrowing.min_score,
-        "mode": searching.mode,
-        "exact": searching.exact,
+    where = _filter(options)
+    wanted: dict[str, Any] = {
+        "k": options.k,
+        "min_score": options.min_score,
+        "mode": options.mode,
+        "exact": options.exact,
     }
-    asked |= searching.second_stage(model) | narrowing.arguments()
-    with open_collection(path, model.model, create=False, network=searching.network, **model.loading()) as there:
-        found = there.search_many(queries, where=where, progress=model.progress, **asked)
+    wanted |= options.second_stage(model) | options.arguments()
+    with open_collection(path, model.model, create=False, network=options.network, **model.loading()) as there:
+        found = there.search_many(queries, where=where, progress=model.progress, **wanted)
         _tell_of_nothing(found, there, where)
     return found
 
