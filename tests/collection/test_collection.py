@@ -386,6 +386,20 @@ def test_reembed_goes_over_to_another_model_in_one_step(tmp_path, encoder, pets)
         assert again.search("an owl", k=1)[0].id == "owl"
 
 
+def test_who_slept_while_the_model_went_and_came_back_finds_what_is_there(tmp_path, encoder, pets):
+    with ns.open(tmp_path / "pets.nearsense", encoder=encoder) as sleeper:
+        sleeper.search("dog")
+        pets.delete("dog")
+        pets.build()  # forgets what was removed before it
+        pets.reembed(HashEncoder(8))
+        pets.reembed(encoder)
+        for mode in ("dense", "lexical", "hybrid"):
+            assert "dog" not in [hit.id for hit in sleeper.search("the dog runs", mode=mode)]
+        assert sleeper.count({"year": {">": 0}}) == 2
+        assert sleeper.delete(where={"year": 2001}) == 1
+        assert sleeper.verify().ok
+
+
 def test_an_interrupted_reembed_changes_nothing_and_goes_on(tmp_path, encoder, monkeypatch):
     from nearsense.collection import sqlite
 

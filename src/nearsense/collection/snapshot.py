@@ -238,6 +238,13 @@ class Snapshot:
         return {**self.state.facts, "documents": self.state.documents}
 
     @property
+    def living(self) -> int:
+        """How many rows of both parts were not removed."""
+        frozen = 0 if self.frozen is None else len(self.frozen)
+        frozen = frozen if self.frozen_alive is None else int(self.frozen_alive.sum())
+        return frozen + (self.count if self.tail_alive is None else int(self.tail_alive.sum()))
+
+    @property
     def changes(self) -> int:
         """Rows that the generation lacks, or has too many."""
         dead = 0 if self.frozen_alive is None else int(len(self.frozen_alive) - self.frozen_alive.sum())
@@ -327,7 +334,8 @@ def refreshed(
     if generation is not None and generation.name == distrusted:
         generation = None
     known = previous.frozen.generation if previous is not None and previous.frozen else None
-    if previous is None or known != generation or differing(previous.state.facts, state.facts):
+    anew = previous is None or known != generation or differing(previous.state.facts, state.facts)
+    if previous is None or anew:
         if generation:
             require_made_alike(generation, state.facts)
         frozen = Frozen(generations, generation) if generation else None
@@ -341,7 +349,7 @@ def refreshed(
     for block in added:
         tail.extend(block.positions, block.documents, block.vectors)
     count, frozen = len(tail), previous.frozen
-    return Snapshot(
+    snapshot = Snapshot(
         state,
         frozen,
         _without(removed, frozen.positions, previous.frozen_alive) if frozen else None,
@@ -349,6 +357,9 @@ def refreshed(
         count,
         _without(removed, tail.positions(count), previous.tail_alive),
     )
+    if not anew and snapshot.living != state.documents:
+        return refreshed(reader, None, generations, distrusted)  # removals that a generation had were forgotten
+    return snapshot
 
 
 def require_made_alike(generation: Generation, facts: Mapping[str, Any]) -> None:

@@ -194,7 +194,7 @@ def _disk(folder: Path) -> Iterator[None]:
             raise
         if isinstance(error, Refused):
             raise unwritable(folder, error) from None
-        full = isinstance(error, FileError) or error.errno in FULL
+        full = isinstance(error, FileError) or error.errno in {*FULL, None}  # numpy numbers no write that is cut
         raise (DiskFull if full else StoreError)(
             f"{folder} cannot take the files of the index; no document is affected",
             why=error.why if isinstance(error, FileError) else error.strerror or str(error),
