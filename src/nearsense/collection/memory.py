@@ -24,8 +24,7 @@ from nearsense.text import content_hash
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SPARE = 1000
-"""Deleted rows that are kept beside as many living ones before their memory is given back."""
+SPARE = 1000  # deleted rows that are kept beside as many living ones before their memory is given back
 
 
 class _Row(NamedTuple):
@@ -36,7 +35,6 @@ class _Row(NamedTuple):
 
     @property
     def document(self) -> Document:
-        """The document, its metadata nobody else's."""
         return Document(self.id, self.text, json.loads(self.metadata))
 
 
@@ -49,7 +47,6 @@ class MemoryEngine(Engine):
     def __init__(self, model: CollectionModel) -> None:
         super().__init__(":memory:", model)
         self._facts = model.facts()
-        model.require(self._facts)
         self._guard, self._closed = lock(), False
         self._snapshot: Snapshot | None = None
         self._begin([], np.empty((0, self._facts["dimension"]), np.float32))
@@ -120,9 +117,9 @@ class MemoryEngine(Engine):
     def info(self) -> Info:
         with self._turn():
             snapshot, (rows, _) = self._seen(), self._living()
-        cut, fields = sum(row.truncated for row in rows), tuple(sorted(snapshot.fields()))
-        own = {"index": None, "why": None, "recall": None, "pending": 0, "size": 0}
-        return self._info(snapshot.facts, truncated=cut, fields=fields, **own)
+        own: Facts = {"index": None, "why": None, "recall": None, "pending": 0, "size": 0}
+        own |= {"truncated": sum(row.truncated for row in rows), "fields": tuple(sorted(snapshot.fields()))}
+        return self._info(snapshot.facts, **own)
 
     def compact(self, progress: Progress) -> None:
         with self._turn():
@@ -187,7 +184,8 @@ class MemoryEngine(Engine):
 
     def _living(self, ids: set[str] | None = None) -> tuple[list[_Row], NDArray[np.float32]]:
         """The rows that were not deleted, or those of some ids, in their order, and their vectors."""
-        places = sorted(place for id_, place in self._places.items() if ids is None or id_ in ids)
+        wanted = self._places if ids is None else ids & self._places.keys()
+        places = sorted(self._places[id_] for id_ in wanted)
         vectors = self._tail.rows(len(self._rows)).take(np.array(places, int))
         return [self._rows[place] for place in places], vectors
 
