@@ -75,20 +75,18 @@ class PairProbability:
         return self.calibration.interval(known, prior=self.prior, shift=shifts.astype(np.float64))
 
     def lowest(self, min_probability: float) -> float:
-        """The lowest score at which a pair without differences may be so probable, by halving; 2 where none is."""
+        """The lowest score at which a pair without differences may be so probable; 2 where none is."""
         best = max(0.0, float(self.calibration.guarded(np.zeros(1), [()])[0])) if self.guarded else 0.0
-
-        def suffices(score: float) -> bool:
-            return self.calibration.probability(score, prior=self.prior, shift=best) >= min_probability
-
         low, high = -1.0, 1.0
-        if not suffices(high):
-            return 2.0
-        if suffices(low):
-            return low
-        for _ in range(40):
-            middle = (low + high) / 2
-            low, high = (low, middle) if suffices(middle) else (middle, high)
+        for _ in range(4):  # to a part in 10^12
+            grid = np.linspace(low, high, 1001)
+            enough = self.calibration.probability(grid, prior=self.prior, shift=best) >= min_probability
+            if not enough[-1]:
+                return 2.0
+            if enough[0]:
+                return low
+            at = int(enough.argmax())
+            low, high = float(grid[at - 1]), float(grid[at])
         return low - 1e-6  # scores are rounded to float32
 
 
