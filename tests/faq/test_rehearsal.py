@@ -7,6 +7,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
+from faq_shop import WORDINGS, shop
 from nearsense.faq.certainty import (
     BestScores,
     Scale,
@@ -270,3 +271,11 @@ def test_the_nearness_is_chosen_by_what_finds_left_out_phrasings():
         ]
     )
     assert found.accuracy[found.near.nearness] == pytest.approx(brute)
+
+
+def test_a_faq_that_corrects_its_curves_keeps_the_one_for_asking_back(encoder):
+    items = [{**entry, "phrasings": [WORDINGS[1][row]]} for row, entry in enumerate(shop(WORDINGS[0]))]
+    curves, general = ns.FAQ(items, encoder=encoder).rehearsal.curves, general_curves(2.0)
+    assert np.array_equal(curves.listed, general.listed)
+    assert not np.array_equal(curves.known, general.known)
+    assert curves.known_covariance.shape == curves.right_covariance.shape == (8, 8)

@@ -389,7 +389,7 @@ def _corrected(curves: Curves, known: BestScores, left: BestScores, outside: Bes
     ]
     knows, knows_covariance = fit_curve(np.concatenate(x), target, np.concatenate(weights), curves.known)
     right, right_covariance = fit_curve(x[0], known.right.astype(np.float64), weights[0], curves.right)
-    return Curves(knows, right, knows_covariance, right_covariance)
+    return Curves(knows, right, curves.listed, knows_covariance, right_covariance)
 
 
 def _stranger_shares(akin: int, outside: int) -> tuple[float, float]:
