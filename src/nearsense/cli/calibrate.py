@@ -10,7 +10,6 @@ import click
 
 from nearsense.cli.options import (
     SHARE,
-    Options,
     OutputOptions,
     ReadOptions,
     named_columns,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from nearsense.files import Table
 
 
-class CalibrateOptions(Options):
+class CalibrateOptions(ReadOptions):
     """What FILE holds, what is asked of its curve, and where that is kept."""
 
     columns: str | None = option(
@@ -85,12 +84,10 @@ class CalibrateOptions(Options):
 
 @click.command()
 @click.argument("file")
-@takes(options=CalibrateOptions, reading=ReadOptions)
+@takes(options=CalibrateOptions)
 @quiet_option
 @takes(output=OutputOptions)
-def calibrate(
-    file: str, options: CalibrateOptions, reading: ReadOptions, quiet: bool, output: OutputOptions
-) -> None:
+def calibrate(file: str, options: CalibrateOptions, quiet: bool, output: OutputOptions) -> None:
     """Learn from the pairs of FILE what a score means: how probable is it that two texts are the same?
 
     FILE holds two columns of texts and one of labels (1 or 0, yes or no); 30 rows are enough to begin with.
@@ -117,7 +114,7 @@ def calibrate(
         raise click.UsageError("--labels is where --ask keeps answers: give --ask too, or the file itself as FILE")
     if options.output is not None:
         _require_target(options.output)
-    table = reading.read(file)
+    table = options.read(file)
     encoder: Encoder | str | None = options.model
     if options.ask:
         table, encoder = _answers(table, options, not quiet)

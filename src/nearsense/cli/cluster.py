@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import COUNT, CorpusOptions, Options, OutputOptions, option, takes
+from nearsense.cli.options import COUNT, CorpusOptions, OutputOptions, option, takes
 
 if TYPE_CHECKING:
     from nearsense.cli.inputs import Corpus
     from nearsense.clustering import Clusters
 
 
-class ClusterOptions(Options):
+class ClusterOptions(CorpusOptions):
     """How clusters are found, and what is made of them."""
 
     k: int | None = option("-k N", "How many clusters.  [default: as many as there are]", COUNT)
@@ -53,8 +53,8 @@ class ClusterOptions(Options):
 
 @click.command()
 @click.argument("file")
-@takes(options=ClusterOptions, source=CorpusOptions, output=OutputOptions)
-def cluster(file: str, options: ClusterOptions, source: CorpusOptions, output: OutputOptions) -> None:
+@takes(options=ClusterOptions, output=OutputOptions)
+def cluster(file: str, options: ClusterOptions, output: OutputOptions) -> None:
     """Find what the texts of FILE are about: groups that are near in sense, with names.
 
     On a terminal a table of the clusters; in a pipe, and with --csv, all rows of FILE with their cluster, its
@@ -76,12 +76,12 @@ def cluster(file: str, options: ClusterOptions, source: CorpusOptions, output: O
     from nearsense.render.clusters import added_columns, cluster_rows, clusters_page, clusters_report
 
     _require_options(options)
-    corpus = read_corpus(file, source, texts=True)
-    clusters = _clusters(corpus, options, source)
+    corpus = read_corpus(file, options, texts=True)
+    clusters = _clusters(corpus, options)
     if len(clusters) < (options.k or 0):
         sys.stderr.write(f"warning: {len(clusters):,} of {options.k:,} clusters: no more texts differ\n")
     if options.stability:
-        clusters = clusters.with_stability(progress=source.progress)
+        clusters = clusters.with_stability(progress=options.progress)
     columns = _cells(corpus)
     added = added_columns(clusters, options.levels)
     if replaced := [name for name in columns if name in added]:
@@ -119,18 +119,18 @@ def _require_options(options: ClusterOptions) -> None:
     require_targets({"-o": options.output, "--report": options.report, "--save": options.save})
 
 
-def _clusters(corpus: Corpus, options: ClusterOptions, source: CorpusOptions) -> Clusters:
+def _clusters(corpus: Corpus, options: ClusterOptions) -> Clusters:
     """The clusters that are found, or those that are known already with these texts in them."""
     from nearsense.cached import cached
     from nearsense.clustering import cluster as clusters_of
     from nearsense.clustering import load_clusters
 
     known = None if options.assign_to is None else load_clusters(options.assign_to)
-    vectors = corpus.fitting(source, foreign="encode")
+    vectors = corpus.fitting(options, foreign="encode")
     given: dict[str, Any] = {
         "vectors": vectors,
-        "encoder": cached(source.load()) if vectors is None else None,
-        "progress": source.progress,
+        "encoder": cached(options.load()) if vectors is None else None,
+        "progress": options.progress,
     }
     if known is not None:
         return known.assign(corpus.documents, **given)

@@ -11,7 +11,6 @@ import click
 
 from nearsense.cli.options import (
     COUNT,
-    Options,
     OutputOptions,
     ReadOptions,
     RunningOptions,
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from nearsense.evaluation import Evaluation
 
 
-class DatasetOptions(Options):
+class DatasetOptions(ReadOptions, RunningOptions):
     """What the data set holds, and how it is judged."""
 
     models: tuple[str, ...] = option("--model NAME", "Model name or folder; several are compared.", many=True)
@@ -65,10 +64,8 @@ class ReportOptions(OutputOptions):
 
 @click.command()
 @click.argument("dataset", metavar="DATASET")
-@takes(options=DatasetOptions, reading=ReadOptions, running=RunningOptions, output=ReportOptions)
-def evaluate(
-    dataset: str, options: DatasetOptions, reading: ReadOptions, running: RunningOptions, output: ReportOptions
-) -> None:
+@takes(options=DatasetOptions, output=ReportOptions)
+def evaluate(dataset: str, options: DatasetOptions, output: ReportOptions) -> None:
     """Measure models on DATASET, beside what words alone reach.
 
     DATASET is a file, a folder, - for standard input, or the name of a standard set. What is asked of the models
@@ -97,18 +94,18 @@ def evaluate(
 
     floors = [_floor(each) for each in options.floors]
     _require_report(options.report)
-    data = _dataset(dataset, options, reading, running)
+    data = _dataset(dataset, options)
     for name, _ in floors:
         require_figure(name, data)
     evaluation = evaluated(
-        [load(name, dimensions=options.dimensions, **running.loading()) for name in options.models or (None,)],
+        [load(name, dimensions=options.dimensions, **options.loading()) for name in options.models or (None,)],
         data,
         calibration=options.calibration,
         same_from=options.same_from,
         baselines="pooling" if options.pooling_baselines else options.baselines,
         errors=options.errors,
         seed=options.seed,
-        progress=running.progress,
+        progress=options.progress,
     )
     for warning in evaluation.warnings:
         what, _, fix = warning.partition(" Fix: ")
@@ -128,7 +125,7 @@ def evaluate(
 COMMANDS = (evaluate,)
 
 
-def _dataset(dataset: str, options: DatasetOptions, reading: ReadOptions, running: RunningOptions) -> Dataset:
+def _dataset(dataset: str, options: DatasetOptions) -> Dataset:
     from nearsense.datasets import read_dataset
 
     data = read_dataset(
@@ -137,10 +134,10 @@ def _dataset(dataset: str, options: DatasetOptions, reading: ReadOptions, runnin
         columns=named_columns(options.columns, range(2, 100), "two names or three: --columns a,b,score"),
         scale=_range(options.scale),
         positive=options.positive,
-        format=reading.format,
-        encoding=reading.encoding,
+        format=options.format,
+        encoding=options.encoding,
         data_dir=options.data_dir,
-        progress=running.progress,
+        progress=options.progress,
     )
     return data if options.limit is None else data.sample(options.limit, options.seed)
 

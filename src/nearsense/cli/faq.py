@@ -34,8 +34,8 @@ FEW = 3
 """Near misses that are shown where nothing else is asked for."""
 
 
-class QuestionOptions(Options):
-    """What is asked, and how sure an answer has to be."""
+class FaqOptions(ReadOptions):
+    """What is asked, how sure an answer has to be, and how the rows of FILE become entries."""
 
     k: int | None = option("-k N", "How many candidates to show.  [default: 3]", COUNT)
     precision: float = option(
@@ -47,11 +47,6 @@ class QuestionOptions(Options):
         "--labelled FILE", "Questions with the id of their entry: how sure it is goes by these."
     )
     interactive: bool = option("--interactive", "Ask for questions until the end of input; then say what lacked.")
-
-
-class EntryOptions(ReadOptions):
-    """How the rows of FILE become entries of a FAQ."""
-
     text: str | None = option("--text COLUMN", "Column with the questions of FILE.")
     answer: str | None = option("--answer COLUMN", "Column with the answers.")
     category: str | None = option("--category COLUMN", "Column with the categories.")
@@ -73,12 +68,11 @@ class FaqModelOptions(Options):
 @click.command()
 @click.argument("file")
 @click.argument("question", nargs=-1)
-@takes(options=QuestionOptions, reading=EntryOptions, models=FaqModelOptions, output=OutputOptions)
+@takes(options=FaqOptions, models=FaqModelOptions, output=OutputOptions)
 def faq(
     file: str,
     question: tuple[str, ...],
-    options: QuestionOptions,
-    reading: EntryOptions,
+    options: FaqOptions,
     models: FaqModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -103,7 +97,7 @@ def faq(
     questions = [*question, *_questions(options.questions)]
     if not questions and not options.interactive:
         raise click.UsageError("give a question, --questions FILE, or --interactive")
-    room = _faq(file, options, reading, models)
+    room = _faq(file, options, models)
     silent = False
     if questions:
         answers = room.answer_many(questions, options.k or FEW)
@@ -118,7 +112,7 @@ def faq(
 COMMANDS = (faq,)
 
 
-def _require_one_stdin(file: str, options: QuestionOptions) -> None:
+def _require_one_stdin(file: str, options: FaqOptions) -> None:
     """Standard input can be read once."""
     named = {"FILE": file, "--questions": options.questions, "--labelled": options.labelled}
     readers = [f"{name} -" for name, path in named.items() if path == "-"]
@@ -150,14 +144,14 @@ def _other(option: str, read: Callable[[], T]) -> T:
         raise FileError(error.what, why=error.why, fix=fix) from error
 
 
-def _faq(file: str, options: QuestionOptions, reading: EntryOptions, models: FaqModelOptions) -> FAQ:
+def _faq(file: str, options: FaqOptions, models: FaqModelOptions) -> FAQ:
     """The FAQ that the options describe."""
     from nearsense.cached import cached
     from nearsense.faq import FAQ
     from nearsense.faq.entries import labelled_of, read_items
     from nearsense.store import is_collection
 
-    named = {"question": reading.text, "answer": reading.answer, "category": reading.category, "id": reading.id_}
+    named = {"question": options.text, "answer": options.answer, "category": options.category, "id": options.id_}
     columns = {name: column for name, column in named.items() if column}
     source: Any = file
     name = models.model
@@ -166,7 +160,7 @@ def _faq(file: str, options: QuestionOptions, reading: EntryOptions, models: Faq
 
         source = open_collection(file, create=False)
         name = name or source.info().model
-    items = read_items(source, columns, reading.format, reading.encoding)
+    items = read_items(source, columns, options.format, options.encoding)
     given = options.labelled
     labelled = None if given is None else _other("--labelled", lambda: labelled_of(given))
     model = ModelOptions(model=name, threads=models.threads, long=models.long, quiet=models.quiet)

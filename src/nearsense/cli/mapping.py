@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import COUNT, CorpusOptions, Options, option, takes
+from nearsense.cli.options import COUNT, CorpusOptions, option, takes
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LIKELY, NEAR = 0.5, 0.85
 """From which probability on a pair is worth a look; from which score on, where no calibration is known."""
 
 
-class MapOptions(Options):
+class MapOptions(CorpusOptions):
     """How texts are laid out, and where the map goes."""
 
     output: str = option("-o --output OUT", "Where to: .html, .png or .svg.", required=True)
@@ -42,8 +42,8 @@ class MapOptions(Options):
 
 @click.command(name="map")
 @click.argument("file")
-@takes(options=MapOptions, source=CorpusOptions)
-def map_(file: str, options: MapOptions, source: CorpusOptions) -> None:
+@takes(options=MapOptions)
+def map_(file: str, options: MapOptions) -> None:
     """Lay the texts of FILE out in the plane, in clusters with names, as a page or a picture.
 
     The page is one file and asks nobody for anything: zoom, search, select with the lasso, read what is nearest,
@@ -61,31 +61,31 @@ def map_(file: str, options: MapOptions, source: CorpusOptions) -> None:
 
     outputs = [options.output, *([options.png] if options.png else [])]
     _require_targets(outputs, options)
-    corpus = read_corpus(file, source)
+    corpus = read_corpus(file, options)
     documents = corpus.documents
     if not documents:
         raise InputError("there is no text", why="a map of nothing shows nothing", fix="give at least one text")
-    vectors = corpus.vectors(source, foreign="keep")
+    vectors = corpus.vectors(options, foreign="keep")
     if not documents[0].text:
         raise InputError(
             f"{file} holds vectors and no texts",
             why="a map shows what each point says",
             fix="keep the texts beside the vectors: nearsense encode FILE -o vectors.jsonl",
         )
-    encoder = source.load() if source.model is not None else None
+    encoder = options.load() if options.model is not None else None
     if encoder is not None and encoder.fingerprint != vectors.fingerprint:
         encoder = None
     found = map_texts(
         documents,
-        clusters=cluster(documents, options.k, vectors=vectors, seed=options.seed, progress=source.progress),
+        clusters=cluster(documents, options.k, vectors=vectors, seed=options.seed, progress=options.progress),
         duplicates=None
         if options.no_duplicates
-        else _duplicates(documents, vectors, encoder, options.calibration, source.progress),
+        else _duplicates(documents, vectors, encoder, options.calibration, options.progress),
         vectors=vectors,
         layout=options.layout,
         calibration=options.calibration,
         seed=options.seed,
-        progress=source.progress,
+        progress=options.progress,
     )
     title = options.title or ("" if file == "-" else Path(file).name.partition(".")[0]) or "Map"
     for path in outputs:

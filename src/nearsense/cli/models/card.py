@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -178,10 +177,8 @@ def _distance_record(model: Encoder, background: Background) -> dict[str, Any]:
     from nearsense.calibrator import Calibrator
     from nearsense.probing import probe_result
 
-    found, tried = (
-        Calibrator(Task.PARAPHRASE).of(Origin(model.name, model.fingerprint), model),
-        probe_result(model),
-    )
+    found = Calibrator(Task.PARAPHRASE).of(Origin(model.name, model.fingerprint), model)
+    tried = probe_result(model)
     low, middle, high = background.random
     known: dict[str, Any] = {"texts": background.texts, "random": list(background.random)}
     if tried is not None and tried.random is not None:
@@ -219,10 +216,8 @@ _WORDS = {"half": "half", "nine_in_ten": "nine of ten", "one_in_ten": "one of te
 def _unrelated(name: str, levels: dict[str, Any]) -> tuple[str, str]:
     _, middle, end = levels["levels"]["unrelated"]
     what = "unrelated texts" if name == "pairs" else "a question and unrelated text"
-    return (
-        what,
-        f"{end:.2f} is where unrelated ends: 95 of 100 such pairs score less, half of them under {middle:.2f}",
-    )
+    said = f"{end:.2f} is where unrelated ends: 95 of 100 such pairs score less"
+    return what, f"{said}, half of them under {middle:.2f}"
 
 
 def _why_none(probe: dict[str, Any]) -> str:
@@ -241,10 +236,10 @@ def _distance(corpus: dict[str, Any]) -> str:
     alike = abs(corpus["apart"]) < _ALIKE
     means = "alike, so the bands hold" if alike else f"yours have {more} in common, so a score says {less}"
     half = corpus.get("half")
-    moved = (
-        f"; where nearsense sees 50 pairs of them, half are paraphrases at {half:.2f}" if half is not None else ""
-    )
-    return f"{said}, those of the probe {level:.2f} ({bottom:.2f} to {top:.2f}): {means}{moved}"
+    said = f"{said}, those of the probe {level:.2f} ({bottom:.2f} to {top:.2f}): {means}"
+    if half is not None:
+        said += f"; where nearsense sees 50 pairs of them, half are paraphrases at {half:.2f}"
+    return said
 
 
 _ALIKE = 0.5
@@ -257,9 +252,6 @@ def _score(calibration: Calibration, share: float) -> float | None:
         found = calibration.threshold(min_probability=share).score
     except InputError:
         return None
-    return round(found, 4) if _possible(found, calibration.reference.tolist()) else None
-
-
-def _possible(score: float, reference: Sequence[float]) -> bool:
-    """Whether a model can give such a score: those between 0 and 1 stay there."""
-    return not (min(reference) >= 0 and max(reference) <= 1) or 0 <= score <= 1
+    reference = calibration.reference
+    bounded = reference.min() >= 0 and reference.max() <= 1  # such a model gives no score outside
+    return None if bounded and not 0 <= found <= 1 else round(found, 4)
