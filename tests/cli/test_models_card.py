@@ -23,7 +23,7 @@ MINE = "openai:mine"
 def known(monkeypatch, tmp_path):
     """Nothing is known of any model yet."""
     monkeypatch.setenv("NEARSENSE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(probing, "_known", {})
+    monkeypatch.setattr(probing, "_results", {})
     return probing._results
 
 
