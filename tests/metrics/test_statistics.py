@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score, f1_score, v_measure_score
 from nearsense import metrics
 from nearsense.metrics.agreement import weighted_adjusted_rand, weighted_v_measure
 from nearsense.metrics.classification import weighted_best_accuracy, weighted_best_f1, weighted_false_accepts
-from nearsense.metrics.resampling import mean_of, weighted_share
+from nearsense.metrics.resampling import weighted_share
 
 RANDOM = np.random.default_rng(5)
 N = 60
@@ -49,8 +49,3 @@ def test_a_figure_of_partitions_is_that_of_the_items_written_out(weighted, figur
 def test_a_share_counts_only_those_it_is_among():
     expected = [SCORES[rows][LABELS[rows] > 0].mean() for rows in WRITTEN]
     assert weighted_share(SCORES, LABELS)(COUNTS) == pytest.approx(expected, abs=1e-12)
-
-
-def test_a_mean_of_figures_is_their_mean():
-    both = [metrics.weighted_mean(SCORES), metrics.weighted_mean(LABELS)]
-    assert mean_of(both)(COUNTS) == pytest.approx((both[0](COUNTS) + both[1](COUNTS)) / 2)

@@ -20,7 +20,7 @@ from nearsense.datasets import Dataset, GradedPairs, LabelledPairs, Retrieval, T
 from nearsense.datasets.kinds import LEAST, whole
 from nearsense.encoders import Encoder, is_encoder, load, resolve, symmetric_role
 from nearsense.errors import InputError
-from nearsense.evaluation.judging import JUDGES, SEEDS, Outcome
+from nearsense.evaluation.judging import JUDGES, Outcome
 from nearsense.evaluation.probabilities import judged_probabilities, labels_of
 from nearsense.evaluation.results import (
     FIGURES,
@@ -147,7 +147,7 @@ def evaluate(
     notes += [*unjudged, *_undefined_figures(results)]
     warnings = suspicions(data, results, outcomes)
     if data.task is Task.CLUSTERING:
-        notes.append(f"k-means with as many groups as labels; figures are means over {len(SEEDS)} beginnings.")
+        notes.append("k-means of ns.cluster with as many groups as labels.")
     return Evaluation(
         dataset=data.name,
         task=data.task,

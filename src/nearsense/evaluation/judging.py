@@ -18,7 +18,7 @@ from nearsense.evaluation.results import Mistake
 from nearsense.evaluation.systems import ROUNDING, Found, level_ties
 from nearsense.metrics.agreement import weighted_adjusted_rand, weighted_v_measure
 from nearsense.metrics.classification import weighted_best_accuracy, weighted_best_f1, weighted_false_accepts
-from nearsense.metrics.resampling import mean_of, weighted_share
+from nearsense.metrics.resampling import weighted_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-SEEDS = (0, 1, 2)  # k-means begins at chance: figures are means over so many beginnings
 DEPTH = 100  # hits that are looked at for each query
 SHOWN = 10  # hits of each query whose scores are kept
 QUERIES = 64  # queries whose rankings stand in one table: long ties make it wide
@@ -50,12 +49,10 @@ class Outcome:
     scores: Floats = field(default_factory=lambda: np.zeros(0))  # the raw score of each item
     labels: Floats = field(default_factory=lambda: np.zeros(0))  # what is true of it
     thresholds: Mapping[str, float] = field(default_factory=dict)  # of the figures that need one
-    centred: frozenset[str] = (
-        frozenset()
-    )  # figures whose resamples are off on one side: intervals move to the figure
-    values: Floats = field(
-        default_factory=lambda: np.zeros(0)
-    )  # the main figure of each query, where it is their mean
+    centred: frozenset[str] = frozenset()
+    """Figures whose resamples are off on one side: intervals move to the figure."""
+    values: Floats = field(default_factory=lambda: np.zeros(0))
+    """The main figure of each query, where it is their mean."""
     standing: Floats = field(default_factory=lambda: np.zeros(0))
     """Of each relevant document of a search the share of the corpus that is farther from the query."""
 
@@ -371,16 +368,16 @@ def _accepting(scores: Floats, share: float) -> float:
 
 def judge_clustering(data: Clustering, system: System) -> Outcome:
     """How well as many groups as there are labels agree with them: V-measure and adjusted Rand index."""
-    groups = system.groups(data.texts, len(set(data.labels)), SEEDS)
+    groups = system.groups(data.texts, len(set(data.labels)))
     figures = {
-        "v_measure": mean_of([weighted_v_measure(data.labels, each) for each in groups]),
-        "adjusted_rand": mean_of([weighted_adjusted_rand(data.labels, each) for each in groups]),
+        "v_measure": weighted_v_measure(data.labels, groups),
+        "adjusted_rand": weighted_adjusted_rand(data.labels, groups),
     }
 
     def mistakes(count: int) -> tuple[Mistake, ...]:
-        """Texts of the first grouping whose neighbours have mostly one other label."""
-        members = [Counter[str]() for _ in range(int(groups[0].max()) + 1)]
-        for label, group in zip(data.labels, groups[0].tolist(), strict=True):
+        """Texts whose neighbours have mostly one other label."""
+        members = [Counter[str]() for _ in range(int(groups.max()) + 1)]
+        for label, group in zip(data.labels, groups.tolist(), strict=True):
             members[group][label] += 1
         leaders = [each.most_common(1)[0] if each else ("", 0) for each in members]
         shares = np.array(
@@ -388,10 +385,10 @@ def judge_clustering(data: Clustering, system: System) -> Outcome:
         )
         astray = np.array(
             [shares[group] if leaders[group][0] != label else -1.0
-             for label, group in zip(data.labels, groups[0].tolist(), strict=True)]
+             for label, group in zip(data.labels, groups.tolist(), strict=True)]
         )  # fmt: skip
         return tuple(
-            Mistake(leaders[groups[0][row]][0], data.labels[row], (data.texts[row],), share, share)
+            Mistake(leaders[groups[row]][0], data.labels[row], (data.texts[row],), share, share)
             for row, share in worst_rows(astray, count, data.texts.__getitem__)
             if share > 0
         )

@@ -136,8 +136,8 @@ class System:
         """The k best of a corpus for each query, and all that are tied with the last of them."""
         raise NotImplementedError
 
-    def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
-        """So many groups of texts, once for each seed."""
+    def groups(self, texts: Sequence[str], k: int) -> Ints:
+        """In which of k groups each text is."""
         raise NotImplementedError
 
 
@@ -172,11 +172,11 @@ class Model(System):
         with self.timing.time():
             return whole_ties(look, len(queries), len(corpus), k)
 
-    def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
+    def groups(self, texts: Sequence[str], k: int) -> Ints:
         """See `System`."""
         vectors = normalize(self._read(texts, symmetric_role(self.encoder)))
         with self.timing.time():
-            return _groupings(vectors, k, seeds)
+            return _groups(vectors, k)
 
     def _read_both(
         self, left: Sequence[str], right: Sequence[str], searching: bool
@@ -196,11 +196,11 @@ class Model(System):
         return vectors.data[rows]
 
 
-def _groupings(vectors: NDArray[np.float32], k: int, seeds: Sequence[int]) -> list[Ints]:
-    """So many groups of unit vectors, once for each seed, by the k-means of `ns.cluster`."""
+def _groups(vectors: NDArray[np.float32], k: int) -> Ints:
+    """In which of k groups each unit vector is, by the k-means of `ns.cluster`."""
     from nearsense.clustering.kmeans import spherical
 
-    return [spherical(vectors, k, seed=seed).labels for seed in seeds]
+    return spherical(vectors, k).labels
 
 
 class Fusion(System):
@@ -303,11 +303,11 @@ class TfIdf(System):
             model = Tfidf(corpus, self._unit)
             return _best(lambda some: overlaps(some, model.fitted), model(queries), len(corpus), k)
 
-    def groups(self, texts: Sequence[str], k: int, seeds: Sequence[int]) -> list[Ints]:
+    def groups(self, texts: Sequence[str], k: int) -> Ints:
         """See `System`."""
         with self.timing.time(reading=len(texts)):
             vectors = Tfidf(texts, self._unit).fitted.projected(DIMENSION)
-            return _groupings(vectors, k, seeds)
+            return _groups(vectors, k)
 
 
 class BM25(System):

@@ -75,12 +75,15 @@ STRANGERS = {
 }
 
 
+_CONTROL = re.compile(rb"[\x00-\x08]")
+
+
 def stranger(head: bytes) -> str:
     r"""What a content that should be text is instead, by its first bytes, or "".
 
     A text may begin with a magic's letters; it has none of the control characters that follow them elsewhere.
     """
-    if not any(byte < 9 for byte in head):
+    if not _CONTROL.search(head):
         return ""
     return next((kind for magic, kind in STRANGERS.items() if head.startswith(magic)), "")
 

@@ -6,7 +6,7 @@ alone, so two statistics of the same n and seed see the same resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -84,11 +84,6 @@ def weighted_share(right: Float64, among: Float64) -> Statistic:
         return share
 
     return statistic
-
-
-def mean_of(statistics: Sequence[Statistic]) -> Statistic:
-    """The mean of several figures of the same items."""
-    return lambda counts: np.mean([statistic(counts) for statistic in statistics], axis=0)
 
 
 def bootstrap(
