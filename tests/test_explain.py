@@ -126,7 +126,7 @@ def test_words_are_stretches_of_the_original_text(exact, text, words):
 
 def test_words_beyond_the_limit_are_said_and_left_out(exact):
     text = " ".join(f"word{number}" for number in range(400))
-    with pytest.warns(ns.TruncationWarning):
+    with pytest.warns(ns.errors.TruncationWarning):
         explanation = explain(text, "a short one", encoder=exact)
     assert explanation.truncated_a
     assert not explanation.truncated_b

@@ -363,7 +363,7 @@ ITALIAN = [
 
 
 def test_in_an_unknown_language_rows_go_by_their_vectors_only_where_that_is_asked_for():
-    with pytest.warns(ns.LanguageWarning, match="2 rows stay that are near others.*Italian.*multilingual"):
+    with pytest.warns(ns.errors.LanguageWarning, match="2 rows stay that are near others.*Italian.*multilingual"):
         found = ns.duplicates(ITALIAN, min_score=0.8)
     assert len(found.unique) == 3
     pair = found.pairs[0]

@@ -226,7 +226,7 @@ def test_nothing_goes_to_a_server_unasked_and_once_asked_it_is_remembered(encode
     with Served(encoder) as server:
         remote = load_remote("openai:mine", base_url=server.url, dimensions=encoder.dimension)
         assert ns.compare("It is raining.", "Rain is falling.", encoder=remote).probability is None
-        with pytest.raises(ns.InputError, match="nearsense models probe openai:mine"):
+        with pytest.raises(ns.errors.InputError, match="nearsense models probe openai:mine"):
             ns.compare_pairs([("It is raining.", "Rain is falling.")], encoder=remote, prior=0.5)
         server.questions.clear()
         assert ns.compare("It is raining.", "Rain is falling.", encoder=remote).probability is None
@@ -249,7 +249,7 @@ def test_nothing_goes_to_a_server_unasked_and_once_asked_it_is_remembered(encode
 def test_a_server_that_refuses_leaves_nothing_behind(encoder):
     with Served(encoder, script=[refused(400, "no")]) as server:
         remote = load_remote("openai:mine", base_url=server.url, dimensions=encoder.dimension)
-        with pytest.raises(ns.ModelError):
+        with pytest.raises(ns.errors.ModelError):
             probe_result(remote, send=True)
         assert scale_of(remote) is None
         assert not kept().exists()

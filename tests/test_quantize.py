@@ -50,7 +50,7 @@ def test_int8_loses_less_than_binary(vectors):
 
 
 def test_a_model_whose_makers_say_nothing_is_refused(vectors):
-    with pytest.raises(ns.InputError, match="nobody says that vectors of some model can be int8") as caught:
+    with pytest.raises(ns.errors.InputError, match="nobody says that vectors of some model can be int8") as caught:
         quantize(vectors, "int8")
     assert "recall" in caught.value.fix
 
@@ -68,7 +68,7 @@ def test_zero_vectors_stay_zero():
 def test_quantized_vectors_know_their_model(vectors):
     small = quantize(vectors, "int8", anyway=True)
     other = ns.Vectors(vectors.data, "e" * 64, vectors.truncated)
-    with pytest.raises(ns.ModelMismatch):
+    with pytest.raises(ns.errors.ModelMismatch):
         small.recall(other)
-    with pytest.raises(ns.InputError, match="int4"):
+    with pytest.raises(ns.errors.InputError, match="int4"):
         quantize(vectors, "int4")

@@ -164,7 +164,7 @@ BARE = Results([Hit(1, "41", 0.5, None, None)], Origin("m", "f"), "q")
     ],
 )
 def test_what_cannot_be_put_in_order_is_refused_and_named(call, words):
-    with pytest.raises(ns.InputError, match=words):
+    with pytest.raises(ns.errors.InputError, match=words):
         call()
 
 
@@ -174,7 +174,7 @@ def test_a_cross_encoder_that_gives_no_number_a_pair_is_broken(scores):
         def score(self, pairs, **options):
             return scores
 
-    with pytest.raises(ns.BrokenModel, match="words gives no finite score for each of 2 pairs"):
+    with pytest.raises(ns.errors.BrokenModel, match="words gives no finite score for each of 2 pairs"):
         rerank("dog", ["a", "b"], cross=Broken())
 
 
@@ -189,7 +189,7 @@ def test_a_model_that_is_not_here_is_an_error_and_nothing_is_searched(tmp_path):
         lambda: collection.search("dog", rerank="nobody/has-this"),
         lambda: collection.search("dog", rerank="nobody/has-this", mode="lexical"),
     ):
-        with pytest.raises(ns.ModelNotFound, match="has-this") as caught:
+        with pytest.raises(ns.errors.ModelNotFound, match="has-this") as caught:
             call()
         assert caught.value.fix
     assert encoder.encoded == 3
@@ -197,7 +197,7 @@ def test_a_model_that_is_not_here_is_an_error_and_nothing_is_searched(tmp_path):
 
 
 def test_an_encoder_is_no_cross_encoder():
-    with pytest.raises(ns.UnsupportedModel, match="is no cross-encoder"):
+    with pytest.raises(ns.errors.UnsupportedModel, match="is no cross-encoder"):
         rerank("dog", ["a dog"], cross="all-MiniLM-L6-v2")
 
 
@@ -280,9 +280,9 @@ def test_the_least_score_is_the_cross_encoders(collection, cross):
 
 
 def test_candidates_without_a_cross_encoder_are_refused(collection):
-    with pytest.raises(ns.InputError, match="candidates=20 without rerank"):
+    with pytest.raises(ns.errors.InputError, match="candidates=20 without rerank"):
         collection.search(QUERY, candidates=20)
-    with pytest.raises(ns.InputError, match="min_score='x'"):
+    with pytest.raises(ns.errors.InputError, match="min_score='x'"):
         collection.search(QUERY, min_score="x", rerank=WordCross())
     assert collection.search(QUERY, candidates=100) == collection.search(QUERY)
 

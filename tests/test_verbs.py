@@ -21,7 +21,7 @@ def test_compare_is_the_cosine_of_the_two_vectors(encoder, vectors):
     found = ns.compare(CORPUS[0], CORPUS[2])
     assert found.score == pytest.approx(float(vectors.data[0] @ vectors.data[2]), abs=2e-3)
     assert (found.origin.model, found.origin.fingerprint) == ("all-MiniLM-L6-v2", encoder.fingerprint)
-    assert found.reading is ns.Reading.of_probability(found.probability)
+    assert found.reading is ns.types.Reading.of_probability(found.probability)
 
 
 def test_compare_is_symmetric_and_one_for_a_text_with_itself(encoder):
@@ -106,7 +106,7 @@ def test_the_matrix_holds_every_pair(vectors):
 
 
 def test_a_matrix_that_does_not_fit_is_refused_with_its_size():
-    with pytest.raises(ns.TooLargeError, match=r"1,000,000 x 1,000,000 scores takes 3,725\.3 GiB"):
+    with pytest.raises(ns.errors.TooLargeError, match=r"1,000,000 x 1,000,000 scores takes 3,725\.3 GiB"):
         ns.matrix(["same text"] * 1_000_000)
 
 
@@ -114,7 +114,7 @@ def test_stored_vectors_of_another_model_are_refused(tmp_path, vectors):
     from samples import tiny_bert
 
     other = ns.load(str(tiny_bert(tmp_path / "other")))
-    with pytest.raises(ns.ModelMismatch, match="all-MiniLM-L6-v2"):
+    with pytest.raises(ns.errors.ModelMismatch, match="all-MiniLM-L6-v2"):
         ns.search_vectors(["x"], vectors, encoder=other)
 
 
@@ -144,7 +144,7 @@ def test_stored_vectors_of_another_model_are_refused(tmp_path, vectors):
     ],
 )
 def test_what_cannot_be_answered_is_refused_and_named(call, words):
-    with pytest.raises(ns.InputError, match=words):
+    with pytest.raises(ns.errors.InputError, match=words):
         call()
 
 
@@ -155,7 +155,7 @@ def test_a_bad_query_is_refused_before_the_corpus_is_encoded():
         def encode(self, texts, **options):
             raise AssertionError
 
-    with pytest.raises(ns.InputError, match="query 0 is empty"):
+    with pytest.raises(ns.errors.InputError, match="query 0 is empty"):
         ns.search("", CORPUS, encoder=Never())
 
 

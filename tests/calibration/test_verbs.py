@@ -44,7 +44,7 @@ def test_without_a_calibration_a_score_has_no_probability_and_says_so(hashed):
     found = ns.compare("red cat", "red dog", encoder=hashed)
     assert found.probability is found.interval is None
     assert "uncalibrated" in str(found)
-    assert found.reading is ns.Reading.of(found.score)
+    assert found.reading is ns.types.Reading.of(found.score)
     assert ns.search("red cat", ["red dog"], encoder=hashed)[0].probability is None
 
 
@@ -66,7 +66,7 @@ def test_with_a_calibration_every_verb_gives_probabilities(hashed, mine):
     assert compared.probability == pytest.approx(
         mine.probability(compared.score, shift=mine.guarded([0], [[]])[0])
     )
-    assert compared.reading is ns.Reading.of_probability(compared.probability)
+    assert compared.reading is ns.types.Reading.of_probability(compared.probability)
     assert compared.origin.to_dict()["calibration"] == "mine"
 
 
@@ -90,7 +90,7 @@ def test_a_prior_that_is_lower_makes_the_same_score_less_probable(hashed, mine):
 
 
 def test_a_prior_is_a_share_and_nothing_is_estimated_by_name(hashed, mine):
-    with pytest.raises(ns.InputError, match="prior='estimate' is no share"):
+    with pytest.raises(ns.errors.InputError, match="prior='estimate' is no share"):
         ns.compare_pairs(pairs(60), encoder=hashed, calibration=mine, prior="estimate")
 
 
@@ -111,11 +111,11 @@ def test_min_probability_leaves_out_what_is_less_probable(hashed, mine):
 
 def test_a_probability_that_cannot_be_told_is_refused_with_what_to_do(hashed):
     for asked in ({"min_probability": 0.9}, {"prior": 0.1}):
-        with pytest.raises(ns.InputError, match="no calibration is known for hash"):
+        with pytest.raises(ns.errors.InputError, match="no calibration is known for hash"):
             ns.search("red cat", ["red dog"], encoder=hashed, **asked)
-    with pytest.raises(ns.InputError, match="min_probability=2"):
+    with pytest.raises(ns.errors.InputError, match="min_probability=2"):
         ns.search("red cat", ["red dog"], encoder=hashed, min_probability=2)
-    with pytest.raises(ns.InputError, match="prior='often'"):
+    with pytest.raises(ns.errors.InputError, match="prior='often'"):
         ns.compare("red", "blue", prior="often")
 
 
@@ -126,9 +126,9 @@ def test_a_calibration_of_another_model_is_a_mismatch(mine):
         lambda: ns.search("red", ["blue"], encoder=other, calibration=mine),
         lambda: ns.rank("red", ["blue"], encoder=other, calibration=mine),
     ):
-        with pytest.raises(ns.ModelMismatch, match="calibration of hash"):
+        with pytest.raises(ns.errors.ModelMismatch, match="calibration of hash"):
             verb()
-    with pytest.raises(ns.InputError, match="no calibration for 'question' comes with other"):
+    with pytest.raises(ns.errors.InputError, match="no calibration for 'question' comes with other"):
         ns.compare("red", "blue", encoder=other, calibration="question")
 
 
@@ -161,9 +161,9 @@ def test_labels_are_checked_before_anything_is_encoded(hashed):
         ([(a, b, "maybe") for a, b, _ in pairs(40)], "pair 0 has the label 'maybe'"),
         ([(a, b) for a, b, _ in pairs(40)], "item 0 is no labelled pair"),
     ):
-        with pytest.raises(ns.InputError, match="prior=2"):
+        with pytest.raises(ns.errors.InputError, match="prior=2"):
             ns.calibrate(pairs(40), encoder=hashed, prior=2)
-        with pytest.raises(ns.InputError, match=words):
+        with pytest.raises(ns.errors.InputError, match=words):
             ns.calibrate(given, encoder=hashed)
     assert hashed.encoded == before
 
@@ -174,9 +174,9 @@ def test_unlabelled_pairs_move_the_curve_that_comes_with_the_model():
     moved = ns.adapt(unlabelled, share=0.5, calibration="question")
     found = ns.compare_pairs(unlabelled, calibration=moved)
     assert np.mean([each.probability for each in found]) == pytest.approx(0.5, abs=0.02)
-    with pytest.raises(ns.InputError, match="no calibration comes with hash"):
+    with pytest.raises(ns.errors.InputError, match="no calibration comes with hash"):
         ns.adapt(unlabelled, share=0.5, encoder=HashEncoder(32))
-    with pytest.raises(ns.InputError, match="too few to adapt"):
+    with pytest.raises(ns.errors.InputError, match="too few to adapt"):
         ns.adapt(unlabelled[:5], share=0.5)
 
 
@@ -189,7 +189,7 @@ def test_a_corpus_without_labels_tells_how_rare_a_score_is(hashed):
     every = (data @ data.T)[np.triu_indices(len(data), 1)]
     score, _, _ = found.score_at(0.01)
     assert (every >= score).mean() == pytest.approx(0.01, abs=0.002)
-    with pytest.raises(ns.InputError, match="3 texts tell too little"):
+    with pytest.raises(ns.errors.InputError, match="3 texts tell too little"):
         ns.background(["a", "b", "c"], encoder=hashed)
 
 
@@ -213,7 +213,7 @@ def test_far_from_home_a_warning_says_so_and_intervals_are_wider(hashed):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         near = ns.search(texts[0], texts, 3, encoder=hashed, calibration=home)
-    with pytest.warns(ns.CalibrationWarning, match="unlike those that the probabilities were learnt on"):
+    with pytest.warns(ns.errors.CalibrationWarning, match="unlike those that the probabilities were learnt on"):
         far = ns.search(texts[0], narrow, 3, encoder=hashed, calibration=home)
     low, high = home.interval(far[0].score, prior=far.origin.prior)
     assert far[0].interval[0] < low
@@ -232,7 +232,7 @@ def test_a_collection_remembers_its_calibration(hashed, mine, tmp_path):
         assert there.nearest(hashed.encode(["red"]))[0][0].probability is not None
         assert there.search("red cat", mode="lexical")[0].probability is None
         assert there.search("red cat", calibration="none")[0].probability is None
-        with pytest.raises(ns.ModelMismatch, match="calibration of other"):
+        with pytest.raises(ns.errors.ModelMismatch, match="calibration of other"):
             there.calibration = ns.calibrate(pairs(), encoder=HashEncoder(32, name="other"))
     with ns.open(tmp_path / "c.nearsense", hashed) as there:
         assert there.calibration.to_dict() == mine.to_dict()
@@ -244,9 +244,9 @@ def test_a_collection_remembers_its_calibration(hashed, mine, tmp_path):
 def test_a_lexical_search_has_no_probabilities_to_ask_for(hashed, mine, tmp_path):
     with ns.open(tmp_path / "c.nearsense", hashed) as there:
         there.add(["red cat", "blue dog"])
-        with pytest.raises(ns.InputError, match="scores are bm25"):
+        with pytest.raises(ns.errors.InputError, match="scores are bm25"):
             there.search("red", mode="lexical", calibration=mine)
-        with pytest.raises(ns.InputError, match="min_probability"):
+        with pytest.raises(ns.errors.InputError, match="min_probability"):
             there.search("red", mode="hybrid", min_probability=0.5)
 
 
@@ -272,9 +272,9 @@ def test_reranked_texts_have_probabilities_by_the_cross_encoders_own_calibration
     )
     assert all(hit.probability < known.probability(hit.score) for hit in hits if hit.differs)
     assert ns.rerank("red cat old dog", texts, cross=cross)[0].probability is None
-    with pytest.raises(ns.InputError, match="no calibration is known for words"):
+    with pytest.raises(ns.errors.InputError, match="no calibration is known for words"):
         ns.rerank("red cat", texts, cross=cross, min_probability=0.5)
-    with pytest.raises(ns.ModelMismatch):
+    with pytest.raises(ns.errors.ModelMismatch):
         ns.rerank("red cat", texts, cross=cross, calibration=ns.calibrate(pairs(), encoder=HashEncoder(8)))
 
 
@@ -285,13 +285,13 @@ def test_what_differs_moves_pairs_and_not_the_share_that_a_moved_curve_was_given
 
 
 def test_labels_the_wrong_way_round_are_noticed(hashed):
-    with pytest.warns(ns.CalibrationWarning, match="other way round"):
+    with pytest.warns(ns.errors.CalibrationWarning, match="other way round"):
         ns.calibrate([(a, b, 1 - same) for a, b, same in pairs(60)], encoder=hashed)
 
 
 def test_a_collection_takes_calibrations_only(hashed, tmp_path):
     with (
         ns.open(tmp_path / "c.nearsense", hashed) as there,
-        pytest.raises(ns.InputError, match="calibration is of type str"),
+        pytest.raises(ns.errors.InputError, match="calibration is of type str"),
     ):
         there.calibration = "passage"

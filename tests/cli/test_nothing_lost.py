@@ -36,13 +36,13 @@ ONE_IN_JSON = {
 
 @pytest.mark.parametrize(("metadata", "named"), ONE_IN_JSON.values(), ids=ONE_IN_JSON)
 def test_names_that_are_one_in_json_are_refused_and_both_are_named(tmp_path, metadata, named):
-    with pytest.raises(ns.InputError, match=named):
+    with pytest.raises(ns.errors.InputError, match=named):
         ns.Document("a", "a text", metadata)
-    with pytest.raises(ns.InputError, match=named):
+    with pytest.raises(ns.errors.InputError, match=named):
         FAQItem("How?", "So.", metadata=metadata)
-    with pytest.raises(ns.InputError, match=named):
+    with pytest.raises(ns.errors.InputError, match=named):
         ns.FAQ([{"question": "How?", "answer": "So.", "more": metadata}], encoder=HashEncoder())
-    with pytest.raises(ns.InputError, match=named):
+    with pytest.raises(ns.errors.InputError, match=named):
         files.write_table(tmp_path / "t.jsonl", [{"more": metadata}])
     assert ns.Document("a", "a text", {"1": "b", "x": {2: "c", "3": 4}}).metadata["1"] == "b"
 
@@ -53,7 +53,7 @@ def test_what_is_put_into_metadata_later_is_checked_as_it_is_kept(tmp_path):
     metadata["x"][1] = "b"
     with ns.open(tmp_path / "c", HashEncoder()) as collection:
         for put in (collection.add, collection.upsert, collection.sync):
-            with pytest.raises(ns.InputError, match="names '1' and 1"):
+            with pytest.raises(ns.errors.InputError, match="names '1' and 1"):
                 put([document])
         assert collection.count() == 0
 
@@ -72,7 +72,7 @@ TWICE = {
 def test_a_name_that_occurs_twice_in_a_file_is_refused(run, tmp_path, row):
     for name, content in (("t.jsonl", f'{{"text": "fine"}}\n{row}\n'), ("t.json", f'[{{"text": "fine"}}, {row}]')):
         (tmp_path / name).write_text(content)
-        with pytest.raises(ns.FileError, match=r"the name .* occurs twice in one object"):
+        with pytest.raises(ns.errors.FileError, match=r"the name .* occurs twice in one object"):
             files.read_table(tmp_path / name)
         done = run("index", "create", tmp_path / "c", tmp_path / name)
         assert done.code == 2
@@ -138,7 +138,7 @@ RING["ring"] = RING
 def test_metadata_that_cannot_be_kept_are_an_input_error(tmp_path, value):
     with ns.open(tmp_path / "c", HashEncoder()) as collection:
         for put in (collection.add, collection.upsert, collection.sync):
-            with pytest.raises(ns.InputError, match="document 'a'"):
+            with pytest.raises(ns.errors.InputError, match="document 'a'"):
                 put([ns.Document("a", "a text", {"m": value})])
         assert collection.count() == 0
 
@@ -147,7 +147,7 @@ def test_metadata_that_cannot_be_kept_are_an_input_error(tmp_path, value):
     "value", [deep(900), deep(900, "object"), deep(50_000), RING], ids=["1", "2", "3", "ring"]
 )
 def test_a_record_of_a_faq_that_is_too_deep_is_an_input_error(value):
-    with pytest.raises(ns.InputError, match="nested too deep"):
+    with pytest.raises(ns.errors.InputError, match="nested too deep"):
         ns.FAQ([{"question": "How?", "answer": "So.", "more": value}], encoder=HashEncoder())
 
 
@@ -171,7 +171,7 @@ def test_a_filter_that_nothing_can_fit_is_an_input_error(tmp_path, where):
     with ns.open(tmp_path / "c", HashEncoder()) as collection:
         collection.add([ns.Document("a", "a text", {"n": 1})])
         for ask in (collection.count, lambda where: collection.search("a", where=where)):
-            with pytest.raises(ns.InputError) as said:
+            with pytest.raises(ns.errors.InputError) as said:
                 ask(where)
             assert len(str(said.value)) < 1000
 
@@ -208,7 +208,7 @@ def test_a_filter_with_a_number_of_any_size_compares_rightly(tmp_path):
     ids=lambda value: value[:12],
 )
 def test_a_filter_on_the_command_line_that_cannot_be_read_is_an_input_error(run, tmp_path, text):
-    with pytest.raises(ns.InputError) as said:
+    with pytest.raises(ns.errors.InputError) as said:
         parse_where([text])
     assert len(str(said.value)) < 1000
     with ns.open(tmp_path / "c") as collection:

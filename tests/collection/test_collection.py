@@ -62,7 +62,7 @@ def test_the_origin_says_what_the_scores_are(pets):
 
 
 def test_upsert_replaces_and_add_refuses(pets):
-    with pytest.raises(ns.InputError, match=r"'dog' is in .* already") as caught:
+    with pytest.raises(ns.errors.InputError, match=r"'dog' is in .* already") as caught:
         pets.add([ns.Document("fox", "a fox"), ns.Document("dog", "another dog")])
     assert "upsert" in caught.value.fix
     assert pets.get("fox") == [None]
@@ -88,12 +88,12 @@ def test_delete_by_filter_and_count_by_filter_agree(pets):
 
 def test_delete_wants_ids_or_a_filter(pets):
     for wrong in ({}, {"ids": ["cat"], "where": {"year": 2001}}):
-        with pytest.raises(ns.InputError, match="ids or a filter"):
+        with pytest.raises(ns.errors.InputError, match="ids or a filter"):
             pets.delete(**wrong)
 
 
 def test_a_filter_that_lets_everything_pass_deletes_nothing(pets):
-    with pytest.raises(ns.InputError, match="everything pass"):
+    with pytest.raises(ns.errors.InputError, match="everything pass"):
         pets.delete(where={})
     assert pets.count() == 3
 
@@ -103,7 +103,7 @@ def test_lists_match_when_any_of_their_items_does(pets):
 
 
 def test_a_filter_by_a_field_that_nobody_has_names_those_there_are(pets):
-    with pytest.raises(ns.InputError) as caught:
+    with pytest.raises(ns.errors.InputError) as caught:
         pets.search("dog", where={"yaer": 2001})
     assert "year" in caught.value.fix
 
@@ -118,7 +118,7 @@ def test_similar_leaves_the_document_itself_out(pets):
     hits = pets.similar("cat", k=2)
     assert [hit.rank for hit in hits] == [1, 2]
     assert "cat" not in [hit.id for hit in hits]
-    with pytest.raises(ns.InputError, match="no document 'fox'"):
+    with pytest.raises(ns.errors.InputError, match="no document 'fox'"):
         pets.similar("fox")
 
 
@@ -181,7 +181,7 @@ def test_asking_for_more_than_there_is_gives_all(pets):
     ],
 )
 def test_wrong_use_is_an_error_that_says_what_to_do(pets, wrong):
-    with pytest.raises(ns.NearsenseError) as caught:
+    with pytest.raises(ns.errors.NearsenseError) as caught:
         wrong(pets)
     assert caught.value.fix or caught.value.why
     assert pets.count() == 3
@@ -211,7 +211,7 @@ def test_sync_keeps_what_the_source_lacks_if_asked(pets):
 
 
 def test_sync_with_nothing_is_refused(pets):
-    with pytest.raises(ns.InputError, match="no documents"):
+    with pytest.raises(ns.errors.InputError, match="no documents"):
         pets.sync([])
     assert pets.count() == 3
 
@@ -254,7 +254,7 @@ def test_all_texts_that_were_cut_are_one_warning(tmp_path, monkeypatch):
     monkeypatch.setattr("nearsense.collection.collection.BATCH", 2)
     documents = [ns.Document(str(number), f"{number} " * (400 if number % 2 else 4)) for number in range(6)]
     with ns.open(tmp_path / "c") as collection:
-        with pytest.warns(ns.TruncationWarning, match="3 of 6 texts exceed 256 tokens") as caught:
+        with pytest.warns(ns.errors.TruncationWarning, match="3 of 6 texts exceed 256 tokens") as caught:
             collection.add(documents)
         assert len(caught) == 1
         assert collection.info().truncated == 3
@@ -262,7 +262,7 @@ def test_all_texts_that_were_cut_are_one_warning(tmp_path, monkeypatch):
 
 def test_a_text_that_is_refused_for_its_length_is_named_and_nothing_is_added(tmp_path):
     with ns.open(tmp_path / "c", long="error") as collection:
-        with pytest.raises(ns.TextTooLong, match="document 'long' has"):
+        with pytest.raises(ns.errors.TextTooLong, match="document 'long' has"):
             collection.add([ns.Document("short", "a text"), ns.Document("long", "word " * 400)])
         assert collection.count() == 0
 
@@ -286,12 +286,12 @@ def test_a_collection_goes_on_reading_long_texts_as_it_began(tmp_path):
         report = collection.reembed("all-MiniLM-L6-v2", long="head")
         assert report.documents == 2
         assert collection.info().truncated == 2
-    with pytest.raises(ns.InputError, match="does not read long texts in windows"):
+    with pytest.raises(ns.errors.InputError, match="does not read long texts in windows"):
         ns.open(tmp_path / "c", long="chunk")
 
 
 def test_options_beside_an_encoder_are_refused(tmp_path, encoder):
-    with pytest.raises(ns.InputError, match="precision given beside an Encoder"):
+    with pytest.raises(ns.errors.InputError, match="precision given beside an Encoder"):
         ns.open(tmp_path / "c", encoder, precision="f32")
 
 
@@ -315,7 +315,7 @@ def test_options_beside_an_encoder_are_refused(tmp_path, encoder):
     ],
 )
 def test_a_document_that_cannot_be_kept_is_named_and_nothing_is_added(pets, document, message):
-    with pytest.raises(ns.InputError, match=message):
+    with pytest.raises(ns.errors.InputError, match=message):
         pets.add([ns.Document("fine", "fine"), document])
     assert pets.count() == 3
 
@@ -325,7 +325,7 @@ def test_ids_of_512_bytes_are_fine(pets):
 
 
 def test_duplicate_ids_in_a_batch_are_named(pets):
-    with pytest.raises(ns.InputError, match="documents 0 and 1 share the id 'x'"):
+    with pytest.raises(ns.errors.InputError, match="documents 0 and 1 share the id 'x'"):
         pets.upsert([ns.Document("x", "a"), ns.Document("x", "b")])
 
 
@@ -340,13 +340,13 @@ def test_duplicate_ids_in_a_batch_are_named(pets):
 def test_vectors_that_have_no_similarity_are_refused(pets, change, message):
     rows = np.random.default_rng(0).normal(size=(2, 16)).astype(np.float32)
     change(rows)
-    with pytest.raises(ns.InputError, match=message):
+    with pytest.raises(ns.errors.InputError, match=message):
         pets.add([ns.Document("a", "a"), ns.Document("b", "b")], vectors=rows)
     assert pets.count() == 3
 
 
 def test_vectors_of_another_shape_are_refused(pets):
-    with pytest.raises(ns.InputError, match=r"\(1, 3\) where \(1, 16\)"):
+    with pytest.raises(ns.errors.InputError, match=r"\(1, 3\) where \(1, 16\)"):
         pets.add([ns.Document("a", "a")], vectors=np.ones((1, 3), np.float32))
 
 
@@ -361,12 +361,12 @@ def test_given_vectors_get_unit_length(pets):
 
 def test_another_model_is_refused_at_every_door(tmp_path, encoder, pets):
     other = HashEncoder(name="other")
-    with pytest.raises(ns.ModelMismatch, match=r"hash \(.*other \(") as caught:
+    with pytest.raises(ns.errors.ModelMismatch, match=r"hash \(.*other \(") as caught:
         ns.open(tmp_path / "pets.nearsense", encoder=other)
     assert "reembed" in caught.value.fix
-    with pytest.raises(ns.ModelMismatch, match="two models"):
+    with pytest.raises(ns.errors.ModelMismatch, match="two models"):
         pets.add([ns.Document("a", "a")], vectors=other.encode(["a"]))
-    with pytest.raises(ns.ModelMismatch, match="two models"):
+    with pytest.raises(ns.errors.ModelMismatch, match="two models"):
         pets.nearest(other.encode(["a"]))
 
 
@@ -379,7 +379,7 @@ def test_reembed_goes_over_to_another_model_in_one_step(tmp_path, encoder, pets)
     assert pets.info().dimension == 32
     assert pets.search("the dog runs", k=1)[0].score == pytest.approx(1, abs=1e-6)
     assert pets.verify().ok
-    with pytest.raises(ns.ModelMismatch, match="while it was in use"):
+    with pytest.raises(ns.errors.ModelMismatch, match="while it was in use"):
         watcher.search("dog")
     watcher.close()
     with ns.open(tmp_path / "pets.nearsense", encoder=other) as again:
@@ -450,7 +450,7 @@ def test_a_document_that_is_being_encoded_while_the_model_changes_is_refused(tmp
         def add():
             try:
                 collection.add([ns.Document("late", "a late text")])
-            except ns.ModelMismatch as error:
+            except ns.errors.ModelMismatch as error:
                 errors.append(error)
 
         thread = threading.Thread(target=add)
@@ -499,7 +499,7 @@ def test_two_who_go_over_to_different_models_do_not_mix_them(tmp_path, encoder, 
                     second.reembed(HashEncoder(name="third"))
                 return super().encode(texts, **options)
 
-        with pytest.raises(ns.ModelMismatch, match=r"on its way|went over"):
+        with pytest.raises(ns.errors.ModelMismatch, match=r"on its way|went over"):
             first.reembed(Interrupted(name="second"))
         assert second.info().model == "third"
         assert [hits[0].score for hits in second.search_many([each.text for each in documents], k=1)] == (
@@ -522,7 +522,7 @@ def test_the_role_is_kept(tmp_path, encoder):
         faq.search("who?")
         assert faq.info().role == "query"
     assert asked == ["query", "query", "query"]
-    with pytest.raises(ns.InputError, match="role='document'"):
+    with pytest.raises(ns.errors.InputError, match="role='document'"):
         ns.open(tmp_path / "d", encoder=encoder, role="document")
 
 
@@ -561,7 +561,7 @@ def test_every_kind_of_index_can_be_asked_for_and_is_kept(tmp_path, encoder, kin
         assert collection.info().index == kind
         collection.build(index="auto")
         assert collection.info().index == "exact"
-        with pytest.raises(ns.InputError, match="index='tree'"):
+        with pytest.raises(ns.errors.InputError, match="index='tree'"):
             collection.build(index="tree")
 
 
@@ -613,7 +613,7 @@ def test_one_damaged_page_is_one_finding_that_names_it_and_all_that_it_costs(tmp
         (path / "collection.db").write_bytes(content)
         try:
             collection = ns.open(path, encoder=encoder)
-        except ns.DamagedCollection:  # one of the pages that are read to open it
+        except ns.errors.DamagedCollection:  # one of the pages that are read to open it
             continue
         with collection:
             found = collection.verify()
@@ -628,7 +628,7 @@ def test_one_damaged_page_is_one_finding_that_names_it_and_all_that_it_costs(tmp
                         place = list(reader.positions([f"id{number}"]).values())
                         reader.documents(place)
                         reader.vectors(place)
-                    except ns.DamagedCollection:
+                    except ns.errors.DamagedCollection:
                         lost.add(f"'id{number}'")
         assert set(re.findall(r"'id\d+'", finding)) == lost
         assert found.documents == 160 - len(lost)
@@ -649,7 +649,7 @@ def test_a_backup_is_a_collection(tmp_path, encoder, pets):
         assert copy.search("the dog runs", k=1)[0].id == "dog"
         assert copy.verify().ok
         copy.add([ns.Document("new", "new")])
-    with pytest.raises(ns.InputError, match="there already"):
+    with pytest.raises(ns.errors.InputError, match="there already"):
         pets.backup(target)
 
 
@@ -698,7 +698,7 @@ def test_commits_that_a_log_has_lost_are_reported_and_can_be_given_up(tmp_path, 
         collection.add([ns.Document("2", "acknowledged"), ns.Document("3", "too")])
         collection.delete("3")
     shutil.copy(copy / "collection.db", path / "collection.db")
-    with pytest.raises(ns.DamagedCollection, match="lost commits") as caught:
+    with pytest.raises(ns.errors.DamagedCollection, match="lost commits") as caught:
         ns.open(path, encoder=encoder)
     assert "--accept-losses" in caught.value.fix
     with ns.open(path, encoder=encoder, accept_losses=True) as collection:
@@ -768,11 +768,11 @@ def test_a_folder_that_was_replaced_while_open_takes_no_more(tmp_path, encoder, 
 
     copy = pets.backup(tmp_path / "copy")
     shutil.rmtree(pets.path)
-    with pytest.raises(ns.StoreError, match="removed while it was open"):
+    with pytest.raises(ns.errors.StoreError, match="removed while it was open"):
         pets.add(["lost"])
     shutil.copytree(copy, pets.path)
     for change in (lambda: pets.add(["lost"]), lambda: pets.search("dog"), lambda: pets.delete("dog")):
-        with pytest.raises(ns.StoreError, match="replaced while it was open"):
+        with pytest.raises(ns.errors.StoreError, match="replaced while it was open"):
             change()
     with ns.open(pets.path, encoder=encoder) as restored:
         assert restored.count() == 3
@@ -837,12 +837,12 @@ def test_threads_add_delete_build_and_search_together(tmp_path, encoder):
 
 def test_a_closed_collection_says_so(pets):
     pets.close()
-    with pytest.raises(ns.StoreError, match="is closed"):
+    with pytest.raises(ns.errors.StoreError, match="is closed"):
         pets.count()
     pets.close()
 
 
 def test_create_false_does_not_make_one(tmp_path, encoder):
-    with pytest.raises(ns.CollectionNotFound, match="no collection at"):
+    with pytest.raises(ns.errors.CollectionNotFound, match="no collection at"):
         ns.open(tmp_path / "nothing", encoder=encoder, create=False)
     assert not (tmp_path / "nothing").exists()

@@ -86,7 +86,7 @@ def pets(empty):
     return empty
 
 
-def ids(hits: Iterable[ns.Hit]) -> list[str]:
+def ids(hits: Iterable[ns.types.Hit]) -> list[str]:
     return [hit.id for hit in hits]
 
 
@@ -145,7 +145,7 @@ def test_what_a_caller_changes_later_changes_nothing(empty):
 
 
 def test_add_refuses_what_is_there_and_adds_nothing(pets):
-    with pytest.raises(ns.InputError, match=r"'dog' is in .* already") as caught:
+    with pytest.raises(ns.errors.InputError, match=r"'dog' is in .* already") as caught:
         pets.add([ns.Document("fox", "a fox"), ns.Document("dog", "another dog")])
     assert "upsert" in caught.value.fix
     assert pets.get("fox") == [None]
@@ -343,7 +343,7 @@ def test_a_field_that_nobody_has_is_named_with_those_there_are(pets):
         lambda: pets.count({"yaer": 1}),
         lambda: pets.delete(where={"yaer": 1}),
     ):
-        with pytest.raises(ns.InputError, match="yaer") as caught:
+        with pytest.raises(ns.errors.InputError, match="yaer") as caught:
             ask()
         assert "year" in caught.value.fix
 
@@ -385,7 +385,7 @@ def test_a_calibration_is_kept_with_it_and_gives_probabilities(pets):
     pets.calibration = ns.calibrate(pairs, encoder=Words(), task="passage")
     assert pets.search("the dog runs", k=1)[0].probability is not None
     assert pets.nearest(Words().encode("dog"))[0][0].probability is not None
-    with pytest.raises(ns.ModelMismatch):
+    with pytest.raises(ns.errors.ModelMismatch):
         pets.calibration = ns.calibrate(pairs, encoder=Words(name="other"), task="passage")
     pets.calibration = None
     assert pets.calibration is None
@@ -448,7 +448,7 @@ def test_a_calibration_is_kept_with_it_and_gives_probabilities(pets):
     ],
 )
 def test_wrong_use_is_an_error_that_says_what_to_do_and_changes_nothing(pets, wrong):
-    with pytest.raises(ns.NearsenseError) as caught:
+    with pytest.raises(ns.errors.NearsenseError) as caught:
         wrong(pets)
     assert caught.value.fix or caught.value.why
     assert pets.get(IDS) == PETS
@@ -459,18 +459,18 @@ def test_a_closed_collection_says_so(pets):
     pets.close()
     pets.close()
     for ask in (pets.count, lambda: pets.get("cat"), lambda: pets.search("dog"), lambda: pets.add(["x"])):
-        with pytest.raises(ns.StoreError, match="is closed"):
+        with pytest.raises(ns.errors.StoreError, match="is closed"):
             ask()
 
 
 def test_create_false_makes_none(address):
-    with pytest.raises(ns.CollectionNotFound):
+    with pytest.raises(ns.errors.CollectionNotFound):
         ns.open(address, encoder=Words(), create=False)
 
 
 @pytest.mark.parametrize("wrong", [{"role": "document"}, {"precision": "f32"}, {"model": Words()}], ids=str)
 def test_options_that_fit_no_encoder_are_refused(address, wrong):
-    with pytest.raises(ns.InputError):
+    with pytest.raises(ns.errors.InputError):
         ns.open(address, encoder=Words(), **wrong)
 
 
@@ -542,7 +542,7 @@ def test_another_model_takes_the_place_of_the_first(pets):
     for pet in (*PETS[:3], PETS[4]):
         assert pets.search(pet.text, k=1)[0].score == pytest.approx(1, abs=1e-6)
         assert pets.get(pet.id) == [pet]
-    with pytest.raises(ns.ModelMismatch, match="two models"):
+    with pytest.raises(ns.errors.ModelMismatch, match="two models"):
         pets.nearest(Words().encode("dog"))
     assert pets.add([ns.Document("new", "a new one")]) == 1
     assert ids(pets.similar("new", k=9)) != []
@@ -562,7 +562,7 @@ def test_upkeep_leaves_every_answer_as_it_was(pets):
 
 def test_a_backup_is_a_collection_or_is_refused(pets, tmp_path):
     if pets.info().path == ":memory:":
-        with pytest.raises(ns.InputError, match="cannot be copied") as caught:
+        with pytest.raises(ns.errors.InputError, match="cannot be copied") as caught:
             pets.backup(tmp_path / "copy")
         assert "export" in caught.value.fix
     else:
@@ -659,7 +659,7 @@ class EveryEngine(RuleBasedStateMachine):
     def add(self, batch: list[ns.Document]) -> None:
         if any(document.id in self.truth for document in batch):
             for collection in self.collections:
-                with pytest.raises(ns.InputError, match="already"):
+                with pytest.raises(ns.errors.InputError, match="already"):
                     collection.add(batch)
         else:
             assert self.each(lambda collection: collection.add(batch)) == len(batch)

@@ -61,7 +61,7 @@ FAULTS = {
 @pytest.mark.parametrize(("metadata", "where", "what", "fix"), FAULTS.values(), ids=FAULTS)
 def test_metadata_that_cannot_be_kept_are_named_with_what_to_give(tmp_path, metadata, where, what, fix):
     with ns.open(tmp_path / "c", encoder=HashEncoder()) as collection:
-        with pytest.raises(ns.InputError) as said:
+        with pytest.raises(ns.errors.InputError) as said:
             collection.add([ns.Document("w", "fine", {"n": 1}), ns.Document("x", "some text", metadata)])
         assert len(collection) == 0
     error = said.value
@@ -76,7 +76,7 @@ def test_metadata_that_cannot_be_kept_are_named_with_what_to_give(tmp_path, meta
 
 @pytest.mark.parametrize("metadata", ["x", 5, ["a"], [("a", 1)], {"a"}, b"x"])
 def test_metadata_without_names_are_no_metadata(metadata):
-    with pytest.raises(ns.InputError, match="the metadata of document 'x' are ") as said:
+    with pytest.raises(ns.errors.InputError, match="the metadata of document 'x' are ") as said:
         ns.Document("x", "some text", metadata)
     assert said.value.fix == 'give {"field": value}, or leave them out'
 

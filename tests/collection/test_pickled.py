@@ -62,7 +62,7 @@ def test_a_collection_whose_folder_is_gone_says_so_when_it_is_unpickled(tmp_path
     with ns.open(tmp_path / "c", HashEncoder()) as collection:
         kept = pickle.dumps(collection)
     (tmp_path / "c").rename(tmp_path / "d")
-    with pytest.raises(ns.CollectionNotFound):
+    with pytest.raises(ns.errors.CollectionNotFound):
         pickle.loads(kept)
     assert not (tmp_path / "c").exists()
 
@@ -107,7 +107,7 @@ def test_every_result_comes_back_as_it_was(tmp_path, again):
         ns.FAQ([{"question": text, "answer": "So."} for text in TEXTS]).answer(TEXTS[0]),
         ns.calibrate([(TEXTS[n % 6], TEXTS[(n + 1 + n % 2) % 6], n % 6 == 2) for n in range(60)]),
         ns.map(TEXTS),
-        ns.InputError("what", why="why", fix="fix"),
+        ns.errors.InputError("what", why="why", fix="fix"),
     ]
     for result in results:
         back = again(result)

@@ -91,7 +91,7 @@ def test_after_a_reembed_no_open_handle_answers_with_old_vectors_or_adds_any(tmp
             lambda: other.upsert([ns.Document("7", "a late text")]),
             lambda: other.sync([ns.Document("7", "a late text")]),
         ):
-            with pytest.raises(ns.ModelMismatch, match="while it was in use"):
+            with pytest.raises(ns.errors.ModelMismatch, match="while it was in use"):
                 refused()
         assert other.verify().ok
         assert [hit.id for hit in other.search("7", k=1, mode="lexical", calibration="none")] == ["7"]
@@ -153,7 +153,9 @@ def test_a_reembed_of_another_process_is_noticed(tmp_path):
         )
         script = "import sys, nearsense as ns; ns.open(sys.argv[1]).reembed('all-MiniLM-L6-v2', long='chunk')"
         subprocess.run([sys.executable, "-c", script, str(tmp_path / "c")], check=True, timeout=120)
-        with pytest.raises(ns.ModelMismatch, match="from vectors of heads of 256 tokens to vectors of windows of"):
+        with pytest.raises(
+            ns.errors.ModelMismatch, match="from vectors of heads of 256 tokens to vectors of windows"
+        ):
             collection.search(query)
         whole = after.encode([long]).data[0] @ after.encode([query]).data[0]
         assert collection.nearest(after.encode([query]), k=1)[0][0].score == pytest.approx(whole, abs=5e-3)
@@ -191,7 +193,7 @@ def test_an_encoder_that_reads_otherwise_is_refused(tmp_path, change):
                 assert collection.nearest(mine.encode(["a text"]), k=1)[0][0].score > 0.999
             other = other.with_long("head")
         with pytest.raises(
-            (ns.ModelMismatch, ns.InputError), match=r"belongs to|holds|long texts in windows"
+            (ns.errors.ModelMismatch, ns.errors.InputError), match=r"belongs to|holds|long texts in windows"
         ) as said:
             ns.open(path, other)
         assert "reembed" in said.value.fix
@@ -220,7 +222,7 @@ def test_vectors_of_another_reading_are_not_added(tmp_path, change, ending):
     made = files.read_table(tmp_path / f"v.{ending}").vectors if ending else other.encode(["a", "b", "c"])
     assert made.read_as == ReadAs(other.prompts["passage"], other.long is Long.CHUNK, other.max_tokens)
     with ns.open(tmp_path / "mine", mine) as collection:
-        with pytest.raises((ns.ModelMismatch, ns.InputError), match=r"two models|vectors of"):
+        with pytest.raises((ns.errors.ModelMismatch, ns.errors.InputError), match=r"two models|vectors of"):
             collection.add(DOCUMENTS[:3], vectors=made)
         assert collection.count() == 0
     with ns.open(tmp_path / "same", other) as collection:
@@ -233,7 +235,7 @@ def test_heads_go_into_a_collection_of_windows_where_nothing_was_cut(tmp_path):
         assert collection.add(texts, vectors=ns.load().encode(texts)) == 2
         cut = ns.load().encode([long], long="head")
         for made in (cut, Vectors(cut.data, cut.fingerprint, cut.truncated, cut.model)):
-            with pytest.raises(ns.ModelMismatch, match="would have two vectors"):
+            with pytest.raises(ns.errors.ModelMismatch, match="would have two vectors"):
                 collection.add([ns.Document("long", long)], vectors=made)
         assert collection.add([ns.Document("n", "n")], vectors=ns.load().encode(["n"]).data) == 1  # by their word
         found = collection.nearest(ns.load().encode(["a short text"], role="query"), k=1)[0]
@@ -247,7 +249,7 @@ def test_a_file_does_not_mix_texts_that_were_read_in_two_ways(tmp_path):
         files.write_vectors(tmp_path / "v.jsonl", made, ids=["1"])
         lines.append((tmp_path / "v.jsonl").read_text())
     (tmp_path / "v.jsonl").write_text("".join(lines))
-    with pytest.raises(ns.FileError, match=r"line 2: .*two ways"):
+    with pytest.raises(ns.errors.FileError, match=r"line 2: .*two ways"):
         files.read_table(tmp_path / "v.jsonl")
 
 
@@ -340,7 +342,7 @@ def test_a_reembed_ends_beside_a_writer_that_never_rests(tmp_path, batch):
             while not stop.is_set():
                 try:
                     other.add([ns.Document(f"w{number}-{each}", f"word {number}") for each in range(batch)])
-                except ns.ModelMismatch as error:
+                except ns.errors.ModelMismatch as error:
                     errors.append(error)
                     return
                 number += 1

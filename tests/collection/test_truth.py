@@ -64,7 +64,7 @@ class Anything(RuleBasedStateMachine):
     @rule(batch=batches, handle=st.integers(0, 1))
     def add(self, batch: list[ns.Document], handle: int) -> None:
         if any(document.id in self.truth for document in batch):
-            with pytest.raises(ns.InputError, match="already"):
+            with pytest.raises(ns.errors.InputError, match="already"):
                 self.handles[handle].add(batch)
         else:
             assert self.handles[handle].add(batch) == len(batch)

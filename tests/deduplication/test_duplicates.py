@@ -64,7 +64,7 @@ def test_pairs_are_those_of_brute_force_over_all_rows(floor):
     assert set(given) - doubtful == expected - doubtful
     for each in found.pairs:
         assert each.score == pytest.approx(scores[int(each.left), int(each.right)], abs=1e-6)
-    tiers = [list(ns.Tier).index(each.tier) for each in found.pairs]
+    tiers = [list(ns.types.Tier).index(each.tier) for each in found.pairs]
     assert tiers == sorted(tiers)
 
 
@@ -82,7 +82,7 @@ def test_pairs_by_probability_are_those_that_compare_gives(encoder):
         other = expected[rows]
         assert pair.differs == other.differs
         assert pair.score == pytest.approx(other.score, abs=1e-3)
-        if pair.tier is ns.Tier.EXACT:
+        if pair.tier is ns.types.Tier.EXACT:
             assert pair.probability == 1.0
         else:
             assert pair.probability == pytest.approx(other.probability, abs=0.02)
@@ -156,7 +156,7 @@ def test_every_row_that_goes_was_measured_against_the_row_that_stays(encoder):
         for each in found.dropped:
             assert each.kept in kept
             assert cosine(encoder, each.text, kept[each.kept]) == pytest.approx(each.score, abs=1e-3)
-            assert each.tier is not ns.Tier.SEMANTIC or each.probability >= 0.7
+            assert each.tier is not ns.types.Tier.SEMANTIC or each.probability >= 0.7
             assert differences(each.text, kept[each.kept]) == ()
         assert len(found.unique) + len(found.dropped) == len(texts)
         assert {each.id for each in found.unique}.isdisjoint(each.id for each in found.dropped)
@@ -197,7 +197,7 @@ def test_pairs_that_differ_are_named_and_never_dropped_unless_that_is_asked(enco
 @pytest.mark.parametrize(("a", "b"), [("-5", "5"), ("C++", "C"), ("10²", "102")])
 def test_texts_whose_signs_mean_something_are_not_normalized_equal(encoder, a, b):
     assert not any(
-        pair.tier is ns.Tier.NORMALIZED for pair in duplicates([a, b], min_score=-1, encoder=encoder).pairs
+        pair.tier is ns.types.Tier.NORMALIZED for pair in duplicates([a, b], min_score=-1, encoder=encoder).pairs
     )
 
 
@@ -219,7 +219,7 @@ def test_a_chain_keeps_both_ends(length):
 
 def test_a_threshold_of_one_takes_equal_texts_only(encoder):
     found = duplicates([*NEAR, NEAR[5]], min_probability=1, encoder=encoder)
-    assert {each.tier for each in found.pairs} == {ns.Tier.EXACT, ns.Tier.NORMALIZED}
+    assert {each.tier for each in found.pairs} == {ns.types.Tier.EXACT, ns.types.Tier.NORMALIZED}
     assert len(found.unique) == len({normal_form(text) for text in NEAR})
 
 
@@ -247,7 +247,7 @@ def test_fifty_thousand_equal_rows_cost_nothing():
     assert len(found.groups) == 1
     assert len(found.groups[0]) == 50_000
     assert time.thread_time() - begin < 3
-    with pytest.raises(ns.TooLargeError, match="1,249,975,000 pairs"):
+    with pytest.raises(ns.errors.TooLargeError, match="1,249,975,000 pairs"):
         _ = found.pairs
 
 
@@ -319,13 +319,13 @@ def test_each_policy_keeps_its_row(encoder, keep, kept):
     ],
 )
 def test_a_policy_that_cannot_be_says_so(encoder, keep, what):
-    with pytest.raises(ns.InputError, match=what.replace("(", r"\(")):
+    with pytest.raises(ns.errors.InputError, match=what.replace("(", r"\(")):
         _ = duplicates(ALIKE, encoder=encoder, keep=keep).unique
 
 
 def test_dates_and_numbers_do_not_mix(encoder):
     rows = documents(("a b", {"on": "2024-05-01"}), ("a b", {"on": 7}))
-    with pytest.raises(ns.InputError, match="rows 0 and 1"):
+    with pytest.raises(ns.errors.InputError, match="rows 0 and 1"):
         duplicates(rows, encoder=encoder, keep="newest:on")
 
 
@@ -335,14 +335,14 @@ def test_another_threshold_computes_nothing_anew_and_below_the_mined_range_says_
     assert higher.edges is found.edges
     assert len(higher) < len(found)
     assert higher.at(min_probability=0.7).groups.to_dicts() == found.groups.to_dicts()
-    with pytest.raises(ns.InputError, match="lower than what was looked for"):
+    with pytest.raises(ns.errors.InputError, match="lower than what was looked for"):
         found.at(min_probability=0.69)
-    with pytest.raises(ns.InputError, match="lower than what was looked for"):
+    with pytest.raises(ns.errors.InputError, match="lower than what was looked for"):
         found.at(min_score=0.1)
     scores = found.at(min_score=0.97)
-    assert all(each.score >= 0.97 or each.tier is not ns.Tier.SEMANTIC for each in scores.pairs)
+    assert all(each.score >= 0.97 or each.tier is not ns.types.Tier.SEMANTIC for each in scores.pairs)
     for wrong in ({}, {"min_score": 0.9, "min_probability": 0.9}, {"min_score": "x"}):
-        with pytest.raises(ns.InputError):
+        with pytest.raises(ns.errors.InputError):
             found.at(**wrong)
 
 
@@ -354,15 +354,15 @@ def test_target_leaves_as_many_rows_as_were_asked_for():
         there = found.target(n)
         stay = len(there.unique)
         assert stay <= n
-        steps = sorted({each.score for each in found.pairs if each.tier is ns.Tier.SEMANTIC} | {2.0})
+        steps = sorted({each.score for each in found.pairs if each.tier is ns.types.Tier.SEMANTIC} | {2.0})
         above = [step for step in steps if step > there.min_score][:1]
         if above and above[0] < 2 and stay < n:
             assert len(found.at(min_score=above[0]).unique) > n
-    with pytest.raises(ns.InputError, match="can"):
+    with pytest.raises(ns.errors.InputError, match="can"):
         found.target(most + 1)
-    with pytest.raises(ns.InputError, match="fewer than"):
+    with pytest.raises(ns.errors.InputError, match="fewer than"):
         found.target(least - 1)
-    with pytest.raises(ns.InputError):
+    with pytest.raises(ns.errors.InputError):
         found.target(-1)
 
 
@@ -379,7 +379,7 @@ def test_against_an_archive_only_new_rows_go(encoder):
     assert [each.text for each in found.unique] == ["I like cheese.", "Nice weather."]
     assert [each.kept for each in found.dropped] == ["0", "1", "2"]
     assert [each.tier.value for each in found.dropped] == ["normalized", "exact", "exact"]
-    assert {(each.a, each.b) for each in found.pairs if each.tier is ns.Tier.SEMANTIC} == {
+    assert {(each.a, each.b) for each in found.pairs if each.tier is ns.types.Tier.SEMANTIC} == {
         ("How do I reset my password?", "How can I reset my password?")
     }
     alone = duplicates(new, against=archive, encoder=encoder, within=False)
@@ -427,9 +427,9 @@ def test_wrong_input_is_one_clear_error(encoder):
         (lambda: duplicates(["a"], against=vectors), "only vectors"),
     ]
     for call, what in wrong:
-        with pytest.raises(ns.InputError, match=what):
+        with pytest.raises(ns.errors.InputError, match=what):
             call()
-    with pytest.raises(ns.ModelMismatch):
+    with pytest.raises(ns.errors.ModelMismatch):
         duplicates(["a", "b"], vectors=vectors, against=["c"], encoder=encoder, min_score=0.9)
 
 
@@ -485,5 +485,5 @@ def test_near_cliques_ties_and_equal_texts_in_any_order_give_the_same_groups(ord
 def test_another_threshold_in_percent_is_refused(threshold):
     vectors = ns.Vectors(np.eye(3, dtype=np.float32), "ab", np.zeros(3, bool), "mine")
     found = duplicates(["one", "two", "three"], vectors=vectors, min_score=0.5)
-    with pytest.raises(ns.InputError, match="no number up to 1"):
+    with pytest.raises(ns.errors.InputError, match="no number up to 1"):
         found.at(**threshold)

@@ -78,7 +78,7 @@ def main(kind, forks):
             signal.alarm(60)
             try:
                 work()
-            except ns.NearsenseError:
+            except ns.errors.NearsenseError:
                 os._exit(1)
             except BaseException as error:
                 print(repr(error), flush=True)

@@ -106,7 +106,7 @@ def test_a_child_that_was_cut_off_in_the_middle_of_a_computation_is_refused(monk
     if child == 0:
         try:
             ns.metrics.cosine([[1.0, 0.0]], [[0.0, 1.0]])
-        except ns.NearsenseError as error:
+        except ns.errors.NearsenseError as error:
             _forks.os._exit(0 if "forked while its parent was computing" in str(error) else 1)
         _forks.os._exit(2)
     assert _forks.os.waitpid(child, 0)[1] == 0

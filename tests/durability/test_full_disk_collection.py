@@ -45,14 +45,14 @@ def test_a_collection_on_a_full_disk_answers_loses_nothing_and_goes_on(disk):
                         said["kept"] += 1
                         if done:
                             acknowledged += [document.id for document in documents]
-                    except ns.DiskFull:
+                    except ns.errors.DiskFull:
                         said["full"] += 1
                     assert collection.count() == len(acknowledged), free
                     assert collection.search("the first text", k=1)[0].id == "first", free
                     assert collection.search("first", k=1, mode="lexical")[0].id == "first", free
             try:
                 collection.backup(disk / "copy")
-            except ns.DiskFull:
+            except ns.errors.DiskFull:
                 assert not list(disk.glob("copy*")), free
             ballast.unlink()
             collection.add([ns.Document("last", "the last text")])

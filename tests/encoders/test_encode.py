@@ -43,12 +43,12 @@ def test_vectors_have_unit_length_unless_told_otherwise(encoder):
     np.testing.assert_allclose(np.linalg.norm(encoder.encode(texts).data, axis=1), 1, atol=1e-6)
     raw = encoder.encode(texts, normalize=False)
     assert not np.allclose(np.linalg.norm(raw.data, axis=1), 1, atol=1e-2)
-    with pytest.raises(ns.ModelMismatch):
+    with pytest.raises(ns.errors.ModelMismatch):
         raw.require_same_model(encoder.encode(texts))
 
 
 def test_what_is_cut_is_counted_and_said_once(encoder):
-    with pytest.warns(ns.TruncationWarning, match=r"^2 of 3 texts exceed 256 tokens \(longest 1,934\)$"):
+    with pytest.warns(ns.errors.TruncationWarning, match=r"^2 of 3 texts exceed 256 tokens \(longest 1,934\)$"):
         vectors = encoder.encode(["short", LONG, LONGER])
     assert vectors.truncated.tolist() == [False, True, True]
 

@@ -113,22 +113,22 @@ def broken(folder, how):
 @pytest.mark.parametrize(
     ("how", "error", "words"),
     [
-        ("no tokenizer", ns.BrokenModel, "no tokenizer.json"),
-        ("no config", ns.BrokenModel, "config.json cannot be read"),
-        ("config is not JSON", ns.BrokenModel, "not valid JSON"),
-        ("tokenizer is not one", ns.BrokenModel, "is not a tokenizer"),
-        ("truncated weights", ns.BrokenModel, "truncated"),
-        ("empty weights", ns.BrokenModel, "truncated"),
-        ("header of 2 GB", ns.BrokenModel, "cannot be read"),
-        ("pickled weights only", ns.UnsupportedModel, "pickle"),
-        ("unknown architecture", ns.UnsupportedModel, "'mamba'"),
-        ("unknown activation", ns.UnsupportedModel, "'nonsense'"),
-        ("more layers than weights", ns.BrokenModel, "encoder.layer.8"),
-        ("another width", ns.BrokenModel, "promises"),
-        ("a size is missing", ns.BrokenModel, "hidden_size=None"),
-        ("unknown module", ns.UnsupportedModel, "'evil.module.Code'"),
-        ("path out of the folder", ns.BrokenModel, "outside"),
-        ("tokenizer of another model", ns.BrokenModel, "different models"),
+        ("no tokenizer", ns.errors.BrokenModel, "no tokenizer.json"),
+        ("no config", ns.errors.BrokenModel, "config.json cannot be read"),
+        ("config is not JSON", ns.errors.BrokenModel, "not valid JSON"),
+        ("tokenizer is not one", ns.errors.BrokenModel, "is not a tokenizer"),
+        ("truncated weights", ns.errors.BrokenModel, "truncated"),
+        ("empty weights", ns.errors.BrokenModel, "truncated"),
+        ("header of 2 GB", ns.errors.BrokenModel, "cannot be read"),
+        ("pickled weights only", ns.errors.UnsupportedModel, "pickle"),
+        ("unknown architecture", ns.errors.UnsupportedModel, "'mamba'"),
+        ("unknown activation", ns.errors.UnsupportedModel, "'nonsense'"),
+        ("more layers than weights", ns.errors.BrokenModel, "encoder.layer.8"),
+        ("another width", ns.errors.BrokenModel, "promises"),
+        ("a size is missing", ns.errors.BrokenModel, "hidden_size=None"),
+        ("unknown module", ns.errors.UnsupportedModel, "'evil.module.Code'"),
+        ("path out of the folder", ns.errors.BrokenModel, "outside"),
+        ("tokenizer of another model", ns.errors.BrokenModel, "different models"),
     ],
 )
 def test_a_folder_that_is_not_in_order_is_refused_with_a_sentence(tmp_path, how, error, words):
@@ -155,7 +155,7 @@ def test_a_folder_that_is_not_in_order_is_refused_with_a_sentence(tmp_path, how,
 def test_json_of_another_form_is_an_error_that_names_the_folder(tmp_path, file, content):
     folder = tiny_bert(tmp_path / "model")
     (folder / file).write_text(content)
-    with pytest.raises(ns.ModelError, match="model"):
+    with pytest.raises(ns.errors.ModelError, match="model"):
         ns.load(str(folder))
 
 
@@ -168,13 +168,13 @@ def test_sizes_that_cannot_be_are_refused(tmp_path, changes):
     folder = tiny_bert(tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | changes))
-    with pytest.raises(ns.BrokenModel, match=r"config\.json"):
+    with pytest.raises(ns.errors.BrokenModel, match=r"config\.json"):
         ns.load(str(folder))
 
 
 def test_weights_that_give_no_number_are_blamed_on_the_model(tmp_path):
     folder = broken(tiny_bert(tmp_path / "model"), "NaN weights")
-    with pytest.raises(ns.BrokenModel, match="model gives no finite vector for 2 texts"):
+    with pytest.raises(ns.errors.BrokenModel, match="model gives no finite vector for 2 texts"):
         ns.load(str(folder), precision="f32").encode(["w1", "w2"])
 
 
@@ -194,7 +194,7 @@ def test_a_name_that_is_nowhere_says_where_was_looked_and_touches_no_network(mon
     import socket
 
     monkeypatch.setattr(socket, "socket", None)
-    with pytest.raises(ns.ModelNotFound, match="no model 'no-such-model' here") as caught:
+    with pytest.raises(ns.errors.ModelNotFound, match="no model 'no-such-model' here") as caught:
         ns.load("no-such-model")
     assert "hub's cache" in caught.value.why
 
@@ -207,7 +207,7 @@ def test_weights_that_are_not_the_published_ones_are_refused_under_the_published
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr("nearsense.encoders.places._package_folder", lambda card: None)
     monkeypatch.setenv("NEARSENSE_THREADS", "1")  # another encoder than the one that is loaded already
-    with pytest.raises(ns.BrokenModel, match="not the published file"):
+    with pytest.raises(ns.errors.BrokenModel, match="not the published file"):
         ns.load("all-MiniLM-L6-v2")
 
 

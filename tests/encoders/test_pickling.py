@@ -74,14 +74,14 @@ def test_a_model_that_is_another_one_meanwhile_is_refused(folder):
     pickled = pickle.dumps(ns.load(str(folder)))
     shutil.rmtree(folder)
     tiny_bert(folder, seed=1)
-    with pytest.raises(ns.ModelMismatch, match="is another model here than where it was pickled"):
+    with pytest.raises(ns.errors.ModelMismatch, match="is another model here than where it was pickled"):
         pickle.loads(pickled)
 
 
 def test_a_model_that_is_gone_is_said(folder):
     pickled = pickle.dumps(ns.load(str(folder)))
     shutil.rmtree(folder)
-    with pytest.raises(ns.ModelNotFound):
+    with pytest.raises(ns.errors.ModelNotFound):
         pickle.loads(pickled)
 
 
@@ -97,7 +97,7 @@ def test_one_that_was_put_together_by_hand_says_why_not(folder):
         engine=made._engine,
         identity={},
     )
-    with pytest.raises(ns.UnsupportedModel, match="mine cannot be pickled"):
+    with pytest.raises(ns.errors.UnsupportedModel, match="mine cannot be pickled"):
         pickle.dumps(own)
 
 
@@ -171,6 +171,6 @@ def test_a_model_that_torch_runs_says_that_it_wants_children_that_start_afresh(t
     encoder.encode(TEXTS)
     with (
         multiprocessing.get_context("fork").Pool(1) as pool,
-        pytest.raises(ns.UnsupportedModel, match="survive a fork"),
+        pytest.raises(ns.errors.UnsupportedModel, match="survive a fork"),
     ):
         pool.map(encoded, [encoder])

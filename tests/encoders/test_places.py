@@ -78,14 +78,14 @@ def test_a_revision_is_a_tag_a_pull_request_a_commit_or_its_beginning(home, revi
 
 @pytest.mark.parametrize("revision", ["../../x", "/etc", "", "a b"])
 def test_a_revision_that_is_a_path_is_refused(home, revision):
-    with pytest.raises(ns.ModelNotFound):
+    with pytest.raises(ns.errors.ModelNotFound):
         locate(f"{NAME}@{revision}")
 
 
 @pytest.mark.parametrize("gone", ["config.json", "tokenizer.json", "model.safetensors", "1_Pooling/config.json"])
 def test_a_snapshot_of_another_program_that_is_not_whole_is_said_to_be_so(home, gone):
     (cached(home) / gone).unlink()
-    with pytest.raises(ns.ModelNotFound, match=f"a part of it: {gone} is missing"):
+    with pytest.raises(ns.errors.ModelNotFound, match=f"a part of it: {gone} is missing"):
         locate(NAME)
 
 
@@ -103,7 +103,7 @@ def test_shards_are_whole_when_each_is_there(home):
 def test_without_the_network_the_error_says_why_it_was_not_asked(home, monkeypatch, variable):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setenv(variable, "1")
-    with pytest.raises(ns.ModelNotFound, match="no model 'someone/small-model' here") as caught:
+    with pytest.raises(ns.errors.ModelNotFound, match="no model 'someone/small-model' here") as caught:
         locate(NAME, offline=False)
     assert f"{variable} is set" in caught.value.why
     assert str(home) in caught.value.why
@@ -112,14 +112,14 @@ def test_without_the_network_the_error_says_why_it_was_not_asked(home, monkeypat
 
 def test_offline_as_an_argument_forbids_the_network(home, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    with pytest.raises(ns.ModelNotFound) as caught:
+    with pytest.raises(ns.errors.ModelNotFound) as caught:
         locate(NAME, offline=True)
     assert "offline is set" in caught.value.why
 
 
 @pytest.mark.parametrize("name", ["all-MiniLM-L6-v3", "sentence-transformers/all-minilm-l6"])
 def test_a_slip_of_the_finger_is_told_what_was_meant(home, name):
-    with pytest.raises(ns.ModelNotFound) as caught:
+    with pytest.raises(ns.errors.ModelNotFound) as caught:
         locate(name)
     assert "did you mean all-MiniLM-L6-v2" in caught.value.fix
 
@@ -130,13 +130,13 @@ def test_a_slip_of_the_finger_is_told_what_was_meant(home, name):
 def test_what_cannot_be_a_name_is_not_asked_of_the_hub(home, monkeypatch, name):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.chdir("/")
-    with pytest.raises(ns.ModelError):
+    with pytest.raises(ns.errors.ModelError):
         locate("/nowhere" if name == ".." else name)
 
 
 def test_a_file_is_not_a_folder(home):
     file = tiny_bert(home / "model") / "config.json"
-    with pytest.raises(ns.ModelNotFound, match="is a file"):
+    with pytest.raises(ns.errors.ModelNotFound, match="is a file"):
         locate(str(file))
 
 
@@ -167,7 +167,7 @@ def test_what_lies_outside_of_a_models_folder_is_refused(tmp_path, part):
     (folder / "link").symlink_to("../secret")
     (folder / "deep" / "link").symlink_to(tmp_path / "secret")
     (folder / "loop").symlink_to("loop")
-    with pytest.raises(ns.BrokenModel, match="is refused"):
+    with pytest.raises(ns.errors.BrokenModel, match="is refused"):
         inside(folder, part)
 
 
@@ -185,7 +185,7 @@ def test_links_within_a_folder_and_into_the_caches_blobs_are_fine_and_no_others(
     (home / "secret").write_text("secret")
     (blobs / "evil").symlink_to(home / "secret")
     (folder / "evil.json").symlink_to(blobs / "evil")
-    with pytest.raises(ns.BrokenModel, match="outside"):
+    with pytest.raises(ns.errors.BrokenModel, match="outside"):
         inside(folder, "evil.json")
 
 
@@ -195,7 +195,7 @@ def test_a_folder_that_only_looks_like_a_cache_gives_no_way_out(tmp_path):
     (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs" / "x").write_text("not the model's")
     (folder / "x").symlink_to("../../blobs/x")
-    with pytest.raises(ns.BrokenModel, match="outside"):
+    with pytest.raises(ns.errors.BrokenModel, match="outside"):
         inside(folder, "x")
 
 

@@ -28,13 +28,13 @@ def e5(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("role", "prompt"), [("query", "query: "), ("passage", "passage: ")])
 def test_the_catalogue_knows_the_prompts_that_a_folder_does_not(e5, role, prompt):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ns.RoleWarning)
+        warnings.simplefilter("ignore", ns.errors.RoleWarning)
         expected = e5.encode([f"{prompt}w1 w2", f"{prompt}w3"]).data
     np.testing.assert_allclose(e5.encode(["w1 w2", "w3"], role=role).data, expected, atol=1e-6)
 
 
 def test_a_model_that_needs_a_role_and_gets_none_says_so_once(e5):
-    with pytest.warns(ns.RoleWarning, match='e5-small-v2 needs to know .* role="query" or role="passage"'):
+    with pytest.warns(ns.errors.RoleWarning, match='e5-small-v2 needs to know .* role="query" or role="passage"'):
         e5.encode("w1")
     e5.encode("w2")  # a second warning would be an error
 
@@ -69,7 +69,7 @@ def test_the_first_numbers_of_a_vector_are_a_shorter_vector(tmp_path):
 
 
 def test_a_model_that_was_not_trained_for_shorter_vectors_is_not_cut(tmp_path):
-    with pytest.raises(ns.InputError, match="all-MiniLM-L6-v2 has vectors of 384 numbers, not of 128"):
+    with pytest.raises(ns.errors.InputError, match="all-MiniLM-L6-v2 has vectors of 384 numbers, not of 128"):
         ns.load(dimensions=128)
     assert ns.load(dimensions=384).dimension == 384
 

@@ -99,7 +99,7 @@ def changed(folder, changes):
 @pytest.mark.parametrize("how", [*EXPLODING, *PANICKING])
 def test_a_tokenizer_that_explodes_or_panics_is_one_error_and_nothing_else_is_said(folder, capfd, how):
     file = changed(folder, (EXPLODING | PANICKING)[how])
-    with pytest.raises(ns.BrokenModel) as refusal:
+    with pytest.raises(ns.errors.BrokenModel) as refusal:
         ns.load(str(folder))
     assert refusal.value.what == f"{file} is not a tokenizer"
     assert refusal.value.why
@@ -110,7 +110,7 @@ def test_a_tokenizer_that_explodes_or_panics_is_one_error_and_nothing_else_is_sa
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000, "\ud800", "", "[]", "null", '{"model": 1}'])
 def test_a_file_that_is_no_tokenizer_is_one_error(folder, content):
     (folder / "tokenizer.json").write_text(content, "utf-8", "surrogatepass")
-    with pytest.raises(ns.BrokenModel, match="is not a tokenizer"):
+    with pytest.raises(ns.errors.BrokenModel, match="is not a tokenizer"):
         ns.load(str(folder))
 
 
@@ -119,7 +119,7 @@ def test_a_file_that_says_one_thing_twice_is_refused(folder):
     file = folder / "tokenizer.json"
     evil = json.dumps(EXPLODING["letters that double"]["normalizer"])
     file.write_text(f'{{"normalizer": {evil}, {file.read_text().strip()[1:]}')
-    with pytest.raises(ns.BrokenModel, match="says one thing twice"):
+    with pytest.raises(ns.errors.BrokenModel, match="says one thing twice"):
         ns.load(str(folder))
 
 
@@ -128,14 +128,14 @@ def test_rows_that_the_weights_do_not_have_are_refused(folder):
     content = json.loads(file.read_text())
     content["model"]["vocab"]["w1"] = 5000
     file.write_text(json.dumps(content))
-    with pytest.raises(ns.BrokenModel, match="the tokenizer knows 5,001 tokens"):
+    with pytest.raises(ns.errors.BrokenModel, match="the tokenizer knows 5,001 tokens"):
         ns.load(str(folder))
 
 
 def test_a_text_on_which_a_pattern_gives_up_is_one_error(folder):
     changed(folder, {"pre_tokenizer": split(r"((xy)+)+$")})
     encoder = ns.load(str(folder))
-    with pytest.raises(ns.BrokenModel, match="cannot read a text"):
+    with pytest.raises(ns.errors.BrokenModel, match="cannot read a text"):
         encoder.encode(["a text", "xy" * 60 + "w"], long="head")
 
 
@@ -181,5 +181,5 @@ def test_what_was_seen_in_a_large_file_is_remembered_as_long_as_it_is_the_same(f
         assert (ns.load(str(folder), precision="f32").encode(["the dog"]).data == vectors).all()
     changed(folder, EXPLODING["letters that double"])
     file.write_text(file.read_text() + " " * 2**20)
-    with pytest.raises(ns.BrokenModel, match="is not a tokenizer"):
+    with pytest.raises(ns.errors.BrokenModel, match="is not a tokenizer"):
         ns.load(str(folder))

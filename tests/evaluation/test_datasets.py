@@ -72,13 +72,13 @@ def test_of_three_labels_one_has_to_be_named(table):
         (*pair[:2], label) for pair, label in zip(PAIRS, ["entailment", "neutral", "x", "neutral"], strict=True)
     ]
     file = table(rows("a b label", *pairs))
-    with pytest.raises(ns.FileError, match="has 3 labels") as refused:
+    with pytest.raises(ns.errors.FileError, match="has 3 labels") as refused:
         ns.read_dataset(file)
     assert refused.value.fix == "name it: --positive entailment"
     data = ns.read_dataset(file, positive="Entailment")
     assert data.labels == (True, False, False, False)
     assert data.words == ("not entailment", "entailment")
-    with pytest.raises(ns.FileError, match="no label 'same'"):
+    with pytest.raises(ns.errors.FileError, match="no label 'same'"):
         ns.read_dataset(file, positive="same")
 
 
@@ -298,7 +298,7 @@ def test_a_sample_is_drawn_once_for_a_seed():
     ],
 )
 def test_bad_input_is_named_with_its_place_and_what_to_do(table, content, options, what, fix):
-    with pytest.raises(ns.InputError) as refused:
+    with pytest.raises(ns.errors.InputError) as refused:
         ns.read_dataset(table(content), **options)
     assert what in refused.value.what
     assert fix in refused.value.fix
@@ -318,7 +318,7 @@ def test_bad_input_is_named_with_its_place_and_what_to_do(table, content, option
 def test_judgements_that_do_not_fit_their_corpus_are_named(table, tmp_path, corpus, queries, what):
     table(corpus, "f/corpus.jsonl")
     table(queries, "f/queries.jsonl")
-    with pytest.raises(ns.FileError) as refused:
+    with pytest.raises(ns.errors.FileError) as refused:
         ns.read_dataset(tmp_path / "f")
     assert what in refused.value.what
 
@@ -326,28 +326,28 @@ def test_judgements_that_do_not_fit_their_corpus_are_named(table, tmp_path, corp
 def test_a_folder_of_unrelated_files_is_asked_for_one_of_them(table, tmp_path):
     for name in ("f/one.csv", "f/two.csv"):
         table(rows("a b score", *PAIRS), name)
-    with pytest.raises(ns.FileError, match="which of its files") as refused:
+    with pytest.raises(ns.errors.FileError, match="which of its files") as refused:
         ns.read_dataset(tmp_path / "f")
     assert "one.csv, two.csv" in refused.value.why
 
 
 def test_a_name_that_is_nothing_is_said_to_be_nothing():
-    with pytest.raises(ns.InputError, match="neither a file, a folder nor a standard data set"):
+    with pytest.raises(ns.errors.InputError, match="neither a file, a folder nor a standard data set"):
         ns.read_dataset("nosuchset")
-    with pytest.raises(ns.FileError, match="does not exist"):
+    with pytest.raises(ns.errors.FileError, match="does not exist"):
         ns.read_dataset("nosuchfile.csv")
 
 
 def test_another_task_than_that_of_the_data_is_refused():
     data = GradedPairs(pairs=[("a", "b")] * 3, scores=[1, 2, 3])
     assert ns.read_dataset(data, task="graded") is data
-    with pytest.raises(ns.InputError, match="is a graded data set, not labelled"):
+    with pytest.raises(ns.errors.InputError, match="is a graded data set, not labelled"):
         ns.read_dataset(data, task="labelled")
 
 
 @pytest.mark.parametrize("scores", [[1, 2], [1, 2, 3, 4]])
 def test_fields_of_a_data_set_are_of_one_length(scores):
-    with pytest.raises(ns.InputError, match="3 pairs"):
+    with pytest.raises(ns.errors.InputError, match="3 pairs"):
         GradedPairs(pairs=[("a", "b")] * 3, scores=scores)
 
 
@@ -370,7 +370,7 @@ def test_fields_of_a_data_set_are_of_one_length(scores):
     ],
 )
 def test_what_cannot_be_measured_is_refused_when_it_is_made(make, what):
-    with pytest.raises(ns.InputError, match=what):
+    with pytest.raises(ns.errors.InputError, match=what):
         make()
 
 
@@ -408,7 +408,7 @@ Q = ["a", "b", "c"]
     ],
 )
 def test_data_sets_made_in_python_are_checked(make, what):
-    with pytest.raises(ns.InputError) as refused:
+    with pytest.raises(ns.errors.InputError) as refused:
         make()
     assert what in refused.value.what
     assert refused.value.fix
@@ -417,13 +417,13 @@ def test_data_sets_made_in_python_are_checked(make, what):
 
 @pytest.mark.parametrize(("limit", "seed"), [("5", 0), (2, 0), (3.0, 0), (3, -1), (3, 1.5), (3, "x")])
 def test_samples_are_of_whole_numbers(limit, seed):
-    with pytest.raises(ns.InputError, match=r"limit=|seed="):
+    with pytest.raises(ns.errors.InputError, match=r"limit=|seed="):
         GradedPairs(pairs=P * 2, scores=range(6)).sample(limit, seed)
 
 
 @pytest.mark.parametrize("source", [5, None, ""])
 def test_what_is_no_name_is_no_data_set(source):
-    with pytest.raises(ns.InputError, match="is no data set"):
+    with pytest.raises(ns.errors.InputError, match="is no data set"):
         ns.read_dataset(source)
 
 
@@ -453,7 +453,7 @@ def test_the_names_of_the_columns_say_what_a_list_of_a_reranking_is(table):
     ],
 )
 def test_what_is_wrong_is_what_is_said(table, content, what):
-    with pytest.raises(ns.InputError) as refused:
+    with pytest.raises(ns.errors.InputError) as refused:
         ns.read_dataset(table(content))
     assert what in refused.value.what
 
@@ -493,7 +493,7 @@ def test_judgements_without_a_header_lose_no_line(beir, line):
     ],
 )
 def test_lines_of_judgements_that_do_not_agree_are_named(beir, lines, what):
-    with pytest.raises(ns.FileError) as refused:
+    with pytest.raises(ns.errors.FileError) as refused:
         ns.read_dataset(beir(*lines))
     assert what in refused.value.what
 
@@ -507,7 +507,7 @@ def test_the_same_judgement_twice_is_one(beir):
 def test_a_folder_of_queries_alone_lacks_its_corpus(table, tmp_path, name):
     table(QUERIES, name)
     (tmp_path / "f/corpus.txt").write_text("one\ntwo\n")
-    with pytest.raises(ns.FileError, match="there is no corpus beside it"):
+    with pytest.raises(ns.errors.FileError, match="there is no corpus beside it"):
         ns.read_dataset(tmp_path / "f")
 
 
@@ -522,6 +522,6 @@ def test_a_folder_of_queries_alone_lacks_its_corpus(table, tmp_path, name):
 def test_what_to_do_about_a_folder_names_no_flag(table, tmp_path, corpus, queries):
     table(corpus, "f/corpus.jsonl")
     table(queries, "f/queries.jsonl")
-    with pytest.raises(ns.FileError) as refused:
+    with pytest.raises(ns.errors.FileError) as refused:
         ns.read_dataset(tmp_path / "f")
     assert "--" not in refused.value.fix

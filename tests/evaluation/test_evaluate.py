@@ -71,7 +71,7 @@ def test_every_task_gives_the_figures_that_are_said_of_it_before():
         assert found == FIGURES[each.task]
         assert found[0] == MAIN[each.task]
         require_figure(found[-1], each)
-    with pytest.raises(ns.InputError, match="'auroc' is no figure of an intents data set"):
+    with pytest.raises(ns.errors.InputError, match="'auroc' is no figure of an intents data set"):
         require_figure("auroc", Intents(texts=texts, labels=labels))
 
 
@@ -134,7 +134,7 @@ def test_ndcg_is_that_of_scikit_learn():
 def test_judgements_of_what_is_not_in_the_corpus_are_refused():
     data = made_retrieval()
     corpus = {id_: text for id_, text in data.corpus.items() if id_ != "d0"}
-    with pytest.raises(ns.InputError, match="query 1: judged documents are not in the corpus: d0"):
+    with pytest.raises(ns.errors.InputError, match="query 1: judged documents are not in the corpus: d0"):
         Retrieval(queries=data.queries, judgements=data.judgements, corpus=corpus)
 
 
@@ -263,7 +263,7 @@ def test_the_worst_errors_of_labels_lie_on_the_wrong_side_of_the_threshold():
 def test_speed_and_cuts_stand_beside_the_figures(encoder):
     long = "word " * 400
     data = GradedPairs(pairs=[(long, "a"), ("b", "a"), ("c", long)], scores=[1, 2, 3])
-    with pytest.warns(ns.TruncationWarning):
+    with pytest.warns(ns.errors.TruncationWarning):
         result = ns.evaluate(encoder, data, baselines=False)
     assert (result.system().texts, result.system().truncated) == (4, 1)
     assert result.system().texts_per_second > 0
@@ -305,10 +305,10 @@ def test_a_result_is_json_and_its_raw_scores_only_where_asked_for():
 
 def test_a_figure_or_system_that_is_none_is_answered_with_those_there_are():
     result = ns.evaluate(ENCODER, GRADED)
-    with pytest.raises(ns.InputError, match="no figure of a graded") as refused:
+    with pytest.raises(ns.errors.InputError, match="no figure of a graded") as refused:
         result.figure("accuracy")
     assert "spearman, pearson" in refused.value.fix
-    with pytest.raises(ns.InputError, match="no system is called"):
+    with pytest.raises(ns.errors.InputError, match="no system is called"):
         result.system("other")
 
 
@@ -323,11 +323,11 @@ def test_a_figure_or_system_that_is_none_is_answered_with_those_there_are():
 )
 def test_options_that_are_none_are_refused_before_anything_is_encoded(options, what):
     encoder = HashEncoder()
-    with pytest.raises(ns.InputError, match=what):
+    with pytest.raises(ns.errors.InputError, match=what):
         ns.evaluate(encoder, GRADED, **options)
     assert encoder.encoded == 0
 
 
 def test_no_model_is_no_evaluation():
-    with pytest.raises(ns.InputError, match="no model to evaluate"):
+    with pytest.raises(ns.errors.InputError, match="no model to evaluate"):
         ns.evaluate([], GRADED)

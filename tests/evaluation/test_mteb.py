@@ -75,7 +75,7 @@ def test_mteb_is_named_where_it_is_missing(encoder):
 
     if importlib.util.find_spec("mteb"):
         pytest.skip("it is here")
-    with pytest.raises(ns.MissingExtra) as caught:
+    with pytest.raises(ns.errors.MissingExtra) as caught:
         _ = as_mteb(encoder).mteb_model_meta
     assert caught.value.fix == "pip install mteb"
 

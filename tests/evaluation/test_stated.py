@@ -103,7 +103,7 @@ def test_scores_are_no_labels_until_it_is_said_from_which_on_pairs_are_the_same(
 )
 def test_what_is_not_for_the_data_is_refused_before_a_text_is_read(data, said, what):
     model = HashEncoder(8)
-    with pytest.raises(ns.InputError, match=what):
+    with pytest.raises(ns.errors.InputError, match=what):
         ns.evaluate(model, data, **said)
     assert model.encoded == 0
 
@@ -119,7 +119,7 @@ def test_a_calibration_of_one_of_two_models_is_judged_for_it_alone():
     mine = ns.calibrate([(a, b, label) for (a, b), label in zip(PAIRS, LABELS, strict=True)])
     both = ns.evaluate([HashEncoder(8), "all-MiniLM-L6-v2"], DATA, calibration=mine, **FAST)
     assert [each.probabilities is None for each in both.systems] == [True, False]
-    with pytest.raises(ns.ModelMismatch):
+    with pytest.raises(ns.errors.ModelMismatch):
         ns.evaluate(HashEncoder(8), DATA, calibration=mine, **FAST)
 
 
@@ -161,7 +161,7 @@ def test_an_interval_that_misses_is_counted_as_missed():
     assert bins.held() == [True, False, None]
     assert bins.coverage() == 0.5
     assert np.isnan(bins.coverage(least=11))
-    with pytest.raises(ns.InputError, match="no intervals"):
+    with pytest.raises(ns.errors.InputError, match="no intervals"):
         reliability(labels, said).held()
-    with pytest.raises(ns.InputError, match="intervals"):
+    with pytest.raises(ns.errors.InputError, match="intervals"):
         reliability(labels, said, intervals=(low[1:], high))

@@ -102,12 +102,12 @@ def test_intervals_of_clusters_hold_their_figure_and_stay_within_its_range():
     ],
 )
 def test_options_that_are_no_whole_numbers_are_refused(options, what):
-    with pytest.raises(ns.InputError) as refused:
+    with pytest.raises(ns.errors.InputError) as refused:
         ns.evaluate(ENCODER, SAME, **options)
     assert what in refused.value.what
 
 
 @pytest.mark.parametrize("models", [5, 1.5, [5], [None, object()]])
 def test_what_is_no_model_is_refused(models):
-    with pytest.raises(ns.InputError):
+    with pytest.raises(ns.errors.InputError):
         ns.evaluate(models, SAME)

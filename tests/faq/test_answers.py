@@ -263,7 +263,7 @@ def test_many_entries_are_asked_one_by_one_without_being_compared_twice():
     ],
 )
 def test_options_that_mean_nothing_are_refused(options, said):
-    with pytest.raises(ns.InputError, match=said):
+    with pytest.raises(ns.errors.InputError, match=said):
         ns.FAQ(["a", "b"], encoder=HashEncoder(), **options)
 
 
@@ -280,7 +280,7 @@ def test_an_encoder_whose_vectors_are_no_numbers_is_refused():
         def _vector(self, text):
             return np.full(self.dimension, np.nan)
 
-    with pytest.raises(ns.InputError, match="hash holds nan"):
+    with pytest.raises(ns.errors.InputError, match="hash holds nan"):
         ns.FAQ(["a b", "c d"], encoder=Broken())
 
 
@@ -292,13 +292,13 @@ def test_a_faq_says_that_it_cannot_be_copied(faq, copied):
 
 def test_empty_questions_are_refused_and_none_asked_is_none_answered(faq):
     for bad in ("", "  "):
-        with pytest.raises(ns.InputError, match="question 0 is empty"):
+        with pytest.raises(ns.errors.InputError, match="question 0 is empty"):
             faq.answer(bad)
-    with pytest.raises(ns.InputError, match="k="):
+    with pytest.raises(ns.errors.InputError, match="k="):
         faq.match("a", k=0)
     assert faq.answer_many([]) == []
 
 
 def test_a_collection_that_holds_no_entry_is_refused(tmp_path):
-    with ns.open(tmp_path / "none.nearsense") as empty, pytest.raises(ns.InputError):
+    with ns.open(tmp_path / "none.nearsense") as empty, pytest.raises(ns.errors.InputError):
         ns.FAQ(empty)

@@ -75,7 +75,7 @@ def test_columns_are_named_where_they_are_called_otherwise(tmp_path):
     file.write_text('{"ask": "a", "say": "b", "text": "c"}\n')
     (item,) = read_items(str(file), {"question": "ask", "answer": "say"})
     assert (item.question, item.answer, item.metadata) == ("a", "b", {"text": "c"})
-    with pytest.raises(ns.FileError, match="no column 'aks'") as error:
+    with pytest.raises(ns.errors.FileError, match="no column 'aks'") as error:
         read_items(str(file), {"question": "aks"})
     assert "ask" in error.value.fix
 
@@ -110,7 +110,7 @@ def test_columns_are_named_where_they_are_called_otherwise(tmp_path):
     ],
 )
 def test_what_cannot_be_an_entry_is_refused_by_its_place(items, said):
-    with pytest.raises(ns.InputError, match=said):
+    with pytest.raises(ns.errors.InputError, match=said):
         read_items(items)
 
 
@@ -130,7 +130,7 @@ def test_what_cannot_be_an_entry_is_refused_by_its_place(items, said):
     ],
 )
 def test_an_item_of_the_wrong_types_is_refused_when_it_is_made(fields, said):
-    with pytest.raises(ns.InputError, match=said):
+    with pytest.raises(ns.errors.InputError, match=said):
         FAQItem(**{"question": "a", **fields})
 
 
@@ -144,7 +144,7 @@ def test_a_number_as_id_is_that_string():
 def test_phrasings_that_are_no_list_are_refused_by_their_line(tmp_path, value):
     file = tmp_path / "faq.jsonl"
     file.write_text(f'{{"question": "a"}}\n{{"question": "b", "phrasings": {value}}}\n')
-    with pytest.raises(ns.FileError, match="line 2: phrasings are"):
+    with pytest.raises(ns.errors.FileError, match="line 2: phrasings are"):
         read_items(str(file))
 
 
@@ -160,7 +160,7 @@ def test_phrasings_that_are_no_list_are_refused_by_their_line(tmp_path, value):
 def test_what_cannot_be_an_entry_of_a_file_is_refused_by_its_line(tmp_path, content, said):
     file = tmp_path / "faq.csv"
     file.write_text(content)
-    with pytest.raises(ns.FileError, match=said):
+    with pytest.raises(ns.errors.FileError, match=said):
         read_items(str(file))
 
 
@@ -169,5 +169,5 @@ def test_labelled_questions_come_from_a_file_with_empty_cells_for_strangers(tmp_
     file.write_text("question,id\nwhere,a\nwhat,\n")
     assert labelled_of(str(file)) == [("where", "a"), ("what", None)]
     file.write_text("question,other\nwhere,a\n")
-    with pytest.raises(ns.FileError, match="no column with the entry"):
+    with pytest.raises(ns.errors.FileError, match="no column with the entry"):
         labelled_of(str(file))

@@ -66,7 +66,7 @@ def test_banking77_answers_with_the_precision_that_was_wanted(data, encoder):
 
 
 def test_an_faq_of_answers_is_silent_to_requests_from_elsewhere(data, encoder):
-    with pytest.warns(ns.TruncationWarning):
+    with pytest.warns(ns.errors.TruncationWarning):
         faq = ns.FAQ(data("covid-faq/faqs-en"), encoder=encoder)
     answers = faq.answer_many(row["text"] for row in data("clinc150/val"))
     assert np.mean([bool(answer) for answer in answers]) <= 0.005

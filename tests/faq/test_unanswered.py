@@ -74,7 +74,7 @@ def test_what_is_kept_is_short_and_holds_no_batch():
 
 @pytest.mark.parametrize("score", ["x", float("nan"), 2, None, True])
 def test_a_least_score_that_is_no_cosine_is_refused(score):
-    with pytest.raises(ns.InputError, match="min_score="):
+    with pytest.raises(ns.errors.InputError, match="min_score="):
         Unanswered().gaps(score)
 
 

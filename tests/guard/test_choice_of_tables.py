@@ -25,7 +25,7 @@ NEAR_MISSES = [
 @pytest.fixture(autouse=True)
 def _without_the_language_warning():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ns.LanguageWarning)
+        warnings.simplefilter("ignore", ns.errors.LanguageWarning)
         yield
 
 

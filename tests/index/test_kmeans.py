@@ -47,5 +47,5 @@ def test_equal_vectors_and_as_many_groups_as_vectors_do_no_harm():
 
 @pytest.mark.parametrize("k", [0, 7])
 def test_more_groups_than_vectors_are_refused(k):
-    with pytest.raises(ns.InputError, match=f"{k} groups of 6 vectors"):
+    with pytest.raises(ns.errors.InputError, match=f"{k} groups of 6 vectors"):
         kmeans(np.eye(6, dtype=np.float32), k)

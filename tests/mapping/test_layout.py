@@ -158,9 +158,9 @@ def test_a_name_stands_on_a_text_of_the_densest_part_of_its_cluster():
     documents = [Document(str(row), "x") for row in range(5)]
     one = Scene(documents, points, np.zeros(5, np.int64), ["all", "empty"], nobody, Pairs.none())
     np.testing.assert_allclose(anchors(one), [[0.05, 0.05], [0, 0]])
-    with pytest.raises(ns.InputError, match="one point, one label"):
+    with pytest.raises(ns.errors.InputError, match="one point, one label"):
         Scene(documents[:4], points, np.zeros(5, np.int64), ["all"], nobody)
-    with pytest.raises(ns.InputError, match="labels from 0 to 0 for 0 names"):
+    with pytest.raises(ns.errors.InputError, match="labels from 0 to 0 for 0 names"):
         Scene(documents, points, np.zeros(5, np.int64), [], nobody)
 
 

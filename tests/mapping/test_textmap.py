@@ -86,7 +86,7 @@ def test_without_the_extra_principal_components_are_all_there_is(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", hidden)
     clusters = ns.cluster(TEXTS, 2, vectors=VECTORS)
     assert ns.map(TEXTS, clusters=clusters, vectors=VECTORS).layout is Layout.PCA
-    with pytest.raises(ns.MissingExtra, match=r"nearsense\[map\]"):
+    with pytest.raises(ns.errors.MissingExtra, match=r"nearsense\[map\]"):
         ns.map(TEXTS, clusters=clusters, vectors=VECTORS, layout="neighbours")
 
 
@@ -127,18 +127,18 @@ def test_duplicates_become_pairs_to_judge_without_equal_texts(encoder):
 
 def test_what_is_not_of_these_texts_is_refused(encoder):
     clusters = ns.cluster(TEXTS[:8], 2, vectors=VECTORS.take(range(8)))
-    with pytest.raises(ns.InputError, match="clusters are of 8 other texts"):
+    with pytest.raises(ns.errors.InputError, match="clusters are of 8 other texts"):
         ns.map(TEXTS, clusters=clusters, vectors=VECTORS)
     found = ns.duplicates(TEXTS[:8], vectors=VECTORS.take(range(8)), min_score=0.9)
-    with pytest.raises(ns.InputError, match="duplicates are of 8 other texts"):
+    with pytest.raises(ns.errors.InputError, match="duplicates are of 8 other texts"):
         ns.map(TEXTS, vectors=VECTORS, duplicates=found)
-    with pytest.raises(ns.InputError, match="48 texts, 8 vectors"):
+    with pytest.raises(ns.errors.InputError, match="48 texts, 8 vectors"):
         ns.map(TEXTS, vectors=VECTORS.take(range(8)))
-    with pytest.raises(ns.InputError, match="there is no text"):
+    with pytest.raises(ns.errors.InputError, match="there is no text"):
         ns.map([])
-    with pytest.raises(ns.InputError, match="layout"):
+    with pytest.raises(ns.errors.InputError, match="layout"):
         ns.map(["a"], vectors=VECTORS.take([0]), layout="sphere")
-    with pytest.raises(ns.ModelMismatch):
+    with pytest.raises(ns.errors.ModelMismatch):
         ns.map(TEXTS, vectors=VECTORS, encoder=encoder)
 
 
@@ -154,7 +154,7 @@ def test_a_map_is_written_by_its_ending_and_nothing_else(made, tmp_path):
     assert (tmp_path / "again.svg").read_text("utf-8") == svg
     made.save(tmp_path / "again.html", title="Boats & cars $x$")
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "map.html").read_bytes()
-    with pytest.raises(ns.InputError, match=r"\.html, \.png, \.svg"):
+    with pytest.raises(ns.errors.InputError, match=r"\.html, \.png, \.svg"):
         made.save(tmp_path / "map.pdf")
     assert not (tmp_path / "map.pdf").exists()
 

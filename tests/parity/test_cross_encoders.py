@@ -95,7 +95,7 @@ def test_the_activation_is_the_one_that_the_folder_names(tmp_path, pairs, file, 
 def test_an_activation_that_is_code_of_its_own_is_refused(tmp_path):
     folder = hubs.transformer(tmp_path / "model", "bert", head=True)
     hubs.changed(folder / "config.json", sentence_transformers={"activation_fn": "os.system"})
-    with pytest.raises(ns.UnsupportedModel, match=r"os\.system"):
+    with pytest.raises(ns.errors.UnsupportedModel, match=r"os\.system"):
         ns.load_cross(str(folder))
 
 
@@ -108,33 +108,33 @@ def test_what_has_no_graph_here_runs_through_sentence_transformers(tmp_path, pai
 
 def test_a_model_of_several_labels_is_refused_with_a_sentence(tmp_path):
     folder = hubs.transformer(tmp_path / "model", "bert", head=True, num_labels=3)
-    with pytest.raises(ns.UnsupportedModel, match="3 numbers a pair"):
+    with pytest.raises(ns.errors.UnsupportedModel, match="3 numbers a pair"):
         ns.load_cross(str(folder))
 
 
 def test_an_encoder_is_no_cross_encoder_and_the_other_way_round(tmp_path):
-    with pytest.raises(ns.UnsupportedModel, match="no cross-encoder"):
+    with pytest.raises(ns.errors.UnsupportedModel, match="no cross-encoder"):
         ns.load_cross("all-MiniLM-L6-v2")
     folder = hubs.transformer(tmp_path / "model", "bert", head=True)
-    with pytest.raises(ns.UnsupportedModel, match="load_cross"):
+    with pytest.raises(ns.errors.UnsupportedModel, match="load_cross"):
         ns.load(str(folder))
 
 
 def test_long_pairs_are_cut_with_a_word(tmp_path):
     cross = ns.load_cross(str(hubs.transformer(tmp_path / "model", "bert", head=True)))
     long, short = ("dog", "cat " * 100), ("dog", "cat")
-    with pytest.warns(ns.TruncationWarning, match="1 of 2 pairs exceeds 60 tokens"):
+    with pytest.warns(ns.errors.TruncationWarning, match="1 of 2 pairs exceeds 60 tokens"):
         cross.score([long, short])
-    with pytest.raises(ns.TextTooLong, match="pair 1 has 104 tokens"):
+    with pytest.raises(ns.errors.TextTooLong, match="pair 1 has 104 tokens"):
         cross.score([short, long], long="error")
-    with pytest.raises(ns.InputError, match="chunk"):
+    with pytest.raises(ns.errors.InputError, match="chunk"):
         cross.score([short], long="chunk")
 
 
 @pytest.mark.parametrize("pairs", [["no pair"], [("one",)], [("a", "b", "c")], [("a", 3)], [(None, "b")]])
 def test_what_is_no_pair_of_texts_is_named(tmp_path, pairs):
     cross = ns.load_cross(str(hubs.transformer(tmp_path / "model", "bert", head=True)))
-    with pytest.raises(ns.InputError, match="0"):
+    with pytest.raises(ns.errors.InputError, match="0"):
         cross.score(pairs)
 
 

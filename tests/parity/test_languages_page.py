@@ -67,6 +67,6 @@ def test_without_the_model_the_demo_says_how_to_get_it(language, tmp_path, monke
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     error = CliRunner().invoke(command, ["--language", language, "-q"]).exception
-    assert isinstance(error, ns.ModelNotFound)
+    assert isinstance(error, ns.errors.ModelNotFound)
     assert error.fix == f"nearsense models pull {MULTILINGUAL}"
     assert list(tmp_path.iterdir()) == []

@@ -192,7 +192,7 @@ def dense_of_its_own(folder):
 def test_what_cannot_be_is_refused_with_a_sentence(tmp_path, change, words):
     folder = plain(tmp_path)
     change(folder)
-    with hubs.quiet(), pytest.raises(ns.ModelError, match=words) as caught:
+    with hubs.quiet(), pytest.raises(ns.errors.ModelError, match=words) as caught:
         ns.load(str(folder)).encode(["the dog"])
     assert caught.value.fix
 
@@ -219,13 +219,13 @@ def test_a_cross_encoder_that_wants_a_prompt_is_refused(tmp_path):
         prompts={"query": "rain "},
         default_prompt_name="query",
     )
-    with pytest.raises(ns.UnsupportedModel, match="prompt"):
+    with pytest.raises(ns.errors.UnsupportedModel, match="prompt"):
         ns.load_cross(str(tmp_path / "model"))
 
 
 @pytest.mark.parametrize("dimensions", ["16", 16.5, [16], 0, -1])
 def test_a_length_of_vectors_that_is_none_is_refused(dimensions):
-    with pytest.raises(ns.InputError, match="dimensions"):
+    with pytest.raises(ns.errors.InputError, match="dimensions"):
         ns.load(dimensions=dimensions)
 
 
@@ -234,5 +234,5 @@ def test_a_model_that_torch_runs_says_that_it_does_not_survive_a_fork(tmp_path):
         encoder = ns.load(str(hubs.bi_encoder(tmp_path / "model", "electra")))
     encoder.encode("the dog")
     encoder._engine._process = -1  # as a child sees it
-    with pytest.raises(ns.UnsupportedModel, match="fork"):
+    with pytest.raises(ns.errors.UnsupportedModel, match="fork"):
         encoder.encode("the dog")

@@ -32,5 +32,5 @@ def test_a_row_is_what_the_model_gives_with_that_pooling(data, pooling, spearman
 def test_another_pooling_is_another_model():
     own, cls = ns.load(precision="f32"), ns.load(precision="f32", pooling="cls")
     assert own.fingerprint != cls.fingerprint
-    with pytest.raises(ns.ModelMismatch):
+    with pytest.raises(ns.errors.ModelMismatch):
         ns.search_vectors(["a"], own.encode(["a"]), encoder=cls)

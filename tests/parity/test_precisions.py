@@ -123,7 +123,7 @@ def test_vectors_of_a_graph_that_was_mended_do_not_compare_with_those_of_before(
     before = ns.load(str(folder), threads=1)
     with ns.open(tmp_path / "old", before) as collection:
         collection.add(["the dog", "a cat"])
-    with pytest.raises(ns.ModelMismatch):
+    with pytest.raises(ns.errors.ModelMismatch):
         ns.open(tmp_path / "old", after)
 
 

@@ -296,7 +296,7 @@ def test_a_program_that_is_offline_asks_nobody(there, hub):
     code = """
 import nearsense as ns
 try: ns.load('one/tiny', offline=True)
-except ns.ModelNotFound: print('not here')"""
+except ns.errors.ModelNotFound: print('not here')"""
     seen = there.python(code, HF_ENDPOINT=hub.url)
     assert_alone(seen)
     assert seen.done.stdout == "not here\n"
