@@ -468,7 +468,9 @@ def test_create_false_makes_none(address):
         ns.open(address, encoder=Words(), create=False)
 
 
-@pytest.mark.parametrize("wrong", [{"role": "document"}, {"precision": "f32"}, {"model": Words()}], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [{"role": "document"}, {"precision": "f32"}, {"model": Words()}], ids=lambda wrong: next(iter(wrong))
+)
 def test_options_that_fit_no_encoder_are_refused(address, wrong):
     with pytest.raises(ns.errors.InputError):
         ns.open(address, encoder=Words(), **wrong)
