@@ -75,7 +75,7 @@ def cluster(file: str, options: ClusterOptions, output: OutputOptions) -> None:
     from nearsense.files.table import json_value
     from nearsense.render.clusters import added_columns, cluster_rows, clusters_page, clusters_report
 
-    _require_options(options)
+    _require_options(file, options)
     corpus = read_corpus(file, options, texts=True)
     clusters = _clusters(corpus, options)
     if len(clusters) < (options.k or 0):
@@ -101,7 +101,7 @@ def cluster(file: str, options: ClusterOptions, output: OutputOptions) -> None:
 COMMANDS = (cluster,)
 
 
-def _require_options(options: ClusterOptions) -> None:
+def _require_options(file: str, options: ClusterOptions) -> None:
     """Refuse, before anything is read, options that do not go together and files that cannot be written."""
     from nearsense.cli.outputs import require_targets
     from nearsense.files.formats import Format, format_of
@@ -116,7 +116,8 @@ def _require_options(options: ClusterOptions) -> None:
         raise click.UsageError("-o -: standard output has the rows in a pipe, and with --csv; leave -o out")
     if options.output is not None:
         format_of(options.output, None, (Format.CSV, Format.TSV, Format.JSON, Format.JSONL, Format.PARQUET))
-    require_targets({"-o": options.output, "--report": options.report, "--save": options.save})
+    written = {"-o": options.output, "--report": options.report, "--save": options.save}
+    require_targets(written, {"FILE": file, "--assign-to": options.assign_to})
 
 
 def _clusters(corpus: Corpus, options: ClusterOptions) -> Clusters:

@@ -1,10 +1,13 @@
 """The way out, for every command: may this file be written, and not over that; whole or not at all; exit codes.
 
+A result never goes over a file that the command reads, nor into the folder of a collection.
+
 How a result looks on standard output: see nearsense/render/.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,13 +34,14 @@ def say(path: str | Path, what: str) -> None:
 
 def same_file(a: str, b: str) -> bool:
     """Whether two names are of one file, links followed; - is itself alone."""
-    return a == b or ("-" not in (a, b) and Path(a).resolve() == Path(b).resolve())
+    return a == b or ("-" not in (a, b) and os.path.realpath(a) == os.path.realpath(b))
 
 
 def require_targets(written: Mapping[str, str | None], read: Mapping[str, str | None] | None = None) -> None:
     """Refuse what cannot be written before anything costly is done: files by the options that name them.
 
-    A file over one that is read, two results in one file, a folder that is missing or may not be written to.
+    A file over one that is read, or in the folder of a collection, two results in one file, a folder that is
+    missing or may not be written to.
     """
     targets = {flag: path for flag, path in written.items() if path is not None}
     for flag, path in targets.items():
@@ -46,11 +50,24 @@ def require_targets(written: Mapping[str, str | None], read: Mapping[str, str | 
                 raise click.UsageError(
                     f"{flag} {path} is {name} itself, and what it holds would be gone for good: write another file"
                 )
+        require_outside(flag, path)
     for (one, path), (two, other) in combinations(targets.items(), 2):
         if same_file(path, other):
             raise click.UsageError(f"{one} and {two} are one file, {path}: name two files")
     for path in targets.values():
         require_writable(path)
+
+
+def require_outside(flag: str, path: str) -> None:
+    """Refuse what would lie in the folder of a collection: only the collection writes there."""
+    from nearsense.store import is_collection
+
+    folders = Path(os.path.realpath(path)).parents if path != "-" else ()
+    for folder in folders:
+        if is_collection(folder):
+            raise click.UsageError(
+                f"{flag} {path} lies in the folder of the collection {folder.name}: write it elsewhere"
+            )
 
 
 class _Tried(Exception):
