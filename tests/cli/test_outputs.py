@@ -16,8 +16,16 @@ def here(run, tmp_path, monkeypatch):
     lines = "".join(f"{json.dumps(row)}\n" for row in ROWS)
     (tmp_path / "t.jsonl").write_text(lines)
     (tmp_path / "link.jsonl").symlink_to("t.jsonl")
+    for name in ("d/test.json", "d/sub/corpus.json", "corpus.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(ROWS))
+    (tmp_path / "t.json").write_text(json.dumps(ROWS))
     assert run("cluster", "t.jsonl", "-k", 2, "--save", "s.jsonl", "-q").code == 0
     return tmp_path
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 OVER = [
@@ -28,24 +36,36 @@ OVER = [
     "cluster t.jsonl --assign-to s.jsonl -o s.jsonl",
     "cluster t.jsonl --assign-to s.jsonl --report s.jsonl",
     "cluster t.jsonl --assign-to s.jsonl --save s.jsonl",
+    "evaluate t.json --task clustering -o t.json",
+    "evaluate t.json --calibration corpus.json -o ./corpus.json",
+    "evaluate t.jsonl -o corpus.json",
+    "evaluate d -o d/test.json",
+    "evaluate sub --data-dir d -o d/sub/corpus.json",
 ]
 
 
 @pytest.mark.parametrize("line", OVER)
 def test_a_result_never_goes_over_a_file_that_is_read(run, here, line):
-    before = {path.name: path.read_bytes() for path in here.iterdir()}
+    before = contents(here)
     done = run(*line.split())
-    assert (done.code, "itself, and what it holds would be gone" in done.err) == (2, True), done.err
-    assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+    assert (done.code, ", and what it holds would be gone" in done.err) == (2, True), done.err
+    assert contents(here) == before
 
 
-WITHIN = ["cluster t.jsonl -k 2 --save c.nearsense/collection.db"]
+WITHIN = ["cluster t.jsonl -k 2 --save c.nearsense/collection.db", "evaluate t.json -o c.nearsense/r.md"]
 
 
 @pytest.mark.parametrize("line", WITHIN)
 def test_a_result_never_goes_into_the_folder_of_a_collection(run, here, line):
     assert run("index", "create", "c.nearsense", "t.jsonl", "-q").code == 0
-    before = {path: path.read_bytes() for path in here.rglob("*.db")}
+    before = contents(here)
     done = run(*line.split())
     assert (done.code, "lies in the folder of the collection c.nearsense" in done.err) == (2, True), done.err
-    assert {path: path.read_bytes() for path in here.rglob("*.db")} == before
+    assert contents(here) == before
+
+
+def test_a_report_may_be_written_again_into_the_folder_of_its_data_set(run, here):
+    rows = [{"text": f"{name} number {row}", "label": name} for name in ("card", "wine") for row in range(4)]
+    (here / "d" / "test.json").write_text(json.dumps(rows))
+    for _ in range(2):
+        assert run("evaluate", "d", "--task", "clustering", "-o", "d/report.md", "-q").code == 0

@@ -93,7 +93,7 @@ def evaluate(dataset: str, options: DatasetOptions, output: ReportOptions) -> No
     from nearsense.render.evaluation import evaluation_markdown, evaluation_page
 
     floors = [_floor(each) for each in options.floors]
-    _require_report(options.report)
+    _require_report(dataset, options)
     data = _dataset(dataset, options)
     for name, _ in floors:
         require_figure(name, data)
@@ -186,15 +186,20 @@ def _failed(evaluation: Evaluation, floors: list[tuple[str, float]]) -> list[str
 _REPORTS = (".md", ".html", ".json")
 
 
-def _require_report(path: str | None) -> None:
+def _require_report(dataset: str, options: DatasetOptions) -> None:
     """Refuse a report that nobody writes, or that cannot be written, before anything is measured."""
-    from nearsense.cli.outputs import require_writable
+    from nearsense.cli.outputs import require_targets
 
+    path = options.report
     if path is None:
         return
     if Path(path).suffix.lower() not in _REPORTS:
         raise click.UsageError(f"--output {path}: a report is one of {', '.join(_REPORTS)}")
-    require_writable(path)
+    read = {"DATASET": dataset, "--data-dir": options.data_dir, "--calibration": options.calibration}
+    corpus = Path(dataset).with_name("corpus.json") if Path(dataset).is_file() else None
+    if corpus is not None and corpus.is_file():
+        read["the corpus of DATASET"] = str(corpus)  # where DATASET holds queries alone
+    require_targets({"-o": path}, read)
 
 
 def _report(evaluation: Evaluation, ending: str) -> str:

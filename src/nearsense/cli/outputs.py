@@ -46,16 +46,29 @@ def require_targets(written: Mapping[str, str | None], read: Mapping[str, str | 
     targets = {flag: path for flag, path in written.items() if path is not None}
     for flag, path in targets.items():
         for name, other in (read or {}).items():
-            if other not in (None, "-") and same_file(path, str(other)):
-                raise click.UsageError(
-                    f"{flag} {path} is {name} itself, and what it holds would be gone for good: write another file"
-                )
+            if how := _is_read(path, other):
+                what = f"{flag} {path} is {how.format(name)}, and what it holds would be gone for good"
+                raise click.UsageError(f"{what}: write another file")
         require_outside(flag, path)
     for (one, path), (two, other) in combinations(targets.items(), 2):
         if same_file(path, other):
             raise click.UsageError(f"{one} and {two} are one file, {path}: name two files")
     for path in targets.values():
         require_writable(path)
+
+
+def _is_read(path: str, other: str | None) -> str:
+    """How a file is read with another, in words; empty where it is not."""
+    if other is None or "-" in (path, other):
+        return ""
+    if same_file(path, other):
+        return "{} itself"
+    if Path(path).is_file() and Path(other).is_dir():
+        from nearsense.datasets.folders import ENDINGS
+
+        within = Path(os.path.realpath(other)) in Path(os.path.realpath(path)).parents
+        return "a file of {}" if within and path.lower().endswith(ENDINGS) else ""
+    return ""
 
 
 def require_outside(flag: str, path: str) -> None:
