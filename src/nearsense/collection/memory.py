@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,6 +37,31 @@ class _Row(NamedTuple):
         return Document(self.id, self.text, json.loads(self.metadata))
 
 
+class _Kept(NamedTuple):
+    """All there is. Rows and tail only grow; what `places` does not name was deleted, or is not yet in.
+
+    So each change is one step: `places` takes a batch in, or another _Kept comes. What broke off is nothing.
+    """
+
+    facts: Facts
+    rows: list[_Row]
+    places: dict[str, int]
+    tail: Tail
+
+    def living(self, ids: set[str] | None = None) -> tuple[list[_Row], NDArray[np.float32]]:
+        """The rows that were not deleted, or those of some ids, in their order, and their vectors."""
+        wanted = self.places if ids is None else ids & self.places.keys()
+        places = sorted(self.places[id_] for id_ in wanted)
+        return [self.rows[place] for place in places], self.tail.rows(len(self.rows)).take(np.array(places, int))
+
+
+def _kept(facts: Facts, rows: list[_Row], vectors: NDArray[np.float32]) -> _Kept:
+    """Just these rows."""
+    tail = Tail(vectors.shape[1])
+    tail.extend(np.arange(len(rows)), [row.document for row in rows], vectors)
+    return _Kept(facts, rows, {row.id: place for place, row in enumerate(rows)}, tail)
+
+
 class MemoryEngine(Engine):
     """Documents in a list, their vectors in a tail: searched as what a collection on a disk has just been given.
 
@@ -46,47 +70,63 @@ class MemoryEngine(Engine):
 
     def __init__(self, model: CollectionModel) -> None:
         super().__init__(":memory:", model)
-        self._facts = model.facts()
+        facts = model.facts()
         self._guard, self._closed = lock(), False
         self._snapshot: Snapshot | None = None
-        self._begin([], np.empty((0, self._facts["dimension"]), np.float32))
+        self._kept = _kept(facts, [], np.empty((0, facts["dimension"]), np.float32))
 
     def facts(self) -> Facts:
-        with self._turn():
-            return {**self._facts, "documents": len(self._places)}
+        with self._guard:
+            kept = self._whole()
+            return {**kept.facts, "documents": len(kept.places)}
 
     def set_facts(self, facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-        with self._turn():
-            require_same_recipe(self._facts, recipe, self.name)
-            self._facts, self._snapshot = {**self._facts, **facts}, None
+        with self._guard:
+            kept = self._whole()
+            require_same_recipe(kept.facts, recipe, self.name)
+            self._take(kept._replace(facts={**kept.facts, **facts}))
 
     def write(self, batches: Iterable[Batch], recipe: Mapping[str, Any], *, replace: bool) -> None:
         for batch in batches:
-            with self._turn():
-                require_same_recipe(self._facts, recipe, self.name)
-                there = [document.id for document in batch.documents if document.id in self._places]
+            with self._guard:
+                kept = self._whole()
+                require_same_recipe(kept.facts, recipe, self.name)
                 if not replace:
+                    there = [document.id for document in batch.documents if document.id in kept.places]
                     require_new(batch.documents, there, self.name)
-                self._remove(there)
                 new = zip(batch.documents, batch.metadata, batch.vectors.truncated.tolist(), strict=True)
-                self._append([_Row(each.id, each.text, *rest) for each, *rest in new], batch.vectors.data)
+                rows = [_Row(each.id, each.text, *rest) for each, *rest in new]
+                places = {row.id: place for place, row in enumerate(rows, len(kept.rows))}
+                self._snapshot = None
+                kept.rows.extend(rows)
+                kept.tail.extend(np.array([*places.values()]), [row.document for row in rows], batch.vectors.data)
+                kept.places.update(places)
+                self._tidy(kept)
 
     def delete(self, ids: Sequence[str] = (), where: Filter | None = None) -> int:
-        with self._turn():
+        with self._guard:
+            kept = self._whole()
             if where is not None:
-                ids = [self._rows[place].id for place in self._seen().positions(where).tolist()]
-            gone = {id_ for id_ in ids if id_ in self._places}
-            self._remove(gone)
+                ids = [kept.rows[place].id for place in self._seen().positions(where).tolist()]
+            gone = {id_ for id_ in ids if id_ in kept.places}
+            self._snapshot = None
+            if len(gone) == 1:
+                kept.places.pop(*gone)
+            elif gone:
+                left = {id_: place for id_, place in kept.places.items() if id_ not in gone}
+                self._take(kept := kept._replace(places=left))
+            self._tidy(kept)
         return len(gone)
 
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
-        with self._turn():
-            return {id_: self._rows[self._places[id_]].document for id_ in ids if id_ in self._places}
+        with self._guard:
+            kept = self._whole()
+            return {id_: kept.rows[kept.places[id_]].document for id_ in ids if id_ in kept.places}
 
     def stored(self, ids: Sequence[str] | None = None) -> Iterator[tuple[list[Document], Vectors]]:
-        with self._turn():
-            facts = self._facts
-            rows, data = self._living(None if ids is None else {*ids})
+        with self._guard:
+            facts = self._whole().facts
+            rows, data = self._kept.living(None if ids is None else {*ids})
         if rows:
             made_by = (
                 facts["fingerprint"],
@@ -97,33 +137,34 @@ class MemoryEngine(Engine):
             yield [row.document for row in rows], Vectors(data, *made_by)
 
     def contents(self) -> Iterator[tuple[str, bytes, str]]:
-        with self._turn():
-            rows, _ = self._living()
+        with self._guard:
+            rows, _ = self._whole().living()
         return ((row.id, content_hash(row.text), row.metadata) for row in rows)
 
     def ranked(self, question: Question) -> Answer:
-        with self._turn():
-            snapshot, rows = self._seen(), self._rows
+        with self._guard:
+            snapshot, rows = self._seen(), self._kept.rows
         return answer(snapshot, question, self.name, lambda places: {at: rows[at].document for at in places})
 
     def count(self, where: Filter | None = None) -> int:
-        with self._turn():
+        with self._guard:
             return len(self._seen().positions(where))
 
     def sample(self, size: int) -> Vectors:
-        with self._turn():
+        with self._guard:
             return self._seen().sample(size)
 
     def info(self) -> Info:
-        with self._turn():
-            snapshot, (rows, _) = self._seen(), self._living()
+        with self._guard:
+            snapshot, (rows, _) = self._seen(), self._kept.living()
         own: Facts = {"index": None, "why": None, "recall": None, "pending": 0, "size": 0}
         own |= {"truncated": sum(row.truncated for row in rows), "fields": tuple(sorted(snapshot.fields()))}
         return self._info(snapshot.facts, **own)
 
     def compact(self, progress: Progress) -> None:
-        with self._turn():
-            self._begin(*self._living())
+        with self._guard:
+            kept = self._whole()
+            self._take(_kept(kept.facts, *kept.living()))
 
     def verify(self) -> Verification:
         return Verification(self.count(), (), ())
@@ -136,64 +177,49 @@ class MemoryEngine(Engine):
         known: dict[str, tuple[NDArray[np.float32], bool]] = {}
         with tracked(before["documents"], "documents", progress) as update:
             while True:
-                with self.reembed_lock, self._turn():
-                    rows, old = self._living()
+                with self.reembed_lock, self._guard:
+                    kept = self._whole()
+                    rows, old = kept.living()
                     missing = list(dict.fromkeys(row.text for row in rows if row.text not in known))
                     if not missing:
                         rows = [row._replace(truncated=known[row.text][1]) for row in rows]
                         new = np.array([known[row.text][0] for row in rows], np.float32)
                         after |= {"role": before["role"], "created": before["created"]}
-                        self._facts, self.model = {**self._facts, **after}, model
-                        self._begin(rows, new.reshape(-1, after["dimension"]))
+                        made = _kept({**kept.facts, **after}, rows, new.reshape(-1, after["dimension"]))
+                        self._snapshot = None
+                        self._kept, self.model = made, model
                         break
-                made = model.encode_checked(missing, after)
-                known.update(zip(missing, zip(made.data, made.truncated.tolist(), strict=True), strict=True))
+                encoded = model.encode_checked(missing, after)
+                vectors = zip(encoded.data, encoded.truncated.tolist(), strict=True)
+                known.update(zip(missing, vectors, strict=True))
                 update(min(len(known), before["documents"]))
         return Reembedding(len(rows), before["model"], after["model"], agreement(old, new))
 
     def close(self) -> None:
         self._closed = True
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        with self._guard:
-            if self._closed:
-                raise StoreError(f"{self.name} is closed", fix="open a new one: what was in it is gone")
-            yield
+    def _whole(self) -> _Kept:
+        """What is there, put in order where a change broke off, or a fork came in the middle of one."""
+        if self._closed:
+            raise StoreError(f"{self.name} is closed", fix="open a new one: what was in it is gone")
+        if not self._kept.tail.whole or len(self._kept.tail) != len(self._kept.rows):
+            self._take(_kept(self._kept.facts, *self._kept.living()))
+        return self._kept
 
-    def _begin(self, rows: list[_Row], vectors: NDArray[np.float32]) -> None:
-        """Keep just these rows, from now on."""
-        self._rows: list[_Row] = []
-        self._places: dict[str, int] = {}
-        self._tail = Tail(vectors.shape[1])
-        self._append(rows, vectors)
-
-    def _append(self, rows: list[_Row], vectors: NDArray[np.float32]) -> None:
-        first = len(self._rows)
-        self._rows.extend(rows)
-        self._places.update((row.id, place) for place, row in enumerate(rows, first))
-        self._tail.extend(np.arange(first, len(self._rows)), [row.document for row in rows], vectors)
+    def _take(self, kept: _Kept) -> None:
         self._snapshot = None
+        self._kept = kept
 
-    def _remove(self, ids: Iterable[str]) -> None:
-        for id_ in ids:
-            del self._places[id_]
-        self._snapshot = None
-        if len(self._rows) > 2 * len(self._places) + SPARE:
-            self._begin(*self._living())
-
-    def _living(self, ids: set[str] | None = None) -> tuple[list[_Row], NDArray[np.float32]]:
-        """The rows that were not deleted, or those of some ids, in their order, and their vectors."""
-        wanted = self._places if ids is None else ids & self._places.keys()
-        places = sorted(self._places[id_] for id_ in wanted)
-        vectors = self._tail.rows(len(self._rows)).take(np.array(places, int))
-        return [self._rows[place] for place in places], vectors
+    def _tidy(self, kept: _Kept) -> None:
+        if len(kept.rows) > 2 * len(kept.places) + SPARE:
+            self._take(_kept(kept.facts, *kept.living()))
 
     def _seen(self) -> Snapshot:
         """What is there now, ready to be searched."""
+        kept = self._whole()
         if self._snapshot is None:
-            alive = np.zeros(len(self._rows), bool)
-            alive[[*self._places.values()]] = True
-            state = State(0, len(self._rows), len(self._places), dict(self._facts))
-            self._snapshot = Snapshot(state, None, None, self._tail, len(self._rows), alive)
+            alive = np.zeros(len(kept.rows), bool)
+            alive[[*kept.places.values()]] = True
+            state = State(0, len(kept.rows), len(kept.places), dict(kept.facts))
+            self._snapshot = Snapshot(state, None, None, kept.tail, len(kept.rows), alive)
         return self._snapshot

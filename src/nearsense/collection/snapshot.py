@@ -151,7 +151,11 @@ class Frozen:
 
 
 class Tail:
-    """What was added since the generation, in memory. It only grows: its first rows stay as they are."""
+    """What was added since the generation, in memory. It only grows: its first rows stay as they are.
+
+    One that broke off while it grew, or was forked there, is never `whole` again: the vectors that it had are
+    right, all else has to be made anew.
+    """
 
     def __init__(self, dimension: int) -> None:
         self._vectors = np.empty((0, dimension), np.float32)
@@ -160,7 +164,7 @@ class Tail:
         self._columns, self._postings = GrowingColumns(), GrowingPostings()
         self._texts: list[str] = []
         self._metadata: list[Mapping[str, Any]] = []
-        self._guard = lock()
+        self._guard, self._whole = lock(), True
 
     def __len__(self) -> int:
         return self._count
@@ -169,17 +173,24 @@ class Tail:
         self, positions: NDArray[np.int64], documents: Sequence[Document], vectors: NDArray[np.float32]
     ) -> None:
         """Add documents."""
-        count = self._count + len(positions)
-        if count > len(self._positions):
-            room = max(count, 2 * len(self._positions), 64)
-            self._positions = _larger(self._positions, room, self._count)
-            self._vectors = _larger(self._vectors, room, self._count)
-        self._positions[self._count : count] = positions
-        self._vectors[self._count : count] = vectors
         with self._guard:
+            whole, self._whole = self._whole, False
+            count = self._count + len(positions)
+            if count > len(self._positions):
+                room = max(count, 2 * len(self._positions), 64)
+                self._positions = _larger(self._positions, room, self._count)
+                self._vectors = _larger(self._vectors, room, self._count)
+            self._positions[self._count : count] = positions
+            self._vectors[self._count : count] = vectors
             self._texts.extend(document.text for document in documents)
             self._metadata.extend(document.metadata for document in documents)
-        self._count = count
+            self._count, self._whole = count, whole
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it can be used."""
+        with self._guard:
+            return self._whole
 
     def positions(self, count: int) -> NDArray[np.int64]:
         """Of the first rows."""
@@ -199,15 +210,19 @@ class Tail:
 
     def _grown(self) -> GrowingColumns:
         with self._guard:
+            whole, self._whole = self._whole, False
             waiting, self._metadata = self._metadata, []
             self._columns.extend(waiting)
+            self._whole = whole
         return self._columns
 
     def postings(self) -> GrowingPostings:
         """The words of all rows."""
         with self._guard:
+            whole, self._whole = self._whole, False
             waiting, self._texts = self._texts, []
             self._postings.extend(waiting)
+            self._whole = whole
         return self._postings
 
 
@@ -333,6 +348,8 @@ def refreshed(
     state, generation = reader.state(), reader.generation()
     if generation is not None and generation.name == distrusted:
         generation = None
+    if previous is not None and not previous.tail.whole:
+        previous = None
     known = previous.frozen.generation if previous is not None and previous.frozen else None
     anew = previous is None or known != generation or differing(previous.state.facts, state.facts)
     if previous is None or anew:
