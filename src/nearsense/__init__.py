@@ -108,21 +108,23 @@ _LATER = {
 """What is imported when it is first used, by the module it is in: together it costs as much as numpy."""
 
 
-def __getattr__(name: str) -> object:
-    if name in ("metrics", "types"):
-        return _import_module(f"nearsense.{name}")
-    if name in _LATER:
-        module, _, attribute = _LATER[name].partition(":")
-        value = getattr(_import_module(f"nearsense.{module}"), attribute or name)
-        globals()[name] = value
-        return value
-    if name in errors.__all__:  # until 0.2: where errors and results stood before
-        return getattr(errors, name)
-    from nearsense import types
+if not TYPE_CHECKING:  # who checks types is told of names that are misspelt, or stand elsewhere now
 
-    if name in types.__all__:
-        return getattr(types, name)
-    raise AttributeError(f"module 'nearsense' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        if name in ("metrics", "types"):
+            return _import_module(f"nearsense.{name}")
+        if name in _LATER:
+            module, _, attribute = _LATER[name].partition(":")
+            value = getattr(_import_module(f"nearsense.{module}"), attribute or name)
+            globals()[name] = value
+            return value
+        if name in errors.__all__:  # until 0.2: where errors and results stood before
+            return getattr(errors, name)
+        from nearsense import types
+
+        if name in types.__all__:
+            return getattr(types, name)
+        raise AttributeError(f"module 'nearsense' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sized
 from numbers import Integral, Real
 from operator import index
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 from nearsense.errors import InputError
+
+T = TypeVar("T")
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -53,6 +55,15 @@ def threshold(value: Any, name: str = "min_score") -> float | None:
     if value is None or (is_number(value) and value == value):
         return value
     raise InputError(f"{name}={value!r} is no number", fix=f"{name}=0.5, say")
+
+
+def given_once(value: T, before: T, name: str, former: str) -> T:
+    """What is given under a name, or under the one that it had before; not both."""
+    if value is not None and before is not None:
+        raise InputError(
+            f"{name} and {former} given", why=f"{former} is what {name} was called", fix=f"give {name} alone"
+        )
+    return before if value is None else value
 
 
 def same_length(a: Sized, b: Sized, first: str, second: str) -> None:

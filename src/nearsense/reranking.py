@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nearsense._progress import Progress
-from nearsense.checks import positive_int, threshold
+from nearsense.checks import given_once, positive_int, threshold
 from nearsense.encoders import CrossEncoder, resolve_cross
 from nearsense.errors import BrokenModel, InputError
 from nearsense.records import CANDIDATES, Document, Hit, Origin, Ranking, Results
@@ -77,7 +77,7 @@ def rerank(
         (8.6..., 0.7...)
     """
     sure: dict[str, Any] = {"calibration": calibration, "prior": prior, "min_probability": min_probability}
-    model = cross if encoder is None else encoder
+    model = given_once(encoder, cross, "encoder", "cross")
     return rerank_many([query], [hits], encoder=model, k=k, min_score=min_score, progress=progress, **sure)[0]
 
 
@@ -125,13 +125,14 @@ def rerank_many(
     from nearsense.calibrator import Calibrator
 
     calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
-    asked, lists = as_texts(list(queries), "query", content=True), list(hits)
+    named = given_once(encoder, cross, "encoder", "cross")
+    asked, lists = as_texts(queries, "query", content=True), list(hits)
     limit, least = None if k is None else positive_int(k, "k"), threshold(min_score)
     if len(lists) != len(asked):
         raise InputError(
             f"{len(asked):,} queries, {len(lists):,} lists of hits", fix="give one list for each query"
         )
-    found, model = [_candidates(each) for each in lists], resolve_cross(cross if encoder is None else encoder)
+    found, model = [_candidates(each) for each in lists], resolve_cross(named)
     ranked = at_least(least, _ranked(asked, found, model, limit, progress))
     return calibrator.hits(ranked, max(map(len, found), default=0), cross=model)
 

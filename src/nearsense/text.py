@@ -72,16 +72,17 @@ def as_documents(items: Iterable[str | Document]) -> list[Document]:
 
 
 def _listed(items: Iterable[T], what: str) -> list[T]:
+    what = f"{what.removesuffix('y')}ies" if what.endswith("y") else f"{what}s"
     if isinstance(items, Mapping) or hasattr(items, "columns"):
         raise InputError(
-            f"{what}s are {_kind(items)}, not strings",
+            f"{what} are {_kind(items)}, not strings",
             why="iterating it gives the names of its columns, not its texts",
             fix='give one column: table["text"]',
         )
     try:
         return list(items)
     except TypeError:
-        raise InputError(f"{what}s are {_kind(items)}, not strings", fix='give a list: ["one", "two"]') from None
+        raise InputError(f"{what} are {_kind(items)}, not strings", fix='give a list: ["one", "two"]') from None
 
 
 def _kind(item: object) -> str:

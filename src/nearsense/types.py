@@ -76,13 +76,15 @@ _LATER = {
 """What is imported when it is first used, by the module it is in."""
 
 
-def __getattr__(name: str) -> object:
-    for module, names in _LATER.items():
-        if name in names:
-            value = getattr(_import_module(f"nearsense.{module}"), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module 'nearsense.types' has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        for module, names in _LATER.items():
+            if name in names:
+                value = getattr(_import_module(f"nearsense.{module}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module 'nearsense.types' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
