@@ -154,7 +154,7 @@ def test_labels_that_were_spread_know_how_the_pairs_score(run, pairs, tmp_path):
     [
         (("--ask", "{pairs}", "--share", "0.2"), "--share"),
         (("--ask", "-"), "standard input"),
-        (("--ask", "{pairs}", "-o", "{pairs}"), "read from"),
+        (("--ask", "{pairs}", "-o", "{pairs}"), "is FILE itself"),
         (("--ask", "{pairs}", "--labels", "x.xls"), "csv, tsv or jsonl"),
         (("{pairs}", "--labels", "x.csv"), "--ask"),
         (("{pairs}", "--at-least"), "--precision"),

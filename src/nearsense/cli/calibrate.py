@@ -113,7 +113,7 @@ def calibrate(file: str, options: CalibrateOptions, quiet: bool, output: OutputO
     elif options.labels is not None:
         raise click.UsageError("--labels is where --ask keeps answers: give --ask too, or the file itself as FILE")
     if options.output is not None:
-        _require_target(options.output)
+        _require_target(file, options.output)
     table = options.read(file)
     encoder: Encoder | str | None = options.model
     if options.ask:
@@ -146,18 +146,22 @@ _LABELLED = ("columns", "positive", "prior", "share", "min_probability", "precis
 """Options that ask for pairs."""
 
 
-def _require_target(output: str) -> None:
+def _require_target(file: str, output: str) -> None:
     """Refuse to write over what is no calibration, before anything costly is done."""
     from nearsense.calibration import load_calibration
+    from nearsense.cli.outputs import require_targets
     from nearsense.store import is_collection
 
     path = Path(output)
-    if is_collection(path) or (path.suffix == ".json" and not path.exists()):
+    if is_collection(path):
         return
     if path.suffix != ".json":
         what = f"{output} is neither a .json file nor a collection"
         fix = "-o mine.json, or make the collection first: nearsense index create"
         raise InputError(what, why="a calibration is kept in one or the other", fix=fix)
+    require_targets({"-o": output}, {"FILE": file})
+    if not path.exists():
+        return
     try:
         load_calibration(path)
     except InputError as error:
@@ -172,11 +176,11 @@ def _places_of_answers(file: str, options: CalibrateOptions) -> CalibrateOptions
     options.refuse("--ask", "share", "positive")
     if file == "-":
         raise click.UsageError("FILE - and the answers both read standard input: give the pairs as a file")
-    labels, output = options.labels, options.output
+    flag, labels, output = "--labels", options.labels, options.output
     if output is not None and labels is None and output.endswith((".csv", ".tsv", ".jsonl")):
-        output, labels = None, output
+        flag, output, labels = "-o", None, output
     labels = labels or f"{file}.labels.jsonl"
-    require_labels_file(labels, file)
+    require_labels_file(flag, labels, file)
     return options.but(labels=labels, output=output)
 
 

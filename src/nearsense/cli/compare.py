@@ -122,9 +122,11 @@ def matrix(
       nearsense matrix vectors.npy --csv > scores.csv
     """
     from nearsense.cli.inputs import read_corpus
+    from nearsense.cli.outputs import require_targets
     from nearsense.compare import matrix_of, require_room
     from nearsense.render.results import matrix_page
 
+    require_targets({"--plot": plot or None}, {"FILE": file, "--calibration": calibration})
     corpus = read_corpus(file, source)
     require_room(len(corpus.documents))
     vectors = corpus.vectors(source, foreign="keep" if source.model is None else "refuse")
@@ -156,10 +158,11 @@ def explain(a: str, b: str, html: str | None, model: ModelOptions, output: Outpu
       nearsense explain "It is raining." "Rain is falling."
       nearsense explain "a late parcel" "my order has not come" --html parcel.html
     """
-    from nearsense.cli.outputs import write_text
+    from nearsense.cli.outputs import require_targets, write_text
     from nearsense.explanation import explain as explain_
     from nearsense.render.results import explanation_page
 
+    require_targets({"--html": html})
     explanation = explain_(a, b, encoder=model.load())
     if html is not None:
         write_text(html, explanation.to_html())

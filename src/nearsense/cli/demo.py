@@ -98,6 +98,8 @@ def demo(output: str, language: str | None, model: ModelOptions) -> None:
     """
     from rich.console import Console
 
+    from nearsense.cli.outputs import require_outside
+
     started = time.monotonic()
     console = Console(file=steerable(sys.stdout), highlight=False)
     if language is not None:
@@ -107,6 +109,7 @@ def demo(output: str, language: str | None, model: ModelOptions) -> None:
         console.print(f"All of this took {time.monotonic() - started:.0f} s.", style="dim")
         return
     folder = Path(output)
+    require_outside("-o", str(folder / "heatmap.png"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -276,4 +276,5 @@ def _require_apart(file: str, options: SameOptions, written: dict[str, str | Non
         raise click.UsageError(
             f"--against {options.against} is FILE itself, and every row of it would go: leave it out"
         )
-    require_targets({**written, "--resume": options.resume}, {"FILE": file, "--against": options.against})
+    read = {"FILE": file, "--against": options.against, "--calibration": options.calibration}
+    require_targets({**written, "--resume": options.resume}, read)

@@ -113,9 +113,11 @@ def encode(file: str, output: str, source: CorpusOptions) -> None:
       nearsense encode tickets.csv --text body --id ticket -o tickets.parquet
       nearsense search tickets.parquet "my screen freezes"
     """
+    from nearsense.cli.outputs import require_targets
     from nearsense.files import require_vectors_target, write_vectors
 
     require_vectors_target(output)
+    require_targets({"-o": output}, {"FILE": file})
     corpus = read_corpus(file, source)
     vectors = corpus.vectors(source, foreign="encode")
     ids = [document.id for document in corpus.documents]

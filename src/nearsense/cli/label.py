@@ -151,16 +151,14 @@ class Desk:
         write_table(self.file, self.rows, columns=["a", "b", "label", *STRATUM])
 
 
-def require_labels_file(file: str, source: str) -> None:
+def require_labels_file(flag: str, file: str, source: str) -> None:
     """Refuse to keep answers where something else is, or in what cannot hold them, before anything costly."""
-    from nearsense.cli.outputs import require_writable, same_file
+    from nearsense.cli.outputs import require_targets
 
     if not file.endswith((".csv", ".tsv", ".jsonl")):
         why = "they are kept as csv, tsv or jsonl"
         raise InputError(f"{file} cannot keep answers", why=why, fix="--labels labels.csv")
-    if same_file(file, source):
-        raise InputError(f"{file} is what the pairs are read from", fix="name another: --labels labels.csv")
-    require_writable(file)
+    require_targets({flag: file}, {"FILE": source})
 
 
 def talk(desk: Desk, encoder: Encoder) -> None:

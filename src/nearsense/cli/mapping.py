@@ -60,7 +60,7 @@ def map_(file: str, options: MapOptions) -> None:
     from nearsense.textmap import map_texts
 
     outputs = [options.output, *([options.png] if options.png else [])]
-    _require_targets(outputs, options)
+    _require_targets(file, outputs, options)
     corpus = read_corpus(file, options)
     documents = corpus.documents
     if not documents:
@@ -96,14 +96,15 @@ def map_(file: str, options: MapOptions) -> None:
 COMMANDS = (map_,)
 
 
-def _require_targets(outputs: list[str], options: MapOptions) -> None:
-    """Refuse an ending nobody writes, a missing folder or extra, before anything costly is done."""
+def _require_targets(file: str, outputs: list[str], options: MapOptions) -> None:
+    """Refuse an ending nobody writes, a file that is read, a missing folder or extra, before anything costly."""
     from nearsense.cli.outputs import require_targets
     from nearsense.plots import matplotlib
     from nearsense.textmap import ending_of
 
     endings = {ending_of(path) for path in outputs}
-    require_targets({"-o": options.output, "--png": options.png or None})
+    written = {"-o": options.output, "--png": options.png or None}
+    require_targets(written, {"FILE": file, "--calibration": options.calibration})
     if endings != {".html"}:
         matplotlib(purpose="drawing a map")
 

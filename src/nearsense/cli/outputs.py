@@ -75,12 +75,10 @@ def require_outside(flag: str, path: str) -> None:
     """Refuse what would lie in the folder of a collection: only the collection writes there."""
     from nearsense.store import is_collection
 
-    folders = Path(os.path.realpath(path)).parents if path != "-" else ()
-    for folder in folders:
+    for folder in Path(os.path.realpath(path)).parents if path != "-" else ():
         if is_collection(folder):
-            raise click.UsageError(
-                f"{flag} {path} lies in the folder of the collection {folder.name}: write it elsewhere"
-            )
+            what = f"{flag} {path} lies within the collection {folder.name}, where nothing else may lie"
+            raise click.UsageError(f"{what}: write it elsewhere")
 
 
 class _Tried(Exception):

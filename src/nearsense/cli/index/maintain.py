@@ -9,7 +9,7 @@ import click
 
 from nearsense.cli.index import build_if_due, index, interruptible, number
 from nearsense.cli.options import OutputOptions, RunningOptions, network_option, quiet_option, takes
-from nearsense.cli.outputs import leave, say
+from nearsense.cli.outputs import leave, require_outside, require_targets, say
 from nearsense.errors import DamagedCollection, InputError
 
 TABLES = {".csv", ".tsv", ".json"}
@@ -60,6 +60,7 @@ def backup(collection: str, target: str, network: bool) -> None:
     """
     from nearsense.collection import open_collection
 
+    require_outside("TARGET", target)
     with open_collection(collection, create=False, network=network) as there:
         there.backup(target)
     with open_collection(target, create=False, network=True) as copy:
@@ -130,6 +131,7 @@ def export(collection: str, file: str, no_vectors: bool, network: bool) -> None:
         what = f"{file}: {', '.join(extensions & TABLES)} holds no vectors"
         fix = "add --no-vectors, or write .jsonl, .parquet or .npy"
         raise InputError(what, why="its cells are texts and numbers", fix=fix)
+    require_targets({"FILE": file})
     with open_collection(collection, create=False, network=network) as there:
         written = there.export(file, vectors=not no_vectors)
     say(file, number(written))

@@ -19,7 +19,7 @@ from nearsense.cli.options import (
     network_option,
     takes,
 )
-from nearsense.cli.outputs import say
+from nearsense.cli.outputs import require_outside, say
 from nearsense.errors import InputError, ModelMismatch
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def create(
         name, source = shlex.quote(collection), shlex.quote(file or "FILE")
         fix = f"nearsense index add {name} {source}, or sync to follow a file"
         raise InputError(f"{collection} is there already", why="create never changes a collection", fix=fix)
+    require_outside("COLLECTION", collection)
     if kind not in (None, "auto"):
         parse_kind(str(kind))
     again = command_line(["sync", collection, file or "FILE"], reading)
