@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sized
 from numbers import Integral, Real
 from operator import index
@@ -52,8 +53,13 @@ def score(value: Any, name: str = "min_score", such: float = 0.9) -> float:
 
 def threshold(value: Any, name: str = "min_score") -> float | None:
     """What a score has to reach: any number, as models' scores have any range; or None."""
-    if value is None or (is_number(value) and value == value):
-        return value
+    if value is None:
+        return None
+    if is_number(value) and value == value:
+        try:
+            return float(value)
+        except OverflowError:  # no score is as large as that
+            return math.inf if value > 0 else -math.inf
     raise InputError(f"{name}={value!r} is no number", fix=f"{name}=0.5, say")
 
 

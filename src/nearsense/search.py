@@ -302,7 +302,7 @@ def rank(
     """
     documents, encoder = as_documents(candidates), resolve(encoder)
     checked_queries([reference], 1 if k is None else k)
-    threshold(min_score)
+    min_score = threshold(min_score)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
     sure: dict[str, Any] = {"calibration": calibration, "prior": prior, "min_probability": min_probability}
     return rank_vectors(reference, vectors, documents, k, encoder=encoder, min_score=min_score, **sure)

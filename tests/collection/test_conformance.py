@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,33 @@ def test_min_score_leaves_out_what_scores_less(pets, mode):
     assert pets.search("the owl flies", mode=mode, min_score=1e9) == []
 
 
+EVERY_VERB = {
+    "search": lambda pets, least: pets.search("the owl flies", k=9, min_score=least),
+    "search_many": lambda pets, least: pets.search_many(["the owl flies"], k=9, min_score=least)[0],
+    "nearest": lambda pets, least: pets.nearest(Words().encode("the owl flies"), k=9, min_score=least)[0],
+    "similar": lambda pets, least: pets.similar("owl", k=9, min_score=least),
+}
+
+
+@pytest.mark.parametrize("verb", EVERY_VERB)
+def test_a_least_score_is_any_number_and_means_the_same_to_every_verb(pets, verb):
+    ask, every = EVERY_VERB[verb], EVERY_VERB[verb](pets, None)
+    for least in (np.float32(0.1), np.float64(0.1), np.int64(0), Fraction(1, 10), 0, -(10**400), 10**400):
+        assert ids(ask(pets, least)) == [hit.id for hit in every if hit.score >= least]
+    assert ask(pets, 10**400) == []
+    for wrong in (True, float("nan"), np.float32("nan"), "x", [0.1]):
+        with pytest.raises(ns.errors.InputError, match="min_score"):
+            ask(pets, wrong)
+
+
+@pytest.mark.parametrize("verb", EVERY_VERB)
+def test_no_hit_scores_less_than_the_least_by_a_hair(pets, verb):
+    ask, every = EVERY_VERB[verb], EVERY_VERB[verb](pets, None)
+    for hit in every:
+        for least in (hit.score, np.nextafter(hit.score, 2), np.nextafter(hit.score, -2)):
+            assert ids(ask(pets, least)) == [each.id for each in every if each.score >= least]
+
+
 def test_exact_finds_the_same(pets):
     assert ids(pets.search("the dog", exact=True)) == ids(pets.search("the dog"))
 
@@ -412,6 +440,8 @@ def test_a_calibration_is_kept_with_it_and_gives_probabilities(pets):
         lambda pets: pets.search("dog", prior=1),
         lambda pets: pets.similar("fox"),
         lambda pets: pets.similar(7),
+        lambda pets: pets.similar([]),
+        lambda pets: pets.similar(["cat", "dog"]),
         lambda pets: pets.similar("cat", k=0),
         lambda pets: pets.nearest(None),
         lambda pets: pets.nearest("abc"),

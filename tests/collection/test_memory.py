@@ -91,7 +91,7 @@ def test_interrupted_at_any_moment_it_holds_all_of_a_batch_or_nothing(docs):
                 docs.search("new", where={"x": 1}, mode="lexical")
                 docs.delete([document.id for document in NEW[20:]])
                 docs.compact()
-            signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.setitimer(signal.ITIMER_REAL, 0)
             require_whole(docs, OLD, after(OLD, NEW), after(OLD, NEW[:20]))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -13,7 +13,7 @@ from nearsense import filters
 from nearsense._progress import Progress
 from nearsense.calibration import Background, Calibration, Task, background_of
 from nearsense.calibrator import Calibrated, Calibrator
-from nearsense.checks import positive_int
+from nearsense.checks import positive_int, threshold
 from nearsense.collection.documents import checked_ids
 from nearsense.collection.engine import Answer, Engine, Facts, Question
 from nearsense.collection.model import CollectionModel, checked_vectors, differing, recipe
@@ -154,7 +154,7 @@ class Answering:
     ) -> list[Results[Hit]]:
         """The k best documents for each of many queries: one list each, in their order. See `search`."""
         texts, chosen = as_texts(queries, "query", content=True), parse(Mode, mode, name="mode")
-        stages = staged(rerank, k, candidates, as_score(min_score))
+        stages = staged(rerank, k, candidates, threshold(min_score))
         calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
         parsed = as_filter(where)
 
@@ -195,7 +195,7 @@ class Answering:
         calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
         checked = checked_vectors(vectors, self._engine.facts(), None, lambda row: f"query {row}")
         made = {"fingerprint": checked.fingerprint, "model": checked.model}
-        texts, k, least = [""] * len(checked), positive_int(k, "k"), as_score(min_score)
+        texts, k, least = [""] * len(checked), positive_int(k, "k"), threshold(min_score)
         question = Question(texts, checked.data, k, Mode.DENSE, made, as_filter(where), least, exact)
         answer = self._engine.ranked(question)
         return self._with_probabilities(calibrator, _hits(answer, texts, Mode.DENSE), answer.facts)
@@ -221,20 +221,22 @@ class Answering:
             InputError: There is no document with that id.
         """
         calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
-        (id_,), parsed, k, least = checked_ids(id), as_filter(where), positive_int(k, "k"), as_score(min_score)
+        if not isinstance(id, str):
+            raise InputError(f"the id {id!r} is of type {type(id).__name__}", fix="give one id, a string")
+        parsed, k, least = as_filter(where), positive_int(k, "k"), threshold(min_score)
 
         def near() -> tuple[str, Answer]:
             facts = self._engine.facts()
-            for (document,), vector in self._engine.stored([id_]):
+            for (document,), vector in self._engine.stored([id]):
                 question = Question([document.text], vector.data, k + 1, Mode.DENSE, facts, parsed, least)
                 return document.text, self._engine.ranked(question)
-            raise InputError(f"there is no document {id_!r} in {self.path}", fix="check the id")
+            raise InputError(f"there is no document {id!r} in {self.path}", fix="check the id")
 
         try:
             text, answer = near()
         except ModelMismatch:  # it went over to another model meanwhile
             text, answer = near()
-        others = [hit for hit in _hits(answer, [text], Mode.DENSE)[0] if hit.id != id_][:k]
+        others = [hit for hit in _hits(answer, [text], Mode.DENSE)[0] if hit.id != id][:k]
         hits = Results(
             (replace(hit, rank=rank) for rank, hit in enumerate(others, 1)), _origin(answer, Mode.DENSE), text
         )
@@ -286,13 +288,6 @@ def as_filter(where: Where) -> Filter | None:
     """A filter, parsed; None where everything passes."""
     parsed = filters.parse(where)
     return None if parsed == filters.ALL else parsed
-
-
-def as_score(score: float | None) -> float | None:
-    """What hits have to score: a number, or None."""
-    if score is None or (isinstance(score, (int, float)) and score == score):
-        return score
-    raise InputError(f"min_score={score!r} is no number", fix="min_score=0.5, say")
 
 
 def _origin(answer: Answer, mode: Mode) -> Origin:

@@ -427,7 +427,8 @@ def answer(
         found = modes[question.mode](min(question.k, max(snapshot.state.documents, 1)))
     best = []
     for positions, scores in found:
-        high = slice(None) if question.min_score is None else scores >= question.min_score
+        exactly = scores.astype(np.float64)  # as the scores of hits are compared
+        high = slice(None) if question.min_score is None else exactly >= question.min_score
         best.append(list(zip(positions[high].tolist(), scores[high].tolist(), strict=True)))
     there = documents(list({position for each in best for position, _ in each}))
     return Answer([[(there[position], score) for position, score in each] for each in best], snapshot.facts)
