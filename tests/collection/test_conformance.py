@@ -474,6 +474,10 @@ def test_a_calibration_is_kept_with_it_and_gives_probabilities(pets):
         lambda pets: pets.build(index="tree"),
         lambda pets: pets.reembed(),
         lambda pets: pets.reembed(Words(), model=Words()),
+        lambda pets: pets.reembed(Words),
+        lambda pets: pets.search("cat", rerank=ns.CrossEncoder),
+        lambda pets: pets.export(5),
+        lambda pets: pets.export(None),
         lambda pets: setattr(pets, "calibration", 0.5),
     ],
 )
@@ -493,9 +497,40 @@ def test_a_closed_collection_says_so(pets):
             ask()
 
 
+@pytest.mark.parametrize(
+    "upkeep",
+    [
+        lambda pets, place: pets.build(),
+        lambda pets, place: pets.build(index="exact"),
+        lambda pets, place: pets.build(if_needed=True),
+        lambda pets, place: pets.backup(place / "copy"),
+        lambda pets, place: pets.compact(),
+        lambda pets, place: pets.verify(),
+        lambda pets, place: pets.export(place / "all.jsonl"),
+        lambda pets, place: pets.export(place / "all.csv", vectors=False),
+        lambda pets, place: pets.export(place / "all.unknown"),
+        lambda pets, place: pets.reembed(Words(8)),
+        lambda pets, place: pets.info(),
+        lambda pets, place: pets.delete("cat"),
+    ],
+)
+def test_a_closed_collection_has_no_upkeep(pets, tmp_path, upkeep):
+    pets.close()
+    with pytest.raises(ns.errors.StoreError, match="is closed"):
+        upkeep(pets, tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_create_false_makes_none(address):
     with pytest.raises(ns.errors.CollectionNotFound):
         ns.open(address, encoder=Words(), create=False)
+
+
+def test_a_class_is_no_encoder_yet(address):
+    with pytest.raises(ns.errors.InputError, match="Words is a class") as caught:
+        ns.open(address, Words)
+    assert "Words()" in caught.value.fix
+    assert not Path(address).exists()
 
 
 @pytest.mark.parametrize(
@@ -581,6 +616,14 @@ def test_another_model_takes_the_place_of_the_first(pets):
     assert pets.reembed(encoder=Words(8, "other")).documents == 0
 
 
+def test_going_over_to_another_model_counts_every_document(empty):
+    empty.add([f"text {n % 40}" for n in range(120)])
+    told = []
+    empty.reembed(Words(8), progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (120, 120)
+    assert told == sorted(told)
+
+
 def test_upkeep_leaves_every_answer_as_it_was(pets):
     pets.delete("bat")
     asked = [("the dog", mode) for mode in MODES]
@@ -606,6 +649,13 @@ def test_a_collection_in_memory_is_nobody_elses():
     with ns.open(":memory:", encoder=Words()) as one, ns.open(":memory:", encoder=Words()) as other:
         one.add(["a text"])
         assert (len(one), len(other)) == (1, 0)
+    assert not Path(":memory:").exists()
+
+
+def test_a_path_named_like_memory_is_memory():
+    with ns.open(Path(":memory:"), Words()) as one, ns.open(one.path, Words()) as other:
+        one.add(["a text"])
+        assert (one.info().path, len(one), len(other)) == (":memory:", 1, 0)
     assert not Path(":memory:").exists()
 
 

@@ -72,7 +72,7 @@ def open_collection(
     """
     loading = {"dimensions": dimensions, "precision": precision, "threads": threads, "long": long}
     used = CollectionModel(given_once(encoder, model), str(path), role=role, **loading)
-    if path == ":memory:":
+    if str(path) == ":memory:":
         return _in_memory(used, create)
     return _in_folder(path, used, create=create, network=network, accept_losses=accept_losses)
 

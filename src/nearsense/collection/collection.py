@@ -279,7 +279,12 @@ class Collection(Answering):
         Raises:
             FileError: The file cannot be written, or its extension is not known.
         """
-        return export(self._engine, Path(path), vectors=vectors)
+        try:
+            file = Path(path)
+        except TypeError as error:
+            raise InputError(f"{path!r} is no path of a file", why=str(error), fix='export("all.jsonl")') from None
+        self._engine.facts()  # one that is closed says so, whatever the file
+        return export(self._engine, file, vectors=vectors)
 
     def reembed(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -161,6 +162,14 @@ class MemoryEngine(Engine):
         own |= {"truncated": sum(row.truncated for row in rows), "fields": tuple(sorted(snapshot.fields()))}
         return self._info(snapshot.facts, **own)
 
+    def build(self, index: str | None, *, if_needed: bool, progress: Progress) -> None:
+        self.facts()
+        super().build(index, if_needed=if_needed, progress=progress)
+
+    def backup(self, target: Path) -> Path:
+        self.facts()
+        return super().backup(target)
+
     def compact(self, progress: Progress) -> None:
         with self._guard:
             kept = self._whole()
@@ -192,7 +201,7 @@ class MemoryEngine(Engine):
                 encoded = model.encode_checked(missing, after)
                 vectors = zip(encoded.data, encoded.truncated.tolist(), strict=True)
                 known.update(zip(missing, vectors, strict=True))
-                update(min(len(known), before["documents"]))
+                update(min(sum(row.text in known for row in rows), before["documents"]))
         return Reembedding(len(rows), before["model"], after["model"], agreement(old, new))
 
     def close(self) -> None:

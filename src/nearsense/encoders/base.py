@@ -268,6 +268,7 @@ def is_cross_encoder(model: object) -> TypeGuard[CrossEncoder]:
 
 def as_encoder(model: Encoder) -> Encoder:
     """The encoder with all of the contract: one that is no subclass gets the defaults for what it does not say."""
+    _require_made(model)
     if not is_encoder(model):
         fix = 'give a model\'s name or folder as a string, or ns.load("...")'
         raise InputError(f"encoder={model!r} is no Encoder", fix=fix)
@@ -276,10 +277,18 @@ def as_encoder(model: Encoder) -> Encoder:
 
 def as_cross_encoder(model: CrossEncoder | None) -> CrossEncoder:
     """As `as_encoder`, for what scores pairs."""
+    _require_made(model)
     if model is None or not hasattr(model, "score"):
         fix = 'give a model\'s name or folder as a string, or ns.load_cross("...")'
         raise InputError(f"{model!r} is no CrossEncoder", fix=fix)
     return model if isinstance(model, CrossEncoder) else _OwnCrossEncoder(model)
+
+
+def _require_made(model: object) -> None:
+    if isinstance(model, type):
+        raise InputError(
+            f"{model.__name__} is a class", why="a model is made of it", fix=f"make one: {model.__name__}()"
+        )
 
 
 def damaged(what: str, why: str = "") -> BrokenModel:
