@@ -527,11 +527,27 @@ def test_being_interrupted_in_add_says_how_to_go_on_without_removing(run, ticket
     ]
 
 
-def test_no_command_keeps_a_collection_in_memory(run, file):
-    done = run("index", "create", ":memory:", file)
-    assert done.code != 0
-    assert "gone when the command ends" in done.err
-    assert run("search", ":memory:", "a question").code != 0
+IN_MEMORY = [
+    "index create :memory: FILE", "index add :memory: FILE", "index sync :memory: FILE", "index delete :memory: 1",
+    "index search :memory: x", "index similar :memory: 1", "index info :memory:", "index verify :memory:",
+    "index backup :memory: b", "index backup TICKETS :memory:", "index compact :memory:", "index build :memory:",
+    "index export :memory: x.csv", "index reembed :memory: --model x", "search :memory: x", "faq :memory: x",
+    "calibrate FILE -o :memory:",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", IN_MEMORY)
+def test_no_command_keeps_a_collection_in_memory_and_all_say_so_alike(run, tickets, file, line):
+    words = ({"FILE": file, "TICKETS": tickets}.get(word, word) for word in line.split())
+    done = run(*words)
+    assert (done.code, done.err.splitlines()) == (
+        2,
+        [
+            "error: a collection in memory is of no use to a command",
+            "  why: it is gone when the command ends",
+            "  fix: name a folder: tickets.nearsense",
+        ],
+    )
 
 
 def test_derived_files_are_made_at_once_where_much_changed_and_only_there(

@@ -12,6 +12,7 @@ from nearsense.cli.options import (
     SHARE,
     OutputOptions,
     ReadOptions,
+    in_a_folder,
     named_columns,
     option,
     quiet_option,
@@ -53,7 +54,9 @@ class CalibrateOptions(ReadOptions):
     ask: bool = option("--ask", "FILE has no labels: show pairs, and ask whether they are the same.")
     labels: str | None = option("--labels PATH", "Where answers are kept.  [default: FILE.labels.jsonl]")
     most: int = option("--most N", "Labels that --ask asks for at most.", click.IntRange(min=30), default=100)
-    output: str | None = option("-o --output PATH", "Keep it: a .json file, or a collection.")
+    output: str | None = option(
+        "-o --output PATH", "Keep it: a .json file, or a collection.", callback=in_a_folder
+    )
     model: str | None = option("--model NAME", "Model name or folder.  [default: all-MiniLM-L6-v2]")
 
     def refuse(self, what: str, *names: str) -> None:

@@ -18,6 +18,7 @@ from nearsense.cli.options import (
     Options,
     OutputOptions,
     ReadOptions,
+    in_a_folder,
     option,
     takes,
 )
@@ -66,7 +67,7 @@ class FaqModelOptions(Options):
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", callback=in_a_folder)
 @click.argument("question", nargs=-1)
 @takes(options=FaqOptions, models=FaqModelOptions, output=OutputOptions)
 def faq(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import click
 
+from nearsense.errors import InputError
 from nearsense.kinds import Long, Mode, Precision
 
 if TYPE_CHECKING:
@@ -108,6 +109,14 @@ def _set_device(_context: click.Context, _option: click.Parameter, value: str | 
     return value
 
 
+def in_a_folder(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """A collection that a command is given, or a file: one in memory cannot be meant."""
+    if value == ":memory:":
+        why, fix = "it is gone when the command ends", "name a folder: tickets.nearsense"
+        raise InputError("a collection in memory is of no use to a command", why=why, fix=fix)
+    return value
+
+
 def _number(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
     if value is not None and value != value:
         raise click.BadParameter("nan is no number, nothing could reach it.")
@@ -131,6 +140,8 @@ def named_columns(typed: str | None, counts: Collection[int], usage: str) -> lis
         raise click.UsageError(f"--columns takes {usage}")
     return names
 
+
+collection_argument = click.argument("collection", callback=in_a_folder)
 
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 

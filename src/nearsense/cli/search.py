@@ -18,6 +18,7 @@ from nearsense.cli.options import (
     QueryOptions,
     RunningOptions,
     SureOptions,
+    in_a_folder,
     takes,
 )
 from nearsense.errors import FileError, InputError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", callback=in_a_folder)
 @click.argument("query", nargs=-1, required=True)
 @takes(options=QueryOptions, source=CorpusOptions, output=OutputOptions)
 def search(

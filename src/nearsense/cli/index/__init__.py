@@ -16,6 +16,7 @@ from nearsense.cli.options import (
     NarrowingOptions,
     OutputOptions,
     QueryOptions,
+    collection_argument,
     network_option,
     takes,
 )
@@ -44,7 +45,7 @@ COMMANDS = (index,)
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.argument("query", nargs=-1, required=True)
 @takes(options=QueryOptions, model=ModelOptions, output=OutputOptions)
 def search(
@@ -69,7 +70,7 @@ def search(
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.argument("id_", metavar="ID")
 @takes(narrowing=NarrowingOptions)
 @network_option
@@ -95,7 +96,7 @@ def similar(collection: str, id_: str, narrowing: NarrowingOptions, network: boo
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @network_option
 @takes(output=OutputOptions)
 def info(collection: str, network: bool, output: OutputOptions) -> None:

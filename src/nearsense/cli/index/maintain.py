@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from nearsense.cli.index import build_if_due, index, interruptible, number
-from nearsense.cli.options import OutputOptions, RunningOptions, network_option, quiet_option, takes
+from nearsense.cli.options import (
+    OutputOptions,
+    RunningOptions,
+    collection_argument,
+    in_a_folder,
+    network_option,
+    quiet_option,
+    takes,
+)
 from nearsense.cli.outputs import leave, require_outside, require_targets, say
 from nearsense.errors import DamagedCollection, InputError
 
@@ -16,7 +24,7 @@ TABLES = {".csv", ".tsv", ".json"}
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.option("--accept-losses", is_flag=True, help="Go on from what is there, where commits were lost.")
 @network_option
 @takes(output=OutputOptions)
@@ -46,8 +54,8 @@ def verify(collection: str, accept_losses: bool, network: bool, output: OutputOp
 
 
 @index.command()
-@click.argument("collection")
-@click.argument("target")
+@collection_argument
+@click.argument("target", callback=in_a_folder)
 @network_option
 def backup(collection: str, target: str, network: bool) -> None:
     """Write a consistent copy of COLLECTION to the folder TARGET, while others read and write.
@@ -68,7 +76,7 @@ def backup(collection: str, target: str, network: bool) -> None:
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @network_option
 @quiet_option
 def compact(collection: str, network: bool, quiet: bool) -> None:
@@ -90,7 +98,7 @@ def compact(collection: str, network: bool, quiet: bool) -> None:
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.option("--index", "kind", metavar="KIND", help="Kind of index from now on; auto for what suits the size.")
 @network_option
 @quiet_option
@@ -112,7 +120,7 @@ def build(collection: str, kind: str | None, network: bool, quiet: bool) -> None
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.argument("file")
 @click.option("--no-vectors", is_flag=True, help="Ids, texts and metadata only; also as csv, tsv, json.")
 @network_option
@@ -138,7 +146,7 @@ def export(collection: str, file: str, no_vectors: bool, network: bool) -> None:
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.option("--model", required=True, metavar="NAME", help="Name or folder of the new model.")
 @takes(running=RunningOptions)
 @network_option

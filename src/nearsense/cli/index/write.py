@@ -16,6 +16,7 @@ from nearsense.cli.options import (
     DocumentOptions,
     ModelOptions,
     OutputOptions,
+    collection_argument,
     network_option,
     takes,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.argument("file", required=False)
 @click.option(
     "--role",
@@ -59,9 +60,6 @@ def create(
     from nearsense.index import parse_kind
     from nearsense.store import is_collection
 
-    if collection == ":memory:":
-        why, fix = "it is gone when the command ends", "name a folder: tickets.nearsense"
-        raise InputError("a collection in memory is of no use to a command", why=why, fix=fix)
     if is_collection(Path(collection)):
         name, source = shlex.quote(collection), shlex.quote(file or "FILE")
         fix = f"nearsense index add {name} {source}, or sync to follow a file"
@@ -83,7 +81,7 @@ def create(
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.argument("file")
 @click.option("--upsert", is_flag=True, help="Documents whose ids are in it take the place of the old ones.")
 @takes(reading=DocumentOptions, model=CollectionOptions)
@@ -114,7 +112,7 @@ def add(
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.argument("file")
 @click.option("--keep", is_flag=True, help="Keep documents that FILE does not have.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
@@ -154,7 +152,7 @@ def sync(
 
 
 @index.command()
-@click.argument("collection")
+@collection_argument
 @click.argument("ids", nargs=-1)
 @click.option(
     "--where",
