@@ -376,6 +376,35 @@ def test_a_field_that_nobody_has_is_named_with_those_there_are(pets):
         assert "year" in caught.value.fix
 
 
+@pytest.mark.parametrize("searched", [False, True])
+@pytest.mark.parametrize("built", [False, True])
+def test_fields_are_those_of_documents_that_live(pets, searched, built):
+    pets.add([ns.Document("fox", "a fox", {"x": 1, "deep": {"er": 1}}), ns.Document("elk", "an elk", {"x": 2})])
+    for act, left in (
+        (lambda: pets.upsert([ns.Document("fox", "a fox")]), {"x"}),
+        (lambda: pets.delete("elk"), set()),
+        (lambda: pets.add([ns.Document("elk", "an elk", {"x": 3})]), {"x"}),
+    ):
+        if built:
+            pets.build()
+        if searched:
+            assert ids(pets.search("fox", k=9, where={"x": {"exists": True}})) != []
+        act()
+        assert {"x", "deep.er"} & {*pets.info().fields} == left
+        assert "year" in pets.info().fields
+        for name in ("x", "deep.er"):
+            if name in left:
+                assert pets.count({name: {"exists": True}}) == 1
+            else:
+                with pytest.raises(ns.errors.InputError, match=f'no document has a field "?{name}') as caught:
+                    pets.count({name: 1})
+                assert "year" in caught.value.why
+                with pytest.raises(ns.errors.InputError, match=name):
+                    pets.search("fox", where={"not": {name: 1}})
+        if not left:
+            searched = False
+
+
 @pytest.mark.parametrize("k", [1, 2, 9])
 def test_similar_leaves_the_document_itself_out(pets, k):
     hits = pets.similar("owl", k=k)

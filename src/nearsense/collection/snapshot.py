@@ -21,7 +21,7 @@ from nearsense._forks import computing, lock
 from nearsense.collection.engine import Answer, Facts, Question
 from nearsense.collection.model import differing, read_as, require_same_recipe
 from nearsense.errors import InputError
-from nearsense.filters import Columns, Filter, GrowingColumns, require_known
+from nearsense.filters import Columns, Exists, Filter, GrowingColumns, names, require_known
 from nearsense.index import ArrayRows, ExactIndex, VectorIndex, open_index
 from nearsense.lexical import GrowingPostings, Postings, Segment, bm25, reciprocal_rank_fusion
 from nearsense.records import Document, Mode, Vectors
@@ -290,14 +290,23 @@ class Snapshot:
 
     def known(self, where: Filter | None) -> Filter | None:
         """A filter whose fields exist."""
-        if where is not None and self.state.documents:
+        if where is not None and self.state.documents and not all(map(self._has, names(where))):
             require_known(where, self.fields())
         return where
 
     def fields(self) -> set[str]:
-        """The names of all metadata fields."""
+        """The names of all metadata fields of living documents."""
         known = set(self.frozen.columns.fields) if self.frozen else set()
-        return known | self.tail.fields()
+        return {name for name in known | self.tail.fields() if self._has(name)}
+
+    def _has(self, name: str) -> bool:
+        """Whether a living document has a field."""
+        if self.frozen is not None and (rows := self.frozen.columns.counts.get(name)):
+            alive = self.frozen_alive
+            if alive is None or rows > len(alive) - alive.sum() or self.frozen.mask(Exists(name))[alive].any():
+                return True
+        there = self.tail.mask(Exists(name), self.count)
+        return bool((there if self.tail_alive is None else there[self.tail_alive]).any())
 
     def allowed(self, where: Filter | None) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
         """Which rows of the generation and of the tail live and pass a filter; None for all."""

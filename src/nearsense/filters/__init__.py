@@ -6,11 +6,12 @@ for the few that came since. Both agree, always.
 
 from nearsense.filters.columns import Columns, GrowingColumns
 from nearsense.filters.shorthand import parse_where
-from nearsense.filters.where import ALL, Filter, Where, matches, names, parse, require_known
+from nearsense.filters.where import ALL, Exists, Filter, Where, matches, names, parse, require_known
 
 __all__ = [
     "ALL",
     "Columns",
+    "Exists",
     "Filter",
     "GrowingColumns",
     "Where",
