@@ -259,6 +259,11 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     assert done.stderr == ""
 
 
+def test_a_reader_that_goes_away_from_a_demo_is_no_error(tmp_path):
+    done = shell("nearsense demo -q | true", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_command_in_the_background_goes_on_ignoring_control_c(texts):
     code = f"""
 import os, signal, sys, threading

@@ -142,6 +142,10 @@ def _run() -> None:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         _forget_output()  # the reader of our output went away (`| head`): that is no error
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        _forget_output()  # the same, where rich has written
     except Exception as error:
         _end(error, debug)
 
