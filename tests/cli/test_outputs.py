@@ -111,3 +111,11 @@ def test_a_report_may_be_written_again_into_the_folder_of_its_data_set(run, here
     (here / "d" / "test.json").write_text(json.dumps(rows))
     for _ in range(2):
         assert run("evaluate", "d", "--task", "clustering", "-o", "d/report.md", "-q").code == 0
+
+
+@pytest.mark.parametrize("leads_to", ["missing/x.jsonl", "{here}/missing/x.jsonl"])
+def test_of_a_link_into_a_missing_folder_that_folder_is_named(run, here, leads_to):
+    (here / "dangling.jsonl").symlink_to(leads_to.format(here=here))
+    for line in ("dedupe t.jsonl -o dangling.jsonl", "encode t.jsonl -o dangling.jsonl"):
+        done = run(*line.split())
+        assert (done.code, f"there is no folder {here}/missing\n" in done.err) == (2, True), done.err

@@ -277,7 +277,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         ours = error.filename is None or Path(os.fsdecode(error.filename)).parent == target.parent
         if error.errno in (None, EPIPE) or not ours:
             raise
-        raise _why_unwritten(error, Path(name)) from error
+        raise _why_unwritten(error, Path(name), target.parent) from error
 
 
 @contextmanager
@@ -349,22 +349,23 @@ def require_place(path: str | os.PathLike[str]) -> None:
         return
     target = Path(path)
     if target.is_dir():
-        raise _why_unwritten(IsADirectoryError(), target)
+        raise _why_unwritten(IsADirectoryError(), target, target.parent)
     if not target.parent.is_dir():
-        raise _why_unwritten(FileNotFoundError(), target)
+        raise _why_unwritten(FileNotFoundError(), target, target.parent)
 
 
 _FULL = {ENOSPC, EDQUOT, EFBIG}
 
 
-def _why_unwritten(error: OSError, path: Path) -> FileError:
+def _why_unwritten(error: OSError, path: Path, folder: Path) -> FileError:
+    """What is wrong with a path whose file lies in a folder: another than the path's own behind a link."""
     what, why = f"{path} cannot be written", error.strerror or str(error)
     if error.errno in _FULL:
         return FileError(what, why=f"no space is left for it ({why})", fix="free some space, or write elsewhere")
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return FileError(what, why=f"there is no folder {path.parent}", fix=f"mkdir -p {path.parent}")
+        return FileError(what, why=f"there is no folder {folder}", fix=f"mkdir -p {folder}")
     if isinstance(error, IsADirectoryError):
         return FileError(what, why="it is a folder", fix="name a file in it")
     if isinstance(error, PermissionError):
-        return FileError(what, why="permission is denied", fix=f"write elsewhere, or chmod u+w {path.parent}")
+        return FileError(what, why="permission is denied", fix=f"write elsewhere, or chmod u+w {folder}")
     return FileError(what, why=why, fix="write elsewhere")
