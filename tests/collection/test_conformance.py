@@ -645,6 +645,44 @@ def test_another_model_takes_the_place_of_the_first(pets):
     assert pets.reembed(encoder=Words(8, "other")).documents == 0
 
 
+@pytest.mark.parametrize("verb", ["add", "upsert"])
+def test_a_write_that_meets_another_model_goes_on_with_it(address, monkeypatch, verb):
+    monkeypatch.setattr("nearsense.collection.collection.BATCH", 4)
+    documents, told = [ns.Document(str(n), f"text {n}") for n in range(10)], []
+
+    class Changing(Words):
+        def encode(self, texts: str | Iterable[str], **options: Any) -> ns.Vectors:
+            if self.encoded == 4:
+                collection.reembed(Words(8, "other"))
+            return super().encode(texts, **options)
+
+    with ns.open(address, Changing()) as collection:
+        assert getattr(collection, verb)(documents, progress=lambda done, total: told.append((done, total))) == 10
+        assert told == [(4, 10), (8, 10), (10, 10)]
+        assert collection.get([str(n) for n in range(10)]) == documents
+        assert collection.info().model == "other"
+        for document in documents:
+            assert collection.search(document.text, k=1)[0].score == pytest.approx(1, abs=1e-6)
+
+
+def test_a_write_of_given_vectors_that_meets_another_model_is_refused(address):
+    with ns.open(address, Words()) as collection:
+        collection.add(["a text"])
+
+        def progress(done: int, total: int) -> None:
+            if done < total:
+                collection.reembed(Words(8, "other"))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("nearsense.collection.collection.BATCH", 2)
+            texts = [ns.Document(f"n{n}", f"text {n}") for n in range(5)]
+            vectors = Words().encode([document.text for document in texts])
+            with pytest.raises(ns.errors.ModelMismatch, match="went over from words to other") as caught:
+                collection.add(texts, vectors=vectors, progress=progress)
+        assert caught.value.fix == ("try again" if address == ":memory:" else "open it again")
+        assert collection.get(["n0", "n1", "n2"]) == [*texts[:2], None]
+
+
 def test_going_over_to_another_model_counts_every_document(empty):
     empty.add([f"text {n % 40}" for n in range(120)])
     told = []

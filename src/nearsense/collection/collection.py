@@ -15,7 +15,7 @@ from nearsense.collection.documents import Checked, checked_documents, checked_i
 from nearsense.collection.engine import Batch, Engine, require_new
 from nearsense.collection.model import CollectionModel, checked_vectors
 from nearsense.collection.searching import Answering, as_filter
-from nearsense.errors import InputError
+from nearsense.errors import InputError, ModelMismatch
 from nearsense.records import Document, Vectors
 from nearsense.reports import Info, SyncReport, Verification
 
@@ -350,8 +350,24 @@ class Collection(Answering):
             require_new(
                 documents, self._engine.documents([document.id for document in documents]), self._engine.name
             )
+        kept = 0
         with tracked(len(documents), "documents", progress) as update:
-            self._engine.write(_batches(checked, rows, update), facts, replace=overwrite)
+
+            def durable(done: int) -> None:
+                nonlocal kept
+                update(done)
+                kept = done
+
+            try:
+                self._engine.write(_batches(checked, rows, durable), facts, replace=overwrite)
+            except ModelMismatch:
+                current, facts = self._engine.bound()
+                if vectors is not None or current is model:
+                    raise
+                rest = Checked(documents[kept:], checked.metadata[kept:])  # this handle went over to another model
+                rows, first = current.encode_documents(rest.documents, facts, size=BATCH), kept
+                batches = _batches(rest, rows, lambda done: update(first + done))
+                self._engine.write(batches, facts, replace=overwrite)
         return len(documents)
 
 

@@ -242,7 +242,7 @@ def require_same_recipe(now: Mapping[str, Any], before: Mapping[str, Any], path:
         raise ModelMismatch(
             f"{path} went over from {_in_words(before, parts)} to {_in_words(now, parts)} while it was in use",
             why="the same text has another vector now" if same else "vectors of two models do not compare",
-            fix="open it again",
+            fix="try again" if path == ":memory:" else "open it again",
         )
 
 
