@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 import nearsense as ns
-from nearsense.filters import matches
-from nearsense.lexical import Postings, Segment, bm25, reciprocal_rank_fusion
+from nearsense.filters import GrowingColumns, matches
+from nearsense.lexical import GrowingPostings, Postings, Segment, bm25, reciprocal_rank_fusion
 
 SHARED = Path("/dev/shm")
 ENGINES: dict[str, Callable[[Path], str]] = {
@@ -374,6 +374,25 @@ def test_a_field_that_nobody_has_is_named_with_those_there_are(pets):
         with pytest.raises(ns.errors.InputError, match="yaer") as caught:
             ask()
         assert "year" in caught.value.fix
+
+
+@pytest.mark.parametrize("part", [GrowingColumns, GrowingPostings])
+@pytest.mark.parametrize("works", [False, True])
+def test_a_search_that_breaks_off_while_it_gets_ready_leaves_the_next_one_right(pets, monkeypatch, part, works):
+    real, asked = part.extend, {"k": 9, "mode": "lexical", "where": {"year": 2003}}
+
+    def broken(growing: Any, items: Iterable[Any]) -> None:
+        real(growing, [*items][: 9 if works else 2])
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        monkeypatch.setattr(part, "extend", broken)
+        with pytest.raises(KeyboardInterrupt):
+            pets.search("owl vogel", **asked)
+        monkeypatch.setattr(part, "extend", real)
+        assert {*ids(pets.search("owl vogel", **asked))} == {"owl", "ünïcödé 😀"}
+        pets.upsert([PETS[2], PETS[0]])
+        assert pets.count({"year": 2003}) == 2
 
 
 @pytest.mark.parametrize("searched", [False, True])

@@ -145,6 +145,7 @@ class Engine(ABC):
 
     def build(self, index: str | None, *, if_needed: bool, progress: Progress) -> None:
         """Make what makes searching fast, with an index of some kind from now on; None leaves that as it is."""
+        self.facts()  # one that is closed says so
         if index is not None:
             self._refuse("have an index", "it has no files to keep one in", "leave index out")
 
@@ -168,6 +169,7 @@ class Engine(ABC):
         return Info(path=self.name, **{name: facts[name] for name in names}, **own)
 
     def _refuse(self, what: str, why: str, fix: str) -> NoReturn:
+        self.facts()  # one that is closed says so
         raise InputError(f"{self.name} cannot {what}", why=why, fix=fix)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -129,13 +128,8 @@ class MemoryEngine(Engine):
             facts = self._whole().facts
             rows, data = self._kept.living(None if ids is None else {*ids})
         if rows:
-            made_by = (
-                facts["fingerprint"],
-                np.array([row.truncated for row in rows]),
-                facts["model"],
-                read_as(facts),
-            )
-            yield [row.document for row in rows], Vectors(data, *made_by)
+            cut, made_by = np.array([row.truncated for row in rows]), (facts["model"], read_as(facts))
+            yield [row.document for row in rows], Vectors(data, facts["fingerprint"], cut, *made_by)
 
     def contents(self) -> Iterator[tuple[str, bytes, str]]:
         with self._guard:
@@ -161,14 +155,6 @@ class MemoryEngine(Engine):
         own: Facts = {"index": None, "why": None, "recall": None, "pending": 0, "size": 0}
         own |= {"truncated": sum(row.truncated for row in rows), "fields": tuple(sorted(snapshot.fields()))}
         return self._info(snapshot.facts, **own)
-
-    def build(self, index: str | None, *, if_needed: bool, progress: Progress) -> None:
-        self.facts()
-        super().build(index, if_needed=if_needed, progress=progress)
-
-    def backup(self, target: Path) -> Path:
-        self.facts()
-        return super().backup(target)
 
     def compact(self, progress: Progress) -> None:
         with self._guard:

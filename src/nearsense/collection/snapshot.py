@@ -188,9 +188,8 @@ class Tail:
 
     @property
     def whole(self) -> bool:
-        """Whether all of it can be used."""
-        with self._guard:
-            return self._whole
+        """Whether all of it can be used; also while somebody is at it, whom nobody waits for here."""
+        return self._whole or self._guard.locked() or self._whole
 
     def positions(self, count: int) -> NDArray[np.int64]:
         """Of the first rows."""

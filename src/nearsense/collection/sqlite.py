@@ -242,7 +242,7 @@ class SQLiteEngine(Engine):
         """The snapshot of what a reader sees, or a later one, which another thread has made."""
         with self._guard:
             known = self._snapshot
-            if known is None or known.state.sequence < reader.sequence():
+            if known is None or known.state.sequence < reader.sequence() or not known.tail.whole:
                 generations = self.store.folder / GENERATIONS
                 self._snapshot = known = refreshed(reader, known, generations, self._distrusted)
             return known
