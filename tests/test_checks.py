@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -96,3 +97,11 @@ def test_a_row_without_direction_is_called_by_its_name(value, error, words):
     rows[1] = value
     with pytest.raises(error, match=words):
         unit_rows(rows, lambda row: f"the vector of {'abc'[row]!r}")
+
+
+@pytest.mark.parametrize("least", [np.float32(0.1), np.int64(0), Fraction(1, 10), -(10**400), 10**400])
+def test_a_least_score_is_a_number_of_any_kind(least):
+    assert ns.rank("a cat", TEXTS, min_score=least) == ns.rank("a cat", TEXTS, min_score=checks.threshold(least))
+    assert ns.search("a cat", TEXTS, min_score=least) == [
+        hit for hit in ns.search("a cat", TEXTS) if hit.score >= checks.threshold(least)
+    ]
