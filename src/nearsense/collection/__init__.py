@@ -11,7 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nearsense.collection.collection import Collection, as_folder, given_once
+from nearsense.checks import given_once
+from nearsense.collection.collection import Collection, as_folder
 from nearsense.collection.model import CollectionModel
 from nearsense.errors import CollectionNotFound
 
@@ -71,7 +72,7 @@ def open_collection(
         >>> notes.close()
     """
     loading = {"dimensions": dimensions, "precision": precision, "threads": threads, "long": long}
-    used = CollectionModel(given_once(encoder, model), str(path), role=role, **loading)
+    used = CollectionModel(given_once(encoder, model, "encoder", "model"), str(path), role=role, **loading)
     if str(path) == ":memory:":
         return _in_memory(used, create)
     return _in_folder(path, used, create=create, network=network, accept_losses=accept_losses)

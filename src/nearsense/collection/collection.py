@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._progress import Progress, tracked
+from nearsense.checks import given_once
 from nearsense.collection.documents import Checked, checked_documents, checked_ids, export, sync_plan
 from nearsense.collection.engine import Batch, Engine, require_new
 from nearsense.collection.model import CollectionModel, checked_vectors
@@ -308,7 +309,7 @@ class Collection(Answering):
             progress: True for a bar on stderr, or a function called with (done, total).
             model: What `encoder` was called before.
         """
-        chosen = given_once(encoder, model)
+        chosen = given_once(encoder, model, "encoder", "model")
         if chosen is None:
             raise InputError("reembed needs a model", fix='reembed("all-mpnet-base-v2"), or an Encoder')
         how = {"precision": precision, "threads": threads, "long": long}
@@ -390,12 +391,3 @@ def as_folder(path: str | os.PathLike[str]) -> Path:
         what = f"{path!r} is no path of a folder"
         raise InputError(what, why=str(error), fix='ns.open("tickets.nearsense")') from None
     return folder
-
-
-def given_once(encoder: str | Encoder | None, model: str | Encoder | None) -> str | Encoder | None:
-    """The model under its name or the one of before, not both."""
-    if encoder is not None and model is not None:
-        raise InputError(
-            "encoder and model given", why="model is what encoder was called", fix="give encoder alone"
-        )
-    return model if encoder is None else encoder

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
@@ -19,9 +20,6 @@ from nearsense.records import Document, Vectors
 from nearsense.reports import Info, Reembedding, Verification
 from nearsense.store.tables import State
 from nearsense.text import content_hash
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SPARE = 1000  # deleted rows that are kept beside as many living ones before their memory is given back
 
@@ -54,6 +52,10 @@ class _Kept(NamedTuple):
         places = sorted(self.places[id_] for id_ in wanted)
         return [self.rows[place] for place in places], self.tail.rows(len(self.rows)).take(np.array(places, int))
 
+    def anew(self) -> _Kept:
+        """The same without what was deleted."""
+        return _kept(self.facts, *self.living())
+
 
 def _kept(facts: Facts, rows: list[_Row], vectors: NDArray[np.float32]) -> _Kept:
     """Just these rows."""
@@ -63,10 +65,7 @@ def _kept(facts: Facts, rows: list[_Row], vectors: NDArray[np.float32]) -> _Kept
 
 
 class MemoryEngine(Engine):
-    """Documents in a list, their vectors in a tail: searched as what a collection on a disk has just been given.
-
-    New rows come at the end, deleted ones are masked; so who has taken the snapshot and the rows needs no lock.
-    """
+    """Documents in a list, their vectors in a tail: searched as what a collection on a disk was given just now."""
 
     def __init__(self, model: CollectionModel) -> None:
         super().__init__(":memory:", model)
@@ -114,7 +113,7 @@ class MemoryEngine(Engine):
                 kept.places.pop(*gone)
             elif gone:
                 left = {id_: place for id_, place in kept.places.items() if id_ not in gone}
-                self._take(kept := kept._replace(places=left))
+                kept = self._take(kept._replace(places=left))
             self._tidy(kept)
         return len(gone)
 
@@ -158,8 +157,7 @@ class MemoryEngine(Engine):
 
     def compact(self, progress: Progress) -> None:
         with self._guard:
-            kept = self._whole()
-            self._take(_kept(kept.facts, *kept.living()))
+            self._take(self._whole().anew())
 
     def verify(self) -> Verification:
         return Verification(self.count(), (), ())
@@ -181,8 +179,7 @@ class MemoryEngine(Engine):
                         new = np.array([known[row.text][0] for row in rows], np.float32)
                         after |= {"role": before["role"], "created": before["created"]}
                         made = _kept({**kept.facts, **after}, rows, new.reshape(-1, after["dimension"]))
-                        self._snapshot = None
-                        self._kept, self.model = made, model
+                        self._snapshot, self._kept, self.model = None, made, model
                         break
                 encoded = model.encode_checked(missing, after)
                 vectors = zip(encoded.data, encoded.truncated.tolist(), strict=True)
@@ -197,17 +194,16 @@ class MemoryEngine(Engine):
         """What is there, put in order where a change broke off, or a fork came in the middle of one."""
         if self._closed:
             raise StoreError(f"{self.name} is closed", fix="open a new one: what was in it is gone")
-        if not self._kept.tail.whole or len(self._kept.tail) != len(self._kept.rows):
-            self._take(_kept(self._kept.facts, *self._kept.living()))
-        return self._kept
+        kept = self._kept
+        return kept if kept.tail.whole and len(kept.tail) == len(kept.rows) else self._take(kept.anew())
 
-    def _take(self, kept: _Kept) -> None:
-        self._snapshot = None
-        self._kept = kept
+    def _take(self, kept: _Kept) -> _Kept:
+        self._snapshot, self._kept = None, kept
+        return kept
 
     def _tidy(self, kept: _Kept) -> None:
         if len(kept.rows) > 2 * len(kept.places) + SPARE:
-            self._take(_kept(kept.facts, *kept.living()))
+            self._take(kept.anew())
 
     def _seen(self) -> Snapshot:
         """What is there now, ready to be searched."""

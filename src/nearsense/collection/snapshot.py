@@ -298,8 +298,18 @@ class Snapshot:
         known = set(self.frozen.columns.fields) if self.frozen else set()
         return {name for name in known | self.tail.fields() if self._has(name)}
 
+    @cached_property
+    def _fields_there(self) -> dict[str, bool]:
+        """What `_has` said before."""
+        return {}
+
     def _has(self, name: str) -> bool:
         """Whether a living document has a field."""
+        if name not in self._fields_there:
+            self._fields_there[name] = self._has_now(name)
+        return self._fields_there[name]
+
+    def _has_now(self, name: str) -> bool:
         if self.frozen is not None and (rows := self.frozen.columns.counts.get(name)):
             alive = self.frozen_alive
             if alive is None or rows > len(alive) - alive.sum() or self.frozen.mask(Exists(name))[alive].any():
