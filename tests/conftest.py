@@ -23,6 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as after `nohup make te
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+HEARD = {number: signal.getsignal(number) for number in SIGNALS}
 DATA = Path(os.environ.get("NEARSENSE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
@@ -71,17 +72,22 @@ def orders(request):
     return request.param
 
 
+def _hear_signals():
+    for number, handler in HEARD.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
 @pytest.fixture(autouse=True)
 def _own_process():
     """What the command leaves in this process, options, signals, requests to servers, reaches no other test."""
-    before, heard = os.environ.copy(), {number: signal.getsignal(number) for number in SIGNALS}
+    before = os.environ.copy()
+    _hear_signals()  # a fixture of a whole module may have run the command
     yield
     if ns.encoders._remote:
         ns.encoders._remote.clear()
         ns.encoders._load.cache_clear()
-    for number, handler in heard.items():
-        if signal.getsignal(number) is not handler:
-            signal.signal(number, handler)
+    _hear_signals()
     for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
         if name not in before:
             del os.environ[name]
