@@ -90,6 +90,7 @@ def test_a_fork_waits_for_what_is_being_computed_and_a_child_finds_every_lock_fr
     assert kept.locked()
 
 
+@pytest.mark.slow  # a fork of the process itself: it runs alone
 def test_a_child_that_was_cut_off_in_the_middle_of_a_computation_is_refused(monkeypatch):
     monkeypatch.setattr(_forks, "PATIENCE", 0.1)
     going, over = threading.Event(), threading.Event()
