@@ -707,6 +707,21 @@ def test_an_export_for_faiss_is_read_by_faiss(tmp_path, pets, encoder):
     assert (ids[rows[0][0]], scores[0][0]) == ("dog", pytest.approx(1, abs=1e-6))
 
 
+@pytest.mark.parametrize("name", ["all.jsonl", "all.npy", "all.faiss", "deeper/all.csv"])
+def test_nothing_is_written_into_the_folder_of_a_collection(tmp_path, pets, name):
+    with ns.open(tmp_path / "other", create=True) as other:
+        other.add(["a text"])
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    for folder in (pets.info().path, tmp_path / "other", tmp_path / "link"):
+        with pytest.raises(ns.errors.InputError, match=r"within the collection .*, where nothing else may lie"):
+            pets.export(f"{folder}/{name}", vectors=not name.endswith("csv"))
+        with pytest.raises(ns.errors.InputError, match="within the collection"):
+            pets.backup(f"{folder}/backup")
+    (tmp_path / "link").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_an_export_without_vectors_is_a_table(tmp_path, pets):
     pets.export(tmp_path / "all.csv", vectors=False)
     assert (tmp_path / "all.csv").read_text().splitlines()[0].startswith("id,text,year")

@@ -73,12 +73,11 @@ def _is_read(path: str, other: str | None) -> str:
 
 def require_outside(flag: str, path: str) -> None:
     """Refuse what would lie in the folder of a collection: only the collection writes there."""
-    from nearsense.store import is_collection
+    from nearsense.store import collection_around
 
-    for folder in Path(os.path.realpath(path)).parents if path != "-" else ():
-        if is_collection(folder):
-            what = f"{flag} {path} lies within the collection {folder.name}, where nothing else may lie"
-            raise click.UsageError(f"{what}: write it elsewhere")
+    if path != "-" and (folder := collection_around(path)):
+        what = f"{flag} {path} lies within the collection {folder.name}, where nothing else may lie"
+        raise click.UsageError(f"{what}: write it elsewhere")
 
 
 class _Tried(Exception):

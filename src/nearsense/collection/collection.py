@@ -253,10 +253,10 @@ class Collection(Answering):
             path: A folder that does not exist.
 
         Raises:
-            InputError: It exists.
+            InputError: It exists, or would lie within a collection.
             DiskFull: It does not fit; nothing is left behind.
         """
-        return self._engine.backup(as_folder(path))
+        return self._engine.backup(_outside(as_folder(path)))
 
     def compact(self, *, progress: Progress = False) -> None:
         """Remove from the disk what was deleted: afterwards its text is in no file of the collection.
@@ -278,6 +278,7 @@ class Collection(Answering):
             How many documents were written.
 
         Raises:
+            InputError: It would lie within a collection, where nothing else may lie.
             FileError: The file cannot be written, or its extension is not known.
         """
         try:
@@ -285,7 +286,7 @@ class Collection(Answering):
         except TypeError as error:
             raise InputError(f"{path!r} is no path of a file", why=str(error), fix='export("all.jsonl")') from None
         self._engine.facts()  # one that is closed says so, whatever the file
-        return export(self._engine, file, vectors=vectors)
+        return export(self._engine, _outside(file), vectors=vectors)
 
     def reembed(
         self,
@@ -379,6 +380,16 @@ def _batches(checked: Checked, vectors: Iterable[Vectors], update: Callable[[int
         part = slice(done, done + len(rows))
         yield Batch(checked.documents[part], checked.metadata[part], rows)
         update(done := part.stop)
+
+
+def _outside(path: Path) -> Path:
+    """A path, unless it lies within a collection's folder."""
+    from nearsense.store import collection_around
+
+    if folder := collection_around(path):
+        what = f"{path} lies within the collection {folder.name}, where nothing else may lie"
+        raise InputError(what, fix="write it elsewhere")
+    return path
 
 
 def as_folder(path: str | os.PathLike[str]) -> Path:

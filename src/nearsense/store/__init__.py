@@ -30,3 +30,8 @@ def is_collection(folder: Path) -> bool:
 
     # Not Path.is_file, which fails in a folder that may not be read: who opens it says that better.
     return any(os.path.isfile(folder / name) for name in (DATABASE, MARK))  # noqa: PTH113
+
+
+def collection_around(path: str | os.PathLike[str]) -> Path | None:
+    """The collection within whose folder a path lies, links followed; None where it lies in none."""
+    return next(filter(is_collection, Path(os.path.realpath(path)).parents), None)
