@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nearsense.explanation import Explanation
     from nearsense.faq import Answer
     from nearsense.textmap import TextMap
+    from nearsense.trained import TrainingReport
 
 __all__ = [
     "Answer",
@@ -59,6 +60,7 @@ __all__ = [
     "TextMap",
     "Threshold",
     "Tier",
+    "TrainingReport",
     "Vectors",
     "Verification",
 ]
@@ -72,6 +74,7 @@ _LATER = {
     "explanation": ("Explanation",),
     "faq": ("Answer",),
     "textmap": ("TextMap",),
+    "trained": ("TrainingReport",),
 }
 """What is imported when it is first used, by the module it is in."""
 
