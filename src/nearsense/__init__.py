@@ -27,7 +27,7 @@ from nearsense.records import Document, Vectors
 from nearsense.search import rank, search, search_many, search_vectors
 
 if TYPE_CHECKING:
-    from nearsense import metrics, types
+    from nearsense import metrics, querylog, types
     from nearsense.calibrating import adapt, background, calibrate
     from nearsense.calibration import Calibration, load_calibration
     from nearsense.clustering import Clusters, cluster, load_clusters
@@ -71,6 +71,7 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "matrix",
     "metrics",
     "open",
+    "querylog",
     "rank",
     "read_dataset",
     "recommend",
@@ -111,7 +112,7 @@ _LATER = {
 if not TYPE_CHECKING:  # who checks types is told of names that are misspelt, or stand elsewhere now
 
     def __getattr__(name: str) -> object:
-        if name in ("metrics", "types"):
+        if name in ("metrics", "querylog", "types"):
             return _import_module(f"nearsense.{name}")
         if name in _LATER:
             module, _, attribute = _LATER[name].partition(":")

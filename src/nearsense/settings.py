@@ -28,6 +28,7 @@ class Settings:
         long: What happens to texts that exceed the model's limit.
         cache_dir: Compiled models, file hashes and known vectors; safe to delete at any time.
         cache_mb: How many megabytes of vectors to keep there, so that no text is encoded twice; 0 is none.
+        log_mb: How many megabytes the log of a collection's queries may have, where one is kept; 0 is none.
         offline: Never ask the network for a model that is not here.
         device: Where models run: "cpu", or for sentence-transformers' engine "cuda", "cuda:1", "mps", "xpu".
         language_check: Say once where texts look like a language that the model was not made for.
@@ -39,6 +40,7 @@ class Settings:
     long: Long = Long.WARN
     cache_dir: Path = field(default_factory=lambda: _folder("XDG_CACHE_HOME", ".cache"))
     cache_mb: int = 1024
+    log_mb: int = 64
     offline: bool = False
     device: str = "cpu"
     language_check: bool = True
@@ -141,6 +143,7 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "long": lambda value, name: parse(Long, str(value), name=name),
     "cache_dir": _path,
     "cache_mb": _count,
+    "log_mb": _count,
     "offline": _flag,
     "device": _device,
     "language_check": _flag,

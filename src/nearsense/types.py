@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nearsense.evaluation import Evaluation
     from nearsense.explanation import Explanation
     from nearsense.faq import Answer
+    from nearsense.querylog import LoggedQuery, QueryLog
     from nearsense.textmap import TextMap
     from nearsense.trained import TrainingReport
 
@@ -44,6 +45,7 @@ __all__ = [
     "Group",
     "Hit",
     "Info",
+    "LoggedQuery",
     "Long",
     "Matrix",
     "Metric",
@@ -51,6 +53,7 @@ __all__ = [
     "Origin",
     "Pair",
     "Precision",
+    "QueryLog",
     "Ranking",
     "ReadAs",
     "Reading",
@@ -73,6 +76,7 @@ _LATER = {
     "evaluation": ("Evaluation",),
     "explanation": ("Explanation",),
     "faq": ("Answer",),
+    "querylog": ("LoggedQuery", "QueryLog"),
     "textmap": ("TextMap",),
     "trained": ("TrainingReport",),
 }

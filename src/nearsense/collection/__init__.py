@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearsense.checks import given_once
-from nearsense.collection.collection import Collection, as_folder
+from nearsense.collection.collection import Collection, as_folder, log_of
 from nearsense.collection.model import CollectionModel
-from nearsense.errors import CollectionNotFound
+from nearsense.errors import CollectionNotFound, InputError
+from nearsense.querylog import require_said
 
 if TYPE_CHECKING:
     import os
@@ -36,6 +37,7 @@ def open_collection(
     threads: int | None = None,
     long: str | None = None,
     dimensions: int | None = None,
+    log: bool | str | None = None,
     model: str | Encoder | None = None,
 ) -> Collection:
     """Open a collection, and make it if it is missing.
@@ -54,6 +56,9 @@ def open_collection(
         threads: Cores to use, as in `load`.
         long: What happens to texts beyond the model's limit, as in `load`.
         dimensions: Of a new collection's vectors, as in `load`; one that exists knows its own.
+        log: True: what is asked of it is logged in a folder beside it, "tickets.nearsense.queries"; "hashed":
+            without the words, only their keyed hash; False: not. None is what it was told by `set_log`: nothing
+            is logged unless somebody asked for that.
         model: What `encoder` was called before.
 
     Raises:
@@ -73,13 +78,21 @@ def open_collection(
     """
     loading = {"dimensions": dimensions, "precision": precision, "threads": threads, "long": long}
     used = CollectionModel(given_once(encoder, model, "encoder", "model"), str(path), role=role, **loading)
+    require_said(log)
     if str(path) == ":memory:":
-        return _in_memory(used, create)
-    return _in_folder(path, used, create=create, network=network, accept_losses=accept_losses)
+        return _in_memory(used, create, log)
+    return _in_folder(path, used, log, create=create, network=network, accept_losses=accept_losses)
 
 
-def _in_memory(model: CollectionModel, create: bool) -> Collection:
+def _in_memory(model: CollectionModel, create: bool, log: bool | str | None) -> Collection:
     from nearsense.collection.memory import MemoryEngine
+
+    if log:
+        raise InputError(
+            "a collection in memory keeps no log",
+            why="a log lies beside a collection's folder, and outlives the process",
+            fix='name a folder: ns.open("tickets.nearsense", log=True)',
+        )
 
     if not create:
         fix = "leave create out: a collection in memory begins empty"
@@ -88,14 +101,20 @@ def _in_memory(model: CollectionModel, create: bool) -> Collection:
     return Collection(engine, Path(engine.name), _opened_again)
 
 
-def _in_folder(path: str | os.PathLike[str], model: CollectionModel, **how: bool) -> Collection:
+def _in_folder(
+    path: str | os.PathLike[str], model: CollectionModel, log: bool | str | None, **how: bool
+) -> Collection:
     from nearsense.collection.sqlite import SQLiteEngine
 
     folder = as_folder(path)
-    return Collection(SQLiteEngine(folder, model, **how), folder, _opened_again, **how)
+    engine = SQLiteEngine(folder, model, **how)
+    kept = log_of(engine, engine.model.known.get("log") if log is None else log)
+    return Collection(engine, folder, _opened_again, kept, **how)
 
 
-def _opened_again(path: str, model: Encoder | str | None, loading: dict[str, Any], network: bool) -> Collection:
+def _opened_again(
+    path: str, model: Encoder | str | None, loading: dict[str, Any], network: bool, log: bool | str | None = None
+) -> Collection:
     """A collection as it was when it was pickled."""
     used = CollectionModel(model, path, role="passage", **loading)
-    return _in_folder(path, used, create=False, network=network, accept_losses=False)
+    return _in_folder(path, used, log, create=False, network=network, accept_losses=False)

@@ -14,9 +14,10 @@ from nearsense._progress import Progress, tracked
 from nearsense.checks import given_once
 from nearsense.collection.documents import Checked, checked_documents, checked_ids, export, sync_plan
 from nearsense.collection.engine import Batch, Engine, require_new
-from nearsense.collection.model import CollectionModel, checked_vectors
+from nearsense.collection.model import CollectionModel, checked_vectors, recipe
 from nearsense.collection.searching import Answering, as_filter
 from nearsense.errors import InputError, ModelMismatch
+from nearsense.querylog import HASHED, QueryLog, beside, require_said, said_of
 from nearsense.records import Document, Vectors
 from nearsense.reports import Info, SyncReport, Verification
 
@@ -49,8 +50,15 @@ class Collection(Answering):
         '1'
     """
 
-    def __init__(self, engine: Engine, path: Path, reopen: Callable[..., Collection], **how: bool) -> None:
-        super().__init__(engine)
+    def __init__(
+        self,
+        engine: Engine,
+        path: Path,
+        reopen: Callable[..., Collection],
+        log: QueryLog | None = None,
+        **how: bool,
+    ) -> None:
+        super().__init__(engine, log)
         self.path, self._reopen, self._how = path, reopen, how
 
     def __reduce__(self) -> tuple[Callable[..., Collection], tuple[Any, ...]]:
@@ -72,7 +80,7 @@ class Collection(Answering):
                 f"{self!r} cannot be pickled or copied: its Encoder cannot ({error}). "
                 "Open it with the model's name or folder, or open it anew where it is needed"
             ) from None
-        return self._reopen, (address, model, loading, self._how.get("network", False))
+        return self._reopen, (address, model, loading, self._how.get("network", False), said_of(self._log))
 
     # -- in
 
@@ -222,6 +230,27 @@ class Collection(Answering):
         """What the collection says of itself: model, index and its recall, fields, size."""
         return self._engine.info()
 
+    def set_log(self, log: bool | str) -> None:
+        """Have what is asked of this collection logged from now on, by this handle and by all opened later.
+
+        Args:
+            log: True, "hashed" (no words, only their keyed hash), or False: not any more. What was logged stays.
+
+        Raises:
+            InputError: The collection is in memory, or `log` is something else.
+            StoreError: It may not be written.
+        """
+        require_said(log)
+        facts = self._engine.facts()
+        kept = log_of(self._engine, log)
+        if log and kept is None:
+            fix = 'make it in a folder: ns.open("tickets.nearsense", log=True)'
+            raise InputError("a collection in memory keeps no log", why="there is no folder beside which", fix=fix)
+        self._engine.set_facts({"log": log or None}, recipe(facts))
+        before, self._log = self._log, kept
+        if before is not None:
+            before.close()
+
     # -- upkeep
 
     def build(self, *, index: str | None = None, if_needed: bool = False, progress: Progress = False) -> None:
@@ -318,7 +347,9 @@ class Collection(Answering):
         return self._engine.reembed(new, progress)
 
     def close(self) -> None:
-        """Give everything back; a build that is going on is given up."""
+        """Give everything back; a build that is going on is given up. What was asked is in the log then."""
+        if self._log is not None:
+            self._log.close()
         self._engine.close()
 
     def __enter__(self) -> Collection:
@@ -390,6 +421,14 @@ def _outside(path: Path) -> Path:
         what = f"{path} lies within the collection {folder.name}, where nothing else may lie"
         raise InputError(what, fix="write it elsewhere")
     return path
+
+
+def log_of(engine: Engine, said: bool | str | None) -> QueryLog | None:
+    """The log of a collection, where one is to be kept; a collection in memory has none."""
+    address = engine.address()
+    if not said or address is None:
+        return None
+    return QueryLog(beside(Path(address)), hashed=said == HASHED, encoder=lambda: engine.model.encoder)
 
 
 def as_folder(path: str | os.PathLike[str]) -> Path:

@@ -18,6 +18,7 @@ from nearsense.collection.documents import checked_ids
 from nearsense.collection.engine import Answer, Engine, Facts, Question
 from nearsense.collection.model import CollectionModel, checked_vectors, differing, recipe
 from nearsense.errors import InputError, ModelError, ModelMismatch
+from nearsense.querylog import Asked
 from nearsense.records import CANDIDATES, Document, Hit, Metric, Mode, Origin, Ranking, Results, Vectors, parse
 from nearsense.reranking import staged
 from nearsense.text import as_texts
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.filters import Filter, Where
+    from nearsense.querylog import QueryLog
 
 SAMPLE = 250
 """Documents that are compared with each other to see what random ones score."""
@@ -43,10 +45,15 @@ class Answering:
 
     path: Path
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, log: QueryLog | None = None) -> None:
+        self._engine, self._log = engine, log
         self._own: tuple[str, Calibration] | None = None
         self._corpus: tuple[dict[str, Any], int, Background | None] | None = None
+
+    @property
+    def log(self) -> QueryLog | None:
+        """What was asked of this collection; None where it is not logged. See `ns.open` and `set_log`."""
+        return self._log
 
     @property
     def calibration(self) -> Calibration | None:
@@ -157,6 +164,7 @@ class Answering:
         stages = staged(rerank, k, candidates, threshold(min_score))
         calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
         parsed = as_filter(where)
+        asked = Asked.now(f"{chosen}+rerank" if stages.cross else chosen, k, parsed, min_probability)
 
         def ask(model: CollectionModel, progress: Progress) -> Answer:
             vectors = None
@@ -176,8 +184,8 @@ class Answering:
                 raise
             model, answer = current, ask(current, False)  # it went over to another meanwhile
         found = stages.finish(_hits(answer, texts, chosen), progress)
-        asked = None if stages.cross or chosen is Mode.LEXICAL or not texts else model.encoder
-        return self._with_probabilities(calibrator, found, answer.facts, asked, stages.cross)
+        encoder = None if stages.cross or chosen is Mode.LEXICAL or not texts else model.encoder
+        return self._told(asked, calibrator, found, answer.facts, encoder, stages.cross)
 
     def nearest(
         self,
@@ -192,13 +200,14 @@ class Answering:
         min_probability: float | None = None,
     ) -> list[Results[Hit]]:
         """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
-        calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
+        calibrator, parsed = Calibrator(Task.PASSAGE, calibration, prior, min_probability), as_filter(where)
+        asked = Asked.now("vector", k, parsed, min_probability)
         checked = checked_vectors(vectors, self._engine.facts(), None, lambda row: f"query {row}")
         made = {"fingerprint": checked.fingerprint, "model": checked.model}
         texts, k, least = [""] * len(checked), positive_int(k, "k"), threshold(min_score)
-        question = Question(texts, checked.data, k, Mode.DENSE, made, as_filter(where), least, exact)
-        answer = self._engine.ranked(question)
-        return self._with_probabilities(calibrator, _hits(answer, texts, Mode.DENSE), answer.facts)
+        answer = self._engine.ranked(Question(texts, checked.data, k, Mode.DENSE, made, parsed, least, exact))
+        asked = replace(asked, vectors=checked.data)
+        return self._told(asked, calibrator, _hits(answer, texts, Mode.DENSE), answer.facts)
 
     search_vectors = nearest
 
@@ -240,7 +249,7 @@ class Answering:
         hits = Results(
             (replace(hit, rank=rank) for rank, hit in enumerate(others, 1)), _origin(answer, Mode.DENSE), text
         )
-        return self._with_probabilities(calibrator, [hits], answer.facts, self._reader(answer.facts))[0]
+        return self._told(None, calibrator, [hits], answer.facts, self._reader(answer.facts))[0]
 
     def _reader(self, facts: Facts) -> Encoder | None:
         """The model, which tells what it does not read; None where it is not to be had."""
@@ -268,20 +277,28 @@ class Answering:
             self._corpus = known = made, documents, scores
         return known[2]
 
-    def _with_probabilities(
+    def _told(
         self,
+        asked: Asked | None,
         calibrator: Calibrator,
         found: list[Results[Hit]],
         facts: Facts,
         encoder: Encoder | None = None,
         cross: CrossEncoder | None = None,
     ) -> list[Results[Hit]]:
-        """The hits with their probabilities, by the collection's own calibration where nothing else is said."""
+        """The hits with their probabilities, by the collection's own calibration where nothing else is said.
+
+        Every verb ends here: where a log is kept, it gets what was `asked`; None for what is no question of
+        somebody's own.
+        """
         own = self._own_calibration(facts) if calibrator.calibration is None and found else None
         if own is not None and own.fits(found[0].origin):
             calibrator = replace(calibrator, calibration=own)
         background = functools.partial(self._background, facts)
-        return calibrator.hits(found, facts["documents"], background, encoder=encoder, cross=cross)
+        told = calibrator.hits(found, facts["documents"], background, encoder=encoder, cross=cross)
+        if self._log is not None and asked is not None:
+            self._log.record(asked, told)
+        return told
 
 
 def as_filter(where: Where) -> Filter | None:

@@ -6,7 +6,7 @@ for the few that came since. Both agree, always.
 
 from nearsense.filters.columns import Columns, GrowingColumns
 from nearsense.filters.shorthand import parse_where
-from nearsense.filters.where import ALL, Exists, Filter, Where, matches, names, parse, require_known
+from nearsense.filters.where import ALL, Exists, Filter, Where, as_where, matches, names, parse, require_known
 
 __all__ = [
     "ALL",
@@ -15,6 +15,7 @@ __all__ = [
     "Filter",
     "GrowingColumns",
     "Where",
+    "as_where",
     "matches",
     "names",
     "parse",

@@ -142,6 +142,47 @@ def matches(where: Where, metadata: Mapping[str, Any]) -> bool:
     return _holds(parse(where), fields)
 
 
+def as_where(node: Filter) -> dict[str, Any]:
+    """A parsed filter in its JSON form, which reads as the same again.
+
+    Example:
+        >>> as_where(parse({"year": {">=": 2020}, "lang": {"!=": "de"}}))
+        {'year': {'>=': 2020}, 'lang': {'!=': 'de'}}
+    """
+    match node:
+        case Every((Exists(field), Not(OneOf(other, values)))) if field == other:
+            some = _raw_values(values)
+            return {_escaped(field): {"!=": some[0]} if len(some) == 1 else {"not in": some}}
+        case Every():
+            parts = [as_where(part) for part in node.parts]
+            joined = {name: value for part in parts for name, value in part.items()}
+            alone = all(len(part) == 1 for part in parts) and len(joined) == len(parts)
+            return joined if alone else {"and": parts}
+        case Some():
+            return {"or": [as_where(part) for part in node.parts]}
+        case Not():
+            return {"not": as_where(node.part)}
+        case Exists():
+            return {_escaped(node.field): {"exists": True}}
+        case OneOf():
+            some = _raw_values(node.values)
+            return {_escaped(node.field): some[0] if len(some) == 1 else {"in": some}}
+        case Within():
+            return {_escaped(node.field): dict(node.bounds)}
+
+
+def _escaped(name: str) -> str:
+    return f"\\{name}" if name in JOINS or name.startswith("\\") else name
+
+
+_RAW: dict[Any, Any] = {Fixed.FALSE: False, Fixed.TRUE: True, Fixed.NULL: None}
+
+
+def _raw_values(keys: Iterable[Key]) -> list[Any]:
+    """Values as JSON has them, in an order that does not change."""
+    return sorted((_RAW.get(key, key) for key in keys), key=lambda raw: (type(raw).__name__, str(raw)))
+
+
 def names(where: Where) -> frozenset[str]:
     """The fields that a filter asks for."""
     node = parse(where)
