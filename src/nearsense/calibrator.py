@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense import checks
-from nearsense.calibration import ABROAD, Background, Calibration, Task, lend_calibration, resolve_calibration
+from nearsense.calibration import (
+    ABROAD,
+    Background,
+    Calibration,
+    Task,
+    lend_calibration,
+    load_calibration,
+    resolve_calibration,
+)
 from nearsense.calibration.curve import UNREAD, shift_to_share
 from nearsense.calibration.population import ENOUGH
 from nearsense.checks import is_number
-from nearsense.errors import CalibrationWarning, InputError
+from nearsense.errors import CalibrationWarning, InputError, ModelMismatch
 from nearsense.records import Hit, Metric, Origin, Ranking, Results
 from nearsense.wording import normal_form
 
@@ -26,7 +36,7 @@ if TYPE_CHECKING:
     from nearsense.guard import Difference
 
 Calibrated = Calibration | str | os.PathLike[str] | None
-"""What may be said as `calibration=`: one, its file, a task, "none", or None for what is shipped."""
+"""What may be said as `calibration=`: one, its file, a task, "none", or None for what comes with the model."""
 
 NEAREST = (
     10  # among so many of the nearest texts a search expects one that answers it, where nothing else is known
@@ -80,10 +90,15 @@ class Calibrator:
     def of(self, origin: Origin, encoder: Encoder | CrossEncoder | None = None) -> Calibration | None:
         """The calibration for such scores; None where none is known, and no probability was asked for.
 
-        A model that none comes with is tried on the probe, where it is at hand and runs here.
+        What the model's folder carries goes before what is shipped; a model that none comes with is tried on the
+        probe, where it is at hand and runs here.
         """
+        said = self.calibration
+        if said is None and encoder is not None and encoder.fingerprint == origin.fingerprint:
+            carried = carried_calibration(encoder)
+            said = carried if carried is not None and carried.metric == origin.metric else None
         found = resolve_calibration(
-            self.calibration, origin, self.task, lambda task: calibration_by_probe(origin, task, encoder)
+            said, origin, self.task, lambda task: calibration_by_probe(origin, task, encoder)
         )
         asked = {"min_probability": self.min_probability, "prior": self.prior}
         if found is None and (names := [name for name, value in asked.items() if value is not None]):
@@ -199,6 +214,44 @@ class Calibrator:
             origin = replace(hits.origin, calibration=judged.origin.calibration, prior=judged.origin.prior)
             results.append(Results([hit for hit in sure if self.passes(hit.probability)], origin, hits.query))
         return results
+
+
+def carried_calibration(model: Encoder | CrossEncoder) -> Calibration | None:
+    """The calibration that a model's folder carries; None where there is none.
+
+    Raises:
+        InputError: The file holds no calibration; it is named.
+        ModelMismatch: The calibration is of another model: its folder was changed after it was made.
+    """
+    file = getattr(model, "calibration_file", "")
+    try:
+        stat = Path(file).stat() if file else None
+    except OSError:
+        stat = None
+    if stat is None:
+        return None
+    found = _read_carried(file, stat.st_mtime_ns, stat.st_size)
+    if found.fingerprint != model.fingerprint:
+        raise ModelMismatch(
+            f"{file} is of another model ({found.fingerprint[:12]}) than its folder ({model.fingerprint[:12]})",
+            why="the model was changed after its scores were calibrated, and they mean something else now",
+            fix=f"remove the file, or make it anew: {_anew(file)}",
+        )
+    return found
+
+
+@functools.lru_cache(maxsize=8)
+def _read_carried(file: str, changed: int, size: int) -> Calibration:
+    """A calibration's file as it was at that time."""
+    try:
+        return load_calibration(file)
+    except InputError as error:
+        fix = f"remove it, or make it anew: {_anew(file)}"
+        raise InputError(f"{file} is no calibration", why=error.why, fix=fix) from None
+
+
+def _anew(file: str) -> str:
+    return f"nearsense calibrate PAIRS --model {Path(file).parent} -o {file}"
 
 
 def remedy(origin: Origin) -> str:

@@ -167,7 +167,7 @@ def map_texts(
         raise InputError("there is no text", why="a map of nothing shows nothing", fix="give at least one text")
     known = _vectors(documents, vectors, encoder, progress)
     origin = Origin(known.model, known.fingerprint)
-    curve = _curve(origin, calibration, prior)
+    curve = _curve(origin, calibration, prior, encoder)
     points, kind, near = _layout(documents, known.data, chosen, seed, progress)
     if clusters is None:
         from nearsense.clustering import cluster
@@ -193,13 +193,15 @@ def _vectors(
     return vectors
 
 
-def _curve(origin: Origin, calibration: Calibrated, prior: float | None) -> NDArray[np.float64] | None:
+def _curve(
+    origin: Origin, calibration: Calibrated, prior: float | None, encoder: Encoder | str | None
+) -> NDArray[np.float64] | None:
     """What a map says of each score; None where no calibration is known."""
     from nearsense.calibration import Task
     from nearsense.calibrator import Calibrator
 
     calibrator = Calibrator(Task.PARAPHRASE, calibration, prior)
-    found = calibrator.of(origin)
+    found = calibrator.of(origin, None if encoder is None else resolve(encoder))
     if found is None:
         return None
     here = found.here(share=calibrator.prior)

@@ -584,4 +584,7 @@ def load_calibration(path: str | os.PathLike[str]) -> Calibration:
         raise FileError(f"{os.fspath(path)} cannot be read", why=error.strerror or str(error), fix=fix) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{os.fspath(path)} is no calibration", why=f"it is no JSON: {error}") from None
-    return Calibration.from_dict(known if isinstance(known, dict) else {})
+    try:
+        return Calibration.from_dict(known if isinstance(known, dict) else {})
+    except InputError as error:
+        raise InputError(f"{os.fspath(path)} is no calibration", why=error.why, fix=error.fix) from None

@@ -82,6 +82,7 @@ def map_(file: str, options: MapOptions) -> None:
         if options.no_duplicates
         else _duplicates(documents, vectors, encoder, options.calibration, options.progress),
         vectors=vectors,
+        encoder=encoder,
         layout=options.layout,
         calibration=options.calibration,
         seed=options.seed,
@@ -112,12 +113,13 @@ def _require_targets(file: str, outputs: list[str], options: MapOptions) -> None
 def _duplicates(
     documents: list[Document], vectors: Vectors, encoder: Encoder | None, calibration: str | None, progress: bool
 ) -> Duplicates:
-    from nearsense.calibration import Task, resolve_calibration
+    from nearsense.calibration import Task
+    from nearsense.calibrator import Calibrator
     from nearsense.deduplication import duplicates
     from nearsense.records import Origin
 
     origin = Origin(vectors.model, vectors.fingerprint)
-    calibrated = resolve_calibration(calibration, origin, Task.PARAPHRASE) is not None
+    calibrated = Calibrator(Task.PARAPHRASE, calibration).of(origin, encoder) is not None
     least: dict[str, Any] = {"min_probability": LIKELY} if calibrated else {"min_score": NEAR}
     return duplicates(
         documents, vectors=vectors, encoder=encoder, calibration=calibration, progress=progress, **least

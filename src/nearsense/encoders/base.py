@@ -60,6 +60,8 @@ class Encoder:
     """The arithmetic that it runs in, such as `"bf16"`; empty where that is one with its fingerprint."""
     source: str = ""
     """By what name or folder it was loaded, where that is not its name."""
+    calibration_file: str = ""
+    """Where the calibration lies that its folder may carry, if the model is run as the folder says."""
     if TYPE_CHECKING:  # either may be an attribute or a property
 
         @property
@@ -189,6 +191,8 @@ class CrossEncoder:
     """What it was made for, ISO 639-1; empty where nobody says."""
     precision: str = ""
     """The arithmetic that it runs in, such as `"bf16"`; empty where nobody says."""
+    calibration_file: str = ""
+    """Where the calibration lies that its folder may carry, if the model is run as the folder says."""
 
     if TYPE_CHECKING:  # may be an attribute or a property
 

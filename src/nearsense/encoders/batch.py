@@ -116,13 +116,15 @@ class TokenEncoder(Loadable, Encoder):
     def with_similarity(self, similarity: Metric) -> TokenEncoder:
         """The same encoder, its vectors made for another comparison: of unit length for cosine."""
         other = copy(self)
+        if similarity is not self.similarity:
+            other.calibration_file = ""
         other.similarity = similarity
         return other
 
     def with_dimensions(self, dimensions: int) -> TokenEncoder:
         """The same encoder, which keeps the first so many numbers of a vector (Kusupati et al. 2022)."""
         other = copy(self)
-        other.dimension = dimensions
+        other.dimension, other.calibration_file = dimensions, ""
         other._identity = {**self._identity, "dimensions": dimensions}
         return other
 

@@ -84,6 +84,7 @@ class CachedEncoder(Encoder):
         self.similarity, self.needs_role, self.long = encoder.similarity, encoder.needs_role, encoder.long
         self.languages, self.cuts = encoder.languages, encoder.cuts
         self.precision, self.source = encoder.precision, encoder.source
+        self.calibration_file = encoder.calibration_file
         self.__dict__.update({name: getattr(encoder, name) for name in FORWARDED})
         self._usable, self._nothing = can_be_cached(encoder), dict[str, Vectors]()
 

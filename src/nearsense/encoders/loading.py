@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 DEVICE = "cpu"  # the device of the engines that need no torch
+CALIBRATION = "calibration.json"  # what a folder may carry: what the scores of its model mean
 
 
 class Parts(NamedTuple):
@@ -86,6 +87,8 @@ def load_encoder(
         check=LanguageCheck(folder.name, languages),
         languages=languages,
     )
+    if pooling is None:
+        encoder.calibration_file = str(inside(folder.path, CALIBRATION))
     if dimensions is None or dimensions == dimension:
         return encoder
     _require_nested(folder, dimension, dimensions)
@@ -305,7 +308,7 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
     limit = _limit(folder, parts, parts.tokenizer.frame.specials + 1)
     languages = folder.card.languages if folder.card and settings.language_check else ()
     hashes = folder.verified_hashes((*parts.files, folder.tokenizer), FileHashes(settings.cache_dir))
-    return PairEncoder(
+    encoder = PairEncoder(
         name=folder.name,
         max_tokens=limit,
         tokenizer=parts.tokenizer,
@@ -316,3 +319,5 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
         check=LanguageCheck(folder.name, languages),
         languages=languages,
     )
+    encoder.calibration_file = str(inside(folder.path, CALIBRATION))
+    return encoder

@@ -151,24 +151,32 @@ def bands_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
     Nothing is sent anywhere: a model on a server has bands once it was tried on request.
     """
     from nearsense.calibration import Task, shipped_calibration
-    from nearsense.calibrator import NEAREST, Calibrator
+    from nearsense.calibrator import NEAREST, Calibrator, carried_calibration
     from nearsense.encoders import is_encoder
     from nearsense.probing import probe_result
 
     metric = Metric.COSINE if is_encoder(model) else Ranking.CROSS
     origin, tasks = Origin(model.name, model.fingerprint, metric), {}
-    for task in Task:
+    carried = carried_calibration(model)
+    for task in Task if carried is None else ():
         found = Calibrator(task).of(origin, model)
         if found is not None:
             here = found.here(expected=1 / NEAREST if task is Task.PASSAGE else None)
-            known = {name: _score(here, share) for name, share in SHARES.items()}
             by = "probe" if shipped_calibration(origin, task) is None else "shipped"
-            tasks[task.value] = {"from": by, "expected": round(here.prior or here.share, 4), **known}
+            tasks[task.value] = _shares(here, by)
+    if carried is not None:
+        tasks[carried.task] = _shares(carried, "folder")
     tried = {name: probe_result(model, passages=name == "passages") for name in ("pairs", "passages")}
     return {
         "probe": {name: None if each is None else as_json(each, _LEVELS) for name, each in tried.items()},
         "tasks": tasks,
     }
+
+
+def _shares(calibration: Calibration, by: str) -> dict[str, Any]:
+    """Which share of pairs is expected to be the same, and from which scores on some shares are."""
+    known = {name: _score(calibration, share) for name, share in SHARES.items()}
+    return {"from": by, "expected": round(calibration.prior or calibration.share, 4), **known}
 
 
 def _distance_record(model: Encoder, background: Background) -> dict[str, Any]:
@@ -201,15 +209,17 @@ def _in_words(bands: dict[str, Any], corpus: dict[str, Any] | None) -> list[tupl
 
     rows = [_unrelated(name, levels) for name, levels in bands["probe"].items() if levels is not None]
     for task, each in bands["tasks"].items():
-        by = "comes with these weights" if each["from"] == "shipped" else "by the probe"
+        by = _BY[each["from"]]
         scores = [f"{words} at {each[name]:.2f}" for name, words in _WORDS.items() if each[name] is not None]
-        said = f"{PROBABLE[task]}: {', '.join(scores)}; {percent(each['expected'])} are expected to; {by}"
+        means, expected = PROBABLE.get(task, "as its labels say"), percent(each["expected"])
+        said = f"{means}: {', '.join(scores)}; {expected} are expected to; {by}"
         rows.append((task, said))
     if not bands["tasks"]:
         rows.append(("probabilities", _why_none(bands["probe"])))
     return rows if corpus is None else [*rows, ("your texts", _distance(corpus))]
 
 
+_BY = {"shipped": "comes with these weights", "probe": "by the probe", "folder": "lies in the model's folder"}
 _WORDS = {"half": "half", "nine_in_ten": "nine of ten", "one_in_ten": "one of ten"}
 
 
