@@ -78,10 +78,10 @@ def computing() -> Iterator[None]:
         why = f"that took longer than {PATIENCE:.0f} seconds, and its locks are held for ever in this process"
         fix = 'start processes with "spawn" or "forkserver", or fork while nothing is computed'
         raise NearsenseError(what, why=why, fix=fix)
-    with _gate:
-        _inside[me] = 1
-        _begun = True
-    try:
+    try:  # around all of it: an interruption between the two would leave this thread inside for ever
+        with _gate:
+            _inside[me] = 1
+            _begun = True
         yield
     finally:
         _inside.pop(me, None)

@@ -16,7 +16,7 @@ from nearsense._forks import on_fork
 if TYPE_CHECKING:
     from openvino import Model as Model
 
-__all__ = ["openvino"]
+__all__ = ["core", "openvino"]
 
 REPORTER, CONVERTER = "openvino_telemetry", "openvino.tools.ovc"
 """What reports each import of OpenVINO to its maker, and writes a lasting id into the home folder; and what asks
@@ -45,6 +45,19 @@ def openvino() -> Any:
         found.convert_model = _convert_model
         sys.meta_path.insert(0, _QuietConverter)
     return found
+
+
+@cache
+def core() -> Any:
+    """OpenVINO's core, one for the whole process, kept to its end.
+
+    Each core gives its thread another stack for signals, and where two are let go in the order in which they were
+    made, the second leaves the thread the stack of the first, which is no more: the next Ctrl-C would be a crash.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+    """
+    return openvino().Core()
 
 
 def _convert_model(*args: Any, **options: Any) -> Any:

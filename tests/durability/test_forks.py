@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import nearsense as ns
 from nearsense import _forks
 
 pytestmark = pytest.mark.skipif(not hasattr(_forks.os, "register_at_fork"), reason="nothing forks here")
@@ -90,30 +89,39 @@ def test_a_fork_waits_for_what_is_being_computed_and_a_child_finds_every_lock_fr
     assert kept.locked()
 
 
-@pytest.mark.slow  # a fork of the process itself: it runs alone
-def test_a_child_that_was_cut_off_in_the_middle_of_a_computation_is_refused(monkeypatch):
-    monkeypatch.setattr(_forks, "PATIENCE", 0.1)
-    going, over = threading.Event(), threading.Event()
+CUT_OFF = """
+import os, threading, nearsense as ns
+from nearsense import _forks
 
-    def compute():
-        with _forks.computing():
-            going.set()
-            over.wait(20)
+_forks.PATIENCE = 0.1
+going, over = threading.Event(), threading.Event()
 
-    thread = threading.Thread(target=compute)
-    thread.start()
-    assert going.wait(20)
-    child = _forks.os.fork()
-    if child == 0:
-        try:
-            ns.metrics.cosine([[1.0, 0.0]], [[0.0, 1.0]])
-        except ns.errors.NearsenseError as error:
-            _forks.os._exit(0 if "forked while its parent was computing" in str(error) else 1)
-        _forks.os._exit(2)
-    assert _forks.os.waitpid(child, 0)[1] == 0
-    over.set()
-    thread.join()
-    assert ns.metrics.cosine([[1.0, 0.0]], [[0.0, 1.0]]).shape == (1, 1)
+def compute():
+    with _forks.computing():
+        going.set()
+        over.wait(20)
+
+thread = threading.Thread(target=compute)
+thread.start()
+assert going.wait(20)
+child = os.fork()
+if child == 0:
+    try:
+        ns.metrics.cosine([[1.0, 0.0]], [[0.0, 1.0]])
+    except ns.errors.NearsenseError as error:
+        os._exit(0 if "forked while its parent was computing" in str(error) else 3)
+    os._exit(4)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+over.set()
+thread.join()
+print(*ns.metrics.cosine([[1.0, 0.0]], [[0.0, 1.0]]).shape)
+"""
+
+
+def test_a_child_that_was_cut_off_in_the_middle_of_a_computation_is_refused():
+    command = [sys.executable, "-W", "ignore", "-c", CUT_OFF]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["0", "1", "1"], done.stderr[-1000:]
 
 
 def test_a_fork_goes_on_beside_threads_that_never_sleep_and_leaves_the_turns_of_python_as_they_were():

@@ -250,3 +250,31 @@ def test_weights_in_float16_give_the_vectors_that_they_give_in_float32(tmp_path,
     texts = ["w1 w2 w3", "w4", "w5 w6 w7 w8 w9 w10 w11", "w59 z"]
     found, truth = (ns.load(str(each), precision=precision).encode(texts).data for each in (half, whole))
     assert found == pytest.approx(truth, abs=1e-5 if precision == "f32" else 1e-3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+@pytest.mark.parametrize(
+    "loaded",
+    ["", ", precision='f32'", ", threads=1", ", long='chunk'"],
+    ids=["one more", "another precision", "another number of threads", "in windows"],
+)
+@pytest.mark.parametrize("place", [0, -1], ids=["oldest first", "newest first"])
+def test_ctrl_c_is_heard_after_models_were_let_go(loaded, place):
+    code = f"""
+import gc, os, signal, nearsense as ns
+kept = [ns.load(), ns.load('all-MiniLM-L6-v2'{loaded}), ns.load(precision='bf16'), ns.load(precision='f32')]
+kept.append(kept[0].encode(['one', 'two']))
+ns.search_vectors(['one'], kept[-1], k=1)
+ns.encoders._load.cache_clear()
+while kept:
+    kept.pop({place})
+    gc.collect()
+for _ in range(2):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        print("not heard")
+    except KeyboardInterrupt:
+        print("heard")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()) == (0, ["heard"] * 2), done.stderr

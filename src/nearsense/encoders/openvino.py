@@ -21,7 +21,7 @@ import numpy as np
 
 from nearsense._folder import Folder, make_folders
 from nearsense._forks import computing, lock
-from nearsense._openvino import openvino
+from nearsense._openvino import core, openvino
 from nearsense.encoders.packing import Engine, Request, every_token, graph_inputs
 from nearsense.errors import BrokenModel
 from nearsense.records import Precision
@@ -59,8 +59,7 @@ class Runner(Engine):
         feed: Feed = graph_inputs,
     ) -> None:
         with computing():
-            self._core = openvino().Core()
-            native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            native = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._version = openvino().__version__.partition("-")[0]
         self._build, self._reduce, self._feed = build, reduce, feed
         self._threads, self._cache_dir = threads, cache_dir
@@ -155,9 +154,9 @@ class Runner(Engine):
         """Compile, from the cache where that can be: another process may be writing there, or deleting."""
         if cache is not None:
             with suppress(RuntimeError):
-                return self._core.compile_model(self._graph, "CPU", {**options, "CACHE_DIR": str(cache)})
+                return core().compile_model(self._graph, "CPU", {**options, "CACHE_DIR": str(cache)})
         try:
-            return self._core.compile_model(self._graph, "CPU", options)
+            return core().compile_model(self._graph, "CPU", options)
         except RuntimeError as error:
             raise _graph_error("compiled", error) from None
 

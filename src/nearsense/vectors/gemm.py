@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from nearsense._forks import computing, lock
-from nearsense._openvino import openvino
+from nearsense._openvino import core, openvino
 from nearsense.records import Precision
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def decide_block(
 def _native_bf16() -> bool:
     try:
         with computing():
-            return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except ImportError:
         return False
 
@@ -97,7 +97,7 @@ class _Engine:
         left, right = (op.parameter([-1, -1], np.float32) for _ in range(2))
         graph = openvino().Model([op.matmul(left, right, False, True)], [left, right])
         options = {"INFERENCE_PRECISION_HINT": Precision.BF16.value, "PERFORMANCE_HINT": "LATENCY"}
-        self._compiled = openvino().Core().compile_model(graph, "CPU", options)
+        self._compiled = core().compile_model(graph, "CPU", options)
         self._idle: deque[Any] = deque()
 
     def run(
