@@ -17,16 +17,19 @@ def cached(encoder: Encoder) -> Encoder:
     """The encoder, with the embedding cache of the settings' cache folder before it.
 
     One that may cut texts and cannot count tokens is given back as it is, and so is any where the settings say
-    `cache_mb = 0`.
+    `cache_mb = 0`. Of an adapter it is the parent whose vectors are kept: they serve all its adapters.
 
     Example:
         >>> import nearsense as ns
         >>> cached(ns.load()).encode("hello world")
         Vectors(1 x 384, all-MiniLM-L6-v2 ...)
     """
+    from nearsense.encoders.adapted import AdaptedEncoder
     from nearsense.encoders.cache import CachedEncoder, can_be_cached
     from nearsense.settings import load_settings
 
+    if isinstance(encoder, AdaptedEncoder):
+        return encoder.over(cached(encoder.parent))
     settings = load_settings()
     if not settings.cache_mb or not can_be_cached(encoder) or isinstance(encoder, CachedEncoder):
         return encoder

@@ -62,6 +62,17 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+class MapKind(StrEnum):
+    """The form of an adapter's map."""
+
+    DIAGONAL = "diagonal"
+    """A weight for each number of a vector."""
+    LOW_RANK = "low-rank"
+    """What is added moves in a few directions only."""
+    LINEAR = "linear"
+    """Any matrix."""
+
+
 class Long(StrEnum):
     """What happens to a text that exceeds the model's limit of tokens."""
 

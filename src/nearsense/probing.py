@@ -76,12 +76,13 @@ def probe_result(
     loaded, or runs on a server, and nobody said that texts may be sent there (`send`).
     """
     from nearsense.encoders.batch import TokenEncoder
-    from nearsense.encoders.cache import uncached
+    from nearsense.encoders.cache import runner_of, uncached
     from nearsense.encoders.cross import PairEncoder
     from nearsense.encoders.remote import RemoteEncoder
 
     model = uncached(model) if is_encoder(model) else model
-    if not isinstance(model, (TokenEncoder, PairEncoder, RemoteEncoder)):
+    runner = runner_of(model)
+    if not isinstance(runner, (TokenEncoder, PairEncoder, RemoteEncoder)):
         return None
     key = f"{model.fingerprint} {'passages' if passages else 'pairs'}"
     if key not in _results:
@@ -89,7 +90,7 @@ def probe_result(
         found = _read_result(file.read().get(key))
         if found is None:
             language, pairs = pairs_for(model, passages=passages)
-            if not pairs or (isinstance(model, RemoteEncoder) and not send):
+            if not pairs or (isinstance(runner, RemoteEncoder) and not send):
                 return None
             found = _try_on(model, language, pairs, passages)
             file.write({**file.read(), key: asdict(found)})
@@ -99,9 +100,10 @@ def probe_result(
 
 def texts_to_send(model: Encoder | CrossEncoder) -> int:
     """How many texts `probe_result(..., send=True)` sends for both kinds; 0 where it runs here, or is known."""
+    from nearsense.encoders.cache import runner_of
     from nearsense.encoders.remote import RemoteEncoder
 
-    if not isinstance(model, RemoteEncoder):
+    if not isinstance(runner_of(model), RemoteEncoder):
         return 0
     missing = [passages for passages in (False, True) if probe_result(model, passages=passages) is None]
     pairs = [pairs_for(model, passages=passages)[1] for passages in missing]
@@ -161,9 +163,10 @@ _LEVELS = (0.05, 0.5, 0.95)
 def _cosines(model: Any, pairs: Sequence[ProbePair], passages: bool) -> Floats:
     """Every left text with every right one."""
     from nearsense.encoders.batch import TokenEncoder
+    from nearsense.encoders.cache import runner_of
 
     role = symmetric_role(model)
-    cut = {"long": "head"} if isinstance(model, TokenEncoder) else {}
+    cut = {"long": "head"} if isinstance(runner_of(model), TokenEncoder) else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         left = model.encode([each.left for each in pairs], role=role, **cut).data

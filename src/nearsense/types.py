@@ -18,6 +18,7 @@ from nearsense.records import Comparison, Document, Hit, Matrix, Origin, ReadAs,
 from nearsense.reports import Info, Reembedding, SyncReport, Verification
 
 if TYPE_CHECKING:
+    from nearsense.adapters import Adapter
     from nearsense.calibration import Background, Calibration, Threshold
     from nearsense.clustering import Cluster, Clusters
     from nearsense.datasets import Dataset
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from nearsense.trained import TrainingReport
 
 __all__ = [
+    "Adapter",
     "Answer",
     "Background",
     "Calibration",
@@ -69,6 +71,7 @@ __all__ = [
 ]
 
 _LATER = {
+    "adapters": ("Adapter",),
     "calibration": ("Background", "Calibration", "Threshold"),
     "clustering": ("Cluster", "Clusters"),
     "datasets": ("Dataset",),

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from durability.truth import DIMENSIONS, Batch, Script, Truth, vectors_of
+from durability.truth import DIMENSIONS, MAPPED, WEIGHT, Batch, Script, Truth, vectors_of
 from durability.writer import die_at, look
 from nearsense.collection import Collection, open_collection
+from nearsense.encoders.adapted import AdaptedEncoder, VectorMap
+from nearsense.encoders.base import as_encoder
+from nearsense.kinds import MapKind
 from nearsense.records import Document, Vectors
 
 Say = Callable[[str], None]
@@ -29,9 +32,23 @@ class Given:
         return Vectors(vectors_of(items, self.model), self.fingerprint, np.zeros(len(items), bool), self.name)
 
 
+class Unasked(Given):
+    """The first model, which is asked for no vector of a document."""
+
+    def encode(self, texts: str | Iterable[str], **_: object) -> Vectors:
+        raise AssertionError("vectors that are there are mapped, not made again")
+
+
+def model_of(number: int) -> object:
+    """A model by its number; the adapter's parent cannot be asked."""
+    if number != MAPPED:
+        return Given(number)
+    return AdaptedEncoder(as_encoder(Unasked()), VectorMap(MapKind.LINEAR, {"weight": WEIGHT}), name="mapped")  # type: ignore[arg-type]
+
+
 def opened(folder: str | Path, model: int = 0) -> Collection:
     """The collection, with its known model."""
-    return open_collection(folder, Given(model))
+    return open_collection(folder, model_of(model))  # type: ignore[arg-type]
 
 
 def apply(collection: Collection, batch: Batch) -> None:
@@ -107,7 +124,7 @@ def reembed(say: Say, folder: str, model: int, point: str | None = None, nth: in
     importlib.import_module("nearsense.collection.sqlite").BATCH = 5
     die_at(point, nth)
     collection = open_collection(folder)
-    collection.reembed(Given(model))
+    collection.reembed(model_of(model))  # type: ignore[arg-type]
     say("reembedded")
     collection.close()
 

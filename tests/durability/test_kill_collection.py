@@ -10,7 +10,7 @@ import pytest
 
 from durability.forks import Forks
 from durability.keeper import checked, script
-from durability.truth import Truth, vectors_of
+from durability.truth import MAPPED, Truth, vectors_of
 from durability.writer import acknowledged
 
 pytestmark = pytest.mark.durability
@@ -99,20 +99,21 @@ def _between(old: dict, new: dict) -> list[dict]:
 
 @pytest.mark.parametrize("point", ["commit.before", "commit.after", "mark.after"])
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 99])
-def test_an_interrupted_change_of_the_model_has_one_model_and_goes_on(forks, tmp_path, point, nth):
+@pytest.mark.parametrize("model", [1, MAPPED], ids=["encoded", "mapped"])
+def test_an_interrupted_change_of_the_model_has_one_model_and_goes_on(forks, tmp_path, model, point, nth):
     lines, folder = script(6), tmp_path / "c"
     forks.run("durability.keeper:write", folder=str(folder), seed=6, done=0, batches=12, upkeep=6).ended_well()
     old = lines.truth(12)
     new = Truth(
         {
-            id_: (text, metadata, vectors_of([text], 1)[0].tobytes())
+            id_: (text, metadata, vectors_of([text], model)[0].tobytes())
             for id_, (text, metadata, _) in old.rows.items()
         }
     )
     nth = nth if nth < 99 else 2 + -(-len(old.rows) // 5)  # the last commit: the swap
-    died = forks.run("durability.keeper:reembed", folder=str(folder), model=1, point=point, nth=nth)
+    died = forks.run("durability.keeper:reembed", folder=str(folder), model=model, point=point, nth=nth)
     assert died.killed
     swapped = point != "commit.before" and nth == 2 + -(-len(old.rows) // 5)
-    checked(folder, [new if swapped else old], model=int(swapped))
-    forks.run("durability.keeper:reembed", folder=str(folder), model=1).ended_well()
-    checked(folder, [new], model=1)
+    checked(folder, [new if swapped else old], model=model if swapped else 0)
+    forks.run("durability.keeper:reembed", folder=str(folder), model=model).ended_well()
+    checked(folder, [new], model=model)

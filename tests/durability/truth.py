@@ -15,12 +15,19 @@ import numpy as np
 from nearsense.records import Document
 
 DIMENSIONS = 16
+MAPPED = 99
+_CHANCE = np.random.default_rng(9)
+WEIGHT = (np.eye(DIMENSIONS) + _CHANCE.normal(0, 0.3, (DIMENSIONS, DIMENSIONS))).astype(np.float32)
+"""A model that is an adapter of the first one, and its map."""
 LONG = 40_000
 """Characters of some texts: several pages of the database."""
 
 
 def vectors_of(texts: list[str], model: int = 0) -> np.ndarray:
-    """What a model says of texts: random, and always the same."""
+    """What a model says of texts: random, and always the same; of the one that is `MAPPED`, the first's mapped."""
+    if model == MAPPED:
+        mapped = vectors_of(texts) @ WEIGHT.T
+        return mapped / np.maximum(np.linalg.norm(mapped, axis=1, keepdims=True), 1e-9)
     rows = np.zeros((len(texts), DIMENSIONS), np.float32)
     for row, text in enumerate(texts):
         seed = int.from_bytes(hashlib.sha256(f"{model} {text}".encode()).digest()[:8], "little")

@@ -330,6 +330,8 @@ class Collection(Answering):
         """Go over to another model: encode beside what is in use, compare, then swap in one step.
 
         Until the swap every search uses the old model; interrupted, it goes on where it was when called again.
+        To an adapter of the model in use nothing is encoded: the vectors that are there are mapped, long texts
+        read as before. The way back to the parent encodes every text.
 
         Args:
             encoder: An Encoder, a name or a folder.
@@ -343,7 +345,9 @@ class Collection(Answering):
         if chosen is None:
             raise InputError("reembed needs a model", fix='reembed("all-mpnet-base-v2"), or an Encoder')
         how = {"precision": precision, "threads": threads, "long": long}
-        new = CollectionModel(chosen, self._engine.name, role=self._engine.facts()["role"], **how)
+        facts = self._engine.facts()
+        new = CollectionModel(chosen, self._engine.name, role=facts["role"], **how)
+        new.keep_reading_as(facts)
         return self._engine.reembed(new, progress)
 
     def close(self) -> None:

@@ -168,15 +168,23 @@ class MemoryEngine(Engine):
             self.model = model
             return Reembedding(0, before["model"], after["model"], None)
         known: dict[str, tuple[NDArray[np.float32], bool]] = {}
+        mapped = model.map_after(before)
         with tracked(before["documents"], "documents", progress) as update:
             while True:
                 with self.reembed_lock, self._guard:
                     kept = self._whole()
                     rows, old = kept.living()
                     missing = list(dict.fromkeys(row.text for row in rows if row.text not in known))
-                    if not missing:
-                        rows = [row._replace(truncated=known[row.text][1]) for row in rows]
-                        new = np.array([known[row.text][0] for row in rows], np.float32)
+                    direct = mapped is not None and not differing(kept.facts, before)
+                    if direct or not missing:
+                        if mapped is not None and direct:
+                            cut, how = np.array([row.truncated for row in rows], bool), read_as(before)
+                            used = Vectors(old, before["fingerprint"], cut, before["model"], how)
+                            new = mapped(used).data
+                            update(len(rows))
+                        else:
+                            rows = [row._replace(truncated=known[row.text][1]) for row in rows]
+                            new = np.array([known[row.text][0] for row in rows], np.float32)
                         after |= {"role": before["role"], "created": before["created"]}
                         made = _kept({**kept.facts, **after}, rows, new.reshape(-1, after["dimension"]))
                         self._snapshot, self._kept, self.model = None, made, model

@@ -146,6 +146,28 @@ class CollectionModel:
         encoded = self.encode(texts, role=facts["role"])
         return checked_vectors(encoded, facts, len(texts), lambda row: f"the text {texts[row][:40]!r}")
 
+    def map_after(self, facts: Mapping[str, Any]) -> Callable[[Vectors], Vectors] | None:
+        """What makes this model's vectors of those of a collection of some facts; None where texts are encoded.
+
+        An adapter does, where the collection is of its parent and reads texts as this does.
+        """
+        from nearsense.encoders.adapted import AdaptedEncoder
+
+        encoder = self.encoder
+        if not isinstance(encoder, AdaptedEncoder) or not encoder.fingerprint:
+            return None
+        parent = self._described(encoder.parent, facts["role"])
+        return None if differing(parent, facts) else encoder.mapped
+
+    def keep_reading_as(self, facts: Mapping[str, Any]) -> None:
+        """Read long texts as a collection of some facts does, where nothing was said and that saves encoding."""
+        from nearsense.encoders.adapted import AdaptedEncoder
+
+        encoder, windows = self.encoder, facts.get("windows", False)
+        said = "long" in self._loading or encoder.long not in (None, Long.WARN)
+        if isinstance(encoder, AdaptedEncoder) and windows and not said:
+            self._encoder = encoder.with_long(Long.CHUNK)
+
     def _require_short(self, documents: Sequence[Document], role: str) -> None:
         prompt = (self.encoder.prompts or {}).get(role, "")
         count, limit = self.encoder.count_tokens, self.encoder.max_tokens

@@ -11,7 +11,7 @@ import logging
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
@@ -33,7 +33,6 @@ from nearsense.records import Document, Vectors
 from nearsense.reports import Info, Reembedding, Verification
 from nearsense.store import is_collection, open_store
 from nearsense.store.generations import GENERATIONS, DamagedGeneration
-from nearsense.store.sqlite import SQLiteStore
 from nearsense.store.tables import Block, SQLiteReader, SQLiteWriter
 
 T = TypeVar("T")
@@ -316,13 +315,17 @@ def reembed(engine: SQLiteEngine, model: CollectionModel, progress: Progress) ->
                 writer.drop_next()
                 writer.set_facts({"next": recipe(facts)})
         with tracked(state.documents, "documents", progress) as update:
-            done, rounds = 0, 0
-            while rounds < ROUNDS and (missing := _missing(store)):
-                vectors = model.encode_checked(missing[1], facts)
+            done, rounds, mapped = 0, 0, model.map_after(before)
+            while rounds < ROUNDS:
+                with store.reading() as reader:
+                    missing = _missing(reader, mapped, before)
+                if not missing.positions:
+                    break
+                vectors = missing.vectors or model.encode_checked(missing.texts, facts)
                 with _next_is(facts, engine) as writer:
-                    writer.insert_next(missing[0], vectors.data, vectors.truncated)
-                update(min(done := done + len(missing[0]), state.documents))
-                rounds += len(missing[0]) < BATCH or done > 2 * state.documents
+                    writer.insert_next(missing.positions, vectors.data, vectors.truncated)
+                update(min(done := done + len(missing.positions), state.documents))
+                rounds += len(missing.positions) < BATCH or done > 2 * state.documents
             with store.reading() as reader:
                 shared = agreement(*reader.old_and_new(SAMPLE))
             documents = _swap(engine, model, before)
@@ -337,9 +340,10 @@ def _swap(engine: SQLiteEngine, model: CollectionModel, before: Mapping[str, Any
     facts = model.facts()
     with contextlib.ExitStack() as held:
         with _next_is(facts, engine) as writer:
-            while (missing := writer.without_next(BATCH))[0]:
-                vectors = model.encode_checked(missing[1], facts)
-                writer.insert_next(missing[0], vectors.data, vectors.truncated)
+            mapped = model.map_after(before)
+            while (missing := _missing(writer, mapped, before)).positions:
+                vectors = missing.vectors or model.encode_checked(missing.texts, facts)
+                writer.insert_next(missing.positions, vectors.data, vectors.truncated)
             held.enter_context(engine.reembed_lock)
             writer.swap_next()
             writer.set_facts({**facts, "role": before["role"], "created": before["created"], "next": None})
@@ -368,7 +372,22 @@ def _next_is(facts: Mapping[str, Any], engine: SQLiteEngine) -> Iterator[SQLiteW
         yield writer
 
 
-def _missing(store: SQLiteStore) -> tuple[list[int], list[str]] | None:
-    with store.reading() as reader:
-        positions, texts = reader.without_next(BATCH)
-    return (positions, texts) if positions else None
+class _Missing(NamedTuple):
+    """Documents without a vector of the next model; those vectors, where they follow from the ones in use."""
+
+    positions: list[int]
+    texts: list[str]
+    vectors: Vectors | None = None
+
+
+def _missing(
+    reader: SQLiteReader, mapped: Callable[[Vectors], Vectors] | None, before: Mapping[str, Any]
+) -> _Missing:
+    """The first of them, a batch; mapped where the collection still is as it was."""
+    positions, texts = reader.without_next(BATCH)
+    facts = reader.state().facts
+    if mapped is None or not positions or differing(facts, before):
+        return _Missing(positions, texts)
+    block = reader.block(positions)
+    used = Vectors(block.vectors, facts["fingerprint"], block.truncated, facts["model"], read_as(facts))
+    return _Missing(block.positions.tolist(), texts, mapped(used))

@@ -218,6 +218,7 @@ def usage() -> list[str]:
 
 def _require_kind(name: str, *, cross: bool) -> None:
     """Refuse what the catalogue knows to be of another kind, before anything is fetched."""
+    from nearsense.encoders.adapted import is_adapter
     from nearsense.encoders.catalog import Kind, card_of
 
     card = card_of(name.partition("@")[0])
@@ -226,6 +227,8 @@ def _require_kind(name: str, *, cross: bool) -> None:
         raise ModelNotFound(
             f"{name} is a model on a server", why=f"such names begin with {REMOTE}", fix=f"call it {card.name}"
         )
+    if cross and is_adapter(name):
+        raise no_cross_encoder(name, name)
     if cross and (remote or (card is not None and card.kind is not Kind.CROSS)):
         raise no_cross_encoder(name, name)
     if not cross and card is not None and card.kind is Kind.CROSS:
@@ -245,12 +248,32 @@ def _load(key: _Key, dimensions: int | None, pooling: Pooling | None) -> Encoder
         encoder = load_remote(settings.model, dimensions=dimensions)
         _remote.append(encoder)
         return encoder
+    from nearsense.encoders.adapted import is_adapter
+
+    if is_adapter(settings.model):
+        return _load_adapted(settings, dimensions, pooling)
     from nearsense.encoders.loading import load_encoder
 
     _require_kind(settings.model, cross=False)
     local = load_encoder(settings, dimensions, pooling)
     local.again = functools.partial(load, **_options(settings), dimensions=dimensions, pooling=pooling)
     return local
+
+
+def _load_adapted(settings: Settings, dimensions: int | None, pooling: Pooling | None) -> Encoder:
+    """The parent of a map as settings say, and the map after it."""
+    from pathlib import Path
+
+    from nearsense.encoders.adapted import open_adapter
+
+    def parent(name: str) -> Encoder:
+        return _load(_key(replace(settings, model=name)), None, None)
+
+    adapted = open_adapter(Path(os.path.expanduser(settings.model)), parent, source=settings.model)  # noqa: PTH111
+    if pooling is not None or dimensions not in (None, adapted.dimension):
+        what = f"{adapted.name} makes vectors of {adapted.dimension} numbers, pooled as it was learnt"
+        raise InputError(what, why="its map is for these", fix="leave dimensions and pooling away")
+    return adapted
 
 
 @functools.lru_cache(maxsize=8)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from nearsense._progress import Progress, tracked
+from nearsense.encoders.adapted import AdaptedEncoder
 from nearsense.encoders.base import BATCH_TOKENS, Encoder
 from nearsense.encoders.batch import SLICE, excess_message, language_checked, too_long
 from nearsense.encoders.server import RemoteTextTooLong
@@ -36,7 +37,14 @@ def uncached(encoder: Encoder) -> Encoder:
     """The encoder itself, without the caches before it."""
     while isinstance(encoder, CachedEncoder):
         encoder = encoder._encoder
-    return encoder
+    return encoder.over(uncached(encoder.parent)) if isinstance(encoder, AdaptedEncoder) else encoder
+
+
+def runner_of(model: object) -> object:
+    """What runs in the end: the model itself, without caches before it and maps after it."""
+    while isinstance(model, (CachedEncoder, AdaptedEncoder)):
+        model = model.parent if isinstance(model, AdaptedEncoder) else model._encoder
+    return model
 
 
 def can_be_cached(encoder: Encoder) -> bool:

@@ -124,6 +124,13 @@ class _Part:
         return found
 
 
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Write a safetensors file, in the order of the names."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, str(path))
+
+
 def identity_of(path: Path) -> str:
     """What a file is known by: it counts as the same while path, size, inode and time of its last change are."""
     stat = path.stat()

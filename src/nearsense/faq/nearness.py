@@ -360,10 +360,10 @@ class Reader:
     def _read(self, texts: Sequence[str]) -> list[Float32] | None:
         """Of each text the directions of its words, (w, d): without stop words, if others are left."""
         from nearsense.encoders.batch import TokenEncoder
-        from nearsense.encoders.cache import uncached
+        from nearsense.encoders.cache import runner_of, uncached
 
         encoder = uncached(self.encoder)
-        if not isinstance(encoder, TokenEncoder):
+        if not isinstance(runner_of(encoder), TokenEncoder):
             return None
         found = []
         for part in blocks(len(texts), TEXTS_AT_ONCE):

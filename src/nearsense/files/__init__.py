@@ -6,7 +6,7 @@ Whatever is wrong with a file is one `FileError` that names the file and the lin
 
 from nearsense.files.formats import Format
 from nearsense.files.reading import read_table
-from nearsense.files.streams import atomic_write, no_input, require_place
+from nearsense.files.streams import atomic_write, new_folder, no_input, require_place
 from nearsense.files.table import Documents, Table, documents, has_texts, text_pairs
 from nearsense.files.writing import formulas_escaped, require_vectors_target, write_table, write_vectors
 
@@ -18,6 +18,7 @@ __all__ = [
     "documents",
     "formulas_escaped",
     "has_texts",
+    "new_folder",
     "no_input",
     "read_table",
     "require_place",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -281,6 +282,43 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to be filled, which takes its name only when the block is left in good order, on the disk by then.
+
+    Raises:
+        FileError: Something of that name is there, or it cannot be written; nothing is left behind.
+    """
+    if os.path.lexists(path):
+        why = "a folder is written as a whole, and never over another"
+        raise FileError(f"{path} is there already", why=why, fix="name a folder that does not exist, or remove it")
+    draft = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.tmp")
+    try:
+        draft.mkdir()
+        yield draft
+        for each in [*draft.rglob("*"), draft]:
+            _sync(each)
+        draft.rename(path)
+        _sync(path.parent)
+    except OSError as error:
+        ours = error.filename is None or path.parent in Path(os.fsdecode(error.filename)).parents
+        if not ours or isinstance(error, FileError):
+            raise
+        raise _why_unwritten(error, path, path.parent) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk, where the system lets a folder be synced."""
+    with suppress(OSError):
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+@contextmanager
 def _standard_output() -> Iterator[BinaryIO]:
     """Standard output for bytes; where it takes characters only (some notebooks), they are given at the end."""
     sys.stdout.flush()
@@ -335,12 +373,7 @@ def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
             stream.close()
         temporary.unlink(missing_ok=True)
         raise
-    with suppress(OSError):  # the rename itself, where the system lets a folder be synced
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    _sync(target.parent)  # the rename itself
 
 
 def require_place(path: str | os.PathLike[str]) -> None:

@@ -120,13 +120,14 @@ def _corpus(
     """The model, and what random pairs of a corpus score by it."""
     from nearsense.calibrating import background
     from nearsense.encoders import is_encoder
+    from nearsense.encoders.cache import runner_of
     from nearsense.encoders.remote import RemoteEncoder
     from nearsense.files import documents
 
     why = "is not here" if model is None else "runs on a server, and nothing is sent there"
     if model is not None and not is_encoder(model):
         why = "is a cross-encoder"
-    if model is None or isinstance(model, RemoteEncoder) or not is_encoder(model):
+    if model is None or isinstance(runner_of(model), RemoteEncoder) or not is_encoder(model):
         what = f"{name} {why}: your texts cannot be compared with the probe"
         raise InputError(what, fix="leave --corpus away, or pull the model")
     found = documents(reading.read(corpus), text=text, skip_empty=True)

@@ -1,0 +1,284 @@
+"""A small map on frozen vectors, learnt from examples in seconds: `learn`. Not the encoder that applies it.
+
+fitting.py   losses, gradients, Adam       lessons.py   examples as rows; folds; how good a map is
+The encoder and its folder: encoders/adapted.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense._progress import Progress, tracked
+from nearsense.adapters.fitting import fit, steps_of
+from nearsense.adapters.lessons import Examples, Subject, subject_of, texts_by_role
+from nearsense.checks import positive_int
+from nearsense.encoders import Encoder, resolve, symmetric_role
+from nearsense.encoders.adapted import AdaptedEncoder, VectorMap
+from nearsense.errors import InputError
+from nearsense.kinds import MapKind
+from nearsense.metrics import Difference, paired_bootstrap, resample_counts
+from nearsense.records import as_json, parse
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["Adapter", "learn"]
+
+STRENGTHS = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""How much of what was learnt is added to the identity."""
+FOLDS = 5
+FEWEST = 20
+"""Examples without which nothing can be told apart from chance."""
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """A map that was learnt on frozen vectors, and how much better it is.
+
+    Args:
+        encoder: The parent with the map after it; the parent itself where no map is better.
+        kind: The form of the map.
+        strength: How much of what was learnt is added to the identity, from 0; 0: the identity is best.
+        figure: What was measured, on examples that the map was not learnt on.
+        before: That figure of the parent.
+        after: That figure of the map, less what choosing its strength on the same examples flatters it by.
+        difference: after - before, with its 95 % interval and p-value, examples resampled.
+        by_strength: The figure of each strength that was tried.
+        examples: How many there were.
+        texts: How many distinct texts they hold.
+
+    Example:
+        >>> import nearsense as ns
+        >>> from nearsense.adapters import learn
+        >>> from nearsense.training.examples import read_examples
+        >>> rows = [(f"{word} {n}", word) for word in ("refund", "login", "parcel") for n in range(9)]
+        >>> learn(read_examples(rows, kind="classes")).strength
+        0.0
+    """
+
+    encoder: Encoder
+    kind: MapKind
+    strength: float
+    figure: str
+    before: float
+    after: float
+    difference: Difference
+    by_strength: dict[float, float]
+    examples: int
+    texts: int
+
+    @property
+    def better(self) -> bool:
+        """Whether a map was found that is better than none."""
+        return self.strength > 0
+
+    @property
+    def verdict(self) -> str:
+        """What came of it, in one sentence."""
+        if not self.better:
+            return "The identity is best: no map does better on texts that it was not learnt on."
+        if self.difference.low <= 0:
+            return "Better, but that may be chance: its interval holds 0. More examples would tell."
+        return "Better on texts that it was not learnt on."
+
+    def __str__(self) -> str:
+        change = f"{self.difference.value:+.4f} [{self.difference.low:+.4f}, {self.difference.high:+.4f}]"
+        return "\n".join(
+            [
+                f"{self.figure}: {self.before:.4f} before, {self.after:.4f} after, {change}",
+                f"{self.kind.value} map, strength {self.strength:g}, {self.examples:,} examples, cross-validated",
+                self.verdict,
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        names = "kind strength better verdict figure before after difference by_strength examples texts"
+        return {"model": self.encoder.name, **as_json(self, names)}
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the map into a folder that is not there yet: `ns.load(folder)` gives parent and map.
+
+        Raises:
+            InputError: The identity is best, so that there is nothing to keep; or the folder is there.
+            FileError: It cannot be written; nothing is left behind.
+        """
+        from nearsense.encoders.adapted import write_adapter
+        from nearsense.files import new_folder
+
+        if not isinstance(self.encoder, AdaptedEncoder):
+            why, fix = "the identity is best", f"go on with {self.encoder.name}, or give more examples"
+            raise InputError("there is no map to keep", why=why, fix=fix)
+        place = Path(folder)
+        with new_folder(place) as draft:
+            write_adapter(draft, self.encoder, {"learnt": self.to_dict()})
+        return place
+
+
+def learn(
+    examples: Examples,
+    encoder: Encoder | str | None = None,
+    *,
+    kind: str = MapKind.LINEAR,
+    rank: int = 32,
+    seed: int = 0,
+    name: str = "adapter",
+    progress: Progress = False,
+) -> Adapter:
+    """Learn a map of a model's vectors from examples. The model stays as it is; numpy alone learns, in seconds.
+
+    Texts of a class, or that belong together, are drawn together against all others (supervised contrast); pairs
+    with a number or label are put in order (RankNet). How much of that is taken is chosen by five-fold
+    cross-validation in which no text, nor one that is worded alike, is on both sides. Where nothing is better than
+    the parent by more than a standard error, the identity is best, and the parent stays.
+
+    Args:
+        examples: Of any kind; 20 at least.
+        encoder: An Encoder or a model's name; the default model without it.
+        kind: `"linear"`, `"low-rank"` or `"diagonal"`.
+        rank: Of a low-rank map.
+        seed: Of folds and order.
+        name: What the encoder is called until it is saved and loaded by its folder.
+        progress: True for a bar on stderr, or a function called with (done, total) steps.
+
+    Raises:
+        InputError: There are too few examples, or they say nothing of nearness.
+    """
+    form, rank = parse(MapKind, kind, name="kind"), positive_int(rank, "rank")
+    subject = subject_of(examples)
+    _require_enough(subject, examples.name)
+    parent = resolve(encoder)
+    vectors = _encoded(subject, parent)
+    folds = [fold for fold in subject.folds(FOLDS, seed) if len(fold)]
+    everything = np.arange(len(subject))
+    learnt = [np.setdiff1d(everything, fold) for fold in folds]
+    tries = [*learnt, everything]
+    lessons = [subject.lesson(rows, seed) for rows in tries]
+    steps = sum(steps_of(sum(1 for _ in each.batches(np.random.default_rng(seed)))) for each in lessons)
+    held = np.zeros((len(STRENGTHS), len(subject)))
+    with tracked(steps, "steps", progress) as update:
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            update(done := done + 1)
+
+        for rows, fold, lesson in zip(learnt, folds, lessons, strict=False):
+            added = fit(vectors, lesson, form, rank=rank, seed=seed, update=step)
+            for place, strength in enumerate(STRENGTHS):
+                mapped = map_of(form, added, strength, rank).unit(vectors)
+                held[place, fold] = subject.measured(mapped, rows, fold)
+        figures = [_figure(subject, row) for row in held]
+        best = _chosen(subject, held, figures, seed)
+        added = fit(vectors, lessons[-1], form, rank=rank, seed=seed, update=step)
+    n, difference = len(subject), Difference(0.0, 0.0, 0.0, 1.0)
+    if best:
+        flattery, told = _flattery(subject, held, best, seed), _against_identity(subject, held, best, seed)
+        value, low, high = (each - flattery for each in (told.value, told.low, told.high))
+        difference = Difference(value, low, high, float(told.p))
+    adapted: Encoder = parent
+    if best:
+        adapted = AdaptedEncoder(parent, map_of(form, added, STRENGTHS[best], rank), name=name)
+    tried = dict(zip(STRENGTHS, figures, strict=True))
+    return Adapter(
+        encoder=adapted,
+        kind=form,
+        strength=STRENGTHS[best],
+        figure=subject.figure,
+        before=figures[0],
+        after=figures[0] + difference.value,
+        difference=difference,
+        by_strength=tried,
+        examples=n,
+        texts=len(subject.texts),
+    )
+
+
+def map_of(kind: MapKind, added: Floats, strength: float, rank: int) -> VectorMap:
+    """The identity and a part of what was learnt."""
+    part = np.float32(strength) * added
+    if kind is MapKind.DIAGONAL:
+        return VectorMap(kind, {"scale": 1 + part})
+    if kind is MapKind.LINEAR:
+        return VectorMap(kind, {"weight": np.eye(len(part), dtype=np.float32) + part})
+    left, sizes, right = np.linalg.svd(part)
+    rank = min(rank, len(part))
+    return VectorMap(kind, {"down": right[:rank].copy(), "up": left[:, :rank] * sizes[:rank]})
+
+
+def _require_enough(subject: Subject, name: str) -> None:
+    if len(subject) < FEWEST:
+        why = f"{FEWEST} at least are needed to tell what is better from chance"
+        raise InputError(f"{name}: {len(subject):,} examples", why=why, fix="give more examples")
+    if subject.truth is not None and len(np.unique(subject.truth)) < 2:
+        why = "nothing is to be told apart"
+        raise InputError(
+            f"{name}: all examples say the same", why=why, fix="add examples of another class or score"
+        )
+    if len(np.unique(subject.parts)) < FOLDS:
+        why = "no fold could be kept apart from the others"
+        raise InputError(f"{name}: all examples share their texts", why=why, fix="add examples with other texts")
+
+
+def _encoded(subject: Subject, encoder: Encoder) -> Floats:
+    """Unit vectors of the distinct texts, through the cache."""
+    from nearsense.cached import cached
+    from nearsense.vectors.rows import ZeroRow, unit_rows
+
+    known = cached(encoder)
+    if not (subject.searching and encoder.prompts):
+        data = known.encode(subject.texts, role=symmetric_role(encoder), normalize=True).data
+        return unit_rows(data, "vectors", ZeroRow.KEEP)
+    data = np.empty((len(subject.texts), encoder.dimension), np.float32)
+    for role, rows in texts_by_role(subject):
+        if len(rows):
+            data[rows] = known.encode([subject.texts[row] for row in rows], role=role, normalize=True).data
+    return unit_rows(data, "vectors", ZeroRow.KEEP)
+
+
+def _figure(subject: Subject, numbers: NDArray[np.float64]) -> float:
+    return float(subject.statistic(numbers)(np.ones((1, len(numbers))))[0])
+
+
+def _chosen(subject: Subject, held: NDArray[np.float64], figures: list[float], seed: int) -> int:
+    """The place of the best strength; 0, the identity, unless it is better by more than a standard error."""
+    best = int(np.argmax(figures))
+    return best if best and _against_identity(subject, held, best, seed, level=0.6827).low > 0 else 0
+
+
+def _against_identity(
+    subject: Subject, held: NDArray[np.float64], best: int, seed: int, level: float = 0.95
+) -> Difference:
+    n, statistic = held.shape[1], subject.statistic
+    how = {"resamples": _resamples(n), "seed": seed, "level": level}
+    return paired_bootstrap(statistic(held[best]), statistic(held[0]), n, **how)  # type: ignore[arg-type]
+
+
+def _flattery(subject: Subject, held: NDArray[np.float64], best: int, seed: int) -> float:
+    """By how much the best strength looks better than it is because it was chosen on what it is measured on.
+
+    In each resample of the examples the best is chosen again, and measured on those that were not drawn
+    (Tsamardinos et al. 2018).
+    """
+    statistics = [subject.statistic(row) for row in held]
+    gains = []
+    for counts in resample_counts(held.shape[1], _resamples(held.shape[1]) // 5, seed):
+        drawn = np.stack([each(counts) for each in statistics])
+        chosen = np.nan_to_num(drawn, nan=-np.inf).argmax(axis=0)
+        left = np.stack([each((counts == 0).astype(np.float64)) for each in statistics])
+        gains.append(left[chosen, np.arange(len(chosen))] - left[0])
+    found = _figure(subject, held[best]) - _figure(subject, held[0])
+    return max(0.0, found - float(np.nanmean(np.concatenate(gains))))
+
+
+def _resamples(n: int) -> int:
+    return RESAMPLES if n <= 2000 else RESAMPLES // 4
