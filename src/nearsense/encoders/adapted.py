@@ -141,7 +141,9 @@ class AdaptedEncoder(Encoder):
 
     def over(self, parent: Encoder) -> AdaptedEncoder:
         """The same map after another form of the parent: with a cache before it, say."""
-        return AdaptedEncoder(parent, self.map, name=self.name, source=self.source)
+        other = AdaptedEncoder(parent, self.map, name=self.name, source=self.source)
+        other.calibration_file = self.calibration_file
+        return other
 
     def with_long(self, long: Long) -> AdaptedEncoder:
         """The same map after the parent that does `long` where a call does not say."""
@@ -258,7 +260,9 @@ def open_adapter(folder: Path, load: Callable[[str], Encoder], *, source: str) -
     if parent.dimension > map_.dimension:
         parent = parent.with_dimensions(map_.dimension)
     require_parent(parent, known["parent_fingerprint"], name, str(folder))
-    return AdaptedEncoder(parent, map_, name=folder.resolve().name, source=source)
+    adapted = AdaptedEncoder(parent, map_, name=folder.resolve().name, source=source)
+    adapted.calibration_file = str(folder / "calibration.json")
+    return adapted
 
 
 def require_parent(parent: Encoder, fingerprint: str, name: str, where: str) -> None:
