@@ -27,7 +27,7 @@ POWER = 1.43
 FIGURE_NAMES = {
     "spearman": "Spearman", "pearson": "Pearson", "roc_auc": "ROC AUC", "average_precision": "average precision",
     "best_f1": "best F1", "best_accuracy": "best accuracy", "mrr@10": "MRR@10", "ndcg@10": "nDCG@10",
-    "seen": "accuracy, classes trained on", "unseen": "accuracy, classes never seen",
+    "seen": "accuracy (known classes)", "unseen": "accuracy (new classes)",
 }  # fmt: skip
 """What figures are called; others by their own name."""
 

@@ -26,7 +26,6 @@ from nearsense.evaluation.results import (
     FIGURES,
     LOWER_IS_BETTER,
     MAIN,
-    UNDEFINED,
     Band,
     Evaluation,
     Figure,
@@ -35,6 +34,7 @@ from nearsense.evaluation.results import (
     PairedTest,
     Stated,
     SystemResult,
+    figure_of,
     limits,
     require_figure,
 )
@@ -264,7 +264,7 @@ def _result(system: System, outcome: Outcome, drawn: Mapping[str, Floats], error
         name=system.name,
         kind=system.kind,
         figures={
-            name: _figure(each, limits(name), centred=name in outcome.centred) for name, each in drawn.items()
+            name: figure_of(each, limits(name), centred=name in outcome.centred) for name, each in drawn.items()
         },
         thresholds=outcome.thresholds,
         seconds=timing.seconds,
@@ -311,22 +311,6 @@ def _undefined_figures(results: Sequence[SystemResult]) -> list[str]:
 EQUAL = 1e-6  # scores that lie no farther apart are equal but for rounding
 
 
-def _figure(drawn: Floats, bounds: tuple[float, float], *, centred: bool = False) -> Figure:
-    """The figure, and the middle 95 % of its resamples; within what is possible, and with the figure in it.
-
-    Of partitions the resamples lie higher than the figure, because items that are drawn twice always agree; their
-    interval is moved so that its middle is the figure.
-    """
-    if np.isnan(drawn[0]):
-        return Figure(UNDEFINED, UNDEFINED, UNDEFINED)
-    value, others = float(np.clip(drawn[0], *bounds)), drawn[1:][~np.isnan(drawn[1:])]
-    if not len(others):
-        return Figure(value, value, value)
-    ends = np.quantile(others, [0.025, 0.975]) + (value - others.mean() if centred else 0.0)
-    low, high = np.clip(ends, *bounds)
-    return Figure(value, min(float(low), value), max(float(high), value))
-
-
 def _comparisons(
     results: Sequence[SystemResult], drawn: Sequence[Floats], main: str, *, centred: bool
 ) -> list[PairedTest]:
@@ -348,7 +332,7 @@ def _comparisons(
         others = differences[1:][~np.isnan(differences[1:])]
         if centred:
             others = others + (differences[0] - others.mean())
-        value = _figure(differences, (low - high, high - low), centred=centred)
+        value = figure_of(differences, (low - high, high - low), centred=centred)
         p = p_of_equality(others)
         tests.append(PairedTest(results[first].name, results[second].name, main, value, p))
     return tests

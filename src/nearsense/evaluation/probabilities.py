@@ -22,7 +22,7 @@ from nearsense.metrics import expected_calibration_error, reliability
 from nearsense.records import Origin
 
 if TYPE_CHECKING:
-    from nearsense.calibrator import Calibrated
+    from nearsense.calibrator import Calibrated, Judged
 
 
 def labels_of(
@@ -94,12 +94,17 @@ def _judged(
         random=random,
         together=True,
     )
+    return stated_of(judged, labels)
+
+
+def stated_of(judged: Judged, labels: np.ndarray) -> tuple[Stated | None, str]:
+    """How true probabilities are, by the labels of the pairs, 1 or 0; None and why where too few have one."""
     rows = [row for row, each in enumerate(judged.probability) if each is not None]
     if judged.origin.calibration is None:
         return None, f"no calibration of it is known; {remedy(judged.origin)}"
     if len(rows) < ENOUGH:
         why = next(filter(None, judged.unsure), "there are too few")
-        return None, f"{len(rows):,} of {len(pairs):,} pairs have one; {why}"
+        return None, f"{len(rows):,} of {len(labels):,} pairs have one; {why}"
     truth = labels[rows]
     said = np.array([judged.probability[row] for row in rows], np.float64)
     low, high = np.array([judged.interval[row] for row in rows], np.float64).T
@@ -110,7 +115,7 @@ def _judged(
         judged.origin.calibration,
         judged.origin.prior,
         len(rows),
-        len(pairs) - len(rows),
+        len(labels) - len(rows),
         expected_calibration_error(truth, said),
         bins.coverage(),
         float((high - low).mean()),

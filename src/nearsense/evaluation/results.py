@@ -125,6 +125,22 @@ class Figure:
         return f"{100 * self.value:.2f} [{100 * self.low:.2f}, {100 * self.high:.2f}]"
 
 
+def figure_of(drawn: NDArray[np.float64], bounds: tuple[float, float], *, centred: bool = False) -> Figure:
+    """The figure, and the middle 95 % of its resamples; within what is possible, and with the figure in it.
+
+    Of partitions the resamples lie higher than the figure, because items that are drawn twice always agree; their
+    interval is moved so that its middle is the figure.
+    """
+    if np.isnan(drawn[0]):
+        return Figure(UNDEFINED, UNDEFINED, UNDEFINED)
+    value, others = float(np.clip(drawn[0], *bounds)), drawn[1:][~np.isnan(drawn[1:])]
+    if not len(others):
+        return Figure(value, value, value)
+    ends = np.quantile(others, [0.025, 0.975]) + (value - others.mean() if centred else 0.0)
+    low, high = np.clip(ends, *bounds)
+    return Figure(value, min(float(low), value), max(float(high), value))
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """An item on which a model was far off."""

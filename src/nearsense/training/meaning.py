@@ -1,0 +1,311 @@
+"""What a trained model's scores mean: pairs as a verb will meet them, and the calibration that its folder carries.
+
+Examples that training did not see become pairs with labels. Those that are pairs stay as they are. Of classes, and
+of texts that belong together, each held-out text is looked up among the texts of the file and makes pairs with the
+ten nearest, as a search would show them. So a probability says: of pairs that are come by so, and that have this
+score, this share is the same.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense.calibration import Calibration, Task, background_of, learn_calibration, starting_sets
+from nearsense.calibrator import Calibrator, calibration_by_probe
+from nearsense.encoders import is_cross_encoder, is_encoder, symmetric_role
+from nearsense.encoders.loading import CALIBRATION
+from nearsense.errors import CalibrationWarning, InputError
+from nearsense.evaluation.probabilities import stated_of
+from nearsense.evaluation.results import Stated
+from nearsense.metrics import top_k
+from nearsense.pair_differences import pair_differences
+from nearsense.records import Metric, Origin, Ranking, Vectors
+from nearsense.trained import Carried
+from nearsense.training.examples import Examples, Kind
+from nearsense.vectors.rows import distinct, normalize
+from nearsense.vectors.similarity import paired_cosine
+from nearsense.wording import normal_form
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.encoders import CrossEncoder, Encoder
+
+    Floats = NDArray[np.float64]
+
+NEAREST = 10
+"""Neighbours of each held-out text that make pairs with it."""
+
+ASKED = 500
+"""Held-out texts that are looked up, at most."""
+
+SAME_FROM = 0.8
+"""Of graded pairs, the part of the way from the least to the greatest score from which on they are the same."""
+
+TASKS = {
+    Kind.GRADED: ("grade", Task.PARAPHRASE), Kind.LABELLED: ("label", Task.PARAPHRASE),
+    Kind.ENTAILMENT: ("entailment", Task.PARAPHRASE), Kind.TRIPLETS: ("nearer", Task.PARAPHRASE),
+    Kind.POSITIVES: ("together", Task.PASSAGE), Kind.CLASSES: ("class", Task.REQUEST),
+}  # fmt: skip
+"""What a calibration from examples of a kind is called, and the shipped sets that few labels start from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """n pairs with labels, and what a model says of them."""
+
+    lefts: Sequence[str]
+    rights: Sequence[str]
+    labels: NDArray[np.bool_]  # (n,): whether each is the same
+    scores: Floats  # (n,): cosines, or a cross-encoder's scores
+    corpus: Vectors | None  # of texts such as the right ones; None where there are none, or no vectors
+    said: str  # how they were come by, in words
+    searching: bool  # the left texts are queries
+
+    def __len__(self) -> int:
+        return len(self.lefts)
+
+
+def pairs_of(
+    model: Encoder | CrossEncoder, examples: Examples, *, known: Examples | None = None, seed: int = 0
+) -> Pairs:
+    """Examples as pairs with labels, as a verb will meet them.
+
+    Args:
+        model: An encoder, or a cross-encoder.
+        examples: What training did not see.
+        known: What it saw: texts among which held-out ones are looked up.
+        seed: Of what is drawn by chance: which texts are looked up where there are many, and, for a cross-encoder,
+            which candidates stand beside the right one.
+
+    Raises:
+        InputError: Entailment has no label of that name, or a cross-encoder is asked of classes.
+    """
+    searching = examples.searching
+    if examples.kind in (Kind.POSITIVES, Kind.CLASSES):
+        return _met(model, examples, known, np.random.default_rng(seed))
+    columns, truth = examples.texts, examples.truth
+    lefts, rights = list(columns[0]), list(columns[1])
+    if examples.kind is Kind.GRADED:
+        low, high = examples.scale or (0.0, 1.0)
+        labels = np.asarray(truth, np.float64) >= SAME_FROM
+        said = (
+            f"{len(labels):,} pairs as they are, the same where rated {low + SAME_FROM * (high - low):g} and more"
+        )
+    elif examples.kind is Kind.LABELLED:
+        labels = np.asarray(truth, bool)
+        said = f"{len(labels):,} pairs as they are"
+    elif examples.kind is Kind.ENTAILMENT:
+        if "entailment" not in examples.labels:
+            what = f"{examples.name}: its labels are {', '.join(examples.labels[:6])}"
+            raise InputError(what, why="which of them means the same is not known", fix="call it entailment")
+        labels = np.array([label == "entailment" for label in truth])
+        said = f"{len(labels):,} pairs as they are, the same where the second follows"
+    else:
+        lefts, rights = lefts * 2, rights + list(columns[2])
+        labels = np.arange(len(lefts)) < len(examples)
+        said = f"{len(examples):,} triplets, each of two pairs"
+    if is_cross_encoder(model):
+        return Pairs(lefts, rights, labels, _scored(model, lefts, rights), None, said, searching)
+    assert is_encoder(model)
+    left, right = _vectors(model, lefts, "query", searching), _vectors(model, rights, "passage", searching)
+    return Pairs(
+        lefts, rights, labels, np.asarray(paired_cosine(left.data, right.data), np.float64), right, said, searching
+    )
+
+
+def _met(
+    model: Encoder | CrossEncoder, examples: Examples, known: Examples | None, random: np.random.Generator
+) -> Pairs:
+    """Each held-out text with those of the file that are nearest to it, or stand beside the right ones."""
+    asked, corpus, right = _looked_up(examples, known, random)
+    vectors = None
+    if is_cross_encoder(model):
+        if examples.kind is Kind.CLASSES:
+            why = "it reads two texts together, and has no nearest ones"
+            raise InputError(f"{examples.name}: classes for a cross-encoder", why=why, fix="give pairs")
+        beside = {query: _candidates(query, corpus, right[query], random) for query in asked}
+        found = [(query, text) for query, texts in beside.items() for text in texts]
+        scores = _scored(model, *zip(*found, strict=True))
+        what = "candidates, the right ones and others drawn by chance,"
+    else:
+        assert is_encoder(model)
+        queries = _vectors(model, asked, "query", examples.searching)
+        vectors = _vectors(model, corpus, "passage", examples.searching)
+        found, scores = _nearest(asked, queries, corpus, vectors)
+        what = "nearest"
+    lefts, rights = [query for query, _ in found], [text for _, text in found]
+    labels = np.array([text in right[query] for query, text in found], bool)
+    said = f"{len(asked):,} texts, each with its {NEAREST} {what} among {len(corpus):,}"
+    return Pairs(lefts, rights, labels, scores, vectors, said, examples.searching)
+
+
+def candidates_of(
+    examples: Examples, known: Examples | None, seed: int
+) -> tuple[list[str], list[list[str]], list[list[bool]]]:
+    """Held-out queries of positives, for each its candidates and which are right: for what finds none itself."""
+    random = np.random.default_rng(seed)
+    asked, corpus, right = _looked_up(examples, known, random)
+    texts = [_candidates(query, corpus, right[query], random) for query in asked]
+    return asked, texts, [[text in right[query] for text in own] for query, own in zip(asked, texts, strict=True)]
+
+
+def _nearest(
+    asked: Sequence[str], queries: Vectors, corpus: Sequence[str], vectors: Vectors
+) -> tuple[list[tuple[str, str]], Floats]:
+    """Each text with those nearest to it, but for case and punctuation itself left out; and the cosines."""
+    left, right = normalize(queries.data, zero="keep"), normalize(vectors.data, zero="keep")
+    near = top_k(left, right, min(NEAREST + 1, len(corpus)), Metric.DOT)
+    at: list[int] = []
+    to: list[int] = []
+    for place, rows in enumerate(near.ids.tolist()):
+        form = normal_form(asked[place])
+        own = [row for row in rows if normal_form(corpus[row]) != form][:NEAREST]
+        at += [place] * len(own)
+        to += own
+    scores = np.asarray(paired_cosine(left[at], right[to]), np.float64)
+    return [(asked[place], corpus[row]) for place, row in zip(at, to, strict=True)], scores
+
+
+def _looked_up(
+    examples: Examples, known: Examples | None, random: np.random.Generator
+) -> tuple[list[str], list[str], dict[str, set[str]]]:
+    """Texts that are looked up, those among which, and which of these are right for each."""
+    parts = [examples] if known is None or known.kind is not examples.kind else [examples, known]
+    asked = list(dict.fromkeys(examples.texts[0]))
+    if len(asked) > ASKED:
+        asked = [asked[row] for row in np.sort(random.choice(len(asked), ASKED, replace=False)).tolist()]
+    corpus = list(dict.fromkeys(text for part in parts for text in part.texts[-1]))
+    right: dict[str, set[str]] = {}
+    if examples.kind is Kind.CLASSES:
+        members: dict[Any, set[str]] = {}
+        for part in parts:
+            for text, label in zip(part.texts[0], part.truth, strict=True):
+                members.setdefault(label, set()).add(text)
+        own = dict(zip(examples.texts[0], examples.truth, strict=True))
+        return asked, corpus, {text: members[own[text]] for text in asked}
+    for part in parts:
+        for query, text in zip(*part.texts, strict=True):
+            right.setdefault(query, set()).add(text)
+    return asked, corpus, right
+
+
+def _candidates(query: str, corpus: Sequence[str], right: set[str], random: np.random.Generator) -> list[str]:
+    """What stands beside the right texts of a query where there are no vectors to find it by."""
+    others = [text for text in corpus if text not in right and normal_form(text) != normal_form(query)]
+    count = min(max(NEAREST - len(right), 1), len(others))
+    return [
+        *sorted(right)[:NEAREST],
+        *(others[row] for row in random.choice(len(others), count, replace=False).tolist()),
+    ]
+
+
+def _vectors(model: Encoder, texts: Sequence[str], role: str, searching: bool) -> Vectors:
+    """One vector a text, read as what it is; equal texts are encoded once."""
+    different, rows = distinct(texts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is cut was said when it was learnt from
+        return model.encode(different, role=role if searching else symmetric_role(model)).take(rows.tolist())
+
+
+def _scored(model: CrossEncoder, lefts: Sequence[str], rights: Sequence[str]) -> Floats:
+    return np.asarray(model.score(list(zip(lefts, rights, strict=True))), np.float64)
+
+
+def carry_calibration(
+    folder: str | os.PathLike[str],
+    model: Encoder | CrossEncoder,
+    examples: Examples,
+    *,
+    known: Examples | None = None,
+    chose: bool = False,
+    seed: int = 0,
+) -> Calibration | None:
+    """Fit what a trained model's scores mean, and write it as calibration.json into its folder.
+
+    Every verb goes by it from then on: see `nearsense.calibrator.carried_calibration`. What lay there before goes.
+
+    Args:
+        folder: The model's.
+        model: The model in it, loaded from there.
+        examples: What training did not see.
+        known: What it saw: see `pairs_of`.
+        chose: The examples chose the step that was kept; the calibration says so.
+        seed: Of what is drawn by chance.
+
+    Returns:
+        The calibration; None where the examples are too few for one, or of one label.
+
+    Raises:
+        FileError: The file cannot be written.
+
+    Warns:
+        CalibrationWarning: There is none, and why.
+    """
+    file = Path(folder) / CALIBRATION
+    try:
+        pairs = pairs_of(model, examples, known=known, seed=seed)
+        found = fitted(model, examples.kind, pairs, chose=chose)
+    except InputError as error:
+        file.unlink(missing_ok=True)
+        text = f"{folder} carries no calibration: {error.what}; its probabilities are what other sets suggest"
+        warnings.warn(CalibrationWarning(text), stacklevel=2)
+        return None
+    found.save(file)
+    return found
+
+
+def fitted(model: Encoder | CrossEncoder, kind: Kind, pairs: Pairs, *, chose: bool = False) -> Calibration:
+    """The calibration of some pairs; few start from the shipped sets, as those of `ns.calibrate` do."""
+    name, task = TASKS[kind]
+    origin = _origin(model)
+    kinds = None
+    if not pairs.searching:
+        encoder = model if is_encoder(model) else None
+        seen = pair_differences(pairs.lefts, pairs.rights, encoder=encoder)
+        kinds = [[each.kind.value for each in found] for found in seen]
+    also = "; these texts chose the step that was kept, too" if chose else ""
+    return learn_calibration(
+        pairs.scores,
+        pairs.labels,
+        origin,
+        task=name,
+        background=None if pairs.corpus is None else background_of(pairs.corpus),
+        made_from=f"{pairs.said}{also}",
+        kinds=kinds,
+        prior_sets=starting_sets(origin, task, lambda each: calibration_by_probe(origin, each, model)),
+    )
+
+
+def stated(model: Encoder | CrossEncoder, pairs: Pairs) -> tuple[Stated | None, str]:
+    """How true a model's probabilities of pairs are that it goes by where nothing is said; None and why."""
+    calibrator = Calibrator(Task.PASSAGE if pairs.searching else Task.PARAPHRASE)
+    judged = calibrator.judged(
+        _origin(model),
+        list(zip(pairs.lefts, pairs.rights, strict=True)),
+        pairs.scores,
+        encoder=model if is_encoder(model) else None,
+        cross=model if is_cross_encoder(model) else None,
+        passages=pairs.searching,
+        together=True,
+    )
+    return stated_of(judged, pairs.labels.astype(np.int64))
+
+
+def _origin(model: Encoder | CrossEncoder) -> Origin:
+    return Origin(model.name, model.fingerprint, Metric.COSINE if is_encoder(model) else Ranking.CROSS)
+
+
+def carried(calibration: Calibration | None) -> Carried | None:
+    """The same in a few words and numbers."""
+    if calibration is None:
+        return None
+    known = calibration.figures
+    return Carried(calibration.task, known.labels, known.same, calibration.prior, known.ece, calibration.made_from)
