@@ -59,6 +59,7 @@ class Info:
         pending: Changes that the index does not hold yet; answers do.
         size: Bytes on the disk.
         created: When it was made, ISO 8601, UTC.
+        log: Whether what is asked is logged: "on", "hashed", or None.
     """
 
     path: str
@@ -75,6 +76,7 @@ class Info:
     pending: int
     size: int
     created: str
+    log: str | None = None
 
     def __str__(self) -> str:
         known = {**self.to_dict(), "fields": ", ".join(self.fields)}

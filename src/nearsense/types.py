@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nearsense.evaluation import Evaluation
     from nearsense.explanation import Explanation
     from nearsense.faq import Answer
-    from nearsense.querylog import LoggedQuery, QueryLog
+    from nearsense.querylog import LoggedQuery, QueryLog, UnansweredGroup
     from nearsense.textmap import TextMap
     from nearsense.trained import TrainingReport
 
@@ -66,6 +66,7 @@ __all__ = [
     "Threshold",
     "Tier",
     "TrainingReport",
+    "UnansweredGroup",
     "Vectors",
     "Verification",
 ]
@@ -79,7 +80,7 @@ _LATER = {
     "evaluation": ("Evaluation",),
     "explanation": ("Explanation",),
     "faq": ("Answer",),
-    "querylog": ("LoggedQuery", "QueryLog"),
+    "querylog": ("LoggedQuery", "QueryLog", "UnansweredGroup"),
     "textmap": ("TextMap",),
     "trained": ("TrainingReport",),
 }

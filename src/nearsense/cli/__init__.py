@@ -31,6 +31,7 @@ from nearsense.cli import (
     inputs,
     mapping,
     models,
+    querylog,
     search,
 )
 from nearsense.cli.index import maintain, write  # noqa: F401 - their commands add themselves to the group
@@ -89,6 +90,7 @@ FAMILIES = (
     evaluate,
     calibrate,
     models,
+    querylog,
     demo,
 )
 

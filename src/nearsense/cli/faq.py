@@ -47,6 +47,7 @@ class FaqOptions(ReadOptions):
     labelled: str | None = option(
         "--labelled FILE", "Questions with the id of their entry: how sure it is goes by these."
     )
+    log: str | None = option("--log FOLDER", "Log what is asked there: see nearsense log.")
     interactive: bool = option("--interactive", "Ask for questions until the end of input; then say what lacked.")
     text: str | None = option("--text COLUMN", "Column with the questions of FILE.")
     answer: str | None = option("--answer COLUMN", "Column with the answers.")
@@ -100,12 +101,16 @@ def faq(
         raise click.UsageError("give a question, --questions FILE, or --interactive")
     room = _faq(file, options, models)
     silent = False
-    if questions:
-        answers = room.answer_many(questions, options.k or FEW)
-        silent = not all(answers)
-        _show(answers, room, output, bool(options.k))
-    if options.interactive:
-        silent |= _talk(room, output, options.k)
+    try:
+        if questions:
+            answers = room.answer_many(questions, options.k or FEW)
+            silent = not all(answers)
+            _show(answers, room, output, bool(options.k))
+        if options.interactive:
+            silent |= _talk(room, output, options.k)
+    finally:
+        if room.log is not None:
+            room.log.flush()
     if silent:
         leave()
 
@@ -155,12 +160,12 @@ def _faq(file: str, options: FaqOptions, models: FaqModelOptions) -> FAQ:
     named = {"question": options.text, "answer": options.answer, "category": options.category, "id": options.id_}
     columns = {name: column for name, column in named.items() if column}
     source: Any = file
-    name = models.model
+    name, log = models.model, options.log
     if is_collection(Path(file)):
         from nearsense.collection import open_collection
 
         source = open_collection(file, create=False)
-        name = name or source.info().model
+        name, log = name or source.info().model, log or source.log
     items = read_items(source, columns, options.format, options.encoding)
     given = options.labelled
     labelled = None if given is None else _other("--labelled", lambda: labelled_of(given))
@@ -173,6 +178,7 @@ def _faq(file: str, options: FaqOptions, models: FaqModelOptions) -> FAQ:
         labelled=labelled,
         reranker=None if models.rerank is None else model.load_cross(models.rerank),
         progress=model.progress,
+        log=log,
     )
 
 

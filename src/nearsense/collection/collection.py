@@ -278,6 +278,8 @@ class Collection(Answering):
     def backup(self, path: str | os.PathLike[str]) -> Path:
         """Write a consistent copy while others read and write. A backup is a collection: open it, or copy it back.
 
+        What was asked is not in it: the query log lies beside the collection, and has an export of its own.
+
         Args:
             path: A folder that does not exist.
 
@@ -289,6 +291,8 @@ class Collection(Answering):
 
     def compact(self, *, progress: Progress = False) -> None:
         """Remove from the disk what was deleted: afterwards its text is in no file of the collection.
+
+        The query log holds no documents, and stays: `log.forget` removes a query.
 
         Raises:
             StoreError: A reader of another process does not let go of the log.

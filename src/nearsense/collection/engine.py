@@ -163,10 +163,12 @@ class Engine(ABC):
 
     def _info(self, facts: Facts, **own: Any) -> Info:
         """What users are told of the collection, of its facts and what is this engine's own."""
+        from nearsense.querylog import HASHED
         from nearsense.reports import Info
 
         names = ("documents", "model", "fingerprint", "dimension", "role", "created")
-        return Info(path=self.name, **{name: facts[name] for name in names}, **own)
+        log = {True: "on", HASHED: HASHED}.get(facts.get("log"))
+        return Info(path=self.name, **{name: facts[name] for name in names}, log=log, **own)
 
     def _refuse(self, what: str, why: str, fix: str) -> NoReturn:
         self.facts()  # one that is closed says so

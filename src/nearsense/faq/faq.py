@@ -24,12 +24,15 @@ from nearsense.faq.certainty import (
 )
 from nearsense.faq.entries import Exports, Source, read_items, rows_of
 from nearsense.faq.nearness import GONE, Questions, Reader
+from nearsense.querylog import Asked, QueryLog, open_log
 from nearsense.records import Document, Hit, Origin, Results
 from nearsense.reranking import rerank_many
 from nearsense.text import as_texts
 from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import NDArray
 
     Float32 = NDArray[np.float32]
@@ -77,6 +80,8 @@ class FAQ:
         columns: What columns are called: `{"question": "title", "answer": "body"}`.
         format: Of a file whose name does not tell.
         encoding: Of a file.
+        log: Where what is asked is logged: a folder of its own, or a QueryLog, `collection.log` or one of
+            `ns.querylog.open_log`. Without it nothing is.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Raises:
@@ -106,12 +111,14 @@ class FAQ:
         columns: Mapping[str, str] | None = None,
         format: str | None = None,  # noqa: A002 - the flag's name
         encoding: str = "utf-8",
+        log: QueryLog | str | os.PathLike[str] | None = None,
         progress: Progress = False,
     ) -> None:
         self.prior = _share(prior, "prior", RAREST)
         wanted = _share(precision, "precision")
         self.items = read_items(items, columns, format, encoding)
         known = None if labelled is None else rows_of(labelled, self.items)
+        self.log = log if log is None or isinstance(log, QueryLog) else open_log(log)
         foreign = as_texts(strangers, "stranger", content=True)
         if encoder is None and isinstance(items, Exports):
             encoder = str(items.info().model)
@@ -194,9 +201,13 @@ class FAQ:
             InputError: A question is empty, or k is below 1.
         """
         wanted = positive_int(k, "k")
+        asked = Asked.now("faq", wanted, named=True)
         found = self._candidates(questions, max(wanted, LISTED))
         hits = hits_of(found, self._origin, self.prior, self.encoder)
-        return [self._answer(own, each, wanted) for own, each in zip(hits, found, strict=True)]
+        answers = [self._answer(own, each, wanted) for own, each in zip(hits, found, strict=True)]
+        if self.log is not None:
+            self.log.record(asked, hits, [answer.answered for answer in answers])
+        return answers
 
     def gaps(self, min_score: float = 0.5) -> list[Gap]:
         """What people ask and the FAQ does not answer, grouped by meaning, the most asked first.

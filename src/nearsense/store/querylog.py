@@ -50,6 +50,10 @@ PATIENCE = 2.0
 """Seconds that closing, reading and forgetting wait for somebody else's turn to end."""
 
 
+class Busy(StoreError):
+    """It is somebody else's turn for longer than one waits."""
+
+
 class LogFolder:
     """A folder of lines. Safe to use from several threads and processes; its files are for their owner alone.
 
@@ -67,7 +71,7 @@ class LogFolder:
         self.path, self.max_bytes = Path(os.path.realpath(path.parent)) / path.name, max_bytes
         self.damaged = 0
         """How many lines the last reading left out, because they are not what was written."""
-        self._key: bytes | None = None
+        self._key: tuple[tuple[int, int] | None, bytes] | None = None
         self._checked = False
 
     def require_mine(self) -> None:
@@ -98,15 +102,16 @@ class LogFolder:
         return 0
 
     def key(self) -> bytes:
-        """The log's own 32 bytes, drawn when they are first asked for."""
-        if self._key is None:
+        """The log's own 32 bytes, drawn when they are first asked for, and anew where somebody removed them."""
+        seen = _known(self.path / KEY)
+        if self._key is None or seen is None or seen != self._key[0]:
             with self._changing() as folder:
                 if folder.status(KEY) is None:
                     folder.replace(KEY, secrets.token_bytes(32))
-                self._key = folder.read(KEY)
-        return self._key
+                self._key = _known(self.path / KEY), folder.read(KEY)
+        return self._key[1]
 
-    def append(self, lines: Sequence[bytes], *, patience: float = PATIENCE) -> None:
+    def append(self, lines: Sequence[bytes]) -> None:
         """Write lines, none of which has a line end in it, behind those that are there: all of them, or none.
 
         Raises:
@@ -115,7 +120,7 @@ class LogFolder:
         if self.max_bytes <= 0:
             return
         whole = [b"%08x %b\n" % (zlib.crc32(line), line) for line in lines]
-        with self._changing(patience) as folder:
+        with self._changing() as folder:
             sizes = self._sizes(folder)
             name = max(sizes, default=_segment(1))
             each, start = max(self.max_bytes // SEGMENTS, 1), 0
@@ -182,7 +187,7 @@ class LogFolder:
         with contextlib.ExitStack() as held, contextlib.suppress(FileNotFoundError):  # the oldest may have gone
             if os.access(self.path, os.W_OK):
                 with contextlib.suppress(StoreError):
-                    held.enter_context(self._turn(PATIENCE))
+                    held.enter_context(self._turn())
             with Folder(self.path) as folder:
                 return folder.read(name)
         return b""
@@ -200,28 +205,37 @@ class LogFolder:
             del sizes[name]
 
     @contextlib.contextmanager
-    def _changing(self, patience: float = PATIENCE) -> Iterator[Folder]:
+    def _changing(self) -> Iterator[Folder]:
         """The folder, made if it is missing, while nobody else changes it."""
         if not self._checked:
             self.require_mine()
         try:
             make_folders(self.path)
-            with self._turn(patience), Folder(self.path, private=True) as folder:
+            with self._turn(), Folder(self.path, private=True) as folder:
                 yield folder
         except OSError as error:
             raise error if isinstance(error, NearsenseError) else unwritable(self.path, error) from None
 
     @contextlib.contextmanager
-    def _turn(self, patience: float) -> Iterator[None]:
-        until = time.monotonic() + patience
+    def _turn(self) -> Iterator[None]:
+        until = time.monotonic() + PATIENCE
         while True:
             with try_alone(self.path / LOCK, private=True) as mine:
                 if mine:
                     yield
                     return
             if time.monotonic() > until:
-                raise StoreError(f"{self.path} is held by somebody else", why="their change does not end")
+                raise Busy(f"{self.path} is held by somebody else", why="their change does not end")
             time.sleep(0.002)
+
+
+def _known(file: Path) -> tuple[int, int] | None:
+    """What tells a file from one that took its place; None where there is none."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _segment(number: int) -> str:
@@ -274,22 +288,23 @@ class Passing:
         self, folder: LogFolder, encode: Callable[[Any], Iterable[bytes]], missing: Callable[[int], bytes]
     ) -> None:
         self.folder, self._encode, self._missing = folder, encode, missing
-        self.lost = 0
-        self._untold, self._warned = 0, False
+        self.lost, self.closed = 0, False
+        self._untold, self._warned, self._at_exit = 0, False, False
         self._guard, self._writing, self._work = lock(), lock(), event()
         self._queue: list[tuple[Any, int]] = []
+        self._lines: list[bytes] = []  # made already, and not written: it was somebody else's turn
         self._waiting = 0
         self._thread: threading.Thread | None = None
-        self._closed = False
         _OPEN.add(self)
 
     def put(self, item: Any, count: int = 1) -> None:
         """Have something written that will be so many lines."""
+        if self.folder.max_bytes <= 0:
+            return
         begin = None
         with self._guard:
-            if self._waiting >= MOST or self._closed:
-                self.lost += count
-                self._untold += count
+            if self._waiting >= MOST or self.closed:
+                self._lose(count)
                 return
             self._queue.append((item, count))
             self._waiting += count
@@ -298,47 +313,61 @@ class Passing:
         if begin is None:
             self._work.set()
             return
-        _flush_in_workers(self)
+        self._flush_in_workers()
         with contextlib.suppress(RuntimeError):  # the program is ending: what waits is written at its end
             begin.start()
 
-    def flush(self, patience: float = PATIENCE) -> None:
-        """Write what waits now."""
+    def flush(self, *, last: bool = False) -> None:
+        """Write what waits now; where somebody else's turn does not end, later, unless it is the `last` time."""
         with self._writing:
             with self._guard:
-                queue, self._queue, self._waiting = self._queue, [], 0
+                queue, self._queue = self._queue, []
                 untold, self._untold = self._untold, 0
-            if not queue and not untold:
+            self._make_lines(queue)
+            lines = [*self._lines, *([self._missing(untold)] if untold else [])]
+            if not lines:
                 return
-            lines: list[bytes] = []
-            kept = 0
-            for item, count in queue:
-                try:
-                    lines += self._encode(item)
-                    kept += count
-                except Exception as error:  # whatever it is: nobody who asks is to hear of it
-                    self._fail(count, error)
             try:
-                self.folder.append([*lines, *([self._missing(untold)] if untold else [])], patience=patience)
-            except Exception as error:
-                self._fail(kept, error, untold)
-                return
+                self.folder.append(lines)
+            except Exception as error:  # whatever it is: nobody who asks is to hear of it
+                busy = isinstance(error, Busy) and not last
+                with self._guard:
+                    self._untold += untold
+                    if not busy:
+                        self._lose(len(self._lines))
+                if busy:
+                    return
+                self._warn(f"{error.what} ({error.why})" if isinstance(error, NearsenseError) else str(error))
+            with self._guard:
+                self._waiting -= len(self._lines)
+                self._lines = []
         if untold:
-            self._warn("more was asked at once than can be written")
+            self._warn("more is asked than can be written")
 
     def close(self) -> None:
         """Write what waits; what is put later is lost."""
-        self.flush()
+        self.flush(last=True)
         with self._guard:
-            self._closed = True
+            self.closed = True
         self._work.set()
 
-    def _fail(self, count: int, error: Exception, untold: int = 0) -> None:
-        with self._guard:
-            self.lost += count
-            self._untold += count + untold
-        why = f"{error.what} ({error.why})" if isinstance(error, NearsenseError) else f"{error}"
-        self._warn(why)
+    def _make_lines(self, queue: list[tuple[Any, int]]) -> None:
+        for item, count in queue:
+            made = 0
+            try:
+                for line in self._encode(item):
+                    self._lines.append(line)
+                    made += 1
+                    time.sleep(0)  # who asks meanwhile goes first
+            except Exception as error:  # one that cannot be written is no harm to the others
+                self._warn(str(error))
+            with self._guard:
+                self._waiting -= count - made
+                self._lose(count - made)
+
+    def _lose(self, count: int) -> None:
+        self.lost += count
+        self._untold += count
 
     def _warn(self, why: str) -> None:
         if not self._warned:
@@ -346,23 +375,35 @@ class Passing:
             log.warning("%s does not log all that is asked, answers come as ever: %s", self.folder.path, why)
 
     def _run(self) -> None:
-        me = threading.current_thread()
         while True:
             time.sleep(EVERY)
             self._work.clear()
             self.flush()
-            if not self._work.wait(IDLE) or self._closed:
+            if not self._lines and (not self._work.wait(IDLE) or self.closed):
                 with self._guard:
-                    if self._thread is not me:
-                        return
                     if not self._queue:
                         self._thread = None
                         return
 
+    def _flush_in_workers(self) -> None:
+        """Processes of multiprocessing end without what others do at their end, but for what it is told of."""
+        module, processes = (sys.modules.get(f"multiprocessing.{name}") for name in ("util", "process"))
+        if module and processes and not self._at_exit and processes.parent_process() is not None:
+            self._at_exit = True
+            module.Finalize(None, _flush_one, (weakref.ref(self),), exitpriority=1)
+
     def _forget(self) -> None:
         """In a child what waits is its parent's to write, and there is no thread."""
-        self._queue, self._waiting, self._untold, self._thread = [], 0, 0, None
+        self._queue, self._lines, self._thread = [], [], None
+        self._waiting = self._untold = self.lost = 0
+        self._at_exit = False
         self._work.clear()
+
+
+def _flush_one(reference: weakref.ref[Passing]) -> None:
+    passing = reference()
+    if passing is not None:
+        passing.flush(last=True)
 
 
 _OPEN: weakref.WeakSet[Passing] = weakref.WeakSet()
@@ -372,20 +413,7 @@ _held: list[Passing] = []
 @atexit.register
 def _flush_all() -> None:
     for each in list(_OPEN):
-        each.flush()
-
-
-def _flush_in_workers(passing: Passing) -> None:
-    """Processes of multiprocessing end without what others do at their end, but for what it is told of."""
-    module = sys.modules.get("multiprocessing.util")
-    if module is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
-        module.Finalize(None, _flush_one, (weakref.ref(passing),), exitpriority=1)
-
-
-def _flush_one(reference: weakref.ref[Passing]) -> None:
-    passing = reference()
-    if passing is not None:
-        passing.flush()
+        each.flush(last=True)
 
 
 def _before_fork() -> None:

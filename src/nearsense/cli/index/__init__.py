@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ from nearsense.cli.options import (
     network_option,
     takes,
 )
+from nearsense.cli.outputs import say
 
 if TYPE_CHECKING:
     from nearsense.collection import Collection
@@ -129,6 +131,15 @@ def hits_in(path: str, queries: tuple[str, ...], options: QueryOptions, model: M
         found = there.search_many(queries, where=where, progress=model.progress, **wanted)
         _tell_of_nothing(found, there, where)
     return found
+
+
+def tell_of_log(collection: Collection, what: Callable[[Path], str]) -> None:
+    """Where queries were logged, what this means for them, said of the collection's path."""
+    from nearsense.querylog import beside
+
+    folder = beside(collection.path)
+    if folder.is_dir():
+        say(folder, what(collection.path))
 
 
 def _filter(narrowing: NarrowingOptions) -> Filter | None:

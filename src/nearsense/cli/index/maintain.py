@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
-from nearsense.cli.index import build_if_due, index, interruptible, number
+from nearsense.cli.index import build_if_due, index, interruptible, number, tell_of_log
 from nearsense.cli.options import (
     OutputOptions,
     RunningOptions,
@@ -18,7 +19,7 @@ from nearsense.cli.options import (
     takes,
 )
 from nearsense.cli.outputs import leave, require_outside, require_targets, say
-from nearsense.errors import DamagedCollection, InputError
+from nearsense.errors import DamagedCollection, InputError, StoreError
 
 TABLES = {".csv", ".tsv", ".json"}
 
@@ -45,6 +46,7 @@ def verify(collection: str, accept_losses: bool, network: bool, output: OutputOp
     try:
         with open_collection(collection, create=False, network=network, accept_losses=accept_losses) as there:
             found = there.verify()
+            tell_of_log(there, _state_of_log)
     except DamagedCollection as error:
         found = Verification(0, (f"{error.what}: {error.why}",), ())
         sys.stderr.write(f"fix: {error.fix}\n")
@@ -71,6 +73,10 @@ def backup(collection: str, target: str, network: bool) -> None:
     require_outside("TARGET", target)
     with open_collection(collection, create=False, network=network) as there:
         there.backup(target)
+        tell_of_log(
+            there,
+            lambda path: f"no query is copied: nearsense log {shlex.quote(str(path))} --export FILE",
+        )
     with open_collection(target, create=False, network=True) as copy:
         say(target, number(copy.count()))
 
@@ -94,6 +100,9 @@ def compact(collection: str, network: bool, quiet: bool) -> None:
         before = _bytes(there.path)
         there.compact(progress=not quiet)
         after = _bytes(there.path)
+        tell_of_log(
+            there, lambda path: f"logged queries stay: nearsense log {shlex.quote(str(path))} --forget TEXT"
+        )
     say(collection, f"{before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB after")
 
 
@@ -168,6 +177,17 @@ def reembed(collection: str, model: str, running: RunningOptions, network: bool,
             done = there.reembed(model, **running.loading(), progress=running.progress)
             build_if_due(there, running.progress)
         output.show(reembedding_page(done))
+
+
+def _state_of_log(collection: Path) -> str:
+    """What can be read of the log beside a collection; its loss is none of the collection's."""
+    from nearsense.querylog import open_log
+
+    try:
+        log = open_log(collection)
+        return f"{sum(1 for _ in log):,} logged queries, {log.damaged:,} lines cannot be read"
+    except StoreError as error:
+        return f"the log cannot be read: {error.why}"
 
 
 def _bytes(folder: Path) -> int:

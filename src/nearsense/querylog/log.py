@@ -1,37 +1,28 @@
-"""What was asked of a collection or a FAQ, and what came of it. How it lies on the disk: store/querylog.py.
-
-Nothing is logged unless that was asked for, and no answer waits for the log: what was asked is written moments
-later, by a thread of its own.
-"""
+"""The log itself: what was asked goes in without waiting, and comes out again. Lines as JSON, one an event."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nearsense.checks import is_number
-from nearsense.errors import InputError
+from nearsense import checks
+from nearsense.errors import InputError, StoreError
 from nearsense.filters import as_where
+from nearsense.querylog.records import Asked, LoggedQuery, Moment, UnansweredGroup, moment
 from nearsense.records import Hit, Results
 from nearsense.store.querylog import LogFolder, Passing
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from nearsense._progress import Progress
     from nearsense.encoders import Encoder
     from nearsense.filters import Filter
-
-__all__ = ["HASHED", "Asked", "LoggedQuery", "QueryLog", "moment", "open_log"]
 
 log = logging.getLogger("nearsense")
 
@@ -43,77 +34,10 @@ TOP = 10
 """Hits that are kept of each query."""
 LONGEST = 2000
 """Characters that are kept of a query."""
+LONGEST_NAME = 200
+"""Characters of the nearest entry of a FAQ."""
 MOST_FILTER = 4000
 """Characters of a filter; a longer one is not kept."""
-
-Moment = float | str | datetime | timedelta | None
-"""A time as users say it: seconds since 1970, "7d", "2026-11-30", a datetime; a timedelta before now; None."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedQuery:
-    """One query that was asked, and what came of it.
-
-    Args:
-        time: When it was answered, in seconds since 1970.
-        query: What was asked, at most its first 2,000 characters; None in a hashed log, and where a vector was.
-        digest: A keyed hash of it, 32 hexadecimal digits: queries that differ in case, spaces and punctuation at
-            their ends have the same.
-        mode: "dense", "lexical", "hybrid", with "+rerank" where a cross-encoder had the last word; "vector" where
-            a vector was asked; "faq" for questions to a FAQ.
-        where: The filter; in a hashed log with digests for its values. None without one.
-        k: How many hits were asked for.
-        ids: Of the best hits, best first, 10 at most; of FAQ entries without an id their question.
-        scores: Theirs.
-        probabilities: Theirs, in [0, 1]; None where there is no calibration, or the model cannot judge.
-        answered: Whether a hit is as probable as the search asked for (`min_probability`), without that 0.5; where
-            no hit has a probability, whether there is one. For a FAQ, whether it gave an answer.
-        chosen: The id of the hit that was taken, where somebody told.
-        latency: Seconds that the call took; of many queries at once their share.
-        model: The fingerprint of the model that gave the scores.
-    """
-
-    time: float
-    query: str | None
-    digest: str
-    mode: str
-    where: dict[str, Any] | None
-    k: int
-    ids: tuple[str, ...]
-    scores: tuple[float, ...]
-    probabilities: tuple[float | None, ...]
-    answered: bool
-    chosen: str | None
-    latency: float
-    model: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values; the time as ISO 8601, UTC."""
-        named = {name: getattr(self, name) for name in self.__slots__}
-        when = datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds")
-        lists = {name: list(named[name]) for name in ("ids", "scores", "probabilities")}
-        return {**named, "time": when, **lists}
-
-    def __str__(self) -> str:
-        said = self.query if self.query is not None else f"#{self.digest[:12]}"
-        return f"{said}: {'answered' if self.answered else 'not answered'}"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is in common to the queries of one call; made when it begins."""
-
-    began: float  # time.perf_counter()
-    mode: str
-    k: int
-    where: Filter | None = None
-    least: float | None = None  # from which probability on a hit answers; None for ANSWERED
-    vectors: NDArray[np.float32] | None = None  # one a query, where they were asked
-
-    @classmethod
-    def now(cls, mode: str, k: int, where: Filter | None = None, least: float | None = None) -> Asked:
-        """Something that is being asked now."""
-        return cls(time.perf_counter(), mode, k, where, least)
 
 
 class QueryLog:
@@ -167,6 +91,11 @@ class QueryLog:
         """How many queries this handle could not log: the disk was full, or too many came at once."""
         return self._passing.lost
 
+    @property
+    def damaged(self) -> int:
+        """How many lines the last reading left out: torn by a kill, or damaged."""
+        return self._folder.damaged
+
     # -- in
 
     def record(self, asked: Asked, found: Sequence[Results[Hit]], answered: Sequence[bool] | None = None) -> None:
@@ -184,6 +113,7 @@ class QueryLog:
                 hits.origin.fingerprint,
                 [(hit.id or hit.text or "", hit.score, hit.probability) for hit in hits[:TOP]],
                 _answers(hits, least) if answered is None else answered[row],
+                (hits[0].text or "")[:LONGEST_NAME] if asked.named and hits else None,
             )
             for row, hits in enumerate(found)
         ]
@@ -198,6 +128,7 @@ class QueryLog:
 
         Raises:
             InputError: The query has no text, or the hit no id.
+            StoreError: The log is closed.
         """
         entry = query if isinstance(query, LoggedQuery) else None
         text = query.query if isinstance(query, (LoggedQuery, Results)) else query
@@ -210,6 +141,8 @@ class QueryLog:
             raise InputError(
                 f"the hit {hit!r} has no id", fix='give a hit, or an id: choose("late parcel", "T-17")'
             )
+        if self._passing.closed:
+            raise StoreError(f"{self.path} is closed", fix="open it again: ns.querylog.open_log(path)")
         self._passing.put((time.time(), entry or text, id_))
 
     def flush(self) -> None:
@@ -237,12 +170,13 @@ class QueryLog:
             InputError: A time is none.
             StoreError: The log cannot be read.
         """
-        begin, end = moment(since), moment(until, end=True)
+        return self._within(_within(since, until), unanswered)
+
+    def _within(self, within: Callable[[Mapping[str, Any]], bool], unanswered: bool) -> Iterator[LoggedQuery]:
         self.flush()
         chosen = self._choices()
-        for record in self._records():
-            when = record.get("time", 0.0)
-            if "query" not in record or (begin is not None and when < begin) or (end is not None and when > end):
+        for record in self._records(b'"query":'):
+            if "query" not in record or not within(record):
                 continue
             entry = _entry(record)
             if not (unanswered and entry.answered):
@@ -259,18 +193,23 @@ class QueryLog:
     def __iter__(self) -> Iterator[LoggedQuery]:
         return self.entries()
 
-    def _records(self) -> Iterator[dict[str, Any]]:
-        return (record for line in self._folder.lines() if (record := _parsed(line)))
+    def missing(self, since: Moment = None, until: Moment = None) -> int:
+        """How many queries could not be logged then, by whatever process: the disk was full, or too many came."""
+        within = _within(since, until)
+        return sum(record["lost"] for record in self._records(b'"lost":') if "lost" in record and within(record))
+
+    def _records(self, with_: bytes = b"") -> Iterator[dict[str, Any]]:
+        """All lines, or those that hold some bytes: a name in quotation marks stands in no text, but as a name."""
+        return (record for line in self._folder.lines() if with_ in line and (record := _parsed(line)))
 
     def _choices(self) -> dict[tuple[float, str], str]:
         """Which hit was taken, by the time and the digest of the entry that it was taken of."""
-        told = [record for record in self._records() if "chosen" in record]
-        if not told:
-            return {}
-        wanted = {record["digest"] for record in told}
-        asked: dict[str, list[tuple[float, Sequence[str]]]] = {digest: [] for digest in wanted}
-        for record in self._records():
-            if "query" in record and record["digest"] in wanted:
+        told = [record for record in self._records(b'"chosen":') if "chosen" in record]
+        asked: dict[str, list[tuple[float, Sequence[str]]]] = {
+            each["digest"]: [] for each in told if "of" not in each
+        }
+        for record in self._records() if asked else ():
+            if "query" in record and record["digest"] in asked:
                 asked[record["digest"]].append((record["time"], record["ids"]))
         found = {}
         for record in told:
@@ -282,6 +221,77 @@ class QueryLog:
                 best = max(times, key=lambda each: (id_ in each[1], each[0] <= when, -abs(when - each[0])))
                 found[best[0], digest] = id_
         return found
+
+    def unanswered(
+        self,
+        since: Moment = None,
+        until: Moment = None,
+        *,
+        min_score: float = 0.5,
+        encoder: Encoder | str | None = None,
+        progress: Progress = False,
+    ) -> list[UnansweredGroup]:
+        """What people asked and got no answer to, grouped by meaning and named, the most asked first.
+
+        A hashed log knows no words: nothing can be grouped by meaning or named there, only by the entry that was
+        nearest. Likewise where vectors were asked.
+
+        Args:
+            since: As in `entries`.
+            until: As in `entries`.
+            min_score: What the queries of a group score with each other on average, at least; cosine similarity in
+                [-1, 1]. Of more than 5,000 different queries groups are the dense regions instead.
+            encoder: An Encoder or a model's name; without it the collection's own, or the default model.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Raises:
+            InputError: A time is none, or `min_score` no cosine.
+
+        Example:
+            >>> import tempfile, nearsense as ns
+            >>> with ns.open(tempfile.mkdtemp() + "/shop.nearsense", log=True) as shop:
+            ...     added = shop.add(["We ship within two days.", "Send it back within 30 days."])
+            ...     found = shop.search_many(["Do you sell gift cards?", "can I buy a gift card", "Sing!"])
+            ...     for group in shop.log.unanswered():
+            ...         print(group.count, [query for query, _ in group.queries])
+            2 ['Do you sell gift cards?', 'can I buy a gift card']
+            1 ['Sing!']
+        """
+        from nearsense.querylog.groups import groups
+
+        checks.score(min_score, such=0.5)
+        asked = list(self.entries(since, until, unanswered=True))
+        chosen = self._encoder() if encoder is None and self._encoder is not None else encoder
+        return groups(asked, min_score, chosen, progress)
+
+    def export(
+        self, path: str | os.PathLike[str], since: Moment = None, until: Moment = None, unanswered: bool = False
+    ) -> int:
+        """Write entries into a file, one a row: jsonl, parquet, csv, tsv or json, by its extension.
+
+        Times are ISO 8601, UTC; in all but jsonl and json a filter is its JSON. What was forgotten is not in it;
+        what is forgotten later is: the file is a copy.
+
+        Args:
+            path: The file.
+            since: As in `entries`.
+            until: As in `entries`.
+            unanswered: Only what got no answer.
+
+        Returns:
+            How many were written.
+
+        Raises:
+            FileError: The file cannot be written, or its extension is not known.
+        """
+        from nearsense.files import write_table
+
+        moment(since), moment(until)
+        plain = any(name in (".jsonl", ".json") for name in Path(path).suffixes)
+        rows = (each.to_dict() for each in self.entries(since, until, unanswered))
+        if not plain:
+            rows = ({**row, "where": row["where"] and json.dumps(row["where"])} for row in rows)
+        return write_table(path, rows, columns=LoggedQuery.__slots__)
 
     def forget(self, query: str) -> int:
         """Remove a query wherever it was asked: its lines are overwritten on the disk, not only left out.
@@ -321,31 +331,26 @@ class QueryLog:
             yield _line({"time": when, "digest": digest, "chosen": id_} | ({"of": query.time} if entry else {}))
             return
         when, share, asked, rows = item
-        where = None if asked.where is None else as_where(asked.where)
-        if where is not None and len(json.dumps(where)) > MOST_FILTER:
-            where = {"…": "too long to be kept"}
-        elif where is not None and self.hashed:
-            where = self._veiled(where)
-        for row, (query, model, hits, answered) in enumerate(rows):
+        where = None if asked.where is None else self._kept(asked.where)
+        for row, (query, model, hits, answered, nearest) in enumerate(rows):
             kept = None if self.hashed or not query else query[:LONGEST] + "…" * (len(query) > LONGEST)
             digest = self.digest(query) if asked.vectors is None else self._hash(asked.vectors[row].tobytes())
             ids, scores, probabilities = map(list, zip(*hits, strict=True)) if hits else ([], [], [])
-            yield _line(
-                {
-                    "time": when,
-                    "query": kept,
-                    "digest": digest,
-                    "mode": asked.mode,
-                    "where": where,
-                    "k": asked.k,
-                    "ids": ids,
-                    "scores": [round(float(each), 6) for each in scores],
-                    "probabilities": [None if each is None else round(float(each), 6) for each in probabilities],
-                    "answered": bool(answered),
-                    "latency": round(share, 6),
-                    "model": model,
-                }
-            )
+            record = {
+                "time": when,
+                "query": kept,
+                "digest": digest,
+                "mode": asked.mode,
+                "where": where,
+                "k": asked.k,
+                "ids": ids,
+                "scores": [round(float(each), 6) for each in scores],
+                "probabilities": [None if each is None else round(float(each), 6) for each in probabilities],
+                "answered": bool(answered),
+                "latency": round(share, 6),
+                "model": model,
+            }
+            yield _line(record if nearest is None else {**record, "nearest": nearest})
 
     def digest(self, query: str) -> str:
         """The keyed hash by which a query is known in this log: BLAKE2b of its normal form, 32 digits."""
@@ -355,6 +360,16 @@ class QueryLog:
         from hashlib import blake2b  # here, as in text.py
 
         return blake2b(content, key=self._folder.key(), digest_size=16).hexdigest()
+
+    def _kept(self, where: Filter) -> Any:
+        """A filter as it is logged."""
+        try:
+            raw = as_where(where)
+            if len(json.dumps(raw)) <= MOST_FILTER:
+                return self._veiled(raw) if self.hashed else raw
+        except ValueError:  # a number of thousands of digits
+            pass
+        return {"…": "too long to be kept"}
 
     def _veiled(self, value: Any) -> Any:
         """A filter whose values are digests."""
@@ -375,6 +390,7 @@ def open_log(path: str | os.PathLike[str], *, hashed: bool = False, max_mb: int 
         max_mb: How many megabytes it may have; the oldest queries go first. Without it the setting `log_mb`, 64.
 
     Raises:
+        InputError: It would lie within a collection.
         StoreError: Something else lies there.
 
     Example:
@@ -382,11 +398,14 @@ def open_log(path: str | os.PathLike[str], *, hashed: bool = False, max_mb: int 
         >>> list(open_log(tempfile.mkdtemp() + "/faq.queries"))
         []
     """
-    folder = Path(path)
-    from nearsense.store import is_collection
+    from nearsense.store import collection_around, is_collection
 
+    folder = Path(path)
     if is_collection(folder):
         folder = beside(folder)
+    elif around := collection_around(folder):
+        what = f"{folder} lies within the collection {around.name}, where nothing else may lie"
+        raise InputError(what, fix=f"name the collection itself, {around}, or a folder elsewhere")
     made = QueryLog(folder, hashed=hashed, max_bytes=None if max_mb is None else max_mb * 1_000_000)
     made._folder.require_mine()
     return made
@@ -409,37 +428,10 @@ def beside(collection: Path) -> Path:
     return folder.with_name(f"{folder.name}.queries")
 
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-
-
-def moment(said: Moment, *, end: bool = False) -> float | None:
-    """A time as users say it, in seconds since 1970; a date alone is its begin, or its `end`.
-
-    Example:
-        >>> moment("1970-01-01T00:01:00+00:00"), moment(None)
-        (60.0, None)
-        >>> round(time.time() - moment("7d")) == 7 * 86400
-        True
-    """
-    if said is None:
-        return None
-    if isinstance(said, timedelta):
-        return time.time() - said.total_seconds()
-    if isinstance(said, datetime):
-        return said.timestamp()
-    if is_number(said):
-        return float(said)
-    text = str(said).strip()
-    if ago := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text):
-        return time.time() - float(ago[1]) * _UNITS[ago[2]]
-    try:
-        found = datetime.fromisoformat(text)
-        if end and len(text) <= len("2026-11-30"):
-            found += timedelta(days=1) - timedelta(microseconds=1)
-        return found.timestamp()
-    except (ValueError, OverflowError, OSError):
-        fix = 'for example "7d", "24h", "2026-11-30" or "2026-11-30T14:00"'
-        raise InputError(f"{said!r} is no time", why="neither a span before now nor a date", fix=fix) from None
+def _within(since: Moment, until: Moment) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a record is of a span of time."""
+    begin, end = moment(since), moment(until, end=True)
+    return lambda record: (begin is None or record["time"] >= begin) and (end is None or record["time"] <= end)
 
 
 def _answers(hits: Results[Hit], least: float) -> bool:
@@ -463,6 +455,7 @@ def _entry(record: Mapping[str, Any]) -> LoggedQuery:
         None,
         float(record["latency"]),
         record["model"],
+        record.get("nearest"),
     )
 
 
