@@ -10,13 +10,13 @@ import nearsense as ns
 from fakes import HashEncoder
 
 
-def ask(say: Callable[[str], None], folder: str, name: str, threads: int = 3) -> None:
+def ask(say: Callable[[str], None], folder: str, name: str, threads: int = 3, count: int = 1_000_000) -> None:
     """Ask one question after another in each of some threads, saying when each was answered."""
     notes = ns.open(folder, HashEncoder(), create=False)
     voice = threading.Lock()
 
     def some(thread: int) -> None:
-        for number in range(1_000_000):
+        for number in range(count):
             notes.search(f"{name} {thread} {number}")
             with voice:
                 say(f"{time.monotonic()} {name} {thread} {number}")
@@ -25,3 +25,6 @@ def ask(say: Callable[[str], None], folder: str, name: str, threads: int = 3) ->
     for each in others:
         each.start()
     some(0)
+    for each in others:
+        each.join()
+    notes.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -63,3 +65,25 @@ def test_a_line_that_was_cut_at_any_place_is_left_out_and_the_next_life_goes_on(
             notes.search("third")
             assert [entry.query for entry in notes.log] == ["first", "third"]
             assert notes.log.damaged == 1
+
+
+def test_eight_processes_that_are_asked_at_once_lose_nothing_and_tear_nothing(forks, tmp_path):
+    with ns.open(tmp_path / "notes", HashEncoder()) as notes:
+        notes.add(["one two", "three four"])
+        notes.set_log(True)
+    lanes = [Forks() for _ in range(8)]
+    with contextlib.ExitStack() as opened, ThreadPoolExecutor(8) as pool:
+        servers = [opened.enter_context(each) for each in lanes]
+        how = {"folder": str(tmp_path / "notes"), "count": 300}
+        asked = [
+            pool.submit(server.run, "durability.asking:ask", name=f"process{number}", **how)
+            for number, server in enumerate(servers)
+        ]
+        for each in asked:
+            each.result().ended_well()
+    log = ns.querylog.open_log(tmp_path / "notes")
+    found = [tuple(entry.query.split()) for entry in log]
+    wanted = {(f"process{p}", str(t), str(n)) for p in range(8) for t in range(3) for n in range(300)}
+    assert len(found) == len(wanted)
+    assert set(found) == wanted
+    assert log.damaged == log.missing() == 0

@@ -64,6 +64,7 @@ COMMANDS = {
     "models path": "models path all-MiniLM-L6-v2",
     "models remove": "models remove one/here --yes",
     "models verify": "models verify",
+    "log": "log kept.nearsense --on",
     "demo": "demo -o shown",
 }
 """Every command with the least that makes it work."""
@@ -99,7 +100,7 @@ ns.duplicates(TEXTS); ns.cluster(TEXTS, 3)
 ns.FAQ([{'question': t, 'answer': 'An answer.'} for t in TEXTS]).answer('money')
 ns.map(TEXTS).save('map.html'); ns.background([f'{t} {i}' for t in TEXTS for i in range(5)])""",
     "a collection": """
-with ns.open('mine.nearsense') as mine:
+with ns.open('mine.nearsense', log=True) as mine:
     mine.add(TEXTS); mine.search('parcel', mode='hybrid'); mine.verify(); mine.compact()""",
     "scikit-learn": """
 from nearsense.integrations.sklearn import TextEncoder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import json
+import os
 import pickle
 import stat
 import time
@@ -254,6 +255,24 @@ def test_a_pickled_or_copied_collection_logs_into_the_same_log(fruit):
     assert [entry.query for entry in entries(fruit)] == ["apple", "apple"]
     log = pickle.loads(pickle.dumps(fruit.log))
     assert (log.path, log.hashed, len(list(log))) == (fruit.log.path, False, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="another system")
+def test_a_forked_child_logs_what_it_was_asked_and_its_parent_what_it_was(fruit):
+    fruit.search("parent before")
+    child = os.fork()
+    if not child:
+        fruit.search("child")
+        fruit.close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    fruit.search("parent after")
+    assert sorted(entry.query for entry in entries(fruit)) == ["child", "parent after", "parent before"]
+
+
+def test_a_number_of_hits_may_be_one_of_numpy(fruit):
+    fruit.search("apple", k=np.int64(2))
+    assert [entry.k for entry in entries(fruit)] == [2]
 
 
 def test_a_collection_remembers_that_it_is_logged(tmp_path):

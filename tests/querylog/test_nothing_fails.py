@@ -98,7 +98,9 @@ def test_a_torn_line_is_left_out_and_told(notes, caplog):
     file.write_bytes(file.read_bytes()[:-100])
     assert [entry.query for entry in notes.log] == ["one 0", "one 1"]
     assert notes.log.damaged == 1
-    assert "1 lines are not what was written" in warned(caplog)[0]
+    assert "a line is not what was written" in warned(caplog)[0]
+    list(notes.log)
+    assert len(warned(caplog)) == 1, "it is told once"
 
 
 def test_the_folder_may_be_removed_while_it_is_used(notes, caplog):

@@ -70,21 +70,27 @@ def test_groups_know_times_and_are_json(shop):
     assert set(group) == {"label", "count", "entry", "probability", "hashed", "last", "nearest", "queries"}
 
 
-def test_a_hashed_log_groups_by_the_nearest_entry_and_says_so(tmp_path):
+def test_a_hashed_log_groups_by_the_nearest_entry_and_says_so(tmp_path, monkeypatch):
     with ns.open(tmp_path / "c", HashEncoder(), log="hashed") as made:
         made.add(["red apple", "green pear"])
         made.search_many(["red", "red", "apple red", "green"], calibration="none", min_score=None)
         made.search_many(["red", "red", "apple red", "green"], min_score=2.0)
+        monkeypatch.setattr(type(made._engine.model), "encoder", property(lambda self: pytest.fail("nobody asks")))
         groups = made.log.unanswered()
         assert [(group.label, group.count, group.hashed) for group in groups] == [("nothing found", 4, True)]
         assert [count for _, count in groups[0].queries] == [2, 1, 1]
         assert all(query.startswith("#") for query, _ in groups[0].queries)
 
 
+@pytest.fixture(scope="module")
+def faq(tmp_path_factory):
+    return ns.FAQ(SHOP, log=tmp_path_factory.mktemp("faq") / "own")
+
+
 @pytest.mark.parametrize("how", ["plain", "hashed"])
-def test_a_faq_logs_its_answers_and_groups_by_its_entries(tmp_path, how):
+def test_a_faq_logs_its_answers_and_groups_by_its_entries(tmp_path, faq, how, monkeypatch):
     log = ns.querylog.open_log(tmp_path / "faq.queries", hashed=how == "hashed")
-    faq = ns.FAQ(SHOP, log=log)
+    monkeypatch.setattr(faq, "log", log)
     asked = ["When will my package arrive?", "Do you sell gift cards?", "can I buy a gift card", "Sing me a song"]
     answers = faq.answer_many(asked)
     faq.match("Do you sell gift cards?")
@@ -107,10 +113,10 @@ def test_a_faq_logs_its_answers_and_groups_by_its_entries(tmp_path, how):
     assert all(group.hashed == (how == "hashed") for group in groups)
 
 
-def test_a_faq_without_a_log_logs_nothing_and_a_path_is_enough_for_one(tmp_path):
+def test_a_faq_without_a_log_logs_nothing_and_a_path_is_enough_for_one(tmp_path, faq):
     assert ns.FAQ(SHOP[:2]).log is None
-    faq = ns.FAQ(SHOP[:2], log=tmp_path / "own")
     faq.answer("anything?")
     assert [entry.query for entry in faq.log] == ["anything?"]
+    (tmp_path / "file.txt").write_text("mine")
     with pytest.raises(ns.errors.StoreError, match="is no query log"):
         ns.FAQ(SHOP[:2], log=tmp_path)

@@ -108,6 +108,15 @@ def test_a_folder_that_holds_anything_else_is_no_log_and_stays_as_it_is(folder, 
     assert [each.name for each in folder.path.iterdir()] == [strange]
 
 
+def test_what_a_file_manager_leaves_in_a_log_does_not_end_it(folder):
+    folder.key()
+    folder.append([b"one"])
+    (folder.path / ".DS_Store").write_text("where the window was")
+    other = LogFolder(folder.path, 1_000_000)
+    other.append([b"two"])
+    assert list(other.lines()) == [b"one", b"two"]
+
+
 def test_a_file_where_the_folder_should_be_is_refused_and_stays(folder):
     folder.path.write_text("mine")
     with pytest.raises(StoreError, match="is no query log"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from nearsense.querylog.records import LoggedQuery, UnansweredGroup
@@ -18,9 +18,12 @@ MOST = 5000
 
 
 def groups(
-    asked: Sequence[LoggedQuery], min_score: float, encoder: Encoder | str | None, progress: Progress
+    asked: Sequence[LoggedQuery], min_score: float, encoder: Callable[[], Encoder], progress: Progress
 ) -> list[UnansweredGroup]:
-    """Groups of queries, the most asked first: by meaning; where words are not known, by the nearest hit."""
+    """Groups of queries, the most asked first: by meaning; where words are not known, by the nearest hit.
+
+    The encoder is loaded where there are words.
+    """
     known: dict[str, list[LoggedQuery]] = {}
     near: dict[str, list[LoggedQuery]] = {}
     for entry in asked:
@@ -34,7 +37,7 @@ def groups(
 
 
 def _by_meaning(
-    known: dict[str, list[LoggedQuery]], min_score: float, encoder: Encoder | str | None, progress: Progress
+    known: dict[str, list[LoggedQuery]], min_score: float, encoder: Callable[[], Encoder], progress: Progress
 ) -> Iterable[UnansweredGroup]:
     if not known:
         return
@@ -46,7 +49,7 @@ def _by_meaning(
         documents,
         method="agglomerative" if few else "density",
         min_score=min_score if few else None,
-        encoder=encoder,
+        encoder=encoder(),
         progress=progress,
     )
     for each in clusters:

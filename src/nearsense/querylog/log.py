@@ -67,7 +67,7 @@ class QueryLog:
             from nearsense.settings import load_settings
 
             max_bytes = load_settings().log_mb * 1_000_000
-        self.hashed, self._encoder = hashed, encoder
+        self.hashed, self._encoder, self._told = hashed, encoder, 0
         self._folder = LogFolder(path, max_bytes)
         self._passing = Passing(self._folder, self._lines_of, _lost_line)
 
@@ -182,13 +182,11 @@ class QueryLog:
             if not (unanswered and entry.answered):
                 taken = chosen.get((entry.time, entry.digest))
                 yield entry if taken is None else replace(entry, chosen=taken)
-        if self._folder.damaged:
-            log.warning(
-                "%s: %d lines are not what was written, and left out: a process was killed in the middle of one, "
-                "or the disk is damaged",
-                self.path,
-                self._folder.damaged,
-            )
+        if self.damaged > self._told:
+            self._told = self.damaged
+            lines = f"{self.damaged:,} lines are" if self.damaged > 1 else "a line is"
+            why = "a process was killed while it wrote, or the disk is damaged"
+            log.warning("%s: %s not what was written, and left out: %s", self.path, lines, why)
 
     def __iter__(self) -> Iterator[LoggedQuery]:
         return self.entries()
@@ -257,12 +255,13 @@ class QueryLog:
             2 ['Do you sell gift cards?', 'can I buy a gift card']
             1 ['Sing!']
         """
+        from nearsense.encoders import resolve
         from nearsense.querylog.groups import groups
 
         checks.score(min_score, such=0.5)
         asked = list(self.entries(since, until, unanswered=True))
-        chosen = self._encoder() if encoder is None and self._encoder is not None else encoder
-        return groups(asked, min_score, chosen, progress)
+        own = self._encoder if encoder is None else None
+        return groups(asked, min_score, own or (lambda: resolve(encoder)), progress)
 
     def export(
         self, path: str | os.PathLike[str], since: Moment = None, until: Moment = None, unanswered: bool = False
@@ -283,10 +282,13 @@ class QueryLog:
 
         Raises:
             FileError: The file cannot be written, or its extension is not known.
+            InputError: A time is none, or the file would lie in the log's own folder.
         """
         from nearsense.files import write_table
 
         moment(since), moment(until)
+        if Path(os.path.realpath(path)).parent == self.path:
+            raise InputError(f"{path} would lie in the log itself", fix="write it elsewhere")
         plain = any(name in (".jsonl", ".json") for name in Path(path).suffixes)
         rows = (each.to_dict() for each in self.entries(since, until, unanswered))
         if not plain:
@@ -342,7 +344,7 @@ class QueryLog:
                 "digest": digest,
                 "mode": asked.mode,
                 "where": where,
-                "k": asked.k,
+                "k": int(asked.k),
                 "ids": ids,
                 "scores": [round(float(each), 6) for each in scores],
                 "probabilities": [None if each is None else round(float(each), 6) for each in probabilities],
@@ -390,7 +392,7 @@ def open_log(path: str | os.PathLike[str], *, hashed: bool = False, max_mb: int 
         max_mb: How many megabytes it may have; the oldest queries go first. Without it the setting `log_mb`, 64.
 
     Raises:
-        InputError: It would lie within a collection.
+        InputError: It would lie within a collection, or `max_mb` is below 1.
         StoreError: Something else lies there.
 
     Example:
@@ -401,6 +403,8 @@ def open_log(path: str | os.PathLike[str], *, hashed: bool = False, max_mb: int 
     from nearsense.store import collection_around, is_collection
 
     folder = Path(path)
+    if max_mb is not None:
+        checks.positive_int(max_mb, "max_mb")
     if is_collection(folder):
         folder = beside(folder)
     elif around := collection_around(folder):

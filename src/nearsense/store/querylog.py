@@ -75,11 +75,13 @@ class LogFolder:
         self._checked = False
 
     def require_mine(self) -> None:
-        """Refuse a folder that holds anything but what a log has, and what is no folder."""
+        """Refuse what is no folder, and somebody else's: one that holds other things, and is no log yet."""
         mine = True
         try:
             with Folder(self.path) as folder:
-                mine = all(_OWN.fullmatch(name) for name in folder.names())
+                names = folder.names()
+            begun = {KEY, LOCK} <= {*names} and any(map(_SEGMENT.fullmatch, names))
+            mine = begun or all(_OWN.fullmatch(name) for name in names)
         except FileNotFoundError:
             pass
         except OSError as error:
