@@ -198,7 +198,7 @@ def test_a_table_is_for_people(asked, run, monkeypatch):
     for word in ("my screen", "3 queries", "Shown: 2", "7 more could not be logged"):
         assert (word in out.getvalue()) == (word != "my screen")
     out = io.StringIO()
-    show(groups_page(log.unanswered(), {"t1": "The dashboard"}, len(entries), 0), Form.TABLE, out)
+    show(groups_page(log.unanswered(), len(entries), 0), Form.TABLE, out)
     assert "2 of 3 queries without an answer, in 1 groups" in out.getvalue()
     out = io.StringIO()
     show(entries_page([], [], 0), Form.TABLE, out)

@@ -52,6 +52,7 @@ def test_a_group_says_which_entry_was_nearest_how_often_and_how_probable_that_wa
         assert group.nearest[0][1] == max(map(firsts.count, firsts))
         sure = [entry.probabilities[0] for entry in own if entry.ids[0] == group.nearest[0][0]]
         assert group.probability == pytest.approx(sum(sure) / len(sure))
+        assert group.entry == shop.get(group.nearest[0][0])[0].text
         assert group.last == max(entry.time for entry in own)
         assert sum(group.count for group in shop.log.unanswered()) == len(list(shop.log.entries(unanswered=True)))
 

@@ -89,14 +89,14 @@ def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, o
             if options.switch:
                 _switch(there, options.switch)
             elif there.log is not None:
-                _show(collection, there.log, options, output, there, progress=not quiet)
+                _show(collection, there.log, options, output, progress=not quiet)
         return
     if options.switch:
         raise click.UsageError(f"{collection} is no collection: --{options.switch} is for collections")
     if not Path(collection).is_dir():
         fix = "name a collection, or the folder that was given to nearsense faq --log"
         raise CollectionNotFound(f"there is no collection and no log at {collection}", fix=fix)
-    _show(collection, open_log(collection), options, output, None, progress=not quiet)
+    _show(collection, open_log(collection), options, output, model=options.model, progress=not quiet)
 
 
 COMMANDS = (querylog,)
@@ -130,8 +130,8 @@ def _show(
     log: QueryLog,
     options: LogOptions,
     output: OutputOptions,
-    collection: Collection | None,
     *,
+    model: str | None = None,
     progress: bool,
 ) -> None:
     """Do with a log what was asked for."""
@@ -150,12 +150,8 @@ def _show(
     if not options.unanswered:
         output.show(entries_page(entries, _shown(entries, options, output), missing))
         return
-    model = options.model if collection is None else None
-    found = log.unanswered(*span, min_score=options.min_score, encoder=model, progress=progress)[: options.k]
-    nearest = list(dict.fromkeys(id_ for group in found for id_, _ in group.nearest))
-    known = [] if collection is None else collection.get(nearest)
-    texts = {each.id: each.text for each in known if each is not None}
-    output.show(groups_page(found, texts, len(entries), missing))
+    found = log.unanswered(*span, min_score=options.min_score, encoder=model, progress=progress)
+    output.show(groups_page(found[: options.k], len(entries), missing))
 
 
 def _shown(entries: list[LoggedQuery], options: LogOptions, output: OutputOptions) -> list[LoggedQuery]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -436,7 +436,12 @@ def log_of(engine: Engine, said: bool | str | None) -> QueryLog | None:
     address = engine.address()
     if not said or address is None:
         return None
-    return QueryLog(beside(Path(address)), hashed=said == HASHED, encoder=lambda: engine.model.encoder)
+
+    def texts(ids: Sequence[str]) -> dict[str, str]:
+        return {id_: document.text for id_, document in engine.documents(ids).items()}
+
+    place, hashed = beside(Path(address)), said == HASHED
+    return QueryLog(place, hashed=hashed, encoder=lambda: engine.model.encoder, texts=texts, named=False)
 
 
 def as_folder(path: str | os.PathLike[str]) -> Path:

@@ -62,21 +62,25 @@ class QueryLog:
         hashed: bool = False,
         max_bytes: int | None = None,
         encoder: Callable[[], Encoder] | None = None,
+        texts: Callable[[Sequence[str]], Mapping[str, str]] | None = None,
+        named: bool = True,
     ) -> None:
         if max_bytes is None:
             from nearsense.settings import load_settings
 
             max_bytes = load_settings().log_mb * 1_000_000
-        self.hashed, self._encoder, self._told = hashed, encoder, 0
+        self.hashed, self._told = hashed, 0
+        self._encoder, self._texts = encoder, texts  # of the collection
+        self._named = named  # whether what a FAQ's entry asks may be kept; a document's text may not
         self._folder = LogFolder(path, max_bytes)
         self._passing = Passing(self._folder, self._lines_of, _lost_line)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return QueryLog._again, (self.path, self.hashed, self._folder.max_bytes)
+        return QueryLog._again, (self.path, self.hashed, self._folder.max_bytes, self._named)
 
     @staticmethod
-    def _again(path: Path, hashed: bool, max_bytes: int) -> QueryLog:
-        return QueryLog(path, hashed=hashed, max_bytes=max_bytes)
+    def _again(path: Path, hashed: bool, max_bytes: int, named: bool) -> QueryLog:
+        return QueryLog(path, hashed=hashed, max_bytes=max_bytes, named=named)
 
     def __repr__(self) -> str:
         return f"QueryLog({str(self.path)!r}{', hashed' * self.hashed})"
@@ -113,7 +117,7 @@ class QueryLog:
                 hits.origin.fingerprint,
                 [(hit.id or hit.text or "", hit.score, hit.probability) for hit in hits[:TOP]],
                 _answers(hits, least) if answered is None else answered[row],
-                (hits[0].text or "")[:LONGEST_NAME] if asked.named and hits else None,
+                (hits[0].text or "")[:LONGEST_NAME] if asked.named and self._named and hits else None,
             )
             for row, hits in enumerate(found)
         ]
@@ -261,7 +265,11 @@ class QueryLog:
         checks.score(min_score, such=0.5)
         asked = list(self.entries(since, until, unanswered=True))
         own = self._encoder if encoder is None else None
-        return groups(asked, min_score, own or (lambda: resolve(encoder)), progress)
+        found = groups(asked, min_score, own or (lambda: resolve(encoder)), progress)
+        if self._texts is None:
+            return found
+        texts = self._texts(list({id_ for group in found for id_, _ in group.nearest}))
+        return [replace(each, entry=texts.get(each.nearest[0][0]) if each.nearest else None) for each in found]
 
     def export(
         self, path: str | os.PathLike[str], since: Moment = None, until: Moment = None, unanswered: bool = False
@@ -405,12 +413,13 @@ def open_log(path: str | os.PathLike[str], *, hashed: bool = False, max_mb: int 
     folder = Path(path)
     if max_mb is not None:
         checks.positive_int(max_mb, "max_mb")
-    if is_collection(folder):
+    if collection := is_collection(folder):
         folder = beside(folder)
     elif around := collection_around(folder):
         what = f"{folder} lies within the collection {around.name}, where nothing else may lie"
         raise InputError(what, fix=f"name the collection itself, {around}, or a folder elsewhere")
-    made = QueryLog(folder, hashed=hashed, max_bytes=None if max_mb is None else max_mb * 1_000_000)
+    most = None if max_mb is None else max_mb * 1_000_000
+    made = QueryLog(folder, hashed=hashed, max_bytes=most, named=not collection)
     made._folder.require_mine()
     return made
 

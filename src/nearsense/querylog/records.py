@@ -85,7 +85,7 @@ class UnansweredGroup:
             digests, "#" before them.
         nearest: Ids of the hits that came first and how often each did, the most frequent first; of FAQ entries
             without an id their question. Empty where nothing was found.
-        entry: The text of the first of these, where the log knows it: the question of a FAQ's entry.
+        entry: The text of the first of these: of the document, if it is still there, or a FAQ entry's question.
         probability: That the nearest was right, on average, in [0, 1]; None where that is not known.
         last: When one of them was asked last, in seconds since 1970.
         hashed: Whether they are grouped by what they were nearest to, not by meaning.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -40,24 +40,19 @@ def entries_page(entries: Sequence[LoggedQuery], shown: Sequence[LoggedQuery], m
     )
 
 
-def groups_page(
-    groups: Sequence[UnansweredGroup], texts: Mapping[str, str | None], entries: int, missing: int
-) -> Page:
-    """Groups of queries without an answer; `texts` are those of hits, by id, as far as they are known."""
+def groups_page(groups: Sequence[UnansweredGroup], entries: int, missing: int) -> Page:
+    """Groups of queries without an answer, of so many in all."""
     columns: list[Column] = [
         ("asked>", lambda each: f"{each.count:,}"),
         ("group", _named),
-        ("nearest", lambda each: _nearest(each, texts)),
+        ("nearest", _nearest),
         *only_if(
             any(each.probability is not None for each in groups),
             ("probability>", lambda each: likelihood(each.probability, None)),
         ),
         ("last>", lambda each: _when(each.last)),
     ]
-    records = [
-        {**each.to_dict(), "entry": texts.get(each.nearest[0][0], each.entry) if each.nearest else None}
-        for each in groups
-    ]
+    records = [each.to_dict() for each in groups]
     asked_ = sum(each.count for each in groups)
     note = f"{asked_:,} of {entries:,} queries without an answer, in {len(groups):,} groups." if entries else ""
     if any(each.hashed for each in groups):
@@ -112,11 +107,10 @@ def _named(group: UnansweredGroup) -> str:
     return f"{group.label}: " + " | ".join(query for query, _ in group.queries[:LEAST]) + more
 
 
-def _nearest(group: UnansweredGroup, texts: Mapping[str, str | None]) -> str:
+def _nearest(group: UnansweredGroup) -> str:
     if not group.nearest:
         return "nothing"
-    id_ = group.nearest[0][0]
-    text = texts.get(id_) or group.entry
+    id_, text = group.nearest[0][0], group.entry
     return id_ if text is None or text == id_ else f"{id_}: {text}"
 
 
