@@ -5,6 +5,7 @@ Not how it is measured (training/judging.py), nor how it is written (training/re
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -195,8 +196,8 @@ class Judgement:
         worse = [str(each) for each in self.slices if each.verdict is Verdict.WORSE]
         if worse:
             return [*said, f"Worse on the general check set: {listed(worse)}."]
-        count = len(self.slices)
-        return [*said, f"On the general check set nothing is proven to be worse ({count} parts looked at)."]
+        parts = f"{len(self.slices)} part{'s'[: len(self.slices) != 1]}"
+        return [*said, f"On the general check set nothing is proven to be worse ({parts} looked at)."]
 
     def _small(self) -> list[str]:
         if not self.shows > SMALL:
@@ -253,6 +254,7 @@ class TrainingReport:
         parent_fingerprint: Of that.
         licence: Of the parent's weights, as its card says: SPDX identifier, "" where nobody says.
         method: What was trained: "fine-tuning", "LoRA", "adapter", ...
+        cross: Whether it is a cross-encoder.
         loss: What was made small.
         kind: The kind of the examples.
         examples: How many were learnt from.
@@ -278,6 +280,7 @@ class TrainingReport:
     parent_fingerprint: str
     licence: str = ""
     method: str = "fine-tuning"
+    cross: bool = False
     loss: str = ""
     kind: str
     examples: int
@@ -315,6 +318,22 @@ class TrainingReport:
         texts = f"{self.examples:,} examples ({self.texts:,} different texts)"
         return f"{duration(self.seconds)}, {texts}, {self.steps:,} steps{kept}"
 
+    @property
+    def usage(self) -> tuple[str, ...]:
+        """Three lines of Python to paste.
+
+        Example:
+            >>> TrainingReport(model="mine", folder="mine", fingerprint="", parent="p", parent_fingerprint="",
+            ...     kind="classes", examples=770, texts=770).usage[1]
+            'encoder = ns.load("mine")'
+        """
+        folder = json.dumps(self.folder, ensure_ascii=False)
+        if self.cross:
+            use = 'print(ns.rerank("a question", ["a passage", "another"], cross=cross))'
+            return ("import nearsense as ns", f"cross = ns.load_cross({folder})", use)
+        use = 'print(ns.compare("one text", "another", encoder=encoder))'
+        return ("import nearsense as ns", f"encoder = ns.load({folder})", use)
+
     def __str__(self) -> str:
         lines = [self.sentence, f"{self.folder}: {self.method} of {self.parent} in {self.cost}."]
         if self.calibration is not None:
@@ -333,7 +352,8 @@ class TrainingReport:
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; figures are fractions."""
         known: dict[str, Any] = finite_json(as_json(self))
-        return {"sentence": self.sentence, **known}
+        verdict = None if self.judgement is None else self.judgement.verdict.value
+        return {"verdict": verdict, "sentence": self.sentence, **known}
 
 
 def hundred(value: float) -> str:

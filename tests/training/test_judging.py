@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-import nearsense as ns
 from fakes import HashEncoder, WordCross
+from judged import Made, chance_of, classes, scoring
 from nearsense.calibration.probe import probe_pairs
 from nearsense.errors import InputError
 from nearsense.trained import Verdict
@@ -20,32 +18,6 @@ from nearsense.training.examples import Examples, Kind
 from nearsense.training.general import _aucs, check_generally, compared, pairs_for
 from nearsense.training.judging import judge
 from nearsense.vectors.similarity import paired_cosine
-
-
-def chance_of(text: str, salt: str = "") -> np.random.Generator:
-    return np.random.default_rng(int.from_bytes(hashlib.blake2b((salt + text).encode(), digest_size=8).digest()))
-
-
-class Made(ns.Encoder):
-    """A model whose vectors come from a function of the text."""
-
-    max_tokens = 256
-
-    def __init__(self, name: str, vector: Callable[[str], np.ndarray], languages: tuple[str, ...] = ()) -> None:
-        self.name, self.vector, self.languages = name, vector, languages
-        self.dimension = len(vector("a"))
-        self.fingerprint = hashlib.sha256(name.encode()).hexdigest()
-
-    def encode(self, texts, **options):
-        data = np.array([self.vector(text) for text in texts], np.float32).reshape(len(texts), self.dimension)
-        data /= np.linalg.norm(data, axis=1, keepdims=True)
-        return ns.Vectors(data, self.fingerprint, np.zeros(len(data), bool), self.name)
-
-
-def scoring(name: str, scores: dict[str, float]) -> Made:
-    """A model that gives each text of a table its score with every text that is in none."""
-    angles = {text: np.arccos(np.clip(score, -1, 1)) for text, score in scores.items()}
-    return Made(name, lambda text: np.array([np.cos(angles.get(text, 0.0)), np.sin(angles.get(text, 0.0))]))
 
 
 def pairs(n: int, prefix: str = "t") -> tuple[list[str], list[str]]:
@@ -143,13 +115,6 @@ def centres_by_hand(asked, labels, known, known_labels, *, alone):
             scores[name] = float(vector @ centre / np.linalg.norm(centre))
         right += max(scores, key=scores.get) == label
     return right / len(asked)
-
-
-def classes(count, per, start=0):
-    names = [f"class{start + number}" for number in range(count) for _ in range(per)]
-    texts = [f"{name} word{row % 4} thing{row % 9}" for row, name in enumerate(names)]
-    texts = [f"{text} filler{chance_of(text, str(row)).integers(9)}" for row, text in enumerate(texts)]
-    return Examples(kind=Kind.CLASSES, texts=(texts,), truth=names)
 
 
 def test_classes_are_judged_by_the_nearest_centre_and_new_ones_apart():

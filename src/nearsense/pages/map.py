@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense.mapping import DARK, GREY, LIGHT, Scene, anchors, shared_colours
-from nearsense.pages.parts import plain
+from nearsense.pages.parts import plain, policy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def map_html(scene: Scene, title: str = "Map") -> str:
     style, script = _asset("map.css"), "\n".join(["'use strict';", *map(_asset, SCRIPTS)])
     texts, cut = _texts(scene)
     parts = {
-        "policy": _policy(style, script),
+        "policy": policy(style, script),
         "title": plain(title),
         "style": style,
         "facts": _json(_facts(scene, title, cut)),
@@ -67,16 +67,6 @@ def map_html(scene: Scene, title: str = "Map") -> str:
 
 def _asset(name: str) -> str:
     return (files("nearsense.pages") / "map" / name).read_text("utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    """Nothing is allowed but this very style and this very script, and pictures that the page holds itself."""
-    allowed = {"style": style, "script": script}
-    hashes = (
-        f"{kind}-src 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-        for kind, text in allowed.items()
-    )
-    return "; ".join(["default-src 'none'", *hashes, "img-src data:", "base-uri 'none'", "form-action 'none'"])
 
 
 def _facts(scene: Scene, title: str, cut: int | None) -> dict[str, Any]:

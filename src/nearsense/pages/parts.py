@@ -5,6 +5,8 @@ Every chart has a title and a description for those who cannot see it; colours a
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,8 +37,19 @@ def plain(text: str) -> str:
 
 
 def page(title: str, body: Iterable[str]) -> str:
-    """A whole page, of a title in plain text and parts as HTML."""
-    return _PAGE.format(title=plain(title), style=STYLE, body="\n".join(body))
+    """A whole page, of a title in plain text and parts as HTML; its policy allows nothing but its own style."""
+    return _PAGE.format(title=plain(title), style=STYLE, policy=policy(STYLE), body="\n".join(body))
+
+
+def policy(style: str, script: str = "") -> str:
+    """Nothing is allowed but this very style and this very script, and pictures that the page holds itself."""
+    allowed = {"style": style, "script": script}
+    hashes = (
+        f"{kind}-src 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for kind, text in allowed.items()
+        if text
+    )
+    return "; ".join(["default-src 'none'", *hashes, "img-src data:", "base-uri 'none'", "form-action 'none'"])
 
 
 def section(title: str, *parts: str, lead: str = "") -> str:
@@ -81,6 +94,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
@@ -224,7 +238,7 @@ def curves(
         places = [
             f"{area.x(x):.1f} {area.y(y):.1f}" for x, y in zip(line.x.tolist(), line.y.tolist(), strict=True)
         ]
-        parts.append(f'<path class="line {line.colour}" style="fill:none" d="M{"L".join(places)}"/>')
+        parts.append(f'<path class="line {line.colour}" d="M{"L".join(places)}"/>')
         if line.dotted:
             parts += [
                 f'<circle class="point {line.colour}" cx="{place.split()[0]}" cy="{place.split()[1]}" r="4.5"/>'
@@ -274,7 +288,7 @@ def ticks(low: float, high: float, count: int = 7) -> list[float]:
 
 def _svg(area: _Area, parts: Sequence[str], title: str, said: str) -> str:
     return (
-        f'<svg viewBox="0 0 {area.width:.0f} {area.height:.0f}" role="img" style="max-width:{area.width:.0f}px">'
+        f'<svg viewBox="0 0 {area.width:.0f} {area.height:.0f}" role="img" class="w{area.width:.0f}">'
         f"<title>{plain(title)}</title><desc>{plain(said)}</desc>{''.join(parts)}</svg>"
     )
 

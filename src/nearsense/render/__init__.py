@@ -79,6 +79,12 @@ PROBABLE = {
     "question": "that both want the same answer",
     "request": "that both want the same done",
     "passage": "that the text answers the query",
+    "class": "that both are of one class",
+    "label": "that both are labelled the same",
+    "grade": "that people find both near",
+    "entailment": "that the second follows from the first",
+    "nearer": "that it is the right one of two",
+    "together": "that both belong together",
 }
 """What a probability is of, by the task of its calibration."""
 

@@ -5,12 +5,12 @@ Figures are shown times 100, as benchmarks do; JSON and CSV have plain fractions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nearsense.evaluation.results import BAND_COLUMNS
 from nearsense.render import PROBABLE, Column, Page, of, only_if, table
-from nearsense.tables import printable
+from nearsense.render.markdown import escaped, markdown_table
 
 if TYPE_CHECKING:
     from nearsense.evaluation import Evaluation, Figure, Mistake, PairedTest, SystemResult
@@ -41,10 +41,10 @@ def _notes(evaluation: Evaluation) -> list[str]:
 def evaluation_markdown(evaluation: Evaluation) -> str:
     """The same as Markdown."""
     page = evaluation_page(evaluation)
-    lines = [f"# {_escaped(evaluation.dataset)}", ""]
+    lines = [f"# {escaped(evaluation.dataset)}", ""]
     for each in page.groups:
-        lines += [f"## {_escaped(each.title)}", "", *_markdown_table(each), ""]
-    return "\n".join([*lines, *map(_escaped, _notes(evaluation)), ""])
+        lines += [f"## {escaped(each.title)}", "", *markdown_table(each), ""]
+    return "\n".join([*lines, *map(escaped, _notes(evaluation)), ""])
 
 
 def _systems(evaluation: Evaluation) -> Page:
@@ -134,20 +134,3 @@ def _interval(figure: Figure) -> str:
 
 def _name(figure: str) -> str:
     return NAMES.get(figure, figure.replace("_", " "))
-
-
-def _markdown_table(page: Page) -> Iterator[str]:
-    yield _row([name.removesuffix(">") for name in page.columns])
-    yield _row(["---:" if name.endswith(">") else "---" for name in page.columns])
-    for cells in page.cells:
-        yield _row([_escaped(cell) for cell in cells])
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _escaped(text: str) -> str:
-    """As plain text in Markdown: what would be markup, a column or a tag is not."""
-    shown = printable(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{c}" if c in "|*_`[]#" else c for c in shown)

@@ -11,20 +11,21 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense.calibration import Calibration, Task, background_of, learn_calibration, starting_sets
+from nearsense.calibration.curve import ANY, HARD, NOTHING, SLOPE
 from nearsense.calibrator import Calibrator, calibration_by_probe
 from nearsense.encoders import is_cross_encoder, is_encoder, symmetric_role
 from nearsense.encoders.loading import CALIBRATION
 from nearsense.errors import CalibrationWarning, InputError
 from nearsense.evaluation.probabilities import stated_of
 from nearsense.evaluation.results import Stated
-from nearsense.metrics import top_k
+from nearsense.metrics import log_loss, top_k
 from nearsense.pair_differences import pair_differences
 from nearsense.records import Metric, Origin, Ranking, Vectors
 from nearsense.trained import Carried
@@ -272,7 +273,7 @@ def fitted(model: Encoder | CrossEncoder, kind: Kind, pairs: Pairs, *, chose: bo
         seen = pair_differences(pairs.lefts, pairs.rights, encoder=encoder)
         kinds = [[each.kind.value for each in found] for found in seen]
     also = "; these texts chose the step that was kept, too" if chose else ""
-    return learn_calibration(
+    found = learn_calibration(
         pairs.scores,
         pairs.labels,
         origin,
@@ -282,6 +283,18 @@ def fitted(model: Encoder | CrossEncoder, kind: Kind, pairs: Pairs, *, chose: bo
         kinds=kinds,
         prior_sets=starting_sets(origin, task, lambda each: calibration_by_probe(origin, each, model)),
     )
+    if kinds is None or kind not in (Kind.CLASSES, Kind.POSITIVES):
+        return found
+    without = replace(found, guard=UNGUARDED)
+    losses = [
+        log_loss(pairs.labels, each.probability(pairs.scores, shift=each.guarded(pairs.scores, kinds)))
+        for each in (found, without)
+    ]
+    return found if losses[0] < losses[1] else without
+
+
+UNGUARDED = {NOTHING: 0.0, ANY: 0.0, SLOPE: 1.0, HARD: 1.0}
+"""Weights with which differences say nothing: requests of one class may well differ in a number or a name."""
 
 
 def stated(model: Encoder | CrossEncoder, pairs: Pairs) -> tuple[Stated | None, str]:
