@@ -12,14 +12,15 @@ from html.parser import HTMLParser
 import pytest
 
 import nearsense as ns
-from fakes import HashEncoder
+from fakes import HashEncoder, WordCross
+from judged import classes
 from nearsense.evaluation.results import Figure, Mistake
 from nearsense.pages.training import training_html
 from nearsense.render.training import model_card, training_markdown, training_page
 from nearsense.trained import Carried, Change, Judgement, Point, Slice, Verdict
 from nearsense.training.examples import Examples, Kind
 from nearsense.training.judging import judge
-from nearsense.training.report import licence_in, write_report
+from nearsense.training.report import concluded, licence_in, write_report
 from nearsense.types import TrainingReport
 
 HOSTILE = '<script src="https://evil.example/x.js">alert(1)</script>|`*_<img src=//evil.example onerror=x>\u202e'
@@ -230,3 +231,55 @@ def test_a_report_is_a_result_by_its_name():
     assert ns.types.TrainingReport is TrainingReport
     assert report(judgement())._repr_html_().startswith("<pre>Better")
     assert replace(report(), seconds=30.0).cost.startswith("30 seconds")
+
+
+def parts_of(count=6, per=12):
+    whole = classes(count, per)
+    rows = list(range(len(whole)))
+    return whole.take(rows[::2]), whole.take(rows[1::4]), whole.take(rows[3::4])
+
+
+def test_the_end_of_a_training_calibrates_on_one_part_and_judges_on_the_other(tmp_path):
+    known, dev, test = parts_of()
+    after = HashEncoder(name="after")
+    after.calibration_file = str(tmp_path / "calibration.json")
+    found = concluded(report(), tmp_path, HashEncoder(name="before"), after, known=known, dev=dev, test=test)
+    assert found.judgement.items == len(test)
+    assert not any("flattered" in note for note in found.judgement.notes)
+    assert f"{len(dev)} texts" in found.calibration.made_from
+    assert "chose the step" in found.calibration.made_from
+    assert found.judgement.stated_after.task == "class", (
+        "the judged probabilities are those that the folder carries"
+    )
+    assert {"calibration.json", "report.html", "report.md", "report.json", "README.md"} == {
+        each.name for each in tmp_path.iterdir()
+    }
+
+
+def test_where_one_part_has_to_do_it_is_said(tmp_path):
+    known, dev, _ = parts_of()
+    models = HashEncoder(name="before"), HashEncoder(name="after")
+    found = concluded(report(), tmp_path, *models, known=known, dev=dev)
+    assert any("flattered" in note for note in found.judgement.notes)
+    assert concluded(report(), tmp_path, *models, known=known).judgement is None
+    assert "nobody knows" in (tmp_path / "report.md").read_text()
+
+
+def test_what_cannot_be_measured_is_a_note_and_no_error(tmp_path):
+    known, *_ = parts_of()
+    few = Examples(kind=Kind.LABELLED, texts=(list("abc"), list("xyz")), truth=[True, True, True])
+    found = concluded(report(), tmp_path, HashEncoder(name="b"), HashEncoder(), known=few, dev=few, test=few)
+    assert found.judgement is None
+    assert found.calibration is None
+    assert any("carries no calibration: 3 labels are too few" in note for note in found.notes)
+    assert any("Nothing was measured on what was held out" in note for note in found.notes)
+    assert len(known) > 3
+
+
+def test_a_cross_encoder_is_compared_with_the_encoder_that_it_was_made_of(tmp_path):
+    queries = [f"word{row} what" for row in range(30)]
+    texts = [f"word{row} is thing{row % 3}" for row in range(30)]
+    held = Examples(kind=Kind.POSITIVES, texts=(queries, texts))
+    judged = concluded(report(cross=True), tmp_path, HashEncoder(4), WordCross(), known=held, test=held).judgement
+    assert (judged.main.name, judged.main.items, judged.main.after.value) == ("mrr@10", 30, 1.0)
+    assert "load_cross" in (tmp_path / "README.md").read_text()

@@ -113,7 +113,8 @@ def judge(
 
     Args:
         before: The model before: an encoder or a cross-encoder.
-        after: The same, trained.
+        after: The trained one; a cross-encoder may be compared with the encoder that it was made of. Positives are
+            candidates then, the right text among others drawn by chance.
         held_out: Examples of any kind.
         known: What training saw: of classes their centres come from there, and texts that are looked up are looked
             up among these too. Without it each held-out text is left out of the centre of its own class.
@@ -136,8 +137,9 @@ def judge(
     """
     measured: list[dict[str, _Measured]] = []
     mistakes: list[Errors] = []
+    crossed = is_cross_encoder(before) or is_cross_encoder(after)
     for model in (before, after):
-        figures, wrong = _measure(model, held_out, known, seed)
+        figures, wrong = _measure(model, held_out, known, seed, crossed=crossed)
         measured.append(figures)
         mistakes.append(wrong)
     names = [name for name in SHOWN[held_out.kind] if name in measured[0] and name in measured[1]]
@@ -184,9 +186,9 @@ def _notes(held_out: Examples, chose: bool) -> list[str]:
 
 
 def _measure(
-    model: Encoder | CrossEncoder, held_out: Examples, known: Examples | None, seed: int
+    model: Encoder | CrossEncoder, held_out: Examples, known: Examples | None, seed: int, *, crossed: bool
 ) -> tuple[dict[str, _Measured], Errors]:
-    """The figures of a model, and its worst errors."""
+    """The figures of a model, and its worst errors; where one of the two is `crossed`, of given candidates."""
     if held_out.kind is Kind.CLASSES:
         if not is_encoder(model):
             why = "a centre is made of vectors, and it has none"
@@ -194,7 +196,7 @@ def _measure(
         return _centres(model, held_out, known)
     data: Dataset = held_out.dataset()
     system: System = Scorer(model) if is_cross_encoder(model) else Model(_encoder(model))
-    if is_cross_encoder(model) and held_out.kind is Kind.POSITIVES:
+    if crossed and held_out.kind is Kind.POSITIVES:
         queries, candidates, labels = candidates_of(held_out, known, seed)
         data = Rerank(name=held_out.name, queries=queries, candidates=candidates, labels=labels)
     outcome = JUDGES[data.task](data, system)

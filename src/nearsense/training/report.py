@@ -1,28 +1,83 @@
-"""What is written into a trained model's folder beside the model: the report in three forms, and its card."""
+"""The end of a training: the model calibrated and judged; in its folder the report in three forms, and a card."""
 
 from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nearsense.encoders.catalog import card_of
+from nearsense.errors import CalibrationWarning, InputError
 from nearsense.files import atomic_write
 from nearsense.files.table import json_text
 from nearsense.pages.training import training_html
 from nearsense.render.training import model_card, training_markdown
+from nearsense.training.judging import carried, carry_calibration, judge
 
 if TYPE_CHECKING:
+    from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.trained import TrainingReport
+    from nearsense.training.examples import Examples
 
-__all__ = ["licence_in", "write_report"]
+__all__ = ["concluded", "licence_in", "write_report"]
 
 CARD = "README.md"
 LINES = 200
 """Lines of a card that are looked at for its licence: it stands at the top."""
+
+
+def concluded(
+    report: TrainingReport,
+    folder: str | os.PathLike[str],
+    before: Encoder | CrossEncoder,
+    after: Encoder | CrossEncoder,
+    *,
+    known: Examples,
+    dev: Examples | None = None,
+    test: Examples | None = None,
+    chose: bool = True,
+) -> TrainingReport:
+    """The end of every training: calibrate the model, judge it, and write both into its folder.
+
+    The calibration comes from `dev`, the judgement from `test`; where there is one of them only, from that one.
+    What cannot be measured on them is a note of the report, not an error.
+
+    Args:
+        report: What training did so far.
+        folder: The model's, as it is now; `report.folder` is what it will be called.
+        before: The model before.
+        after: The trained one, loaded from the folder.
+        known: What was learnt from.
+        dev: What was held out to stop in time.
+        test: What was held out and never looked at.
+        chose: `dev` chose the step that was kept.
+
+    Raises:
+        FileError: A file cannot be written.
+    """
+    fitting, judged = dev if dev is not None else test, test if test is not None else dev
+    if fitting is None or judged is None:
+        write_report(report, folder, languages=before.languages)
+        return report
+    notes = list(report.notes)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", CalibrationWarning)
+        calibration = carry_calibration(
+            folder, after, fitting, known=known, chose=chose and fitting is dev, seed=report.seed
+        )
+    notes += [f"{each.message}." for each in said if each.category is CalibrationWarning]
+    judgement = None
+    try:
+        judgement = judge(before, after, judged, known=known, chose=chose and judged is dev, seed=report.seed)
+    except InputError as error:
+        notes.append(f"Nothing was measured on what was held out: {error.what}.")
+    report = replace(report, calibration=carried(calibration), judgement=judgement, notes=tuple(notes))
+    write_report(report, folder, languages=before.languages)
+    return report
 
 
 def write_report(
