@@ -8,7 +8,7 @@ import pytest
 
 import nearsense as ns
 from fakes import HashEncoder
-from nearsense.datasets import LabelledPairs, read_dataset
+from nearsense.datasets import read_dataset
 from nearsense.errors import InputError
 from nearsense.querylog import open_log
 from nearsense.training.examples import Kind
@@ -55,7 +55,6 @@ def test_verdicts_of_the_map_are_labels_whatever_score_stands_beside_them(tmp_pa
     assert found.kind is Kind.LABELLED
     assert rows_of(found) == [(each["text1"], each["text2"]) for each in verdicts]
     assert list(found.truth) == [bool(each["label"]) for each in verdicts]
-    assert isinstance(read_dataset(file), LabelledPairs), "evaluate judges them so, too"
 
 
 def test_the_columns_of_the_map_s_export_are_those(tmp_path):

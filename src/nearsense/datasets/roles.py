@@ -177,20 +177,12 @@ def _truth(table: Table, task: Task | None, texts: set[str]) -> str | None:
         Task.GRADED: (SCORE_NAMES,),
         Task.LABELLED: (LABEL_NAMES, SCORE_NAMES),
     }
-    columns = (find_column(table, [name for name in names if name not in texts]) for names in orders[task])
-    known = [name for name in columns if name is not None]
-    if task is None and len(known) > 1 and _says_yes_or_no(table, known[1]):
-        return known[1]  # what people say of a pair goes before the score that a model gave it
-    if known:
-        return known[0]
+    for names in orders[task]:
+        found = find_column(table, [name for name in names if name not in texts])
+        if found is not None:
+            return found
     left = [name for name in table.columns if name not in texts and name.casefold() not in ID_NAMES]
     return left[0] if len(left) == 1 else None
-
-
-def _says_yes_or_no(table: Table, column: str) -> bool:
-    """Whether each cell of a column is a yes or a no."""
-    said = {str(cell).casefold() for cell in table.columns[column]}
-    return bool(said) and said <= {*YES, *NO}
 
 
 def _label_columns(table: Table, task: Task | None) -> Roles | None:

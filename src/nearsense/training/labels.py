@@ -36,6 +36,9 @@ QUERIES = ".queries"
 LOG_COLUMNS = {"query", "digest", "chosen", "ids"}
 """Columns of an exported log."""
 
+VERDICTS = {"text1", "text2", "label", "id1", "id2"}
+"""Columns of the verdicts that the map's page writes; the score beside them is the model's."""
+
 _TELL = "tell the log which hit was taken: collection.log.choose(hits, hits[0])"
 
 
@@ -70,6 +73,10 @@ def examples_from(
         table = read_table(path, format=reading.get("format"), encoding=reading.get("encoding", "utf-8"))
         if set(table.columns) >= LOG_COLUMNS:
             return _of_queries(_entries(table), documents, table.source)
+        if set(table.columns) >= VERDICTS:
+            return read_examples(
+                source, **{**reading, "kind": Kind.LABELLED, "columns": ("text1", "text2", "label")}
+            )
         if find_column(table, COLUMNS["phrasings"]) and find_column(table, COLUMNS["question"]):
             encoding = reading.get("encoding", "utf-8")
             return _of_faq(read_items(path, None, reading.get("format"), encoding), table.source)
