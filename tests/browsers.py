@@ -49,7 +49,7 @@ def browser(tmp_path_factory):
 class Sheet:
     """A page that is open, with all that it asked for and complained of."""
 
-    def __init__(self, context, file: Path, **media):
+    def __init__(self, context, file: Path, ready="window.nearsense?.ready", **media):
         self.page = context.new_page()
         self.asked, self.complaints = [], []
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -59,7 +59,7 @@ class Sheet:
             self.page.emulate_media(**media)
         self.file = file.as_uri()
         self.page.goto(self.file)
-        self.until("window.nearsense?.ready")
+        self.until(ready)
 
     def close(self):
         """It asked for itself alone, and had nothing to complain of."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nearsense.evaluation import evaluate
     from nearsense.explanation import explain
     from nearsense.faq import FAQ
+    from nearsense.monitoring import drift
     from nearsense.reranking import rerank, rerank_many
     from nearsense.textmap import map_texts as map  # noqa: A004 - said as ns.map(texts)
 
@@ -59,6 +60,7 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "cluster",
     "compare",
     "compare_pairs",
+    "drift",
     "duplicates",
     "errors",
     "evaluate",
@@ -94,6 +96,7 @@ _LATER = {
     "background": "calibrating",
     "calibrate": "calibrating",
     "cluster": "clustering",
+    "drift": "monitoring",
     "duplicates": "deduplication",
     "evaluate": "evaluation",
     "explain": "explanation",

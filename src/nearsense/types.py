@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nearsense.evaluation import Evaluation
     from nearsense.explanation import Explanation
     from nearsense.faq import Answer
+    from nearsense.monitoring import Drift, Topic
     from nearsense.querylog import LoggedQuery, QueryLog, UnansweredGroup
     from nearsense.textmap import TextMap
     from nearsense.trained import TrainingReport
@@ -40,6 +41,7 @@ __all__ = [
     "Comparison",
     "Dataset",
     "Document",
+    "Drift",
     "Dropped",
     "Duplicates",
     "Evaluation",
@@ -65,6 +67,7 @@ __all__ = [
     "TextMap",
     "Threshold",
     "Tier",
+    "Topic",
     "TrainingReport",
     "UnansweredGroup",
     "Vectors",
@@ -80,6 +83,7 @@ _LATER = {
     "evaluation": ("Evaluation",),
     "explanation": ("Explanation",),
     "faq": ("Answer",),
+    "monitoring": ("Drift", "Topic"),
     "querylog": ("LoggedQuery", "QueryLog", "UnansweredGroup"),
     "textmap": ("TextMap",),
     "trained": ("TrainingReport",),

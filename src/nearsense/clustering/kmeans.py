@@ -127,7 +127,7 @@ def _learn(rows: Floats, weights: Floats, k: int, smooth: int, random: np.random
     best: Centroids | None = None
     spent = 0
     for _ in range(STARTS):
-        start = run_lloyd(smoothed, weights, _far_apart(smoothed, weights, k, random))
+        start = run_lloyd(smoothed, weights, far_apart(smoothed, weights, k, random))
         found, cost = _breathe(smoothed, weights, start, PATIENCE - spent, random)
         best = found if best is None or found.loss < best.loss else best
         spent += cost
@@ -148,7 +148,7 @@ def _smooth(rows: Floats, count: int) -> Floats:
     return normalize(rows + mean / np.float32(ids.shape[1]), zero="keep")
 
 
-def _far_apart(rows: Floats, weights: Floats, k: int, random: np.random.Generator) -> Floats:
+def far_apart(rows: Floats, weights: Floats, k: int, random: np.random.Generator) -> Floats:
     """K of the rows by greedy k-means++ (Arthur and Vassilvitskii 2007).
 
     Each is the best of a few draws, in which a row is likelier the farther it is from those before.

@@ -12,7 +12,7 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.checks import given_once
-from nearsense.collection.documents import Checked, checked_documents, checked_ids, export, sync_plan
+from nearsense.collection.documents import Checked, checked_documents, checked_ids, everything, export, sync_plan
 from nearsense.collection.engine import Batch, Engine, require_new
 from nearsense.collection.model import CollectionModel, checked_vectors, recipe
 from nearsense.collection.searching import Answering, as_filter
@@ -225,6 +225,20 @@ class Collection(Answering):
 
     def __len__(self) -> int:
         return self.count()
+
+    def documents(self) -> tuple[list[Document], Vectors]:
+        """All documents and their vectors, in the order in which they came in; both are held in memory.
+
+        Example:
+            >>> import nearsense as ns
+            >>> notes = ns.open(":memory:")
+            >>> notes.add(["Water the plants.", "Call the bank."])
+            2
+            >>> documents, vectors = notes.documents()
+            >>> documents[0].text, vectors.data.shape
+            ('Water the plants.', (2, 384))
+        """
+        return everything(self._engine)
 
     def info(self) -> Info:
         """What the collection says of itself: model, index and its recall, fields, size."""

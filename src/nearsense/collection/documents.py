@@ -221,13 +221,13 @@ def export(engine: Engine, path: Path, *, vectors: bool) -> int:
     from nearsense.files import write_table, write_vectors
 
     if path.suffix == ".faiss":
-        documents, rows = _everything(engine)
+        documents, rows = everything(engine)
         from nearsense.index import write_faiss
 
         write_faiss(path, rows.data, [document.id for document in documents])
         return len(documents)
     if vectors:
-        documents, rows = _everything(engine)
+        documents, rows = everything(engine)
         ids, texts = [document.id for document in documents], [document.text for document in documents]
         metadata = [_beside(document.metadata) for document in documents]
         write_vectors(path, rows, ids=ids, texts=texts, metadata=metadata)
@@ -245,7 +245,7 @@ def _rows(engine: Engine) -> Iterator[dict[str, Any]]:
             yield {"id": document.id, "text": document.text, **_beside(document.metadata)}
 
 
-def _everything(engine: Engine) -> tuple[list[Document], Vectors]:
+def everything(engine: Engine) -> tuple[list[Document], Vectors]:
     """All documents with their vectors, in memory."""
     parts = [([], engine.sample(0)), *engine.stored()]
     rows = [vectors for _, vectors in parts]
