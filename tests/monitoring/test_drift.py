@@ -99,7 +99,7 @@ def test_an_empty_side_is_refused_in_words(before):
 
 def test_sides_of_one_text_each_are_no_basis_and_said_so(encoder):
     found = ns.drift(["it rains"] * 50, ["it rains"] * 40)
-    assert (found.drifted, found.units[0] + found.units[1]) == (False, 1)
+    assert (found.drifted, found.units) == (False, (1, 1))
     assert "copies" in " ".join(found.notes)
     other = ns.drift(["it rains"] * 50, ["the tax is due"] * 40)
     assert not other.drifted

@@ -207,16 +207,16 @@ def calibration_of(pool: Pool) -> dict[str, dict[str, float]]:
     return found
 
 
-def groups_of(test: Measured, labels: Bools, p: Doubles, level: float) -> list[Group]:
-    """The groups of a test that moved, the farthest first."""
-    own = labels[test.rows]
-    whole = int(own.sum()), int((~own).sum())
+def groups_of(test: Measured, pool: Pool, p: Doubles, level: float) -> list[Group]:
+    """The groups of a test that moved, the farthest first; counts are of each side's different texts."""
+    held = pool.held
+    whole = [int(held[side, test.rows].sum()) for side in (0, 1)]
     told = []
     for name, units, chance in zip(test.names, test.groups, p.tolist(), strict=True):
-        counts = int(labels[units].sum()), int((~labels[units]).sum())
+        counts = [int(held[side, units].sum()) for side in (0, 1)]
         low, high = difference_interval(counts[0], whole[0], counts[1], whole[1])
-        shares = counts[0] / max(whole[0], 1), counts[1] / max(whole[1], 1)
-        told.append(Group(test.name, name, *counts, *shares, low, high, chance))
+        now, before = counts[0] / max(whole[0], 1), counts[1] / max(whole[1], 1)
+        told.append(Group(test.name, name, counts[0], counts[1], now, before, low, high, chance))
     return sorted((each for each in told if each.p <= level), key=lambda each: (each.p, each.name))
 
 

@@ -169,7 +169,7 @@ class Drift:
             make no drift.
         rows: How many rows the current side and the reference had.
         drawn: How many of them were looked at.
-        units: How many units that is, copies counted once.
+        units: How many different texts that is on each side.
         notes: What a reader has to know, a sentence each.
         check: How the watch stands; None where there is none.
         calibration: Of each side that has labels, "current" and "reference", how many, the mean stated

@@ -247,6 +247,14 @@ class Pool:
         """Whether each unit is of the current side: (m,)."""
         return self.current[self.units]
 
+    @property
+    def held(self) -> Bools:
+        """Whether each unit has a row of the current side, and of the reference: (2, m)."""
+        there = np.zeros((2, len(self.units)), np.bool_)
+        there[0, self.unit_of[self.current]] = True
+        there[1, self.unit_of[~self.current]] = True
+        return there
+
     def column(self, name: str) -> Doubles:
         """What is known of each unit: (m,)."""
         values: Doubles = getattr(self.side, name)[self.units]
@@ -278,7 +286,7 @@ def pool(
         unit_of = _units(joined, vectors, known)
         units = _drawn(unit_of, randoms[2])
     else:
-        unit_of = units = np.arange(len(joined))
+        unit_of = units = np.arange(len(joined), dtype=np.int64)
     which = np.arange(len(joined)) < len(current)
     return Pool(joined, which, vectors, known, made_by[1], made_by[0], unit_of, units, given)
 

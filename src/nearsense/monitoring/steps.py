@@ -149,6 +149,7 @@ def _drift(
     labels = pooled.labels
     rows = (int(pooled.current.sum()), int((~pooled.current).sum()))
     units = (int(labels.sum()), int((~labels).sum()))
+    held = pooled.held.sum(axis=1).tolist()
     told = [
         DriftTest(
             test.name,
@@ -173,7 +174,7 @@ def _drift(
             if test.name == "topics":
                 topics = _topics(pooled, test, p, level)
             elif test.groups and result.drifted:
-                groups += groups_of(test, labels, p, level)
+                groups += groups_of(test, pooled, p, level)
     return Drift(
         drifted,
         level,
@@ -183,7 +184,7 @@ def _drift(
         tuple(_repeated(pooled, rows)),
         pooled.given,
         rows,
-        units,
+        (held[0], held[1]),
         tuple(_notes(pooled, told, rows, units, level, judged.drawn, equal=equal)),
         None,
         calibration_of(pooled),
@@ -202,7 +203,8 @@ def _topics(pooled: Pool, test: Measured, p: NDArray[np.float64], level: float) 
     values = test.statistic.parts(column_of(pooled.labels))[:, 0]  # type: ignore[attr-defined]
     moved = moved_most([places[units] for units in test.groups], p, values, TOPICS)
     sure = [each for each in moved if each.p <= level]
-    return described(pooled, pooled.vectors[pooled.units[rows]], rows, sure or moved[:UNSURE], level)
+    found = described(pooled, pooled.vectors[pooled.units[rows]], rows, sure or moved[:UNSURE], level)
+    return sorted(found, key=lambda topic: (topic.p, topic.share < topic.share_before))
 
 
 def _repeated(pooled: Pool, rows: tuple[int, int]) -> list[Repeated]:
@@ -236,7 +238,7 @@ def _notes(
     for name, given, used in zip(("current", "reference"), pooled.given, rows, strict=True):
         if used < given:
             notes.append(f"{used:,} of {given:,} rows of the {name} side were drawn (sample).")
-    copies = sum(rows) - sum(units)
+    copies = sum(rows) - int(pooled.held.sum())
     if copies > max(sum(rows) // 20, 1):
         notes.append(f"{copies:,} of {sum(rows):,} rows are copies of others and count once (copies).")
     ways = math.comb(sum(units), units[0]) if sum(units) < 60 else math.inf

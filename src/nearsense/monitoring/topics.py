@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from nearsense.monitoring.samples import Pool
 
     Ints = NDArray[np.int64]
-    Bools = NDArray[np.bool_]
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
 
@@ -56,7 +55,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Texts about one thing whose share is another now. Copies count once, so counts are of different texts.
+    """Texts about one thing whose share is another now. Copies count once: counts are of a side's different texts.
 
     Args:
         label: Its name; the first words of an example where no phrase sets it apart, "" where only vectors are
@@ -153,12 +152,9 @@ def moved_most(groups: Sequence[Ints], p: Doubles, values: Doubles, most: int) -
 
 def described(pool: Pool, vectors: Floats, rows: Ints, moved: Sequence[Moved], level: float) -> list[Topic]:
     """Groups as topics. `vectors` are of the units with a vector, which are `rows` of the pool's units."""
-    labels = pool.labels[rows]
     texts = [pool.texts[row] or "" for row in rows.tolist()]
     names = _names(texts, [each.units for each in moved])
-    return [
-        _described(pool, vectors, rows, labels, each, name, level) for each, name in zip(moved, names, strict=True)
-    ]
+    return [_described(pool, vectors, rows, each, name, level) for each, name in zip(moved, names, strict=True)]
 
 
 def _names(texts: Sequence[str], groups: Sequence[Ints]) -> list[tuple[str, tuple[str, ...]]]:
@@ -177,17 +173,16 @@ def _described(
     pool: Pool,
     vectors: Floats,
     rows: Ints,
-    labels: Bools,
     moved: Moved,
     name: tuple[str, tuple[str, ...]],
     level: float,
 ) -> Topic:
-    own = labels[moved.units]
-    sides = (int(labels.sum()), int((~labels).sum()))
-    counts = (int(own.sum()), int((~own).sum()))
+    held = pool.held[:, rows]
+    sides = (int(held[0].sum()), int(held[1].sum()))
+    counts = (int(held[0, moved.units].sum()), int(held[1, moved.units].sum()))
     share, before = counts[0] / max(sides[0], 1), counts[1] / max(sides[1], 1)
     low, high = difference_interval(counts[0], sides[0], counts[1], sides[1])
-    larger = moved.units[own if share >= before else ~own]
+    larger = moved.units[held[0 if share >= before else 1, moved.units]]
     examples = _examples(pool, vectors, rows, larger)
     inside = np.isin(pool.unit_of, pool.unit_of[pool.units[rows[moved.units]]]) & pool.current
     answered = pool.side.answered[inside]
