@@ -1,5 +1,7 @@
 """Is what people ask still what they asked before, and what is behind it?"""
 
+from pathlib import Path
+
 import nearsense as ns
 from nearsense.monitoring import Names, actions
 from nearsense.pages.drift import drift_html
@@ -25,5 +27,4 @@ for day in (1, 2, 3):  # a check a day: two months of them speak falsely hardly 
     check = ns.drift(before[day::3], before, watch="shop.watch", at=1.7e9 + 86_400 * day).check
     print(check.at, f"p {check.p:.3f}, may spend {check.level:.5f}", "ALARM" if check.alarm else "fine")
 
-with open("drift.html", "w", encoding="utf-8") as page:
-    page.write(drift_html(found, "What people ask"))
+Path("drift.html").write_text(drift_html(found, "What people ask"), "utf-8")
