@@ -7,7 +7,7 @@ from typing import Any
 
 from nearsense.records import as_json
 
-__all__ = ["Info", "Reembedding", "SyncReport", "Verification"]
+__all__ = ["Info", "ModelChange", "Moved", "RankChange", "Reembedding", "SyncReport", "Verification"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +120,137 @@ class Reembedding:
     """A collection that went over to another model.
 
     Args:
-        documents: How many were encoded anew.
+        documents: How many got another vector.
         before: The model that it had.
         after: The model that it has.
         agreement: Of the ten nearest of a sample under the old model, the share that the new one finds, in [0, 1];
             None where there was nothing to compare.
+        mapped: Whether the new model is an adapter of the old one: vectors were mapped, nothing encoded.
     """
 
     documents: int
     before: str
     after: str
     agreement: float | None
+    mapped: bool = False
 
     def __str__(self) -> str:
         agree = "" if self.agreement is None else f", {self.agreement:.0%} of the ten nearest are the same"
-        return f"{self.documents:,} documents from {self.before} to {self.after}{agree}"
+        how = " mapped" if self.mapped else ""
+        return f"{self.documents:,} documents{how} from {self.before} to {self.after}{agree}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return as_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A query for which another model finds other documents.
+
+    Args:
+        query: Its text.
+        overlap: The share of the k best that stays, in [0, 1].
+        before: The ids of the best three under the model in use.
+        after: Under the other one.
+    """
+
+    query: str
+    overlap: float
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.overlap:4.0%}  {self.query}: {', '.join(self.before)} -> {', '.join(self.after)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return as_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RankChange:
+    """Where the documents that were chosen stand under two models.
+
+    Args:
+        queries: How many have a document that was chosen.
+        before: Mean reciprocal rank of the best one under the model in use, in (0, 1].
+        after: Under the other one.
+        change: after - before.
+        interval: Of the change, 95 %, queries resampled.
+        p: Two-sided p-value of "they are equally good".
+        first_before: The share of queries for which it stands first, under the model in use.
+        first_after: Under the other one.
+    """
+
+    queries: int
+    before: float
+    after: float
+    change: float
+    interval: tuple[float, float]
+    p: float
+    first_before: float
+    first_after: float
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        said = "better" if low > 0 else "worse" if high < 0 else "no difference that is sure"
+        return (
+            f"what was chosen ({self.queries:,} queries): reciprocal rank {self.before:.3f} -> {self.after:.3f} "
+            f"[{low:+.3f}, {high:+.3f}], first {self.first_before:.0%} -> {self.first_after:.0%}: {said}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return as_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """What another model would find for the queries of a collection.
+
+    Args:
+        before: The model in use.
+        after: The other one.
+        documents: How many there are.
+        queries: Different ones that both were asked, without filters.
+        k: How many hits were compared.
+        mapped: Whether the other is an adapter of the one in use: going over encodes nothing, coming back does.
+        overlap: Mean share of the k best that stays, in [0, 1].
+        interval: Of the overlap, 95 %, queries resampled.
+        other_first: Queries with another first hit.
+        moved: Those of which the fewest hits stay, ten at most.
+        chosen: Where documents stand that were chosen; None where ten queries at least have none. They were chosen
+            among what the model in use has shown, which favours it.
+    """
+
+    before: str
+    after: str
+    documents: int
+    queries: int
+    k: int
+    mapped: bool
+    overlap: float
+    interval: tuple[float, float]
+    other_first: int
+    moved: tuple[Moved, ...]
+    chosen: RankChange | None
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        lines = [
+            f"{self.before} -> {self.after}: {self.queries:,} queries, {self.documents:,} documents",
+            f"of the {self.k} best {self.overlap:.0%} stay [{low:.0%}, {high:.0%}], "
+            f"{self.other_first:,} queries have another first hit",
+            *(f"  {each}" for each in self.moved),
+        ]
+        if self.chosen is not None:
+            lines.append(str(self.chosen))
+        else:
+            lines.append("Which is better is not told: fewer than ten queries have a hit that was chosen.")
+        if self.mapped:
+            lines.append("Vectors are mapped, nothing is encoded; the way back to the parent encodes every text.")
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from nearsense.kinds import Long, Metric, Mode, Precision, Ranking, Reading
 from nearsense.records import Comparison, Document, Hit, Matrix, Origin, ReadAs, Results, Vectors
-from nearsense.reports import Info, Reembedding, SyncReport, Verification
+from nearsense.reports import Info, ModelChange, Moved, RankChange, Reembedding, SyncReport, Verification
 
 if TYPE_CHECKING:
     from nearsense.adapters import Adapter
@@ -54,10 +54,13 @@ __all__ = [
     "Matrix",
     "Metric",
     "Mode",
+    "ModelChange",
+    "Moved",
     "Origin",
     "Pair",
     "Precision",
     "QueryLog",
+    "RankChange",
     "Ranking",
     "ReadAs",
     "Reading",

@@ -450,11 +450,38 @@ def test_reembed_goes_over_to_another_model(run, tickets, tmp_path):
         "before": "all-MiniLM-L6-v2",
         "after": "other",
         "agreement": None,
+        "mapped": False,
     }
     assert ids(run("search", tickets, "Please refund my last invoice", "-k", "1")) == ["t2"]
     check(run("search", tickets, "q", "--model", "all-MiniLM-L6-v2"), "other", "all-MiniLM-L6-v2")
     check(run("index", "reembed", tickets, "--model", "not-here"), "not-here")
     check(run("index", "reembed", tickets), "--model")
+
+
+def test_reembed_compares_on_queries_first_and_asks(run, tickets, tmp_path):
+    from nearsense.encoders.adapted import AdaptedEncoder, VectorMap, write_adapter
+    from nearsense.kinds import MapKind
+
+    (mine := tmp_path / "mine").mkdir()
+    scale = np.linspace(0.5, 1.5, 384).astype(np.float32)
+    write_adapter(mine, AdaptedEncoder(ns.load(), VectorMap(MapKind.DIAGONAL, {"scale": scale}), name="mine"), {})
+    asked = tmp_path / "asked.csv"
+    asked.write_text("query,chosen\n" + "".join(f"my invoice {n},t2\n" for n in range(12)))
+    tried = run("index", "reembed", tickets, "--model", mine, "--queries", asked, "-k", "1", "--dry-run")
+    found = json.loads(tried.out)
+    assert (found["queries"], found["documents"], found["mapped"]) == (12, 3, True)
+    assert found["chosen"]["queries"] == 12
+    check(run("index", "reembed", tickets, "--model", mine, "--queries", asked), "--yes")
+    check(run("index", "reembed", tickets, "--model", mine, "--dry-run"), "no queries")
+    check(run("index", "reembed", tickets, "--model", mine, "--chosen", "chosen"), "--queries")
+    check(run("index", "reembed", tickets, "--model", mine, "--queries", asked, "--chosen", "no"), "--chosen")
+    assert json.loads(run("index", "info", tickets).out)["model"] == "all-MiniLM-L6-v2", (
+        "nothing was changed so far"
+    )
+    done = run("index", "reembed", tickets, "--model", mine, "--queries", asked, "--yes")
+    assert (done.code, json.loads(done.out)["mapped"]) == (0, True)
+    assert "12 queries" in done.err
+    assert ids(run("search", tickets, "Please refund my last invoice", "-k", "1")) == ["t2"]
 
 
 def test_long_texts_are_read_as_it_was_asked(run, tickets):

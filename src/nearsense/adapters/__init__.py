@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nearsense.metrics.resampling import Statistic
+
     Floats = NDArray[np.float32]
 
 __all__ = ["Adapter", "learn"]
@@ -158,13 +160,14 @@ def learn(
     _require_enough(subject, examples.name)
     parent = resolve(encoder)
     vectors = _encoded(subject, parent)
-    folds = [fold for fold in subject.folds(FOLDS, seed) if len(fold)]
-    everything = np.arange(len(subject))
-    learnt = [np.setdiff1d(everything, fold) for fold in folds]
-    tries = [*learnt, everything]
-    lessons = [subject.lesson(rows, seed) for rows in tries]
+    folds = [(learnt, held) for learnt, held in subject.folds(FOLDS, seed) if len(learnt) and len(held)]
+    rows = np.sort(np.concatenate([held for _, held in folds] or [np.empty(0, np.int64)]))
+    _require_measurable(subject, rows, examples.name)
+    lessons = [subject.lesson(learnt, seed) for learnt, _ in folds] + [
+        subject.lesson(np.arange(len(subject)), seed)
+    ]
     steps = sum(steps_of(sum(1 for _ in each.batches(np.random.default_rng(seed)))) for each in lessons)
-    held = np.zeros((len(STRENGTHS), len(subject)))
+    numbers = np.zeros((len(STRENGTHS), len(subject)))
     with tracked(steps, "steps", progress) as update:
         done = 0
 
@@ -172,33 +175,28 @@ def learn(
             nonlocal done
             update(done := done + 1)
 
-        for rows, fold, lesson in zip(learnt, folds, lessons, strict=False):
+        for (learnt, held), lesson in zip(folds, lessons, strict=False):
             added = fit(vectors, lesson, form, rank=rank, seed=seed, update=step)
             for place, strength in enumerate(STRENGTHS):
                 mapped = map_of(form, added, strength, rank).unit(vectors)
-                held[place, fold] = subject.measured(mapped, rows, fold)
-        figures = [_figure(subject, row) for row in held]
-        best = _chosen(subject, held, figures, seed)
+                numbers[place, held] = subject.measured(mapped, learnt, held)
+        tried = _Tried([subject.statistic(row[rows], rows) for row in numbers], len(rows), seed)
+        best = tried.best()
         added = fit(vectors, lessons[-1], form, rank=rank, seed=seed, update=step)
-    n, difference = len(subject), Difference(0.0, 0.0, 0.0, 1.0)
-    if best:
-        flattery, told = _flattery(subject, held, best, seed), _against_identity(subject, held, best, seed)
-        value, low, high = (each - flattery for each in (told.value, told.low, told.high))
-        difference = Difference(value, low, high, float(told.p))
+    difference = tried.difference(best)
     adapted: Encoder = parent
     if best:
         adapted = AdaptedEncoder(parent, map_of(form, added, STRENGTHS[best], rank), name=name)
-    tried = dict(zip(STRENGTHS, figures, strict=True))
     return Adapter(
         encoder=adapted,
         kind=form,
         strength=STRENGTHS[best],
         figure=subject.figure,
-        before=figures[0],
-        after=figures[0] + difference.value,
+        before=tried.figures[0],
+        after=tried.figures[0] + difference.value,
         difference=difference,
-        by_strength=tried,
-        examples=n,
+        by_strength=dict(zip(STRENGTHS, tried.figures, strict=True)),
+        examples=len(subject),
         texts=len(subject.texts),
     )
 
@@ -224,9 +222,14 @@ def _require_enough(subject: Subject, name: str) -> None:
         raise InputError(
             f"{name}: all examples say the same", why=why, fix="add examples of another class or score"
         )
-    if len(np.unique(subject.parts)) < FOLDS:
-        why = "no fold could be kept apart from the others"
-        raise InputError(f"{name}: all examples share their texts", why=why, fix="add examples with other texts")
+
+
+def _require_measurable(subject: Subject, rows: NDArray[np.int64], name: str) -> None:
+    """Refuse examples of which too few can be held out without a text on both sides."""
+    told = subject.truth is None or subject.kind == "classes" or len(np.unique(subject.truth[rows])) > 1
+    if len(rows) < FEWEST // 2 or not told:
+        why = "they share their texts: no part of them could be held out to see what is better"
+        raise InputError(f"{name}: nothing can be measured", why=why, fix="add examples with other texts")
 
 
 def _encoded(subject: Subject, encoder: Encoder) -> Floats:
@@ -245,40 +248,41 @@ def _encoded(subject: Subject, encoder: Encoder) -> Floats:
     return unit_rows(data, "vectors", ZeroRow.KEEP)
 
 
-def _figure(subject: Subject, numbers: NDArray[np.float64]) -> float:
-    return float(subject.statistic(numbers)(np.ones((1, len(numbers))))[0])
+class _Tried:
+    """The figure of each strength on examples that were held out, and which of them is best."""
 
+    def __init__(self, statistics: list[Statistic], n: int, seed: int) -> None:
+        self._statistics, self._n = statistics, n
+        self._how = {"resamples": RESAMPLES if n <= 2000 else RESAMPLES // 4, "seed": seed}
+        self.figures = [float(each(np.ones((1, n)))[0]) for each in statistics]
 
-def _chosen(subject: Subject, held: NDArray[np.float64], figures: list[float], seed: int) -> int:
-    """The place of the best strength; 0, the identity, unless it is better by more than a standard error."""
-    best = int(np.argmax(figures))
-    return best if best and _against_identity(subject, held, best, seed, level=0.6827).low > 0 else 0
+    def best(self) -> int:
+        """The place of the best; 0, the identity, unless it is better by more than a standard error."""
+        best = int(np.argmax(self.figures))
+        return best if best and self._against_identity(best, level=0.6827).low > 0 else 0
 
+    def difference(self, best: int) -> Difference:
+        """Of the best to the identity, less what choosing it flatters it by."""
+        if not best:
+            return Difference(0.0, 0.0, 0.0, 1.0)
+        told, flattery = self._against_identity(best), self._flattery(best)
+        value, low, high = (each - flattery for each in (told.value, told.low, told.high))
+        return Difference(value, low, high, float(told.p))
 
-def _against_identity(
-    subject: Subject, held: NDArray[np.float64], best: int, seed: int, level: float = 0.95
-) -> Difference:
-    n, statistic = held.shape[1], subject.statistic
-    how = {"resamples": _resamples(n), "seed": seed, "level": level}
-    return paired_bootstrap(statistic(held[best]), statistic(held[0]), n, **how)  # type: ignore[arg-type]
+    def _against_identity(self, best: int, level: float = 0.95) -> Difference:
+        how: dict[str, Any] = self._how
+        return paired_bootstrap(self._statistics[best], self._statistics[0], self._n, level=level, **how)
 
+    def _flattery(self, best: int) -> float:
+        """By how much the best looks better than it is because it was chosen on what it is measured on.
 
-def _flattery(subject: Subject, held: NDArray[np.float64], best: int, seed: int) -> float:
-    """By how much the best strength looks better than it is because it was chosen on what it is measured on.
-
-    In each resample of the examples the best is chosen again, and measured on those that were not drawn
-    (Tsamardinos et al. 2018).
-    """
-    statistics = [subject.statistic(row) for row in held]
-    gains = []
-    for counts in resample_counts(held.shape[1], _resamples(held.shape[1]) // 5, seed):
-        drawn = np.stack([each(counts) for each in statistics])
-        chosen = np.nan_to_num(drawn, nan=-np.inf).argmax(axis=0)
-        left = np.stack([each((counts == 0).astype(np.float64)) for each in statistics])
-        gains.append(left[chosen, np.arange(len(chosen))] - left[0])
-    found = _figure(subject, held[best]) - _figure(subject, held[0])
-    return max(0.0, found - float(np.nanmean(np.concatenate(gains))))
-
-
-def _resamples(n: int) -> int:
-    return RESAMPLES if n <= 2000 else RESAMPLES // 4
+        In each resample of the examples the best is chosen again, and measured on those that were not drawn
+        (Tsamardinos et al. 2018).
+        """
+        gains = []
+        for counts in resample_counts(self._n, self._how["resamples"] // 5, self._how["seed"]):
+            drawn = np.stack([each(counts) for each in self._statistics])
+            chosen = np.nan_to_num(drawn, nan=-np.inf).argmax(axis=0)
+            left = np.stack([each((counts == 0).astype(np.float64)) for each in self._statistics])
+            gains.append(left[chosen, np.arange(len(chosen))] - left[0])
+        return max(0.0, self.figures[best] - self.figures[0] - float(np.nanmean(np.concatenate(gains))))

@@ -130,8 +130,8 @@ def fit(
     d, chance = vectors.shape[1], np.random.default_rng(seed)
     added = np.zeros(d if kind is MapKind.DIAGONAL else (d, d), np.float32)
     mean, square = np.zeros_like(added), np.zeros_like(added)
-    steps = steps_of(sum(1 for _ in lesson.batches(np.random.default_rng(seed))))
-    step = 0
+    batches = sum(1 for _ in lesson.batches(np.random.default_rng(seed)))
+    steps, step = (steps_of(batches) if batches else 0), 0
     while step < steps:
         for batch in lesson.batches(chance):
             step += 1

@@ -31,6 +31,8 @@ FIGURES = {
     "entailment": "rank correlation",
 }
 """What is measured on examples that a map was not learnt on, by their kind."""
+LARGEST = 0.5
+"""The share of all examples that may hang together before texts are dealt out instead."""
 NEARNESS = {"contradiction": 0.0, "neutral": 1.0, "entailment": 2.0}
 
 
@@ -73,24 +75,36 @@ class Subject:
         """What is measured."""
         return FIGURES[self.kind]
 
-    def folds(self, count: int, seed: int) -> list[Places]:
-        """The examples in so many folds of about one size, no text in two of them; classes in each alike."""
+    def folds(self, count: int, seed: int) -> list[tuple[Places, Places]]:
+        """So many times: the examples to learn from, and those held out; no text is in both, nor one worded alike.
+
+        Classes are in each fold alike. Where most examples hang together by their texts, texts are dealt out
+        instead, and examples that lie between two folds are left out.
+        """
         chance = np.random.default_rng(seed)
-        numbers, sizes = np.unique(self.parts, return_counts=True)
+        numbers, places, sizes = np.unique(self.parts, return_index=True, return_counts=True)
+        if sizes.max() > len(self) * LARGEST:
+            return self._folds_of_texts(chance)
         order = chance.permutation(len(numbers))
         if self.kind == "classes":
-            classes = self._truth[np.unique(self.parts, return_index=True)[1]]
-            order = order[np.argsort(classes[order], kind="stable")]
+            order = order[np.argsort(self._truth[places][order], kind="stable")]
         else:
             order = order[np.argsort(-sizes[order], kind="stable")]
-        fold = np.empty(len(numbers), np.int64)
-        filled = np.zeros(count, np.int64)
+        fold, filled = np.empty(len(numbers), np.int64), np.zeros(count, np.int64)
         for turn, place in enumerate(order):
             chosen = turn % count if self.kind == "classes" else int(filled.argmin())
             fold[place] = chosen
             filled[chosen] += sizes[place]
         each = fold[np.searchsorted(numbers, self.parts)]
-        return [np.flatnonzero(each == number) for number in range(count)]
+        return [(np.flatnonzero(each != number), np.flatnonzero(each == number)) for number in range(count)]
+
+    def _folds_of_texts(self, chance: np.random.Generator) -> list[tuple[Places, Places]]:
+        """Three folds of texts; what stands between two of them is in none."""
+        forms = np.array(distinct(normal_form(text) for text in self.texts)[1])
+        fold = chance.integers(0, 3, forms.max() + 1)[forms]
+        sides = np.stack([fold[column] for column in self.columns])
+        folds = [((sides != number).all(axis=0), (sides == number).all(axis=0)) for number in range(3)]
+        return [(np.flatnonzero(learnt), np.flatnonzero(held)) for learnt, held in folds]
 
     def lesson(self, rows: Places, seed: int) -> Lesson:
         """What can be learnt of some of the examples."""
@@ -130,12 +144,12 @@ class Subject:
                 ranks[start + row] = 1 / (1 + sum((query, each) not in right and each != query for each in better))
         return ranks
 
-    def statistic(self, numbers: NDArray[np.float64]) -> Statistic:
-        """The figure of what was measured of each example, for the bootstrap."""
+    def statistic(self, numbers: NDArray[np.float64], rows: Places) -> Statistic:
+        """The figure of what was measured of some examples, for the bootstrap."""
         if self.kind == "labelled":
-            return weighted_average_precision(self._truth, numbers)
+            return weighted_average_precision(self._truth[rows], numbers)
         if self.kind in ("graded", "entailment"):
-            return weighted_spearman(self._truth, numbers)
+            return weighted_spearman(self._truth[rows], numbers)
         return weighted_mean(numbers)
 
     @property

@@ -104,7 +104,12 @@ def write_text(path: str, text: str) -> None:
 
 def require_consent(question: str, yes: bool) -> None:
     """Ask whether to go on, unless that was said before; where nobody can be asked, it has to be."""
+    require_somebody(yes)
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("nobody is here to be asked: add --yes")
         click.confirm(question, abort=True, err=True)
+
+
+def require_somebody(yes: bool) -> None:
+    """Refuse to begin what will be asked for where nobody can be asked, and it was not said before."""
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("nobody is here to be asked: add --yes")

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from nearsense.encoders import Encoder
     from nearsense.filters import Where
-    from nearsense.reports import Reembedding
+    from nearsense.querylog import LoggedQuery
+    from nearsense.reports import ModelChange, Reembedding
 
 BATCH = 2048
 """Documents that are written together: all of them are kept, or none."""
@@ -362,11 +363,59 @@ class Collection(Answering):
         chosen = given_once(encoder, model, "encoder", "model")
         if chosen is None:
             raise InputError("reembed needs a model", fix='reembed("all-mpnet-base-v2"), or an Encoder')
-        how = {"precision": precision, "threads": threads, "long": long}
+        return self._engine.reembed(self._other(chosen, precision, threads, long), progress)
+
+    def compare_models(
+        self,
+        encoder: str | Encoder,
+        queries: Iterable[str | tuple[str, str | None] | LoggedQuery] | None = None,
+        *,
+        k: int = 10,
+        precision: str | None = None,
+        threads: int | None = None,
+        long: str | None = None,
+        progress: Progress = False,
+    ) -> ModelChange:
+        """What another model would find for your queries, beside what is found now. Nothing is changed.
+
+        Every document is compared with every query under both. Under an adapter of the model in use, vectors are
+        mapped; else texts are encoded, and a `reembed` that follows finds them in the embedding cache.
+
+        Args:
+            encoder: An Encoder, a name or a folder.
+            queries: Texts, (text, id of the document that is right), or entries of a query log; None for the
+                collection's own log. The latest 1,000 different ones are taken, without filters.
+            k: How many hits are compared.
+            precision: In what arithmetic the model runs, as in `load`.
+            threads: Cores to use, as in `load`.
+            long: What happens to texts beyond the model's limit, as in `reembed`.
+            progress: True for a bar on stderr, or a function called with (done, total) documents.
+
+        Raises:
+            InputError: There are no queries.
+
+        Example:
+            >>> import nearsense as ns
+            >>> with ns.open(":memory:") as notes:
+            ...     notes.add(["Water the plants.", "Call the bank."])
+            ...     notes.compare_models("all-MiniLM-L6-v2", ["phone"], k=1).overlap
+            2
+            1.0
+        """
+        from nearsense.collection.comparing import compare_models, read_queries
+
+        asked = read_queries(queries, self.log)
+        return compare_models(self._engine, self._other(encoder, precision, threads, long), asked, k, progress)
+
+    def _other(
+        self, encoder: str | Encoder, precision: str | None, threads: int | None, long: str | None
+    ) -> CollectionModel:
+        """Another model as it would read what is here."""
         facts = self._engine.facts()
-        new = CollectionModel(chosen, self._engine.name, role=facts["role"], **how)
+        how = {"precision": precision, "threads": threads, "long": long}
+        new = CollectionModel(encoder, self._engine.name, role=facts["role"], **how)
         new.keep_reading_as(facts)
-        return self._engine.reembed(new, progress)
+        return new
 
     def close(self) -> None:
         """Give everything back; a build that is going on is given up. What was asked is in the log then."""

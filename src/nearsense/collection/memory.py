@@ -193,7 +193,7 @@ class MemoryEngine(Engine):
                 vectors = zip(encoded.data, encoded.truncated.tolist(), strict=True)
                 known.update(zip(missing, vectors, strict=True))
                 update(min(sum(row.text in known for row in rows), before["documents"]))
-        return Reembedding(len(rows), before["model"], after["model"], agreement(old, new))
+        return Reembedding(len(rows), before["model"], after["model"], agreement(old, new), mapped is not None)
 
     def close(self) -> None:
         self._closed = True

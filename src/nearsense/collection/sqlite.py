@@ -332,7 +332,7 @@ def reembed(engine: SQLiteEngine, model: CollectionModel, progress: Progress) ->
     except _There:
         engine.model = model
         return Reembedding(0, before["model"], facts["model"], None)
-    return Reembedding(documents, before["model"], facts["model"], shared)
+    return Reembedding(documents, before["model"], facts["model"], shared, mapped is not None)
 
 
 def _swap(engine: SQLiteEngine, model: CollectionModel, before: Mapping[str, Any]) -> int:

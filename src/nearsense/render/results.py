@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nearsense.errors import InputError
 from nearsense.records import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
 from nearsense.render import DIFFERS, PROBABILITY, PROBABLE, SCORE, Column, Page, between, of, only_if, table
-from nearsense.reports import Info, Reembedding, SyncReport, Verification
+from nearsense.reports import Info, ModelChange, Reembedding, SyncReport, Verification
 
 if TYPE_CHECKING:
     from nearsense.calibration import Background, Calibration, Threshold
@@ -180,6 +180,17 @@ def reembedding_page(done: Reembedding) -> Page:
     columns = ("documents>", "before", "after", "agreement>")
     note = "Agreement: of the ten nearest under the old model, the share that the new one finds."
     return Page(known, [known], columns, [(f"{done.documents:,}", done.before, done.after, agreement)], note=note)
+
+
+def model_change_page(change: ModelChange) -> Page:
+    """What another model would find: a row a query that moves, the figures under it."""
+    columns = ("stay>", "query", "before", "after")
+    cells = [
+        (f"{each.overlap:.0%}", each.query, ", ".join(each.before), ", ".join(each.after)) for each in change.moved
+    ]
+    lines = str(change).splitlines()
+    figures = [*lines[:2], *lines[2 + len(change.moved) :]]
+    return Page(change.to_dict(), [change.to_dict()], columns, cells, note="\n".join(figures))
 
 
 def _made_by(origin: Origin) -> dict[str, Any]:

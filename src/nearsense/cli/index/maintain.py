@@ -10,6 +10,7 @@ import click
 
 from nearsense.cli.index import build_if_due, index, interruptible, number, tell_of_log
 from nearsense.cli.options import (
+    COUNT,
     OutputOptions,
     RunningOptions,
     collection_argument,
@@ -18,7 +19,7 @@ from nearsense.cli.options import (
     quiet_option,
     takes,
 )
-from nearsense.cli.outputs import leave, require_outside, require_targets, say
+from nearsense.cli.outputs import leave, require_consent, require_outside, require_somebody, require_targets, say
 from nearsense.errors import DamagedCollection, InputError, StoreError
 
 TABLES = {".csv", ".tsv", ".json"}
@@ -157,24 +158,59 @@ def export(collection: str, file: str, no_vectors: bool, network: bool) -> None:
 @index.command()
 @collection_argument
 @click.option("--model", required=True, metavar="NAME", help="Name or folder of the new model.")
+@click.option("--queries", metavar="FILE", help="Queries to compare the two models on.  [default: the query log]")
+@click.option("--chosen", metavar="COLUMN", help="Column of --queries with the id of the right document.")
+@click.option("-k", default=10, show_default=True, type=COUNT, help="How many hits of each query are compared.")
+@click.option("--dry-run", is_flag=True, help="Only compare, and change nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @takes(running=RunningOptions)
 @network_option
 @takes(output=OutputOptions)
-def reembed(collection: str, model: str, running: RunningOptions, network: bool, output: OutputOptions) -> None:
+def reembed(
+    collection: str,
+    model: str,
+    queries: str | None,
+    chosen: str | None,
+    k: int,
+    dry_run: bool,
+    yes: bool,
+    running: RunningOptions,
+    network: bool,
+    output: OutputOptions,
+) -> None:
     """Go over to another model: every text of COLLECTION is encoded again, then the vectors are swapped at once.
 
-    Until then every search uses the old model. The result says how far the two agree on what is near.
+    Until then every search uses the old model. To an adapter of the model in use (nearsense train --adapter)
+    nothing is encoded: vectors are mapped. Where there are queries, of FILE or of the collection's log, both
+    models are compared on them first, and you are asked.
 
     \b
     Examples:
       nearsense index reembed tickets.nearsense --model ./my-model
+      nearsense index reembed tickets.nearsense --model ./my-model --queries asked.csv --dry-run
     """
     from nearsense.collection import open_collection
-    from nearsense.render.results import reembedding_page
+    from nearsense.render.results import model_change_page, reembedding_page
 
+    if chosen is not None and queries is None:
+        raise click.UsageError("--chosen is a column of --queries FILE: give that too")
+    asked = None if queries is None else _read_queries(queries, chosen)
+    how = running.loading() | {"progress": running.progress}
     with open_collection(collection, create=False, network=network) as there:
+        logged = asked is None and any(
+            each.query is not None for each in (there.log.entries() if there.log else ())
+        )
+        if asked is not None or logged or dry_run:
+            if not dry_run:
+                require_somebody(yes)
+            change = there.compare_models(model, asked, k=k, **how)
+            if dry_run:
+                output.show(model_change_page(change))
+                return
+            sys.stderr.write(f"{change}\n")
+            require_consent(f"Go over to {change.after}?", yes)
         with interruptible(there, "the same command goes on from there; until it is done the old model is in use"):
-            done = there.reembed(model, **running.loading(), progress=running.progress)
+            done = there.reembed(model, **how)
             build_if_due(there, running.progress)
         output.show(reembedding_page(done))
 
@@ -188,6 +224,23 @@ def _state_of_log(collection: Path) -> str:
         return f"{sum(1 for _ in log):,} logged queries, {log.damaged:,} lines cannot be read"
     except StoreError as error:
         return f"the log cannot be read: {error.why}"
+
+
+CHOSEN = ("chosen", "clicked", "relevant", "relevant_id", "document_id")
+"""What columns are called that hold the id of the right document."""
+
+
+def _read_queries(file: str, chosen: str | None) -> list[tuple[str, str | None]]:
+    """Queries, and the ids that were chosen for them where the file has such a column."""
+    from nearsense.files import documents, read_table
+    from nearsense.files.table import find_column, require_column
+
+    table = read_table(file)
+    fix = "name one of its columns: --chosen COLUMN"
+    name = find_column(table, CHOSEN) if chosen is None else require_column(table, chosen, fix)
+    texts = [each.text for each in documents(table, text=find_column(table, ("query", "question", "text"))).items]
+    ids = [None] * len(texts) if name is None else table.columns[name]
+    return [(text, None if id_ in (None, "") else str(id_)) for text, id_ in zip(texts, ids, strict=True)]
 
 
 def _bytes(folder: Path) -> int:
