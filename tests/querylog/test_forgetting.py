@@ -46,6 +46,13 @@ def test_forgetting_what_was_never_asked_changes_nothing(notes):
     assert list(notes.log) == before
 
 
+@pytest.mark.parametrize("said", [b"bytes", 5, "half \ud800"], ids=["bytes", "number", "half a character"])
+def test_what_is_no_text_is_refused(notes, said):
+    for use in (notes.log.forget, lambda query: notes.log.choose(query, "a")):
+        with pytest.raises(ns.errors.InputError):
+            use(said)
+
+
 def test_what_waits_to_be_written_is_forgotten_too(notes):
     notes.search(SECRET)
     assert notes.log.forget(SECRET) == 1

@@ -17,6 +17,7 @@ from nearsense.filters import as_where
 from nearsense.querylog.records import Asked, LoggedQuery, Moment, UnansweredGroup, moment
 from nearsense.records import Hit, Results
 from nearsense.store.querylog import LogFolder, Passing
+from nearsense.text import as_texts
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ class QueryLog:
             raise InputError(
                 f"the hit {hit!r} has no id", fix='give a hit, or an id: choose("late parcel", "T-17")'
             )
+        if text is not None:
+            as_texts(text, "query")
         if self._passing.closed:
             raise StoreError(f"{self.path} is closed", fix="open it again: ns.querylog.open_log(path)")
         self._passing.put((time.time(), entry or text, id_))
@@ -313,8 +316,10 @@ class QueryLog:
             How often it was in the log.
 
         Raises:
+            InputError: It is no text.
             StoreError: The log cannot be written.
         """
+        as_texts(query, "query")
         self.flush()
         if not self._folder.exists():
             return 0

@@ -399,7 +399,7 @@ class Passing:
         self._queue, self._lines, self._thread = [], [], None
         self._waiting = self._untold = self.lost = 0
         self._at_exit = False
-        self._work.clear()
+        self._work = event()  # whoever held the other one's lock is not here
 
 
 def _flush_one(reference: weakref.ref[Passing]) -> None:
