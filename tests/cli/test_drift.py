@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
+from datetime import UTC, datetime
 
 import pytest
 
 import drifting
 import nearsense as ns
-from nearsense.querylog import LoggedQuery
 
 
 def requests(seed, strange=0):
@@ -83,50 +84,47 @@ def test_a_collection_is_compared_by_its_stored_vectors(run, files, monkeypatch)
     ]
 
 
-class Log:
-    """A log that holds these entries, as nearsense.querylog gives them."""
-
-    def __init__(self, entries):
-        self._entries = entries
-
-    def entries(self, since=None, until=None, unanswered=False):
-        from nearsense.querylog import moment
-
-        begin = moment(since) or 0.0
-        return (each for each in self._entries if each.time >= begin)
-
-
-def entry(text, age, answered=True, score=0.8):
-    import time
-
-    when = time.time() - age * 86_400
-    return LoggedQuery(
-        when, text, "d", "dense", None, 5, ("a", "b"), (score, 0.4), (0.9, 0.1), answered, None, 0.01, "m" * 64
-    )
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory, encoder):
+    """A collection, of which things were asked before a moment and others after it; and that moment."""
+    folder = tmp_path_factory.mktemp("asked") / "shop.nearsense"
+    with ns.open(folder, log=True) as shop:
+        shop.add(drifting.requests(40, 9))
+        shop.search_many(requests(1), k=2)
+        shop.log.flush()
+        time.sleep(0.05)
+        moment = datetime.now(UTC).isoformat()
+        time.sleep(0.05)
+        shop.search_many(requests(3, 20), k=2, min_probability=0.3)
+        shop.log.flush()
+    return folder, moment
 
 
-@pytest.fixture
-def log(files, monkeypatch):
-    old = [entry(text, 2 + row % 7) for row, text in enumerate(requests(1))]
-    new = [entry(text, 0.5, answered="night" not in text) for text in requests(3, 20)]
-    (files / "asked").mkdir()
-    monkeypatch.setattr("nearsense.querylog.open_log", lambda path: Log(old + new))
-    return files / "asked"
-
-
-def test_a_logs_last_day_is_compared_with_the_days_before(run, log):
-    done = run("drift", "asked", "--against", "10d", "--json", "-q")
+def test_what_is_asked_now_is_compared_with_what_was_asked_before(run, asked):
+    folder, moment = asked
+    done = run("drift", folder, "--against", "1h", "--since", moment, "--json", "-q")
     told = json.loads(done.out)
     assert (done.code, told["rows"]) == (1, [60, 60])
     assert {each["name"] for each in told["tests"]} >= {"unanswered", "scores", "topics"}
-    assert told["topics"][0]["unanswered"] == 1.0
-    texts = json.loads(run("drift", "asked", "--against", "10d", "--json", "-q", "--texts-only").out)
-    assert "unanswered" not in {each["name"] for each in texts["tests"]}
+    new = next(each for each in told["topics"] if each["change"] == "new")
+    assert new["unanswered"] > 0.8
+    assert told["actions"][0]["what"] == "add FAQ entries"
+    assert f"--since {moment}" in told["actions"][0]["command"]
 
 
-def test_only_the_same_weekdays_are_compared_where_that_is_asked(run, log):
-    told = json.loads(run("drift", "asked", "--against", "14d", "--same-weekday", "--json", "-q").out)
-    assert told["rows"][1] < 60
+def test_of_a_log_the_texts_alone_can_be_compared(run, asked):
+    folder, moment = asked
+    words = ("--against", "1h", "--since", moment, "--texts-only", "--same-weekday", "--json", "-q")
+    told = json.loads(run("drift", folder, *words).out)
+    assert {each["name"] for each in told["tests"]}.isdisjoint({"unanswered", "scores"})
+
+
+def test_what_was_asked_is_compared_with_a_file_too(run, asked, files):
+    folder, moment = asked
+    words = ("drift", folder, "--queries", "--since", moment, "--against", "before.txt", "--json", "-q")
+    told = json.loads(run(*words).out)
+    assert told["rows"] == [60, 60]
+    assert told["drifted"]
 
 
 @pytest.mark.parametrize(

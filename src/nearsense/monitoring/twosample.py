@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 BLOCK = 250  # relabellings that are computed at a time
-ENOUGH = 20
+ENOUGH = 50
 """Relabellings as far off as what was seen, after which a p-value is known well (Besag and Clifford 1991)."""
 
 LANDMARKS = 256
@@ -73,7 +73,8 @@ def relabelled(
 ) -> Relabelled:
     """Judge tests together by up to `most` random relabellings; by fewer where it is clear that none speaks.
 
-    The first block only says how each statistic is spread, so that they can be compared; the rest is counted.
+    The first block only says how each statistic is spread, so that they can be compared; the rest is counted. It
+    ends where 50 are as far off as the farthest test: that is no drift at any level that is asked for.
     """
     random, true = np.random.default_rng(seed), column_of(labels)
     observed = np.array([test(true)[0] for test in tests])
@@ -103,7 +104,7 @@ def relabelled(
             together[order] += np.count_nonzero(later >= seen[order, None] - ROUNDED, axis=1)
             drawn += count
             update(drawn)
-            if drawn >= 1000 and len(tests) and together[order[0]] >= ENOUGH:
+            if len(tests) and together[order[0]] >= ENOUGH:
                 break
     p, adjusted = (1 + alone) / (1 + drawn), (1 + together) / (1 + drawn)
     adjusted[order] = np.maximum.accumulate(adjusted[order])
