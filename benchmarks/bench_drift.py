@@ -129,8 +129,11 @@ def power(runs: int, sizes: list[int]) -> list[dict]:
                     now, before, from_ = injected(traffic, strange, n, intents, random)
                     result = compared(now, before)
                     spoke += result.drifted
-                    mostly = [np.mean([int(row) >= from_ for row in t.ids]) >= 0.5 for t in result.topics if t.ids]
-                    named += any(mostly)
+                    named += any(
+                        topic.current > topic.reference
+                        and sum(int(row) >= from_ for row in topic.ids) >= (topic.current - topic.reference) / 2
+                        for topic in result.topics
+                    )
                     for test in result.tests:
                         tests[test.name] = tests.get(test.name, 0) + test.drifted / runs
                 seconds = (time.perf_counter() - start) / runs
