@@ -102,7 +102,7 @@ def _of_vectors(pool: Pool, labels: Bools, seed: int) -> list[Measured]:
     ]
     if groups:
         statistic = Groups(groups, rows)
-        value = float(statistic(column_of(labels))[0])
+        value = float(statistic.parts(column_of(labels)).max())
         found.append(Measured("topics", statistic, "likelihood ratio", value, len(rows), groups=groups))
     return found
 
@@ -164,7 +164,7 @@ def _of_texts(pool: Pool, labels: Bools) -> list[Measured]:
         told = {key: np.array(units, np.int64) for key, units in sorted(groups.items()) if len(units) < len(rows)}
         if told:
             statistic = Groups(list(told.values()), rows)
-            value = float(statistic(column_of(labels))[0])
+            value = float(statistic.parts(column_of(labels)).max())
             found.append(
                 Measured(
                     name,

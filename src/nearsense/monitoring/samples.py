@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from nearsense._progress import Progress
     from nearsense.encoders import Encoder
+    from nearsense.querylog import LoggedQuery
 
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
@@ -52,30 +53,7 @@ class Copies(StrEnum):
     EACH = "each"  # each: every copy is somebody's own
 
 
-class Logged(Protocol):
-    """What a logged query has, as far as it is looked at; see `nearsense.querylog`."""
-
-    @property
-    def query(self) -> str | None: ...  # noqa: D102
-    @property
-    def digest(self) -> str: ...  # noqa: D102
-    @property
-    def mode(self) -> str: ...  # noqa: D102
-    @property
-    def ids(self) -> Sequence[str]: ...  # noqa: D102
-    @property
-    def scores(self) -> Sequence[float]: ...  # noqa: D102
-    @property
-    def probabilities(self) -> Sequence[float | None]: ...  # noqa: D102
-    @property
-    def answered(self) -> bool: ...  # noqa: D102
-    @property
-    def chosen(self) -> str | None: ...  # noqa: D102
-    @property
-    def model(self) -> str: ...  # noqa: D102
-
-
-Given = Iterable[str | Document] | Iterable[Logged] | Vectors | Collection
+Given = Iterable[str | Document] | Iterable["LoggedQuery"] | Vectors | Collection
 """What a side may be."""
 
 
@@ -141,7 +119,7 @@ def _listed(given: Iterable[Any], what: str) -> list[Any]:
         raise InputError(f"{what} is {shown(given)}", why="many texts are compared", fix=fix) from None
 
 
-def _is_logged(item: object) -> TypeGuard[Logged]:
+def _is_logged(item: object) -> TypeGuard[LoggedQuery]:
     return hasattr(item, "answered") and hasattr(item, "digest")
 
 
@@ -173,7 +151,7 @@ def _side(ids: Sequence[str], texts: Sequence[str | None], keys: Sequence[str], 
     return Side(ids, texts, keys, vectors, unknown, unknown, unknown, unknown, None, [""] * len(ids))
 
 
-def _of_log(entries: Sequence[Logged], what: str) -> Side:
+def _of_log(entries: Sequence[LoggedQuery], what: str) -> Side:
     models = sorted({each.model for each in entries if len(each.scores) and each.model})
     if len(models) > 1:
         raise ModelMismatch(

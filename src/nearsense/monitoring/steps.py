@@ -35,7 +35,7 @@ LEAST = 999  # relabellings
 FINE = 5  # relabellings for one that may lie beyond what was seen, at the level
 MOST = 100_000
 TOPICS = 10  # topics that are told
-UNSURE = 3  # topics that are told where there is drift and none is certain
+UNSURE = 5  # topics that are told where there is drift and none is certain
 OFTEN = 5  # copies from which on a text is told to be repeated, and
 OFTEN_SHARE = 0.01  # their least share of a side
 

@@ -34,8 +34,8 @@ LEARNT_FROM = 4_000  # units that centroids are learnt from, at most
 FEWEST = 8  # units that are worth grouping
 SMALLEST = 3  # units of the smallest group that is looked at
 STARTED_FROM = 1_000  # of these the ones that centroids begin at
-GRAINS = (0.25, 0.7, 2.0)  # groups, in roots of the number of units, from coarse to fine
-MOST_FINE = 150
+GRAINS = (0.25, 0.7, 2.0, 4.0)  # groups, in roots of the number of units, from coarse to fine
+MOST_FINE = 250
 EXAMPLES = 5
 NEW = 0.1
 """A topic is new where its share in the reference is at most so much of what it is now; gone likewise."""
