@@ -26,7 +26,8 @@ class Made(ns.Encoder):
         self.fingerprint = hashlib.sha256(name.encode()).hexdigest()
 
     def encode(self, texts, **options):
-        data = np.array([self.vector(text) for text in texts], np.float32).reshape(len(texts), self.dimension)
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        data = np.array([self.vector(text) for text in listed], np.float32).reshape(len(listed), self.dimension)
         data /= np.linalg.norm(data, axis=1, keepdims=True)
         return ns.Vectors(data, self.fingerprint, np.zeros(len(data), bool), self.name)
 
