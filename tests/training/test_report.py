@@ -283,3 +283,19 @@ def test_a_cross_encoder_is_compared_with_the_encoder_that_it_was_made_of(tmp_pa
     judged = concluded(report(cross=True), tmp_path, HashEncoder(4), WordCross(), known=held, test=held).judgement
     assert (judged.main.name, judged.main.items, judged.main.after.value) == ("mrr@10", 30, 1.0)
     assert "load_cross" in (tmp_path / "README.md").read_text()
+
+
+def test_a_browser_asks_for_nothing_and_complains_of_nothing(tmp_path, tmp_path_factory):
+    from browsers import Sheet, browser
+
+    file = tmp_path / "report.html"
+    file.write_text(training_html(report(judgement(slices=[WORSE]))))
+    with browser(tmp_path_factory) as context:
+        sheet = Sheet(context, file, ready="document.readyState === 'complete'")
+        assert sheet.asked == [file.as_uri()]
+        assert sheet.complaints == []
+        widths = sheet.page.evaluate(
+            "[...document.querySelectorAll('figure > svg')].map(each => each.clientWidth)"
+        )
+        assert max(widths) <= 720, "the policy lets the page's own style hold"
+        assert sheet.page.evaluate("getComputedStyle(document.querySelector('.line')).fill") == "none"
