@@ -15,6 +15,7 @@ import numpy as np
 
 from nearsense._forks import computing
 from nearsense._progress import Progress, tracked
+from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
 
-BLOCK = 250  # relabellings that are computed at a time
+BLOCK = 250  # relabellings that are computed between two looks at what came out
+CELLS = 5_000_000  # labels that are held at a time
 ENOUGH = 50
 """Relabellings as far off as what was seen, after which a p-value is known well (Besag and Clifford 1991)."""
 
@@ -127,12 +129,14 @@ def _of(labels: Floats, rows: Ints) -> Floats:
 
 
 def _statistics(tests: Sequence[Statistic], labels: Bools, count: int, random: np.random.Generator) -> Doubles:
-    columns = random.permuted(np.broadcast_to(labels, (count, len(labels))), axis=1).T.astype(
-        np.float32, order="C"
-    )
-    with computing():
-        found = [test(columns) for test in tests]
-    return np.stack(found) if found else np.empty((0, count))
+    found = [np.empty((len(tests), 0))]
+    for part in blocks(count, max(1, CELLS // max(len(labels), 1))):
+        size = part.stop - part.start
+        drawn = random.permuted(np.broadcast_to(labels, (size, len(labels))), axis=1)
+        columns = drawn.T.astype(np.float32, order="C")
+        with computing():
+            found.append(np.stack([test(columns) for test in tests]) if tests else np.empty((0, size)))
+    return np.concatenate(found, axis=1)
 
 
 def _gap(rows: Floats, total: Floats, labels: Floats) -> Floats:
