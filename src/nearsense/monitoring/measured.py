@@ -84,7 +84,7 @@ def _of_vectors(pool: Pool, labels: Bools, seed: int) -> list[Measured]:
         return []
     vectors = np.zeros((len(labels), pool.vectors.shape[1]), np.float32)
     vectors[rows] = pool.vectors[pool.units[rows]]
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, 1])
     discrepancy = MMD(vectors, rows, random)
     classifier = Classifier(vectors, rows, random)
     area, error = area_under_curve(classifier.scores(labels), labels[rows])

@@ -82,7 +82,7 @@ def relabelled(
     The first block only says how each statistic is spread, so that they can be compared; the rest is counted. It
     ends where 50 are as far off as the farthest test: that is no drift at any level that is asked for.
     """
-    random, true = np.random.default_rng(seed), column_of(labels)
+    random, true = np.random.default_rng([seed, 2]), column_of(labels)
     observed = np.array([test(true)[0] for test in tests])
     first = _statistics(tests, labels, BLOCK, random)
     mean, spread = first.mean(axis=1), first.std(axis=1)
