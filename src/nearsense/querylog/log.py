@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,7 @@ class QueryLog:
             (
                 hits.query,
                 hits.origin.fingerprint,
-                [(hit.id or hit.text or "", hit.score, hit.probability) for hit in hits[:TOP]],
+                [(hit.id or hit.text or "", hit.score, hit.probability) for hit in islice(hits, TOP)],
                 _answers(hits, least) if answered is None else answered[row],
                 (hits[0].text or "")[:LONGEST_NAME] if asked.named and self._named and hits else None,
             )
