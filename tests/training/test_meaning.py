@@ -37,10 +37,8 @@ def model_of(noise=1.1):
 def test_each_held_out_text_makes_pairs_with_its_ten_nearest_of_the_file():
     model, held, known = model_of(), intents(6, 3), intents(6, 9, start=50)
     found = pairs_of(model, held, known=known)
-    corpus = [*held.texts[0], *known.texts[0]]
-    vectors = model.encode(corpus).data.astype(float)
-    scores = vectors @ vectors.T
-    np.fill_diagonal(scores, -2)
+    corpus = known.texts[0]
+    scores = model.encode(held.texts[0]).data.astype(float) @ model.encode(corpus).data.astype(float).T
     expected = {
         (text, corpus[other]) for row, text in enumerate(held.texts[0]) for other in np.argsort(-scores[row])[:10]
     }
@@ -48,8 +46,19 @@ def test_each_held_out_text_makes_pairs_with_its_ten_nearest_of_the_file():
     assert len(found) == 180
     for left, right, label, score in zip(found.lefts, found.rights, found.labels, found.scores, strict=True):
         assert label == (left.split()[0] == right.split()[0])
-        assert score == pytest.approx(scores[corpus.index(left), corpus.index(right)], abs=1e-6)
-    assert "18 texts, each with its 10 nearest among 72" in found.said
+        assert score == pytest.approx(scores[held.texts[0].index(left), corpus.index(right)], abs=1e-6)
+    assert "18 texts, each with its 10 nearest among 54" in found.said
+
+
+def test_texts_of_classes_that_were_not_learnt_from_are_looked_up_among_themselves_or_left_out():
+    known, new = intents(4, 6), intents(9, 3, start=80)
+    mixed = pairs_of(model_of(), new, known=known)
+    assert {text.split()[0] for text in mixed.lefts} == {"class0", "class1", "class2", "class3"}
+    strange = new.take(range(12, 27))
+    found = pairs_of(model_of(), strange, known=known)
+    assert set(found.rights) == set(strange.texts[0])
+    assert all(left != right for left, right in zip(found.lefts, found.rights, strict=True))
+    assert found.labels.any()
 
 
 def test_positives_are_looked_up_among_the_second_texts_and_all_right_ones_count():
@@ -200,7 +209,7 @@ def test_a_judgement_holds_the_probabilities_of_both(tmp_path):
     assert found.stated_after.ece <= 0.05
     assert found.stated_after.task == "class"
     assert found.stated_after.pairs == 2400
-    assert "240 texts, each with its 10 nearest among 400" in found.pairs
+    assert "240 texts, each with its 10 nearest among 160" in found.pairs
 
 
 def test_a_cross_encoder_s_scores_mean_something_too(tmp_path):

@@ -178,24 +178,35 @@ def _nearest(
 def _looked_up(
     examples: Examples, known: Examples | None, random: np.random.Generator
 ) -> tuple[list[str], list[str], dict[str, set[str]]]:
-    """Texts that are looked up, those among which, and which of these are right for each."""
+    """Texts that are looked up, those among which, and which of these are right for each.
+
+    Of classes that were learnt from, the texts that they were learnt from, however many are held out: so the share
+    of right ones is that of the file. A held-out text of positives has its right one among the held-out texts.
+    """
     parts = [examples] if known is None or known.kind is not examples.kind else [examples, known]
-    asked = list(dict.fromkeys(examples.texts[0]))
-    if len(asked) > ASKED:
-        asked = [asked[row] for row in np.sort(random.choice(len(asked), ASKED, replace=False)).tolist()]
-    corpus = list(dict.fromkeys(text for part in parts for text in part.texts[-1]))
-    right: dict[str, set[str]] = {}
     if examples.kind is Kind.CLASSES:
+        labels = dict(zip(examples.texts[0], examples.truth, strict=True))
+        learnt = set(parts[-1].truth)
+        asked = [text for text in dict.fromkeys(examples.texts[0]) if labels[text] in learnt]
+        corpus = parts[-1] if asked else examples
         members: dict[Any, set[str]] = {}
-        for part in parts:
-            for text, label in zip(part.texts[0], part.truth, strict=True):
-                members.setdefault(label, set()).add(text)
-        own = dict(zip(examples.texts[0], examples.truth, strict=True))
-        return asked, corpus, {text: members[own[text]] for text in asked}
+        for text, label in zip(corpus.texts[0], corpus.truth, strict=True):
+            members.setdefault(label, set()).add(text)
+        asked = _some(asked or list(labels), random)
+        return asked, list(dict.fromkeys(corpus.texts[0])), {text: members[labels[text]] for text in asked}
+    right: dict[str, set[str]] = {}
     for part in parts:
         for query, text in zip(*part.texts, strict=True):
             right.setdefault(query, set()).add(text)
-    return asked, corpus, right
+    asked = _some(list(dict.fromkeys(examples.texts[0])), random)
+    return asked, list(dict.fromkeys(text for part in parts for text in part.texts[1])), right
+
+
+def _some(texts: list[str], random: np.random.Generator) -> list[str]:
+    """So many of some texts as are looked up, in their order."""
+    if len(texts) <= ASKED:
+        return texts
+    return [texts[row] for row in np.sort(random.choice(len(texts), ASKED, replace=False)).tolist()]
 
 
 def _candidates(query: str, corpus: Sequence[str], right: set[str], random: np.random.Generator) -> list[str]:
