@@ -19,7 +19,7 @@ from nearsense.pages.training import training_html
 from nearsense.render.training import model_card, training_markdown, training_page
 from nearsense.trained import Carried, Change, Judgement, Point, Slice, Verdict
 from nearsense.training.examples import Examples, Kind
-from nearsense.training.judging import judge
+from nearsense.training.judging import carry_calibration, judge
 from nearsense.training.report import concluded, licence_in, write_report
 from nearsense.types import TrainingReport
 
@@ -246,7 +246,11 @@ def test_the_end_of_a_training_calibrates_on_one_part_and_judges_on_the_other(tm
     found = concluded(report(), tmp_path, HashEncoder(name="before"), after, known=known, dev=dev, test=test)
     assert found.judgement.items == len(test)
     assert not any("flattered" in note for note in found.judgement.notes)
-    assert f"{len(dev)} texts" in found.calibration.made_from
+    assert f"{len(dev) + len(test)} texts" in found.calibration.made_from
+    assert any("are judged on the second" in note for note in found.notes)
+    alone = carry_calibration(tmp_path / "..", after, dev, known=known, chose=True)
+    assert found.judgement.stated_after.prior == pytest.approx(alone.prior), "what is judged has not seen the test"
+    (tmp_path / ".." / "calibration.json").unlink()
     assert "chose the step" in found.calibration.made_from
     assert found.judgement.stated_after.task == "class", (
         "the judged probabilities are those that the folder carries"

@@ -283,7 +283,7 @@ def fitted(model: Encoder | CrossEncoder, kind: Kind, pairs: Pairs, *, chose: bo
         encoder = model if is_encoder(model) else None
         seen = pair_differences(pairs.lefts, pairs.rights, encoder=encoder)
         kinds = [[each.kind.value for each in found] for found in seen]
-    also = "; these texts chose the step that was kept, too" if chose else ""
+    also = "; some of these texts chose the step that was kept, too" if chose else ""
     found = learn_calibration(
         pairs.scores,
         pairs.labels,

@@ -19,6 +19,7 @@ from nearsense.render.training import model_card, training_markdown
 from nearsense.training.judging import carried, carry_calibration, judge
 
 if TYPE_CHECKING:
+    from nearsense.calibration import Calibration
     from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.trained import TrainingReport
     from nearsense.training.examples import Examples
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["concluded", "licence_in", "write_report"]
 
 CARD = "README.md"
+TWICE = (
+    "The folder carries a calibration of all that was held out; the probabilities that are judged here come from "
+    "one of the first part, which chose the step, and are judged on the second."
+)
 LINES = 200
 """Lines of a card that are looked at for its licence: it stands at the top."""
 
@@ -43,8 +48,9 @@ def concluded(
 ) -> TrainingReport:
     """The end of every training: calibrate the model, judge it, and write both into its folder.
 
-    The calibration comes from `dev`, the judgement from `test`; where there is one of them only, from that one.
-    What cannot be measured on them is a note of the report, not an error.
+    The judgement comes from `test`, that of its probabilities with a calibration from `dev`; then the calibration
+    that the folder carries is fitted to both. Where there is one of them only, both come from that one. What
+    cannot be measured on them is a note of the report, not an error.
 
     Args:
         report: What training did so far.
@@ -63,18 +69,25 @@ def concluded(
     if fitting is None or judged is None:
         write_report(report, folder, languages=before.languages)
         return report
-    notes = list(report.notes)
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", CalibrationWarning)
-        calibration = carry_calibration(
-            folder, after, fitting, known=known, chose=chose and fitting is dev, seed=report.seed
-        )
-    notes += [f"{each.message}." for each in said if each.category is CalibrationWarning]
-    judgement = None
+    notes, judgement = list(report.notes), None
+    seed = report.seed
+
+    def calibrated(part: Examples, *, chosen: bool) -> tuple[Calibration | None, list[str]]:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", CalibrationWarning)
+            found = carry_calibration(folder, after, part, known=known, chose=chosen, seed=seed)
+        return found, [f"{each.message}." for each in said if issubclass(each.category, CalibrationWarning)]
+
+    calibration, why = calibrated(fitting, chosen=chose and fitting is dev)
     try:
-        judgement = judge(before, after, judged, known=known, chose=chose and judged is dev, seed=report.seed)
+        judgement = judge(before, after, judged, known=known, chose=chose and judged is dev, seed=seed)
     except InputError as error:
         notes.append(f"Nothing was measured on what was held out: {error.what}.")
+    if fitting is not judged:
+        calibration, why = calibrated(_joined(fitting, judged), chosen=chose)
+        if calibration is not None and judgement is not None and judgement.stated_after is not None:
+            notes.append(TWICE)
+    notes += why
     report = replace(report, calibration=carried(calibration), judgement=judgement, notes=tuple(notes))
     write_report(report, folder, languages=before.languages)
     return report
@@ -110,6 +123,13 @@ def write_report(
     for name, content in contents.items():
         with atomic_write(place / name) as stream:
             stream.write(content.encode("utf-8", "replace"))
+
+
+def _joined(one: Examples, other: Examples) -> Examples:
+    """Examples of one kind, all of them."""
+    texts = tuple((*left, *right) for left, right in zip(one.texts, other.texts, strict=True))
+    labels = tuple(dict.fromkeys((*one.labels, *other.labels)))
+    return replace(one, texts=texts, truth=(*one.truth, *other.truth), labels=labels)
 
 
 def licence_in(folder: str | os.PathLike[str]) -> str:
