@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nearsense.monitoring import drift
     from nearsense.reranking import rerank, rerank_many
     from nearsense.textmap import map_texts as map  # noqa: A004 - said as ns.map(texts)
+    from nearsense.training.learning import train
 
 __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "Calibration",
@@ -82,6 +83,7 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "search",
     "search_many",
     "search_vectors",
+    "train",
     "types",
 ]
 
@@ -108,6 +110,7 @@ _LATER = {
     "recommend": "encoders.recommend",
     "rerank": "reranking",
     "rerank_many": "reranking",
+    "train": "training.learning",
 }
 """What is imported when it is first used, by the module it is in: together it costs as much as numpy."""
 

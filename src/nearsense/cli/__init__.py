@@ -34,6 +34,7 @@ from nearsense.cli import (
     models,
     querylog,
     search,
+    train,
 )
 from nearsense.cli.index import maintain, write  # noqa: F401 - their commands add themselves to the group
 from nearsense.cli.models import bench, card, files  # noqa: F401
@@ -91,6 +92,7 @@ FAMILIES = (
     evaluate,
     drift,
     calibrate,
+    train,
     models,
     querylog,
     demo,

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from nearsense._progress import Progress
 
 TOKENIZER = "tokenizer.json"
+TRAINED = "nearsense.json"
+"""What nearsense says of a model that it trained: its parent, and what no other file of a folder can say."""
+
 PICKLES = ("pytorch_model.bin", "model.bin", "model.pt", "pytorch_model.pt")
 
 MODULES = ("Transformer", "StaticEmbedding", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
@@ -134,6 +137,22 @@ class ModelFolder:
     def own_code(self) -> str:
         """The Python that the model wants to bring along; `""` for none."""
         return own_code(self.config)
+
+    @cached_property
+    def trained(self) -> Mapping[str, Any]:
+        """What nearsense wrote of a model that it trained; empty for any other."""
+        found: Mapping[str, Any] = _json(inside(self.path, TRAINED))
+        return found
+
+    @property
+    def needs_role(self) -> bool:
+        """Texts without their role's prompt score much worse."""
+        return bool((self.card and self.card.needs_role) or self.trained.get("needs_role"))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """What it was made for, ISO 639-1; empty where nobody says."""
+        return self.card.languages if self.card else tuple(map(str, self.trained.get("languages") or ()))
 
     @property
     def pooling(self) -> tuple[Pooling, ...]:

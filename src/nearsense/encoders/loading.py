@@ -69,8 +69,7 @@ def load_encoder(
     dimension = _width(folder, modules, parts.width)
     limit = _limit(folder, parts, parts.tokenizer.specials)
     hashes = folder.verified_hashes((*parts.files, folder.tokenizer, *files), FileHashes(settings.cache_dir))
-    card = folder.card
-    languages = card.languages if card and settings.language_check else ()
+    languages = folder.languages if settings.language_check else ()
     encoder = TokenEncoder(
         name=folder.name,
         source=settings.model,
@@ -83,7 +82,7 @@ def load_encoder(
         identity={"files": hashes, **parts.identity, **({"lower": True} if folder.lower else {})},
         modules=modules,
         similarity=folder.similarity,
-        needs_role=bool(card and card.needs_role),
+        needs_role=folder.needs_role,
         check=LanguageCheck(folder.name, languages),
         languages=languages,
     )
@@ -306,7 +305,7 @@ def load_pair_encoder(settings: Settings) -> PairEncoder:
         fix = "use a cross-encoder with one label: nearsense models --kind cross-encoder"
         raise UnsupportedModel(f"{folder.name} gives {width} numbers a pair, not one score", why=why, fix=fix)
     limit = _limit(folder, parts, parts.tokenizer.frame.specials + 1)
-    languages = folder.card.languages if folder.card and settings.language_check else ()
+    languages = folder.languages if settings.language_check else ()
     hashes = folder.verified_hashes((*parts.files, folder.tokenizer), FileHashes(settings.cache_dir))
     encoder = PairEncoder(
         name=folder.name,

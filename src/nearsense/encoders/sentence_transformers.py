@@ -41,7 +41,7 @@ class TorchEngine(Engine):
     alone = True
 
     def __init__(self, folder: ModelFolder, *, device: str, precision: Precision) -> None:
-        _require_harmless(folder)
+        require_harmless(folder)
         library = require("sentence_transformers", extra="torch", purpose=f"running {folder.name}")
         self._torch: Any = require("torch", extra="torch", purpose=f"running {folder.name}")
         self.precision = (Precision.BF16 if precision is Precision.BF16 else Precision.F32).value
@@ -177,7 +177,7 @@ def _listening() -> Generator[list[str], None, None]:
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
-def _require_harmless(folder: ModelFolder) -> None:
+def require_harmless(folder: ModelFolder) -> None:
     """Refuse what could run code that is not sentence-transformers' own."""
     if folder.own_code:
         what = f"{folder.path} wants to run code of its own ({folder.own_code})"

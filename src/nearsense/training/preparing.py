@@ -1,0 +1,158 @@
+"""Examples as what a loss reads: columns of texts and labels, and the batches of the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense.training.batches import Batch, apart, of_classes, plain
+from nearsense.training.examples import ENTAILMENT_LABELS, Examples, Kind
+from nearsense.training.losses import Loss
+from nearsense.training.negatives import roles_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.encoders import Encoder
+
+TEXTS = ("anchor", "positive", "negative")
+LABEL = "label"
+
+PER_CLASS = 4
+"""Texts of a class that stand together in a batch, where all of its texts are compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """What a run learns from.
+
+    Args:
+        columns: The texts by column, and the labels where a loss has some.
+        roles: What a model with prompts reads each column of texts as.
+        batches: The rows of each step, in order, of all epochs.
+        labels: How many labels there are, for a loss that tells several apart.
+    """
+
+    columns: dict[str, list[Any]]
+    roles: dict[str, str | None]
+    batches: list[Batch]
+    labels: int = 0
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+def prepared(
+    examples: Examples,
+    loss: Loss,
+    encoder: Encoder | None,
+    *,
+    groups: NDArray[np.int64],
+    negatives: Sequence[str] = (),
+    batch: int,
+    epochs: int,
+    seed: int,
+) -> Rows:
+    """The rows of a run with some loss.
+
+    Args:
+        examples: n examples of a kind that suits the loss.
+        loss: What is made small.
+        encoder: Whose prompts the texts are read with; None for none.
+        groups: int64, shape (n,): which examples hang together and must not be each other's negatives.
+        negatives: A hard negative for each, for positives; "" where there is none.
+        batch: Examples a step.
+        epochs: How often each is seen.
+        seed: Of the order.
+    """
+    texts, labels = [list(column) for column in examples.texts], list(examples.truth)
+    roles = roles_of(examples, encoder) if encoder is not None else (None,) * len(texts)
+    if loss is Loss.BINARY:
+        texts, labels = _as_pairs(examples, negatives, seed)
+        return _rows(texts, (None, None), plain(len(labels), batch, epochs, seed), labels)
+    if examples.kind is Kind.CLASSES:
+        return _of_classes(texts[0], labels, loss, roles[0], batch, epochs, seed)
+    if loss is Loss.NEGATIVES:
+        kept = list(range(len(examples)))
+        if examples.kind is Kind.LABELLED:
+            kept = [row for row in kept if labels[row]]
+        columns = [[column[row] for row in kept] for column in texts]
+        if any(negatives):
+            columns.append([negatives[row] for row in kept])
+        roles = (*roles, roles[-1])[: len(columns)]
+        return _rows(columns, roles, apart(groups[kept].tolist(), batch, epochs, seed))
+    if loss is Loss.SOFTMAX:
+        labels = [examples.labels.index(label) for label in labels]
+    elif examples.kind is Kind.LABELLED:
+        labels = [int(label) if loss is Loss.CONTRASTIVE else float(label) for label in labels]
+    return _rows(texts, roles, plain(len(examples), batch, epochs, seed), labels, len(examples.labels))
+
+
+def _rows(
+    columns: Sequence[list[str]],
+    roles: Sequence[str | None],
+    batches: list[Batch],
+    labels: Sequence[Any] = (),
+    count: int = 0,
+) -> Rows:
+    named: dict[str, list[Any]] = dict(zip(TEXTS, columns, strict=False))
+    if labels:
+        named[LABEL] = list(labels)
+    return Rows(named, dict(zip(TEXTS, roles, strict=False)), batches, count)
+
+
+def _of_classes(
+    texts: list[str], labels: list[str], loss: Loss, role: str | None, batch: int, epochs: int, seed: int
+) -> Rows:
+    """Two of a class as a pair, each against the other classes; or several of each, all against all."""
+    if loss is not Loss.NEGATIVES:
+        plan = of_classes(labels, batch, PER_CLASS, epochs, seed)
+        number = {label: at for at, label in enumerate(dict.fromkeys(labels))}
+        mixed = [[row for piece in each for row in piece] for each in plan]
+        return _rows([texts], [role], mixed, [number[label] for label in labels], len(number))
+    plan = of_classes(labels, 2 * batch, 2, epochs, seed)
+    pairs: list[tuple[int, ...]] = []
+    batches: list[Batch] = []
+    for each in plan:
+        whole = [piece for piece in each if len(piece) == 2]
+        if len(whole) > 1:
+            batches.append(list(range(len(pairs), len(pairs) + len(whole))))
+            pairs += whole
+    return _rows([[texts[one] for one, _ in pairs], [texts[other] for _, other in pairs]], [role, role], batches)
+
+
+def _as_pairs(examples: Examples, negatives: Sequence[str], seed: int) -> tuple[list[list[str]], list[float]]:
+    """Any kind as pairs with a number from 0 to 1, for what reads both texts together."""
+    texts, truth = examples.texts, examples.truth
+    match examples.kind:
+        case Kind.GRADED | Kind.LABELLED:
+            pairs = [(a, b, float(value)) for a, b, value in zip(*texts, truth, strict=True)]
+        case Kind.ENTAILMENT:
+            near = ENTAILMENT_LABELS[-1]
+            pairs = [(a, b, float(label == near)) for a, b, label in zip(*texts, truth, strict=True)]
+        case Kind.TRIPLETS:
+            pairs = [
+                (a, text, value) for a, b, c in zip(*texts, strict=True) for text, value in ((b, 1.0), (c, 0.0))
+            ]
+        case Kind.POSITIVES:
+            pairs = [(a, b, 1.0) for a, b in zip(*texts, strict=True)]
+            pairs += [(a, other, 0.0) for a, other in zip(texts[0], negatives, strict=False) if other]
+        case Kind.CLASSES:
+            pairs = _pairs_of_classes(texts[0], truth, seed)
+    return [[a for a, _, _ in pairs], [b for _, b, _ in pairs]], [value for _, _, value in pairs]
+
+
+def _pairs_of_classes(texts: Sequence[str], labels: Sequence[str], seed: int) -> list[tuple[str, str, float]]:
+    """Each text with one of its class, and with one of another."""
+    rng, pairs = np.random.default_rng(seed), []
+    numbers = np.unique(list(labels), return_inverse=True)[1]
+    for row, text in enumerate(texts):
+        same = np.flatnonzero(numbers == numbers[row])
+        same, other = same[same != row], np.flatnonzero(numbers != numbers[row])
+        for rows, value in ((same, 1.0), (other, 0.0)):
+            if len(rows):
+                pairs.append((text, texts[int(rng.choice(rows))], value))
+    return pairs
