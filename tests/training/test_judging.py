@@ -163,7 +163,7 @@ def test_a_model_that_did_not_change_is_not_proven_to_have():
     assert {each.p for each in found.slices} == {1.0}
 
 
-ROUNDS = [40, pytest.param(400, marks=pytest.mark.slow)]
+ROUNDS = [12, pytest.param(400, marks=pytest.mark.slow)]
 
 
 def spearman_of(correlation):
@@ -205,7 +205,7 @@ def test_models_that_are_equally_good_are_seldom_told_apart(kind, rounds):
     assert wrong / rounds <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / rounds)
 
 
-@pytest.mark.parametrize("rounds", [30, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.slow)])
 def test_examples_that_share_a_text_are_no_more_than_they_tell(rounds):
     """Twenty groups of ten whose model errors are shared: as many as twenty, and intervals that know it."""
     chance, held, each, count = np.random.default_rng(4), 0, 10, 20
@@ -349,7 +349,7 @@ def test_where_a_model_became_worse_is_named_and_nothing_else():
     assert "domain banking (ROC AUC" in judged.sentence
 
 
-@pytest.mark.parametrize("rounds", [15, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [8, pytest.param(200, marks=pytest.mark.slow)])
 def test_of_models_that_are_equally_good_nothing_is_named(rounds):
     pairs_ = [pair for _, pair in pairs_for(Made("x", lambda text: np.ones(2), ("en",)))]
     same = np.array([pair.relation == "same" for pair in pairs_])

@@ -176,10 +176,7 @@ def test_the_lines_to_paste_run(tmp_path):
 
 
 def test_all_files_are_written_and_the_json_is_the_report(tmp_path):
-    judged = judge(HashEncoder(), HashEncoder(name="b"), Examples(
-        kind=Kind.CLASSES, texts=([f"class{row % 4} word{row}" for row in range(24)],),
-        truth=[f"c{row % 4}" for row in range(24)],
-    ))  # fmt: skip
+    judged = judge(HashEncoder(), HashEncoder(name="b"), classes(4, 6), general=False)
     known = report(judged)
     write_report(known, tmp_path, languages=("en",))
     assert {each.name for each in tmp_path.iterdir()} == {"README.md", "report.html", "report.json", "report.md"}
@@ -233,6 +230,13 @@ def test_a_report_is_a_result_by_its_name():
     assert replace(report(), seconds=30.0).cost.startswith("30 seconds")
 
 
+def finnish(name):
+    """A model that the general check set has no pairs for."""
+    model = HashEncoder(name=name)
+    model.languages = ("fi",)
+    return model
+
+
 def parts_of(count=6, per=12):
     whole = classes(count, per)
     rows = list(range(len(whole)))
@@ -243,7 +247,7 @@ def test_the_end_of_a_training_calibrates_on_one_part_and_judges_on_the_other(tm
     known, dev, test = parts_of()
     after = HashEncoder(name="after")
     after.calibration_file = str(tmp_path / "calibration.json")
-    found = concluded(report(), tmp_path, HashEncoder(name="before"), after, known=known, dev=dev, test=test)
+    found = concluded(report(), tmp_path, finnish("before"), after, known=known, dev=dev, test=test)
     assert found.judgement.items == len(test)
     assert not any("flattered" in note for note in found.judgement.notes)
     assert f"{len(dev) + len(test)} texts" in found.calibration.made_from
@@ -262,7 +266,7 @@ def test_the_end_of_a_training_calibrates_on_one_part_and_judges_on_the_other(tm
 
 def test_where_one_part_has_to_do_it_is_said(tmp_path):
     known, dev, _ = parts_of()
-    models = HashEncoder(name="before"), HashEncoder(name="after")
+    models = finnish("before"), finnish("after")
     found = concluded(report(), tmp_path, *models, known=known, dev=dev)
     assert any("flattered" in note for note in found.judgement.notes)
     assert concluded(report(), tmp_path, *models, known=known).judgement is None
@@ -284,7 +288,9 @@ def test_a_cross_encoder_is_compared_with_the_encoder_that_it_was_made_of(tmp_pa
     queries = [f"word{row} what" for row in range(30)]
     texts = [f"word{row} is thing{row % 3}" for row in range(30)]
     held = Examples(kind=Kind.POSITIVES, texts=(queries, texts))
-    judged = concluded(report(cross=True), tmp_path, HashEncoder(4), WordCross(), known=held, test=held).judgement
+    judged = concluded(
+        report(cross=True), tmp_path, finnish("before"), WordCross(), known=held, test=held
+    ).judgement
     assert (judged.main.name, judged.main.items, judged.main.after.value) == ("mrr@10", 30, 1.0)
     assert "load_cross" in (tmp_path / "README.md").read_text()
 
