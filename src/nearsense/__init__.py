@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nearsense.collection import open_collection as open  # noqa: A004 - said as ns.open(path)
     from nearsense.datasets import Dataset, read_dataset
     from nearsense.deduplication import duplicates
+    from nearsense.distillation import distill
     from nearsense.encoders.recommend import recommend
     from nearsense.evaluation import evaluate
     from nearsense.explanation import explain
@@ -61,6 +62,7 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "cluster",
     "compare",
     "compare_pairs",
+    "distill",
     "drift",
     "duplicates",
     "errors",
@@ -99,6 +101,7 @@ _LATER = {
     "calibrate": "calibrating",
     "cluster": "clustering",
     "drift": "monitoring",
+    "distill": "distillation",
     "duplicates": "deduplication",
     "evaluate": "evaluation",
     "explain": "explanation",

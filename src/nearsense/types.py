@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nearsense.clustering import Cluster, Clusters
     from nearsense.datasets import Dataset
     from nearsense.deduplication import Dropped, Duplicates, Group, Pair, Tier
+    from nearsense.distillation import Distilled
     from nearsense.evaluation import Evaluation
     from nearsense.explanation import Explanation
     from nearsense.faq import Answer
@@ -40,6 +41,7 @@ __all__ = [
     "Clusters",
     "Comparison",
     "Dataset",
+    "Distilled",
     "Document",
     "Drift",
     "Dropped",
@@ -83,6 +85,7 @@ _LATER = {
     "clustering": ("Cluster", "Clusters"),
     "datasets": ("Dataset",),
     "deduplication": ("Dropped", "Duplicates", "Group", "Pair", "Tier"),
+    "distillation": ("Distilled",),
     "evaluation": ("Evaluation",),
     "explanation": ("Explanation",),
     "faq": ("Answer",),

@@ -104,6 +104,11 @@ class TokenEncoder(Loadable, Encoder):
         """What is put before a text, by role."""
         return dict(self._prompts)
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What takes its texts apart."""
+        return self._tokenizer
+
     def __repr__(self) -> str:
         return f"Encoder({self.name!r}, {self.dimension} dimensions, {self.max_tokens} tokens at most)"
 
@@ -210,7 +215,8 @@ class TokenEncoder(Loadable, Encoder):
                 some = framed.lengths > 0
                 framed = Tokens(framed.ids, framed.lengths[some])
                 owners, shares = owners[some], shares[some]
-            yield from pack(framed, owners, shares, batch_tokens, alone=self._engine.alone)
+            how = {"alone": self._engine.alone, "flat": self._engine.flat}
+            yield from pack(framed, owners, shares, batch_tokens, **how)
 
     def _spans(self, tokens: Tokens, policy: Long) -> Spans:
         """What is read of each text, special tokens not counted."""

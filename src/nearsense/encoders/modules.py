@@ -169,6 +169,7 @@ class StaticEngine(Engine):
     """Looks up the vectors of a text's tokens in a table, float32, shape (vocabulary, d), and takes their mean."""
 
     pooling = (Pooling.MEAN,)
+    flat, scale = True, 4
 
     def __init__(self, table: NDArray[np.float32]) -> None:
         self._table = table

@@ -90,17 +90,38 @@ def pack(
     batch_tokens: int,
     *,
     alone: bool = False,
+    flat: bool = False,
 ) -> Iterator[Request]:
     """Turn n spans into requests of at most `batch_tokens` tokens (one row at least), the widest rows first.
 
     `items` and `shares`, shape (n,), say which text each belongs to and how much it counts there; `alone` is for
-    engines that know rows of one text only.
+    engines that know rows of one text only, `flat` for those that know no rows.
     """
+    if flat:
+        yield from _end_to_end(tokens, items, shares, batch_tokens)
+        return
     parts = _one_a_row if alone else _many_a_row
     for spans, rows, starts, width in parts(tokens.lengths, batch_tokens):
         ids, positions, segments, types = _request(tokens, spans, rows, starts, width)
         begins, lengths = rows * width + starts, tokens.lengths[spans]
         yield Request(ids, positions, segments, begins, lengths, items[spans], shares[spans], types)
+
+
+def _end_to_end(
+    tokens: Tokens, items: NDArray[np.int64], shares: NDArray[np.float32], batch_tokens: int
+) -> Iterator[Request]:
+    """One row of whole texts as they come, without padding; where tokens stand in them plays no part."""
+    starts = tokens.starts
+    ends = starts + tokens.lengths
+    first, nothing = 0, np.empty((1, 0), np.int32)
+    while first < len(ends):
+        start = int(starts[first])
+        last = max(first + 1, int(np.searchsorted(ends, start + batch_tokens, side="right")))
+        part = slice(first, last)
+        ids = tokens.ids[None, start : int(ends[last - 1])]
+        begins = starts[part] - start
+        yield Request(ids, nothing, nothing, begins, tokens.lengths[part], items[part], shares[part])
+        first = last
 
 
 def _many_a_row(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[_Part]:
@@ -376,6 +397,7 @@ class Engine:
     precision: str = "f32"
     scale: int = 1  # how many times larger requests it wants than others
     alone: bool = False  # it knows rows of one text only
+    flat: bool = False  # it knows no rows: tokens end to end, and nothing of where they stand
     pooling: tuple[Pooling, ...] | None = None  # what it does of its own; None where it does as it is told
 
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:

@@ -119,6 +119,16 @@ class Tokenizer:
         largest = max([self._largest, *special, *engine.get_added_tokens_decoder()])
         return max(int(engine.get_vocab_size(with_added_tokens=True)), int(largest) + 1)
 
+    def words(self) -> list[str]:
+        """What each token reads like by itself; empty where an id has none."""
+        read = (self._engine.decode([number], skip_special_tokens=False) for number in range(self.vocabulary))
+        return [each.removeprefix("##").strip() for each in read]
+
+    def save(self, file: Path) -> None:
+        """Write it as it is used here: without truncation and padding."""
+        with self._errors_of_file("cannot be written again"):
+            self._engine.save(str(file))
+
     def _unknown(self) -> int | None:
         """The token that stands for what no token is known for; None where there is none."""
         name = getattr(self._engine.model, "unk_token", None)

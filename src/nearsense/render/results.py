@@ -13,6 +13,7 @@ from nearsense.render import DIFFERS, PROBABILITY, PROBABLE, SCORE, Column, Page
 from nearsense.reports import Info, ModelChange, Reembedding, SyncReport, Verification
 
 if TYPE_CHECKING:
+    from nearsense.adapters import Adapter
     from nearsense.calibration import Background, Calibration, Threshold
     from nearsense.deduplication import Duplicates
     from nearsense.explanation import Explanation
@@ -191,6 +192,13 @@ def model_change_page(change: ModelChange) -> Page:
     lines = str(change).splitlines()
     figures = [*lines[:2], *lines[2 + len(change.moved) :]]
     return Page(change.to_dict(), [change.to_dict()], columns, cells, note="\n".join(figures))
+
+
+def adapter_page(adapter: Adapter) -> Page:
+    """A map that was learnt: what it brings, measured, and the verdict."""
+    known = adapter.to_dict()
+    cells = [(f"{strength:g}", f"{figure:.4f}") for strength, figure in adapter.by_strength.items()]
+    return Page(known, [known], ("strength>", f"{adapter.figure}>"), cells, note=str(adapter))
 
 
 def _made_by(origin: Origin) -> dict[str, Any]:
