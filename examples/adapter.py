@@ -6,8 +6,6 @@ import tempfile
 from itertools import pairwise
 
 import nearsense as ns
-from nearsense.adapters import learn
-from nearsense.training.examples import read_examples
 
 PRODUCTS = ["toaster", "kettle", "lamp", "radio", "camera", "printer", "heater", "mixer", "drill", "saw"]
 WANTED = [
@@ -21,17 +19,20 @@ pairs = []
 for one, other in zip(PRODUCTS[::2], PRODUCTS[1::2], strict=True):
     pairs += [(wish.format(one), wish.format(other), 1) for wish in WANTED]
     pairs += [(a.format(each), b.format(each), 0) for each in (one, other) for a, b in pairwise(WANTED)]
-adapter = learn(read_examples(pairs))
-print(adapter)
 
-asked, wish, product = "I want my money back for the sofa.", "Please refund the clock.", "Is the sofa comfortable?"
-for model in (ns.load(), adapter.encoder):
-    same_wish, same_product = (ns.compare(asked, other, encoder=model).score for other in (wish, product))
-    print(f"{model.name}: the same wish {same_wish:.2f}, the same product {same_product:.2f}")
-
-if adapter.better:
-    with tempfile.TemporaryDirectory() as folder, ns.open(f"{folder}/mails.nearsense") as mails:
-        adapter.save(f"{folder}/wishes")
-        mails.add(list(dict.fromkeys(text for pair in pairs for text in pair[:2])))
-        print(mails.compare_models(f"{folder}/wishes", [asked, wish]))
-        print(mails.reembed(f"{folder}/wishes"))
+with tempfile.TemporaryDirectory() as folder:
+    adapter = ns.train(pairs, adapter=True, output=f"{folder}/wishes")
+    print(adapter)
+    asked, wish, product = (
+        "I want my money back for the sofa.",
+        "Please refund the clock.",
+        "Is the sofa comfortable?",
+    )
+    for model in (ns.load(), adapter.encoder):
+        same_wish, same_product = (ns.compare(asked, other, encoder=model).score for other in (wish, product))
+        print(f"{model.name}: the same wish {same_wish:.2f}, the same product {same_product:.2f}")
+    if adapter.better:
+        with ns.open(f"{folder}/mails.nearsense") as mails:
+            mails.add(list(dict.fromkeys(text for pair in pairs for text in pair[:2])))
+            print(mails.compare_models(f"{folder}/wishes", [asked, wish]))
+            print(mails.reembed(f"{folder}/wishes"))

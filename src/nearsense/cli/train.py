@@ -8,7 +8,10 @@ from typing import Any
 import click
 
 from nearsense.cli.options import COUNT, OutputOptions, ReadOptions, named_columns, option, takes
+from nearsense.cli.outputs import leave
+from nearsense.kinds import MapKind
 
+MAPS = click.Choice([each.value for each in MapKind])
 PRECISIONS = click.Choice(["auto", "f32", "bf16"])
 
 
@@ -41,6 +44,8 @@ class TrainOptions(ReadOptions):
     cross: bool = option("--cross", "Train a cross-encoder.")
     lora: int | None = option("--lora RANK", "Learn changes of this rank only, for large models.", COUNT)
     device: str | None = option("--device NAME", "cpu, cuda, mps, ...  [default: cpu]")
+    adapter: bool = option("--adapter", "Learn a small map of the model's vectors only: seconds, no extra.")
+    map_: str = option("--map", "The form of --adapter's map.", MAPS, default=MapKind.LINEAR.value)
     resume: bool = option("--resume", "Go on with an interrupted run.")
     quiet: bool = option("--quiet -q", "No progress bar.")
 
@@ -69,16 +74,21 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
 
     Needs the extra train: pip install 'nearsense[train]'. After a kill or Ctrl-C, --resume goes on.
 
+    With --adapter the model stays as it is, and a small map of its vectors is learnt, which a collection takes
+    without encoding anything again. Where no map is better, nothing is written, and the exit code is 1.
+
     \b
     Examples:
       nearsense train pairs.csv -o mymodel
       nearsense train faq.jsonl --columns question,answer --kind positives -o mymodel
       nearsense train intents.csv --model ./parent --epochs 3 --lr 1e-5 -o mymodel
       nearsense train pairs.csv --cross --model cross-encoder/ms-marco-MiniLM-L6-v2 -o myreranker
+      nearsense train labels.csv --adapter -o myadapter
       nearsense index reembed tickets.nearsense --model mymodel
     """
+    from nearsense.render.results import adapter_page
     from nearsense.render.training import training_page
-    from nearsense.training.learning import Options, learn
+    from nearsense.training.learning import Options, learn, learn_adapter
 
     usage = "two names or three: --columns a,b,score"
     asked = Options(
@@ -103,6 +113,16 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
             "encoding": options.encoding,
         },
     )
+    if options.adapter:
+        if options.cross or options.lora or options.resume:
+            raise click.UsageError("--adapter goes with neither --cross, --lora nor --resume")
+        made = learn_adapter(
+            file, options.model, options.output, asked, form=options.map_, progress=not options.quiet
+        )
+        output.show(adapter_page(made))
+        if not made.better:
+            leave()
+        return
     report = learn(
         file,
         options.model,

@@ -6,7 +6,7 @@ Whatever is wrong with a file is one `FileError` that names the file and the lin
 
 from nearsense.files.formats import Format
 from nearsense.files.reading import read_table
-from nearsense.files.streams import atomic_write, new_folder, no_input, require_place
+from nearsense.files.streams import atomic_write, new_folder, no_input, require_absent, require_place
 from nearsense.files.table import Documents, Table, documents, has_texts, text_pairs
 from nearsense.files.writing import formulas_escaped, require_vectors_target, write_table, write_vectors
 
@@ -21,6 +21,7 @@ __all__ = [
     "new_folder",
     "no_input",
     "read_table",
+    "require_absent",
     "require_place",
     "require_vectors_target",
     "text_pairs",

@@ -288,9 +288,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         FileError: Something of that name is there, or it cannot be written; nothing is left behind.
     """
-    if os.path.lexists(path):
-        why = "a folder is written as a whole, and never over another"
-        raise FileError(f"{path} is there already", why=why, fix="name a folder that does not exist, or remove it")
+    require_absent(path)
     draft = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.tmp")
     try:
         draft.mkdir()
@@ -306,6 +304,13 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise _why_unwritten(error, path, path.parent) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def require_absent(path: Path) -> None:
+    """Refuse to make a folder where there is something of its name."""
+    if os.path.lexists(path):
+        why = "a folder is written as a whole, and never over another"
+        raise FileError(f"{path} is there already", why=why, fix="name a folder that does not exist, or remove it")
 
 
 def _sync(path: Path) -> None:

@@ -22,7 +22,7 @@ from nearsense.cached import cached
 from nearsense.encoders import CrossEncoder, Encoder, load, load_cross, resolve
 from nearsense.encoders.folder import TRAINED, ModelFolder, find
 from nearsense.errors import FileError, InputError, UnsupportedModel
-from nearsense.files import atomic_write
+from nearsense.files import atomic_write, require_absent
 from nearsense.records import Precision, parse
 from nearsense.trained import TrainingReport
 from nearsense.training.examples import Examples, Kind
@@ -37,6 +37,7 @@ from nearsense.training.splitting import SHARE, apart_from, groups_at, near_leve
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.adapters import Adapter
     from nearsense.datasets import Dataset
     from nearsense.training.trainer import Fitted, Job, Lora
 
@@ -103,8 +104,9 @@ def train(
     lora: Any = None,
     device: str | None = None,
     resume: bool = False,
+    adapter: bool | str = False,
     progress: Progress = False,
-) -> TrainingReport:
+) -> TrainingReport | Adapter:
     """Fine-tune a model on examples of your own; the result is a folder that `ns.load` opens without torch.
 
     Needs the extra `train`. Nothing is written over: a folder of that name must not be there. While it runs, what
@@ -139,10 +141,14 @@ def train(
         lora: Learn low-rank changes only, for large models: True, or the rank. They are merged in the end.
         device: "cpu", "cuda", "mps", ...
         resume: Go on with an interrupted run of the same call.
+        adapter: Learn a small map of the model's vectors instead, in seconds and without the extra: True, or its
+            form, "linear", "low-rank" or "diagonal". Of the other options encoder, output, kind, columns, positive
+            and seed count. Without `output` "MODEL-adapter" is its folder; where no map is better none is written.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
         TrainingReport: what became better and worse; it lies in the folder too, as report.html and report.md.
+        Of an adapter an Adapter.
 
     Raises:
         InputError: There is too little to learn from, all texts are equal, there is one class only, the loss does
@@ -161,7 +167,35 @@ def train(
         negatives=negatives, precision=precision, cross=cross, lora=lora, device=device,
         reading={"columns": columns, "positive": positive, "kind": kind},
     )  # fmt: skip
+    if adapter:
+        if cross or lora or resume:
+            why = "it is a map of the vectors of a model that stays as it is"
+            raise InputError("an adapter goes with neither cross, lora nor resume", why=why, fix="leave these out")
+        return learn_adapter(examples, encoder, output, options, form=adapter, progress=progress)
     return learn(examples, encoder, output, options, resume=resume, progress=progress)
+
+
+def learn_adapter(
+    source: Source,
+    encoder: Encoder | str | None,
+    output: str | os.PathLike[str] | None,
+    options: Options,
+    *,
+    form: bool | str = True,
+    progress: Progress = False,
+) -> Adapter:
+    """A map of a model's vectors, in a folder where it is better than none; see `train`."""
+    from nearsense.adapters import learn as learn_map
+
+    parent = resolve(encoder)
+    target = Path(output) if output is not None else Path(f"{parent.name}-adapter")
+    require_absent(target)
+    kind = form if isinstance(form, str) else "linear"
+    examples = examples_from(source, **options.reading)
+    made = learn_map(examples, parent, kind=kind, seed=options.seed, name=target.name, progress=progress)
+    if made.better:
+        made.save(target)
+    return made
 
 
 def learn(
