@@ -22,6 +22,9 @@ SURE = 0.05
 SMALL = 0.05
 """Where a change of the main figure by so much would not show for certain, too few examples were held out."""
 
+FEW = 50
+"""Held-out examples below which a figure says little, however narrow its interval."""
+
 POWER = 1.43
 """Half widths of an interval that a change needs to show in four of five such samples: (1.96 + 0.84) / 1.96."""
 
@@ -177,12 +180,12 @@ class Judgement:
     def sentence(self) -> str:
         """The verdict in words: better or not, by how much, where worse, and what could not have shown."""
         main, items = self.main, ITEMS.get(self.kind, "examples")
-        rose = "did not move" if main.difference.value == 0 else "went"
-        moved = f"{rose} from {hundred(main.before.value)} to {hundred(main.after.value)}"
-        head = (
-            f"{self.verdict.value.capitalize()}: {main.title} on {main.items:,} {items} that training did not see "
-            f"{moved} ({signed(main.difference)}, p {p_value(main.p)})."
-        )
+        moved = f"stayed at {hundred(main.before.value)}"
+        if main.difference.value:
+            moved = f"went from {hundred(main.before.value)} to {hundred(main.after.value)}"
+            moved += f" ({signed(main.difference)}, p {p_value(main.p)})"
+        seen = f"{main.title} on {main.items:,} {items} that training did not see"
+        head = f"{self.verdict.value.capitalize()}: {seen} {moved}."
         return " ".join([head, *self._others(), *self._small()])
 
     def _others(self) -> list[str]:
@@ -200,12 +203,10 @@ class Judgement:
         return [*said, f"On the general check set nothing is proven to be worse ({parts} looked at)."]
 
     def _small(self) -> list[str]:
-        if not self.shows > SMALL:
-            return []
-        return [
-            f"The held-out set is small, {self.items:,} {ITEMS.get(self.kind, 'examples')}: a change by less than "
-            f"{hundred(self.shows)} points would often not have shown."
-        ]
+        said = f"The held-out set is small, {self.items:,} {ITEMS.get(self.kind, 'examples')}"
+        if self.shows > SMALL:
+            return [f"{said}: a change by less than {hundred(self.shows)} points would often not have shown."]
+        return [f"{said}: it says little."] if self.items < FEW else []
 
     def __str__(self) -> str:
         lines = [self.sentence, *(f"  {each}" for each in self.changes)]

@@ -158,7 +158,7 @@ def test_a_model_that_did_not_change_is_not_proven_to_have():
     found = judge(model, model, classes(4, 6))
     assert found.verdict is Verdict.NOT_PROVEN
     assert (found.main.difference.value, found.main.p) == (0.0, 1.0)
-    assert "did not move" in found.sentence
+    assert "stayed at" in found.sentence
     assert found.worse == ()
     assert {each.p for each in found.slices} == {1.0}
 
@@ -233,6 +233,10 @@ def test_where_few_are_held_out_the_sentence_says_what_could_not_have_shown():
     few = judge(*models(12, *chance.uniform(-0.5, 0.5, (2, 12))), graded(truth.tolist()), general=False)
     assert "held-out set is small, 12 pairs" in few.sentence
     assert few.shows > 0.2
+    _, right = pairs(6)
+    alike = scoring("sure", dict.fromkeys(right[:3], 0.9) | dict.fromkeys(right[3:], 0.1))
+    six = Examples(kind=Kind.LABELLED, texts=pairs(6), truth=[True] * 3 + [False] * 3)
+    assert "small, 6 pairs: it says little" in judge(alike, alike, six, general=False).sentence
     many = chance.uniform(size=1000)
     near = np.clip(many + chance.normal(0, 0.01, (2, 1000)), -0.9, 0.999)
     assert "small" not in judge(*models(1000, *near), graded(many.tolist()), general=False).sentence
