@@ -152,7 +152,8 @@ def moved_most(groups: Sequence[Ints], p: Doubles, values: Doubles, most: int) -
 
 def described(pool: Pool, vectors: Floats, rows: Ints, moved: Sequence[Moved], level: float) -> list[Topic]:
     """Groups as topics. `vectors` are of the units with a vector, which are `rows` of the pool's units."""
-    texts = [pool.texts[row] or "" for row in rows.tolist()]
+    known = pool.texts
+    texts = [known[row] or "" for row in rows.tolist()]
     names = _names(texts, [each.units for each in moved])
     return [_described(pool, vectors, rows, each, name, level) for each, name in zip(moved, names, strict=True)]
 
