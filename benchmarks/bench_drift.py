@@ -3,8 +3,8 @@
     NEARSENSE_DATA=... python benchmarks/bench_drift.py [--parts splits,months,power,watch,kernel,copies,time]
                                            [--runs 40] [--months 200] [--json benchmarks/results/drift.json]
 
-splits   200 random pairs of samples of headlines, 1,000 texts each: how many alarm. Bar: 5 % at most.
-months   30 daily checks of 50 headlines against 250 that stay the same, by a watch: how many months alarm, and
+splits   200 random pairs of samples of headlines, 500 texts each: how many alarm. Bar: 5 % at most.
+months   30 daily checks of 25 headlines against 100 that stay the same, by a watch: how many months alarm, and
          how many would without the rule, by the day's level alone. Bar: 5 % at most.
 power    5 % of banking77's questions in clinc150's requests, of all 77 intents and of one, as they are and written
          as the requests are (small letters, no punctuation): how often it is found, and whether what was put in is
@@ -71,8 +71,8 @@ def splits(runs: int) -> dict:
     pool, random = Texts([row["text"] for row in rows("headlines/abc-2003")]), np.random.default_rng(0)
     alarms, p = 0, []
     for _ in range(runs):
-        drawn = random.permutation(len(pool))[:2000]
-        found = compared(pool.part(drawn[:1000]), pool.part(drawn[1000:]))
+        drawn = random.permutation(len(pool))[:1000]
+        found = compared(pool.part(drawn[:500]), pool.part(drawn[500:]))
         alarms += found.drifted
         p.append(found.p)
     return {"splits": runs, "alarms": alarms, "p below 0.05": float(np.mean(np.array(p) <= 0.05)), "bar": "5 %"}
@@ -83,11 +83,11 @@ def months(count: int, first: int = 0) -> dict:
     alarms, plain, checks = 0, 0, 0
     for month in range(first, first + count):
         drawn = np.random.default_rng([1, month]).permutation(len(pool))
-        before = pool.part(drawn[:250])
+        before = pool.part(drawn[:100])
         least, spoke = 1.0, False
         with tempfile.TemporaryDirectory() as folder:
             for day in range(30):
-                now = pool.part(drawn[250 + 50 * day : 300 + 50 * day])
+                now = pool.part(drawn[100 + 25 * day : 125 + 25 * day])
                 check = compared(now, before, watch=Path(folder, "w"), at=1.7e9 + day * DAY).check
                 least, spoke = min(least, check.p), spoke or check.alarm
                 checks += 1
@@ -253,7 +253,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--months", type=int, default=200)
     parser.add_argument("--first", type=int, default=0, help="the first month, where they are run in parts")
-    parser.add_argument("--sizes", default="500,1000,2000,5000")
+    parser.add_argument("--sizes", default="500,1000,2000,3000")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     require_data()
