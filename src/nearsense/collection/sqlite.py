@@ -315,16 +315,17 @@ def reembed(engine: SQLiteEngine, model: CollectionModel, progress: Progress) ->
                 writer.drop_next()
                 writer.set_facts({"next": recipe(facts)})
         with tracked(state.documents, "documents", progress) as update:
-            done, rounds, mapped = 0, 0, model.map_after(before)
+            done, rounds, after, mapped = 0, 0, -1, model.map_after(before)
             while rounds < ROUNDS:
                 with store.reading() as reader:
-                    missing = _missing(reader, mapped, before)
+                    missing = _missing(reader, mapped, before, after)
                 if not missing.positions:
                     break
                 vectors = missing.vectors or model.encode_checked(missing.texts, facts)
                 with _next_is(facts, engine) as writer:
                     writer.insert_next(missing.positions, vectors.data, vectors.truncated)
                 update(min(done := done + len(missing.positions), state.documents))
+                after = missing.positions[-1]  # what comes later stands beyond
                 rounds += len(missing.positions) < BATCH or done > 2 * state.documents
             with store.reading() as reader:
                 shared = agreement(*reader.old_and_new(SAMPLE))
@@ -381,10 +382,10 @@ class _Missing(NamedTuple):
 
 
 def _missing(
-    reader: SQLiteReader, mapped: Callable[[Vectors], Vectors] | None, before: Mapping[str, Any]
+    reader: SQLiteReader, mapped: Callable[[Vectors], Vectors] | None, before: Mapping[str, Any], after: int = -1
 ) -> _Missing:
-    """The first of them, a batch; mapped where the collection still is as it was."""
-    positions, texts = reader.without_next(BATCH)
+    """The first of them beyond a position, a batch; mapped where the collection still is as it was."""
+    positions, texts = reader.without_next(BATCH, after)
     facts = reader.state().facts
     if mapped is None or not positions or differing(facts, before):
         return _Missing(positions, texts)

@@ -132,12 +132,12 @@ class SQLiteReader:
         """The positions that were removed after a commit."""
         return [row[0] for row in self._db.each("SELECT position FROM removals WHERE sequence > ?", (after,))]
 
-    def without_next(self, limit: int) -> tuple[list[int], list[str]]:
-        """Positions and texts of some documents that have no vector of the next model yet."""
+    def without_next(self, limit: int, after: int = -1) -> tuple[list[int], list[str]]:
+        """Positions and texts of some documents beyond a position that have no vector of the next model yet."""
         rows = self._db.rows(
             "SELECT d.position, text FROM documents AS d LEFT JOIN next_vectors AS v USING (position)"
-            " WHERE v.position IS NULL ORDER BY d.position LIMIT ?",
-            (limit,),
+            " WHERE v.position IS NULL AND d.position > ? ORDER BY d.position LIMIT ?",
+            (after, limit),
         )
         return [row[0] for row in rows], [row[1] for row in rows]
 
