@@ -34,7 +34,7 @@ class TrainOptions(ReadOptions):
     steps: int | None = option("--steps N", "Batches learnt from, at most.", COUNT)
     batch: int = option("--batch N", "Examples in a batch.", COUNT, default=32)
     lr: float | None = option(
-        "--lr RATE", "Learning rate.  [default: 2e-5; with LoRA 2e-4]", click.FloatRange(0, min_open=True)
+        "--lr RATE", "Learning rate.  [default: 2e-5 or 5e-5, by the loss]", click.FloatRange(0, min_open=True)
     )
     seed: int = option("--seed N", "Of parts, order and dropout.", click.IntRange(min=0), default=0)
     negatives: bool = option(

@@ -28,7 +28,7 @@ from nearsense.trained import TrainingReport
 from nearsense.training.examples import Examples, Kind
 from nearsense.training.figures import figure_for, figure_of_pairs
 from nearsense.training.labels import examples_from
-from nearsense.training.losses import BATCH, RATES, Loss, epochs_for, loss_for
+from nearsense.training.losses import BATCH, Loss, epochs_for, loss_for, rate_for
 from nearsense.training.negatives import mine_negatives, needs_role, roles_of
 from nearsense.training.preparing import Rows, prepared
 from nearsense.training.report import concluded, licence_in
@@ -133,7 +133,8 @@ def train(
         epochs: How often each example is seen; more often where there are few, without it.
         steps: Batches learnt from at most.
         batch: Examples in a batch.
-        lr: The learning rate at its highest; 2e-5 without it, 2e-4 with LoRA.
+        lr: The learning rate at its highest; without it 2e-5, 5e-5 where the texts of a batch are each other's
+            negatives, and with LoRA ten times that.
         seed: Of everything that is drawn by chance: parts, order, dropout.
         negatives: Whether hard negatives are mined for positives.
         precision: "auto" (bfloat16 where the processor has it natively), "f32" or "bf16"; weights stay in float32.
@@ -411,7 +412,7 @@ def _job(
         figure=figure,
         loss=loss,
         prompts=dict(base.encoder.prompts or {}) if base.encoder is not None else {},
-        rate=options.lr if options.lr is not None else RATES[lora is not None],
+        rate=rate_for(loss, lora=lora is not None) if options.lr is None else options.lr,
         seed=seed,
         looks=LOOKS,
         bf16=bf16,

@@ -46,8 +46,8 @@ SUITS: dict[Kind, tuple[Loss, ...]] = {
 BATCH = 32
 """Examples that one step learns from, where nothing is said."""
 
-RATES = {True: 2e-4, False: 2e-5}
-"""Learning rates, with LoRA and without."""
+RATE, RATE_IN_BATCH, TIMES_LORA = 2e-5, 5e-5, 10
+"""The learning rate; where texts of a batch are each other's negatives; how much higher with LoRA."""
 
 MARGIN = 0.3
 """By how much a negative has to be farther than the positive in cosine, for `triplet`."""
@@ -68,6 +68,17 @@ def loss_for(kind: Kind, said: str | None, *, cross: bool) -> Loss:
             what = f"loss={loss.value!r} is not for a cross-encoder"
         raise InputError(what, why=f"what suits them: {', '.join(each.value for each in suiting)}", fix="name one")
     return loss
+
+
+def rate_for(loss: Loss, *, lora: bool) -> float:
+    """The learning rate where nothing is said.
+
+    Example:
+        >>> rate_for(Loss.COSINE, lora=False), rate_for(Loss.NEGATIVES, lora=True)
+        (2e-05, 0.0005)
+    """
+    in_batch = loss in (Loss.NEGATIVES, Loss.SUPERVISED, Loss.BATCH_HARD)
+    return (RATE_IN_BATCH if in_batch else RATE) * (TIMES_LORA if lora else 1)
 
 
 def epochs_for(examples: int) -> int:
