@@ -21,7 +21,7 @@ for one, other in zip(PRODUCTS[::2], PRODUCTS[1::2], strict=True):
     pairs += [(a.format(each), b.format(each), 0) for each in (one, other) for a, b in pairwise(WANTED)]
 
 with tempfile.TemporaryDirectory() as folder:
-    adapter = ns.train(pairs, adapter=True, output=f"{folder}/wishes")
+    adapter = ns.train_adapter(pairs, output=f"{folder}/wishes")
     print(adapter)
     asked, wish, product = (
         "I want my money back for the sofa.",

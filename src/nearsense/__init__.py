@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from nearsense.monitoring import drift
     from nearsense.reranking import rerank, rerank_many
     from nearsense.textmap import map_texts as map  # noqa: A004 - said as ns.map(texts)
-    from nearsense.training.learning import train
+    from nearsense.training.learning import train, train_adapter
 
 __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "Calibration",
@@ -86,6 +86,7 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "search_many",
     "search_vectors",
     "train",
+    "train_adapter",
     "types",
 ]
 
@@ -114,6 +115,7 @@ _LATER = {
     "rerank": "reranking",
     "rerank_many": "reranking",
     "train": "training.learning",
+    "train_adapter": "training.learning",
 }
 """What is imported when it is first used, by the module it is in: together it costs as much as numpy."""
 

@@ -1,4 +1,4 @@
-"""An adapter through the doors of training: ns.train and the command, without torch."""
+"""An adapter through the doors of training: ns.train_adapter and the command, without torch."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def parent(tmp_path):
 
 
 def test_train_learns_a_map_and_writes_its_folder(parent, tmp_path):
-    made = ns.train(ROWS, encoder=parent, kind="classes", adapter=True, output=tmp_path / "mine")
+    made = ns.train_adapter(ROWS, encoder=parent, kind="classes", output=tmp_path / "mine")
     assert made.better
     assert ns.load(str(tmp_path / "mine")).fingerprint == made.encoder.fingerprint
     assert (made.encoder.name, made.kind) == ("mine", "linear")
     with pytest.raises(ns.errors.FileError, match="there already"):
-        ns.train(ROWS, encoder=parent, kind="classes", adapter=True, output=tmp_path / "mine")
-    few = ns.train(ROWS, encoder=parent, kind="classes", adapter="low-rank", output=tmp_path / "few")
+        ns.train_adapter(ROWS, encoder=parent, kind="classes", output=tmp_path / "mine")
+    few = ns.train_adapter(ROWS, encoder=parent, kind="classes", form="low-rank", output=tmp_path / "few")
     assert few.kind == "low-rank"
-    with pytest.raises(ns.errors.InputError, match="lora"):
-        ns.train(ROWS, encoder=parent, adapter=True, lora=True)
+    with pytest.raises(ns.errors.InputError, match="bent"):
+        ns.train_adapter(ROWS, encoder=parent, kind="classes", form="bent", output=tmp_path / "bent")
 
 
 def test_the_command_writes_a_folder_or_says_that_none_is_better(parent, tmp_path):

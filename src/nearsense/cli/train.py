@@ -88,9 +88,29 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
     """
     from nearsense.render.results import adapter_page
     from nearsense.render.training import training_page
-    from nearsense.training.learning import Options, learn, learn_adapter
+    from nearsense.training.learning import Options, learn, train_adapter
 
     usage = "two names or three: --columns a,b,score"
+    reading: dict[str, Any] = {
+        "kind": options.kind,
+        "columns": named_columns(options.columns, (2, 3), usage),
+        "positive": options.positive,
+        "format": options.format,
+        "encoding": options.encoding,
+    }
+    if options.adapter:
+        if options.cross or options.lora or options.resume:
+            raise click.UsageError("--adapter goes with neither --cross, --lora nor --resume")
+        shared: dict[str, Any] = {
+            "encoder": options.model,
+            "output": options.output,
+            "progress": not options.quiet,
+        }
+        made = train_adapter(file, **shared, form=options.map_, seed=options.seed, **reading)
+        output.show(adapter_page(made))
+        if not made.better:
+            leave()
+        return
     asked = Options(
         loss=options.loss,
         dev=_part(options.dev),
@@ -105,24 +125,8 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
         cross=options.cross,
         lora=options.lora,
         device=options.device,
-        reading={
-            "kind": options.kind,
-            "columns": named_columns(options.columns, (2, 3), usage),
-            "positive": options.positive,
-            "format": options.format,
-            "encoding": options.encoding,
-        },
+        reading=reading,
     )
-    if options.adapter:
-        if options.cross or options.lora or options.resume:
-            raise click.UsageError("--adapter goes with neither --cross, --lora nor --resume")
-        made = learn_adapter(
-            file, options.model, options.output, asked, form=options.map_, progress=not options.quiet
-        )
-        output.show(adapter_page(made))
-        if not made.better:
-            leave()
-        return
     report = learn(
         file,
         options.model,

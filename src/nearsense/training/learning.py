@@ -23,6 +23,7 @@ from nearsense.encoders import CrossEncoder, Encoder, load, load_cross, resolve
 from nearsense.encoders.folder import TRAINED, ModelFolder, find
 from nearsense.errors import FileError, InputError, UnsupportedModel
 from nearsense.files import atomic_write, require_absent
+from nearsense.kinds import MapKind
 from nearsense.records import Precision, parse
 from nearsense.trained import TrainingReport
 from nearsense.training.examples import Examples, Kind
@@ -104,9 +105,8 @@ def train(
     lora: Any = None,
     device: str | None = None,
     resume: bool = False,
-    adapter: bool | str = False,
     progress: Progress = False,
-) -> TrainingReport | Adapter:
+) -> TrainingReport:
     """Fine-tune a model on examples of your own; the result is a folder that `ns.load` opens without torch.
 
     Needs the extra `train`. Nothing is written over: a folder of that name must not be there. While it runs, what
@@ -142,14 +142,10 @@ def train(
         lora: Learn low-rank changes only, for large models: True, or the rank. They are merged in the end.
         device: "cpu", "cuda", "mps", ...
         resume: Go on with an interrupted run of the same call.
-        adapter: Learn a small map of the model's vectors instead, in seconds and without the extra: True, or its
-            form, "linear", "low-rank" or "diagonal". Of the other options encoder, output, kind, columns, positive
-            and seed count. Without `output` "MODEL-adapter" is its folder; where no map is better none is written.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
-        TrainingReport: what became better and worse; it lies in the folder too, as report.html and report.md.
-        Of an adapter an Adapter.
+        What became better and worse; it lies in the folder too, as report.html and report.md.
 
     Raises:
         InputError: There is too little to learn from, all texts are equal, there is one class only, the loss does
@@ -168,32 +164,57 @@ def train(
         negatives=negatives, precision=precision, cross=cross, lora=lora, device=device,
         reading={"columns": columns, "positive": positive, "kind": kind},
     )  # fmt: skip
-    if adapter:
-        if cross or lora or resume:
-            why = "it is a map of the vectors of a model that stays as it is"
-            raise InputError("an adapter goes with neither cross, lora nor resume", why=why, fix="leave these out")
-        return learn_adapter(examples, encoder, output, options, form=adapter, progress=progress)
     return learn(examples, encoder, output, options, resume=resume, progress=progress)
 
 
-def learn_adapter(
-    source: Source,
-    encoder: Encoder | str | None,
-    output: str | os.PathLike[str] | None,
-    options: Options,
+def train_adapter(
+    examples: Source,
     *,
-    form: bool | str = True,
+    encoder: Encoder | str | None = None,
+    output: str | os.PathLike[str] | None = None,
+    kind: str | None = None,
+    columns: Sequence[str] | None = None,
+    positive: str | None = None,
+    form: str = MapKind.LINEAR,
+    seed: int = 0,
     progress: Progress = False,
+    **reading: Any,
 ) -> Adapter:
-    """A map of a model's vectors, in a folder where it is better than none; see `train`."""
+    """Learn a small map of a model's vectors from examples of your own, in seconds and without the extra `train`.
+
+    The model stays as it is. Where no map is better than none, none is written, and the result says so.
+
+    Args:
+        examples: As for `train`.
+        encoder: The model of whose vectors it is a map, of `ns.load`, or its name; the default model without it.
+        output: The folder that is made; "MODEL-adapter" in the current folder without it. `ns.load` opens it.
+        kind: What the examples are, where the columns leave a choice.
+        columns: The columns, where their names do not tell.
+        positive: The label of labelled pairs that means the same.
+        form: "linear", "low-rank" or "diagonal".
+        seed: Of what is drawn by chance.
+        progress: True for a bar on stderr, or a function called with (done, total).
+        reading: Of a file, `format` and `encoding`.
+
+    Returns:
+        The map with its model, and how much better it is on examples that it was not learnt on.
+
+    Raises:
+        InputError: There is too little to learn from, or nothing to tell apart.
+        FileError: The columns suit no kind, or the folder is there already, or cannot be written.
+
+    Example:
+        >>> adapter = train_adapter("labels.csv", output="myadapter")       # doctest: +SKIP
+        >>> print(adapter.verdict)                                          # doctest: +SKIP
+        Better on texts that it was not learnt on.
+    """
     from nearsense.adapters import learn as learn_map
 
     parent = resolve(encoder)
     target = Path(output) if output is not None else Path(f"{parent.name}-adapter")
     require_absent(target)
-    kind = form if isinstance(form, str) else "linear"
-    examples = examples_from(source, **options.reading)
-    made = learn_map(examples, parent, kind=kind, seed=options.seed, name=target.name, progress=progress)
+    found = examples_from(examples, kind=kind, columns=columns, positive=positive, **reading)
+    made = learn_map(found, parent, kind=form, seed=seed, name=target.name, progress=progress)
     if made.better:
         made.save(target)
     return made
