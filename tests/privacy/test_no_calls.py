@@ -65,6 +65,9 @@ COMMANDS = {
     "models remove": "models remove one/here --yes",
     "models verify": "models verify",
     "log": "log kept.nearsense --on",
+    "drift": "drift texts.csv --against more.csv -o drift.html",
+    "train": "train labels.csv --model tiny --steps 1 --dev none --test none -o mine",
+    "distill": "distill tiny --texts many.txt -o fast",
     "demo": "demo -o shown",
 }
 """Every command with the least that makes it work."""
@@ -72,7 +75,7 @@ COMMANDS = {
 ASKS_THE_HUB = {"models pull"}
 ALONE = ("compare", "index create", "evaluate", "models pull")
 """Commands that are started as programs of their own by default, too; each is in the long run."""
-FINDS = {"duplicates", "faq"}
+FINDS = {"drift", "duplicates", "faq"}
 """Commands that may say with an exit code of 1 what they found."""
 
 LIBRARY = {
@@ -155,6 +158,7 @@ def shop(tmp_path_factory):
     rows = [f'{i},"{text}"\n' for i, text in enumerate(TEXTS)]
     (shop / "texts.csv").write_text("id,text\n" + "".join(rows))
     (shop / "more.csv").write_text("id,text\n50,Where is your shop?\n51,Do you sell shoes?\n")
+    (shop / "many.txt").write_text("".join(f"w{i % 90} w{i} {text}\n" for i in range(20) for text in TEXTS))
     (shop / "faq.csv").write_text(
         "question,answer\n" + "".join(f'"{text}",Answer {i}.\n' for i, text in enumerate(TEXTS))
     )

@@ -51,7 +51,7 @@ def test_a_group_says_which_entry_was_nearest_how_often_and_how_probable_that_wa
         assert dict(group.nearest) == {id_: firsts.count(id_) for id_ in firsts}
         assert group.nearest[0][1] == max(map(firsts.count, firsts))
         sure = [entry.probabilities[0] for entry in own if entry.ids[0] == group.nearest[0][0]]
-        assert group.probability == pytest.approx(sum(sure) / len(sure))
+        assert group.mean_probability == pytest.approx(sum(sure) / len(sure))
         assert group.entry == shop.get(group.nearest[0][0])[0].text
         assert group.last == max(entry.time for entry in own)
         assert sum(group.count for group in shop.log.unanswered()) == len(list(shop.log.entries(unanswered=True)))
@@ -68,7 +68,7 @@ def test_groups_know_times_and_are_json(shop):
     assert shop.log.unanswered(until="1h") == []
     group = shop.log.unanswered(since="1h")[0].to_dict()
     assert group["queries"][0] == {"query": "Do you sell gift cards?", "count": 2}
-    assert set(group) == {"label", "count", "entry", "probability", "hashed", "last", "nearest", "queries"}
+    assert set(group) == {"label", "count", "entry", "mean_probability", "hashed", "last", "nearest", "queries"}
 
 
 def test_a_hashed_log_groups_by_the_nearest_entry_and_says_so(tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def evaluation_html(evaluation: Evaluation) -> str:
         >>> from nearsense.evaluation import evaluate
         >>> pairs = [("a dog", "a hound"), ("a dog", "a cat"), ("a dog", "a debt"), ("he ran", "he was running")]
         >>> html = evaluation_html(evaluate(None, GradedPairs(pairs=pairs, scores=[4.5, 2, 0, 5])))
-        >>> html.startswith("<!doctype html>"), "http" in html
+        >>> html.startswith("<!doctype html>"), "://" in html
         (True, False)
     """
     systems = sorted(evaluation.systems, key=lambda each: _ORDER[each.kind])

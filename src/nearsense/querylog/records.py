@@ -86,7 +86,7 @@ class UnansweredGroup:
         nearest: Ids of the hits that came first and how often each did, the most frequent first; of FAQ entries
             without an id their question. Empty where nothing was found.
         entry: The text of the first of these: of the document, if it is still there, or a FAQ entry's question.
-        probability: That the nearest was right, on average, in [0, 1]; None where that is not known.
+        mean_probability: That the nearest was right, on average, in [0, 1]; None where that is not known.
         last: When one of them was asked last, in seconds since 1970.
         hashed: Whether they are grouped by what they were nearest to, not by meaning.
     """
@@ -96,12 +96,12 @@ class UnansweredGroup:
     queries: tuple[tuple[str, int], ...]
     nearest: tuple[tuple[str, int], ...]
     entry: str | None
-    probability: float | None
+    mean_probability: float | None
     last: float
     hashed: bool = False
 
     def __str__(self) -> str:
-        sure = "" if self.probability is None else f" ({percent(self.probability)})"
+        sure = "" if self.mean_probability is None else f" ({percent(self.mean_probability)})"
         near = f"; nearest: {self.entry or self.nearest[0][0]}{sure}" if self.nearest and not self.hashed else ""
         return f"{self.count:>6,}  {self.label}{near}"
 
@@ -109,7 +109,7 @@ class UnansweredGroup:
         """As JSON values; the time as ISO 8601, UTC."""
         queries = [{"query": text, "count": count} for text, count in self.queries]
         nearest = [{"id": id_, "count": count} for id_, count in self.nearest]
-        known = as_json(self, "label count entry probability hashed")
+        known = as_json(self, "label count entry mean_probability hashed")
         return known | {"last": iso(self.last), "nearest": nearest, "queries": queries}
 
 

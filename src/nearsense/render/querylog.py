@@ -47,8 +47,8 @@ def groups_page(groups: Sequence[UnansweredGroup], entries: int, missing: int) -
         ("group", _named),
         ("nearest", _nearest),
         *only_if(
-            any(each.probability is not None for each in groups),
-            ("probability>", lambda each: likelihood(each.probability, None)),
+            any(each.mean_probability is not None for each in groups),
+            ("probability>", lambda each: likelihood(each.mean_probability, None)),
         ),
         ("last>", lambda each: _when(each.last)),
     ]
