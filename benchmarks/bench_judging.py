@@ -26,12 +26,12 @@ import numpy as np
 import nearsense as ns
 from nearsense.calibration.probe import probe_pairs
 from nearsense.metrics import expected_calibration_error
-from nearsense.trained import TrainingReport, Verdict
 from nearsense.training.examples import Examples, Kind, read_examples
 from nearsense.training.general import _parts, compared
 from nearsense.training.judging import judge
 from nearsense.training.meaning import pairs_of, stated
-from nearsense.training.report import concluded
+from nearsense.training.report import conclude
+from nearsense.training_results import TrainingReport, Verdict
 
 PER_INTENT, INTENTS = 10, 70
 
@@ -122,7 +122,7 @@ def real(how: str, folder: Path) -> None:
         texts=len(train), held_out=len(dev) + len(test), seconds=seconds,
     )  # fmt: skip
     begin = time.perf_counter()
-    report = concluded(report, folder, before, after, known=train, dev=dev, test=test)
+    report = conclude(report, folder, before, after, known=train, dev=dev, test=test)
     told("judging, calibrating and writing took, seconds", f"{time.perf_counter() - begin:.0f}", "")
     print(report.judgement)
     found = judge(before, ns.load(str(folder)), judged, known=train)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
+from scipy.sparse import csgraph
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise
 from sklearn.preprocessing import normalize as sklearn_normalize
@@ -17,6 +18,7 @@ from sklearn.preprocessing import normalize as sklearn_normalize
 from nearsense import metrics
 from nearsense.errors import InputError, TooLargeError, ZeroVectorError
 from nearsense.records import Metric
+from nearsense.vectors.rows import connected_components
 
 TRUTH = {
     "cosine": lambda a, b: 1.0 - cdist(a, b, "cosine"),
@@ -588,3 +590,13 @@ def test_metrics_need_nothing_but_numpy():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == ""
     )
+
+
+def test_what_hangs_together_is_what_scipy_says():
+    chance = np.random.default_rng(2)
+    links = chance.integers(0, 60, (40, 2))
+    graph = np.zeros((60, 60))
+    graph[links[:, 0], links[:, 1]] = 1
+    expected = csgraph.connected_components(graph, directed=False)[1]
+    found = connected_components(60, map(tuple, links.tolist()))
+    assert ((found[:, None] == found) == (expected[:, None] == expected)).all()

@@ -223,7 +223,7 @@ def carried_calibration(model: Encoder | CrossEncoder) -> Calibration | None:
         InputError: The file holds no calibration; it is named.
         ModelMismatch: The calibration is of another model: its folder was changed after it was made.
     """
-    file = getattr(model, "calibration_file", "")
+    file = model.calibration_file
     try:
         stat = Path(file).stat() if file else None
     except OSError:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nearsense.monitoring import Drift, Topic
     from nearsense.querylog import LoggedQuery, QueryLog, UnansweredGroup
     from nearsense.textmap import TextMap
-    from nearsense.trained import TrainingReport
+    from nearsense.training_results import TrainingReport
 
 __all__ = [
     "Adapter",
@@ -92,7 +92,7 @@ _LATER = {
     "monitoring": ("Drift", "Topic"),
     "querylog": ("LoggedQuery", "QueryLog", "UnansweredGroup"),
     "textmap": ("TextMap",),
-    "trained": ("TrainingReport",),
+    "training_results": ("TrainingReport",),
 }
 """What is imported when it is first used, by the module it is in."""
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.sparse.csgraph import connected_components
 
 import nearsense as ns
 from nearsense.adapters import FOLDS, learn
 from nearsense.adapters.fitting import SHARPNESS, TEMPERATURE, contrast, fit, in_order, low_rank
-from nearsense.adapters.lessons import joined, subject_of
+from nearsense.adapters.lessons import subject_of
 from nearsense.encoders.adapted import AdaptedEncoder
 from nearsense.kinds import MapKind
 from nearsense.records import Vectors
@@ -198,16 +197,6 @@ def test_classes_are_in_each_fold_alike():
     subject = subject_of(of_classes(0, 10))
     for _, held in subject.folds(FOLDS, 3):
         assert np.bincount(subject.truth[held].astype(int)).tolist() == [2] * 6
-
-
-def test_what_hangs_together_is_what_scipy_says():
-    chance = np.random.default_rng(2)
-    links = chance.integers(0, 60, (40, 2))
-    graph = np.zeros((60, 60))
-    graph[links[:, 0], links[:, 1]] = 1
-    expected = connected_components(graph, directed=False)[1]
-    found = joined(60, map(tuple, links.tolist()))
-    assert ((found[:, None] == found) == (expected[:, None] == expected)).all()
 
 
 def test_a_low_rank_map_is_the_nearest_one():

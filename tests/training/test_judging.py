@@ -13,10 +13,10 @@ from fakes import HashEncoder, WordCross
 from judged import Made, chance_of, classes, scoring
 from nearsense.calibration.probe import probe_pairs
 from nearsense.errors import InputError
-from nearsense.trained import Verdict
 from nearsense.training.examples import Examples, Kind
 from nearsense.training.general import _aucs, check_generally, compared, pairs_for
 from nearsense.training.judging import judge
+from nearsense.training_results import Verdict
 from nearsense.vectors.similarity import paired_cosine
 
 

@@ -17,10 +17,10 @@ from judged import classes
 from nearsense.evaluation.results import Figure, Mistake
 from nearsense.pages.training import training_html
 from nearsense.render.training import model_card, training_markdown, training_page
-from nearsense.trained import Carried, Change, Judgement, Point, Slice, Verdict
 from nearsense.training.examples import Examples, Kind
 from nearsense.training.judging import carry_calibration, judge
-from nearsense.training.report import concluded, licence_in, write_report
+from nearsense.training.report import conclude, licence_in, write_report
+from nearsense.training_results import Carried, Change, Judgement, Point, Slice, Verdict
 from nearsense.types import TrainingReport
 
 HOSTILE = '<script src="https://evil.example/x.js">alert(1)</script>|`*_<img src=//evil.example onerror=x>\u202e'
@@ -247,7 +247,7 @@ def test_the_end_of_a_training_calibrates_on_one_part_and_judges_on_the_other(tm
     known, dev, test = parts_of()
     after = HashEncoder(name="after")
     after.calibration_file = str(tmp_path / "calibration.json")
-    found = concluded(report(), tmp_path, finnish("before"), after, known=known, dev=dev, test=test)
+    found = conclude(report(), tmp_path, finnish("before"), after, known=known, dev=dev, test=test)
     assert found.judgement.items == len(test)
     assert not any("flattered" in note for note in found.judgement.notes)
     assert f"{len(dev) + len(test)} texts" in found.calibration.made_from
@@ -267,16 +267,16 @@ def test_the_end_of_a_training_calibrates_on_one_part_and_judges_on_the_other(tm
 def test_where_one_part_has_to_do_it_is_said(tmp_path):
     known, dev, _ = parts_of()
     models = finnish("before"), finnish("after")
-    found = concluded(report(), tmp_path, *models, known=known, dev=dev)
+    found = conclude(report(), tmp_path, *models, known=known, dev=dev)
     assert any("flattered" in note for note in found.judgement.notes)
-    assert concluded(report(), tmp_path, *models, known=known).judgement is None
+    assert conclude(report(), tmp_path, *models, known=known).judgement is None
     assert "nobody knows" in (tmp_path / "report.md").read_text()
 
 
 def test_what_cannot_be_measured_is_a_note_and_no_error(tmp_path):
     known, *_ = parts_of()
     few = Examples(kind=Kind.LABELLED, texts=(list("abc"), list("xyz")), truth=[True, True, True])
-    found = concluded(report(), tmp_path, HashEncoder(name="b"), HashEncoder(), known=few, dev=few, test=few)
+    found = conclude(report(), tmp_path, HashEncoder(name="b"), HashEncoder(), known=few, dev=few, test=few)
     assert found.judgement is None
     assert found.calibration is None
     assert any("carries no calibration: 3 labels are too few" in note for note in found.notes)
@@ -288,7 +288,7 @@ def test_a_cross_encoder_is_compared_with_the_encoder_that_it_was_made_of(tmp_pa
     queries = [f"word{row} what" for row in range(30)]
     texts = [f"word{row} is thing{row % 3}" for row in range(30)]
     held = Examples(kind=Kind.POSITIVES, texts=(queries, texts))
-    judged = concluded(
+    judged = conclude(
         report(cross=True), tmp_path, finnish("before"), WordCross(), known=held, test=held
     ).judgement
     assert (judged.main.name, judged.main.items, judged.main.after.value) == ("mrr@10", 30, 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 from nearsense.adapters.fitting import TOGETHER, Contrast, Lesson, Order
 from nearsense.errors import InputError
 from nearsense.metrics import normalize, weighted_average_precision, weighted_mean, weighted_spearman
-from nearsense.vectors.rows import distinct
+from nearsense.vectors.rows import connected_components, distinct
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Subject:
         if self.kind == "classes":
             groups[columns[0]] = self._truth[rows].astype(np.int64)
             return Contrast(_by_class(columns[0], groups[columns[0]], np.random.default_rng(seed)), groups)
-        groups = joined(len(groups), zip(columns[0], columns[1], strict=True))
+        groups = connected_components(len(groups), zip(columns[0], columns[1], strict=True))
         return Contrast(list(np.stack(columns, axis=1)), groups)
 
     def measured(self, vectors: Floats, rows: Places, held: Places) -> NDArray[np.float64]:
@@ -191,31 +191,10 @@ def subject_of(examples: Examples) -> Subject:
     _, forms = distinct(normal_form(text) for text in texts)
     forms = np.array(forms)
     linked = [forms[column] for column in columns]
-    parts = joined(
+    parts = connected_components(
         int(forms.max()) + 1, ((a, b) for other in linked[1:] for a, b in zip(linked[0], other, strict=True))
     )
     return Subject(kind, texts, columns, truth, parts[linked[0]], examples.searching)
-
-
-def joined(count: int, links: Iterable[tuple[Any, Any]]) -> Places:
-    """Which of `count` things hang together: int64, shape (count,), the same number for those that do.
-
-    Example:
-        >>> joined(4, [(0, 2), (2, 3)]).tolist()
-        [0, 1, 0, 0]
-    """
-    leader = list(range(count))
-
-    def first(place: int) -> int:
-        while leader[place] != place:
-            leader[place] = leader[leader[place]]
-            place = leader[place]
-        return place
-
-    for one, other in links:
-        low, high = sorted((first(int(one)), first(int(other))))
-        leader[high] = low
-    return np.array([first(place) for place in range(count)], np.int64)
 
 
 def _one_class(

@@ -104,7 +104,7 @@ def compare_models(
                 best[side].take(ids, scores)
                 above[side] += (scores > wanted[side][:, None] + 1e-6).sum(axis=1)
             update(done := done + len(documents))
-    return _told(facts, after, texts, best, above, wanted, k, mapped is not None)
+    return _model_change(facts, after, texts, best, above, wanted, k, mapped is not None)
 
 
 def _chosen_scores(
@@ -142,7 +142,7 @@ class _Best:
         self.ids, self.scores = np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
 
 
-def _told(
+def _model_change(
     before: dict[str, Any],
     after: dict[str, Any],
     texts: list[str],

@@ -185,7 +185,7 @@ class Answering:
             model, answer = current, ask(current, False)  # it went over to another meanwhile
         found = stages.finish(_hits(answer, texts, chosen), progress)
         encoder = None if stages.cross or chosen is Mode.LEXICAL or not texts else model.encoder
-        return self._told(asked, calibrator, found, answer.facts, encoder, stages.cross)
+        return self._judge_and_log(asked, calibrator, found, answer.facts, encoder, stages.cross)
 
     def nearest(
         self,
@@ -207,7 +207,7 @@ class Answering:
         texts, k, least = [""] * len(checked), positive_int(k, "k"), threshold(min_score)
         answer = self._engine.ranked(Question(texts, checked.data, k, Mode.DENSE, made, parsed, least, exact))
         asked = replace(asked, vectors=checked.data)
-        return self._told(asked, calibrator, _hits(answer, texts, Mode.DENSE), answer.facts)
+        return self._judge_and_log(asked, calibrator, _hits(answer, texts, Mode.DENSE), answer.facts)
 
     search_vectors = nearest
 
@@ -249,7 +249,7 @@ class Answering:
         hits = Results(
             (replace(hit, rank=rank) for rank, hit in enumerate(others, 1)), _origin(answer, Mode.DENSE), text
         )
-        return self._told(None, calibrator, [hits], answer.facts, self._reader(answer.facts))[0]
+        return self._judge_and_log(None, calibrator, [hits], answer.facts, self._reader(answer.facts))[0]
 
     def _reader(self, facts: Facts) -> Encoder | None:
         """The model, which tells what it does not read; None where it is not to be had."""
@@ -277,7 +277,7 @@ class Answering:
             self._corpus = known = made, documents, scores
         return known[2]
 
-    def _told(
+    def _judge_and_log(
         self,
         asked: Asked | None,
         calibrator: Calibrator,

@@ -14,7 +14,7 @@ import numpy as np
 from nearsense import checks
 from nearsense._progress import Progress
 from nearsense.errors import InputError
-from nearsense.monitoring.measured import Measured, calibration_of, groups_of, measured, spreads_of
+from nearsense.monitoring.measures import Measured, calibration_of, groups_of, measure, spreads_of
 from nearsense.monitoring.results import Drift, DriftTest, Repeated
 from nearsense.monitoring.samples import Copies, Given, Pool, checks_seed, digest_of, pool, read_side
 from nearsense.monitoring.topics import Topic, described, moved_most
@@ -116,7 +116,7 @@ def drift(
         allowed = before.level if before is not None else watched.allowed(when)
     pooled = pool(sides, encoder, copies=counted, sample=most, seed=seed, progress=progress)
     limit = _limit(relabellings, allowed)
-    tests = measured(pooled, seed)
+    tests = measure(pooled, seed)
     if data[0] == data[1]:
         judged = _nothing_moved(tests)
     else:

@@ -66,14 +66,6 @@ class Relabelled:
     drawn: int  # how many relabellings
 
 
-class Parted(Protocol):
-    """A statistic that is the greatest of several."""
-
-    def parts(self, labels: Floats) -> Doubles:
-        """A number for each part and column: (parts, r)."""
-        ...  # pragma: no cover
-
-
 def relabelled(
     tests: Sequence[Statistic], labels: Bools, most: int, seed: int, progress: Progress = False
 ) -> Relabelled:

@@ -9,13 +9,13 @@ import numpy as np
 from nearsense.evaluation.results import BAND_COLUMNS
 from nearsense.pages.parts import Curve, Interval, curves, intervals, key, page, plain, section, table
 from nearsense.render.training import calibration_words, changes_page, errors_page, facts_page, slices_page
-from nearsense.trained import Verdict, duration, hundred
+from nearsense.training_results import Verdict, duration, hundred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nearsense.render import Page
-    from nearsense.trained import Judgement, Point, TrainingReport
+    from nearsense.training_results import Judgement, Point, TrainingReport
 
 __all__ = ["training_html"]
 
@@ -27,7 +27,7 @@ def training_html(report: TrainingReport) -> str:
     """A report as one page that needs nothing else: no script, no font, no request.
 
     Example:
-        >>> from nearsense.trained import TrainingReport
+        >>> from nearsense.training_results import TrainingReport
         >>> html = training_html(TrainingReport(model="mine", folder="mine", fingerprint="", parent="theirs",
         ...     parent_fingerprint="", kind="classes", examples=770, texts=770))
         >>> html.startswith("<!doctype html>"), "http:" in html, "nobody knows" in html

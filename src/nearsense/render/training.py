@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from nearsense.evaluation.results import BAND_COLUMNS
 from nearsense.render import PROBABLE, Page, of, table
 from nearsense.render.markdown import escaped, markdown_table
-from nearsense.trained import Verdict, hundred, p_value, signed
+from nearsense.training_results import Verdict, hundred, p_value, signed
 
 if TYPE_CHECKING:
     from nearsense.evaluation.results import Mistake
-    from nearsense.trained import Change, Judgement, Slice, TrainingReport
+    from nearsense.training_results import Change, Judgement, Slice, TrainingReport
 
 LONGEST_TEXT = 160
 """Characters of a text that a table of errors shows; JSON has all."""

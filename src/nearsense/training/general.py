@@ -18,7 +18,7 @@ from nearsense.calibration.probe import ProbePair, languages, probe_pairs
 from nearsense.encoders import is_cross_encoder, is_encoder
 from nearsense.evaluation.systems import Model
 from nearsense.metrics import ranks
-from nearsense.trained import Slice
+from nearsense.training_results import Slice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

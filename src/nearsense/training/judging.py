@@ -20,10 +20,10 @@ from nearsense.evaluation.results import Mistake, Stated, figure_of, limits
 from nearsense.evaluation.systems import Model, System
 from nearsense.metrics import paired_permutation, resample_counts, weighted_mean
 from nearsense.metrics.resampling import p_of_equality
-from nearsense.trained import Change, Judgement
 from nearsense.training.examples import Examples, Kind
 from nearsense.training.general import check_generally
 from nearsense.training.meaning import candidates_of, carried, carry_calibration, pairs_of, stated
+from nearsense.training_results import Change, Judgement
 from nearsense.vectors.rows import normalize
 
 if TYPE_CHECKING:

@@ -25,15 +25,15 @@ from nearsense.errors import FileError, InputError, UnsupportedModel
 from nearsense.files import atomic_write, require_absent
 from nearsense.kinds import MapKind
 from nearsense.records import Precision, parse
-from nearsense.trained import TrainingReport
 from nearsense.training.examples import Examples, Kind
 from nearsense.training.figures import figure_for, figure_of_pairs
 from nearsense.training.labels import examples_from
 from nearsense.training.losses import BATCH, Loss, epochs_for, loss_for, rate_for
 from nearsense.training.negatives import mine_negatives, needs_role, roles_of
-from nearsense.training.preparing import Rows, prepared
-from nearsense.training.report import concluded, licence_in
+from nearsense.training.preparing import Rows, prepare
+from nearsense.training.report import conclude, licence_in
 from nearsense.training.splitting import SHARE, apart_from, groups_at, near_level, split
+from nearsense.training_results import TrainingReport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -239,7 +239,7 @@ def learn(
     target = Path(output) if output is not None else Path(f"{base.name}-trained")
     work = _work(target, resume, command)
     reader = cached(base.reader)
-    parts = parted(examples, reader, options, progress)
+    parts = split_parts(examples, reader, options, progress)
     rows, held, job = _job(parts, base, reader, chosen, options, command, progress)
     with _kept(work, _identity(base, rows, held, chosen, options), command):
         from nearsense.training.trainer import fit, last_checkpoint, save
@@ -259,7 +259,7 @@ def learn(
         save(fitted, aside, base.encoder, lora=job.lora is not None, command=command)
         report, after = _described(aside, target, base, parts, fitted, job, options)
         report = replace(report, seconds=time.monotonic() - started)
-        report = concluded(
+        report = conclude(
             report,
             aside,
             base.before,
@@ -352,7 +352,7 @@ def _work(target: Path, resume: bool, command: str) -> Path:
     return work
 
 
-def parted(examples: Examples, encoder: Encoder, options: Options, progress: Progress = False) -> Parts:
+def split_parts(examples: Examples, encoder: Encoder, options: Options, progress: Progress = False) -> Parts:
     """Learn from some, stop by others, measure on others still: no text and no near-duplicate on two sides."""
     notes = list(examples.notes)
     level = near_level(encoder)
@@ -403,10 +403,10 @@ def _job(
     if parts.train.kind is Kind.POSITIVES and options.negatives:
         hard = mine_negatives(parts.train, parts.groups, reader, level=parts.level, seed=seed, progress=progress)
     named: dict[str, Any] = {"batch": batch, "seed": seed}
-    rows = prepared(parts.train, loss, base.encoder, groups=parts.groups, negatives=hard, epochs=epochs, **named)
+    rows = prepare(parts.train, loss, base.encoder, groups=parts.groups, negatives=hard, epochs=epochs, **named)
     while options.steps and len(rows) < options.steps and options.epochs is None:
         epochs *= 2
-        rows = prepared(
+        rows = prepare(
             parts.train, loss, base.encoder, groups=parts.groups, negatives=hard, epochs=epochs, **named
         )
     if options.steps:
@@ -419,7 +419,7 @@ def _job(
         alone, wrong = np.arange(len(parts.dev)), []
         if hard and options.cross:
             wrong = mine_negatives(parts.dev, alone, reader, level=parts.level, seed=seed)
-        held = prepared(parts.dev, loss, base.encoder, groups=alone, negatives=wrong, epochs=1, **named)
+        held = prepare(parts.dev, loss, base.encoder, groups=alone, negatives=wrong, epochs=1, **named)
         roles = roles_of(parts.dev, reader)
         figure = figure_of_pairs(held) if options.cross else figure_for(parts.dev, parts.train, roles)
         held = held if held.batches else None

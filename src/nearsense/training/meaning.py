@@ -28,8 +28,8 @@ from nearsense.evaluation.results import Stated
 from nearsense.metrics import log_loss, top_k
 from nearsense.pair_differences import pair_differences
 from nearsense.records import Metric, Origin, Ranking, Vectors
-from nearsense.trained import Carried
 from nearsense.training.examples import Examples, Kind
+from nearsense.training_results import Carried
 from nearsense.vectors.rows import distinct, normalize
 from nearsense.vectors.similarity import paired_cosine
 from nearsense.wording import normal_form

@@ -45,7 +45,7 @@ class Rows:
         return len(self.batches)
 
 
-def prepared(
+def prepare(
     examples: Examples,
     loss: Loss,
     encoder: Encoder | None,

@@ -21,10 +21,10 @@ from nearsense.training.judging import carried, carry_calibration, judge
 if TYPE_CHECKING:
     from nearsense.calibration import Calibration
     from nearsense.encoders import CrossEncoder, Encoder
-    from nearsense.trained import TrainingReport
     from nearsense.training.examples import Examples
+    from nearsense.training_results import TrainingReport
 
-__all__ = ["concluded", "licence_in", "write_report"]
+__all__ = ["conclude", "licence_in", "write_report"]
 
 CARD = "README.md"
 TWICE = (
@@ -35,7 +35,7 @@ LINES = 200
 """Lines of a card that are looked at for its licence: it stands at the top."""
 
 
-def concluded(
+def conclude(
     report: TrainingReport,
     folder: str | os.PathLike[str],
     before: Encoder | CrossEncoder,

@@ -21,6 +21,7 @@ from nearsense.errors import InputError
 from nearsense.mining import mine
 from nearsense.records import Origin
 from nearsense.training.examples import Examples, Kind
+from nearsense.vectors.rows import connected_components
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
@@ -162,25 +163,9 @@ def groups_of(examples: Examples, vectors: NDArray[np.float32], level: float) ->
     if level <= 1:
         near = mine(vectors, level)
         links += list(zip(near.left.tolist(), near.right.tolist(), strict=True))
-    roots = _united(len(texts), links)
-    _, groups = np.unique([roots[place[text]] for text in examples.texts[0]], return_inverse=True)
+    component = connected_components(len(texts), links)
+    _, groups = np.unique([component[place[text]] for text in examples.texts[0]], return_inverse=True)
     return groups.astype(np.int64)
-
-
-def _united(count: int, links: list[tuple[int, int]]) -> list[int]:
-    """The first of those that each hangs together with."""
-    parents = list(range(count))
-
-    def root(number: int) -> int:
-        while parents[number] != number:
-            parents[number] = parents[parents[number]]
-            number = parents[number]
-        return number
-
-    for one, other in links:
-        low, high = sorted((root(one), root(other)))
-        parents[high] = low
-    return [root(number) for number in range(count)]
 
 
 def _chosen(

@@ -23,9 +23,9 @@ import numpy as np
 from nearsense._optional import require
 from nearsense._progress import Progress, tracked
 from nearsense.errors import FileError, InputError, UnsupportedModel
-from nearsense.trained import Point
 from nearsense.training.losses import MARGIN, SCALE, Loss
 from nearsense.training.preparing import Rows
+from nearsense.training_results import Point
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

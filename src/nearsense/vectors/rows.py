@@ -191,6 +191,26 @@ def distinct(items: Iterable[T]) -> tuple[list[T], Int64]:
     return list(places), rows
 
 
+def connected_components(count: int, links: Iterable[tuple[int, int]]) -> Int64:
+    """Which of `count` things hang together by links: int64, shape (count,), the first of each's component.
+
+    >>> connected_components(4, [(0, 2), (2, 3)]).tolist()
+    [0, 1, 0, 0]
+    """
+    first = list(range(count))
+
+    def root(place: int) -> int:
+        while first[place] != place:
+            first[place] = first[first[place]]
+            place = first[place]
+        return place
+
+    for one, other in links:
+        low, high = sorted((root(int(one)), root(int(other))))
+        first[high] = low
+    return np.array([root(place) for place in range(count)], np.int64)
+
+
 def _unit_copies(rows: Array, name: Name, zero: ZeroRow) -> Float32:
     """Copies of the rows at unit length."""
     directions = empty(rows.shape, np.float32)

@@ -64,7 +64,7 @@ class Measured:
     rows: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # the units that groups are of
 
 
-def measured(pool: Pool, seed: int) -> list[Measured]:
+def measure(pool: Pool, seed: int) -> list[Measured]:
     """All tests that what is known of both sides allows."""
     labels = pool.labels
     found: list[Measured] = []
