@@ -9,6 +9,7 @@ import nearsense as ns
 from fakes import HashEncoder
 from nearsense.distillation import Bags, _begin, _likeness, _narrowed, _step, _tokenizer_of, _vectors
 from nearsense.encoders.adapted import AdaptedEncoder, VectorMap
+from nearsense.encoders.modules import LONG, mean_rows
 from nearsense.kinds import MapKind
 from samples import tiny_bert
 
@@ -53,6 +54,17 @@ def test_a_text_is_the_mean_of_its_tokens_rows(made):
     expected = np.mean([table[each] for each in ids], axis=0)
     np.testing.assert_allclose(fast.encode(["w1 w2 w2"]).data[0], expected / np.linalg.norm(expected), atol=1e-6)
     np.testing.assert_array_equal(fast.encode(["w1 w2"]).data, fast.encode(["w2 w1"]).data)
+
+
+def test_means_of_rows_are_those_that_are_added_one_by_one():
+    table = CHANCE.normal(size=(500, 24)).astype(np.float32)
+    for longest in (1, 3, LONG, 3 * LONG):
+        lengths = CHANCE.integers(1, longest + 1, 300)
+        begins, ids = np.cumsum(lengths) - lengths, CHANCE.integers(0, 500, int(lengths.sum())).astype(np.int32)
+        parts = [
+            table[ids[a : a + n]].astype(np.float64).mean(axis=0) for a, n in zip(begins, lengths, strict=True)
+        ]
+        np.testing.assert_allclose(mean_rows(table, ids, begins, lengths), parts, atol=1e-6)
 
 
 @pytest.mark.slow

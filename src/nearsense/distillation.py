@@ -20,6 +20,7 @@ import numpy as np
 from nearsense import checks
 from nearsense._progress import Progress, tracked
 from nearsense.encoders import Encoder, resolve, symmetric_role
+from nearsense.encoders.modules import mean_rows
 from nearsense.errors import InputError, UnsupportedModel
 from nearsense.records import Document, as_json
 from nearsense.text import as_documents
@@ -210,7 +211,7 @@ class Bags:
         for part in blocks(len(found), BATCH):
             rows = np.arange(part.start, part.stop)
             ids, begins, _ = self.take(rows)
-            found[part] = np.add.reduceat(table[ids], begins, axis=0) / self.lengths[rows, None]
+            found[part] = mean_rows(table, ids, begins, self.lengths[rows])
         return found
 
 
@@ -279,7 +280,7 @@ def _step(table: Floats, seen: Floats, bags: Bags, wanted: Floats, rows: Places,
     """Move the rows of the tokens of some texts towards higher cosines of these with the parent's vectors."""
     ids, begins, owners = bags.take(rows)
     lengths = bags.lengths[rows, None].astype(np.float32)
-    means = np.add.reduceat(table[ids], begins, axis=0) / lengths
+    means = mean_rows(table, ids, begins, bags.lengths[rows])
     norms = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), np.float32(1e-9))
     unit, goal = means / norms, wanted[rows]
     each = (np.vecdot(unit, goal)[:, None] * unit - goal) / norms / lengths
@@ -318,7 +319,8 @@ def _write(draft: Path, table: Floats, parent: Encoder) -> None:
     ]
     (draft / "1_Normalize").mkdir()
     (draft / "modules.json").write_text(json.dumps(modules, indent=1) + "\n", "utf-8")
-    facts = {"parent": parent.source or parent.name, "parent_fingerprint": parent.fingerprint, "kind": "distilled"}
+    known = {"parent": parent.source or parent.name, "parent_fingerprint": parent.fingerprint}
+    facts = {**known, "kind": "distilled", "dimension": table.shape[1]}
     (draft / "nearsense.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
@@ -361,8 +363,8 @@ def _seconds(model: Encoder, texts: list[str]) -> float:
     from nearsense.encoders.cache import uncached
 
     own = uncached(model)
-    some = (texts * -(-TIMED // len(texts)))[:TIMED]
-    some = [f"{text} {number}" for number, text in enumerate(some)]
+    rounds = -(-TIMED // len(texts))  # a text that comes again is another one
+    some = [text if not turn else f"{text} {turn}" for turn in range(rounds) for text in texts][:TIMED]
 
     def run(count: int) -> float:
         start = time.perf_counter()

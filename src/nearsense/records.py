@@ -7,6 +7,7 @@ result. Every result, or the list it comes in, knows its `Origin` (model, metric
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
@@ -111,6 +112,30 @@ def as_json(record: object, names: str = "") -> dict[str, Any]:
     """The fields of a frozen record as JSON values; or what it has under these names, in their order."""
     chosen = names.split() or [each.name for each in fields(record)]  # type: ignore[arg-type]
     return {name: _json_value(getattr(record, name)) for name in chosen}
+
+
+class Record:
+    """A frozen record that is written as its fields are."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return as_json(self)
+
+
+def finite_json(value: Any) -> Any:
+    """What JSON can say: None for a number that is not finite.
+
+    Example:
+        >>> finite_json({"value": float("nan"), "others": [0.5, float("inf")]})
+        {'value': None, 'others': [0.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: finite_json(each) for name, each in value.items()}
+    return [finite_json(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _json_value(value: Any) -> Any:

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from nearsense._version import __version__
-from nearsense.evaluation.results import Figure, Mistake, Stated, finite_json
-from nearsense.records import as_json
+from nearsense.evaluation.results import Figure, Mistake, Stated
+from nearsense.records import as_json, finite_json
 
 SURE = 0.05
 """The p-value below which a difference counts as proven."""

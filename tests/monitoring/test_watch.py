@@ -53,6 +53,18 @@ def test_the_same_texts_again_are_the_same_check(pool, tmp_path):
     assert len(open_watch(path, 0.02, 30).checks) == 1
 
 
+def test_of_two_checks_at_once_one_is_refused_and_nothing_is_spent_twice(pool, tmp_path):
+    path, done = tmp_path / "watch.json", []
+
+    def meanwhile(*_):
+        if not done:
+            done.append(check(pool, slice(240, 280), path, 0).check)
+
+    with pytest.raises(InputError, match="another check meanwhile"):
+        check(pool, slice(200, 240), path, 0, progress=meanwhile)
+    assert open_watch(path, 0.02, 30).checks == tuple(done)
+
+
 def test_a_strong_drift_alarms_on_its_first_day(pool, tmp_path):
     path = tmp_path / "watch.json"
     assert not check(pool, slice(500, 900, 4), path, 0).check.alarm

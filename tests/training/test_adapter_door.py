@@ -20,6 +20,12 @@ def parent(tmp_path):
     return str(tiny_bert(tmp_path / "parent"))
 
 
+def train(*words):
+    code = "from nearsense.cli import main; main()"
+    command = [sys.executable, "-c", code, "train", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
 def test_train_learns_a_map_and_writes_its_folder(parent, tmp_path):
     made = ns.train_adapter(ROWS, encoder=parent, kind="classes", output=tmp_path / "mine")
     assert made.better
@@ -37,19 +43,7 @@ def test_the_command_writes_a_folder_or_says_that_none_is_better(parent, tmp_pat
     def run(name, rows, *more):
         with (tmp_path / f"{name}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *rows])
-        words = [
-            "train",
-            tmp_path / f"{name}.csv",
-            "--adapter",
-            "--model",
-            parent,
-            "-o",
-            tmp_path / name,
-            "-q",
-            *more,
-        ]
-        code = "from nearsense.cli import main; main()"
-        return subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True)
+        return train(tmp_path / f"{name}.csv", "--adapter", "--model", parent, "-o", tmp_path / name, "-q", *more)
 
     done = run("mine", ROWS)
     assert done.returncode == 0, done.stderr
@@ -61,3 +55,22 @@ def test_the_command_writes_a_folder_or_says_that_none_is_better(parent, tmp_pat
     if not json.loads(done.stdout)["better"]:
         assert (done.returncode, (tmp_path / "none").exists()) == (1, False)
     assert run("other", ROWS, "--cross").returncode == 2
+
+
+def test_an_exported_log_is_learnt_from_beside_what_was_searched(parent, tmp_path):
+    texts = {f"T-{row}": text for row, (text, _) in enumerate(ROWS)}
+    taken = [{"query": text[::-1], "digest": "", "ids": [id_], "chosen": id_} for id_, text in texts.items()]
+    (tmp_path / "queries.jsonl").write_text("".join(json.dumps(each) + "\n" for each in taken))
+    records = [{"id": id_, "text": text} for id_, text in texts.items()]
+    (tmp_path / "tickets.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
+    words = [tmp_path / "queries.jsonl", "--adapter", "--model", parent, "-o", tmp_path / "mine", "-q"]
+    refused = train(*words)
+    assert refused.returncode == 2
+    assert "--documents COLLECTION" in refused.stderr
+    done = train(*words, "--documents", tmp_path / "tickets.jsonl")
+    assert done.returncode in (0, 1), done.stderr
+    assert json.loads(done.stdout)["examples"] == len(texts), done.stderr
+    again = ns.train_adapter(
+        tmp_path / "queries.jsonl", documents=texts, encoder=parent, output=tmp_path / "again"
+    )
+    assert again.to_dict() == json.loads(done.stdout) | {"model": again.encoder.name}

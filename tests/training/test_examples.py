@@ -102,10 +102,12 @@ def test_what_is_learnt_from_can_be_measured_on(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "rows", "options", "said"),
     [
-        ("x y", [(1, 2), (3, 4), (5, 6)], {}, "what is to be evaluated"),
+        ("x y", [(1, 2), (3, 4), (5, 6)], {}, r"what is to be learnt from it\?"),
         ("a b label", [(TEXTS[0], TEXTS[i], 1) for i in range(4)], {}, "one class"),
         ("a b score", [(TEXTS[0], TEXTS[1], 1), (TEXTS[0], "", 0), (TEXTS[2], TEXTS[3], 3)], {}, "line 3"),
-        ("a b", [TEXTS[:2], TEXTS[2:4], TEXTS[4:]], {"kind": "entailment"}, "no entailment in its columns"),
+        ("a b", [TEXTS[:2], TEXTS[2:4], TEXTS[4:]], {"kind": "entailment"}, "no entailment examples"),
+        ("a b score", [(TEXTS[0], TEXTS[i], i) for i in range(4)], {"kind": "classes"}, "no classes examples"),
+        ("a b", [TEXTS[:2], TEXTS[2:4], TEXTS[4:]], {"kind": "triplets", "columns": ["a", "b"]}, "as a, b"),
         ("a b", [TEXTS[:2], TEXTS[2:4], TEXTS[4:]], {"kind": "pairs"}, "kind='pairs' is not known"),
         ("a b", [TEXTS[:2], TEXTS[2:4], TEXTS[4:]], {"kind": "positives", "columns": ["a", "c"]}, "no column 'c'"),
     ],

@@ -189,6 +189,15 @@ def test_of_classes_the_figure_is_how_many_are_nearest_to_their_own_centre(tmp_p
     assert (report.steps, report.best_step) == (9, 1)
 
 
+@pytest.mark.parametrize(("steps", "ends", "best"), [(6, 6, 1), (30, 18, 2), (59, 27, 3)])
+def test_a_run_of_any_length_waits_for_two_fifths_of_it(tmp_path, parent, steps, ends, best):
+    """Nothing gets better: short runs are looked at after each step, others twenty times at most."""
+    options = {"dev": made.classes(32, seed=5), "steps": steps, "lr": 1e-12}
+    report = trained(made.classes(60), parent, tmp_path / "new", **options)
+    assert (report.steps, report.best_step) == (ends, best)
+    assert len(report.curve) <= 21
+
+
 def entailment(count, seed):
     examples = made.graded(count, seed)
     names = {0.0: "contradiction", 0.5: "neutral", 1.0: "entailment"}

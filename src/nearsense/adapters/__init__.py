@@ -1,14 +1,14 @@
 """A small map on frozen vectors, learnt from examples in seconds: `learn`. Not the encoder that applies it.
 
 fitting.py   losses, gradients, Adam       lessons.py   examples as rows; folds; how good a map is
-The encoder and its folder: encoders/adapted.py.
+merging.py   the map put into its model    The encoder and its folder: encoders/adapted.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nearsense.calibration import Calibration
     from nearsense.metrics.resampling import Statistic
 
     Floats = NDArray[np.float32]
+    Places = NDArray[np.int64]
 
-__all__ = ["Adapter", "learn"]
+__all__ = ["Adapter", "Fold", "learn"]
 
 STRENGTHS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """How much of what was learnt is added to the identity."""
@@ -40,6 +42,14 @@ FOLDS = 5
 FEWEST = 20
 """Examples without which nothing can be told apart from chance."""
 RESAMPLES = 1000
+
+
+class Fold(NamedTuple):
+    """One part of the examples that was held out: the map of the others, and which are which."""
+
+    map: VectorMap
+    learnt: Places  # rows of the examples that it was learnt from
+    held: Places
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +67,9 @@ class Adapter:
         by_strength: The figure of each strength that was tried.
         examples: How many there were.
         texts: How many distinct texts they hold.
+        folds: The parts by which it was measured.
+        calibration: What the scores of the encoder mean, which `save` writes beside the map; None where it is not
+            known.
 
     Example:
         >>> import nearsense as ns
@@ -77,6 +90,8 @@ class Adapter:
     by_strength: dict[float, float]
     examples: int
     texts: int
+    folds: tuple[Fold, ...] = ()
+    calibration: Calibration | None = None
 
     @property
     def better(self) -> bool:
@@ -94,27 +109,34 @@ class Adapter:
 
     def __str__(self) -> str:
         change = f"{self.difference.value:+.4f} [{self.difference.low:+.4f}, {self.difference.high:+.4f}]"
-        return "\n".join(
-            [
-                f"{self.figure}: {self.before:.4f} before, {self.after:.4f} after, {change}",
-                f"{self.kind.value} map, strength {self.strength:g}, {self.examples:,} examples, cross-validated",
-                self.verdict,
-            ]
-        )
+        lines = [
+            f"{self.figure}: {self.before:.4f} before, {self.after:.4f} after, {change}",
+            f"{self.kind.value} map, strength {self.strength:g}, {self.examples:,} examples, cross-validated",
+            self.verdict,
+        ]
+        if self.calibration is not None:
+            off = f"{100 * self.calibration.figures.ece:.1f} points on average"
+            lines.append(f"Its probabilities are off by {off}: {self.calibration.made_from}.")
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         names = "kind strength better verdict figure before after difference by_strength examples texts"
-        return {"model": self.encoder.name, **as_json(self, names)}
+        known = self.calibration
+        ece = None if known is None else known.figures.ece
+        return {"model": self.encoder.name, **as_json(self, names), "ece": ece}
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the map into a folder that is not there yet: `ns.load(folder)` gives parent and map.
+
+        From then on the encoder goes by the calibration that lies there, as one that is loaded does.
 
         Raises:
             InputError: The identity is best, so that there is nothing to keep; or the folder is there.
             FileError: It cannot be written; nothing is left behind.
         """
         from nearsense.encoders.adapted import write_adapter
+        from nearsense.encoders.loading import CALIBRATION
         from nearsense.files import new_folder
 
         if not isinstance(self.encoder, AdaptedEncoder):
@@ -123,7 +145,24 @@ class Adapter:
         place = Path(folder)
         with new_folder(place) as draft:
             write_adapter(draft, self.encoder, {"learnt": self.to_dict()})
+            if self.calibration is not None:
+                self.calibration.save(draft / CALIBRATION)
+        self.encoder.calibration_file = str(place / CALIBRATION)
         return place
+
+    def export(self, folder: str | os.PathLike[str]) -> Path:
+        """Write model and map as one model of its own, which sentence-transformers loads too.
+
+        Its vectors are the same, and it takes the calibration along.
+
+        Raises:
+            InputError: The identity is best, so that there is nothing to put into the model.
+            UnsupportedModel: The model is on a server, or a finished graph.
+            FileError: The folder is there, or cannot be written; nothing is left behind.
+        """
+        from nearsense.adapters.merging import merge
+
+        return merge(self.encoder, folder, self.calibration)
 
 
 def learn(
@@ -168,6 +207,7 @@ def learn(
     ]
     steps = sum(steps_of(sum(1 for _ in each.batches(np.random.default_rng(seed)))) for each in lessons)
     numbers = np.zeros((len(STRENGTHS), len(subject)))
+    parts: list[Floats] = []
     with tracked(steps, "steps", progress) as update:
         done = 0
 
@@ -177,6 +217,7 @@ def learn(
 
         for (learnt, held), lesson in zip(folds, lessons, strict=False):
             added = fit(vectors, lesson, form, rank=rank, seed=seed, update=step)
+            parts.append(added)
             for place, strength in enumerate(STRENGTHS):
                 mapped = map_of(form, added, strength, rank).unit(vectors)
                 numbers[place, held] = subject.measured(mapped, learnt, held)
@@ -187,6 +228,7 @@ def learn(
     adapted: Encoder = parent
     if best:
         adapted = AdaptedEncoder(parent, map_of(form, added, STRENGTHS[best], rank), name=name)
+    maps, rows = [map_of(form, each, STRENGTHS[best], rank) for each in parts], subject.rows
     return Adapter(
         encoder=adapted,
         kind=form,
@@ -198,6 +240,9 @@ def learn(
         by_strength=dict(zip(STRENGTHS, tried.figures, strict=True)),
         examples=len(subject),
         texts=len(subject.texts),
+        folds=tuple(
+            Fold(each, rows[learnt], rows[held]) for each, (learnt, held) in zip(maps, folds, strict=True)
+        ),
     )
 
 

@@ -55,14 +55,15 @@ class Examples(Protocol):
 class Subject:
     """n examples as columns of rows of the vectors of their m distinct texts.
 
-    `truth`: float32, shape (n,), how near the two of a pair are, or which class a text is of; None where the
-    columns say it all. `parts`: int64, shape (n,), examples of one number share a text, or nearly: no fold parts
-    them.
+    `rows`: int64, shape (n,), which of the examples each is. `truth`: float32, shape (n,), how near the two of a
+    pair are, or which class a text is of; None where the columns say it all. `parts`: int64, shape (n,),
+    examples of one number share a text, or nearly: no fold parts them.
     """
 
     kind: str
     texts: list[str]
     columns: tuple[Places, ...]
+    rows: Places
     truth: NDArray[np.float32] | None
     parts: Places
     searching: bool
@@ -176,7 +177,7 @@ def subject_of(examples: Examples) -> Subject:
     kind = str(examples.kind)
     texts, rows = distinct(text for column in examples.texts for text in column)
     columns = tuple(np.split(rows, len(examples.texts)))
-    truth = None
+    truth, order = None, np.arange(len(columns[0]))
     if kind == "entailment":
         if unknown := {*examples.truth} - {*NEARNESS}:
             why = f"{', '.join(sorted(unknown))} says no order of nearness"
@@ -185,7 +186,7 @@ def subject_of(examples: Examples) -> Subject:
         truth = np.array([NEARNESS[each] for each in examples.truth], np.float32)
     elif kind == "classes":
         truth = distinct(examples.truth)[1].astype(np.float32)
-        columns, truth = _one_class(examples, columns, truth)
+        columns, truth, order = _one_class(examples, columns, truth)
     elif examples.truth:
         truth = np.array(examples.truth, np.float32)
     _, forms = distinct(normal_form(text) for text in texts)
@@ -194,20 +195,20 @@ def subject_of(examples: Examples) -> Subject:
     parts = connected_components(
         int(forms.max()) + 1, ((a, b) for other in linked[1:] for a, b in zip(linked[0], other, strict=True))
     )
-    return Subject(kind, texts, columns, truth, parts[linked[0]], examples.searching)
+    return Subject(kind, texts, columns, order, truth, parts[linked[0]], examples.searching)
 
 
 def _one_class(
     examples: Examples, columns: tuple[Places, ...], truth: NDArray[np.float32]
-) -> tuple[tuple[Places, ...], NDArray[np.float32]]:
-    """Each text once; one that has two classes is refused."""
+) -> tuple[tuple[Places, ...], NDArray[np.float32], Places]:
+    """Each text once, and where it stood; one that has two classes is refused."""
     kept, where = np.unique(columns[0], return_index=True)
     twice = np.flatnonzero(truth[where[np.searchsorted(kept, columns[0])]] != truth)
     if len(twice):
         text = examples.texts[0][int(twice[0])]
         fix = "keep one of its labels"
         raise InputError(f"{examples.name}: the text {text[:60]!r} has two classes", why="it is in one", fix=fix)
-    return (columns[0][where],), truth[where]
+    return (columns[0][where],), truth[where], where
 
 
 def _by_class(rows: Places, groups: Places, chance: np.random.Generator) -> list[Places]:

@@ -89,7 +89,7 @@ def evaluate(dataset: str, options: DatasetOptions, output: ReportOptions) -> No
     from nearsense.encoders import load
     from nearsense.evaluation import evaluate as evaluated
     from nearsense.evaluation import require_figure
-    from nearsense.evaluation.results import finite_json
+    from nearsense.records import finite_json
     from nearsense.render.evaluation import evaluation_markdown, evaluation_page
 
     floors = [_floor(each) for each in options.floors]

@@ -23,6 +23,7 @@ class TrainOptions(ReadOptions):
     kind: str | None = option("--kind NAME", "graded, labelled, entailment, triplets, positives or classes.")
     columns: str | None = option("--columns A,B,SCORE", "The columns of FILE, where their names do not tell.")
     positive: str | None = option("--positive LABEL", "The label of pairs that mean the same.")
+    documents: str | None = option("--documents PLACE", "What was searched, where FILE is an exported query log.")
     loss: str | None = option(
         "--loss NAME",
         "cosine, cosent, softmax, triplet, multiple-negatives, contrastive, supervised-contrastive or "
@@ -84,6 +85,7 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
       nearsense train intents.csv --model ./parent --epochs 3 --lr 1e-5 -o mymodel
       nearsense train pairs.csv --cross --model cross-encoder/ms-marco-MiniLM-L6-v2 -o myreranker
       nearsense train labels.csv --adapter -o myadapter
+      nearsense train queries.jsonl --documents tickets.nearsense -o mymodel
       nearsense index reembed tickets.nearsense --model mymodel
     """
     from nearsense.render.results import adapter_page
@@ -92,12 +94,9 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
 
     usage = "two names or three: --columns a,b,score"
     reading: dict[str, Any] = {
-        "kind": options.kind,
-        "columns": named_columns(options.columns, (2, 3), usage),
-        "positive": options.positive,
-        "format": options.format,
-        "encoding": options.encoding,
+        name: getattr(options, name) for name in ("kind", "positive", "documents", "format", "encoding")
     }
+    reading["columns"] = named_columns(options.columns, (2, 3), usage)
     if options.adapter:
         if options.cross or options.lora or options.resume:
             raise click.UsageError("--adapter goes with neither --cross, --lora nor --resume")
@@ -111,22 +110,9 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
         if not made.better:
             leave()
         return
-    asked = Options(
-        loss=options.loss,
-        dev=_part(options.dev),
-        test=_part(options.test),
-        epochs=options.epochs,
-        steps=options.steps,
-        batch=options.batch,
-        lr=options.lr,
-        seed=options.seed,
-        negatives=options.negatives,
-        precision=options.precision,
-        cross=options.cross,
-        lora=options.lora,
-        device=options.device,
-        reading=reading,
-    )
+    given = {name: getattr(options, name) for name in Options.__slots__ if name != "reading"}
+    given |= {"dev": _part(options.dev), "test": _part(options.test)}
+    asked = Options(**given, reading=reading)
     report = learn(
         file,
         options.model,

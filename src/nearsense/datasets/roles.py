@@ -88,27 +88,33 @@ def roles_of(
     table: Table, task: Task | None, columns: Sequence[str] | None, *, positive: str | None = None
 ) -> Roles:
     """The task that a file's columns are made for, and which they are."""
+    found = find_roles(table, task, columns, positive=positive)
+    if found is None:
+        raise _unsuited(table, Task.LABELLED if positive is not None and task is None else task, columns or ())
+    return found
+
+
+def find_roles(
+    table: Table, task: Task | None, columns: Sequence[str] | None, *, positive: str | None = None
+) -> Roles | None:
+    """As `roles_of`; None where the columns suit no task, or not the one that was asked for."""
     if positive is not None and task is None:
         task = Task.LABELLED
     if columns is not None:
         fix = f"name some of them: {_FLAG}"
         return _named(table, task, tuple(require_column(table, name, fix) for name in columns))
-    for looked_for, find in _FINDERS:
-        if task is None or task in looked_for:
-            found = find(table, task)
-            if found is not None:
-                return found
-    raise _unsuited(table, task)
+    found = (find(table, task) for looked_for, find in _FINDERS if task is None or task in looked_for)
+    return next((each for each in found if each is not None), None)
 
 
-def _named(table: Table, task: Task | None, chosen: tuple[str, ...]) -> Roles:
+def _named(table: Table, task: Task | None, chosen: tuple[str, ...]) -> Roles | None:
     """The columns are said; the task follows from how many they are and what stands in them."""
     if (twice := first_repeated(chosen)) is not None:
         raise FileError(f"{table.source}: column {twice!r} is named twice", fix="name each column once")
     if task is None:
         task = _guess(table, chosen)
     if task is None or len(chosen) != {Task.INTENTS: 2, Task.CLUSTERING: 2}.get(task, 3):
-        raise _unsuited(table, task, chosen)
+        return None
     return Roles(task, chosen, find_column(table, SPLIT_NAMES) if task is Task.INTENTS else None)
 
 
@@ -208,7 +214,7 @@ _FINDERS = (
 """Which kinds a file is tried for, in this order."""
 
 
-def _unsuited(table: Table, task: Task | None, columns: tuple[str, ...] = ()) -> FileError:
+def _unsuited(table: Table, task: Task | None, columns: Sequence[str]) -> FileError:
     """Why the columns suit no task, or not the one that was asked for."""
     have, said = names_of(table), f" as {', '.join(columns)}" if columns else ""
     if task is not None:

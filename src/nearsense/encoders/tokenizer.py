@@ -10,6 +10,7 @@ import atexit
 import base64
 import json
 import os
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
 
 
 REMEMBERED = 200_000  # stretches of text of which it is remembered what the model sees of them
+
+MANY = 16  # texts from which on they are taken apart at spaces, where that gives the same tokens
+CHARACTERS, EACH = 4_000_000, 20  # of stretches of which the ids are remembered; one counts for so many more
+END = "\0"
+"""What stands between texts that are joined."""
+ODD = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
+"""Characters at which Python parts words, and tokenizers need not: they throw some of them away."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +79,11 @@ class Tokenizer:
         from tokenizers.normalizers import Sequence as Chain
 
         self._file = file
+        self._ids: dict[str, bytes] = {}
+        self._room = 0
         with self._errors_of_file("is not a tokenizer"), _stderr_held_back():
             look = look_at(file)
-            self._largest = look.largest
+            self._largest, self._apart = look.largest, look.apart and bare
             self._engine = Engine.from_file(str(file))
             self._engine.no_padding()
             own: Any = self._engine.truncation
@@ -146,14 +156,55 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """The tokens of each text, whole, without the special ones around it."""
-        encodings = self._encode(texts)
-        lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
-        ids = np.fromiter(chain.from_iterable([each.ids for each in encodings]), np.int32, int(lengths.sum()))
+        ids, lengths = (self._stretches if self._apart and len(texts) >= MANY else self._whole)(texts)
         if self._skip_unknown and self.unknown is not None:
             kept = ids != self.unknown
             lengths = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[kept], minlength=len(lengths))
             ids = ids[kept]
         return Tokens(ids, lengths)
+
+    def _whole(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The ids of texts end to end, and how many each has."""
+        encodings = self._encode(texts)
+        lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
+        ids = np.fromiter(chain.from_iterable([each.ids for each in encodings]), np.int32, int(lengths.sum()))
+        return ids, lengths
+
+    def _stretches(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The same, of which each stretch between spaces is tokenized once and remembered."""
+        joined = f" {END} ".join(texts)
+        odd: list[int] = []
+        if joined.count(END) >= len(texts) or any(each in joined for each in ODD):
+            odd = [place for place, text in enumerate(texts) if any(each in text for each in (END, *ODD))]
+            left = {*odd}
+            joined = f" {END} ".join(["" if place in left else text for place, text in enumerate(texts)])
+        words = joined.split()
+        words.append(END)
+        whole = np.frombuffer(b"".join(map(self._known(words).__getitem__, words)), np.int32)
+        ends = np.flatnonzero(whole < 0)
+        ids, lengths = whole[whole >= 0], np.diff(ends, prepend=-1) - 1
+        if not odd:
+            return ids, lengths
+        others, lengths[odd] = self._whole([texts[place] for place in odd])
+        is_odd = np.zeros(len(texts), np.bool_)
+        is_odd[odd] = True
+        theirs = np.repeat(is_odd, lengths)
+        mixed = np.empty(len(theirs), np.int32)
+        mixed[theirs], mixed[~theirs] = others, ids
+        return mixed, lengths
+
+    def _known(self, words: Sequence[str]) -> dict[str, bytes]:
+        """The ids of some stretches at least, as bytes; -1 for what stands between texts."""
+        known = self._ids  # it only grows: other threads may do the same
+        different = set(words)
+        missing = [word for word in different if word not in known]
+        if missing and (self._room < 0 or not known):
+            known = self._ids = {END: array("i", [-1]).tobytes()}
+            self._room, missing = CHARACTERS, list(different - {END})
+        for word, encoding in zip(missing, self._encode(missing) if missing else (), strict=True):
+            known[word] = array("i", encoding.ids).tobytes()
+        self._room -= sum(map(len, missing)) + EACH * len(missing)
+        return known
 
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """Where each token that `__call__` gives stands in its text."""
@@ -200,6 +251,8 @@ class Tokenizer:
     def with_specials(self, tokens: Tokens, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Tokens:
         """Spans of `tokens`, int64, shape (m,), each with the special tokens around it."""
         before, after = len(self.prefix), len(self.suffix)
+        if not self.specials and len(lengths) == len(tokens.lengths) and int(lengths.sum()) == len(tokens.ids):
+            return Tokens(tokens.ids, lengths)  # nothing is cut
         whole = lengths + before + after
         ends = np.cumsum(whole)
         begins = ends - whole
@@ -273,15 +326,17 @@ GROWTH, ADDED, STEPS = 4096, 1024, 256
 
 SPELLED = 2**21  # characters of added tokens, all together; the library takes 75 bytes of memory for each
 PATTERN = 2**16  # characters of a regular expression
+STEPS_OF_TEXTS = ("normalizer", "pre_tokenizer")
 PIECES = 4096  # tokens that are put around a text; real models put up to some ten
 IDS = 2**31  # rows are counted in int32
 
 
 class Look(NamedTuple):
-    """What a file says: the largest id, -1 for none, and texts on which a bad pattern does not end."""
+    """What a file says."""
 
-    largest: int
-    trials: list[str]
+    largest: int  # id; -1 for none
+    trials: list[str]  # texts on which a bad pattern does not end
+    apart: bool  # whether what stands between spaces has the same tokens by itself
 
 
 def look_at(file: Path) -> Look:
@@ -291,8 +346,8 @@ def look_at(file: Path) -> Look:
     remembered, key = JsonMemo(load_settings().cache_dir / "tokenizers.json"), identity_of(file)
     known = remembered.read()
     try:
-        largest, trials = known[key]
-        return Look(int(largest), [str(each) for each in trials])
+        largest, trials, apart = known[key]
+        return Look(int(largest), [str(each) for each in trials], bool(apart))
     except (KeyError, TypeError, ValueError):
         look = _read_file(file)
         remembered.write({**known, key: look})
@@ -309,12 +364,32 @@ def _read_file(file: Path) -> Look:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(whole, dict) or not isinstance(whole.get("model"), dict):
         raise ValueError("it has no model")
-    steps = list(_objects([whole.get(name) for name in ("normalizer", "pre_tokenizer")]))
+    steps = list(_objects([whole.get(name) for name in STEPS_OF_TEXTS]))
     _check_steps(steps)
     for part in _objects(whole.get("post_processor")):
         _check_frame(part)
-    why = _hard_texts(steps)
-    return Look(max(_largest_added(whole.get("added_tokens")), _largest_of_vocabulary(whole["model"])), why)
+    largest = max(_largest_added(whole.get("added_tokens")), _largest_of_vocabulary(whole["model"]))
+    return Look(largest, _hard_texts(steps), _parts_at_spaces(whole))
+
+
+BY_CHARACTER = frozenset(("Sequence", "BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD"))
+AT_SPACES = frozenset(("Sequence", "BertPreTokenizer", "Whitespace", "WhitespaceSplit"))
+"""Steps that look at characters one by one, or with marks that follow them; and that part words at each space."""
+
+
+def _parts_at_spaces(whole: dict[str, Any]) -> bool:
+    """Whether a text has the tokens of its stretches between spaces, one after the other, whatever it is.
+
+    Nothing looks across a space: no step, no added token that holds one, nor a model that reads word by word.
+    """
+    normal, words = ({each.get("type") for each in _objects(whole.get(name))} for name in STEPS_OF_TEXTS)
+    return (
+        normal <= BY_CHARACTER
+        and bool(words - {"Sequence"})
+        and words <= AT_SPACES
+        and whole["model"].get("type") in ("WordPiece", "WordLevel")
+        and all(each["content"].split() == [each["content"]] for each in whole.get("added_tokens") or [])
+    )
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

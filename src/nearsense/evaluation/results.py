@@ -16,7 +16,7 @@ import numpy as np
 from nearsense._version import __version__
 from nearsense.datasets import Dataset, Intents, Task
 from nearsense.errors import InputError
-from nearsense.records import as_json
+from nearsense.records import as_json, finite_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,20 +77,6 @@ class _Undefined(float):
 
 UNDEFINED = _Undefined("nan")
 """The value of a figure that scores do not give: a correlation of scores that are all equal."""
-
-
-def finite_json(value: Any) -> Any:
-    """What JSON can say: None for a number that is not finite.
-
-    Example:
-        >>> finite_json({"value": UNDEFINED, "others": [0.5, float("inf")]})
-        {'value': None, 'others': [0.5, None]}
-    """
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: finite_json(each) for name, each in value.items()}
-    return [finite_json(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _finite_fields(record: object, names: str = "") -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from nearsense.encoders.languages import language_of
 from nearsense.metrics import expected_calibration_error
 from nearsense.monitoring.results import Group, Spread
-from nearsense.monitoring.topics import difference_interval, topic_groups
+from nearsense.monitoring.topics import shares_of, topic_groups
 from nearsense.monitoring.twosample import (
     MMD,
     Classifier,
@@ -125,10 +125,9 @@ def _of_scores(pool: Pool, labels: Bools) -> list[Measured]:
     rows = np.flatnonzero(~np.isnan(answered))
     if _both(labels, rows):
         missed = 1.0 - answered
-        counts = [int(missed[rows][side].sum()) for side in (labels[rows], ~labels[rows])]
-        sizes = int(labels[rows].sum()), int((~labels[rows]).sum())
-        low, high = difference_interval(counts[0], sizes[0], counts[1], sizes[1])
-        now, before = counts[0] / sizes[0], counts[1] / sizes[1]
+        own, sides = missed[rows], labels[rows]
+        sizes = int(sides.sum()), int((~sides).sum())
+        *_, now, before, low, high = shares_of((int(own[sides].sum()), int(own[~sides].sum())), sizes)
         more = {"low": low, "high": high}
         found.append(Measured("unanswered", MeanGap(missed), "share", now - before, len(rows), now, before, more))
     return found
@@ -165,18 +164,8 @@ def _of_texts(pool: Pool, labels: Bools) -> list[Measured]:
         if told:
             statistic = Groups(list(told.values()), rows)
             value = float(statistic.parts(column_of(labels)).max())
-            found.append(
-                Measured(
-                    name,
-                    statistic,
-                    "likelihood ratio",
-                    value,
-                    len(rows),
-                    groups=list(told.values()),
-                    names=list(told),
-                    rows=rows,
-                )
-            )
+            which: dict[str, Any] = {"groups": list(told.values()), "names": list(told), "rows": rows}
+            found.append(Measured(name, statistic, "likelihood ratio", value, len(rows), **which))
     return found
 
 
@@ -210,13 +199,11 @@ def calibration_of(pool: Pool) -> dict[str, dict[str, float]]:
 def groups_of(test: Measured, pool: Pool, p: Doubles, level: float) -> list[Group]:
     """The groups of a test that moved, the farthest first; counts are of each side's different texts."""
     held = pool.held
-    whole = [int(held[side, test.rows].sum()) for side in (0, 1)]
+    whole = int(held[0, test.rows].sum()), int(held[1, test.rows].sum())
     told = []
     for name, units, chance in zip(test.names, test.groups, p.tolist(), strict=True):
-        counts = [int(held[side, units].sum()) for side in (0, 1)]
-        low, high = difference_interval(counts[0], whole[0], counts[1], whole[1])
-        now, before = counts[0] / max(whole[0], 1), counts[1] / max(whole[1], 1)
-        told.append(Group(test.name, name, counts[0], counts[1], now, before, low, high, chance))
+        shares = shares_of((int(held[0, units].sum()), int(held[1, units].sum())), whole)
+        told.append(Group(test.name, name, *shares, chance))
     return sorted((each for each in told if each.p <= level), key=lambda each: (each.p, each.name))
 
 

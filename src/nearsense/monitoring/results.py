@@ -10,7 +10,7 @@ import numpy as np
 
 from nearsense.monitoring.topics import Topic
 from nearsense.monitoring.watching import RULE, Check
-from nearsense.records import Origin, as_json
+from nearsense.records import Origin, Record, as_json, finite_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ SAID = {
 
 
 @dataclass(frozen=True, slots=True)
-class DriftTest:
+class DriftTest(Record):
     """One thing that was compared.
 
     Args:
@@ -64,13 +64,9 @@ class DriftTest:
         said = "drifted" if self.drifted else "-"
         return f"{self.name:<12} p {self.adjusted:.4f}  {self.measure} {self.value:.4f}  {said}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return as_json(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Group(Record):
     """A language or a written form, and its share on both sides.
 
     Args:
@@ -95,13 +91,9 @@ class Group:
     high: float
     p: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return as_json(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class Repeated(Record):
     """A text that is there many times, in copies.
 
     Args:
@@ -118,13 +110,9 @@ class Repeated:
     share: float
     share_before: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return as_json(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class Action(Record):
     """What could be done.
 
     Args:
@@ -139,10 +127,6 @@ class Action:
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why}\n  {self.command}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return as_json(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,14 +208,5 @@ class Drift:
             self, "drifted level p verdict tests topics groups repeated rows drawn units notes calibration seed"
         )
         watch = None if self.check is None else {"rule": RULE, **self.check.to_dict()}
-        told: dict[str, Any] = _finite({**named, "watch": watch} | self.origin.to_dict())
+        told: dict[str, Any] = finite_json({**named, "watch": watch} | self.origin.to_dict())
         return told
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: None stands for it."""
-    if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -36,6 +36,7 @@ FINE = 5  # relabellings for one that may lie beyond what was seen, at the level
 MOST = 100_000
 TOPICS = 10  # topics that are told
 UNSURE = 5  # topics that are told where there is drift and none is certain
+SAME = ("name", "value", "measure", "current", "reference", "n", "more")  # of a test before and after it is judged
 OFTEN = 5  # copies from which on a text is told to be repeated, and
 OFTEN_SHARE = 0.01  # their least share of a side
 
@@ -152,16 +153,7 @@ def _drift(
     held = pooled.held.sum(axis=1).tolist()
     told = [
         DriftTest(
-            test.name,
-            p,
-            adjusted,
-            adjusted <= level,
-            test.value,
-            test.measure,
-            test.current,
-            test.reference,
-            test.n,
-            test.more,
+            p=p, adjusted=adjusted, drifted=adjusted <= level, **{each: getattr(test, each) for each in SAME}
         )
         for test, p, adjusted in zip(tests, judged.p.tolist(), judged.adjusted.tolist(), strict=True)
     ]

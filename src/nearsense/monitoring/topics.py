@@ -10,14 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nearsense.clustering.geometry import nearest_two
 from nearsense.clustering.kmeans import far_apart, run_lloyd
 from nearsense.clustering.naming import cluster_names, phrases_of
-from nearsense.records import as_json
+from nearsense.records import Record
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(Record):
     """Texts about one thing whose share is another now. Copies count once: counts are of a side's different texts.
 
     Args:
@@ -93,10 +93,6 @@ class Topic:
     def __str__(self) -> str:
         moved = f"{100 * self.share_before:.1f} % -> {100 * self.share:.1f} %"
         return f"{self.change.value:<7} {moved:>18}  {self.label}{'' if self.sure else ' (not certain)'}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return as_json(self)
 
 
 def topic_groups(vectors: Floats, random: np.random.Generator) -> list[Ints]:
@@ -180,10 +176,8 @@ def _described(
 ) -> Topic:
     held = pool.held[:, rows]
     sides = (int(held[0].sum()), int(held[1].sum()))
-    counts = (int(held[0, moved.units].sum()), int(held[1, moved.units].sum()))
-    share, before = counts[0] / max(sides[0], 1), counts[1] / max(sides[1], 1)
-    low, high = difference_interval(counts[0], sides[0], counts[1], sides[1])
-    larger = moved.units[held[0 if share >= before else 1, moved.units]]
+    shares = shares_of((int(held[0, moved.units].sum()), int(held[1, moved.units].sum())), sides)
+    larger = moved.units[held[0 if shares.share >= shares.before else 1, moved.units]]
     examples = _examples(pool, vectors, rows, larger)
     inside = np.isin(pool.unit_of, pool.unit_of[pool.units[rows[moved.units]]]) & pool.current
     answered = pool.side.answered[inside]
@@ -191,12 +185,8 @@ def _described(
     label = name[0] or (f"{examples[0][:40]}…" if examples and len(examples[0]) > 40 else "".join(examples[:1]))
     return Topic(
         label,
-        _change(share, before),
-        *counts,
-        share,
-        before,
-        low,
-        high,
+        _change(shares.share, shares.before),
+        *shares,
         moved.p,
         moved.p <= level,
         name[1],
@@ -226,6 +216,23 @@ def _examples(pool: Pool, vectors: Floats, rows: Ints, units: Ints) -> tuple[str
         if len(chosen) == EXAMPLES:
             break
     return tuple(chosen)
+
+
+class Shares(NamedTuple):
+    """Counts of both sides, their shares, and the 95 % interval of the difference of these."""
+
+    current: int
+    reference: int
+    share: float
+    before: float
+    low: float
+    high: float
+
+
+def shares_of(counts: tuple[int, int], sizes: tuple[int, int]) -> Shares:
+    """Of so many of each side, which has so many in all."""
+    now, before = (count / max(size, 1) for count, size in zip(counts, sizes, strict=True))
+    return Shares(*counts, now, before, *difference_interval(counts[0], sizes[0], counts[1], sizes[1]))
 
 
 def difference_interval(one: int, of_one: int, other: int, of_other: int) -> tuple[float, float]:

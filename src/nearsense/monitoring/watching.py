@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from nearsense.errors import FileError, InputError
 from nearsense.files import atomic_write
-from nearsense.records import as_json
+from nearsense.records import Record
 
 RULE = "alpha spending at an even rate (Lan and DeMets 1983), by the union bound"
 FORMAT, VERSION = "nearsense-watch", 1
@@ -29,7 +28,7 @@ KEPT = 1_000  # checks that the file remembers
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Record):
     """One check of a watch.
 
     Args:
@@ -51,10 +50,6 @@ class Check:
     current: int
     data: str
     tests: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return as_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +90,14 @@ class Watch:
         return Check(number, _said(at), level, p, bool(tests), current, data, tuple(tests))
 
     def save(self) -> None:
-        """Write the file whole or not at all."""
+        """Write the file whole or not at all.
+
+        Raises:
+            InputError: Somebody else has made a check since this one was begun: both would spend the same chance.
+        """
+        if open_watch(self.path, self.level, self.period).checks != self.checks[:-1]:
+            why = "both would spend the chance of the same time"
+            raise InputError(f"{self.path} has got another check meanwhile", why=why, fix="check again")
         told = {
             "format": FORMAT,
             "version": VERSION,

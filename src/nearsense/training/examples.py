@@ -35,12 +35,12 @@ from nearsense.datasets.roles import (
     YES,
     Request,
     build,
+    find_roles,
     labels_in,
-    roles_of,
 )
-from nearsense.errors import InputError
+from nearsense.errors import FileError, InputError
 from nearsense.files import Table, read_table
-from nearsense.files.table import PAIR_NAMES, find_column, find_columns, require_column, texts_in
+from nearsense.files.table import PAIR_NAMES, find_column, find_columns, names_of, require_column, texts_in
 from nearsense.records import parse, shown
 
 if TYPE_CHECKING:
@@ -315,13 +315,31 @@ def _of_table(table: Table, path: Path, kind: Kind | None, request: Request) -> 
     if kind in (None, Kind.POSITIVES) and (found := _positive_columns(table, columns, kind)):
         searching = found[1].casefold() in _PASSAGES
         return Examples(kind=Kind.POSITIVES, texts=_texts(table, found), searching=searching, name=table.source)
-    if kind in (Kind.ENTAILMENT, Kind.POSITIVES):
-        need = "two columns of texts" + (" and one of labels" if kind is Kind.ENTAILMENT else "")
-        what = f"{table.source}: no {kind.value} in its columns {', '.join(table.columns)}"
-        raise InputError(what, why=f"needed: {need}", fix="name the columns: --columns NAME,NAME,...")
-    roles = roles_of(table, request.task, columns, positive=request.positive)
+    roles = None
+    if kind not in (Kind.ENTAILMENT, Kind.POSITIVES):
+        roles = find_roles(table, request.task, columns, positive=request.positive)
+    if roles is None:
+        raise _teaches_nothing(table, kind, columns)
     made = of_table(table, roles, path, request) if path.name else build(table, roles, request)
     return _of_dataset(made)
+
+
+_COLUMNS = {
+    Kind.GRADED: "a,b,score", Kind.LABELLED: "a,b,label", Kind.ENTAILMENT: "premise,hypothesis,label",
+    Kind.TRIPLETS: "anchor,positive,negative", Kind.POSITIVES: "question,answer", Kind.CLASSES: "text,label",
+}  # fmt: skip
+"""What columns of each kind may be called, for errors."""
+
+
+def _teaches_nothing(table: Table, kind: Kind | None, columns: tuple[str, ...] | None) -> FileError:
+    """Why nothing can be learnt from the columns, or not what was asked for."""
+    said = f" as {', '.join(columns)}" if columns else ""
+    what = f"{table.source}: what is to be learnt from it{said}?"
+    known = "; ".join(f"{names} ({each.value})" for each, names in _COLUMNS.items())
+    if kind is not None:
+        what, known = f"{table.source}: no {kind.value} examples{said}", _COLUMNS[kind]
+    fix = f"rename the columns, or name them in that order: --columns {_COLUMNS[kind or Kind.GRADED]}"
+    return FileError(what, why=f"{names_of(table)}; known are {known}", fix=fix)
 
 
 def _entailment_columns(

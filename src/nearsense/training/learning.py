@@ -17,14 +17,14 @@ import numpy as np
 
 from nearsense import checks
 from nearsense._progress import Progress
-from nearsense._version import __version__
 from nearsense.cached import cached
 from nearsense.encoders import CrossEncoder, Encoder, load, load_cross, resolve
+from nearsense.encoders.adapted import AdaptedEncoder
 from nearsense.encoders.folder import TRAINED, ModelFolder, find
 from nearsense.errors import FileError, InputError, UnsupportedModel
 from nearsense.files import atomic_write, require_absent
 from nearsense.kinds import MapKind
-from nearsense.records import Precision, parse
+from nearsense.records import Precision, as_json, parse
 from nearsense.training.examples import Examples, Kind
 from nearsense.training.figures import figure_for, figure_of_pairs
 from nearsense.training.labels import examples_from
@@ -91,6 +91,7 @@ def train(
     kind: str | None = None,
     columns: Sequence[str] | None = None,
     positive: str | None = None,
+    documents: str | os.PathLike[str] | Mapping[str, str] | None = None,
     loss: str | None = None,
     dev: Any = SHARE,
     test: Any = SHARE,
@@ -123,6 +124,8 @@ def train(
         kind: What the examples are, where the columns leave a choice.
         columns: The columns, where their names do not tell.
         positive: The label of labelled pairs that means the same.
+        documents: The texts of a query log's ids, where the log does not lie beside its collection, as an export
+            does not: a collection, a file with ids and texts, or texts by id.
         loss: "cosine" or "cosent" (graded), "softmax" (entailment), "triplet" (triplets), "multiple-negatives"
             (positives, classes, ...), "contrastive" (labelled), "supervised-contrastive" or "batch-hard-triplet"
             (classes); what suits the examples without it.
@@ -159,10 +162,10 @@ def train(
         >>> print(report.sentence)                                          # doctest: +SKIP
         Better: Spearman on 575 pairs that training did not see went from 86.7 to 88.9 (+2.2 [+1.6, +2.8], ...).
     """
+    reading = {"columns": columns, "positive": positive, "kind": kind, "documents": documents}
     options = Options(
         loss=loss, dev=dev, test=test, epochs=epochs, steps=steps, batch=batch, lr=lr, seed=seed,
-        negatives=negatives, precision=precision, cross=cross, lora=lora, device=device,
-        reading={"columns": columns, "positive": positive, "kind": kind},
+        negatives=negatives, precision=precision, cross=cross, lora=lora, device=device, reading=reading,
     )  # fmt: skip
     return learn(examples, encoder, output, options, resume=resume, progress=progress)
 
@@ -175,6 +178,7 @@ def train_adapter(
     kind: str | None = None,
     columns: Sequence[str] | None = None,
     positive: str | None = None,
+    documents: str | os.PathLike[str] | Mapping[str, str] | None = None,
     form: str = MapKind.LINEAR,
     seed: int = 0,
     progress: Progress = False,
@@ -191,6 +195,7 @@ def train_adapter(
         kind: What the examples are, where the columns leave a choice.
         columns: The columns, where their names do not tell.
         positive: The label of labelled pairs that means the same.
+        documents: As for `train`.
         form: "linear", "low-rank" or "diagonal".
         seed: Of what is drawn by chance.
         progress: True for a bar on stderr, or a function called with (done, total).
@@ -209,13 +214,15 @@ def train_adapter(
         Better on texts that it was not learnt on.
     """
     from nearsense.adapters import learn as learn_map
+    from nearsense.training.meaning import calibrated_in_folds
 
     parent = resolve(encoder)
     target = Path(output) if output is not None else Path(f"{parent.name}-adapter")
     require_absent(target)
-    found = examples_from(examples, kind=kind, columns=columns, positive=positive, **reading)
+    found = examples_from(examples, documents=documents, kind=kind, columns=columns, positive=positive, **reading)
     made = learn_map(found, parent, kind=form, seed=seed, name=target.name, progress=progress)
-    if made.better:
+    if isinstance(made.encoder, AdaptedEncoder):
+        made = replace(made, calibration=calibrated_in_folds(made.encoder, found, made.folds, seed=seed))
         made.save(target)
     return made
 
@@ -398,17 +405,19 @@ def _job(
 
     seed = checks.positive_int(options.seed + 1, "seed") - 1
     batch = checks.positive_int(options.batch, "batch")
+
+    def planned(part: Examples, groups: NDArray[np.int64], negatives: list[str], epochs: int) -> Rows:
+        given: dict[str, Any] = {"groups": groups, "negatives": negatives, "batch": batch, "seed": seed}
+        return prepare(part, loss, base.encoder, epochs=epochs, **given)
+
     epochs = options.epochs or epochs_for(len(parts.train))
     hard: list[str] = []
     if parts.train.kind is Kind.POSITIVES and options.negatives:
         hard = mine_negatives(parts.train, parts.groups, reader, level=parts.level, seed=seed, progress=progress)
-    named: dict[str, Any] = {"batch": batch, "seed": seed}
-    rows = prepare(parts.train, loss, base.encoder, groups=parts.groups, negatives=hard, epochs=epochs, **named)
+    rows = planned(parts.train, parts.groups, hard, epochs)
     while options.steps and len(rows) < options.steps and options.epochs is None:
         epochs *= 2
-        rows = prepare(
-            parts.train, loss, base.encoder, groups=parts.groups, negatives=hard, epochs=epochs, **named
-        )
+        rows = planned(parts.train, parts.groups, hard, epochs)
     if options.steps:
         rows = replace(rows, batches=rows.batches[: checks.positive_int(options.steps, "steps")])
     if not rows.batches:
@@ -419,7 +428,7 @@ def _job(
         alone, wrong = np.arange(len(parts.dev)), []
         if hard and options.cross:
             wrong = mine_negatives(parts.dev, alone, reader, level=parts.level, seed=seed)
-        held = prepare(parts.dev, loss, base.encoder, groups=alone, negatives=wrong, epochs=1, **named)
+        held = planned(parts.dev, alone, wrong, 1)
         roles = roles_of(parts.dev, reader)
         figure = figure_of_pairs(held) if options.cross else figure_for(parts.dev, parts.train, roles)
         held = held if held.batches else None
@@ -489,35 +498,15 @@ def _described(
     folder: Path, target: Path, base: Base, parts: Parts, fitted: Fitted, job: Job, options: Options
 ) -> tuple[TrainingReport, Encoder | CrossEncoder]:
     """What became of the model, in its folder too; and the model, as our own engine opens it."""
-    examples = parts.train
-    card = base.folder.card
-    licence = card.licence if card else str(base.folder.trained.get("licence") or licence_in(base.folder.path))
-    method = "LoRA" if job.lora is not None else "fine-tuning"
-    own = {
-        "parent": base.name,
-        "parent_fingerprint": base.fingerprint,
-        "method": method,
-        "kind": examples.kind.value,
-        "loss": job.loss.value,
-        "seed": job.seed,
-        "steps": fitted.steps,
-        "best_step": fitted.best_step,
-        "needs_role": base.encoder is not None and needs_role(base.encoder),
-        "languages": list(base.before.languages),
-        "licence": licence,
-        "version": __version__,
-    }
-    with atomic_write(folder / TRAINED) as stream:
-        stream.write((json.dumps(own, indent=1) + "\n").encode())
-    after = load_cross(str(folder)) if job.cross else load(str(folder))
+    examples, card = parts.train, base.folder.card
     report = TrainingReport(
         model=target.name,
         folder=str(target),
-        fingerprint=after.fingerprint,
+        fingerprint="",
         parent=base.name,
         parent_fingerprint=base.fingerprint,
-        licence=licence,
-        method=method,
+        licence=card.licence if card else str(base.folder.trained.get("licence") or licence_in(base.folder.path)),
+        method="LoRA" if job.lora is not None else "fine-tuning",
         loss=job.loss.value,
         kind=examples.kind.value,
         examples=len(examples),
@@ -536,7 +525,13 @@ def _described(
         },
         notes=parts.notes,
     )
-    return report, after
+    own = as_json(report, "parent parent_fingerprint method kind loss seed steps best_step licence version")
+    own["needs_role"] = base.encoder is not None and needs_role(base.encoder)
+    own["languages"] = list(base.before.languages)
+    with atomic_write(folder / TRAINED) as stream:
+        stream.write((json.dumps(own, indent=1) + "\n").encode())
+    after = load_cross(str(folder)) if job.cross else load(str(folder))
+    return replace(report, fingerprint=after.fingerprint), after
 
 
 def _moved(aside: Path, target: Path) -> None:

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense.cached import cached
 from nearsense.calibration import Calibration, Task, background_of, learn_calibration, starting_sets
 from nearsense.calibration.curve import ANY, HARD, NOTHING, SLOPE
 from nearsense.calibrator import Calibrator, calibration_by_probe
 from nearsense.encoders import is_cross_encoder, is_encoder, symmetric_role
+from nearsense.encoders.adapted import AdaptedEncoder
 from nearsense.encoders.loading import CALIBRATION
 from nearsense.errors import CalibrationWarning, InputError
 from nearsense.evaluation.probabilities import stated_of
@@ -37,6 +39,7 @@ from nearsense.wording import normal_form
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.adapters import Fold
     from nearsense.encoders import CrossEncoder, Encoder
 
     Floats = NDArray[np.float64]
@@ -44,8 +47,8 @@ if TYPE_CHECKING:
 NEAREST = 10
 """Neighbours of each held-out text that make pairs with it."""
 
-ASKED = 500
-"""Held-out texts that are looked up, at most."""
+ASKED, MOST = 500, 1000
+"""Held-out texts that are looked up, at most; and pairs of an adapter's folds."""
 
 SAME_FROM = 0.8
 """Of graded pairs, the part of the way from the least to the greatest score from which on they are the same."""
@@ -267,11 +270,60 @@ def carry_calibration(
         found = fitted(model, examples.kind, pairs, chose=chose)
     except InputError as error:
         file.unlink(missing_ok=True)
-        text = f"{folder} carries no calibration: {error.what}; its probabilities are what other sets suggest"
-        warnings.warn(CalibrationWarning(text), stacklevel=2)
+        _warn(str(folder), error)
         return None
     found.save(file)
     return found
+
+
+def calibrated_in_folds(
+    model: AdaptedEncoder, examples: Examples, folds: Sequence[Fold], *, seed: int = 0
+) -> Calibration | None:
+    """Fit what the scores of a map mean: pairs of each fold, scored by the map that had not learnt from it.
+
+    Args:
+        model: The parent with the map of all examples.
+        examples: What it was learnt from.
+        folds: The maps of the others, for each part.
+        seed: Of what is drawn by chance.
+
+    Returns:
+        The calibration; None where the examples are too few for one, or of one label.
+
+    Warns:
+        CalibrationWarning: There is none, and why.
+    """
+    looked_up = examples.kind in (Kind.POSITIVES, Kind.CLASSES)
+    most, random = (ASKED if looked_up else MOST) // len(folds), np.random.default_rng(seed)
+    try:
+        parts = [
+            pairs_of(
+                AdaptedEncoder(cached(model.parent), each.map, name=model.name),
+                examples.take(np.sort(random.permutation(each.held)[:most])),
+                known=examples.take(each.learnt),
+                seed=seed,
+            )
+            for each in folds
+        ]
+        rights = [text for part in parts for text in part.rights]
+        pairs = Pairs(
+            [text for part in parts for text in part.lefts],
+            rights,
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            _vectors(model.over(cached(model.parent)), rights, "passage", examples.searching),
+            f"{len(parts)} parts, each by a map of the others: {parts[0].said}",
+            examples.searching,
+        )
+        return fitted(model, examples.kind, pairs)
+    except InputError as error:
+        _warn(model.name, error)
+        return None
+
+
+def _warn(name: str, error: InputError) -> None:
+    text = f"{name} carries no calibration: {error.what}; its probabilities are what other sets suggest"
+    warnings.warn(CalibrationWarning(text), stacklevel=3)
 
 
 def fitted(model: Encoder | CrossEncoder, kind: Kind, pairs: Pairs, *, chose: bool = False) -> Calibration:

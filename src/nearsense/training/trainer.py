@@ -390,7 +390,7 @@ def _trainer(library: Any, torch: Any, job: Job, model: Any, loss: Any, work: Pa
             self.model.load_state_dict(kept["learnt"], strict=False)
             self.best = kept["best"]
 
-    every = max(1, len(job.rows) // job.looks)
+    every = -(-len(job.rows) // job.looks)  # rounded up: more looks would make the same patience a shorter one
     looking: dict[str, Any] = {"eval_strategy": "no"}
     if job.held is not None:
         looking = {"eval_strategy": "steps", "eval_steps": every, "eval_on_start": fresh}

@@ -186,9 +186,12 @@ def evenly_spaced(n: int, size: int) -> Int64:
 
 def distinct(items: Iterable[T]) -> tuple[list[T], Int64]:
     """The different items in the order of their first place, and which of them each item is: int64, shape (n,)."""
-    places: dict[T, int] = {}
-    rows = np.array([places.setdefault(item, len(places)) for item in items], np.int64)
-    return list(places), rows
+    listed = list(items)
+    different = list(dict.fromkeys(listed))
+    if len(different) == len(listed):
+        return different, np.arange(len(listed))
+    places = dict(zip(different, range(len(different)), strict=True))
+    return different, np.fromiter(map(places.__getitem__, listed), np.int64, len(listed))
 
 
 def connected_components(count: int, links: Iterable[tuple[int, int]]) -> Int64:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +42,7 @@ def models(
     """List the models that are here and those that could be: limits, languages, licences, published figures.
 
     With a task, a language or a preference, the models that fit, the best first (docs/models.md says by what).
+    Models of your own (trained, distilled, adapters) are listed that lie in the folder where you are.
 
     \b
     Examples:
@@ -70,7 +73,7 @@ def models_page(
     kind: str | None = None,
     here: bool = False,
 ) -> Page:
-    """The models that are here, then those of the catalogue; or those that fit, in the order of `recommend`."""
+    """The models that are here or were made here, then the catalogue's; or those that fit, as `recommend` says."""
     from nearsense.encoders.folder import installed
     from nearsense.render import Page
 
@@ -91,9 +94,12 @@ def models_page(
 def record_of(name: str) -> dict[str, Any]:
     """What is known of one model, as the list has it."""
     from nearsense.encoders import REMOTE
+    from nearsense.encoders.adapted import is_adapter
     from nearsense.encoders.folder import find
     from nearsense.encoders.places import interpret, present
 
+    if is_adapter(name):
+        return _adapter_record(name)
     card = interpret(name)[0]
     if card is None and name.startswith(REMOTE):
         from nearsense.encoders.catalog import Kind
@@ -119,7 +125,46 @@ def _all(folders: dict[str, ModelFolder]) -> list[dict[str, Any]]:
     from nearsense.encoders.catalog import CATALOG
 
     here = [_record(folder.card or _unknown(folder), folder) for folder in folders.values()]
+    here += _made_here()
     return here + [_record(card, None) for card in CATALOG if card.name not in folders]
+
+
+def _made_here() -> list[dict[str, Any]]:
+    """The models that nearsense made, of those in the folder where one is, by the names to type."""
+    from nearsense.encoders.adapted import is_adapter
+    from nearsense.encoders.folder import TRAINED
+    from nearsense.errors import NearsenseError
+
+    found: list[dict[str, Any]] = []
+    with suppress(OSError):  # a folder that may not be read has no models
+        for each in sorted(Path().iterdir()):
+            with suppress(NearsenseError, OSError):  # what is wrong with one, `card` says
+                if is_adapter(each) or (each / TRAINED).is_file():
+                    found.append(record_of(f"./{each.name}") | {"name": f"./{each.name}"})
+    return found
+
+
+def _adapter_record(name: str) -> dict[str, Any]:
+    """What is known of a map's folder: what its parent says, and of the map itself."""
+    from nearsense.encoders.adapted import describe
+    from nearsense.encoders.catalog import Kind
+    from nearsense.errors import NearsenseError
+
+    folder = Path(name).expanduser()
+    known = describe(folder)
+    source, parent = known["parent"], known.get("parent_name") or known["parent"]
+    try:
+        record = record_of(str(folder / source) if (folder / source).is_dir() else source)
+    except (NearsenseError, RecursionError):
+        record = _record(_bare(parent, Kind.ENCODER), None)
+    unlike = dict.fromkeys(("hub", "sts", "retrieval", "install", "parameters"))
+    record |= {**unlike, "name": folder.resolve().name, "here": True, "dimension": known["dimension"]}
+    record |= {"packages": [], "dimensions": [], "path": str(folder), "made": "adapter", "parent": parent}
+    learnt = known.get("learnt") or {}
+    with suppress(KeyError, TypeError, ValueError):
+        said = "{figure} {before:.4f} before, {after:.4f} after, on {examples:,} examples".format(**learnt)
+        record["learnt"] = f"a {known['kind']} map: {said}"
+    return record
 
 
 def _unknown(folder: ModelFolder) -> ModelCard:
@@ -129,7 +174,9 @@ def _unknown(folder: ModelFolder) -> ModelCard:
     kind = Kind.CROSS if folder.scores_pairs else Kind.ENCODER
     if folder.static:
         kind = Kind.STATIC
-    return _bare(folder.name, kind, int(folder.config.get("hidden_size") or 0))
+    size = int(folder.config.get("hidden_size") or folder.trained.get("dimension") or 0)
+    card = _bare(folder.name, kind, size)
+    return replace(card, languages=folder.languages, licence=str(folder.trained.get("licence") or ""))
 
 
 def _bare(name: str, kind: Kind, dimension: int = 0) -> ModelCard:
@@ -151,7 +198,8 @@ def _record(card: ModelCard, folder: ModelFolder | None) -> dict[str, Any]:
     record |= {
         name: figure and asdict(figure) for name, figure in (("sts", card.sts), ("retrieval", card.retrieval))
     }
-    here = None if folder is None else str(folder.path)
+    here, made = (None, {}) if folder is None else (str(folder.path), folder.trained)
+    record |= {"made": made.get("method") or made.get("kind"), "parent": made.get("parent"), "learnt": None}
     return record | {"path": here, "install": None if here else card.install}
 
 
@@ -170,7 +218,7 @@ def _cells(record: dict[str, Any]) -> tuple[str, ...]:
         _number(record["max_tokens"]),
         _languages(record["languages"] or []),
         record["licence"] or "not stated",
-        record["kind"],
+        f"{record['made']} of {record['parent']}" if record["made"] else record["kind"],
         _where(record),
     )
 

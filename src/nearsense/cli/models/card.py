@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from nearsense.encoders import CrossEncoder, Encoder
 
 SHOWN = {
-    "name": "model", "kind": "kind", "source": "weights of", "licence": "licence", "hub": "on the hub",
+    "name": "model", "kind": "kind", "made": "made by", "parent": "made of", "learnt": "learnt",
+    "source": "weights of", "licence": "licence", "hub": "on the hub",
     "packages": "in packages", "path": "here", "install": "to have it", "dimension": "dimensions",
     "max_tokens": "tokens at most", "parameters": "parameters, millions", "languages": "languages",
     "tasks": "made for", "prompts": "before texts", "sts": "STS, published", "retrieval": "retrieval, published",

@@ -1,4 +1,4 @@
-"""models pull, path, remove, verify: models fetched, found, thrown away and checked. Not how they run."""
+"""models pull, path, merge, remove, verify: models fetched, found, made one, thrown away, checked."""
 
 from __future__ import annotations
 
@@ -96,6 +96,28 @@ def path(name: str) -> None:
     from nearsense.encoders.places import require_present
 
     sys.stdout.write(f"{require_present(name).path}\n")
+
+
+@models.command()
+@click.argument("adapter")
+@click.option(
+    "--output", "-o", "folder", required=True, metavar="FOLDER", help="The folder to write; it must not be there."
+)
+def merge(adapter: str, folder: str) -> None:
+    """Put the map of the folder ADAPTER into its model: one folder, which sentence-transformers loads too.
+
+    Its vectors are those of the adapter, but it is a model of its own: a collection goes over to it by encoding.
+
+    \b
+    Examples:
+      nearsense models merge ./wishes -o wishes-merged
+    """
+    from nearsense.adapters.merging import merge as write_merged
+    from nearsense.calibrator import carried_calibration
+    from nearsense.encoders import load
+
+    loaded = load(adapter)
+    say(write_merged(loaded, folder, carried_calibration(loaded)), f"{loaded.name}, merged into its model")
 
 
 @models.command()
