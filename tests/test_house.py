@@ -193,6 +193,7 @@ LONG_PAGES = {"commands.md"}
 )
 def test_commands_in_the_docs_run(page, tmp_path, monkeypatch, capsys):
     for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -253,6 +254,7 @@ FILES = {
             *THREE,
         )
     ),
+    "notes/plants.md": "# Plants\n\nWater them on Mondays.\n\n## Roses\n\nCut the roses in spring.\n",
     "phrases.txt": "I forgot my password.\nHow do I reset my login?\nWhere is my parcel?\n",
 }
 

@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from nearsense.datasets import Dataset, read_dataset
     from nearsense.deduplication import duplicates
     from nearsense.distillation import distill
+    from nearsense.documents.reading import read_documents
     from nearsense.encoders.recommend import recommend
     from nearsense.evaluation import evaluate
     from nearsense.explanation import explain
     from nearsense.faq import FAQ
     from nearsense.monitoring import drift
+    from nearsense.prompt_context import context
     from nearsense.reranking import rerank, rerank_many
     from nearsense.textmap import map_texts as map  # noqa: A004 - said as ns.map(texts)
     from nearsense.training.learning import train, train_adapter
@@ -62,6 +64,7 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "cluster",
     "compare",
     "compare_pairs",
+    "context",
     "distill",
     "drift",
     "duplicates",
@@ -79,6 +82,7 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "querylog",
     "rank",
     "read_dataset",
+    "read_documents",
     "recommend",
     "rerank",
     "rerank_many",
@@ -101,6 +105,7 @@ _LATER = {
     "background": "calibrating",
     "calibrate": "calibrating",
     "cluster": "clustering",
+    "context": "prompt_context",
     "drift": "monitoring",
     "distill": "distillation",
     "duplicates": "deduplication",
@@ -111,6 +116,7 @@ _LATER = {
     "map": "textmap:map_texts",
     "open": "collection:open_collection",
     "read_dataset": "datasets",
+    "read_documents": "documents.reading",
     "recommend": "encoders.recommend",
     "rerank": "reranking",
     "rerank_many": "reranking",

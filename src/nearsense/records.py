@@ -411,6 +411,18 @@ class Hit:
     unsure: str | None = None
     because: tuple[str, ...] = ()
 
+    @property
+    def place(self) -> str | None:
+        """Where a passage stands: `guide.md:12` by its line, `guide.pdf#page=3` by its page, or its document.
+
+        None for what is no passage.
+        """
+        said = self.metadata.get("passage")
+        if not isinstance(said, Mapping) or "document" not in said:
+            return None
+        where = f":{said['line']}" if "line" in said else f"#page={said['page']}" if "page" in said else ""
+        return f"{said['document']}{where}"
+
     def __str__(self) -> str:
         sure = "" if self.probability is None else f"{percent(self.probability):>5}  "
         line = f"{self.rank:>3}  {self.score:.4f}  {sure}{self.id if self.text is None else self.text}"

@@ -7,7 +7,16 @@ from typing import Any
 
 from nearsense.records import as_json
 
-__all__ = ["Info", "ModelChange", "Moved", "RankChange", "Reembedding", "SyncReport", "Verification"]
+__all__ = [
+    "FolderReport",
+    "Info",
+    "ModelChange",
+    "Moved",
+    "RankChange",
+    "Reembedding",
+    "SyncReport",
+    "Verification",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,48 @@ class SyncReport:
         names = ("added", "changed", "removed", "unchanged")
         counts = ", ".join(f"{getattr(self, name):,} {name}" for name in names)
         return counts if self.applied else f"would be: {counts}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return as_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReport:
+    """What a sync with files did to a collection of their passages, or would do.
+
+    Args:
+        added: Files that were new.
+        changed: Files whose content, or whose splitting, was another.
+        moved: Files that had another name before, and the same content.
+        removed: Files that are no more.
+        unchanged: Files that stayed as they were; they were not read.
+        passages: How many passages the files have.
+        encoded: Passages that had to be encoded: those with a new text.
+        unread: Files that could not be read, and why, a line each; what the collection had of them stays.
+        empty: Files without a text.
+        others: How many files of a folder are of kinds that nothing here reads.
+        applied: False where it was only asked what would happen.
+    """
+
+    added: int
+    changed: int
+    moved: int
+    removed: int
+    unchanged: int
+    passages: int
+    encoded: int
+    unread: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    others: int = 0
+    applied: bool = True
+
+    def __str__(self) -> str:
+        names = ("added", "changed", "moved", "removed", "unchanged")
+        counts = ", ".join(f"{getattr(self, name):,} {name}" for name in names)
+        passages = f"{self.passages:,} passage{'' if self.passages == 1 else 's'}, {self.encoded:,} encoded"
+        unread = f"; {len(self.unread):,} unread" if self.unread else ""
+        return f"{'' if self.applied else 'would be: '}{counts}; {passages}{unread}"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 
 from nearsense.kinds import Long, Metric, Mode, Precision, Ranking, Reading
 from nearsense.records import Comparison, Document, Hit, Matrix, Origin, ReadAs, Results, Vectors
-from nearsense.reports import Info, ModelChange, Moved, RankChange, Reembedding, SyncReport, Verification
+from nearsense.reports import (
+    FolderReport,
+    Info,
+    ModelChange,
+    Moved,
+    RankChange,
+    Reembedding,
+    SyncReport,
+    Verification,
+)
 
 if TYPE_CHECKING:
     from nearsense.adapters import Adapter
@@ -24,10 +33,13 @@ if TYPE_CHECKING:
     from nearsense.datasets import Dataset
     from nearsense.deduplication import Dropped, Duplicates, Group, Pair, Tier
     from nearsense.distillation import Distilled
+    from nearsense.documents.blocks import Block, SourceDocument
+    from nearsense.documents.reading import DocumentList
     from nearsense.evaluation import Evaluation
     from nearsense.explanation import Explanation
     from nearsense.faq import Answer
     from nearsense.monitoring import Drift, Topic
+    from nearsense.prompt_context import Context, Excerpt
     from nearsense.querylog import LoggedQuery, QueryLog, UnansweredGroup
     from nearsense.textmap import TextMap
     from nearsense.training_results import TrainingReport
@@ -36,18 +48,23 @@ __all__ = [
     "Adapter",
     "Answer",
     "Background",
+    "Block",
     "Calibration",
     "Cluster",
     "Clusters",
     "Comparison",
+    "Context",
     "Dataset",
     "Distilled",
     "Document",
+    "DocumentList",
     "Drift",
     "Dropped",
     "Duplicates",
     "Evaluation",
+    "Excerpt",
     "Explanation",
+    "FolderReport",
     "Group",
     "Hit",
     "Info",
@@ -68,6 +85,7 @@ __all__ = [
     "Reading",
     "Reembedding",
     "Results",
+    "SourceDocument",
     "SyncReport",
     "TextMap",
     "Threshold",
@@ -85,7 +103,10 @@ _LATER = {
     "clustering": ("Cluster", "Clusters"),
     "datasets": ("Dataset",),
     "deduplication": ("Dropped", "Duplicates", "Group", "Pair", "Tier"),
+    "prompt_context": ("Context", "Excerpt"),
     "distillation": ("Distilled",),
+    "documents.blocks": ("Block", "SourceDocument"),
+    "documents.reading": ("DocumentList",),
     "evaluation": ("Evaluation",),
     "explanation": ("Explanation",),
     "faq": ("Answer",),

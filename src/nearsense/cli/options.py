@@ -319,3 +319,52 @@ class SearchOptions(Options):
 
 class QueryOptions(NarrowingOptions, SearchOptions):
     """What is asked of a collection."""
+
+    all_passages: bool = option("--all-passages", "Let a document count by each of its passages, not by its best.")
+    context: int | None = option("--context N", "Show the N passages before and behind each passage, too.", COUNT)
+    open_: bool = option("--open", "Only write where each passage stands: file:line, or file#page=3.")
+
+
+class PassageOptions(Options):
+    """Which files of a folder are read, and how they are split into passages."""
+
+    passages: bool = option("--passages", "Read FILE as a document, not as a table of texts: for txt.")
+    ignore: tuple[str, ...] = option(
+        "--ignore GLOB", "Leave files out by their path or name: 'drafts/*', '*.bak'. May be repeated.", many=True
+    )
+    tokens: int | None = option(
+        "--tokens N", "The most tokens of a passage.  [default: 256, or what the model reads]", COUNT
+    )
+    overlap: int | None = option(
+        "--overlap N",
+        "Tokens of the passage before it that a passage repeats.  [default: 0]",
+        click.IntRange(min=0),
+    )
+    no_headings: bool = option("--no-headings", "Put no headings before passages: only their own text.")
+
+    def splitting(self) -> dict[str, Any]:
+        """As arguments of `sync_documents`."""
+        headings = False if self.no_headings else None
+        known = {"tokens": self.tokens, "overlap": self.overlap, "headings": headings}
+        return known | {"ignore": self.ignore or None}
+
+    def words(self) -> list[str]:
+        """The options as they are typed."""
+        words = [word for glob in self.ignore for word in ("--ignore", glob)]
+        for flag, value in (("--tokens", self.tokens), ("--overlap", self.overlap)):
+            words += [flag, str(value)] if value is not None else []
+        flags = {"--no-headings": self.no_headings, "--passages": self.passages}
+        return words + [flag for flag, given in flags.items() if given]
+
+    def meant(self, files: Collection[str]) -> bool:
+        """Whether these are documents to be split, not a table of texts."""
+        if not files:
+            return False
+        from nearsense.documents.formats import is_table
+
+        if self.passages or len(files) > 1 or not is_table(*files):
+            return True
+        if flags := self.words():
+            fix = f"add --passages to read {next(iter(files))} as a document"
+            raise click.UsageError(f"{flags[0]} is for documents, and this is a table of texts: {fix}")
+        return False

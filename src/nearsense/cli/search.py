@@ -57,15 +57,14 @@ def search(
     from nearsense.store import is_collection
 
     if is_collection(Path(file)):
-        from nearsense.cli.index import hits_in
+        from nearsense.cli.index import show_hits
 
         if flags := _typed(DocumentOptions.fields.keys()):
             raise click.UsageError(f"{file} is a collection, {flags} is for files")
-        found = hits_in(file, query, options, source)
-    else:
-        _require_file_options(file, options)
-        found = _hits_in_file(file, query, options, source)
-    output.show(hits_page(found))
+        show_hits(file, query, options, source, output)
+        return
+    _require_file_options(file, options)
+    output.show(hits_page(_hits_in_file(file, query, options, source)))
 
 
 def _typed(names: Collection[str]) -> str:
@@ -81,6 +80,7 @@ def _typed(names: Collection[str]) -> str:
 def _require_file_options(file: str, options: QueryOptions) -> None:
     """Refuse what only a collection can answer; --exact is no such: a file is always searched so."""
     own = {"--where": options.where, "--mode": options.mode != "dense", "--network": options.network}
+    own |= {"--all-passages": options.all_passages, "--context": options.context, "--open": options.open_}
     if flags := " ".join(flag for flag, given in own.items() if given):
         name = "texts" if file == "-" else file.rsplit("/", 1)[-1].split(".")[0] or "texts"
         why = f"{flags}: only a collection answers that; a file is searched by meaning alone"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,15 @@ import numpy as np
 
 from nearsense._progress import Progress, tracked
 from nearsense.checks import given_once
-from nearsense.collection.documents import Checked, checked_documents, checked_ids, everything, export, sync_plan
+from nearsense.collection.documents import (
+    Checked,
+    SyncPlan,
+    checked_documents,
+    checked_ids,
+    everything,
+    export,
+    sync_plan,
+)
 from nearsense.collection.engine import Batch, Engine, require_new
 from nearsense.collection.model import CollectionModel, checked_vectors, recipe
 from nearsense.collection.searching import Answering, as_filter
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
     from nearsense.encoders import Encoder
     from nearsense.filters import Where
     from nearsense.querylog import LoggedQuery
-    from nearsense.reports import ModelChange, Reembedding
+    from nearsense.reports import FolderReport, ModelChange, Reembedding
 
 BATCH = 2048
 """Documents that are written together: all of them are kept, or none."""
@@ -191,32 +199,97 @@ class Collection(Answering):
             source = documents(table, text=text, id=id, skip_empty=skip_empty, numbers=True).items
         todo = sync_plan(checked_documents(source).documents, self._engine.contents())
         removed = todo.removed if remove else []
-        fresh = [*todo.added, *todo.changed]
         report = SyncReport(
             len(todo.added),
             len(todo.changed) + len(todo.relabelled),
             len(removed),
             todo.unchanged,
-            len(fresh),
+            len(todo.fresh),
             not dry_run,
         )
-        if dry_run:
-            return report
-        fresh += self._relabel(todo.relabelled)
+        if not dry_run:
+            self._apply(todo, removed, progress)
+        return report
+
+    def sync_documents(
+        self,
+        source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
+        *,
+        ignore: Iterable[str] | None = None,
+        tokens: int | None = None,
+        overlap: int | None = None,
+        headings: bool | None = None,
+        remove: bool = True,
+        dry_run: bool = False,
+        progress: Progress = False,
+    ) -> FolderReport:
+        """Make the collection hold the passages of files: of a folder, of globs, of single files.
+
+        Only files that changed are read, and only passages whose text is new are encoded: not those of a file that
+        was moved, nor those behind a paragraph that was put in. Interrupted, it goes on where it was when called
+        again. A file that cannot be read is told in the report; what the collection has of it stays.
+
+        Args:
+            source: As for `ns.read_documents`; None for what it was the last time.
+            ignore: Globs on paths in the folder or on names: left out. None for what it was the last time.
+            tokens: The most tokens of a passage; at first 256, or what the model reads where that is less.
+            overlap: How many tokens of the passage before it a passage may repeat; at first 0.
+            headings: Whether the path of headings is put before each passage; at first it is.
+            remove: Delete what the source has no more.
+            dry_run: Only say what would happen.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Raises:
+            FileError: There is nothing to read.
+            MissingExtra: Something is of a format whose library is not installed.
+
+        Example:
+            >>> import tempfile, pathlib, nearsense as ns
+            >>> folder = pathlib.Path(tempfile.mkdtemp())
+            >>> _ = (folder / "plants.md").write_text("Water the plants on Mondays.")
+            >>> with ns.open(":memory:") as notes:
+            ...     print(notes.sync_documents(folder))
+            ...     notes.search("When do flowers get water?", k=1)[0].place
+            1 added, 0 changed, 0 moved, 0 removed, 0 unchanged; 1 passage, 1 encoded
+            'plants.md:1'
+        """
+        from nearsense.collection.folders import folder_plan
+
+        plan = folder_plan(
+            self._engine, source, ignore, tokens, overlap, headings, remove=remove, progress=progress
+        )
+        if not dry_run:
+            facts = self._engine.facts()
+            if facts.get("passages") != plan.facts:
+                self._engine.set_facts({"passages": plan.facts}, recipe(facts))
+            self._apply(plan.todo, plan.removed, progress)
+        return plan.report(applied=not dry_run)
+
+    def _apply(self, todo: SyncPlan, removed: list[str], progress: Progress) -> None:
+        """Do what a plan says; what goes, goes last: vectors are taken from it."""
+        fresh = todo.fresh + self._copy(todo.copied, todo.donors)
         self._put(checked_documents(fresh), None, progress, overwrite=True)
         if removed:
             self.delete(removed)
-        return report
 
-    def _relabel(self, documents: list[Document]) -> list[Document]:
-        """Replace documents by those with other metadata and the same text; whose text is another comes back."""
-        wanted = {document.id: document for document in documents}
+    def _copy(self, documents: list[Document], donors: Mapping[str, str]) -> list[Document]:
+        """Write documents with the vectors of those that have their texts; whose donor has changed comes back."""
+        wanted: dict[str, list[Document]] = {}
+        for document in documents:
+            wanted.setdefault(donors[document.id], []).append(document)
+        left: list[Document] = []
         for stored, vectors in self._engine.stored([*wanted]) if wanted else ():
-            rows = [row for row, old in enumerate(stored) if wanted[old.id].text == old.text]
+            rows, same = [], []
+            for row, old in enumerate(stored):
+                for document in wanted.pop(old.id):
+                    if document.text == old.text:
+                        rows.append(row)
+                        same.append(document)
+                    else:
+                        left.append(document)
             if rows:
-                same = checked_documents(wanted.pop(stored[row].id) for row in rows)
-                self._put(same, vectors.take(rows), False, overwrite=True)
-        return [*wanted.values()]
+                self._put(checked_documents(same), vectors.take(rows), False, overwrite=True)
+        return left + [document for each in wanted.values() for document in each]
 
     # -- about it
 

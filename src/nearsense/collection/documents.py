@@ -177,7 +177,8 @@ def _wrong(value: Any) -> tuple[str, str, str] | None:
 class SyncPlan:
     """The difference between a source and a collection: documents to add, to encode again, and to relabel.
 
-    Those have the same text and other metadata: their vectors stay. `removed` are ids that the source has no more.
+    Those have the same text and other metadata. `removed` are ids that the source has no more. `donors` says
+    of documents whose text the collection has, under their id or another, who has it: it gives their vectors.
     """
 
     added: list[Document]
@@ -185,10 +186,29 @@ class SyncPlan:
     relabelled: list[Document]
     removed: list[str]
     unchanged: int
+    donors: dict[str, str]
+
+    @property
+    def fresh(self) -> list[Document]:
+        """What is to be encoded."""
+        return [document for document in (*self.added, *self.changed) if document.id not in self.donors]
+
+    @property
+    def copied(self) -> list[Document]:
+        """What is written with the vectors of its donors."""
+        every = (*self.added, *self.changed, *self.relabelled)
+        return [document for document in every if document.id in self.donors]
 
 
-def sync_plan(source: Sequence[Document], known: Iterable[tuple[str, bytes, str]]) -> SyncPlan:
-    """Compare what there should be by id, then by content, with id, content hash and metadata of what there is."""
+def sync_plan(
+    source: Sequence[Document],
+    known: Iterable[tuple[str, bytes, str]],
+    elsewhere: Iterable[tuple[str, bytes]] = (),
+) -> SyncPlan:
+    """Compare what there should be by id, then by content, with id, content hash and metadata of what there is.
+
+    `elsewhere` are ids and content hashes of what is there too, and shall stay as it is.
+    """
     if not source:
         raise InputError(
             "the source has no documents",
@@ -196,19 +216,23 @@ def sync_plan(source: Sequence[Document], known: Iterable[tuple[str, bytes, str]
             fix="check the source; to empty a collection, delete its documents",
         )
     there = {id_: (digest, metadata) for id_, digest, metadata in known}
+    holders = {digest: id_ for id_, digest in elsewhere} | {digest: id_ for id_, (digest, _) in there.items()}
     added: list[Document] = []
     changed: list[Document] = []
     relabelled: list[Document] = []
+    donors: dict[str, str] = {}
     for document in source:
-        old = there.pop(document.id, None)
-        if old is None:
-            added.append(document)
-        elif old[0] != content_hash(document.text):
-            changed.append(document)
-        elif _sorted(json.loads(old[1])) != _sorted(dict(document.metadata)):
-            relabelled.append(document)
+        old, digest = there.pop(document.id, None), content_hash(document.text)
+        if old is not None and old[0] == digest:
+            if _sorted(json.loads(old[1])) != _sorted(dict(document.metadata)):
+                relabelled.append(document)
+                donors[document.id] = document.id
+            continue
+        (added if old is None else changed).append(document)
+        if digest in holders:
+            donors[document.id] = holders[digest]
     unchanged = len(source) - len(added) - len(changed) - len(relabelled)
-    return SyncPlan(added, changed, relabelled, list(there), unchanged)
+    return SyncPlan(added, changed, relabelled, list(there), unchanged, donors)
 
 
 def _sorted(metadata: object) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from nearsense.checks import positive_int, threshold
 from nearsense.collection.documents import checked_ids
 from nearsense.collection.engine import Answer, Engine, Facts, Question
 from nearsense.collection.model import CollectionModel, checked_vectors, differing, recipe
+from nearsense.documents.passages import passage_id, passage_of
 from nearsense.errors import InputError, ModelError, ModelMismatch
 from nearsense.querylog import Asked
 from nearsense.records import CANDIDATES, Document, Hit, Metric, Mode, Origin, Ranking, Results, Vectors, parse
@@ -54,6 +56,11 @@ class Answering:
     def log(self) -> QueryLog | None:
         """What was asked of this collection; None where it is not logged. See `ns.open` and `set_log`."""
         return self._log
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model that makes this collection's vectors, loaded when it is first asked for."""
+        return self._engine.model.encoder
 
     @property
     def calibration(self) -> Calibration | None:
@@ -99,8 +106,9 @@ class Answering:
         calibration: Calibrated = None,
         prior: float | None = None,
         min_probability: float | None = None,
+        all_passages: bool = False,
     ) -> Results[Hit]:
-        """The k documents that answer a query best.
+        """The k documents that answer a query best; of a collection of passages, the best passage of each.
 
         Args:
             query: What is looked for, in plain words.
@@ -119,6 +127,7 @@ class Answering:
             prior: The share of the hits that are right before their scores are seen, within (0, 1).
                 Without it the calibration's own, or one right text among the nearest 10.
             min_probability: Leave out hits that are less probable, in [0, 1].
+            all_passages: Let a document count as often as passages of it are found; else once, by its best one.
 
         Returns:
             Hits, best first; of those that score alike first the one that is written like the query. Each says
@@ -141,6 +150,7 @@ class Answering:
             calibration=calibration,
             prior=prior,
             min_probability=min_probability,
+            all_passages=all_passages,
         )[0]
 
     def search_many(
@@ -157,6 +167,7 @@ class Answering:
         calibration: Calibrated = None,
         prior: float | None = None,
         min_probability: float | None = None,
+        all_passages: bool = False,
         progress: Progress = False,
     ) -> list[Results[Hit]]:
         """The k best documents for each of many queries: one list each, in their order. See `search`."""
@@ -170,9 +181,8 @@ class Answering:
             vectors = None
             if texts and chosen is not Mode.LEXICAL:
                 vectors = model.encode(texts, role="query", progress=progress).data
-            return self._engine.ranked(
-                Question(texts, vectors, stages.depth, chosen, model.known, parsed, stages.floor, exact)
-            )
+            question = Question(texts, vectors, stages.depth, chosen, model.known, parsed, stages.floor, exact)
+            return self._ranked(question, all_passages)
 
         model = self._engine.model
         try:
@@ -198,6 +208,7 @@ class Answering:
         calibration: Calibrated = None,
         prior: float | None = None,
         min_probability: float | None = None,
+        all_passages: bool = False,
     ) -> list[Results[Hit]]:
         """The k nearest documents of each of many vectors, shape (q, d). See `search`."""
         calibrator, parsed = Calibrator(Task.PASSAGE, calibration, prior, min_probability), as_filter(where)
@@ -205,7 +216,8 @@ class Answering:
         checked = checked_vectors(vectors, self._engine.facts(), None, lambda row: f"query {row}")
         made = {"fingerprint": checked.fingerprint, "model": checked.model}
         texts, k, least = [""] * len(checked), positive_int(k, "k"), threshold(min_score)
-        answer = self._engine.ranked(Question(texts, checked.data, k, Mode.DENSE, made, parsed, least, exact))
+        question = Question(texts, checked.data, k, Mode.DENSE, made, parsed, least, exact)
+        answer = self._ranked(question, all_passages)
         asked = replace(asked, vectors=checked.data)
         return self._judge_and_log(asked, calibrator, _hits(answer, texts, Mode.DENSE), answer.facts)
 
@@ -224,6 +236,9 @@ class Answering:
     ) -> Results[Hit]:
         """More like this: the k documents nearest to one of the collection, itself left out.
 
+        Of a collection of passages, `id` names one of them, "guide.md#3", or a document, "guide.md": what is near
+        the mean of its passages. Either way other documents are found, each by its best passage.
+
         Probabilities say whether two documents mean the same: without a calibration "paraphrase" is used.
 
         Raises:
@@ -234,22 +249,95 @@ class Answering:
             raise InputError(f"the id {id!r} is of type {type(id).__name__}", fix="give one id, a string")
         parsed, k, least = as_filter(where), positive_int(k, "k"), threshold(min_score)
 
-        def near() -> tuple[str, Answer]:
+        def near() -> tuple[str, str, Answer]:
             facts = self._engine.facts()
-            for (document,), vector in self._engine.stored([id]):
-                question = Question([document.text], vector.data, k + 1, Mode.DENSE, facts, parsed, least)
-                return document.text, self._engine.ranked(question)
+            for documents, vectors in self._engine.stored([id] if self._engine.documents([id]) else self._ids(id)):
+                data = vectors.data if len(documents) == 1 else _mean(vectors.data)
+                first = documents[0]
+                text, of = first.text if len(documents) == 1 else "", document_of(first.id, first.metadata)
+                question = Question([text], data, k + 1, Mode.DENSE, facts, parsed, least)
+                return text, of, self._ranked(question, False)
             raise InputError(f"there is no document {id!r} in {self.path}", fix="check the id")
 
         try:
-            text, answer = near()
+            text, whose, answer = near()
         except ModelMismatch:  # it went over to another model meanwhile
-            text, answer = near()
-        others = [hit for hit in _hits(answer, [text], Mode.DENSE)[0] if hit.id != id][:k]
+            text, whose, answer = near()
+        known = [hit for hit in _hits(answer, [text], Mode.DENSE)[0] if hit.id != id]
+        others = [hit for hit in known if document_of(hit.id, hit.metadata) not in (id, whose)][:k]
         hits = Results(
             (replace(hit, rank=rank) for rank, hit in enumerate(others, 1)), _origin(answer, Mode.DENSE), text
         )
         return self._judge_and_log(None, calibrator, [hits], answer.facts, self._reader(answer.facts))[0]
+
+    def passages(self, document: str) -> list[Document]:
+        """The passages of a document, in their order; none of what is no document of a collection of passages.
+
+        Args:
+            document: The document's id, "guide.md".
+        """
+        there = self._engine.documents(ids := self._ids(document))
+        return [there[each] for each in ids if each in there]
+
+    def neighbours(self, id: str, n: int = 1) -> tuple[list[Document], list[Document]]:  # noqa: A002 - as in similar
+        """The n passages before a passage, and the n behind it, in the order of their document.
+
+        Args:
+            id: The passage's id, "guide.md#3": a hit's.
+            n: How many on each side at most; at least 1.
+
+        Raises:
+            InputError: There is no passage with that id, or n is below 1.
+        """
+        count = positive_int(n, "n")
+        found = self.get(id)[0]
+        said = None if found is None else passage_of(found.metadata)
+        if said is None:
+            raise InputError(
+                f"there is no passage {id!r} in {self.path}", fix="give the id of a hit, guide.md#3 say"
+            )
+        at = int(said["number"])
+        ids = [passage_id(said["document"], number) for number in range(max(0, at - count), at + count + 1)]
+        there = self._engine.documents(ids)
+        before, after = ids[: min(at, count)], ids[min(at, count) + 1 :]
+        return [there[each] for each in before if each in there], [there[each] for each in after if each in there]
+
+    def locate(self, hit: Hit) -> str | None:
+        """Where a hit stands, as programs open it: `notes/guide.md:12`, `notes/guide.pdf#page=3`.
+
+        The path is from where one is, if it lies there. None for what stands in no file.
+        """
+        known = self._engine.facts().get("passages")
+        if hit.place is None or known is None:
+            return hit.place
+        from nearsense.collection.folders import path_of
+
+        return path_of(known["root"], hit.place)
+
+    def _ids(self, document: str) -> list[str]:
+        """The ids of a document's passages."""
+        first = passage_id(document, 0)
+        known = self._engine.documents([first]).get(first)
+        said = None if known is None else passage_of(known.metadata)
+        return [] if said is None else [passage_id(document, number) for number in range(int(said["count"]))]
+
+    def _ranked(self, question: Question, all_passages: bool) -> Answer:
+        """The best documents for each query; of a collection of passages the best of each, unless all count.
+
+        So many passages are asked for as it takes to find k documents.
+        """
+        if all_passages:
+            return self._engine.ranked(question)
+        k, depth = question.k, question.k * 3 if self._engine.model.known.get("passages") else question.k
+        while True:
+            answer = self._engine.ranked(replace(question, k=depth))
+            if not answer.facts.get("passages"):
+                return answer
+            found = [_once(ranked, k) for ranked in answer.ranked]
+            asked = zip(answer.ranked, found, strict=True)
+            if all(len(best) == k or len(ranked) < depth for ranked, best in asked):
+                return Answer(found, answer.facts)
+            depth *= 4
 
     def _reader(self, facts: Facts) -> Encoder | None:
         """The model, which tells what it does not read; None where it is not to be had."""
@@ -299,6 +387,29 @@ class Answering:
         if self._log is not None and asked is not None:
             self._log.record(asked, told)
         return told
+
+
+def document_of(id_: str, metadata: Mapping[str, Any]) -> str:
+    """The id of the document that a passage is of; what is no passage is one itself."""
+    said = passage_of(metadata)
+    return id_ if said is None else str(said["document"])
+
+
+def _once(ranked: list[tuple[Document, float]], k: int) -> list[tuple[Document, float]]:
+    """The best passage of each of the k best documents."""
+    best: dict[str, tuple[Document, float]] = {}
+    for document, score in ranked:
+        best.setdefault(document_of(document.id, document.metadata), (document, score))
+    return list(islice(best.values(), k))
+
+
+def _mean(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The direction of the mean of vectors of shape (n, d), as a row; of a sum of nothing the first's."""
+    import numpy as np
+
+    total = vectors.sum(axis=0, keepdims=True)
+    length = np.linalg.norm(total)
+    return total / length if length > 1e-6 else vectors[:1]
 
 
 def as_filter(where: Where) -> Filter | None:

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from nearsense.documents.passages import joined, own_text
 from nearsense.errors import InputError
-from nearsense.records import Comparison, Hit, Matrix, Metric, Origin, Ranking, Results, percent
+from nearsense.records import Comparison, Document, Hit, Matrix, Metric, Origin, Ranking, Results, percent
 from nearsense.render import DIFFERS, PROBABILITY, PROBABLE, SCORE, Column, Page, between, of, only_if, table
-from nearsense.reports import Info, ModelChange, Reembedding, SyncReport, Verification
+from nearsense.reports import FolderReport, Info, ModelChange, Reembedding, SyncReport, Verification
 
 if TYPE_CHECKING:
     from nearsense.adapters import Adapter
@@ -35,8 +36,17 @@ def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
     return Page(dicts[0] if single and dicts else dicts, dicts, **columns, note=note)
 
 
-def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
-    """Hits of one query or of many; `asked` is what the query is called in JSON."""
+def hits_page(
+    found: Sequence[Results[Hit]],
+    *,
+    asked: str = "query",
+    around: Mapping[str, tuple[Sequence[Document], Sequence[Document]]] | None = None,
+) -> Page:
+    """Hits of one query or of many; `asked` is what the query is called in JSON.
+
+    `around` has, by the ids of hits, the passages that stand before and behind them.
+    """
+    more = around or {}
     every = list(chain.from_iterable(found))
     reranked = any(hit.retrieval_score is not None for hit in every)
     columns: list[Column] = [
@@ -44,14 +54,14 @@ def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
         SCORE,
         *only_if(reranked, ("retrieval>", _retrieval_score)),
         *only_if(any(hit.probability is not None for hit in every), PROBABILITY),
-        ("id", of("id")),
-        ("text", of("text")),
+        ("place", lambda hit: hit.place or hit.id) if any(hit.place for hit in every) else ("id", of("id")),
+        ("text", lambda hit: _with_neighbours(hit, more)),
         *only_if(any(hit.differs for hit in every), DIFFERS),
     ]
     pages = [
         Page(
-            {asked: hits.query, "hits": hits.to_dicts(), **hits.origin.to_dict()},
-            [{asked: hits.query, **hit.to_dict(), **_made_by(hits.origin)} for hit in hits],
+            {asked: hits.query, "hits": [_told(hit, more) for hit in hits], **hits.origin.to_dict()},
+            [{asked: hits.query, **_told(hit, more), **_made_by(hits.origin)} for hit in hits],
             **table(hits, *columns),
             title=hits.query or "",
         )
@@ -64,6 +74,24 @@ def hits_page(found: Sequence[Results[Hit]], *, asked: str = "query") -> Page:
         groups=pages,
         note=note + _unsure(every),
     )
+
+
+def _told(hit: Hit, around: Mapping[str, tuple[Sequence[Document], Sequence[Document]]]) -> dict[str, Any]:
+    """A hit as JSON values; a passage with its place, and what stands around it where that was asked for."""
+    told = hit.to_dict() | ({} if hit.place is None else {"place": hit.place})
+    if hit.id in around:
+        before, after = ([own_text(each) for each in side] for side in around[hit.id])
+        told |= {"before": before, "after": after}
+    return told
+
+
+def _with_neighbours(hit: Hit, around: Mapping[str, tuple[Sequence[Document], Sequence[Document]]]) -> str:
+    """A hit's text, with the passages around it."""
+    if hit.id not in around:
+        return hit.text or ""
+    before, after = around[hit.id]
+    own = Document(hit.id, hit.text or "", hit.metadata)
+    return joined([*before, own, *after])
 
 
 def _retrieval_score(hit: Hit) -> str:
@@ -137,10 +165,11 @@ def _surely(explanation: Explanation) -> list[str]:
     return [each for each in (sure, differs) if each]
 
 
-def sync_page(report: SyncReport) -> Page:
+def sync_page(report: SyncReport | FolderReport) -> Page:
     """What a sync did, or would do."""
     known = report.to_dict()
-    names = ("added", "changed", "removed", "unchanged", "encoded")
+    order = ("added", "changed", "moved", "removed", "unchanged", "passages", "encoded")
+    names = [name for name in order if name in known]
     return Page(
         known,
         [known],

@@ -16,17 +16,19 @@ from nearsense.cli.options import (
     ModelOptions,
     NarrowingOptions,
     OutputOptions,
+    PassageOptions,
     QueryOptions,
     collection_argument,
     network_option,
     takes,
 )
 from nearsense.cli.outputs import say
+from nearsense.errors import InputError
 
 if TYPE_CHECKING:
     from nearsense.collection import Collection
     from nearsense.filters import Filter
-    from nearsense.records import Hit, Results
+    from nearsense.records import Document, Hit, Results
 
 
 @click.group()
@@ -66,9 +68,7 @@ def search(
       nearsense index search tickets.nearsense "my screen freezes" --where status=open
       nearsense index search tickets.nearsense "error 0x80070057" --mode hybrid -k 3
     """
-    from nearsense.render.results import hits_page
-
-    output.show(hits_page(hits_in(collection, query, options, model)))
+    show_hits(collection, query, options, model, output)
 
 
 @index.command()
@@ -115,9 +115,12 @@ def info(collection: str, network: bool, output: OutputOptions) -> None:
         output.show(info_page(there.info()))
 
 
-def hits_in(path: str, queries: tuple[str, ...], options: QueryOptions, model: ModelOptions) -> list[Results[Hit]]:
-    """The hits of each query in a collection."""
+def show_hits(
+    path: str, queries: tuple[str, ...], options: QueryOptions, model: ModelOptions, output: OutputOptions
+) -> None:
+    """Write the hits of each query in a collection: what was found, or with --open only where it stands."""
     from nearsense.collection import open_collection
+    from nearsense.render.results import hits_page
 
     where = _filter(options)
     wanted: dict[str, Any] = {
@@ -125,12 +128,37 @@ def hits_in(path: str, queries: tuple[str, ...], options: QueryOptions, model: M
         "min_score": options.min_score,
         "mode": options.mode,
         "exact": options.exact,
+        "all_passages": options.all_passages,
     }
     wanted |= options.second_stage(model) | options.arguments()
     with open_collection(path, model.model, create=False, network=options.network, **model.loading()) as there:
         found = there.search_many(queries, where=where, progress=model.progress, **wanted)
         _tell_of_nothing(found, there, where)
-    return found
+        if options.open_:
+            sys.stdout.writelines(f"{line}\n" for line in _places(found, there))
+            return
+        around = _around(found, there, options.context)
+    output.show(hits_page(found, around=around))
+
+
+def _places(found: list[Results[Hit]], collection: Collection) -> Iterator[str]:
+    """Where hits stand, as programs open it."""
+    for hits in found:
+        for hit in hits:
+            place = collection.locate(hit)
+            if place is None:
+                what = f"{hit.id} stands in no file"
+                raise InputError(what, why="--open is for passages of files", fix="leave --open out")
+            yield place
+
+
+def _around(
+    found: list[Results[Hit]], collection: Collection, n: int | None
+) -> dict[str, tuple[list[Document], list[Document]]]:
+    """The passages around each hit."""
+    if n is None:
+        return {}
+    return {hit.id: collection.neighbours(hit.id, n) for hits in found for hit in hits if hit.place is not None}
 
 
 def tell_of_log(collection: Collection, what: Callable[[Path], str]) -> None:
@@ -156,9 +184,10 @@ def _tell_of_nothing(found: list[Results[Hit]], collection: Collection, where: F
         )
 
 
-def command_line(words: list[str], reading: DocumentOptions) -> str:
+def command_line(words: list[str], reading: DocumentOptions, passages: PassageOptions | None = None) -> str:
     """A command of this group that reads a file in the same way as the one that runs."""
-    return shlex.join(["nearsense", "index", *words, *reading.words()])
+    more = [] if passages is None else passages.words()
+    return shlex.join(["nearsense", "index", *words, *reading.words(), *more])
 
 
 @contextmanager

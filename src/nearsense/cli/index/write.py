@@ -16,6 +16,7 @@ from nearsense.cli.options import (
     DocumentOptions,
     ModelOptions,
     OutputOptions,
+    PassageOptions,
     collection_argument,
     network_option,
     takes,
@@ -25,11 +26,12 @@ from nearsense.errors import InputError, ModelMismatch
 
 if TYPE_CHECKING:
     from nearsense.collection import Collection
+    from nearsense.reports import FolderReport
 
 
 @index.command()
 @collection_argument
-@click.argument("file", required=False)
+@click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option(
     "--role",
     type=click.Choice(["passage", "query"]),
@@ -38,22 +40,27 @@ if TYPE_CHECKING:
     help="What its texts are: answers to what will be asked, or questions like it.",
 )
 @click.option("--index", "kind", metavar="KIND", help="Kind of index.  [default: what suits the size]")
-@takes(reading=DocumentOptions, model=ModelOptions)
+@takes(reading=DocumentOptions, passages=PassageOptions, model=ModelOptions)
 @network_option
 def create(
     collection: str,
-    file: str | None,
+    files: tuple[str, ...],
     role: str,
     kind: str | None,
     reading: DocumentOptions,
+    passages: PassageOptions,
     model: ModelOptions,
     network: bool,
 ) -> None:
-    """Make COLLECTION, a folder, and fill it with the texts of FILE.
+    """Make COLLECTION, a folder, and fill it with the texts of FILE, or with the passages of documents.
+
+    FILE is a table with a text a row; or a folder, or several files: md, txt, rst, html, pdf, docx, pptx, epub,
+    eml, ipynb, source code. Those are split into passages, and found by them.
 
     \b
     Examples:
       nearsense index create tickets.nearsense tickets.csv
+      nearsense index create notes.nearsense ~/notes --ignore 'drafts/*'
       nearsense index create notes.nearsense --model ./my-model
     """
     from nearsense.collection import open_collection
@@ -61,23 +68,33 @@ def create(
     from nearsense.store import is_collection
 
     if is_collection(Path(collection)):
-        name, source = shlex.quote(collection), shlex.quote(file or "FILE")
+        name, source = shlex.quote(collection), shlex.join(files or ["FILE"])
         fix = f"nearsense index add {name} {source}, or sync to follow a file"
         raise InputError(f"{collection} is there already", why="create never changes a collection", fix=fix)
     require_outside("COLLECTION", collection)
     if kind not in (None, "auto"):
         parse_kind(str(kind))
-    again = command_line(["sync", collection, file or "FILE"], reading)
-    corpus = read_corpus(file, reading, texts=True, numbers=True) if file else None
+    again = command_line(["sync", collection, *(files or ["FILE"])], reading, passages)
+    documents = passages.meant(files)
+    if documents:
+        require_documents(files, passages)
+    corpus = read_corpus(files[0], reading, texts=True, numbers=True) if files and not documents else None
+    report = None
     with open_collection(collection, model.model, role=role, network=network, **model.loading()) as made:
         with interruptible(made, f"{again} goes on from there"):
+            if documents:
+                report = made.sync_documents(files, progress=model.progress, **passages.splitting())
             if corpus is not None:
                 _add(made, corpus, model.progress)
             if kind is not None:
                 made.build(index=kind, progress=model.progress)
             else:
                 build_if_due(made, model.progress)
-        say(collection, f"made, {number(0 if corpus is None else len(corpus.documents))}")
+        if report is not None:
+            tell_of_files(report)
+            say(collection, f"made, {passages_of(report)}")
+        else:
+            say(collection, f"made, {number(0 if corpus is None else len(corpus.documents))}")
 
 
 @index.command()
@@ -113,42 +130,59 @@ def add(
 
 @index.command()
 @collection_argument
-@click.argument("file")
+@click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option("--keep", is_flag=True, help="Keep documents that FILE does not have.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-@takes(reading=DocumentOptions, model=CollectionOptions)
+@takes(reading=DocumentOptions, passages=PassageOptions, model=CollectionOptions)
 @network_option
 @takes(output=OutputOptions)
 def sync(
     collection: str,
-    file: str,
+    files: tuple[str, ...],
     keep: bool,
     dry_run: bool,
     reading: DocumentOptions,
+    passages: PassageOptions,
     model: CollectionOptions,
     network: bool,
     output: OutputOptions,
 ) -> None:
     """Make COLLECTION hold what FILE holds; only what changed is encoded.
 
-    Documents are matched by id and compared by content. What FILE does not have is removed.
+    Documents are matched by id and compared by content. What FILE does not have is removed. Of a folder only files
+    that changed are read, and files that were moved cost nothing; without FILE it is the folder of the last time.
 
     \b
     Examples:
       nearsense index sync tickets.nearsense tickets.csv --dry-run
       nearsense index sync tickets.nearsense today.csv --keep
+      nearsense index sync notes.nearsense
     """
     from nearsense.collection import open_collection
     from nearsense.render.results import sync_page
 
-    again = command_line(["sync", collection, file, *(["--keep"] if keep else [])], reading)
+    again = command_line(["sync", collection, *files, *(["--keep"] if keep else [])], reading, passages)
     with open_collection(collection, model.model, create=False, network=network, **model.loading()) as there:
-        documents = read_corpus(file, reading, texts=True, numbers=True).documents
+        if not files or passages.meant(files):
+            with interruptible(there, f"{again} goes on from there"):
+                report = there.sync_documents(
+                    files or None,
+                    remove=not keep,
+                    dry_run=dry_run,
+                    progress=model.progress,
+                    **passages.splitting(),
+                )
+                if not dry_run:
+                    build_if_due(there, model.progress)
+            tell_of_files(report)
+            output.show(sync_page(report))
+            return
+        documents = read_corpus(files[0], reading, texts=True, numbers=True).documents
         with interruptible(there, f"{again} goes on from there"):
-            report = there.sync(documents, remove=not keep, dry_run=dry_run, progress=model.progress)
+            done = there.sync(documents, remove=not keep, dry_run=dry_run, progress=model.progress)
             if not dry_run:
                 build_if_due(there, model.progress)
-        output.show(sync_page(report))
+        output.show(sync_page(done))
 
 
 @index.command()
@@ -189,6 +223,35 @@ def delete(collection: str, ids: tuple[str, ...], where: tuple[str, ...], dry_ru
             gone = there.delete(where=chosen) if where else there.delete(ids)
         done = "would be deleted" if dry_run else "deleted"
         say(collection, f"{number(gone)} {done}, {there.count():,} in it")
+
+
+def require_documents(files: tuple[str, ...], passages: PassageOptions) -> None:
+    """Refuse a folder without a document before a collection is made of it."""
+    from nearsense.documents.folder import find_files
+
+    find_files(files, passages.ignore)
+
+
+def tell_of_files(report: FolderReport) -> None:
+    """Which files were left out, and why: a line each, the first few."""
+    for line in report.unread[:FEW]:
+        sys.stderr.write(f"not read: {line}\n")
+    if len(report.unread) > FEW:
+        sys.stderr.write(f"not read: {len(report.unread) - FEW:,} more files; --json names all\n")
+    if report.empty:
+        sys.stderr.write(f"without text: {', '.join(report.empty[:FEW])}{', ...' * (len(report.empty) > FEW)}\n")
+    if report.others:
+        sys.stderr.write(f"left out: {report.others:,} files of other kinds\n")
+
+
+def passages_of(report: FolderReport) -> str:
+    """So many passages, in words."""
+    passages = f"{report.passages:,} passage{'' if report.passages == 1 else 's'}"
+    return f"{passages} of {number(report.added + report.moved)}"
+
+
+FEW = 10
+"""Files that are named one by one."""
 
 
 def _add(collection: Collection, corpus: Corpus, progress: bool, *, upsert: bool = False) -> None:

@@ -1,0 +1,78 @@
+"""Markdown as blocks of its own source, by markdown-it: the one file that knows it. No link is followed."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from nearsense._optional import require
+from nearsense.documents.blocks import Block, Content, Kind, title_of
+from nearsense.documents.plain import lines_of
+
+_FRONT = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|$)", re.S)
+_FRONT_TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.M | re.I)
+_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`~]{1,3}")
+_LEAVES = {
+    "paragraph_open": Kind.PARAGRAPH,
+    "fence": Kind.CODE,
+    "code_block": Kind.CODE,
+    "html_block": Kind.PARAGRAPH,
+    "table_open": Kind.TABLE,
+    "hr": Kind.PARAGRAPH,
+}
+
+
+@cache
+def _parser() -> Any:
+    made = require("markdown_it", extra="documents", purpose="reading Markdown").MarkdownIt("commonmark")
+    return made.enable("table").disable("inline")
+
+
+def read_markdown(text: str) -> Content:
+    """Headings, paragraphs, list items, tables and code of a Markdown text, as stretches of it."""
+    front = _FRONT.match(text)
+    skipped = text[: front.end()].count("\n") if front else 0
+    body = "\n" * skipped + text[front.end() :] if front else text
+    spans = [(begin, end) for begin, end, _ in lines_of(text)]
+    blocks: list[Block] = []
+    if front:
+        blocks.append(Block(0, len(front[0].rstrip()), line=1))
+    items = done = 0
+    for token in _parser().parse(body):
+        items += (token.type == "list_item_open") - (token.type == "list_item_close")
+        heading = token.type == "heading_open"
+        if (heading or token.type in _LEAVES) and token.map:
+            first, last = max(token.map[0], done), min(token.map[1], len(spans))
+            kind = Kind.HEADING if heading else _LEAVES[token.type]
+            if kind is Kind.PARAGRAPH and items:
+                kind = Kind.ITEM
+            _append(blocks, text, spans, done, first)
+            if first < last:
+                block = Block(spans[first][0], spans[last - 1][1], kind, line=first + 1)
+                if heading:
+                    words = _words(text[block.begin : block.end])
+                    block = Block(block.begin, block.end, kind, int(token.tag[1]), words, line=first + 1)
+                blocks.append(block)
+            done = max(done, last)
+    _append(blocks, text, spans, max(done, skipped), len(spans))
+    found = _FRONT_TITLE.search(front[1] or "") if front else None
+    title = found[1].strip("\"'") if found else title_of(blocks[1:] if front else blocks)
+    return Content(text, blocks, {"title": title} if title else {}, lines=True)
+
+
+def _append(blocks: list[Block], text: str, spans: list[tuple[int, int]], first: int, last: int) -> None:
+    """What stands between two tokens and is none itself: link definitions."""
+    if first < last and text[spans[first][0] : spans[last - 1][1]].strip():
+        begin, end = spans[first][0], spans[last - 1][1]
+        if blocks and begin < blocks[-1].end:
+            return
+        blocks.append(Block(begin, end, line=first + 1))
+
+
+def _words(heading: str) -> str:
+    lines = heading.strip().splitlines()
+    if len(lines) > 1 and set(lines[-1].strip()) <= {"=", "-"}:
+        lines = lines[:-1]
+    bare = _MARKUP.sub(lambda match: match[1] or "", " ".join(lines))
+    return bare.strip().strip("#").strip()
