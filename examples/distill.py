@@ -25,5 +25,5 @@ with tempfile.TemporaryDirectory() as folder:
     fast = ns.load(f"{folder}/fast")
     for name, model in (("the model", None), ("the table", fast)):
         print(f"{name} finds:")
-        for hit in ns.search("I would like a refund for my camera", texts, encoder=model, k=2):
+        for hit in ns.search("the broken camera", texts, encoder=model, k=2):
             print(f"  {hit.text}")

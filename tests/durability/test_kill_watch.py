@@ -31,7 +31,7 @@ def test_after_any_kill_the_watch_holds_every_check_that_was_said_each_once(fork
     path, chance, heard = tmp_path / "watch.json", random.Random(4), []
     for _ in range(KILLS):
         options = {"path": str(path), "day": max(len(heard) - 1, 0)}
-        outcome = forks.run("durability.checking:check", kill_after=0.2 + 0.6 * chance.random(), **options)
+        outcome = forks.run("durability.checking:check", after=0.5 * chance.random(), **options)
         assert outcome.killed, "\n".join(outcome.said[-30:])
         said = [line for line in outcome.said if line.count(" ") == 3]
         if heard and said:
