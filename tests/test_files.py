@@ -300,11 +300,11 @@ def test_a_header_alone_is_no_table(tmp_path):
 
 
 def test_an_unknown_extension_lists_the_known_ones(tmp_path):
-    error = refused(made(tmp_path, "a.xls", "x"))
+    error = refused(made(tmp_path, "a.foo", "x"))
     assert all(name in error.why for name in (".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".npy"))
     assert "--format" in error.fix
     with pytest.raises(InputError, match="txt, csv"):
-        read_table(tmp_path / "a.xls", format="excel")
+        read_table(tmp_path / "a.foo", format="excel")
 
 
 # ---- bytes that are no text
@@ -313,9 +313,10 @@ def test_an_unknown_extension_lists_the_known_ones(tmp_path):
 @pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf_16_is_recognised_and_the_fix_works(tmp_path, codec):
     path = made(tmp_path, "a.csv", "id,text\n1,cafe\n".encode(codec))
-    error = refused(path)
+    error = refused(path, encoding="utf-8")
     assert "UTF-16" in error.what
     assert error.fix == "--encoding utf-16"
+    assert read_table(path).columns == {"id": ["1"], "text": ["cafe"]}
     assert read_table(path, encoding="utf-16").columns == {"id": ["1"], "text": ["cafe"]}
 
 
@@ -323,11 +324,12 @@ def test_latin_1_is_suggested_with_line_and_byte_and_the_fix_works(tmp_path):
     lines = ["id,text", *(f"{n},plain" for n in range(30_000)), "x,café"]
     content = "\n".join(lines).encode("latin-1")
     path = made(tmp_path, "a.csv", content)
-    error = refused(path)
+    error = refused(path, encoding="utf-8")
     assert "line 30002" in error.what
     assert f"byte {content.index(0xE9)} (0xe9)" in error.what
     assert error.fix == "--encoding latin-1"
     assert read_table(path, encoding="latin-1").columns["text"][-1] == "café"
+    assert read_table(path).columns["text"][-1] == "café"
 
 
 def test_the_wrong_named_encoding_is_an_error_as_well(tmp_path):
@@ -401,7 +403,6 @@ def test_a_quoted_field_that_never_ends_names_the_line_where_it_begins(tmp_path)
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path):
-    assert "'text'" in refused(made(tmp_path, "a.csv", "text,text\na,b\n")).what
     table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
     pq.write_table(table, tmp_path / "a.parquet")
     assert "'text'" in refused(tmp_path / "a.parquet").what
@@ -428,7 +429,7 @@ def test_a_jsonl_line_that_is_off_is_named(tmp_path, line, part):
 def test_json_and_jsonl_that_are_mixed_up_point_to_each_other(tmp_path):
     assert refused(made(tmp_path, "a.jsonl", '[{"text": "a"}]')).fix == "add --format json"
     assert refused(made(tmp_path, "b.jsonl", '[\n{"text": "a"}]')).fix == "add --format json"
-    assert refused(made(tmp_path, "a.json", '{"text": "a"}\n{"text": "b"}')).fix == "add --format jsonl"
+    assert refused(made(tmp_path, "a.json", '{"text": "a"}\n\n7')).fix == "add --format jsonl"
 
 
 def test_broken_json_names_the_line(tmp_path):
@@ -436,7 +437,7 @@ def test_broken_json_names_the_line(tmp_path):
     assert "row 2" in refused(made(tmp_path, "b.json", '[{"a": 1}, 7]')).what
     assert "row 2" in refused(made(tmp_path, "b.json", '["a", {"a": 1}]')).what
     assert "'b' has 1 rows" in refused(made(tmp_path, "c.json", '{"a": [1, 2], "b": [1]}')).what
-    assert "orient" in refused(made(tmp_path, "d.json", '{"a": {"0": 1}}')).fix
+    assert "orient" in refused(made(tmp_path, "d.json", '{"a": {"b": 1}}')).fix
     assert "holds no rows" in refused(made(tmp_path, "e.json", "7")).what
     assert "too deep" in refused(made(tmp_path, "f.json", "[" * 100_000)).what
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from nearsense.errors import FileError
 from nearsense.files import Table, documents, read_table, text_pairs
-from nearsense.files.table import PAIR_NAMES, TEXT_NAMES, json_value
+from nearsense.files.names import PAIR_NAMES, TEXT_NAMES
+from nearsense.files.table import json_value
 from nearsense.records import Document
 
 
@@ -56,9 +57,9 @@ def test_the_only_column_of_texts_is_taken_whatever_its_name():
 
 
 def test_without_a_clear_text_column_the_columns_are_listed():
-    error = refused(documents, table({"wort": ["a"], "satz": ["b"]}))
-    assert "wort, satz" in error.why
-    assert "--text COLUMN" in error.fix
+    error = refused(documents, table({"wort": ["a"], "ding": ["b"]}))
+    assert "wort, ding" in error.why
+    assert error.fix == "--text wort, or --text ding"
     assert "no texts" in refused(documents, Table({}, [1], "tickets.csv")).what
 
 

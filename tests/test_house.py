@@ -255,6 +255,11 @@ FILES = {
         )
     ),
     "notes/plants.md": "# Plants\n\nWater them on Mondays.\n\n## Roses\n\nCut the roses in spring.\n",
+    "bewertungen.csv": "Nr;Titel;Bewertungstext\n"
+    + "".join(
+        f"{n};Gerät;{text}\n" for n, text in enumerate(("Der Akku hält lange", "Die Lieferung kam zu spät"))
+    ),
+    "intents.json": '[{"tag": "hours", "patterns": ["When are you open?"], "responses": ["Nine to six."]}]',
     "phrases.txt": "I forgot my password.\nHow do I reset my login?\nWhere is my parcel?\n",
 }
 

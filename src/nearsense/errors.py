@@ -29,6 +29,8 @@ LanguageWarning, RoleWarning, TruncationWarning, UnknownTextWarning.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
     "BrokenModel",
     "CalibrationWarning",
@@ -61,6 +63,7 @@ class NearsenseError(Exception):
         what: One line that names the item.
         why: One line: the reason, or what was expected instead.
         fix: One line: what to type or change.
+        choices: What may be added to the same command, each of them a way on.
 
     Example:
         >>> error = NearsenseError("no text in line 3", why="the cell is empty", fix="add --skip-empty")
@@ -70,18 +73,20 @@ class NearsenseError(Exception):
         fix: add --skip-empty
     """
 
-    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
-        self.what, self.why, self.fix = what, why, fix
+    def __init__(self, what: str, *, why: str = "", fix: str = "", choices: Sequence[str] = ()) -> None:
+        self.what, self.why, self.fix, self.choices = what, why, fix, tuple(choices)
         lines = [what, f"why: {why}" if why else "", f"fix: {fix}" if fix else ""]
         super().__init__("\n".join(line for line in lines if line))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling with all three parts (workers send errors home)."""
-        return _rebuild, (type(self), self.what, self.why, self.fix)
+        return _rebuild, (type(self), self.what, self.why, self.fix, self.choices)
 
 
-def _rebuild(kind: type[NearsenseError], what: str, why: str, fix: str) -> NearsenseError:
-    return kind(what, why=why, fix=fix)
+def _rebuild(
+    kind: type[NearsenseError], what: str, why: str, fix: str, choices: Sequence[str] = ()
+) -> NearsenseError:
+    return kind(what, why=why, fix=fix, choices=choices)
 
 
 class InputError(NearsenseError, ValueError):

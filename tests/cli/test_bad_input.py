@@ -39,8 +39,6 @@ FILES = {
     "half.jsonl": (b'{"text": "a"}\n{"text": "\\ud83d"}\n', "line 2"),
     "nul.jsonl": (b'{"text": "a"}\n{"text": "b\\u0000c"}\n', "line 2"),
     "nul.txt": (b"fine\nnot\x00fine\n", "NUL"),
-    "wide.csv": ("id,text\n1,hello there\n".encode("utf-16"), "--encoding utf-16"),
-    "latin.csv": ("id,text\n1,café\n".encode("latin-1"), "--encoding latin-1"),
     "broken.jsonl": (b'{"text": "a"}\n{"text": \n', "line 2"),
     "ragged.csv": (b"id,text\n1,hello\n2,there,more\n", "line 3"),
     "twice.csv": (b"id,text\n1,hello\n1,there\n", "line 3"),
@@ -97,12 +95,15 @@ def test_rows_without_text_can_be_left_out_and_are_counted(run, tmp_path):
     assert [json.loads(line)["id"] for line in done.out.splitlines()] in (["1", "3"], ["3", "1"])
 
 
-def test_the_encodings_that_errors_suggest_work(run, tmp_path):
+def test_encodings_are_seen_and_those_that_errors_suggest_work(run, tmp_path):
     for encoding in ("utf-16", "latin-1"):
         file = tmp_path / f"{encoding}.csv"
         file.write_text("id,text\n1,café\n", encoding=encoding)
-        done = run("search", file, "coffee", "--encoding", encoding)
-        assert json.loads(done.out)["text"] == "café"
+        for words in ([], ["--encoding", encoding]):
+            done = run("search", file, "coffee", *words)
+            assert json.loads(done.out)["text"] == "café"
+            assert ("encoding: " in done.err) is not bool(words)
+        assert f"--encoding {encoding}" in run("search", file, "coffee", "--encoding", "utf-8").err
 
 
 def test_no_permission_is_said(run, tmp_path):

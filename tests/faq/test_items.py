@@ -61,12 +61,12 @@ def test_other_columns_are_metadata():
 
 def test_entries_without_any_answer_name_the_columns_that_may_hold_it(tmp_path):
     file = tmp_path / "faq.csv"
-    file.write_text("frage,antwort,link\na b?,Yes.,x\nc d?,No.,y\n")
-    with pytest.warns(UserWarning, match="metadata: antwort, link; name the one with the answers") as said:
+    file.write_text("frage,gegenrede,link\na b?,Yes.,x\nc d?,No.,y\n")
+    with pytest.warns(UserWarning, match="metadata: gegenrede, link; name the one with the answers") as said:
         found = read_items(file, {"question": "frage"})
     assert len(said) == 1
     assert read_items(found) == found
-    assert len(read_items(file, {"question": "frage", "answer": "antwort"})) == 2
+    assert len(read_items(file, {"question": "frage", "answer": "gegenrede"})) == 2
     assert len(read_items([{"id": "a", "question": "only questions"}])) == 1
 
 

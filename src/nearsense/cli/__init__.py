@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import signal
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -18,6 +20,7 @@ import click
 
 from nearsense import errors
 from nearsense._command import IS_COMMAND
+from nearsense._notes import told_to
 from nearsense._version import __version__
 from nearsense.cli import (
     calibrate,
@@ -132,7 +135,8 @@ def _run() -> None:
     words = [word for word in options if word not in flags] + words[len(options) :]
     try:
         try:
-            with _csv(safe=CSV_SAFE in options), cli.make_context("nearsense", words) as context:
+            writing = _csv(safe=CSV_SAFE in options)
+            with writing, told_to(_notes()), cli.make_context("nearsense", words) as context:
                 cli.invoke(context)
         finally:
             sys.stderr.writelines(f"{line}\n" for line in usage())
@@ -180,7 +184,11 @@ def _end(error: Exception, debug: bool) -> None:
     code, *lines = _explained(error)
     if isinstance(error, OSError):
         _forget_output()
+    ways = [] if not isinstance(error, errors.NearsenseError) else _typed(error.choices)
+    if ways:
+        lines = [lines[0], lines[1], ways[0]]
     _say("error", *lines)
+    sys.stderr.writelines(f"   or: {_line(way)}\n" for way in ways[1:])
     sys.exit(code)
 
 
@@ -211,6 +219,26 @@ def _explained(error: Exception) -> tuple[int, str, str, str]:
         "this is a fault of nearsense, not of your input",
         "run it again with --debug and report what it prints",
     )
+
+
+def _typed(choices: Sequence[str]) -> list[str]:
+    """The command as it was typed, with each of the choices: lines to paste."""
+    words = sys.argv[1:]
+    place = words.index("--") if "--" in words else len(words)
+    before, after = (shlex.join(part) for part in (["nearsense", *words[:place]], words[place:]))
+    return [" ".join(filter(None, (before, choice, after))) for choice in choices]
+
+
+def _notes() -> Callable[[str], None]:
+    """What writes a line on stderr for what was found out while reading, once each."""
+    said: set[str] = set()
+
+    def note(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            sys.stderr.write(f"{_line(line)}\n")
+
+    return note
 
 
 def _usage(error: click.ClickException) -> str:

@@ -197,7 +197,7 @@ def _answers(table: Table, options: CalibrateOptions, progress: bool) -> tuple[T
     from nearsense.cli.outputs import leave
     from nearsense.encoders import resolve
     from nearsense.files import read_table, text_pairs
-    from nearsense.files.table import PAIR_NAMES
+    from nearsense.files.names import PAIR_NAMES
 
     pair = options.pair()
     known = {name.casefold() for name in table.columns}

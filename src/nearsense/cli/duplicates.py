@@ -199,7 +199,9 @@ def _rows_of(file: str, options: SameOptions, *, keep: str = "", archive: bool =
     from nearsense.cli.inputs import read_corpus
     from nearsense.files.writing import Original
 
-    original = Original(file, format=None if archive else options.format, encoding=options.encoding)
+    original = Original(
+        file, format=None if archive else options.format, encoding=options.encoding, dialect=options.dialect
+    )
     if archive:
         text, id_ = (name if name in original.table.columns else None for name in (options.text, options.id_))
         options = options.but(text=text, id_=id_)

@@ -136,6 +136,7 @@ def _dataset(dataset: str, options: DatasetOptions) -> Dataset:
         positive=options.positive,
         format=options.format,
         encoding=options.encoding,
+        dialect=options.dialect,
         data_dir=options.data_dir,
         progress=options.progress,
     )

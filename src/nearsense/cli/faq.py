@@ -166,7 +166,7 @@ def _faq(file: str, options: FaqOptions, models: FaqModelOptions) -> FAQ:
 
         source = open_collection(file, create=False)
         name, log = name or source.info().model, log or source.log
-    items = read_items(source, columns, options.format, options.encoding)
+    items = read_items(source, columns, options.format, options.encoding, options.dialect)
     given = options.labelled
     labelled = None if given is None else _other("--labelled", lambda: labelled_of(given))
     model = ModelOptions(model=name, threads=models.threads, long=models.long, quiet=models.quiet)

@@ -17,7 +17,7 @@ from nearsense.kinds import Long, Mode, Precision
 
 if TYPE_CHECKING:
     from nearsense.encoders import CrossEncoder, Encoder
-    from nearsense.files import Table
+    from nearsense.files import Dialect, Table
     from nearsense.render import Page
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,6 +78,11 @@ def option(flags: str, said: str, kind: Any = None, *, default: Any = None, many
 def choice(**meanings: str) -> Any:
     """A field that holds the name of the last flag given, or None: a flag for each name, and its help."""
     return Option(None, *(([f"--{name}"], {"flag_value": name, "help": said}) for name, said in meanings.items()))
+
+
+def either(flags: str, said: str) -> Any:
+    """A field that is True or False by one flag or the other, and None without both."""
+    return Option(None, ([flags], {"default": None, "help": said}))
 
 
 def takes(**groups: type[Options]) -> Callable[[F], Callable[..., Any]]:
@@ -166,28 +171,53 @@ class ReadOptions(Options):
     """How a file is read."""
 
     format: str | None = option("--format NAME", "Format of FILE, where its name does not tell: csv, jsonl, ...")
-    encoding: str = option("--encoding NAME", "Encoding of FILE.", default="utf-8")
+    encoding: str = option("--encoding NAME", "Encoding of FILE; auto: UTF-8, or what it shows.", default="auto")
+    delimiter: str | None = option("--delimiter CHAR", "What parts the fields of a csv: ';', '|', tab, ...")
+    quote: str | None = option("--quote CHAR", "What stands around fields of a csv: \", ' or none.")
+    header: bool | None = either(
+        "--header/--no-header", "Whether the first row names the columns.  [default: what it looks like]"
+    )
+    skip_uneven: bool = option("--skip-uneven", "Leave lines out that have more or fewer fields than the header.")
+    sheet: str | None = option("--sheet NAME", "A workbook's sheet, by its name or its place from 1.")
+    records: str | None = option("--records PATH", "Where in a json file its rows are: data.items.")
+    sql: str | None = option("--sql QUERY", "What to ask an SQLite or a DuckDB file; it is never changed.")
+
+    @property
+    def dialect(self) -> Dialect:
+        """How FILE is taken apart, as far as that was said."""
+        from nearsense.files import Dialect
+
+        names = ("delimiter", "quote", "header", "skip_uneven", "sheet", "records", "sql")
+        return Dialect(**{name: getattr(self, name) for name in names})
 
     def read(self, file: str) -> Table:
         """A file as a table; - is standard input."""
         from nearsense.files import read_table
 
-        return read_table(file, format=self.format, encoding=self.encoding)
+        return read_table(file, format=self.format, encoding=self.encoding, dialect=self.dialect)
+
+    def reading_words(self) -> list[str]:
+        """These options as they are typed, for a command that reads a file in the same way."""
+        words = []
+        for name, each in ReadOptions.fields.items():
+            value, flag = getattr(self, name), f"--{name.replace('_', '-')}"
+            if value is not None and value != each.default:
+                words += [flag if value else "--no-header"] if isinstance(value, bool) else [flag, value]
+        return words
 
 
 class DocumentOptions(ReadOptions):
     """How a file's rows become documents."""
 
-    text: str | None = option("--text COLUMN", "Column with the texts.")
+    text: str | None = option("--text COLUMN", "Column with the texts, by name or place; several: title,body.")
     id_: str | None = option("--id COLUMN", "Column with the ids.")
     skip_empty: bool = option("--skip-empty", "Leave rows without text out, and say how many.")
 
     def words(self) -> list[str]:
         """The options as they are typed, for a command that reads a file in the same way."""
-        flags = {"--text": self.text, "--id": self.id_, "--format": self.format}
+        flags = {"--text": self.text, "--id": self.id_}
         words = [word for flag, value in flags.items() if value for word in (flag, value)]
-        words += ["--encoding", self.encoding] if self.encoding != "utf-8" else []
-        return [*words, "--skip-empty"] if self.skip_empty else words
+        return [*words, *self.reading_words(), *(["--skip-empty"] if self.skip_empty else [])]
 
 
 class RunningOptions(Options):

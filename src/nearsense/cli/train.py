@@ -94,7 +94,7 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
 
     usage = "two names or three: --columns a,b,score"
     reading: dict[str, Any] = {
-        name: getattr(options, name) for name in ("kind", "positive", "documents", "format", "encoding")
+        name: getattr(options, name) for name in ("kind", "positive", "documents", "format", "encoding", "dialect")
     }
     reading["columns"] = named_columns(options.columns, (2, 3), usage)
     if options.adapter:

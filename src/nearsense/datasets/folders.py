@@ -11,7 +11,6 @@ from typing import Any
 from nearsense.datasets.kinds import LEAST, Dataset, Retrieval, Task
 from nearsense.datasets.roles import (
     NEEDED,
-    QRELS_NAMES,
     TESTING,
     TRAINING,
     Request,
@@ -27,6 +26,7 @@ from nearsense.datasets.roles import (
 from nearsense.errors import FileError
 from nearsense.files import Documents, Table, documents, read_table
 from nearsense.files.formats import Format
+from nearsense.files.names import QRELS_NAMES
 from nearsense.files.streams import file_errors, open_source
 from nearsense.files.table import find_column
 from nearsense.records import Document

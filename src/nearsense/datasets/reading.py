@@ -22,7 +22,9 @@ from nearsense.datasets.kinds import Dataset, Task
 from nearsense.datasets.roles import Request, build, build_intents, require_task, roles_of
 from nearsense.errors import FileError, InputError, ModelNotFound
 from nearsense.files import Table, read_table
+from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format
+from nearsense.files.streams import AUTO
 from nearsense.records import parse
 
 
@@ -34,7 +36,8 @@ def read_dataset(
     scale: tuple[float, float] | None = None,
     positive: str | None = None,
     format: str | None = None,  # noqa: A002 - the flag's name
-    encoding: str = "utf-8",
+    encoding: str = AUTO,
+    dialect: Dialect = PLAIN,
     data_dir: str | os.PathLike[str] | None = None,
     progress: Progress = False,
 ) -> Dataset:
@@ -58,7 +61,8 @@ def read_dataset(
         scale: The least and the greatest score of graded pairs; those that occur without it.
         positive: The label of labelled pairs that means the same, where there are others than yes and no.
         format: The file's, where its name does not tell.
-        encoding: The file's.
+        encoding: The file's, where it is not UTF-8 and does not show it.
+        dialect: How the file is taken apart, where its content does not tell.
         data_dir: A folder with own copies of standard sets, by their names; the hub is not asked then.
         progress: How to show a download from the hub: True for a bar on stderr.
 
@@ -87,6 +91,7 @@ def read_dataset(
         positive,
         format,
         encoding,
+        dialect,
     )
     if isinstance(source, Dataset):
         require_task(source.name, request, source.task)
@@ -107,7 +112,7 @@ def read_dataset(
         return _built(name, standard, _fetched(name, standard, progress), request)
     if path.is_dir():
         return read_folder(path, request)
-    table = read_table(source, format=request.format, encoding=request.encoding)
+    table = read_table(source, format=request.format, encoding=request.encoding, dialect=dialect)
     roles = roles_of(table, request.task, request.columns, positive=request.positive)
     return of_table(table, roles, path, request)
 

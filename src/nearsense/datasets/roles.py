@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nearsense._notes import tell
 from nearsense.datasets.kinds import (
     LEAST,
     Clustering,
@@ -23,40 +24,35 @@ from nearsense.datasets.kinds import (
 )
 from nearsense.errors import FileError, InputError
 from nearsense.files import Table
-from nearsense.files.table import (
+from nearsense.files.columns import is_labels, is_numbers, named_pair, role_of, text_of
+from nearsense.files.dialect import PLAIN, Dialect
+from nearsense.files.judging import Content, is_missing, numbers_of, portrait
+from nearsense.files.names import (
+    CANDIDATE_NAMES,
+    CLASS_NAMES,
+    INDEX_NAMES,
+    LABEL_NAMES,
+    NEGATIVE_NAMES,
     PAIR_NAMES,
+    POSITIVE_NAMES,
+    QRELS_NAMES,
+    QUERY_NAMES,
+    RIGHT_NAMES,
+    SCORE_NAMES,
+    SPLIT_NAMES,
     TEXT_NAMES,
+    TRIPLET_NAMES,
+)
+from nearsense.files.streams import AUTO
+from nearsense.files.table import (
     find_column,
     find_columns,
     first_repeated,
-    is_missing,
     names_of,
     require_column,
     texts_in,
 )
 from nearsense.records import shown
-
-TRIPLET_NAMES = (
-    ("anchor", "positive", "negative"),
-    ("query", "positive", "negative"),
-    ("query", "pos", "neg"),
-    ("anchor", "pos", "neg"),
-    ("premise", "entailment", "contradiction"),
-)
-QUERY_NAMES = ("query", "question", "anchor")
-CANDIDATE_NAMES = ("candidates", "documents", "passages", "answers", "texts")
-RIGHT_NAMES = ("labels", "relevance", "judgements", "relevant")
-POSITIVE_NAMES = ("positive", "pos", "positives")
-NEGATIVE_NAMES = ("negative", "neg", "negatives")
-SCORE_NAMES = ("score", "similarity", "similarity_score", "relatedness", "relatedness_score", "rating", "gold")
-LABEL_NAMES = (
-    "label", "gold_label", "is_duplicate", "duplicate", "is_paraphrase", "paraphrase", "is_match", "match", "same",
-    "nli", "entailment", "class",
-)  # fmt: skip
-CLASS_NAMES = ("label", "intent", "category", "class", "topic", "cluster", "target", "tag", "label_text")
-QRELS_NAMES = ("rel", "relevant", "judgements", "qrels", "relevant_ids")
-SPLIT_NAMES = ("split", "part", "fold", "set")
-ID_NAMES = ("id", "_id", "uuid", "guid", "index")
 
 NEEDED: dict[Task, str] = {
     Task.GRADED: "two columns of texts (a, b) and one of numbers (score)",
@@ -103,7 +99,8 @@ def find_roles(
     if columns is not None:
         fix = f"name some of them: {_FLAG}"
         return _named(table, task, tuple(require_column(table, name, fix) for name in columns))
-    found = (find(table, task) for looked_for, find in _FINDERS if task is None or task in looked_for)
+    finders = (*_FINDERS, *_WIDER)
+    found = (find(table, task) for looked_for, find in finders if task is None or task in looked_for)
     return next((each for each in found if each is not None), None)
 
 
@@ -139,6 +136,8 @@ MANY = 20
 def _kind_of_pairs(table: Table, column: str) -> Task:
     """Graded by numbers of more than two values, else labelled."""
     cells = [cell for cell in table.columns[column] if not is_missing(cell)]
+    if mostly_words(cells) and portrait(cells).content is Content.NUMBERS:
+        return Task.GRADED  # 3,5
     if mostly_words(cells):
         return Task.GRADED if column.casefold() in SCORE_NAMES else Task.LABELLED
     values, name = {number(cell) for cell in cells}, column.casefold()
@@ -187,7 +186,7 @@ def _truth(table: Table, task: Task | None, texts: set[str]) -> str | None:
         found = find_column(table, [name for name in names if name not in texts])
         if found is not None:
             return found
-    left = [name for name in table.columns if name not in texts and name.casefold() not in ID_NAMES]
+    left = [name for name in table.columns if name not in texts and name.casefold() not in INDEX_NAMES]
     return left[0] if len(left) == 1 else None
 
 
@@ -204,6 +203,48 @@ def _label_columns(table: Table, task: Task | None) -> Roles | None:
     return Roles(task or Task.INTENTS, (text, label), find_column(table, SPLIT_NAMES))
 
 
+def _wider_pair_columns(table: Table, task: Task | None) -> Roles | None:
+    """Two texts by their names in some language, or the only two there are, and what is said of them."""
+    texts: tuple[str, ...] = next(find_columns(table, PAIR_NAMES), ()) or named_pair(table) or ()
+    looks = {name: portrait(cells) for name, cells in table.columns.items()}
+    if not texts:
+        texts = tuple(name for name, look in looks.items() if look.content is Content.TEXTS)
+    if len(texts) != 2:
+        return None
+    known = [*texts, find_column(table, INDEX_NAMES)]
+    truth = role_of(table, "score", is_numbers, known) if task is not Task.LABELLED else None
+    truth = truth or role_of(table, "truth", is_labels, known) or role_of(table, "score", is_numbers, known)
+    if truth is None:
+        said = [name for name, look in looks.items() if name not in known and is_labels(look, table.columns[name])]
+        graded = [name for name, look in looks.items() if name not in known and look.content is Content.NUMBERS]
+        truth = next((found[0] for found in (said, graded) if len(found) == 1), None)
+    if truth is None:
+        return None
+    return _told(Roles(task or _kind_of_pairs(table, truth), (*texts, truth)))
+
+
+def _told(roles: Roles) -> Roles:
+    """Roles that were found by other names than those that are looked for first: said."""
+    tell(f"columns: {', '.join(roles.columns)}; --columns to choose others")
+    return roles
+
+
+def _wider_label_columns(table: Table, task: Task | None) -> Roles | None:
+    """A text and a label by their names in some language, else by what the columns hold."""
+    label = find_column(table, CLASS_NAMES) or role_of(table, "label", is_labels)
+    if label is None:
+        looks = {name: portrait(cells) for name, cells in table.columns.items()}
+        few = [name for name, look in looks.items() if look.content is Content.LABELS]
+        label = few[0] if len(few) == 1 else None
+    if label is None:
+        return None
+    text = find_column(table, [name for name in TEXT_NAMES if name != label.casefold()])
+    text = text or text_of(table, [label], "--columns", quiet=True)
+    if text is None:
+        return None
+    return _told(Roles(task or Task.INTENTS, (text, label), find_column(table, SPLIT_NAMES)))
+
+
 _FINDERS = (
     ((Task.RERANK,), _rerank_columns),
     ((Task.TRIPLETS,), _triplet_columns),
@@ -212,6 +253,12 @@ _FINDERS = (
     ((Task.INTENTS, Task.CLUSTERING), _label_columns),
 )
 """Which kinds a file is tried for, in this order."""
+
+_WIDER = (
+    ((Task.GRADED, Task.LABELLED), _wider_pair_columns),
+    ((Task.INTENTS, Task.CLUSTERING), _wider_label_columns),
+)
+"""Then these, by names in other languages and by what the columns hold."""
 
 
 def _unsuited(table: Table, task: Task | None, columns: Sequence[str]) -> FileError:
@@ -250,7 +297,11 @@ OUT_OF_SCOPE = ("oos", "out_of_scope", "out-of-scope", "out of scope", "outofsco
 def scores_in(table: Table, column: str, scale: tuple[float, float] | None) -> list[float]:
     """The cells of a column as numbers, each within the scale where one is stated."""
     found = []
-    for row, cell in enumerate(table.columns[column]):
+    cells = table.columns[column]
+    if any(isinstance(cell, str) and number(cell) is None for cell in cells):  # 3,5 perhaps
+        written = numbers_of([cell for cell in cells if isinstance(cell, str)])
+        cells = [written.get(cell, cell) if isinstance(cell, str) else cell for cell in cells]
+    for row, cell in enumerate(cells):
         value = number(cell)
         if value is None or not math.isfinite(value):
             what = f"{table.place(row)}: the score in column {column!r} is {_shown(cell)}"
@@ -416,7 +467,8 @@ class Request:
     scale: tuple[float, float] | None = None
     positive: str | None = None
     format: str | None = None
-    encoding: str = "utf-8"
+    encoding: str = AUTO
+    dialect: Dialect = PLAIN
 
 
 def build(table: Table, roles: Roles, request: Request) -> Dataset:

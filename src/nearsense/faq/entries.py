@@ -13,23 +13,20 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
+from nearsense._notes import tell
 from nearsense.checks import is_number
 from nearsense.errors import FileError, InputError
 from nearsense.files import Table, read_table
-from nearsense.files.table import columns_of, find_column, is_missing, json_value, names_of, require_column
+from nearsense.files.columns import is_key, role_of
+from nearsense.files.dialect import PLAIN, Dialect
+from nearsense.files.judging import Content, Portrait, is_missing, portrait
+from nearsense.files.names import FAQ_NAMES as COLUMNS
+from nearsense.files.streams import AUTO
+from nearsense.files.table import columns_of, find_column, json_value, names_of, require_column
 from nearsense.records import Document, as_json, require_names, shown
 from nearsense.text import as_texts
 
 TELLING = 5  # words from which on an answer tells which entry it is of. "Yes." is the answer to many questions
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "question": ("question", "query", "text", "utterance", "phrasing", "title", "sentence"),
-    "answer": ("answer", "answers", "response", "reply"),
-    "phrasings": ("phrasings", "variants", "alternatives", "similar_questions"),
-    "category": ("category", "topic", "section", "domain"),
-    "id": ("id", "_id", "uuid", "entry", "faq_id"),
-}
-"""What a column may be called; the first name that is there, in any case, is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +222,15 @@ def read_items(
     source: Source,
     columns: Mapping[str, str] | None = None,
     format: str | None = None,  # noqa: A002 - the flag's name
-    encoding: str = "utf-8",
+    encoding: str = AUTO,
+    dialect: Dialect = PLAIN,
 ) -> list[FAQItem]:
     """The entries of whatever a FAQ can be made of: items, a file, a Collection; errors name an item by its place.
 
     `columns` are what the columns of a file or record are called, where not as in `COLUMNS`. A warning says where
     rows were joined because they have one answer, or none has one though there are columns nothing is known of.
     """
-    found = _entries_of(source, columns, format, encoding)
+    found = _entries_of(source, columns, format, encoding, dialect)
     unused = list(dict.fromkeys(name for item in found for name in item.metadata))
     ready = isinstance(source, (list, tuple)) and all(isinstance(each, FAQItem) for each in source)
     if unused and not ready and not any(item.answer for item in found):
@@ -249,6 +247,7 @@ def _entries_of(
     columns: Mapping[str, str] | None,
     format: str | None,  # noqa: A002 - the flag's name
     encoding: str,
+    dialect: Dialect,
 ) -> list[FAQItem]:
     if unknown := {*(columns or {})} - {*COLUMNS}:
         raise InputError(f"columns={sorted(unknown)[0]!r} is not known", fix=f"use one of: {', '.join(COLUMNS)}")
@@ -260,8 +259,8 @@ def _entries_of(
             table = replace(read_table(path), source="collection", unit="document")
         return entries(_rows_of_table(table, {**wanted, "question": wanted["question"] or "text"}))
     if isinstance(source, (str, Path)):
-        table = read_table(str(source), format=format, encoding=encoding)
-        return entries(_rows_of_table(table, wanted), FileError)
+        table = read_table(str(source), format=format, encoding=encoding, dialect=dialect)
+        return entries(_rows_of_table(table, wanted, wider=True), FileError)
     return entries(_rows(source, wanted))
 
 
@@ -297,12 +296,27 @@ def _row_of_record(
     return Row(item, place if item.id is None else f"{place} ({item.id})", number)
 
 
-def _rows_of_table(table: Table, wanted: Mapping[str, str | None]) -> Iterator[Row]:
-    names = columns_found(table, wanted)
+def _rows_of_table(table: Table, wanted: Mapping[str, str | None], *, wider: bool = False) -> Iterator[Row]:
+    names = columns_found(table, wanted, wider=wider)
     taken = {name for name in names.values() if name}
+    left = 0
     for row in range(len(table)):
         cells: dict[str, Any] = {what: table.columns[name][row] if name else None for what, name in names.items()}
         metadata = {name: json_value(column[row]) for name, column in table.columns.items() if name not in taken}
+        if wider:
+            asked = _asked(cells)
+            if (
+                not asked
+                and (isinstance(cells["phrasings"], list) or isinstance(cells["question"], list))
+                and (not isinstance(cells["question"], str))
+            ):
+                left += 1
+                continue
+            if asked:
+                cells |= {"question": asked[0], "phrasings": asked[1:]}
+            if names["answer"] not in COLUMNS["answer"] and isinstance(cells["answer"], list):
+                metadata[str(names["answer"])] = json_value(cells["answer"])  # any of them would do
+                cells["answer"] = next(iter(cells["answer"]), None)
         try:
             item = FAQItem(
                 question="" if is_missing(cells["question"]) else cells["question"],  # refused later, by its place
@@ -316,25 +330,71 @@ def _rows_of_table(table: Table, wanted: Mapping[str, str | None]) -> Iterator[R
             raise FileError(f"{table.place(row)}: {error.what}", why=error.why, fix=error.fix) from None
         place = table.place(row) if item.id is None else f"{table.place(row)} ({item.id})"
         yield Row(item, place, str(table.lines[row]))
+    if left:
+        tell(f"left out: {left:,} entr{'y' if left == 1 else 'ies'} without a question")
 
 
-def columns_found(table: Table, wanted: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Which column is what."""
+def _asked(cells: Mapping[str, Any]) -> list[str]:
+    """All ways to ask that a row has, where its question is a list or stands in its phrasings alone."""
+    question = cells["question"]
+    if isinstance(question, str) and not is_missing(question):
+        return []
+    listed = question if isinstance(question, list) else _phrasings(cells["phrasings"]) if question is None else ()
+    return [each for each in listed if isinstance(each, str) and not is_missing(each)]
+
+
+def columns_found(table: Table, wanted: Mapping[str, str | None], *, wider: bool = False) -> dict[str, str | None]:
+    """Which column is what: by the names that are looked for first; `wider`: else by other names and by cells."""
     found: dict[str, str | None] = {}
     for what, names in COLUMNS.items():
         asked = wanted.get(what)
         if asked is not None:
-            require_column(table, asked, f"name one of them for the {what}")
+            asked = require_column(table, asked, f"name one of them for the {what}")
         found[what] = asked or find_column(table, names)
+    if wider:
+        _look_wider(table, found)
     if found["question"] is None and len(table.columns) == 1:
         found["question"] = next(iter(table.columns))
-    if found["question"] is None:
+    if found["question"] is None and not (wider and found["phrasings"]):
         fix = 'name it: --text COLUMN, or columns={"question": ...}'
         raise FileError(f"{table.source}: which column is the question?", why=names_of(table), fix=fix)
     for what in ("id", "category", "phrasings", "answer"):
-        if found[what] == found["question"] and wanted.get(what) is None:
+        if found["question"] and found[what] == found["question"] and wanted.get(what) is None:
             found[what] = None
     return found
+
+
+def _look_wider(table: Table, found: dict[str, str | None]) -> None:
+    """Fill in the question and the answer by other names for them; else by which of two texts asks."""
+    before = dict(found)
+    for what in ("question", "answer", "phrasings"):
+        if found[what] is None:
+            found[what] = role_of(table, what, _is_said, [each for each in found.values() if each])
+    if found["phrasings"] is None:
+        found["phrasings"] = role_of(table, "question", _is_listed, [each for each in found.values() if each])
+    looks = {name: portrait(cells) for name, cells in table.columns.items() if name not in found.values()}
+    texts = [name for name, look in looks.items() if look.content is Content.TEXTS]
+    if found["question"] is None and found["phrasings"] is None and texts:
+        texts.sort(key=lambda each: -looks[each].asking)
+        if len(texts) == 1 or looks[texts[0]].asking > looks[texts[1]].asking + 0.25:
+            found["question"] = texts.pop(0)
+    if found["answer"] is None and before["question"] is None and found["question"] and texts:
+        found["answer"] = max(texts, key=lambda each: looks[each].weight)
+    if found["category"] is None:
+        found["category"] = role_of(table, "heading", _is_said, [each for each in found.values() if each])
+    if found["id"] is None and found["question"] is None:
+        found["id"] = role_of(table, "label", is_key, [each for each in found.values() if each])
+    if new := [f"{what} {name}" for what, name in found.items() if name and name != before[what]]:
+        tell(f"columns: {', '.join(new)}; --text, --answer to choose others")
+
+
+def _is_said(look: Portrait, _cells: Sequence[Any]) -> bool:
+    """Whether a column holds texts, or lists of them."""
+    return look.content in (Content.TEXTS, Content.LABELS) or _is_listed(look, _cells)
+
+
+def _is_listed(_look: Portrait, cells: Sequence[Any]) -> bool:
+    return any(isinstance(cell, list) and all(isinstance(each, str) for each in cell) for cell in cells)
 
 
 def _said(cell: Any) -> str | None:

@@ -110,7 +110,7 @@ class FAQ:
         reranker: CrossEncoder | str | None = None,
         columns: Mapping[str, str] | None = None,
         format: str | None = None,  # noqa: A002 - the flag's name
-        encoding: str = "utf-8",
+        encoding: str = "auto",
         log: QueryLog | str | os.PathLike[str] | None = None,
         progress: Progress = False,
     ) -> None:

@@ -1,16 +1,19 @@
-"""Read and write txt, csv, tsv, json, jsonl, parquet and npy, each also .gz and .zst. Nothing of models or verbs.
+"""Read and write txt, csv, json, jsonl, parquet and npy; read workbooks and databases. Nothing of models or verbs.
 
 A file becomes a `Table` (columns, line numbers, perhaps vectors); a table becomes documents or pairs of texts.
 Whatever is wrong with a file is one `FileError` that names the file and the line, and says what to type.
 """
 
+from nearsense.files.dialect import Dialect
+from nearsense.files.documents import Documents, documents, has_texts, text_pairs
 from nearsense.files.formats import Format
 from nearsense.files.reading import read_table
 from nearsense.files.streams import atomic_write, new_folder, no_input, require_absent, require_place
-from nearsense.files.table import Documents, Table, documents, has_texts, text_pairs
+from nearsense.files.table import Table
 from nearsense.files.writing import formulas_escaped, require_vectors_target, write_table, write_vectors
 
 __all__ = [
+    "Dialect",
     "Documents",
     "Format",
     "Table",

@@ -34,6 +34,16 @@ class Format(StrEnum):
     """Columns, by pyarrow."""
     NPY = "npy"
     """One float32 matrix, as numpy saves it."""
+    XLSX = "xlsx"
+    """A workbook, as Excel writes it."""
+    XLS = "xls"
+    """A workbook, as Excel wrote it before 2007."""
+    ODS = "ods"
+    """A workbook, as LibreOffice writes it."""
+    SQLITE = "sqlite"
+    """An SQLite database."""
+    DUCKDB = "duckdb"
+    """A DuckDB database."""
 
 
 class Compression(StrEnum):
@@ -53,6 +63,14 @@ EXTENSIONS = {
     ".ndjson": Format.JSONL,
     ".parquet": Format.PARQUET,
     ".npy": Format.NPY,
+    ".xlsx": Format.XLSX,
+    ".xlsm": Format.XLSX,
+    ".xls": Format.XLS,
+    ".ods": Format.ODS,
+    ".sqlite": Format.SQLITE,
+    ".sqlite3": Format.SQLITE,
+    ".db": Format.SQLITE,
+    ".duckdb": Format.DUCKDB,
 }
 COMPRESSIONS = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
 
@@ -146,13 +164,19 @@ def sniff(content: bytes) -> Format:
     """The format of a whole content without a name, as from standard input.
 
     `[` begins json. `{` begins jsonl, or json where the first line is no object by itself or all there is is one
-    object of columns. parquet and npy have their magic. All else is txt.
+    object of columns. parquet, npy, workbooks and SQLite have their magic. All else is txt.
     """
     import json
 
     for magic, form in ((PARQUET_MAGIC, Format.PARQUET), (NPY_MAGIC, Format.NPY)):
         if content.startswith(magic) and stranger(content[:1024]):
             return form
+    if content.startswith(b"PK\x03\x04") and (
+        b"xl/workbook" in content or b"opendocument.spreadsheet" in content[:200]
+    ):
+        return Format.XLSX
+    if content.startswith(b"SQLite format 3\x00"):
+        return Format.SQLITE
     content = content.removeprefix(b"\xef\xbb\xbf").strip()
     if content.startswith(b"["):
         return Format.JSON

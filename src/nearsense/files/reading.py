@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO, TextIO
 
+from nearsense._notes import tell
 from nearsense.errors import FileError
-from nearsense.files.formats import Format, format_of, header_of, named_delimiter, sniff
+from nearsense.files.columns import spread
+from nearsense.files.delimited import read_csv
+from nearsense.files.dialect import PLAIN, Dialect
+from nearsense.files.formats import Format, format_of, header_of, sniff
+from nearsense.files.grid import require_room, table_of
 from nearsense.files.parquet import read_parquet
-from nearsense.files.streams import Source, file_errors, open_source
-from nearsense.files.table import Table, columns_of, first_repeated, list_names
+from nearsense.files.remote import fetched, is_address, name_of
+from nearsense.files.shapes import found_rows, is_map, rows_at, split_frame
+from nearsense.files.streams import AUTO, Source, file_errors, held, open_source
+from nearsense.files.table import Table, columns_of, first_repeated
 from nearsense.files.vectors import VectorColumn, read_npy
 from nearsense.records import shown
 
-_DELIMITERS = ",;\t|"
 DEEPEST = 100
 """How deep a row may be nested; a collection keeps no more, and many programs cannot read it."""
 
@@ -29,8 +34,9 @@ def read_table(
     path: str | os.PathLike[str],
     *,
     format: str | None = None,  # noqa: A002 - the flag's name
-    encoding: str = "utf-8",
+    encoding: str = AUTO,
     stdin: BinaryIO | None = None,
+    dialect: Dialect = PLAIN,
 ) -> Table:
     r"""Read a file, whatever its format.
 
@@ -40,14 +46,19 @@ def read_table(
     table's header: then `format` is asked for.
 
     * txt: one text a line in the column "text"; blank lines are no texts.
-    * csv: the header decides between `,` `;` tab and `|`. tsv: tabs. Where a file with tabs does not hold together
-      with quoted fields, its quotation marks are taken as they stand.
-    * jsonl: one object or one string a line. json: an array of either, or one object of columns.
+    * csv: the header decides between `,` `;` tab and `|`; where the records do not hold together so, other ways
+      are tried. tsv: tabs. Where a file with tabs does not hold together with quoted fields, its quotation marks
+      are taken as they stand. A first line that is no header is a row (see grid.py).
+    * jsonl: one object or one string a line. json: an array of either, one object of columns, or a document with
+      such rows in it (see shapes.py).
+    * xlsx, xls, ods: a sheet. sqlite, duckdb: the only table, or what `dialect.sql` asks for.
     * parquet: any; npy: one float32 matrix of shape (n, d).
 
-    Vectors that `write_vectors` stored come back in `Table.vectors`; their ids, texts and metadata as columns. "-"
-    is standard input, or `stdin`. An encoding is named as Python does; a byte order mark is never part of the
-    text. What is not in order is a FileError that names file and line.
+    What is no UTF-8 is read as UTF-16 or in the encoding that its letters show, where none is named. An address
+    (https://, s3://) is fetched. `dialect` says what the content does not. What was found out is said to whoever
+    listens (`_notes`). Vectors that `write_vectors` stored come back in `Table.vectors`; their ids, texts and
+    metadata as columns. "-" is standard input, or `stdin`. An encoding is named as Python does; a byte order mark
+    is never part of the text. What is not in order is a FileError that names file and line.
 
     Example:
         >>> import io
@@ -55,8 +66,12 @@ def read_table(
         >>> table.columns, table.lines, table.source
         ({'id': ['7'], 'text': ['hello']}, [2], 'standard input')
     """
-    form = None if str(path) == "-" and format is None else _named_format(path, format)
-    source = open_source(path, stdin)
+    if is_address(str(path)):
+        source = held(name_of(str(path)), fetched(str(path)))
+        form: Format | None = format_of(source.name, format)
+    else:
+        form = None if str(path) == "-" and format is None else _named_format(path, format)
+        source = open_source(path, stdin)
     with file_errors(source):
         if form is None:
             with source.open() as stream:
@@ -66,11 +81,38 @@ def read_table(
                 why = "that looks like the header of a table, and nothing says which format it is"
                 fix = "add --format csv (or tsv), or --format txt if each line is a text"
                 raise FileError(f"{source.name} begins with {header!r}", why=why, fix=fix)
-        if form is Format.PARQUET:
-            return read_parquet(source)
-        if form is Format.NPY:
-            return read_npy(source)
-        return _TEXTS[form](source, encoding)
+        if form is Format.XLS and not source.head.startswith((b"PK", b"\xd0\xcf")):
+            form = Format.CSV  # what programs call Excel is often a table of text
+        if form in _BINARIES:
+            return _BINARIES[form](source, dialect)
+        return _text_table(source, form, encoding, dialect)
+
+
+def _text_table(source: Source, form: Format, encoding: str, dialect: Dialect) -> Table:
+    """A file of characters; without a named encoding as UTF-8, and where it is none in the one that it shows."""
+    read = _TEXTS[form]
+    if encoding != AUTO:
+        return read(source, encoding, dialect)
+    first = source.evident()
+    if first != "utf-8" and form is Format.TXT and _is_tabbed(source, first):
+        read = _TEXTS[Format.TSV]  # Excel's "Unicode text"
+    try:
+        table = read(source, first, dialect)
+    except FileError as error:
+        if not isinstance(error.__cause__, UnicodeDecodeError) or first != "utf-8" or source.looks_binary():
+            raise
+        first = source.guessed()
+        table = read(source, first, dialect)
+    if first != "utf-8":
+        tell(f"encoding: {first}; --encoding to choose another")
+    return table
+
+
+def _is_tabbed(source: Source, encoding: str) -> bool:
+    """Whether the first lines all have as many tabs."""
+    with source.characters(encoding) as stream:
+        counts = {line.count("\t") for line in stream.read(1 << 14).splitlines()[:-1] if line.strip()}
+    return len(counts) == 1 and counts != {0}
 
 
 def _named_format(path: str | os.PathLike[str], asked: str | None) -> Format | None:
@@ -87,7 +129,7 @@ def _named_format(path: str | os.PathLike[str], asked: str | None) -> Format | N
         return None
 
 
-def _read_txt(source: Source, encoding: str) -> Table:
+def _read_txt(source: Source, encoding: str, _dialect: Dialect) -> Table:
     texts, lines = [], []
     with source.characters(encoding) as stream:
         for number, line in enumerate(stream, 1):
@@ -99,92 +141,7 @@ def _read_txt(source: Source, encoding: str) -> Table:
     return Table({"text": texts}, lines, source.name)
 
 
-def _read_csv(source: Source, encoding: str, delimiter: str = "") -> Table:
-    with source.characters(encoding, newline="") as stream:
-        head = stream.read(1 << 16)
-    # Else the most frequent candidate in the header, outside quotes; a comma if there is none.
-    header = re.split(r"[\r\n]", re.sub(r'"[^"]*"', "", head).lstrip("\r\n"), maxsplit=1)[0]
-    named = named_delimiter(head)
-    delimiter = named or delimiter or max(_DELIMITERS, key=header.count)
-    try:
-        return _records(source, encoding, delimiter, skip=bool(named), quoted=True)
-    except FileError:
-        if delimiter == "\t":  # published tab-separated data sets do not quote: the mark is part of the text
-            with suppress(FileError):
-                return _records(source, encoding, delimiter, skip=bool(named), quoted=False)
-        raise
-
-
-def _records(source: Source, encoding: str, delimiter: str, *, skip: bool, quoted: bool) -> Table:
-    """The records below the header; `skip` leaves out a first line that only names the delimiter."""
-    import csv
-
-    # The limit is the whole process's, so it is only ever raised; 2**31 - 1 is the most that Windows takes.
-    csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
-    names: list[str] = []
-    columns: list[list[str]] = []
-    lines: list[int] = []
-    with source.characters(encoding, newline="") as stream:
-        reader = csv.reader(
-            stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
-        )
-        before = int(skip)
-        if skip:
-            stream.readline()
-        begin = 1 + before
-        try:
-            for record in reader:
-                if not record:
-                    pass  # a blank line
-                elif not names:
-                    names = [name.strip() or f"column {place}" for place, name in enumerate(record, 1)]
-                    if (twice := first_repeated(names)) is not None:
-                        what, fix = f"{source.name}, line {begin}: two columns are named {twice!r}", _RENAME
-                        raise FileError(what, why="a column is chosen by its name", fix=fix)
-                    columns = [[] for _ in names]
-                elif len(record) != len(names):
-                    raise _uneven(source, record, names, begin, delimiter)
-                else:
-                    for column, field in zip(columns, record, strict=True):
-                        column.append(field)
-                    lines.append(begin)
-                begin = before + reader.line_num + 1
-        except csv.Error as error:
-            raise _misquoted(source, begin, before + reader.line_num, str(error)) from error
-    if not lines:
-        why = "there is no record below it" if names else "all its lines are blank"
-        raise FileError(f"{source.name} holds {'only a header' if names else 'no text'}", why=why, fix=_EMPTY_FIX)
-    return Table(dict(zip(names, columns, strict=True)), lines, source.name, untyped=True)
-
-
-_RENAME = "rename one of them in the header"
-
-
-def _uneven(source: Source, record: list[str], names: list[str], line: int, delimiter: str) -> FileError:
-    """Why a record with more or fewer fields than the header is refused."""
-    sign, count = {"\t": "tab"}.get(delimiter, delimiter), len(names)
-    fields = (
-        f"{len(record)} field{'s'[: len(record) != 1]}, but the header names {count} column{'s'[: count != 1]}"
-    )
-    what = f"{source.name}, line {line}: {fields}"
-    if count == 1:
-        fix = "add --format txt if every line is one text"
-        return FileError(what, why=f"the fields are separated by {sign}", fix=fix)
-    fix = f'put fields that hold a {sign} into quotation marks ("), or complete the line'
-    return FileError(what, why=f"the columns are {list_names(names)}", fix=fix)
-
-
-def _misquoted(source: Source, begin: int, line: int, message: str) -> FileError:
-    if "end of data" in message:
-        what = f"{source.name}, line {begin}: a quoted field that begins here never ends"
-        why = "its closing quotation mark is missing, so the rest of the file would be one field"
-        return FileError(what, why=why, fix='close it with ", and write a quotation mark inside of it twice ("")')
-    what = f"{source.name}, line {line}: a quoted field goes on after its closing quotation mark"
-    why = f"the csv reader says: {message}"
-    return FileError(what, why=why, fix='write a quotation mark inside a quoted field twice ("")')
-
-
-def _read_jsonl(source: Source, encoding: str) -> Table:
+def _read_jsonl(source: Source, encoding: str, _dialect: Dialect) -> Table:
     lines: list[int] = []
 
     def values(stream: TextIO) -> Iterator[tuple[int, Any]]:
@@ -206,10 +163,16 @@ def _table_of(source: Source, unit: str, numbered: Iterable[tuple[int, Any]], li
 
     def records() -> Iterator[dict[str, Any]]:
         kind: type = object
+        names: set[str] = set()
+        filled = 0
         for number, value in numbered:
             if not isinstance(value, (dict, str)) or not isinstance(value, kind):
                 raise _odd_value(source, unit, number, value)
             kind = type(value)
+            if isinstance(value, dict):
+                names.update(value)
+                filled += len(value)
+                require_room(source.name, len(names), len(names) * number - filled)
             yield collector.take({"text": value} if isinstance(value, str) else value, number)
 
     columns = columns_of(records())
@@ -237,6 +200,9 @@ def _json_in(source: Source, text: str, number: int | None = None) -> Any:
         made = dict(pairs)
         if len(made) < len(pairs):
             place, name = f", line {number}" if number else "", first_repeated(name for name, _ in pairs)
+            if is_map(dict(pairs)):
+                tell(f"the question {name!r} stands twice: the last of its answers is kept")
+                return made
             what = f"{source.name}{place}: the name {shown(name)} occurs twice in one object"
             fix = "rename one, or make a list of the values"
             raise FileError(what, why="only the last of its values would be kept", fix=fix)
@@ -279,19 +245,55 @@ def _json_kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
-def _read_json(source: Source, encoding: str) -> Table:
+def _read_json(source: Source, encoding: str, dialect: Dialect) -> Table:
     with source.characters(encoding) as stream:
         content = stream.read()
     if not content.strip():
         raise FileError(f"{source.name} holds no record", why="all its lines are blank", fix=_EMPTY_FIX)
+    if _is_jsonl(content):
+        tell("format: a JSON value a line; --format json to read it as one")
+        return _read_jsonl(source, encoding, dialect)
     value = _json_in(source, content)
+    if dialect.records is not None:
+        return _shaped(source, rows_at(source.name, value, dialect.records), dialect)
     if isinstance(value, dict):
+        if _are_columns(value) and split_frame(value) is None:
+            return _json_columns(source, value)
+        if (rows := found_rows(source.name, value)) is not None:
+            return _shaped(source, rows, dialect)
         return _json_columns(source, value)
     if not isinstance(value, list):
         raise _no_rows(source, f"it is {_json_kind(value)}")
     if not value:
         raise FileError(f"{source.name} holds no record", why="its array is empty", fix=_EMPTY_FIX)
+    if all(isinstance(row, list) for row in value):
+        return _shaped(source, value, dialect)
     return _table_of(source, "row", enumerate(value, 1), list(range(1, len(value) + 1)))
+
+
+def _is_jsonl(content: str) -> bool:
+    """Whether what is no JSON value has one a line: two objects, one below the other."""
+    lines = [line for line in content[: 1 << 16].split("\n") if line.strip()][:2]
+    return len(lines) == 2 and all(line.strip()[:1] == "{" and line.strip()[-1:] == "}" for line in lines)
+
+
+def _are_columns(value: dict[str, Any]) -> bool:
+    """Whether an object is one of columns: arrays of one length, and not all their values objects."""
+    columns = list(value.values())
+    lists = bool(columns) and all(isinstance(column, list) for column in columns)
+    return lists and not all(isinstance(cell, dict) for column in columns for cell in column)
+
+
+def _shaped(source: Source, rows: list[Any], dialect: Dialect) -> Table:
+    """The table of rows that were looked for: objects, texts, or arrays of cells."""
+    if rows and all(isinstance(row, list) for row in rows):
+        cells = [
+            [cell if not isinstance(cell, (dict, list)) else json.dumps(cell) for cell in row] for row in rows
+        ]
+        numbers = list(range(1, len(rows) + 1))
+        return table_of(source.name, cells, numbers, header=dialect.header, anew=True)
+    table = _table_of(source, "row", enumerate(rows, 1), list(range(1, len(rows) + 1)))
+    return spread(replace(table, anew=True))
 
 
 def _json_columns(source: Source, value: dict[str, Any]) -> Table:
@@ -315,10 +317,33 @@ def _no_rows(source: Source, why: str) -> FileError:
     return FileError(what, why=f"{why}; rows are an array of objects or strings, or an object of arrays", fix=fix)
 
 
-_TEXTS: dict[Format, Callable[[Source, str], Table]] = {
+_TEXTS: dict[Format, Callable[[Source, str, Dialect], Table]] = {
     Format.TXT: _read_txt,
-    Format.CSV: _read_csv,
-    Format.TSV: partial(_read_csv, delimiter="\t"),
+    Format.CSV: read_csv,
+    Format.TSV: partial(read_csv, delimiter="\t"),
     Format.JSONL: _read_jsonl,
     Format.JSON: _read_json,
+}
+
+
+def _workbook(source: Source, dialect: Dialect) -> Table:
+    from nearsense.files.workbooks import read_workbook
+
+    return read_workbook(source, dialect)
+
+
+def _database(form: Format) -> Callable[[Source, Dialect], Table]:
+    def read(source: Source, dialect: Dialect) -> Table:
+        from nearsense.files.databases import read_database
+
+        return read_database(source, form, dialect.sql)
+
+    return read
+
+
+_BINARIES: dict[Format, Callable[[Source, Dialect], Table]] = {
+    Format.PARQUET: lambda source, _: read_parquet(source),
+    Format.NPY: lambda source, _: read_npy(source),
+    **dict.fromkeys((Format.XLSX, Format.XLS, Format.ODS), _workbook),
+    **{form: _database(form) for form in (Format.SQLITE, Format.DUCKDB)},
 }

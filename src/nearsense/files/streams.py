@@ -23,6 +23,11 @@ from nearsense.errors import FileError
 from nearsense.files import formats
 from nearsense.files.formats import Compression, compression_of, decompressed, is_damage
 
+AUTO = "auto"
+"""No encoding is named: UTF-8, or what the content shows."""
+MIXED = "utf-8+"
+"""UTF-8, and behind the sign the encoding of the bytes that are none."""
+
 _HEAD = 1 << 16
 _WIDE = ("utf-16", "utf-32")
 
@@ -68,15 +73,71 @@ class Source:
     @contextmanager
     def characters(self, encoding: str, newline: str | None = None) -> Iterator[TextIO]:
         """The plain characters from the start without a byte order mark; `newline` is as in `open`."""
+        encoding, errors = self._mixed(self.resolved(encoding))
         codec, mark = self._codec(encoding)
         self._refuse_strangers(encoding, wide=codec.startswith(_WIDE))
         with self.open() as stream:
             stream.read(mark)
-            with io.TextIOWrapper(stream, codec, newline=newline) as text:
+            with io.TextIOWrapper(stream, codec, errors, newline) as text:
                 try:
                     yield text
                 except UnicodeDecodeError as error:
                     raise self._undecodable(encoding, codec, mark) from error
+
+    def resolved(self, encoding: str) -> str:
+        """The encoding that was named, else the one of the content."""
+        return self.shown if encoding == AUTO else encoding
+
+    @cached_property
+    def shown(self) -> str:
+        """The encoding that all of the content shows."""
+        first = self.evident()
+        if first == "utf-8":
+            try:
+                with self.open() as stream, io.TextIOWrapper(stream, first) as text:
+                    while text.read(1 << 20):
+                        pass
+            except UnicodeDecodeError:
+                return "utf-8" if self.looks_binary() else self.guessed()
+        return first
+
+    def evident(self) -> str:
+        """UTF-16 or UTF-32 by its mark or its zeros; else UTF-8, perhaps."""
+        self.require_content()
+        for codec, mark in _MARKS:
+            if self.head.startswith(mark):
+                return codec.removesuffix("-le").removesuffix("-be")
+        return "utf-16" if _looks_wide(self.head) else "utf-8"
+
+    def looks_binary(self) -> bool:
+        """Whether it is no text in any encoding."""
+        return bool(formats.stranger(self.head)) or _looks_binary(self.head)
+
+    def guessed(self) -> str:
+        """The encoding of a content that is no UTF-8, by its letters; where most of it is, of the rest."""
+        from nearsense.files.encodings import MOST, guessed
+
+        with self.open() as stream:
+            lines = [line for line in stream if not line.isascii()]
+        strange = [line for line in lines if not _is_utf8(line)]
+        guess = guessed(b"".join(strange)[:MOST])
+        return MIXED + guess if 5 * len(strange) <= 4 * len(lines) else guess  # UTF-8 by chance is rare
+
+    def _mixed(self, encoding: str) -> tuple[str, str]:
+        """A codec, and what is done with bytes that it does not know."""
+        base, sign, rest = encoding.partition("+")
+        if not sign:
+            return encoding, "strict"
+        import codecs
+
+        other = self._codec(rest)[0]
+
+        def decoded(error: UnicodeError) -> tuple[str, int]:
+            assert isinstance(error, UnicodeDecodeError)
+            return error.object[error.start : error.end].decode(other, "replace"), error.end
+
+        codecs.register_error(f"nearsense-{other}", decoded)
+        return base, f"nearsense-{other}"
 
     def _codec(self, encoding: str) -> tuple[str, int]:
         """The codec that decodes what follows the byte order mark, and the mark's length."""
@@ -104,7 +165,8 @@ class Source:
         stranger = formats.stranger(self.head)
         if stranger:
             why = "its first bytes say so, whatever its name says"
-            fix = "export it as csv, or name its real format with --format"
+            real = next((form for kind, form in _REAL.items() if kind in stranger), "")
+            fix = f"add --format {real}" if real else "export it as csv, or name its real format with --format"
             raise FileError(f"{self.name} is {stranger}, not text", why=why, fix=fix)
         if self.head.startswith((b"\xff\xfe", b"\xfe\xff")) or _looks_wide(self.head):
             why = "it starts with UTF-16's mark, or every second byte is zero"
@@ -114,7 +176,7 @@ class Source:
 
     def _binary(self) -> FileError:
         why = "bytes that no text has are frequent in it"
-        fix = "give a txt, csv, tsv, json, jsonl, parquet or npy file"
+        fix = "give a txt, csv, tsv, json, jsonl, xlsx, parquet or npy file"
         return FileError(f"{self.name} holds binary data, not text", why=why, fix=fix)
 
     def _undecodable(self, encoding: str, codec: str, mark: int) -> FileError:
@@ -133,6 +195,18 @@ class Source:
         what = f"{self.name}, line {line}: not {'UTF-8' if utf8 else encoding} {where}"
         why = "it was maybe written as latin-1 or cp1252" if utf8 else "it was written in another encoding"
         return FileError(what, why=why, fix="--encoding latin-1" if utf8 else "name the right one with --encoding")
+
+
+_REAL = {"Excel workbook": "xlsx", "old Excel": "xls", "SQLite": "sqlite", "parquet": "parquet", "numpy": "npy"}
+"""What is typed for a file that is no text."""
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _looks_binary(sample: bytes) -> bool:
@@ -179,6 +253,11 @@ def open_source(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> 
         why = f"its name says so, but its first bytes are not {expected.value}'s"
         raise FileError(f"{name} is no {expected.value} file", why=why, fix=f"rename it to {file.stem}")
     return Source(name, compression, file) if regular else Source(name, compression, None, content)
+
+
+def held(name: str, content: bytes) -> Source:
+    """Bytes that were fetched, under a name."""
+    return Source(name, _magic(content, Compression.NONE), None, content)
 
 
 def no_input(error: OSError) -> FileError:

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nearsense.errors import FileError, InputError
+from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, compressed, compression_of, format_of, sniff
 from nearsense.files.parquet import copy_rows, write_parquet, write_parquet_vectors
 from nearsense.files.reading import read_table
-from nearsense.files.streams import atomic_write, file_errors, open_source, require_place
+from nearsense.files.streams import AUTO, atomic_write, file_errors, open_source, require_place
 from nearsense.files.table import json_text, json_value
 from nearsense.files.vectors import VectorRows, description, escape_field, require_finite, write_npy
 from nearsense.records import Vectors
@@ -263,18 +264,19 @@ class Original:
         path: str | os.PathLike[str],
         *,
         format: str | None = None,  # noqa: A002 - the flag's name
-        encoding: str = "utf-8",
+        encoding: str = AUTO,
+        dialect: Dialect = PLAIN,
     ) -> None:
         name = str(path)
         self._encoding = encoding
         if name == "-" or (not Path(name).is_file() and Path(name).exists() and not Path(name).is_dir()):
             content = open_source(path).content
-            self.table = read_table("-", format=format, encoding=encoding, stdin=BytesIO(content))
+            self.table = read_table("-", format=format, encoding=encoding, stdin=BytesIO(content), dialect=dialect)
             self._source = open_source("-", BytesIO(content))
             with self._source.open() as stream:
                 self.format = sniff(stream.read()) if format is None else format_of(name, format)
         else:
-            self.table = read_table(path, format=format, encoding=encoding)
+            self.table = read_table(path, format=format, encoding=encoding, dialect=dialect)
             self._source, self.format = open_source(path), format_of(name, format)
 
     def target_format(self, path: str | os.PathLike[str]) -> Format:
@@ -290,7 +292,7 @@ class Original:
         """Write some rows; the file is there whole or not at all."""
         form = self.target_format(path)
         altered = _ESCAPING.get() and form in (Format.CSV, Format.TSV)
-        if form is self.format and form is not Format.NPY and not altered:
+        if form is self.format and form is not Format.NPY and not altered and not self.table.anew:
             copy = {Format.JSON: self._copy_json, Format.PARQUET: self._copy_parquet}.get(form, self._copy_lines)
             kind = compression_of(str(path))
             try:
@@ -316,7 +318,7 @@ class Original:
         """The lines of each row, and those before the first, as they stand."""
         chosen, begins, row = set(rows), self.table.lines, -1
         blank = not self.table.untyped  # txt and jsonl: a blank line belongs to no row
-        utf8 = codecs.lookup(self._encoding).name.startswith("utf-8")
+        utf8 = self._source.resolved(self._encoding).startswith("utf-8")
         if utf8 and self._source.head.startswith(codecs.BOM_UTF8):
             stream.write(codecs.BOM_UTF8)  # without it some spreadsheets take the copy for another encoding
         with self._source.characters(self._encoding, newline="") as text:

@@ -27,11 +27,7 @@ from nearsense.datasets.kinds import (
 from nearsense.datasets.reading import read_dataset
 from nearsense.datasets.roles import (
     ALONE,
-    LABEL_NAMES,
     NO,
-    QRELS_NAMES,
-    RIGHT_NAMES,
-    SCORE_NAMES,
     YES,
     Request,
     build,
@@ -40,7 +36,10 @@ from nearsense.datasets.roles import (
 )
 from nearsense.errors import FileError, InputError
 from nearsense.files import Table, read_table
-from nearsense.files.table import PAIR_NAMES, find_column, find_columns, names_of, require_column, texts_in
+from nearsense.files.dialect import PLAIN, Dialect
+from nearsense.files.names import LABEL_NAMES, PAIR_NAMES, QRELS_NAMES, RIGHT_NAMES, SCORE_NAMES
+from nearsense.files.streams import AUTO
+from nearsense.files.table import find_column, find_columns, names_of, require_column, texts_in
 from nearsense.records import parse, shown
 
 if TYPE_CHECKING:
@@ -208,7 +207,8 @@ def read_examples(
     positive: str | None = None,
     scale: tuple[float, float] | None = None,
     format: str | None = None,  # noqa: A002 - the flag's name
-    encoding: str = "utf-8",
+    encoding: str = AUTO,
+    dialect: Dialect = PLAIN,
 ) -> Examples:
     """Examples of a file, a folder, a data set or of tuples in memory; their kind follows from the columns.
 
@@ -232,7 +232,8 @@ def read_examples(
         positive: The label of labelled pairs that means the same, where there are others than yes and no.
         scale: The least and the greatest score of graded pairs; those that occur without it.
         format: The file's, where its name does not tell.
-        encoding: The file's.
+        encoding: The file's, where it is not UTF-8 and does not show it.
+        dialect: How the file is taken apart, where its content does not tell.
 
     Raises:
         FileError: The columns suit no kind, or a cell is not what its column should hold; file, line and columns
@@ -253,15 +254,20 @@ def read_examples(
         positive,
         format,
         encoding,
+        dialect,
     )
     if isinstance(source, Dataset):
         return _of_dataset(source)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if str(source) != "-" and not path.is_file():
-            options: dict[str, Any] = {"columns": columns, "positive": positive, "scale": scale}
+            options: dict[str, Any] = {
+                "columns": columns, "positive": positive, "scale": scale, "dialect": dialect,
+            }  # fmt: skip
             return _of_dataset(read_dataset(source, task=request.task, encoding=encoding, **options))
-        return _of_table(read_table(source, format=format, encoding=encoding), path, wanted, request)
+        return _of_table(
+            read_table(source, format=format, encoding=encoding, dialect=dialect), path, wanted, request
+        )
     return _of_table(_table(source, wanted), Path(), wanted, request)
 
 

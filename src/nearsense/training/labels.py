@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense.datasets.kinds import Dataset
 from nearsense.errors import InputError
-from nearsense.faq.entries import COLUMNS, FAQItem, read_items
+from nearsense.faq.entries import FAQItem, read_items
 from nearsense.files import documents as documents_of
 from nearsense.files import read_table
-from nearsense.files.table import find_column, is_missing, json_value
+from nearsense.files.judging import is_missing
+from nearsense.files.names import FAQ_NAMES
+from nearsense.files.table import find_column, json_value
 from nearsense.querylog import LoggedQuery, beside, open_log
 from nearsense.store import is_collection
 from nearsense.training.examples import Examples, Kind, read_examples
@@ -70,16 +72,16 @@ def examples_from(
         if path.name.endswith(QUERIES):
             return _of_folder(path, path.with_name(path.name.removesuffix(QUERIES)), documents)
     elif str(source) != "-" and path.is_file():
-        table = read_table(path, format=reading.get("format"), encoding=reading.get("encoding", "utf-8"))
+        how = {name: reading[name] for name in ("format", "encoding", "dialect") if name in reading}
+        table = read_table(path, **how)
         if set(table.columns) >= LOG_COLUMNS:
             return _of_queries(_entries(table), documents, table.source)
         if set(table.columns) >= VERDICTS:
             return read_examples(
                 source, **{**reading, "kind": Kind.LABELLED, "columns": ("text1", "text2", "label")}
             )
-        if find_column(table, COLUMNS["phrasings"]) and find_column(table, COLUMNS["question"]):
-            encoding = reading.get("encoding", "utf-8")
-            return _of_faq(read_items(path, None, reading.get("format"), encoding), table.source)
+        if find_column(table, FAQ_NAMES["phrasings"]) and find_column(table, FAQ_NAMES["question"]):
+            return _of_faq(read_items(path, None, **how), table.source)
     return read_examples(source, **reading)
 
 

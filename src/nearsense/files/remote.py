@@ -1,0 +1,54 @@
+"""Files on a web server or in an object store, by their address. The one file that knows fsspec.
+
+Nothing is asked unless an address stands where a file is named, and nothing at all where the settings say offline.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from nearsense._optional import require
+from nearsense.errors import FileError, MissingExtra
+
+_ADDRESS = re.compile(r"(https?|s3|s3a|gs|gcs|az|abfs|sftp)://", re.IGNORECASE)
+LARGEST = 2 << 30
+"""Bytes that are fetched at most."""
+
+
+def is_address(path: str) -> bool:
+    """Whether a name is an address elsewhere."""
+    return _ADDRESS.match(path) is not None
+
+
+def fetched(address: str) -> bytes:
+    """The bytes at an address, all of them.
+
+    Raises:
+        FileError: Offline is set, or it cannot be fetched.
+        MissingExtra: What its kind needs is not installed.
+    """
+    shown = re.sub(r"//[^/@]*@", "//", address.partition("?")[0])
+    if os.environ.get("NEARSENSE_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise FileError(
+            f"{shown} is not fetched", why="NEARSENSE_OFFLINE is set", fix="download it, or unset that"
+        )
+    fsspec: Any = require("fsspec", extra="remote", purpose="reading files elsewhere")
+    try:
+        with fsspec.open(address, "rb") as stream:
+            content = bytes(stream.read(LARGEST + 1))
+    except ImportError as error:
+        what = f"reading {address.partition(':')[0]} addresses needs a package that is not installed"
+        raise MissingExtra(what, why=str(error), fix="pip install 'nearsense[remote]'") from error
+    except Exception as error:  # each kind of store has errors of its own
+        why = " ".join(str(error).split())[:160] or type(error).__name__
+        raise FileError(f"{shown} cannot be fetched", why=why, fix="check the address, or download it") from error
+    if len(content) > LARGEST:
+        raise FileError(f"{shown} is larger than 2 GB", why="it is read as a whole", fix="download it")
+    return content
+
+
+def name_of(address: str) -> str:
+    """The file's name within an address, for its extension."""
+    return address.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
