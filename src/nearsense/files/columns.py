@@ -115,9 +115,12 @@ def role_of(
 
 def is_labels(look: Portrait, cells: Sequence[Any]) -> bool:
     """Whether a column's cells are a few values, again and again."""
+    values = {str(cell) for cell in cells if not is_missing(cell)}
     if look.content is Content.NUMBERS:
-        return len({str(cell) for cell in cells if not is_missing(cell)}) <= max(2, min(20, len(cells) // 4))
-    return look.content is Content.LABELS or (look.content is Content.TEXTS and len(cells) < 4)
+        return 1 < len(values) <= max(2, min(20, len(cells) // 4))
+    return len(values) > 1 and (
+        look.content is Content.LABELS or (look.content is Content.TEXTS and len(cells) < 4)
+    )
 
 
 def is_numbers(look: Portrait, _cells: Sequence[Any]) -> bool:
