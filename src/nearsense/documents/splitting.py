@@ -123,8 +123,10 @@ def split(documents: Sequence[SourceDocument], how: Splitting, count: Count) -> 
     """The passages of each document, in order: all of it but white space is in one of them."""
     every = [list(_atoms(document)) for document in documents]
     _measure(documents, every, count)
-    splitter = _Splitter(how, count)
-    return [splitter.spans(each, atoms) if atoms else [] for each, atoms in zip(documents, every, strict=True)]
+    splitter, outlines = _Splitter(how, count), [_Outline(document) for document in documents]
+    pairs = list(zip(outlines, every, strict=True))
+    splitter.learn({outline.under(atom) for outline, atoms in pairs for atom in atoms})
+    return [splitter.spans(outline, atoms) if atoms else [] for outline, atoms in pairs]
 
 
 def _atoms(document: SourceDocument) -> Iterator[_Atom]:
@@ -196,6 +198,33 @@ def _middle(text: str, begin: int, end: int) -> int:
     return best
 
 
+class _Outline:
+    """A document, which of its blocks are headings, and what is said above its passages."""
+
+    def __init__(self, document: SourceDocument) -> None:
+        self.document, self.blocks = document, document.blocks or (Block(0, len(document.text)),)
+        self.headings = {at for at, block in enumerate(self.blocks) if block.kind is Kind.HEADING}
+        said = document.metadata.get("title")
+        self._title = said if isinstance(said, str) else ""
+        own = (
+            at for at in sorted(self.headings) if self.blocks[at].title == self._title and _stands(self.blocks[at])
+        )
+        self._own = next(own, -1)
+
+    def under(self, atom: _Atom) -> tuple[str, ...]:
+        """The document's title, unless the text says it itself from here on, and the headings above an atom."""
+        stands = atom.block <= self._own
+        return (
+            atom.path
+            if stands or not self._title or atom.path[:1] == (self._title,)
+            else (self._title, *atom.path)
+        )
+
+
+def _stands(block: Block) -> bool:
+    return block.end > block.begin
+
+
 class _Splitter:
     """Splits documents in one way, and remembers what it puts before passages."""
 
@@ -203,20 +232,19 @@ class _Splitter:
         self._how, self._count = how, count
         self._known: dict[tuple[str, ...], tuple[str, int]] = {}
 
-    def spans(self, document: SourceDocument, atoms: list[_Atom]) -> list[Span]:
+    def learn(self, paths: Collection[tuple[str, ...]]) -> None:
+        """Count the tokens of what may stand before passages, all at once."""
+        fresh = [path for path in paths if path and path not in self._known] if self._how.headings else []
+        leads = [SEPARATOR.join(path) for path in fresh]
+        for path, lead, tokens in zip(fresh, leads, self._count(leads) if leads else (), strict=True):
+            self._known[path] = (lead, tokens) if tokens <= self._how.tokens // 4 else self._lead(path[1:])
+
+    def spans(self, outline: _Outline, atoms: list[_Atom]) -> list[Span]:
         """The passages of a document of some atoms."""
-        blocks = document.blocks or (Block(0, len(document.text)),)
-        said = document.metadata.get("title")
-        title = said if isinstance(said, str) else ""
-        headings = {at for at, block in enumerate(blocks) if block.kind is Kind.HEADING}
-        own = next(
-            (at for at in sorted(headings) if blocks[at].title == title and blocks[at].end > blocks[at].begin), -1
-        )
+        document, blocks, headings = outline.document, outline.blocks, outline.headings
 
         def lead(atom: _Atom) -> tuple[str, int]:
-            stands = own >= 0 and atom.block <= own  # the title is in the text, and says itself
-            path = atom.path if stands or not title or atom.path[:1] == (title,) else (title, *atom.path)
-            return self._lead(path)
+            return self._lead(outline.under(atom))
 
         atoms = list(self._shortened(document.text, atoms, lead))
         cuts = _cheapest(atoms, _prices(atoms, blocks, headings), [lead(atom)[1] for atom in atoms], self._how)
@@ -253,9 +281,7 @@ class _Splitter:
         if not self._how.headings or not path:
             return "", 0
         if path not in self._known:
-            lead = SEPARATOR.join(path)
-            tokens = self._count([lead])[0]
-            self._known[path] = (lead, tokens) if tokens <= self._how.tokens // 4 else self._lead(path[1:])
+            self.learn([path])
         return self._known[path]
 
     def _shortened(
