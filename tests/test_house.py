@@ -162,7 +162,8 @@ def test_every_example_runs(example, tmp_path, data_folder, monkeypatch, capsys)
     assert capsys.readouterr().out
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *DOCS]
 
 
 def code_of(page, kind):
@@ -170,7 +171,7 @@ def code_of(page, kind):
     return "\n".join(re.findall(rf"```{kind}\n(.*?)```", page.read_text(), re.S))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if code_of(page, "pycon")], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in DOCS if code_of(page, "pycon")], ids=lambda page: page.name)
 def test_python_in_the_docs_prints_what_the_docs_say(page):
     import doctest
 
@@ -187,7 +188,7 @@ LONG_PAGES = {"commands.md"}
     "page",
     [
         pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG_PAGES else [])
-        for page in PAGES
+        for page in DOCS
         if code_of(page, "console")
     ],
 )

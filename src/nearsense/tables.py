@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Row", "print_table", "printable", "shown_columns"]
+__all__ = ["Row", "one_line", "print_table", "printable", "shown_columns"]
 
 Row = Sequence[str]
 
@@ -24,8 +24,14 @@ TIGHT = 60
 """Columns of the terminal below which no space is spent on air."""
 
 DIFFERS = "differs"
-REMARKS = ("reading", "tier", "reason", "stays", "prediction", "truth", "domain")
+REMARKS = ("reading", "tier", "reason", "stays", "prediction", "truth", "domain", "comes from")
 """Columns that go before texts, ids and what differs do, and after all figures."""
+
+NAMES = ("model",)
+"""Columns that keep the room they need: a name is not broken."""
+
+ONE_LINE = ("exemplar",)
+"""Columns whose texts end where the line does."""
 
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -48,7 +54,8 @@ def shown_columns(columns: Sequence[str], naturals: Sequence[int], width: int) -
     shown: list[int] = []
 
     def wide(place: int, text: int) -> int:
-        return gap + (naturals[place] if place in figures else min(naturals[place], text))
+        whole = place in figures or columns[place] in NAMES
+        return gap + (naturals[place] if whole else min(naturals[place], text))
 
     def add(places: Sequence[int], text: int, before: int) -> bool:
         """Show as many of some columns as there is room for beside those before; the first of all always."""
@@ -80,10 +87,21 @@ def print_table(console: Any, columns: Sequence[str], cells: Sequence[Row]) -> N
     shown = shown_columns(columns, naturals, console.width)
     tight: dict[str, Any] = {"padding": (0, 1, 0, 0), "show_edge": False} if console.width < TIGHT else {}
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", **tight)
+    texts = [place for place in shown if columns[place] in ONE_LINE]
+    room = console.width - (2 if tight else 3) * (len(shown) - 1)
+    room -= sum(
+        naturals[place] if columns[place].endswith(">") else min(naturals[place], COMFORTABLE)
+        for place in shown
+        if place not in texts
+    )
     for place in shown:
-        figures = columns[place].endswith(">")
+        figures, whole = columns[place].endswith(">"), place in texts
         table.add_column(
-            Text(heads[place]), justify="right" if figures else "left", no_wrap=figures, overflow="fold"
+            Text(heads[place]),
+            justify="right" if figures else "left",
+            width=min(naturals[place], max(room // len(texts), LEAST)) if whole else None,
+            no_wrap=figures or whole,
+            overflow="ellipsis" if whole else "fold",
         )
     for row in rows:
         table.add_row(*(Text(row[place]) for place in shown))
@@ -93,6 +111,10 @@ def print_table(console: Any, columns: Sequence[str], cells: Sequence[Row]) -> N
 
 
 def printable(text: str) -> str:
+    """A text as a table shows it: on one line, and not longer than a person reads there."""
+    return one_line(text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…")
+
+
+def one_line(text: str) -> str:
     """A text on one line, without characters that steer a terminal or the direction of writing."""
-    shown = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in BIDI else c for c in shown)
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in BIDI else c for c in text)

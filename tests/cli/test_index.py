@@ -321,7 +321,7 @@ def test_another_model_is_refused_with_both_named(run, tickets, tmp_path):
     check(run("search", tickets, "query", "--model", other), "all-MiniLM-L6-v2", "other", "reembed")
 
 
-@pytest.mark.parametrize("words", [["--where", "a=b"], ["--mode", "hybrid"]])
+@pytest.mark.parametrize("words", [["--network"], ["--mode", "hybrid"]])
 def test_what_only_a_collection_answers_is_not_asked_of_a_file(run, file, words):
     check(run("search", file, "query", *words), words[0], f"nearsense index create tickets.nearsense {file}")
     assert ids(run("search", file, "refund", "--mode", "dense", "--exact", "-k", "1")) == ["t2"]

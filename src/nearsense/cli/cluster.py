@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from nearsense.clustering import Clusters
 
 
+SHOWN = 20
+"""Clusters that a terminal is shown where nothing is said."""
+
+
 class ClusterOptions(CorpusOptions):
     """How clusters are found, and what is made of them."""
 
@@ -48,7 +52,11 @@ class ClusterOptions(CorpusOptions):
     assign_to: str | None = option("--assign-to FILE", "Put the texts into clusters that --save wrote.")
     save: str | None = option("--save FILE", "Keep the clusters for --assign-to: names and centres, no texts.")
     report: str | None = option("--report FILE", "Write a report in Markdown.")
-    output: str | None = option("--output -o FILE", "Write all rows with their cluster: csv, jsonl, ...")
+    output: str | None = option(
+        "--output -o FILE",
+        "Write all rows with their cluster: .csv, .tsv, .xlsx, .json, .jsonl, .parquet or .md.",
+    )
+    show: int | None = option("--show N", "Show N clusters at most.  [default: 20 on a terminal, else all]", COUNT)
 
 
 @click.command()
@@ -65,7 +73,7 @@ def cluster(file: str, options: ClusterOptions, output: OutputOptions) -> None:
     Examples:
       nearsense cluster tickets.csv
       nearsense cluster tickets.csv -k 8 --report report.md
-      nearsense cluster tickets.csv --text body -o clustered.csv --save known.clusters
+      nearsense cluster tickets.csv --text body -o clustered.xlsx --save known.clusters
       nearsense cluster new.csv --assign-to known.clusters --csv > assigned.csv
       nearsense cluster reviews.parquet --levels 2 --stability
     """
@@ -95,7 +103,9 @@ def cluster(file: str, options: ClusterOptions, output: OutputOptions) -> None:
         write_text(options.report, clusters_report(clusters, "standard input" if file == "-" else Path(file).name))
     if options.output is not None:
         write_table(options.output, rows, columns=list(rows[0]) if rows else None)
-    output.show(clusters_page(clusters, rows if options.output is None else None, levels=options.levels))
+    most = options.show or (SHOWN if output.for_a_terminal else None)
+    listed = rows if options.output is None else None
+    output.show(clusters_page(clusters, listed, levels=options.levels, most=most))
 
 
 COMMANDS = (cluster,)
@@ -104,7 +114,7 @@ COMMANDS = (cluster,)
 def _require_options(file: str, options: ClusterOptions) -> None:
     """Refuse, before anything is read, options that do not go together and files that cannot be written."""
     from nearsense.cli.outputs import require_targets
-    from nearsense.files.formats import Format, format_of
+    from nearsense.files import require_table_target
 
     if options.assign_to is not None:
         names = ("method", "min_size", "min_score", "language", "k", "stability")
@@ -115,7 +125,7 @@ def _require_options(file: str, options: ClusterOptions) -> None:
     if options.output == "-":
         raise click.UsageError("-o -: standard output has the rows in a pipe, and with --csv; leave -o out")
     if options.output is not None:
-        format_of(options.output, None, (Format.CSV, Format.TSV, Format.JSON, Format.JSONL, Format.PARQUET))
+        require_table_target(options.output)
     written = {"-o": options.output, "--report": options.report, "--save": options.save}
     require_targets(written, {"FILE": file, "--assign-to": options.assign_to})
 

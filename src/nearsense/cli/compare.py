@@ -10,9 +10,9 @@ import click
 from nearsense.cli.options import (
     COUNT,
     CorpusOptions,
+    ListOptions,
     ModelOptions,
-    OutputOptions,
-    ReadOptions,
+    RowOptions,
     SureOptions,
     named_columns,
     takes,
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 @click.argument("b", required=False)
 @click.option("--pairs", "file", metavar="FILE", help="Compare the pairs of a file instead; - is stdin.")
 @click.option("--columns", metavar="A,B", help="The two columns of FILE.")
-@takes(sure=SureOptions, reading=ReadOptions, model=ModelOptions, output=OutputOptions)
+@takes(sure=SureOptions, reading=RowOptions, model=ModelOptions, output=ListOptions)
 def compare(
     a: str | None,
     b: str | None,
     file: str | None,
     columns: str | None,
     sure: SureOptions,
-    reading: ReadOptions,
+    reading: RowOptions,
     model: ModelOptions,
-    output: OutputOptions,
+    output: ListOptions,
 ) -> None:
     """How near two texts are in sense.
 
@@ -45,15 +45,17 @@ def compare(
     Examples:
       nearsense compare "It is raining." "Rain is falling."
       nearsense compare --pairs pairs.csv --columns question,answer
-      nearsense compare --pairs pairs.jsonl --csv > scores.csv
+      nearsense compare --pairs pairs.jsonl -o scores.xlsx
       nearsense compare --pairs questions.csv --calibration question --min-probability 0.9
     """
+    from nearsense.cli.arguments import require_order
     from nearsense.compare import compare_pairs
     from nearsense.render.results import comparison_page
 
     if file is None:
         if a is None or b is None:
             raise click.UsageError("give two texts, or --pairs FILE")
+        require_order("-", [a, b], "text")
         pairs = [(a, b)]
     else:
         if a is not None:
@@ -70,14 +72,14 @@ def compare(
 @click.argument("reference")
 @click.argument("file")
 @click.option("-k", type=COUNT, help="How many to show.  [default: all]")
-@takes(sure=SureOptions, source=CorpusOptions, output=OutputOptions)
+@takes(sure=SureOptions, source=CorpusOptions, output=ListOptions)
 def rank(
     reference: str,
     file: str,
     k: int | None,
     sure: SureOptions,
     source: CorpusOptions,
-    output: OutputOptions,
+    output: ListOptions,
 ) -> None:
     """Order the texts of FILE by how near they are to REFERENCE.
 
@@ -88,10 +90,12 @@ def rank(
       nearsense rank "How do I train a neural network?" candidates.txt
       cat answers.csv | nearsense rank "late parcel" - --format csv --text answer -k 3
     """
+    from nearsense.cli.arguments import require_order
     from nearsense.cli.inputs import read_corpus
     from nearsense.render.results import hits_page
     from nearsense.search import rank_vectors
 
+    require_order(file, [reference], "reference")
     corpus = read_corpus(file, source)
     vectors = corpus.vectors(source)
     hits = rank_vectors(reference, vectors, corpus.documents, k, encoder=source.load(), **sure.arguments())
@@ -103,14 +107,14 @@ def rank(
 @click.option("--plot", metavar="PICTURE", help="Draw a heatmap too: .png or .svg.")
 @click.option("--probabilities", is_flag=True, help="Show how likely two texts mean the same, not their scores.")
 @click.option("--calibration", metavar="NAME", help="Of what: paraphrase, question, passage, or a file.")
-@takes(source=CorpusOptions, output=OutputOptions)
+@takes(source=CorpusOptions, output=ListOptions)
 def matrix(
     file: str,
     plot: str | None,
     probabilities: bool,
     calibration: str | None,
     source: CorpusOptions,
-    output: OutputOptions,
+    output: ListOptions,
 ) -> None:
     """Compare every text of FILE with every other.
 
@@ -126,7 +130,7 @@ def matrix(
     from nearsense.compare import matrix_of, require_room
     from nearsense.render.results import matrix_page
 
-    require_targets({"--plot": plot or None}, {"FILE": file, "--calibration": calibration})
+    require_targets({"--plot": plot or None, "-o": output.output}, {"FILE": file, "--calibration": calibration})
     corpus = read_corpus(file, source)
     require_room(len(corpus.documents))
     vectors = corpus.vectors(source, foreign="keep" if source.model is None else "refuse")
@@ -147,8 +151,8 @@ def matrix(
 @click.argument("a")
 @click.argument("b")
 @click.option("--html", metavar="FILE", help="Write a page with both texts in colour too; - writes only that.")
-@takes(model=ModelOptions, output=OutputOptions)
-def explain(a: str, b: str, html: str | None, model: ModelOptions, output: OutputOptions) -> None:
+@takes(model=ModelOptions, output=ListOptions)
+def explain(a: str, b: str, html: str | None, model: ModelOptions, output: ListOptions) -> None:
     """Which words of two texts carry their score.
 
     Contributions are arithmetic on the model's vectors, no reasons: see docs/explain.md.
@@ -162,13 +166,13 @@ def explain(a: str, b: str, html: str | None, model: ModelOptions, output: Outpu
     from nearsense.explanation import explain as explain_
     from nearsense.render.results import explanation_page
 
-    require_targets({"--html": html})
+    require_targets({"--html": html, "-o": output.output})
     explanation = explain_(a, b, encoder=model.load())
     if html is not None:
         write_text(html, explanation.to_html())
         if html == "-":
             return
-    if output.form is None and sys.stdout.isatty():
+    if output.for_a_terminal:
         _print_coloured(explanation)
     output.show(explanation_page(explanation))
 

@@ -122,9 +122,14 @@ COMMANDS = (drift,)
 def _require(current: str, options: DriftOptions) -> None:
     """Refuse what does not go together, or cannot be written, before anything is read."""
     from nearsense.cli.outputs import require_targets
+    from nearsense.store import is_collection
 
     if current == "-" == options.against:
         raise click.UsageError("both sides are standard input: name a file for one of them")
+    if (options.where or options.rows) and (
+        SPAN.fullmatch(options.against) or any(is_collection(Path(name)) for name in (current, options.against))
+    ):
+        raise click.UsageError("--where and --limit are for files: of a collection all is compared")
     for flag, path, endings in (("-o", options.report, REPORTS), ("--texts", options.texts, TABLES)):
         if path is not None and Path(path).suffix.lower() not in endings:
             raise click.UsageError(f"{flag} {path}: it is one of {', '.join(endings)}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from nearsense.cli.options import COUNT, CorpusOptions, OutputOptions, SureOptions, option, takes
+from nearsense.cli.options import COUNT, CorpusOptions, ListOptions, OutputOptions, SureOptions, option, takes
 
 if TYPE_CHECKING:
     from nearsense.cli.inputs import Corpus
@@ -49,7 +49,11 @@ class SameOptions(SureOptions, CorpusOptions):
     any_language: bool = option(
         "--any-language", "Trust scores of texts in languages that the model was not made for."
     )
-    limit: int | None = option("--limit N", "Show N at most.  [default: 20 on a terminal, else all]", COUNT)
+    within_column: str | None = option(
+        "--within COLUMN", "Rows are the same only where they have the same in this column, a label say."
+    )
+    limit: int | None = option("--limit --show N", "Show N at most.  [default: 20 on a terminal, else all]", COUNT)
+    rows: int | None = option("--rows N", "Only the first N rows of FILE, of those that fit.", COUNT)
     max_memory: int | None = option(
         "--max-memory SIZE",
         "What the search of near pairs may use: 2GB.  [default: half of what is free]",
@@ -81,7 +85,7 @@ keep_option = click.option(
 )
 @keep_option
 @click.option("--fail", is_flag=True, help="Exit with 1 where there are any.")
-@takes(options=SameOptions, output=OutputOptions)
+@takes(options=SameOptions, output=ListOptions)
 def duplicates(
     file: str,
     groups: bool,
@@ -89,7 +93,7 @@ def duplicates(
     keep: str,
     fail: bool,
     options: SameOptions,
-    output: OutputOptions,
+    output: ListOptions,
 ) -> None:
     """Find what is said twice in FILE: pairs of rows, surest first.
 
@@ -103,16 +107,21 @@ def duplicates(
       nearsense duplicates questions.csv --text title --min-probability 0.95 --groups
       nearsense duplicates test.csv --against train.csv --fail
       nearsense duplicates phrases.txt --nearest 1
-      nearsense duplicates reviews.csv --csv > pairs.csv
+      nearsense duplicates reviews.csv -o pairs.xlsx
     """
     from nearsense.cli.outputs import leave
     from nearsense.render.results import groups_page, pairs_page
 
-    _require_apart(file, options, {})
-    _, corpus = _rows_of(file, options, keep=keep)
+    _require_apart(file, options, {"-o": output.output})
+    _, corpus, _ = _rows_of(file, options, keep=keep)
     found = _duplicates(corpus, keep, options, nearest)
-    page = groups_page if groups else pairs_page
-    output.show(page(found, _limit(options.limit, output.form, None if groups else len(found))))
+    limit = _limit(options.limit, output, None if groups else len(found))
+    if groups:
+        output.show(groups_page(found, limit, ids=_called(corpus)))
+    else:
+        seen = output.for_a_terminal
+        shown = seen or output.in_markdown
+        output.show(pairs_page(found, limit, ids=_called(corpus), shown=shown, listed=not seen))
     if fail and len(found):
         leave()
 
@@ -153,18 +162,17 @@ def dedupe(
       nearsense dedupe tickets.csv -o clean.csv --dropped dropped.jsonl
       nearsense dedupe reviews.parquet -o clean.parquet --keep newest:date --min-probability 0.95
       nearsense dedupe new.csv --against archive.csv -o unseen.csv
+      nearsense dedupe labelled.csv --within label -o clean.xlsx
       nearsense dedupe tickets.csv --target 1000 -o sample.csv
     """
     from nearsense.cli.outputs import say
-    from nearsense.files import write_table
-    from nearsense.files.formats import format_of
+    from nearsense.files import require_table_target, write_table
     from nearsense.render.results import dropped_page
 
     _require_apart(file, options, {"-o": target, "--dropped": dropped})
-    original, corpus = _rows_of(file, options, keep=keep)
-    for path in (target, dropped):
-        if path not in (None, "-"):
-            format_of(str(path), None)
+    if dropped is not None:
+        require_table_target(dropped)
+    original, corpus, places = _rows_of(file, options, keep=keep)
     if target is not None:
         original.target_format(target)
     if most is not None and options.min_score is None and options.min_probability is None:
@@ -176,10 +184,11 @@ def dedupe(
         rows = ({name: row[name] for name in DROPPED} for row in found.dropped.to_dicts())
         write_table(dropped, rows, columns=DROPPED)
     if target is None:
-        output.show(dropped_page(found, _limit(options.limit, output.form, None), written=False))
+        limit = _limit(options.limit, output, None)
+        output.show(dropped_page(found, limit, written=False, ids=_called(corpus)))
         return
-    gone = {corpus.rows[row] for row in set(range(len(corpus.rows))) - set(found.kept.tolist())}
-    original.copy(target, [row for row in range(len(original.table)) if row not in gone])
+    gone = {places[corpus.rows[row]] for row in set(range(len(corpus.rows))) - set(found.kept.tolist())}
+    original.copy(target, [row for row in places if row not in gone])
     tiers = ", ".join(f"{count:,} {tier.value}" for tier, count in found.tiers.items())
     say(target, f"{len(found.kept):,} rows stay, {len(gone):,} went ({tiers}); {found.threshold}")
 
@@ -190,13 +199,22 @@ DROPPED = ["id", "kept", "tier", "score", "probability", "interval", "reason", "
 """The columns of --dropped."""
 
 
-def _rows_of(file: str, options: SameOptions, *, keep: str = "", archive: bool = False) -> tuple[Original, Corpus]:
-    """A file that can be copied, and its rows as documents.
+def _called(corpus: Corpus) -> str:
+    """What the ids of the rows are called: lines of the file, or their numbers, where no column has any."""
+    return corpus.table.unit if corpus.columns[1] is None and corpus.columns[0] is not None else "id"
 
-    Of an archive only its name tells the format, and columns are taken where it has them. The column by which rows
-    are kept is part of a document's metadata, also where it gives the texts or the ids.
+
+def _rows_of(
+    file: str, options: SameOptions, *, keep: str = "", archive: bool = False
+) -> tuple[Original, Corpus, Sequence[int]]:
+    """A file that can be copied, those of its rows that are meant as documents, and their places in the file.
+
+    Of an archive only its name tells the format, columns are taken where it has them, and all rows are meant. The
+    columns by which rows are kept apart, and kept, are part of a document's metadata, also where they give the
+    texts or the ids.
     """
     from nearsense.cli.inputs import read_corpus
+    from nearsense.files.table import require_column
     from nearsense.files.writing import Original
 
     original = Original(
@@ -204,17 +222,21 @@ def _rows_of(file: str, options: SameOptions, *, keep: str = "", archive: bool =
     )
     if archive:
         text, id_ = (name if name in original.table.columns else None for name in (options.text, options.id_))
-        options = options.but(text=text, id_=id_)
-    corpus = read_corpus(original.table, options, fate="are not compared")
-    column = keep.partition(":")[2]
-    if column and column in corpus.columns:  # ids that rise tell which row is newer
-        cells = original.table.columns[column]
+        options = options.but(text=text, id_=id_, where=(), rows=None)
+    chosen = options.chosen(original.table)
+    table = original.table if chosen is None else original.table.take(chosen)
+    corpus = read_corpus(table, options, fate="are not compared")
+    within = options.within_column
+    if within is not None:
+        within = require_column(table, within, "name one of them: --within COLUMN")
+    for column in {keep.partition(":")[2], within} & {*corpus.columns} - {None, ""}:
+        cells = table.columns[str(column)]
         items = [
-            replace(each, metadata={**each.metadata, column: cells[row]})
+            replace(each, metadata={**each.metadata, str(column): cells[row]})
             for each, row in zip(corpus.documents, corpus.rows, strict=True)
         ]
         corpus = replace(corpus, documents=items)
-    return original, corpus
+    return original, corpus, range(len(table)) if chosen is None else chosen
 
 
 def _duplicates(
@@ -226,6 +248,7 @@ def _duplicates(
     """The duplicates that the options describe."""
     from nearsense.cached import cached
     from nearsense.deduplication import duplicates as duplicates_
+    from nearsense.files.table import column_at
 
     if options.min_score is not None and options.min_probability is not None:
         raise click.UsageError("--min-score and --min-probability are two thresholds: give one of them")
@@ -245,6 +268,7 @@ def _duplicates(
         encoder=cached(options.load()) if encodes else None,
         max_memory=options.max_memory,
         nearest=nearest,
+        only_within=options.within_column and column_at(corpus.table, options.within_column),
         resume=options.resume,
         approximate=options.approximate,
         progress=options.progress,
@@ -252,12 +276,12 @@ def _duplicates(
     )
 
 
-def _limit(limit: int | None, form: str | None, total: int | None) -> int | None:
+def _limit(limit: int | None, output: OutputOptions, total: int | None) -> int | None:
     """How many are shown: on a terminal few, elsewhere all, unless these are too many."""
     from nearsense.deduplication.result import LARGEST
     from nearsense.errors import TooLargeError
 
-    if limit is None and form is None and sys.stdout.isatty():
+    if limit is None and output.for_a_terminal:
         return SHOWN
     if limit is None and total is not None and total > LARGEST:
         raise TooLargeError(

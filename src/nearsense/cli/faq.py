@@ -14,9 +14,9 @@ from nearsense.cli.options import (
     COUNT,
     LONG,
     SHARE,
+    ListOptions,
     ModelOptions,
     Options,
-    OutputOptions,
     ReadOptions,
     in_a_folder,
     option,
@@ -70,13 +70,13 @@ class FaqModelOptions(Options):
 @click.command()
 @click.argument("file", callback=in_a_folder)
 @click.argument("question", nargs=-1)
-@takes(options=FaqOptions, models=FaqModelOptions, output=OutputOptions)
+@takes(options=FaqOptions, models=FaqModelOptions, output=ListOptions)
 def faq(
     file: str,
     question: tuple[str, ...],
     options: FaqOptions,
     models: FaqModelOptions,
-    output: OutputOptions,
+    output: ListOptions,
 ) -> None:
     """Answer each QUESTION from the FAQ in FILE, where it is sure enough; else ask back or show what is near.
 
@@ -87,15 +87,18 @@ def faq(
     \b
     Examples:
       nearsense faq faq.csv "When will my package arrive?"
-      nearsense faq faq.csv --questions log.txt --csv > answers.csv
+      nearsense faq faq.csv --questions log.txt -o answers.xlsx
       nearsense faq faq.csv --precision 0.99 --text title --answer body "I want my money back"
       nearsense faq faq.csv --interactive
     """
+    from nearsense.cli.arguments import require_order
     from nearsense.cli.outputs import leave
 
+    require_order(file, question, "question")
     _require_one_stdin(file, options)
-    if options.interactive and output.form and (question or options.questions):
-        raise click.UsageError(f"--{output.form} is one document: give questions or --interactive, not both")
+    whole = f"--{output.form}" if output.form else "-o OUT" if output.output else ""
+    if options.interactive and whole and (question or options.questions):
+        raise click.UsageError(f"{whole} is one document: give questions or --interactive, not both")
     questions = [*question, *_questions(options.questions)]
     if not questions and not options.interactive:
         raise click.UsageError("give a question, --questions FILE, or --interactive")
@@ -182,7 +185,7 @@ def _faq(file: str, options: FaqOptions, models: FaqModelOptions) -> FAQ:
     )
 
 
-def _talk(room: FAQ, output: OutputOptions, k: int | None) -> bool:
+def _talk(room: FAQ, output: ListOptions, k: int | None) -> bool:
     """Questions, a line each, until the end of input; whether one got no answer. What lacked comes last."""
     from nearsense.cli.inputs import typed_lines
     from nearsense.tables import printable
@@ -190,7 +193,7 @@ def _talk(room: FAQ, output: OutputOptions, k: int | None) -> bool:
     prompt = "question> " if sys.stdin.isatty() else ""
     answers: list[Answer] = []
     unread = False
-    whole = output.form is not None  # one document, one head: written when all is known
+    whole = output.form is not None or output.output is not None  # one document: written when all is known
     try:
         for line in typed_lines(prompt):
             if not line.strip():
@@ -224,7 +227,7 @@ def _text(line: str | bytes) -> str:
     return line
 
 
-def _show(answers: list[Answer], room: FAQ, output: OutputOptions, all_: bool, note: bool = True) -> None:
+def _show(answers: list[Answer], room: FAQ, output: ListOptions, all_: bool, note: bool = True) -> None:
     output.show(answers_page(answers, str(room.threshold) if note else "", all_))
     sys.stdout.flush()
 

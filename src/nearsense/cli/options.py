@@ -6,6 +6,7 @@ A group is a class whose fields are made by `option`; `takes` gives a command an
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -55,6 +56,9 @@ class Options:
         """The same options but for these."""
         return type(self)(**self.__dict__ | changes)
 
+    def require(self) -> None:
+        """Refuse what cannot be done, before the command begins."""
+
 
 def option(flags: str, said: str, kind: Any = None, *, default: Any = None, many: bool = False, **how: Any) -> Any:
     """A field of a group: its flags and what stands behind them ("-k N"), its help, its type as click has it.
@@ -86,8 +90,11 @@ def either(flags: str, said: str) -> Any:
 
 
 def takes(**groups: type[Options]) -> Callable[[F], Callable[..., Any]]:
-    """Give a command the options of these groups; its function gets an object of each, by the name it has here."""
-    grouped = {name for group in groups.values() for name in group.fields}
+    """Give a command the options of these groups; its function gets an object of each, by the name it has here.
+
+    A field that two groups have is one option, as the first of them describes it.
+    """
+    grouped = {name: each for group in reversed(groups.values()) for name, each in reversed(group.fields.items())}
 
     def decorate(function: F) -> Callable[..., Any]:
         @wraps(function)
@@ -95,13 +102,14 @@ def takes(**groups: type[Options]) -> Callable[[F], Callable[..., Any]]:
             objects = {
                 name: group(**{each: typed[each] for each in group.fields}) for name, group in groups.items()
             }
-            return function(**objects, **{name: typed[name] for name in typed.keys() - grouped})
+            for each in objects.values():
+                each.require()
+            return function(**objects, **{name: typed[name] for name in typed.keys() - grouped.keys()})
 
         command: Callable[..., Any] = call
-        for group in reversed(groups.values()):
-            for name, each in reversed(group.fields.items()):
-                for flags, how in reversed(each.flags):
-                    command = click.option(*flags, name, **how)(command)
+        for name, each in grouped.items():
+            for flags, how in reversed(each.flags):
+                command = click.option(*flags, name, **how)(command)
         return command
 
     return decorate
@@ -160,11 +168,52 @@ class OutputOptions(Options):
 
     form: str | None = choice(json="Write one JSON document.", csv="Write CSV.")
 
+    @property
+    def for_a_terminal(self) -> bool:
+        """Whether a person looks at a table now: then few lines are better than all."""
+        return self.form is None and sys.stdout.isatty()
+
     def show(self, page: Page) -> None:
         """Write a result to standard output."""
         from nearsense.render import Form, show
 
         show(page, Form(self.form) if self.form else None)
+
+
+class ListOptions(OutputOptions):
+    """How a list is written: to standard output, or into a file in the format that its name says."""
+
+    output: str | None = option(
+        "--output -o OUT", "Write it to a file: .csv, .tsv, .xlsx, .json, .jsonl, .parquet or .md."
+    )
+
+    @property
+    def for_a_terminal(self) -> bool:
+        """Whether a person looks at a table now."""
+        return self.output is None and super().for_a_terminal
+
+    @property
+    def in_markdown(self) -> bool:
+        """Whether the file is for people, as a table on a terminal is."""
+        return self.output is not None and self.output.lower().removesuffix(".gz").endswith(".md")
+
+    def require(self) -> None:
+        """Refuse a file that cannot be written, or is read."""
+        if self.output is not None:
+            from nearsense.cli.outputs import require_list
+
+            require_list(self.output)
+
+    def show(self, page: Page) -> None:
+        """Write a result into its file, where one was named; to standard output otherwise, or if asked for too."""
+        if self.output is not None:
+            from nearsense.cli.outputs import say
+            from nearsense.render.saving import save
+
+            count = save(page, self.output)
+            say(self.output, f"{count:,} row{'s'[: count != 1]}")
+        if self.output is None or self.form is not None:
+            super().show(page)
 
 
 class ReadOptions(Options):
@@ -206,7 +255,33 @@ class ReadOptions(Options):
         return words
 
 
-class DocumentOptions(ReadOptions):
+class RowOptions(ReadOptions):
+    """How a file is read, and which of its rows are meant."""
+
+    where: tuple[str, ...] = option(
+        "--where FILTER",
+        "Only rows whose columns fit: lang=en, 'year>=2020', 'tag in a,b', or JSON. Several: all.",
+        many=True,
+    )
+    rows: int | None = option("--limit --rows N", "Only the first N rows of FILE, of those that fit.", COUNT)
+
+    def read(self, file: str) -> Table:
+        """The rows of a file that are meant."""
+        table = ReadOptions.read(self, file)
+        chosen = self.chosen(table)
+        return table if chosen is None else table.take(chosen)
+
+    def chosen(self, table: Table) -> list[int] | None:
+        """The rows of a table that are meant, from 0; None for all."""
+        if not self.where:
+            return None if self.rows is None else list(range(min(self.rows, len(table))))
+        from nearsense.filters import parse_where
+        from nearsense.filters.rows import rows_where
+
+        return rows_where(parse_where(self.where), table)[: self.rows]
+
+
+class DocumentOptions(RowOptions):
     """How a file's rows become documents."""
 
     text: str | None = option("--text COLUMN", "Column with the texts, by name or place; several: title,body.")
@@ -217,7 +292,10 @@ class DocumentOptions(ReadOptions):
         """The options as they are typed, for a command that reads a file in the same way."""
         flags = {"--text": self.text, "--id": self.id_}
         words = [word for flag, value in flags.items() if value for word in (flag, value)]
-        return [*words, *self.reading_words(), *(["--skip-empty"] if self.skip_empty else [])]
+        words += self.reading_words()
+        words += [word for each in self.where for word in ("--where", each)]
+        words += [] if self.rows is None else ["--limit", str(self.rows)]
+        return [*words, "--skip-empty"] if self.skip_empty else words
 
 
 class RunningOptions(Options):
@@ -311,7 +389,7 @@ class NarrowingOptions(SureOptions):
     )
     where: tuple[str, ...] = option(
         "--where FILTER",
-        "Only documents whose metadata fit: lang=en, 'year>=2020', 'tag in a,b', or JSON. Several: all.",
+        "Only what fits by its metadata: lang=en, 'year>=2020', 'tag in a,b', or JSON. Several: all.",
         many=True,
     )
 
@@ -326,6 +404,7 @@ class SearchOptions(Options):
         default=Mode.DENSE.value,
     )
     exact: bool = option("--exact", "Compare with every vector instead of asking the index.")
+    repeats: bool = option("--repeats", "Show each of several equal texts; else one, and how many there are.")
     rerank: str | None = option(
         "--rerank NAME",
         "A cross-encoder's name or folder: it reads the best hits beside the query and puts them in order.",

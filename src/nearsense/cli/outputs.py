@@ -1,6 +1,6 @@
 """The way out, for every command: may this file be written, and not over that; whole or not at all; exit codes.
 
-A result never goes over a file that the command reads, nor into the folder of a collection.
+A result never goes over a file that the command reads, nor into the folder of a collection or a model.
 
 How a result looks on standard output: see nearsense/render/.
 """
@@ -57,6 +57,25 @@ def require_targets(written: Mapping[str, str | None], read: Mapping[str, str | 
         require_writable(path)
 
 
+def require_list(path: str) -> None:
+    """Refuse a file for a list that has no known format, or is named elsewhere in the command that runs."""
+    from nearsense.files import require_table_target
+
+    if path == "-":
+        raise click.UsageError("-o -: standard output has it without -o; --json and --csv say how")
+    require_table_target(path)
+    context = click.get_current_context()
+    named: dict[str, str | None] = {}
+    for param in context.command.params:
+        label = param.human_readable_name if isinstance(param, click.Argument) else param.opts[0]
+        typed = context.params.get(param.name or "")
+        for each in typed if isinstance(typed, tuple) else (typed,):
+            there = isinstance(each, str) and param.name != "output" and os.path.exists(each)  # noqa: PTH110
+            if there and _is_read(path, each):
+                named[label] = each
+    require_targets({"-o": path}, named)
+
+
 def _is_read(path: str, other: str | None) -> str:
     """How a file is read with another, in words; empty where it is not."""
     if other is None or "-" in (path, other):
@@ -72,12 +91,16 @@ def _is_read(path: str, other: str | None) -> str:
 
 
 def require_outside(flag: str, path: str) -> None:
-    """Refuse what would lie in the folder of a collection: only the collection writes there."""
+    """Refuse what would lie in the folder of a collection or of a model: only who made it writes there."""
+    from nearsense.encoders.hub_files import model_around
     from nearsense.store import collection_around
 
-    if path != "-" and (folder := collection_around(path)):
-        what = f"{flag} {path} lies within the collection {folder.name}, where nothing else may lie"
-        raise click.UsageError(f"{what}: write it elsewhere")
+    if path == "-":
+        return
+    for kind, around in (("collection", collection_around), ("model", model_around)):
+        if folder := around(path):
+            what = f"{flag} {path} lies within the {kind} {folder.name}, where nothing else may lie"
+            raise click.UsageError(f"{what}: write it elsewhere")
 
 
 class _Tried(Exception):

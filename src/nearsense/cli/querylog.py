@@ -11,8 +11,8 @@ import click
 
 from nearsense.cli.options import (
     COUNT,
+    ListOptions,
     Options,
-    OutputOptions,
     choice,
     in_a_folder,
     network_option,
@@ -60,8 +60,8 @@ class LogOptions(Options):
 @takes(options=LogOptions)
 @quiet_option
 @network_option
-@takes(output=OutputOptions)
-def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, output: OutputOptions) -> None:
+@takes(output=ListOptions)
+def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, output: ListOptions) -> None:
     """Show what was asked of COLLECTION, and what got no answer.
 
     Nothing is logged unless --on was said once, or a program opened the collection with log=True. The log lies
@@ -129,7 +129,7 @@ def _show(
     name: str,
     log: QueryLog,
     options: LogOptions,
-    output: OutputOptions,
+    output: ListOptions,
     *,
     model: str | None = None,
     progress: bool,
@@ -154,9 +154,9 @@ def _show(
     output.show(groups_page(found[: options.k], len(entries), missing))
 
 
-def _shown(entries: list[LoggedQuery], options: LogOptions, output: OutputOptions) -> list[LoggedQuery]:
+def _shown(entries: list[LoggedQuery], options: LogOptions, output: ListOptions) -> list[LoggedQuery]:
     """Those of the entries that are shown: the slowest, or the last."""
-    few = SHOWN if output.form is None and sys.stdout.isatty() else len(entries)
+    few = SHOWN if output.for_a_terminal else len(entries)
     k = options.k or few
     if options.slow:
         return sorted(entries, key=lambda each: -each.latency)[:k]

@@ -14,7 +14,7 @@ from nearsense.cli.options import (
     COUNT,
     CorpusOptions,
     DocumentOptions,
-    OutputOptions,
+    ListOptions,
     QueryOptions,
     RunningOptions,
     SureOptions,
@@ -26,45 +26,49 @@ from nearsense.errors import FileError, InputError
 if TYPE_CHECKING:
     from nearsense.cli.inputs import Corpus
     from nearsense.files import Table
-    from nearsense.records import Hit, Metric, Ranking, Results
+    from nearsense.records import Document, Hit, Metric, Ranking, Results
 
 
 @click.command()
 @click.argument("file", callback=in_a_folder)
 @click.argument("query", nargs=-1, required=True)
-@takes(options=QueryOptions, source=CorpusOptions, output=OutputOptions)
+@takes(options=QueryOptions, source=CorpusOptions, output=ListOptions)
 def search(
     file: str,
     query: tuple[str, ...],
     options: QueryOptions,
     source: CorpusOptions,
-    output: OutputOptions,
+    output: ListOptions,
 ) -> None:
     """Find the texts of FILE that are nearest in sense to each QUERY.
 
     FILE may be - for standard input, hold vectors that `nearsense encode` wrote, or be a collection, which answers
-    at once, also by words (--mode) and filtered (--where): see `nearsense index`.
+    at once, also by words (--mode): see `nearsense index`. Texts that are equal are shown once.
 
     \b
     Examples:
       nearsense search tickets.csv "my screen freezes"
       nearsense search tickets.csv --text body --id ticket -k 3 "late parcel" "refund" --json
+      nearsense search tickets.csv "my screen freezes" --where status=open -o hits.xlsx
       nearsense search tickets.nearsense "my screen freezes" --where status=open
       nearsense search tickets.csv "late parcel" --rerank ms-marco-MiniLM-L6-v2
       zcat notes.txt.gz | nearsense search - "train a network"
     """
+    from nearsense.cli.arguments import require_order
     from nearsense.render.results import hits_page
     from nearsense.store import is_collection
 
+    require_order(file, query)
     if is_collection(Path(file)):
         from nearsense.cli.index import show_hits
 
-        if flags := _typed(DocumentOptions.fields.keys()):
+        if flags := _typed(DocumentOptions.fields.keys() - {"where"}):
             raise click.UsageError(f"{file} is a collection, {flags} is for files")
         show_hits(file, query, options, source, output)
         return
     _require_file_options(file, options)
-    output.show(hits_page(_hits_in_file(file, query, options, source)))
+    found, alike = _hits_in_file(file, query, options, source)
+    output.show(hits_page(found, alike))
 
 
 def _typed(names: Collection[str]) -> str:
@@ -79,7 +83,7 @@ def _typed(names: Collection[str]) -> str:
 
 def _require_file_options(file: str, options: QueryOptions) -> None:
     """Refuse what only a collection can answer; --exact is no such: a file is always searched so."""
-    own = {"--where": options.where, "--mode": options.mode != "dense", "--network": options.network}
+    own: dict[str, object] = {"--mode": options.mode != "dense", "--network": options.network}
     own |= {"--all-passages": options.all_passages, "--context": options.context, "--open": options.open_}
     if flags := " ".join(flag for flag, given in own.items() if given):
         name = "texts" if file == "-" else file.rsplit("/", 1)[-1].split(".")[0] or "texts"
@@ -93,7 +97,8 @@ def _hits_in_file(
     queries: tuple[str, ...],
     options: QueryOptions,
     source: CorpusOptions,
-) -> list[Results[Hit]]:
+) -> tuple[list[Results[Hit]], dict[str, list[str]]]:
+    """The hits of each query; and the ids of documents whose texts equal those of hits, by the hits' ids."""
     from nearsense.calibration import Task
     from nearsense.calibrator import Calibrator
     from nearsense.cli.inputs import read_corpus
@@ -105,8 +110,26 @@ def _hits_in_file(
     stages = staged(k=options.k, min_score=options.min_score, **second)
     corpus = read_corpus(file, source)
     vectors = corpus.vectors(source)
-    texts = checked_queries(queries, stages.depth)
-    return search_encoded(texts, vectors, corpus.documents, stages, calibrator, source.load(), source.progress)
+    texts, documents = checked_queries(queries, stages.depth), corpus.documents
+    alike: dict[str, list[str]] = {}
+    if not options.repeats:
+        rows, alike = _distinct(documents)
+        if len(rows) < len(documents):
+            documents, vectors = [documents[row] for row in rows], vectors.take(rows)
+    found = search_encoded(texts, vectors, documents, stages, calibrator, source.load(), source.progress)
+    return found, alike
+
+
+def _distinct(documents: list[Document]) -> tuple[list[int], dict[str, list[str]]]:
+    """The first row of each distinct text, and the ids of the others, by the first one's; no text equals none."""
+    first: dict[str, str] = {}
+    rows, alike = [], dict[str, list[str]]()
+    for row, document in enumerate(documents):
+        if document.text and (id_ := first.setdefault(document.text, document.id)) != document.id:
+            alike.setdefault(id_, []).append(document.id)
+        else:
+            rows.append(row)
+    return rows, alike
 
 
 @click.command()
@@ -114,7 +137,7 @@ def _hits_in_file(
 @click.argument("file")
 @click.option("--cross", required=True, metavar="NAME", help="The cross-encoder's name or folder.")
 @click.option("-k", type=COUNT, help="How many to show.  [default: all]")
-@takes(sure=SureOptions, reading=DocumentOptions, running=RunningOptions, output=OutputOptions)
+@takes(sure=SureOptions, reading=DocumentOptions, running=RunningOptions, output=ListOptions)
 def rerank(
     query: str,
     file: str,
@@ -123,7 +146,7 @@ def rerank(
     sure: SureOptions,
     reading: DocumentOptions,
     running: RunningOptions,
-    output: OutputOptions,
+    output: ListOptions,
 ) -> None:
     """Put the texts of FILE in the order that a cross-encoder gives them for QUERY.
 
@@ -136,13 +159,16 @@ def rerank(
       nearsense rerank "late parcel" candidates.csv --cross ms-marco-MiniLM-L6-v2 -k 3
       nearsense search all.csv "late parcel" -k 50 | nearsense rerank "late parcel" - --cross ms-marco-MiniLM-L6-v2
     """
+    from nearsense.cli.arguments import require_order
     from nearsense.cli.inputs import read_corpus
     from nearsense.encoders import load_cross
     from nearsense.render.results import hits_page
     from nearsense.reranking import rerank as reranked
 
+    require_order(file, [query])
     table = reading.read(file)
-    written = set(table.columns) >= HIT_COLUMNS
+    columns = table.columns.keys()
+    written = columns >= HIT_COLUMNS and not columns.isdisjoint({"metadata", *QUERY_COLUMNS})
     if written:
         _require_one_query(table)
     corpus = read_corpus(table, reading, texts=True)
@@ -154,11 +180,17 @@ def rerank(
 
 COMMANDS = (search, rerank)
 
-HIT_COLUMNS = frozenset({"rank", "score", "text", "metadata", "model", "metric"})
-"""The columns by which a file is known as what a search wrote."""
+HIT_COLUMNS = frozenset({"rank", "score", "text", "model", "metric"})
+"""The columns by which a file is known as what a search wrote, beside those of metadata and of the question."""
 
 QUERY_COLUMNS = ("query", "reference", "similar_to")
 """What the question is called there."""
+
+_WRITTEN = HIT_COLUMNS | {
+    *QUERY_COLUMNS, "id", "alike", "retrieval_score", "probability", "interval", "differs", "unsure", "because",
+    "version", "calibration", "prior", "retrieved_by", "retrieval_metric",
+}  # fmt: skip
+"""What a search writes beside metadata."""
 
 
 def _require_one_query(table: Table) -> None:
@@ -209,9 +241,12 @@ def _score(table: Table, row: int) -> float:
 
 
 def _metadata(table: Table, row: int) -> dict[str, Any]:
-    """A row's metadata; csv has it as JSON in a cell."""
+    """A row's metadata: columns of their own, or one; csv has that as JSON in a cell."""
     import json
 
+    if "metadata" not in table.columns:
+        own = {name: cells[row] for name, cells in table.columns.items() if name not in _WRITTEN}
+        return {name.removeprefix("metadata."): cell for name, cell in own.items() if cell not in (None, "")}
     cell = table.columns["metadata"][row]
     try:
         known = json.loads(cell) if isinstance(cell, str) and cell else cell or {}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -39,6 +40,7 @@ FEW_FOR_THEMES = 8  # with fewer clusters there is nothing to gain from themes
 KEYWORDS = 10  # phrases that a cluster has at most
 TOGETHER = 0.4  # how much it takes from a pair that its words also stand alone
 MOST = 3  # phrases of a name, where fewer do not cover the cluster
+SHORT = 60  # characters of a name that is made of whole texts
 
 COVERED = 0.6
 """Share of a cluster's texts that hold one of the phrases of its name: with so many it is long enough."""
@@ -121,12 +123,23 @@ def name_clusters(
     """The clusters from `first` on with names that are not taken, in the order of their geometry."""
     called = cluster_names(phrases, labels, len(geometry), taken=taken, first=first)
     clusters = []
+    used = {*taken, *(label for label, _ in called)}
     for number in range(first, len(geometry)):
         (label, keywords), shape = called[number], geometry[number]
         members = [documents[row] for row in shape.rows.tolist()]
+        if not keywords:  # nothing but numbers or signs
+            label = _by_texts(members, used) or label
+            used.add(label)
         ids = tuple(document.id for document in members)
         clusters.append(Cluster(number, label, keywords, len(ids), shape.cohesion, members[0], ids))
     return clusters
+
+
+def _by_texts(members: Sequence[Document], used: set[str]) -> str:
+    """The most frequent texts of a cluster as its name, "404, 500, 503"; empty where they are long, or taken."""
+    counts = Counter(" ".join(document.text.split()) for document in members)
+    label = ", ".join(text for text, _ in counts.most_common(MOST) if text)
+    return label if len(label) <= SHORT and label not in used else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,13 +25,13 @@ from nearsense.datasets.roles import (
 )
 from nearsense.errors import FileError
 from nearsense.files import Documents, Table, documents, read_table
-from nearsense.files.formats import Format
+from nearsense.files.formats import READ, Format
 from nearsense.files.names import QRELS_NAMES
 from nearsense.files.streams import file_errors, open_source
 from nearsense.files.table import find_column
 from nearsense.records import Document
 
-ENDINGS = tuple(f".{each.value}" for each in Format if each not in (Format.NPY, Format.TXT))
+ENDINGS = tuple(f".{each.value}" for each in READ if each not in (Format.NPY, Format.TXT))
 JUDGED = ("test", "dev", "val", "validation", "train")
 """Of several judgements of a folder the first of these is taken."""
 

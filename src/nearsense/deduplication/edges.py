@@ -182,6 +182,9 @@ def all_edges(
     columns = [*closer, (left[rest], right[rest], score[rest], SEMANTIC)]
     left, right, score = (np.concatenate([column[place] for column in columns]) for place in range(3))
     tier = np.concatenate([np.full(len(column[0]), column[3], np.int8) for column in columns])
+    if sides.rows.kinds is not None:
+        own = sides.of_one_kind(left, right)
+        left, right, score, tier = left[own], right[own], score[own], tier[own]
     near = np.unique(np.concatenate([left[tier == SEMANTIC], right[tier == SEMANTIC]])).tolist()
     strange: dict[int, str] = {}
     if written and judge is not None and near:

@@ -74,6 +74,23 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """Two texts that say the same, or one that several rows have.
+
+    Args:
+        pair: The two as a pair of rows, the first of each.
+        left: The ids of the rows that have the one text; of one that several have, of the first.
+        right: The ids of the rows that have the other; of one that several have, of the rest.
+        distinct: Whether they are two texts.
+    """
+
+    pair: Pair
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    distinct: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """A row that goes, and what it has in common with the row that stays in its place.
 
@@ -223,6 +240,18 @@ class Duplicates:
         found = list(itertools.islice(self._row_pairs(), n))
         intervals = self._intervals(sorted({edge for _, _, edge in found}))
         return Results((self._pair(*each, intervals.get(each[2])) for each in found), self.origin)
+
+    def alike(self, n: int | None = None) -> list[Alike]:
+        """The first n pairs of texts, in the order of `pairs`: each text once, however many rows have it."""
+        found = list(itertools.islice(self._text_pairs(), n))
+        intervals = self._intervals(sorted({edge for *_, edge in found}))
+        return [self._alike(*each, intervals.get(each[2])) for each in found]
+
+    @property
+    def texts_alike(self) -> int:
+        """How many there are: pairs of texts, and texts that several rows have."""
+        repeated = int((self.rows.copies > 1).sum()) if self.within else 0
+        return repeated + int(self._near.sum())
 
     @cached_property
     def groups(self) -> Results[Group]:
@@ -412,6 +441,23 @@ class Duplicates:
             here, there = (self.sides.rows_of(int(ends[edge])) for ends in (self.edges.left, self.edges.right))
             found = [(min(a, b), max(a, b)) for a in here for b in there]
             yield from ((a, b, edge) for a, b in sorted(found))
+
+    def _text_pairs(self) -> Iterator[tuple[list[int], list[int], int]]:
+        """The rows of one text, those of another, and the pair of texts, -1 where the rows of one are divided."""
+        if self.within:
+            rows = self.rows
+            repeated = np.flatnonzero(rows.copies > 1)
+            for node in repeated[np.argsort(rows.first[repeated], kind="stable")].tolist():
+                first, *others = rows.rows_of(node)
+                yield [first], others, -1
+        for edge in np.flatnonzero(self._near).tolist():
+            sides = [self.sides.rows_of(int(ends[edge])) for ends in (self.edges.left, self.edges.right)]
+            here, there = sorted(sides)
+            yield here, there, edge
+
+    def _alike(self, left: list[int], right: list[int], edge: int, interval: tuple[float, float] | None) -> Alike:
+        ids = [tuple(self.sides.document(row).id for row in side) for side in (left, right)]
+        return Alike(self._pair(left[0], right[0], edge, interval), ids[0], ids[1], edge >= 0)
 
     def _measured(self, edge: int, row: int) -> tuple[Tier, float, float | None, tuple[str, ...] | None]:
         """Tier, score, probability and differences, as seen from one row, of a pair of texts; -1: equal ones."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,8 @@ class Rows:
     """n rows and their m distinct texts, or distinct vectors where texts are not known (`written` says which).
 
     `node`, shape (n,), is which distinct text each row has; `first`, shape (m,), the first row of each; `data`,
-    float32, shape (m, d), their vectors, of shape (0, 0) until they are encoded.
+    float32, shape (m, d), their vectors, of shape (0, 0) until they are encoded. `kinds` are n names: equal texts
+    of two kinds are two texts.
     """
 
     documents: Sequence[Document]
@@ -33,24 +34,33 @@ class Rows:
     first: Ints
     data: NDArray[np.float32]
     written: bool
+    kinds: Sequence[str] | None = None
 
     @classmethod
-    def of(cls, documents: Sequence[Document], vectors: Vectors | None, *, written: bool) -> Rows:
-        """Put equal texts together; without texts, equal vectors."""
+    def of(
+        cls,
+        documents: Sequence[Document],
+        vectors: Vectors | None,
+        *,
+        written: bool,
+        kinds: Sequence[str] | None = None,
+    ) -> Rows:
+        """Put equal texts of one kind together; without texts, equal vectors."""
         if vectors is not None and len(vectors) != len(documents):
             what = f"{len(documents):,} texts, {len(vectors):,} vectors"
             raise InputError(what, fix="give one vector for each text")
         if written or vectors is None:
-            keys: list[str] | list[bytes] = [document.text for document in documents]
+            contents: list[Any] = [document.text for document in documents]
         else:
-            keys = [row.tobytes() for row in np.ascontiguousarray(vectors.data) + np.float32(0)]  # -0.0 is 0.0
-        place: dict[str | bytes, int] = {keys[row]: row for row in reversed(range(len(keys)))}
+            contents = [row.tobytes() for row in np.ascontiguousarray(vectors.data) + np.float32(0)]  # -0.0 is 0.0
+        keys = contents if kinds is None else list(zip(contents, kinds, strict=True))
+        place = {keys[row]: row for row in reversed(range(len(keys)))}
         ordered = sorted(place)
         first = np.array([place[key] for key in ordered], np.int64)
         numbers = {key: number for number, key in enumerate(ordered)}
         node = np.array([numbers[key] for key in keys], np.int64)
         data = np.empty((0, 0), np.float32) if vectors is None else _one_each(vectors.data, node, first)
-        return cls(documents, node, first, data, written)
+        return cls(documents, node, first, data, written, kinds)
 
     def __len__(self) -> int:
         return len(self.first)
@@ -59,6 +69,17 @@ class Rows:
     def texts(self) -> list[str]:
         """The distinct texts, in their own order."""
         return [self.documents[row].text for row in self.first.tolist()]
+
+    @property
+    def keys(self) -> list[Any]:
+        """What makes each text one: its content, and its kind where there are kinds."""
+        contents = self.texts if self.written else [vector.tobytes() for vector in self.data]
+        return contents if self.kinds is None else list(zip(contents, self.own_kinds, strict=True))
+
+    @property
+    def own_kinds(self) -> list[str]:
+        """The kind of each text."""
+        return [""] * len(self) if self.kinds is None else [self.kinds[row] for row in self.first.tolist()]
 
     @cached_property
     def copies(self) -> Ints:
@@ -106,6 +127,11 @@ class Sides:
         """The distinct texts."""
         return [text for side in self.both for text in side.texts]
 
+    def of_one_kind(self, left: Ints, right: Ints) -> NDArray[np.bool_]:
+        """Whether the two of each pair of texts are of one kind."""
+        _, number = np.unique([kind for side in self.both for kind in side.own_kinds], return_inverse=True)
+        return np.asarray(number[left] == number[right], bool)
+
     @cached_property
     def copies(self) -> NDArray[np.object_]:
         """How many rows have each text, as whole numbers whose products do not overflow."""
@@ -143,9 +169,7 @@ class Sides:
         """The texts that stand on both sides; of vectors alone, those of the same numbers."""
         if self.archive is None:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        mine, others = (
-            side.texts if side.written else [vector.tobytes() for vector in side.data] for side in self.both
-        )
+        mine, others = (side.keys for side in self.both)
         place = {key: number for number, key in enumerate(others)}
         found = [(number, place[key]) for number, key in enumerate(mine) if key in place]
         pairs = np.array(found, np.int64).reshape(len(found), 2)

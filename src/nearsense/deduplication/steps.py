@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,7 @@ def duplicates(
     against: Iterable[str | Document] | Vectors | None = None,
     against_vectors: Vectors | None = None,
     within: bool = True,
+    only_within: str | None = None,
     nearest: int | None = None,
     keep: str | Choose = "first",
     encoder: Encoder | str | None = None,
@@ -74,6 +75,8 @@ def duplicates(
             with each other. Strings, Documents, or Vectors.
         against_vectors: The archive's vectors, where it is given as texts and encoded already.
         within: Whether the rows are compared with each other too, where there is an archive.
+        only_within: The name of a metadata field, a label say: rows are compared only where they have the same in
+            it, so that equal texts with other labels both stay. A row without the field has "".
         nearest: Look at the so many nearest others of each distinct text only; where no threshold is given, these
             are the pairs, however far apart.
         keep: Which row of a group stays: "first", "longest", "shortest", "complete" (the most fields that are not
@@ -144,9 +147,10 @@ def duplicates(
         raise InputError(what, fix="leave one of them out")
     if not within and not archived:
         raise InputError("within=False leaves nothing to compare", fix="give against=..., an archive")
+    kinds, other_kinds = _kinds(documents, only_within), _kinds(others, only_within)
     sides, origin, reader = _with_vectors(
-        Rows.of(documents, vectors, written=written),
-        Rows.of(others, against_vectors, written=written) if archived else None,
+        Rows.of(documents, vectors, written=written, kinds=kinds),
+        Rows.of(others, against_vectors, written=written, kinds=other_kinds) if archived else None,
         (vectors, against_vectors),
         encoder,
         progress,
@@ -215,6 +219,18 @@ def _documents(
     if vectors is None:
         raise InputError("there is nothing to compare", fix="give texts, or vectors=...")
     return [Document(str(row), "") for row in range(len(vectors))], False
+
+
+def _kinds(documents: Sequence[Document], field: str | None) -> list[str] | None:
+    """What each row has in a field of its metadata; None where no field was named."""
+    if field is None:
+        return None
+    if documents and not any(field in each.metadata for each in documents):
+        names = dict.fromkeys(name for each in documents for name in each.metadata)
+        why = f"the fields are {', '.join(names)}" if names else "they have no metadata: give Documents"
+        raise InputError(f"only_within={field!r}: no row has such a field", why=why, fix="name one that they have")
+    values = (each.metadata.get(field) for each in documents)
+    return ["" if value is None else str(value) for value in values]
 
 
 def _with_vectors(

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,13 +182,13 @@ class AdaptedEncoder(Encoder):
         self, texts: str | Iterable[str], *, role: str | None = None, long: str | None = None
     ) -> list[TokenVectors]:
         """The parent's, mapped where a text's vector is their sum."""
-        found = self.parent.tokens(texts, role=role, long=long)
-        return [
-            each
-            if each.counts is None or each.vectors.shape[1] != self.dimension
-            else TokenVectors(self.map(each.vectors), each.words, each.spans, each.counts, each.truncated)
-            for each in found
-        ]
+        return [self._mapped_tokens(each) for each in self.parent.tokens(texts, role=role, long=long)]
+
+    def _mapped_tokens(self, read: TokenVectors) -> TokenVectors:
+        whole = None if read.whole is None else self.map(read.whole[None])[0]
+        if read.counts is None or read.vectors.shape[1] != self.dimension:
+            return replace(read, whole=whole)
+        return replace(read, vectors=self.map(read.vectors), whole=whole)
 
     def count_tokens(self, texts: str | Iterable[str]) -> NDArray[np.int64]:
         """As the parent counts."""

@@ -170,6 +170,8 @@ class TokenVectors:
         counts: float32, shape (t,): the text's vector, before it gets unit length, is the sum of all `vectors`
             times these; None where the model makes no such sum.
         truncated: Whether the model read only the head of the text.
+        whole: float32, shape (d,): the text's vector as `encode` makes it, before it gets unit length; None where
+            more than pooling follows.
     """
 
     vectors: NDArray[np.float32]
@@ -177,6 +179,7 @@ class TokenVectors:
     spans: NDArray[np.int64]
     counts: NDArray[np.float32] | None
     truncated: bool
+    whole: NDArray[np.float32] | None = None
 
 
 class CrossEncoder:

@@ -28,6 +28,7 @@ from nearsense.encoders.packing import (
     Tokens,
     heads,
     pack,
+    pool,
     tails,
     whole_texts_only,
     windows,
@@ -288,6 +289,7 @@ class TokenEncoder(Loadable, Encoder):
             stretches = [owners[begin:end] for begin, end in zip(begins, ends, strict=True)]
             counts = [(spans.shares[span], token_counts(pooling, len(rows[span]))) for span in own]
             scaled = [share * count for share, count in counts if count is not None]
+            read_in_full = not self._modules and all(len(rows[span]) for span in own)
             result.append(
                 TokenVectors(
                     vectors=np.concatenate([rows[span] for span in own]),
@@ -295,9 +297,18 @@ class TokenEncoder(Loadable, Encoder):
                     spans=words,
                     counts=np.concatenate(scaled) if len(scaled) == len(counts) else None,
                     truncated=policy is not Long.CHUNK and bool(cut[text]),
+                    whole=self._pooled([rows[span] for span in own], spans.shares[own]) if read_in_full else None,
                 )
             )
         return result
+
+    def _pooled(self, parts: list[NDArray[np.float32]], shares: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The vector of a text from the token vectors of its windows, by the operations that engines pool with."""
+        found, begin = np.zeros(self.dimension, np.float32), np.zeros(1, np.int64)
+        for tokens, share in zip(parts, shares, strict=True):
+            whole = pool(self._pooling, tokens, begin, np.array([len(tokens)]))[0, : self.dimension]
+            found += whole if share == 1 else share * whole
+        return found
 
     def _unpooled(self, framed: Tokens, spans: Spans) -> list[NDArray[np.float32]]:
         """The token vectors of each span, as long as a text's vector where no modules follow."""

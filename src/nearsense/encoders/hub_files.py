@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -24,6 +25,30 @@ GRAPHS = (
 """Files that hold a whole model where there are no safetensors, the preferred first."""
 
 WITHOUT_CONFIGURATION = ("Normalize", "StaticEmbedding")  # modules that need no config.json
+
+
+def model_around(path: str | os.PathLike[str]) -> Path | None:
+    """The folder of a model within which a path lies; None where it lies in none.
+
+    Links to the folder are followed, and one of its files that is a link belongs to it all the same.
+    """
+    name = Path(path)
+    lies, leads = Path(os.path.realpath(name.parent)) / name.name, Path(os.path.realpath(name))
+    return next(filter(_holds_a_model, dict.fromkeys((*lies.parents, *leads.parents))), None)
+
+
+def _holds_a_model(folder: Path) -> bool:
+    """Whether a file says that a model is here, and there are weights, or a module in a folder of its own."""
+
+    def there(*names: str) -> bool:
+        return any(os.path.isfile(folder / name) for name in names)  # noqa: PTH113 - Path.is_file may fail
+
+    weights = (WEIGHTS, SHARDED, "pytorch_model.bin", *(name for files in GRAPHS for name in files))
+    return (
+        (there("config.json", "modules.json") and there(*weights))
+        or (there("modules.json") and any(folder.glob("[0-9]_*/config.json")))
+        or (there("adapter.json") and there("adapter.safetensors"))
+    )
 
 
 def lacking_files(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from nearsense.errors import UnsupportedModel
 from nearsense.faq.entries import FAQItem
 from nearsense.lexical import words as words_of
 from nearsense.stopwords import languages_of, stop_words
-from nearsense.vectors.rows import ZeroRow, blocks, unit_rows
+from nearsense.vectors.rows import ZeroRow, blocks, normalize, unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -311,8 +311,20 @@ class Reader:
         return unit_rows(data, f"the vectors of {self.encoder.name}", ZeroRow.KEEP)
 
     def questions(self, texts: Sequence[str], words: bool) -> Questions:
-        """Questions, with their words where those are compared."""
-        return Questions(self.vectors(texts), self.words(texts) if words else None)
+        """Questions, with their words where those are compared: the model runs once for both."""
+        read = self._read(texts) if words else None
+        if read is None:
+            return Questions(self.vectors(texts))
+        return Questions(self._wholes(texts, read), self._moved([each.words for each in read]))
+
+    def _wholes(self, texts: Sequence[str], read: Sequence[_Read]) -> Float32:
+        """The vectors of texts whose words were read, as `vectors` gives them."""
+        wholes = [each.whole for each in read if each.whole is not None]
+        if len(wholes) < len(read) or not np.isfinite(np.sum(wholes)):
+            return self.vectors(texts)  # which warns of what is cut, or refuses it
+        self.encoder.check_language(list(dict.fromkeys(texts)))
+        data = normalize(np.stack(wholes), zero="keep")
+        return unit_rows(data, f"the vectors of {self.encoder.name}", ZeroRow.KEEP)
 
     def strangers(self, more: Sequence[str], words: bool) -> Questions:
         """The outsiders and some more questions that the FAQ shall not answer."""
@@ -346,26 +358,31 @@ class Reader:
 
         None where the model gives vectors of whole texts only.
         """
-        if self._foreign is None:
-            self._foreign = self._read(self.outsiders)
         known = len(self.outsiders) if tuple(texts[: len(self.outsiders)]) == self.outsiders else 0
-        found = self._read(texts[known:])
-        if self._foreign is None or found is None:
+        read = self._read(texts[known:])
+        return None if read is None else self._moved([each.words for each in read], known)
+
+    def _moved(self, found: list[Float32], known: int = 0) -> WordVectors | None:
+        """The words of the first so many outsiders and of further texts, less what words have in common."""
+        if self._foreign is None:
+            outside = self._read(self.outsiders)
+            self._foreign = None if outside is None else [each.words for each in outside]
+        if self._foreign is None:
             return None
         found = [*self._foreign[:known], *found]
         counts = [len(each) for each in found]
         moved = np.concatenate(found) - np.concatenate(self._foreign).mean(axis=0)
         return WordVectors(_directions(moved), np.cumsum([0, *counts[:-1]]))
 
-    def _read(self, texts: Sequence[str]) -> list[Float32] | None:
-        """Of each text the directions of its words, (w, d): without stop words, if others are left."""
+    def _read(self, texts: Sequence[str]) -> list[_Read] | None:
+        """Of each text the directions of its words, without stop words if others are left; and its own vector."""
         from nearsense.encoders.batch import TokenEncoder
         from nearsense.encoders.cache import runner_of, uncached
 
         encoder = uncached(self.encoder)
         if not isinstance(runner_of(encoder), TokenEncoder):
             return None
-        found = []
+        found: list[_Read] = []
         for part in blocks(len(texts), TEXTS_AT_ONCE):
             try:
                 read = encoder.tokens(texts[part], role=self._role, long="head")
@@ -379,8 +396,16 @@ class Reader:
                 own = _directions(own)
                 if any(telling):
                     own = own[np.array(telling)]
-                found.append(own if len(own) else np.zeros((1, known.vectors.shape[1]), np.float32))
+                said = own if len(own) else np.zeros((1, known.vectors.shape[1]), np.float32)
+                found.append(_Read(said, None if known.truncated else known.whole))
         return found
+
+
+class _Read(NamedTuple):
+    """A text as the model read it."""
+
+    words: Float32  # (w, d): directions
+    whole: Float32 | None  # (d,): its own vector, of any length; None where it was cut, or the model gives none
 
 
 def _directions(rows: Float32) -> Float32:

@@ -1,4 +1,6 @@
-"""Read and write txt, csv, json, jsonl, parquet and npy; read workbooks and databases. Nothing of models or verbs.
+"""Read and write txt, csv, json, jsonl, parquet and npy; read workbooks and databases; write xlsx and md.
+
+Nothing of models or verbs.
 
 A file becomes a `Table` (columns, line numbers, perhaps vectors); a table becomes documents or pairs of texts.
 Whatever is wrong with a file is one `FileError` that names the file and the line, and says what to type.
@@ -10,7 +12,13 @@ from nearsense.files.formats import Format
 from nearsense.files.reading import read_table
 from nearsense.files.streams import atomic_write, new_folder, no_input, require_absent, require_place
 from nearsense.files.table import Table
-from nearsense.files.writing import formulas_escaped, require_vectors_target, write_table, write_vectors
+from nearsense.files.writing import (
+    formulas_escaped,
+    require_table_target,
+    require_vectors_target,
+    write_table,
+    write_vectors,
+)
 
 __all__ = [
     "Dialect",
@@ -26,6 +34,7 @@ __all__ = [
     "read_table",
     "require_absent",
     "require_place",
+    "require_table_target",
     "require_vectors_target",
     "text_pairs",
     "write_table",

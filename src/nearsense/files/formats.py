@@ -44,6 +44,8 @@ class Format(StrEnum):
     """An SQLite database."""
     DUCKDB = "duckdb"
     """A DuckDB database."""
+    MD = "md"
+    """A table in Markdown, for people: it is written, never read."""
 
 
 class Compression(StrEnum):
@@ -71,7 +73,9 @@ EXTENSIONS = {
     ".sqlite3": Format.SQLITE,
     ".db": Format.SQLITE,
     ".duckdb": Format.DUCKDB,
+    ".md": Format.MD,
 }
+READ = tuple(form for form in Format if form is not Format.MD)
 COMPRESSIONS = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
 
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -118,17 +122,17 @@ def compression_of(name: str) -> Compression:
     return COMPRESSIONS.get(_split(name)[1], Compression.NONE)
 
 
-def format_of(name: str, asked: str | None, allowed: Collection[Format] = tuple(Format)) -> Format:
+def format_of(name: str, asked: str | None, allowed: Collection[Format] = READ) -> Format:
     """The format that was asked for, else the one that the name's extension stands for."""
     form = None if asked is None else parse(Format, asked, name="format")
     if form is None:
         inner = _split(name)[0]
         form = next((each for extension, each in EXTENSIONS.items() if inner.endswith(extension)), None)
-    if form is None:
+    if form is None or (allowed is READ and form not in READ):
         known = ", ".join(extension for extension, each in EXTENSIONS.items() if each in allowed)
         why, fix = f"known are {known}, each also with .gz or .zst", f"end its name in one of {known}"
-        if len(allowed) == len(Format):
-            fix = f"rename it, or add --format {'|'.join(Format)}"
+        if allowed is READ:
+            fix = f"rename it, or add --format {'|'.join(READ)}"
         raise FileError(f"{name}: the extension says nothing about its format", why=why, fix=fix)
     if form not in allowed:
         why = f"it takes {' or '.join(form.value for form in Format if form in allowed)}"

@@ -32,6 +32,11 @@ def _pyarrow(name: str) -> Any:
     return require(name, extra="parquet", purpose="reading and writing parquet files")
 
 
+def require_parquet() -> Any:
+    """pyarrow, or an error that says how to get it."""
+    return _pyarrow("pyarrow.parquet")
+
+
 def read_parquet(source: Source) -> Table:
     """All columns as Python values; a column "vector" of lists of numbers becomes `Table.vectors`."""
     arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -59,6 +59,17 @@ class Table:
     def place(self, row: int) -> str:
         """Where a row (from 0) stands, for messages."""
         return f"{self.source}, {self.unit} {self.lines[row]}"
+
+    def take(self, rows: Sequence[int]) -> Table:
+        """Some of the rows (from 0), in their order; each keeps its place in the file."""
+        foreign = self.foreign
+        return replace(
+            self,
+            columns={name: [cells[row] for row in rows] for name, cells in self.columns.items()},
+            lines=[self.lines[row] for row in rows],
+            vectors=None if self.vectors is None else self.vectors.take(rows),
+            foreign=None if foreign is None else lambda row: foreign(rows[row]),
+        )
 
 
 def find_column(table: Table, names: Sequence[str]) -> str | None:

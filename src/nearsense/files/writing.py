@@ -1,7 +1,8 @@
 """Tables, vectors and some rows of a file into files, row by row where that can be. Not how a file gets its name.
 
-Excel, LibreOffice and Google Sheets run a cell that begins with = + - or @ (after a tab or a line end, too),
-wherever its text came from. An apostrophe before it makes it a text. That changes data, so it is not done unasked.
+Excel, LibreOffice and Google Sheets run a cell of csv that begins with = + - or @ (after a tab or a line end,
+too), wherever its text came from. An apostrophe before it makes it a text. That changes data, so it is not done
+unasked. In a workbook (xlsx.py) a cell says that it is a text: nothing is changed there, and nothing runs.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from typing import Any, BinaryIO
 from nearsense.errors import FileError, InputError
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, compressed, compression_of, format_of, sniff
-from nearsense.files.parquet import copy_rows, write_parquet, write_parquet_vectors
+from nearsense.files.markdown import rows_as_markdown
+from nearsense.files.parquet import copy_rows, require_parquet, write_parquet, write_parquet_vectors
 from nearsense.files.reading import read_table
 from nearsense.files.streams import AUTO, atomic_write, file_errors, open_source, require_place
 from nearsense.files.table import json_text, json_value
 from nearsense.files.vectors import VectorRows, description, escape_field, require_finite, write_npy
+from nearsense.files.xlsx import require_xlsx, write_xlsx
 from nearsense.records import Vectors
 
 
@@ -36,20 +39,21 @@ def write_table(
     columns: Sequence[str] | None = None,
     format: str | None = None,  # noqa: A002 - the flag's name
 ) -> int:
-    """Write rows as csv, tsv, json, jsonl or parquet; the file is there whole or not at all.
+    """Write rows as csv, tsv, xlsx, json, jsonl, parquet or md; the file is there whole or not at all.
 
-    Values are written as JSON has them: numpy's as Python's, dates as ISO 8601, NaN as null. In csv and tsv a text
-    stands as it is, None is empty, and everything else is its JSON. All but parquet are written while `rows` come.
-    The extension of `path` names the format where `format` does not; `.gz` and `.zst` compress; "-" is standard
-    output. `columns` are names in order, without it those of the first row, in jsonl and json each row's own; in
-    csv, tsv and parquet no row may have others, and missing ones are empty. Returns how many rows were written.
+    Values are written as JSON has them: numpy's as Python's, dates as ISO 8601, NaN as null. In csv, tsv, xlsx and
+    md a text stands as it is, None is empty, and lists and objects are their JSON. All but parquet and xlsx are
+    written while `rows` come. The extension of `path` names the format where `format` does not; `.gz` and `.zst`
+    compress; "-" is standard output. `columns` are names in order, without it those of the first row, in jsonl and
+    json each row's own; elsewhere no row may have others, and missing ones are empty. Returns how many rows were
+    written.
 
     Example:
         >>> write_table("-", [{"id": 1, "text": "a, b"}], format="jsonl")
         {"id": 1, "text": "a, b"}
         1
     """
-    form = format_of(str(path), format, _WRITERS)
+    form = require_table_target(path, format)
     count = 0
 
     def counted() -> Iterator[Mapping[str, Any]]:
@@ -66,6 +70,14 @@ def write_table(
             fix = "write it as jsonl, or clean the text first"
             raise FileError(f"{path}: row {count + 1} holds half a surrogate pair", why=why, fix=fix) from error
     return count
+
+
+def require_table_target(path: str | os.PathLike[str], format: str | None = None) -> Format:  # noqa: A002
+    """The format of a name that `write_table` can write to; others are refused before the rows are made."""
+    form = format_of(str(path), format, _WRITERS)
+    if form in _LIBRARIES:
+        _LIBRARIES[form]()
+    return form
 
 
 def _named(
@@ -149,13 +161,27 @@ def _write_parquet(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns:
     write_parquet(stream, list(checked), names)
 
 
+def _write_xlsx(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
+    write_xlsx(stream, *_named(rows, columns))
+
+
+def _write_markdown(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
+    names, checked = _named(rows, columns)
+    for line in rows_as_markdown(names, checked) if names else ():
+        stream.write(f"{line}\n".encode())
+
+
 _WRITERS: dict[Format, Callable[[BinaryIO, Iterable[Mapping[str, Any]], Sequence[str] | None], None]] = {
     Format.CSV: _delimited(","),
     Format.TSV: _delimited("\t"),
     Format.JSON: _write_json,
     Format.JSONL: _write_jsonl,
     Format.PARQUET: _write_parquet,
+    Format.XLSX: _write_xlsx,
+    Format.MD: _write_markdown,
 }
+_LIBRARIES: dict[Format, Callable[[], Any]] = {Format.PARQUET: require_parquet, Format.XLSX: require_xlsx}
+"""What finds the library of a format, or says what to install."""
 
 
 def require_vectors_target(path: str | os.PathLike[str]) -> None:
@@ -252,6 +278,10 @@ def csv_cell(text: str) -> str:
     return f"'{text}"
 
 
+_COPIES = (*_WRITERS, Format.TXT, Format.NPY)
+"""Formats that a copy may have."""
+
+
 class Original:
     """A file whose rows can be copied into another, all else as it was.
 
@@ -281,7 +311,9 @@ class Original:
 
     def target_format(self, path: str | os.PathLike[str]) -> Format:
         """The format that a copy of that name has: its own by its extension, the original's for "-"."""
-        form = self.format if str(path) == "-" else format_of(str(path), None)
+        form = self.format if str(path) == "-" else format_of(str(path), None, _COPIES)
+        if form in _LIBRARIES:
+            _LIBRARIES[form]()
         if form is not self.format and form in (Format.TXT, *([] if self.table.vectors else [Format.NPY])):
             what = f"{path} would be {form.value}, {self.table.source} is {self.format.value}"
             why = "that format cannot hold its columns"
@@ -291,8 +323,8 @@ class Original:
     def copy(self, path: str | os.PathLike[str], rows: Sequence[int]) -> None:
         """Write some rows; the file is there whole or not at all."""
         form = self.target_format(path)
-        altered = _ESCAPING.get() and form in (Format.CSV, Format.TSV)
-        if form is self.format and form is not Format.NPY and not altered and not self.table.anew:
+        altered = form in (Format.NPY, Format.XLSX) or (_ESCAPING.get() and form in (Format.CSV, Format.TSV))
+        if form is self.format and not altered and not self.table.anew:
             copy = {Format.JSON: self._copy_json, Format.PARQUET: self._copy_parquet}.get(form, self._copy_lines)
             kind = compression_of(str(path))
             try:

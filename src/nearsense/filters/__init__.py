@@ -1,7 +1,7 @@
 """Filters on metadata: a small language, and its fast evaluation over many rows. Nothing of texts or vectors.
 
 `where` says what a filter means, on one document; `columns` answers it for the many rows of a generation, and
-for the few that came since. Both agree, always.
+for the few that came since; `rows` for those of a file. All agree, always.
 """
 
 from nearsense.filters.columns import Columns, GrowingColumns

@@ -111,6 +111,11 @@ def between(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else " to ".join(percent(each) for each in interval)
 
 
+def more_of(count: int, what: str, typed: str) -> str:
+    """The begin of a note where not all is shown: how many more there are, and what shows them."""
+    return f"{count:,} more {what}: {typed} shows them. " if count > 0 else ""
+
+
 def _write_json(page: Page, out: TextIO) -> None:
     out.write(json_text(page.document, indent=2) + "\n")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nearsense.records import percent
-from nearsense.render import Column, Page, of, only_if, table
+from nearsense.render import Column, Page, more_of, of, only_if, table
 
 if TYPE_CHECKING:
     from nearsense.clustering import Cluster, Clusters
@@ -17,8 +17,15 @@ NOISE = "in no cluster"
 REPRESENTATIVES, OUTLIERS = 5, 20  # texts that a report shows of each cluster, and of those that stand alone
 
 
-def clusters_page(clusters: Clusters, rows: Sequence[Mapping[str, Any]] | None = None, *, levels: int = 1) -> Page:
-    """The clusters as a table and as JSON; as records the rows of the file, or a record a cluster without them."""
+def clusters_page(
+    clusters: Clusters,
+    rows: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    levels: int = 1,
+    most: int | None = None,
+) -> Page:
+    """The clusters as a table, of `most` at most, and as JSON; as records the rows of the file, else clusters."""
+    shown = list(clusters)[:most]
     measured = any(cluster.stability is not None for cluster in clusters)
     columns: list[Column] = [
         ("#>", of("id")),
@@ -30,14 +37,14 @@ def clusters_page(clusters: Clusters, rows: Sequence[Mapping[str, Any]] | None =
     ]
     above = clusters.themes if levels > 1 else None
     titles = {} if above is None else {theme.id: f"{theme.label} ({theme.size:,})" for theme in above}
-    groups = [(title, [each for each in clusters if each.parent == id_]) for id_, title in titles.items()]
-    groups += [("under no theme", [each for each in clusters if each.parent is None])] if titles else []
+    groups = [(title, [each for each in shown if each.parent == id_]) for id_, title in titles.items()]
+    groups += [("under no theme", [each for each in shown if each.parent is None])] if titles else []
     pages = [Page(**table(inside, *columns), title=title) for title, inside in groups if inside]
     return Page(
         clusters.to_dict(),
         clusters.to_dicts() if rows is None else rows,
-        **table(clusters, *columns),
-        note=note_of(clusters),
+        **table(shown, *columns),
+        note=more_of(len(clusters) - len(shown), "clusters", f"--show {len(clusters)}") + note_of(clusters),
         groups=pages,
     )
 

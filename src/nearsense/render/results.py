@@ -10,13 +10,26 @@ from typing import TYPE_CHECKING, Any
 from nearsense.documents.passages import joined, own_text
 from nearsense.errors import InputError
 from nearsense.records import Comparison, Document, Hit, Matrix, Metric, Origin, Ranking, Results, percent
-from nearsense.render import DIFFERS, PROBABILITY, PROBABLE, SCORE, Column, Page, between, of, only_if, table
+from nearsense.render import (
+    DIFFERS,
+    PROBABILITY,
+    PROBABLE,
+    SCORE,
+    Column,
+    Page,
+    between,
+    more_of,
+    of,
+    only_if,
+    table,
+)
 from nearsense.reports import FolderReport, Info, ModelChange, Reembedding, SyncReport, Verification
 
 if TYPE_CHECKING:
     from nearsense.adapters import Adapter
     from nearsense.calibration import Background, Calibration, Threshold
     from nearsense.deduplication import Duplicates
+    from nearsense.deduplication.result import Dropped
     from nearsense.explanation import Explanation
 
 
@@ -38,16 +51,23 @@ def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
 
 def hits_page(
     found: Sequence[Results[Hit]],
+    alike: Mapping[str, Sequence[str]] | None = None,
     *,
     asked: str = "query",
     around: Mapping[str, tuple[Sequence[Document], Sequence[Document]]] | None = None,
 ) -> Page:
     """Hits of one query or of many; `asked` is what the query is called in JSON.
 
-    `around` has, by the ids of hits, the passages that stand before and behind them.
+    `alike` has, by a hit's id, those of the documents that say the very same and are no hits of their own;
+    `around`, by the same, the passages that stand before and behind it.
     """
     more = around or {}
     every = list(chain.from_iterable(found))
+    others = {hit.id: list(alike[hit.id]) for hit in every if alike and hit.id in alike}
+
+    def as_dict(hit: Hit) -> dict[str, Any]:
+        return _told(hit, more) | ({"alike": others[hit.id]} if hit.id in others else {})
+
     reranked = any(hit.retrieval_score is not None for hit in every)
     columns: list[Column] = [
         ("#>", of("rank")),
@@ -56,12 +76,13 @@ def hits_page(
         *only_if(any(hit.probability is not None for hit in every), PROBABILITY),
         ("place", lambda hit: hit.place or hit.id) if any(hit.place for hit in every) else ("id", of("id")),
         ("text", lambda hit: _with_neighbours(hit, more)),
+        *only_if(others, ("times>", lambda hit: f"{1 + len(others.get(hit.id, ())):,}")),
         *only_if(any(hit.differs for hit in every), DIFFERS),
     ]
     pages = [
         Page(
-            {asked: hits.query, "hits": [_told(hit, more) for hit in hits], **hits.origin.to_dict()},
-            [{asked: hits.query, **_told(hit, more), **_made_by(hits.origin)} for hit in hits],
+            {asked: hits.query, "hits": [as_dict(hit) for hit in hits], **hits.origin.to_dict()},
+            [{asked: hits.query, **as_dict(hit), **_made_by(hits.origin)} for hit in hits],
             **table(hits, *columns),
             title=hits.query or "",
         )
@@ -72,8 +93,11 @@ def hits_page(
         pages[0].document if len(pages) == 1 else [page.document for page in pages],
         [record for page in pages for record in page.records],
         groups=pages,
-        note=note + _unsure(every),
+        note=note + _unsure(every) + (_TIMES if others else ""),
     )
+
+
+_TIMES = " Times: so many texts are equal to this one; --repeats shows each."
 
 
 def _told(hit: Hit, around: Mapping[str, tuple[Sequence[Document], Sequence[Document]]]) -> dict[str, Any]:
@@ -302,34 +326,75 @@ def _threshold_cells(threshold: Threshold) -> tuple[str, ...]:
 
 
 TIER: Column = ("tier", of("tier.value"))
+_TEXT: Column = ("text", of("text"))
 
 
-def pairs_page(found: Duplicates, limit: int | None) -> Page:
-    """Pairs of rows, surest first; at most `limit`."""
-    pairs = found.pairs if limit is None else found.best(limit)
+def pairs_page(
+    found: Duplicates, limit: int | None, *, ids: str = "id", shown: bool = True, listed: bool = True
+) -> Page:
+    """Pairs of rows, surest first; at most `limit`. In the table a text that several rows have stands once.
+
+    `ids` is what their ids are, "line" say. The table is made only where it is to be `shown`, the pairs of all
+    rows where they are to be `listed`: they may be millions.
+    """
+    pairs = (found.pairs if limit is None else found.best(limit)) if listed else ()
     dicts = [each.to_dict() for each in pairs]
+    texts = found.alike(limit) if shown else []
     columns = table(
-        pairs,
-        *only_if(found.probabilities is not None, PROBABILITY),
-        SCORE,
-        TIER,
-        *only_if(any(each.differs for each in pairs), DIFFERS),
+        texts,
+        *only_if(found.probabilities is not None, ("probability>", lambda each: PROBABILITY[1](each.pair))),
+        ("score>", lambda each: SCORE[1](each.pair)),
+        ("tier", of("pair.tier.value")),
+        *only_if(any(each.pair.differs for each in texts), ("differs", lambda each: DIFFERS[1](each.pair))),
         # Where there are no texts the ids stand in their place.
-        *only_if(any(each.a for each in pairs), ("left", of("left")), ("right", of("right"))),
-        ("a", lambda pair: pair.a or pair.left),
-        ("b", lambda pair: pair.b or pair.right),
+        *only_if(
+            any(each.pair.a for each in texts),
+            (f"{ids} a", lambda each: _listed(each.left)),
+            (f"{ids} b", lambda each: _listed(each.right)),
+        ),
+        ("a", lambda each: each.pair.a or _listed(each.left)),
+        ("b", lambda each: (each.pair.b if each.distinct else _SAME) if each.pair.a else _listed(each.right)),
     )
-    return Page(dicts, dicts, **columns, note=_more(len(found) - len(pairs), "pairs") + _duplicates_note(found))
+    more = found.texts_alike - len(texts) if shown else 0
+    note = more_of(more, "lines", "--limit N") + _duplicates_note(found)
+    return Page(dicts, dicts, **columns, note=note)
 
 
-def groups_page(found: Duplicates, limit: int | None) -> Page:
-    """Groups, largest first; at most `limit`."""
+_SAME = "= the same text"
+
+
+def _listed(ids: Sequence[str]) -> str:
+    """The first of some ids, and how many more there are."""
+    more = f" and {len(ids) - LISTED:,} more" if len(ids) > LISTED else ""
+    return ", ".join(ids[:LISTED]) + more
+
+
+LISTED = 3  # ids of rows of one text that a table shows
+
+
+def _by_text(dropped: Sequence[Dropped]) -> list[tuple[Dropped, list[str]]]:
+    """The first of those that have one text and give way to the same row, with the ids of all of them."""
+    found: dict[Any, tuple[Dropped, list[str]]] = {}
+    for each in dropped:
+        found.setdefault((each.text or each.id, each.kept), (each, []))[1].append(each.id)
+    return list(found.values())
+
+
+def _first(column: Column) -> Column:
+    """A column of what `_by_text` gives."""
+    head, cell = column
+    return head, lambda each: cell(each[0])
+
+
+def groups_page(found: Duplicates, limit: int | None, *, ids: str = "id") -> Page:
+    """Groups, largest first; at most `limit`. In the table a text that several rows have stands once."""
     groups = found.groups[:limit]
-    columns = (PROBABILITY, SCORE, TIER, ("id", of("id")), ("text", of("text")))
+    name = "" if ids == "id" else f"{ids} "
+    columns = (*map(_first, (PROBABILITY, SCORE, TIER)), (ids, lambda each: _listed(each[1])), _first(_TEXT))
     pages = [
         Page(
-            **table(group.dropped, *columns),
-            title=f"{group.kept.id}: {group.kept.text}" if group.kept.text else group.kept.id,
+            **table(_by_text(group.dropped), *columns),
+            title=f"{name}{group.kept.id}: {group.kept.text}" if group.kept.text else group.kept.id,
         )
         for group in groups
     ]
@@ -339,36 +404,34 @@ def groups_page(found: Duplicates, limit: int | None) -> Page:
         for each in group.dropped
     ]
     heads = [] if pages else [head for head, _ in columns]
-    note = _more(len(found.groups) - len(groups), "groups") + _duplicates_note(found)
+    note = more_of(len(found.groups) - len(groups), "groups", "--limit N") + _duplicates_note(found)
     return Page([group.to_dict() for group in groups], records, heads, groups=pages, note=note)
 
 
-def dropped_page(found: Duplicates, limit: int | None, *, written: bool) -> Page:
-    """The rows that go, or would."""
-    dropped, shown = found.dropped, found.dropped[:limit]
+def dropped_page(found: Duplicates, limit: int | None, *, written: bool, ids: str = "id") -> Page:
+    """The rows that go, or would; in the table a text that several rows have stands once."""
+    dropped = found.dropped
+    texts = _by_text(dropped)
+    shown = texts[:limit]
     dicts = [each.to_dict() for each in dropped]
     known = {name: value for name, value in found.to_dict().items() if name != "groups"}
     tiers = ", ".join(f"{count:,} {tier.value}" for tier, count in found.tiers.items())
     stay, go = ("stay", "go") if written else ("would stay", "would go")
     columns = table(
         shown,
-        ("id", of("id")),
-        ("text", of("text")),
-        ("reason", of("reason")),
-        ("stays", of("kept")),
-        *only_if(any(each.differs for each in dropped), DIFFERS),
+        (ids, lambda each: _listed(each[1])),
+        _first(_TEXT),
+        _first(("reason", of("reason"))),
+        _first(("stays", of("kept"))),
+        *only_if(any(each.differs for each in dropped), _first(DIFFERS)),
     )
     return Page(
         {**known, "written": written, "rows_dropped": dicts},
         dicts,
         **columns,
         title=f"{len(found.rows.documents):,} rows: {len(found.kept):,} {stay}, {len(dropped):,} {go} ({tiers})",
-        note=_more(len(dropped) - len(shown), "rows") + _duplicates_note(found),
+        note=more_of(len(texts) - len(shown), "lines", "--limit N") + _duplicates_note(found),
     )
-
-
-def _more(count: int, what: str) -> str:
-    return f"{count:,} more {what}: --limit shows as many as you say. " if count > 0 else ""
 
 
 def _duplicates_note(found: Duplicates) -> str:

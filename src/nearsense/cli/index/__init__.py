@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 
 from nearsense.cli.options import (
     DocumentOptions,
+    ListOptions,
     ModelOptions,
     NarrowingOptions,
     OutputOptions,
@@ -51,13 +53,13 @@ COMMANDS = (index,)
 @index.command()
 @collection_argument
 @click.argument("query", nargs=-1, required=True)
-@takes(options=QueryOptions, model=ModelOptions, output=OutputOptions)
+@takes(options=QueryOptions, model=ModelOptions, output=ListOptions)
 def search(
     collection: str,
     query: tuple[str, ...],
     options: QueryOptions,
     model: ModelOptions,
-    output: OutputOptions,
+    output: ListOptions,
 ) -> None:
     """Find the documents of COLLECTION that answer each QUERY best.
 
@@ -68,6 +70,9 @@ def search(
       nearsense index search tickets.nearsense "my screen freezes" --where status=open
       nearsense index search tickets.nearsense "error 0x80070057" --mode hybrid -k 3
     """
+    from nearsense.cli.arguments import require_order
+
+    require_order(collection, query)
     show_hits(collection, query, options, model, output)
 
 
@@ -76,8 +81,8 @@ def search(
 @click.argument("id_", metavar="ID")
 @takes(narrowing=NarrowingOptions)
 @network_option
-@takes(output=OutputOptions)
-def similar(collection: str, id_: str, narrowing: NarrowingOptions, network: bool, output: OutputOptions) -> None:
+@takes(output=ListOptions)
+def similar(collection: str, id_: str, narrowing: NarrowingOptions, network: bool, output: ListOptions) -> None:
     """Find more like one document of COLLECTION, by its ID.
 
     \b
@@ -116,7 +121,7 @@ def info(collection: str, network: bool, output: OutputOptions) -> None:
 
 
 def show_hits(
-    path: str, queries: tuple[str, ...], options: QueryOptions, model: ModelOptions, output: OutputOptions
+    path: str, queries: tuple[str, ...], options: QueryOptions, model: ModelOptions, output: ListOptions
 ) -> None:
     """Write the hits of each query in a collection: what was found, or with --open only where it stands."""
     from nearsense.collection import open_collection
@@ -134,11 +139,28 @@ def show_hits(
     with open_collection(path, model.model, create=False, network=options.network, **model.loading()) as there:
         found = there.search_many(queries, where=where, progress=model.progress, **wanted)
         _tell_of_nothing(found, there, where)
+        found, alike = (found, {}) if options.repeats else _once(found)
         if options.open_:
             sys.stdout.writelines(f"{line}\n" for line in _places(found, there))
             return
         around = _around(found, there, options.context)
-    output.show(hits_page(found, around=around))
+    output.show(hits_page(found, alike, around=around))
+
+
+def _once(found: list[Results[Hit]]) -> tuple[list[Results[Hit]], dict[str, list[str]]]:
+    """Of each query's hits those whose text no better one has; and the ids of the others, by these."""
+    from nearsense.records import Results
+
+    once, alike = [], dict[str, list[str]]()
+    for hits in found:
+        first: dict[str, str] = {}
+        kept = [hit for hit in hits if not hit.text or first.setdefault(hit.text, hit.id) == hit.id]
+        for hit in hits:
+            if hit.text and (id_ := first[hit.text]) != hit.id and hit.id not in alike.get(id_, ()):
+                alike.setdefault(id_, []).append(hit.id)
+        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(kept, 1))
+        once.append(Results(ranked, hits.origin, hits.query))
+    return once, alike
 
 
 def _places(found: list[Results[Hit]], collection: Collection) -> Iterator[str]:

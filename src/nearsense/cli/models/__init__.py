@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense.cli.options import OutputOptions, takes
+from nearsense.cli.options import ListOptions, takes
 from nearsense.records import as_json
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ KINDS = ("encoder", "cross-encoder", "static", "remote")
 @click.option("--prefer", type=click.Choice(("quality", "speed")), help="What counts more.  [default: quality]")
 @click.option("--kind", type=click.Choice(KINDS), help="Only models of this kind.")
 @click.option("--here", is_flag=True, help="Only models that are on this machine.")
-@takes(output=OutputOptions)
+@takes(output=ListOptions)
 @click.pass_context
 def models(
     context: click.Context,
@@ -37,9 +38,9 @@ def models(
     prefer: str | None,
     kind: str | None,
     here: bool,
-    output: OutputOptions,
+    output: ListOptions,
 ) -> None:
-    """List the models that are here and those that could be: limits, languages, licences, published figures.
+    """List the models that run here, then those that could: limits, languages, licences, published figures.
 
     With a task, a language or a preference, the models that fit, the best first (docs/models.md says by what).
     Models of your own (trained, distilled, adapters) are listed that lie in the folder where you are.
@@ -58,11 +59,22 @@ def models(
 COMMANDS = (models,)
 
 COLUMNS = (
-    "model", "here>", "needs>", "M params>", "STS, published>", "retrieval, published>", "dims>", "tokens>",
-    "languages>", "licence>", "kind>", "where",
+    "model", "runs>", "M>", "STS>", "search>", "lang>", "tokens>", "dims>", "licence>", "kind>", "comes from",
 )  # fmt: skip
-ABSENT = "What is not here comes with: nearsense models pull NAME. "
-NOTE = "STS and retrieval are figures that the models' makers or benchmarks published; nothing was measured here."
+"""In the order in which a terminal has room for them: of 80 columns up to the languages."""
+
+RUNS = {
+    "here": "",
+    "pull": "pull: nearsense models pull NAME brings it. ",
+    "torch": "torch: needs PyTorch (pip install 'nearsense[torch]'). ",
+    "server": "server: asks one. ",
+}
+"""Where a model runs, in the order of the list, and what a reader has to know of it."""
+
+NOTE = (
+    "M: millions of parameters. STS and search (retrieval) are figures that the models' makers or benchmarks "
+    "published; nothing was measured here."
+)
 OTHER = " * is another measure than most: --json names each."
 
 
@@ -73,7 +85,7 @@ def models_page(
     kind: str | None = None,
     here: bool = False,
 ) -> Page:
-    """The models that are here or were made here, then the catalogue's; or those that fit, as `recommend` says."""
+    """All models, those that run or were made here first; or those that fit, in the order of `recommend`."""
     from nearsense.encoders.folder import installed
     from nearsense.render import Page
 
@@ -85,9 +97,9 @@ def models_page(
         records = _all(folders)
     records = [each for each in records if (each["here"] or not here) and kind in (None, each["kind"])]
     cells = [_cells(record) for record in records]
-    absent = any(row[-1] == "not here" for row in cells)
+    said = "".join(what for runs, what in RUNS.items() if any(row[1] == runs for row in cells))
     marked = any(cell.endswith("*") for row in cells for cell in row)
-    note = f"{ABSENT if absent else ''}{NOTE}{OTHER if marked else ''}"
+    note = f"{said}{NOTE}{OTHER if marked else ''}"
     return Page(document=records, records=records, columns=COLUMNS, cells=cells, note=note)
 
 
@@ -126,7 +138,8 @@ def _all(folders: dict[str, ModelFolder]) -> list[dict[str, Any]]:
 
     here = [_record(folder.card or _unknown(folder), folder) for folder in folders.values()]
     here += _made_here()
-    return here + [_record(card, None) for card in CATALOG if card.name not in folders]
+    every = here + [_record(card, None) for card in CATALOG if card.name not in folders]
+    return sorted(every, key=lambda record: [*RUNS].index(_runs(record)))
 
 
 def _made_here() -> list[dict[str, Any]]:
@@ -209,18 +222,26 @@ _LIMITS = "dimension max_tokens parameters languages licence source"
 def _cells(record: dict[str, Any]) -> tuple[str, ...]:
     return (
         record["name"],
-        "yes" if record["here"] else "",
-        "PyTorch" if record["torch"] else "",
+        _runs(record),
         _number(record["parameters"]),
         _figure(record["sts"]),
         _figure(record["retrieval"]),
-        _number(record["dimension"]),
-        _number(record["max_tokens"]),
         _languages(record["languages"] or []),
+        _number(record["max_tokens"]),
+        _number(record["dimension"]),
         record["licence"] or "not stated",
         f"{record['made']} of {record['parent']}" if record["made"] else record["kind"],
         _where(record),
     )
+
+
+def _runs(record: dict[str, Any]) -> str:
+    """Where a model runs, one of `RUNS`."""
+    if record["kind"] == "remote":
+        return "server"
+    if record["torch"] and find_spec("sentence_transformers") is None:
+        return "torch"
+    return "here" if record["here"] else "pull"
 
 
 def _where(record: dict[str, Any]) -> str:
@@ -236,8 +257,8 @@ def _number(value: int | None) -> str:
 
 
 def _languages(codes: Sequence[str]) -> str:
-    """The codes themselves, or how many where they are many."""
-    return ", ".join(codes) if 0 < len(codes) <= 3 else str(len(codes) or "not stated")
+    """The code of the only one, or how many they are; nothing where nobody says."""
+    return "".join(codes) if len(codes) <= 1 else str(len(codes))
 
 
 def _figure(figure: dict[str, Any] | None) -> str:

@@ -11,7 +11,7 @@ import click
 
 from nearsense._machine import cores
 from nearsense.cli.models import models
-from nearsense.cli.options import CORES, OutputOptions, takes
+from nearsense.cli.options import CORES, ListOptions, takes
 from nearsense.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ QUERY = "which parcel was damaged"
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--precision", metavar="NAME", help="Arithmetic of the models: auto, f32 or bf16.  [default: auto]")
 @click.option("--threads", type=click.IntRange(min=0), metavar="N", help=CORES)
-@takes(output=OutputOptions)
-def bench(names: tuple[str, ...], precision: str | None, threads: int | None, output: OutputOptions) -> None:
+@takes(output=ListOptions)
+def bench(names: tuple[str, ...], precision: str | None, threads: int | None, output: ListOptions) -> None:
     """Measure how fast models are on this machine.
 
     Texts a second for short texts (about 16 tokens) and long ones (about 128), the median of several runs; and

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nearsense.cli.models import models
-from nearsense.cli.options import OutputOptions, quiet_option, takes
+from nearsense.cli.options import ListOptions, OutputOptions, quiet_option, takes
 from nearsense.cli.outputs import leave, require_consent, say
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ def remove(name: str, yes: bool) -> None:
 
 @models.command()
 @click.argument("names", nargs=-1, metavar="[NAME...]")
-@takes(output=OutputOptions)
-def verify(names: tuple[str, ...], output: OutputOptions) -> None:
+@takes(output=ListOptions)
+def verify(names: tuple[str, ...], output: ListOptions) -> None:
     """Read the files of models that are here, and compare their hashes with what was published.
 
     Without a NAME, all models. Nothing is downloaded. Exit code 1 where something is not as it should be; then
