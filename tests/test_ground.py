@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 import nearsense as ns
 from nearsense import errors
 from nearsense._optional import require
+from nearsense.corpus import as_documents
 from nearsense.errors import InputError, MissingExtra, ModelMismatch, NearsenseError
 from nearsense.records import Comparison, Document, Hit, Origin, Precision, Reading, Results, Vectors, parse
 from nearsense.settings import Settings, load_settings
-from nearsense.text import as_documents, as_texts
+from nearsense.text import as_texts
 
 ERRORS = [name for name in errors.__all__ if issubclass(getattr(errors, name), NearsenseError)]
 WARNINGS = [name for name in errors.__all__ if name not in ERRORS]

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tracemalloc
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_no_rows_give_no_scores(metric):
 def test_tiles_meet_without_a_seam(metric, monkeypatch):
     a, b = random_rows(50, 6), random_rows(70, 6, seed=1)
     whole = MATRIX[metric](a, b), PAIRED[metric](a, b[:50])
-    monkeypatch.setattr("nearsense.vectors.rows.BLOCK", 6 * 8)
+    monkeypatch.setattr(import_module("nearsense.vectors.rows"), "BLOCK", 6 * 8)
     np.testing.assert_allclose(MATRIX[metric](a, b), whole[0], rtol=3e-7, atol=1e-7)
     np.testing.assert_array_equal(PAIRED[metric](a, b[:50]), whole[1])
 
@@ -290,7 +291,7 @@ def test_a_zero_row_is_refused_by_its_number_or_kept():
 
 
 def test_the_row_that_is_named_is_counted_from_the_start_of_the_input(monkeypatch):
-    monkeypatch.setattr("nearsense.vectors.rows.BLOCK", 6)
+    monkeypatch.setattr(import_module("nearsense.vectors.rows"), "BLOCK", 6)
     x = random_rows(9, 3)
     x[7] = 0
     with pytest.raises(ZeroVectorError, match=r"row 7 of x"):
@@ -447,7 +448,7 @@ def test_a_memory_map_is_searched_where_it_lies(tmp_path):
 )
 def test_top_k_of_scores_is_a_stable_sort_without_the_masked(scores, k, block):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nearsense.vectors.similarity.BLOCK", block)
+        patch.setattr(import_module("nearsense.vectors.similarity"), "BLOCK", block)
         found = metrics.top_k_of(scores, k)
     for row, ids, values, count in zip(scores, found.ids, found.scores, found.counts, strict=True):
         order = [j for j in np.argsort(-row, kind="stable") if row[j] > -np.inf][:k]

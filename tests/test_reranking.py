@@ -150,7 +150,7 @@ BARE = Results([Hit(1, "41", 0.5, None, None)], Origin("m", "f"), "q")
         (lambda: rerank("dog", ["a", ""], cross=WordCross()), "text 1 is empty"),
         (lambda: rerank("dog", ["a", None], cross=WordCross()), "text 1 is None"),
         (lambda: rerank("dog", 7, cross=WordCross()), "texts are of type int"),
-        (lambda: rerank("dog", {"a": 1}, cross=WordCross()), "texts are of type dict"),
+        (lambda: rerank("dog", {"a": 1}, cross=WordCross()), "texts are a dict"),
         (lambda: rerank(" ", ["a"], cross=WordCross()), "query 0 is empty"),
         (lambda: rerank(None, ["a"], cross=WordCross()), "query 0 is None"),
         (lambda: rerank("dog", ["a"], cross=WordCross(), k=0), "k=0"),

@@ -21,8 +21,9 @@ import numpy as _numpy  # noqa: F401 - here it takes 10 ms less than in the mids
 
 from nearsense import errors
 from nearsense._version import __version__
-from nearsense.compare import compare, compare_pairs, matrix
+from nearsense.compare import compare, compare_pairs, matrix, similarity
 from nearsense.encoders import CrossEncoder, Encoder, load, load_cross
+from nearsense.own_vectors import vectors
 from nearsense.records import Document, Vectors
 from nearsense.search import rank, search, search_many, search_vectors
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from nearsense.explanation import explain
     from nearsense.faq import FAQ
     from nearsense.monitoring import drift
+    from nearsense.plots import heatmap
     from nearsense.prompt_context import context
     from nearsense.reranking import rerank, rerank_many
     from nearsense.textmap import map_texts as map  # noqa: A004 - said as ns.map(texts)
@@ -71,6 +73,7 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "errors",
     "evaluate",
     "explain",
+    "heatmap",
     "load",
     "load_calibration",
     "load_clusters",
@@ -89,9 +92,11 @@ __all__ = [  # noqa: RUF022 - plain order: FAQ is a class, no constant
     "search",
     "search_many",
     "search_vectors",
+    "similarity",
     "train",
     "train_adapter",
     "types",
+    "vectors",
 ]
 
 
@@ -111,6 +116,7 @@ _LATER = {
     "duplicates": "deduplication",
     "evaluate": "evaluation",
     "explain": "explanation",
+    "heatmap": "plots",
     "load_calibration": "calibration",
     "load_clusters": "clustering",
     "map": "textmap:map_texts",

@@ -24,15 +24,17 @@ from nearsense.calibration.background import FEWEST, SAMPLE
 from nearsense.calibration.fitting import LEAST
 from nearsense.calibration.learning import checked_labels
 from nearsense.calibrator import calibration_by_probe
+from nearsense.corpus import Texts, as_documents, as_pairs
 from nearsense.encoders import CrossEncoder, Encoder, is_cross_encoder, is_encoder, resolve, symmetric_role
 from nearsense.errors import CalibrationWarning, InputError
-from nearsense.records import Document, Metric, Origin, Ranking, parse
-from nearsense.text import as_documents, as_texts
+from nearsense.records import Metric, Origin, Ranking, parse
+from nearsense.text import as_texts
 from nearsense.wording import normal_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.corpus import Frame, TextColumn
     from nearsense.records import Vectors
 
 NEAREST = 5  # neighbours of each text that make pairs with it
@@ -40,24 +42,29 @@ POOL = 5_000  # texts, or pairs, that are looked through for those worth a label
 
 
 def calibrate(
-    pairs: Iterable[tuple[str, str, bool | int]],
+    pairs: Iterable[tuple[str, str, bool | int]] | Frame,
     *,
+    columns: Sequence[str] | None = None,
     encoder: Encoder | CrossEncoder | str | None = None,
     task: str = "own",
     prior: float | None = None,
-    texts: Iterable[str | Document] | None = None,
+    texts: Texts | None = None,
+    text: TextColumn = None,
     progress: Progress = False,
 ) -> Calibration:
     """Learn from labelled pairs how probable it is that two texts of a score mean the same.
 
     Args:
         pairs: (one text, another, label): 1 or True where they mean the same, 0 or False where not. 20 at least;
-            with 50 the calibration error is about 0.05, with some thousands 0.02.
+            with 50 the calibration error is about 0.05, with some thousands 0.02. Or a frame or the path of a
+            file, with `columns`.
+        columns: The three columns of a frame or file: the two texts and the label.
         encoder: An Encoder, a CrossEncoder or a model's name; the default model without it.
         task: What the labels call "the same"; results are marked with it.
         prior: The share of same pairs where it will be used, within (0, 1); without it that among the labels.
         texts: The corpus where it will be used: what random pairs of it score is learnt, too. Without it the left
             texts of the pairs, where 50 or more of them differ.
+        text: The column of a frame or file with the corpus that holds the texts.
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
@@ -74,14 +81,14 @@ def calibrate(
         >>> calibration.figures.labels, calibration.probability(0.9) > 0.5
         (40, True)
     """
-    known = [_labelled(position, pair) for position, pair in enumerate(pairs)]
+    known = [_labelled(position, pair) for position, pair in enumerate(as_pairs(pairs, columns, 3)[0])]
     texts_of_pairs = [(a, b) for a, b, _ in known]
     labels = np.array([label for _, _, label in known], np.float64)
     checked_labels(labels)
     prior = None if prior is None else checks.share(prior)
     scores, origin, vectors = _scored(texts_of_pairs, encoder, progress)
     if texts is not None:
-        home: Background | None = background(texts, encoder=_bi(encoder), progress=progress)
+        home: Background | None = background(texts, text=text, encoder=_bi(encoder), progress=progress)
     else:
         home = None if vectors is None else background_of(vectors)
     _warn_if_upside_down(scores, labels)
@@ -94,8 +101,9 @@ def calibrate(
 
 
 def adapt(
-    pairs: Iterable[tuple[str, str]],
+    pairs: Iterable[tuple[str, str]] | Frame,
     *,
+    columns: Sequence[str] | None = None,
     share: float,
     calibration: Calibration | str = Task.PARAPHRASE,
     encoder: Encoder | str | None = None,
@@ -104,7 +112,9 @@ def adapt(
     """Move a calibration to pairs without labels, of which you know how many mean the same.
 
     Args:
-        pairs: (one text, another), 30 at least, chosen as those that it will be used on.
+        pairs: (one text, another), 30 at least, chosen as those that it will be used on; or a frame or the path
+            of a file, with `columns`.
+        columns: The two columns of a frame or file that are the pair.
         share: The share of these that means the same, within (0, 1).
         calibration: A Calibration of the model, or the task of one that comes with it.
         encoder: An Encoder or a model's name; the default model without it.
@@ -121,7 +131,7 @@ def adapt(
         >>> moved.prior
         0.5
     """
-    known = list(pairs)
+    known: list[tuple[str, str]] = as_pairs(pairs, columns)[0]
     scores, origin, vectors = _scored(known, encoder, progress)
     if isinstance(calibration, str):
         task = parse(Task, calibration, name="calibration")
@@ -136,12 +146,18 @@ def adapt(
 
 
 def background(
-    texts: Iterable[str | Document], *, encoder: Encoder | str | None = None, progress: Progress = False
+    texts: Texts,
+    *,
+    text: TextColumn = None,
+    encoder: Encoder | str | None = None,
+    progress: Progress = False,
 ) -> Background:
     """What random pairs of a corpus score: how surprising a score is, without any label.
 
     Args:
-        texts: Strings or Documents, 50 at least that differ; of more than 2,000 as many are taken, evenly.
+        texts: Strings or Documents, a Series, a path; or a frame, with `text`. 50 at least that differ; of more
+            than 2,000 as many are taken, evenly.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         encoder: An Encoder or a model's name; the default model without it.
         progress: True for a bar on stderr, or a function called with (done, total).
 
@@ -159,7 +175,7 @@ def background(
         >>> found.false_positives(0.999) < found.false_positives(0.5)
         True
     """
-    documents = as_documents(texts)
+    documents = as_documents(texts, text)
     some = [document.text for document in _some_of(documents, SAMPLE)]
     encoder = resolve(encoder)
     found = background_of(encoder.encode(some, role=symmetric_role(encoder), progress=progress)) if some else None

@@ -1,26 +1,29 @@
-"""Two texts, or every text against every other: how near in sense? Not the search for the nearest."""
+"""Two texts, every text against every other, or two sides: how near in sense? Not the search for the nearest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense._machine import free_memory
 from nearsense._progress import Progress
+from nearsense.corpus import Texts, as_documents, as_pairs, column_in, given_of
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError, TooLargeError
-from nearsense.records import Comparison, Matrix, Metric, Origin, Reading, Results, Vectors
+from nearsense.own_vectors import is_numbers, plain_vectors
+from nearsense.records import Comparison, Document, Matrix, Metric, Origin, Reading, Results, Vectors
 from nearsense.text import as_texts
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from nearsense.calibrator import Calibrated, Calibrator
+    from nearsense.corpus import Frame, TextColumn
 
-__all__ = ["compare", "compare_pairs", "matrix", "matrix_of", "require_room"]
+__all__ = ["compare", "compare_pairs", "matrix", "matrix_of", "require_room", "similarity"]
 
 
 def compare(
@@ -59,8 +62,9 @@ def compare(
 
 
 def compare_pairs(
-    pairs: Iterable[tuple[str, str]],
+    pairs: Iterable[tuple[str, str]] | Frame,
     *,
+    columns: Sequence[str] | None = None,
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
     prior: float | None = None,
@@ -70,7 +74,8 @@ def compare_pairs(
     """How near the two texts of each pair are in sense, and how probable it is that they mean the same.
 
     Args:
-        pairs: Pairs of texts.
+        pairs: Pairs of texts; or a frame or the path of a file, with `columns`.
+        columns: The two columns of a frame or file that are the pair.
         encoder: An Encoder or a model's name; the default model without it.
         calibration: As for `compare`.
         prior: As for `compare`; without it 50 pairs and more tell it themselves, as far as they can.
@@ -78,7 +83,7 @@ def compare_pairs(
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
-        One Comparison a pair, in the order of the pairs.
+        One Comparison a pair, in the order of the pairs; `to_frame()` gives them the index of the frame.
 
     Raises:
         InputError: An item is no pair, a text is empty or cannot be encoded, or a probability is asked for where
@@ -96,7 +101,8 @@ def compare_pairs(
     from nearsense.vectors.similarity import paired_cosine
 
     calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
-    pairs = [_pair(position, pair) for position, pair in enumerate(pairs)]
+    rows, given = as_pairs(pairs, columns)
+    pairs = [_pair(position, pair) for position, pair in enumerate(rows)]
     encoder = resolve(encoder)
     lefts = as_texts((a for a, _ in pairs), "left text", content=True)
     rights = as_texts((b for _, b in pairs), "right text", content=True)
@@ -104,7 +110,11 @@ def compare_pairs(
     scores = paired_cosine(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
     origin = Origin(encoder.name, vectors.fingerprint)
     random = random_scores(vectors.data[: len(pairs)], vectors.data[len(pairs) :])
-    return _compared(list(zip(lefts, rights, strict=True)), scores, origin, calibrator, encoder, random)
+    found = _compared(list(zip(lefts, rights, strict=True)), scores, origin, calibrator, encoder, random)
+    passing = [row for row, each in enumerate(found) if calibrator.passes(each.probability)]
+    kept = found if len(passing) == len(found) else Results([found[row] for row in passing], found.origin)
+    kept.given = given.take(passing)
+    return kept
 
 
 def _compared(
@@ -128,7 +138,6 @@ def _compared(
                 **row,
             )
             for (a, b), score, row in zip(pairs, scores.tolist(), judged.rows(), strict=True)
-            if calibrator.passes(row["probability"])
         ),
         judged.origin,
     )
@@ -144,8 +153,9 @@ def _read(score: float, probability: float | None, unsure: str | None, differs: 
 
 
 def matrix(
-    texts: Iterable[str],
+    texts: Texts,
     *,
+    text: TextColumn = None,
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
     prior: float | None = None,
@@ -154,7 +164,8 @@ def matrix(
     """Every text against every other.
 
     Args:
-        texts: n texts.
+        texts: n strings or Documents, a Series, a path; or a frame, with `text`.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         encoder: An Encoder or a model's name; the default model without it.
         calibration: As for `compare`.
         prior: As for `compare`.
@@ -162,7 +173,7 @@ def matrix(
 
     Returns:
         Matrix with float32 scores of shape (n, n), symmetric, in [-1, 1]; their `probabilities` and what `differs`
-        are computed when they are asked for.
+        are computed when they are asked for. It is an array itself: `np.asarray(found)`, `found[0, 1]`.
 
     Raises:
         InputError: A text is empty or cannot be encoded.
@@ -174,11 +185,70 @@ def matrix(
         >>> bool(scores[0, 1] > scores[0, 2])
         True
     """
-    texts = as_texts(texts, content=True)
-    require_room(len(texts))
+    documents = as_documents(texts, text)
+    require_room(len(documents))
     encoder = resolve(encoder)
-    vectors = encoder.encode(texts, role=symmetric_role(encoder), progress=progress)
-    return matrix_of(vectors, texts, calibration=calibration, prior=prior, texts=texts, encoder=encoder)
+    written = [document.text for document in documents]
+    vectors = encoder.encode(written, role=symmetric_role(encoder), progress=progress)
+    found = matrix_of(vectors, written, calibration=calibration, prior=prior, texts=written, encoder=encoder)
+    return replace(found, given=(documents.given, documents.given))
+
+
+def similarity(
+    a: Texts | Vectors | ArrayLike,
+    b: Texts | Vectors | ArrayLike,
+    *,
+    text: TextColumn = None,
+    encoder: Encoder | str | None = None,
+    calibration: Calibrated = None,
+    prior: float | None = None,
+    progress: Progress = False,
+) -> Matrix:
+    """Every text of one side against every text of the other.
+
+    Args:
+        a: n texts of any kind that `matrix` takes, or Vectors, or an array of shape (n, d).
+        b: m of these.
+        text: The column of frames or files that holds the texts.
+        encoder: An Encoder or a model's name; the default model without it. Two sides of vectors need none.
+        calibration: As for `compare`.
+        prior: As for `compare`.
+        progress: True for a bar on stderr, or a function called with (done, total).
+
+    Returns:
+        Matrix with float32 cosine similarities of shape (n, m) in [-1, 1], and of texts `probabilities` and what
+        `differs`. Arrays are taken at their word: nobody says which model made them, or that it was the same.
+
+    Raises:
+        InputError: A text is empty or cannot be encoded, or two arrays differ in dimension.
+        ModelMismatch: The sides' vectors are of two models.
+        TooLargeError: n * m scores do not fit into memory.
+
+    Example:
+        >>> import nearsense as ns
+        >>> found = ns.similarity(["a cat", "a tax"], ["a kitten", "a levy", "a fine"])
+        >>> found.shape, bool(found[0, 0] > found[0, 1])
+        ((2, 3), True)
+    """
+    sides = [_side(each, text, name) for each, name in ((a, "a"), (b, "b"))]
+    require_room(*(len(rows) for rows, _ in sides))
+    model = None if all(documents is None for _, documents in sides) else resolve(encoder)
+    vectors = [rows if isinstance(rows, Vectors) else _encoded(rows, model, progress) for rows, _ in sides]
+    if vectors[0].fingerprint or vectors[1].fingerprint:
+        vectors[0].require_same_model(vectors[1])
+    written = [[each.text for each in documents] if documents is not None else None for _, documents in sides]
+    labels = [each or list(map(str, range(len(rows)))) for each, rows in zip(written, vectors, strict=True)]
+    found = matrix_of(
+        vectors[0],
+        labels[0],
+        calibration=calibration,
+        prior=prior,
+        texts=written[0],
+        encoder=model,
+        others=(vectors[1], labels[1], written[1]),
+    )
+    first, second = (given_of(documents or ()) for _, documents in sides)
+    return replace(found, given=(first, second))
 
 
 def matrix_of(
@@ -189,20 +259,44 @@ def matrix_of(
     prior: float | None = None,
     texts: Sequence[str] | None = None,
     encoder: Encoder | None = None,
+    others: tuple[Vectors, Sequence[str], Sequence[str] | None] | None = None,
 ) -> Matrix:
-    """Every vector against every other, by n labels; without texts or model nobody tells what differs."""
+    """Every vector against every other, or against those of another side; each has a label, and perhaps a text.
+
+    Without texts or model nobody tells what differs.
+    """
     from nearsense.calibration import Task
     from nearsense.calibrator import Calibrator
     from nearsense.vectors.similarity import cosine
 
-    require_room(len(vectors))
+    second, names, written = (vectors, None, texts) if others is None else others
+    require_room(len(vectors), len(second))
     origin = Origin(vectors.model, vectors.fingerprint, Metric.COSINE)
     calibrator = Calibrator(Task.PARAPHRASE, calibration, prior)
     found = calibrator.of(origin, encoder)
-    scores = cosine(vectors.data, vectors.data)
+    scores = cosine(vectors.data, second.data)
     if found is not None:
         origin = replace(origin, calibration=found.task, prior=calibrator.prior_of(found.here(share=prior)))
-    return Matrix(scores, tuple(labels), origin, _Cells(scores, tuple(labels), origin, calibrator, texts, encoder))
+    rows, columns = tuple(labels), None if names is None else tuple(names)
+    both = None if texts is None or written is None else (texts, written)
+    cells = _Cells(scores, rows, rows if columns is None else columns, origin, calibrator, both, encoder)
+    return Matrix(scores, rows, origin, cells, columns)
+
+
+def _side(given: Any, text: TextColumn, name: str) -> tuple[Any, Sequence[Document] | None]:
+    """One side of a matrix: its vectors, or the documents that are still to be encoded."""
+    if isinstance(given, Vectors):
+        return given, None
+    if is_numbers(given):
+        return plain_vectors(given, name), None
+    documents = as_documents(given, column_in(given, text))
+    return documents, documents
+
+
+def _encoded(documents: Sequence[Document], model: Encoder | None, progress: Progress) -> Vectors:
+    assert model is not None
+    texts = [document.text for document in documents]
+    return model.encode(texts, role=symmetric_role(model), progress=progress)
 
 
 MOST = 100_000
@@ -218,13 +312,19 @@ class _Cells:
 
     scores: NDArray[np.float32]
     labels: tuple[str, ...]
+    columns: tuple[str, ...]
     origin: Origin
     calibrator: Calibrator
-    texts: Sequence[str] | None
+    texts: tuple[Sequence[str], Sequence[str]] | None
     encoder: Encoder | None
 
+    @property
+    def square(self) -> bool:
+        """Whether both sides are the same texts."""
+        return self.columns is self.labels
+
     def comparison(self, row: int, column: int) -> Comparison:
-        pair, scores = (self.labels[row], self.labels[column]), self.scores[row : row + 1, column]
+        pair, scores = (self.labels[row], self.columns[column]), self.scores[row : row + 1, column]
         written = pair if self.texts is not None else ("", "")
         found = _compared([written], scores, self.origin, self.calibrator, self.encoder)[0]
         return replace(found, a=pair[0], b=pair[1])
@@ -241,14 +341,16 @@ class _Cells:
                 found[row] = calibration.probability(np.clip(scores, -1.0, 1.0), prior=prior, shift=same)
         if self.texts is None:
             return found, {}
-        rows, columns = _likely(self.scores if found is None else found)
-        texts, known = self.texts, np.clip(self.scores[rows, columns].astype(np.float64), -1.0, 1.0)
-        lefts, rights = ([texts[at] for at in side.tolist()] for side in (rows, columns))
+        rows, columns = _likely(self.scores if found is None else found, square=self.square)
+        known = np.clip(self.scores[rows, columns].astype(np.float64), -1.0, 1.0)
+        sides = zip(self.texts, (rows, columns), strict=True)
+        lefts, rights = ([texts[at] for at in side.tolist()] for texts, side in sides)
         seen = pair_differences(lefts, rights, encoder=self.encoder, scores=known)
         if calibration is not None and found is not None:
             shifts = calibration.guarded(known, [[one.kind for one in each] for each in seen])
             found[rows, columns] = calibration.probability(known, prior=prior, shift=shifts)
-            found[columns, rows] = found[rows, columns]
+            if self.square:
+                found[columns, rows] = found[rows, columns]
             self._silenced(found)
         named = zip(rows.tolist(), columns.tolist(), seen, strict=True)
         return found, {(row, column): tuple(map(str, each)) for row, column, each in named if each}
@@ -259,16 +361,20 @@ class _Cells:
 
         if self.texts is None or self.encoder is None:
             return
-        for row in [row for row, why in enumerate(unfamiliar(self.texts, self.encoder)) if why]:
-            others = np.array([text != self.texts[row] for text in self.texts], bool)
-            found[row, others] = found[others, row] = np.nan
+        for own, others, cells in ((*self.texts, found), (*self.texts[::-1], found.T)):
+            for row in [row for row, why in enumerate(unfamiliar(own, self.encoder)) if why]:
+                cells[row, np.array([text != own[row] for text in others], bool)] = np.nan
 
 
-def _likely(values: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The cells above the diagonal of the highest values, at most `MOST` and none below `LIKELY`, row by row."""
+def _likely(values: NDArray[np.float32], *, square: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The cells of the highest values, at most `MOST` and none below `LIKELY`, row by row.
+
+    Where both sides are the same, of those above the diagonal.
+    """
     parts, count, last = [np.empty((3, 0))], 0, len(values) - 1
     for row, scores in enumerate(values):
-        columns = row + 1 + np.flatnonzero(scores[row + 1 :] >= LIKELY)
+        first = row + 1 if square else 0
+        columns = first + np.flatnonzero(scores[first:] >= LIKELY)
         parts.append(np.stack([np.full(len(columns), row), columns, scores[columns]]))
         count += len(columns)
         if count > 2 * MOST or row == last:
@@ -279,12 +385,13 @@ def _likely(values: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.
     return found[0].astype(np.int64), found[1].astype(np.int64)
 
 
-def require_room(n: int) -> None:
-    """Refuse a matrix of n * n scores that would take more than half of the free memory."""
-    needed, free = 4 * n * n, free_memory()
+def require_room(n: int, m: int | None = None) -> None:
+    """Refuse a matrix of n * m scores, or n * n, that would take more than half of the free memory."""
+    m = n if m is None else m
+    needed, free = 4 * n * m, free_memory()
     if needed > free // 2:
         raise TooLargeError(
-            f"a matrix of {n:,} x {n:,} scores takes {needed / 2**30:,.1f} GiB",
+            f"a matrix of {n:,} x {m:,} scores takes {needed / 2**30:,.1f} GiB",
             why=f"{free / 2**30:,.1f} GiB of memory are free, and half of that is the limit",
             fix="take fewer texts, or ask for the nearest of each only: ns.search_many(texts, texts, k=10)",
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,11 @@ import numpy as np
 
 from nearsense import checks
 from nearsense._progress import Progress, tracked
+from nearsense.corpus import Texts, as_documents
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.encoders.modules import mean_rows
 from nearsense.errors import InputError, UnsupportedModel
-from nearsense.records import Document, as_json
-from nearsense.text import as_documents
+from nearsense.records import as_json
 from nearsense.vectors.rows import blocks
 from nearsense.vectors.rows import normalize as unit_length
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nearsense.corpus import TextColumn
     from nearsense.encoders.tokenizer import Tokenizer
 
     Floats = NDArray[np.float32]
@@ -107,8 +107,9 @@ class Distilled:
 
 def distill(
     model: Encoder | str | None,
-    texts: Iterable[str | Document],
+    texts: Texts,
     *,
+    text: TextColumn = None,
     output: str | os.PathLike[str],
     dimensions: int | None = None,
     epochs: int = EPOCHS,
@@ -122,7 +123,9 @@ def distill(
 
     Args:
         model: An Encoder with a tokenizer here, or a model's name; None for the default.
-        texts: Strings or Documents, 200 that differ at least; 10,000 and more are better.
+        texts: Strings or Documents, a Series, a path; or a frame, with `text`. 200 that differ at least; 10,000
+            and more are better.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         output: The folder to write; it must not be there.
         dimensions: Fewer numbers than the parent's vectors have: those that keep most (PCA).
         epochs: How often the tuning sees each text; 0 leaves the map of least squares.
@@ -148,7 +151,7 @@ def distill(
 
     parent = resolve(model)
     tokenizer = _tokenizer_of(parent)
-    own = list(dict.fromkeys(document.text for document in as_documents(texts)))
+    own = list(dict.fromkeys(document.text for document in as_documents(texts, text)))
     if len(own) < FEWEST:
         why, fix = (
             f"{FEWEST} that differ are needed, thousands are better",

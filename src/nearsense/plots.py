@@ -140,15 +140,16 @@ _SMALLEST = 4.5
 
 
 def heatmap(matrix: Matrix, path: str | Path | None = None, *, title: str | None = None) -> Figure:
-    """Every text against every other as a coloured square, with the value in each cell for up to 30 texts.
+    """Every text against every other, or against another side's, as coloured squares; up to 30 texts with values.
 
     A cosine is coloured on the range from 0 (or the lowest value, where that is negative) to 1, so that pictures
     compare; another metric on the range of its values and 0. The bar on the right says which. Labels that do not
-    fit are cut with an ellipsis. Columns carry the numbers of the rows, or their labels where these are short.
+    fit are cut with an ellipsis. Columns carry the numbers of the rows, or their labels where these are short;
+    those of another side their own labels, upright.
     From about 210 texts on, only every fifth, tenth, fiftieth... row is labelled.
 
     Args:
-        matrix: What `nearsense.matrix` returned; at least one text.
+        matrix: What `ns.matrix` or `ns.similarity` returned; at least one text a side.
         path: Where to write it, `.png` or `.svg`; None to only return it. A file appears whole or not at all, and
             an SVG has the same bytes each time.
         title: A line above it.
@@ -158,7 +159,7 @@ def heatmap(matrix: Matrix, path: str | Path | None = None, *, title: str | None
         yourself then warns of them, which this function does not.
 
     Raises:
-        InputError: The matrix is empty, not square, or not finite, or `path` has another ending.
+        InputError: The matrix is empty, not as large as its labels, or not finite, or `path` has another ending.
         FileError: `path` cannot be written.
         MissingExtra: matplotlib is not installed.
 
@@ -174,11 +175,11 @@ def heatmap(matrix: Matrix, path: str | Path | None = None, *, title: str | None
 
 
 def _require_drawable(matrix: Matrix) -> None:
-    n = len(matrix.labels)
-    if n == 0:
+    n, m = len(matrix.labels), len(matrix.labels if matrix.columns is None else matrix.columns)
+    if not n or not m:
         raise InputError("the matrix is empty", why="there is nothing to draw", fix="give at least one text")
-    if matrix.scores.shape != (n, n):
-        misfit = f"scores of shape {matrix.scores.shape} do not fit {n} labels"
+    if matrix.scores.shape != (n, m):
+        misfit = f"scores of shape {matrix.scores.shape} do not fit {n if n == m else f'{n} and {m}'} labels"
         raise InputError(misfit, fix="scores of shape (n, n)")
     if not np.isfinite(matrix.scores).all():
         row, column = np.argwhere(~np.isfinite(matrix.scores))[0]
@@ -197,14 +198,20 @@ class _Plan(NamedTuple):
     rows: dict[int, str]  # row -> its label
     columns: dict[int, str]  # column -> its number, or its label where all are short
     numbered: bool  # whether rows carry numbers too
+    upright: float = 0.0  # how high the labels of columns are, where they stand upright
 
 
-def _plan(labels: Sequence[str], ruler: Ruler) -> _Plan:
-    n = len(labels)
+def _plan(labels: Sequence[str], others: Sequence[str] | None, ruler: Ruler) -> _Plan:
+    n = len(labels) if others is None else max(len(labels), len(others))
     pitch = max(_pitch(n), 1.8 / n)
     size = min(9.0, max(_SMALLEST, 0.75 * 72 * pitch))
-    shown = _every(n, 1.2 * size / 72 / pitch)
-    rows = {i: ruler.cut(plain(labels[i]), size, _LABEL_WIDTH) for i in shown}
+    room = 1.2 * size / 72 / pitch
+    rows = {i: ruler.cut(plain(labels[i]), size, _LABEL_WIDTH) for i in _every(len(labels), room)}
+    if others is not None:
+        columns = {j: ruler.cut(plain(others[j]), size, _LABEL_WIDTH) for j in _every(len(others), room)}
+        widest = max(ruler.width(label, size) for label in columns.values())
+        lying = len(columns) == len(others) and widest < 0.9 * pitch
+        return _Plan(pitch, size, rows, columns, numbered=False, upright=0.0 if lying else widest)
     if len(rows) == n and max(ruler.width(label, size) for label in rows.values()) < 0.9 * pitch:
         return _Plan(pitch, size, rows, rows, numbered=False)
     columns = {i: str(i + 1) for i in _every(n, 1.3 * ruler.width(str(n), size) / pitch)}
@@ -225,19 +232,19 @@ def _every(n: int, room: float) -> list[int]:
 
 def _heatmap(matrix: Matrix, title: str) -> Figure:
     ruler = Ruler()
-    plan = _plan(matrix.labels, ruler)
-    side = plan.pitch * len(matrix.labels)
+    plan = _plan(matrix.labels, matrix.columns, ruler)
+    side, across = (plan.pitch * count for count in matrix.scores.shape)
     numbers = 2 * _GAP + ruler.width(str(len(matrix.labels)), plan.size) if plan.numbered else _GAP
     left = _MARGIN + max(ruler.width(label, plan.size) for label in plan.rows.values()) + numbers
     heading = plain(title)
-    wide = max(left + side + 1.2, min(ruler.width(heading, 12), 6.0) + 2 * _MARGIN)
-    top = _MARGIN + 0.25 + (0.4 if heading else 0.0)
+    wide = max(left + across + 1.2, min(ruler.width(heading, 12), 6.0) + 2 * _MARGIN)
+    top = _MARGIN + max(0.25, plan.upright + _GAP) + (0.4 if heading else 0.0)
     high = top + side + 0.5
 
     figure: Figure = matplotlib("figure").Figure(figsize=(wide, high), dpi=150)
-    square = figure.add_axes((left / wide, 0.5 / high, side / wide, side / high))
+    square = figure.add_axes((left / wide, 0.5 / high, across / wide, side / high))
     tall = min(side, 3.0)
-    bar = figure.add_axes(((left + side + 0.22) / wide, (0.5 + side - tall) / high, 0.12 / wide, tall / high))
+    bar = figure.add_axes(((left + across + 0.22) / wide, (0.5 + side - tall) / high, 0.12 / wide, tall / high))
     _draw_cells(square, bar, matrix, plan, ruler)
     _draw_labels(square, plan, numbers)
     if heading:
@@ -249,7 +256,8 @@ def _heatmap(matrix: Matrix, title: str) -> Figure:
 
 
 def _draw_cells(square: Any, bar: Any, matrix: Matrix, plan: _Plan, ruler: Ruler) -> None:
-    n, metric = len(matrix.labels), matrix.origin.metric
+    (rows, columns), metric = matrix.scores.shape, matrix.origin.metric
+    n = max(rows, columns)
     lowest, highest = min(0.0, float(matrix.scores.min())), max(0.0, float(matrix.scores.max()))
     highest = 1.0 if metric is Metric.COSINE or lowest == highest else highest
     values = n <= _VALUES_UP_TO
@@ -263,7 +271,7 @@ def _draw_cells(square: Any, bar: Any, matrix: Matrix, plan: _Plan, ruler: Ruler
         antialiased=values,
         rasterized=n > 60,  # an SVG of 40,000 squares opens slowly
     )
-    square.set(xlim=(0, n), ylim=(n, 0))
+    square.set(xlim=(0, columns), ylim=(rows, 0))
     square.set_axis_off()
     scale = square.figure.colorbar(cells, cax=bar)
     scale.outline.set_visible(False)
@@ -285,6 +293,9 @@ def _draw_labels(square: Any, plan: _Plan, numbers: float) -> None:
             _write(square, number, (0, i + 0.5), size=plan.size, align="right", right=-_GAP, colour=PALE)
     colour = PALE if plan.numbered else INK
     for j, label in plan.columns.items():
+        if plan.upright:
+            _write(square, label, (j + 0.5, 0), size=plan.size, up=_GAP, colour=colour, upright=True)
+            continue
         up = _GAP + 0.5 * plan.size / 72
         _write(square, label, (j + 0.5, 0), size=plan.size, up=up, colour=colour)
 
@@ -299,12 +310,16 @@ def _write(
     align: str = "center",
     right: float = 0.0,
     up: float = 0.0,
+    upright: bool = False,
 ) -> None:
-    """One line, its middle at a point of the square; set by the baseline, so that neighbours stand in line."""
-    offset = (72 * right, 72 * up - 0.36 * size)
+    """One line, its middle at a point of the square; set by the baseline, so that neighbours stand in line.
+
+    Upright it begins at the point, and is read from below.
+    """
+    offset = (72 * right, 72 * up if upright else 72 * up - 0.36 * size)
     square.annotate(
-        text, at, offset, textcoords="offset points", size=size, color=colour, ha=align, va="baseline",
-        annotation_clip=False,
+        text, at, offset, textcoords="offset points", size=size, color=colour, annotation_clip=False,
+        ha=align, va="bottom" if upright else "baseline", rotation=90 if upright else 0,
     )  # fmt: skip
 
 

@@ -8,19 +8,21 @@ result. Every result, or the list it comes in, knows its `Origin` (model, metric
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, SupportsIndex, TypeVar, cast, overload
 
 import numpy as np
 
 from nearsense._version import __version__
-from nearsense.errors import InputError, ModelMismatch
+from nearsense.arrays import Neighbours, ReadAs, Vectors, files, shown
+from nearsense.columns import Given, frame_of
+from nearsense.errors import InputError
 from nearsense.kinds import CANDIDATES, Long, Metric, Mode, Precision, Ranking, Reading, parse
 
 if TYPE_CHECKING:
-    import pandas
     from numpy.typing import NDArray
 
 __all__ = [
@@ -44,21 +46,8 @@ __all__ = [
     "as_json",
     "parse",
     "percent",
+    "shown",
 ]
-
-
-def shown(value: object, most: int = 40) -> str:
-    """A value in a message: as Python writes it, cut; also what Python does not write, such as very long numbers.
-
-    Example:
-        >>> shown("a" * 100, most=5), shown(10**5000)
-        ("'aaaa...", 'a value of type int')
-    """
-    try:
-        written = repr(value).replace("\n", " ")
-    except (ValueError, RecursionError):
-        return f"a value of type {type(value).__name__}"
-    return written if len(written) <= most else f"{written[:most]}..."
 
 
 def require_names(metadata: Mapping[Any, Any], whose: str) -> None:
@@ -222,117 +211,6 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadAs:
-    """How a model read texts. With its fingerprint it is all that decides a vector but the text and rounding.
-
-    Args:
-        prompt: What was put before each text.
-        windows: Whether long texts were read whole, in windows; else their heads.
-        limit: How many tokens a head or a window has; None where nothing is cut, or where it is not known.
-
-    Example:
-        >>> print(ReadAs("query: ", windows=True, limit=512))
-        windows of 512 tokens, after 'query: '
-    """
-
-    prompt: str
-    windows: bool
-    limit: int | None
-
-    def __str__(self) -> str:
-        size = f" of {self.limit:,} tokens" if self.limit else ""
-        return f"{'windows' if self.windows else 'heads'}{size}{f', after {self.prompt!r}' if self.prompt else ''}"
-
-    @classmethod
-    def of(cls, told: object) -> ReadAs | None:
-        """What a file tells of it, as `asdict` made it; None where that is something else."""
-        kinds: dict[str, Any] = {"prompt": str, "windows": bool, "limit": (int, type(None))}
-        if not isinstance(told, dict) or told.keys() != kinds.keys():
-            return None
-        return cls(**told) if all(isinstance(told[name], kind) for name, kind in kinds.items()) else None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Vectors:
-    """Texts as vectors, one row a text, and which model made them.
-
-    Args:
-        data: float32, shape (n, d); rows have unit length unless `normalize=False` was asked for.
-        fingerprint: SHA-256 (hex) of the model as it was run; `""` where it is not known. Vectors compare only
-            where it is known and equal.
-        truncated: bool, shape (n,): the rows whose text was cut at the model's limit.
-        model: The model's name, for messages.
-        read_as: How it read the texts; None where it is not known. Vectors of questions and of passages compare,
-            whatever was before them; in a collection all texts are read in one way.
-    """
-
-    data: NDArray[np.float32]
-    fingerprint: str
-    truncated: NDArray[np.bool_]
-    model: str = "unknown model"
-    read_as: ReadAs | None = None
-
-    def __post_init__(self) -> None:
-        if self.data.ndim != 2 or self.data.dtype != np.float32:
-            raise InputError(
-                f"vectors must be float32 of shape (n, d), got {self.data.dtype} of shape {self.data.shape}"
-            )
-        if self.truncated.shape != self.data.shape[:1]:
-            raise InputError(f"truncated must have shape {self.data.shape[:1]}, got {self.truncated.shape}")
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __repr__(self) -> str:
-        n, d = self.data.shape
-        cut = int(self.truncated.sum())
-        return f"Vectors({n:,} x {d}, {self.model} {self.fingerprint[:8]}{f', {cut:,} truncated' if cut else ''})"
-
-    @property
-    def dimension(self) -> int:
-        """The length of one vector."""
-        return int(self.data.shape[1])
-
-    def take(self, rows: Sequence[int]) -> Vectors:
-        """The vectors of some rows, in their order."""
-        chosen = np.asarray(rows, np.int64)
-        return replace(self, data=self.data[chosen], truncated=self.truncated[chosen])
-
-    def require_same_model(self, other: Vectors) -> None:
-        """Refuse to compare vectors of two models.
-
-        Raises:
-            ModelMismatch: The fingerprints differ, or one is not known.
-        """
-        self.require_made_by(other.model, other.fingerprint)
-
-    def require_made_by(self, model: str, fingerprint: str) -> None:
-        """Refuse vectors that another model made than the one of this name and fingerprint."""
-        if self.fingerprint != fingerprint or not fingerprint:
-            mine, others = (print_[:12] or "no fingerprint" for print_ in (self.fingerprint, fingerprint))
-            raise ModelMismatch(
-                f"vectors of two models: {self.model} ({mine}) and {model} ({others})",
-                why="the same direction means something else in each; their scores would be noise",
-                fix="encode both sides with the same model and the same options",
-            )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Neighbours:
-    """For each of q queries its k best rows of a corpus, best first; batch and columnar.
-
-    Args:
-        ids: int64, shape (q, k): row numbers; -1 where fewer than k exist.
-        scores: float32, shape (q, k): similarities, higher is closer; -inf where fewer than k exist.
-        counts: int64, shape (q,): how many of the k are real.
-    """
-
-    ids: NDArray[np.int64]
-    scores: NDArray[np.float32]
-    counts: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """Two texts and how near they are in sense.
 
@@ -449,23 +327,84 @@ class Cells(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matrix:
-    """Every text against every other.
+    """Every text against every other, or against those of another side. It is an array: of its scores.
 
     Args:
-        scores: float32, shape (n, n), symmetric.
+        scores: float32, shape (n, m); symmetric where both sides are the same.
         labels: One a row: the texts.
         origin: What produced this.
-        cells: What else is known of each pair; None of a matrix that was made by hand.
+        cells: What else is known of each pair; None of a matrix that was made by hand, or read from a file.
+        columns: One a column: the texts of the other side; None where both sides are the same.
     """
 
     scores: NDArray[np.float32]
     labels: tuple[str, ...]
     origin: Origin
     cells: Cells | None = field(default=None, repr=False)
+    columns: tuple[str, ...] | None = None
+    given: tuple[Given, Given] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """As numpy takes it: `np.asarray(matrix)` is `scores`."""
+        return np.array(self.scores, dtype, copy=copy)
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        return iter(self.scores)
+
+    def __getitem__(self, at: Any) -> Any:
+        """As of `scores`: `matrix[0]` is a row, `matrix[0, 1]` a number."""
+        return self.scores[at]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows and columns there are."""
+        return self.scores.shape
+
+    def to_frame(self, library: str | None = None) -> Any:
+        """The scores with their labels: the index that came with the texts, else the texts.
+
+        Args:
+            library: "pandas", "polars" or "arrow"; without it that of the texts that came, else pandas. Frames of
+                the other two have no index, and the rows' labels in a first column, "text".
+
+        Raises:
+            MissingExtra: The library is not installed.
+        """
+        sides = self.labels, self.labels if self.columns is None else self.columns
+        rows, names = sides if self.given is None else map(_labels, self.given, sides)
+        columns: dict[Any, Any] = {name: self.scores[:, place] for place, name in enumerate(map(_plain, names))}
+        given = None if self.given is None else self.given[0]
+        if len(columns) < self.shape[1]:
+            what = "two columns of the matrix have the same label"
+            raise InputError(what, why="a frame's columns are told apart by them", fix="np.asarray(matrix)")
+        if (library or (given and given.library) or "pandas") != "pandas":
+            columns = {"text": [str(row) for row in rows]} | {str(name): cells for name, cells in columns.items()}
+        return frame_of(columns, library, given, rows)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write scores, labels and origin as .npz, which `np.load` reads.
+
+        Raises:
+            FileError: It cannot be written, or its name ends in something else.
+        """
+        about = {"labels": self.labels, "columns": self.columns, **self.origin.to_dict()}
+        files().write_matrix(path, self.scores, about)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Matrix:
+        """Read what `save` wrote. What differs and probabilities are not in it: they are asked of `compare_pairs`.
+
+        Raises:
+            FileError: It cannot be read, or holds no matrix.
+        """
+        return cast("Matrix", files().read_matrix(path))
 
     @property
     def probabilities(self) -> NDArray[np.float32] | None:
-        """That two texts mean the same, as `compare` tells it: float32, shape (n, n), computed now.
+        """That two texts mean the same, as `compare` tells it: float32, shape (n, m), computed now.
 
         None where no calibration is known, NaN where the model cannot judge a pair. What differs lowers the
         100,000 most probable pairs; beyond those nobody looks.
@@ -474,9 +413,10 @@ class Matrix:
 
     @property
     def differs(self) -> Mapping[tuple[int, int], tuple[str, ...]]:
-        """What differs between texts that look alike, by row and the higher column; computed now.
+        """What differs between texts that look alike, by row and column; computed now.
 
-        Of the 100,000 pairs that are most probable to mean the same, and not below 1 %.
+        Of the 100,000 pairs that are most probable to mean the same, and not below 1 %; of a text against itself
+        and its like only where the column is the higher one.
         """
         return {} if self.cells is None else self.cells.judged()[1]
 
@@ -490,13 +430,15 @@ class Matrix:
         Raises:
             InputError: There is no such text.
         """
-        n = len(self.labels)
-        if not (0 <= row < n and 0 <= column < n):
-            raise InputError(f"there is no cell ({row}, {column})", fix=f"rows and columns go from 0 to {n - 1}")
+        others = self.labels if self.columns is None else self.columns
+        n, m = len(self.labels), len(others)
+        if not (0 <= row < n and 0 <= column < m):
+            ends = f"rows go from 0 to {n - 1}, columns to {m - 1}"
+            raise InputError(f"there is no cell ({row}, {column})", fix=ends)
         if self.cells is not None:
             return self.cells.comparison(row, column)
         score = float(self.scores[row, column])
-        return Comparison(score, None, Reading.of(score), None, self.labels[row], self.labels[column], self.origin)
+        return Comparison(score, None, Reading.of(score), None, self.labels[row], others[column], self.origin)
 
     def __str__(self) -> str:
         width = max((len(label[:40]) for label in self.labels), default=0)
@@ -507,7 +449,10 @@ class Matrix:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return as_json(self, "labels scores") | self.origin.to_dict()
+        return (
+            as_json(self, "labels scores" if self.columns is None else "labels columns scores")
+            | self.origin.to_dict()
+        )
 
 
 class Result(Protocol):
@@ -530,6 +475,9 @@ class Results(list[R], Generic[R]):
         query: The text they answer, where there is one.
     """
 
+    given: Given | None = None
+    """How the rows that they speak of are called where they came from."""
+
     def __init__(self, items: Iterable[R], origin: Origin, query: str | None = None) -> None:
         super().__init__(items)
         self.origin, self.query = origin, query
@@ -541,7 +489,11 @@ class Results(list[R], Generic[R]):
     def __getitem__(self, index: SupportsIndex | slice) -> R | Results[R]:
         """An item, or a part that still knows its origin."""
         if isinstance(index, slice):
-            return Results(list(self)[index], self.origin, self.query)
+            part = Results(list(self)[index], self.origin, self.query)
+            part.given = self.given
+            if self.given is not None and self.given.ids is None:
+                part.given = self.given.take(range(len(self))[index])
+            return part
         return super().__getitem__(index)
 
     def __str__(self) -> str:
@@ -552,18 +504,49 @@ class Results(list[R], Generic[R]):
         from html import escape
 
         rows = [item.to_dict() for item in self]
-        names = [name for name in rows[0] if name not in self.origin.to_dict()] if rows else []
+        names = self._fields(rows)
         head = "".join(f"<th>{escape(name)}</th>" for name in names)
         body = "".join(
             "<tr>" + "".join(f"<td>{escape(_cell(row[name]))}</td>" for name in names) + "</tr>" for row in rows
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
+    def _fields(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What the results say besides their common origin."""
+        return [name for name in rows[0] if name not in self.origin.to_dict()] if rows else []
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """Each result as JSON values."""
         return [item.to_dict() for item in self]
 
-    def to_pandas(self) -> pandas.DataFrame:
+    def to_frame(self, library: str | None = None) -> Any:
+        """As a frame, one row a result, called as the rows that were given.
+
+        Where a Series or a frame of pandas came in, its index leads back: hits have the labels of the rows that
+        were found, so that `df.loc[hits.to_frame().index]` are those rows; comparisons have the index itself.
+
+        Args:
+            library: "pandas", "polars" or "arrow"; without it that of the texts that came, else pandas.
+
+        Raises:
+            MissingExtra: The library is not installed.
+        """
+        rows, given = [item.to_dict() for item in self], self.given or Given()
+        columns = {name: [row[name] for row in rows] for name in self._fields(rows)}
+        for name in ("left", "right", "kept"):
+            if name in columns:
+                columns[name] = given.labels(columns[name])
+        index = None
+        if given.ids is None:
+            index = given.index if rows or given.index is None else given.index[:0]
+        elif "id" in columns and (index := given.index_of(columns["id"])) is not None:
+            if (library or given.library or "pandas") == "pandas":
+                del columns["id"]
+            else:
+                columns["id"] = given.labels(columns["id"])
+        return frame_of(columns, library, given, index)
+
+    def to_pandas(self) -> Any:
         """As a DataFrame, one row a result.
 
         Raises:
@@ -571,8 +554,17 @@ class Results(list[R], Generic[R]):
         """
         from nearsense._optional import require
 
-        module = require("pandas", extra="pandas", purpose="to_pandas()")
-        return cast("pandas.DataFrame", module.DataFrame(self.to_dicts()))
+        return require("pandas", extra="pandas", purpose="to_pandas()").DataFrame(self.to_dicts())
+
+
+def _labels(given: Given, texts: Sequence[str]) -> Any:
+    """What the rows of a side are called: by their index, else by their texts."""
+    return texts if given.index is None else given.index
+
+
+def _plain(label: Any) -> Any:
+    """A label as Python has it."""
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def _certainty(probability: float | None) -> str:

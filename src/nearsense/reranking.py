@@ -6,7 +6,7 @@ first stage has to find, and finishes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,10 +14,11 @@ import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.checks import given_once, positive_int, threshold
+from nearsense.corpus import Texts, as_documents, given_of
 from nearsense.encoders import CrossEncoder, resolve_cross
 from nearsense.errors import BrokenModel, InputError
 from nearsense.records import CANDIDATES, Document, Hit, Origin, Ranking, Results
-from nearsense.text import as_documents, as_texts
+from nearsense.text import as_texts
 from nearsense.ties import order_ties
 from nearsense.vectors.rows import distinct
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.calibrator import Calibrated
+    from nearsense.corpus import TextColumn
     from nearsense.ties import Best
 
 __all__ = ["Stages", "rerank", "rerank_many", "staged"]
@@ -32,8 +34,9 @@ __all__ = ["Stages", "rerank", "rerank_many", "staged"]
 
 def rerank(
     query: str,
-    hits: Iterable[str | Document | Hit],
+    hits: Iterable[Hit] | Texts,
     *,
+    text: TextColumn = None,
     encoder: CrossEncoder | str | None = None,
     k: int | None = None,
     calibration: Calibrated = None,
@@ -47,7 +50,8 @@ def rerank(
 
     Args:
         query: What is looked for, in plain words.
-        hits: What a search found, or strings or Documents.
+        hits: What a search found; or strings or Documents, a Series, a path; or a frame, with `text`.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         encoder: A CrossEncoder, a model's name or its folder.
         k: How many to return; None for all.
         calibration: What turns the cross-encoder's scores into probabilities: what
@@ -78,12 +82,13 @@ def rerank(
     """
     sure: dict[str, Any] = {"calibration": calibration, "prior": prior, "min_probability": min_probability}
     model = given_once(encoder, cross, "encoder", "cross")
-    return rerank_many([query], [hits], encoder=model, k=k, min_score=min_score, progress=progress, **sure)[0]
+    found = [hits if text is None else as_documents(cast("Texts", hits), text)]
+    return rerank_many([query], found, encoder=model, k=k, min_score=min_score, progress=progress, **sure)[0]
 
 
 def rerank_many(
     queries: Iterable[str],
-    hits: Iterable[Iterable[str | Document | Hit]],
+    hits: Iterable[Iterable[Hit] | Texts],
     *,
     encoder: CrossEncoder | str | None = None,
     k: int | None = None,
@@ -134,7 +139,10 @@ def rerank_many(
         )
     found, model = [_candidates(each) for each in lists], resolve_cross(named)
     ranked = at_least(least, _ranked(asked, found, model, limit, progress))
-    return calibrator.hits(ranked, max(map(len, found), default=0), cross=model)
+    judged = calibrator.hits(ranked, max(map(len, found), default=0), cross=model)
+    for each, known in zip(judged, found, strict=True):
+        each.given = known.given
+    return judged
 
 
 def at_least(min_score: float | None, found: list[Results[Hit]]) -> list[Results[Hit]]:
@@ -202,16 +210,18 @@ def staged(
     return Stages(k, candidates, threshold(min_score), None if rerank is None else resolve_cross(rerank))
 
 
-def _candidates(items: Iterable[str | Document | Hit]) -> Results[Hit]:
+def _candidates(items: Iterable[Hit] | Texts) -> Results[Hit]:
     """What is to be put in order, as hits whose `retrieval_score` is what is known of them."""
     origin = items.origin if isinstance(items, Results) else _UNKNOWN
-    listed: Iterable[str | Document | Hit] = items
-    if isinstance(items, Iterable) and not isinstance(items, (str, Mapping)) and not hasattr(items, "columns"):
-        listed = items = list(items)
-        if any(isinstance(item, Hit) for item in items):
-            return Results(_found(items), origin)
-    documents = enumerate(as_documents(cast("Iterable[str | Document]", listed)), 1)
-    return Results((Hit(rank, each.id, 0.0, None, each.text, each.metadata) for rank, each in documents), origin)
+    if isinstance(items, (list, tuple)) and any(isinstance(item, Hit) for item in items):
+        found = Results(_found(items), origin)
+        found.given = items.given if isinstance(items, Results) else None
+        return found
+    documents = as_documents(cast("Texts", items))
+    hits = (Hit(rank, each.id, 0.0, None, each.text, each.metadata) for rank, each in enumerate(documents, 1))
+    found = Results(hits, origin)
+    found.given = given_of(documents)
+    return found
 
 
 def _found(items: Sequence[str | Document | Hit]) -> Iterator[Hit]:

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense._progress import Progress
 from nearsense.checks import positive_int, threshold
+from nearsense.corpus import Texts, as_documents, remember
 from nearsense.encoders import CrossEncoder, Encoder, resolve
-from nearsense.errors import InputError
+from nearsense.own_vectors import checked_vectors
 from nearsense.records import CANDIDATES, Document, Hit, Origin, Results, Vectors
-from nearsense.text import as_documents, as_texts
+from nearsense.text import as_texts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from nearsense.calibrator import Calibrated, Calibrator
+    from nearsense.corpus import TextColumn
     from nearsense.reranking import Stages
     from nearsense.ties import Best
 
@@ -26,9 +28,10 @@ __all__ = ["rank", "search", "search_many", "search_vectors"]
 
 def search(
     query: str,
-    corpus: Iterable[str | Document],
+    corpus: Texts,
     k: int = 10,
     *,
+    text: TextColumn = None,
     encoder: Encoder | str | None = None,
     rerank: CrossEncoder | str | None = None,
     candidates: int = CANDIDATES,
@@ -42,8 +45,9 @@ def search(
 
     Args:
         query: What is looked for, in plain words.
-        corpus: Strings or Documents.
+        corpus: Strings or Documents, a Series, a path; or a frame, with `text`.
         k: How many hits at most; at least 1.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         encoder: An Encoder or a model's name; the default model without it.
         rerank: A CrossEncoder or a model's name: it reads the candidates beside the query and puts them in order.
         candidates: How many hits it is given; only with `rerank`.
@@ -73,6 +77,7 @@ def search(
         [query],
         corpus,
         k,
+        text=text,
         encoder=encoder,
         rerank=rerank,
         candidates=candidates,
@@ -86,9 +91,10 @@ def search(
 
 def search_many(
     queries: Iterable[str],
-    corpus: Iterable[str | Document],
+    corpus: Texts,
     k: int = 10,
     *,
+    text: TextColumn = None,
     encoder: Encoder | str | None = None,
     rerank: CrossEncoder | str | None = None,
     candidates: int = CANDIDATES,
@@ -102,8 +108,9 @@ def search_many(
 
     Args:
         queries: What is looked for.
-        corpus: Strings or Documents.
+        corpus: Strings or Documents, a Series, a path; or a frame, with `text`.
         k: How many hits at most; at least 1.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         encoder: An Encoder or a model's name; the default model without it.
         rerank: A CrossEncoder or a model's name: it reads the candidates beside the query and puts them in order.
         candidates: How many hits it is given; only with `rerank`.
@@ -128,7 +135,7 @@ def search_many(
         >>> [hits[0].text for hits in found]
         ['a cat', 'a dog']
     """
-    queries, documents = checked_queries(queries, k), as_documents(corpus)
+    queries, documents = checked_queries(queries, k), as_documents(corpus, text)
     from nearsense.calibration import Task
     from nearsense.calibrator import Calibrator
     from nearsense.reranking import staged
@@ -144,7 +151,8 @@ def search_vectors(
     vectors: Vectors,
     k: int = 10,
     *,
-    documents: Iterable[str | Document] | None = None,
+    documents: Texts | None = None,
+    text: TextColumn = None,
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
     prior: float | None = None,
@@ -157,7 +165,9 @@ def search_vectors(
         queries: What is looked for.
         vectors: n vectors; made by the same model as `encoder`.
         k: How many hits at most; at least 1.
-        documents: The n documents they belong to; without them hits have a row number as id, and no text.
+        documents: The n documents they belong to, as `search` takes them; without them hits have a row number as
+            id, and no text.
+        text: The column of a frame or file of documents that holds the texts.
         encoder: An Encoder or a model's name; the default model without it.
         calibration: As for `search`.
         prior: As for `search`.
@@ -182,13 +192,14 @@ def search_vectors(
 
     calibrator = Calibrator(Task.PASSAGE, calibration, prior, min_probability)
     stages, queries, encoder = staged(None, k, min_score=min_score), checked_queries(queries, k), resolve(encoder)
-    return search_encoded(queries, vectors, documents, stages, calibrator, encoder)
+    known = None if documents is None else as_documents(documents, text)
+    return search_encoded(queries, vectors, known, stages, calibrator, encoder)
 
 
 def search_encoded(
     queries: Sequence[str],
     vectors: Vectors,
-    documents: Iterable[str | Document] | None,
+    documents: Sequence[Document] | None,
     stages: Stages,
     calibrator: Calibrator,
     encoder: Encoder,
@@ -198,13 +209,15 @@ def search_encoded(
     from nearsense.calibration import background_of
 
     found = _nearest(queries, vectors, documents, stages.depth, encoder)
-    return calibrator.hits(
+    judged = calibrator.hits(
         stages.finish(found, progress),
         len(vectors),
         lambda: background_of(vectors, sample=250),
         encoder=None if stages.cross else encoder,
         cross=stages.cross,
     )
+    remember(judged, documents or ())
+    return judged
 
 
 def checked_queries(queries: Iterable[str], k: int) -> list[str]:
@@ -216,7 +229,7 @@ def checked_queries(queries: Iterable[str], k: int) -> list[str]:
 def _nearest(
     queries: Sequence[str],
     vectors: Vectors,
-    documents: Iterable[str | Document] | None,
+    known: Sequence[Document] | None,
     k: int,
     encoder: Encoder,
 ) -> list[Results[Hit]]:
@@ -224,21 +237,8 @@ def _nearest(
     from nearsense.ties import order_ties
     from nearsense.vectors.similarity import top_k
 
-    if not isinstance(vectors, Vectors):
-        raise InputError(
-            f"vectors are of type {type(vectors).__name__}, not Vectors",
-            why="only Vectors know which model made them",
-            fix="use what encoder.encode(...) returns",
-        )
-    known = None
-    if documents is not None:
-        known = [
-            each if isinstance(each, Document) else Document(str(row), each) for row, each in enumerate(documents)
-        ]
-    if known is not None and len(known) != len(vectors):
-        raise InputError(
-            f"{len(known):,} documents, {len(vectors):,} vectors", fix="give one document for each vector"
-        )
+    rows = len(vectors) if known is None and isinstance(vectors, Vectors) else len(known or ())
+    checked_vectors(vectors, rows, whose="documents")
     asked = encoder.encode(queries, role="query")
     asked.require_same_model(vectors)
     metric = encoder.similarity
@@ -263,9 +263,10 @@ def _nearest(
 
 def rank(
     reference: str,
-    candidates: Iterable[str | Document],
+    candidates: Texts,
     k: int | None = None,
     *,
+    text: TextColumn = None,
     encoder: Encoder | str | None = None,
     calibration: Calibrated = None,
     prior: float | None = None,
@@ -280,8 +281,9 @@ def rank(
 
     Args:
         reference: The text that all are compared with.
-        candidates: Strings or Documents.
+        candidates: Strings or Documents, a Series, a path; or a frame, with `text`.
         k: How many to return; None for all.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         encoder: An Encoder or a model's name; the default model without it.
         calibration: As for `compare`.
         prior: As for `compare`.
@@ -300,7 +302,7 @@ def rank(
           1  0.56...   ... %  Steps to build a deep learning model.
           2  -0.10...   <1 %  I enjoy hiking on weekends.
     """
-    documents, encoder = as_documents(candidates), resolve(encoder)
+    documents, encoder = as_documents(candidates, text), resolve(encoder)
     checked_queries([reference], 1 if k is None else k)
     min_score = threshold(min_score)
     vectors = encoder.encode((document.text for document in documents), role="passage", progress=progress)
@@ -328,7 +330,9 @@ def rank_vectors(
     calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
     depth = max(len(documents), 1) if k is None else k
     found = _nearest(checked_queries([reference], depth), vectors, documents, depth, encoder)
-    return calibrator.hits(at_least(min_score, found), None, encoder=encoder)[0]
+    judged = calibrator.hits(at_least(min_score, found), None, encoder=encoder)
+    remember(judged, documents)
+    return judged[0]
 
 
 def _hit(rank: int, row: int, score: float, documents: Sequence[Document] | None) -> Hit:

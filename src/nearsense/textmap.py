@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._progress import Progress
+from nearsense.columns import frame_of
+from nearsense.corpus import Texts, as_documents, given_of
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError
 from nearsense.mapping import (
@@ -24,14 +26,15 @@ from nearsense.mapping import (
     neighbour_layout,
     principal_components,
 )
+from nearsense.own_vectors import checked_vectors
 from nearsense.records import Document, Neighbours, Origin, Vectors, parse
-from nearsense.text import as_documents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.calibrator import Calibrated
     from nearsense.clustering import Clusters
+    from nearsense.corpus import TextColumn
     from nearsense.deduplication import Duplicates
 
 __all__ = ["MOST_PAIRS", "TextMap", "map_texts"]
@@ -86,6 +89,26 @@ class TextMap(Scene):
             **self.origin.to_dict(),
         }
 
+    def to_frame(self, library: str | None = None) -> Any:
+        """One row a text, in their order: `x`, `y`, its `cluster` (-1: none) and that one's `label`.
+
+        Where a Series or a frame of pandas came in it has that index.
+
+        Args:
+            library: "pandas", "polars" or "arrow"; without it that of the texts that came, else pandas.
+
+        Raises:
+            MissingExtra: The library is not installed.
+        """
+        given, labels = given_of(self.documents), self.labels.tolist()
+        columns = {
+            "x": self.points[:, 0],
+            "y": self.points[:, 1],
+            "cluster": self.labels,
+            "label": [None if label < 0 else self.names[label] for label in labels],
+        }
+        return frame_of(columns, library, given, given.whole_index)
+
     def __repr__(self) -> str:
         texts = f"{len(self):,} text{'s' * (len(self) != 1)}"
         clusters = f"{len(self.names):,} cluster{'s' * (len(self.names) != 1)}"
@@ -111,8 +134,9 @@ WRITERS: dict[str, Callable[[TextMap, Path, str], None]] = {".html": _page, ".pn
 
 
 def map_texts(
-    texts: Iterable[str | Document],
+    texts: Texts,
     *,
+    text: TextColumn = None,
     clusters: Clusters | None = None,
     duplicates: Duplicates | None = None,
     vectors: Vectors | None = None,
@@ -128,7 +152,8 @@ def map_texts(
     The order of the texts decides nothing. Equal texts lie on one point.
 
     Args:
-        texts: n strings or Documents, at least one.
+        texts: n strings or Documents, a Series, a path; or a frame, with `text`. At least one.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         clusters: What `ns.cluster` made of these texts; made here without it.
         duplicates: What `ns.duplicates` found among them: pairs to judge, the surest 5,000 of texts that differ.
         vectors: Their n vectors, where they are encoded already.
@@ -162,7 +187,7 @@ def map_texts(
         ((4, 2), [1, 0, 3, 2])
     """
     chosen = None if layout is None else parse(Layout, layout, name="layout")
-    documents = as_documents(texts)
+    documents = as_documents(texts, text)
     if not documents:
         raise InputError("there is no text", why="a map of nothing shows nothing", fix="give at least one text")
     known = _vectors(documents, vectors, encoder, progress)
@@ -184,9 +209,7 @@ def _vectors(
     if vectors is None:
         model = resolve(encoder)
         return model.encode((each.text for each in documents), role=symmetric_role(model), progress=progress)
-    if len(vectors) != len(documents):
-        many = f"{len(documents):,} texts, {len(vectors):,} vectors"
-        raise InputError(many, fix="give one vector for each text")
+    checked_vectors(vectors, len(documents))
     if encoder is not None:
         own = resolve(encoder)
         vectors.require_made_by(own.name, own.fingerprint)

@@ -6,7 +6,7 @@ import base64
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,17 +21,20 @@ from nearsense.clustering.kmeans import spherical
 from nearsense.clustering.methods import Method, find, settings
 from nearsense.clustering.naming import describe_clusters
 from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Settings
+from nearsense.columns import Given, frame_of
+from nearsense.corpus import Texts, as_documents, given_of, some_of
 from nearsense.encoders import resolve
 from nearsense.errors import FileError, InputError
 from nearsense.files import atomic_write
+from nearsense.own_vectors import checked_vectors
 from nearsense.records import Document, Hit, Metric, Origin, Results, Vectors, as_json, percent
 from nearsense.stopwords import language_code
-from nearsense.text import as_documents
 from nearsense.vectors.rows import unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.corpus import TextColumn
     from nearsense.encoders import Encoder
 
 FORMAT, VERSION = "nearsense clusters", 1  # what a file of clusters says that it is
@@ -39,9 +42,10 @@ MOST_PARTS = 8  # into how many a cluster is split where nobody says
 
 
 def cluster(
-    texts: Iterable[str | Document],
+    texts: Texts,
     k: int | None = None,
     *,
+    text: TextColumn = None,
     method: str | None = None,
     min_size: int | None = None,
     min_score: float | None = None,
@@ -57,7 +61,8 @@ def cluster(
     lies between them is `noise`. The result does not depend on the order of the texts.
 
     Args:
-        texts: Strings or Documents.
+        texts: Strings or Documents, a Series, a path; or a frame, with `text`.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         k: How many clusters, from 1 to the number of texts; None where that is not known.
         method: "kmeans" or "balanced" (k clusters, of any or of about the same size), "density" (HDBSCAN), or
             "agglomerative" (groups whose texts score at least `min_score` on average; for some thousand texts).
@@ -72,7 +77,8 @@ def cluster(
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
-        The clusters, the largest first; none where there are no texts or nothing is dense.
+        The clusters, the largest first; none where there are no texts or nothing is dense. `labels` has the
+        cluster of each text, in their order: `df["cluster"] = found.labels`; `to_frame()` has the names, too.
 
     Raises:
         InputError: A text is empty or no string, ids repeat, there are not as many vectors as texts, no stop words
@@ -89,7 +95,7 @@ def cluster(
         >>> clusters.labels
         array([1, 1, 0, 0, 0])
     """
-    documents = as_documents(texts)
+    documents = as_documents(texts, text)
     chosen = settings(len(documents), k, method, min_size, min_score, seed)
     language = None if language is None else language_code(language)
     read = _with_vectors(documents, vectors, encoder, language, progress)
@@ -111,18 +117,10 @@ def _with_vectors(
         places = {text: place for place, text in enumerate(different)}
         encoded = encoder.encode(different, progress=progress)
         vectors = encoded.take([places[document.text] for document in documents])
-    elif not isinstance(vectors, Vectors):
-        raise InputError(
-            f"vectors are of type {type(vectors).__name__}, not Vectors",
-            why="only Vectors know which model made them",
-            fix="use what encoder.encode(...) returns",
-        )
     elif encoder is not None:
         encoder = resolve(encoder)
-        vectors.require_made_by(encoder.name, encoder.fingerprint)
-    if len(vectors) != len(documents):
-        what = f"{len(documents):,} texts, {len(vectors):,} vectors"
-        raise InputError(what, fix="give one vector for each text")
+        checked_vectors(vectors, len(documents)).require_made_by(encoder.name, encoder.fingerprint)
+    vectors = checked_vectors(vectors, len(documents))
     data = unit_rows(vectors.data, lambda row: f"vector {row}")
     unit = vectors if data is vectors.data else replace(vectors, data=data)
     return ClusteredTexts(documents, unit, encoder, language)
@@ -160,6 +158,7 @@ class Clusters(Results[Cluster]):
     ) -> None:
         super().__init__(level.clusters, origin)
         self.ids = ids if texts is None else [document.id for document in texts.documents]
+        self.given = Given(ids=ids) if texts is None else given_of(texts.documents)
         self.labels, self.strengths, self.model = level.labels, level.strengths, level.model
         self.method, self.exact = level.method, level.exact
         self.themes: Clusters | None = None
@@ -244,7 +243,7 @@ class Clusters(Results[Cluster]):
                 why=f"it has {len(rows):,} texts",
                 fix=f"give a k from 1 to {len(rows):,}" if len(rows) else "split one that has texts",
             )
-        documents, vectors = [texts.documents[row] for row in rows.tolist()], texts.vectors.take(rows.tolist())
+        documents, vectors = some_of(texts.documents, rows.tolist()), texts.vectors.take(rows.tolist())
         inside = replace(texts, documents=documents, vectors=vectors)
         found = spherical(vectors.data, k, seed=self.model.seed)
         how = Settings(Method.KMEANS.value, self.model.min_size)
@@ -252,8 +251,9 @@ class Clusters(Results[Cluster]):
 
     def assign(
         self,
-        texts: Iterable[str | Document],
+        texts: Texts,
         *,
+        text: TextColumn = None,
         vectors: Vectors | None = None,
         encoder: Encoder | str | None = None,
         open_new: bool = True,
@@ -266,7 +266,8 @@ class Clusters(Results[Cluster]):
         one; the others are noise. Old clusters keep their ids, names and centres.
 
         Args:
-            texts: Strings or Documents.
+            texts: As for `ns.cluster`.
+            text: As for `ns.cluster`.
             vectors: Theirs, where they are known; of the same model.
             encoder: An Encoder or a model's name; without it that of before.
             open_new: Whether new clusters may be opened.
@@ -283,7 +284,7 @@ class Clusters(Results[Cluster]):
         if encoder is None and vectors is None:
             encoder = self.origin.model if known is None or known.encoder is None else known.encoder
         language = None if known is None else known.language
-        read = _with_vectors(as_documents(texts), vectors, encoder, language, progress)
+        read = _with_vectors(as_documents(texts, text), vectors, encoder, language, progress)
         if len(read.documents):
             read.vectors.require_made_by(self.origin.model, self.origin.fingerprint)
         return Clusters(assign_texts(self._level, read, open_new=open_new), self.origin, read)
@@ -321,6 +322,23 @@ class Clusters(Results[Cluster]):
                 fix="cluster the texts again",
             )
         return self._texts
+
+    def to_frame(self, library: str | None = None) -> Any:
+        """One row a text, in their order: its `cluster` (-1: none), that one's `label`, and its `strength` there.
+
+        Where a Series or a frame of pandas came in it has that index: `df.join(found.to_frame())`. One row a
+        cluster: `to_pandas()`.
+
+        Args:
+            library: "pandas", "polars" or "arrow"; without it that of the texts that came, else pandas.
+
+        Raises:
+            MissingExtra: The library is not installed.
+        """
+        names = {cluster.id: cluster.label for cluster in self}
+        labels = [names.get(label) for label in self.labels.tolist()]
+        columns = {"cluster": self.labels, "label": labels, "strength": self.strengths}
+        return frame_of(columns, library, self.given, (self.given or Given()).whole_index)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write them into a file that `load_clusters` and `--assign-to` read; texts and vectors are not in it.

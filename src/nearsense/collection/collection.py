@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nearsense.corpus import TextColumn, Texts
     from nearsense.encoders import Encoder
     from nearsense.filters import Where
     from nearsense.querylog import LoggedQuery
@@ -95,8 +96,10 @@ class Collection(Answering):
 
     def add(
         self,
-        documents: Iterable[str | Document],
+        documents: Texts,
         *,
+        text: TextColumn = None,
+        id: str | None = None,  # noqa: A002 - the column's name
         vectors: Vectors | NDArray[np.float32] | None = None,
         progress: Progress = False,
     ) -> int:
@@ -106,7 +109,10 @@ class Collection(Answering):
         durable when the next begins, and `progress` counts what is.
 
         Args:
-            documents: Documents, or strings, whose ids become their position in the list.
+            documents: Documents, or strings, whose ids become their position in the list; a Series, whose index
+                are the ids; the path of a file, or a frame with `text`: its other columns become metadata.
+            text: The column of a frame or file that holds the texts; of several they are joined.
+            id: The column of a frame or file that holds the ids; without it the index of a frame.
             vectors: Their vectors, where they are known: shape (n, d). A plain array is taken as made by the
                 collection's model.
             progress: True for a bar on stderr, or a function called with (done, total).
@@ -119,17 +125,19 @@ class Collection(Answering):
             ModelMismatch: Another model made the vectors.
             DiskFull: A batch did not fit; the batches before it are kept.
         """
-        return self._put(checked_documents(documents), vectors, progress, overwrite=False)
+        return self._put(checked_documents(documents, text, id), vectors, progress, overwrite=False)
 
     def upsert(
         self,
-        documents: Iterable[str | Document],
+        documents: Texts,
         *,
+        text: TextColumn = None,
+        id: str | None = None,  # noqa: A002 - the column's name
         vectors: Vectors | NDArray[np.float32] | None = None,
         progress: Progress = False,
     ) -> int:
         """Add documents; those whose ids are in the collection take the place of the old ones. Else as `add`."""
-        return self._put(checked_documents(documents), vectors, progress, overwrite=True)
+        return self._put(checked_documents(documents, text, id), vectors, progress, overwrite=True)
 
     def delete(self, ids: str | Iterable[str] | None = None, *, where: Where | None = None) -> int:
         """Delete documents by their ids, or all that a filter lets pass.
@@ -162,7 +170,7 @@ class Collection(Answering):
 
     def sync(
         self,
-        source: str | os.PathLike[str] | Iterable[str | Document],
+        source: Texts,
         *,
         text: str | None = None,
         id: str | None = None,  # noqa: A002 - as in files.documents
@@ -178,9 +186,9 @@ class Collection(Answering):
         again.
 
         Args:
-            source: A file, or documents.
-            text: The file's column with the texts.
-            id: The file's column with the ids.
+            source: A file, or documents, a Series, a frame.
+            text: The column of a file or frame with the texts.
+            id: The column of a file or frame with the ids; of a frame its index without it.
             skip_empty: Leave out rows without a text.
             format: Of the file, where its name does not tell.
             remove: Delete what the source has no more.
@@ -196,8 +204,10 @@ class Collection(Answering):
             from nearsense.files import documents, read_table
 
             table = read_table(source, format=format)
-            source = documents(table, text=text, id=id, skip_empty=skip_empty, numbers=True).items
-        todo = sync_plan(checked_documents(source).documents, self._engine.contents())
+            items = documents(table, text=text, id=id, skip_empty=skip_empty, numbers=True).items
+        else:
+            items = checked_documents(source, text, id).documents
+        todo = sync_plan(checked_documents(items).documents, self._engine.contents())
         removed = todo.removed if remove else []
         report = SyncReport(
             len(todo.added),

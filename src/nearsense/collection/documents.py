@@ -12,14 +12,18 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nearsense.collection.engine import Engine
+from nearsense.corpus import Texts, as_documents
 from nearsense.errors import InputError
 from nearsense.records import Document, Vectors, json_name, require_names, shown
-from nearsense.text import as_documents, as_json, content_hash
+from nearsense.text import as_json, content_hash
+
+if TYPE_CHECKING:
+    from nearsense.corpus import TextColumn
 
 DEPTH = 100
 ID_BYTES = 512
@@ -33,9 +37,9 @@ class Checked(NamedTuple):
     metadata: list[str]
 
 
-def checked_documents(documents: Iterable[str | Document]) -> Checked:
+def checked_documents(documents: Texts, text: TextColumn = None, id: str | None = None) -> Checked:  # noqa: A002
     """Documents that a collection can keep: with texts, ids of their own, and metadata that are JSON."""
-    found = as_documents(documents)
+    found = as_documents(documents, text, id=id)
     for document in found:
         _require_id(document.id)
     return Checked(found, [_json(document) for document in found])

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from nearsense._progress import Progress
+from nearsense.columns import is_frame
+from nearsense.corpus import Frame, table_of
 from nearsense.datasets.folders import ENDINGS, build_retrieval, of_table, read_folder
 from nearsense.datasets.kinds import Dataset, Task
 from nearsense.datasets.roles import Request, build, build_intents, require_task, roles_of
@@ -29,7 +31,7 @@ from nearsense.records import parse
 
 
 def read_dataset(
-    source: str | os.PathLike[str] | Dataset,
+    source: str | os.PathLike[str] | Dataset | Frame,
     *,
     task: str | None = None,
     columns: Sequence[str] | None = None,
@@ -54,8 +56,9 @@ def read_dataset(
     | clustering | the same, where it is asked for |
 
     Args:
-        source: A file of any format that nearsense reads, "-" for standard input, a folder, or the name of a
-            standard set: those of `STANDARD` are fetched from the hub once, and then kept in its cache.
+        source: A file of any format that nearsense reads, "-" for standard input, a folder, a frame (of pandas,
+            polars, Arrow, datasets), or the name of a standard set: those of `STANDARD` are fetched from the hub
+            once, and then kept in its cache.
         task: One of the table, where the columns leave a choice.
         columns: The columns in the order of the table, where their names do not tell.
         scale: The least and the greatest score of graded pairs; those that occur without it.
@@ -96,6 +99,9 @@ def read_dataset(
     if isinstance(source, Dataset):
         require_task(source.name, request, source.task)
         return source
+    if is_frame(source):
+        table = table_of(source)
+        return build(table, roles_of(table, request.task, request.columns, positive=request.positive), request)
     if not isinstance(source, (str, os.PathLike)) or not str(source):
         what = f"{source!r} is no data set"
         raise InputError(what, why="a file, a folder or a name is needed", fix="name one: pairs.csv")

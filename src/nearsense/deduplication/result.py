@@ -12,6 +12,8 @@ import numpy as np
 
 from nearsense.calibrator import SAME_AT_LEAST
 from nearsense.checks import is_number, is_whole
+from nearsense.columns import frame_of
+from nearsense.corpus import given_of
 from nearsense.deduplication.edges import EXACT, NORMALIZED, SEMANTIC, TIERS, Tier
 from nearsense.deduplication.grouping import Grouping, group_rows
 from nearsense.errors import InputError, TooLargeError
@@ -239,7 +241,7 @@ class Duplicates:
         """The first n pairs; no others are made."""
         found = list(itertools.islice(self._row_pairs(), n))
         intervals = self._intervals(sorted({edge for _, _, edge in found}))
-        return Results((self._pair(*each, intervals.get(each[2])) for each in found), self.origin)
+        return self._known(Results((self._pair(*each, intervals.get(each[2])) for each in found), self.origin))
 
     def alike(self, n: int | None = None) -> list[Alike]:
         """The first n pairs of texts, in the order of `pairs`: each text once, however many rows have it."""
@@ -256,12 +258,17 @@ class Duplicates:
     @cached_property
     def groups(self) -> Results[Group]:
         """Each row that stays with those that go because of it, largest first; no row stands in two."""
-        return Results(self._groups(), self.origin)
+        return self._known(Results(self._groups(), self.origin))
 
     @cached_property
     def dropped(self) -> Results[Dropped]:
         """The rows that go, in their order."""
-        return Results((self._dropped(row) for row in self._gone.tolist()), self.origin)
+        return self._known(Results((self._dropped(row) for row in self._gone.tolist()), self.origin))
+
+    def _known(self, found: Results[Any]) -> Results[Any]:
+        """The same, called as the rows that came in."""
+        found.given = given_of(self.rows.documents)
+        return found
 
     @property
     def unique(self) -> list[Document]:
@@ -357,6 +364,32 @@ class Duplicates:
             fix = "look for less near pairs: a lower min_probability or min_score"
             raise InputError(what, why="the rest is not that near to anything that stays", fix=fix)
         return found
+
+    def to_frame(self, library: str | None = None) -> Any:
+        """One row a text, in their order: whether it `stays`, and of one that goes what is `kept` in its place.
+
+        `kept` is the row of that text as the index calls it, of a row that stays its own; `tier`, `score` and
+        `probability` say what the two have in common. Where a Series or a frame of pandas came in it has that
+        index: `df[found.to_frame()["stays"]]`.
+
+        Args:
+            library: "pandas", "polars" or "arrow"; without it that of the texts that came, else pandas.
+
+        Raises:
+            MissingExtra: The library is not installed.
+        """
+        given, documents = given_of(self.rows.documents), self.rows.documents
+        kept = [self.sides.document(int(row)).id for row in self._grouping.kept]
+        gone = {row: self._dropped(row) for row in self._gone.tolist()}
+        told = [gone.get(row) for row in range(len(documents))]
+        columns = {
+            "stays": [each is None for each in told],
+            "kept": given.labels(kept),
+            "tier": [each and each.tier.value for each in told],
+            "score": [each and each.score for each in told],
+            "probability": [each and each.probability for each in told],
+        }
+        return frame_of(columns, library, given, given.whole_index)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values: the figures, and the groups."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +15,20 @@ from nearsense import checks
 from nearsense._progress import Progress
 from nearsense.calibration import Background, Task, background_of
 from nearsense.calibrator import Calibrated, Calibrator
+from nearsense.corpus import Texts, as_documents, column_in
 from nearsense.deduplication.edges import Edges, all_edges, pair_probability
 from nearsense.deduplication.grouping import Choose, policy_of
 from nearsense.deduplication.result import Duplicates
 from nearsense.deduplication.rows import Rows, Sides
 from nearsense.encoders import Encoder, resolve, symmetric_role
 from nearsense.errors import InputError, LanguageWarning
+from nearsense.own_vectors import checked_vectors
 from nearsense.records import Document, Origin, Vectors
 from nearsense.settings import load_settings
-from nearsense.text import as_documents
 from nearsense.vectors.rows import evenly_spaced, normalize
 
 if TYPE_CHECKING:
+    from nearsense.corpus import TextColumn
     from nearsense.deduplication.edges import Columns
 
 MIN_PROBABILITY = 0.9
@@ -37,12 +39,13 @@ BACKGROUND = 250
 
 
 def duplicates(
-    texts: Iterable[str | Document] | None = None,
+    texts: Texts | None = None,
     *,
+    text: TextColumn = None,
     min_probability: float | None = None,
     min_score: float | None = None,
     vectors: Vectors | None = None,
-    against: Iterable[str | Document] | Vectors | None = None,
+    against: Texts | Vectors | None = None,
     against_vectors: Vectors | None = None,
     within: bool = True,
     only_within: str | None = None,
@@ -67,12 +70,14 @@ def duplicates(
     stays.
 
     Args:
-        texts: n strings or Documents. None with `vectors` whose texts are not known.
+        texts: n strings or Documents, a Series, a path; or a frame, with `text`. None with `vectors` whose texts
+            are not known.
+        text: The column of a frame or file that holds the texts; of several they are joined.
         min_probability: How probable it must be that the two of a pair say the same, in [0, 1]; 0.9 without it.
         min_score: How near they must be instead, as cosine similarity in [-1, 1]; needs no calibration.
         vectors: Their n vectors, where they are encoded already.
         against: An archive: rows that are near one of its rows go, its own rows never do, and are not compared
-            with each other. Strings, Documents, or Vectors.
+            with each other. As `texts`, or Vectors.
         against_vectors: The archive's vectors, where it is given as texts and encoded already.
         within: Whether the rows are compared with each other too, where there is an archive.
         only_within: The name of a metadata field, a label say: rows are compared only where they have the same in
@@ -101,7 +106,8 @@ def duplicates(
         progress: True for a bar on stderr, or a function called with (done, total).
 
     Returns:
-        Duplicates: `pairs`, `groups`, `unique`, `dropped`; other thresholds by `at` and `target`.
+        Duplicates: `pairs`, `groups`, `unique`, `dropped`; other thresholds by `at` and `target`. The rows that
+        stay are `df.iloc[found.kept]`; `to_frame()` says of each row why it goes.
 
     Raises:
         InputError: A text is empty, ids repeat, two thresholds are given, a probability is asked for where no
@@ -132,13 +138,15 @@ def duplicates(
     elif min_probability is None:
         min_probability = MIN_PROBABILITY
     calibrator = Calibrator(Task.PARAPHRASE, calibration, prior, min_probability)
-    documents, written = _documents(texts, vectors, "texts", "vectors")
+    documents, written = _documents(texts, text, vectors, "texts", "vectors")
     policy = policy_of(keep, documents)
     if isinstance(against, Vectors):
         against, against_vectors = None, against
     archived = against is not None or against_vectors is not None
     others, others_written = (
-        _documents(against, against_vectors, "against", "against_vectors") if archived else ([], written)
+        _documents(against, column_in(against, text), against_vectors, "against", "against_vectors")
+        if archived
+        else ([], written)
     )
     if written != others_written:
         raise InputError("one side has texts, the other only vectors", fix="give both sides' texts, or neither's")
@@ -200,22 +208,18 @@ def duplicates(
 
 
 def _documents(
-    texts: Iterable[str | Document] | None, vectors: Vectors | None, name: str, other: str
+    texts: Texts | None, text: TextColumn, vectors: Vectors | None, name: str, other: str
 ) -> tuple[list[Document], bool]:
     """The rows, and whether their texts are known."""
-    if vectors is not None and not isinstance(vectors, Vectors):
-        raise InputError(
-            f"{other} are of type {type(vectors).__name__}, not Vectors",
-            why="only Vectors know which model made them",
-            fix="use what encoder.encode(...) returns",
-        )
     if isinstance(texts, Vectors):
         raise InputError(f"{name} are vectors", fix=f"say {other}=...")
+    if vectors is not None:
+        checked_vectors(vectors, len(vectors), other)
+        bare = [each for each in texts if isinstance(each, Document)] if isinstance(texts, (list, tuple)) else []
+        if bare and len(bare) == len(list(texts)) and not any(each.text for each in bare):  # type: ignore[arg-type]
+            return bare, False
     if texts is not None:
-        listed = list(texts) if not isinstance(texts, (str, Document)) else [texts]
-        if vectors is not None and listed and all(isinstance(each, Document) and not each.text for each in listed):
-            return [each for each in listed if isinstance(each, Document)], False
-        return as_documents(listed), True
+        return as_documents(texts, text), True
     if vectors is None:
         raise InputError("there is nothing to compare", fix="give texts, or vectors=...")
     return [Document(str(row), "") for row in range(len(vectors))], False

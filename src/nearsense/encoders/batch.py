@@ -36,6 +36,7 @@ from nearsense.encoders.packing import (
 from nearsense.encoders.tokenizer import Tokenizer
 from nearsense.encoders.words import NO_WORD, Pieces, Seen, words_of
 from nearsense.errors import (
+    InputError,
     RoleWarning,
     TextTooLong,
     TruncationWarning,
@@ -132,6 +133,28 @@ class TokenEncoder(Loadable, Encoder):
         other = copy(self)
         other.dimension, other.calibration_file = dimensions, ""
         other._identity = {**self._identity, "dimensions": dimensions}
+        return other
+
+    def with_limit(self, max_tokens: int) -> TokenEncoder:
+        """The same encoder, which reads so many tokens of a text at most, special ones included."""
+        least = self._tokenizer.specials + 1
+        if not least <= positive_int(max_tokens, "max_tokens") <= self.max_tokens:
+            why = f"{self.name} reads from {least} to {self.max_tokens} tokens"
+            raise InputError(
+                f"a limit of {max_tokens} tokens is not possible", why=why, fix=f"{self.max_tokens}, say"
+            )
+        other = copy(self)
+        for known in ("_room", "_characters_surely_read"):
+            other.__dict__.pop(known, None)
+        other.max_tokens, other.calibration_file = max_tokens, ""
+        other._identity = {**self._identity, "max_tokens": max_tokens}
+        return other
+
+    def without_prompts(self) -> TokenEncoder:
+        """The same encoder, which puts nothing before a text, whatever its role."""
+        other = copy(self)
+        other._prompts, other.needs_role = {}, False
+        other._identity = {**self._identity, "prompts": {}}
         return other
 
     @property

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.calibrator import Calibrated
+    from nearsense.corpus import Frame
 
     Floats = NDArray[np.float64]
 
@@ -72,7 +73,7 @@ POOLINGS = ("cls", "mean")  # what is set beside a model's own pooling, where th
 
 def evaluate(
     models: Encoder | str | Iterable[Encoder | str] | None,
-    dataset: str | os.PathLike[str] | Dataset,
+    dataset: str | os.PathLike[str] | Dataset | Frame,
     *,
     task: str | None = None,
     columns: Sequence[str] | None = None,
@@ -91,7 +92,7 @@ def evaluate(
 
     Args:
         models: An Encoder, a model's name, or several of these; None is the default model.
-        dataset: A file, a folder, the name of a standard set, or what `read_dataset` gave.
+        dataset: A file, a folder, a frame, the name of a standard set, or what `read_dataset` gave.
         task: What is asked, where the columns leave a choice: see `read_dataset`.
         columns: The columns, where their names do not tell: see `read_dataset`.
         scale: The range of the scores of graded pairs.

@@ -15,6 +15,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from nearsense._notes import tell
 from nearsense.checks import is_number
+from nearsense.columns import is_frame
+from nearsense.corpus import Frame, table_of
 from nearsense.errors import FileError, InputError
 from nearsense.files import Table, read_table
 from nearsense.files.columns import is_key, role_of
@@ -214,7 +216,7 @@ class Exports(Protocol):
         ...  # pragma: no cover
 
 
-Source = Iterable[str | FAQItem | Document | Mapping[str, Any]] | str | Path | Exports
+Source = Iterable[str | FAQItem | Document | Mapping[str, Any]] | str | Path | Exports | Frame
 """What a FAQ can be made of."""
 
 
@@ -258,16 +260,18 @@ def _entries_of(
             source.export(path, vectors=False)
             table = replace(read_table(path), source="collection", unit="document")
         return entries(_rows_of_table(table, {**wanted, "question": wanted["question"] or "text"}))
+    if is_frame(source):
+        return entries(_rows_of_table(table_of(source), wanted))
     if isinstance(source, (str, Path)):
         table = read_table(str(source), format=format, encoding=encoding, dialect=dialect)
         return entries(_rows_of_table(table, wanted, wider=True), FileError)
     return entries(_rows(source, wanted))
 
 
-def _rows(source: Iterable[Any], wanted: Mapping[str, str | None]) -> Iterator[Row]:
+def _rows(source: Any, wanted: Mapping[str, str | None]) -> Iterator[Row]:
     """Items of a list, each by its kind."""
-    if isinstance(source, Mapping) or hasattr(source, "columns") or not isinstance(source, Iterable):
-        fix = 'give [{"question": ..., "answer": ...}], of a DataFrame table.to_dict("records"), or a path'
+    if not isinstance(source, Iterable):
+        fix = 'give [{"question": ..., "answer": ...}], a DataFrame, or a path'
         raise InputError(f"a FAQ cannot be made of {type(source).__name__}", fix=fix)
     for position, each in enumerate(source):
         place, number = f"item {position}", str(position)

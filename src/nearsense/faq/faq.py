@@ -67,8 +67,8 @@ class FAQ:
 
     Args:
         items: Records with question, answer, phrasings, category, id; or FAQItems, Documents (the answer in their
-            metadata), strings; or the path of a file with such columns; or a Collection. Rows that share an id, or
-            without ids an answer of five words or more, are phrasings of one entry.
+            metadata), strings; or a frame or the path of a file with such columns; or a Collection. Rows that
+            share an id, or without ids an answer of five words or more, are phrasings of one entry.
         encoder: An Encoder or a model's name; the default model, or the collection's, without it.
         precision: Which share of the answers shall be right; the threshold is chosen for it.
         prior: Which share of the questions the FAQ can answer, from 1e-6.

@@ -9,6 +9,7 @@ Whatever is wrong with a file is one `FileError` that names the file and the lin
 from nearsense.files.dialect import Dialect
 from nearsense.files.documents import Documents, documents, has_texts, text_pairs
 from nearsense.files.formats import Format
+from nearsense.files.matrices import read_matrix, read_vectors, write_matrix
 from nearsense.files.reading import read_table
 from nearsense.files.streams import atomic_write, new_folder, no_input, require_absent, require_place
 from nearsense.files.table import Table
@@ -31,12 +32,15 @@ __all__ = [
     "has_texts",
     "new_folder",
     "no_input",
+    "read_matrix",
     "read_table",
+    "read_vectors",
     "require_absent",
     "require_place",
     "require_table_target",
     "require_vectors_target",
     "text_pairs",
+    "write_matrix",
     "write_table",
     "write_vectors",
 ]

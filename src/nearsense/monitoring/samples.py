@@ -8,6 +8,7 @@ looking at sides, so that under "both sides are alike" the sides of units are ex
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,11 +21,13 @@ from nearsense import checks
 from nearsense.cached import cached
 from nearsense.clustering.geometry import canonical_order
 from nearsense.collection import Collection
+from nearsense.columns import cells_of, index_of, is_frame
+from nearsense.corpus import Texts, as_documents, column_in
 from nearsense.encoders import resolve
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.mining import mine
+from nearsense.own_vectors import checked_vectors
 from nearsense.records import Document, Vectors, shown
-from nearsense.text import as_documents, as_texts
 from nearsense.vectors.rows import unit_rows
 from nearsense.wording import normal_form
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense._progress import Progress
+    from nearsense.corpus import TextColumn
     from nearsense.encoders import Encoder
     from nearsense.querylog import LoggedQuery
 
@@ -53,7 +57,7 @@ class Copies(StrEnum):
     EACH = "each"  # each: every copy is somebody's own
 
 
-Given = Iterable[str | Document] | Iterable["LoggedQuery"] | Vectors | Collection
+Given = Texts | Iterable["LoggedQuery"] | Vectors | Collection
 """What a side may be."""
 
 
@@ -92,7 +96,7 @@ class Side:
 NUMBERS = ("scores", "answered", "probabilities", "accepted")
 
 
-def read_side(given: Given, vectors: Vectors | None, what: str) -> Side:
+def read_side(given: Given, vectors: Vectors | None, what: str, text: TextColumn = None) -> Side:
     """What was given as one side: texts, documents, vectors, or logged queries; with vectors of texts, if any."""
     if isinstance(given, (Vectors, Collection)):
         if vectors is not None:
@@ -101,8 +105,14 @@ def read_side(given: Given, vectors: Vectors | None, what: str) -> Side:
             )
         side = _of_vectors(given) if isinstance(given, Vectors) else _of_collection(given)
     else:
-        items: list[Any] = [given] if isinstance(given, (str, Document)) else _listed(given, what)
-        side = _of_log(items, what) if items and all(map(_is_logged, items)) else _of_texts(items, what)
+        text = column_in(given, text)
+        table = text is not None or is_frame(given) or isinstance(given, (str, os.PathLike, Document))
+        items = [] if table else _listed(given, what)
+        if items and all(map(_is_logged, items)):
+            side = _of_log(items, what)
+        else:
+            kept = table or index_of(given) is not None  # else it may be read only once
+            side = _of_texts(given if kept else items, text, what)
         if vectors is not None:
             side = replace(side, vectors=_unit(vectors, len(side), what))
     if not len(side):
@@ -111,12 +121,12 @@ def read_side(given: Given, vectors: Vectors | None, what: str) -> Side:
     return side
 
 
-def _listed(given: Iterable[Any], what: str) -> list[Any]:
-    try:
-        return list(given)
-    except TypeError:
+def _listed(given: Any, what: str) -> list[Any]:
+    found = cells_of(given)
+    if found is None:
         fix = 'give a list of texts: ["one", "two"], Vectors, or the entries of a log'
-        raise InputError(f"{what} is {shown(given)}", why="many texts are compared", fix=fix) from None
+        raise InputError(f"{what} is {shown(given)}", why="many texts are compared", fix=fix)
+    return found
 
 
 def _is_logged(item: object) -> TypeGuard[LoggedQuery]:
@@ -135,13 +145,10 @@ def _of_collection(given: Collection) -> Side:
     return _side([document.id for document in documents], texts, texts, _unit(vectors, len(texts), "collection"))
 
 
-def _of_texts(items: Sequence[str | Document], what: str) -> Side:
-    if any(map(_is_logged, items)):
+def _of_texts(given: Any, text: TextColumn, what: str) -> Side:
+    if isinstance(given, list) and any(map(_is_logged, given)):
         raise InputError(f"{what} mixes texts and logged queries", fix="give one kind a side")
-    if all(isinstance(item, str) for item in items):
-        texts = as_texts((item for item in items if isinstance(item, str)), what, content=True)
-        return _side([str(row) for row in range(len(texts))], texts, texts, None)
-    documents = as_documents(items)
+    documents = as_documents(given, text, what=f"{what} text")
     texts = [document.text for document in documents]
     return _side([document.id for document in documents], texts, texts, None)
 
@@ -183,14 +190,9 @@ def _of_log(entries: Sequence[LoggedQuery], what: str) -> Side:
 
 def _unit(vectors: Any, rows: int, what: str) -> Vectors:
     """Vectors of unit length, one for each row."""
-    if not isinstance(vectors, Vectors):
-        kind = type(vectors).__name__
-        why = "only Vectors know which model made them"
-        raise InputError(f"the vectors of {what} are of type {kind}", why=why, fix="use what encode(...) returns")
-    if len(vectors) != rows:
-        raise InputError(f"{what}: {rows:,} texts, {len(vectors):,} vectors", fix="give one vector for each text")
-    data = unit_rows(vectors.data, lambda row: f"vector {row} of {what}")
-    return vectors if data is vectors.data else replace(vectors, data=data)
+    known = checked_vectors(vectors, rows, f"the vectors of {what}")
+    data = unit_rows(known.data, lambda row: f"vector {row} of {what}")
+    return known if data is known.data else replace(known, data=data)
 
 
 def in_order(side: Side, most: int, random: np.random.Generator) -> Side:

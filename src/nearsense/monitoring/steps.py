@@ -25,6 +25,7 @@ from nearsense.records import Origin, Vectors, parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nearsense.corpus import TextColumn
     from nearsense.encoders import Encoder
 
 __all__ = ["drift"]
@@ -45,6 +46,7 @@ def drift(
     current: Given,
     reference: Given,
     *,
+    text: TextColumn = None,
     encoder: Encoder | str | None = None,
     vectors: Vectors | None = None,
     reference_vectors: Vectors | None = None,
@@ -67,9 +69,10 @@ def drift(
     rows decides nothing, and the same call gives the same result.
 
     Args:
-        current: What comes in: texts, Documents, Vectors, entries of a query log, or a Collection, whose documents
-            are meant.
+        current: What comes in: texts, Documents, a Series, a path, a frame with `text`; or Vectors, entries of a
+            query log, or a Collection, whose documents are meant.
         reference: What it is compared with, likewise.
+        text: The column of frames or files that holds the texts; of several they are joined.
         encoder: An Encoder or a name, for texts without vectors; None is the default model.
         vectors: Those of the current texts, where there are any.
         reference_vectors: Those of the reference's texts.
@@ -108,7 +111,10 @@ def drift(
     if not (checks.is_number(period) and 0 < period < math.inf):
         raise InputError(f"period={period!r} is no number of days", fix="period=30")
     watched = None if watch is None else open_watch(watch, level, float(period))
-    sides = read_side(current, vectors, "current"), read_side(reference, reference_vectors, "reference")
+    sides = (
+        read_side(current, vectors, "current", text),
+        read_side(reference, reference_vectors, "reference", text),
+    )
     data = [digest_of(side) for side in sides]
     allowed, before = level, None
     when = time.time() if at is None else float(at)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from nearsense.columns import is_frame
+from nearsense.corpus import Frame, table_of
 from nearsense.datasets.folders import of_table
 from nearsense.datasets.kinds import (
     Clustering,
@@ -200,7 +202,7 @@ class Examples:
 
 
 def read_examples(
-    source: str | os.PathLike[str] | Dataset | Examples | Iterable[Sequence[Any]],
+    source: str | os.PathLike[str] | Dataset | Examples | Iterable[Sequence[Any]] | Frame,
     *,
     kind: str | None = None,
     columns: Sequence[str] | None = None,
@@ -225,8 +227,8 @@ def read_examples(
     known it is that part.
 
     Args:
-        source: A file that nearsense reads, a folder or a name of `read_dataset`, a Dataset, or tuples such as
-            `("a", "b", 0.8)`; two texts alone are positives, unless `kind` says classes.
+        source: A file that nearsense reads, a folder or a name of `read_dataset`, a frame, a Dataset, or tuples
+            such as `("a", "b", 0.8)`; two texts alone are positives, unless `kind` says classes.
         kind: One of the table, where the columns leave a choice.
         columns: The columns in the order of the table, where their names do not tell.
         positive: The label of labelled pairs that means the same, where there are others than yes and no.
@@ -258,6 +260,8 @@ def read_examples(
     )
     if isinstance(source, Dataset):
         return _of_dataset(source)
+    if is_frame(source):
+        return _of_table(table_of(source), Path(), wanted, request)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if str(source) != "-" and not path.is_file():
@@ -268,7 +272,7 @@ def read_examples(
         return _of_table(
             read_table(source, format=format, encoding=encoding, dialect=dialect), path, wanted, request
         )
-    return _of_table(_table(source, wanted), Path(), wanted, request)
+    return _of_table(_table(cast("Iterable[Sequence[Any]]", source), wanted), Path(), wanted, request)
 
 
 def _table(source: Iterable[Sequence[Any]], kind: Kind | None) -> Table:
