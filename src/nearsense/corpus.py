@@ -159,12 +159,8 @@ def _of_file(path: str | os.PathLike[str], text: TextColumn, id_: Any) -> Corpus
     """The documents of a file; one string is the name of one."""
     from nearsense.files import documents
 
-    table = _read(path)
-    if text is None or isinstance(text, str):
-        return Corpus(documents(table, text=text, id=id_).items)
-    joined = _joined([cells_in(table.columns, name) for name in text])
-    table.columns[",".join(text)] = joined
-    return Corpus(documents(table, text=",".join(text), id=id_).items)
+    column = text if text is None or isinstance(text, str) else ",".join(text)
+    return Corpus(documents(_read(path), text=column, id=id_).items)
 
 
 def _read(path: str | os.PathLike[str]) -> Table:
@@ -210,10 +206,11 @@ def _of_frame(frame: Any, text: TextColumn, id_: Hashable, what: str) -> Corpus:
 
 def _likely(names: Sequence[Any]) -> Any:
     """The name that texts most often have, else the first."""
-    from nearsense.files.table import TEXT_NAMES
+    from nearsense.files.names import TEXT_NAMES, called
 
     folded = {str(name).casefold(): name for name in reversed(names)}
-    return next((folded[each] for each in TEXT_NAMES if each in folded), names[0] if names else "")
+    known = [folded[each] for each in TEXT_NAMES if each in folded]
+    return next(iter([*known, *(name for name in names if called(str(name), "text")), *names]), "")
 
 
 def _columns_of_records(items: Any, text: TextColumn, what: str) -> Mapping[str, list[Any]]:
