@@ -71,6 +71,8 @@ def test_methods_are_chosen_by_what_is_given():
         ({"method": "kmeans"}, "without k"),
         ({"method": "density", "k": 2}, "says nothing"),
         ({"k": 2, "min_size": 3}, "says nothing"),
+        ({"k": 2, "strict": True}, "strict=True says nothing to method='kmeans'"),
+        ({"strip": "tags"}, "use one of: html, urls, quotes"),
         ({"min_size": 1}, "min_size=1"),
         ({"min_score": 1.5}, "min_score"),
         ({"method": "magic"}, "not known"),

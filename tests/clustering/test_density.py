@@ -12,6 +12,7 @@ import nearsense as ns
 from clustering.grouped import blobs, shuffles, sizes
 from nearsense.clustering.density import density, forest, spanning
 from nearsense.errors import InputError
+from nearsense.mining import nearest
 
 
 def theirs(rows, size, samples=None, selection="eom"):
@@ -61,7 +62,7 @@ def test_the_tree_weighs_what_scipys_does():
     np.fill_diagonal(reach, 0)
     weight = minimum_spanning_tree(reach).sum()
     assert np.isclose(spanning(rows, 5).distances.sum(), weight, rtol=1e-5)
-    assert np.isclose(forest(rows, 5, len(rows) - 1).distances.sum(), weight, rtol=1e-5)
+    assert np.isclose(forest(nearest(rows, len(rows) - 1), 5).distances.sum(), weight, rtol=1e-5)
 
 
 def test_the_graph_of_neighbours_gives_the_groups_of_all_distances(scattered):

@@ -194,3 +194,51 @@ def test_no_name_holds_a_stop_word_or_repeats_another(data, name, k):
             assert len(set(labels)) == len(labels)
             assert not [label for label in labels if set(re.findall(r"\w+", label)) & stop_words("en")]
             assert not [label for label in labels if label.startswith("cluster ") or "#" in label]
+
+
+FEED = (
+    'Profit of the bank rose &lt;A HREF="http://www.example.com/FullQuote.aspx?t=B{} target=/q"&gt;B.N&lt;/A&gt;',
+    '<p>The bank, it said, lost a profit &amp; fell</p><br><a href="https://example.com/fullquote.aspx?t={}">more</a>',
+    "quot;Profit quot; of a bank lt href http www example com fullquote aspx ticker gt {}",
+    "The bank was sold, see https://example.com/fullquote.aspx?id={} or www.example.com/fullquote.aspx",
+)
+FOLLOW_UPS = (
+    "The parcel was late.\n\nOn Mon, Ann <ann@example.com> wrote:\n> Profit of the bank number {}\n> fullquote",
+    "My parcel is lost &nbsp; http://example.com/track.php?id={}&amp;href=1",
+    "<div class='mail'>A late parcel</div> <!-- track {} --> ann@example.com",
+    "parcel nbsp came late http www example com track php {}",
+)
+MARKUP = {
+    "lt",
+    "gt",
+    "amp",
+    "quot",
+    "nbsp",
+    "href",
+    "http",
+    "www",
+    "example",
+    "com",
+    "aspx",
+    "php",
+    "fullquote",
+    "br",
+}
+
+
+def test_no_name_comes_from_markup():
+    given = [text.format(number) for texts in (FEED, FOLLOW_UPS) for text in texts for number in range(5)]
+    labels = np.repeat([0, 1], len(given) // 2)
+    for name in named(given, labels):
+        assert name.keywords
+        assert not MARKUP & {word for keyword in name.keywords for word in keyword.lower().split()}
+    first, second = named(given, labels)
+    assert "bank" in first.label
+    assert "parcel" in second.label
+
+
+def test_names_may_be_made_of_markup_where_that_is_wanted():
+    given = ["<table> or <div>?", "a <table> in a <div>", "<b> or <i>", "no <b> but <i>, <b>"]
+    words = {word for name in named(given, [0, 0, 1, 1], markup=()) for word in name.keywords}
+    assert {"table", "div"} & words
+    assert not {"table", "div"} & {word for name in named(given, [0, 0, 1, 1]) for word in name.keywords}

@@ -23,6 +23,7 @@ class ClusterOptions(CorpusOptions):
     """How clusters are found, and what is made of them."""
 
     k: int | None = option("-k N", "How many clusters.  [default: as many as there are]", COUNT)
+    strict: bool = option("--strict", "Only dense regions: what lies between them is in no cluster.")
     method: str | None = option(
         "--method",
         "How to find them.  [default: kmeans with -k, agglomerative with --min-score, else density]",
@@ -117,7 +118,7 @@ def _require_options(file: str, options: ClusterOptions) -> None:
     from nearsense.files import require_table_target
 
     if options.assign_to is not None:
-        names = ("method", "min_size", "min_score", "language", "k", "stability")
+        names = ("method", "min_size", "min_score", "language", "k", "strict", "stability")
         given = [name for name in names if getattr(options, name) not in (None, False)]
         if given:
             flags = ", ".join("-k" if name == "k" else f"--{name.replace('_', '-')}" for name in given)
@@ -135,6 +136,7 @@ def _clusters(corpus: Corpus, options: ClusterOptions) -> Clusters:
     from nearsense.cached import cached
     from nearsense.clustering import cluster as clusters_of
     from nearsense.clustering import load_clusters
+    from nearsense.markup import NONE
 
     known = None if options.assign_to is None else load_clusters(options.assign_to)
     vectors = corpus.fitting(options, foreign="encode")
@@ -152,6 +154,8 @@ def _clusters(corpus: Corpus, options: ClusterOptions) -> Clusters:
         min_size=options.min_size,
         min_score=options.min_score,
         language=options.language,
+        strict=options.strict,
+        strip=NONE if options.strip == NONE else None,
         seed=options.seed,
         **given,
     )

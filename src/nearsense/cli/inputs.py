@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
@@ -71,7 +71,22 @@ def read_corpus(
         few = f"{found.skipped:,} of {len(table):,} rows without text"
         sys.stderr.write(f"warning: {f'{table.source}: {few} {fate}' if fate else f'left out {few}'}\n")
         stored = None if stored is None else stored.take(found.rows)
-    return Corpus(table, found.items, found.rows, stored, (found.text, found.id))
+    items = _without_markup(table.source, found.items, reading.strip)
+    if stored is not None and items is not found.items:
+        stored = None  # it is of the texts as they stood
+    return Corpus(table, items, found.rows, stored, (found.text, found.id))
+
+
+def _without_markup(source: str, documents: list[Document], strip: str | None) -> list[Document]:
+    """The documents without the markup that --strip names; where it is not typed, a line if many hold some."""
+    from nearsense.markup import find_markup, parse_markup, strip_markup
+
+    if strip is None:
+        found = find_markup([document.text for document in documents])
+        sys.stderr.write("" if found is None else f"{source}: {found}\n")
+        return documents
+    kinds = parse_markup(strip)
+    return [replace(each, text=strip_markup(each.text, kinds)) for each in documents] if kinds else documents
 
 
 def _unnamed(table: Table) -> list[Document]:

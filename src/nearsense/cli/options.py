@@ -287,10 +287,15 @@ class DocumentOptions(RowOptions):
     text: str | None = option("--text COLUMN", "Column with the texts, by name or place; several: title,body.")
     id_: str | None = option("--id COLUMN", "Column with the ids.")
     skip_empty: bool = option("--skip-empty", "Leave rows without text out, and say how many.")
+    strip: str | None = option(
+        "--strip KINDS",
+        "Take markup out of the texts first: html,urls,quotes or some of them; none says nothing of it."
+        "  [default: out of names of clusters only]",
+    )
 
     def words(self) -> list[str]:
         """The options as they are typed, for a command that reads a file in the same way."""
-        flags = {"--text": self.text, "--id": self.id_}
+        flags = {"--text": self.text, "--id": self.id_, "--strip": self.strip}
         words = [word for flag, value in flags.items() if value for word in (flag, value)]
         words += self.reading_words()
         words += [word for each in self.where for word in ("--where", each)]

@@ -49,7 +49,7 @@ def assign_texts(old: Level, texts: ClusteredTexts, *, open_new: bool) -> Level:
         strengths[shape.rows] = np.clip(shape.scores, 0, 1)
     clusters = [_refill(cluster, documents, geometry[cluster.id]) for cluster in old.clusters]
     if opened:
-        phrases = phrases_of([document.text for document in documents], texts.language)
+        phrases = phrases_of([document.text for document in documents], texts.language, texts.markup)
         taken = [cluster.label for cluster in clusters]
         new = name_clusters(documents, geometry, phrases, labels, first=first, taken=taken)
         clusters += [replace(cluster, new=True) for cluster in new]
@@ -66,7 +66,7 @@ def _groups_to_open(old: Level, data: Floats, left: Ints) -> list[Ints]:
     if len(left) <= SMALL and cohesions:
         labels = agglomerative(data[left], min_score=float(np.median(cohesions))).labels
     else:
-        labels = find(data[left], Settings(Method.DENSITY, least, seed=old.model.seed)).labels
+        labels = find(data[left], Settings(Method.DENSITY, least, seed=old.model.seed, strict=True)).labels
     groups = [left[labels == number] for number in range(int(labels.max(initial=-1)) + 1)]
     return [rows for rows in groups if len(rows) >= least]
 

@@ -26,6 +26,7 @@ from nearsense.corpus import Texts, as_documents, given_of, some_of
 from nearsense.encoders import resolve
 from nearsense.errors import FileError, InputError
 from nearsense.files import atomic_write
+from nearsense.markup import EVERY, parse_markup, strip_markup
 from nearsense.own_vectors import checked_vectors
 from nearsense.records import Document, Hit, Metric, Origin, Results, Vectors, as_json, percent
 from nearsense.stopwords import language_code
@@ -51,14 +52,16 @@ def cluster(
     min_score: float | None = None,
     vectors: Vectors | None = None,
     encoder: Encoder | str | None = None,
+    strict: bool = False,
+    strip: str | Iterable[str] | None = None,
     language: str | None = None,
     seed: int = 0,
     progress: Progress = False,
 ) -> Clusters:
     """Groups of texts that are near in sense, with names.
 
-    With k every text is in one of k clusters. Without it there are as many as there are dense regions, and what
-    lies between them is `noise`. The result does not depend on the order of the texts.
+    With k every text is in one of k clusters. Without it there are as many as there are dense regions, with the
+    texts around them; what is near to none is `noise`. The result does not depend on the order of the texts.
 
     Args:
         texts: Strings or Documents, a Series, a path; or a frame, with `text`.
@@ -72,6 +75,9 @@ def cluster(
         min_score: Cosine similarity in [-1, 1]; for "agglomerative".
         vectors: The texts' vectors, shape (n, d), where they are known.
         encoder: An Encoder or a model's name; the default model without it.
+        strict: Dense regions alone, for "density": purer clusters, and more noise.
+        strip: What is taken out of the texts first, of "html", "urls", "quotes". Without it the texts are as they
+            are, and only no name holds markup; "none" for names as well.
         language: Whose stop words no name holds, ISO 639-1. Without it those of the languages of the texts.
         seed: Of what is drawn by chance; the same seed gives the same clusters.
         progress: True for a bar on stderr, or a function called with (done, total).
@@ -96,9 +102,13 @@ def cluster(
         array([1, 1, 0, 0, 0])
     """
     documents = as_documents(texts, text)
-    chosen = settings(len(documents), k, method, min_size, min_score, seed)
+    chosen = settings(len(documents), k, method, min_size, min_score, seed, strict=strict)
+    kinds = EVERY if strip is None else parse_markup(strip)
+    if strip is not None and kinds:
+        documents[:] = [replace(each, text=strip_markup(each.text, kinds)) for each in documents]
     language = None if language is None else language_code(language)
     read = _with_vectors(documents, vectors, encoder, language, progress)
+    read = replace(read, markup=EVERY if kinds else ())
     level = describe_clusters(read, find(read.vectors.data, chosen, progress=progress), chosen)
     return Clusters(level, Origin(read.vectors.model, read.vectors.fingerprint), read, settings=chosen)
 
@@ -141,6 +151,7 @@ class Clusters(Results[Cluster]):
         strengths: float32, shape (n,), in [0, 1]: how firmly each text belongs to its cluster; 0 for noise.
         ids: The id of each text.
         method: How they were found.
+        strict: Whether only dense regions were taken.
         exact: Whether they are what the method is defined to give; False where only the nearest neighbours of each
             text were looked at.
         model: What new texts are judged by.
@@ -160,7 +171,7 @@ class Clusters(Results[Cluster]):
         self.ids = ids if texts is None else [document.id for document in texts.documents]
         self.given = Given(ids=ids) if texts is None else given_of(texts.documents)
         self.labels, self.strengths, self.model = level.labels, level.strengths, level.model
-        self.method, self.exact = level.method, level.exact
+        self.method, self.exact, self.strict = level.method, level.exact, level.strict
         self.themes: Clusters | None = None
         if level.themes is not None:
             self.themes = Clusters(level.themes, origin, texts, ids=ids, settings=settings)
@@ -366,20 +377,25 @@ class Clusters(Results[Cluster]):
         how = self.method if self.exact else f"{self.method}, approximate"
         return f"Clusters({len(self):,} of {len(self.ids):,} texts, {percent(self.coverage)} covered, {how})"
 
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The clusters as JSON values, with the strengths of their members."""
+        strengths = dict(zip(self.ids, np.round(self.strengths.astype(np.float64), 4).tolist(), strict=True))
+        return [{**each.to_dict(), "strengths": [strengths[member] for member in each.members]} for each in self]
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; themes without their members, who are those of their clusters."""
         themes = None
         if self.themes is not None:
             themes = [
-                {name: value for name, value in each.items() if name != "members"}
-                for each in self.themes.to_dicts()
+                {name: value for name, value in each.to_dict().items() if name != "members"}
+                for each in self.themes
             ]
         return {
             "clusters": self.to_dicts(),
             "themes": themes,
             "noise": list(self.noise),
             "texts": len(self.ids),
-            **as_json(self, "coverage method exact"),
+            **as_json(self, "coverage method exact strict"),
             "min_size": self.model.min_size,
             **self.origin.to_dict(),
         }
@@ -436,6 +452,7 @@ def _level_to_json(level: Level, ids: Sequence[str]) -> dict[str, Any]:
     return {
         "method": level.method,
         "exact": level.exact,
+        "strict": level.strict,
         "min_size": model.min_size,
         "seed": model.seed,
         "dimension": int(model.centroids.shape[1]),
@@ -486,7 +503,8 @@ def _level_from_json(level: Mapping[str, Any], ids: list[str], themes: Level | N
     if themes is not None and not {each.parent for each in clusters} <= {None, *range(len(themes.clusters))}:
         raise ValueError("a cluster is under a theme that is not there")
     strengths = _unpacked(level["strengths"], (len(ids),))
-    return Level(clusters, labels, strengths, str(level["method"]), bool(level["exact"]), model, themes)
+    how = str(level["method"]), bool(level["exact"])
+    return Level(clusters, labels, strengths, *how, model, themes, bool(level.get("strict", True)))
 
 
 def _cluster_from_json(each: Mapping[str, Any], ids: list[str]) -> Cluster:

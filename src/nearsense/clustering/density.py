@@ -21,7 +21,7 @@ from nearsense.clustering.geometry import canonical_order, checked_rows, partiti
 from nearsense.clustering.records import Partition
 from nearsense.errors import InputError
 from nearsense.mining import nearest
-from nearsense.records import parse
+from nearsense.records import Neighbours, parse
 from nearsense.vectors.rows import blocks
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ EXACT = 15_000  # up to so many rows all distances are looked at: 900 MB
 NEIGHBOURS = 32  # edges of each row in the graph that stands for all distances beyond that
 BLOCK_ROWS = 256  # rows whose distances are computed at a time
 DEEP = 16  # columns that share a minimum while core distances are looked for
+FARTHEST = np.float32(2.0)  # the distance of opposite rows
 APART = 1.0  # the distance of what no edge joins: that of rows at right angles
 OUT = np.int64(2**63 - 1)  # more than any key
 EVERY = 512  # rows between two notes of progress
+FEW = 1_024  # rows whose table is so small that it is not worth making it smaller
 LEAST = 1e-7  # distances below are those of equal rows: float32 does not tell them apart
 
 
@@ -67,30 +69,92 @@ def density(
     their distances: the labels are then scikit-learn's, and in another order of rows others. Rows that are all
     equal are one group.
     """
-    leaves = parse(Selection, selection, name="selection") is Selection.LEAF
-    rows = checked_rows(vectors)
+    chosen = parse(Selection, selection, name="selection")
     samples = min_size if min_samples is None else min_samples
-    if min_size < 2 or samples < 1:
-        given = f"min_size={min_size}, min_samples={samples}"
+    return dense_rows(vectors, min_size, samples, exact=exact, by_row=by_row, progress=progress).groups(chosen)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseRows:
+    """n rows and how densely they lie: groups are chosen in two ways, and looked for in a part of the rows."""
+
+    rows: Floats  # (n, d): as they were given
+    places: Ints  # (n,): the place of each in canonical order
+    samples: int  # how many rows, itself counted, make company
+    exact: bool
+    within: Condensed | None  # None where there is nothing to choose
+    alike: bool  # enough rows for a group, and all of them equal
+    graph: Neighbours | None  # of the rows in canonical order, where not all distances were looked at
+
+    def groups(self, selection: Selection) -> Partition:
+        """The groups of one of the two choices."""
+        if self.within is not None:
+            labels, strengths = _lasting_clusters(self.within, leaves=selection is Selection.LEAF)
+        else:
+            n = len(self.rows)
+            labels, strengths = np.full(n, self.alike - 1, np.int64), np.full(n, float(self.alike))
+        firm = strengths[self.places].astype(np.float32)
+        return partition(self.rows, labels[self.places], self.places, strengths=firm, exact=self.exact)
+
+    def part(self, chosen: NDArray[np.bool_], min_size: int) -> DenseRows:
+        """The chosen rows as if they were alone; where there is a graph, along its edges between them."""
+        order = np.argsort(self.places)
+        inside = chosen[order]
+        number = np.cumsum(inside) - 1
+        rows, places = self.rows[chosen], number[self.places[chosen]]
+        if self.graph is None:
+            return dense_rows(rows, min_size, self.samples, exact=True)
+        ids = self.graph.ids[inside]
+        near = inside[ids] & (ids >= 0)
+        scores = np.where(near, self.graph.scores[inside], -np.inf)
+        graph = Neighbours(np.where(near, number[ids], -1), scores, near.sum(axis=1))
+        return _dense_rows(rows, places, min_size, self.samples, graph=graph)
+
+
+def dense_rows(
+    vectors: ArrayLike,
+    min_size: int,
+    min_samples: int,
+    *,
+    exact: bool | None = None,
+    by_row: bool = False,
+    progress: Progress = False,
+) -> DenseRows:
+    """How densely rows lie; see `density`."""
+    rows = checked_rows(vectors)
+    if min_size < 2 or min_samples < 1:
+        given = f"min_size={min_size}, min_samples={min_samples}"
         raise InputError(given, why="a group has at least 2 texts", fix="min_size from 2, min_samples from 1")
     n = len(rows)
     order = np.arange(n) if by_row else canonical_order(rows)
-    places = places_of(order)
-    exact = n <= EXACT if exact is None else exact
-    if n < min_size:
-        labels, strengths, exact = np.full(n, -1, np.int64), np.zeros(n), True
-    elif (rows == rows[0]).all():
-        labels, strengths = np.zeros(n, np.int64), np.ones(n)
-    else:
-        ordered, samples = rows[order], min(samples, n)
-        if exact:
-            edges = spanning(ordered, samples, by_row=by_row, progress=progress)
+    exact, graph = n <= EXACT if exact is None else exact, None
+    if not exact and n >= min_size:
+        graph = nearest(rows[order], min(n - 1, max(NEIGHBOURS, min_samples - 1)), progress=progress)
+    return _dense_rows(
+        rows, places_of(order), min_size, min_samples, graph=graph, by_row=by_row, progress=progress
+    )
+
+
+def _dense_rows(
+    rows: Floats,
+    places: Ints,
+    min_size: int,
+    samples: int,
+    *,
+    graph: Neighbours | None,
+    by_row: bool = False,
+    progress: Progress = False,
+) -> DenseRows:
+    """The same by a graph of neighbours, or without one by all distances."""
+    n, exact, within = len(rows), graph is None, None
+    alike = n >= min_size and bool((rows == rows[0]).all())
+    if n >= min_size and not alike:
+        if graph is None:
+            edges = spanning(rows[np.argsort(places)], min(samples, n), by_row=by_row, progress=progress)
         else:
-            edges = forest(ordered, samples, min(n - 1, max(NEIGHBOURS, samples - 1)), progress=progress)
+            edges = forest(graph, min(samples, n))
         within = _condense(_tree(edges, n, by_row=by_row and exact), min_size)
-        labels, strengths = _lasting_clusters(within, leaves=leaves)
-    firm = strengths[places].astype(np.float32)
-    return partition(rows, labels[places], places, strengths=firm, exact=exact)
+    return DenseRows(rows, places, samples, exact, within, alike, graph)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,9 +183,9 @@ def _keys(reach: Floats, plain: Floats) -> Ints:
 def spanning(rows: Floats, min_samples: int, *, by_row: bool = False, progress: Progress = False) -> Edges:
     """The minimum spanning tree of all rows by mutual reachability, exactly: Prim on the whole table of distances.
 
-    The table takes 4 n² bytes. With `by_row` edges that reach equally far are taken as they are met, lower rows
-    first, and each is noted from the row that was reached before it; else the one of the smaller plain distance
-    is.
+    The table takes 4 n² bytes; once half of its rows are reached the others move together. With `by_row` edges
+    that reach equally far are taken as they are met, lower rows first, and each is noted from the row that was
+    reached before it; else the one of the smaller plain distance is.
     """
     n = len(rows)
     table = _distances(rows)
@@ -132,25 +196,42 @@ def spanning(rows: Floats, min_samples: int, *, by_row: bool = False, progress: 
     pair = np.zeros((n, 2), np.float32)  # as one number: the second half counts more
     key, nearer = pair.view(np.int64).ravel(), np.empty(n, bool)
     low, high = (0, 1) if sys.byteorder == "little" else (1, 0)
-    here = 0
+    here, ids, since = 0, np.arange(n), 0
     with tracked(n - 1, "texts", progress) as update:
         for step in range(n - 1):
-            outside[here], before = OUT, here
+            if 2 * since > len(ids) > FEW:
+                open_rows = np.flatnonzero(outside == 0)
+                here, since = int(np.searchsorted(open_rows, here)), 0
+                table = _kept(table, open_rows)
+                best, origin, outside = best[open_rows], origin[open_rows], outside[open_rows]
+                core, ids = core[open_rows], ids[open_rows]
+                pair, nearer, open_ = pair[: len(ids)], nearer[: len(ids)], open_[: len(ids)]
+                key = pair.view(np.int64).ravel()
+            outside[here], before, since = OUT, ids[here], since + 1
             row = table[here]
             if not by_row:
                 pair[:, low] = row
             np.maximum(row, core, out=row)
             np.maximum(row, core[here], out=pair[:, high])
             np.less(key, best, out=nearer)
-            np.copyto(origin, here, where=nearer)
+            np.copyto(origin, before, where=nearer)
             np.minimum(best, key, out=best)
             np.bitwise_or(best, outside, out=open_)
             here = int(open_.argmin())
-            left[step], right[step], keys[step] = before if by_row else origin[here], here, best[here]
+            left[step], right[step], keys[step] = before if by_row else origin[here], ids[here], best[here]
             if step % EVERY == 0:
                 update(step)
         update(n - 1)
     return Edges(left, right, keys)
+
+
+def _kept(table: Floats, rows: Ints) -> Floats:
+    """The distances between some rows alone, in the memory that the table had."""
+    m = len(rows)
+    flat = table.reshape(-1)
+    for place, row in enumerate(rows.tolist()):
+        flat[place * m : (place + 1) * m] = table[row, rows]
+    return flat[: m * m].reshape(m, m)
 
 
 def _distances(rows: Floats) -> Floats:
@@ -185,18 +266,20 @@ def _core_distances(table: Floats, min_samples: int) -> Floats:
     return core
 
 
-def forest(rows: Floats, min_samples: int, neighbours: int, *, progress: Progress = False) -> Edges:
+def forest(graph: Neighbours, min_samples: int) -> Edges:
     """The minimum spanning forest on the graph of nearest neighbours: `spanning` where the graph suffices.
 
-    Each row has at least `min_samples - 1` neighbours. Borůvka's way (1926): every component takes its shortest
-    edge to another, all at once, until none is left.
+    Each row has `min_samples - 1` neighbours or more, the nearest first; of those with the id -1 nothing is known,
+    and a row that lacks some is in no company. Borůvka's way (1926): every component takes its shortest edge to
+    another, all at once, until none is left.
     """
-    n = len(rows)
-    found = nearest(rows, neighbours, progress=progress)
-    far = np.maximum(np.float32(1) - found.scores, 0)
-    core = far[:, min_samples - 2] if min_samples > 1 else np.zeros(n, np.float32)
-    left, right = np.repeat(np.arange(n), found.ids.shape[1]), found.ids.ravel()
-    keys = _keys(np.maximum(far.ravel(), np.maximum(core[left], core[right])), far.ravel())
+    n = len(graph.ids)
+    far = np.where(graph.ids < 0, FARTHEST, np.maximum(np.float32(1) - graph.scores, 0)).astype(np.float32)
+    core = np.sort(far, axis=1)[:, min_samples - 2] if min_samples > 1 else np.zeros(n, np.float32)
+    left, right = np.repeat(np.arange(n), graph.ids.shape[1]), graph.ids.ravel()
+    reach = np.maximum(far.ravel(), np.maximum(core[left], core[right]))
+    known = reach < FARTHEST
+    left, right, keys = left[known], right[known], _keys(reach[known], far.ravel()[known])
     left, right = np.minimum(left, right), np.maximum(left, right)
     order = np.lexsort((right, left, keys))
     left, right, keys = left[order], right[order], keys[order]

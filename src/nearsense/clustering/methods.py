@@ -13,16 +13,10 @@ from nearsense import checks
 from nearsense._forks import computing
 from nearsense._progress import Progress
 from nearsense.checks import is_whole
-from nearsense.clustering.density import density
-from nearsense.clustering.geometry import (
-    centroids_and_thresholds,
-    checked_rows,
-    distinct_rows,
-    nearest_two,
-    partition,
-    shapes,
-)
+from nearsense.clustering.density import Selection, dense_rows
+from nearsense.clustering.geometry import checked_rows, distinct_rows, partition
 from nearsense.clustering.kmeans import bisecting, spherical
+from nearsense.clustering.noise import with_near_noise, with_noise_in_groups
 from nearsense.clustering.records import Partition, Settings
 from nearsense.errors import InputError, TooLargeError
 from nearsense.records import parse
@@ -57,7 +51,7 @@ NEEDS = {Method.KMEANS: "k", Method.BALANCED: "k", Method.AGGLOMERATIVE: "min_sc
 TAKES = {  # what can be said
     Method.KMEANS: ("k",),
     Method.BALANCED: ("k",),
-    Method.DENSITY: ("min_size",),
+    Method.DENSITY: ("min_size", "strict"),
     Method.AGGLOMERATIVE: ("min_size", "min_score"),
 }
 
@@ -68,10 +62,17 @@ def default_min_size(texts: int) -> int:
 
 
 def settings(
-    texts: int, k: int | None, method: str | None, min_size: int | None, min_score: float | None, seed: int
+    texts: int,
+    k: int | None,
+    method: str | None,
+    min_size: int | None,
+    min_score: float | None,
+    seed: int,
+    *,
+    strict: bool = False,
 ) -> Settings:
     """How that many texts are clustered, checked before anything costly is done."""
-    given = {"k": k, "min_size": min_size, "min_score": min_score}
+    given = {"k": k, "min_size": min_size, "min_score": min_score, "strict": strict or None}
     if method is None:
         method = Method.KMEANS if k is not None else Method.DENSITY if min_score is None else Method.AGGLOMERATIVE
     chosen = parse(Method, method, name="method")
@@ -92,9 +93,11 @@ def settings(
         checks.score(min_score)
     if not is_whole(seed):
         raise InputError(f"seed={seed!r}", why="a seed is a whole number from 0", fix="seed=0")
+    between = min_size
     if min_size is None:
         min_size = PAIR if chosen is Method.AGGLOMERATIVE else default_min_size(texts)
-    return Settings(chosen.value, int(min_size), k, min_score, seed)
+        between = max(LEAST, min_size // 2)
+    return Settings(chosen.value, int(min_size), k, min_score, seed, strict, between or min_size)
 
 
 def find(data: Floats, settings: Settings, *, progress: Progress = False) -> Partition:
@@ -102,7 +105,7 @@ def find(data: Floats, settings: Settings, *, progress: Progress = False) -> Par
     if not len(data):
         return Partition(np.empty(0, np.int64), np.empty(0, np.float32), data)
     if settings.method == Method.DENSITY:
-        return _dense(data, settings.min_size, progress)
+        return _dense(data, settings, progress)
     if settings.method == Method.AGGLOMERATIVE:
         found = agglomerative(data, min_score=float(settings.min_score or 0.0))
         small = np.bincount(found.labels)[found.labels] < settings.min_size
@@ -112,35 +115,20 @@ def find(data: Floats, settings: Settings, *, progress: Progress = False) -> Par
     return bisecting(data, k) if settings.method == Method.BALANCED else spherical(data, k, seed=settings.seed)
 
 
-def _dense(data: Floats, min_size: int, progress: Progress) -> Partition:
-    """Dense regions, and the texts around them that are as near as their own.
+def _dense(data: Floats, settings: Settings, progress: Progress) -> Partition:
+    """Dense regions, and the texts around them; unless strict also smaller groups between them.
 
     HDBSCAN's own choice of regions ("excess of mass") at times is the whole crowd against a handful. Then its
     smallest regions ("leaf") say more.
     """
-    samples = min(NEIGHBOURS, len(data))
-    found = density(data, min_size=min_size, min_samples=samples, progress=progress)
+    rows = dense_rows(data, settings.min_size, min(NEIGHBOURS, len(data)), progress=progress)
+    found = rows.groups(Selection.EOM)
     sizes = np.sort(np.bincount(found.labels[found.labels >= 0], minlength=1))
     if len(sizes) > 1 and sizes[-1] > max(GIANT * len(data), TIMES * sizes[-2]):
-        leaves = density(data, min_size=min_size, min_samples=samples, selection="leaf", progress=progress)
+        leaves = rows.groups(Selection.LEAF)
         found = leaves if leaves.labels.max() > 0 else found
-    return _with_near_noise(data, found)
-
-
-def _with_near_noise(data: Floats, found: Partition) -> Partition:
-    """Noise that is as near to a cluster as its own texts joins it, as firmly as its least firm text."""
-    core = found.labels >= 0
-    outside = np.flatnonzero(~core)
-    labels, strengths = found.labels.copy(), found.strengths.copy()
-    if 0 < len(outside) < len(data):
-        geometry = shapes(data, labels, int(labels.max()) + 1, np.arange(len(data)))
-        centroids, thresholds = centroids_and_thresholds(geometry, data.shape[1])
-        owner, scores, _ = nearest_two(data[outside], centroids)
-        near = scores >= thresholds[owner]
-        least = np.array([strengths[each.rows].min() for each in geometry], np.float32)
-        labels[outside[near]] = owner[near]
-        strengths[outside[near]] = least[owner[near]]
-    return replace(found, labels=labels, strengths=strengths, core=core)
+    found = with_near_noise(rows, found)
+    return found if settings.strict else with_noise_in_groups(rows, found, settings.min_size_between)
 
 
 def agglomerative(vectors: ArrayLike, *, min_score: float) -> Partition:

@@ -22,16 +22,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nearsense.clustering.geometry import Shape, centroids_and_thresholds, numbered_by_size, places_by_text, shapes
+from nearsense.clustering.geometry import (
+    SLACK,
+    Shape,
+    centroids_and_thresholds,
+    numbered_by_size,
+    places_by_text,
+    shapes,
+)
 from nearsense.clustering.kmeans import spherical
 from nearsense.clustering.records import Cluster, ClusteredTexts, ClusterModel, Level, Partition, Settings
 from nearsense.lexical.analysis import stemmed, tokens
+from nearsense.markup import EVERY, words_alone
 from nearsense.stopwords import languages_of, stop_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.clustering.records import Floats, Ints
+    from nearsense.markup import Markup
     from nearsense.records import Document
 
     Doubles = NDArray[np.float64]
@@ -52,6 +61,7 @@ EVERYWHERE = 0.6  # where no list of stop words fits: what stands in so many of 
 FEW_CLUSTERS = 4  # with fewer, standing in most of them says nothing
 
 LONGEST, BUDGET, LEAST = 1_000, 60_000_000, 100  # characters read of a text, of all together, of a text at least
+WITH_MARKUP = 4  # times as many are looked at where there is markup between them
 
 BLOCK = 4_000_000  # characters that are split at a time
 
@@ -74,19 +84,26 @@ def describe_clusters(
 ) -> Level:
     """The groups of texts as clusters, under themes where there are many, or as parts of the cluster `parent`."""
     places, data = places_by_text(texts.documents), texts.vectors.data
-    phrases = phrases_of([document.text for document in texts.documents], texts.language)
+    phrases = phrases_of([document.text for document in texts.documents], texts.language, texts.markup)
 
-    def level_of(labels: Ints, core: NDArray[np.bool_] | None, seed: int) -> tuple[Level, list[Shape]]:
+    def level_of(
+        labels: Ints, core: NDArray[np.bool_] | None, seed: int, reach: float = 1.0
+    ) -> tuple[Level, list[Shape]]:
         total = int(labels.max(initial=-1)) + 1
         outer = shapes(data, labels, total, places)
         inner = outer if core is None else shapes(data, np.where(core, labels, -1), total, places)
         centroids, thresholds = centroids_and_thresholds(inner, data.shape[1])
+        if reach < 1:
+            usual = centroids @ data[np.argsort(places)].mean(axis=0)
+            thresholds = usual + np.float32(reach) * (thresholds - usual) - np.float32(SLACK)
         model = ClusterModel(np.arange(total), centroids, thresholds, settings.min_size, seed)
         clusters = name_clusters(texts.documents, outer, phrases, labels)
-        return Level(clusters, labels, found.strengths, settings.method, found.exact, model), outer
+        return Level(
+            clusters, labels, found.strengths, settings.method, found.exact, model, strict=settings.strict
+        ), outer
 
     labels = numbered_by_size(found.labels, places)
-    level, geometry = level_of(labels, found.core, settings.seed)
+    level, geometry = level_of(labels, found.core, settings.seed, found.reach)
     if parent is not None:
         return replace(level, clusters=[replace(cluster, parent=parent) for cluster in level.clusters])
     theme_of = _themes(level.model.centroids)
@@ -155,9 +172,10 @@ class Phrases:
     nameless: NDArray[np.bool_]  # (words,): digits alone, which name nothing
 
 
-def phrases_of(texts: Sequence[str], language: str | None = None) -> Phrases:
-    """The phrases of texts without the stop words of a language (ISO 639-1), by default of those of the texts."""
-    read = _WordStream(texts)
+def phrases_of(texts: Sequence[str], language: str | None = None, markup: Sequence[Markup] = EVERY) -> Phrases:
+    """The phrases of texts without markup and the stop words of a language (ISO 639-1), or of those found."""
+    limit = min(LONGEST, max(LEAST, BUDGET // max(len(texts), 1)))
+    read = _WordStream(words_alone((text[: WITH_MARKUP * limit] for text in texts), markup), limit)
     languages = languages_of(read.frequencies()) if language is None else (language,)
     stops = frozenset().union(*map(stop_words, languages))
     terms, term_of = _terms([word.lower() for word in read.words], stops, "en" in languages)
@@ -221,9 +239,8 @@ class _WordStream:
     text each word of `stream` is of, `grams` which are pairs of characters of scripts without spaces.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], limit: int) -> None:
         numbers = _Numbers()
-        limit = min(LONGEST, max(LEAST, BUDGET // max(len(texts), 1)))
         blocks = [np.empty(0, np.int64)]
         for block in _blocks(texts, limit):
             found = _SPLIT.findall(block)

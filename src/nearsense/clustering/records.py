@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nearsense.markup import EVERY
 from nearsense.records import as_json
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.encoders import Encoder
+    from nearsense.markup import Markup
     from nearsense.records import Document, Vectors
 
     Ints = NDArray[np.int64]
@@ -78,6 +80,8 @@ class Settings:
     k: int | None = None
     min_score: float | None = None
     seed: int = 0
+    strict: bool = False
+    min_size_between: int = 2  # how many texts between dense regions make a cluster
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +92,7 @@ class ClusteredTexts:
     vectors: Vectors
     encoder: Encoder | None = None
     language: str | None = None
+    markup: Sequence[Markup] = EVERY  # what of the texts is in no name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +109,8 @@ class Partition:
     exact: bool = True
     # (n,): the rows that say where a group is and how far it reaches; None for all
     core: NDArray[np.bool_] | None = None
+    # how near a row was that was let in: 0 is what all rows score with the centroid on average, 1 the threshold
+    reach: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,3 +124,4 @@ class Level:
     exact: bool
     model: ClusterModel
     themes: Level | None = None
+    strict: bool = False

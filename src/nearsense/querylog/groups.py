@@ -49,6 +49,7 @@ def _by_meaning(
         documents,
         method="agglomerative" if few else "density",
         min_score=min_score if few else None,
+        strict=not few,
         encoder=encoder(),
         progress=progress,
     )

@@ -61,7 +61,9 @@ def note_of(clusters: Clusters) -> str:
         said += " (approximate: found among each text's nearest neighbours)"
     if outside:
         said += f"; {outside:,} texts ({percent(outside / texts)}) {NOISE}"
-        said += ", -k N puts each into one of N" if clusters.method == "density" else ""
+        if clusters.method == "density":
+            said += ", without --strict fewer" if clusters.strict else ", --strict leaves dense clusters alone"
+            said += ", -k N puts each into one of N"
     return said + ". Cohesion: mean cosine similarity of two texts of a cluster."
 
 
