@@ -129,3 +129,41 @@ def test_dates_of_a_workbook_are_dates(tmp_path):
     book.active.append([date(2024, 5, 3), "hello there"])
     book.save(tmp_path / "a.xlsx")
     assert read_table(tmp_path / "a.xlsx").columns["Datum"] == [date(2024, 5, 3)]
+
+
+def ods(body: str) -> bytes:
+    """An ods file of one sheet."""
+    import io
+
+    spaces = (
+        'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+        'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
+        'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
+    )
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet", zipfile.ZIP_STORED)
+        archive.writestr(
+            "content.xml",
+            f'<office:document-content {spaces}><office:body><office:spreadsheet><table:table table:name="S">'
+            f"{body}</table:table></office:spreadsheet></office:body></office:document-content>",
+        )
+        archive.writestr("META-INF/manifest.xml", "<manifest/>")
+    return content.getvalue()
+
+
+def test_an_ods_file_is_read_and_one_that_repeats_a_cell_for_ever_ends_in_one_line(tmp_path):
+    def row(texts: list[str], more: str = "") -> str:
+        cells = "".join(
+            f'<table:table-cell office:value-type="string" {more}><text:p>{text}</text:p></table:table-cell>'
+            for text in texts
+        )
+        return f"<table:table-row>{cells}</table:table-row>"
+
+    head = row(["nr", "opmerking"])
+    (tmp_path / "a.ods").write_bytes(ods(head + row(["a", "De trein was laat."])))
+    assert read_table(tmp_path / "a.ods").columns == {"nr": ["a"], "opmerking": ["De trein was laat."]}
+    bomb = row(["x" * 1_000_000], 'table:number-columns-repeated="16384"')
+    (tmp_path / "b.ods").write_bytes(ods(head + bomb))
+    with pytest.raises(FileError, match="too large, or made to be"):
+        read_table(tmp_path / "b.ods")

@@ -71,7 +71,7 @@ def text_of(
         return None
     found = _clearest(table, looks, chosen, flag)
     if not quiet:
-        tell(f"text: column {found}; {flag} to choose another")
+        tell(f"text: {'' if found.startswith('column ') else 'column '}{found}; {flag} to choose another")
     return found
 
 

@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from nearsense._notes import tell
 from nearsense.errors import FileError
@@ -22,13 +23,12 @@ from nearsense.files.table import Table, list_names
 _DELIMITERS = ",;\t|"
 _PREVIEW = 2000
 """Records by which it is seen how a file holds together."""
-_BRACKETS = re.compile(r"\s*([(\[{<][^()\[\]]*[)\]}>]\s*)+")
+_BRACKETS = r"\s*([(\[{<][^()\[\]]*[)\]}>]\s*)+"
 """What explains names, in a second line below them."""
 _FIX = "give a file that holds something"
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(NamedTuple):
     """One way to take a file apart."""
 
     delimiter: str
@@ -185,8 +185,9 @@ def _records(source: Source, encoding: str, way: _Way, dialect: Dialect) -> Iter
         )
         begin = 1 + before
         try:
+            twice = way.twice
             for record in reader:
-                if way.twice and len(record) == 1:
+                if twice and len(record) == 1:
                     record = next(csv.reader(record, delimiter=way.delimiter, strict=True), [])
                 if record:
                     yield begin, record
@@ -209,19 +210,18 @@ def _table(source: Source, encoding: str, way: _Way, dialect: Dialect, above: in
     lines: list[int] = []
     first: list[str] = []
     left = 0
-    for place, (line, record) in enumerate(_records(source, encoding, way, dialect)):
-        if place < (above or 0):
-            continue
-        if not columns:
-            first, columns = record, [[] for _ in record]
-        elif len(record) != len(columns):
+    width = -1
+    for line, record in islice(_records(source, encoding, way, dialect), above or 0, None):
+        if width < 0:
+            first, columns, width = record, [[] for _ in record], len(record)
+        elif len(record) != width:
             fitted = record if above is None else _fitted(record, columns, first, bool(lines))
             if fitted is None or len(fitted) != len(columns):
                 if not dialect.skip_uneven:
                     raise _uneven(source, record, first, line, way.delimiter)
                 left += 1
                 continue
-            record = fitted
+            record, width = fitted, len(columns)
         for column, field in zip(columns, record, strict=True):
             column.append(field)
         lines.append(line)
@@ -273,7 +273,7 @@ def _headed(
         tell(HEADLESS)
     if left:
         tell(f"left out: {left:,} line{'s'[: left != 1]} with more or fewer fields than the header")
-    if headed and len(lines) > 2 and _BRACKETS.fullmatch(" ".join(column[1].strip() for column in columns)):
+    if headed and len(lines) > 2 and re.fullmatch(_BRACKETS, " ".join(column[1].strip() for column in columns)):
         tell(f"line {lines[1]} looks like a second header: it is kept as a row")
     if again is not None:
         tell(f"line {lines[again]} is the header again: it is kept as a row")

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, time, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,8 +34,7 @@ class Content(StrEnum):
     """Lists, objects, bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Portrait:
+class Portrait(NamedTuple):
     """A column, judged by what it holds.
 
     `words` is how many a cell has on average, `weight` how much it is like a column of texts: words (of which more
@@ -63,17 +61,17 @@ def is_missing(cell: Any) -> bool:
     return cell is None or (isinstance(cell, (float, np.floating)) and bool(np.isnan(cell)))
 
 
-_DATE = re.compile(
+_DATE = (
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}\.? ?[^\W\d_]{3,10}\.?,? ?\d{4}"
     r"|[^\W\d_]{3,10}\.? \d{1,2},? \d{4}|\d{1,2}:\d{2}(:\d{2})?)([T ,]*\d{1,2}[:.]\d{2}.{0,20})?(Z| ?[AaPp][Mm])?"
 )
-_LINK = re.compile(r"([a-z][a-z0-9+.-]*://|www\.)\S+|\S+@\S+\.\S+|(\.{0,2}|~|[A-Za-z]:)[/\\]\S+", re.IGNORECASE)
-_WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+_LINK = r"(?i:([a-z][a-z0-9+.-]*://|www\.)\S+|\S+@\S+\.\S+|(\.{0,2}|~|[A-Za-z]:)[/\\]\S+)"
+_WIDE = "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]"
 
 
 def words_in(text: str) -> float:
     """How many words a text has; where letters stand without spaces between words, two count as one."""
-    return len(text.split()) + (len(_WIDE.findall(text)) / 2 if not text.isascii() else 0)
+    return len(text.split()) + (len(re.findall(_WIDE, text)) / 2 if not text.isascii() else 0)
 
 
 def portrait(cells: Sequence[Any]) -> Portrait:
@@ -95,7 +93,7 @@ def portrait(cells: Sequence[Any]) -> Portrait:
     if sum(text in numbers for text in texts) >= NEARLY_ALL * len(texts):
         return Portrait(Content.NUMBERS)
     for pattern, content in ((_DATE, Content.DATES), (_LINK, Content.LINKS)):
-        if sum(pattern.fullmatch(text) is not None for text in texts) >= NEARLY_ALL * len(texts):
+        if sum(re.fullmatch(pattern, text) is not None for text in texts) >= NEARLY_ALL * len(texts):
             return Portrait(content)
     words = sum(map(words_in, texts)) / len(texts)
     folded = [text.casefold() for text in texts]
@@ -126,11 +124,9 @@ def _coded(text: str) -> bool:
 
 
 _SPACES = "\u00a0\u202f' "
-_MONEY = re.compile(r"^(?:[€$£¥]|EUR|USD|CHF)\s*|\s*(?:[€$£¥%]|EUR|USD|CHF|zł)$")
-_POINT = re.compile(
-    rf"[+-]?(\d{{1,3}}(,\d{{3}})+|\d{{1,3}}([{_SPACES}]\d{{3}})+|\d+)?(\.\d+)?([eE][+-]?\d{{1,3}})?"
-)
-_COMMA = re.compile(rf"[+-]?(\d{{1,3}}(\.\d{{3}})+|\d{{1,3}}([{_SPACES}]\d{{3}})+|\d+)?(,\d+)?")
+_MONEY = r"^(?:[€$£¥]|EUR|USD|CHF)\s*|\s*(?:[€$£¥%]|EUR|USD|CHF|zł)$"
+_POINT = rf"[+-]?(\d{{1,3}}(,\d{{3}})+|\d{{1,3}}([{_SPACES}]\d{{3}})+|\d+)?(\.\d+)?([eE][+-]?\d{{1,3}})?"
+_COMMA = rf"[+-]?(\d{{1,3}}(\.\d{{3}})+|\d{{1,3}}([{_SPACES}]\d{{3}})+|\d+)?(,\d+)?"
 
 
 def numbers_of(cells: Iterable[str]) -> dict[str, float]:
@@ -142,12 +138,12 @@ def numbers_of(cells: Iterable[str]) -> dict[str, float]:
         >>> numbers_of(["1,234", "12,500.5", "x"])
         {'1,234': 1234.0, '12,500.5': 12500.5}
     """
-    bare = {cell: _MONEY.sub("", cell.strip()).strip() for cell in dict.fromkeys(cells)}
+    bare = {cell: re.sub(_MONEY, "", cell.strip()).strip() for cell in dict.fromkeys(cells)}
     comma = _decimal_comma(bare.values())
     pattern = _COMMA if comma else _POINT
     found = {}
     for cell, text in bare.items():
-        if not any(letter.isdigit() for letter in text) or not pattern.fullmatch(text):
+        if not any(letter.isdigit() for letter in text) or not re.fullmatch(pattern, text):
             continue
         digits = re.sub(f"[{_SPACES}]", "", text)
         digits = digits.replace(".", "").replace(",", ".") if comma else digits.replace(",", "")
@@ -159,11 +155,11 @@ def _decimal_comma(texts: Iterable[str]) -> bool:
     """Whether a comma stands before the fractions of a column's numbers: one that has no other sense says so."""
     commas = 0
     for text in texts:
-        if _POINT.fullmatch(text):
+        if re.fullmatch(_POINT, text):
             if "." in text and not re.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+", text):
                 return False
             if "," in text and re.fullmatch(r"[+-]?0,\d{3}", text):
                 commas += 1
-        elif _COMMA.fullmatch(text):
+        elif re.fullmatch(_COMMA, text):
             commas += 1
     return commas > 0

@@ -11,14 +11,9 @@ from typing import Any, BinaryIO, TextIO
 
 from nearsense._notes import tell
 from nearsense.errors import FileError
-from nearsense.files.columns import spread
-from nearsense.files.delimited import read_csv
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, format_of, header_of, sniff
-from nearsense.files.grid import require_room, table_of
 from nearsense.files.parquet import read_parquet
-from nearsense.files.remote import fetched, is_address, name_of
-from nearsense.files.shapes import found_rows, is_map, rows_at, split_frame
 from nearsense.files.streams import AUTO, Source, file_errors, held, open_source
 from nearsense.files.table import Table, columns_of, first_repeated
 from nearsense.files.vectors import VectorColumn, read_npy
@@ -66,9 +61,9 @@ def read_table(
         >>> table.columns, table.lines, table.source
         ({'id': ['7'], 'text': ['hello']}, [2], 'standard input')
     """
-    if is_address(str(path)):
-        source = held(name_of(str(path)), fetched(str(path)))
-        form: Format | None = format_of(source.name, format)
+    form: Format | None
+    if "://" in str(path) and (fetched := _fetched(str(path))) is not None:
+        source, form = fetched, format_of(fetched.name, format)
     else:
         form = None if str(path) == "-" and format is None else _named_format(path, format)
         source = open_source(path, stdin)
@@ -80,12 +75,19 @@ def read_table(
             if form is Format.TXT and (header := header_of(content)):
                 why = "that looks like the header of a table, and nothing says which format it is"
                 fix = "add --format csv (or tsv), or --format txt if each line is a text"
-                raise FileError(f"{source.name} begins with {header!r}", why=why, fix=fix)
+                raise FileError(f"{source.name} begins with {header[:80]!r}", why=why, fix=fix)
         if form is Format.XLS and not source.head.startswith((b"PK", b"\xd0\xcf")):
             form = Format.CSV  # what programs call Excel is often a table of text
         if form in _BINARIES:
             return _BINARIES[form](source, dialect)
         return _text_table(source, form, encoding, dialect)
+
+
+def _fetched(address: str) -> Source | None:
+    """What lies at an address; None where it is none."""
+    from nearsense.files.remote import fetched, is_address, name_of
+
+    return held(name_of(address), fetched(address)) if is_address(address) else None
 
 
 def _text_table(source: Source, form: Format, encoding: str, dialect: Dialect) -> Table:
@@ -159,6 +161,8 @@ def _read_jsonl(source: Source, encoding: str, _dialect: Dialect) -> Table:
 
 def _table_of(source: Source, unit: str, numbered: Iterable[tuple[int, Any]], lines: list[int]) -> Table:
     """The table of JSON values, each with its line or row: objects, or strings."""
+    from nearsense.files.grid import require_room
+
     collector = VectorColumn(source.name, unit)
 
     def records() -> Iterator[dict[str, Any]]:
@@ -200,7 +204,9 @@ def _json_in(source: Source, text: str, number: int | None = None) -> Any:
         made = dict(pairs)
         if len(made) < len(pairs):
             place, name = f", line {number}" if number else "", first_repeated(name for name, _ in pairs)
-            if is_map(dict(pairs)):
+            from nearsense.files.shapes import is_map
+
+            if is_map(made):
                 tell(f"the question {name!r} stands twice: the last of its answers is kept")
                 return made
             what = f"{source.name}{place}: the name {shown(name)} occurs twice in one object"
@@ -254,6 +260,8 @@ def _read_json(source: Source, encoding: str, dialect: Dialect) -> Table:
         tell("format: a JSON value a line; --format json to read it as one")
         return _read_jsonl(source, encoding, dialect)
     value = _json_in(source, content)
+    from nearsense.files.shapes import found_rows, rows_at, split_frame
+
     if dialect.records is not None:
         return _shaped(source, rows_at(source.name, value, dialect.records), dialect)
     if isinstance(value, dict):
@@ -286,6 +294,9 @@ def _are_columns(value: dict[str, Any]) -> bool:
 
 def _shaped(source: Source, rows: list[Any], dialect: Dialect) -> Table:
     """The table of rows that were looked for: objects, texts, or arrays of cells."""
+    from nearsense.files.columns import spread
+    from nearsense.files.grid import table_of
+
     if rows and all(isinstance(row, list) for row in rows):
         cells = [
             [cell if not isinstance(cell, (dict, list)) else json.dumps(cell) for cell in row] for row in rows
@@ -317,10 +328,16 @@ def _no_rows(source: Source, why: str) -> FileError:
     return FileError(what, why=f"{why}; rows are an array of objects or strings, or an object of arrays", fix=fix)
 
 
+def _read_csv(source: Source, encoding: str, dialect: Dialect, delimiter: str = "") -> Table:
+    from nearsense.files.delimited import read_csv
+
+    return read_csv(source, encoding, dialect, delimiter)
+
+
 _TEXTS: dict[Format, Callable[[Source, str, Dialect], Table]] = {
     Format.TXT: _read_txt,
-    Format.CSV: read_csv,
-    Format.TSV: partial(read_csv, delimiter="\t"),
+    Format.CSV: _read_csv,
+    Format.TSV: partial(_read_csv, delimiter="\t"),
     Format.JSONL: _read_jsonl,
     Format.JSON: _read_json,
 }

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from nearsense._notes import tell
 from nearsense.errors import FileError
@@ -24,8 +23,7 @@ NAMING = ("name", "title", "label", "heading", "category", "topic", "id")
 """What a group calls itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A list of rows in a document: the names on the way to it, and its rows with what they inherit."""
 
     path: tuple[str, ...]

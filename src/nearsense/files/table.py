@@ -23,6 +23,8 @@ from nearsense.terminal import STEERING
 
 RENAME = "name another column: --text COLUMN"
 
+LONG = 60
+"""Characters of a name that a message shows."""
 SHOWN = 20
 """Columns that a message names."""
 
@@ -112,7 +114,8 @@ def names_of(table: Table) -> str:
 def list_names(names: Sequence[str]) -> str:
     """Columns for a message: of many the first twenty."""
     more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+    short = [name if len(name) <= LONG else f"{name[:LONG]}..." for name in names[:SHOWN]]
+    return ", ".join(short) + (f" and {more:,} more" if more > 0 else "")
 
 
 def texts_in(table: Table, column: str, fix: str, rename: str = RENAME) -> list[str]:
