@@ -146,9 +146,9 @@ def test_a_twentieth_with_markup_is_not_worth_a_line_and_more_is():
 
 
 def test_many_texts_are_judged_by_a_sample():
-    found = find_markup(["<b>where</b>", "where"] * 5_001)
+    found = find_markup(["<b>where</b>"] * 5_001 + ["where"] * 5_001)
     assert found.looked_at <= 2_000
-    assert "of 10,002 texts hold tags or entities; --strip html takes" in str(found)
+    assert str(found).startswith("about 50 % of 10,002 texts hold tags or entities; --strip html takes that out")
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from html import unescape
 
-from nearsense.records import parse
+from nearsense.records import parse, percent
 
 
 class Markup(StrEnum):
@@ -104,7 +104,7 @@ class Found:
             many = f"{self.any:,} of {self.texts:,} texts hold"
             parts = [f"{said[kind]} ({self.each[kind]:,})" for kind in kinds]
         else:
-            many = f"about {self.any / self.looked_at:.0%} of {self.texts:,} texts hold"
+            many = f"about {percent(self.any / self.looked_at)} of {self.texts:,} texts hold"
             parts = [said[kind] for kind in kinds]
         return f"{many} {', '.join(parts)}; --strip {','.join(kinds)} takes that out, --strip none keeps it unsaid"
 
