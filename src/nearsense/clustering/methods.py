@@ -16,7 +16,7 @@ from nearsense.checks import is_whole
 from nearsense.clustering.density import Selection, dense_rows
 from nearsense.clustering.geometry import checked_rows, distinct_rows, partition
 from nearsense.clustering.kmeans import bisecting, spherical
-from nearsense.clustering.noise import with_near_noise, with_noise_in_groups
+from nearsense.clustering.noise import with_surroundings
 from nearsense.clustering.records import Partition, Settings
 from nearsense.errors import InputError, TooLargeError
 from nearsense.records import parse
@@ -127,8 +127,7 @@ def _dense(data: Floats, settings: Settings, progress: Progress) -> Partition:
     if len(sizes) > 1 and sizes[-1] > max(GIANT * len(data), TIMES * sizes[-2]):
         leaves = rows.groups(Selection.LEAF)
         found = leaves if leaves.labels.max() > 0 else found
-    found = with_near_noise(rows, found)
-    return found if settings.strict else with_noise_in_groups(rows, found, settings.min_size_between)
+    return with_surroundings(rows, found, None if settings.strict else settings.min_size_between)
 
 
 def agglomerative(vectors: ArrayLike, *, min_score: float) -> Partition:

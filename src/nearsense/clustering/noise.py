@@ -8,17 +8,16 @@ third of all texts is in none then, the nearest come in, the nearest first, down
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nearsense.clustering.density import DenseRows, Selection
 from nearsense.clustering.geometry import ROUNDED, centroids_and_thresholds, nearest_two, shapes
-from nearsense.clustering.records import Partition
 
 if TYPE_CHECKING:
     from nearsense.clustering.geometry import Shape
-    from nearsense.clustering.records import Floats, Ints
+    from nearsense.clustering.records import Partition
 
 LOOSER = 0.1
 """Share of the first regions that may hold together less well than a smaller one."""
@@ -31,69 +30,60 @@ NEAR = 0.4
 the group's own do."""
 
 
-class Surroundings(NamedTuple):
-    """The nearest group of each of m rows, and how near."""
+def with_surroundings(rows: DenseRows, found: Partition, min_size: int | None) -> Partition:
+    """Dense regions and what is near to them; with `min_size` also smaller groups of so many rows, and more noise.
 
-    owner: Ints  # (m,)
-    nearness: Floats  # (m,): of the cosine similarity to the centroid; 0 is the mean of all rows, 1 the threshold
-
-
-def with_near_noise(rows: DenseRows, found: Partition) -> Partition:
-    """Noise that is as near to a region as its own rows joins it, as firmly as its least firm row."""
+    What is as near to a group as its own rows is in it as firmly as the least firm of them; all else less.
+    """
     found = replace(found, core=found.labels >= 0)
-    return _joined(rows, found, 1.0)
-
-
-def with_noise_in_groups(rows: DenseRows, found: Partition, min_size: int) -> Partition:
-    """Smaller groups in the noise, of `min_size` rows or more, and the noise around all groups."""
-    assert found.core is not None
-    first = _geometry(rows, found)
-    outside = found.labels < 0
-    if not first or outside.sum() < min_size:
+    geometry = shapes(rows.rows, found.labels, len(found.centroids), rows.places)
+    found = _joined(rows, found, geometry, 1.0)
+    if min_size is None or not geometry or (found.labels < 0).sum() < min_size:
         return found
-    smaller = rows.part(outside, min_size).groups(Selection.LEAF)
-    labels, strengths, core = found.labels.copy(), found.strengths.copy(), found.core.copy()
-    labels[outside] = np.where(smaller.labels < 0, -1, smaller.labels + len(first))
+    found, smaller = _with_smaller_groups(rows, found, geometry, min_size)
+    return _joined(rows, found, [*geometry, *smaller], NEAR)
+
+
+def _with_smaller_groups(
+    rows: DenseRows, found: Partition, first: list[Shape], min_size: int
+) -> tuple[Partition, list[Shape]]:
+    """Dense regions of the noise that hold together as nearly all of the first do; and their geometry."""
+    assert found.core is not None
+    outside = np.flatnonzero(found.labels < 0)
+    chosen = np.zeros(len(rows.rows), np.bool_)
+    chosen[outside] = True
+    smaller = rows.part(chosen, min_size).groups(Selection.LEAF)
+    every = shapes(rows.rows[outside], smaller.labels, len(smaller.centroids), rows.places[outside])
     least = float(np.quantile([each.cohesion for each in first], LOOSER))
-    every = shapes(rows.rows, labels, len(first) + len(smaller.centroids), rows.places)
-    kept = np.array([True] * len(first) + [each.cohesion >= least for each in every[len(first) :]] + [False])
-    numbers = np.where(kept, np.cumsum(kept) - 1, -1)
-    strengths[outside] = smaller.strengths
-    core[outside] = labels[outside] >= 0
-    labels = numbers[labels]  # -1 is the last place
-    strengths[labels < 0], core[labels < 0] = 0, False
-    return _joined(rows, replace(found, labels=labels, strengths=strengths, core=core), NEAR)
+    labels, strengths, core = found.labels.copy(), found.strengths.copy(), found.core.copy()
+    kept: list[Shape] = []
+    for each in every:
+        if each.cohesion >= least:
+            own = outside[each.rows]
+            labels[own], core[own] = len(first) + len(kept), True
+            strengths[own] = smaller.strengths[each.rows]
+            kept.append(replace(each, rows=own))
+    return replace(found, labels=labels, strengths=strengths, core=core), kept
 
 
-def _geometry(rows: DenseRows, found: Partition) -> list[Shape]:
-    """The groups by the rows that say where they are."""
-    inside = found.labels if found.core is None else np.where(found.core, found.labels, -1)
-    return shapes(rows.rows, inside, int(found.labels.max(initial=-1)) + 1, rows.places)
-
-
-def _joined(rows: DenseRows, found: Partition, least: float) -> Partition:
+def _joined(rows: DenseRows, found: Partition, geometry: list[Shape], least: float) -> Partition:
     """Noise in the nearest group: what is as near as its own rows; with `least` below 1 until LEFT_OUT is left."""
     order = np.argsort(rows.places)
     outside = order[found.labels[order] < 0]  # in canonical order: the last digits of products depend on it
-    geometry = _geometry(rows, found)
     if not geometry or not len(outside):
         return found
-    owner, nearness = _surroundings(rows.rows[outside], rows.rows[order].mean(axis=0), geometry)
-    reach, needed = 1.0, len(outside) - int(LEFT_OUT * len(rows.rows))
-    if least < 1 and needed > (nearness >= 1).sum():
+    centroids, thresholds = centroids_and_thresholds(geometry, rows.rows.shape[1])
+    owner, scores, _ = nearest_two(rows.rows[outside], centroids)
+    near, nearness, reach = scores >= thresholds[owner], np.ones(len(outside), np.float32), 1.0
+    needed = len(outside) - int(LEFT_OUT * len(rows.rows))
+    if least < 1 and needed > near.sum():
+        usual = centroids @ rows.rows[order].mean(axis=0)
+        span = np.maximum(thresholds - usual, np.float32(1e-6))
+        nearness = np.round((scores - usual[owner]) / span[owner], ROUNDED)
         reach = max(float(np.sort(nearness)[-needed]), least)
-    near = nearness >= reach
+        near = nearness >= reach
     labels, strengths = found.labels.copy(), found.strengths.copy()
     firm = np.array([strengths[each.rows].min() for each in geometry], np.float32)
     labels[outside[near]] = owner[near]
     strengths[outside[near]] = firm[owner[near]] * np.minimum(nearness[near], 1)
     return replace(found, labels=labels, strengths=strengths, reach=reach)
-
-
-def _surroundings(rows: Floats, mean: Floats, geometry: list[Shape]) -> Surroundings:
-    """The nearest group of each row; `mean` is that of all rows."""
-    centroids, thresholds = centroids_and_thresholds(geometry, rows.shape[1])
-    owner, scores, _ = nearest_two(rows, centroids)
-    usual = centroids @ mean
-    span = np.maximum(thresholds - usual, np.float32(1e-6))
-    return Surroundings(owner, np.round((scores - usual[owner]) / span[owner], ROUNDED))
