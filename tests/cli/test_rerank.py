@@ -251,3 +251,18 @@ def test_chunks_are_for_the_first_stage_only(run, file, judge):
         run("search", file, QUERY, "--rerank", judge)
     )
     is_error(run("rerank", QUERY, file, "--cross", judge, "--long", "chunk"), "not for cross-encoders")
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet", "json", "jsonl"])
+def test_what_a_search_wrote_into_a_file_is_reranked_with_its_scores_and_metadata(run, tmp_path, judge, ending):
+    (tmp_path / "t.csv").write_text(
+        "id,text,lang,model\n7,a late parcel,en,x\n8,the invoice,de,\n9,my parcel,en,y\n"
+    )
+    assert run("search", tmp_path / "t.csv", "parcel", "-o", tmp_path / f"h.{ending}").code == 0
+    wanted = {hit["id"]: hit for hit in lines(run("search", tmp_path / "t.csv", "parcel"))}
+    found = lines(run("rerank", "parcel", tmp_path / f"h.{ending}", "--cross", judge))
+    assert {hit["id"] for hit in found} == {"7", "8", "9"}
+    for hit in found:
+        assert hit["retrieval_score"] == pytest.approx(wanted[hit["id"]]["score"])
+        own = {name: value for name, value in wanted[hit["id"]]["metadata"].items() if value}
+        assert {name: value for name, value in hit["metadata"].items() if value} == own
