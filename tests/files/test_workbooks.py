@@ -152,6 +152,7 @@ def ods(body: str) -> bytes:
     return content.getvalue()
 
 
+@pytest.mark.slow  # it takes the 3 GB that it may
 def test_an_ods_file_is_read_and_one_that_repeats_a_cell_for_ever_ends_in_one_line(tmp_path):
     def row(texts: list[str], more: str = "") -> str:
         cells = "".join(
