@@ -5,6 +5,7 @@ A list, a Series, an array of Arrow, a column of a frame by its name, a file: ea
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
@@ -52,7 +53,12 @@ class Corpus(list[Document]):
 
     def __init__(self, documents: Iterable[Document], library: str = "", index: Any = None) -> None:
         super().__init__(documents)
-        self.given = Given(library, index, [document.id for document in self])
+        self._library, self._index = library, index
+
+    @functools.cached_property
+    def given(self) -> Given:
+        """How the rows are called."""
+        return Given(self._library, self._index, [document.id for document in self])
 
 
 def given_of(documents: Sequence[Document]) -> Given:
@@ -252,12 +258,14 @@ def _of_column(
     require_texts(cells, what, source, name)
     if ids is not None:
         called = [str(each) for each in ids]
+    elif index is None:
+        called = list(map(str, range(len(cells))))
     else:
-        called = [] if index is None else [str(label) for label in cells_of(index) or ()]
+        called = [str(label) for label in cells_of(index) or ()]
         if len({*called, ""}) != len(cells) + 1:  # labels that repeat, or are empty, name no row
-            called = [str(row) for row in range(len(cells))]
+            called = list(map(str, range(len(cells))))
     if not rest:
-        found = [Document(id_, text) for id_, text in zip(called, cells, strict=True)]
+        found = list(map(Document, called, cells))
     else:
         kept = [str(name) for name in rest]
         values = [[None if is_absent(cell) else json_value(cell) for cell in column] for column in rest.values()]

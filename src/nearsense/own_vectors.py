@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -73,8 +72,10 @@ def _made_by(model: Encoder | str) -> tuple[str, str, int | None]:
     try:
         found = load(model, offline=True) if isinstance(model, str) else resolve(model)
     except ModelNotFound:
+        from hashlib import sha256  # here: it costs a sixth of numpy to import
+
         name = str(model)
-        return name, hashlib.sha256(f"a model called {name}".encode()).hexdigest(), None
+        return name, sha256(f"a model called {name}".encode()).hexdigest(), None
     return found.name, found.fingerprint, found.dimension
 
 

@@ -105,7 +105,7 @@ def test_columns_are_named_where_they_are_called_otherwise(tmp_path):
             "two of answer",
         ),
         ([{"id": "1", "question": "a"}, "b"], "share the id '1'"),
-        ({"question": "a"}, "cannot be made of dict"),
+        ({"question": "a"}, "is of type str"),
         (3, "cannot be made of int"),
     ],
 )
