@@ -18,6 +18,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,27 @@ def lines(name: str) -> list[dict]:
         return [json.loads(line) for line in stream]
 
 
-def quality(encoder: ns.Encoder, only: str | None) -> dict:
-    return {name: quality_of(encoder, name, queries) for name, queries in DATA.items() if only in (None, name)}
+def quality(encoder: ns.Encoder, asked: argparse.Namespace) -> dict:
+    sets = {name: queries for name, queries in DATA.items() if asked.only in (None, name)}
+    sizes = SIZES if asked.sizes is None else [int(size) for size in asked.sizes.split(",")]
+    return {name: quality_of(encoder, name, queries, sizes, asked) for name, queries in sets.items()}
 
 
-def quality_of(encoder: ns.Encoder, name: str, queries: str) -> dict:
+def sampled(corpus: list[dict], asked: list[dict], queries: int, documents: int) -> tuple[list[dict], list[dict]]:
+    """Some of the queries, all that answers them, and others drawn by a seed until there are so many documents."""
+    asked = asked[:: max(1, len(asked) // queries)][:queries]
+    wanted = {id_ for row in asked for id_ in row["rel"]}
+    rest = [row for row in corpus if row["id"] not in wanted]
+    chosen = random.Random(0).sample(rest, max(0, min(len(rest), documents - len(wanted))))
+    return [row for row in corpus if row["id"] in wanted] + chosen, asked
+
+
+def quality_of(
+    encoder: ns.Encoder, name: str, queries: str, sizes: Sequence[int], how: argparse.Namespace
+) -> dict:
     corpus, asked = lines(f"{name}/corpus"), lines(f"{name}/{queries}")
+    if how.sample:
+        corpus, asked = sampled(corpus, asked, 300, how.sample)
     known = {row["id"] for row in corpus}
     asked = [row for row in asked if any(id_ in known and grade > 0 for id_, grade in row["rel"].items())]
     questions = encoder.encode([row["query"] for row in asked], role="query").data
@@ -68,7 +84,8 @@ def quality_of(encoder: ns.Encoder, name: str, queries: str) -> dict:
 
     rows = np.arange(len(corpus))
     judge("heads of 256", encoder.encode(whole, role="passage", long="head").data, rows)
-    judge("windows", encoder.encode(whole, role="passage", long="chunk").data, rows)
+    if how.sizes is None:
+        judge("windows", encoder.encode(whole, role="passage", long="chunk").data, rows)
     documents = []
     for row in corpus:
         text = row["text"] or row["title"]
@@ -77,8 +94,8 @@ def quality_of(encoder: ns.Encoder, name: str, queries: str) -> dict:
             SourceDocument(row["id"], text, {"title": row["title"]}, tuple(content.blocks), lines=True)
         )
     count = counter(encoder)
-    ways = [(size, 0, headings) for size in SIZES for headings in (False, True)]
-    for size, overlap, headings in [*ways, (128, 32, True), (256, 64, True)]:
+    ways = [(size, 0, headings) for headings in (True, False) for size in sizes]
+    for size, overlap, headings in ways + [(size, size // 4, True) for size in sizes if how.sizes is None]:
         spans = split(documents, Splitting(min(size, encoder.max_tokens - 2), overlap, headings), count)
         passages = [
             [passage.text for passage in as_passages(document, each)]
@@ -163,6 +180,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--model")
     parser.add_argument("--only", choices=DATA, help="Quality on one set.")
+    parser.add_argument("--sizes", help="Of passages, say 128,256; then without windows and overlap.")
+    parser.add_argument("--sample", type=int, help="300 queries, and so many documents.")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     every = not (asked.quality or asked.reading or asked.folder)
@@ -173,7 +192,7 @@ def main() -> None:
         found["folder"] = folder()
     if asked.quality or every:
         require_data()
-        found["quality"] = quality(cached(ns.load(asked.model)), asked.only)
+        found["quality"] = quality(cached(ns.load(asked.model)), asked)
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=2) + "\n")
 

@@ -84,3 +84,25 @@ def test_open_and_context_are_for_collections(folder, run):
     done = run("search", "notes/bank.txt", "money", "--open")
     assert done.code == 2
     assert "--open" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (("search", "notes", "roses"), "index create notes.nearsense notes"),
+        (("search", "notes/pump.pdf", "oil"), "index create pump.nearsense notes/pump.pdf"),
+        (("index", "add", "n.nearsense", "notes"), "index sync n.nearsense notes --keep"),
+    ],
+)
+def test_who_gives_a_folder_where_a_table_is_wanted_is_told_what_to_type(folder, run, words, typed):
+    assert run("index", "create", "n.nearsense", "notes").code == 0
+    done = run(*words)
+    assert done.code == 2
+    assert f"fix: nearsense {typed}" in done.err
+
+
+def test_more_like_a_document_is_asked_by_its_path(folder, run):
+    (folder / "garden.md").write_text("Cut the roses in spring. Water the flowers on Mondays.\n")
+    assert run("index", "create", "n.nearsense", "notes").code == 0
+    found = records(run("index", "similar", "n.nearsense", "plants.md", "-k", "1"))
+    assert found[0]["place"] == "garden.md:1"

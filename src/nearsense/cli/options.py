@@ -6,9 +6,11 @@ A group is a class whose fields are made by `option`; `takes` gives a command an
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Collection
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import click
@@ -437,6 +439,18 @@ class QueryOptions(NarrowingOptions, SearchOptions):
     all_passages: bool = option("--all-passages", "Let a document count by each of its passages, not by its best.")
     context: int | None = option("--context N", "Show the N passages before and behind each passage, too.", COUNT)
     open_: bool = option("--open", "Only write where each passage stands: file:line, or file#page=3.")
+
+
+def require_table(file: str, form: str | None = None) -> None:
+    """Refuse a folder or a document where a table of texts is wanted, and no format was named."""
+    from nearsense.documents.formats import is_document, is_table
+
+    path = Path(file)
+    if form is None and not is_table(file) and (path.is_dir() or is_document(path.name)):
+        name = shlex.quote(f"{path.resolve().stem}.nearsense")
+        why = "a folder or a document is found by its passages, which a collection keeps"
+        fix = f"nearsense index create {name} {shlex.quote(file)}"
+        raise InputError(f"{file} is no table of texts", why=why, fix=fix)
 
 
 class PassageOptions(Options):

@@ -19,6 +19,7 @@ from nearsense.cli.options import (
     RunningOptions,
     SureOptions,
     in_a_folder,
+    require_table,
     takes,
 )
 from nearsense.errors import FileError, InputError
@@ -66,6 +67,7 @@ def search(
             raise click.UsageError(f"{file} is a collection, {flags} is for files")
         show_hits(file, query, options, source, output)
         return
+    require_table(file, source.format)
     _require_file_options(file, options)
     found, alike = _hits_in_file(file, query, options, source)
     output.show(hits_page(found, alike))

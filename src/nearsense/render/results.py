@@ -110,9 +110,10 @@ def _told(hit: Hit, around: Mapping[str, tuple[Sequence[Document], Sequence[Docu
 
 
 def _with_neighbours(hit: Hit, around: Mapping[str, tuple[Sequence[Document], Sequence[Document]]]) -> str:
-    """A hit's text, with the passages around it."""
+    """A hit's text, of a passage its beginning; with the passages around it where they were asked for."""
     if hit.id not in around:
-        return hit.text or ""
+        words = " ".join((hit.text or "").split()) if hit.place else hit.text or ""
+        return words if hit.place is None or len(words) <= BEGINNING else f"{words[:BEGINNING]}..."
     before, after = around[hit.id]
     own = Document(hit.id, hit.text or "", hit.metadata)
     return joined([*before, own, *after])
@@ -151,6 +152,9 @@ def _differing(differs: Mapping[tuple[int, int], tuple[str, ...]]) -> str:
     more = f", and {len(told) - FEW:,} more pairs" if len(told) > FEW else ""
     return f" What differs: {'; '.join(told[:FEW])}{more}." if told else ""
 
+
+BEGINNING = 200
+"""Characters of a passage that a table shows."""
 
 FEW = 5  # pairs of a matrix of which is said below it what differs
 

@@ -117,7 +117,12 @@ def add(
       nearsense index add tickets.nearsense vectors.parquet --upsert
     """
     from nearsense.collection import open_collection
+    from nearsense.documents.formats import is_table
 
+    if reading.format is None and not is_table(file):
+        name, source = shlex.quote(collection), shlex.quote(file)
+        fix = f"nearsense index sync {name} {source} --keep"
+        raise InputError(f"{file} is no table of texts", why="documents are followed, not added", fix=fix)
     again = command_line(["sync", collection, file, "--keep"], reading)
     with open_collection(collection, model.model, create=False, network=network, **model.loading()) as there:
         corpus = read_corpus(file, reading, texts=True, numbers=True)
