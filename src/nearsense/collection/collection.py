@@ -289,16 +289,12 @@ class Collection(Answering):
             wanted.setdefault(donors[document.id], []).append(document)
         left: list[Document] = []
         for stored, vectors in self._engine.stored([*wanted]) if wanted else ():
-            rows, same = [], []
-            for row, old in enumerate(stored):
-                for document in wanted.pop(old.id):
-                    if document.text == old.text:
-                        rows.append(row)
-                        same.append(document)
-                    else:
-                        left.append(document)
-            if rows:
-                self._put(checked_documents(same), vectors.take(rows), False, overwrite=True)
+            pairs = [(row, document) for row, old in enumerate(stored) for document in wanted.pop(old.id)]
+            left += [document for row, document in pairs if document.text != stored[row].text]
+            pairs = [(row, document) for row, document in pairs if document.text == stored[row].text]
+            if pairs:
+                same = checked_documents(document for _, document in pairs)
+                self._put(same, vectors.take([row for row, _ in pairs]), False, overwrite=True)
         return left + [document for each in wanted.values() for document in each]
 
     # -- about it
