@@ -44,14 +44,7 @@ from nearsense.files.names import (
     TRIPLET_NAMES,
 )
 from nearsense.files.streams import AUTO
-from nearsense.files.table import (
-    find_column,
-    find_columns,
-    first_repeated,
-    names_of,
-    require_column,
-    texts_in,
-)
+from nearsense.files.table import find_column, find_columns, first_repeated, names_of, require_column, texts_in
 from nearsense.records import shown
 
 NEEDED: dict[Task, str] = {
