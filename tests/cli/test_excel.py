@@ -80,7 +80,7 @@ def test_the_command_and_a_copy_keep_to_it(run, tmp_path):
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
 def test_a_hundred_thousand_equal_columns_are_refused_at_once(tmp_path, name):
     sign = "\t" if name.endswith("tsv") else ","
-    for header in (["a"] * 100_000, [*map(str, range(100_000)), "7"], ["", *["b"] * 99_999]):
+    for header in (["a"] * 100_000, [*(f"c{n}" for n in range(100_000)), "c7"], ["", *["b"] * 99_999]):
         (tmp_path / name).write_text(sign.join(header) + "\n" + sign.join("1" * len(header)) + "\n")
         begin = time.thread_time()
         with pytest.raises(FileError, match="two columns are named"):

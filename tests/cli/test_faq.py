@@ -127,7 +127,7 @@ def test_what_applies_to_another_file_is_not_advised(run, file, tmp_path):
         assert done.code == 2
         assert f"fix: give {option} a file whose name ends in .csv" in done.err
     (tmp_path / "old.csv").write_bytes(b"question\nwarr\xe9nty\n")
-    assert "save what --questions reads as UTF-8" in run("faq", file, "--questions", tmp_path / "old.csv").err
+    assert "encoding: cp1252" in run("faq", file, "--questions", tmp_path / "old.csv").err
 
 
 @pytest.mark.filterwarnings("default")

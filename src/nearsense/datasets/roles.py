@@ -227,11 +227,8 @@ def _wider_label_columns(table: Table, task: Task | None) -> Roles | None:
     label = find_column(table, CLASS_NAMES) or role_of(table, "label", is_labels)
     if label is None:
         looks = {name: portrait(cells) for name, cells in table.columns.items()}
-        few = [
-            name
-            for name, look in looks.items()
-            if look.content is Content.LABELS and is_labels(look, table.columns[name])
-        ]
+        labels = [name for name, look in looks.items() if look.content is Content.LABELS]
+        few = [name for name in labels if is_labels(looks[name], table.columns[name])]
         label = few[0] if len(few) == 1 else None
     if label is None:
         return None

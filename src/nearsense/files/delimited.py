@@ -14,7 +14,7 @@ from nearsense._notes import tell
 from nearsense.errors import FileError
 from nearsense.files.dialect import Dialect
 from nearsense.files.formats import named_delimiter
-from nearsense.files.grid import HEADLESS, WIDEST, apart, is_header, named, require_room
+from nearsense.files.grid import HEADLESS, MANY, WIDEST, apart, is_header, named, require_room
 from nearsense.files.judging import MOST
 from nearsense.files.names import called, is_known
 from nearsense.files.streams import Source
@@ -264,7 +264,7 @@ def _headed(
     headed = dialect.header is not False
     again = _again(first, columns) if dialect.header is None else None
     if dialect.header is None and again is None and len(lines) > 1:
-        headed = is_header(first, [column[1 : 4 * MOST] for column in columns])
+        headed = is_header(first, [column[1 : 4 * MOST] for column in columns[:MANY]])
     if headed and len(lines) < 2:
         raise FileError(f"{source.name} holds only a header", why="there is no record below it", fix=_FIX)
     if above:

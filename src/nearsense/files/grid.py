@@ -17,6 +17,8 @@ from nearsense.files.table import Table
 
 WIDEST = 1_000_000
 """Columns that a table may have."""
+MANY = 1000
+"""Columns by which a header is judged, and of a table whose equal names are told apart, at most."""
 EMPTY = 50_000_000
 """Cells that may be empty because other rows have more."""
 
@@ -29,8 +31,8 @@ def is_header(first: Sequence[Any], columns: Sequence[Sequence[Any]]) -> bool:
     Names that columns often have speak for it, and what the cells of a column have in common and the first lacks;
     what it has like them against it. In doubt it is a header.
     """
-    votes = [_vote(cell, column) for cell, column in zip(first, columns, strict=False)]
-    known = sum(isinstance(cell, str) and is_known(cell) for cell in first)
+    votes = [_vote(cell, column) for cell, column in zip(first[:MANY], columns, strict=False)]
+    known = sum(isinstance(cell, str) and is_known(cell) for cell in first[:MANY])
     return sum(votes) + 2 * known >= 0
 
 
@@ -94,8 +96,8 @@ def apart(source: str, names: list[str]) -> list[str]:
     for name in names:
         seen[name] += 1
         made.append(f"{name} ({seen[name]})" if counts[name] > 1 else name)
-    if len(set(made)) < len(made):
-        twice = next(name for name, count in Counter(made).items() if count > 1)
+    if len(set(made)) < len(made) or len(made) > MANY:
+        twice = next(name for name, count in counts.items() if count > 1)
         what = f"{source}: two columns are named {twice!r}"
         raise FileError(what, why="a column is chosen by its name", fix="rename one of them in the header")
     twice = next(name for name, count in counts.items() if count > 1)
