@@ -21,6 +21,8 @@ from nearsense.files.streams import Source
 from nearsense.files.table import Table, list_names
 
 _DELIMITERS = ",;\t|"
+_RARE = "^~\u00a6\u00a7\x1f"
+"""Signs that part fields only where nothing else does."""
 _PREVIEW = 2000
 """Records by which it is seen how a file holds together."""
 _BRACKETS = r"\s*([(\[{<][^()\[\]]*[)\]}>]\s*)+"
@@ -88,7 +90,7 @@ def _otherwise(
     source: Source, encoding: str, tried: _Way, dialect: Dialect, head: str, fixed: bool
 ) -> Table | None:
     """The table by another way in which all records have the same number of fields, more than one; else None."""
-    signs = tried.delimiter if fixed else _DELIMITERS
+    signs = tried.delimiter if fixed else _DELIMITERS + "".join(sign for sign in _RARE if sign in head)
     quotes = ['"'] if dialect.quote is None else [dialect.quote]
     if dialect.quote is None and re.search(r"(?:^|[,;\t|\r\n])'", head):
         quotes.append("'")

@@ -30,6 +30,7 @@ from nearsense.files.table import (
 from nearsense.records import Document
 
 LINE = "line"
+A_WORD = 1.05  # words in a cell, on average: more than that is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,9 @@ def _found_texts(table: Table, id_column: str | None) -> tuple[Table, str, str |
     """The column of texts where none was named, and the one of ids, if its name was no more telling."""
     if (known := _text_column(table, id_column)) is not None and not _is_nested(table.columns[known]):
         return table, known, id_column or (id_of(table, [known]) if table.anew else None)
-    for tried in (table, *_opened(table)):
+    flat = [name for name, cells in table.columns.items() if not _is_nested(cells) and name != id_column]
+    spoken = any(portrait(table.columns[name]).words > A_WORD for name in flat)
+    for tried in (table, *_opened(table)) if spoken else (*_opened(table), table):
         found = text_of(tried, [id_column])
         if found is not None:
             return tried, found, id_column or id_of(tried, [found])
@@ -187,9 +190,10 @@ def _text_column(table: Table, id_column: str | None) -> str | None:
         strings = name != id_column and all(isinstance(cell, str) for cell in present)
         if strings and not all(map(_is_number, present)):
             textual.append(name)
-    if len(textual) != 1 or portrait(table.columns[textual[0]]).content in (Content.NUMBERS, Content.DATES):
-        return None
-    return textual[0]
+    content = portrait(table.columns[textual[0]]).content if len(textual) == 1 else Content.NOTHING
+    if content is not Content.TEXTS and any(map(_is_nested, table.columns.values())):
+        return None  # the texts are in there
+    return None if content in (Content.NOTHING, Content.NUMBERS, Content.DATES) else textual[0]
 
 
 def _is_number(cell: str) -> bool:

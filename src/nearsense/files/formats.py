@@ -58,9 +58,13 @@ class Compression(StrEnum):
 
 EXTENSIONS = {
     ".txt": Format.TXT,
+    ".log": Format.TXT,
     ".csv": Format.CSV,
     ".tsv": Format.TSV,
+    ".tab": Format.TSV,
     ".json": Format.JSON,
+    ".geojson": Format.JSON,
+    ".jsonld": Format.JSON,
     ".jsonl": Format.JSONL,
     ".ndjson": Format.JSONL,
     ".parquet": Format.PARQUET,

@@ -7,12 +7,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from nearsense._notes import tell
 from nearsense.errors import FileError
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, format_of, header_of, sniff
+from nearsense.files.names import is_known
 from nearsense.files.parquet import read_parquet
 from nearsense.files.streams import AUTO, Source, file_errors, held, open_source
 from nearsense.files.table import Table, columns_of, first_repeated
@@ -80,6 +82,8 @@ def read_table(
             form = Format.CSV  # what programs call Excel is often a table of text
         if form in _BINARIES:
             return _BINARIES[form](source, dialect)
+        if form is Format.TXT and format is None and (table := _tabbed(source, encoding, dialect)) is not None:
+            return table
         return _text_table(source, form, encoding, dialect)
 
 
@@ -96,8 +100,6 @@ def _text_table(source: Source, form: Format, encoding: str, dialect: Dialect) -
     if encoding != AUTO:
         return read(source, encoding, dialect)
     first = source.evident()
-    if first != "utf-8" and form is Format.TXT and _is_tabbed(source, first):
-        read = _TEXTS[Format.TSV]  # Excel's "Unicode text"
     try:
         table = read(source, first, dialect)
     except FileError as error:
@@ -110,25 +112,54 @@ def _text_table(source: Source, form: Format, encoding: str, dialect: Dialect) -
     return table
 
 
-def _is_tabbed(source: Source, encoding: str) -> bool:
-    """Whether the first lines all have as many tabs."""
-    with source.characters(encoding) as stream:
-        counts = {line.count("\t") for line in stream.read(1 << 14).splitlines()[:-1] if line.strip()}
-    return len(counts) == 1 and counts != {0}
+def _tabbed(source: Source, encoding: str, dialect: Dialect) -> Table | None:
+    """A txt file whose lines all have as many tabs, below a line of names, as the table that it is; else None.
+
+    Excel's "Unicode text" is one, whatever its first line is.
+    """
+    if b"\t" not in source.head:
+        return None
+    own = encoding
+    if own == AUTO and (own := source.evident()) == "utf-8":
+        try:
+            source.head.rpartition(b"\n")[0].decode("utf-8")
+        except UnicodeDecodeError:
+            own = source.guessed()
+    with source.characters(own) as stream:
+        lines = [line for line in stream.read(1 << 14).splitlines() if line.strip()]
+    whole = lines[:-1] if len(lines) > 2 else lines
+    if len(lines) < 2 or {line.count("\t") for line in whole} in ({0}, set()):
+        return None
+    if len({line.count("\t") for line in whole}) > 1:
+        return None
+    if encoding != AUTO or not own.startswith("utf-16"):
+        names = [name.strip() for name in lines[0].split("\t")]
+        if not all(names) or len(set(names)) < len(names) or not any(map(is_known, names)):
+            return None
+        tell("each line has as many tabs, below names: a table; --format txt for a text in each line")
+    return _text_table(source, Format.TSV, encoding, dialect)
 
 
 def _named_format(path: str | os.PathLike[str], asked: str | None) -> Format | None:
     """The format by flag or name; None for a pipe whose name says nothing."""
-    from pathlib import Path
-
     file = Path(path)
     try:
         return format_of(str(path), asked)
     except FileError:
         # A file that is not there, or a folder, is worth saying before anything about its extension.
-        if file.is_file():
+        if file.is_file() and (form := _evident_format(file)) is None:
             raise
+        return form if file.is_file() else None
+
+
+def _evident_format(file: Path) -> Format | None:
+    """The format that a file of an unknown name shows by itself; None where it may be any text."""
+    with file_errors(source := open_source(file)), source.open() as stream:
+        form = sniff(stream.read())
+    if form is Format.TXT:
         return None
+    tell(f"format: {form.value}, by what it holds; --format to choose another")
+    return form
 
 
 def _read_txt(source: Source, encoding: str, _dialect: Dialect) -> Table:
