@@ -25,8 +25,6 @@ class Given:
     the rows; None where results stand in the rows' own order.
     """
 
-    __slots__ = ("_rows", "ids", "index", "library")
-
     def __init__(self, library: str = "", index: Any = None, ids: Sequence[str] | None = None) -> None:
         self.library, self.index, self.ids = library, index, ids
         self._rows: dict[str, int] | None = None

@@ -171,11 +171,9 @@ def _of_file(path: str | os.PathLike[str], text: TextColumn, id_: Any) -> Corpus
 
 def _read(path: str | os.PathLike[str]) -> Table:
     """A file, as a table."""
-    from pathlib import Path
-
     from nearsense.files import read_table
 
-    if isinstance(path, str) and (len(path) > 4096 or "\n" in path or not Path(path).exists()):
+    if isinstance(path, str) and (len(path) > 4096 or "\n" in path or not os.path.exists(path)):  # noqa: PTH110 - as is_table
         raise InputError(
             f"there is no file {path[:60]!r}",
             why="one string where texts are wanted is the name of a file",

@@ -27,6 +27,7 @@ TEXTS = [
     "I want my money back.", "Do you ship to Norway?", "Is delivery to Norway possible?",
     "How can I change my address?", "I moved and need a new address.",
 ]  # fmt: skip
+CLASSES = [(f"w{label} {letter} {other}", letter) for label in range(5) for letter in "abcdef" for other in "xyz"]
 
 COMMANDS = {
     "compare": "compare 'It rains.' 'Rain is falling.'",
@@ -61,6 +62,7 @@ COMMANDS = {
     "models pull": "models pull one/tiny",
     "models card": "models card all-MiniLM-L6-v2",
     "models probe": "models probe all-MiniLM-L6-v2",
+    "models merge": "models merge ./mapped -o merged",
     "models path": "models path all-MiniLM-L6-v2",
     "models remove": "models remove one/here --yes",
     "models verify": "models verify",
@@ -168,6 +170,7 @@ def shop(tmp_path_factory):
     with ns.open(shop / "kept.nearsense") as collection:
         collection.add([ns.Document(id=str(i), text=text) for i, text in enumerate(TEXTS)])
     tiny_bert(shop / "tiny")
+    ns.train_adapter(CLASSES, encoder=str(shop / "tiny"), kind="classes", output=shop / "mapped")
     graph_model(shop / "graph")
     return shop
 

@@ -155,7 +155,7 @@ def test_an_export_of_what_got_no_answer_holds_only_that(notes, tmp_path):
 
 def test_an_export_names_a_format_that_it_cannot_write(notes, tmp_path):
     with pytest.raises(ns.errors.FileError):
-        notes.log.export(tmp_path / "log.xlsx")
+        notes.log.export(tmp_path / "log.docx")
     with pytest.raises(ns.errors.InputError, match="in the log itself"):
         notes.log.export(notes.log.path / "log.csv")
     with pytest.raises(ns.errors.InputError, match="is no time"):

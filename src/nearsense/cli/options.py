@@ -446,7 +446,7 @@ def require_table(file: str, form: str | None = None) -> None:
     from nearsense.documents.formats import is_document, is_table
 
     path = Path(file)
-    if form is None and not is_table(file) and (path.is_dir() or is_document(path.name)):
+    if form is None and not is_table(file) and (os.path.isdir(path) or is_document(path.name)):  # noqa: PTH112 - see is_table
         name = shlex.quote(f"{path.resolve().stem}.nearsense")
         why = "a folder or a document is found by its passages, which a collection keeps"
         fix = f"nearsense index create {name} {shlex.quote(file)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from glob import has_magic
 from importlib import import_module
 from pathlib import Path, PurePath
@@ -82,7 +83,8 @@ def is_table(name: str) -> bool:
     if name == "-":
         return True
     path = Path(name).expanduser()
-    return not (path.is_dir() or has_magic(name) or (is_document(path.name) and extension_of(name) != "txt"))
+    folder = os.path.isdir(path)  # noqa: PTH112 - no error where a folder may not be looked into
+    return not (folder or has_magic(name) or (is_document(path.name) and extension_of(name) != "txt"))
 
 
 def reader_of(name: str) -> Reader:
