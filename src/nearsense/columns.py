@@ -14,8 +14,8 @@ from nearsense.errors import InputError
 LIBRARIES = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 """What frames can be made of, and the package of each."""
 
-SHOWN = 20
-"""Columns that a message names."""
+SHOWN, LONG = 20, 60
+"""Columns that a message names, and characters of a name."""
 
 
 class Given:
@@ -78,9 +78,10 @@ def names_of(frame: Any) -> list[Any]:
 
 
 def list_names(names: Sequence[Any]) -> str:
-    """Columns for a message: of many the first twenty."""
+    """Columns for a message: of many the first twenty, of long ones the beginning."""
     more = len(names) - SHOWN
-    return ", ".join(map(str, names[:SHOWN])) + (f" and {more:,} more" if more > 0 else "")
+    short = [name if len(name) <= LONG else f"{name[:LONG]}..." for name in map(str, names[:SHOWN])]
+    return ", ".join(short) + (f" and {more:,} more" if more > 0 else "")
 
 
 def column_of(frame: Any, name: Any) -> Any:

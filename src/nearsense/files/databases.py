@@ -13,12 +13,13 @@ from typing import Any
 
 from nearsense._notes import tell
 from nearsense._optional import require
+from nearsense.columns import list_names
 from nearsense.errors import FileError
 from nearsense.files.columns import quoted
 from nearsense.files.formats import Format
 from nearsense.files.grid import apart, named, require_room
 from nearsense.files.streams import Source
-from nearsense.files.table import Table, list_names
+from nearsense.files.table import Table
 
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 Ask = Callable[[str], Answer]

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from nearsense._notes import tell
+from nearsense.columns import list_names
 from nearsense.errors import FileError
 from nearsense.files.dialect import Dialect
 from nearsense.files.formats import named_delimiter
@@ -18,7 +19,7 @@ from nearsense.files.grid import HEADLESS, MANY, WIDEST, apart, is_header, named
 from nearsense.files.judging import MOST
 from nearsense.files.names import called, is_known
 from nearsense.files.streams import Source
-from nearsense.files.table import Table, list_names
+from nearsense.files.table import Table
 
 _DELIMITERS = ",;\t|"
 _RARE = "^~\u00a6\u00a7\x1f"

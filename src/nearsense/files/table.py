@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from nearsense.columns import list_names
 from nearsense.errors import FileError, InputError
 from nearsense.files.judging import is_missing
 from nearsense.files.streams import lookalike
@@ -22,11 +23,6 @@ from nearsense.records import Vectors, json_name, require_names
 from nearsense.terminal import STEERING
 
 RENAME = "name another column: --text COLUMN"
-
-LONG = 60
-"""Characters of a name that a message shows."""
-SHOWN = 20
-"""Columns that a message names."""
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -109,13 +105,6 @@ def names_of(table: Table) -> str:
     """The table's columns for a message."""
     listed = f"its columns are: {list_names([*table.columns])}"
     return listed if table.columns else "it holds vectors and no columns"
-
-
-def list_names(names: Sequence[str]) -> str:
-    """Columns for a message: of many the first twenty."""
-    more = len(names) - SHOWN
-    short = [name if len(name) <= LONG else f"{name[:LONG]}..." for name in names[:SHOWN]]
-    return ", ".join(short) + (f" and {more:,} more" if more > 0 else "")
 
 
 def texts_in(table: Table, column: str, fix: str, rename: str = RENAME) -> list[str]:

@@ -14,13 +14,14 @@ from typing import Any
 
 from nearsense._notes import tell
 from nearsense._optional import require
+from nearsense.columns import list_names
 from nearsense.errors import FileError
 from nearsense.files.columns import quoted
 from nearsense.files.dialect import Dialect
 from nearsense.files.grid import table_of
 from nearsense.files.names import called
 from nearsense.files.streams import Source
-from nearsense.files.table import Table, list_names
+from nearsense.files.table import Table
 
 LARGEST = 2 << 30
 """Bytes that the parts of a workbook may unpack to."""
