@@ -214,10 +214,12 @@ class Tokenizer:
         joined = [f" {MARK} ".join(group) for group in groups]
         for group, encoding in zip(groups, self._encode(joined), strict=True):
             ids = np.array(encoding.ids, np.int32)
-            marks = np.flatnonzero(ids == self._mark) if len(group) > 1 else ()
+            marks = np.flatnonzero(ids == self._mark).tolist() if len(group) > 1 else []
             if len(marks) == len(group) - 1:  # none is of a stretch
-                ends, whole = [*(4 * each for each in marks), 4 * len(ids)], ids.tobytes()
-                found += map(whole.__getitem__, map(slice, [0, *(end + 4 for end in ends[:-1])], ends))
+                whole = ids.tobytes()
+                begins = [0, *(4 * mark + 4 for mark in marks)]
+                ends = [*(4 * mark for mark in marks), len(whole)]
+                found += [whole[begin:end] for begin, end in zip(begins, ends, strict=True)]
             else:
                 found += [array("i", each.ids).tobytes() for each in self._encode(group)]
         return found
