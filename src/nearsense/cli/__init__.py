@@ -38,6 +38,7 @@ from nearsense.cli import (
     models,
     querylog,
     search,
+    serve,
     train,
 )
 from nearsense.cli.index import maintain, write  # noqa: F401 - their commands add themselves to the group
@@ -100,6 +101,7 @@ FAMILIES = (
     distill,
     models,
     querylog,
+    serve,
     demo,
 )
 

@@ -1,0 +1,223 @@
+"""The application: every room's routes, errors in one form, one OpenAPI document. Not what any route does.
+
+A room is a module with `routes(service, settings)`, which gives a router or a list of routes. Routes that FastAPI
+does not describe are described by its `PATHS`: path items of OpenAPI, by their paths.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import traceback
+from collections.abc import AsyncIterator, Callable
+from types import ModuleType
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nearsense._version import __version__
+from nearsense.errors import NearsenseError
+from nearsense.server import state, verbs
+from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
+from nearsense.server.reference import reference, resolved
+from nearsense.server.service import Service
+from nearsense.server.settings import ServerSettings
+from nearsense.server.work import collected_warnings
+
+__all__ = ["create_app"]
+
+log = logging.getLogger("nearsense")
+
+ABOUT = """Finds texts that are near in sense, and says how sure it is.
+
+Every answer of a verb has what its result has in Python and on the command line, and `warnings`: what was noticed
+on the way, such as texts that were cut. An error has a `message`, and mostly a `why` and a `fix`."""
+
+ERRORS = {
+    400: "The body is no JSON.",
+    401: "No key was given, or none that this server knows.",
+    403: "The key does not allow this.",
+    404: "There is nothing of that name.",
+    405: "The path is there, the method is not.",
+    409: "This server, as it stands, cannot do this.",
+    413: "The body is too large.",
+    415: "The body is of another type than JSON, or is compressed.",
+    422: "The request is not what its type says; the message names the field.",
+    429: "There is no room: Retry-After says when to try again.",
+    431: "The headers are too large.",
+    500: "The server failed.",
+    503: "The deadline passed, or the server is shutting down.",
+}
+
+
+class Fault(BaseModel):
+    """What went wrong, and what to do."""
+
+    message: str = Field(examples=["there is no collection 'tickets'"])
+    why: str = Field(examples=["this server has: support"])
+    fix: str = Field(examples=["give one of these names"])
+    type: str = Field(examples=["not_found_error"])
+    code: str = Field(examples=["collection_not_found"])
+
+
+class Error(BaseModel):
+    """The body of a response that is no answer."""
+
+    error: Fault
+
+
+def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
+    """The application that serves a service.
+
+    Args:
+        service: What is served. It stays open when the application ends: whoever opened it closes it.
+        settings: How.
+
+    Returns:
+        An ASGI application.
+    """
+    app = FastAPI(
+        title="nearsense",
+        version=__version__,
+        description=ABOUT,
+        openapi_url=None,
+        lifespan=_lifespan(service),
+        responses={status: {"model": Error, "description": said} for status, said in ERRORS.items()},
+        redirect_slashes=False,
+    )
+    paths: dict[str, Any] = {}
+    for room in (state, verbs, *_rooms()):
+        found = room.routes(service, settings)
+        if isinstance(found, APIRouter):
+            app.include_router(found)
+        else:
+            app.router.routes.extend(found)
+        paths |= getattr(room, "PATHS", {})
+    app.add_exception_handler(NearsenseError, _told)
+    app.add_exception_handler(RequestValidationError, _not_its_type)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(_Faults)
+    described = JSON(document := _document(app, paths, settings)).body
+    page, headers = reference(document)
+    app.add_route("/openapi.json", lambda _: Response(described, media_type=JSON.media_type))
+    app.add_route("/docs", lambda _: HTMLResponse(page, headers=headers))
+    return _wrapped(app, service, settings)
+
+
+def _rooms() -> list[ModuleType]:
+    """The rooms beside the verbs, as far as they are there."""
+    from importlib import import_module
+
+    found = []
+    for name in ("spoken", "collections", "metrics", "pages", "mcp"):
+        with contextlib.suppress(ModuleNotFoundError):
+            found.append(import_module(f"nearsense.server.{name}"))
+    return [each for each in found if hasattr(each, "routes")]
+
+
+def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings) -> ASGIApp:
+    """What stands before every route: who may ask, and what is noted of it."""
+    from importlib import import_module
+
+    for room, name in (("safety", "guarded"), ("logs", "logged")):
+        with contextlib.suppress(ModuleNotFoundError):
+            app = getattr(import_module(f"nearsense.server.{room}"), name)(app, service, settings)
+    return app
+
+
+def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with collected_warnings():
+            yield
+
+    return lifespan
+
+
+def _document(app: FastAPI, paths: dict[str, Any], settings: ServerSettings) -> dict[str, Any]:
+    """One OpenAPI document of all rooms."""
+    document = app.openapi()
+    document["paths"] |= paths
+    for operation in (each for item in document["paths"].values() for each in item.values()):
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            fields = resolved(document, media.get("schema", {})).get("properties", {})
+            example = {name: field["examples"][0] for name, field in fields.items() if "examples" in field}
+            if example:
+                media.setdefault("example", example)
+    if settings.key_file is not None:
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["key"] = {"type": "http", "scheme": "bearer"}
+        document["security"] = [{"key": []}]
+    return document
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    return error_response(error, openai=in_openai_form(request.url.path))
+
+
+async def _not_its_type(request: Request, error: Exception) -> Response:
+    """A request that is not what its type says: the first of its faults, by the name of the field."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    if first["type"] == "json_invalid":
+        refused = Refused(400, "no_json", "the body is no JSON", why=f"{first['ctx']['error']}, character {place}")
+    elif first["type"] in ("model_attributes_type", "dict_type") and len(first["loc"]) == 1:
+        declared = request.headers.get("content-type", "nothing")
+        if "json" in declared:
+            refused = Refused(422, "invalid_input", "the body is no JSON object", fix='send {"query": "..."}')
+        else:
+            what = "the body is not declared to be JSON"
+            refused = Refused(415, "no_json_type", what, why=f"Content-Type says {declared}", fix=JSON_HEADER)
+    else:
+        more = len(error.errors()) - 1
+        why = f"{first['msg'][:1].lower()}{first['msg'][1:]}{f'; {more} more' if more else ''}"
+        refused = Refused(422, "invalid_input", f"{place} is not what it has to be", why=why, fix="see /docs")
+    return error_response(refused, openai=in_openai_form(request.url.path))
+
+
+JSON_HEADER = "send the header Content-Type: application/json"
+
+HTTP_CODES = {400: "no_json", 404: "not_found", 405: "method_not_allowed"}
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """What the framework refuses: unknown paths and methods, bodies that nothing can be made of."""
+    assert isinstance(error, HTTPException)
+    what = {404: "there is nothing at this path", 405: f"{request.method} is not for this path"}
+    code = HTTP_CODES.get(error.status_code, "refused")
+    told = what.get(error.status_code, str(error.detail))
+    refused = Refused(error.status_code, code, told, fix="see /docs", headers=dict(error.headers or {}))
+    return error_response(refused, openai=in_openai_form(request.url.path))
+
+
+class _Faults:
+    """What nobody expected becomes a response as well, and a line in the log without what was asked."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("%s at %s\n%s", type(error).__name__, scope["path"], where)
+            if begun:
+                raise
+            await error_response(error, openai=in_openai_form(scope["path"]))(scope, receive, send)

@@ -1,0 +1,361 @@
+"""What a server serves: collections, FAQs and models that its operator named, opened once. Nothing else can be.
+
+Names that come with a request are looked up here and nowhere else: they are keys of these tables, never paths, and
+nothing is fetched or opened for a name that is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nearsense.errors import InputError, ModelMismatch, UnsupportedModel
+from nearsense.server.errors import Refused, not_found
+from nearsense.server.requests import NAME
+from nearsense.server.settings import ServerSettings
+from nearsense.server.work import Pool
+
+if TYPE_CHECKING:
+    from nearsense.collection import Collection
+    from nearsense.encoders import CrossEncoder, Encoder
+    from nearsense.faq import FAQ
+
+__all__ = ["Service", "served_name"]
+
+T = TypeVar("T")
+
+
+class Service:
+    """Everything that requests are answered from, opened once and shared by all of them.
+
+    Args:
+        settings: How the server runs.
+        models: Encoders by name; the first is the one that answers where none is named.
+        crosses: Cross-encoders by name, that put hits in order where a request names one.
+
+    Attributes:
+        collections: Collections by name, each with its model behind the queue of texts.
+        faqs: FAQs by name.
+        pool: The threads that run verbs.
+        slow: The thread that runs what looks through a whole collection.
+        metrics: What is counted.
+        jobs: What changes collections.
+        open: Whether requests are taken; False from when a shutdown began.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        models: Mapping[str, Encoder] | None = None,
+        crosses: Mapping[str, CrossEncoder] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.metrics: Any = _made("metrics", "Metrics")
+        self.models: dict[str, Encoder] = {}
+        self.crosses = dict(crosses or {})
+        self.collections: dict[str, Collection] = {}
+        self.faqs: dict[str, FAQ] = {}
+        self.pool = Pool(settings.threads, settings.waiting)
+        self.slow = Pool(1, 8, "slow")
+        self.open = True
+        self._queues: dict[tuple[Any, ...], Any] = {}
+        self._lock = threading.RLock()
+        for name, encoder in (models or {}).items():
+            self.add_model(name, encoder)
+        self.jobs: Any = _made("jobs", "Jobs")
+
+    @classmethod
+    def of(
+        cls,
+        settings: ServerSettings,
+        *,
+        collections: Iterable[str | os.PathLike[str]] = (),
+        faqs: Iterable[str | os.PathLike[str]] = (),
+        models: Iterable[str] = (),
+        network: bool = False,
+    ) -> Service:
+        """Open what an operator has named.
+
+        Args:
+            settings: How the server runs; collections of its `folder` are served, too.
+            collections: Folders of collections that exist.
+            faqs: Files of questions and answers.
+            models: Names or folders of models, cross-encoders among them; without any the collections' own, or
+                the default model.
+            network: Whether collections may lie on a network file system.
+
+        Raises:
+            InputError: Two have the same name, or a file is no FAQ.
+            CollectionNotFound: A collection is not there.
+            ModelNotFound: A model is neither here nor to be had.
+        """
+        service = cls(settings)
+        try:
+            for name in models:
+                service.load_model(name)
+            paths = [Path(path) for path in collections]
+            if settings.folder is not None and settings.folder.is_dir():
+                from nearsense.store import is_collection
+
+                known = {path.resolve() for path in paths}
+                found = sorted(path for path in settings.folder.iterdir() if not path.is_symlink())
+                paths += [path for path in found if is_collection(path) and path.resolve() not in known]
+            for path in paths:
+                service.add_collection(path, network=network)
+            if not service.models and not service.collections:
+                service.load_model(None)
+            for file in faqs:
+                service.add_faq(Path(file))
+        except BaseException:
+            service.close()
+            raise
+        return service
+
+    # -- what is served
+
+    def collection(self, name: str | None = None) -> Collection:
+        """A collection by its name; without one the only one, or the first.
+
+        Raises:
+            Refused: There is none of that name.
+        """
+        return _named(self.collections, name, "collection")
+
+    def faq(self, name: str | None = None) -> FAQ:
+        """A FAQ by its name; without one the first.
+
+        Raises:
+            Refused: There is none of that name.
+        """
+        return _named(self.faqs, name, "faq")
+
+    def encoder(self, name: str | None = None) -> Encoder:
+        """A model by its name, behind its queue and the embedding cache; without a name the first.
+
+        Raises:
+            Refused: There is none of that name.
+        """
+        from nearsense.cached import cached
+
+        return cached(self.queue_of(name).encoder())
+
+    def queue_of(self, name: str | None = None) -> Any:
+        """The queue of texts of a model; without a name of the first.
+
+        Raises:
+            Refused: There is none of that name.
+        """
+        return self.queue(_named(self.models, name, "model"))
+
+    def cross(self, name: str) -> CrossEncoder:
+        """A cross-encoder by its name.
+
+        Raises:
+            Refused: There is none of that name.
+        """
+        return _named(self.crosses, name, "model")
+
+    def ask(self, name: str | None, verb: Callable[[Collection], T]) -> T:
+        """What a verb makes of a collection; one that went over to another model meanwhile is opened anew.
+
+        Raises:
+            Refused: There is none of that name.
+        """
+        collection = self.collection(name)
+        try:
+            return verb(collection)
+        except ModelMismatch:
+            return verb(self._opened_anew(collection))
+
+    # -- what is added
+
+    def queue(self, encoder: Encoder) -> Any:
+        """The queue before an encoder: one for all that makes the same vectors."""
+        vectors = (encoder.fingerprint or id(encoder), encoder.dimension, encoder.similarity, encoder.precision)
+        key = (*vectors, encoder.long, encoder.max_tokens)
+        with self._lock:
+            if key not in self._queues:
+                self._queues[key] = _made(
+                    "queue", "EncodingQueue", encoder, self.settings, self.metrics
+                ) or _Straight(encoder)
+            return self._queues[key]
+
+    def add_model(self, name: str, encoder: Encoder) -> None:
+        """Serve a model by a name.
+
+        Raises:
+            InputError: The name is taken.
+        """
+        with self._lock:
+            _require_free(self.models | self.crosses, name, "model")
+            self.models[name] = encoder
+
+    def load_model(self, name: str | None) -> None:
+        """Load a model, or a cross-encoder, and serve it by its own name."""
+        from nearsense.encoders import load, load_cross
+
+        try:
+            encoder = load(name)
+        except UnsupportedModel as error:
+            try:
+                cross = load_cross(name or "")
+            except UnsupportedModel:
+                raise error from None
+            _require_free(self.models | self.crosses, cross.name, "model")
+            self.crosses[cross.name] = cross
+            return
+        self.add_model(encoder.name, encoder)
+
+    def add_collection(self, path: Path, *, name: str | None = None, network: bool = False) -> Collection:
+        """Open a collection that exists, its model behind the queue, and serve it by its folder's name.
+
+        Raises:
+            InputError: The name is taken, or no name that a URL could hold.
+            CollectionNotFound: It is not there.
+        """
+        from nearsense.collection import open_collection
+        from nearsense.encoders.cache import uncached
+
+        chosen = served_name(path) if name is None else name
+        with self._lock:
+            _require_free(self.collections, chosen, "collection")
+            with open_collection(path, create=False, network=network) as own:
+                encoder = uncached(own.encoder)
+            queued = self.queue(encoder).encoder()
+            opened = open_collection(path, queued, create=False, network=network)
+            self.collections[chosen] = opened
+            if encoder.name not in self.models:
+                self.models[encoder.name] = encoder
+        return opened
+
+    def drop_collection(self, name: str) -> None:
+        """Serve a collection no more; it stays where it is.
+
+        Raises:
+            Refused: There is none of that name.
+        """
+        with self._lock:
+            self.collection(name).close()
+            del self.collections[name]
+
+    def add_faq(self, file: Path) -> FAQ:
+        """Read a FAQ from a file, or a collection, and serve it by the file's name.
+
+        Raises:
+            InputError: The name is taken, or the file is no FAQ.
+        """
+        from nearsense.cached import cached
+        from nearsense.faq import FAQ
+
+        name = served_name(file)
+        _require_free(self.faqs, name, "FAQ")
+        self.faqs[name] = faq = FAQ(str(file), encoder=cached(self.queue_of().encoder()))
+        return faq
+
+    def warm(self) -> None:
+        """Have the first requests wait for nothing: models are compiled, calibrations read."""
+        from nearsense.compare import compare
+
+        for queue in self._queues.values():
+            queue.warm()
+        for name in self.models:
+            compare("Where is my parcel?", "My parcel is late.", encoder=self.encoder(name))
+
+    def stop(self) -> None:
+        """Say from now on that no more requests should come; those that do are answered."""
+        self.open = False
+
+    def close(self) -> None:
+        """Give everything back; what was accepted is finished first."""
+        self.open = False
+        if self.jobs is not None:
+            self.jobs.close()
+        self.pool.close()
+        self.slow.close()
+        for queue in self._queues.values():
+            queue.close()
+        for collection in self.collections.values():
+            collection.close()
+        for faq in self.faqs.values():
+            if faq.log is not None:
+                faq.log.close()
+
+    def _opened_anew(self, stale: Collection) -> Collection:
+        with self._lock:
+            name = next((name for name, each in self.collections.items() if each is stale), None)
+            if name is None:
+                raise Refused(409, "model_mismatch", "the collection went over to another model", fix="try again")
+            del self.collections[name]
+            try:
+                return self.add_collection(stale.path, name=name)
+            except BaseException:
+                self.collections[name] = stale
+                raise
+
+
+def _made(module: str, name: str, *args: Any) -> Any:
+    """An object of a room that may not be there yet."""
+    from importlib import import_module
+
+    try:
+        return getattr(import_module(f"nearsense.server.{module}"), name)(*args)
+    except ModuleNotFoundError:
+        return None
+
+
+class _Straight:
+    """No queue before an encoder."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def encoder(self) -> Encoder:
+        return self._encoder
+
+    def warm(self) -> None:
+        self._encoder.encode("warm")
+
+    def close(self) -> None:
+        pass
+
+
+def served_name(path: Path) -> str:
+    """What a file or a folder is called by those who ask: its name without the ending.
+
+    Raises:
+        InputError: No URL could hold it.
+
+    Example:
+        >>> served_name(Path("/data/support.nearsense"))
+        'support'
+    """
+    import re
+
+    name = path.resolve().name.split(".")[0]
+    if not re.fullmatch(NAME, name):
+        why = "requests name it: letters, digits, - and _, at most 100"
+        raise InputError(f"{path} has no name that a request could say: {name!r}", why=why, fix="rename it")
+    return name
+
+
+def _named(table: Mapping[str, T], name: str | None, kind: str) -> T:
+    if name is None:
+        for first in table.values():
+            return first
+        what = f"this server has no {kind}"
+        raise Refused(
+            404, f"{kind}_not_found", what, fix=f"the operator names a {kind} when the server is started"
+        )
+    if name not in table:
+        raise not_found(kind, name, table)
+    return table[name]
+
+
+def _require_free(table: Mapping[str, Any], name: str, kind: str) -> None:
+    if name in table:
+        why = "requests would not say which is meant"
+        raise InputError(f"there are two {kind}s called {name}", why=why, fix="rename one of them")

@@ -1,0 +1,82 @@
+"""What a server says of itself: whether it lives and is ready, its version, what it serves. No verbs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from nearsense._version import __version__
+from nearsense.server.errors import JSON, Refused
+from nearsense.server.examples import answered
+from nearsense.server.requests import NAME
+from nearsense.server.service import Service
+from nearsense.server.settings import ServerSettings
+from nearsense.server.work import Work
+
+Name = Annotated[str, Path(pattern=f"^{NAME}$", description="What the operator's collection is called.")]
+
+
+def routes(service: Service, settings: ServerSettings) -> APIRouter:
+    """Health, readiness, version; the collections and FAQs that are served."""
+    router = APIRouter(prefix="/v1", tags=["state"], default_response_class=JSON)
+
+    @router.get(
+        "/health", summary="Whether the server lives.", operation_id="health", responses=answered("health")
+    )
+    async def health() -> Response:
+        return JSON({"status": "ok"})
+
+    @router.get("/ready", summary="Whether it takes requests.", operation_id="ready", responses=answered("ready"))
+    async def ready() -> Response:
+        if not service.open:
+            raise Refused(
+                503, "closing", "the server is shutting down", fix="ask another, or try again in a moment"
+            )
+        return JSON({"status": "ready"})
+
+    @router.get("/version", summary="What runs here.", operation_id="version", responses=answered("version"))
+    async def version() -> Response:
+        return JSON({"nearsense": __version__, "api": "v1"})
+
+    @router.get(
+        "/collections",
+        summary="The collections that are served.",
+        operation_id="collections",
+        responses=answered("collections"),
+    )
+    async def collections(request: Request) -> Response:
+        def all_of() -> JSON:
+            found = [_info(service, name) for name in list(service.collections)]
+            return JSON({"collections": found, "can_create": settings.folder is not None})
+
+        return await service.pool.run_for(request, Work(settings.deadline), all_of)
+
+    @router.get(
+        "/collections/{name}",
+        summary="What a collection says of itself.",
+        operation_id="collection",
+        responses=answered("collection"),
+    )
+    async def collection(name: Name, request: Request) -> Response:
+        def one() -> JSON:
+            return JSON(_info(service, name))
+
+        return await service.pool.run_for(request, Work(settings.deadline), one)
+
+    @router.get("/faqs", summary="The FAQs that are served.", operation_id="faqs", responses=answered("faqs"))
+    async def faqs() -> Response:
+        found = service.faqs.items()
+        return JSON(
+            {"faqs": [{"name": name, "entries": len(faq), "model": faq.encoder.name} for name, faq in found]}
+        )
+
+    return router
+
+
+def _info(service: Service, name: str) -> dict[str, Any]:
+    """A collection by its name; where it lies is nobody's business."""
+    known = service.ask(name, lambda collection: collection.info()).to_dict()
+    del known["path"]
+    return {"name": name, **known}
