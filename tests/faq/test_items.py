@@ -171,3 +171,44 @@ def test_labelled_questions_come_from_a_file_with_empty_cells_for_strangers(tmp_
     file.write_text("question,other\nwhere,a\n")
     with pytest.raises(ns.errors.FileError, match="no column with the entry"):
         labelled_of(str(file))
+
+
+def test_a_faq_with_other_entries_keeps_what_it_was_told_and_forgets_what_it_can_answer_now(tmp_path):
+    shop = ns.FAQ(
+        [
+            {
+                "question": "How long does shipping take?",
+                "answer": "Two days by post in most cases.",
+                "id": "ship",
+            },
+            {
+                "question": "How do I return a product?",
+                "answer": "Within 30 days, by post, for free.",
+                "id": "back",
+            },
+        ],
+        precision=0.8,
+        prior=0.3,
+        labelled=[("when does it arrive", "ship"), ("tell me a joke", None)],
+        log=tmp_path / "asked",
+    )
+    assert not any(shop.answer_many(["Do you sell gift cards?", "What is the capital of France?"]))
+    more = shop.with_items([*shop.items, FAQItem("Do you sell gift cards?", "Yes.", id="gift")])
+    assert (more.threshold.wanted, more.prior, more.log, more.encoder) == (0.8, 0.3, shop.log, shop.encoder)
+    assert more.answer("do you sell gift cards?").text == "Yes."
+    assert list(more.unanswered) == ["What is the capital of France?"]
+    assert list(shop.unanswered) == ["Do you sell gift cards?", "What is the capital of France?"]
+    with pytest.raises(ns.errors.InputError, match="is of the entry 'ship', which is not in the FAQ"):
+        shop.with_items([shop.items[1]])
+
+
+def test_many_questions_are_matched_as_each_alone_and_nothing_is_kept_of_them():
+    shop = ns.FAQ(["How long does shipping take?", "How do I return a product?", "Do you sell gift cards?"])
+    asked = ["sending something back", "gift card", "the weather"]
+    found = shop.match_many(asked, 2)
+    for question, hits in zip(asked, found, strict=True):
+        alone = shop.match(question, 2)
+        assert [hit.id for hit in hits] == [hit.id for hit in alone]
+        assert [hit.probability for hit in hits] == pytest.approx([hit.probability for hit in alone], abs=2e-3)
+    assert shop.match_many([]) == []
+    assert not shop.unanswered

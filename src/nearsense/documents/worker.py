@@ -155,7 +155,7 @@ def serve() -> NoReturn:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)  # whatever a library prints
     sys.dont_write_bytecode = True
-    _bound(memory)
+    bound(memory)
     sys.addaudithook(_refuse)
     for line in sys.stdin.buffer:
         _alarm(seconds + 5)  # should the asking process be gone
@@ -194,7 +194,7 @@ def _refuse(event: str, _arguments: object) -> None:
         raise PermissionError(f"a reader of documents may not do this: {event}")
 
 
-def _bound(memory: int) -> None:
+def bound(memory: int) -> None:
     """Bound this process, where the system can: its memory, its files, no image of it after a crash."""
     try:
         import resource

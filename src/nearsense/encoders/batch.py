@@ -44,8 +44,7 @@ from nearsense.errors import (
 )
 from nearsense.records import Long, Metric, ReadAs, Vectors, parse
 from nearsense.text import as_texts
-from nearsense.vectors.rows import distinct
-from nearsense.vectors.rows import normalize as unit_length
+from nearsense.vectors.rows import distinct, normalize_in_place
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -203,7 +202,7 @@ class TokenEncoder(Loadable, Encoder):
         requests = self._requests(unique, prompt, policy, batch_tokens, rows, lengths)
         result = self._compute(unique, requests, progress)
         if normalize:
-            result = unit_length(result, zero="keep")
+            normalize_in_place(result, zero="keep")
         cut = lengths > self.max_tokens
         if policy is Long.WARN and cut.any():
             warnings.warn(excess_message(lengths[rows], self.max_tokens), TruncationWarning, stacklevel=2)

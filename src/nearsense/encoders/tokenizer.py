@@ -39,6 +39,7 @@ REMEMBERED = 200_000  # stretches of text of which it is remembered what the mod
 
 MANY = 16  # texts from which on they are taken apart at spaces, where that gives the same tokens
 CHARACTERS, EACH = 4_000_000, 20  # of stretches of which the ids are remembered; one counts for so many more
+TOGETHER, MARK = 64, "~"  # so many stretches whose ids are not known yet are read at once, with this between
 END = "\0"
 """What stands between texts that are joined."""
 ODD = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
@@ -201,10 +202,33 @@ class Tokenizer:
         if missing and (self._room < 0 or not known):
             known = self._ids = {END: array("i", [-1]).tobytes()}
             self._room, missing = CHARACTERS, list(different - {END})
-        for word, encoding in zip(missing, self._encode(missing) if missing else (), strict=True):
-            known[word] = array("i", encoding.ids).tobytes()
+        known.update(zip(missing, self._ids_of(missing), strict=True))
         self._room -= sum(map(len, missing)) + EACH * len(missing)
         return known
+
+    def _ids_of(self, words: Sequence[str]) -> list[bytes]:
+        """The ids of each stretch, as bytes. Many are read as one text, a mark between them: far fewer calls."""
+        together = TOGETHER if self._mark is not None else 1
+        groups = [words[first : first + together] for first in range(0, len(words), together)]
+        found: list[bytes] = []
+        joined = [f" {MARK} ".join(group) for group in groups]
+        for group, encoding in zip(groups, self._encode(joined), strict=True):
+            ids = np.array(encoding.ids, np.int32)
+            marks = np.flatnonzero(ids == self._mark).tolist() if len(group) > 1 else []
+            if len(marks) == len(group) - 1:  # none is of a stretch
+                whole = ids.tobytes()
+                begins = [0, *(4 * mark + 4 for mark in marks)]
+                ends = [*(4 * mark for mark in marks), len(whole)]
+                found += [whole[begin:end] for begin, end in zip(begins, ends, strict=True)]
+            else:
+                found += [array("i", each.ids).tobytes() for each in self._encode(group)]
+        return found
+
+    @cached_property
+    def _mark(self) -> int | None:
+        """The one token of the mark between stretches; None where the vocabulary has none of its own for it."""
+        ids = self._encode([MARK])[0].ids
+        return int(ids[0]) if len(ids) == 1 and ids[0] != self.unknown else None
 
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """Where each token that `__call__` gives stands in its text."""

@@ -9,7 +9,7 @@ it cannot read.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -199,6 +199,13 @@ class Unanswered:
             self._kept[key] = (text, count + 1, own)
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
+
+    def without(self, answered: Callable[[str], bool]) -> Unanswered:
+        """Those of which it is not so that they are answered by now."""
+        left = Unanswered(self._most)
+        with self._lock:
+            left._kept = OrderedDict((key, each) for key, each in self._kept.items() if not answered(each[0]))
+        return left
 
     def counts(self) -> dict[str, int]:
         """Each question as it was first asked and how often it was, the most frequent first."""

@@ -22,7 +22,7 @@ from nearsense.faq.certainty import (
     intervals,
     rehearse,
 )
-from nearsense.faq.entries import Exports, Source, read_items, rows_of
+from nearsense.faq.entries import Exports, FAQItem, Source, read_items, rows_of
 from nearsense.faq.nearness import GONE, Questions, Reader
 from nearsense.querylog import Asked, QueryLog, open_log
 from nearsense.records import Document, Hit, Origin, Results
@@ -130,6 +130,7 @@ class FAQ:
         self._worded = book.words is not None
         outside = self._reader.strangers(foreign, self._worded)
         taught = None
+        self._strangers, self._labelled = foreign, None if known is None else _pairs_of(known, self.items)
         if known is not None:
             taught = self._reader.questions(known[0], self._worded), np.array(known[1], np.int64)
         self._rehearsal = rehearse(book, outside, self._reader.spread, taught, progress)
@@ -175,8 +176,20 @@ class FAQ:
         Raises:
             InputError: The question is empty, or k is below 1.
         """
-        found = self._candidates([question], positive_int(k, "k"))
-        return hits_of(found, self._origin, self.prior, self.encoder)[0]
+        return self.match_many([question], k)[0]
+
+    def match_many(self, questions: Iterable[str], k: int = 5) -> list[Results[Hit]]:
+        """As `match`, for many questions, encoded together.
+
+        Args:
+            questions: In plain words.
+            k: How many entries of each at most.
+
+        Raises:
+            InputError: A question is empty, or k is below 1.
+        """
+        found = self._candidates(questions, positive_int(k, "k"))
+        return hits_of(found, self._origin, self.prior, self.encoder)
 
     def answer(self, question: str, k: int = NEAR_MISSES) -> Answer:
         """The answer, or none with the near misses; a question without one is kept in `unanswered`.
@@ -208,6 +221,42 @@ class FAQ:
         if self.log is not None:
             self.log.record(asked, hits, [answer.answered for answer in answers])
         return answers
+
+    def with_items(self, items: Source, *, progress: Progress = False) -> FAQ:
+        """The same FAQ with other entries: its model, what it was taught, its log, what was asked in vain stay.
+
+        Args:
+            items: All entries, as for a FAQ.
+            progress: True for a bar on stderr, or a function called with (done, total).
+
+        Returns:
+            Another FAQ; this one is as it was.
+
+        Raises:
+            InputError: As for a FAQ; or an entry is missing that labelled questions are of.
+
+        Example:
+            >>> import nearsense as ns
+            >>> faq = ns.FAQ(["How long does shipping take?"])
+            >>> faq.answer("Do you sell gift cards?").hit, len(faq.unanswered)
+            (None, 1)
+            >>> more = faq.with_items([*faq.items, {"question": "Do you sell gift cards?", "answer": "Yes."}])
+            >>> more.answer("do you sell gift cards").text, len(more.unanswered)
+            ('Yes.', 0)
+        """
+        made = FAQ(
+            items,
+            encoder=self.encoder,
+            precision=self.threshold.wanted,
+            prior=self.prior,
+            labelled=self._labelled,
+            strangers=self._strangers,
+            reranker=self._cross,
+            log=self.log,
+            progress=progress,
+        )
+        made._unanswered = self._unanswered.without(lambda question: made._own.find(question) is not None)
+        return made
 
     def gaps(self, min_score: float = 0.5) -> list[Gap]:
         """What people ask and the FAQ does not answer, grouped by meaning, the most asked first.
@@ -356,6 +405,11 @@ class FAQ:
 
 Row = tuple[int, float, tuple[float, float]]
 """An entry, its probability and the interval of that."""
+
+
+def _pairs_of(known: tuple[list[str], list[int]], items: Sequence[FAQItem]) -> list[tuple[str, str | None]]:
+    """Labelled questions again with the ids of their entries."""
+    return [(text, None if row < 0 else items[row].id) for text, row in zip(*known, strict=True)]
 
 
 def _share(value: float, name: str, least: float = 0.0) -> float:

@@ -66,6 +66,11 @@ def normalize(x: ArrayLike, *, zero: str = ZeroRow.ERROR) -> Float32:
     return _unit_copies(as_rows(x, "x"), "x", parse(ZeroRow, zero, name="zero"))
 
 
+def normalize_in_place(x: Float32, *, zero: str = "error") -> None:
+    """As `normalize`, but nothing new is made: a result that nobody else holds yet is brought to unit length."""
+    _unit_copies(as_rows(x, "x"), "x", parse(ZeroRow, zero, name="zero"), x)
+
+
 def unit_rows(x: ArrayLike, name: Name, zero: ZeroRow = ZeroRow.ERROR) -> Float32:
     """The rows themselves where all are of unit length in float32 already, else scaled copies: float32, (n, d)."""
     return unit_rows_and_lengths(x, name, zero)[0]
@@ -214,9 +219,9 @@ def connected_components(count: int, links: Iterable[tuple[int, int]]) -> Int64:
     return np.array([root(place) for place in range(count)], np.int64)
 
 
-def _unit_copies(rows: Array, name: Name, zero: ZeroRow) -> Float32:
-    """Copies of the rows at unit length."""
-    directions = empty(rows.shape, np.float32)
+def _unit_copies(rows: Array, name: Name, zero: ZeroRow, out: Float32 | None = None) -> Float32:
+    """Copies of the rows at unit length; into `out`, which may be the rows themselves."""
+    directions = empty(rows.shape, np.float32) if out is None else out
     for part in blocks(len(rows), rows_per_block(rows)):
         directions[part] = scale_to_unit(as_float64(rows, part, name), part.start, name, zero)
     return directions
