@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import os
 import signal
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -121,3 +124,30 @@ def data() -> Callable[[str], list[dict]]:
             return [json.loads(line) for line in lines]
 
     return rows
+
+
+class Done(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """The command, in this process: its exit code and what it prints."""
+    from nearsense.cli import main
+
+    def run(*words, stdin: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "argv", ["nearsense", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return run

@@ -138,6 +138,14 @@ def test_no_file_grows_past_six_hundred_lines():
     assert [str(file) for file in SOURCES if len(file.read_text().splitlines()) > 600] == []
 
 
+def test_what_is_at_a_path_is_asked_where_no_error_comes_of_it():
+    """Of `_paths.py`; but for those who turn such errors into their own, and what is no pathlib.Path."""
+    asking = re.compile(r"(?<!entry)(?<!_folder)\.(?:is_file|is_dir|exists)\(\)")
+    own = [PACKAGE / "store", PACKAGE / "_folder.py"]
+    rest = [file for file in SOURCES if not any(file.is_relative_to(each) for each in own)]
+    assert [str(file) for file in rest if asking.search(file.read_text())] == []
+
+
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT / "src")))
 def test_each_file_says_what_it_is_for(file):
     assert ast.get_docstring(ast.parse(file.read_text()))

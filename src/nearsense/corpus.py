@@ -10,6 +10,7 @@ import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
+from nearsense._paths import exists
 from nearsense.columns import (
     Given,
     cells_in,
@@ -173,7 +174,7 @@ def _read(path: str | os.PathLike[str]) -> Table:
     """A file, as a table."""
     from nearsense.files import read_table
 
-    if isinstance(path, str) and (len(path) > 4096 or "\n" in path or not os.path.exists(path)):  # noqa: PTH110 - as is_table
+    if isinstance(path, str) and (len(path) > 4096 or "\n" in path or not exists(path)):
         raise InputError(
             f"there is no file {path[:60]!r}",
             why="one string where texts are wanted is the name of a file",

@@ -20,6 +20,7 @@ from unicodedata import category
 import numpy as np
 
 from nearsense._optional import require
+from nearsense._paths import is_folder
 from nearsense.errors import InputError
 from nearsense.mapping import GREY, LIGHT, Scene, anchors, shared_colours
 from nearsense.records import Matrix, Metric, Ranking
@@ -56,7 +57,7 @@ def matplotlib(part: str = "", *, purpose: str = "drawing a picture") -> ModuleT
     """
     name = f"matplotlib.{part}" if part else "matplotlib"
     settings, cache = _base("XDG_CONFIG_HOME", ".config"), _base("XDG_CACHE_HOME", ".cache")
-    known = name in sys.modules or "MPLCONFIGDIR" in os.environ or (settings / "matplotlib").is_dir()
+    known = name in sys.modules or "MPLCONFIGDIR" in os.environ or is_folder(settings / "matplotlib")
     if known or not sys.platform.startswith("linux"):
         return require(name, extra="plots", purpose=purpose)
     # It asks once where its two folders are: this one is where it would be.

@@ -275,6 +275,7 @@ class Hit:
         unsure: Why there is no probability although a calibration is known: a language that the model was not made
             for, say.
         because: What made the probability other than its score alone would: "the same text", "what differs".
+        alike: The ids of others with the very same text, where equal texts were to count once.
     """
 
     rank: int
@@ -288,6 +289,7 @@ class Hit:
     differs: tuple[str, ...] | None = None
     unsure: str | None = None
     because: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
 
     @property
     def place(self) -> str | None:
@@ -308,9 +310,8 @@ class Hit:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return as_json(
-            self, "rank id score retrieval_score probability interval differs unsure because text metadata"
-        )
+        names = "rank id score retrieval_score probability interval differs unsure because text metadata"
+        return as_json(self, f"{names} alike" if self.alike else names)
 
 
 class Cells(Protocol):
@@ -507,13 +508,15 @@ class Results(list[R], Generic[R]):
         names = self._fields(rows)
         head = "".join(f"<th>{escape(name)}</th>" for name in names)
         body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_cell(row[name]))}</td>" for name in names) + "</tr>" for row in rows
+            "<tr>" + "".join(f"<td>{escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>"
+            for row in rows
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _fields(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """What the results say besides their common origin."""
-        return [name for name in rows[0] if name not in self.origin.to_dict()] if rows else []
+        made, names = self.origin.to_dict(), dict.fromkeys(name for row in rows for name in row)
+        return [name for name in names if name not in made]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Each result as JSON values."""
@@ -532,7 +535,7 @@ class Results(list[R], Generic[R]):
             MissingExtra: The library is not installed.
         """
         rows, given = [item.to_dict() for item in self], self.given or Given()
-        columns = {name: [row[name] for row in rows] for name in self._fields(rows)}
+        columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in self._fields(rows)}
         for name in ("left", "right", "kept"):
             if name in columns:
                 columns[name] = given.labels(columns[name])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from nearsense._paths import expanded, is_file
 from nearsense.errors import InputError
 from nearsense.records import Long, Precision, parse
 
@@ -82,7 +83,7 @@ def load_settings(
 def _from_file(file: Path | None, environment: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     named = file or environment.get("NEARSENSE_CONFIG")
     path = Path(named) if named else _folder("XDG_CONFIG_HOME", ".config") / "config.toml"
-    if not named and not os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises where it may not look)
+    if not named and not is_file(path):
         return {}, str(path)
     import tomllib
 
@@ -105,7 +106,7 @@ def _path(value: Any, name: str) -> Path:
     """A folder, "~" standing for the user's own."""
     if not isinstance(value, (str, Path)) or "\0" in str(value):
         raise InputError(f"{name}={value!r} is no folder", fix=f'for example {name} = "~/.cache/nearsense"')
-    return Path(os.path.expanduser(value))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
+    return expanded(value)
 
 
 def _model(value: Any, name: str) -> str:

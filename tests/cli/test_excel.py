@@ -78,21 +78,21 @@ def test_the_command_and_a_copy_keep_to_it(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
-def test_a_hundred_thousand_equal_columns_are_refused_at_once(tmp_path, name):
+def test_tens_of_thousands_of_equal_columns_are_refused_at_once(tmp_path, name):
     sign = "\t" if name.endswith("tsv") else ","
-    for header in (["a"] * 100_000, [*(f"c{n}" for n in range(100_000)), "c7"], ["", *["b"] * 99_999]):
+    for header in (["a"] * 30_000, [*(f"c{n}" for n in range(30_000)), "c7"], ["", *["b"] * 29_999]):
         (tmp_path / name).write_text(sign.join(header) + "\n" + sign.join("1" * len(header)) + "\n")
         begin = time.thread_time()
         with pytest.raises(FileError, match="two columns are named"):
             read_table(tmp_path / name)
-        assert time.thread_time() - begin < 5
+        assert time.thread_time() - begin < 2
 
 
 def test_a_message_lists_no_more_columns_than_one_can_read(run, tmp_path):
-    names = [f"c{number}" for number in range(50_000)]
-    (tmp_path / "a.csv").write_text(",".join(names) + "\n" + ",".join("x" * 50_000) + "\n")
+    names = [f"c{number}" for number in range(5_000)]
+    (tmp_path / "a.csv").write_text(",".join(names) + "\n" + ",".join("x" * 5_000) + "\n")
     done = run("search", tmp_path / "a.csv", "q")
-    assert (done.code, "and 49,980 more" in done.err, len(done.err) < 1000) == (2, True, True)
+    assert (done.code, "and 4,980 more" in done.err, len(done.err) < 1000) == (2, True, True)
 
 
 @pytest.mark.parametrize("keys", [["a"] * 100_000, [*map(str, range(100_000)), "99999"]], ids=["one", "the last"])

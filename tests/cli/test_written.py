@@ -292,9 +292,59 @@ def test_texts_that_are_equal_are_found_once_with_those_that_are_alike(run, here
     assert [each["id"] for each in every[:2]] == ["a", "c"]
     assert all("alike" not in each for each in every)
     assert run("index", "create", "c.nearsense", "t.csv", "-q").code == 0
-    found = json.loads(run("search", "c.nearsense", "late parcel", "-k", 3, "--json").out)["hits"]
-    assert (found[0]["rank"], found[0]["id"], found[0]["alike"]) == (1, "a", ["c"])
-    assert len(found) == 2
+    for mode in ("dense", "hybrid"):
+        words = ["search", "c.nearsense", "late parcel", "-k", 3, "--mode", mode]
+        found = json.loads(run(*words, "--json").out)["hits"]
+        assert (found[0]["rank"], found[0]["id"], found[0]["alike"]) == (1, "a", ["c"])
+        assert [each["rank"] for each in found] == [1, 2, 3], "three texts that differ, as asked for"
+        assert len({each["text"] for each in found}) == 3
+        assert len(json.loads(run(*words, "--repeats", "--json").out)["hits"]) == 3
+
+
+def test_duplicates_clusters_and_maps_take_a_collection_with_its_vectors(run, here, monkeypatch):
+    assert run("index", "create", "c.nearsense", "t.csv", "-q").code == 0
+    monkeypatch.setattr("nearsense.cached.cached", lambda encoder: pytest.fail("nothing is encoded again"))
+    found = [json.loads(line) for line in run("duplicates", "c.nearsense").out.splitlines()]
+    assert [(each["left"], each["right"]) for each in found] == [("a", "c")]
+    some = run("duplicates", "c.nearsense", "--min-score", -1, "--where", "lang=de")
+    assert (some.code, some.out) == (0, "")
+    assert [row["id"] for row in map(json.loads, run("cluster", "c.nearsense", "-k", 2).out.splitlines())] == [
+        *"abcde"
+    ]
+    refused = run("dedupe", "c.nearsense", "-o", "out.csv")
+    assert (refused.code, "nearsense duplicates c.nearsense --groups" in refused.err) == (2, True)
+
+
+def test_what_learns_or_measures_may_be_given_some_rows_too(run, here):
+    pairs = [
+        {
+            "a": f"I lost my {n}",
+            "b": f"my {n} is gone" if n % 2 else "rain",
+            "label": str(n % 2),
+            "set": str(n % 4 // 2),
+        }
+        for n in range(160)
+    ]
+    write_table("pairs.csv", pairs)
+    write_table("half.csv", [row for row in pairs if row["set"] == "1"])
+    for words in (["calibrate", "--json"], ["evaluate", "--json", "--no-baselines", "--errors", 0]):
+        some = run(*words[:1], "pairs.csv", *words[1:], "--where", "set=1")
+        half = run(*words[:1], "half.csv", *words[1:])
+        assert some.code == half.code == 0, some.err
+        assert some.out.replace("pairs.csv", "half.csv") == half.out
+    write_table(
+        "faq.csv", [{"question": f"Where is my {n}?", "answer": n, "lang": n[0]} for n in ("bag", "cat", "box")]
+    )
+    answered = json.loads(run("faq", "faq.csv", "where is the cat", "-k", 3, "--where", "lang=b", "--json").out)
+    assert {each["id"] for each in answered["candidates"]} == {"2", "4"}
+
+
+def test_a_training_that_is_gone_on_with_has_the_rows_that_it_was_begun_with():
+    from nearsense.cli.train import TrainOptions
+
+    again = TrainOptions(where=("set=1", "year>=2020"), rows=50).again("pairs.csv")
+    assert "--where set=1 --where 'year>=2020'" in again
+    assert "--limit 50" in again
 
 
 def test_duplicates_show_lines_and_each_text_once(run, here, monkeypatch):

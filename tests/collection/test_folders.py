@@ -106,6 +106,25 @@ def test_as_many_documents_are_found_as_there_are_however_many_passages_come_bef
     assert len(notes.search("rain falls on the roof", k=3, where={"passage.document": {"!=": "long.txt"}})) == 3
 
 
+def test_texts_that_differ_are_found_however_many_are_equal(notes, tmp_path):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(40):
+        (folder / f"{number:02}.txt").write_text("rain falls on the roof")
+    for number in range(5):
+        (folder / f"other{number}.txt").write_text(f"rain falls on hill number{number}")
+    notes.sync_documents(folder, tokens=16)
+    for mode in ("dense", "lexical", "hybrid"):
+        found = notes.search("rain falls on the roof", k=4, mode=mode, repeats=False)
+        assert len({hit.text for hit in found}) == len(found) == 4
+        assert [hit.rank for hit in found] == [1, 2, 3, 4]
+        assert len({found[0].id, *found[0].alike}) == 40, "all that equal it are named"
+        assert not any(hit.alike for hit in found[1:])
+        assert found.to_dicts()[0]["alike"] == [*found[0].alike]
+    assert len(notes.search("rain falls on the roof", k=50, repeats=False)) == 6
+    assert len({hit.text for hit in notes.search("rain falls on the roof", k=4)}) == 1
+
+
 def test_what_did_not_change_is_neither_read_nor_encoded(notes, folder, monkeypatch):
     notes.sync_documents(folder, tokens=32)
     for file in folder.rglob("*.*"):

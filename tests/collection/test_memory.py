@@ -84,9 +84,9 @@ def test_interrupted_at_any_moment_it_holds_all_of_a_batch_or_nothing(docs):
     vectors = HashEncoder().encode([document.text for document in NEW])
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
-        for step in range(150):
+        for step in range(50):
             with contextlib.suppress(KeyboardInterrupt):
-                signal.setitimer(signal.ITIMER_REAL, 0.0001 + step * 0.00002)
+                signal.setitimer(signal.ITIMER_REAL, 0.0001 + step * 0.00006)
                 docs.upsert(NEW, vectors=vectors)
                 docs.search("new", where={"x": 1}, mode="lexical")
                 docs.delete([document.id for document in NEW[20:]])
@@ -105,7 +105,13 @@ def test_a_fork_beside_a_writer_finds_the_collection_whole():
     documents = [ns.Document(str(n), f"text {n}", {"x": n}) for n in range(2000)]
     with ns.open(":memory:", HashEncoder()) as docs:
         docs.add(documents, vectors=vectors)
-        writer = threading.Thread(target=lambda: [docs.upsert(documents, vectors=vectors) for _ in range(60)])
+        done = threading.Event()
+
+        def write():
+            while not done.is_set():
+                docs.upsert(documents, vectors=vectors)
+
+        writer = threading.Thread(target=write)
         writer.start()
         for n in range(12):
             child = os.fork()
@@ -116,5 +122,6 @@ def test_a_fork_beside_a_writer_finds_the_collection_whole():
                     ok = ok and docs.search(f"text {n}", k=1, where={"x": n}, mode="lexical")[0].id == str(n)
                 os._exit(not ok)
             assert os.waitpid(child, 0)[1] == 0
+        done.set()
         writer.join()
         assert len(docs) == 2000

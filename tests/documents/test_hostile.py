@@ -16,7 +16,6 @@ import pytest
 
 import nearsense as ns
 import papers
-from nearsense.documents import worker
 from nearsense.documents.formats import Reader
 from nearsense.documents.worker import Worker
 from nearsense.errors import FileError
@@ -141,35 +140,40 @@ def test_markdown_that_is_made_to_be_slow_is_read_soon(tmp_path, text):
 # -- the process in which they are read
 
 
-LOADED = (
-    "import importlib.util as u; s = u.spec_from_file_location('nearsense.documents.evil', {!r});"
-    " m = u.module_from_spec(s); s.loader.exec_module(m); sys.modules[s.name] = m; serve()"
-)
-
 EVIL = {
-    "sleeps": ("import time\ndef read(path): time.sleep(600)", "seconds"),
-    "spins": ("def read(path):\n while True: pass", "seconds"),
-    "fills": ("def read(path): return [bytearray(1 << 24) for _ in range(10_000)]", "memory"),
-    "crashes": ("import os, signal\ndef read(path): os.kill(os.getpid(), signal.SIGSEGV)", "crashed"),
-    "recurses": ("def read(path): return read(path)", "deep"),
-    "calls": ("import socket\ndef read(path): socket.create_connection(('127.0.0.1', 9))", "may not do this"),
-    "runs": ("import subprocess\ndef read(path): subprocess.run(['true'])", "may not do this"),
-    "shells": ("import os\ndef read(path): os.system('true')", "may not do this"),
-    "writes": ("def read(path):\n with open(str(path) + '.x', 'w') as f: f.write('x')", "too large"),
+    "sleeps": ("import time\ndef read(*path): time.sleep(600)", "seconds"),
+    "spins": ("def read(*path):\n while True: pass", "seconds"),
+    "fills": ("def read(*path): return [bytearray(1 << 24) for _ in range(10_000)]", "memory"),
+    "crashes": ("import os, signal\ndef read(*path): os.kill(os.getpid(), signal.SIGSEGV)", "crashed"),
+    "recurses": ("def read(*path): return read(*path)", "deep"),
+    "panics": (
+        "class Panic(BaseException): pass\ndef read(*path): raise Panic('index out of range')",
+        "out of range",
+    ),
+    "calls": ("import socket\ndef read(*path): socket.create_connection(('127.0.0.1', 9))", "may not do this"),
+    "runs": ("import subprocess\ndef read(*path): subprocess.run(['true'])", "may not do this"),
+    "shells": ("import os\ndef read(*path): os.system('true')", "may not do this"),
+    "writes": ("def read(*path):\n with open(path[-1] + '.x', 'w') as f: f.write('x')", "too large"),
 }
+
+
+class Misled(Worker):
+    """A reader of documents that runs another function for what is called evil."""
+
+    def ask(self, function, *arguments, content=None):
+        return super().ask("evil:read" if arguments[0] == "evil" else function, *arguments, content=content)
 
 
 @pytest.mark.parametrize("kind", EVIL)
 def test_a_reader_that_goes_wrong_harms_nobody(tmp_path, monkeypatch, kind):
     code, said = EVIL[kind]
     (tmp_path / "evil.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / "a.bad"
     file.write_text("x")
-    start = worker._START.removesuffix("serve()") + LOADED.format(str(tmp_path / "evil.py"))
-    monkeypatch.setattr(worker, "_START", start)
     good = Reader("html", "markup", "read_html")
     (tmp_path / "good.html").write_text("<p>Hello.</p>")
-    with Worker(seconds=2.0, memory=1 << 28) as reading:
+    with Misled(seconds=2.0, memory=1 << 28) as reading:
         with pytest.raises(FileError) as caught:
             reading.read(Reader("bad", "evil", "read"), file)
         assert said in str(caught.value)

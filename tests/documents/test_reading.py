@@ -172,6 +172,25 @@ def test_pages_and_texts_are_read_in_their_own_characters(tmp_path):
 # -- which files
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1250", "Zażółć gęślą jaźń, proszę."),
+        ("mac-roman", "Après l’été, où êtes-vous ?"),
+        ("utf-16-le", "Grüße aus München, und zwar lange."),
+        ("utf-8-sig", "Grüße aus München."),
+        ("cp850", "Die Größe der Tür über dem Flügel."),
+        ("koi8-r", "Посылка опять опаздывает."),
+        ("cp1251", "Привет, МИР! Где café?"),
+        ("cp1253", "Πού είναι το δέμα μου;"),
+        ("utf-16", ""),
+    ],
+)
+def test_notes_in_old_encodings_are_read_as_tables_are(tmp_path, encoding, text):
+    (tmp_path / "a.md").write_bytes(text.encode(encoding))
+    assert ns.read_documents(tmp_path / "a.md")[0].text == text
+
+
 def test_a_folder_is_read_in_the_order_of_its_paths_without_what_nobody_wrote(tmp_path):
     for name in ("b.md", "a.txt", "deep/c.rst", ".hidden/x.md", "node_modules/y.md", "z.bin", "README", "tool.py"):
         file = tmp_path / name

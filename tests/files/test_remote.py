@@ -33,10 +33,16 @@ def test_a_csv_on_a_web_server_is_read(served):
     assert "token" not in caught.value.what
 
 
-def test_offline_nothing_is_fetched(monkeypatch):
-    monkeypatch.setenv("NEARSENSE_OFFLINE", "1")
-    with pytest.raises(FileError, match="is not fetched"):
-        read_table("https://example.invalid/a.csv")
+def test_offline_nothing_is_fetched(monkeypatch, served, tmp_path):
+    address = f"{served}/a.csv"
+    assert len(read_table(address)) == 1
+    (tmp_path / "config.toml").write_text("offline = true\n")
+    for name, value in (("NEARSENSE_OFFLINE", "1"), ("NEARSENSE_CONFIG", str(tmp_path / "config.toml"))):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            with pytest.raises(FileError, match="is not fetched") as caught:
+                read_table(address)
+            assert caught.value.why == "offline is set"
 
 
 def test_only_what_begins_like_an_address_is_one(tmp_path):

@@ -74,6 +74,7 @@ def test_a_known_ranking_has_its_known_scores(exact):
     assert [hit.text for hit in hits] == list(known)
 
 
+@pytest.mark.slow
 def test_sts_benchmark_has_the_published_correlations(exact, data):
     rows = data("stsb/en-dev")
     truth = [row["score"] for row in rows]

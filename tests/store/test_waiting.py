@@ -90,15 +90,14 @@ def test_a_stopped_writer_keeps_no_reader_and_no_opener_waiting(collection, tmp_
         ["index", "backup", "C", "OUT"],
     ],
 )
-def test_commands_that_only_read_do_not_wait_for_a_stopped_writer(tmp_path, arguments):
+def test_commands_that_only_read_do_not_wait_for_a_stopped_writer(run, tmp_path, arguments):
     with ns.open(tmp_path / "c") as collection:
         collection.add(["text 7", "text 8"], vectors=HashEncoder(384).encode(["text 7", "text 8"]).data)
     names = {"C": str(tmp_path / "c"), "OUT": str(tmp_path / "out"), "OUT.csv": str(tmp_path / "out.csv")}
     with stopped(tmp_path / "c"):
-        command = [sys.executable, "-m", "nearsense", *(names.get(each, each) for each in arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "waiting" not in done.stderr
+        done = run(*(names.get(each, each) for each in arguments))
+    assert done.code == 0, done.err
+    assert "waiting" not in done.err
 
 
 WRITES = {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -18,12 +16,6 @@ ROWS = [(f"w{label} {letter} {other}", letter) for label in range(5) for letter 
 @pytest.fixture
 def parent(tmp_path):
     return str(tiny_bert(tmp_path / "parent"))
-
-
-def train(*words):
-    code = "from nearsense.cli import main; main()"
-    command = [sys.executable, "-c", code, "train", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_train_learns_a_map_and_writes_its_folder(parent, tmp_path):
@@ -39,38 +31,40 @@ def test_train_learns_a_map_and_writes_its_folder(parent, tmp_path):
         ns.train_adapter(ROWS, encoder=parent, kind="classes", form="bent", output=tmp_path / "bent")
 
 
-def test_the_command_writes_a_folder_or_says_that_none_is_better(parent, tmp_path):
-    def run(name, rows, *more):
+def test_the_command_writes_a_folder_or_says_that_none_is_better(run, parent, tmp_path):
+    def train(name, rows, *more):
         with (tmp_path / f"{name}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *rows])
-        return train(tmp_path / f"{name}.csv", "--adapter", "--model", parent, "-o", tmp_path / name, "-q", *more)
+        return run(
+            "train", tmp_path / f"{name}.csv", "--adapter", "--model", parent, "-o", tmp_path / name, "-q", *more
+        )
 
-    done = run("mine", ROWS)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    done = train("mine", ROWS)
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
     assert (found["better"], found["kind"]) == (True, "linear")
     assert ns.load(str(tmp_path / "mine")).name == "mine"
     same = [(f"w{n} a", "xy"[n % 2]) for n in range(40)]
-    done = run("none", same)
-    if not json.loads(done.stdout)["better"]:
-        assert (done.returncode, (tmp_path / "none").exists()) == (1, False)
-    assert run("other", ROWS, "--cross").returncode == 2
+    done = train("none", same)
+    if not json.loads(done.out)["better"]:
+        assert (done.code, (tmp_path / "none").exists()) == (1, False)
+    assert train("other", ROWS, "--cross").code == 2
 
 
-def test_an_exported_log_is_learnt_from_beside_what_was_searched(parent, tmp_path):
+def test_an_exported_log_is_learnt_from_beside_what_was_searched(run, parent, tmp_path):
     texts = {f"T-{row}": text for row, (text, _) in enumerate(ROWS)}
     taken = [{"query": text[::-1], "digest": "", "ids": [id_], "chosen": id_} for id_, text in texts.items()]
     (tmp_path / "queries.jsonl").write_text("".join(json.dumps(each) + "\n" for each in taken))
     records = [{"id": id_, "text": text} for id_, text in texts.items()]
     (tmp_path / "tickets.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
     words = [tmp_path / "queries.jsonl", "--adapter", "--model", parent, "-o", tmp_path / "mine", "-q"]
-    refused = train(*words)
-    assert refused.returncode == 2
-    assert "--documents COLLECTION" in refused.stderr
-    done = train(*words, "--documents", tmp_path / "tickets.jsonl")
-    assert done.returncode in (0, 1), done.stderr
-    assert json.loads(done.stdout)["examples"] == len(texts), done.stderr
+    refused = run("train", *words)
+    assert refused.code == 2
+    assert "--documents COLLECTION" in refused.err
+    done = run("train", *words, "--documents", tmp_path / "tickets.jsonl")
+    assert done.code in (0, 1), done.err
+    assert json.loads(done.out)["examples"] == len(texts), done.err
     again = ns.train_adapter(
         tmp_path / "queries.jsonl", documents=texts, encoder=parent, output=tmp_path / "again"
     )
-    assert again.to_dict() == json.loads(done.stdout) | {"model": again.encoder.name}
+    assert again.to_dict() == json.loads(done.out) | {"model": again.encoder.name}

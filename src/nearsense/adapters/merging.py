@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._paths import is_file
 from nearsense.encoders import Encoder, load
 from nearsense.encoders.adapted import AdaptedEncoder
 from nearsense.encoders.cache import runner_of
@@ -98,7 +99,7 @@ def _source_of(parent: Any) -> tuple[ModelFolder, Encoder]:
         why = "it is run otherwise than its folder says"
         if known.fingerprint == parent.fingerprint:
             listed = folder.path / MODULES
-            reason = None if folder.static and listed.is_file() else obstacle(folder)
+            reason = None if folder.static and is_file(listed) else obstacle(folder)
             if reason is None:
                 return folder, whole
             why = reason.what
@@ -111,18 +112,18 @@ def _copied(folder: ModelFolder, parent: Encoder, draft: Path) -> list[dict[str,
     root = draft / folder.root.relative_to(folder.path)
     root.mkdir(exist_ok=True)
     for each in folder.root.iterdir():
-        if each.suffix in KEPT and each.name not in LEFT and each.is_file():
+        if each.suffix in KEPT and each.name not in LEFT and is_file(each):
             shutil.copyfile(each, root / each.name)
     for each in folder.weights:
         shutil.copyfile(each, root / each.name)
     listed = folder.path / MODULES
-    if listed.is_file():
+    if is_file(listed):
         modules: list[dict[str, Any]] = json.loads(listed.read_text("utf-8"))
         for step in folder.steps[1:]:
             place = draft / step.path.relative_to(folder.path)
             place.mkdir(parents=True, exist_ok=True)
             for name in ("config.json", WEIGHTS):
-                if (step.path / name).is_file():
+                if is_file(step.path / name):
                     shutil.copyfile(step.path / name, place / name)
     else:
         modules = [_module(0, "", "Transformer"), _module(1, "1_Pooling", "Pooling")]
@@ -150,7 +151,7 @@ def _module(number: int, path: str, kind: str) -> dict[str, Any]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
+    return dict(json.loads(file.read_text("utf-8"))) if is_file(file) else {}
 
 
 def _write(file: Path, value: Any) -> None:

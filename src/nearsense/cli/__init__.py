@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from errno import EACCES, EDQUOT, EIO, ELOOP, ENAMETOOLONG, ENOSPC, EPERM, EROFS, ESTALE
 from typing import Any
 
 import click
@@ -61,6 +62,9 @@ ANYWHERE = {"--offline": ("NEARSENSE_OFFLINE", "1"), "--no-language-check": ("NE
 """What holds for the whole command, as the settings of the environment say it."""
 
 CSV_SAFE = "--csv-safe"
+
+_OUTSIDE = {EACCES, EDQUOT, EIO, ELOOP, ENAMETOOLONG, ENOSPC, EPERM, EROFS, ESTALE}
+"""What the system says where a path cannot be used, whatever nearsense does."""
 
 FIXES: dict[type[errors.NearsenseError], str] = {
     errors.TextTooLong: "--long chunk reads all of each text, --long head its head only"
@@ -215,6 +219,9 @@ def _explained(error: Exception) -> tuple[int, str, str, str]:
     if isinstance(error, OSError) and error.filename is None:
         why = error.strerror or str(error)
         return BAD_INPUT, "standard output cannot be written", why, "send it elsewhere, or free some space"
+    if isinstance(error, OSError) and error.errno in _OUTSIDE:
+        what = f"{os.fsdecode(error.filename)} cannot be used"
+        return BAD_INPUT, what, error.strerror or str(error), "check the path, its permissions and the disk"
     return (
         INTERNAL,
         f"{type(error).__name__}: {error}",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 
+from nearsense._paths import exists, is_file
 from nearsense.errors import InputError
 
 
@@ -16,11 +16,11 @@ def require_order(file: str, texts: Sequence[str], text: str = "query") -> None:
     They were where FILE is none and a text is the name of one. Where both are, that is only said: the name of a
     file may be what is asked for.
     """
-    named = next(filter(os.path.exists, texts), None)
+    named = next(filter(exists, texts), None)
     if named is None:
         return
-    if file == "-" or os.path.exists(file):  # noqa: PTH110 - a text may be no path at all
-        if os.path.isfile(named):  # noqa: PTH113
+    if file == "-" or exists(file):
+        if is_file(named):
             sys.stderr.write(f"warning: {named} is taken as the {text} itself, and a file of that name is here\n")
         return
     words = ["nearsense", *sys.argv[1:]]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from nearsense._paths import exists
 from nearsense.cli.options import (
     SHARE,
     OutputOptions,
-    ReadOptions,
+    RowOptions,
     in_a_folder,
     named_columns,
     option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from nearsense.files import Table
 
 
-class CalibrateOptions(ReadOptions):
+class CalibrateOptions(RowOptions):
     """What FILE holds, what is asked of its curve, and where that is kept."""
 
     columns: str | None = option(
@@ -163,7 +164,7 @@ def _require_target(file: str, output: str) -> None:
         fix = "-o mine.json, or make the collection first: nearsense index create"
         raise InputError(what, why="a calibration is kept in one or the other", fix=fix)
     require_targets({"-o": output}, {"FILE": file})
-    if not path.exists():
+    if not exists(path):
         return
     try:
         load_calibration(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nearsense._paths import exists, is_folder
 from nearsense.cli.options import COUNT, SHARE, CorpusOptions, OutputOptions, network_option, option, takes
 from nearsense.errors import InputError
 
@@ -139,7 +140,7 @@ def _require(current: str, options: DriftOptions) -> None:
 
 
 def _sides(current: str, options: DriftOptions, network: bool) -> tuple[Source, Source]:
-    if SPAN.fullmatch(options.against) and not Path(options.against).exists():
+    if SPAN.fullmatch(options.against) and not exists(options.against):
         return _of_spans(current, options)
     return tuple(_of(name, options, network) for name in (current, options.against))  # type: ignore[return-value]
 
@@ -175,7 +176,7 @@ def _of_spans(current: str, options: DriftOptions) -> tuple[Source, Source]:
     from nearsense.querylog import moment
     from nearsense.store import is_collection
 
-    if not Path(current).is_dir():
+    if not is_folder(current):
         raise InputError(
             f"--against {options.against} is a part of a log, and {current} has none",
             why="only a collection, or the folder of a log, knows when something was asked",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nearsense.cli.options import COUNT, CorpusOptions, ListOptions, OutputOptions, SureOptions, option, takes
+from nearsense.errors import InputError
 
 if TYPE_CHECKING:
     from nearsense.cli.inputs import Corpus
@@ -99,7 +102,7 @@ def duplicates(
 
     Rows are equal, or equal but for case, space and punctuation, or say the same in other words: 90 % probable
     unless another threshold is said. What differs between texts that look alike is named. FILE may be - for
-    standard input, or hold vectors that `nearsense encode` wrote.
+    standard input, hold vectors that `nearsense encode` wrote, or be a collection, also one of passages.
 
     \b
     Examples:
@@ -108,6 +111,7 @@ def duplicates(
       nearsense duplicates test.csv --against train.csv --fail
       nearsense duplicates phrases.txt --nearest 1
       nearsense duplicates reviews.csv -o pairs.xlsx
+      nearsense duplicates notes.nearsense --groups
     """
     from nearsense.cli.outputs import leave
     from nearsense.render.results import groups_page, pairs_page
@@ -173,6 +177,11 @@ def dedupe(
     if dropped is not None:
         require_table_target(dropped)
     original, corpus, places = _rows_of(file, options, keep=keep)
+    if original is None:
+        why = "no copy of one is written; its documents are deleted by their ids"
+        name = shlex.quote(file)
+        fix = f"nearsense duplicates {name} --groups   (then: nearsense index delete {name} ID)"
+        raise InputError(f"{file} is a collection, dedupe is for files", why=why, fix=fix)
     if target is not None:
         original.target_format(target)
     if most is not None and options.min_score is None and options.min_probability is None:
@@ -206,8 +215,10 @@ def _called(corpus: Corpus) -> str:
 
 def _rows_of(
     file: str, options: SameOptions, *, keep: str = "", archive: bool = False
-) -> tuple[Original, Corpus, Sequence[int]]:
+) -> tuple[Original | None, Corpus, Sequence[int]]:
     """A file that can be copied, those of its rows that are meant as documents, and their places in the file.
+
+    Or a collection, of which no copy is made so.
 
     Of an archive only its name tells the format, columns are taken where it has them, and all rows are meant. The
     columns by which rows are kept apart, and kept, are part of a document's metadata, also where they give the
@@ -216,15 +227,20 @@ def _rows_of(
     from nearsense.cli.inputs import read_corpus
     from nearsense.files.table import require_column
     from nearsense.files.writing import Original
+    from nearsense.store import is_collection
 
-    original = Original(
-        file, format=None if archive else options.format, encoding=options.encoding, dialect=options.dialect
-    )
+    original = None
+    if is_collection(Path(file)):
+        table = options.but(where=(), rows=None).read(file)
+    else:
+        form = None if archive else options.format
+        original = Original(file, format=form, encoding=options.encoding, dialect=options.dialect)
+        table = original.table
     if archive:
-        text, id_ = (name if name in original.table.columns else None for name in (options.text, options.id_))
+        text, id_ = (name if name in table.columns else None for name in (options.text, options.id_))
         options = options.but(text=text, id_=id_, where=(), rows=None)
-    chosen = options.chosen(original.table)
-    table = original.table if chosen is None else original.table.take(chosen)
+    chosen = options.chosen(table)
+    table = table if chosen is None else table.take(chosen)
     corpus = read_corpus(table, options, fate="are not compared")
     within = options.within_column
     if within is not None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nearsense._paths import is_file
 from nearsense.cli.options import (
     COUNT,
     OutputOptions,
-    ReadOptions,
+    RowOptions,
     RunningOptions,
     choice,
     named_columns,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from nearsense.evaluation import Evaluation
 
 
-class DatasetOptions(ReadOptions, RunningOptions):
+class DatasetOptions(RowOptions, RunningOptions):
     """What the data set holds, and how it is judged."""
 
     models: tuple[str, ...] = option("--model NAME", "Model name or folder; several are compared.", many=True)
@@ -41,6 +42,7 @@ class DatasetOptions(ReadOptions, RunningOptions):
     )
     data_dir: str | None = option("--data-dir DIR", "Own copies of standard sets: DIR/NAME or DIR/NAME.csv, ...")
     limit: int | None = option("--limit N", "Judge a sample of N items.", click.IntRange(min=3))
+    rows: int | None = option("--rows N", "Only the first N rows of DATASET, of those that fit.", COUNT)
     seed: int = option("--seed", "Of the sample and of the intervals.", int, default=0)
     errors: int = option("--errors", "Worst errors to list.", click.IntRange(min=0), default=10)
     baselines: bool = option(
@@ -129,7 +131,7 @@ def _dataset(dataset: str, options: DatasetOptions) -> Dataset:
     from nearsense.datasets import read_dataset
 
     data = read_dataset(
-        dataset,
+        options.read(dataset) if options.narrows else dataset,
         task=options.task,
         columns=named_columns(options.columns, range(2, 100), "two names or three: --columns a,b,score"),
         scale=_range(options.scale),
@@ -197,8 +199,8 @@ def _require_report(dataset: str, options: DatasetOptions) -> None:
     if Path(path).suffix.lower() not in _REPORTS:
         raise click.UsageError(f"--output {path}: a report is one of {', '.join(_REPORTS)}")
     read = {"DATASET": dataset, "--data-dir": options.data_dir, "--calibration": options.calibration}
-    corpus = Path(dataset).with_name("corpus.json") if Path(dataset).is_file() else None
-    if corpus is not None and corpus.is_file():
+    corpus = Path(dataset).with_name("corpus.json") if is_file(dataset) else None
+    if corpus is not None and is_file(corpus):
         read["the corpus of DATASET"] = str(corpus)  # where DATASET holds queries alone
     require_targets({"-o": path}, read)
 

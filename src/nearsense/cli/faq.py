@@ -17,7 +17,7 @@ from nearsense.cli.options import (
     ListOptions,
     ModelOptions,
     Options,
-    ReadOptions,
+    RowOptions,
     in_a_folder,
     option,
     takes,
@@ -35,7 +35,7 @@ FEW = 3
 """Near misses that are shown where nothing else is asked for."""
 
 
-class FaqOptions(ReadOptions):
+class FaqOptions(RowOptions):
     """What is asked, how sure an answer has to be, and how the rows of FILE become entries."""
 
     k: int | None = option("-k N", "How many candidates to show.  [default: 3]", COUNT)
@@ -169,6 +169,8 @@ def _faq(file: str, options: FaqOptions, models: FaqModelOptions) -> FAQ:
 
         source = open_collection(file, create=False)
         name, log = name or source.info().model, log or source.log
+    elif options.narrows:
+        source = options.read(file)
     items = read_items(source, columns, options.format, options.encoding, options.dialect)
     given = options.labelled
     labelled = None if given is None else _other("--labelled", lambda: labelled_of(given))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nearsense._paths import exists
 from nearsense.calibration.fitting import LEAST
 from nearsense.cli.inputs import typed_lines
 from nearsense.errors import FileError, InputError
@@ -53,7 +54,7 @@ class Desk:
 
     def resume(self) -> None:
         """Take up what was answered another time; a file that holds something else is refused."""
-        if not Path(self.file).exists() or not Path(self.file).stat().st_size:
+        if not exists(self.file) or not Path(self.file).stat().st_size:
             return
         from nearsense.files import read_table
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import click
 
+from nearsense._paths import is_folder
 from nearsense.errors import InputError
 from nearsense.kinds import Long, Mode, Precision
 
@@ -242,9 +243,11 @@ class ReadOptions(Options):
         return Dialect(**{name: getattr(self, name) for name in names})
 
     def read(self, file: str) -> Table:
-        """A file as a table; - is standard input."""
+        """A file as a table, or the documents of a collection; - is standard input."""
         from nearsense.files import read_table
 
+        if is_folder(file) and (found := _documents_of(file)) is not None:
+            return found
         return read_table(file, format=self.format, encoding=self.encoding, dialect=self.dialect)
 
     def reading_words(self) -> list[str]:
@@ -257,6 +260,19 @@ class ReadOptions(Options):
         return words
 
 
+def _documents_of(folder: str) -> Table | None:
+    """All documents of a collection; None for another folder."""
+    from nearsense.store import is_collection
+
+    if not is_collection(Path(folder)):
+        return None
+    from nearsense.collection import open_collection
+    from nearsense.collection.documents import table_of
+
+    with open_collection(folder, create=False) as there:
+        return table_of(*there.documents(), folder)
+
+
 class RowOptions(ReadOptions):
     """How a file is read, and which of its rows are meant."""
 
@@ -266,6 +282,11 @@ class RowOptions(ReadOptions):
         many=True,
     )
     rows: int | None = option("--limit --rows N", "Only the first N rows of FILE, of those that fit.", COUNT)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether some rows only are meant."""
+        return bool(self.where) or self.rows is not None
 
     def read(self, file: str) -> Table:
         """The rows of a file that are meant."""
@@ -446,7 +467,7 @@ def require_table(file: str, form: str | None = None) -> None:
     from nearsense.documents.formats import is_document, is_table
 
     path = Path(file)
-    if form is None and not is_table(file) and (os.path.isdir(path) or is_document(path.name)):  # noqa: PTH112 - see is_table
+    if form is None and not is_table(file) and (is_folder(path) or is_document(path.name)):
         name = shlex.quote(f"{path.resolve().stem}.nearsense")
         why = "a folder or a document is found by its passages, which a collection keeps"
         fix = f"nearsense index create {name} {shlex.quote(file)}"

@@ -17,6 +17,8 @@ from typing import NoReturn
 
 import click
 
+from nearsense._paths import exists, is_file, is_folder
+
 FINDINGS = 1
 """The exit code of a command that looks for something, and found it."""
 
@@ -70,7 +72,7 @@ def require_list(path: str) -> None:
         label = param.human_readable_name if isinstance(param, click.Argument) else param.opts[0]
         typed = context.params.get(param.name or "")
         for each in typed if isinstance(typed, tuple) else (typed,):
-            there = isinstance(each, str) and param.name != "output" and os.path.exists(each)  # noqa: PTH110
+            there = isinstance(each, str) and param.name != "output" and exists(each)
             if there and _is_read(path, each):
                 named[label] = each
     require_targets({"-o": path}, named)
@@ -82,7 +84,7 @@ def _is_read(path: str, other: str | None) -> str:
         return ""
     if same_file(path, other):
         return "{} itself"
-    if Path(path).is_file() and Path(other).is_dir():
+    if is_file(path) and is_folder(other):
         from nearsense.datasets.folders import ENDINGS
 
         within = Path(os.path.realpath(other)) in Path(os.path.realpath(path)).parents
@@ -112,7 +114,7 @@ def require_writable(path: str) -> None:
     from nearsense.files import atomic_write, require_place
 
     require_place(path)
-    if path != "-" and (Path(path).is_file() or not Path(path).exists()):
+    if path != "-" and (is_file(path) or not exists(path)):
         with suppress(_Tried), atomic_write(path):
             raise _Tried
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nearsense._paths import hidden, is_folder
 from nearsense.cli.options import (
     COUNT,
     ListOptions,
@@ -93,9 +94,10 @@ def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, o
         return
     if options.switch:
         raise click.UsageError(f"{collection} is no collection: --{options.switch} is for collections")
-    if not Path(collection).is_dir():
+    if not is_folder(collection):
         fix = "name a collection, or the folder that was given to nearsense faq --log"
-        raise CollectionNotFound(f"there is no collection and no log at {collection}", fix=fix)
+        why = hidden(collection)
+        raise CollectionNotFound(f"there is no collection and no log at {collection}", why=why, fix=fix)
     _show(collection, open_log(collection), options, output, model=options.model, progress=not quiet)
 
 
@@ -145,7 +147,7 @@ def _show(
         say(options.export, f"{log.export(options.export, *span, options.unanswered):,} queries")
         return
     entries, missing = list(log.entries(*span)), log.missing(*span)
-    if not entries and not log.path.is_dir():
+    if not entries and not is_folder(log.path):
         sys.stderr.write(f"nothing was ever logged here: nearsense log {shlex.quote(name)} --on\n")
     if not options.unanswered:
         output.show(entries_page(entries, _shown(entries, options, output), missing))

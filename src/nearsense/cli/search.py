@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,7 @@ def search(
         return
     require_table(file, source.format)
     _require_file_options(file, options)
-    found, alike = _hits_in_file(file, query, options, source)
-    output.show(hits_page(found, alike))
+    output.show(hits_page(_hits_in_file(file, query, options, source)))
 
 
 def _typed(names: Collection[str]) -> str:
@@ -99,11 +99,12 @@ def _hits_in_file(
     queries: tuple[str, ...],
     options: QueryOptions,
     source: CorpusOptions,
-) -> tuple[list[Results[Hit]], dict[str, list[str]]]:
-    """The hits of each query; and the ids of documents whose texts equal those of hits, by the hits' ids."""
+) -> list[Results[Hit]]:
+    """The hits of each query; equal texts are one, unless each was asked for."""
     from nearsense.calibration import Task
     from nearsense.calibrator import Calibrator
     from nearsense.cli.inputs import read_corpus
+    from nearsense.records import Results
     from nearsense.reranking import staged
     from nearsense.search import checked_queries, search_encoded
 
@@ -119,7 +120,10 @@ def _hits_in_file(
         if len(rows) < len(documents):
             documents, vectors = [documents[row] for row in rows], vectors.take(rows)
     found = search_encoded(texts, vectors, documents, stages, calibrator, source.load(), source.progress)
-    return found, alike
+    if not alike:
+        return found
+    told = ((replace(hit, alike=tuple(alike.get(hit.id, ()))) for hit in hits) for hits in found)
+    return [Results(hits, each.origin, each.query) for hits, each in zip(told, found, strict=True)]
 
 
 def _distinct(documents: list[Document]) -> tuple[list[int], dict[str, list[str]]]:

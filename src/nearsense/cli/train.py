@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nearsense.cli.options import COUNT, OutputOptions, ReadOptions, named_columns, option, takes
+from nearsense.cli.options import COUNT, OutputOptions, RowOptions, named_columns, option, takes
 from nearsense.cli.outputs import leave
 from nearsense.kinds import MapKind
 
@@ -15,7 +15,7 @@ MAPS = click.Choice([each.value for each in MapKind])
 PRECISIONS = click.Choice(["auto", "f32", "bf16"])
 
 
-class TrainOptions(ReadOptions):
+class TrainOptions(RowOptions):
     """What FILE holds, what is learnt from it and how."""
 
     output: str | None = option("--output -o FOLDER", "The folder of the new model.  [default: MODEL-trained]")
@@ -55,6 +55,9 @@ class TrainOptions(ReadOptions):
         words = ["nearsense", "train", file]
         for name, each in self.fields.items():
             value = getattr(self, name)
+            if name == "where":
+                words += [word for filter_ in value for word in ("--where", filter_)]
+                continue
             if value == each.default or name in ("resume", "quiet"):
                 continue
             flag = next(flag for flag in each.flags[0][0] if flag.startswith("--")).partition("/")
@@ -97,6 +100,7 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
         name: getattr(options, name) for name in ("kind", "positive", "documents", "format", "encoding", "dialect")
     }
     reading["columns"] = named_columns(options.columns, (2, 3), usage)
+    examples = options.read(file) if options.narrows else file
     if options.adapter:
         if options.cross or options.lora or options.resume:
             raise click.UsageError("--adapter goes with neither --cross, --lora nor --resume")
@@ -105,7 +109,7 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
             "output": options.output,
             "progress": not options.quiet,
         }
-        made = train_adapter(file, **shared, form=options.map_, seed=options.seed, **reading)
+        made = train_adapter(examples, **shared, form=options.map_, seed=options.seed, **reading)
         output.show(adapter_page(made))
         if not made.better:
             leave()
@@ -114,7 +118,7 @@ def train(file: str, options: TrainOptions, output: OutputOptions) -> None:
     given |= {"dev": _part(options.dev), "test": _part(options.test)}
     asked = Options(**given, reading=reading)
     report = learn(
-        file,
+        examples,
         options.model,
         options.output,
         asked,

@@ -24,6 +24,7 @@ from nearsense.text import as_json, content_hash
 
 if TYPE_CHECKING:
     from nearsense.corpus import TextColumn
+    from nearsense.files import Table
 
 DEPTH = 100
 ID_BYTES = 512
@@ -279,6 +280,15 @@ def everything(engine: Engine) -> tuple[list[Document], Vectors]:
     rows = [vectors for _, vectors in parts]
     data, cut = np.concatenate([each.data for each in rows]), np.concatenate([each.truncated for each in rows])
     return [each for some, _ in parts for each in some], replace(rows[-1], data=data, truncated=cut)
+
+
+def table_of(documents: Sequence[Document], vectors: Vectors, source: str) -> Table:
+    """Documents with their vectors as if a file had been read: columns id, text and those of the metadata."""
+    from nearsense.files.table import Table, columns_of
+
+    rows = [{"id": each.id, "text": each.text, **_beside(each.metadata)} for each in documents]
+    columns = columns_of(rows) if rows else {"id": [], "text": []}
+    return Table(columns, [*range(1, len(rows) + 1)], source, vectors, unit="document")
 
 
 def _beside(metadata: Mapping[str, Any]) -> dict[str, Any]:

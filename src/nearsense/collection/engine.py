@@ -59,10 +59,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """For each query its documents with their scores, best first; and what the collection said of itself then."""
+    """For each query its documents with their scores, best first; and what the collection said of itself then.
+
+    `alike` has for each query, by a document's id, those of others with the same text, where these count once.
+    """
 
     ranked: list[list[tuple[Document, float]]]
     facts: Facts
+    alike: Sequence[Mapping[str, Sequence[str]]] = ()
 
 
 class Engine(ABC):

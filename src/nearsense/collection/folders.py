@@ -105,7 +105,7 @@ def folder_plan(
     kept = _kept(engine)
     plan = _Reading(files, kept, how)
     passages = plan.passages(model.encoder, progress)
-    gone = [id_ for id_ in kept if id_ not in plan.here] if remove else []
+    gone = [id_ for id_ in kept if id_ not in plan.here and not files.may_hold(id_)] if remove else []
     reread = [row for id_ in plan.read for row in (kept[id_].rows if id_ in kept else ())]
     elsewhere = [
         (id_, hash_) for each, known in kept.items() if each not in plan.read for id_, hash_, _ in known.rows
@@ -126,7 +126,7 @@ def folder_plan(
         plan.unchanged,
         len(passages) + stays,
         len(todo.fresh),
-        tuple(f"{id_}: {error.why or error.what}" for id_, error in plan.unread.items()),
+        tuple(f"{id_}: {error.why or error.what}" for id_, error in {**files.closed, **plan.unread}.items()),
         tuple(plan.empty),
         files.others,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._paths import is_folder
 from nearsense._progress import Progress
 from nearsense._version import __version__
 from nearsense.encoders.base import ROLES
@@ -82,7 +83,7 @@ class CollectionModel:
         path = Path(source)
         self.known = {
             **self._described(encoder, self._role),
-            "source": str(path.resolve()) if path.is_dir() else source,
+            "source": str(path.resolve()) if is_folder(path) else source,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": __version__,
         }

@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import islice
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,7 @@ class Answering:
         prior: float | None = None,
         min_probability: float | None = None,
         all_passages: bool = False,
+        repeats: bool = True,
     ) -> Results[Hit]:
         """The k documents that answer a query best; of a collection of passages, the best passage of each.
 
@@ -128,6 +129,8 @@ class Answering:
                 Without it the calibration's own, or one right text among the nearest 10.
             min_probability: Leave out hits that are less probable, in [0, 1].
             all_passages: Let a document count as often as passages of it are found; else once, by its best one.
+            repeats: Let each of several equal texts count; else the best ranked one does, and has the ids of the
+                others as `alike`: k texts that differ are found, where there are so many.
 
         Returns:
             Hits, best first; of those that score alike first the one that is written like the query. Each says
@@ -151,6 +154,7 @@ class Answering:
             prior=prior,
             min_probability=min_probability,
             all_passages=all_passages,
+            repeats=repeats,
         )[0]
 
     def search_many(
@@ -168,6 +172,7 @@ class Answering:
         prior: float | None = None,
         min_probability: float | None = None,
         all_passages: bool = False,
+        repeats: bool = True,
         progress: Progress = False,
     ) -> list[Results[Hit]]:
         """The k best documents for each of many queries: one list each, in their order. See `search`."""
@@ -182,7 +187,7 @@ class Answering:
             if texts and chosen is not Mode.LEXICAL:
                 vectors = model.encode(texts, role="query", progress=progress).data
             question = Question(texts, vectors, stages.depth, chosen, model.known, parsed, stages.floor, exact)
-            return self._ranked(question, all_passages)
+            return self._ranked(question, all_passages, repeats)
 
         model = self._engine.model
         try:
@@ -321,22 +326,23 @@ class Answering:
         said = None if known is None else passage_of(known.metadata)
         return [] if said is None else [passage_id(document, number) for number in range(int(said["count"]))]
 
-    def _ranked(self, question: Question, all_passages: bool) -> Answer:
+    def _ranked(self, question: Question, all_passages: bool, repeats: bool = True) -> Answer:
         """The best documents for each query; of a collection of passages the best of each, unless all count.
 
-        So many passages are asked for as it takes to find k documents.
+        So many passages, or texts that are repeated, are asked for as it takes to find k documents.
         """
-        if all_passages:
+        if all_passages and repeats:
             return self._engine.ranked(question)
         k, depth = question.k, question.k * 3 if self._engine.model.known.get("passages") else question.k
         while True:
-            answer = self._engine.ranked(replace(question, k=depth))
-            if not answer.facts.get("passages"):
+            answer = self._engine.ranked(replace(question, k=depth + (not repeats)))
+            once = bool(answer.facts.get("passages")) and not all_passages
+            if repeats and not once:
                 return answer
-            found = [_once(ranked, k) for ranked in answer.ranked]
+            found = [_first(ranked, k, once, repeats) for ranked in answer.ranked]
             asked = zip(answer.ranked, found, strict=True)
-            if all(len(best) == k or len(ranked) < depth for ranked, best in asked):
-                return Answer(found, answer.facts)
+            if all(enough or len(ranked) < depth for ranked, (_, _, enough) in asked):
+                return Answer([best for best, _, _ in found], answer.facts, [alike for _, alike, _ in found])
             depth *= 4
 
     def _reader(self, facts: Facts) -> Encoder | None:
@@ -395,12 +401,34 @@ def document_of(id_: str, metadata: Mapping[str, Any]) -> str:
     return id_ if said is None else str(said["document"])
 
 
-def _once(ranked: list[tuple[Document, float]], k: int) -> list[tuple[Document, float]]:
-    """The best passage of each of the k best documents."""
-    best: dict[str, tuple[Document, float]] = {}
+Alike = dict[str, list[str]]
+
+
+def _first(
+    ranked: list[tuple[Document, float]], k: int, once: bool, repeats: bool
+) -> tuple[list[tuple[Document, float]], Alike, bool]:
+    """The k best documents, of each its best passage where it counts `once`, of equal texts one but for `repeats`.
+
+    Beside them what equals them, by their ids; and whether more would change nothing: equal texts score alike, so
+    the next text that differs is the end of those.
+    """
+    best: list[tuple[Document, float]] = []
+    seen: set[str] = set()
+    texts: dict[str, str] = {}
+    alike: Alike = {}
     for document, score in ranked:
-        best.setdefault(document_of(document.id, document.metadata), (document, score))
-    return list(islice(best.values(), k))
+        whole = document_of(document.id, document.metadata) if once else document.id
+        if whole in seen:
+            continue
+        seen.add(whole)
+        if document.text and not repeats and (first := texts.get(document.text)) is not None:
+            alike.setdefault(first, []).append(document.id)
+        elif len(best) == k:
+            return best, alike, True
+        else:
+            best.append((document, score))
+            texts[document.text] = document.id
+    return best, alike, len(best) == k and repeats
 
 
 def _mean(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -427,11 +455,19 @@ def _hits(answer: Answer, queries: list[str], mode: Mode) -> list[Results[Hit]]:
     return [
         Results(
             [
-                Hit(rank, document.id, score, None, document.text, document.metadata)
+                Hit(
+                    rank,
+                    document.id,
+                    score,
+                    None,
+                    document.text,
+                    document.metadata,
+                    alike=tuple(alike.get(document.id, ())),
+                )
                 for rank, (document, score) in enumerate(ranked, 1)
             ],
             origin,
             query,
         )
-        for query, ranked in zip(queries, answer.ranked, strict=True)
+        for query, ranked, alike in zip(queries, answer.ranked, answer.alike or repeat({}), strict=False)
     ]

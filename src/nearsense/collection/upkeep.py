@@ -19,6 +19,7 @@ import numpy as np
 from nearsense import index as indexes
 from nearsense._folder import Folder, make_folders
 from nearsense._forks import event, lock
+from nearsense._paths import is_folder
 from nearsense._progress import Progress, tracked
 from nearsense.collection.model import differing, recipe
 from nearsense.collection.snapshot import INDEX, POSITIONS, SUMS, VECTORS, CheckedRows, Frozen, require_made_alike
@@ -333,7 +334,7 @@ def _within(place: Path, collection: Path) -> bool:
     """Whether a path leads into a folder, compared by what the system knows of both: links and mounts count."""
     own = {
         _device_and_inode(collection),
-        *(_device_and_inode(each) for each in collection.rglob("*") if each.is_dir()),
+        *(_device_and_inode(each) for each in collection.rglob("*") if is_folder(each)),
     } - {None}
     return any(_device_and_inode(each) in own for each in (place, *place.parents))
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nearsense._paths import is_file, is_folder
 from nearsense.datasets.kinds import LEAST, Dataset, Retrieval, Task
 from nearsense.datasets.roles import (
     NEEDED,
@@ -77,7 +78,7 @@ def _files(folder: Path) -> dict[str, Path]:
     found = {}
     for file in sorted(folder.iterdir()):
         plain = file.name.removesuffix(".gz").removesuffix(".zst")
-        if file.is_file() and plain.endswith(ENDINGS) and not file.name.startswith("."):
+        if is_file(file) and plain.endswith(ENDINGS) and not file.name.startswith("."):
             found[plain[: plain.rindex(".")].casefold()] = file
     return found
 
@@ -156,7 +157,7 @@ _FIXES = {
 
 def _qrels(folder: Path, request: Request) -> tuple[str, dict[str, dict[str, float]]]:
     """The judgements of a folder in the layout of BEIR: qrels/test.tsv with query-id, corpus-id, score."""
-    places = _files(folder / "qrels") if (folder / "qrels").is_dir() else {}
+    places = _files(folder / "qrels") if is_folder(folder / "qrels") else {}
     own = _files(folder)
     file = next((places[part] for part in JUDGED if part in places), own.get("qrels"))
     if file is None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nearsense._paths import exists, is_file, is_folder
 from nearsense._progress import Progress
 from nearsense.columns import is_frame
 from nearsense.corpus import Frame, table_of
@@ -31,7 +32,7 @@ from nearsense.records import parse
 
 
 def read_dataset(
-    source: str | os.PathLike[str] | Dataset | Frame,
+    source: str | os.PathLike[str] | Dataset | Frame | Table,
     *,
     task: str | None = None,
     columns: Sequence[str] | None = None,
@@ -102,12 +103,15 @@ def read_dataset(
     if is_frame(source):
         table = table_of(source)
         return build(table, roles_of(table, request.task, request.columns, positive=request.positive), request)
+    if isinstance(source, Table):
+        roles = roles_of(source, request.task, request.columns, positive=request.positive)
+        return of_table(source, roles, Path(source.source), request)
     if not isinstance(source, (str, os.PathLike)) or not str(source):
         what = f"{source!r} is no data set"
         raise InputError(what, why="a file, a folder or a name is needed", fix="name one: pairs.csv")
     path, name = Path(source), str(source)
     is_name = name != "-" and not {os.sep, "/", "."} & set(name)
-    if is_name and (data_dir is not None or not path.exists()):
+    if is_name and (data_dir is not None or not exists(path)):
         standard = STANDARD.get(name)
         if data_dir is not None:
             return _own_copy(name, standard, Path(data_dir), request)
@@ -116,7 +120,7 @@ def read_dataset(
             why = f"the names are {', '.join(STANDARD)}"
             raise InputError(what, why=why, fix="check the spelling, or give a file")
         return _built(name, standard, _fetched(name, standard, progress), request)
-    if path.is_dir():
+    if is_folder(path):
         return read_folder(path, request)
     table = read_table(source, format=request.format, encoding=request.encoding, dialect=dialect)
     roles = roles_of(table, request.task, request.columns, positive=request.positive)
@@ -134,7 +138,7 @@ def _range(scale: tuple[float, float]) -> tuple[float, float]:
 def _own_copy(name: str, standard: Standard | None, data_dir: Path, request: Request) -> Dataset:
     """The data set of a name in a folder of own copies: a folder there, or a file."""
     folder = data_dir / name
-    if folder.is_dir():
+    if is_folder(folder):
         if standard is None:
             return read_folder(folder, request)
         try:
@@ -142,10 +146,10 @@ def _own_copy(name: str, standard: Standard | None, data_dir: Path, request: Req
         except FileError:  # not as on the hub: as any folder
             return read_folder(folder, replace(request, task=request.task or standard.task))
         return _built(name, standard, folder, request)
-    beside = sorted(data_dir.glob(f"{name}.*")) if data_dir.is_dir() else []
+    beside = sorted(data_dir.glob(f"{name}.*")) if is_folder(data_dir) else []
     file = next((each for each in beside if each.name.removesuffix(".gz").endswith(ENDINGS)), None)
     if file is None:
-        what = f"{data_dir} holds no data set {name}" if data_dir.is_dir() else f"there is no folder {data_dir}"
+        what = f"{data_dir} holds no data set {name}" if is_folder(data_dir) else f"there is no folder {data_dir}"
         why = f"there is neither {folder} nor {folder}.jsonl, .csv, ..."
         raise FileError(what, why=why, fix="put a copy there, or leave --data-dir out to ask the hub")
     table = read_table(file, encoding=request.encoding)
@@ -193,7 +197,7 @@ def _is_whole(folder: Path, standard: Standard, promised: Mapping[str, object] |
 
 def _files(folder: Path) -> list[str]:
     """The names of all files, as the hub writes them."""
-    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if is_file(file))
 
 
 def _built(name: str, standard: Standard, folder: Path, request: Request) -> Dataset:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from glob import glob, has_magic
 from pathlib import Path
 
+from nearsense._paths import exists, is_folder, is_link
 from nearsense.documents.formats import is_document
 from nearsense.errors import FileError
 
@@ -47,11 +49,17 @@ class Files:
         root: The folder from which ids count.
         found: The files, in the order of their ids.
         others: How many files of a folder have an extension that nothing here reads.
+        closed: Why folders cannot be looked into, by their ids: what they hold is not known.
     """
 
     root: Path
     found: tuple[Found, ...]
     others: int
+    closed: Mapping[str, FileError]
+
+    def may_hold(self, id_: str) -> bool:
+        """Whether a file may be there that was not seen."""
+        return any(folder == "." or id_.startswith(f"{folder}/") for folder in self.closed)
 
 
 Source = str | os.PathLike[str]
@@ -68,26 +76,40 @@ def find_files(sources: Source | Iterable[Source], ignore: Iterable[str] = ()) -
         FileError: Nothing is there under a name, or nothing in it can be read.
     """
     given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
-    named = [Path(path).expanduser() for each in given for path in _meant(each)]
+    named = [Path(path) for each in given for path in _meant(each)]
     for path in named:
         _require_there(path)
     root = _root(named)
     ignored = _Ignored(ignore)
     found: dict[str, Found] = {}
+    links: list[tuple[Found, tuple[int, int]]] = []
+    closed: dict[str, FileError] = {}
+    files: set[tuple[int, int]] = set()
     others = 0
     for path in named:
         for file, known, inside in _files_of(path, root, ignored):
             id_ = os.path.relpath(file, root).replace(os.sep, "/")
+            if isinstance(known, FileError):
+                closed[id_] = known
+                continue
             if inside and not is_document(file.name):
                 others += 1
-            elif id_ not in found:
-                found[id_] = Found(id_, file, known.st_size, known.st_mtime_ns)
+                continue
+            one, own = Found(id_, file, known.st_size, known.st_mtime_ns), (known.st_dev, known.st_ino)
+            if inside and is_link(file):
+                links.append((one, own))
+            else:
+                files.add(own)
+                found.setdefault(id_, one)
+    found |= {one.id: one for one, own in links if own not in files}  # what is found itself needs no second name
+    if not found and closed:
+        raise next(iter(closed.values()))
     if not found:
         names = ", ".join(str(each) for each in given[:3])
         why = f"{others:,} files there are of other kinds" if others else "it is empty, or all in it is ignored"
         fix = "name a folder with md, txt, html, pdf, docx, pptx, epub, eml, ipynb or source code"
         raise FileError(f"{names} holds no documents", why=why, fix=fix)
-    return Files(root, tuple(found[id_] for id_ in sorted(found)), others)
+    return Files(root, tuple(found[id_] for id_ in sorted(found)), others, closed)
 
 
 def _meant(source: Source) -> Sequence[str]:
@@ -95,7 +117,7 @@ def _meant(source: Source) -> Sequence[str]:
     path = os.path.expanduser(os.fspath(source))  # noqa: PTH111 - a glob is no path
     if not has_magic(path) or os.path.lexists(path):
         return [path]
-    found = sorted(glob(path, recursive=True))  # noqa: PTH207 - of an absolute glob, too
+    found = sorted(filter(exists, glob(path, recursive=True)))  # noqa: PTH207 - of an absolute glob, too
     if not found:
         raise FileError(f"nothing is called like {path}", why="the glob fits no file", fix="check it with ls")
     return found
@@ -111,14 +133,16 @@ def _require_there(path: Path) -> None:
 
 def _root(named: Sequence[Path]) -> Path:
     """The folder from which ids count: the one that was named, or the nearest that holds all that were."""
-    folders = [os.path.abspath(path if path.is_dir() else path.parent) for path in named]  # noqa: PTH100
+    folders = [os.path.abspath(path if is_folder(path) else path.parent) for path in named]  # noqa: PTH100
     return Path(os.path.commonpath(folders))
 
 
-def _files_of(path: Path, root: Path, ignored: _Ignored) -> Iterator[tuple[Path, os.stat_result, bool]]:
-    """A file itself, or those in a folder, with whether it was found in one."""
+def _files_of(
+    path: Path, root: Path, ignored: _Ignored
+) -> Iterator[tuple[Path, os.stat_result | FileError, bool]]:
+    """A file itself, or those in a folder, with whether it was found in one; and folders that cannot be listed."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - a link stays a link
-    if not path.is_dir():
+    if not is_folder(path):
         yield Path(absolute), path.stat(), False
         return
     inside = os.path.realpath(absolute) + os.sep
@@ -127,7 +151,10 @@ def _files_of(path: Path, root: Path, ignored: _Ignored) -> Iterator[tuple[Path,
         folder = waiting.pop()
         try:
             entries = list(os.scandir(folder))
-        except OSError:
+        except FileNotFoundError:  # it went away
+            continue
+        except OSError as error:
+            yield Path(folder), _unlisted(folder, error), True
             continue
         if any(entry.name in ("collection.db", "mark") for entry in entries) and _is_collection(folder):
             continue
@@ -142,10 +169,18 @@ def _files_of(path: Path, root: Path, ignored: _Ignored) -> Iterator[tuple[Path,
                 known = entry.stat()
                 if entry.is_symlink() and not os.path.realpath(entry.path).startswith(inside):
                     continue
-            except OSError:  # it went away, or its link leads nowhere
-                continue
+            except OSError as error:
+                if isinstance(error, PermissionError) and not entry.is_symlink():  # names are all that it shows
+                    yield Path(folder), _unlisted(folder, error), True
+                    break
+                continue  # it went away, or its link leads nowhere
             if stat.S_ISREG(known.st_mode):
                 yield Path(entry.path), known, True
+
+
+def _unlisted(folder: str, error: OSError) -> FileError:
+    why = f"it is a folder that cannot be looked into: {error.strerror or error}"
+    return FileError(f"{folder} cannot be read", why=why, fix=f"chmod u+rx {shlex.quote(folder)}")
 
 
 def _is_collection(folder: str) -> bool:

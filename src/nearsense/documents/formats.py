@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from glob import has_magic
 from importlib import import_module
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
+
+from nearsense._paths import expanded, is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,9 +83,8 @@ def is_table(name: str) -> bool:
     """Whether what is called so is read as a table of texts where nothing else is said: txt is, a line a text."""
     if name == "-":
         return True
-    path = Path(name).expanduser()
-    folder = os.path.isdir(path)  # noqa: PTH112 - no error where a folder may not be looked into
-    return not (folder or has_magic(name) or (is_document(path.name) and extension_of(name) != "txt"))
+    path = expanded(name)
+    return not (is_folder(path) or has_magic(name) or (is_document(path.name) and extension_of(name) != "txt"))
 
 
 def reader_of(name: str) -> Reader:

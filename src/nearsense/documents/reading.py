@@ -129,7 +129,7 @@ def read_documents(
     """
     files = find_files(source, ignore)
     documents: list[SourceDocument] = []
-    unread: dict[str, FileError] = {}
+    unread = dict(files.closed)
     with Worker() as worker, tracked(len(files.found), "files", progress) as update:
         for done, (found, document) in enumerate(read_each(files.found, worker), 1):
             if isinstance(document, FileError):
@@ -184,22 +184,15 @@ def _require_name(found: Found) -> None:
 def _text(path: Path) -> str:
     """The characters of a file, its line ends as line feeds."""
     from nearsense.files.formats import Compression
+    from nearsense.files.streams import AUTO, file_errors
     from nearsense.files.streams import Source as Plain
-    from nearsense.files.streams import file_errors
 
     plain = Plain(str(path), Compression.NONE, path)
     with file_errors(plain):
         if not plain.head:
             return ""
-        wide = plain.head.startswith((b"\xff\xfe", b"\xfe\xff"))
-        try:
-            with plain.characters("utf-16" if wide else "utf-8") as text:
-                return text.read().replace("\0", " ")
-        except FileError as error:
-            if not isinstance(error.__cause__, UnicodeDecodeError) or "binary" in error.what:
-                raise
-            with plain.characters("cp1252") as text:
-                return text.read().replace("\0", " ")
+        with plain.characters(AUTO) as text:
+            return text.read().replace("\0", " ")
 
 
 __all__ = ["Content", "DocumentList", "read_documents"]

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nearsense._paths import expanded, is_folder
 from nearsense.encoders.base import (
     CrossEncoder,
     Encoder,
@@ -185,7 +186,7 @@ def _key(settings: Settings) -> _Key:
     along, which would wait for ever there.
     """
     path, stamp = os.path.expanduser(settings.model), []  # noqa: PTH111  (Path.expanduser raises for an unknown user)
-    if "\0" not in path and os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises where it may not look)
+    if "\0" not in path and is_folder(path):
         settings = replace(settings, model=os.path.abspath(path))  # noqa: PTH100
         with os.scandir(path) as entries:
             stats = [(entry.name, entry.stat()) for entry in entries if not entry.is_symlink() or entry.is_file()]
@@ -262,14 +263,12 @@ def _load(key: _Key, dimensions: int | None, pooling: Pooling | None) -> Encoder
 
 def _load_adapted(settings: Settings, dimensions: int | None, pooling: Pooling | None) -> Encoder:
     """The parent of a map as settings say, and the map after it."""
-    from pathlib import Path
-
     from nearsense.encoders.adapted import open_adapter
 
     def parent(name: str) -> Encoder:
         return _load(_key(replace(settings, model=name)), None, None)
 
-    adapted = open_adapter(Path(os.path.expanduser(settings.model)), parent, source=settings.model)  # noqa: PTH111
+    adapted = open_adapter(expanded(settings.model), parent, source=settings.model)
     if pooling is not None or dimensions not in (None, adapted.dimension):
         what = f"{adapted.name} makes vectors of {adapted.dimension} numbers, pooled as it was learnt"
         raise InputError(what, why="its map is for these", fix="leave dimensions and pooling away")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._paths import expanded, is_file, is_folder
 from nearsense._progress import Progress
 from nearsense.encoders.base import BATCH_TOKENS, Encoder, TokenVectors, damaged
 from nearsense.encoders.weights import Weights, write_tensors
@@ -209,7 +210,7 @@ class AdaptedEncoder(Encoder):
 
 def is_adapter(folder: str | Path) -> bool:
     """Whether a folder holds a map and says whose vectors it is for."""
-    return os.path.isfile(os.path.join(os.path.expanduser(folder), DESCRIPTION))  # noqa: PTH111, PTH113, PTH118
+    return is_file(os.path.join(os.path.expanduser(folder), DESCRIPTION))  # noqa: PTH111, PTH118
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -249,7 +250,7 @@ def open_adapter(folder: Path, load: Callable[[str], Encoder], *, source: str) -
     name = known["parent"]
     beside = folder / name
     try:
-        parent = load(str(beside) if beside.is_dir() else name)
+        parent = load(str(beside) if is_folder(beside) else name)
     except RecursionError:
         raise damaged(f"{folder} names itself as its parent") from None
     except ModelNotFound as error:
@@ -280,10 +281,10 @@ def write_adapter(folder: Path, encoder: AdaptedEncoder, facts: Mapping[str, Any
     """Write the two files of a map into a folder that is there; `facts` are kept beside what has to be known."""
     parent = encoder.parent
     source = parent.source or parent.name
-    place = Path(source).expanduser()
+    place = expanded(source)
     known = {
         "format": FORMAT,
-        "parent": str(place.resolve()) if place.is_dir() else source,
+        "parent": str(place.resolve()) if is_folder(place) else source,
         "parent_name": parent.name,
         "parent_fingerprint": parent.fingerprint,
         "kind": encoder.map.kind.value,

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nearsense._paths import exists, is_file
 from nearsense.encoders.base import damaged, not_run_here
 from nearsense.encoders.catalog import ModelCard
 from nearsense.encoders.hub_files import GRAPHS, SHARDED, WEIGHTS, own_code
@@ -90,7 +91,7 @@ class ModelFolder:
     def weights(self) -> tuple[Path, ...]:
         """The safetensors files of the first step; none where there is another kind of file only."""
         whole = inside(self.root, WEIGHTS)
-        if whole.is_file():
+        if is_file(whole):
             return (whole,)
         names = _json(inside(self.root, SHARDED)).get("weight_map") or {}
         return tuple(inside(self.root, str(name)) for name in sorted(set(names.values())))
@@ -98,7 +99,7 @@ class ModelFolder:
     @cached_property
     def graph(self) -> Path | None:
         """A finished graph, ONNX or OpenVINO's, where the folder brings one."""
-        return next((file for name, *_ in GRAPHS if (file := inside(self.root, name)).is_file()), None)
+        return next((file for name, *_ in GRAPHS if is_file(file := inside(self.root, name))), None)
 
     @cached_property
     def tokenizer(self) -> Path:
@@ -241,8 +242,8 @@ def well_formed(path: Path) -> Iterator[None]:
 
 def _require_weights(path: Path, name: str) -> None:
     names = [WEIGHTS, SHARDED, *(first for first, *_ in GRAPHS)]
-    if not any(inside(path, each).is_file() for each in names):
-        pickle = next((file for file in PICKLES if (path / file).is_file()), None)
+    if not any(is_file(inside(path, each)) for each in names):
+        pickle = next((file for file in PICKLES if is_file(path / file)), None)
         if pickle is not None:
             why = "a pickle can run any code when it is loaded; nearsense reads safetensors only"
             fix = "get the model's safetensors files, or convert them where you trust their source"
@@ -250,7 +251,7 @@ def _require_weights(path: Path, name: str) -> None:
         raise BrokenModel(
             f"{path} has no {WEIGHTS}", why="the weights of the model are missing", fix=how_to_get(name)
         )
-    if not inside(path, TOKENIZER).is_file():
+    if not is_file(inside(path, TOKENIZER)):
         why = "without the tokenizer no text can be turned into the model's tokens"
         raise BrokenModel(f"{path} has no {TOKENIZER}", why=why, fix=how_to_get(name))
 
@@ -390,8 +391,8 @@ def _within(file: Path, folder: Path) -> str:
 
 def _json(file: Path, *, required: bool = False, form: type = dict) -> Any:
     """A JSON file's value, an object or a list; empty where it is not there and need not be."""
-    if not file.is_file() and not (required and not file.exists()):
-        if not required and not file.exists():
+    if not is_file(file) and not (required and not exists(file)):
+        if not required and not exists(file):
             return form()
         raise damaged(f"{file} is no plain file")
     try:

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from nearsense._openvino import openvino
+from nearsense._paths import is_file
 from nearsense.encoders.base import damaged, not_run_here
 from nearsense.encoders.packing import INPUTS
 from nearsense.encoders.places import inside
@@ -62,7 +63,7 @@ def read_graph(file: Path, *, pairs: bool = False) -> GraphFile:
 def _weights_of(file: Path) -> Path:
     """The file beside an `.xml` that holds its weights."""
     weights = inside(file.parent, file.with_suffix(".bin").name)
-    if not weights.is_file():
+    if not is_file(weights):
         raise damaged(f"{file} keeps its weights in {weights.name}, which is missing")
     return weights
 
@@ -162,7 +163,7 @@ def external_files(file: Path) -> tuple[Path, ...]:
         raise BrokenModel(f"{file} cannot be read", why=error.strerror or str(error)) from None
     found = tuple(inside(file.parent, name) for name in names)
     for each in found:
-        if not each.is_file():
+        if not is_file(each):
             raise damaged(f"{file} keeps weights in {each.name}, which is missing")
     return found
 

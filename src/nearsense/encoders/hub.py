@@ -22,6 +22,7 @@ from urllib.parse import quote, urlsplit
 
 from nearsense._folder import Folder, make_folders
 from nearsense._machine import whoami
+from nearsense._paths import exists, expanded, is_file, is_folder
 from nearsense._progress import Progress, tracked
 from nearsense._version import __version__
 from nearsense.encoders.catalog import Promise
@@ -55,7 +56,7 @@ def cache_folder() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
     folder = os.path.expandvars(os.environ.get("HF_HUB_CACHE") or f"{home}/hub")
-    return Path(os.path.expanduser(folder))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
+    return expanded(folder)
 
 
 def is_repository(name: str) -> bool:
@@ -108,12 +109,12 @@ def snapshot(repository: str, revision: str | None = None, kind: str = "models")
         begun = [each for each in commits if short and each.startswith(revision)]
         commit = revision if revision in commits else begun[0] if len(begun) == 1 else None
     folder = root / "snapshots" / (commit or "")
-    return folder if commit and os.path.isdir(folder) else None  # noqa: PTH112  (Path.is_dir raises)
+    return folder if commit and is_folder(folder) else None
 
 
 def only_snapshot(repository: str) -> Path | None:
     """The one snapshot of a repository that has no `main` here."""
-    folders = [each for each in _snapshots(repository_folder(repository)) if each.is_dir()]
+    folders = [each for each in _snapshots(repository_folder(repository)) if is_folder(each)]
     return folders[0] if len(folders) == 1 else None
 
 
@@ -192,7 +193,7 @@ def remove(repository: str) -> int:
     try:
         with Folder(Path(os.path.realpath(folder.parent))) as cache:
             cache.require(folders=(folder.name,))
-            files = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+            files = (file for file in folder.rglob("*") if is_file(file) and not file.is_symlink())
             freed = sum(file.lstat().st_size for file in files)
             cache.rename(folder.name, aside)  # at once: nobody finds half of it
             shutil.rmtree(cache.place() / aside)
@@ -388,7 +389,7 @@ def _fetch(
     root = repository.root
     url = repository.url(name, commit)
     with repository_lock(root, promised.hash), opened_root(root) as opened, opened.reached("blobs") as blobs:
-        if (root / "blobs" / promised.hash).is_file():  # another process was faster
+        if is_file(root / "blobs" / promised.hash):  # another process was faster
             return
         part = blobs.place() / f"{promised.hash}.incomplete"
         _stream_with_retries(url, blobs, part, promised.size, report)
@@ -405,7 +406,7 @@ def _stream_with_retries(url: str, blobs: Folder, part: Path, size: int, report:
     """Ask again where a connection breaks, as long as that brings something."""
     tries = 0
     while True:
-        before = part.stat().st_size if part.exists() else 0
+        before = part.stat().st_size if exists(part) else 0
         try:
             return _stream(url, blobs, part.name, size, report)
         except _transport_error() as error:
@@ -414,7 +415,7 @@ def _stream_with_retries(url: str, blobs: Folder, part: Path, size: int, report:
                 part.unlink(missing_ok=True)
             elif status is not None and status not in (408, 429) and status < 500:
                 raise
-            came = part.exists() and part.stat().st_size > before
+            came = exists(part) and part.stat().st_size > before
             tries = 0 if came else tries + 1
             if tries > len(WAITS):
                 raise

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nearsense._paths import is_file
 from nearsense.encoders import transformer
 from nearsense.errors import BrokenModel, ModelError, UnsupportedModel
 
@@ -41,7 +42,7 @@ def _holds_a_model(folder: Path) -> bool:
     """Whether a file says that a model is here, and there are weights, or a module in a folder of its own."""
 
     def there(*names: str) -> bool:
-        return any(os.path.isfile(folder / name) for name in names)  # noqa: PTH113 - Path.is_file may fail
+        return any(is_file(folder / name) for name in names)
 
     weights = (WEIGHTS, SHARDED, "pytorch_model.bin", *(name for files in GRAPHS for name in files))
     return (
@@ -88,7 +89,7 @@ def _missing_weights(folder: Path) -> list[str]:
 def size_of(file: Path) -> int | None:
     """The length of a file, through links; None where it is not there."""
     try:
-        return file.stat().st_size if file.is_file() else None
+        return file.stat().st_size if is_file(file) else None
     except (OSError, ValueError):
         return None
 

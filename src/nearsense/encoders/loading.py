@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nearsense._paths import is_file
 from nearsense.encoders import transformer
 from nearsense.encoders.base import cross_encoder_only, damaged, no_cross_encoder
 from nearsense.encoders.batch import TokenEncoder
@@ -257,7 +258,7 @@ def torch_identity(folder: ModelFolder) -> tuple[tuple[Path, ...], dict[str, Any
         if modules:
             identity["modules"] = [module.identity() for module in modules]
         return (*folder.weights, *files), identity
-    later = [file for step in folder.steps[1:] if (file := inside(step.path, "model.safetensors")).is_file()]
+    later = [file for step in folder.steps[1:] if is_file(file := inside(step.path, "model.safetensors"))]
     steps = [[step.kind, dict(step.settings)] for step in folder.steps]
     return (*folder.weights, *later), {"architecture": "torch", "config": dict(folder.config), "steps": steps}
 

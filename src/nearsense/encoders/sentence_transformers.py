@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._optional import require
+from nearsense._paths import is_file
 from nearsense.encoders.base import not_run_here
 from nearsense.encoders.folder import MODULES, ModelFolder
 from nearsense.encoders.hub_files import WEIGHTS
@@ -191,8 +192,8 @@ def require_harmless(folder: ModelFolder) -> None:
             what = f"{folder.path}: the module {step.kind!r} of modules.json is not known here"
             raise not_run_here(what, f"known are {', '.join(MODULES)}")
         if (
-            (step.path / "pytorch_model.bin").is_file()
-            and not (step.path / WEIGHTS).is_file()
+            is_file(step.path / "pytorch_model.bin")
+            and not is_file(step.path / WEIGHTS)
             and step.kind != "Transformer"
         ):
             why = "a pickle can run any code when it is loaded; nearsense reads safetensors only"

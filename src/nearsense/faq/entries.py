@@ -17,6 +17,7 @@ from nearsense._notes import tell
 from nearsense.checks import is_number
 from nearsense.columns import is_frame
 from nearsense.corpus import Frame, table_of
+from nearsense.documents.formats import is_table
 from nearsense.errors import FileError, InputError
 from nearsense.files import Table, read_table
 from nearsense.files.columns import is_key, role_of
@@ -216,7 +217,7 @@ class Exports(Protocol):
         ...  # pragma: no cover
 
 
-Source = Iterable[str | FAQItem | Document | Mapping[str, Any]] | str | Path | Exports | Frame
+Source = Iterable[str | FAQItem | Document | Mapping[str, Any]] | str | Path | Exports | Frame | Table
 """What a FAQ can be made of."""
 
 
@@ -262,10 +263,22 @@ def _entries_of(
         return entries(_rows_of_table(table, {**wanted, "question": wanted["question"] or "text"}))
     if is_frame(source):
         return entries(_rows_of_table(table_of(source), wanted))
+    if isinstance(source, Table):
+        return entries(_rows_of_table(source, wanted, wider=True), FileError)
     if isinstance(source, (str, Path)):
+        if format is None and not is_table(str(source)):
+            return entries(_rows_of_document(source), FileError)
         table = read_table(str(source), format=format, encoding=encoding, dialect=dialect)
         return entries(_rows_of_table(table, wanted, wider=True), FileError)
     return entries(_rows(source, wanted))
+
+
+def _rows_of_document(source: str | Path) -> Iterator[Row]:
+    """Questions and answers as they are written in a document."""
+    from nearsense.faq.written import asked_in
+
+    for each in asked_in(source):
+        yield Row(FAQItem(each.question, each.answer, category=each.category), each.place, each.number)
 
 
 def _rows(source: Any, wanted: Mapping[str, str | None]) -> Iterator[Row]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nearsense._paths import is_file
 from nearsense._progress import Progress
 from nearsense.encoders import Encoder
 from nearsense.encoders.base import symmetric_role
@@ -286,7 +287,7 @@ def outsiders(language: str = "en") -> tuple[str, ...]:
     """Questions and remarks that hardly any FAQ answers, in a language (ISO 639-1); English where it has none."""
     folder = Path(__file__).with_name("outsiders")
     path = folder / f"{language}.txt"
-    return tuple((path if path.exists() else folder / "en.txt").read_text(encoding="utf-8").splitlines())
+    return tuple((path if is_file(path) else folder / "en.txt").read_text(encoding="utf-8").splitlines())
 
 
 class Reader:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from nearsense._notes import tell
+from nearsense._paths import is_file
 from nearsense.errors import FileError
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, format_of, header_of, sniff
@@ -147,9 +148,9 @@ def _named_format(path: str | os.PathLike[str], asked: str | None) -> Format | N
         return format_of(str(path), asked)
     except FileError:
         # A file that is not there, or a folder, is worth saying before anything about its extension.
-        if file.is_file() and (form := _evident_format(file)) is None:
+        if is_file(file) and (form := _evident_format(file)) is None:
             raise
-        return form if file.is_file() else None
+        return form if is_file(file) else None
 
 
 def _evident_format(file: Path) -> Format | None:

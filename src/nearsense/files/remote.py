@@ -5,12 +5,12 @@ Nothing is asked unless an address stands where a file is named, and nothing at 
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
 from nearsense._optional import require
 from nearsense.errors import FileError, MissingExtra
+from nearsense.settings import load_settings
 
 _ADDRESS = re.compile(r"(https?|s3|s3a|gs|gcs|az|abfs|sftp)://", re.IGNORECASE)
 LARGEST = 2 << 30
@@ -30,10 +30,9 @@ def fetched(address: str) -> bytes:
         MissingExtra: What its kind needs is not installed.
     """
     shown = re.sub(r"//[^/@]*@", "//", address.partition("?")[0])
-    if os.environ.get("NEARSENSE_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        raise FileError(
-            f"{shown} is not fetched", why="NEARSENSE_OFFLINE is set", fix="download it, or unset that"
-        )
+    if load_settings().offline:
+        fix = "download it, or unset offline (NEARSENSE_OFFLINE, or the settings file)"
+        raise FileError(f"{shown} is not fetched", why="offline is set", fix=fix)
     fsspec: Any = require("fsspec", extra="remote", purpose="reading files elsewhere")
     try:
         with fsspec.open(address, "rb") as stream:

@@ -16,9 +16,10 @@ from errno import EBADF, EDQUOT, EFBIG, ELOOP, ENOSPC, EPIPE
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from stat import S_IMODE, S_ISREG, S_IWOTH
+from stat import S_IMODE, S_ISDIR, S_ISREG, S_IWOTH
 from typing import BinaryIO, TextIO, cast
 
+from nearsense._paths import exists, is_file, is_folder, is_link
 from nearsense.errors import FileError
 from nearsense.files import formats
 from nearsense.files.formats import Compression, compression_of, decompressed, is_damage
@@ -240,7 +241,7 @@ def open_source(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> 
         return Source("standard input", _magic(content, Compression.NONE), None, content)
     file = Path(path)
     try:
-        if file.is_dir():
+        if is_folder(file):
             raise IsADirectoryError(21, "Is a directory", name)
         with file.open("rb") as stream:
             regular = S_ISREG(os.fstat(stream.fileno()).st_mode)
@@ -305,12 +306,15 @@ def lookalike(wrong: str, known: list[str]) -> str:
 def _why_unread(error: Exception, path: Path) -> FileError:
     """What the operating system says about a path that is read, with what to do about it."""
     if isinstance(error, FileNotFoundError):
-        if not path.parent.is_dir():
+        if is_link(path):
+            what = f"{path} leads nowhere"
+            return FileError(what, why=f"it is a link to {path.readlink()}, which is not there", fix="name a file")
+        if not is_folder(path.parent):
             what = f"{path} does not exist"
             return FileError(what, why=f"there is no folder {path.parent}", fix="check the path's spelling")
         siblings: list[str] = []
         with suppress(OSError):
-            siblings = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+            siblings = [entry.name for entry in path.parent.iterdir() if is_file(entry)]
         near = lookalike(path.name, siblings)
         why = f"there is {path.with_name(near)}" if near else f"{path.parent.resolve()} holds nothing similar"
         fix = f"did you mean {path.with_name(near)}?" if near else "check the path's spelling"
@@ -343,8 +347,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = Path(path)
     try:
         target = _behind_links(target)
-        mode = target.stat().st_mode if target.exists() else None
-        if target.is_dir():
+        mode = target.stat().st_mode if exists(target) else None
+        if is_folder(target):
             raise IsADirectoryError(21, "Is a directory", name)
         if mode is not None and not S_ISREG(mode):
             with target.open("wb") as stream:
@@ -368,7 +372,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         FileError: Something of that name is there, or it cannot be written; nothing is left behind.
     """
     require_absent(path)
-    draft = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.tmp")
+    draft = _draft(path)
     try:
         draft.mkdir()
         yield draft
@@ -386,10 +390,20 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def require_absent(path: Path) -> None:
-    """Refuse to make a folder where there is something of its name."""
+    """Refuse to make a folder where there is something of its name, or where none can be made."""
     if os.path.lexists(path):
         why = "a folder is written as a whole, and never over another"
         raise FileError(f"{path} is there already", why=why, fix="name a folder that does not exist, or remove it")
+    try:
+        (draft := _draft(path)).mkdir()
+        draft.rmdir()
+    except OSError as error:
+        raise _why_unwritten(error, path, path.parent) from error
+
+
+def _draft(path: Path) -> Path:
+    """A name beside another, for what takes that in the end."""
+    return path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.tmp")
 
 
 def _sync(path: Path) -> None:
@@ -441,7 +455,7 @@ def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
     """A file in the target's folder that becomes the target at the end, or nothing."""
     if mode is not None and not os.access(target, os.W_OK):
         raise PermissionError(13, "Permission denied", str(target))  # renaming would replace it all the same
-    temporary = target.with_name(f".{target.name[:40]}.{os.urandom(6).hex()}.tmp")
+    temporary = _draft(target)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     stream = os.fdopen(descriptor, "wb", buffering=1 << 20)
     try:
@@ -465,19 +479,22 @@ def require_place(path: str | os.PathLike[str]) -> None:
     if str(path) == "-":
         return
     target = Path(path)
-    if target.is_dir():
+    if is_folder(target):
         raise _why_unwritten(IsADirectoryError(), target, target.parent)
-    if not target.parent.is_dir():
-        raise _why_unwritten(FileNotFoundError(), target, target.parent)
+    try:
+        if not S_ISDIR(target.parent.stat().st_mode):
+            raise NotADirectoryError
+    except (OSError, ValueError) as error:
+        raise _why_unwritten(error, target, target.parent) from None
 
 
 _FULL = {ENOSPC, EDQUOT, EFBIG}
 
 
-def _why_unwritten(error: OSError, path: Path, folder: Path) -> FileError:
+def _why_unwritten(error: OSError | ValueError, path: Path, folder: Path) -> FileError:
     """What is wrong with a path whose file lies in a folder: another than the path's own behind a link."""
-    what, why = f"{path} cannot be written", error.strerror or str(error)
-    if error.errno in _FULL:
+    what, why = f"{path} cannot be written", getattr(error, "strerror", None) or str(error)
+    if getattr(error, "errno", None) in _FULL:
         return FileError(what, why=f"no space is left for it ({why})", fix="free some space, or write elsewhere")
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return FileError(what, why=f"there is no folder {folder}", fix=f"mkdir -p {folder}")

@@ -1,17 +1,14 @@
-"""xlsx, xls and ods as tables: which sheet, what its cells are. A process of its own reads them: workbook.py."""
+"""xlsx, xls and ods as tables: which sheet, what its cells are. Read in a bounded process: workbook.py."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from nearsense._bounded import CRASHED, LATE, BoundedProcess, Broken
 from nearsense._notes import tell
 from nearsense._optional import require
 from nearsense.columns import list_names
@@ -25,6 +22,8 @@ from nearsense.files.table import Table
 
 LARGEST = 2 << 30
 """Bytes that the parts of a workbook may unpack to."""
+MEMORY, SECONDS = 3 << 30, 300.0
+"""What reading one may take."""
 
 Sheet = tuple[str, int, list[list[Any]]]
 
@@ -87,60 +86,34 @@ def _sheets(source: Source, wanted: str) -> tuple[list[str], list[Sheet]]:
             sheets[-1][2].append([_cell(cell) for cell in value])
         elif "sheets" in value:
             names = value["sheets"]
-        elif "sheet" in value:
-            sheets.append((value["sheet"], value["begin"], []))
         else:
-            raise _refused(source, value)
+            sheets.append((value["sheet"], value["begin"], []))
     return names, sheets
 
 
 def _lines(source: Source, wanted: str) -> Iterator[Any]:
-    """What the process says, value by value; its end without an error is the end of the workbook."""
-    plain = source.path is not None and source.compression == "none"
-    command = [sys.executable, "-P", str(Path(__file__).with_name("workbook.py"))]
-    command += [str(Path(source.path).resolve()) if plain and source.path else "-", wanted]
-    with _process(command) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        if not plain:
-            with source.open() as stream:
-                content = stream.read()
-            with suppress(BrokenPipeError):
-                process.stdin.write(content)
-        with suppress(BrokenPipeError):
-            process.stdin.close()
-        for line in process.stdout:
-            yield json.loads(line)
-        if process.wait():
-            why = "reading it took more than 3 GB of memory, or five minutes"
-            fix = "export the sheet as csv"
-            raise FileError(f"{source.name} is too large, or made to be", why=why, fix=fix)
+    """What the process says, value by value."""
+    plain, content = source.path is not None and source.compression == "none", None
+    if not plain:
+        with source.open() as stream:
+            content = stream.read()
+    place = [str(Path(source.path).resolve())] if plain and source.path else []
+    with BoundedProcess(MEMORY, SECONDS) as process:
+        try:
+            yield from process.ask("nearsense.files.workbook:sheets_of", *place, wanted, content=content)
+        except Broken as error:
+            raise _refused(source, error) from None
 
 
-@contextmanager
-def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that does not outlive the block."""
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.kill()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
-        process.wait()
-
-
-def _refused(source: Source, said: dict[str, str]) -> FileError:
+def _refused(source: Source, error: Broken) -> FileError:
     """Why a workbook cannot be read."""
-    if said["error"] == "PasswordError":
+    if error.kind == "PasswordError":
         why, fix = "it is protected by a password", "save it without one, or export the sheet as csv"
         return FileError(f"{source.name} cannot be read", why=why, fix=fix)
-    if said["error"] == "MemoryError":
-        why, fix = "reading it took more than 3 GB of memory", "export the sheet as csv"
-        return FileError(f"{source.name} is too large, or made to be", why=why, fix=fix)
-    return _damaged(source, said["why"])
+    if error.kind in (CRASHED, LATE, "MemoryError"):
+        why = "reading it took more than 3 GB of memory, or five minutes"
+        return FileError(f"{source.name} is too large, or made to be", why=why, fix="export the sheet as csv")
+    return _damaged(source, " ".join(error.why.split()))
 
 
 def _damaged(source: Source, why: str) -> FileError:

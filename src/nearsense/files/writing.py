@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from io import BytesIO
 from itertools import chain
-from pathlib import Path
 from typing import Any, BinaryIO
 
+from nearsense._paths import exists, is_file, is_folder
 from nearsense.errors import FileError, InputError
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, compressed, compression_of, format_of, sniff
@@ -299,7 +299,7 @@ class Original:
     ) -> None:
         name = str(path)
         self._encoding = encoding
-        if name == "-" or (not Path(name).is_file() and Path(name).exists() and not Path(name).is_dir()):
+        if name == "-" or (exists(name) and not is_file(name) and not is_folder(name)):
             content = open_source(path).content
             self.table = read_table("-", format=format, encoding=encoding, stdin=BytesIO(content), dialect=dialect)
             self._source = open_source("-", BytesIO(content))

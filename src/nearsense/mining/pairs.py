@@ -24,6 +24,7 @@ import numpy as np
 
 from nearsense import checks
 from nearsense._machine import cores, free_memory
+from nearsense._paths import exists
 from nearsense._progress import Progress, tracked
 from nearsense.errors import FileError, InputError, TooLargeError
 from nearsense.records import Precision, parse
@@ -261,7 +262,7 @@ def checkpoint(path: Path | None, job: tuple[object, ...]) -> Iterator[Checkpoin
         yield Checkpoint(None, [])
         return
     try:
-        file = path.open("r+b" if path.exists() else "x+b")
+        file = path.open("r+b" if exists(path) else "x+b")
     except OSError as error:
         why = error.strerror or str(error)
         raise FileError(f"{path} cannot be opened", why=why, fix="name a file in a folder that is there") from None

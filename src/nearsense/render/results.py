@@ -51,23 +51,17 @@ def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
 
 def hits_page(
     found: Sequence[Results[Hit]],
-    alike: Mapping[str, Sequence[str]] | None = None,
     *,
     asked: str = "query",
     around: Mapping[str, tuple[Sequence[Document], Sequence[Document]]] | None = None,
 ) -> Page:
     """Hits of one query or of many; `asked` is what the query is called in JSON.
 
-    `alike` has, by a hit's id, those of the documents that say the very same and are no hits of their own;
-    `around`, by the same, the passages that stand before and behind it.
+    `around` has, by a hit's id, the passages that stand before and behind it.
     """
     more = around or {}
     every = list(chain.from_iterable(found))
-    others = {hit.id: list(alike[hit.id]) for hit in every if alike and hit.id in alike}
-
-    def as_dict(hit: Hit) -> dict[str, Any]:
-        return _told(hit, more) | ({"alike": others[hit.id]} if hit.id in others else {})
-
+    repeated = any(hit.alike for hit in every)
     reranked = any(hit.retrieval_score is not None for hit in every)
     columns: list[Column] = [
         ("#>", of("rank")),
@@ -76,13 +70,13 @@ def hits_page(
         *only_if(any(hit.probability is not None for hit in every), PROBABILITY),
         ("place", lambda hit: hit.place or hit.id) if any(hit.place for hit in every) else ("id", of("id")),
         ("text", lambda hit: _with_neighbours(hit, more)),
-        *only_if(others, ("times>", lambda hit: f"{1 + len(others.get(hit.id, ())):,}")),
+        *only_if(repeated, ("times>", lambda hit: f"{1 + len(hit.alike):,}")),
         *only_if(any(hit.differs for hit in every), DIFFERS),
     ]
     pages = [
         Page(
-            {asked: hits.query, "hits": [as_dict(hit) for hit in hits], **hits.origin.to_dict()},
-            [{asked: hits.query, **as_dict(hit), **_made_by(hits.origin)} for hit in hits],
+            {asked: hits.query, "hits": [_told(hit, more) for hit in hits], **hits.origin.to_dict()},
+            [{asked: hits.query, **_told(hit, more), **_made_by(hits.origin)} for hit in hits],
             **table(hits, *columns),
             title=hits.query or "",
         )
@@ -93,7 +87,7 @@ def hits_page(
         pages[0].document if len(pages) == 1 else [page.document for page in pages],
         [record for page in pages for record in page.records],
         groups=pages,
-        note=note + _unsure(every) + (_TIMES if others else ""),
+        note=note + _unsure(every) + (_TIMES if repeated else ""),
     )
 
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nearsense._paths import is_file
+
 if TYPE_CHECKING:
     from nearsense.store.sqlite import SQLiteStore
 
@@ -28,8 +30,7 @@ def is_collection(folder: Path) -> bool:
     """Whether a folder holds a collection, a damaged one included."""
     from nearsense.store.sqlite import DATABASE, MARK
 
-    # Not Path.is_file, which fails in a folder that may not be read: who opens it says that better.
-    return any(os.path.isfile(folder / name) for name in (DATABASE, MARK))  # noqa: PTH113
+    return any(is_file(folder / name) for name in (DATABASE, MARK))
 
 
 def collection_around(path: str | os.PathLike[str]) -> Path | None:

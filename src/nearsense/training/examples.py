@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from nearsense._paths import is_file
 from nearsense.columns import is_frame
 from nearsense.corpus import Frame, table_of
 from nearsense.datasets.folders import of_table
@@ -202,7 +203,7 @@ class Examples:
 
 
 def read_examples(
-    source: str | os.PathLike[str] | Dataset | Examples | Iterable[Sequence[Any]] | Frame,
+    source: str | os.PathLike[str] | Dataset | Examples | Iterable[Sequence[Any]] | Frame | Table,
     *,
     kind: str | None = None,
     columns: Sequence[str] | None = None,
@@ -262,9 +263,11 @@ def read_examples(
         return _of_dataset(source)
     if is_frame(source):
         return _of_table(table_of(source), Path(), wanted, request)
+    if isinstance(source, Table):
+        return _of_table(source, Path(source.source), wanted, request)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        if str(source) != "-" and not path.is_file():
+        if str(source) != "-" and not is_file(path):
             options: dict[str, Any] = {
                 "columns": columns, "positive": positive, "scale": scale, "dialect": dialect,
             }  # fmt: skip

@@ -13,22 +13,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nearsense._paths import is_file, is_folder
 from nearsense.datasets.kinds import Dataset
 from nearsense.errors import InputError
 from nearsense.faq.entries import FAQItem, read_items
+from nearsense.files import Table, read_table
 from nearsense.files import documents as documents_of
-from nearsense.files import read_table
 from nearsense.files.judging import is_missing
 from nearsense.files.names import FAQ_NAMES
 from nearsense.files.table import find_column, json_value
 from nearsense.querylog import LoggedQuery, beside, open_log
 from nearsense.store import is_collection
 from nearsense.training.examples import Examples, Kind, read_examples
-
-if TYPE_CHECKING:
-    from nearsense.files import Table
 
 __all__ = ["examples_from", "examples_of_log"]
 
@@ -45,7 +43,7 @@ _TELL = "tell the log which hit was taken: collection.log.choose(hits, hits[0])"
 
 
 def examples_from(
-    source: str | os.PathLike[str] | Dataset | Examples | Iterable[Sequence[Any]],
+    source: str | os.PathLike[str] | Dataset | Examples | Iterable[Sequence[Any]] | Table,
     *,
     documents: str | os.PathLike[str] | Mapping[str, str] | None = None,
     **reading: Any,
@@ -63,25 +61,26 @@ def examples_from(
         FileError: A file is not in order.
         InputError: Nobody took a hit yet, the log is hashed, or texts are missing.
     """
-    if not isinstance(source, (str, os.PathLike)) or any(value is not None for value in _named(reading)):
+    if any(value is not None for value in _named(reading)):
         return read_examples(source, **reading)
-    path = Path(source)
-    if path.is_dir():
-        if is_collection(path):
+    table = source if isinstance(source, Table) else None
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if is_folder(path) and is_collection(path):
             return _of_folder(beside(path), path, documents)
-        if path.name.endswith(QUERIES):
+        if is_folder(path) and path.name.endswith(QUERIES):
             return _of_folder(path, path.with_name(path.name.removesuffix(QUERIES)), documents)
-    elif str(source) != "-" and path.is_file():
-        how = {name: reading[name] for name in ("format", "encoding", "dialect") if name in reading}
-        table = read_table(path, **how)
-        if set(table.columns) >= LOG_COLUMNS:
-            return _of_queries(_entries(table), documents, table.source)
-        if set(table.columns) >= VERDICTS:
-            return read_examples(
-                source, **{**reading, "kind": Kind.LABELLED, "columns": ("text1", "text2", "label")}
-            )
-        if find_column(table, FAQ_NAMES["phrasings"]) and find_column(table, FAQ_NAMES["question"]):
-            return _of_faq(read_items(path, None, **how), table.source)
+        if str(source) != "-" and is_file(path):
+            how = {name: reading[name] for name in ("format", "encoding", "dialect") if name in reading}
+            table = read_table(path, **how)
+    if table is None:
+        return read_examples(source, **reading)
+    if set(table.columns) >= LOG_COLUMNS:
+        return _of_queries(_entries(table), documents, table.source)
+    if set(table.columns) >= VERDICTS:
+        return read_examples(table, **{**reading, "kind": Kind.LABELLED, "columns": ("text1", "text2", "label")})
+    if find_column(table, FAQ_NAMES["phrasings"]) and find_column(table, FAQ_NAMES["question"]):
+        return _of_faq(read_items(table), table.source)
     return read_examples(source, **reading)
 
 
@@ -93,7 +92,7 @@ def _of_folder(
     log: Path, collection: Path, documents: str | os.PathLike[str] | Mapping[str, str] | None
 ) -> Examples:
     """The log in a folder, its texts from the collection that it lies beside."""
-    if not log.is_dir():
+    if not is_folder(log):
         why = "which texts go with which query is learnt from hits that were taken"
         raise InputError(f"{collection} has no query log", why=why, fix=f"nearsense log {collection} --on")
     there = collection if documents is None and is_collection(collection) else documents

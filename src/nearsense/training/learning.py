@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense import checks
+from nearsense._paths import exists, is_file, is_link
 from nearsense._progress import Progress
 from nearsense.cached import cached
 from nearsense.encoders import CrossEncoder, Encoder, load, load_cross, resolve
 from nearsense.encoders.adapted import AdaptedEncoder
 from nearsense.encoders.folder import TRAINED, ModelFolder, find
-from nearsense.errors import FileError, InputError, UnsupportedModel
+from nearsense.errors import InputError, UnsupportedModel
 from nearsense.files import atomic_write, require_absent
 from nearsense.kinds import MapKind
 from nearsense.records import Precision, as_json, parse
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
 
     from nearsense.adapters import Adapter
     from nearsense.datasets import Dataset
+    from nearsense.files import Table
     from nearsense.training.trainer import Fitted, Job, Lora
 
-    Source = str | os.PathLike[str] | Dataset | Examples | Iterable[Sequence[Any]]
+    Source = str | os.PathLike[str] | Dataset | Examples | Iterable[Sequence[Any]] | Table
 
 LEAST = 10
 """Examples that something can be learnt from."""
@@ -342,18 +344,16 @@ def _trainable(folder: ModelFolder) -> ModelFolder:
 def _work(target: Path, resume: bool, command: str) -> Path:
     """The folder that a run is kept in until its result is there; refused where either is there already."""
     work = target.with_name(f"{target.name}.training")
-    if target.exists() or target.is_symlink():
+    if exists(target) or is_link(target):
         what = f"{target} is there already"
         raise InputError(
             what, why="nothing is written over", fix=f"name another folder, or remove it: rm -r {target}"
         )
-    if not target.parent.is_dir():
-        what = f"{target} cannot be written"
-        raise FileError(what, why=f"there is no folder {target.parent}", fix=f"mkdir -p {target.parent}")
-    if work.exists() and not resume:
+    require_absent(target)
+    if exists(work) and not resume:
         fix = f"go on: {command}; or begin anew: rm -r {work}"
         raise InputError(f"{work} holds an unfinished run", why="it would be lost", fix=fix)
-    if resume and not work.exists():
+    if resume and not exists(work):
         what = f"there is no unfinished run {work}"
         raise InputError(what, why="a run is kept there until its result is there", fix="leave resume out")
     return work
@@ -481,7 +481,7 @@ def _identity(base: Base, rows: Rows, held: Rows | None, loss: Loss, options: Op
 def _kept(work: Path, identity: dict[str, Any], command: str) -> Iterator[None]:
     """The folder of a run, with what tells it from others in it."""
     file = work / "run.json"
-    if not file.is_file():
+    if not is_file(file):
         work.mkdir(exist_ok=True)
         with atomic_write(file) as stream:
             stream.write(json.dumps(identity, indent=1).encode())
@@ -536,6 +536,6 @@ def _described(
 
 def _moved(aside: Path, target: Path) -> None:
     """The whole folder gets its name at once."""
-    if target.exists():
+    if exists(target):
         raise InputError(f"{target} is there now", why="nothing is written over", fix=f"mv {aside} ELSEWHERE")
     aside.rename(target)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._optional import require
+from nearsense._paths import is_file, is_folder
 from nearsense._progress import Progress, tracked
 from nearsense.errors import FileError, InputError, UnsupportedModel
 from nearsense.training.losses import MARGIN, SCALE, Loss
@@ -157,9 +158,9 @@ def save(fitted: Fitted, folder: Path, encoder: Encoder | None, *, lora: bool, c
 def last_checkpoint(work: Path) -> Path | None:
     """The newest checkpoint that was written to its end."""
     found = [
-        (int(each.name.removeprefix(CHECKPOINT)), each) for each in work.glob(f"{CHECKPOINT}*") if each.is_dir()
+        (int(each.name.removeprefix(CHECKPOINT)), each) for each in work.glob(f"{CHECKPOINT}*") if is_folder(each)
     ]
-    return max((pair for pair in found if (pair[1] / WHOLE).is_file()), default=(0, None))[1]
+    return max((pair for pair in found if is_file(pair[1] / WHOLE)), default=(0, None))[1]
 
 
 def trains_in_bf16(device: str) -> bool:
@@ -519,7 +520,7 @@ def _words(error: Exception) -> str:
 def _unwritten(error: _UnwrittenError, job: Job, work: Path) -> FileError:
     """A checkpoint that does not fit; what is half written of it goes."""
     for folder in work.glob(f"{CHECKPOINT}*"):
-        if not (folder / WHOLE).is_file():
+        if not is_file(folder / WHOLE):
             shutil.rmtree(folder, ignore_errors=True)
     return _full(str(error), work, job.command)
 

@@ -6,12 +6,12 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nearsense._paths import is_folder
 from nearsense.cli.options import (
     DocumentOptions,
     ListOptions,
@@ -134,33 +134,17 @@ def show_hits(
         "mode": options.mode,
         "exact": options.exact,
         "all_passages": options.all_passages,
+        "repeats": options.repeats,
     }
     wanted |= options.second_stage(model) | options.arguments()
     with open_collection(path, model.model, create=False, network=options.network, **model.loading()) as there:
         found = there.search_many(queries, where=where, progress=model.progress, **wanted)
         _tell_of_nothing(found, there, where)
-        found, alike = (found, {}) if options.repeats else _once(found)
         if options.open_:
             sys.stdout.writelines(f"{line}\n" for line in _places(found, there))
             return
         around = _around(found, there, options.context)
-    output.show(hits_page(found, alike, around=around))
-
-
-def _once(found: list[Results[Hit]]) -> tuple[list[Results[Hit]], dict[str, list[str]]]:
-    """Of each query's hits those whose text no better one has; and the ids of the others, by these."""
-    from nearsense.records import Results
-
-    once, alike = [], dict[str, list[str]]()
-    for hits in found:
-        first: dict[str, str] = {}
-        kept = [hit for hit in hits if not hit.text or first.setdefault(hit.text, hit.id) == hit.id]
-        for hit in hits:
-            if hit.text and (id_ := first[hit.text]) != hit.id and hit.id not in alike.get(id_, ()):
-                alike.setdefault(id_, []).append(hit.id)
-        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(kept, 1))
-        once.append(Results(ranked, hits.origin, hits.query))
-    return once, alike
+    output.show(hits_page(found, around=around))
 
 
 def _places(found: list[Results[Hit]], collection: Collection) -> Iterator[str]:
@@ -188,7 +172,7 @@ def tell_of_log(collection: Collection, what: Callable[[Path], str]) -> None:
     from nearsense.querylog import beside
 
     folder = beside(collection.path)
-    if folder.is_dir():
+    if is_folder(folder):
         say(folder, what(collection.path))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from nearsense._paths import is_file
 from nearsense.cli.index import build_if_due, index, interruptible, number, tell_of_log
 from nearsense.cli.options import (
     COUNT,
@@ -244,4 +245,4 @@ def _read_queries(file: str, chosen: str | None) -> list[tuple[str, str | None]]
 
 
 def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in folder.rglob("*") if is_file(file))

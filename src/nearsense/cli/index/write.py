@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from nearsense._paths import exists
 from nearsense.cli.index import build_if_due, command_line, index, interruptible, number
 from nearsense.cli.inputs import Corpus, read_corpus
 from nearsense.cli.options import (
@@ -22,7 +24,7 @@ from nearsense.cli.options import (
     takes,
 )
 from nearsense.cli.outputs import require_outside, say
-from nearsense.errors import InputError, ModelMismatch
+from nearsense.errors import FileError, InputError, ModelMismatch
 
 if TYPE_CHECKING:
     from nearsense.collection import Collection
@@ -79,22 +81,30 @@ def create(
     if documents:
         require_documents(files, passages)
     corpus = read_corpus(files[0], reading, texts=True, numbers=True) if files and not documents else None
-    report = None
-    with open_collection(collection, model.model, role=role, network=network, **model.loading()) as made:
-        with interruptible(made, f"{again} goes on from there"):
-            if documents:
-                report = made.sync_documents(files, progress=model.progress, **passages.splitting())
-            if corpus is not None:
-                _add(made, corpus, model.progress)
-            if kind is not None:
-                made.build(index=kind, progress=model.progress)
-            else:
-                build_if_due(made, model.progress)
-        if report is not None:
-            tell_of_files(report)
-            say(collection, f"made, {passages_of(report)}")
+    report, new = None, not exists(collection)
+    with (
+        open_collection(collection, model.model, role=role, network=network, **model.loading()) as made,
+        interruptible(made, f"{again} goes on from there"),
+    ):
+        if documents:
+            report = made.sync_documents(files, progress=model.progress, **passages.splitting())
+        if corpus is not None:
+            _add(made, corpus, model.progress)
+        if kind is not None:
+            made.build(index=kind, progress=model.progress)
         else:
-            say(collection, f"made, {number(0 if corpus is None else len(corpus.documents))}")
+            build_if_due(made, model.progress)
+    if report is None:
+        say(collection, f"made, {number(0 if corpus is None else len(corpus.documents))}")
+        return
+    if not report.passages:
+        if new:
+            shutil.rmtree(collection)
+        why = next(iter(report.unread), "without text")
+        what, fix = f"no document of {shlex.join(files)} has a text that can be read", "name others"
+        raise FileError(what, why=why, fix=fix)
+    tell_of_files(report)
+    say(collection, f"made, {passages_of(report)}")
 
 
 @index.command()
@@ -246,7 +256,8 @@ def tell_of_files(report: FolderReport) -> None:
     if report.empty:
         sys.stderr.write(f"without text: {', '.join(report.empty[:FEW])}{', ...' * (len(report.empty) > FEW)}\n")
     if report.others:
-        sys.stderr.write(f"left out: {report.others:,} files of other kinds\n")
+        kinds = "1 file of another kind" if report.others == 1 else f"{report.others:,} files of other kinds"
+        sys.stderr.write(f"left out: {kinds}\n")
 
 
 def passages_of(report: FolderReport) -> str:

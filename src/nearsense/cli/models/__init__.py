@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nearsense._paths import expanded, is_file, is_folder
 from nearsense.cli.options import ListOptions, takes
 from nearsense.records import as_json
 
@@ -152,7 +153,7 @@ def _made_here() -> list[dict[str, Any]]:
     with suppress(OSError):  # a folder that may not be read has no models
         for each in sorted(Path().iterdir()):
             with suppress(NearsenseError, OSError):  # what is wrong with one, `card` says
-                if is_adapter(each) or (each / TRAINED).is_file():
+                if is_adapter(each) or is_file(each / TRAINED):
                     found.append(record_of(f"./{each.name}") | {"name": f"./{each.name}"})
     return found
 
@@ -163,11 +164,11 @@ def _adapter_record(name: str) -> dict[str, Any]:
     from nearsense.encoders.catalog import Kind
     from nearsense.errors import NearsenseError
 
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     known = describe(folder)
     source, parent = known["parent"], known.get("parent_name") or known["parent"]
     try:
-        record = record_of(str(folder / source) if (folder / source).is_dir() else source)
+        record = record_of(str(folder / source) if is_folder(folder / source) else source)
     except (NearsenseError, RecursionError):
         record = _record(_bare(parent, Kind.ENCODER), None)
     unlike = dict.fromkeys(("hub", "sts", "retrieval", "install", "parameters"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense._optional import require
+from nearsense._paths import is_file
 from nearsense.checks import positive_int
 from nearsense.encoders import Encoder, load
 from nearsense.errors import InputError, NearsenseError, UnsupportedModel
@@ -352,7 +353,7 @@ def _described(encoder: Encoder) -> dict[str, Any]:
     with suppress(NearsenseError, OSError):
         described = find(encoder.source, offline=True)
         folder, found["unit"] = described.path, described.steps[-1].kind == "Normalize"
-    if folder is not None and (folder / CONFIG).is_file():
+    if folder is not None and is_file(folder / CONFIG):
         with suppress(OSError, ValueError):
             told = json.loads((folder / CONFIG).read_text("utf-8"))
             found |= {name: told[name] for name in found if told.get(name) is not None}

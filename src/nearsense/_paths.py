@@ -1,0 +1,46 @@
+"""What there is at a path that somebody named; False where that may not be looked at, or where no path can be so.
+
+pathlib's own raise a PermissionError there, and an OSError for a name that is too long. Who then opens the path
+says what the matter is. The store has words of its own for such errors, and asks pathlib.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with the home folder for its ~; as it stands where there is no such user, which pathlib refuses."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether there is anything, links followed."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a regular file, links followed."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder, links followed."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def hidden(path: str | os.PathLike[str]) -> str:
+    """Why it cannot be seen whether there is anything; empty where it can."""
+    try:
+        os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
+def is_link(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a link itself."""
+    return os.path.islink(path)  # noqa: PTH114
