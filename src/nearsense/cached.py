@@ -36,9 +36,19 @@ def cached(encoder: Encoder) -> Encoder:
     return CachedEncoder(encoder, _cache(settings.cache_dir / "embeddings.db", settings.cache_mb * 1_000_000))
 
 
+def lookups() -> tuple[int, int]:
+    """How many vectors this process has asked its caches for, and how many of them were known."""
+    return sum(each.asked for each in _open), sum(each.known for each in _open)
+
+
+_open: list[EmbeddingCache] = []
+
+
 @functools.lru_cache
 def _cache(file: Path, max_bytes: int) -> EmbeddingCache:
     """One a process, whoever asks."""
     from nearsense.store.embeddings import EmbeddingCache
 
-    return EmbeddingCache(file, max_bytes)
+    opened = EmbeddingCache(file, max_bytes)
+    _open.append(opened)
+    return opened

@@ -119,7 +119,7 @@ class AdaptedEncoder(Encoder):
         self.name, self.source = name, source
         self.dimension, self.max_tokens = parent.dimension, parent.max_tokens
         self.languages, self.needs_role, self.cuts = parent.languages, parent.needs_role, parent.cuts
-        self.long, self.precision = parent.long, parent.precision
+        self.long, self.precision, self.calls_at_once = parent.long, parent.precision, parent.calls_at_once
 
     def __repr__(self) -> str:
         return f"Encoder({self.name!r}, {self.map.kind.value} map after {self.parent.name})"
@@ -146,6 +146,10 @@ class AdaptedEncoder(Encoder):
         other.calibration_file = self.calibration_file
         return other
 
+    def side_by_side(self) -> AdaptedEncoder:
+        """The same map after the parent for many threads."""
+        return self.over(self.parent.side_by_side())
+
     def with_long(self, long: Long) -> AdaptedEncoder:
         """The same map after the parent that does `long` where a call does not say."""
         return self.over(self.parent.with_long(long))
@@ -163,6 +167,18 @@ class AdaptedEncoder(Encoder):
         """The parent's vectors at unit length, mapped, and at unit length again unless `normalize` is False."""
         how: dict[str, Any] = {"role": role, "long": long, "batch_tokens": batch_tokens, "progress": progress}
         return self._after(self.parent.encode(texts, **how), normalize=normalize is not False)
+
+    def encode_and_count(
+        self,
+        texts: Sequence[str],
+        *,
+        role: str | None = None,
+        long: str | None = None,
+        normalize: bool | None = None,
+    ) -> tuple[Vectors, NDArray[np.int64]]:
+        """As `encode`, with the tokens that the parent counts."""
+        vectors, tokens = self.parent.encode_and_count(texts, role=role, long=long)
+        return self._after(vectors, normalize=normalize is not False), tokens
 
     def mapped(self, vectors: Vectors) -> Vectors:
         """Vectors that the parent has made, as this encoder makes them: nothing is encoded.

@@ -56,6 +56,8 @@ class Encoder:
     long: Long | None = None
     """What `encode` does with long texts where a call does not say; None where it does not say either."""
 
+    calls_at_once: int = 1
+    """How many calls of `encode`, each in a thread of its own, it gains by; see `side_by_side`."""
     precision: str = ""
     """The arithmetic that it runs in, such as `"bf16"`; empty where that is one with its fingerprint."""
     source: str = ""
@@ -114,6 +116,24 @@ class Encoder:
         """
         raise NotImplementedError(f"{self.name} encodes nothing")
 
+    def encode_and_count(
+        self,
+        texts: Sequence[str],
+        *,
+        role: str | None = None,
+        long: str | None = None,
+        normalize: bool | None = None,
+    ) -> tuple[Vectors, NDArray[np.int64]]:
+        """Vectors as of `encode`, and how many tokens each text has before anything is cut: int64, shape (n,).
+
+        A prompt counts where one is put before it; 0 where the encoder cannot count.
+        """
+        vectors = self.encode(texts, role=role, long=long, normalize=normalize)
+        try:
+            return vectors, self.count_tokens(texts)
+        except UnsupportedModel:
+            return vectors, np.zeros(len(vectors), np.int64)
+
     def count_tokens(self, texts: str | Iterable[str]) -> NDArray[np.int64]:
         """How many tokens each text has, before anything is cut; int64, shape (n,).
 
@@ -144,6 +164,10 @@ class Encoder:
 
     def check_language(self, texts: Sequence[str]) -> None:
         """Warn of different texts that the model was not made for, where `encode` does so by itself."""
+
+    def side_by_side(self) -> Encoder:
+        """The same encoder, for small calls from `calls_at_once` threads at a time; itself where all are alike."""
+        return self
 
     def with_long(self, long: Long) -> Encoder:
         """The same encoder, which does `long` where a call does not say; itself where it cannot."""

@@ -113,6 +113,13 @@ class TokenEncoder(Loadable, Encoder):
     def __repr__(self) -> str:
         return f"Encoder({self.name!r}, {self.dimension} dimensions, {self.max_tokens} tokens at most)"
 
+    def side_by_side(self) -> TokenEncoder:
+        """The same encoder, of which each call runs by itself, on a share of the cores."""
+        other = copy(self)
+        other._engine = self._engine.side_by_side()
+        other.calls_at_once = other._engine.calls_at_once
+        return other
+
     def with_long(self, long: Long) -> TokenEncoder:
         """The same encoder, which does `long` with long texts where a call does not say."""
         other = copy(self)
@@ -191,25 +198,50 @@ class TokenEncoder(Loadable, Encoder):
         Vectors(2 x 384, all-MiniLM-L6-v2 ...)
         """
         policy = self.long if long is None else parse(Long, long, name="long")
-        normalize = self.similarity is Metric.COSINE if normalize is None else normalize
-        prompt = self._prompt(role)
-        batch_tokens = positive_int(batch_tokens, "batch_tokens") * self._engine.scale
-        texts = as_texts(texts)
-        unique, rows = distinct(texts)
+        prompt, texts = self._prompt(role), as_texts(texts)
+        different = distinct(texts)
         if not _CHECKED.get():
-            self.check_language(unique)
+            self.check_language(different[0])
+        vectors, lengths = self._encode(different, prompt, policy, batch_tokens, normalize, progress)
+        if policy is Long.WARN and (lengths > self.max_tokens).any():
+            warnings.warn(excess_message(lengths, self.max_tokens), TruncationWarning, stacklevel=2)
+        return vectors
+
+    def encode_and_count(
+        self,
+        texts: Sequence[str],
+        *,
+        role: str | None = None,
+        long: str | None = None,
+        normalize: bool | None = None,
+    ) -> tuple[Vectors, NDArray[np.int64]]:
+        """As `Encoder.encode_and_count`, tokenized once; it warns neither of languages nor of what is cut."""
+        policy = self.long if long is None else parse(Long, long, name="long")
+        return self._encode(distinct(as_texts(texts)), self._prompt(role), policy, BATCH_TOKENS, normalize, False)
+
+    def _encode(
+        self,
+        different: tuple[list[str], NDArray[np.int64]],
+        prompt: str,
+        policy: Long,
+        batch_tokens: int,
+        normalize: bool | None,
+        progress: Progress,
+    ) -> tuple[Vectors, NDArray[np.int64]]:
+        """The vectors of n texts, m of them different, and their tokens before anything is cut: int64, (n,)."""
+        normalize = self.similarity is Metric.COSINE if normalize is None else normalize
+        batch_tokens = positive_int(batch_tokens, "batch_tokens") * self._engine.scale
+        unique, rows = different
         lengths = np.zeros(len(unique), np.int64)
         requests = self._requests(unique, prompt, policy, batch_tokens, rows, lengths)
         result = self._compute(unique, requests, progress)
         if normalize:
             normalize_in_place(result, zero="keep")
-        cut = lengths > self.max_tokens
-        if policy is Long.WARN and cut.any():
-            warnings.warn(excess_message(lengths[rows], self.max_tokens), TruncationWarning, stacklevel=2)
-        truncated = np.zeros(len(texts), np.bool_) if policy is Long.CHUNK else cut[rows]
-        data = result if len(unique) == len(texts) else result[rows]
+        lengths = lengths[rows]
+        truncated = np.zeros(len(rows), np.bool_) if policy is Long.CHUNK else lengths > self.max_tokens
+        data = result if len(unique) == len(rows) else result[rows]
         read_as = ReadAs(prompt, policy is Long.CHUNK, self.max_tokens)
-        return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name, read_as)
+        return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name, read_as), lengths
 
     def _requests(
         self,

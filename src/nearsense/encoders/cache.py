@@ -90,7 +90,7 @@ class CachedEncoder(Encoder):
         self._encoder, self._cache = encoder, cache
         self.name, self.dimension, self.max_tokens = encoder.name, encoder.dimension, encoder.max_tokens
         self.similarity, self.needs_role, self.long = encoder.similarity, encoder.needs_role, encoder.long
-        self.languages, self.cuts = encoder.languages, encoder.cuts
+        self.languages, self.cuts, self.calls_at_once = encoder.languages, encoder.cuts, encoder.calls_at_once
         self.precision, self.source = encoder.precision, encoder.source
         self.calibration_file = encoder.calibration_file
         self.__dict__.update({name: getattr(encoder, name) for name in FORWARDED})
@@ -114,6 +114,10 @@ class CachedEncoder(Encoder):
     def prompts(self) -> Mapping[str, str] | None:
         """The wrapped encoder's."""
         return self._encoder.prompts
+
+    def side_by_side(self) -> CachedEncoder:
+        """The wrapped encoder's, before the same cache."""
+        return CachedEncoder(self._encoder.side_by_side(), self._cache)
 
     def with_long(self, long: Long) -> CachedEncoder:
         """The wrapped encoder's, before the same cache."""

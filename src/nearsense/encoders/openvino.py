@@ -81,11 +81,21 @@ class Runner(Engine):
         other._reduce = every_token
         return other
 
+    def side_by_side(self) -> Runner:
+        """The same graph, of which each run stays on one stream: from several threads that is twice as fast."""
+        other = copy(self)
+        other.calls_at_once = other._streams()
+        return other
+
     def run(self, requests: Iterable[Request]) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
         """Each request, in order, with its items' vectors, float32, shape (m, h).
 
         Requests are taken as they are needed: making the next overlaps with running the last.
         """
+        if self.calls_at_once > 1:
+            for request in requests:
+                yield request, self._infer(THROUGHPUT, request)
+            return
         requests = iter(requests)
         first = list(islice(requests, FEW_REQUESTS + 1))
         self._seen += len(first)
@@ -100,7 +110,7 @@ class Runner(Engine):
     def _side_by_side(
         self, requests: Iterator[Request]
     ) -> Generator[tuple[Request, NDArray[np.float32]], None, None]:
-        size = int(self._model(THROUGHPUT).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
+        size = self._streams() + 1
         running: deque[tuple[Request, Future[NDArray[np.float32]]]] = deque()
         workers = ThreadPoolExecutor(size, thread_name_prefix="nearsense")
         try:
@@ -113,6 +123,10 @@ class Runner(Engine):
                 yield request, future.result()
         finally:
             workers.shutdown(cancel_futures=True)
+
+    def _streams(self) -> int:
+        """How many requests run at a time, where they run side by side."""
+        return int(self._model(THROUGHPUT).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
     def _infer(self, hint: str, request: Request) -> NDArray[np.float32]:
         idle = self._idle[hint]

@@ -404,6 +404,12 @@ class Engine:
         """Each request with the pooled vectors of its items, float32, shape (m, h)."""
         raise NotImplementedError
 
+    calls_at_once: int = 1  # how many runs, each in a thread of its own, it gains by
+
+    def side_by_side(self) -> Engine:
+        """The same engine, for small runs from several threads at a time."""
+        return self
+
     def unpooled(self) -> Engine:
         """The same engine; a request's answer is the vectors of all its tokens, end to end."""
         raise whole_texts_only()

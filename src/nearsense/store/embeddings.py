@@ -77,6 +77,7 @@ class EmbeddingCache:
     """Vectors by key, in a file of bounded size. Safe to use from several threads and processes; never fails.
 
     Beyond `max_bytes` the least recently used vectors leave first; 0 is no cache. A log of 50 MB may lie beside.
+    `asked` counts the keys that were asked for, `known` those that were known.
 
     Example:
         >>> import tempfile
@@ -91,6 +92,8 @@ class EmbeddingCache:
     def __init__(self, file: Path, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self._file = Disposable(file, _TABLES, (APPLICATION_ID, FORMAT), max_bytes)
+        self.asked = self.known = 0  # keys
+        self._counting = lock()
 
     def __reduce__(self) -> tuple[object, ...]:
         return EmbeddingCache, (self._file.file, self.max_bytes)
@@ -101,7 +104,10 @@ class EmbeddingCache:
         for start in range(0, len(keys), CHUNK):
             found = self._known(_halves(keys[start : start + CHUNK]), dimension)
             parts.append(found._replace(rows=found.rows + start))
-        return parts[0] if len(parts) == 1 else _joined(parts, dimension)
+        found = parts[0] if len(parts) == 1 else _joined(parts, dimension)
+        with self._counting:
+            self.asked, self.known = self.asked + len(keys), self.known + len(found.rows)
+        return found
 
     def put(self, keys: Sequence[bytes], vectors: NDArray[np.float32], tokens: NDArray[np.int64]) -> None:
         """Keep vectors (n, d) by n keys of 16 bytes; a key that is known keeps what it has.
