@@ -160,8 +160,17 @@ def test_every_command_has_an_example_and_stands_in_the_docs(command):
             assert parameter.help, f"{command.name} {parameter.name}"
 
 
+LONG_EXAMPLES = {"distill.py", "train.py"}
+"""Eight seconds each: a table tuned, a model trained by torch. What they show is tested where it is made."""
+
+EXAMPLES = [
+    pytest.param(file, id=file.name, marks=[pytest.mark.slow] if file.name in LONG_EXAMPLES else [])
+    for file in sorted((ROOT / "examples").glob("*.py"))
+]
+
+
 @pytest.mark.parametrize("data_folder", [None, pytest.param(DATA, marks=pytest.mark.slow)], ids=["alone", "data"])
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda file: file.name)
+@pytest.mark.parametrize("example", EXAMPLES)
 @pytest.mark.filterwarnings("ignore")
 def test_every_example_runs(example, tmp_path, data_folder, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -179,7 +188,15 @@ def code_of(page, kind):
     return "\n".join(re.findall(rf"```{kind}\n(.*?)```", page.read_text(), re.S))
 
 
-@pytest.mark.parametrize("page", [page for page in DOCS if code_of(page, "pycon")], ids=lambda page: page.name)
+LONG_PAGES = {"commands.md", "training-report.md"}
+"""Every command once, half a minute; two models judged on a thousand pairs."""
+
+
+def parameter(page):
+    return pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG_PAGES else [])
+
+
+@pytest.mark.parametrize("page", [parameter(page) for page in DOCS if code_of(page, "pycon")])
 def test_python_in_the_docs_prints_what_the_docs_say(page):
     import doctest
 
@@ -188,18 +205,7 @@ def test_python_in_the_docs_prints_what_the_docs_say(page):
     assert runner.summarize(verbose=False).failed == 0
 
 
-LONG_PAGES = {"commands.md"}
-"""Every command once: half a minute."""
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG_PAGES else [])
-        for page in DOCS
-        if code_of(page, "console")
-    ],
-)
+@pytest.mark.parametrize("page", [parameter(page) for page in DOCS if code_of(page, "console")])
 def test_commands_in_the_docs_run(page, tmp_path, monkeypatch, capsys):
     for name, content in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -213,9 +213,8 @@ def texts(tmp_path):
 RANK = "nearsense --no-language-check rank q texts.txt"
 
 
-@pytest.mark.parametrize("line", [f"{RANK} >/dev/full", f"{RANK} >&-"])
-def test_output_that_cannot_be_written_is_one_clear_error(texts, line):
-    done = shell(line, texts)
+def test_output_that_cannot_be_written_is_one_clear_error(texts):
+    done = shell(f"{RANK} >/dev/full", texts)  # closed at all: test_streams.py
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: standard output cannot be written")
     assert len(done.stderr.splitlines()) == 3
 
@@ -253,7 +252,7 @@ def test_texts_with_vectors_of_another_model_are_encoded_again(run, tmp_path):
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path):
     file = tmp_path / "some.txt"
-    file.write_text("\n".join(f"text {i}" for i in range(3000)))
+    file.write_text("\n".join(f"text {i}" for i in range(800)))
     done = shell(f"nearsense rank q {file} -q | head -1", tmp_path)
     assert done.returncode == 0
     assert json.loads(done.stdout)["rank"] == 1
