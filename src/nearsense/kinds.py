@@ -154,3 +154,12 @@ def parse(kind: type[E], value: str, *, name: str) -> E:
     except ValueError:
         valid = ", ".join(member.value for member in kind)
         raise InputError(f"{name}={value!r} is not known", fix=f"use one of: {valid}") from None
+
+
+class Scope(StrEnum):
+    """What a key of a server is good for."""
+
+    READ = "read"
+    """To ask."""
+    WRITE = "write"
+    """To change collections, too."""

@@ -35,6 +35,7 @@ from nearsense.cli import (
     faq,
     index,
     inputs,
+    keys,
     mapping,
     models,
     querylog,
@@ -106,6 +107,7 @@ FAMILIES = (
     models,
     querylog,
     serve,
+    keys,
     demo,
 )
 

@@ -117,7 +117,17 @@ def _run(app: Any, settings: ServerSettings, listening: socket.socket, closing: 
         return int(import_module("nearsense.server.running").run(app, settings, listening, closing))
     except ModuleNotFoundError:
         uvicorn = import_module("uvicorn")
-        config = uvicorn.Config(app, timeout_graceful_shutdown=int(settings.grace), log_level="warning")
+        protocol = import_module("nearsense.server.protocol").careful_protocol(settings)
+        config = uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=max(1, round(settings.idle_seconds)),
+            timeout_graceful_shutdown=int(settings.grace),
+            log_level="warning",
+        )
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
         return 0

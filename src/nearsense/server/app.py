@@ -26,6 +26,7 @@ from nearsense.errors import NearsenseError
 from nearsense.server import state, verbs
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
 from nearsense.server.reference import reference, resolved
+from nearsense.server.safety import guarded
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
 from nearsense.server.work import collected_warnings
@@ -125,9 +126,9 @@ def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings) -> ASGIAp
     """What stands before every route: who may ask, and what is noted of it."""
     from importlib import import_module
 
-    for room, name in (("safety", "guarded"), ("logs", "logged")):
-        with contextlib.suppress(ModuleNotFoundError):
-            app = getattr(import_module(f"nearsense.server.{room}"), name)(app, service, settings)
+    app = guarded(app, settings)
+    with contextlib.suppress(ModuleNotFoundError):
+        app = import_module("nearsense.server.logs").logged(app, service, settings)
     return app
 
 

@@ -35,7 +35,7 @@ class ServerSettings:
         deadline: Seconds that a request may take, waiting included.
         slow_deadline: Seconds for what looks through a whole collection.
         header_seconds: Seconds within which the headers of a request have to be here.
-        body_seconds: Seconds within which its body has to be here.
+        body_seconds: Seconds within which its body has to be here; each 16 KiB that came give it one more.
         idle_seconds: Seconds that a connection is kept open without a request.
         grace: Seconds that a shutdown waits for requests that were accepted.
         log_texts: Whether texts may stand in the log.
