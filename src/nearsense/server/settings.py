@@ -57,9 +57,9 @@ class ServerSettings:
     max_depth: int = 64
     max_header_bytes: int = 16 * 2**10
     max_documents: int = 20_000
-    queue_tokens: int = 131_072
-    queue_seconds: float = 0.5
-    batch_tokens: int = 8_192
+    queue_tokens: int = 524_288
+    queue_seconds: float = 0.25
+    batch_tokens: int = 512
     threads: int = 8
     waiting: int = 128
     deadline: float = 30.0

@@ -1,0 +1,439 @@
+"""Texts of all requests, encoded together: one bounded queue a model, in tokens. Not who is next: line.py.
+
+A request is refused at once where its texts would have to wait too long, and never half answered: it gets the
+vectors of its own texts, in their order, or an error of its own. Threads of the queue encode; requests wait for
+them on the event loop (`encode`) or in a thread (`QueuedEncoder`, which verbs are given as their encoder).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense.encoders.adapted import AdaptedEncoder
+from nearsense.encoders.base import ROLES, as_encoder, unknown_role
+from nearsense.encoders.batch import language_checked
+from nearsense.kinds import Long
+from nearsense.records import Vectors
+from nearsense.server.encoding import Job, Model
+from nearsense.server.errors import Refused, overloaded, took_too_long
+from nearsense.server.line import Line, Piece
+from nearsense.server.queued import QueuedEncoder
+from nearsense.text import as_texts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.encoders import Encoder
+    from nearsense.server.metrics import Metrics
+    from nearsense.server.settings import ServerSettings
+
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+__all__ = ["EncodingQueue"]
+
+MOST_WORKERS = 8
+"""Threads at most: Python makes the batches, and runs in one of them at a time."""
+
+TURNS = 4
+"""Into how many turns a batch is parted: what a large request may take of it while others wait."""
+
+UNWATCHED = 0.05
+"""Seconds before a request is watched for its client's leaving and its deadline: most are answered by then."""
+
+PER_BYTE = 0.25
+"""Tokens for a byte of text, until it is known what they are for these texts and this model."""
+
+SLOWLY = 0.1
+"""What one batch counts in averages."""
+
+
+class EncodingQueue:
+    """The texts that wait to be encoded by one model, whatever route they came by.
+
+    Args:
+        encoder: The model; none that remembers what it encoded, unless texts repeat.
+        settings: `queue_tokens`, `queue_seconds`, `batch_tokens`, `deadline`.
+        metrics: What counts batches and refusals; None: nothing does.
+
+    Example:
+        >>> import nearsense as ns
+        >>> from nearsense.server.settings import ServerSettings
+        >>> queue = EncodingQueue(ns.load(), ServerSettings())
+        >>> asyncio.run(queue.encode(["hello world", "good morning"]))
+        Vectors(2 x 384, all-MiniLM-L6-v2 ...)
+        >>> queue.close()
+    """
+
+    def __init__(self, encoder: Encoder, settings: ServerSettings, metrics: Metrics | None = None) -> None:
+        self._encoder = as_encoder(encoder).side_by_side()
+        self._model = Model(self._encoder)
+        self.name, self._settings, self._metrics = encoder.name, settings, metrics
+        self._batch = settings.batch_tokens
+        self._line = Line(max(1, self._batch // TURNS))
+        self._running = 0  # tokens that are being encoded
+        self._idle = self._patient = 0  # threads that wait: for work, and for room
+        self._closed = False
+        self._rate = 0.0  # tokens a second, of one thread; 0 until it is known
+        self._per_byte = PER_BYTE
+        self._lock = threading.Lock()
+        self._ready, self._room = threading.Condition(self._lock), threading.Condition(self._lock)
+        count = max(1, min(self._encoder.calls_at_once, MOST_WORKERS))
+        names = (f"encode-{number}" for number in range(1, count + 1))
+        self._workers = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
+        for worker in self._workers:
+            worker.start()
+        if metrics is not None:
+            metrics.watch_queue(self)
+
+    # -- for requests
+
+    async def encode(
+        self,
+        texts: str | Sequence[str],
+        role: str | None = None,
+        *,
+        long: str | None = None,
+        normalize: bool | None = None,
+        deadline: float | None = None,
+        receive: Receive | None = None,
+    ) -> Vectors:
+        """The vectors of the texts of one request, in their order; see `encode_and_count`."""
+        found = self.encode_and_count(
+            texts, role, long=long, normalize=normalize, deadline=deadline, receive=receive
+        )
+        return (await found)[0]
+
+    async def encode_and_count(
+        self,
+        texts: str | Sequence[str],
+        role: str | None = None,
+        *,
+        long: str | None = None,
+        normalize: bool | None = None,
+        deadline: float | None = None,
+        receive: Receive | None = None,
+    ) -> tuple[Vectors, NDArray[np.int64]]:
+        """The vectors of the texts of one request, in their order, and how many tokens each text has.
+
+        Args:
+            texts: Strings; one string is a batch of one.
+            role: As of `Encoder.encode`; so are `long` and `normalize`. Nothing is warned of: `truncated` tells.
+            long: `"warn"` cuts as `"head"` does.
+            normalize: Give unit length to each vector.
+            deadline: Seconds from now; None: those of the settings.
+            receive: The request's own, of ASGI, whose body has been read: where the client leaves, its texts do.
+
+        Returns:
+            Vectors, float32, shape (n, dimension), and int64, shape (n,): tokens before anything is cut, special
+            ones and a prompt included; 0 where the encoder cannot count.
+
+        Raises:
+            Refused: 429 where there is no room, at once; 413 where there never is; 503 where the deadline passed
+                or the server closes; 499 where the client has gone.
+            InputError: As of `Encoder.encode`, TextTooLong among them.
+        """
+        seconds = self._settings.deadline if deadline is None else deadline
+        job = self._job(self._model, texts, role, long, normalize)
+        if job is None:
+            return self._encoder.encode_and_count([], role=role, long=long, normalize=normalize)
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        job.finished = (loop, waiter)
+        self._enter(job, seconds)
+        watch = _Watch(self, job, waiter, seconds, receive)
+        try:
+            await waiter
+        except BaseException:
+            self.drop(job)
+            raise
+        finally:
+            watch.end()
+        return job.result()
+
+    def encoder(self) -> Encoder:
+        """The same queue as an encoder, for verbs in threads: their texts wait beside those of all requests."""
+        if isinstance(self._encoder, AdaptedEncoder):
+            return self._encoder.over(QueuedEncoder(self, self._encoder.parent))
+        return QueuedEncoder(self, self._encoder)
+
+    @property
+    def threads(self) -> int:
+        """How many batches are encoded at a time."""
+        return len(self._workers)
+
+    def refusal(self) -> float:
+        """Seconds after which a short request should come again; 0 where it would be taken now."""
+        return self._late(0)
+
+    def state(self) -> dict[str, float]:
+        """How full it is: requests and tokens that wait, tokens being encoded, tokens a second when it is busy."""
+        with self._lock:
+            waiting = {"requests": len(self._line), "tokens": self._line.tokens}
+            return {**waiting, "running": self._running, "rate": self._rate * len(self._workers)}
+
+    def warm(self) -> None:
+        """Encode something in each thread, so that the first requests do not wait for the model to be compiled."""
+        for size in (1, 32):
+            texts = [" ".join(["word"] * count) for count in range(1, size + 1)]
+            for _ in range(2):
+                jobs = [self.submit(self._model, texts, None, None, None, patient=True) for _ in self._workers]
+                for job in jobs:
+                    if job is not None:
+                        self.wait_for(job)
+
+    def close(self, seconds: float | None = None) -> None:
+        """Take no more texts, encode those that wait, and end the threads; for so long at most."""
+        with self._lock:
+            self._closed = True
+            self._ready.notify_all()
+            self._room.notify_all()
+        until = None if seconds is None else time.monotonic() + seconds
+        for worker in self._workers:
+            worker.join(None if until is None else max(0.0, until - time.monotonic()))
+
+    # -- for verbs in threads: QueuedEncoder
+
+    def submit(
+        self,
+        model: Model,
+        texts: Sequence[str],
+        role: str | None,
+        long: str | None,
+        normalize: bool | None,
+        *,
+        seconds: float = float("inf"),
+        patient: bool = False,
+    ) -> Job | None:
+        """Texts that some thread will wait for; None for none. Who is `patient` waits for room first."""
+        job = self._job(model, texts, role, long, normalize)
+        if job is not None:
+            job.finished = threading.Event()
+            self._enter(job, seconds, patient=patient)
+        return job
+
+    def wait_for(self, job: Job, check: Callable[[], float] | None = None) -> tuple[Vectors, NDArray[np.int64]]:
+        """What a job comes to. `check` says how many seconds are left, or raises where nobody waits any more."""
+        assert isinstance(job.finished, threading.Event)
+        try:
+            while not job.finished.wait(None if check is None else min(check(), UNWATCHED)):
+                pass
+        except BaseException:
+            self.drop(job)
+            raise
+        return job.result()
+
+    # -- in and out
+
+    def _job(
+        self, model: Model, texts: str | Sequence[str], role: str | None, long: str | None, normalize: bool | None
+    ) -> Job | None:
+        texts = as_texts(texts)
+        if role is not None and role not in ROLES:
+            raise unknown_role(role)
+        policy, strict = model.policy(long)
+        if not texts:
+            return None
+        most = model.encoder.max_tokens
+        sizes = self._sizes(texts, most if most and policy is not Long.CHUNK else self._settings.queue_tokens + 1)
+        how = {"role": role, "long": policy, "normalize": normalize}
+        return Job(texts, sizes, (model.kind, role, policy, normalize), model.encoder, how, strict=strict)
+
+    def _sizes(self, texts: Sequence[str], most: int) -> list[int]:
+        """How many tokens texts have, roughly: to tokenize them twice costs more than to be wrong by a few."""
+        rate = self._per_byte
+        return [min(most, 2 + int(rate * (len(text) if text.isascii() else len(text.encode())))) for text in texts]
+
+    def _enter(self, job: Job, seconds: float, *, patient: bool = False) -> None:
+        """Put a job into the line, or refuse it."""
+        most, tokens = self._settings.queue_tokens, job.tokens
+        with self._lock:
+            if tokens > most:
+                raise self._too_much(tokens, f"the queue holds {most:,}")
+            while not self._closed and patient and self._line.tokens and self._late(tokens, seconds):
+                self._patient += 1
+                self._room.wait()
+                self._patient -= 1
+            if self._closed:
+                raise Refused(503, "closing", "the server is shutting down", fix="try again in a moment")
+            if not patient and (late := self._late(tokens, seconds)):
+                if self._rate and tokens > seconds * self._rate * len(self._workers):
+                    raise self._too_much(tokens, f"that takes more than {seconds:g} s here")
+                self._count("overloaded")
+                raise overloaded(f"{self._line.tokens:,} tokens wait to be encoded by {self.name}", late)
+            self._line.add(job)
+            if self._idle:
+                self._ready.notify()
+
+    def _late(self, tokens: int, seconds: float = float("inf")) -> float:
+        """By how many seconds a request of some tokens comes too early; 0 where there is room for it."""
+        line, settings, threads = self._line, self._settings, len(self._workers)
+        over: float = line.tokens + tokens - settings.queue_tokens
+        if not (rate := self._rate * threads):
+            return 1.0 if over > 0 else 0.0
+        over = max(over, line.ahead + self._running - max(rate * settings.queue_seconds, self._batch * threads))
+        if tokens > line.turn:
+            over = max(over, line.tokens + self._running + tokens - rate * seconds)
+        return max(over, 1) / rate if over > 0 else 0.0
+
+    def _too_much(self, tokens: int, why: str) -> Refused:
+        self._count("too_much")
+        what = f"about {tokens:,} tokens are too much for one request"
+        return Refused(413, "too_many_tokens", what, why=why, fix="send fewer texts at a time")
+
+    def drop(self, job: Job) -> None:
+        """Nobody waits for a job any more: what has not been encoded of it leaves the queue."""
+        with self._lock:
+            if self._line.remove(job) and self._patient:
+                self._room.notify_all()
+
+    def _count(self, why: str) -> None:
+        if self._metrics is not None:
+            self._metrics.refused(self.name, why)
+
+    # -- the threads
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                while not self._line:
+                    if self._closed:
+                        return
+                    self._idle += 1
+                    self._ready.wait()
+                    self._idle -= 1
+                pieces = self._line.take(self._batch)
+                tokens = sum(piece.tokens for piece in pieces)
+                self._running += tokens
+                if self._patient:
+                    self._room.notify_all()
+            begun = time.perf_counter()
+            try:
+                self._encode(pieces)
+            finally:
+                with self._lock:
+                    self._running -= tokens
+                    self._learn_rate(tokens, time.perf_counter() - begun)
+
+    def _encode(self, pieces: list[Piece]) -> None:
+        """Encode a batch; where that fails, each request's part alone, so that only its own errors hurt it."""
+        texts = [text for piece in pieces for text in piece.request.texts[piece.first : piece.last]]
+        leader: Any = pieces[0].request
+        begun = time.perf_counter()
+        try:
+            with language_checked():
+                vectors, tokens = leader.encoder.encode_and_count(texts, **leader.how)
+            if len(vectors) != len(texts):
+                raise RuntimeError(f"{self.name} gave {len(vectors):,} vectors for {len(texts):,} texts")
+        except BaseException as error:
+            if any(piece.request is not leader for piece in pieces):
+                for _, own in itertools.groupby(pieces, key=lambda piece: id(piece.request)):
+                    self._encode(list(own))
+            else:
+                self._fail(leader, error)
+            return
+        self._deliver(pieces, vectors, tokens)
+        if self._metrics is not None:
+            wait = [begun - piece.request.asked for piece in pieces if piece.first == 0]  # type: ignore[attr-defined]
+            self._metrics.batch(self.name, len(texts), int(tokens.sum()), time.perf_counter() - begun, wait)
+
+    def _deliver(self, pieces: list[Piece], vectors: Vectors, tokens: NDArray[np.int64]) -> None:
+        done: list[Job] = []
+        start = guessed = 0
+        with self._lock:
+            for piece in pieces:
+                job: Any = piece.request
+                job.fill(piece, vectors, tokens, start)
+                start += piece.last - piece.first
+                guessed += piece.tokens
+                if not job.left:
+                    done.append(job)
+            self._learn_sizes(guessed, tokens, job)
+        _wake(done)
+
+    def _fail(self, job: Job, error: BaseException) -> None:
+        with self._lock:
+            self._line.remove(job)
+            first, job.error = job.error is None, job.error or error
+        if first:
+            _wake([job])
+
+    def _learn_rate(self, tokens: int, seconds: float) -> None:
+        """Tokens a second, by batches that are large enough to show it."""
+        rate = tokens / max(seconds, 1e-6)
+        if rate > self._rate:  # what was slower had a graph to compile, or was small
+            self._rate = rate
+        elif tokens >= self._batch / 2:
+            self._rate += SLOWLY * (rate - self._rate)
+
+    def _learn_sizes(self, guessed: int, tokens: NDArray[np.int64], job: Job) -> None:
+        limit = job.encoder.max_tokens
+        read = int(tokens.sum() if job.how["long"] is Long.CHUNK or not limit else np.minimum(tokens, limit).sum())
+        if read:
+            self._per_byte = min(2.0, max(0.01, self._per_byte * (1 + SLOWLY * (read / guessed - 1))))
+
+
+class _Watch:
+    """Looks after a request that waits: for its deadline, and for whether its client is still there."""
+
+    __slots__ = ("_job", "_queue", "_receive", "_seconds", "_task", "_timer", "_waiter")
+
+    def __init__(
+        self, queue: EncodingQueue, job: Job, waiter: asyncio.Future[None], seconds: float, receive: Receive | None
+    ) -> None:
+        self._queue, self._job, self._waiter, self._receive = queue, job, waiter, receive
+        self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
+        soon = min(UNWATCHED, seconds)
+        self._timer = waiter.get_loop().call_later(soon, self._late if soon == seconds else self._begin)
+
+    def _begin(self) -> None:
+        loop = self._waiter.get_loop()
+        self._timer = loop.call_later(self._seconds - UNWATCHED, self._late)
+        if self._receive is not None:
+            self._task = loop.create_task(self._until_gone(self._receive))
+
+    def _late(self) -> None:
+        self._end_with(took_too_long(self._seconds), "deadline")
+
+    async def _until_gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._end_with(Refused(499, "client_left", "the client has gone"), "client_left")
+
+    def _end_with(self, error: Refused, why: str) -> None:
+        if not self._waiter.done():
+            self._queue._count(why)
+            self._waiter.set_exception(error)
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+def _wake(jobs: list[Job]) -> None:
+    """Tell who waits for them: each event loop once."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for job in jobs:
+        if isinstance(job.finished, threading.Event):
+            job.finished.set()
+        else:
+            loop, waiter = job.finished
+            loops.setdefault(loop, []).append(waiter)
+    for loop, waiters in loops.items():
+        with contextlib.suppress(RuntimeError):  # it is closed, and nobody waits
+            loop.call_soon_threadsafe(_settle, waiters)
+
+
+def _settle(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
