@@ -9,6 +9,7 @@ Each error has three parts, which the command prints on a line each:
     NearsenseError
     ├── InputError (ValueError)          what the caller gave cannot be used
     │   ├── FileError                    a file cannot be read or written, or its contents are off
+    │   ├── UnknownField                 a filter asks for a field that no document has
     │   ├── TextTooLong                  long="error" and a text exceeds the model's limit
     │   ├── ZeroVectorError              a vector without direction has no cosine
     │   └── TooLargeError                the result would not fit into memory
@@ -50,6 +51,7 @@ __all__ = [
     "TextTooLong",
     "TooLargeError",
     "TruncationWarning",
+    "UnknownField",
     "UnknownTextWarning",
     "UnsupportedModel",
     "ZeroVectorError",
@@ -95,6 +97,10 @@ class InputError(NearsenseError, ValueError):
 
 class FileError(InputError):
     """A file cannot be read or written, or its contents are not what was expected."""
+
+
+class UnknownField(InputError):
+    """A filter asks for a field that no document has."""
 
 
 class TextTooLong(InputError):

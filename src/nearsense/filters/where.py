@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
-from nearsense.errors import InputError
+from nearsense.errors import InputError, UnknownField
 
 DEEPEST = 50  # how many "and", "or" and "not" may stand in each other
 COMPARE: dict[str, Callable[[Any, Any], Any]] = dict(
@@ -204,7 +204,7 @@ def require_known(where: Where, fields: Iterable[str]) -> None:
         more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
         why = f"the fields are {', '.join(map(shown, listed[:20]))}{more}" if listed else "no document has any"
         fix = f"did you mean {shown(close[0])}?" if close else ""
-        raise InputError(f"no document has a field {shown(name)}", why=why, fix=fix)
+        raise UnknownField(f"no document has a field {shown(name)}", why=why, fix=fix)
 
 
 def values_of(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:

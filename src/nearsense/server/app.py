@@ -27,6 +27,7 @@ from nearsense.server import state, verbs
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
 from nearsense.server.reference import reference, resolved
 from nearsense.server.safety import guarded
+from nearsense.server.requests import FILTER, with_filters
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
 from nearsense.server.work import collected_warnings
@@ -143,7 +144,8 @@ def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
 
 def _document(app: FastAPI, paths: dict[str, Any], settings: ServerSettings) -> dict[str, Any]:
     """One OpenAPI document of all rooms."""
-    document = app.openapi()
+    document = with_filters(app.openapi())
+    document["components"]["schemas"]["Filter"] = FILTER
     document["paths"] |= paths
     for operation in (each for item in document["paths"].values() for each in item.values()):
         for media in operation.get("requestBody", {}).get("content", {}).values():

@@ -130,6 +130,7 @@ def took_too_long(seconds: float) -> Refused:
 _KINDS: list[tuple[type[Exception], int, str]] = [
     (errors.TextTooLong, 422, "text_too_long"),
     (errors.TooLargeError, 422, "too_large"),
+    (errors.UnknownField, 404, "field_not_found"),
     (errors.ModelMismatch, 409, "model_mismatch"),
     (errors.InputError, 422, "invalid_input"),
     (errors.UnsupportedModel, 409, "unsupported_model"),

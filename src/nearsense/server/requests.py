@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from nearsense.server.settings import ServerSettings
 
@@ -28,7 +28,6 @@ Name = Annotated[str, Field(pattern=f"^{NAME}$", description="What the operator'
 Model = Annotated[
     str, Field(min_length=1, max_length=200, description="A model that this server has; the first without it.")
 ]
-Count = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many at most.")]
 Probability = Annotated[float, Field(ge=0, le=1, description="Leave out what is less probable.")]
 Prior = Annotated[
     float, Field(gt=0, lt=1, description="The share that is right before scores are seen.", examples=[0.5])
@@ -39,36 +38,49 @@ Mode = Annotated[
     Field(description="By meaning, by words (BM25), or by both (reciprocal rank fusion)."),
 ]
 
+_FILTER: dict[str, Any] = {"$ref": "#/components/schemas/Filter"}
 _VALUE: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
-_BOUND: dict[str, Any] = {"type": ["string", "number"]}
-_CONDITION = {
-    "anyOf": [
-        _VALUE,
-        {
-            "type": "object",
-            "minProperties": 1,
-            "additionalProperties": False,
-            "properties": {
-                **dict.fromkeys(("=", "!="), _VALUE),
-                **dict.fromkeys(("<", "<=", ">", ">="), _BOUND),
-                **{name: {"type": "array", "items": _VALUE} for name in ("in", "not in")},
-                "exists": {"type": "boolean"},
-            },
-        },
-    ]
-}
-_FILTER = {
+
+
+def _condition(bound: str) -> dict[str, Any]:
+    """What a field may be asked for, with bounds that are all numbers or all strings."""
+    known = {name: {"type": "array", "items": _VALUE} for name in ("in", "not in")}
+    known |= dict.fromkeys(("=", "!="), _VALUE) | {key: {"type": bound} for key in ("<", "<=", ">", ">=")}
+    known |= {"exists": {"type": "boolean"}}
+    return {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": known}
+
+
+FILTER: dict[str, Any] = {
     "type": "object",
     "description": "Only documents whose metadata fit: see the filters of collections.",
     "properties": {
-        "and": {"type": "array", "items": {"type": "object"}},
-        "or": {"type": "array", "items": {"type": "object"}},
-        "not": {"type": "object"},
+        "and": {"type": "array", "items": _FILTER},
+        "or": {"type": "array", "items": _FILTER},
+        "not": _FILTER,
     },
-    "additionalProperties": _CONDITION,
+    "additionalProperties": {"anyOf": [_VALUE, _condition("number"), _condition("string")]},
     "examples": [{"status": "solved", "year": {">=": 2020}}],
 }
-Where = Annotated[dict[str, Any], WithJsonSchema(_FILTER)]
+"""The component of the OpenAPI document that requests refer to."""
+Where = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-filter": True})]
+
+
+def with_filters(schema: Any) -> Any:
+    """A part of the OpenAPI document in which filters refer to what says all of them."""
+    if isinstance(schema, dict):
+        return _FILTER if "x-filter" in schema else {name: with_filters(each) for name, each in schema.items()}
+    return [with_filters(each) for each in schema] if isinstance(schema, list) else schema
+
+
+def _whole(value: Any) -> Any:
+    """2.0 is a whole number in JSON."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
+Count = Annotated[Whole, Field(ge=1, le=MOST_HITS, description="How many at most.")]
 
 
 class Request(BaseModel):
@@ -166,7 +178,7 @@ class MakeContext(Request):
 
     query: Text = Field(examples=["When do flowers get water?"])
     collection: Name | None = None
-    tokens: Annotated[int, Field(ge=1, le=100_000, description="How many tokens the text may have.")] = 2_000
+    tokens: Annotated[Whole, Field(ge=1, le=100_000, description="How many tokens the text may have.")] = 2_000
     k: Count | None = None
     where: Where | None = None
     mode: Mode = "dense"
@@ -178,7 +190,7 @@ class Ask(Request):
 
     question: Text = Field(examples=["When will my package arrive?"])
     faq: Name | None = None
-    k: Annotated[int, Field(ge=1, le=100, description="How many candidates come with it at most.")] = 3
+    k: Annotated[Whole, Field(ge=1, le=100, description="How many candidates come with it at most.")] = 3
 
 
 _ONE_SOURCE: Any = {
@@ -211,7 +223,7 @@ class FindDuplicates(Request):
     keep: Literal["first", "longest", "shortest", "complete"] = Field("first", description="Which row stays.")
     allow_differing: bool = Field(False, description="Group pairs that differ in figures, names, negation, too.")
     prior: Prior | None = None
-    pairs: Annotated[int, Field(ge=0, le=10_000, description="How many pairs come with it, surest first.")] = 100
+    pairs: Annotated[Whole, Field(ge=0, le=10_000, description="How many pairs come with it, surest first.")] = 100
     model: Model | None = None
 
 
