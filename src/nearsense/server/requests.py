@@ -77,10 +77,10 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+WHOLE = BeforeValidator(_whole)
 
 
-Count = Annotated[Whole, Field(ge=1, le=MOST_HITS, description="How many at most.")]
+Count = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many at most."), WHOLE]
 
 
 class Request(BaseModel):
@@ -178,7 +178,9 @@ class MakeContext(Request):
 
     query: Text = Field(examples=["When do flowers get water?"])
     collection: Name | None = None
-    tokens: Annotated[Whole, Field(ge=1, le=100_000, description="How many tokens the text may have.")] = 2_000
+    tokens: Annotated[int, Field(ge=1, le=100_000, description="How many tokens the text may have."), WHOLE] = (
+        2_000
+    )
     k: Count | None = None
     where: Where | None = None
     mode: Mode = "dense"
@@ -190,7 +192,7 @@ class Ask(Request):
 
     question: Text = Field(examples=["When will my package arrive?"])
     faq: Name | None = None
-    k: Annotated[Whole, Field(ge=1, le=100, description="How many candidates come with it at most.")] = 3
+    k: Annotated[int, Field(ge=1, le=100, description="How many candidates come with it at most."), WHOLE] = 3
 
 
 _ONE_SOURCE: Any = {
@@ -223,7 +225,9 @@ class FindDuplicates(Request):
     keep: Literal["first", "longest", "shortest", "complete"] = Field("first", description="Which row stays.")
     allow_differing: bool = Field(False, description="Group pairs that differ in figures, names, negation, too.")
     prior: Prior | None = None
-    pairs: Annotated[Whole, Field(ge=0, le=10_000, description="How many pairs come with it, surest first.")] = 100
+    pairs: Annotated[
+        int, Field(ge=0, le=10_000, description="How many pairs come with it, surest first."), WHOLE
+    ] = 100
     model: Model | None = None
 
 
