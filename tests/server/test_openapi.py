@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -63,14 +62,19 @@ def test_the_page_of_the_reference_has_no_script_and_nothing_of_others(server, d
         assert path in response.text
 
 
-@pytest.mark.parametrize("examples_", [3, pytest.param(100, marks=pytest.mark.slow)], ids="{} examples".format)
-def test_schemathesis_finds_no_failure_by_any_of_its_checks(tmp_path, server, examples_):
+@pytest.mark.parametrize(
+    ("examples_", "phases"),
+    [(2, "examples,fuzzing"), pytest.param(50, "examples,coverage,fuzzing,stateful", marks=pytest.mark.slow)],
+    ids=["few", "all"],
+)
+def test_schemathesis_finds_no_failure_by_any_of_its_checks(tmp_path, server, examples_, phases):
     folder = server.service.collection("support").path.parent
     with served(folder, "support.nearsense", "--faq", "shop.csv") as address:
         done = subprocess.run(
             [
-                str(Path(sys.executable).parent / "schemathesis"), "--no-color", "run", f"{address}/openapi.json",
-                "--max-examples", str(examples_), "--seed", "1", "--continue-on-failure", "--workers", "4",
+                sys.executable, "-m", "schemathesis.cli", "--no-color", "run", f"{address}/openapi.json",
+                "--max-examples", str(examples_), "--seed", "1", "--continue-on-failure",
+                "--request-timeout", "60", "--phases", phases,
             ],
             cwd=tmp_path, capture_output=True, text=True, timeout=550,
         )  # fmt: skip

@@ -145,7 +145,22 @@ class _Asking(_Sifting):
     where: Where | None = None
 
 
+_PROBABLE: Any = {
+    "not": {
+        "required": ["mode", "min_probability"],
+        "properties": {
+            "mode": {"enum": ["lexical", "hybrid"]},
+            "min_probability": {"type": "number"},
+            "rerank": {"type": "null"},
+        },
+    }
+}
+"""Only scores by meaning, and those of a cross-encoder, are probabilities."""
+
+
 class _Searching(_Asking):
+    model_config = ConfigDict(json_schema_extra=_PROBABLE)
+
     mode: Mode = "dense"
     exact: bool = Field(False, description="Compare with every vector instead of asking the index.")
     rerank: Model | None = Field(None, description="A cross-encoder of this server that puts the hits in order.")
