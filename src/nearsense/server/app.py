@@ -144,7 +144,7 @@ def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
 
 def _document(app: FastAPI, paths: dict[str, Any], settings: ServerSettings) -> dict[str, Any]:
     """One OpenAPI document of all rooms."""
-    document = with_filters(app.openapi())
+    document: dict[str, Any] = with_filters(app.openapi())
     document["components"]["schemas"]["Filter"] = FILTER
     document["paths"] |= paths
     for operation in (each for item in document["paths"].values() for each in item.values()):
