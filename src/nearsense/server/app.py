@@ -26,8 +26,8 @@ from nearsense.errors import NearsenseError
 from nearsense.server import state, verbs
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
 from nearsense.server.reference import reference, resolved
-from nearsense.server.safety import guarded
 from nearsense.server.requests import FILTER, with_filters
+from nearsense.server.safety import guarded
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
 from nearsense.server.work import collected_warnings
