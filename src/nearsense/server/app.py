@@ -27,7 +27,7 @@ from nearsense.server import state, verbs
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
 from nearsense.server.reference import reference, resolved
 from nearsense.server.requests import FILTER, with_filters
-from nearsense.server.safety import guarded
+from nearsense.server.safety import OPEN_PATHS, guarded
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
 from nearsense.server.work import collected_warnings
@@ -147,7 +147,10 @@ def _document(app: FastAPI, paths: dict[str, Any], settings: ServerSettings) -> 
     document: dict[str, Any] = with_filters(app.openapi())
     document["components"]["schemas"]["Filter"] = FILTER
     document["paths"] |= paths
+    health = document["paths"]["/v1/health"]["get"]["responses"].items()
+    errors = {status: each for status, each in health if status >= "400"}
     for operation in (each for item in document["paths"].values() for each in item.values()):
+        operation["responses"] = errors | operation["responses"]
         for media in operation.get("requestBody", {}).get("content", {}).values():
             fields = resolved(document, media.get("schema", {})).get("properties", {})
             example = {name: field["examples"][0] for name, field in fields.items() if "examples" in field}
@@ -157,6 +160,8 @@ def _document(app: FastAPI, paths: dict[str, Any], settings: ServerSettings) -> 
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["key"] = {"type": "http", "scheme": "bearer"}
         document["security"] = [{"key": []}]
+        for path in OPEN_PATHS & document["paths"].keys():
+            document["paths"][path]["get"]["security"] = []
     return document
 
 
