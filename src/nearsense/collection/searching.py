@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from nearsense import filters
 from nearsense._progress import Progress
 from nearsense.calibration import Background, Calibration, Task, background_of
 from nearsense.calibrator import Calibrated, Calibrator
-from nearsense.checks import positive_int, threshold
+from nearsense.checks import is_whole, positive_int, threshold
 from nearsense.collection.documents import checked_ids
 from nearsense.collection.engine import Answer, Engine, Facts, Question
 from nearsense.collection.model import CollectionModel, checked_vectors, differing, recipe
@@ -91,6 +91,30 @@ class Answering:
         wanted = checked_ids(ids)
         documents = self._engine.documents(wanted)
         return [documents.get(each) for each in wanted]
+
+    def browse(self, first: int = 0, count: int = 25) -> list[Document]:
+        """Some of the documents, in the order in which they came in.
+
+        What comes before `first` is read over: this is for looking through, not for reading all (`documents`).
+
+        Args:
+            first: How many are left out before.
+            count: How many at most.
+
+        Raises:
+            InputError: A number is below 0.
+
+        Example:
+            >>> import nearsense as ns
+            >>> with ns.open(":memory:") as shop:
+            ...     added = shop.add(["We ship at once.", "Gift cards for all.", "Open on Sundays."])
+            ...     [document.text for document in shop.browse(1, 1)]
+            ['Gift cards for all.']
+        """
+        if not (is_whole(first) and is_whole(count)):
+            raise InputError(f"first={first!r}, count={count!r}", fix="give whole numbers from 0 up")
+        every = (document for documents, _ in self._engine.stored() for document in documents)
+        return list(islice(every, first, first + count))
 
     def search(
         self,

@@ -21,7 +21,7 @@ from nearsense.pages.parts import plain, policy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["map_html"]
+__all__ = ["map_html", "map_policy"]
 
 SCRIPTS = (
     "data.js", "words.js", "plane.js", "painter.js", "labels.js", "shown.js", "hand.js", "panels.js", "review.js",
@@ -45,10 +45,10 @@ def map_html(scene: Scene, title: str = "Map") -> str:
         >>> html.startswith("<!doctype html>"), "http:" in html
         (True, False)
     """
-    style, script = _asset("map.css"), "\n".join(["'use strict';", *map(_asset, SCRIPTS)])
+    style, script = _style_and_script()
     texts, cut = _texts(scene)
     parts = {
-        "policy": policy(style, script),
+        "policy": map_policy(),
         "title": plain(title),
         "style": style,
         "facts": _json(_facts(scene, title, cut)),
@@ -63,6 +63,15 @@ def map_html(scene: Scene, title: str = "Map") -> str:
     page = _asset("map.html")
     pieces = page.split("%%")  # every second piece is the name of a part: nothing in a part is looked at again
     return "".join(parts[piece] if number % 2 else piece for number, piece in enumerate(pieces))
+
+
+def map_policy() -> str:
+    """What a map's page is allowed, for whoever serves it: it stands in every such page, too."""
+    return policy(*_style_and_script())
+
+
+def _style_and_script() -> tuple[str, str]:
+    return _asset("map.css"), "\n".join(["'use strict';", *map(_asset, SCRIPTS)])
 
 
 def _asset(name: str) -> str:
