@@ -26,8 +26,8 @@ OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/favicon.ico", "/v1/heal
 
 ASKING = frozenset(
     {
-        "compare", "compare_pairs", "rank", "search", "search_many", "similar", "context", "faq", "duplicates", "cluster",
-        "explain", "evaluate", "map", "embeddings", "rerank", "embed", "similarity", "mcp",
+        "compare", "compare_pairs", "rank", "search", "search_many", "similar", "context", "faq", "duplicates",
+        "cluster", "explain", "evaluate", "map", "embeddings", "rerank", "embed", "similarity", "mcp",
     }
 )  # fmt: skip
 """What the path of a POST ends in that changes nothing; every other one needs a key that may write."""
