@@ -67,6 +67,7 @@ COMMANDS = {
     "models remove": "models remove one/here --yes",
     "models verify": "models verify",
     "log": "log kept.nearsense --on",
+    "mcp": "mcp kept.nearsense --faq faq.csv",
     "drift": "drift texts.csv --against more.csv -o drift.html",
     "train": "train labels.csv --model tiny --steps 1 --dev none --test none -o mine",
     "distill": "distill tiny --texts many.txt -o fast",

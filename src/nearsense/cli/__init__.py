@@ -37,6 +37,7 @@ from nearsense.cli import (
     inputs,
     keys,
     mapping,
+    mcp,
     models,
     querylog,
     search,
@@ -108,6 +109,7 @@ FAMILIES = (
     querylog,
     serve,
     keys,
+    mcp,
     demo,
 )
 

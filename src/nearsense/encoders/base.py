@@ -51,6 +51,8 @@ class Encoder:
     """What it was made for, ISO 639-1; empty where nobody says."""
     needs_role: bool = False
     """It is much worse without a role."""
+    matryoshka: tuple[int, ...] = ()
+    """Lengths to which its vectors may be cut, where it was trained for that."""
     cuts: bool = True
     """It may cut long texts; where not, it refuses them."""
     long: Long | None = None
@@ -262,6 +264,14 @@ class CrossEncoder:
         """
         raise NotImplementedError(f"{self.name} scores nothing")
 
+    def count_tokens(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.int64]:
+        """How many tokens each pair has, special ones included, before anything is cut; int64, shape (n,).
+
+        Raises:
+            UnsupportedModel: It cannot count.
+        """
+        raise UnsupportedModel(f"{self.name} cannot count tokens", fix="use a model that runs here")
+
 
 class _Own:
     """Something of a user's, which is asked for a name before the contract's default is."""
@@ -352,6 +362,16 @@ def no_cross_encoder(name: str, typed: str) -> UnsupportedModel:
     why = "it makes a vector of each text; it does not score two texts together"
     fix = f'ns.load("{typed}"), or a cross-encoder: nearsense models --kind cross-encoder'
     return UnsupportedModel(f"{name} is no cross-encoder", why=why, fix=fix)
+
+
+def require_nested(encoder: Encoder, dimensions: int) -> None:
+    """Refuse to cut vectors of a model that was not trained for it."""
+    sizes = encoder.matryoshka
+    if not sizes or not min(sizes) <= dimensions < encoder.dimension:
+        known = ", ".join(map(str, sizes)) or "none"
+        what = f"{encoder.name} has vectors of {encoder.dimension} numbers, not of {dimensions}"
+        fix = "leave dimensions away, or use a model with Matryoshka sizes: nearsense models"
+        raise InputError(what, why=f"sizes that it was trained to be cut to: {known}", fix=fix)
 
 
 def unknown_role(role: str) -> InputError:

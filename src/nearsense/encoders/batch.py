@@ -106,6 +106,11 @@ class TokenEncoder(Loadable, Encoder):
         return dict(self._prompts)
 
     @property
+    def pooling(self) -> str:
+        """What makes a text's vector of those of its tokens: "mean", "cls", ..., "+" between several."""
+        return "+".join(self._pooling)
+
+    @property
     def tokenizer(self) -> Tokenizer:
         """What takes its texts apart."""
         return self._tokenizer

@@ -110,6 +110,11 @@ class PairEncoder(Loadable, CrossEncoder):
         scores: NDArray[np.float32] = found[:, 0]
         return scores if logits else ACTIVATIONS[self._activation](scores)
 
+    def count_tokens(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.int64]:
+        """As `CrossEncoder.count_tokens`."""
+        (left, rows), (right, others) = map(self._tokenize, _split_pairs(pairs))
+        return left.lengths[rows] + right.lengths[others] + self._tokenizer.frame.specials
+
     def _requests(
         self, firsts: list[str], seconds: list[str], policy: Long, batch_tokens: int, lengths: NDArray[np.int64]
     ) -> Iterator[Request]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nearsense._paths import is_file
 from nearsense.encoders import transformer
-from nearsense.encoders.base import cross_encoder_only, damaged, no_cross_encoder
+from nearsense.encoders.base import cross_encoder_only, damaged, no_cross_encoder, require_nested
 from nearsense.encoders.batch import TokenEncoder
 from nearsense.encoders.cross import PairEncoder
 from nearsense.encoders.folder import ModelFolder, activation_of, find, well_formed
@@ -89,20 +89,11 @@ def load_encoder(
     )
     if pooling is None:
         encoder.calibration_file = str(inside(folder.path, CALIBRATION))
+    encoder.matryoshka = folder.card.dimensions if folder.card else ()
     if dimensions is None or dimensions == dimension:
         return encoder
-    _require_nested(folder, dimension, dimensions)
+    require_nested(encoder, dimensions)
     return encoder.with_dimensions(dimensions)
-
-
-def _require_nested(folder: ModelFolder, dimension: int, dimensions: int) -> None:
-    """Refuse to cut vectors of a model that was not trained for it."""
-    sizes = folder.card.dimensions if folder.card else ()
-    if not sizes or not min(sizes) <= dimensions < dimension:
-        known = ", ".join(map(str, sizes)) or "none"
-        what = f"{folder.name} has vectors of {dimension} numbers, not of {dimensions}"
-        fix = "leave dimensions away, or use a model with Matryoshka sizes: nearsense models"
-        raise InputError(what, why=f"sizes that it was trained to be cut to: {known}", fix=fix)
 
 
 def _parts_of(folder: ModelFolder, settings: Settings, *, pairs: bool = False) -> Parts:

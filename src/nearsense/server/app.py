@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -32,7 +33,7 @@ from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
 from nearsense.server.work import collected_warnings
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "create_mcp_app"]
 
 log = logging.getLogger("nearsense")
 
@@ -110,6 +111,13 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
     app.add_route("/openapi.json", lambda _: Response(described, media_type=JSON.media_type))
     app.add_route("/docs", lambda _: HTMLResponse(page, headers=headers))
     return _wrapped(app, service, settings)
+
+
+def create_mcp_app(service: Service, settings: ServerSettings) -> ASGIApp:
+    """An application that has the route of assistants alone, as guarded as the server is."""
+    from nearsense.server import mcp
+
+    return _wrapped(Starlette(routes=mcp.routes(service, settings)), service, settings)
 
 
 def _rooms() -> list[ModuleType]:

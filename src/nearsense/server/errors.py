@@ -27,7 +27,7 @@ __all__ = [
     "took_too_long",
 ]
 
-OPENAI = ("/v1/embeddings", "/v1/models")
+OPENAI = ("/v1/embeddings", "/v1/models", "/v1/rerank", "/v2/rerank", "/rerank", "/embed", "/similarity", "/info")
 """Paths whose clients read errors in OpenAI's form."""
 
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "overloaded_error"}

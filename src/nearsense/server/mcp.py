@@ -1,0 +1,181 @@
+"""The tools as an MCP server: on standard input and output, and as the route /mcp. Not what they do: see tools.py.
+
+The `mcp` package is known here. Each request over HTTP stands alone, in either form of the protocol: no session,
+no stream that stays open, one JSON answer.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+from starlette.routing import Route
+
+from nearsense._version import __version__
+from nearsense.server.errors import as_refused
+from nearsense.server.tools import MOST_HITS, MOST_TOKENS, Told, Tools
+from nearsense.server.work import Work, collected_warnings
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+    from starlette.routing import BaseRoute
+    from starlette.types import Receive, Scope, Send
+
+    from nearsense.server.service import Service
+    from nearsense.server.settings import ServerSettings
+
+__all__ = ["mcp_server", "routes", "serve_stdio"]
+
+PATH = "/mcp"
+
+HOW = (
+    "Finds texts that are near in sense, and says how sure it is. Each hit has the probability that it is right, "
+    'and what differs from what was asked ("number: 15 → 51", "antonym: enable → disable"). Do not use a hit that '
+    "is less probable than 50 %, or that differs in what matters: say that nothing was found. Scores only order "
+    "the hits of one answer. `stats` says what there is."
+)
+
+Query = Annotated[str, Field(min_length=1, description="What is looked for, in plain words.")]
+Text = Annotated[str, Field(min_length=1, description="A text.")]
+Id = Annotated[str, Field(min_length=1, description="The document's id: a hit's.")]
+Hits = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many at most.")]
+Tokens = Annotated[int, Field(ge=1, le=MOST_TOKENS, description="How many tokens the passages may have.")]
+Mode = Annotated[
+    Literal["dense", "lexical", "hybrid"],
+    Field(description='By meaning, by words ("lexical": codes, names), or by both.'),
+]
+Filter = Annotated[
+    dict[str, Any] | None,
+    Field(description='Only documents that fit: {"lang": "en", "year": {">=": 2020}}. `stats` names them.'),
+]
+Name = Annotated[str | None, Field(description="Its name; only needed where there are several.")]
+
+
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
+    """The route /mcp; none where the package is not installed."""
+    if find_spec("mcp") is None:
+        return []
+    return [Route(PATH, _OverHTTP(mcp_server(service), settings.max_body), methods=["POST"])]
+
+
+def serve_stdio(service: Service) -> int:
+    """Answer an assistant on standard input and output until it closes them; nothing else is written there."""
+    with collected_warnings():
+        try:
+            mcp_server(service).run("stdio")
+        except* (BrokenPipeError, ConnectionError):
+            pass  # it has gone
+    return 0
+
+
+def mcp_server(service: Service) -> MCPServer:
+    """The tools over what a service has, as a server of the protocol."""
+    from mcp.server import MCPServer
+    from mcp.types import ToolAnnotations
+
+    with _logging_as_it_was():
+        server = MCPServer("nearsense", title="nearsense", version=__version__, instructions=HOW)
+    reads = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+    for tool in _tools(service):
+        server.add_tool(tool, description=inspect.getdoc(tool), annotations=reads, structured_output=False)
+    return server
+
+
+def _tools(service: Service) -> Iterator[Callable[..., Any]]:
+    """What is offered: of collections and FAQs only where there are any."""
+    tools = Tools(service)
+
+    async def search(
+        query: Query, k: Hits = 5, where: Filter = None, mode: Mode = "dense", collection: Name = None
+    ) -> Any:
+        """Find the documents of a collection that answer a query best, by meaning.
+
+        Each hit has its probability and what differs from the query; the note says whether the best may be used.
+        """
+        return await _called(service, tools.search, query, k, where, mode, collection)
+
+    async def similar(id: Id, k: Hits = 5, collection: Name = None) -> Any:  # noqa: A002 - what it is called
+        """Find documents that mean the same as one of the collection: repeats, variants, related ones."""
+        return await _called(service, tools.similar, id, k, collection)
+
+    async def compare(a: Text, b: Text) -> Any:
+        """Tell whether two texts mean the same: the probability with its interval, and what differs."""
+        return await _called(service, tools.compare, a, b)
+
+    async def faq(question: Query, faq: Name = None) -> Any:
+        """Answer a question from the FAQ, where that is sure enough.
+
+        Else there are questions to ask back, or no answer at all: then say so, and do not make one up.
+        """
+        return await _called(service, tools.faq, question, faq)
+
+    async def context(query: Query, tokens: Tokens = 1500, where: Filter = None, collection: Name = None) -> Any:
+        """Get the passages that a question is best answered from, with their sources to cite.
+
+        The note says how likely it is that the answer is among them.
+        """
+        return await _called(service, tools.context, query, tokens, where, collection)
+
+    async def stats() -> Any:
+        """List the collections and FAQs: names, sizes, fields to filter by."""
+        return await _called(service, tools.stats)
+
+    if service.collections:
+        yield from (search, similar, context)
+    yield compare
+    if service.faqs:
+        yield faq
+    yield stats
+
+
+async def _called(service: Service, verb: Callable[..., Told], *args: Any) -> Any:
+    """What a tool says, or what went wrong and what to do about it: both are for a model to read."""
+    from mcp.types import CallToolResult, TextContent
+
+    work = Work(service.settings.deadline)
+    try:
+        told = await service.pool.run(work, verb, *args)
+    except Exception as error:
+        failed = as_refused(error)
+        if failed.status == 500:
+            logging.getLogger("nearsense").exception("a tool failed")
+        return CallToolResult(content=[TextContent(type="text", text=str(failed))], is_error=True)
+    text = "\n".join([told.text, *(f"Note: {said}" for said in work.warnings)])
+    values = told.values | ({"warnings": work.warnings} if work.warnings else {})
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=values)
+
+
+class _OverHTTP:
+    """The route: each request has a manager of its own, which begins and ends with it."""
+
+    def __init__(self, server: MCPServer, max_body: int) -> None:
+        self._server, self._max_body = server, max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._server.streamable_http_app(
+            streamable_http_path=PATH,
+            json_response=True,
+            stateless_http=True,
+            max_request_body_size=self._max_body,
+            host="",  # who may call is decided before: see safety.py
+        )
+        async with self._server.session_manager.run():
+            await app(scope, receive, send)
+
+
+@contextmanager
+def _logging_as_it_was() -> Iterator[None]:
+    """Undo what the package does to the root of all loggers."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.getLogger("mcp").setLevel(logging.WARNING)

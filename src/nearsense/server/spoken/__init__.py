@@ -1,0 +1,25 @@
+"""What clients of others say already: OpenAI's embeddings, Cohere's and Jina's rerank, Hugging Face's TEI.
+
+openai.py   /v1/embeddings, /v1/models              endpoint.py   a body in, an answer or OpenAI's error out
+rerank.py   /rerank, /v1/rerank, /v2/rerank         embedding.py  texts -> vectors and how many tokens they are
+tei.py      /embed, /similarity, /info              messages.py   the bodies
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nearsense.server.spoken import openai, rerank, tei
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from nearsense.server.service import Service
+    from nearsense.server.settings import ServerSettings
+
+__all__ = ["routes"]
+
+
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
+    """All of these routes."""
+    return [route for each in (openai, rerank, tei) for route in each.routes(service, settings)]

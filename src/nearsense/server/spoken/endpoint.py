@@ -1,0 +1,113 @@
+"""A body in, an answer out, or an error as OpenAI words it: what all these routes share. Not what they say.
+
+Routes are raw ASGI applications: of a text alone, what stands around its encoding would else cost as much as that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from nearsense.errors import NearsenseError, TextTooLong
+from nearsense.server.errors import Refused, as_refused
+from nearsense.server.spoken.messages import Malformed, reader, write
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+T = TypeVar("T")
+
+__all__ = ["Wrong", "get", "post"]
+
+GONE = 499
+"""The status of a request whose client has left: nobody reads an answer."""
+
+
+class Wrong(Refused):
+    """A field that cannot be used.
+
+    Args:
+        param: The field, as the request names it.
+        what: As of all errors; so are `why` and `fix`.
+        code: As of Refused.
+    """
+
+    def __init__(
+        self, param: str, what: str, *, why: str = "", fix: str = "", code: str = "invalid_value"
+    ) -> None:
+        super().__init__(400, code, what, why=why, fix=fix)
+        self.param = param
+
+
+def post(path: str, kind: type[T], answer: Callable[[T, Request], Awaitable[object]]) -> Route:
+    """A route to which a message of a kind is posted; what `answer` makes of it goes back as JSON."""
+    return Route(path, _Post(path, kind, answer), methods=["POST"])
+
+
+def get(path: str, answer: Callable[[dict[str, Any]], object]) -> Route:
+    """A route that tells what `answer` makes of the parameters of its path."""
+    return Route(path, _Get(path, answer), methods=["GET"])
+
+
+class _Post(Generic[T]):
+    def __init__(self, path: str, kind: type[T], answer: Callable[[T, Request], Awaitable[object]]) -> None:
+        self.path, self._read, self._answer = path, reader(kind), answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self  # for the log: it has a path
+        status, headers = 200, dict[str, str]()
+        try:
+            message = self._read(await _body(receive))
+            told: object = await self._answer(message, Request(scope, receive))
+        except (NearsenseError, Malformed, MemoryError) as error:
+            status, told, headers = _refusal(error)
+        if status != GONE:
+            await _send(send, status, write(told), headers)
+
+
+class _Get:
+    def __init__(self, path: str, answer: Callable[[dict[str, Any]], object]) -> None:
+        self.path, self._answer = path, answer
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        scope["route"] = self
+        status, headers = 200, dict[str, str]()
+        try:
+            told = self._answer(scope["path_params"])
+        except NearsenseError as error:
+            status, told, headers = _refusal(error)
+        await _send(send, status, write(told), headers)
+
+
+async def _body(receive: Receive) -> bytes:
+    """All of a request's body: who counts it stands before this."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        return bytes(message.get("body", b""))
+    parts = []
+    while message["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+    raise Refused(GONE, "client_left", "the client has gone")
+
+
+def _refusal(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Status, body and headers of an error: what OpenAI calls a bad request is 400, whatever is bad of it."""
+    told = Wrong(error.param, error.message) if isinstance(error, Malformed) else as_refused(error)
+    body = told.to_openai()
+    body["error"]["param"] = getattr(told, "param", "") or None
+    if isinstance(error, TextTooLong):
+        body["error"]["code"] = "context_length_exceeded"
+    return 400 if told.status == 422 else told.status, body, told.headers
+
+
+async def _send(send: Send, status: int, body: bytes, headers: dict[str, str]) -> None:
+    named = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    plain = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": plain + named})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,189 @@
+"""What an assistant is given as tools: a verb, told in lines that say when not to trust it, and as JSON values.
+
+Not the protocol by which it asks: see mcp.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nearsense.errors import InputError
+from nearsense.records import Hit, Results, percent
+
+if TYPE_CHECKING:
+    from nearsense.collection import Collection
+    from nearsense.faq import Answer
+    from nearsense.filters import Where
+    from nearsense.server.service import Service
+
+MOST_HITS = 50
+"""More of them fill a model's context, and say no more."""
+
+MOST_TOKENS = 16_000
+
+TRUSTED = 0.5
+"""From which probability on a hit rather answers than not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a tool says: lines for a model to read, and the same as JSON values for a program."""
+
+    text: str
+    values: dict[str, Any]
+
+
+class Tools:
+    """The verbs over what a server has opened, by the names that its operator gave.
+
+    Args:
+        service: What is served.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def search(
+        self,
+        query: str,
+        k: int = 5,
+        where: Where | None = None,
+        mode: str = "dense",
+        collection: str | None = None,
+    ) -> Told:
+        """The documents that answer a query best, and whether one of them does."""
+
+        def found(name: str, room: Collection) -> Told:
+            hits = room.search(query, within(k, "k", MOST_HITS), where=where, mode=mode)
+            note = _judged(hits, "answers the query")
+            if not hits and where is not None and not room.count(where):
+                fields = ", ".join(room.info().fields) or "none"
+                note = f"No document passes the filter. Fields to filter by: {fields}."
+            head = f"{len(hits)} of {len(room):,} documents in {name}"
+            return _told(head, note, hits, query=query, collection=name)
+
+        return self._of(collection, found)
+
+    def similar(self, id: str, k: int = 5, collection: str | None = None) -> Told:  # noqa: A002 - what it is called
+        """The documents nearest to one that is there."""
+
+        def found(name: str, room: Collection) -> Told:
+            if room.get(id)[0] is None and not room.passages(id):
+                raise InputError(f"there is no document {id!r} in {name}", fix="give the id of a hit of search")
+            hits = room.similar(id, within(k, "k", MOST_HITS))
+            note = _judged(hits, f"means the same as {id}")
+            return _told(f"{len(hits)} documents of {name} like {id}", note, hits, id=id, collection=name)
+
+        return self._of(collection, found)
+
+    def compare(self, a: str, b: str) -> Told:
+        """Whether two texts mean the same."""
+        from nearsense.compare import compare
+
+        found = compare(a, b, encoder=self._service.encoder())
+        return Told(str(found), found.to_dict())
+
+    def faq(self, question: str, faq: str | None = None) -> Told:
+        """The answer of a FAQ, or none: then what to ask back, or why."""
+        name = chosen(self._service.faqs, faq, "FAQ")
+        found = self._service.faqs[name].answer(question)
+        return Told(_answered(found), {"faq": name} | found.to_dict())
+
+    def context(
+        self, query: str, tokens: int = 1500, where: Where | None = None, collection: str | None = None
+    ) -> Told:
+        """Passages to answer from, with their sources, and how likely it is that they hold the answer."""
+        from nearsense.prompt_context import context
+
+        def found(name: str, room: Collection) -> Told:
+            made = context(query, room, within(tokens, "tokens", MOST_TOKENS), where=where)
+            note = _judged(room.search(query, 1, where=where), "answers the query")
+            values = {"note": note, "collection": name} | made.to_dict()
+            return Told(f"{note}\n\n{made.text}" if made.excerpts else note, values)
+
+        return self._of(collection, found)
+
+    def stats(self) -> Told:
+        """What is served: collections and FAQs by name, how large they are, by what they can be filtered."""
+        collections, faqs = self._service.collections, self._service.faqs
+        about = {
+            name: {n: v for n, v in room.info().to_dict().items() if n != "path"}
+            for name, room in collections.items()
+        }
+        entries = {name: {"entries": len(room), "model": room.encoder.name} for name, room in faqs.items()}
+        lines = [
+            f"collection {name}: {each['documents']:,} documents, model {each['model']}, "
+            f"fields: {', '.join(each['fields']) or 'none'}"
+            for name, each in about.items()
+        ]
+        lines += [
+            f"FAQ {name}: {each['entries']:,} entries, model {each['model']}" for name, each in entries.items()
+        ]
+        return Told("\n".join(lines) or "nothing is served", {"collections": about, "faqs": entries})
+
+    def _of(self, collection: str | None, verb: Callable[[str, Collection], Told]) -> Told:
+        """What is told of a collection, which has its model behind the queue."""
+        name = chosen(self._service.collections, collection, "collection")
+        return self._service.ask(name, lambda room: verb(name, room))
+
+
+def within(value: int, name: str, most: int) -> int:
+    """A number of things from 1 to so many."""
+    if not 1 <= value <= most:
+        raise InputError(f"{name}={value} is out of range", fix=f"give {name} from 1 to {most:,}")
+    return value
+
+
+def chosen(known: Mapping[str, object], name: str | None, kind: str) -> str:
+    """One of several by its name; the only one without."""
+    if name is None and len(known) == 1:
+        return next(iter(known))
+    if name is None or name not in known:
+        what = f"there are several {kind}s" if name is None else f"there is no {kind} {name!r}"
+        raise InputError(what, fix=f"give one of: {', '.join(known) or 'none is served'}")
+    return name
+
+
+def _judged(found: Results[Hit], what: str) -> str:
+    """Whether one of the hits may be trusted, in one or two sentences."""
+    if not found:
+        return "Nothing was found."
+    known = [hit for hit in found if hit.probability is not None]
+    if not known:
+        why = found[0].unsure or "no probability is known here, and scores alone do not say that a hit is right"
+        return f"Do not rely on these hits: {why}."
+    best = max(known, key=lambda hit: hit.probability or 0.0)
+    likely = f"hit {best.rank} {what} with a probability of {percent(best.probability or 0.0)}"
+    differs = f"; it differs ({', '.join(best.differs)})" if best.differs else ""
+    if (best.probability or 0.0) >= TRUSTED:
+        return f"The most probable, {likely}{differs}."
+    return f"None of them is likely to be right: {likely}{differs}. Rather say that nothing was found."
+
+
+def _told(head: str, note: str, found: Results[Hit], **asked: str) -> Told:
+    """Hits, a line each with probability and what differs, below what is to be thought of them."""
+    lines = [f"{head}. {note}", *map(_line, found)]
+    values = asked | {"note": note, "hits": found.to_dicts()} | found.origin.to_dict()
+    return Told("\n".join(lines), values)
+
+
+def _line(hit: Hit) -> str:
+    """One hit as a line of its own, whatever its text holds."""
+    sure = "" if hit.probability is None else f"{percent(hit.probability)}, "
+    differs = f" [differs: {', '.join(hit.differs)}]" if hit.differs else ""
+    text = " ".join((hit.text or "").split())
+    return f"{hit.rank}. ({sure}score {hit.score:.3f}) {hit.place or hit.id}: {text}{differs}"
+
+
+def _answered(found: Answer) -> str:
+    """What a FAQ says: the answer and how sure it is, what to ask back, or that there is none."""
+    sure = "unknown" if found.probability is None else percent(found.probability)
+    differs = f" It differs: {', '.join(found.differs)}." if found.differs else ""
+    if found.hit is not None:
+        return f"{found.text or found.hit.text}\n(answer to “{found.hit.text}”, probability {sure}.{differs})"
+    asks = "".join(f"\n- {hit.text}" for hit in found.suggestions)
+    if asks:
+        return f"No sure answer ({found.reason}). Ask back whether one of these is meant:{asks}"
+    return f"No answer ({found.reason}). Say so; do not make one up."
