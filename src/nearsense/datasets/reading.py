@@ -100,12 +100,12 @@ def read_dataset(
     if isinstance(source, Dataset):
         require_task(source.name, request, source.task)
         return source
-    if is_frame(source):
-        table = table_of(source)
-        return build(table, roles_of(table, request.task, request.columns, positive=request.positive), request)
     if isinstance(source, Table):
         roles = roles_of(source, request.task, request.columns, positive=request.positive)
         return of_table(source, roles, Path(source.source), request)
+    if is_frame(source):
+        table = table_of(source)
+        return build(table, roles_of(table, request.task, request.columns, positive=request.positive), request)
     if not isinstance(source, (str, os.PathLike)) or not str(source):
         what = f"{source!r} is no data set"
         raise InputError(what, why="a file, a folder or a name is needed", fix="name one: pairs.csv")

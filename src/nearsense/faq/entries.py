@@ -261,10 +261,10 @@ def _entries_of(
             source.export(path, vectors=False)
             table = replace(read_table(path), source="collection", unit="document")
         return entries(_rows_of_table(table, {**wanted, "question": wanted["question"] or "text"}))
-    if is_frame(source):
-        return entries(_rows_of_table(table_of(source), wanted))
     if isinstance(source, Table):
         return entries(_rows_of_table(source, wanted, wider=True), FileError)
+    if is_frame(source):
+        return entries(_rows_of_table(table_of(source), wanted))
     if isinstance(source, (str, Path)):
         if format is None and not is_table(str(source)):
             return entries(_rows_of_document(source), FileError)

@@ -261,10 +261,10 @@ def read_examples(
     )
     if isinstance(source, Dataset):
         return _of_dataset(source)
-    if is_frame(source):
-        return _of_table(table_of(source), Path(), wanted, request)
     if isinstance(source, Table):
         return _of_table(source, Path(source.source), wanted, request)
+    if is_frame(source):
+        return _of_table(table_of(source), Path(), wanted, request)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if str(source) != "-" and not is_file(path):
