@@ -331,7 +331,8 @@ def test_what_learns_or_measures_may_be_given_some_rows_too(run, here):
         some = run(*words[:1], "pairs.csv", *words[1:], "--where", "set=1")
         half = run(*words[:1], "half.csv", *words[1:])
         assert some.code == half.code == 0, some.err
-        assert some.out.replace("pairs.csv", "half.csv") == half.out
+        told = [[line for line in each.out.splitlines() if "second" not in line] for each in (some, half)]
+        assert [line.replace("pairs.csv", "half.csv") for line in told[0]] == told[1]
     write_table(
         "faq.csv", [{"question": f"Where is my {n}?", "answer": n, "lang": n[0]} for n in ("bag", "cat", "box")]
     )
