@@ -16,7 +16,7 @@ export function open(host, app) {
     return;
   }
   let since = app.params.get('since') ?? '30d';
-  const list = make('section', {'aria-label': 'Groups', id: 'groups'});
+  const list = make('section', {class: 'stack', 'aria-label': 'Groups', id: 'groups'});
   host.replaceChildren(
     heading(title, 'What people asked and got no answer to, put together by meaning, the most asked first.', make('div', {class: 'row tight'}, select('Since', SPANS, since, (span) => {
       since = span;
