@@ -248,6 +248,7 @@ def test_langchain_with_that_switch_gets_the_librarys_vectors(server, langchain,
 # -- haystack
 
 
+@pytest.mark.slow
 def test_haystack_embeds_documents_and_queries(server, expected):
     pytest.importorskip("haystack")
     from haystack import Document
@@ -273,6 +274,7 @@ def test_nearsense_itself_is_such_a_client(server, expected, monkeypatch):
     near(remote.encode(TEXTS * 300).data, np.tile(expected[MINI], (300, 1)))  # several requests
 
 
+@pytest.mark.slow
 def test_the_page_on_clients_prints_what_it_says(server):
     """Its examples, against this server."""
     for client in ("openai", "cohere", "langchain_openai", "haystack"):

@@ -124,6 +124,7 @@ HELLO = {
 READY = {"method": "notifications/initialized"}
 
 
+@pytest.mark.slow
 def test_nothing_but_the_protocol_is_on_standard_output(home):
     """Also where a text is cut, in another language, or something is wrong: that is said elsewhere."""
     long = {
@@ -141,6 +142,7 @@ def test_nothing_but_the_protocol_is_on_standard_output(home):
     assert "query 0 is empty" in by_id[3]["content"][0]["text"]
 
 
+@pytest.mark.slow
 def test_a_collection_that_is_not_there_is_said_before_anything_else(tmp_path):
     code, said, errors = lines(tmp_path)
     assert code == 2
