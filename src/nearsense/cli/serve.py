@@ -50,6 +50,12 @@ class ServeOptions(Options):
     grace: float = option(
         "--grace S", "Seconds that a shutdown waits for requests.", click.FloatRange(0), default=30.0
     )
+    log: str | None = option(
+        "--log",
+        "Log what is asked, beside each collection and FAQ: on, or hashed (no words).",
+        click.Choice(["on", "hashed"]),
+    )
+    write_faqs: bool = option("--write-faqs", "Let entries be added to the files of FAQs over HTTP.")
     log_texts: bool = option("--log-texts", "Let texts stand in the log; else it never holds one.")
 
 
@@ -89,6 +95,8 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
         deadline=options.deadline,
         grace=options.grace,
         log_texts=options.log_texts,
+        log=options.log == "on" or options.log or False,
+        write_faqs=options.write_faqs,
     )
     with bound(settings.host, settings.port) as listening:
         service = Service.of(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import traceback
 from collections.abc import AsyncIterator, Callable
 from types import ModuleType
@@ -107,6 +108,9 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(_Faults)
     described = JSON(document := _document(app, paths, settings)).body
+    app.state.methods = [
+        (_path_of(path), {name.upper() for name in each}) for path, each in document["paths"].items()
+    ]
     page, headers = reference(document)
     app.add_route("/openapi.json", lambda _: Response(described, media_type=JSON.media_type))
     app.add_route("/docs", lambda _: HTMLResponse(page, headers=headers))
@@ -209,8 +213,18 @@ async def _http(request: Request, error: Exception) -> Response:
     what = {404: "there is nothing at this path", 405: f"{request.method} is not for this path"}
     code = HTTP_CODES.get(error.status_code, "refused")
     told = what.get(error.status_code, str(error.detail))
-    refused = Refused(error.status_code, code, told, fix="see /docs", headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # the framework names those of one route, and a path may have several
+        known = request.app.state.methods
+        allowed = {name for path, names in known if path.fullmatch(request.url.path) for name in names}
+        headers |= {"Allow": ", ".join(sorted(allowed))} if allowed else {}
+    refused = Refused(error.status_code, code, told, fix="see /docs", headers=headers)
     return error_response(refused, openai=in_openai_form(request.url.path))
+
+
+def _path_of(template: str) -> re.Pattern[str]:
+    """The paths that a template of the document stands for."""
+    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)))
 
 
 class _Faults:

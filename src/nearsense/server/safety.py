@@ -27,7 +27,7 @@ OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/favicon.ico", "/v1/heal
 ASKING = frozenset(
     {
         "compare", "compare_pairs", "rank", "search", "search_many", "similar", "context", "faq", "duplicates",
-        "cluster", "explain", "evaluate", "map", "embeddings", "rerank", "embed", "similarity", "mcp",
+        "cluster", "explain", "evaluate", "calibrate", "map", "embeddings", "rerank", "embed", "similarity", "mcp",
     }
 )  # fmt: skip
 """What the path of a POST ends in that changes nothing; every other one needs a key that may write."""

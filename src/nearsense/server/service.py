@@ -39,6 +39,7 @@ class Service:
     Attributes:
         collections: Collections by name, each with its model behind the queue of texts.
         faqs: FAQs by name.
+        faq_files: The files of those that were made of one.
         pool: The threads that run verbs.
         slow: The thread that runs what looks through a whole collection.
         metrics: What is counted.
@@ -59,6 +60,7 @@ class Service:
         self.crosses = dict(crosses or {})
         self.collections: dict[str, Collection] = {}
         self.faqs: dict[str, FAQ] = {}
+        self.faq_files: dict[str, Path] = {}
         self.pool = Pool(settings.threads, settings.waiting)
         self.slow = Pool(1, 8, "slow")
         self.open = True
@@ -210,8 +212,12 @@ class Service:
             return
         self.add_model(encoder.name, encoder)
 
-    def add_collection(self, path: Path, *, name: str | None = None, network: bool = False) -> Collection:
+    def add_collection(
+        self, path: Path, *, name: str | None = None, network: bool = False, encoder: Encoder | None = None
+    ) -> Collection:
         """Open a collection that exists, its model behind the queue, and serve it by its folder's name.
+
+        Without an `encoder` its model is loaded by its own name.
 
         Raises:
             InputError: The name is taken, or no name that a URL could hold.
@@ -223,10 +229,11 @@ class Service:
         chosen = served_name(path) if name is None else name
         with self._lock:
             _require_free(self.collections, chosen, "collection")
-            with open_collection(path, create=False, network=network) as own:
+            with open_collection(path, encoder, create=False, network=network) as own:
                 encoder = uncached(own.encoder)
             queued = self.queue(encoder).encoder()
-            opened = open_collection(path, queued, create=False, network=network)
+            log = self.settings.log or None
+            opened = open_collection(path, queued, create=False, network=network, log=log)
             self.collections[chosen] = opened
             if encoder.name not in self.models:
                 self.models[encoder.name] = encoder
@@ -250,10 +257,15 @@ class Service:
         """
         from nearsense.cached import cached
         from nearsense.faq import FAQ
+        from nearsense.querylog import HASHED, open_log
 
         name = served_name(file)
         _require_free(self.faqs, name, "FAQ")
-        self.faqs[name] = faq = FAQ(str(file), encoder=cached(self.queue_of().encoder()))
+        log, said = None, self.settings.log
+        if said:
+            log = open_log(file.with_name(f"{file.name}.queries"), hashed=said == HASHED)
+        self.faqs[name] = faq = FAQ(str(file), encoder=cached(self.queue_of().encoder()), log=log)
+        self.faq_files[name] = file
         return faq
 
     def warm(self) -> None:

@@ -39,6 +39,9 @@ class ServerSettings:
         idle_seconds: Seconds that a connection is kept open without a request.
         grace: Seconds that a shutdown waits for requests that were accepted.
         log_texts: Whether texts may stand in the log.
+        log: Whether what is asked of collections and FAQs is logged beside them: True, or "hashed" without words.
+            False leaves it to what each collection was told.
+        write_faqs: Whether entries may be added to the files of FAQs.
 
     Raises:
         InputError: A number is out of its range, or others could reach the server without a key.
@@ -69,6 +72,8 @@ class ServerSettings:
     idle_seconds: float = 15.0
     grace: float = 30.0
     log_texts: bool = False
+    log: bool | str = False
+    write_faqs: bool = False
 
     max_texts: ClassVar[int] = 1_024
     """Texts in a request: the types of the requests say it too."""

@@ -20,6 +20,7 @@ from nearsense.records import Document, Hit, Results, Vectors
 from nearsense.render.results import hits_page
 from nearsense.search import rank
 from nearsense.server import requests
+from nearsense.server.decisions import Decisions
 from nearsense.server.errors import JSON, Refused
 from nearsense.server.examples import answered
 from nearsense.server.service import Service
@@ -157,6 +158,7 @@ def _faq(service: Service, asked: requests.Ask) -> dict[str, Any]:
 
 def _duplicates(service: Service, asked: requests.FindDuplicates) -> dict[str, Any]:
     texts, vectors = _texts(service, asked)
+    learnt = None if vectors is None else Decisions(service.collection(asked.collection).path).calibration(vectors)
     found = duplicates(
         texts,
         vectors=vectors,
@@ -166,6 +168,7 @@ def _duplicates(service: Service, asked: requests.FindDuplicates) -> dict[str, A
         keep=asked.keep,
         allow_differing=asked.allow_differing,
         prior=asked.prior,
+        calibration=learnt,
         progress=progress,
     )
     return found.to_dict() | {"pair_list": found.pairs[: asked.pairs].to_dicts()}

@@ -39,13 +39,16 @@ class Work:
 
     Args:
         seconds: How long it may take from now on.
+        patient: As below.
 
     Attributes:
+        patient: Whether it waits for room where there is none, as a job does; a request is refused.
         deadline: When it is over, by `time.monotonic()`.
         warnings: What verbs warned of, each once: that texts were cut, say.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, patient: bool = False) -> None:
+        self.patient = patient
         self.seconds, self.deadline = seconds, time.monotonic() + seconds
         self.warnings: list[str] = []
         self._left = threading.Event()
