@@ -63,8 +63,8 @@ def test_the_queue_tells_texts_tokens_batches_and_refusals():
 
 def test_answers_and_drift_are_told_by_the_names_that_the_operator_gave():
     metrics = Metrics()
-    metrics.answered("faq", "shop", answered=True)
-    metrics.answered("faq", "shop", answered=False)
+    metrics.answered("faq", "shop", True)
+    metrics.answered("faq", "shop", False)
     metrics.drifted("tickets", changed=True)
     assert value(metrics, "nearsense_answers_total", kind="faq", name="shop", answered="no") == 1
     assert value(metrics, "nearsense_drift", name="tickets") == 1
@@ -91,3 +91,33 @@ def test_it_can_be_read_in_the_form_that_a_scraper_asks_for():
     assert media.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
     assert metrics.exposition("")[1].startswith("text/plain")
+
+
+@pytest.mark.slow
+def test_searches_and_questions_are_counted_by_whether_they_had_an_answer(tmp_path):
+    from starlette.testclient import TestClient
+
+    import nearsense as ns
+    from nearsense.server.app import create_app
+    from nearsense.server.service import Service
+
+    with ns.open(tmp_path / "tickets.nearsense") as collection:
+        collection.add([ns.Document(id="1", text="the screen is black")])
+    service = Service.of(ServerSettings(), collections=[tmp_path / "tickets.nearsense"])
+    try:
+        with TestClient(create_app(service, ServerSettings()), base_url="http://127.0.0.1:8765") as client:
+            for least in (None, 1.0):
+                client.post(
+                    "/v1/search", json={"query": "my screen went dark", "min_score": least}
+                ).raise_for_status()
+            told = client.get("/metrics")
+    finally:
+        service.close()
+    assert told.headers["content-type"].startswith("text/plain")
+    for line in (
+        'nearsense_answers_total{answered="yes",kind="collection",name="tickets"} 1.0',
+        'nearsense_answers_total{answered="no",kind="collection",name="tickets"} 1.0',
+        'nearsense_http_requests_total{method="POST",route="/v1/search",status="200"} 2.0',
+        'nearsense_documents{collection="tickets"} 1.0',
+    ):
+        assert line in told.text

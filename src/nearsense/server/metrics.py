@@ -113,7 +113,7 @@ class Metrics:
         for each in waited:
             observe(each)
 
-    def answered(self, kind: str, name: str, *, answered: bool) -> None:
+    def answered(self, kind: str, name: str, answered: bool) -> None:
         """A search of a collection, or a question to a FAQ (`kind`), had an answer or not."""
         self._of(self._answers, kind, name, "yes" if answered else "no").inc()
 
@@ -226,7 +226,9 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     service.metrics.watch_service(service)
 
     async def metrics(request: Request) -> Response:
+        request.scope["route"] = route  # for the log
         body, media = service.metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": media})
 
-    return [Route("/metrics", metrics, methods=["GET"])]
+    route = Route("/metrics", metrics, methods=["GET"])
+    return [route]

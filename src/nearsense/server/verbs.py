@@ -129,7 +129,10 @@ def _found(service: Service, asked: Any, queries: Sequence[str]) -> list[Results
     if asked.rerank is not None:
         how |= {"rerank": service.cross(asked.rerank), "candidates": asked.candidates}
     how |= {"k": asked.k, "where": asked.where, "progress": progress, **_sifting(asked)}
-    return service.ask(asked.collection, lambda collection: collection.search_many(queries, **how))
+    found = service.ask(asked.collection, lambda collection: collection.search_many(queries, **how))
+    for hits in found:
+        service.metrics.answered("collection", asked.collection or next(iter(service.collections)), bool(hits))
+    return found
 
 
 def _similar(service: Service, asked: requests.Similar) -> dict[str, Any]:
@@ -153,7 +156,9 @@ def _context(service: Service, asked: requests.MakeContext) -> dict[str, Any]:
 
 
 def _faq(service: Service, asked: requests.Ask) -> dict[str, Any]:
-    return service.faq(asked.faq).answer(asked.question, asked.k).to_dict()
+    found = service.faq(asked.faq).answer(asked.question, asked.k)
+    service.metrics.answered("faq", asked.faq or next(iter(service.faqs)), found.answered)
+    return found.to_dict()
 
 
 def _duplicates(service: Service, asked: requests.FindDuplicates) -> dict[str, Any]:
