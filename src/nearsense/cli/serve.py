@@ -6,9 +6,8 @@ import os
 import shlex
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +16,7 @@ from nearsense.cli.outputs import leave
 from nearsense.errors import CollectionNotFound, InputError
 
 if TYPE_CHECKING:
+    from nearsense.server.running import run
     from nearsense.server.service import Service
     from nearsense.server.settings import ServerSettings
 
@@ -107,7 +107,7 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
             service.warm()
             app = create_app(service, settings)
             _say(service, settings, listening)
-            code = _run(app, settings, listening, service.stop)
+            code = run(app, settings, listening, service.stop)
         finally:
             service.close()
     if code:
@@ -115,30 +115,6 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
 
 
 COMMANDS = (serve,)
-
-
-def _run(app: Any, settings: ServerSettings, listening: socket.socket, closing: Any) -> int:
-    """Serve until a signal."""
-    from importlib import import_module
-
-    try:
-        return int(import_module("nearsense.server.running").run(app, settings, listening, closing))
-    except ModuleNotFoundError:
-        uvicorn = import_module("uvicorn")
-        protocol = import_module("nearsense.server.protocol").careful_protocol(settings)
-        config = uvicorn.Config(
-            app,
-            http=protocol,
-            ws="none",
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=max(1, round(settings.idle_seconds)),
-            timeout_graceful_shutdown=int(settings.grace),
-            log_level="warning",
-        )
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listening])
-        return 0
 
 
 def _require_collection(path: str) -> None:

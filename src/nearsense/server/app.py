@@ -11,7 +11,7 @@ import logging
 import re
 import traceback
 from collections.abc import AsyncIterator, Callable
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -25,8 +25,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nearsense._version import __version__
 from nearsense.errors import NearsenseError
-from nearsense.server import state, verbs
+from nearsense.server import collections, mcp, metrics, pages, spoken, state, verbs
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
+from nearsense.server.logs import logged
 from nearsense.server.reference import reference, resolved
 from nearsense.server.requests import FILTER, with_filters
 from nearsense.server.safety import OPEN_PATHS, guarded
@@ -35,6 +36,8 @@ from nearsense.server.settings import ServerSettings
 from nearsense.server.work import collected_warnings
 
 __all__ = ["create_app", "create_mcp_app"]
+
+ROOMS = (state, verbs, collections, spoken, metrics, pages, mcp)
 
 log = logging.getLogger("nearsense")
 
@@ -96,7 +99,7 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
         redirect_slashes=False,
     )
     paths: dict[str, Any] = {}
-    for room in (state, verbs, *_rooms()):
+    for room in ROOMS:
         found = room.routes(service, settings)
         if isinstance(found, APIRouter):
             app.include_router(found)
@@ -137,12 +140,7 @@ def _rooms() -> list[ModuleType]:
 
 def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings) -> ASGIApp:
     """What stands before every route: who may ask, and what is noted of it."""
-    from importlib import import_module
-
-    app = guarded(app, settings)
-    with contextlib.suppress(ModuleNotFoundError):
-        app = import_module("nearsense.server.logs").logged(app, service, settings)
-    return app
+    return logged(guarded(app, settings), service, settings)
 
 
 def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
@@ -251,3 +249,13 @@ class _Faults:
             if begun:
                 raise
             await error_response(error, openai=in_openai_form(scope["path"]))(scope, receive, send)
+        finally:
+            _name_route(scope)
+
+
+def _name_route(scope: Scope) -> None:
+    """Leave the whole path of the route for the log: one of a router within another knows its own part only."""
+    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    if route is None and "endpoint" in scope:  # a plain one has no parameters: its path is the request's
+        route = SimpleNamespace(path=scope["path"])
+    scope["route"] = route

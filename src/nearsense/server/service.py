@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nearsense.errors import InputError, ModelMismatch, UnsupportedModel
 from nearsense.server.errors import Refused, not_found
+from nearsense.server.jobs import Jobs
+from nearsense.server.metrics import Metrics
+from nearsense.server.queue import EncodingQueue
 from nearsense.server.requests import NAME
 from nearsense.server.settings import ServerSettings
 from nearsense.server.work import Pool
@@ -55,7 +58,7 @@ class Service:
         crosses: Mapping[str, CrossEncoder] | None = None,
     ) -> None:
         self.settings = settings
-        self.metrics: Any = _made("metrics", "Metrics")
+        self.metrics = Metrics()
         self.models: dict[str, Encoder] = {}
         self.crosses = dict(crosses or {})
         self.collections: dict[str, Collection] = {}
@@ -64,11 +67,11 @@ class Service:
         self.pool = Pool(settings.threads, settings.waiting)
         self.slow = Pool(1, 8, "slow")
         self.open = True
-        self._queues: dict[tuple[Any, ...], Any] = {}
+        self._queues: dict[tuple[Any, ...], EncodingQueue] = {}
         self._lock = threading.RLock()
         for name, encoder in (models or {}).items():
             self.add_model(name, encoder)
-        self.jobs: Any = _made("jobs", "Jobs")
+        self.jobs = Jobs()
 
     @classmethod
     def of(
@@ -145,7 +148,7 @@ class Service:
 
         return cached(self.queue_of(name).encoder())
 
-    def queue_of(self, name: str | None = None) -> Any:
+    def queue_of(self, name: str | None = None) -> EncodingQueue:
         """The queue of texts of a model; without a name of the first.
 
         Raises:
@@ -175,15 +178,13 @@ class Service:
 
     # -- what is added
 
-    def queue(self, encoder: Encoder) -> Any:
+    def queue(self, encoder: Encoder) -> EncodingQueue:
         """The queue before an encoder: one for all that makes the same vectors."""
         vectors = (encoder.fingerprint or id(encoder), encoder.dimension, encoder.similarity, encoder.precision)
         key = (*vectors, encoder.long, encoder.max_tokens)
         with self._lock:
             if key not in self._queues:
-                self._queues[key] = _made(
-                    "queue", "EncodingQueue", encoder, self.settings, self.metrics
-                ) or _Straight(encoder)
+                self._queues[key] = EncodingQueue(encoder, self.settings, self.metrics)
             return self._queues[key]
 
     def add_model(self, name: str, encoder: Encoder) -> None:
@@ -284,8 +285,7 @@ class Service:
     def close(self) -> None:
         """Give everything back; what was accepted is finished first."""
         self.open = False
-        if self.jobs is not None:
-            self.jobs.close()
+        self.jobs.close()
         self.pool.close()
         self.slow.close()
         for queue in self._queues.values():
@@ -307,32 +307,6 @@ class Service:
             except BaseException:
                 self.collections[name] = stale
                 raise
-
-
-def _made(module: str, name: str, *args: Any) -> Any:
-    """An object of a room that may not be there yet."""
-    from importlib import import_module
-
-    try:
-        return getattr(import_module(f"nearsense.server.{module}"), name)(*args)
-    except ModuleNotFoundError:
-        return None
-
-
-class _Straight:
-    """No queue before an encoder."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-
-    def encoder(self) -> Encoder:
-        return self._encoder
-
-    def warm(self) -> None:
-        self._encoder.encode("warm")
-
-    def close(self) -> None:
-        pass
 
 
 def served_name(path: Path) -> str:
