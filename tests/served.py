@@ -32,7 +32,7 @@ class Served:
         self.process = subprocess.Popen(typed, cwd=folder, **pipes)
         os.close(number)
         until = time.monotonic() + 120
-        while not (found := re.search(r"serving at (\S+)", self.said)):
+        while not (found := re.search(r"serving at (\S+) ", self.said)):
             assert self.process.poll() is None, f"it ended: {self.said}"
             assert time.monotonic() < until, f"it does not begin: {self.said}"
             time.sleep(0.05)
