@@ -16,7 +16,6 @@ from nearsense.cli.outputs import leave
 from nearsense.errors import CollectionNotFound, InputError
 
 if TYPE_CHECKING:
-    from nearsense.server.running import run
     from nearsense.server.service import Service
     from nearsense.server.settings import ServerSettings
 
@@ -83,6 +82,7 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
     for module in ("uvicorn", "fastapi"):
         require(module, extra="server", purpose="nearsense serve")
     from nearsense.server.app import create_app
+    from nearsense.server.running import run
     from nearsense.server.service import Service
     from nearsense.server.settings import ServerSettings
 
