@@ -75,11 +75,12 @@ COMMANDS = (mcp,)
 
 def _over_http(service: Service, settings: ServerSettings) -> int:
     """Answer at /mcp until a signal."""
-    from nearsense.cli.serve import _run, bound
+    from nearsense.cli.serve import bound
     from nearsense.server.app import create_mcp_app
+    from nearsense.server.running import run
 
     with bound(settings.host, settings.port) as listening:
         app = create_mcp_app(service, settings)
         port = listening.getsockname()[1]
         sys.stderr.write(f"serving at http://{settings.host}:{port}/mcp; Ctrl-C ends it\n")
-        return _run(app, settings, listening, service.stop)
+        return run(app, settings, listening, service.stop)

@@ -122,20 +122,7 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
 
 def create_mcp_app(service: Service, settings: ServerSettings) -> ASGIApp:
     """An application that has the route of assistants alone, as guarded as the server is."""
-    from nearsense.server import mcp
-
     return _wrapped(Starlette(routes=mcp.routes(service, settings)), service, settings)
-
-
-def _rooms() -> list[ModuleType]:
-    """The rooms beside the verbs, as far as they are there."""
-    from importlib import import_module
-
-    found = []
-    for name in ("spoken", "collections", "metrics", "pages", "mcp"):
-        with contextlib.suppress(ModuleNotFoundError):
-            found.append(import_module(f"nearsense.server.{name}"))
-    return [each for each in found if hasattr(each, "routes")]
 
 
 def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings) -> ASGIApp:
