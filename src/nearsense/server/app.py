@@ -1,7 +1,7 @@
 """The application: every room's routes, errors in one form, one OpenAPI document. Not what any route does.
 
-A room is a module with `routes(service, settings)`, which gives a router or a list of routes. Routes that FastAPI
-does not describe are described by its `PATHS`: path items of OpenAPI, by their paths.
+A room is a module with `routes(service, settings)`, which gives a router or a list of routes; what stands in the
+OpenAPI document are routers' routes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nearsense._version import __version__
 from nearsense.errors import NearsenseError
-from nearsense.server import collections, mcp, metrics, pages, spoken, state, verbs
+from nearsense.server import collections, mcp, pages, spoken, state, verbs
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
 from nearsense.server.logs import logged
 from nearsense.server.reference import reference, resolved
@@ -37,7 +37,7 @@ from nearsense.server.work import collected_warnings
 
 __all__ = ["create_app", "create_mcp_app"]
 
-ROOMS = (state, verbs, collections, spoken, metrics, pages, mcp)
+ROOMS = (state, verbs, collections, spoken, pages, mcp)
 
 log = logging.getLogger("nearsense")
 
@@ -98,19 +98,17 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
         responses={status: {"model": Error, "description": said} for status, said in ERRORS.items()},
         redirect_slashes=False,
     )
-    paths: dict[str, Any] = {}
     for room in ROOMS:
         found = room.routes(service, settings)
         if isinstance(found, APIRouter):
             app.include_router(found)
         else:
             app.router.routes.extend(found)
-        paths |= getattr(room, "PATHS", {})
     app.add_exception_handler(NearsenseError, _told)
     app.add_exception_handler(RequestValidationError, _not_its_type)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(_Faults)
-    described = JSON(document := _document(app, paths, settings)).body
+    described = JSON(document := _document(app, settings)).body
     app.state.methods = [
         (_path_of(path), {name.upper() for name in each}) for path, each in document["paths"].items()
     ]
@@ -139,11 +137,10 @@ def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
     return lifespan
 
 
-def _document(app: FastAPI, paths: dict[str, Any], settings: ServerSettings) -> dict[str, Any]:
+def _document(app: FastAPI, settings: ServerSettings) -> dict[str, Any]:
     """One OpenAPI document of all rooms."""
     document: dict[str, Any] = with_filters(app.openapi())
     document["components"]["schemas"]["Filter"] = FILTER
-    document["paths"] |= paths
     health = document["paths"]["/v1/health"]["get"]["responses"].items()
     errors = {status: each for status, each in health if status >= "400"}
     for operation in (each for item in document["paths"].values() for each in item.values()):

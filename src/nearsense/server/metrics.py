@@ -6,21 +6,16 @@ No texts and no names of clients: routes, models and collections are what the op
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nearsense._optional import require
 from nearsense._version import __version__
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.routing import BaseRoute
+    from nearsense.encoders import Encoder
 
-    from nearsense.server.service import Service
-    from nearsense.server.settings import ServerSettings
-
-__all__ = ["PATHS", "Metrics", "routes"]
+__all__ = ["Metrics"]
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 TOKENS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 8192)
@@ -73,7 +68,8 @@ class Metrics:
         self._maker("Info")("build", "What runs.").info({"version": __version__})
         library.ProcessCollector(registry=self.registry)
         self.registry.register(_AtReading(self))
-        self._service: Service | None = None
+        self._models: Mapping[str, Encoder] = {}
+        self._collections: Mapping[str, Sized] = {}
 
     def _maker(self, kind: str) -> Any:
         make = getattr(self._library, kind)
@@ -128,9 +124,9 @@ class Metrics:
         """Tell of a queue how full it is."""
         self._queues.append(queue)
 
-    def watch_service(self, service: Service) -> None:
+    def watch(self, models: Mapping[str, Encoder], collections: Mapping[str, Sized]) -> None:
         """Tell of what is served: models, documents."""
-        self._service = service
+        self._models, self._collections = models, collections
 
     def text(self) -> str:
         """All of it in Prometheus' text format."""
@@ -162,15 +158,14 @@ class Metrics:
         for known, count in _lookups().items():
             lookups.add_metric([known], count)
         yield lookups
-        if (service := self._service) is not None:
-            models = service.models.items()
-            facts = [
-                ((name, each.fingerprint[:12], each.precision, str(each.dimension)), 1.0) for name, each in models
-            ]
-            labels = ("model", "fingerprint", "precision", "dimension")
-            yield gauge("model", "The models that are served.", labels, facts)
-            sizes = [((name,), float(len(each))) for name, each in list(service.collections.items())]
-            yield gauge("documents", "Documents of a collection.", ("collection",), sizes)
+        models = list(self._models.items())
+        facts = [
+            ((name, each.fingerprint[:12], each.precision, str(each.dimension)), 1.0) for name, each in models
+        ]
+        labels = ("model", "fingerprint", "precision", "dimension")
+        yield gauge("model", "The models that are served.", labels, facts)
+        sizes = [((name,), float(len(each))) for name, each in list(self._collections.items())]
+        yield gauge("documents", "Documents of a collection.", ("collection",), sizes)
 
 
 _QUEUE = {
@@ -199,36 +194,3 @@ def _lookups() -> Mapping[str, int]:
 
     asked, known = lookups()
     return {"yes": known, "no": asked - known}
-
-
-PATHS: dict[str, Any] = {
-    "/metrics": {
-        "get": {
-            "summary": "What is counted, as Prometheus reads it.",
-            "operationId": "metrics",
-            "tags": ["state"],
-            "responses": {
-                "200": {
-                    "description": "Counters, gauges and histograms.",
-                    "content": {"text/plain": {"schema": {"type": "string"}}},
-                }
-            },
-        }
-    }
-}
-
-
-def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
-    """/metrics."""
-    from starlette.responses import Response
-    from starlette.routing import Route
-
-    service.metrics.watch_service(service)
-
-    async def metrics(request: Request) -> Response:
-        request.scope["route"] = route  # for the log
-        body, media = service.metrics.exposition(request.headers.get("accept", ""))
-        return Response(body, headers={"content-type": media})
-
-    route = Route("/metrics", metrics, methods=["GET"])
-    return [route]

@@ -63,6 +63,7 @@ class Service:
         self.crosses = dict(crosses or {})
         self.collections: dict[str, Collection] = {}
         self.faqs: dict[str, FAQ] = {}
+        self.metrics.watch(self.models, self.collections)
         self.faq_files: dict[str, Path] = {}
         self.pool = Pool(settings.threads, settings.waiting)
         self.slow = Pool(1, 8, "slow")

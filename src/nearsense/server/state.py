@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from nearsense._version import __version__
 from nearsense.server.errors import JSON, Refused
@@ -20,7 +20,20 @@ Name = Annotated[str, Path(pattern=f"^{NAME}$", description="What the operator's
 
 def routes(service: Service, settings: ServerSettings) -> APIRouter:
     """Health, readiness, version; the collections and FAQs that are served."""
-    router = APIRouter(prefix="/v1", tags=["state"], default_response_class=JSON)
+    router, figures = (
+        APIRouter(prefix="/v1", tags=["state"], default_response_class=JSON),
+        APIRouter(tags=["state"]),
+    )
+
+    @figures.get(
+        "/metrics",
+        summary="What is counted, as Prometheus reads it.",
+        operation_id="metrics",
+        response_class=PlainTextResponse,
+    )
+    async def metrics(request: Request) -> Response:
+        body, media = service.metrics.exposition(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": media})
 
     @router.get(
         "/health", summary="Whether the server lives.", operation_id="health", responses=answered("health")
@@ -72,7 +85,8 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
             {"faqs": [{"name": name, "entries": len(faq), "model": faq.encoder.name} for name, faq in found]}
         )
 
-    return router
+    figures.include_router(router)
+    return figures
 
 
 def _info(service: Service, name: str) -> dict[str, Any]:
