@@ -18,8 +18,11 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 MOST_HITS = 1_000
 LONGEST = 100_000  # characters of a text
 
+VISIBLE = r"[^\s\x85\ufeff\x1c-\x1f]"
+"""A character that is no white space, whichever dialect of regular expressions is asked."""
+
 Text = Annotated[
-    str, Field(min_length=1, max_length=LONGEST, pattern=r"\S", description="A text; not only white space.")
+    str, Field(min_length=1, max_length=LONGEST, pattern=VISIBLE, description="A text; not only white space.")
 ]
 Texts = Annotated[
     list[Text], Field(min_length=1, max_length=ServerSettings.max_texts, description="Texts, 1,024 at most.")
