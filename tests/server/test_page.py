@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
-from types import SimpleNamespace
 
 import pytest
 
 import nearsense as ns
 from browsers import browser
-from server.visits import ARABIC, DOCUMENTS, HEBREW, ONERROR, SCRIPT, Visit, make_shop, running
+from server.visits import ARABIC, DOCUMENTS, HEBREW, ONERROR, SCRIPT, Visit, fetched, open_shop, running
 
-pytest.importorskip("nearsense.server.jobs")
 pytestmark = pytest.mark.filterwarnings("default")  # the server's own filter does not outlive a test of pytest's
 
 VIEWS = ("search", "compare", "faq", "unanswered", "duplicates", "map", "documents", "health")
@@ -21,18 +17,8 @@ VIEWS = ("search", "compare", "faq", "unanswered", "duplicates", "map", "documen
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory, encoder):
-    from nearsense.server.app import create_app
-    from nearsense.server.service import Service
-    from nearsense.server.settings import ServerSettings
-
-    folder = tmp_path_factory.mktemp("shop")
-    collection, faq = make_shop(folder, encoder)
-    settings = ServerSettings(folder=folder / "more", write_faqs=True)
-    settings.folder.mkdir()
-    service = Service.of(settings, collections=[collection], faqs=[faq])
-    with running(create_app(service, settings)) as address:
-        yield SimpleNamespace(address=address, service=service, settings=settings, folder=folder, faq=faq)
-    service.close()
+    with open_shop(tmp_path_factory.mktemp("shop"), encoder) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +40,6 @@ def visit(context, shop):
     context.set_offline(False)
     for each in opened:
         each.close()
-
-
-def fetched(address, method="GET", **headers):
-    """Status, headers and body of an answer."""
-    request = urllib.request.Request(address, method=method, headers=headers)
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.headers, error.read()
 
 
 def collection_of(shop, name, documents, encoder):
@@ -476,58 +452,6 @@ def test_health_shows_the_server_its_collection_and_drift(visit, shop):
     assert str(len(DOCUMENTS)) in sheet.text("#held")
     sheet.page.locator(".compare").first.click()
     sheet.wait("#drift [data-state], #drift #verdict")
-
-
-# -- what is served
-
-
-def test_the_files_of_the_page_have_their_types_and_come_once(shop):
-    for name, kind in (
-        ("", "text/html"),
-        ("page/main.js", "text/javascript"),
-        ("page/words.js", "text/javascript"),
-        ("page/page.css", "text/css"),
-        ("page/icon.svg", "image/svg+xml"),
-    ):
-        status, headers, body = fetched(f"{shop.address}/{name}")
-        assert (status, headers["content-type"].split(";")[0]) == (200, kind)
-        assert body
-        assert "unsafe" not in headers["content-security-policy"]
-        assert "script-src 'self'" in headers["content-security-policy"]
-        again, _, nothing = fetched(f"{shop.address}/{name}", **{"If-None-Match": headers["etag"]})
-        assert (again, nothing) == (304, b"")
-        assert fetched(f"{shop.address}/{name}", "HEAD")[2] == b""
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../pages.py",
-        "%2e%2e/pages.py",
-        "..%2fpages.py",
-        "pages.py",
-        "nothing.js",
-        "map/",
-        "./main.js%00",
-        "/etc/passwd",
-    ],
-)
-def test_nothing_but_the_pages_files_is_served(shop, name):
-    assert fetched(f"{shop.address}/page/{name}")[0] in (400, 404)
-
-
-def test_a_map_is_kept_until_there_are_others():
-    from nearsense.server.pages import MAPS, Maps
-
-    maps = Maps()
-    address = maps.add("first", b"one")["address"]
-    assert maps.get(address.rsplit("/", 1)[1]) == b"one"
-    assert maps.address("first") == address
-    newer = maps.add("first", b"two")["address"]
-    assert maps.get(address.rsplit("/", 1)[1]) is None
-    for number in range(MAPS):
-        maps.add(f"other {number}", b"three")
-    assert maps.get(newer.rsplit("/", 1)[1]) is None
 
 
 # -- what people wrote

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import nearsense as ns
 
@@ -160,3 +163,29 @@ class Visit:
         assert not complaints, complaints
         assert self.page.evaluate("window.stolen") is None
         self.page.close()
+
+
+@contextmanager
+def open_shop(folder, encoder):
+    """A server with the shop's collection and FAQ, where collections and entries may be made."""
+    from nearsense.server.app import create_app
+    from nearsense.server.service import Service
+    from nearsense.server.settings import ServerSettings
+
+    collection, faq = make_shop(folder, encoder)
+    settings = ServerSettings(folder=folder / "more", write_faqs=True)
+    settings.folder.mkdir()
+    service = Service.of(settings, collections=[collection], faqs=[faq])
+    with running(create_app(service, settings)) as address:
+        yield SimpleNamespace(address=address, service=service, settings=settings, folder=folder, faq=faq)
+    service.close()
+
+
+def fetched(address, method="GET", **headers):
+    """Status, headers and body of an answer."""
+    request = urllib.request.Request(address, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()

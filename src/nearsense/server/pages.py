@@ -101,8 +101,7 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
     router.add_api_route(
         f"{where}/map", known, methods=["GET"], **_described("map", {"address": "/page/map/kX3v"})
     )
-    if service.jobs is not None:
-        router.add_api_route(f"{where}/map", draw, methods=["POST"], **_described("draw_map", {"job": {}}, 202))
+    router.add_api_route(f"{where}/map", draw, methods=["POST"], **_described("draw_map", {"job": {}}, 202))
     return router
 
 

@@ -19,7 +19,7 @@ from nearsense.errors import TextTooLong, TruncationWarning
 from nearsense.kinds import Long, Metric
 from nearsense.records import Vectors, parse
 from nearsense.server.encoding import Job, Model, Queue
-from nearsense.server.work import CURRENT
+from nearsense.server.work import CURRENT, Work
 from nearsense.text import as_texts
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class QueuedEncoder(Encoder):
     ) -> Iterator[tuple[int, tuple[Vectors, NDArray[np.int64]]]]:
         """How many texts are done, and the vectors and tokens of the last of them."""
         queue, work = self._queue, CURRENT.get()
-        if work is not None:
+        if work is not None and not work.patient:
             job = queue.submit(self._model, texts, **how, seconds=work.remaining())
             assert job is not None
             yield len(texts), queue.wait_for(job, work.remaining)
@@ -131,17 +131,20 @@ class QueuedEncoder(Encoder):
                 assert job is not None
                 waiting.append((first, job))
                 if len(waiting) > queue.threads:
-                    yield self._next(waiting)
+                    yield self._next(waiting, work)
             while waiting:
-                yield self._next(waiting)
+                yield self._next(waiting, work)
         finally:
             for _, job in waiting:
                 queue.drop(job)
 
-    def _next(self, waiting: deque[tuple[int, Job]]) -> tuple[int, tuple[Vectors, NDArray[np.int64]]]:
+    def _next(
+        self, waiting: deque[tuple[int, Job]], work: Work | None
+    ) -> tuple[int, tuple[Vectors, NDArray[np.int64]]]:
+        """The next part. Work that waits for room looks meanwhile whether it is cancelled."""
         first, job = waiting.popleft()
         try:
-            return first + len(job.texts), self._queue.wait_for(job)
+            return first + len(job.texts), self._queue.wait_for(job, None if work is None else work.remaining)
         except TextTooLong:
             if job.strict:  # which counts from the first text of the part
                 before = np.zeros(first, np.int64)
