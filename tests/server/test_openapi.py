@@ -80,7 +80,7 @@ def test_schemathesis_finds_no_failure_by_any_of_its_checks(tmp_path, server, ex
                 "--max-examples", str(examples_), "--seed", "1", "--continue-on-failure",
                 "--request-timeout", "60", "--phases", phases,
             ],
-            cwd=tmp_path, capture_output=True, text=True, timeout=550,
+            cwd=tmp_path, capture_output=True, text=True, timeout=3_000,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout[-20_000:]
-    assert "No issues found" in done.stdout
+    assert re.search(r"(\d+) generated, \1 passed", done.stdout), done.stdout[-2_000:]
