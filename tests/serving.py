@@ -19,8 +19,9 @@ from typing import Any
 CODE = """
 import json, sys
 from pathlib import Path
-from nearsense.cli.serve import _run, bound
+from nearsense.cli.serve import bound
 from nearsense.server.app import create_app
+from nearsense.server.running import run
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
 how = json.loads(sys.argv[1])
@@ -29,7 +30,7 @@ given |= {name: Path(given[name]) for name in ("key_file", "folder") if given.ge
 settings = ServerSettings(**given)
 with bound(settings.host, settings.port) as listening:
     service = Service.of(settings, collections=how["collections"], faqs=how["faqs"], models=how["models"])
-    sys.exit(_run(create_app(service, settings), settings, listening, service.stop))
+    sys.exit(run(create_app(service, settings), settings, listening, service.stop))
 """
 
 

@@ -184,7 +184,7 @@ def test_a_cache_before_an_encoder_says_all_that_the_encoder_says():
     for name in (*PLAIN, "name", "dimension", "max_tokens", "fingerprint"):
         assert getattr(cached, name) == getattr(full, name), name
     methods = {name for name, each in vars(ns.Encoder).items() if callable(each) and not name.startswith("_")}
-    assert methods == {*ABLE, "encode", "check_language"}
+    assert methods == {*ABLE, "encode", "check_language", "encode_and_count", "side_by_side"}
     for name, ask in ABLE.items():
         assert ask(cached) == ask(full), name
     with pytest.raises(InputError, match="checked 2"):
