@@ -459,7 +459,7 @@ def test_health_shows_the_server_its_collection_and_drift(visit, shop):
 
 def test_stored_texts_stay_texts_in_every_view(visit, shop):
     shop.service.faq("help").answer("<img src=x onerror=window.stolen=1> is this an entry?")
-    sheet = visit("#/search?collection=support&q=Where+is+my+refund", refused=(422,))
+    sheet = visit("#/search?collection=support&q=Where+is+my+refund", refused=(404, 422))
     sheet.wait('[data-id="T-17"]')
     sheet.page.click('[data-id="T-17"] .why-button')
     sheet.wait('[data-id="T-17"] .lit')
