@@ -65,6 +65,14 @@ def test_hardly_a_token_is_padding_among_many_texts(low, high):
     assert lengths.sum() / computed > 0.93
 
 
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=17).map(lambda values: np.array(values, np.int64)))
+def test_few_texts_are_in_one_request_or_in_several_of_one_width(lengths):
+    requests = requests_of(lengths, 512)
+    assert len({request.ids.shape[1] for request in requests}) == 1
+    slots = sum(request.ids.size for request in requests)
+    assert slots <= 16 or slots < 4 * lengths.sum()
+
+
 def test_nothing_is_packed_into_nothing():
     empty = Tokens(np.zeros(0, np.int32), np.zeros(0, np.int64))
     assert list(pack(empty, np.zeros(0, np.int64), np.zeros(0, np.float32), 1024)) == []

@@ -43,6 +43,8 @@ class Tokens:
 NARROWEST = 16  # the narrowest row, in tokens
 STEP = 8  # rows of one text are a multiple of so many tokens wide: less is more shapes, more is more padding
 
+FEW_TOKENS = 1024  # up to so many all rows are of one width: for 8, 16, 32 questions 2.0, 1.5, 1.6 times as fast
+
 ATTENTION = 500
 """A row of this width costs twice as much a token as a very narrow one: attention grows with the width.
 
@@ -151,12 +153,29 @@ def _one_a_row(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[_Part]
 def place(lengths: NDArray[np.int64]) -> Placement:
     """Fill rows with texts, longest first, each row as wide as is cheapest for what it holds.
 
-    First-fit decreasing over the histogram of lengths: the same combination of lengths is placed as often as it
-    occurs, so that the work grows with the number of different lengths, not of texts.
+    Few texts get rows of one width, for one request instead of several: each call costs more than its padding.
     """
     n = len(lengths)
     if n == 1:  # a query, say: the narrowest row is the cheapest
         return Placement(np.array(_widths(int(lengths[0]))[:1]), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    if not n or int(lengths.sum()) > FEW_TOKENS:
+        return _filled(lengths)
+    return min((_filled(lengths, [width]) for width in _widths(int(lengths.max()))), key=_work)
+
+
+def _work(placed: Placement) -> float:
+    """What rows of one width cost, with their padding."""
+    width = int(placed.widths[0])
+    return (int(placed.rows.max()) + 1) * width * (1 + width / ATTENTION)
+
+
+def _filled(lengths: NDArray[np.int64], widths: Sequence[int] = ()) -> Placement:
+    """Rows of these widths, or of those that suit each row.
+
+    First-fit decreasing over the histogram of lengths: the same combination of lengths is placed as often as it
+    occurs, so that the work grows with the number of different lengths, not of texts.
+    """
+    n = len(lengths)
     result = Placement(np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64))
     if n == 0:
         return result
@@ -167,7 +186,7 @@ def place(lengths: NDArray[np.int64]) -> Placement:
     shelf = available.tolist()
     filled: dict[int, int] = {}
     while shelf:
-        width, row = min([_fill(shelf, lefts, width) for width in _widths(shelf[-1])], key=_cost)
+        width, row = min([_fill(shelf, lefts, width) for width in widths or _widths(shelf[-1])], key=_cost)
         times = min([lefts[length] // row.count(length) for length in set(row)])
         first = filled.get(width, 0)
         filled[width] = first + times
