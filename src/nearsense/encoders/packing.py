@@ -43,7 +43,7 @@ class Tokens:
 NARROWEST = 16  # the narrowest row, in tokens
 STEP = 8  # rows of one text are a multiple of so many tokens wide: less is more shapes, more is more padding
 
-FEW_TOKENS = 1024  # up to so many all rows are of one width: for 8, 16, 32 questions 2.0, 1.5, 1.6 times as fast
+FEW_TOKENS = 1024  # up to so many all rows are of one width (docs/speed.md)
 
 ATTENTION = 500
 """A row of this width costs twice as much a token as a very narrow one: attention grows with the width.
