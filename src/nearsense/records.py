@@ -127,8 +127,13 @@ def finite_json(value: Any) -> Any:
     return [finite_json(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def _json_value(value: Any) -> Any:
     """What JSON knows, made of records, enumerations, arrays and mappings."""
+    if type(value) in _PLAIN:
+        return value
     if hasattr(value, "to_dict"):
         return value.to_dict()
     if is_dataclass(value):

@@ -232,8 +232,8 @@ def test_offline_keeps_what_was_typed_and_goes_on_by_itself(visit, context):
 
 def test_a_busy_server_is_asked_again_by_itself_after_the_time_it_names(visit, shop):
     sheet = visit("#/search?collection=support", refused=(429,))
-    pool = shop.service.pool
-    before, pool._busy = pool._busy, pool._room
+    pool = shop.service.searches
+    before, pool._busy = pool._busy, pool._most
     try:
         sheet.page.fill("#asked", "my parcel is late")
         sheet.wait('[data-state="busy"]')

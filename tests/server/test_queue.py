@@ -112,6 +112,31 @@ def test_a_thousand_texts_do_not_starve_a_single_query(opened):
     assert [len(call) for call in encoder.calls[1:3]] != [1024]
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_one_large_request_keeps_every_thread_busy(opened, threads):
+    encoder = Worded(calls_at_once=threads)
+    queue = opened(encoder, queue_tokens=100_000)
+    encoder.gate.clear()
+
+    async def run():
+        large = asyncio.create_task(queue.encode([f"large {n}" for n in range(500)]))
+        for _ in range(threads):
+            await until(lambda: encoder.entered.acquire(blocking=False))
+        encoder.gate.set()
+        return await large
+
+    assert len(asyncio.run(run()).data) == 500
+
+
+@pytest.mark.parametrize("text", ["w", "a b c d e f g h", "incomprehensibilities " * 3, "ä ö ü ß"])
+def test_how_many_tokens_texts_have_is_learnt_and_a_large_request_does_not_unlearn_it(opened, text):
+    queue = opened(Worded(), queue_tokens=10**6)
+    for count in (50, 3_000, 50):
+        asyncio.run(queue.encode([f"{text} {n}" for n in range(count)]))
+    job = queue._job(queue._model, [f"{text} 1"] * 100, None, None, None)
+    assert job.tokens == pytest.approx(100 * (len(text.split()) + 3), rel=0.35)
+
+
 def test_an_error_of_one_request_does_not_hurt_its_neighbours(opened):
     encoder = Worded()
     queue = opened(encoder)

@@ -355,3 +355,36 @@ def test_a_collection_that_went_over_to_another_model_is_opened_anew(tmp_path, e
         found = answer(server, "search", {"query": "money back", "k": 1})
         assert found["hits"][0]["id"] == expected.id
         assert server.service.collection("support").info().dimension == 32
+
+
+def posted_at_once(server, bodies):
+    async def all_of():
+        transport = httpx2.ASGITransport(app=server.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await asyncio.gather(*(client.post("/v1/search", json=body) for body in bodies))
+
+    return asyncio.run(all_of())
+
+
+QUERIES = ["where is my parcel", "refund", "my screen freezes", "w" * 300, "42 parcels", "Wo ist mein Paket?"]
+
+
+def test_searches_that_come_together_are_answered_as_alone(tmp_path, encoder):
+    bodies = [{"query": f"{query} {n}", "k": 3} for query in QUERIES for n in range(4)]
+    with asked(tmp_path, waiting=64) as server:
+        together = [each.json() for each in posted_at_once(server, bodies)]
+        assert near(together, [server.post("/v1/search", body).json() for body in bodies])
+
+
+def test_an_error_of_one_search_is_not_told_to_those_that_came_together_with_it(tmp_path, encoder):
+    bodies = [{"query": f"parcel {n}"} | ({"where": {"nowhere": n}} if n % 3 == 0 else {}) for n in range(24)]
+    with asked(tmp_path, waiting=64) as server:
+        found = [each.status_code for each in posted_at_once(server, bodies)]
+    assert found == [404 if n % 3 == 0 else 200 for n in range(24)]
+
+
+def test_what_is_noticed_of_one_search_is_not_told_to_those_that_came_together_with_it(tmp_path, encoder):
+    bodies = [{"query": "word " * 400 if n % 4 == 0 else f"my parcel {n}"} for n in range(16)]
+    with asked(tmp_path, waiting=64) as server:
+        found = [each.json()["warnings"] for each in posted_at_once(server, bodies)]
+    assert [any("exceed" in each for each in warnings) for warnings in found] == [n % 4 == 0 for n in range(16)]

@@ -81,6 +81,7 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
         _require_collection(path)
     for module in ("uvicorn", "fastapi"):
         require(module, extra="server", purpose="nearsense serve")
+    from nearsense.server.admission import Admission
     from nearsense.server.app import create_app
     from nearsense.server.running import run
     from nearsense.server.service import Service
@@ -107,7 +108,7 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
             service.warm()
             app = create_app(service, settings)
             _say(service, settings, listening)
-            code = run(app, settings, listening, service.stop)
+            code = run(app, settings, listening, service.stop, Admission(service))
         finally:
             service.close()
     if code:

@@ -51,7 +51,7 @@ REMEMBERED = 16
 
 
 class CheckedRows:
-    """The vectors of a generation, shape (n, d), in a file mapped into memory; checked as they are read."""
+    """The vectors of a generation, shape (n, d), in a mapped file; each is checked when it is first read."""
 
     def __init__(
         self, file: Path, shape: tuple[int, int], positions: NDArray[np.int64], sums: NDArray[np.int64]
@@ -60,21 +60,25 @@ class CheckedRows:
         self._file, self._positions, self._sums = file, positions, sums
         mapped = np.memmap(file, np.float32, "r", shape=shape) if shape[0] else np.empty(shape, np.float32)
         self._data = np.asarray(mapped)  # a plain array over the same memory: np.memmap is slow to index
-        self._seen = np.zeros(-(-shape[0] // BLOCK), bool)
+        self._seen = np.zeros(shape[0], bool)
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Some vectors."""
         found = self._data[rows]
-        self._check(found, self._positions[rows], self._sums[rows])
+        new = ~self._seen[rows]
+        if new.any():
+            own = rows[new]
+            self._check(found[new], self._positions[own], self._sums[own])
+            self._seen[own] = True
         return found
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
-        """The vectors of rows start to stop; checked when they are first read."""
-        for each in range(start // BLOCK, -(-stop // BLOCK)):
-            if not self._seen[each]:
-                part = slice(each * BLOCK, (each + 1) * BLOCK)
+        """The vectors of rows start to stop."""
+        for first in range(start // BLOCK * BLOCK, stop, BLOCK):
+            part = slice(first, first + BLOCK)
+            if not self._seen[part].all():
                 self._check(self._data[part], self._positions[part], self._sums[part])
-                self._seen[each] = True
+                self._seen[part] = True
         return self._data[start:stop]
 
     def _check(self, vectors: NDArray[np.float32], positions: NDArray[np.int64], sums: NDArray[np.int64]) -> None:

@@ -49,6 +49,16 @@ def comparison_page(comparisons: Results[Comparison], *, single: bool) -> Page:
     return Page(dicts[0] if single and dicts else dicts, dicts, **columns, note=note)
 
 
+def hits_document(
+    hits: Results[Hit],
+    *,
+    asked: str = "query",
+    around: Mapping[str, tuple[Sequence[Document], Sequence[Document]]] | None = None,
+) -> dict[str, Any]:
+    """Hits of one query as JSON values; arguments as of `hits_page`."""
+    return {asked: hits.query, "hits": [_told(hit, around or {}) for hit in hits], **hits.origin.to_dict()}
+
+
 def hits_page(
     found: Sequence[Results[Hit]],
     *,
@@ -75,7 +85,7 @@ def hits_page(
     ]
     pages = [
         Page(
-            {asked: hits.query, "hits": [_told(hit, more) for hit in hits], **hits.origin.to_dict()},
+            hits_document(hits, asked=asked, around=more),
             [{asked: hits.query, **_told(hit, more), **_made_by(hits.origin)} for hit in hits],
             **table(hits, *columns),
             title=hits.query or "",

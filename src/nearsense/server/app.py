@@ -10,7 +10,7 @@ import contextlib
 import logging
 import re
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,7 +115,8 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
     page, headers = reference(document)
     app.add_route("/openapi.json", lambda _: Response(described, media_type=JSON.media_type))
     app.add_route("/docs", lambda _: HTMLResponse(page, headers=headers))
-    return _wrapped(app, service, settings)
+    direct = spoken.endpoints(service, settings) | verbs.endpoints(service, settings, app)
+    return _wrapped(_Direct(app, direct), service, settings)
 
 
 def create_mcp_app(service: Service, settings: ServerSettings) -> ASGIApp:
@@ -207,6 +208,17 @@ async def _http(request: Request, error: Exception) -> Response:
 def _path_of(template: str) -> re.Pattern[str]:
     """The paths that a template of the document stands for."""
     return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)))
+
+
+class _Direct:
+    """What is asked most goes to its route at once: to find one takes as long as some routes do."""
+
+    def __init__(self, app: ASGIApp, endpoints: Mapping[str, ASGIApp]) -> None:
+        self._app, self._endpoints = app, {path: _Faults(each) for path, each in endpoints.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        own = scope["type"] == "http" and scope["method"] == "POST"
+        await (self._endpoints.get(scope["path"], self._app) if own else self._app)(scope, receive, send)
 
 
 class _Faults:

@@ -56,7 +56,8 @@ class Job(Waiting):
     """
 
     __slots__ = (
-        "_data", "_form", "_truncated", "asked", "counts", "encoder", "error", "finished", "how", "left", "strict",
+        "_data", "_form", "_truncated", "asked", "counts", "encoder", "error", "finished", "how", "left",
+        "per_byte", "strict",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,7 @@ class Job(Waiting):
         self.left = len(texts)  # texts for which nothing has come
         self.error: BaseException | None = None
         self.asked = time.perf_counter()
+        self.per_byte = 0.0  # tokens for a byte, as its sizes were guessed
         self.finished: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | threading.Event
 
     def fill(self, piece: Piece, vectors: Vectors, tokens: NDArray[np.int64], start: int) -> None:

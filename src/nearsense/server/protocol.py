@@ -7,14 +7,18 @@ does not read its answer; a thousand such clients cost it its sockets. Not what 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from nearsense.server.errors import JSON, Refused
 from nearsense.server.safety import HEADERS
 from nearsense.server.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from nearsense.server.admission import Admission
 
 __all__ = ["CarefulProtocol", "careful_protocol"]
 
@@ -24,6 +28,8 @@ LOOKS = 1.0
 """Seconds between two looks at a connection."""
 DRAINED = 4
 """How many times the largest body is read past, so that a client who sends first and reads then learns why not."""
+AGAIN = 0.03
+"""Seconds after a refusal until more is read of a connection: asking again at once costs others their answers."""
 CONNECTIONS = 4_096
 """Connections at a time; beyond that the one goes that has been waited for longest."""
 
@@ -36,6 +42,7 @@ class CarefulProtocol(HttpToolsProtocol):
     """
 
     settings: ClassVar[ServerSettings] = ServerSettings()
+    admission: ClassVar[Admission | None] = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to look at the clock."""
@@ -44,6 +51,7 @@ class CarefulProtocol(HttpToolsProtocol):
         self._waited_since: float | None = self.loop.time()
         self._unread: tuple[float, int] | None = None
         self._refusal: Refused | None = None
+        self._turned_away: bytes | None = None
         self._clock = self.loop.call_later(LOOKS, self._look)
         if len(self.connections) > CONNECTIONS:
             self._make_room()
@@ -70,32 +78,46 @@ class CarefulProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Count its bytes."""
-        self._count(len(url), Refused(414, "url_too_long", "the URL is too long", fix="send it in the body"))
+        self._count(len(url), _url_too_long)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count its bytes; what comes behind the body is no header of this request any more."""
         if self._in_head:
-            self._count(len(name) + len(value) + 4, self._too_large())
+            self._count(len(name) + len(value) + 4, self._too_large)
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """From now on the body is waited for."""
+        """From now on the body is waited for; where there is no room, to answer no as soon as it is here."""
         self._in_head, self._head_bytes, self._body_bytes = False, 0, 0
         self._waited_since = self.loop.time()
-        super().on_headers_complete()
+        if (no := self._refused_early()) is None:
+            super().on_headers_complete()
+        self._turned_away = no
 
     def on_body(self, body: bytes) -> None:
         """Count its bytes; who goes on sending what nobody takes is left."""
         self._body_bytes += len(body)
         if self._body_bytes > DRAINED * self.settings.max_body:
             self.transport.abort()
-        super().on_body(body)
+        if self._turned_away is None:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Nothing is waited for."""
         self._in_head, self._head_bytes, self._waited_since = True, 0, None
-        super().on_message_complete()
+        no, self._turned_away = self._turned_away, None
+        if no is None:
+            super().on_message_complete()
+            return
+        self.transport.write(no)
+        self.on_response_complete()
+        self.transport.pause_reading()
+        self.loop.call_later(AGAIN, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def resume_writing(self) -> None:
         """The client has read."""
@@ -108,15 +130,24 @@ class CarefulProtocol(HttpToolsProtocol):
         what = Refused(400, "no_http", msg.rstrip("."), why=why, fix=fix)
         self._refuse(self._refusal or what)
 
+    def _refused_early(self) -> bytes | None:
+        """The refusal of a request that there is no room for; None for what the application has to see."""
+        if self.admission is None or self.parser.get_method() != b"POST" or self.expect_100_continue:
+            return None
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering or not self.parser.should_keep_alive() or self.parser.should_upgrade():
+            return None
+        return self.admission.refusal(self.url.partition(b"?")[0].decode("latin-1"))
+
     def _wait(self) -> None:
         if self._waited_since is None:
             self._waited_since = self.loop.time()
 
-    def _count(self, size: int, refusal: Refused) -> None:
+    def _count(self, size: int, refusal: Callable[[], Refused]) -> None:
         self._named_bytes += size
         if self._named_bytes > self.settings.max_header_bytes:
-            self._refusal = refusal
-            raise ValueError(refusal.code)  # ends the parser, which then asks for the response to a bad request
+            self._refusal = refusal()
+            raise ValueError(self._refusal.code)  # ends the parser, which then asks for the response
 
     def _too_large(self) -> Refused:
         most = f"the headers are larger than {self.settings.max_header_bytes:,} bytes"
@@ -179,10 +210,14 @@ class CarefulProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def careful_protocol(settings: ServerSettings) -> type[CarefulProtocol]:
+def _url_too_long() -> Refused:
+    return Refused(414, "url_too_long", "the URL is too long", fix="send it in the body")
+
+
+def careful_protocol(settings: ServerSettings, admission: Admission | None = None) -> type[CarefulProtocol]:
     """The protocol class for a server with these settings; it may open as many files as it has connections."""
     _raise_file_limit(CONNECTIONS + 1_024)
-    return type("CarefulProtocol", (CarefulProtocol,), {"settings": settings})
+    return type("CarefulProtocol", (CarefulProtocol,), {"settings": settings, "admission": admission})
 
 
 def _raise_file_limit(wanted: int) -> None:

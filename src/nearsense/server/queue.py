@@ -54,6 +54,9 @@ PER_BYTE = 0.25
 SLOWLY = 0.1
 """What one batch counts in averages."""
 
+FULL = 0.5
+"""A batch of this share of what it may hold shows what the queue gets done; a smaller one takes longer a token."""
+
 
 class EncodingQueue:
     """The texts that wait to be encoded by one model, whatever route they came by.
@@ -81,7 +84,10 @@ class EncodingQueue:
         self._running = 0  # tokens that are being encoded
         self._idle = self._patient = 0  # threads that wait: for work, and for room
         self._closed = False
-        self._rate = 0.0  # tokens a second, of one thread; 0 until it is known
+        self._rate = 0.0  # tokens a second of all threads; 0 until it is known
+        self._done = self._busy = 0.0  # tokens and seconds of full batches, the last ones counting most
+        self._last: float | None = None  # when a batch was done, if there was enough to do ever since
+        self._usual = 1.0  # tokens of a request
         self._per_byte = PER_BYTE
         self._lock = threading.Lock()
         self._ready, self._room = threading.Condition(self._lock), threading.Condition(self._lock)
@@ -169,15 +175,19 @@ class EncodingQueue:
         """How many batches are encoded at a time."""
         return len(self._workers)
 
-    def refusal(self) -> float:
-        """Seconds after which a short request should come again; 0 where it would be taken now."""
-        return self._late(0)
+    def refusal(self, coming: int = 0) -> float:
+        """Seconds after which a short request should come again; 0 where it would be taken now, after others.
+
+        Args:
+            coming: How many requests are before it that have not come here yet.
+        """
+        return self._late(int(self._usual), coming=coming * self._usual)
 
     def state(self) -> dict[str, float]:
         """How full it is: requests and tokens that wait, tokens being encoded, tokens a second when it is busy."""
         with self._lock:
             waiting = {"requests": len(self._line), "tokens": self._line.tokens}
-            return {**waiting, "running": self._running, "rate": self._rate * len(self._workers)}
+            return {**waiting, "running": self._running, "rate": self._rate}
 
     def warm(self) -> None:
         """Encode something in each thread, so that the first requests do not wait for the model to be compiled."""
@@ -244,7 +254,9 @@ class EncodingQueue:
         most = model.encoder.max_tokens
         sizes = self._sizes(texts, most if most and policy is not Long.CHUNK else self._settings.queue_tokens + 1)
         how = {"role": role, "long": policy, "normalize": normalize}
-        return Job(texts, sizes, (model.kind, role, policy, normalize), model.encoder, how, strict=strict)
+        job = Job(texts, sizes, (model.kind, role, policy, normalize), model.encoder, how, strict=strict)
+        job.per_byte = self._per_byte
+        return job
 
     def _sizes(self, texts: Sequence[str], most: int) -> list[int]:
         """How many tokens texts have, roughly: to tokenize them twice costs more than to be wrong by a few."""
@@ -264,21 +276,23 @@ class EncodingQueue:
             if self._closed:
                 raise Refused(503, "closing", "the server is shutting down", fix="try again in a moment")
             if not patient and (late := self._late(tokens, seconds)):
-                if self._rate and tokens > seconds * self._rate * len(self._workers):
+                if self._rate and tokens > seconds * self._rate:
                     raise self._too_much(tokens, f"that takes more than {seconds:g} s here")
                 self._count("overloaded")
                 raise overloaded(f"{self._line.tokens:,} tokens wait to be encoded by {self.name}", late)
             self._line.add(job)
+            self._usual += SLOWLY * (min(tokens, self._line.turn) - self._usual)
             if self._idle:
                 self._ready.notify()
 
-    def _late(self, tokens: int, seconds: float = float("inf")) -> float:
-        """By how many seconds a request of some tokens comes too early; 0 where there is room for it."""
+    def _late(self, tokens: int, seconds: float = float("inf"), coming: float = 0) -> float:
+        """By how many seconds a request of some tokens, `coming` before it, is too early; 0 where it is not."""
         line, settings, threads = self._line, self._settings, len(self._workers)
-        over: float = line.tokens + tokens - settings.queue_tokens
-        if not (rate := self._rate * threads):
+        over: float = line.tokens + tokens + coming - settings.queue_tokens
+        if not (rate := self._rate):
             return 1.0 if over > 0 else 0.0
-        over = max(over, line.ahead + self._running - max(rate * settings.queue_seconds, self._batch * threads))
+        most = max(rate * settings.queue_seconds, self._batch * threads)
+        over = max(over, line.ahead + self._running + coming - most)
         if tokens > line.turn:
             over = max(over, line.tokens + self._running + tokens - rate * seconds)
         return max(over, 1) / rate if over > 0 else 0.0
@@ -306,12 +320,15 @@ class EncodingQueue:
                 while not self._line:
                     if self._closed:
                         return
+                    self._last = None
                     self._idle += 1
                     self._ready.wait()
                     self._idle -= 1
                 pieces = self._line.take(self._batch)
                 tokens = sum(piece.tokens for piece in pieces)
                 self._running += tokens
+                if self._line and self._idle:
+                    self._ready.notify()
                 if self._patient:
                     self._room.notify_all()
             begun = time.perf_counter()
@@ -320,7 +337,7 @@ class EncodingQueue:
             finally:
                 with self._lock:
                     self._running -= tokens
-                    self._learn_rate(tokens, time.perf_counter() - begun)
+                    self._learn_rate(tokens, begun, time.perf_counter())
 
     def _encode(self, pieces: list[Piece]) -> None:
         """Encode a batch; where that fails, each request's part alone, so that only its own errors hurt it."""
@@ -365,19 +382,24 @@ class EncodingQueue:
         if first:
             _wake([job])
 
-    def _learn_rate(self, tokens: int, seconds: float) -> None:
-        """Tokens a second, by batches that are large enough to show it."""
-        rate = tokens / max(seconds, 1e-6)
-        if rate > self._rate:  # what was slower had a graph to compile, or was small
-            self._rate = rate
-        elif tokens >= self._batch / 2:
-            self._rate += SLOWLY * (rate - self._rate)
+    def _learn_rate(self, tokens: int, begun: float, now: float) -> None:
+        """Tokens that leave the queue a second while there is enough to do, whatever else is done then.
+
+        Until there was enough to do, what one thread did at its best: what was slower had a graph to compile.
+        """
+        last, self._last = self._last, now if tokens >= FULL * self._batch else None
+        if last is not None and self._last is not None:
+            self._done += tokens - SLOWLY * self._done
+            self._busy += now - last - SLOWLY * self._busy
+            self._rate = self._done / max(self._busy, 1e-6)
+        elif not self._busy:
+            self._rate = max(self._rate, len(self._workers) * tokens / max(now - begun, 1e-6))
 
     def _learn_sizes(self, guessed: int, tokens: NDArray[np.int64], job: Job) -> None:
         limit = job.encoder.max_tokens
         read = int(tokens.sum() if job.how["long"] is Long.CHUNK or not limit else np.minimum(tokens, limit).sum())
         if read:
-            self._per_byte = min(2.0, max(0.01, self._per_byte * (1 + SLOWLY * (read / guessed - 1))))
+            self._per_byte += SLOWLY * (min(2.0, max(0.01, job.per_byte * read / guessed)) - self._per_byte)
 
 
 class _Watch:

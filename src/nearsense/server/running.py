@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from nearsense.server.admission import Admission
     from nearsense.server.logs import Lines
     from nearsense.server.settings import ServerSettings
 
@@ -30,7 +31,11 @@ SWITCH = 0.001
 
 
 def run(
-    app: ASGIApp, settings: ServerSettings, listening: socket.socket, closing: Callable[[], object] | None = None
+    app: ASGIApp,
+    settings: ServerSettings,
+    listening: socket.socket,
+    closing: Callable[[], object] | None = None,
+    admission: Admission | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM, and finish what was accepted then; a second signal ends it at once.
 
@@ -39,11 +44,12 @@ def run(
         settings: `grace`: how many seconds requests have to be finished; `idle_seconds`, and the protocol's.
         listening: A socket that listens; it is closed.
         closing: Called when the first signal comes: from then on the server should say that it is not ready.
+        admission: What refuses requests before the application sees them; None: nothing does.
 
     Returns:
         An exit code: 0 where all that was accepted was answered, 1 where some of it was not.
     """
-    return Running(app, settings, listening, closing).until_signalled()
+    return Running(app, settings, listening, closing, admission).until_signalled()
 
 
 class Running:
@@ -60,7 +66,9 @@ class Running:
         settings: ServerSettings,
         listening: socket.socket,
         closing: Callable[[], object] | None = None,
+        admission: Admission | None = None,
     ) -> None:
+        self._admission = admission
         self._uvicorn = require("uvicorn", extra="server", purpose="nearsense serve")
         self._listening, self._closing, self._settings = listening, closing, settings
         self.port: int = listening.getsockname()[1]
@@ -135,7 +143,7 @@ class Running:
         settings = self._settings
         config = self._uvicorn.Config(
             app,
-            http=careful_protocol(settings),
+            http=careful_protocol(settings, self._admission),
             ws="none",
             lifespan="on",
             log_config=None,

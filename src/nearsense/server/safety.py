@@ -18,7 +18,7 @@ from nearsense.server.errors import Refused, error_response, in_openai_form, ove
 from nearsense.server.keys import KeyFile
 from nearsense.server.settings import ServerSettings
 
-__all__ = ["SafetyMiddleware", "guarded", "json_depth", "needed_scope"]
+__all__ = ["SafetyMiddleware", "again", "guarded", "json_depth", "needed_scope"]
 
 OPEN = ("/page/", "/docs/")
 """Where anybody may look without a key, with the paths below: they hold nothing of anybody's."""
@@ -111,7 +111,7 @@ class SafetyMiddleware:
                 return
             except _Left:
                 return
-            await self._app(scope, _again(bytes(body), receive), send)
+            await self._app(scope, again(bytes(body), receive), send)
         finally:
             self._held -= len(body)
 
@@ -302,7 +302,7 @@ async def _chunks(headers: Mapping[bytes, bytes], receive: Receive) -> AsyncIter
         yield message.get("body", b"")
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def again(body: bytes, receive: Receive) -> Receive:
     """What gives a body that was read, and then what else comes."""
     given = False
 

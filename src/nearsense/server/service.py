@@ -30,6 +30,9 @@ __all__ = ["Service", "served_name"]
 
 T = TypeVar("T")
 
+SEARCHES = 2
+"""Threads that search: Python runs in one of them at a time, and more of them wait for each other."""
+
 
 class Service:
     """Everything that requests are answered from, opened once and shared by all of them.
@@ -44,6 +47,7 @@ class Service:
         faqs: FAQs by name.
         faq_files: The files of those that were made of one.
         pool: The threads that run verbs.
+        searches: Those that run what is short, and has a query encoded first.
         slow: The thread that runs what looks through a whole collection.
         metrics: What is counted.
         jobs: What changes collections.
@@ -66,6 +70,7 @@ class Service:
         self.metrics.watch(self.models, self.collections)
         self.faq_files: dict[str, Path] = {}
         self.pool = Pool(settings.threads, settings.waiting)
+        self.searches = Pool(SEARCHES, settings.waiting, "search")
         self.slow = Pool(1, 8, "slow")
         self.open = True
         self._queues: dict[tuple[Any, ...], EncodingQueue] = {}
@@ -164,6 +169,23 @@ class Service:
             Refused: There is none of that name.
         """
         return _named(self.crosses, name, "model")
+
+    def crowded(self, coming: int = 0, pool: Pool | None = None) -> float:
+        """Seconds after which who asks for little is told to come again; 0 where there is room in some queue.
+
+        Args:
+            coming: How many requests were let in that neither queue nor pool have seen yet.
+            pool: Of whose threads one has to answer it; None: of none.
+        """
+        if pool is not None and pool.room <= coming:
+            return 1.0
+        late, _, queue = min(
+            ((queue.refusal(coming), number, queue) for number, queue in enumerate(self._queues.values())),
+            default=(0.0, 0, None),
+        )
+        if late and queue is not None:
+            self.metrics.refused(queue.name, "overloaded")
+        return late
 
     def ask(self, name: str | None, verb: Callable[[Collection], T]) -> T:
         """What a verb makes of a collection; one that went over to another model meanwhile is opened anew.
@@ -288,6 +310,7 @@ class Service:
         self.open = False
         self.jobs.close()
         self.pool.close()
+        self.searches.close()
         self.slow.close()
         for queue in self._queues.values():
             queue.close()

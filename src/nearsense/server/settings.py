@@ -61,10 +61,10 @@ class ServerSettings:
     max_header_bytes: int = 16 * 2**10
     max_documents: int = 20_000
     queue_tokens: int = 524_288
-    queue_seconds: float = 0.25
-    batch_tokens: int = 512
-    threads: int = 8
-    waiting: int = 128
+    queue_seconds: float = 0.06
+    batch_tokens: int = 256
+    threads: int = 4
+    waiting: int = 48
     deadline: float = 30.0
     slow_deadline: float = 300.0
     header_seconds: float = 10.0

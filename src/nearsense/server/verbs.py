@@ -8,26 +8,29 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nearsense.clustering.clusters import cluster
 from nearsense.collection import Collection
 from nearsense.compare import compare, compare_pairs
 from nearsense.deduplication.steps import duplicates
-from nearsense.errors import InputError
+from nearsense.encoders.cache import CachedEncoder
+from nearsense.errors import InputError, NearsenseError
 from nearsense.explanation import explain
 from nearsense.prompt_context import context
-from nearsense.records import Document, Hit, Results, Vectors
-from nearsense.render.results import hits_page
+from nearsense.records import Document, Hit, Mode, Results, Vectors
+from nearsense.render.results import hits_document
 from nearsense.search import rank
 from nearsense.server import requests
 from nearsense.server.decisions import Decisions
-from nearsense.server.errors import JSON, Refused
+from nearsense.server.errors import JSON, Refused, error_response
 from nearsense.server.examples import answered
+from nearsense.server.safety import again
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
-from nearsense.server.work import Pool, Work, progress
+from nearsense.server.work import Ahead, Pool, Work, progress
 
-__all__ = ["VERBS", "Verb", "routes"]
+__all__ = ["VERBS", "Verb", "endpoints", "pool_of", "routes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Verb:
         asked: The type of its requests.
         answer: What answers one, as JSON values.
         slow: Whether it looks through whole collections, and waits in a line of its own.
+        ahead: What of a request can be encoded with that of others; None: nothing.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Verb:
     asked: type[requests.Request]
     answer: Callable[[Service, Any], dict[str, Any]]
     slow: bool = False
+    ahead: Callable[[Service, Any], Ahead | None] | None = None
 
 
 def routes(service: Service, settings: ServerSettings) -> APIRouter:
@@ -66,16 +71,55 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
     return router
 
 
+def endpoints(service: Service, settings: ServerSettings, otherwise: ASGIApp) -> dict[str, ASGIApp]:
+    """What answers a POST, by its path: what is not of its type goes to the application, which says why."""
+    return {f"/v1/{each.name}": _Straight(each, _endpoint(each, service, settings), otherwise) for each in VERBS}
+
+
+class _Straight:
+    """A verb's route without the framework's steps from a body to its type, which take as long as some verbs."""
+
+    def __init__(self, verb: Verb, endpoint: Callable[..., Any], otherwise: ASGIApp) -> None:
+        self._asked, self._endpoint, self._otherwise = verb.asked, endpoint, otherwise
+        self.path = f"/v1/{verb.name}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await request.body()
+        try:
+            declared = request.headers.get("content-type", "")
+            asked = self._asked.model_validate_json(body) if declared == JSON.media_type else None
+        except ValueError:
+            asked = None
+        if asked is None:
+            await self._otherwise(scope, again(body, receive), send)
+            return
+        scope["route"] = self  # for the log: it has a path
+        try:
+            response = await self._endpoint(asked, request)
+        except NearsenseError as error:
+            response = error_response(error)
+        await response(scope, receive, send)
+
+
 def _endpoint(verb: Verb, service: Service, settings: ServerSettings) -> Callable[..., Any]:
     seconds = settings.slow_deadline if verb.slow else settings.deadline
 
     async def endpoint(asked: Any, request: Request) -> Response:
-        pool: Pool = service.slow if verb.slow and getattr(asked, "collection", None) else service.pool
+        pool = pool_of(verb, service)
+        if verb.slow and getattr(asked, "collection", None):
+            pool = service.slow
         work = Work(seconds)
-        return await pool.run_for(request, work, _answered, verb, service, asked, work)
+        ahead = verb.ahead(service, asked) if verb.ahead is not None else None
+        return await pool.run_for(request, work, _answered, verb, service, asked, work, ahead=ahead)
 
     endpoint.__annotations__ = {"asked": verb.asked, "request": Request, "return": Response}
     return endpoint
+
+
+def pool_of(verb: Verb, service: Service) -> Pool:
+    """The threads of which one answers a verb, unless it looks through a collection."""
+    return service.pool if verb.ahead is None else service.searches
 
 
 def _answered(verb: Verb, service: Service, asked: requests.Request, work: Work) -> Response:
@@ -112,16 +156,25 @@ def _rank(service: Service, asked: requests.Rank) -> dict[str, Any]:
         progress=progress,
         **_sifting(asked),
     )
-    return hits_page([found], asked="reference").document  # type: ignore[no-any-return]
+    return hits_document(found, asked="reference")
 
 
 def _search(service: Service, asked: requests.Search) -> dict[str, Any]:
-    return hits_page(_found(service, asked, [asked.query])).document  # type: ignore[no-any-return]
+    return hits_document(_found(service, asked, [asked.query])[0])
 
 
 def _search_many(service: Service, asked: requests.SearchMany) -> dict[str, Any]:
     found = _found(service, asked, asked.queries)
-    return {"results": [hits_page([each]).document for each in found]}
+    return {"results": [hits_document(each) for each in found]}
+
+
+def _query(service: Service, asked: Any) -> Ahead | None:
+    """The query of a search by meaning, as the collection has it encoded."""
+    collection = service.collections.get(asked.collection or next(iter(service.collections), ""))
+    if collection is None or asked.mode == Mode.LEXICAL or not asked.query.strip():
+        return None
+    encoder = collection.encoder
+    return Ahead(encoder, "query", [asked.query]) if isinstance(encoder, CachedEncoder) else None
 
 
 def _found(service: Service, asked: Any, queries: Sequence[str]) -> list[Results[Hit]]:
@@ -143,7 +196,7 @@ def _similar(service: Service, asked: requests.Similar) -> dict[str, Any]:
         return collection.similar(asked.id, asked.k, where=asked.where, **_sifting(asked))
 
     found = service.ask(asked.collection, near)
-    return {"id": asked.id, **hits_page([found], asked="text").document}
+    return {"id": asked.id, **hits_document(found, asked="text")}
 
 
 def _context(service: Service, asked: requests.MakeContext) -> dict[str, Any]:
@@ -229,10 +282,18 @@ VERBS = (
     Verb("compare_pairs", "As compare, for many pairs.", requests.ComparePairs, _compare_pairs),
     Verb("explain", "Which words carry the score of two texts.", requests.Explain, _explain),
     Verb("rank", "Texts in the order in which they are near to one.", requests.Rank, _rank),
-    Verb("search", "The documents of a collection that answer a query best.", requests.Search, _search),
+    Verb(
+        "search", "The documents of a collection that answer a query best.", requests.Search, _search, ahead=_query
+    ),
     Verb("search_many", "As search, for several queries.", requests.SearchMany, _search_many),
     Verb("similar", "Documents like one of the collection.", requests.Similar, _similar),
-    Verb("context", "The passages that answer a question, for a prompt.", requests.MakeContext, _context),
+    Verb(
+        "context",
+        "The passages that answer a question, for a prompt.",
+        requests.MakeContext,
+        _context,
+        ahead=_query,
+    ),
     Verb("faq", "An answer from a FAQ, entries that may be meant, or nothing.", requests.Ask, _faq),
     Verb("duplicates", "What is said twice.", requests.FindDuplicates, _duplicates, slow=True),
     Verb("cluster", "Groups of texts that are near in sense.", requests.FindClusters, _cluster, slow=True),

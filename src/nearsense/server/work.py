@@ -12,18 +12,30 @@ import contextvars
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import Request
 
 from nearsense import errors
+from nearsense.encoders.batch import language_checked
+from nearsense.errors import NearsenseError
+from nearsense.kinds import Long
 from nearsense.server.errors import Refused, overloaded, took_too_long
 
-__all__ = ["CURRENT", "Pool", "Work", "collected_warnings", "progress"]
+if TYPE_CHECKING:
+    from nearsense.encoders.cache import CachedEncoder
+
+__all__ = ["CURRENT", "Ahead", "Pool", "Work", "collected_warnings", "progress"]
 
 T = TypeVar("T")
+
+TOGETHER = 8
+"""Requests at most that one thread takes at a time."""
 
 WARNINGS = (
     errors.TruncationWarning,
@@ -87,6 +99,40 @@ def progress(_done: int = 0, _total: int = 0) -> None:
         work.remaining()
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a verb will have encoded first: with that of others that wait, it is encoded sooner.
+
+    Args:
+        encoder: The model, with a cache before it, where the verb then finds it.
+        role: As of `Encoder.encode`.
+        texts: What it will ask for.
+    """
+
+    encoder: CachedEncoder
+    role: str | None
+    texts: Sequence[str]
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    verb: Callable[[], Any]
+    work: Work
+    ahead: Ahead | None
+    context: contextvars.Context
+    future: Future[Any]
+
+    def answer(self) -> None:
+        """Do it, unless its time was over before its turn came."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.work.remaining()
+            self.future.set_result(self.verb())
+        except BaseException as error:
+            self.future.set_exception(error)
+
+
 class Pool:
     """Threads that run verbs, and a bounded number of requests that wait for one.
 
@@ -98,31 +144,45 @@ class Pool:
 
     def __init__(self, threads: int, waiting: int, name: str = "verb") -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._room, self._busy, self._lock = threads + waiting, 0, threading.Lock()
+        self._most = threads + waiting
+        self._waiting: deque[_Call] = deque()
+        self._busy, self._lock = 0, threading.Lock()
 
     @property
     def busy(self) -> int:
         """How many requests run or wait."""
         return self._busy
 
-    async def run(self, work: Work, verb: Callable[..., T], *args: Any, **options: Any) -> T:
+    @property
+    def room(self) -> int:
+        """How many more would not be refused."""
+        return self._most - self._busy
+
+    async def run(
+        self, work: Work, verb: Callable[..., T], *args: Any, ahead: Ahead | None = None, **options: Any
+    ) -> T:
         """What a verb returns, called in a thread.
 
         Raises:
             Refused: There is no room, or the deadline has passed.
         """
-        self._enter()
         context = contextvars.copy_context()
         context.run(CURRENT.set, work)
+        call = _Call(partial(verb, *args, **options), work, ahead, context, Future())
+        with self._lock:
+            if self.room <= 0:
+                raise overloaded(f"{self._busy} requests run or wait, and that is all there is room for")
+            self._busy += 1
+            self._waiting.append(call)
+        call.future.add_done_callback(self._done)
         try:
-            future = self._executor.submit(context.run, _in_time, work, verb, args, options)
+            self._executor.submit(self._serve)
         except RuntimeError:  # the pool is closed
-            self._exit()
+            call.future.cancel()
             raise Refused(503, "closing", "the server is shutting down", fix="try again in a moment") from None
-        future.add_done_callback(lambda _: self._exit())
         try:
             async with asyncio.timeout(max(0.0, work.deadline - time.monotonic())):
-                return await asyncio.wrap_future(future)
+                return await asyncio.wrap_future(call.future)
         except TimeoutError:
             if not work.left and time.monotonic() < work.deadline:
                 raise  # the verb's own
@@ -149,21 +209,42 @@ class Pool:
         """Take no more; what runs is finished where that is waited for."""
         self._executor.shutdown(wait=wait, cancel_futures=not wait)
 
-    def _enter(self) -> None:
-        with self._lock:
-            if self._busy >= self._room:
-                raise overloaded(f"{self._busy} requests run or wait, and that is all there is room for")
-            self._busy += 1
-
-    def _exit(self) -> None:
+    def _done(self, _: object) -> None:
         with self._lock:
             self._busy -= 1
 
+    def _serve(self) -> None:
+        """Answer the first that waits, and those whose texts are encoded together with its own."""
+        calls = self._taken()
+        if len(calls) > 1:
+            _encode_ahead([call.ahead for call in calls if call.ahead is not None])
+        for call in calls:
+            call.context.run(call.answer)
 
-def _in_time(work: Work, verb: Callable[..., T], args: tuple[Any, ...], options: dict[str, Any]) -> T:
-    """A verb, unless its time was over before its turn came."""
-    work.remaining()
-    return verb(*args, **options)
+    def _taken(self) -> list[_Call]:
+        """The first that waits, and some of those like it."""
+        with self._lock:
+            if not self._waiting:
+                return []
+            calls = [self._waiting.popleft()]
+            first = calls[0].ahead
+            if first is None:
+                return calls
+            for call in [*self._waiting]:
+                if len(calls) == TOGETHER:
+                    break
+                own = call.ahead
+                if own is not None and own.encoder is first.encoder and own.role == first.role:
+                    self._waiting.remove(call)
+                    calls.append(call)
+            return calls
+
+
+def _encode_ahead(all_of: Sequence[Ahead]) -> None:
+    """Have the vectors of all their texts in the cache; what is wrong with a text is said to who asks for it."""
+    texts = [text for ahead in all_of for text in ahead.texts]
+    with contextlib.suppress(NearsenseError), language_checked():
+        all_of[0].encoder.encode(texts, role=all_of[0].role, long=Long.HEAD)
 
 
 async def _until_gone(request: Request) -> None:

@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING
 from nearsense.server.spoken import openai, rerank, tei
 
 if TYPE_CHECKING:
-    from starlette.routing import BaseRoute
+    from starlette.routing import Route
+    from starlette.types import ASGIApp
 
     from nearsense.server.service import Service
     from nearsense.server.settings import ServerSettings
 
-__all__ = ["routes"]
+__all__ = ["endpoints", "routes"]
 
 
-def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
+def routes(service: Service, settings: ServerSettings) -> list[Route]:
     """All of these routes."""
     return [route for each in (openai, rerank, tei) for route in each.routes(service, settings)]
+
+
+def endpoints(service: Service, settings: ServerSettings) -> dict[str, ASGIApp]:
+    """What answers a POST, by its path."""
+    return {each.path: each.endpoint for each in routes(service, settings) if each.methods == {"POST"}}
