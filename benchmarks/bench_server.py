@@ -389,7 +389,7 @@ def bench_mixed(options: argparse.Namespace) -> None:
                     "/v1/collections/mixed/documents",
                     json.dumps({"documents": documents}),
                 )
-            elif draw < 0.07 and (mine := [each for each in written if each.startswith(f"{number}-")]):
+            elif draw < 0.07 and (mine := [each for each in list(written) if each.startswith(f"{number}-")]):
                 gone = chance.sample(mine, 1)
                 method, where, body = "POST", "/v1/collections/mixed/delete", json.dumps({"ids": gone})
             elif draw < 0.09:
