@@ -40,8 +40,10 @@ _SEGMENT = re.compile(r"\d{8}\.log")
 _OWN = re.compile(rf"{_SEGMENT.pattern}|{KEY}|{LOCK}|\.{KEY}\..*")  # the last: a key that was just being written
 _SUM_BYTES = 9  # eight hexadecimal digits of CRC-32 and a space
 
-EVERY = 0.5
+EVERY = 0.25
 """Seconds that what was put waits at most before it is written; with the writing, less than one."""
+FEW, HURRY = 64, 16
+"""Where more than a few wait, who asks meanwhile goes first at each 16th line only: all would wait too long."""
 MOST = 20_000
 """So many wait to be written at most; what comes then is counted, and not kept."""
 IDLE = 10.0
@@ -354,13 +356,15 @@ class Passing:
         self._work.set()
 
     def _make_lines(self, queue: list[tuple[Any, int]]) -> None:
-        for item, count in queue:
+        step = 1 if len(queue) <= FEW else HURRY
+        for number, (item, count) in enumerate(queue):
             made = 0
             try:
                 for line in self._encode(item):
                     self._lines.append(line)
                     made += 1
-                    time.sleep(0)  # who asks meanwhile goes first
+                    if number % step == 0:
+                        time.sleep(0)  # who asks meanwhile goes first
             except Exception as error:  # one that cannot be written is no harm to the others
                 self._warn(str(error))
             with self._guard:
