@@ -205,8 +205,7 @@ class TokenEncoder(Loadable, Encoder):
         policy = self.long if long is None else parse(Long, long, name="long")
         prompt, texts = self._prompt(role), as_texts(texts)
         different = distinct(texts)
-        if not _CHECKED.get():
-            self.check_language(different[0])
+        self.check_language(different[0])
         vectors, lengths = self._encode(different, prompt, policy, batch_tokens, normalize, progress)
         if policy is Long.WARN and (lengths > self.max_tokens).any():
             warnings.warn(excess_message(lengths, self.max_tokens), TruncationWarning, stacklevel=2)
@@ -422,6 +421,8 @@ class TokenEncoder(Loadable, Encoder):
 
     def check_language(self, texts: Sequence[str]) -> None:
         """Warn once where many of a sample of texts are in another language; of those without a known token."""
+        if _CHECKED.get():
+            return
         self._check(texts)
         strange = [text for text in islice(texts, SLICE) if text.strip() and not _PLAIN(text)]
         if strange and (unknown := int((~self._tokenizer.knows(self._tokenizer(strange))).sum())):

@@ -116,7 +116,7 @@ class CarefulProtocol(HttpToolsProtocol):
         self.loop.call_later(AGAIN, self._read_on)
 
     def _read_on(self) -> None:
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and not self.flow.read_paused:
             self.transport.resume_reading()
 
     def resume_writing(self) -> None:

@@ -243,8 +243,10 @@ class Pool:
 def _encode_ahead(all_of: Sequence[Ahead]) -> None:
     """Have the vectors of all their texts in the cache; what is wrong with a text is said to who asks for it."""
     texts = [text for ahead in all_of for text in ahead.texts]
+    encoder, role = all_of[0].encoder, all_of[0].role
+    quiet = Long.CHUNK if encoder.long is Long.CHUNK else Long.HEAD
     with contextlib.suppress(NearsenseError), language_checked():
-        all_of[0].encoder.encode(texts, role=all_of[0].role, long=Long.HEAD)
+        encoder.encode(texts, role=role, long=quiet)
 
 
 async def _until_gone(request: Request) -> None:
