@@ -1,7 +1,8 @@
-"""OpenVINO, imported so that it calls nobody. The only file that imports it."""
+"""OpenVINO, imported so that it calls nobody, and computes right. The only file that imports it."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from threading import RLock
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nearsense._forks import on_fork
 
@@ -21,6 +24,8 @@ __all__ = ["core", "openvino"]
 REPORTER, CONVERTER = "openvino_telemetry", "openvino.tools.ovc"
 """What reports each import of OpenVINO to its maker, and writes a lasting id into the home folder; and what asks
 for it, the converter of other frameworks' models, which nobody here needs; it takes a third of the import."""
+
+CACHE_SIZE = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 
 _ONE = RLock()
 _ABSENT = object()
@@ -57,7 +62,33 @@ def core() -> Any:
     Raises:
         ImportError: OpenVINO is not installed.
     """
-    return openvino().Core()
+    with _ONE:
+        found = openvino().Core()
+        _share_no_primitives(found)
+    return found
+
+
+def _share_no_primitives(core: Any) -> None:
+    """Have each stream make its matrix products itself, whatever the streams beside it have made.
+
+    Two that need the same product for the first time at the same moment might otherwise get one from oneDNN's
+    cache that reads its weights in the other's order: wrong vectors, from then on (docs/architecture.md). The size
+    of that cache is read once, when the first product is made: here. Nobody else in the process finds it changed.
+    """
+    op = openvino().opset13
+    x = op.parameter([1, 8], np.float32)
+    product = op.relu(op.matmul(x, op.constant(np.eye(8, dtype=np.float32)), False, True))
+    before = os.environ.get(CACHE_SIZE)
+    os.environ[CACHE_SIZE] = "0"
+    try:
+        options = {"INFERENCE_NUM_THREADS": 1}
+        smallest = core.compile_model(openvino().Model([op.result(product)], [x], "smallest"), "CPU", options)
+        smallest.create_infer_request().infer([np.ones((1, 8), np.float32)])
+    finally:
+        if before is None:
+            del os.environ[CACHE_SIZE]
+        else:
+            os.environ[CACHE_SIZE] = before
 
 
 def _convert_model(*args: Any, **options: Any) -> Any:

@@ -31,18 +31,6 @@ def test_each_call_gives_what_one_call_gives(encoder):
     assert (np.array(found) * expected).sum(axis=1).min() > 0.9999
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_the_first_calls_of_a_model_give_what_later_ones_give(precision):
-    texts = [f"the {n}th parcel is {'very ' * (n % 40)}late" for n in range(600)]
-    expected = np.concatenate([ns.load(precision=precision).encode(text).data for text in texts[:60]])
-    for _ in range(40):
-        fresh = ns.load(precision=precision)  # its graphs run for the first time, side by side
-        few, many = fresh.encode(texts[:60]).data, fresh.encode(texts).data
-        for found in (few, many[:60]):
-            assert (found * expected).sum(axis=1).min() > 0.999
-
-
 @pytest.mark.parametrize("role", [None, "query"])
 def test_tokens_are_counted_on_the_way(encoder, role):
     long = "word " * 400
