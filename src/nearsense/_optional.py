@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
@@ -24,10 +28,31 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
         'json'
     """
     try:
-        return import_module(module)
+        with _leaving_nothing(module.partition(".")[0]):
+            return import_module(module)
     except ImportError as error:
         raise MissingExtra(
             f"{purpose} needs the package {module.partition('.')[0]}, which is not installed",
             why=f"it is optional: the extra '{extra}' of nearsense brings it",
             fix=f"pip install 'nearsense[{extra}]'",
         ) from error
+
+
+_COMPILED = "TORCHINDUCTOR_CACHE_DIR"
+_ABOVE_TORCH = ("torch", "sentence_transformers", "transformers", "accelerate", "peft")
+
+
+@contextmanager
+def _leaving_nothing(package: str) -> Iterator[None]:
+    """PyTorch, where it is imported, makes a folder for what it might compile: one that goes again."""
+    if package not in _ABOVE_TORCH or _COMPILED in os.environ or "torch._dynamo" in sys.modules:
+        yield
+        return
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="nearsense-") as folder:
+        os.environ[_COMPILED] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(_COMPILED, None)
