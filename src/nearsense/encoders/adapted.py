@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -21,16 +21,15 @@ from nearsense._paths import expanded, is_file, is_folder
 from nearsense._progress import Progress
 from nearsense.encoders.base import BATCH_TOKENS, Encoder, TokenVectors, damaged
 from nearsense.encoders.weights import Weights, write_tensors
+from nearsense.encoders.wrapped import WrappedEncoder
 from nearsense.errors import InputError, ModelMismatch, ModelNotFound, UnsupportedModel
 from nearsense.kinds import MapKind
-from nearsense.records import Long, Metric, Vectors, parse
+from nearsense.records import Metric, Vectors, parse
 from nearsense.vectors.rows import ZeroRow, unit_rows
 from nearsense.vectors.rows import normalize as unit_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from nearsense.encoders.words import Seen
 
     Floats = NDArray[np.float32]
 
@@ -99,7 +98,7 @@ class VectorMap:
         return found.hexdigest()
 
 
-class AdaptedEncoder(Encoder):
+class AdaptedEncoder(WrappedEncoder):
     """A parent, and a map of its vectors. All else it does as the parent does: roles, long texts, precision.
 
     Its vectors always have unit length: it is made for the cosine, whatever the parent was made for.
@@ -115,11 +114,9 @@ class AdaptedEncoder(Encoder):
             raise InputError(
                 what, why=f"its vectors have {parent.dimension}", fix="use the model it was learnt on"
             )
+        super().__init__(parent)
         self.parent, self.map = parent, map_
-        self.name, self.source = name, source
-        self.dimension, self.max_tokens = parent.dimension, parent.max_tokens
-        self.languages, self.needs_role, self.cuts = parent.languages, parent.needs_role, parent.cuts
-        self.long, self.precision, self.calls_at_once = parent.long, parent.precision, parent.calls_at_once
+        self.name, self.source, self.calibration_file = name, source, ""
 
     def __repr__(self) -> str:
         return f"Encoder({self.name!r}, {self.map.kind.value} map after {self.parent.name})"
@@ -135,24 +132,19 @@ class AdaptedEncoder(Encoder):
         parts = [parent, self.map.digest] + ([] if normalize else ["as mapped"])
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    @property
-    def prompts(self) -> Mapping[str, str] | None:
-        """The parent's."""
-        return self.parent.prompts
-
-    def over(self, parent: Encoder) -> AdaptedEncoder:
+    def over(self, encoder: Encoder) -> Self:
         """The same map after another form of the parent: with a cache before it, say."""
-        other = AdaptedEncoder(parent, self.map, name=self.name, source=self.source)
+        other = type(self)(encoder, self.map, name=self.name, source=self.source)
         other.calibration_file = self.calibration_file
         return other
 
-    def side_by_side(self) -> AdaptedEncoder:
-        """The same map after the parent for many threads."""
-        return self.over(self.parent.side_by_side())
+    def with_similarity(self, similarity: Metric) -> Encoder:
+        """Itself: it is made for the cosine."""
+        return self
 
-    def with_long(self, long: Long) -> AdaptedEncoder:
-        """The same map after the parent that does `long` where a call does not say."""
-        return self.over(self.parent.with_long(long))
+    def with_dimensions(self, dimensions: int) -> Encoder:
+        """Itself: a map has one length."""
+        return self
 
     def encode(
         self,
@@ -206,22 +198,6 @@ class AdaptedEncoder(Encoder):
         if read.counts is None or read.vectors.shape[1] != self.dimension:
             return replace(read, whole=whole)
         return replace(read, vectors=self.map(read.vectors), whole=whole)
-
-    def count_tokens(self, texts: str | Iterable[str]) -> NDArray[np.int64]:
-        """As the parent counts."""
-        return self.parent.count_tokens(texts)
-
-    def sees_all(self, text: str) -> bool:
-        """As the parent reads."""
-        return self.parent.sees_all(text)
-
-    def sees(self, texts: Sequence[str]) -> list[Seen] | None:
-        """As the parent reads."""
-        return self.parent.sees(texts)
-
-    def check_language(self, texts: Sequence[str]) -> None:
-        """As the parent warns."""
-        self.parent.check_language(texts)
 
 
 def is_adapter(folder: str | Path) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from nearsense.encoders.base import BATCH_TOKENS, Encoder
 from nearsense.encoders.batch import SLICE, excess_message, language_checked, too_long
 from nearsense.encoders.server import RemoteTextTooLong
 from nearsense.encoders.transformer import GRAPH_VERSION
+from nearsense.encoders.wrapped import WrappedEncoder
 from nearsense.errors import TextTooLong, TruncationWarning, UnsupportedModel
 from nearsense.records import Long, Metric, Vectors, parse
 from nearsense.text import as_texts
@@ -72,11 +73,7 @@ class VectorCache(Protocol):
         ...  # pragma: no cover
 
 
-FORWARDED = ("count_tokens", "tokens", "sees_all", "sees", "check_language")
-"""What a cache adds nothing to."""
-
-
-class CachedEncoder(Encoder):
+class CachedEncoder(WrappedEncoder):
     """An encoder whose vectors are remembered: to the caller the wrapped one, only faster.
 
     A vector is kept under a hash of the text and of everything else that decides it: the model's fingerprint, the
@@ -87,49 +84,13 @@ class CachedEncoder(Encoder):
     """
 
     def __init__(self, encoder: Encoder, cache: VectorCache) -> None:
-        self._encoder, self._cache = encoder, cache
-        self.name, self.dimension, self.max_tokens = encoder.name, encoder.dimension, encoder.max_tokens
-        self.similarity, self.needs_role, self.long = encoder.similarity, encoder.needs_role, encoder.long
-        self.languages, self.cuts, self.calls_at_once = encoder.languages, encoder.cuts, encoder.calls_at_once
-        self.precision, self.source = encoder.precision, encoder.source
-        self.calibration_file = encoder.calibration_file
-        self.__dict__.update({name: getattr(encoder, name) for name in FORWARDED})
+        super().__init__(encoder)
+        self._cache = cache
         self._usable, self._nothing = can_be_cached(encoder), dict[str, Vectors]()
 
-    def __repr__(self) -> str:
-        return repr(self._encoder)
-
-    def __getattr__(self, name: str) -> Any:
-        """What goes beyond the contract of encoders, such as a server's `usage`, is the wrapped one's."""
-        if name == "_encoder":  # while it is being copied or unpickled
-            raise AttributeError(name)
-        return getattr(self._encoder, name)
-
-    @property
-    def fingerprint(self) -> str:
-        """The wrapped encoder's."""
-        return self._encoder.fingerprint
-
-    @property
-    def prompts(self) -> Mapping[str, str] | None:
-        """The wrapped encoder's."""
-        return self._encoder.prompts
-
-    def side_by_side(self) -> CachedEncoder:
-        """The wrapped encoder's, before the same cache."""
-        return CachedEncoder(self._encoder.side_by_side(), self._cache)
-
-    def with_long(self, long: Long) -> CachedEncoder:
-        """The wrapped encoder's, before the same cache."""
-        return CachedEncoder(self._encoder.with_long(long), self._cache)
-
-    def with_similarity(self, similarity: Metric) -> CachedEncoder:
-        """The wrapped encoder's, before the same cache."""
-        return CachedEncoder(self._encoder.with_similarity(similarity), self._cache)
-
-    def with_dimensions(self, dimensions: int) -> CachedEncoder:
-        """The wrapped encoder's, before the same cache."""
-        return CachedEncoder(self._encoder.with_dimensions(dimensions), self._cache)
+    def over(self, encoder: Encoder) -> Self:
+        """The same cache before another form of the wrapped encoder."""
+        return type(self)(encoder, self._cache)
 
     def encode(
         self,

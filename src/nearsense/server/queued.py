@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,9 +14,9 @@ from nearsense._progress import Progress, tracked
 from nearsense.encoders import Encoder
 from nearsense.encoders.base import BATCH_TOKENS
 from nearsense.encoders.batch import excess_message, too_long
-from nearsense.encoders.cache import FORWARDED
+from nearsense.encoders.wrapped import WrappedEncoder
 from nearsense.errors import TextTooLong, TruncationWarning
-from nearsense.kinds import Long, Metric
+from nearsense.kinds import Long
 from nearsense.records import Vectors, parse
 from nearsense.server.encoding import Job, Model, Queue
 from nearsense.server.work import CURRENT, Work
@@ -31,7 +31,7 @@ TEXTS = 256
 """Texts that are put into the queue at a time where nobody waits for an answer: it holds few of them."""
 
 
-class QueuedEncoder(Encoder):
+class QueuedEncoder(WrappedEncoder):
     """An encoder whose texts wait in a queue with those of all requests: to the caller the wrapped one.
 
     In a verb that answers a request (`work.CURRENT`) texts go into the queue all at once, or are refused, and are
@@ -43,44 +43,17 @@ class QueuedEncoder(Encoder):
     """
 
     def __init__(self, queue: Queue, encoder: Encoder) -> None:
-        self._queue, self._encoder, self._model = queue, encoder, Model(encoder)
-        self.name, self.dimension, self.max_tokens = encoder.name, encoder.dimension, encoder.max_tokens
-        self.similarity, self.needs_role, self.long = encoder.similarity, encoder.needs_role, encoder.long
-        self.languages, self.cuts = encoder.languages, encoder.cuts
-        self.precision, self.source = encoder.precision, encoder.source
-        self.calibration_file = encoder.calibration_file
-        self.__dict__.update({name: getattr(encoder, name) for name in FORWARDED})
+        super().__init__(encoder)
+        self._queue, self._model = queue, Model(encoder)
+        self.calls_at_once = 1
 
-    def __repr__(self) -> str:
-        return repr(self._encoder)
+    def over(self, encoder: Encoder) -> Self:
+        """The same queue before another form of the wrapped encoder."""
+        return type(self)(self._queue, encoder)
 
-    def __getattr__(self, name: str) -> Any:
-        """What goes beyond the contract of encoders is the wrapped one's."""
-        if name == "_encoder":  # while it is being copied
-            raise AttributeError(name)
-        return getattr(self._encoder, name)
-
-    @property
-    def fingerprint(self) -> str:
-        """The wrapped encoder's."""
-        return self._encoder.fingerprint
-
-    @property
-    def prompts(self) -> Mapping[str, str] | None:
-        """The wrapped encoder's."""
-        return self._encoder.prompts
-
-    def with_long(self, long: Long) -> QueuedEncoder:
-        """The wrapped encoder's, before the same queue."""
-        return QueuedEncoder(self._queue, self._encoder.with_long(long))
-
-    def with_similarity(self, similarity: Metric) -> QueuedEncoder:
-        """The wrapped encoder's, before the same queue."""
-        return QueuedEncoder(self._queue, self._encoder.with_similarity(similarity))
-
-    def with_dimensions(self, dimensions: int) -> QueuedEncoder:
-        """The wrapped encoder's, before the same queue."""
-        return QueuedEncoder(self._queue, self._encoder.with_dimensions(dimensions))
+    def side_by_side(self) -> Encoder:
+        """Itself: the queue runs side by side what it can."""
+        return self
 
     def encode(
         self,
