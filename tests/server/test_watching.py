@@ -288,9 +288,11 @@ def test_drift_is_seen_where_other_things_are_asked_than_before(tmp_path, monkey
         room.log.flush()
         monkeypatch.undo()
         room.search_many([f"refund {verb} voucher {thing}" for verb in VERBS for thing in ("money", *VERBS)])
-    with serving(tmp_path) as (ask, _):
+    with serving(tmp_path) as (ask, service):
         told = ask("GET", "/v1/collections/tickets/drift", since="1d", against="28d").body
         assert told["drifted"]
+        written, _ = service.metrics.exposition("text/plain")
+        assert b'nearsense_drift{name="tickets"} 1.0' in written
         assert told["p"] <= told["level"]
         assert told["actions"]
         time.sleep(1.1)  # the last question is older than a second

@@ -296,6 +296,7 @@ def _drift(service: Service) -> APIRouter:
 
                 log, encoder = logged(name)
                 found = drifted(name, log, encoder, since, against, level)
+                service.metrics.drifted(name, changed=found.drifted)
                 todo = actions(found, Names(name, against, name, ["--since", since]))
                 return JSON({"name": name, **found.to_dict(), "actions": [each.to_dict() for each in todo]})
 
