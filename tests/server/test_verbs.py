@@ -11,6 +11,7 @@ import pytest
 
 import nearsense as ns
 from asked import TICKETS, asked
+from nearsense.encoders.languages import LanguageCheck
 from nearsense.render.results import hits_page
 from nearsense.server.errors import Refused
 from nearsense.server.work import Work, collected_warnings, progress
@@ -388,3 +389,13 @@ def test_what_is_noticed_of_one_search_is_not_told_to_those_that_came_together_w
     with asked(tmp_path, waiting=64) as server:
         found = [each.json()["warnings"] for each in posted_at_once(server, bodies)]
     assert [any("exceed" in each for each in warnings) for warnings in found] == [n % 4 == 0 for n in range(16)]
+
+
+def test_the_language_of_searches_that_come_together_is_told_to_one_of_them(tmp_path, encoder, monkeypatch):
+    monkeypatch.setattr(LanguageCheck, "_warned", set())
+    bodies = [
+        {"query": f"Wann kommt endlich mein Paket mit der Nummer {n} bei mir zu Hause an?"} for n in range(24)
+    ]
+    with asked(tmp_path, waiting=64) as server:
+        found = [each.json()["warnings"] for each in posted_at_once(server, bodies)]
+    assert sum("German" in warning for warnings in found for warning in warnings) == 1
