@@ -275,3 +275,33 @@ main()"""
     done = subprocess.run([sys.executable, "-c", code], cwd=texts, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert "a cat" in done.stdout
+
+
+def test_a_column_named_again_is_one_more_and_not_another(run, tmp_path):
+    file = tmp_path / "two.csv"
+    file.write_text("title,body\nHoliday,How many days are there\nPrinter,It is out of paper\n")
+    commas = run("search", file, "paper", "--text", "title,body", "-k", "1", "--json")
+    again = run("search", file, "paper", "--text", "title", "--text", "body", "-k", "1", "--json")
+    assert (again.code, again.out) == (0, commas.out)
+
+
+def test_a_sheet_of_what_has_none_is_refused(run, tmp_path):
+    file = tmp_path / "two.csv"
+    file.write_text("text\nHoliday\nPrinter\n")
+    done = run("search", file, "paper", "--sheet", "x")
+    assert done.code == 2
+    assert "two.csv has no sheets" in done.err
+
+
+def test_a_folder_with_a_typo_is_found_by_its_neighbour(run, tmp_path):
+    (tmp_path / "notes.nearsense").mkdir()
+    done = run("search", tmp_path / "notes.nearsens", "paper")
+    assert done.code == 2
+    assert "notes.nearsense" in done.err
+
+
+def test_dedupe_counts_the_rows_that_it_writes(run, tmp_path):
+    file, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    file.write_text('{"text": "one"}\n{"text": ""}\n{"text": "two"}\n{"text": "two"}\n')
+    done = run("dedupe", file, "--skip-empty", "-o", out)
+    assert f"{len(out.read_text().splitlines())} rows stay, 1 went" in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 import nearsense as ns
 import papers
+from nearsense.documents import reading
 from nearsense.documents.formats import Reader
 from nearsense.documents.worker import Worker
 from nearsense.errors import FileError
@@ -242,3 +244,57 @@ def test_reading_in_a_forked_child_works(tmp_path):
         except BaseException:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("points.txt", "." * 200_000 + "x"),
+        ("marks.txt", "a " + "!?" * 100_000 + "x"),
+        ("links.md", "# " + "[](" * 60_000),
+        ("open.md", "# " + "[" * 100_000),
+        ("pictures.md", "# " + "![a" * 60_000),
+        ("blanks.adoc", "= a" + " " * 100_000 + "x"),
+        ("signs.org", "* a" + " =" * 80_000 + "x"),
+        ("quotes.txt", ("." + '"' * 500 + "x") * 400),
+        ("lines.txt", "\n " * 100_000 + "x"),
+    ],
+)
+def test_what_is_repeated_takes_no_longer_than_what_is_not(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    start = time.process_time()
+    assert "".join(passage.text for passage in ns.read_documents(tmp_path / name).passages()).strip()
+    assert time.process_time() - start < 5  # each took minutes
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "grown"])
+def test_what_a_file_became_since_it_was_listed_is_looked_at(tmp_path, monkeypatch, kind):
+    one, two = tmp_path / "a.md", tmp_path / "b.md"
+    one.write_text("roses")
+    two.write_text("tulips")
+    listed = reading.find_files
+
+    def changed(*args, **how):
+        found = listed(*args, **how)
+        one.unlink()
+        if kind == "pipe":
+            os.mkfifo(one)
+        elif kind == "device":
+            one.symlink_to("/dev/zero")
+        else:
+            one.write_text("roses " * 1000)
+        return found
+
+    monkeypatch.setattr(reading, "find_files", changed)
+    monkeypatch.setattr(reading, "MOST_TEXT", 1000)
+    found = ns.read_documents(tmp_path)
+    assert [each.id for each in found] == ["b.md"]
+    assert list(found.unread) == ["a.md"]
+    assert ("is too large" if kind == "grown" else "is no file") in found.unread["a.md"].what
+
+
+def test_a_notebook_may_hold_any_line_ends_and_nothing_at_all(tmp_path):
+    cells = [{"cell_type": "markdown", "source": source} for source in ("\r\rp", "a\r\rb", None)]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    [document] = ns.read_documents(tmp_path / "n.ipynb")
+    assert document.text.split() == ["p", "a", "b"]

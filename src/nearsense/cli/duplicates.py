@@ -197,9 +197,10 @@ def dedupe(
         output.show(dropped_page(found, limit, written=False, ids=_called(corpus)))
         return
     gone = {places[corpus.rows[row]] for row in set(range(len(corpus.rows))) - set(found.kept.tolist())}
-    original.copy(target, [row for row in places if row not in gone])
+    staying = [row for row in places if row not in gone]
+    original.copy(target, staying)
     tiers = ", ".join(f"{count:,} {tier.value}" for tier, count in found.tiers.items())
-    say(target, f"{len(found.kept):,} rows stay, {len(gone):,} went ({tiers}); {found.threshold}")
+    say(target, f"{len(staying):,} rows stay, {len(gone):,} went ({tiers}); {found.threshold}")
 
 
 COMMANDS = (duplicates, dedupe)

@@ -63,6 +63,11 @@ class Options:
         """Refuse what cannot be done, before the command begins."""
 
 
+def _together(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> str | None:
+    """An option that takes several with commas takes them typed one by one, too."""
+    return ",".join(value) or None
+
+
 def option(flags: str, said: str, kind: Any = None, *, default: Any = None, many: bool = False, **how: Any) -> Any:
     """A field of a group: its flags and what stands behind them ("-k N"), its help, its type as click has it.
 
@@ -307,7 +312,12 @@ class RowOptions(ReadOptions):
 class DocumentOptions(RowOptions):
     """How a file's rows become documents."""
 
-    text: str | None = option("--text COLUMN", "Column with the texts, by name or place; several: title,body.")
+    text: str | None = option(
+        "--text COLUMN",
+        "Column with the texts, by name or place; several: title,body.",
+        multiple=True,
+        callback=_together,
+    )
     id_: str | None = option("--id COLUMN", "Column with the ids.")
     skip_empty: bool = option("--skip-empty", "Leave rows without text out, and say how many.")
     strip: str | None = option(

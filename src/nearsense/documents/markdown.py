@@ -12,7 +12,7 @@ from nearsense.documents.plain import lines_of
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|$)", re.S)
 _FRONT_TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.M | re.I)
-_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`~]{1,3}")
+_MARKUP = re.compile(r"!?\[([^\[\]]*+)\]\((?:[^()]++|\([^()]*+\))*+\)|[*_`~]{1,3}")
 _LEAVES = {
     "paragraph_open": Kind.PARAGRAPH,
     "fence": Kind.CODE,
@@ -74,5 +74,7 @@ def _words(heading: str) -> str:
     lines = heading.strip().splitlines()
     if len(lines) > 1 and set(lines[-1].strip()) <= {"=", "-"}:
         lines = lines[:-1]
-    bare = _MARKUP.sub(lambda match: match[1] or "", " ".join(lines))
+    bare = " ".join(lines)
+    for _ in range(2):  # a picture may stand in a link
+        bare = _MARKUP.sub(lambda match: match[1] or "", bare)
     return bare.strip().strip("#").strip()

@@ -24,7 +24,8 @@ def read_ipynb(path: Path) -> Content:
         if not isinstance(cell, dict):
             continue
         source = cell.get("source", cell.get("input", ""))
-        text = "".join(map(str, source)) if isinstance(source, list) else str(source)
+        text = "".join(map(str, source)) if isinstance(source, list) else "" if source is None else str(source)
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
         if cell.get("cell_type") == "markdown":
             made.append(read_markdown(text))
         elif cell.get("cell_type") == "heading":

@@ -15,7 +15,7 @@ Line = tuple[int, int, str]
 
 ITEM = re.compile(r"\s*(?:[-*+\u2022\u2013]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+\S")
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*$")
-_EQUALS = re.compile(r"(={1,6}|\*{1,6})\s+(\S.*?)(?:\s+=+)?\s*$")
+_EQUALS = re.compile(r"(={1,6}|\*{1,6})\s++(\S.*)$")
 _TEX = re.compile(r"\s*\\(part|chapter|(?:sub){0,2}section)\*?\{(.+?)\}")
 _TEX_LEVELS = {"part": 1, "chapter": 2, "section": 3, "subsection": 4, "subsubsection": 5}
 _DEFINITION = re.compile(
@@ -71,9 +71,16 @@ def read_signs(text: str) -> Content:
     def heading(lines: list[Line], at: int) -> tuple[int, int, str] | None:
         found = _EQUALS.match(lines[at][2])
         alone = found and (found[1][0] == "=" or at == 0 or lines[at][2][0] == "*")
-        return (at + 1, len(found[1]), found[2]) if found and alone else None
+        return (at + 1, len(found[1]), _without_closing(found[2])) if found and alone else None
 
     return _read(text, heading)
+
+
+def _without_closing(title: str) -> str:
+    """A heading without the signs that may stand behind it, too."""
+    words = title.rstrip()
+    bare = words.rstrip("=")
+    return bare.rstrip() if bare[-1:].isspace() else words
 
 
 def read_tex(text: str) -> Content:

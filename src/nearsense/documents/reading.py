@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -162,8 +164,7 @@ def read_one(found: Found, worker: Worker) -> SourceDocument:
     reader = reader_of(found.path.name)
     most = MOST_BYTES if reader.binary else MOST_TEXT
     if found.size > most:
-        why = f"it has {found.size / 2**20:,.0f} MiB; at most {most / 2**20:,.0f} are read"
-        raise FileError(f"{found.path} is too large", why=why, fix="leave it out with --ignore, or split it")
+        raise _too_large(found.path, found.size, most)
     content = worker.read(reader, found.path) if reader.binary else reader.load()(_text(found.path))
     form = reader.format if reader.format != "code" else extension_of(found.path.name)
     metadata = {"format": form, **content.metadata}
@@ -187,12 +188,31 @@ def _text(path: Path) -> str:
     from nearsense.files.streams import AUTO, file_errors
     from nearsense.files.streams import Source as Plain
 
-    plain = Plain(str(path), Compression.NONE, path)
-    with file_errors(plain):
+    with file_errors(Plain(str(path), Compression.NONE, path)):
+        plain = Plain(str(path), Compression.NONE, content=_bytes(path))
         if not plain.head:
             return ""
         with plain.characters(AUTO) as text:
             return text.read().replace("\0", " ")
+
+
+def _bytes(path: Path) -> bytes:
+    """The content of a file, which may have become something else, or larger, since the folder was looked at."""
+    with os.fdopen(
+        os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)), "rb"
+    ) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            fix = "leave it out with --ignore"
+            raise FileError(f"{path} is no file", why="it is a device or a pipe: nothing of it is read", fix=fix)
+        content = file.read(MOST_TEXT + 1)
+    if len(content) > MOST_TEXT:
+        raise _too_large(path, len(content), MOST_TEXT)
+    return content
+
+
+def _too_large(path: Path, size: int, most: int) -> FileError:
+    why = f"it has {size / 2**20:,.0f} MiB; at most {most / 2**20:,.0f} are read"
+    return FileError(f"{path} is too large", why=why, fix="leave it out with --ignore, or split it")
 
 
 __all__ = ["Content", "DocumentList", "read_documents"]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 _END = re.compile(
-    r"(?P<point>[.!?\u2026]+)(?P<after>[\"')\]\u00bb\u2019\u201d]*)(?=\s|$)"
+    r"(?<![.!?\u2026])(?P<point>[.!?\u2026]++)(?P<after>[\"')\]\u00bb\u2019\u201d]*)(?=\s|$)"
     r"|[\u3002\uff01\uff1f\uff0e\u0964\u06d4\u061f]+[\u300d\u300f\u201d\u2019)\uff09]*"
     r"|\n\s*\n"
 )

@@ -83,6 +83,9 @@ def read_table(
             form = Format.CSV  # what programs call Excel is often a table of text
         if form in _BINARIES:
             return _BINARIES[form](source, dialect)
+        if dialect.sheet:
+            why = f"it is {form.value}, and sheets are of workbooks: xlsx, xls, ods"
+            raise FileError(f"{source.name} has no sheets", why=why, fix="leave --sheet out")
         if form is Format.TXT and format is None and (table := _tabbed(source, encoding, dialect)) is not None:
             return table
         return _text_table(source, form, encoding, dialect)

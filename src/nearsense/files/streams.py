@@ -19,7 +19,7 @@ from pathlib import Path
 from stat import S_IMODE, S_ISDIR, S_ISREG, S_IWOTH
 from typing import BinaryIO, TextIO, cast
 
-from nearsense._paths import exists, is_file, is_folder, is_link
+from nearsense._paths import exists, is_folder, is_link
 from nearsense.errors import FileError
 from nearsense.files import formats
 from nearsense.files.formats import Compression, compression_of, decompressed, is_damage
@@ -314,7 +314,7 @@ def _why_unread(error: Exception, path: Path) -> FileError:
             return FileError(what, why=f"there is no folder {path.parent}", fix="check the path's spelling")
         siblings: list[str] = []
         with suppress(OSError):
-            siblings = [entry.name for entry in path.parent.iterdir() if is_file(entry)]
+            siblings = [entry.name for entry in path.parent.iterdir()]
         near = lookalike(path.name, siblings)
         why = f"there is {path.with_name(near)}" if near else f"{path.parent.resolve()} holds nothing similar"
         fix = f"did you mean {path.with_name(near)}?" if near else "check the path's spelling"

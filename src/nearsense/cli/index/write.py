@@ -71,8 +71,8 @@ def create(
 
     if is_collection(Path(collection)):
         name, source = shlex.quote(collection), shlex.join(files or ["FILE"])
-        fix = f"nearsense index add {name} {source}, or sync to follow a file"
-        raise InputError(f"{collection} is there already", why="create never changes a collection", fix=fix)
+        why = "create never changes a collection; add puts documents into it, sync follows a file or a folder"
+        raise InputError(f"{collection} is there already", why=why, fix=f"nearsense index add {name} {source}")
     require_outside("COLLECTION", collection)
     if kind not in (None, "auto"):
         parse_kind(str(kind))
@@ -84,7 +84,7 @@ def create(
     report, new = None, not exists(collection)
     with (
         open_collection(collection, model.model, role=role, network=network, **model.loading()) as made,
-        interruptible(made, f"{again} goes on from there"),
+        interruptible(made, again),
     ):
         if documents:
             report = made.sync_documents(files, progress=model.progress, **passages.splitting())
@@ -136,7 +136,7 @@ def add(
     again = command_line(["sync", collection, file, "--keep"], reading)
     with open_collection(collection, model.model, create=False, network=network, **model.loading()) as there:
         corpus = read_corpus(file, reading, texts=True, numbers=True)
-        with interruptible(there, f"{again} goes on from there"):
+        with interruptible(there, again):
             _add(there, corpus, model.progress, upsert=upsert)
             build_if_due(there, model.progress)
         done = "put" if upsert else "added"
@@ -179,7 +179,7 @@ def sync(
     again = command_line(["sync", collection, *files, *(["--keep"] if keep else [])], reading, passages)
     with open_collection(collection, model.model, create=False, network=network, **model.loading()) as there:
         if not files or passages.meant(files):
-            with interruptible(there, f"{again} goes on from there"):
+            with interruptible(there, again):
                 report = there.sync_documents(
                     files or None,
                     remove=not keep,
@@ -193,7 +193,7 @@ def sync(
             output.show(sync_page(report))
             return
         documents = read_corpus(files[0], reading, texts=True, numbers=True).documents
-        with interruptible(there, f"{again} goes on from there"):
+        with interruptible(there, again):
             done = there.sync(documents, remove=not keep, dry_run=dry_run, progress=model.progress)
             if not dry_run:
                 build_if_due(there, model.progress)
