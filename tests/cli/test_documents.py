@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -53,6 +54,14 @@ def test_neighbours_are_shown_where_they_are_asked_for(folder, run):
     hit = records(run("search", "notes.nearsense", "Oil it every month", "-k", "1", "--context", "1"))[0]
     assert hit["before"] == ["A pump moves water uphill."]
     assert hit["after"] == []
+
+
+def test_the_passage_found_stands_before_its_neighbours_in_a_table(folder, run, monkeypatch):
+    assert run("index", "create", "notes.nearsense", "notes", "--tokens", "16").code == 0
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    out = " ".join(run("search", "notes.nearsense", "Oil it every month", "-k", "1", "--context", "1").out.split())
+    assert 0 < out.index("Oil it") < out.index("[before:]")
 
 
 def test_a_sync_without_a_folder_follows_that_of_the_last_time(folder, run):

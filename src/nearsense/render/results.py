@@ -114,13 +114,13 @@ def _told(hit: Hit, around: Mapping[str, tuple[Sequence[Document], Sequence[Docu
 
 
 def _with_neighbours(hit: Hit, around: Mapping[str, tuple[Sequence[Document], Sequence[Document]]]) -> str:
-    """A hit's text, of a passage its beginning; with the passages around it where they were asked for."""
+    """A hit's text, of a passage its beginning; behind it the passages around it where they were asked for."""
     if hit.id not in around:
         words = " ".join((hit.text or "").split()) if hit.place else hit.text or ""
         return words if hit.place is None or len(words) <= BEGINNING else f"{words[:BEGINNING]}..."
     before, after = around[hit.id]
-    own = Document(hit.id, hit.text or "", hit.metadata)
-    return joined([*before, own, *after])
+    own, sides = Document(hit.id, hit.text or "", hit.metadata), (("before", before), ("after", after))
+    return " ".join([own_text(own), *(f"[{name}:] {joined([*side])}" for name, side in sides if side)])
 
 
 def _retrieval_score(hit: Hit) -> str:
