@@ -305,3 +305,14 @@ def test_dedupe_counts_the_rows_that_it_writes(run, tmp_path):
     file.write_text('{"text": "one"}\n{"text": ""}\n{"text": "two"}\n{"text": "two"}\n')
     done = run("dedupe", file, "--skip-empty", "-o", out)
     assert f"{len(out.read_text().splitlines())} rows stay, 1 went" in done.err
+
+
+def test_grades_are_not_taken_for_labels(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [("a dog runs", "a dog is running", 5), ("a cat", "the moon", 0), ("he eats", "he is eating", 4.5)]
+    rows += [("red car", "blue car", 0.5), ("a man", "a person", 4), ("a tree", "a stone", 1)]
+    (tmp_path / "g.csv").write_text("sentence1,sentence2,score\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows))
+    done = run("calibrate", "g.csv")
+    assert done.code == 2
+    [fix] = [line.removeprefix("  fix: nearsense ") for line in done.err.splitlines() if "fix:" in line]
+    assert run(*fix.split()).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -336,6 +337,11 @@ def truths_in(table: Table, column: str, positive: str | None) -> tuple[list[boo
     if len(found) > 2 and all(label.casefold() in (*YES, *NO) for label in found):  # true beside 1
         return [label.casefold() in YES for label in labels], ("no", "yes")
     what = f"{table.source}: column {column!r} has {len(found):,} labels: {_few(found)}"
+    grades = [grade for grade in map(number, found) if grade is not None]
+    if len(grades) == len(found) > 2 and (len(found) > 3 or any(grade % 1 for grade in grades)):  # 3: NLI, perhaps
+        most, least = max(grades), min(grades)
+        fix = f"nearsense evaluate {shlex.quote(table.source)} --same-from {least + 0.8 * (most - least):g}"
+        raise FileError(what, why="they are grades, and pairs are labelled as the same or not", fix=fix)
     fix = f"name it: --positive {next((label for label in found if label.casefold() in YES), found[0])}"
     raise FileError(what, why="pairs are the same or not: which label means the same?", fix=fix)
 
