@@ -285,12 +285,14 @@ def test_a_column_named_again_is_one_more_and_not_another(run, tmp_path):
     assert (again.code, again.out) == (0, commas.out)
 
 
-def test_a_sheet_of_what_has_none_is_refused(run, tmp_path):
-    file = tmp_path / "two.csv"
-    file.write_text("text\nHoliday\nPrinter\n")
-    done = run("search", file, "paper", "--sheet", "x")
+@pytest.mark.parametrize("name", ["two.csv", "two.jsonl", "two.parquet"])
+def test_a_sheet_of_what_has_none_is_refused(run, tmp_path, name):
+    first, file = tmp_path / "first.csv", tmp_path / name
+    first.write_text("text\nHoliday\nPrinter\n")
+    assert run("search", first, "paper", "-o", file).code == 0
+    done = run("search", file, "paper", "--text", "text", "--sheet", "x")
     assert done.code == 2
-    assert "two.csv has no sheets" in done.err
+    assert f"{name} has no sheets" in done.err
 
 
 def test_a_folder_with_a_typo_is_found_by_its_neighbour(run, tmp_path):

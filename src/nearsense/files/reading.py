@@ -81,11 +81,11 @@ def read_table(
                 raise FileError(f"{source.name} begins with {header[:80]!r}", why=why, fix=fix)
         if form is Format.XLS and not source.head.startswith((b"PK", b"\xd0\xcf")):
             form = Format.CSV  # what programs call Excel is often a table of text
-        if form in _BINARIES:
-            return _BINARIES[form](source, dialect)
-        if dialect.sheet:
+        if dialect.sheet and form not in _WORKBOOKS:
             why = f"it is {form.value}, and sheets are of workbooks: xlsx, xls, ods"
             raise FileError(f"{source.name} has no sheets", why=why, fix="leave --sheet out")
+        if form in _BINARIES:
+            return _BINARIES[form](source, dialect)
         if form is Format.TXT and format is None and (table := _tabbed(source, encoding, dialect)) is not None:
             return table
         return _text_table(source, form, encoding, dialect)
@@ -393,9 +393,10 @@ def _database(form: Format) -> Callable[[Source, Dialect], Table]:
     return read
 
 
+_WORKBOOKS = (Format.XLSX, Format.XLS, Format.ODS)
 _BINARIES: dict[Format, Callable[[Source, Dialect], Table]] = {
     Format.PARQUET: lambda source, _: read_parquet(source),
     Format.NPY: lambda source, _: read_npy(source),
-    **dict.fromkeys((Format.XLSX, Format.XLS, Format.ODS), _workbook),
+    **dict.fromkeys(_WORKBOOKS, _workbook),
     **{form: _database(form) for form in (Format.SQLITE, Format.DUCKDB)},
 }

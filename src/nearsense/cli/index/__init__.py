@@ -203,11 +203,7 @@ def interruptible(collection: Collection, again: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         what = f"{number(collection.count())} are in {collection.path}"
-        raise KeyboardInterrupt(
-            what,
-            "what was acknowledged is kept, nothing is half written",
-            again,
-        ) from None
+        raise KeyboardInterrupt(what, "what was acknowledged is kept, nothing is half written", again) from None
 
 
 def build_if_due(collection: Collection, progress: bool) -> None:
