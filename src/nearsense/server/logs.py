@@ -6,6 +6,7 @@ metrics.py.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -13,6 +14,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import count
@@ -32,6 +34,8 @@ GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 
 UNMATCHED = "(none)"
 """The route of a request that there is no route for: its path is the client's own words."""
+
+ENCODE = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 QUIET = frozenset({"/v1/health", "/v1/ready", "/metrics"})
 """Routes that machines ask all day: they are counted, and written of only where they fail."""
@@ -60,19 +64,32 @@ class Lines:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
+        self._waiting: list[str] = []
 
     def write(self, level: str, event: str, **facts: Any) -> None:
-        """One line; where it cannot be written, as on a full disk, nothing is."""
+        """One line; where it cannot be written, as on a full disk, nothing is.
+
+        Lines of one turn of an event loop are written together.
+        """
         now = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
-        line = json.dumps(
-            {"time": f"{now}Z", "level": level, "event": event, **facts}, separators=(",", ":"), default=str
-        )
-        stream = sys.stderr if self._stream is None else self._stream
-        try:
-            stream.write(line + "\n")
-            stream.flush()
-        except (OSError, ValueError):
+        line = ENCODE({"time": f"{now}Z", "level": level, "event": event, **facts})
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            self._put(line + "\n")
             return
+        if not self._waiting:
+            loop.call_soon(self._put_waiting)
+        self._waiting.append(line + "\n")
+
+    def _put_waiting(self) -> None:
+        lines, self._waiting = self._waiting, []
+        self._put("".join(lines))
+
+    def _put(self, lines: str) -> None:
+        stream = sys.stderr if self._stream is None else self._stream
+        with suppress(OSError, ValueError):
+            stream.write(lines)
+            stream.flush()
 
 
 class Handler(logging.Handler):

@@ -54,6 +54,13 @@ PER_BYTE = 0.25
 SLOWLY = 0.1
 """What one batch counts in averages."""
 
+CROWDED = 0.7
+"""What of the room is not given where all are refused: to refuse is work too, and who is let in should not wait
+longer for it than before. So a burst finds room, and a crowd does not."""
+
+DECISION = 0.01
+"""What one request counts in the share of those that are refused."""
+
 FULL = 0.5
 """A batch of this share of what it may hold shows what the queue gets done; a smaller one takes longer a token."""
 
@@ -87,6 +94,7 @@ class EncodingQueue:
         self._rate = 0.0  # tokens a second of all threads; 0 until it is known
         self._done = self._busy = 0.0  # tokens and seconds of full batches, the last ones counting most
         self._last: float | None = None  # when a batch was done, if there was enough to do ever since
+        self._refused = 0.0  # share of requests, the last ones counting most
         self._usual = 1.0  # tokens of a request
         self._per_byte = PER_BYTE
         self._lock = threading.Lock()
@@ -181,7 +189,10 @@ class EncodingQueue:
         Args:
             coming: How many requests are before it that have not come here yet.
         """
-        return self._late(int(self._usual), coming=coming * self._usual)
+        late = self._late(int(self._usual), coming=coming * self._usual)
+        if late:
+            self._refused += DECISION * (1 - self._refused)
+        return late
 
     def state(self) -> dict[str, float]:
         """How full it is: requests and tokens that wait, tokens being encoded, tokens a second when it is busy."""
@@ -278,9 +289,11 @@ class EncodingQueue:
             if not patient and (late := self._late(tokens, seconds)):
                 if self._rate and tokens > seconds * self._rate:
                     raise self._too_much(tokens, f"that takes more than {seconds:g} s here")
+                self._refused += DECISION * (1 - self._refused)
                 self._count("overloaded")
                 raise overloaded(f"{self._line.tokens:,} tokens wait to be encoded by {self.name}", late)
             self._line.add(job)
+            self._refused -= DECISION * self._refused
             self._usual += SLOWLY * (min(tokens, self._line.turn) - self._usual)
             if self._idle:
                 self._ready.notify()
@@ -291,8 +304,8 @@ class EncodingQueue:
         over: float = line.tokens + tokens + coming - settings.queue_tokens
         if not (rate := self._rate):
             return 1.0 if over > 0 else 0.0
-        most = max(rate * settings.queue_seconds, self._batch * threads)
-        over = max(over, line.ahead + self._running + coming - most)
+        ahead = rate * settings.queue_seconds * (1 - CROWDED * self._refused)
+        over = max(over, line.ahead + self._running + coming - max(ahead, self._batch * threads))
         if tokens > line.turn:
             over = max(over, line.tokens + self._running + tokens - rate * seconds)
         return max(over, 1) / rate if over > 0 else 0.0

@@ -61,8 +61,8 @@ class ServerSettings:
     max_header_bytes: int = 16 * 2**10
     max_documents: int = 20_000
     queue_tokens: int = 524_288
-    queue_seconds: float = 0.06
-    batch_tokens: int = 256
+    queue_seconds: float = 0.1
+    batch_tokens: int = 128
     threads: int = 4
     waiting: int = 48
     deadline: float = 30.0
