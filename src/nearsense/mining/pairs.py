@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +27,7 @@ from nearsense._paths import exists
 from nearsense._progress import Progress, tracked
 from nearsense.errors import FileError, InputError, TooLargeError
 from nearsense.records import Precision, parse
-from nearsense.vectors import gemm
+from nearsense.vectors import gemm, whole
 from nearsense.vectors.rows import blocks, evenly_spaced, unit_rows_and_lengths
 
 if TYPE_CHECKING:
@@ -59,12 +58,6 @@ LOOKED_AT = 2**24
 
 MAGIC = b"nearsense pairs 1\n"
 _HEAD = struct.Struct("<II")  # pairs, CRC-32 of their bytes
-
-_LEVELS = 127
-"""The largest number that a coordinate is rounded to."""
-
-_ROUNDING = 1e-5
-"""What else may be off: lengths that are not quite 1, and how far vectors were moved, in float32."""
 
 _CHECKED = 512
 """Pairs scored at once: their vectors stay in a core's cache."""
@@ -379,57 +372,31 @@ class FloatSieve:
 
 
 class Int8Sieve:
-    """The same by a product of whole numbers.
-
-    With x = s p + e, p whole, and y = s q + f likewise, |x·y - s² p·q| <= |e||y| + |s p||f|, and how long e and f
-    are is known.
-    """
+    """The same by a product of whole numbers: see `nearsense.vectors.whole`."""
 
     def __init__(self, columns: Float32, rows: Float32) -> None:
-        import numkong
-
-        self._engine: Any = numkong
-        largest = _largest(columns) if columns is rows else max(_largest(columns), _largest(rows))
-        self._step = max(largest, 1e-30) / _LEVELS
+        self._products = whole.Products(ROWS * COLUMNS)
+        self._step = whole.step_for(columns) if columns is rows else whole.step_for(columns, rows)
         self._packed, self._moved = [], []
         for part in blocks(len(columns), COLUMNS):
-            whole, moved = self.prepare(columns[part])
-            self._packed.append(numkong.dots_pack(whole, dtype="int8"))
+            numbers, moved = self.prepare(columns[part])
+            self._packed.append(self._products.pack(numbers))
             self._moved.append(float(moved.max(initial=0.0)))
-        self._room = threading.local()
 
     def prepare(self, rows: Float32) -> Any:
         """Rows as `near` takes them: int8, shape (q, d), and how far each was moved, float64, shape (q,)."""
-        numbers = np.rint(rows * np.float32(1 / self._step))
-        moved = np.linalg.norm(rows - numbers * np.float32(self._step), axis=1).astype(np.float64)
-        return numbers.astype(np.int8), moved
+        return whole.rounded(rows, self._step)
 
     def near(self, rows: Any, columns: slice, floor: Floor) -> Found:
         """See `FloatSieve.near`."""
         numbers, moved = rows
-        other = self._moved[columns.start // COLUMNS]
-        slack = moved + (1.0 + moved) * other + _ROUNDING
-        level = np.clip(np.ceil((floor - slack) / self._step**2), -(2**31), 2**31 - 1).astype(np.int32)
-        scores, tensor = self._tile(len(moved), columns.stop - columns.start)
-        self._engine.dots_packed(numbers, self._packed[columns.start // COLUMNS], out=tensor)
+        tile = columns.start // COLUMNS
+        level = whole.level(floor - whole.slack(moved, self._moved[tile]), self._step**2)
+        scores = self._products.of(numbers, self._packed[tile], columns.stop - columns.start)
         return _pairs_reaching(scores, level)
-
-    def _tile(self, rows: int, columns: int) -> tuple[NDArray[np.int32], Any]:
-        """Where a thread's products go: always the same place, so that it stays in the cache."""
-        if not hasattr(self._room, "tiles"):
-            self._room.place, self._room.tiles = np.empty(ROWS * COLUMNS, np.int32), {}
-        tiles: dict[tuple[int, int], tuple[NDArray[np.int32], Any]] = self._room.tiles
-        if (rows, columns) not in tiles:
-            view = self._room.place[: rows * columns].reshape(rows, columns)
-            tiles[rows, columns] = view, self._engine.from_pointer(view.ctypes.data, view.shape, "int32")
-        return tiles[rows, columns]
 
 
 Sieve: TypeAlias = FloatSieve | Int8Sieve
-
-
-def _largest(x: Float32) -> float:
-    return max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
 
 
 def _pairs_reaching(scores: NDArray[Any], level: NDArray[Any]) -> Found:
