@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -145,3 +147,65 @@ def test_best_among_some_rows_is_best_of_all_where_all_are_some():
 def test_what_does_not_fit_is_refused(queries, k, allowed, says):
     with pytest.raises(InputError, match=says):
         ExactIndex(ArrayRows(vectors(8, 4))).search(queries, k, allowed=allowed)
+
+
+@pytest.fixture
+def soon_rounded(monkeypatch):
+    """Rows are few here, and rounded at once; a step holds for 4,096 of them."""
+    for name, value in (("LARGE", 1), ("OFTEN", 1), ("ROUNDED", 4096)):
+        monkeypatch.setattr(room, name, value)
+
+
+@pytest.mark.parametrize("share", [None, 0.02, 0.6])
+@pytest.mark.parametrize("q", [1, 260])
+def test_a_screen_of_whole_numbers_changes_nothing(soon_rounded, q, share):
+    data, queries = vectors(9000), vectors(q, seed=1)
+    allowed = None if share is None else np.random.default_rng(2).random(len(data)) < share
+    index = ExactIndex(ArrayRows(data))
+    for k in (1, 200) if q == 1 else (10,):
+        assert_same(index.search(queries, k, allowed=allowed), *brute_force(queries, data, k, allowed))
+
+
+@pytest.mark.parametrize("kind", ["all alike", "one far coordinate", "opposite", "few rows", "zeros"])
+def test_vectors_that_round_badly_are_found_all_the_same(soon_rounded, kind):
+    rng = np.random.default_rng(0)
+    data = vectors(9000, 16)
+    if kind == "all alike":
+        data = metrics.normalize(1 + rng.standard_normal((9000, 16)) / 1000)
+    elif kind == "one far coordinate":
+        data[:, 0] = 30 * np.abs(data[:, 0])
+        data = metrics.normalize(data)
+    elif kind == "opposite":
+        data = np.concatenate([data, -data])
+    elif kind == "few rows":
+        data = data[:7]
+    else:
+        data[::3] = 0
+    index, queries = ExactIndex(ArrayRows(data)), data[1:6]
+    for k in (1, 9):
+        assert_same(index.search(queries, k), *brute_force(queries, data, k))
+
+
+def test_equals_come_in_the_order_of_rows_from_whole_numbers_too(soon_rounded):
+    data = np.repeat(vectors(5), 2000, axis=0)
+    found = ExactIndex(ArrayRows(data)).search(data[:1], 10)
+    assert found.ids[0].tolist() == list(range(10))
+
+
+def test_many_threads_that_ask_at_once_get_what_one_gets(soon_rounded):
+    data, queries = vectors(9000), vectors(64, seed=1)
+    index = ExactIndex(ArrayRows(data))
+    ids, scores = brute_force(queries, data, 10)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda row: index.search(queries[row : row + 1], 10), range(64)))
+    for row, own in enumerate(found):
+        assert_same(own, ids[row : row + 1], scores[row : row + 1])
+
+
+def test_rows_are_rounded_only_for_those_who_ask_often():
+    data = vectors(2**18, 64)
+    index, queries = ExactIndex(ArrayRows(data)), vectors(20, 64, seed=1)
+    ids, scores = brute_force(queries, data, 5)
+    for row in range(20):
+        assert_same(index.search(queries[row : row + 1], 5), ids[row : row + 1], scores[row : row + 1])
+    assert_same(index.search(queries, 5), ids, scores)

@@ -474,7 +474,7 @@ class _Ranking:
         def ask(which: NDArray[np.int64], depth: int) -> list[Best]:
             queries, parts = every[which], []
             if frozen is not None and len(frozen):
-                index = ExactIndex(frozen.rows) if self.question.exact else frozen.index
+                index = frozen.index.exact if self.question.exact else frozen.index
                 parts.append(_nearest(index, frozen.rows, frozen.positions, queries, depth, allowed))
             if snapshot.count:
                 rows, positions = snapshot.tail.rows(snapshot.count), snapshot.tail.positions(snapshot.count)

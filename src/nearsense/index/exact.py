@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from nearsense._forks import lock
+from nearsense._machine import cores, free_memory
 from nearsense.checks import positive_int
 from nearsense.errors import InputError
 from nearsense.records import Neighbours, Precision
-from nearsense.vectors import gemm
+from nearsense.vectors import gemm, whole
 from nearsense.vectors.rows import as_rows, blocks
 from nearsense.vectors.similarity import TopK, paired_dot
 
@@ -32,6 +36,24 @@ SCATTERED = 1 / 3
 
 CROWDED = 1 / 50
 """A block of which more than this share passes the bf16 screen is screened in f32, and so are those after it."""
+
+LARGE = 2**24
+"""From so many numbers on rows are rounded to int8 for those who ask again and again: 10 ms of f32 for a query."""
+
+OFTEN = 16
+"""So many queries pay for it."""
+
+LONGEST = 256
+"""Up to so many neighbours: more than that are best found in f32."""
+
+ROUNDED, SCORES = 2**15, 2**19
+"""Rows that are rounded by one step; scores of a tile, 2 MiB."""
+
+FULL = 1 / 8
+"""From this share of a tile on a product in f32 is sooner made than those that pass are looked at one by one."""
+
+FIRST = 256
+"""Rows of the first tile, of which all are ranked; the best of them are what those of the next have to reach."""
 
 
 class Rows(Protocol):
@@ -75,6 +97,8 @@ class VectorIndex(Protocol):
     """n vectors of unit length, ready to be asked for the nearest. Scores are cosine similarities."""
 
     kind: str
+    exact: ExactIndex
+    """The same rows, all looked at."""
 
     def search(self, queries: Float32, k: int, *, allowed: Mask | None = None) -> Neighbours:
         """The k nearest rows of each query (float32, shape (q, d), unit length), best first, ties in their order.
@@ -91,14 +115,17 @@ class VectorIndex(Protocol):
 class ExactIndex:
     """The k nearest by looking at all; equal to brute force in float64, in memory that n does not enlarge.
 
-    A product screens each block, in bf16 where that pays; whatever its rounding could have hidden among the best
-    is scored again in float64. Safe to use from several threads.
+    A product screens each block, in bf16 where that pays, and in whole numbers once many have asked, which take a
+    quarter of the vectors' bytes in memory. Whatever its rounding could have hidden among the best is scored again
+    in float64. Safe to use from several threads.
     """
 
     kind = "exact"
 
     def __init__(self, rows: Rows) -> None:
-        self._rows = rows
+        self._rows, self.exact = rows, self
+        self._asked, self._lock = 0, lock()
+        self._codes: _Codes | None = None
 
     def search(self, queries: Float32, k: int, *, allowed: Mask | None = None) -> Neighbours:
         """See `VectorIndex.search`."""
@@ -106,6 +133,8 @@ class ExactIndex:
         few = None if allowed is None else np.flatnonzero(allowed)
         if few is not None and len(few) > SCATTERED * len(allowed):  # type: ignore[arg-type]
             few = None
+        if few is None and (codes := self._rounded(len(queries), k)) is not None:
+            return codes.search(queries, k, allowed)
         board = TopK(len(queries), k)
         if few is None or len(queries) > ALONE:
             self._scan(board, queries, k, few, allowed)
@@ -117,6 +146,22 @@ class ExactIndex:
 
     def save(self, path: Path) -> None:
         """Write nothing: the vectors are all there is."""
+
+    def rounds(self, k: int) -> bool:
+        """Whether the k nearest are screened in whole numbers here, once many have asked."""
+        n, d = self._rows.shape
+        return n * d >= LARGE and k <= LONGEST and whole.is_here()
+
+    def _rounded(self, queries: int, k: int) -> _Codes | None:
+        """The rows in int8, where that pays by now; None for rows that are screened as they lie."""
+        if not self.rounds(k):
+            return None
+        n, d = self._rows.shape
+        with self._lock:
+            self._asked += queries
+            if self._codes is None and self._asked >= OFTEN and 4 * n * d < free_memory():
+                self._codes = _Codes(self._rows)
+            return self._codes
 
     def _scan(self, board: TopK, queries: Float32, k: int, few: Ints | None, allowed: Mask | None) -> None:
         n, d = self._rows.shape
@@ -135,6 +180,110 @@ class ExactIndex:
                 for own in blocks(len(i), gemm.ROWS):
                     best = paired_dot(asked[i[own]], block[j[own]])
                     board.offer(i[own] + here.start, ids[j[own]], best)
+
+
+class _Codes:
+    """All rows in int8, by one step for ROUNDED of them, and how far these were moved at most."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self._products = rows, whole.Products(SCORES)
+        self._numbers = np.empty(rows.shape, np.int8)
+        self._parts = blocks(len(self._numbers), ROUNDED)
+        self._pool = ThreadPoolExecutor(min(cores(), len(self._parts)), thread_name_prefix="scan")
+        self._steps, self._moved = np.array(list(self._pool.map(self._round, self._parts))).T
+
+    def _round(self, part: slice) -> tuple[float, float]:
+        step, moved = whole.step_for(self._rows.block(part.start, part.stop)), 0.0
+        for own in blocks(part.stop - part.start, gemm.ROWS // 4):
+            here = slice(part.start + own.start, part.start + own.stop)
+            self._numbers[here], far = whole.rounded(self._rows.block(here.start, here.stop), step)
+            moved = max(moved, float(far.max()))
+        return step, moved
+
+    def search(self, queries: Float32, k: int, allowed: Mask | None) -> Neighbours:
+        """See `VectorIndex.search`: each thread looks at its part of all rows, and the best of all parts count."""
+        board = TopK(len(queries), k)
+        for here in blocks(len(queries), gemm.QUERIES):
+            asked = queries[here]
+            steps = [whole.step_for(query) for query in asked]
+            numbers, moved = zip(*map(whole.rounded, asked[:, None], steps), strict=True)
+            packed = self._products.pack(np.concatenate(numbers))
+            ask = _Asked(asked, np.array(steps), np.concatenate(moved), packed, k, allowed)
+            share = -(-len(self._parts) // cores())
+            shares = [range(own.start, own.stop) for own in blocks(len(self._parts), share)]
+            for found in self._pool.map(self._best_of, [ask] * len(shares), shares):
+                i, place = np.nonzero(found.ids >= 0)
+                board.offer(i + here.start, found.ids[i, place], found.scores[i, place])
+        return board.neighbours()
+
+    def _best_of(self, ask: _Asked, parts: range) -> Neighbours:
+        board = TopK(len(ask.queries), ask.k)
+        most = max(1, SCORES // len(ask.queries))
+        size = min(most, max(FIRST, 4 * ask.k))
+        for number in parts:
+            part, unit = self._parts[number], self._steps[number] * ask.steps
+            slack = whole.slack(ask.moved, self._moved[number])
+            stop = part.start
+            while stop < part.stop:
+                tile = slice(stop, min(stop + size, part.stop))
+                stop, size = tile.stop, min(most, 2 * size)
+                scores = self._products.of(self._numbers[tile], ask.packed, len(ask.queries))
+                refused = None if ask.allowed is None else ~ask.allowed[tile]
+                j, i = _reaching(scores, board.worst, slack, unit, ask.k, refused)
+                block = self._rows.block(tile.start, tile.stop)
+                if len(i) > len(ask.queries) * (2 * ask.k + FULL * len(block)):
+                    every = slice(0, len(ask.queries))
+                    i, j = _promising_pairs(board, every, ask.queries, block, refused, Precision.F32)
+                i, j, best = _scored(ask.queries, block, i, j, board.worst)
+                board.offer(i, j + tile.start, best)
+        return board.neighbours()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """Queries as they are, by which step each was rounded and how far moved, and their numbers, packed."""
+
+    queries: Float32
+    steps: NDArray[np.float64]
+    moved: NDArray[np.float64]
+    packed: Any
+    k: int
+    allowed: Mask | None
+
+
+def _scored(
+    queries: Float32, block: Float32, i: Ints, j: Ints, worst: NDArray[np.float64]
+) -> tuple[Ints, Ints, Float32]:
+    """Those of the pairs that may reach the worst of the best of their query, with their scores, exactly."""
+    floor = worst - gemm.slack(queries.shape[1], Precision.F32)
+    near, best = [], []
+    for some in blocks(len(i), PIECE):
+        rough = np.vecdot(queries.take(i[some], axis=0), block.take(j[some], axis=0))
+        near.append(some.start + np.flatnonzero(rough >= floor[i[some]]))
+        best.append(paired_dot(queries[i[near[-1]]], block[j[near[-1]]]))
+    if not near:
+        return i, j, np.empty(0, np.float32)
+    chosen = np.concatenate(near)
+    return i[chosen], j[chosen], np.concatenate(best)
+
+
+def _reaching(
+    scores: NDArray[np.int32],
+    worst: NDArray[np.float64],
+    slack: NDArray[np.float64],
+    unit: NDArray[np.float64],
+    k: int,
+    refused: Mask | None,
+) -> tuple[Ints, Ints]:
+    """Positions (row, query) in a tile, shape (m, q), that may belong to the k best of their query."""
+    if refused is not None:
+        scores[refused] = np.iinfo(np.int32).min
+    level = whole.level(worst - slack, unit)
+    if len(scores) > k and not np.isfinite(worst).all():
+        kth = np.partition(scores, -k, axis=0)[-k]
+        level = np.maximum(level, whole.level(kth * unit - 2 * slack, unit))
+    level = np.maximum(level, np.iinfo(np.int32).min + 1)  # which no row has but those that are refused
+    return np.divmod(np.flatnonzero(scores >= level), scores.shape[1])
 
 
 def _promising_pairs(

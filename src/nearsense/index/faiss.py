@@ -33,6 +33,9 @@ SAMPLE = 2**16
 BLOCK_ROWS = 2**15
 """Rows added at a time."""
 
+SOONER = 2**27
+"""Up to so many numbers in all rows a batch of queries is answered sooner by looking at all of them."""
+
 ROOM = 2**22
 """Candidates held at a time, over all queries: 48 MiB."""
 
@@ -113,22 +116,25 @@ class FaissIndex:
         self.kind = kind
         self._rows, self._engine = rows, engine
         self._plan = plan_for(kind, rows.shape[0])
-        self._exact = ExactIndex(rows)
+        self.exact = ExactIndex(rows)
 
     def search(
         self, queries: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
     ) -> Neighbours:
         """See `VectorIndex.search`.
 
-        Where so few rows may be found that looking at them all costs no more than ranking candidates, and where
-        faiss proposes too few, the answer is the exact one.
+        Where so few rows may be found that looking at them all costs no more than ranking candidates, where many
+        queries share what is read of rows that are not too many, and where faiss proposes too few, the answer is
+        the exact one.
         """
         queries, k, allowed = check_search(self._rows, queries, k, allowed)
         n = self._rows.shape[0]
+        if len(queries) >= gemm.FEW and n * self._rows.shape[1] <= SOONER and self.exact.rounds(k):
+            return self.exact.search(queries, k, allowed=allowed)
         passing = n if allowed is None else int(np.count_nonzero(allowed))
         wanted = self._plan.candidates(k)
         if passing * passing <= wanted * n:
-            return self._exact.search(queries, k, allowed=allowed)
+            return self.exact.search(queries, k, allowed=allowed)
         ids, scores = empty((len(queries), k), np.int64), empty((len(queries), k), np.float32)
         fetch = wanted if allowed is None or self._plan.options else wanted * n // passing
         open_ = np.arange(len(queries))
@@ -136,7 +142,7 @@ class FaissIndex:
             open_ = self._answer(queries, open_, k, fetch, wanted, allowed, ids, scores)
             fetch = fetch * 8 if allowed is not None and self._plan.options is None else n
         if len(open_):
-            found = self._exact.search(queries[open_], k, allowed=allowed)
+            found = self.exact.search(queries[open_], k, allowed=allowed)
             ids[open_], scores[open_] = found.ids, found.scores
         return Neighbours(ids, scores, np.full(len(queries), k, np.int64))
 

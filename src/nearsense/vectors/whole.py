@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import threading
+from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -25,6 +27,12 @@ LEVELS = 127
 
 ROUNDING = 1e-5
 """What else a product may be off: lengths that are not quite 1, and how far vectors were moved, in float32."""
+
+
+@cache
+def is_here() -> bool:
+    """Whether what multiplies them is installed."""
+    return find_spec("numkong") is not None
 
 
 def step_for(*rows: Float32) -> float:
@@ -45,9 +53,9 @@ def slack(moved: Float64, other: float) -> Float64:
     return moved + (1.0 + moved) * other + ROUNDING
 
 
-def level(floor: Float64 | float, unit: float) -> Int32:
+def level(floor: Float64 | float, unit: Float64 | float) -> Int32:
     """The least whole number that stands for a score of `floor` or more, if numbers of `unit` do."""
-    return np.clip(np.ceil(floor / np.float64(unit)), -(2**31), 2**31 - 1).astype(np.int32)
+    return np.clip(np.ceil(floor / np.asarray(unit)), -(2**31), 2**31 - 1).astype(np.int32)
 
 
 class Products:
@@ -68,7 +76,7 @@ class Products:
         return self._engine.dots_pack(numbers, dtype="int8")
 
     def of(self, numbers: Int8, packed: Any, columns: int) -> Int32:
-        """Every row of `numbers` with each of so many `columns` that were packed: int32, until the next product."""
+        """Every row of `numbers` with each of the packed `columns`: int32, as they are until the next product."""
         own = self._own
         if not hasattr(own, "tiles"):
             own.place, own.tiles = np.empty(self._size, np.int32), {}
