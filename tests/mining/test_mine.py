@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from heaps import crowd, units
 from nearsense.errors import FileError, InputError, TooLargeError, ZeroVectorError
-from nearsense.mining import mine, mine_approximately
+from nearsense.metrics import normalize
+from nearsense.mining import mine, mine_approximately, narrowing
+from nearsense.mining.narrowing import narrow_for
 from nearsense.mining.pairs import COLUMNS, FloatSieve, Int8Sieve
 from nearsense.records import Precision
 from samples import some_of
@@ -97,7 +99,7 @@ def test_one_large_coordinate_does_not_hide_the_others():
 
 def test_a_sieve_lets_pass_all_that_reach_the_score_and_few_others():
     vectors = crowd(COLUMNS)
-    for sieve in (Int8Sieve(vectors, vectors), FloatSieve(vectors, Precision.F32)):
+    for sieve in (Int8Sieve(vectors), FloatSieve(vectors, Precision.F32)):
         i, j = sieve.near(sieve.prepare(vectors[:256]), slice(0, COLUMNS), 0.8)
         passed = set(zip(i.tolist(), j.tolist(), strict=True))
         scores = vectors[:256].astype(np.float64) @ vectors.T.astype(np.float64)
@@ -119,6 +121,37 @@ def test_without_the_library_for_whole_numbers_the_pairs_are_the_same(monkeypatc
     monkeypatch.delitem(sys.modules, "numkong", raising=False)
     monkeypatch.setattr(builtins, "__import__", refuse)
     assert as_dict(mine(vectors, 0.7)) == as_dict(with_it)
+
+
+def of_rank(rank, n, rest=0.05, d=256):
+    """Groups of vectors that lie in few directions, all but a rest of them."""
+    random = np.random.default_rng(rank)
+    turned = np.linalg.qr(random.standard_normal((d, d)))[0]
+    middles = random.standard_normal((n // 8, d))[random.integers(0, n // 8, n)]
+    inside = (middles + random.standard_normal((n, d)) / 3) * (np.arange(d) < rank)
+    return normalize((inside + rest * random.standard_normal((n, d))) @ turned)
+
+
+@pytest.mark.parametrize("rank", [3, 40, 63, 64, 120])
+@pytest.mark.parametrize("rest", [0.0, 0.02, 0.2])
+def test_vectors_that_are_told_in_fewer_numbers_give_the_same_pairs(monkeypatch, rank, rest):
+    monkeypatch.setattr(narrowing, "LARGE", 1)
+    vectors, others = of_rank(rank, 1500, rest), of_rank(rank + 1, 700, rest)
+    for floor in (0.7, 0.95):
+        assert as_dict(mine(vectors, floor)).keys() == brute(vectors, vectors, floor).keys()
+        found = as_dict(mine(vectors, floor, against=others))
+        assert found.keys() == brute(vectors, others, floor).keys()
+
+
+def test_vectors_are_told_in_fewer_numbers_where_that_is_sooner_and_only_there(monkeypatch):
+    monkeypatch.setattr(narrowing, "LARGE", 1)
+    flat, round_ = of_rank(60, 3000), units(3000, 256)
+    assert narrow_for(flat, flat, 0.9).directions.shape == (256, 63)
+    assert narrow_for(flat, flat, 0.1) is None
+    assert narrow_for(round_, round_, 0.1) is None
+    narrow = narrow_for(flat, flat, 0.9)
+    whole, less = flat @ flat.T, narrow(flat) @ narrow(flat).T
+    assert (less >= whole - 1e-6).all()
 
 
 def test_the_number_of_threads_changes_nothing():

@@ -26,6 +26,7 @@ from nearsense._machine import cores, free_memory
 from nearsense._paths import exists
 from nearsense._progress import Progress, tracked
 from nearsense.errors import FileError, InputError, TooLargeError
+from nearsense.mining.narrowing import Narrow, narrow_for
 from nearsense.records import Precision, parse
 from nearsense.vectors import gemm, whole
 from nearsense.vectors.rows import blocks, evenly_spaced, unit_rows_and_lengths
@@ -49,6 +50,9 @@ MILLION = 10**6
 
 SAMPLE = 1024
 """Rows whose pairs are counted beforehand."""
+
+TRIED = 4096
+"""Pairs of a tile that are looked at for it."""
 
 PAIR = 120
 """Bytes that a pair takes at most while the best are put first, and while it is judged as a duplicate."""
@@ -111,8 +115,8 @@ def mine(
     rows, columns = sides(vectors, against)
     budget = Budget(len(columns.data), columns.data.shape[1], max_memory)
     chosen = None if precision is None else parse(Precision, precision, name="precision")
-    sieve = sieve_for(columns.data, rows.data, chosen)
-    budget.require(sieve, rows.data, columns.data, floor)
+    sieve = sieve_for(columns.data, rows.data, chosen, floor)
+    budget.require(sieve, rows, columns, floor)
     job = (rows.data, b"" if columns is rows else columns.data, floor)
     with checkpoint(Path(resume) if resume else None, job) as finished:
         for found in _Tiles(rows, columns, sieve, floor).stripes(len(finished.stripes), threads, progress):
@@ -164,7 +168,7 @@ class _Tiles:
                     rights.append(j[above])
         if not lefts:
             return _NONE
-        left, right = np.concatenate(lefts), np.concatenate(rights)
+        left, right = _screened(self.rows, np.concatenate(lefts), self.columns, np.concatenate(rights), self.floor)
         scores = cosines(self.rows, left, self.columns, right)
         reached = scores >= np.float32(self.floor)
         return left[reached].astype(np.int32), right[reached].astype(np.int32), scores[reached]
@@ -185,16 +189,19 @@ class Budget:
             raise InputError(what, why=why, fix=f"allow {_size(2 * fixed)} or more as max_memory")
         self.pairs = (self.limit - fixed) // PAIR
 
-    def require(self, sieve: Sieve, rows: NDArray[np.float32], columns: NDArray[np.float32], floor: float) -> None:
+    def require(self, sieve: Sieve, rows: Units, columns: Units, floor: float) -> None:
         """Refuse a score that so many pairs reach that they would not fit, by counting those of some rows."""
-        chosen = evenly_spaced(len(rows), SAMPLE)
-        count = sum(len(found) for found, _ in candidates(sieve, rows, chosen, len(columns), floor))
-        expected = count * len(rows) // max(1, len(chosen))
+        chosen, count, n = evenly_spaced(len(rows.data), SAMPLE), 0, len(rows.data)
+        for i, j in candidates(sieve, rows.data, chosen, len(columns.data), floor):
+            tried = evenly_spaced(len(i), TRIED)
+            near = np.count_nonzero(cosines(rows, i[tried], columns, j[tried]) >= np.float32(floor))
+            count += round(near * len(i) / max(1, len(tried)))
+        expected = count * n // max(1, len(chosen))
         if columns is rows:
-            expected = max(0, expected - len(rows)) // 2
+            expected = max(0, expected - n) // 2
         if expected > self.pairs:
             what = f"about {expected:,} pairs reach a score of {floor:g}: they take {_size(expected * PAIR)}"
-            more = f"{self._enough(rows, columns):.2f} or more, or for the nearest of each text,"
+            more = f"{self._enough(rows.data, columns.data):.2f} or more, or for the nearest of each text,"
             fix = f"ask for {more} or allow more memory"
             raise TooLargeError(what, why=f"{_size(self.limit)} of memory may be used", fix=fix)
 
@@ -328,6 +335,17 @@ def cosines(left: Units, i: Ints, right: Units, j: Ints) -> Float32:
     return found
 
 
+def _screened(left: Units, i: Ints, right: Units, j: Ints, floor: float) -> Found:
+    """Those of the pairs that reach a floor in float32, or nearly: five times as soon as `cosines` says it."""
+    least = np.float32(floor - gemm.slack(left.data.shape[1], Precision.F32) - whole.ROUNDING)
+    near = [np.empty(0, np.int64)]
+    for part in blocks(len(i), _CHECKED):
+        rough = np.vecdot(left.data.take(i[part], axis=0), right.data.take(j[part], axis=0))
+        near.append(part.start + np.flatnonzero(rough >= least))
+    kept = np.concatenate(near)
+    return i[kept], j[kept]
+
+
 def candidates(
     sieve: Sieve, rows: Float32, chosen: Ints, columns: int, floor: float
 ) -> Iterator[tuple[Ints, Ints]]:
@@ -339,13 +357,17 @@ def candidates(
             yield chosen[part][i], j + column.start
 
 
-def sieve_for(columns: Float32, rows: Float32, precision: Precision | None = None) -> Sieve:
-    """The fastest sieve there is here; `rows` are all that will be asked. With a precision it is not int8."""
+def sieve_for(
+    columns: Float32, rows: Float32, precision: Precision | None = None, floor: float | None = None
+) -> Sieve:
+    """The fastest sieve there is here; `rows` are all that will be asked, `floor` the least score if it is known.
+
+    With a precision it is not int8.
+    """
     if precision is None:
-        try:
-            return Int8Sieve(columns, rows)
-        except ImportError:
-            precision = gemm.fastest(len(rows), len(columns), rows.shape[1])
+        if whole.is_here():
+            return Int8Sieve(columns, None if floor is None else narrow_for(columns, rows, floor))
+        precision = gemm.fastest(len(rows), len(columns), rows.shape[1])
     return FloatSieve(columns, precision)
 
 
@@ -374,24 +396,26 @@ class FloatSieve:
 class Int8Sieve:
     """The same by a product of whole numbers: see `nearsense.vectors.whole`."""
 
-    def __init__(self, columns: Float32, rows: Float32) -> None:
-        self._products = whole.Products(ROWS * COLUMNS)
-        self._step = whole.step_for(columns) if columns is rows else whole.step_for(columns, rows)
-        self._packed, self._moved = [], []
+    def __init__(self, columns: Float32, narrow: Narrow | None = None) -> None:
+        self._products, self._narrow = whole.Products(ROWS * COLUMNS), narrow
+        self._packed, self._steps, self._moved = [], [], []
         for part in blocks(len(columns), COLUMNS):
-            numbers, moved = self.prepare(columns[part])
+            numbers, moved, step = self.prepare(columns[part])
             self._packed.append(self._products.pack(numbers))
+            self._steps.append(step)
             self._moved.append(float(moved.max(initial=0.0)))
 
     def prepare(self, rows: Float32) -> Any:
-        """Rows as `near` takes them: int8, shape (q, d), and how far each was moved, float64, shape (q,)."""
-        return whole.rounded(rows, self._step)
+        """Rows as `near` takes them: int8, shape (q, m); how far each was moved, float64, (q,); their step."""
+        own = rows if self._narrow is None else self._narrow(rows)
+        step = whole.step_for(own)
+        return *whole.rounded(own, step), step
 
     def near(self, rows: Any, columns: slice, floor: Floor) -> Found:
         """See `FloatSieve.near`."""
-        numbers, moved = rows
+        numbers, moved, step = rows
         tile = columns.start // COLUMNS
-        level = whole.level(floor - whole.slack(moved, self._moved[tile]), self._step**2)
+        level = whole.level(floor - whole.slack(moved, self._moved[tile]), step * self._steps[tile])
         scores = self._products.of(numbers, self._packed[tile], columns.stop - columns.start)
         return _pairs_reaching(scores, level)
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import threading
-from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -29,10 +27,13 @@ ROUNDING = 1e-5
 """What else a product may be off: lengths that are not quite 1, and how far vectors were moved, in float32."""
 
 
-@cache
 def is_here() -> bool:
-    """Whether what multiplies them is installed."""
-    return find_spec("numkong") is not None
+    """Whether what multiplies them can be had."""
+    try:
+        import numkong  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def step_for(*rows: Float32) -> float:
