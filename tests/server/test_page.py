@@ -377,7 +377,7 @@ def test_pairs_are_reviewed_with_keys_and_the_server_keeps_and_learns_from_what_
         sheet.press("a" if done % 3 else "r")
         sheet.until(f"document.getElementById('judged').textContent === '{done} decided'")
     sheet.press("ArrowLeft", "ArrowRight")
-    sheet.page.click("#learn")
+    sheet.page.click("#learn")  # at once: what was just said may still be on its way
     sheet.wait("#learnt")
     kept = json.loads(fetched(f"{shop.address}/v1/collections/review/decisions")[2])
     assert [(frozenset((each["left"], each["right"])), each["same"]) for each in kept["decisions"]] == said
@@ -387,8 +387,9 @@ def test_pairs_are_reviewed_with_keys_and_the_server_keeps_and_learns_from_what_
     assert sheet.text("#judged") == "20 decided"
 
 
-def test_the_map_of_a_collection_is_drawn_and_looked_at(visit, shop):
-    sheet = visit("#/map?collection=support")
+def test_the_map_of_a_collection_is_drawn_and_looked_at(visit, shop, encoder):
+    collection_of(shop, "drawn", [ns.Document(*each) for each in DOCUMENTS], encoder)
+    sheet = visit("#/map?collection=drawn")
     sheet.page.click("#draw")
     frame = sheet.wait("iframe.frame").content_frame()
     frame.wait_for_selector("#clusters .legend li")
