@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:             ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
 
-demo: .venv/.demo ## install the torch-free core and the model, and see it work
+demo: .venv/.demo ## install the torch-free core, the server and the model, and see it work
 	$(BIN)/nearsense demo
 
 test: lint        ## install the rest, run all checks

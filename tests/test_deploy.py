@@ -60,6 +60,14 @@ def test_the_image_has_what_the_makefile_installs_and_no_torch():
     assert not {"torch", "transformers", "sentence-transformers"} & pins
 
 
+def test_what_make_demo_installs_can_serve():
+    pins = {name: set((ROOT / "requirements" / name).read_text().split()) for name in ("demo.txt", "server.txt")}
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["server"]
+    wanted = {re.split(r"[\[><=~; ]", need)[0].replace("-", "_") for need in extra}
+    both = {pin.split("==")[0].replace("-", "_") for pin in pins["demo.txt"] & pins["server.txt"]}
+    assert wanted <= both, "the same versions as the image has"
+
+
 def test_the_image_runs_as_nobody_in_particular_and_watches_itself():
     told = [(word, rest) for word, rest in instructions()]
     last = len(told) - 1 - [word for word, _ in reversed(told)].index("FROM")

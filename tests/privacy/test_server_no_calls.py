@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 
 import pytest
 
@@ -16,10 +17,11 @@ with socket.socket() as taken:
     taken.bind(("127.0.0.1", 0)); port = taken.getsockname()[1]
 words = ["serve", "shop.nearsense", "--faq", "faq.csv", "--folder", "made", "--port", str(port)]
 server = subprocess.Popen([sys.executable, "-m", "nearsense", *words], stderr=sys.stderr)
-def ask(method, path, body=None, kind="application/json"):
+def ask(method, path, body=None, more={}):
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        client.request(method, path, body, {"Content-Type": kind} if body is not None else {})
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        client.request(method, path, body, kind | more)
         answer = client.getresponse()
         return answer.status, answer.read()
     finally:
@@ -31,6 +33,17 @@ for _ in range(600):
     assert server.poll() is None
 seen = []
 try:
+    for path, body in ALL.items():
+        if body is None: status = ask("GET", path)[0]
+        else:
+            more = {"Accept": "application/json, text/event-stream"} if path.startswith("/mcp") else {}
+            status, told = ask("POST", path.partition("#")[0], json.dumps(body), more=more)
+            assert b'"isError":true' not in told, (path, told)
+        assert status == 200, (path, status)
+        seen.append(("all", path, status))
+    drawn = json.loads(ask("POST", "/v1/collections/shop/map")[1])["job"]["id"]
+    map = json.loads(ask("GET", f"/v1/jobs/{drawn}?wait=30")[1])["result"]["address"]
+    assert ask("GET", map)[0] == 200
     paths = json.loads(ask("GET", "/openapi.json")[1])["paths"]
     for path, methods in paths.items():
         filled = path.replace("{name}", "shop").replace("{id}", "1").replace("{token}", "x")
@@ -45,7 +58,7 @@ try:
                 seen.append((method, path, status))
                 assert field is None or 400 <= status < 500, (method, path, field, value, status)
                 assert status < 500, (method, path, status)
-    for path in ("/", "/docs", "/page/main.js", "/favicon.ico", "/v1/embeddings"):
+    for path in ("/docs", "/favicon.ico", "/v1/embeddings"):
         seen.append(("get", path, ask("GET", path)[0]))
     time.sleep(1)
 finally:
@@ -53,6 +66,36 @@ finally:
     server.wait(60)
 print(json.dumps(seen))
 """
+
+PAGE = files("nearsense.server") / "page"
+
+
+def tool(name, **arguments):
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+
+
+ALL = {
+    "/": None,
+    **{f"/page/{each.name}": None for each in PAGE.iterdir() if not each.name.endswith(".html")},
+    "/page/words.js": None,
+    "/metrics": None,
+    "/v1/models": None,
+    "/v1/models/tiny": None,
+    "/info": None,
+    "/v1/embeddings": {"input": ["w1", "w2 w3"]},
+    "/embed": {"inputs": "w1"},
+    "/similarity": {"inputs": {"source_sentence": "w1", "sentences": ["w2", "w1"]}},
+    **{path: {"query": "w1", "documents": ["w2", "w1"]} for path in ("/v1/rerank", "/v2/rerank")},
+    "/rerank": {"query": "w1", "texts": ["w2", "w1"]},
+    "/mcp#list": {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}},
+    "/mcp#search": tool("search", collection="shop", query="w1"),
+    "/mcp#similar": tool("similar", collection="shop", id="1"),
+    "/mcp#context": tool("context", collection="shop", query="w1"),
+    "/mcp#compare": tool("compare", a="w1", b="w2"),
+    "/mcp#faq": tool("faq", question="w1 w4?"),
+    "/mcp#stats": tool("stats"),
+}
+"""The page's files, what clients of others speak, each tool of assistants; other routes are in the document."""
 
 STRANGE = [
     "org/model-on-a-hub",
@@ -79,10 +122,11 @@ def home(tmp_path_factory):
     "strange", [STRANGE[:1], pytest.param(STRANGE, marks=pytest.mark.slow)], ids=["one", "all"]
 )
 def test_a_server_calls_nobody_whatever_is_asked_of_every_route(home, strange):
-    seen = home.python(f"STRANGE = {strange}\n{ASKER}")
+    pytest.importorskip("mcp")
+    seen = home.python(f"STRANGE, ALL = {strange}, {ALL}\n{ASKER}")
     assert seen.done.returncode == 0, seen.done.stderr
     asked = json.loads(seen.done.stdout)
-    assert len({(method, path) for method, path, _ in asked}) >= 15
+    assert len({(method, path) for method, path, _ in asked}) >= 15 + len(ALL)
     assert sum(200 <= status < 300 for *_, status in asked) >= 12, asked
     assert seen.loopback, "it was watched"
     assert not seen.called, seen.called

@@ -198,6 +198,26 @@ def test_cohere_in_its_second_version_reranks_too(server):
     assert all(0 <= result.relevance_score <= 1 for result in answer.results)
 
 
+@pytest.mark.slow
+def test_cohere_gets_a_transformers_own_order_and_scores(server, tmp_path):
+    """A cross-encoder as it is published, weights and all, though small ones."""
+    cohere = pytest.importorskip("cohere")
+    hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
+    judge = ns.encoders.load_cross(str(hubs.transformer(tmp_path / "judge", "bert", head=True)), precision="f32")
+    documents = ["the cat sat", "a dog runs home", "the dog", "rain", "cats and dogs", "the cat sat on the mat"]
+    hits = ns.rerank("the cat", documents, cross=judge)
+    assert len({round(hit.score, 4) for hit in hits}) == len(hits), "the order is no accident"
+    server.service.crosses["judge"] = judge
+    try:
+        with cohere.ClientV2("none", base_url=server.url) as client:
+            answer = client.rerank(query="the cat", documents=documents, model="judge")
+    finally:
+        del server.service.crosses["judge"]
+    assert [result.index for result in answer.results] == [int(hit.id) for hit in hits]
+    scores = [hit.score for hit in hits]
+    np.testing.assert_allclose([result.relevance_score for result in answer.results], scores, atol=1e-6)
+
+
 def test_cohere_may_name_a_model_of_vectors(server):
     cohere = pytest.importorskip("cohere")
     with cohere.ClientV2("none", base_url=server.url) as client:

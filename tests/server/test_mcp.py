@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
+import psutil
 import pytest
 
 import nearsense as ns
@@ -142,12 +146,75 @@ def test_nothing_but_the_protocol_is_on_standard_output(home):
     assert "query 0 is empty" in by_id[3]["content"][0]["text"]
 
 
-@pytest.mark.slow
 def test_a_collection_that_is_not_there_is_said_before_anything_else(tmp_path):
     code, said, errors = lines(tmp_path)
     assert code == 2
     assert said == []
-    assert "no collection" in errors
+    told = [line.partition(":")[0].strip() for line in errors.splitlines()]
+    assert told == ["error", "why", "fix"]
+    assert "there is no collection" in errors
+
+
+@contextmanager
+def started(*words):
+    """The command as a process of its own, until the end of the block."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-m", "nearsense", "mcp", *words], text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def greeted(process):
+    """It is told hello; its answer."""
+    process.stdin.write(json.dumps({"jsonrpc": "2.0", **HELLO}) + "\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())["result"]
+
+
+def test_an_assistant_is_answered_before_the_model_is_loaded_and_an_interrupt_ends_it_quietly(home):
+    with started(str(home / "support.nearsense")) as process:
+        assert greeted(process)["serverInfo"]["name"] == "nearsense"
+        used = psutil.Process(process.pid).cpu_times()
+        assert used.user + used.system <= 1.5  # on a machine with nothing else to do, seconds of a clock
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130  # although its input is still open
+        assert process.stdout.read() == ""
+        assert process.stderr.read() == "interrupted: nothing half written is left\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [("terminated", 143), ("closed", 0)])
+def test_a_signal_or_the_end_of_the_input_ends_it_without_a_word(home, how, code):
+    with started(str(home / "support.nearsense")) as process:
+        greeted(process)
+        process.send_signal(signal.SIGTERM) if how == "terminated" else process.stdin.close()
+        assert process.wait(20) == code
+        assert (process.stdout.read(), process.stderr.read()) == ("", "")
+
+
+@pytest.mark.slow
+def test_what_cannot_be_opened_ends_it_with_the_reason(home):
+    (home / "broken.csv").write_text("a,b\n1,2\n")
+    with started(str(home / "support.nearsense"), "--faq", str(home / "broken.csv")) as process:
+        assert process.wait(30) == 2
+        assert process.stdout.read() == ""
+        told = [line.partition(":")[0].strip() for line in process.stderr.read().splitlines()]
+        assert told == ["error", "why", "fix"]
+
+
+@pytest.mark.slow
+def test_the_tools_are_at_a_port_until_an_interrupt(home):
+    with started(str(home / "support.nearsense"), "--faq", str(home / "shop.csv"), "--port", "0") as process:
+        address = next(found[1] for line in process.stderr if (found := re.search(r"serving at (\S+);", line)))
+        info, tools, results = asyncio.run(all_of(address, "auto"))
+        assert info.name == "nearsense"
+        check(tools, results)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stdout.read() == ""
+        assert "Traceback" not in process.stderr.read()
 
 
 def call(server, name, arguments):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from urllib.parse import quote_plus
 
 import pytest
 
 import nearsense as ns
 from browsers import browser
-from server.visits import ARABIC, DOCUMENTS, HEBREW, ONERROR, SCRIPT, Visit, fetched, open_shop, running
+from server.visits import ARABIC, DOCUMENTS, FAQ, HEBREW, ONERROR, SCRIPT, Visit, fetched, open_shop, running
 
 pytestmark = pytest.mark.filterwarnings("default")  # the server's own filter does not outlive a test of pytest's
 
@@ -314,18 +316,12 @@ def test_the_faq_answers_or_is_silent_beside_its_threshold(visit, shop, question
 
 
 def test_the_faq_asks_back_and_a_suggestion_is_asked(visit, shop):
-    question = next(
-        each
-        for each in (
-            "two-factor login",
-            "two factor login help",
-            "something about two-factor login",
-            "2FA login",
-            "login security",
-        )
-        if shop.service.faq("help").answer(each).outcome.value == "did you mean"
-    )
-    sheet = visit("#/faq")
+    torn = shop.folder / "torn.jsonl"  # its own: other tests add entries
+    torn.write_text("".join(json.dumps(each) + "\n" for each in FAQ), "utf-8")
+    faq = shop.service.add_faq(torn)
+    tried = ("two-factor login", "two factor login help", "about two-factor login", "2FA login", "login security")
+    question = next(each for each in tried if faq.answer(each).outcome.value == "did you mean")
+    sheet = visit("#/faq?faq=torn")
     sheet.page.fill("#asked", question)
     sheet.wait('[data-outcome="did you mean"]')
     wanted = sheet.page.locator(".suggest bdi").first.inner_text()
@@ -381,7 +377,7 @@ def test_pairs_are_reviewed_with_keys_and_the_server_keeps_and_learns_from_what_
         sheet.press("a" if done % 3 else "r")
         sheet.until(f"document.getElementById('judged').textContent === '{done} decided'")
     sheet.press("ArrowLeft", "ArrowRight")
-    sheet.page.click("#learn")
+    sheet.page.click("#learn")  # at once: what was just said may still be on its way
     sheet.wait("#learnt")
     kept = json.loads(fetched(f"{shop.address}/v1/collections/review/decisions")[2])
     assert [(frozenset((each["left"], each["right"])), each["same"]) for each in kept["decisions"]] == said
@@ -391,8 +387,9 @@ def test_pairs_are_reviewed_with_keys_and_the_server_keeps_and_learns_from_what_
     assert sheet.text("#judged") == "20 decided"
 
 
-def test_the_map_of_a_collection_is_drawn_and_looked_at(visit, shop):
-    sheet = visit("#/map?collection=support")
+def test_the_map_of_a_collection_is_drawn_and_looked_at(visit, shop, encoder):
+    collection_of(shop, "drawn", [ns.Document(*each) for each in DOCUMENTS], encoder)
+    sheet = visit("#/map?collection=drawn")
     sheet.page.click("#draw")
     frame = sheet.wait("iframe.frame").content_frame()
     frame.wait_for_selector("#clusters .legend li")
@@ -454,6 +451,33 @@ def test_health_shows_the_server_its_collection_and_drift(visit, shop):
     sheet.wait("#drift [data-state], #drift #verdict")
 
 
+def test_drift_is_told_with_what_was_compared_and_what_to_do(visit, shop, encoder, monkeypatch):
+    verbs = ("stays", "lies", "waits", "goes", "stops", "hides")
+    with ns.open(shop.folder / "drifts.nearsense", encoder) as room:
+        room.add([f"about {word} {n}" for n in range(5) for word in ("cards", "parcels")])
+        room.set_log(True)
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now - 2 * 86400)
+        room.search_many([f"where {verb} the {thing}" for verb in verbs for thing in ("parcel", *verbs)])
+        room.log.flush()
+        monkeypatch.undo()
+        room.search_many([f"refund {verb} voucher {thing}" for verb in verbs for thing in ("money", *verbs)])
+    shop.service.add_collection(shop.folder / "drifts.nearsense")
+    truth = json.loads(fetched(f"{shop.address}/v1/collections/drifts/drift?since=1d&against=28d")[2])
+    assert truth["drifted"]
+    sheet = visit("#/health?collection=drifts")
+    sheet.wait("#drift .compare")
+    sheet.page.select_option("#drift select", "1d 28d")
+    sheet.page.click('[aria-label="Compare what is asked of drifts"]')
+    sheet.wait("#drift #verdict")
+    assert sheet.text("#verdict") == "Something moved"
+    shown = sheet.texts("#drift tbody th")
+    assert shown == [each["name"] for each in truth["tests"]]
+    assert sheet.texts("#drift .card .code") == [each["command"] for each in truth["actions"]]
+    sheet.page.reload()
+    sheet.until("document.getElementById('now')?.innerText.includes('Moved')")
+
+
 # -- what people wrote
 
 
@@ -502,39 +526,80 @@ def violations(sheet):
     ]
 
 
-LOOKED_AT = {
+ASKED_IN_HEBREW = "מתי תגיע החבילה שלי?"
+LEFT = {
     "search": "search?collection=support&q=my+parcel+is+late",
     "compare": "compare?a=I+was+charged+15+dollars.&b=I+was+charged+51+dollars.",
-    "faq": "faq?q=when+does+my+package+arrive",
-    "unanswered": "unanswered",
-    "duplicates": "duplicates?collection=support&least=0.2",
-    "map": "map?collection=support",
-    "documents": "documents?collection=support",
-    "health": "health?collection=support",
+    "faq": "faq?faq=help&q=when+does+my+package+arrive",
+    "unanswered": "unanswered?faq=help",
+    **{name: f"{name}?collection=support" for name in ("duplicates", "map", "documents", "health")},
+}
+RIGHT = {
+    "search": f"search?collection=right&q={quote_plus(HEBREW[:20])}",
+    "compare": f"compare?a={quote_plus(HEBREW)}&b={quote_plus(ARABIC)}",
+    "faq": f"faq?faq=right&q={quote_plus(ASKED_IN_HEBREW)}",
+    "unanswered": "unanswered?faq=right",
+    **{name: f"{name}?collection=right" for name in ("duplicates", "map", "documents", "health")},
 }
 SHOWN = {
     "search": ".result",
     "compare": "#verdict",
     "faq": ".answer",
+    "unanswered": ".group",
     "duplicates": ".pair, .note",
+    "map": "#draw, iframe",
     "documents": "#documents li",
     "health": "#held dd",
 }
+OPENED = {
+    "search": (".result .why-button", ".result .lit"),
+    "unanswered": (".group button", ".group form"),
+    "map": ("#draw", "iframe"),
+    "documents": ("#open-add", "#written:focus"),
+    "health": (".compare", "#drift [data-state]"),
+}
+"""What is opened in a view before it is looked at: what is pressed, and what comes."""
+
+WAYS = [
+    (colours, width, text) for colours in ("light", "dark") for width in (1280, 360) for text in ("left", "right")
+]
+QUICK = {(name, way) for name, way in zip(VIEWS, WAYS, strict=True)}
+"""Each view once, each way once; `slow` are all of both."""
 
 
-def look_at(sheet, name):
-    sheet.go(f"#/{LOOKED_AT[name]}")
-    sheet.wait(SHOWN.get(name, "main .note, main .group, main iframe"))
+@pytest.fixture(scope="module")
+def right(shop, encoder):
+    """A collection and a FAQ from right to left, and questions that nobody has answered in either."""
+    texts = [
+        ns.Document(f"R-{row}", text, {"מצב": "פתוח"}) for row, text in enumerate((HEBREW, HEBREW + "!", ARABIC))
+    ]
+    collection_of(shop, "right", texts, encoder)
+    file = shop.folder / "right.jsonl"
+    file.write_text(json.dumps({"id": "1", "question": ASKED_IN_HEBREW, "answer": "תוך שני ימי עבודה."}), "utf-8")
+    shop.service.add_faq(file).answer("האם אתם מוכרים שוברי מתנה?")
+    shop.service.faq("help").answer("Is there a shop in Paris?")
+
+
+@pytest.mark.usefixtures("right")
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        pytest.param(name, way, id=f"{name}-{way[0]}-{way[1]}-{way[2]}", marks=[] if quick else pytest.mark.slow)
+        for name in VIEWS
+        for way in WAYS
+        for quick in [(name, way) in QUICK]
+    ],
+)
+def test_no_view_has_a_barrier_and_none_is_wider_than_its_window(visit, name, way):
+    colours, width, text = way
+    where = {"left": LEFT, "right": RIGHT}[text][name]
+    sheet = visit(f"#/{where}", color_scheme=colours, size=(width, 740), refused=(409,))
+    sheet.wait(SHOWN[name])
     sheet.until("!document.querySelector('.results.old, [data-state=loading]')")
-
-
-@pytest.mark.parametrize("name", ["search", *(pytest.param(each, marks=pytest.mark.slow) for each in VIEWS[1:])])
-@pytest.mark.parametrize("colours", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_no_view_has_a_barrier_and_none_is_wider_than_a_phone(visit, name, colours):
-    sheet = visit(f"#/{LOOKED_AT[name]}", color_scheme=colours)
-    look_at(sheet, name)
-    assert violations(sheet) == []
-    sheet.page.set_viewport_size({"width": 360, "height": 740})
-    look_at(sheet, name)
-    assert sheet.page.evaluate("document.documentElement.scrollWidth") <= 360
+    press, comes = OPENED.get(name, (None, None))
+    if press and sheet.page.locator(press).count():
+        sheet.page.locator(press).first.click()
+        sheet.wait(comes)
+    assert sheet.page.evaluate("document.documentElement.dataset.theme") == colours
+    assert sheet.page.evaluate("document.documentElement.scrollWidth") <= width
     assert violations(sheet) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -10,10 +11,10 @@ import click
 
 from nearsense.cli.options import Options, in_a_folder, network_option, option, takes
 from nearsense.cli.outputs import leave
+from nearsense.cli.serve import bound, require_collection
 
 if TYPE_CHECKING:
     from nearsense.server.service import Service
-    from nearsense.server.settings import ServerSettings
 
 
 class McpOptions(Options):
@@ -53,17 +54,29 @@ def mcp(collection: tuple[str, ...], options: McpOptions, network: bool) -> None
 
     for path in collection:
         in_a_folder(click.get_current_context(), click.Argument(["collection"]), path)
-    for module in ("mcp", "fastapi"):
-        require(module, extra="mcp", purpose="nearsense mcp")
+        require_collection(path)
+    gc.disable()  # a tenth of the start, and nothing of it is garbage
+    require("mcp", extra="mcp", purpose="nearsense mcp")
     from nearsense.server.mcp import serve_stdio
-    from nearsense.server.service import Service
-    from nearsense.server.settings import ServerSettings
 
-    settings = ServerSettings(port=options.port or 0)
-    service = Service.of(settings, collections=collection, faqs=options.faq, models=options.model, network=network)
-    os.environ["NEARSENSE_OFFLINE"] = "1"  # from here on nothing is fetched, whatever is asked
+    def opened() -> Service:
+        require("fastapi", extra="mcp", purpose="nearsense mcp")
+        from nearsense.server.service import Service
+        from nearsense.server.settings import ServerSettings
+
+        settings = ServerSettings(port=options.port or 0)
+        named = {"collections": collection, "faqs": options.faq, "models": options.model}
+        service = Service.of(settings, **named, network=network)
+        os.environ["NEARSENSE_OFFLINE"] = "1"  # from here on nothing is fetched, whatever is asked
+        gc.enable()
+        return service
+
+    if options.port is None:
+        serve_stdio(opened, collections=bool(collection), faqs=bool(options.faq))
+        return
+    service = opened()
     try:
-        code = serve_stdio(service) if options.port is None else _over_http(service, settings)
+        code = _over_http(service)
     finally:
         service.close()
     if code:
@@ -73,12 +86,12 @@ def mcp(collection: tuple[str, ...], options: McpOptions, network: bool) -> None
 COMMANDS = (mcp,)
 
 
-def _over_http(service: Service, settings: ServerSettings) -> int:
+def _over_http(service: Service) -> int:
     """Answer at /mcp until a signal."""
-    from nearsense.cli.serve import bound
     from nearsense.server.app import create_mcp_app
     from nearsense.server.running import run
 
+    settings = service.settings
     with bound(settings.host, settings.port) as listening:
         app = create_mcp_app(service, settings)
         port = listening.getsockname()[1]

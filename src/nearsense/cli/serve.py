@@ -78,7 +78,7 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
     from nearsense._optional import require
 
     for path in collection:
-        _require_collection(path)
+        require_collection(path)
     for module in ("uvicorn", "fastapi"):
         require(module, extra="server", purpose="nearsense serve")
     from nearsense.server.admission import Admission
@@ -118,7 +118,7 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
 COMMANDS = (serve,)
 
 
-def _require_collection(path: str) -> None:
+def require_collection(path: str) -> None:
     """Refuse what is no collection before anything that takes time is done."""
     from nearsense.store import is_collection
 

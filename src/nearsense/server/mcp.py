@@ -1,17 +1,23 @@
 """The tools as an MCP server: on standard input and output, and as the route /mcp. Not what they do: see tools.py.
 
 The `mcp` package is known here. Each request over HTTP stands alone, in either form of the protocol: no session,
-no stream that stays open, one JSON answer.
+no stream that stays open, one JSON answer. On standard input and output the protocol answers at once, while a
+thread opens what is served: assistants do not wait long for a first answer.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import inspect
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 from starlette.routing import Route
@@ -22,6 +28,7 @@ from nearsense.server.tools import MOST_HITS, MOST_TOKENS, Told, Tools
 from nearsense.server.work import Work, collected_warnings
 
 if TYPE_CHECKING:
+    from anyio import AsyncFile
     from mcp.server import MCPServer
     from starlette.routing import BaseRoute
     from starlette.types import Receive, Scope, Send
@@ -32,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["mcp_server", "routes", "serve_stdio"]
 
 PATH = "/mcp"
+
+PATIENCE = 10.0
+"""Seconds that an interrupt waits for a model that is being loaded: Python ends badly beside one."""
 
 HOW = (
     "Finds texts that are near in sense, and says how sure it is. Each hit has the probability that it is right, "
@@ -60,35 +70,111 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """The route /mcp; none where the package is not installed."""
     if find_spec("mcp") is None:
         return []
-    return [Route(PATH, _OverHTTP(mcp_server(service), settings.max_body), methods=["POST"])]
+
+    async def served() -> Service:
+        return service
+
+    server = mcp_server(served, collections=bool(service.collections), faqs=bool(service.faqs))
+    return [Route(PATH, _OverHTTP(server, settings.max_body), methods=["POST"])]
 
 
-def serve_stdio(service: Service) -> int:
-    """Answer an assistant on standard input and output until it closes them; nothing else is written there."""
-    with collected_warnings():
+def serve_stdio(opening: Callable[[], Service], *, collections: bool, faqs: bool) -> None:
+    """Answer an assistant on standard input and output until it closes them; nothing else is written there.
+
+    Args:
+        opening: Opens what is served. It runs beside the protocol; tools wait for it, and what it raises ends all.
+        collections: Whether there will be any, and so tools for them.
+        faqs: The same.
+    """
+    opened: Future[Service] = Future()
+    opened.set_running_or_notify_cancel()  # a tool that is given up does not give up the opening
+
+    def open_it() -> None:
         try:
-            mcp_server(service).run("stdio")
-        except* (BrokenPipeError, ConnectionError):
-            pass  # it has gone
-    return 0
+            opened.set_result(opening())
+        except BaseException as error:  # told to whoever waits
+            opened.set_exception(error)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(open_it,), daemon=True)
+    try:
+        with collected_warnings(), suppress(BrokenPipeError, ConnectionError):  # they say that it has gone
+            asyncio.run(_on_stdio(opened, thread.start, collections=collections, faqs=faqs))
+    finally:
+        if thread.ident is not None:
+            thread.join(PATIENCE)
+        if opened.done() and opened.exception() is None:
+            opened.result().close()
 
 
-def mcp_server(service: Service) -> MCPServer:
-    """The tools over what a service has, as a server of the protocol."""
+async def _on_stdio(opened: Future[Service], start: Callable[[], None], *, collections: bool, faqs: bool) -> None:
+    """Speak the protocol until the input ends, or what is served cannot be opened."""
+    from mcp.server.stdio import stdio_server
+
+    async def service() -> Service:
+        return await asyncio.wrap_future(opened)
+
+    server = mcp_server(service, collections=collections, faqs=faqs)
+    start()
+
+    async def speak() -> None:
+        async with stdio_server(stdin=cast("AsyncFile[str]", _lines())) as (read, write):
+            low = server._lowlevel_server  # what `run_stdio_async` runs, with an input that can be given up
+            await low.run(read, write, low.create_initialization_options())
+
+    speaking, opening = asyncio.ensure_future(speak()), asyncio.ensure_future(service())
+    try:
+        await asyncio.wait((speaking, opening), return_when=asyncio.FIRST_EXCEPTION)
+        opening.result()
+        speaking.result()
+    finally:
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+
+
+async def _lines() -> AsyncIterator[str]:
+    """Standard input, line by line, by a thread that nobody waits for: a signal ends all, whatever it does."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Queue[bytes]()
+
+    def read() -> None:
+        rest = b""
+        with suppress(OSError, RuntimeError):  # the input, or the loop, is closed
+            while part := os.read(0, 1 << 16):
+                *whole, rest = (rest + part).split(b"\n")
+                for each in whole:
+                    loop.call_soon_threadsafe(ready.put_nowait, each + b"\n")
+            if rest:
+                loop.call_soon_threadsafe(ready.put_nowait, rest)
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(ready.put_nowait, b"")
+
+    threading.Thread(target=read, daemon=True).start()
+    while line := await ready.get():
+        yield line.decode("utf-8", "replace")
+
+
+def mcp_server(service: Callable[[], Awaitable[Service]], *, collections: bool, faqs: bool) -> MCPServer:
+    """The tools over what a service has, as a server of the protocol.
+
+    Args:
+        service: Gives what is served, when it is there.
+        collections: Whether there are any: only then there are tools for them.
+        faqs: The same.
+    """
     from mcp.server import MCPServer
     from mcp.types import ToolAnnotations
 
     with _logging_as_it_was():
         server = MCPServer("nearsense", title="nearsense", version=__version__, instructions=HOW)
     reads = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
-    for tool in _tools(service):
+    for tool in _tools(service, collections=collections, faqs=faqs):
         server.add_tool(tool, description=inspect.getdoc(tool), annotations=reads, structured_output=False)
     return server
 
 
-def _tools(service: Service) -> Iterator[Callable[..., Any]]:
+def _tools(
+    service: Callable[[], Awaitable[Service]], *, collections: bool, faqs: bool
+) -> Iterator[Callable[..., Any]]:
     """What is offered: of collections and FAQs only where there are any."""
-    tools = Tools(service)
 
     async def search(
         query: Query, k: Hits = 5, where: Filter = None, mode: Mode = "dense", collection: Name = None
@@ -97,49 +183,54 @@ def _tools(service: Service) -> Iterator[Callable[..., Any]]:
 
         Each hit has its probability and what differs from the query; the note says whether the best may be used.
         """
-        return await _called(service, tools.search, query, k, where, mode, collection)
+        return await _called(service, Tools.search, query, k, where, mode, collection)
 
     async def similar(id: Id, k: Hits = 5, collection: Name = None) -> Any:  # noqa: A002 - what it is called
         """Find documents that mean the same as one of the collection: repeats, variants, related ones."""
-        return await _called(service, tools.similar, id, k, collection)
+        return await _called(service, Tools.similar, id, k, collection)
 
     async def compare(a: Text, b: Text) -> Any:
         """Tell whether two texts mean the same: the probability with its interval, and what differs."""
-        return await _called(service, tools.compare, a, b)
+        return await _called(service, Tools.compare, a, b)
 
     async def faq(question: Query, faq: Name = None) -> Any:
         """Answer a question from the FAQ, where that is sure enough.
 
         Else there are questions to ask back, or no answer at all: then say so, and do not make one up.
         """
-        return await _called(service, tools.faq, question, faq)
+        return await _called(service, Tools.faq, question, faq)
 
     async def context(query: Query, tokens: Tokens = 1500, where: Filter = None, collection: Name = None) -> Any:
         """Get the passages that a question is best answered from, with their sources to cite.
 
         The note says how likely it is that the answer is among them.
         """
-        return await _called(service, tools.context, query, tokens, where, collection)
+        return await _called(service, Tools.context, query, tokens, where, collection)
 
     async def stats() -> Any:
         """List the collections and FAQs: names, sizes, fields to filter by."""
-        return await _called(service, tools.stats)
+        return await _called(service, Tools.stats)
 
-    if service.collections:
+    if collections:
         yield from (search, similar, context)
     yield compare
-    if service.faqs:
+    if faqs:
         yield faq
     yield stats
 
 
-async def _called(service: Service, verb: Callable[..., Told], *args: Any) -> Any:
+async def _called(
+    service: Callable[[], Awaitable[Service]],
+    verb: Callable[..., Told],
+    *args: Any,
+) -> Any:
     """What a tool says, or what went wrong and what to do about it: both are for a model to read."""
     from mcp.types import CallToolResult, TextContent
 
-    work = Work(service.settings.deadline)
+    served = await service()
+    work = Work(served.settings.deadline)
     try:
-        told = await service.pool.run(work, verb, *args)
+        told = await served.pool.run(work, verb, Tools(served), *args)
     except Exception as error:
         failed = as_refused(error)
         if failed.status == 500:

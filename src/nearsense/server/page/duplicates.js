@@ -98,6 +98,7 @@ export function open(host, app) {
     const place = review.querySelector('#learning');
     try {
       place.replaceChildren(make('p', {class: 'small soft', role: 'status'}, 'Learning …'));
+      await queue; // the last decisions may be on their way
       await api.learn(own.name, app.life, (job) => place.replaceChildren(progressBar(job)));
       state.learnt = true;
       const words = `Learnt from ${plural(state.verdicts.size, 'decision', 'decisions')}. Probabilities of duplicates go by them now.`;

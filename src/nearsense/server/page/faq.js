@@ -65,9 +65,8 @@ export function open(host, app) {
       make('article', {class: `card answer ${passed ? 'yes' : ''}`.trim(), 'data-outcome': found.outcome},
         make('p', {class: 'outcome'}, make('span', {class: `dot ${dot}`, 'aria-hidden': 'true'}), name),
         passed ? text(found.answer ?? found.hit.text) : null,
-        passed && found.answer ? make('p', {class: 'small soft', dir: 'auto'}, printable(found.hit.text)) : null,
         ...(found.outcome === 'did you mean' ? found.suggestions.map((hit) => button('', () => ask(hit.text), {class: 'suggest'}, inline(hit.text), make('span', {class: 'push soft n'}, percent(hit.probability)))) : []),
-        make('p', {class: 'small soft', id: 'reason', dir: 'auto'}, sentence(found.reason)),
+        make('p', {class: 'small soft', id: 'reason', dir: 'ltr'}, sentence(found.reason)),
         found.outcome === 'answer' ? null : make('p', {}, make('a', {class: 'button', href: `#/unanswered?faq=${encodeURIComponent(own.name)}&question=${encodeURIComponent(found.question)}`}, 'Make an entry of it'))),
       best ? make('section', {class: 'stack'}, make('h2', {}, 'What it weighed'), scale(found)) : '');
     say(`${name} ${passed ? printable(found.answer ?? found.hit.text).slice(0, 200) : printable(found.reason)}`);

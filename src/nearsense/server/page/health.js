@@ -45,7 +45,7 @@ export function open(host, app) {
     const asked = sum('nearsense_answers_total');
     const moved = sum('nearsense_drift');
     return make('dl', {class: 'figures'},
-      figure('Server', ready ? 'Ready' : 'Starting', [`nearsense ${version}`, began && `up ${span(Date.now() / 1000 - began)}`].filter(Boolean).join(', ')),
+      figure('Server', ready ? 'Ready' : 'Starting', [`nearsense ${version}`, began && `up ${span(Date.now() / 1000 - began).replace(' ', '\u00a0')}`].filter(Boolean).join(', ')),
       requests === null ? null : figure('Requests', number(requests), [failed ? plural(failed, 'failure', 'failures') : 'none failed', busy ? `${number(busy)} turned away` : ''].filter(Boolean).join(', ')),
       half === null ? null : figure('Answered within', milliseconds(half), `half of them; 99 of 100 in ${milliseconds(most)}`),
       sum('nearsense_queue_tokens') === null ? null : figure('Waiting', number(sum('nearsense_queue_tokens')), `tokens, of ${plural(sum('nearsense_queue_requests') ?? 0, 'request', 'requests')}`),
