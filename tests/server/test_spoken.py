@@ -10,7 +10,7 @@ import pytest
 import nearsense as ns
 from asked import Asked
 from nearsense.server.settings import ServerSettings
-from nearsense.server.spoken.embedding import NEITHER, PASSAGE, QUERY
+from nearsense.server.spoken.messages import NEITHER, PASSAGE, QUERY
 from running_server import service_of
 
 

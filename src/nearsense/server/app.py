@@ -23,14 +23,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nearsense import kinds
 from nearsense._version import __version__
 from nearsense.errors import NearsenseError
 from nearsense.server import collections, mcp, pages, spoken, state, verbs
+from nearsense.server.described import security
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
 from nearsense.server.logs import logged
 from nearsense.server.reference import reference, resolved
 from nearsense.server.requests import FILTER, with_filters
-from nearsense.server.safety import OPEN_PATHS, guarded
+from nearsense.server.safety import OPEN_PATHS, guarded, path_pattern
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
 from nearsense.server.work import collected_warnings
@@ -52,9 +54,12 @@ ERRORS = {
     403: "The key does not allow this.",
     404: "There is nothing of that name.",
     405: "The path is there, the method is not.",
+    408: "The request took too long to come.",
     409: "This server, as it stands, cannot do this.",
     413: "The body is too large.",
+    414: "The URL is too long.",
     415: "The body is of another type than JSON, or is compressed.",
+    421: "The server does not answer to the name that it was called by.",
     422: "The request is not what its type says; the message names the field.",
     429: "There is no room: Retry-After says when to try again.",
     431: "The headers are too large.",
@@ -108,25 +113,28 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _not_its_type)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(_Faults)
-    described = JSON(document := _document(app, settings)).body
-    app.state.methods = [
-        (_path_of(path), {name.upper() for name in each}) for path, each in document["paths"].items()
-    ]
+    document = _document(app, service, settings)
+    paths, reading = document["paths"].items(), security(kinds.Scope.READ)["security"]
+    asking = [path for path, item in paths if item.get("post", {}).get("security") == reading]
+    if settings.key_file is None:
+        _without_keys(document)
+    described = JSON(document).body
+    app.state.methods = [(re.compile(path_pattern(path)), {name.upper() for name in each}) for path, each in paths]
     page, headers = reference(document)
     app.add_route("/openapi.json", lambda _: Response(described, media_type=JSON.media_type))
     app.add_route("/docs", lambda _: HTMLResponse(page, headers=headers))
     direct = spoken.endpoints(service, settings) | verbs.endpoints(service, settings, app)
-    return _wrapped(_Direct(app, direct), service, settings)
+    return _wrapped(_Direct(app, direct), service, settings, [*asking, mcp.PATH])
 
 
 def create_mcp_app(service: Service, settings: ServerSettings) -> ASGIApp:
     """An application that has the route of assistants alone, as guarded as the server is."""
-    return _wrapped(Starlette(routes=mcp.routes(service, settings)), service, settings)
+    return _wrapped(Starlette(routes=mcp.routes(service, settings)), service, settings, [mcp.PATH])
 
 
-def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings) -> ASGIApp:
+def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings, asking: list[str]) -> ASGIApp:
     """What stands before every route: who may ask, and what is noted of it."""
-    return logged(guarded(app, settings), service, settings)
+    return logged(guarded(app, settings, asking), service, settings)
 
 
 def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
@@ -138,26 +146,36 @@ def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
     return lifespan
 
 
-def _document(app: FastAPI, settings: ServerSettings) -> dict[str, Any]:
+def _document(app: FastAPI, service: Service, settings: ServerSettings) -> dict[str, Any]:
     """One OpenAPI document of all rooms."""
     document: dict[str, Any] = with_filters(app.openapi())
-    document["components"]["schemas"]["Filter"] = FILTER
-    health = document["paths"]["/v1/health"]["get"]["responses"].items()
-    errors = {status: each for status, each in health if status >= "400"}
-    for operation in (each for item in document["paths"].values() for each in item.values()):
+    schemas, paths = document["components"]["schemas"], document["paths"]
+    health = paths["/v1/health"]["get"]["responses"].items()
+    own = {status: each for status, each in health if status >= "400"}
+    spoken_paths, spoken_schemas = spoken.described(service, settings)
+    paths |= spoken_paths
+    schemas |= spoken_schemas | {"Filter": FILTER}
+    for path, method, operation in ((path, *each) for path, item in paths.items() for each in item.items()):
+        errors = spoken.errors(own) if in_openai_form(path) else own
         operation["responses"] = errors | operation["responses"]
+        if method == "get":
+            operation.update({"security": []} if path in OPEN_PATHS else security(kinds.Scope.READ))
+        elif "security" not in operation:
+            raise ValueError(f"{method} {path} does not say what a key has to be good for")
         for media in operation.get("requestBody", {}).get("content", {}).values():
             fields = resolved(document, media.get("schema", {})).get("properties", {})
             example = {name: field["examples"][0] for name, field in fields.items() if "examples" in field}
             if example:
                 media.setdefault("example", example)
-    if settings.key_file is not None:
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes["key"] = {"type": "http", "scheme": "bearer"}
-        document["security"] = [{"key": []}]
-        for path in OPEN_PATHS & document["paths"].keys():
-            document["paths"][path]["get"]["security"] = []
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return document
+
+
+def _without_keys(document: dict[str, Any]) -> None:
+    """Of a server that asks for none, say nothing of them."""
+    del document["components"]["securitySchemes"]
+    for operation in (each for item in document["paths"].values() for each in item.values()):
+        del operation["security"]
 
 
 async def _told(request: Request, error: Exception) -> Response:
@@ -203,11 +221,6 @@ async def _http(request: Request, error: Exception) -> Response:
         headers |= {"Allow": ", ".join(sorted(allowed))} if allowed else {}
     refused = Refused(error.status_code, code, told, fix="see /docs", headers=headers)
     return error_response(refused, openai=in_openai_form(request.url.path))
-
-
-def _path_of(template: str) -> re.Pattern[str]:
-    """The paths that a template of the document stands for."""
-    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)))
 
 
 class _Direct:

@@ -21,9 +21,11 @@ from nearsense.collection.documents import checked_documents
 from nearsense.collection.searching import as_filter
 from nearsense.errors import FileError, InputError
 from nearsense.files import documents as documents_of
+from nearsense.kinds import Scope
 from nearsense.records import Document
 from nearsense.server import job_routes, judging, requests, review, watching
-from nearsense.server.changes import JOB, Called, Changes, FileQuery, Flag, Key, changed, fitting, told_as
+from nearsense.server.changes import Called, Changes, FileQuery, Flag, Key, fitting
+from nearsense.server.described import JOB, changing, operation, told_as
 from nearsense.server.errors import JSON, Refused, not_found
 from nearsense.server.requests import NAME, Model, Text
 from nearsense.server.settings import ServerSettings
@@ -138,10 +140,13 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections",
-        summary="Make a collection, in the folder that the operator named.",
-        operation_id="create_collection",
-        status_code=201,
-        responses=changed("It is there.", 201, job=False),
+        **changing(
+            "create_collection",
+            "Make a collection, in the folder that the operator named.",
+            "It is there.",
+            201,
+            job=False,
+        ),
     )
     async def create(asked: CreateCollection, request: Request, key: Key = None) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
@@ -151,9 +156,7 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/documents",
-        summary="Add documents whose ids are new.",
-        operation_id="add_documents",
-        responses=changed("They are on the disk."),
+        **changing("add_documents", "Add documents whose ids are new.", "They are on the disk."),
     )
     async def add(name: Called, asked: AddDocuments, request: Request, key: Key = None) -> Response:
         service.collection(name)
@@ -161,9 +164,11 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.put(
         "/collections/{name}/documents",
-        summary="Add documents, or put them in the place of those of their ids.",
-        operation_id="put_documents",
-        responses=changed("They are on the disk."),
+        **changing(
+            "put_documents",
+            "Add documents, or put them in the place of those of their ids.",
+            "They are on the disk.",
+        ),
     )
     async def put(name: Called, asked: PutDocuments, request: Request, key: Key = None) -> Response:
         service.collection(name)
@@ -171,9 +176,9 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/sync",
-        summary="Have a collection hold these documents and no others.",
-        operation_id="sync_documents",
-        responses=changed("They are on the disk."),
+        **changing(
+            "sync_documents", "Have a collection hold these documents and no others.", "They are on the disk."
+        ),
     )
     async def sync(name: Called, asked: SyncDocuments, request: Request, key: Key = None) -> Response:
         service.collection(name)
@@ -182,10 +187,12 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/files",
-        summary="Add, put or sync the rows of a file: csv, tsv, jsonl, json, txt, xlsx, xls, ods, parquet.",
-        operation_id="upload_file",
-        responses=changed("They are on the disk."),
-        openapi_extra=FILE,
+        **changing(
+            "upload_file",
+            "Add, put or sync the rows of a file: csv, tsv, jsonl, json, txt, xlsx, xls, ods, parquet.",
+            "They are on the disk.",
+            body=FILE,
+        ),
     )
     async def files(
         name: Called,
@@ -203,9 +210,12 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/delete",
-        summary="Delete documents by their ids, or all that a filter lets pass.",
-        operation_id="delete_documents",
-        responses=changed("They are gone.", job=False),
+        **changing(
+            "delete_documents",
+            "Delete documents by their ids, or all that a filter lets pass.",
+            "They are gone.",
+            job=False,
+        ),
     )
     async def delete(name: Called, asked: DeleteDocuments, request: Request, key: Key = None) -> Response:
         service.collection(name)
@@ -219,10 +229,7 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
         return await changes.make(request, "delete", doing, target=name, job=False)
 
     @router.get(
-        "/collections/{name}/documents/{id:path}",
-        summary="A document.",
-        operation_id="document",
-        responses=told_as("The document."),
+        "/collections/{name}/documents/{id:path}", **operation("document", "A document.", told_as("The document."))
     )
     async def get(name: Called, id: Wanted, request: Request) -> Response:  # noqa: A002 - what it is called
         def one() -> JSON:
@@ -236,9 +243,9 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.delete(
         "/collections/{name}/documents/{id:path}",
-        summary="Delete a document; one that is not there is no error.",
-        operation_id="delete_document",
-        responses=changed("It is gone.", job=False),
+        **changing(
+            "delete_document", "Delete a document; one that is not there is no error.", "It is gone.", job=False
+        ),
     )
     async def delete_one(name: Called, id: Wanted, request: Request) -> Response:  # noqa: A002 - as above
         def doing(_: Advance) -> dict[str, Any]:
@@ -437,13 +444,7 @@ def _upkeep(service: Service, changes: Changes) -> APIRouter:
     router = APIRouter(tags=["collections"])
 
     def job(name: str, said: str, verb: Callable[[Collection, Advance], Mapping[str, Any]]) -> None:
-        @router.post(
-            f"/collections/{{name}}/{name}",
-            summary=said,
-            operation_id=name,
-            status_code=202,
-            responses=JOB,
-        )
+        @router.post(f"/collections/{{name}}/{name}", **operation(name, said, JOB, key=Scope.WRITE))
         async def endpoint(
             request: Request, called: Annotated[str, InPath(alias="name", pattern=f"^{NAME}$")]
         ) -> Response:
@@ -472,10 +473,12 @@ def _upkeep(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/reembed",
-        summary="Go over to another model of this server; searches use the old one until all is encoded.",
-        operation_id="reembed",
-        status_code=202,
-        responses=JOB,
+        **operation(
+            "reembed",
+            "Go over to another model of this server; searches use the old one until all is encoded.",
+            JOB,
+            key=Scope.WRITE,
+        ),
     )
     async def reembed(name: Called, asked: Reembed, request: Request, key: Key = None) -> Response:
         total, encoder = len(service.collection(name)), service.encoder(asked.model)

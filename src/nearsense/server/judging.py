@@ -9,8 +9,10 @@ from pydantic import Field
 from starlette.responses import Response
 
 from nearsense.errors import FileError, InputError
+from nearsense.kinds import Scope
 from nearsense.server import requests
-from nearsense.server.changes import Changes, FileQuery, Flag, Key, changed, fitting
+from nearsense.server.changes import Changes, FileQuery, Flag, Key, fitting
+from nearsense.server.described import changing
 from nearsense.server.requests import Model, Prior, Text
 from nearsense.server.settings import ServerSettings
 from nearsense.server.uploads import FILE, as_query
@@ -98,9 +100,9 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/evaluate",
-        summary="How good models are on pairs, beside words alone.",
-        operation_id="evaluate",
-        responses=changed("The figures."),
+        **changing(
+            "evaluate", "How good models are on pairs, beside words alone.", "The figures.", key=Scope.READ
+        ),
     )
     async def evaluate(asked: Evaluate, request: Request, key: Key = None) -> Response:
         with fitting():
@@ -110,10 +112,13 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/files/evaluate",
-        summary="How good models are on a file, beside words alone.",
-        operation_id="evaluate_file",
-        responses=changed("The figures."),
-        openapi_extra=FILE,
+        **changing(
+            "evaluate_file",
+            "How good models are on a file, beside words alone.",
+            "The figures.",
+            body=FILE,
+            key=Scope.READ,
+        ),
     )
     async def evaluate_file(request: Request, said: Annotated[EvaluateFile, Query()], key: Key = None) -> Response:
         encoders = [service.encoder(said.model)]
@@ -123,9 +128,12 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/calibrate",
-        summary="What scores mean, learnt from labelled pairs.",
-        operation_id="calibrate",
-        responses=changed("The calibration, and thresholds."),
+        **changing(
+            "calibrate",
+            "What scores mean, learnt from labelled pairs.",
+            "The calibration, and thresholds.",
+            key=Scope.READ,
+        ),
     )
     async def calibrate(asked: Calibrate, request: Request, key: Key = None) -> Response:
         pairs = [(each.a, each.b, int(each.label)) for each in asked.pairs]
@@ -134,10 +142,13 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/files/calibrate",
-        summary="What scores mean, learnt from a file of labelled pairs.",
-        operation_id="calibrate_file",
-        responses=changed("The calibration, and thresholds."),
-        openapi_extra=FILE,
+        **changing(
+            "calibrate_file",
+            "What scores mean, learnt from a file of labelled pairs.",
+            "The calibration, and thresholds.",
+            body=FILE,
+            key=Scope.READ,
+        ),
     )
     async def calibrate_file(
         request: Request, said: Annotated[CalibrateFile, Query()], key: Key = None

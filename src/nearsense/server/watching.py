@@ -15,7 +15,8 @@ from starlette.responses import Response
 from nearsense.faq.entries import FAQItem
 from nearsense.querylog import moment
 from nearsense.server import requests
-from nearsense.server.changes import Called, Changes, Flag, Key, changed, fitting, told_as
+from nearsense.server.changes import Called, Changes, Flag, Key, fitting
+from nearsense.server.described import changing, operation, told_as
 from nearsense.server.errors import JSON, Refused
 from nearsense.server.faq_file import draft_with
 from nearsense.server.requests import Text
@@ -91,10 +92,7 @@ def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str],
     router = APIRouter(prefix=f"/{kind}/{{name}}/log")
 
     @router.get(
-        "",
-        summary="What was asked, the latest first.",
-        operation_id=f"{kind}_log",
-        responses=told_as("Entries of the log."),
+        "", **operation(f"{kind}_log", "What was asked, the latest first.", told_as("Entries of the log."))
     )
     async def log(
         name: Called,
@@ -122,12 +120,7 @@ def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str],
             raise Refused(409, "not_logged", what, why=why, fix="nearsense log COLLECTION --on")
         return kept
 
-    @router.post(
-        "/choose",
-        summary="Tell which hit was taken.",
-        operation_id=f"{kind}_choose",
-        responses=changed("It is noted.", job=False),
-    )
+    @router.post("/choose", **changing(f"{kind}_choose", "Tell which hit was taken.", "It is noted.", job=False))
     async def choose(name: Called, asked: Choose, request: Request, key: Key = None) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
             kept = kept_of(name)
@@ -139,9 +132,12 @@ def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str],
 
     @router.post(
         "/forget",
-        summary="Remove a query from the log: it is overwritten on the disk.",
-        operation_id=f"{kind}_forget",
-        responses=changed("It is gone.", job=False),
+        **changing(
+            f"{kind}_forget",
+            "Remove a query from the log: it is overwritten on the disk.",
+            "It is gone.",
+            job=False,
+        ),
     )
     async def forget(name: Called, asked: Forget, request: Request, key: Key = None) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
@@ -160,9 +156,11 @@ def _unanswered(service: Service) -> APIRouter:
 
     @router.get(
         "/collections/{name}/unanswered",
-        summary="What was asked in vain, grouped by meaning, the most asked first.",
-        operation_id="collections_unanswered",
-        responses=told_as("Groups of queries."),
+        **operation(
+            "collections_unanswered",
+            "What was asked in vain, grouped by meaning, the most asked first.",
+            told_as("Groups of queries."),
+        ),
     )
     async def of_collection(name: Called, request: Request, since: Time | None = None) -> Response:
         def grouped() -> JSON:
@@ -176,9 +174,11 @@ def _unanswered(service: Service) -> APIRouter:
 
     @router.get(
         "/faqs/{name}/unanswered",
-        summary="What a FAQ did not answer, and would not now, grouped by meaning, the most asked first.",
-        operation_id="faqs_unanswered",
-        responses=told_as("Groups of questions."),
+        **operation(
+            "faqs_unanswered",
+            "What a FAQ did not answer, and would not now, grouped by meaning, the most asked first.",
+            told_as("Groups of questions."),
+        ),
     )
     async def of_faq(name: Called, request: Request, since: Time | None = None) -> Response:
         def grouped() -> JSON:
@@ -235,12 +235,7 @@ def still_unanswered(faq: FAQ, groups: list[dict[str, Any]]) -> list[dict[str, A
 def _entries(service: Service, changes: Changes) -> APIRouter:
     router, guard = APIRouter(), threading.Lock()
 
-    @router.get(
-        "/faqs/{name}/entries",
-        summary="The entries of a FAQ.",
-        operation_id="entries",
-        responses=told_as("All entries."),
-    )
+    @router.get("/faqs/{name}/entries", **operation("entries", "The entries of a FAQ.", told_as("All entries.")))
     async def entries(name: Called) -> Response:
         faq = service.faq(name)
         writable = name in service.faq_files and service.settings.write_faqs
@@ -248,10 +243,12 @@ def _entries(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/faqs/{name}/entries",
-        summary="Add an entry to a FAQ and to its file; or more ways to ask one that is there, by its id.",
-        operation_id="add_entry",
-        status_code=201,
-        responses=changed("It is in the file, and answers from now on.", 201),
+        **changing(
+            "add_entry",
+            "Add an entry to a FAQ and to its file; or more ways to ask one that is there, by its id.",
+            "It is in the file, and answers from now on.",
+            201,
+        ),
     )
     async def add(name: Called, asked: NewEntry, request: Request, key: Key = None) -> Response:
         faq = service.faq(name)
@@ -284,9 +281,11 @@ def _drift(service: Service) -> APIRouter:
     def answered(kind: Kind, logged: Callable[[str], tuple[QueryLog | None, Encoder]]) -> None:
         @router.get(
             f"/{kind}/{{name}}/drift",
-            summary="Whether what is asked lately is like what was asked before.",
-            operation_id=f"{kind}_drift",
-            responses=told_as("What drifted, and what could be done."),
+            **operation(
+                f"{kind}_drift",
+                "Whether what is asked lately is like what was asked before.",
+                told_as("What drifted, and what could be done."),
+            ),
         )
         async def drift(
             name: Called, request: Request, since: Span = "1d", against: Span = "28d", level: Level = 0.02

@@ -5,22 +5,25 @@ Routes are raw ASGI applications: of a text alone, what stands around its encodi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from starlette.requests import Request
 from starlette.routing import Route
 
+from nearsense import kinds
 from nearsense.errors import NearsenseError, TextTooLong
+from nearsense.server.described import examples, security
 from nearsense.server.errors import Refused, as_refused
-from nearsense.server.spoken.messages import Malformed, reader, write
+from nearsense.server.spoken.messages import Malformed, Refusal, reader, schemas, write
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
 
-__all__ = ["Wrong", "get", "post"]
+__all__ = ["Said", "Wrong", "described", "errors", "get", "post"]
 
 GONE = 499
 """The status of a request whose client has left: nobody reads an answer."""
@@ -42,19 +45,78 @@ class Wrong(Refused):
         self.param = param
 
 
-def post(path: str, kind: type[T], answer: Callable[[T, Request], Awaitable[object]]) -> Route:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the OpenAPI document says of a route beside its messages.
+
+    Args:
+        name: The route, as programs call it.
+        does: A line of what it does.
+        told: The type of its answers.
+    """
+
+    name: str
+    does: str
+    told: Any
+
+
+def post(path: str, said: Said, kind: type[T], answer: Callable[[T, Request], Awaitable[object]]) -> Route:
     """A route to which a message of a kind is posted; what `answer` makes of it goes back as JSON."""
-    return Route(path, _Post(path, kind, answer), methods=["POST"])
+    return Route(path, _Post(path, said, kind, answer), methods=["POST"])
 
 
-def get(path: str, answer: Callable[[dict[str, Any]], object]) -> Route:
+def get(path: str, said: Said, answer: Callable[[dict[str, Any]], object]) -> Route:
     """A route that tells what `answer` makes of the parameters of its path."""
-    return Route(path, _Get(path, answer), methods=["GET"])
+    return Route(path, _Get(path, said, answer), methods=["GET"])
+
+
+def described(routes: Sequence[Route], dimensions: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The paths of routes and the schemas that these name, as parts of an OpenAPI document.
+
+    Args:
+        routes: What `post` and `get` made.
+        dimensions: `minimum` and `maximum` of how many numbers of a vector may be kept: only a server knows.
+    """
+    paths: dict[str, Any] = {}
+    ends: list[_Post[Any] | _Get] = [route.endpoint for route in routes]  # type: ignore[misc]
+    asked, told = [each.kind for each in ends], [each.said.told for each in ends]
+    shapes, named = schemas([kind or Any for kind in asked] + told + [Refusal])
+    for place, route in enumerate(routes):
+        said = ends[place].said
+        operation = {"operationId": said.name, "summary": said.does, "tags": ["others"]} | security(
+            kinds.Scope.READ
+        )
+        answer = {"schema": shapes[len(routes) + place], "example": examples()[said.name]}
+        operation["responses"] = {"200": _as_json("The result.", answer)}
+        if asked[place] is not None:
+            operation["requestBody"] = {"required": True} | _as_json("", {"schema": shapes[place]})
+        for name in route.param_convertors:
+            known = {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            operation.setdefault("parameters", []).append(known)
+        method = "get" if asked[place] is None else "post"
+        paths.setdefault(route.path_format, {})[method] = operation
+    for each in named.values():
+        for field in each.get("properties", {}).get("dimensions", {}).get("anyOf", ()):
+            field |= dimensions if field["type"] == "integer" else {}
+    return paths, named
+
+
+def errors(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The responses of errors of the own routes as these routes give them: in OpenAI's form, 400 for each 422."""
+    schema = {"schema": {"$ref": f"#/components/schemas/{Refusal.__name__}"}}
+    told = {status: _as_json(each["description"], schema) for status, each in own.items() if status != "422"}
+    return told | {"400": _as_json("The request is not what its type says; the message names the field.", schema)}
+
+
+def _as_json(said: str, media: dict[str, Any]) -> dict[str, Any]:
+    return {"description": said, "content": {"application/json": media}}
 
 
 class _Post(Generic[T]):
-    def __init__(self, path: str, kind: type[T], answer: Callable[[T, Request], Awaitable[object]]) -> None:
-        self.path, self._read, self._answer = path, reader(kind), answer
+    def __init__(
+        self, path: str, said: Said, kind: type[T], answer: Callable[[T, Request], Awaitable[object]]
+    ) -> None:
+        self.path, self.said, self.kind, self._read, self._answer = path, said, kind, reader(kind), answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self  # for the log: it has a path
@@ -69,8 +131,10 @@ class _Post(Generic[T]):
 
 
 class _Get:
-    def __init__(self, path: str, answer: Callable[[dict[str, Any]], object]) -> None:
-        self.path, self._answer = path, answer
+    kind = None
+
+    def __init__(self, path: str, said: Said, answer: Callable[[dict[str, Any]], object]) -> None:
+        self.path, self.said, self._answer = path, said, answer
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         scope["route"] = self

@@ -1,0 +1,101 @@
+"""What the OpenAPI document says of routes: their names, answers, keys. Tests ask whether it holds."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from nearsense.kinds import Scope
+
+__all__ = ["JOB", "changing", "examples", "operation", "security", "shape_of", "told_as"]
+
+
+@cache
+def examples() -> dict[str, Any]:
+    """An answer of each route, by the route's name."""
+    return json.loads((files("nearsense.server") / "examples.json").read_text("utf-8"))  # type: ignore[no-any-return]
+
+
+def operation(
+    name: str,
+    does: str,
+    responses: dict[int | str, dict[str, Any]] | None = None,
+    *,
+    key: Scope | None = None,
+    body: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What the document says of a route, as FastAPI takes it.
+
+    Args:
+        name: The route, as programs call it.
+        does: A line of what it does.
+        responses: What it answers, the usual first; None for the example of its name.
+        key: What a key has to be good for; a GET takes any.
+        body: What is said of a body that has no type.
+    """
+    responses = responses or _answered(name)
+    extra = (body or {}) | ({} if key is None else security(key))
+    said = {"operation_id": name, "summary": does, "responses": responses, "openapi_extra": extra}
+    return {"status_code": next(iter(responses)), **said}
+
+
+def security(key: Scope) -> dict[str, Any]:
+    """That an operation takes a key which is good for something."""
+    return {"security": [{"key": [key.value]}]}
+
+
+def told_as(said: str, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """That a route answers with a JSON object."""
+    return {status: {"description": said, "content": {"application/json": {"schema": {"type": "object"}}}}}
+
+
+JOB = told_as("It is a job: Location says where to ask for it.", 202)
+FULL = told_as("The disk is full; nothing of this is kept.", 507)
+
+
+def changing(
+    name: str,
+    does: str,
+    done: str,
+    status: int = 200,
+    *,
+    job: bool = True,
+    key: Scope = Scope.WRITE,
+    body: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """As `operation`, of a route that changes something; `job`: it may become one."""
+    responses = told_as(done, status) | (JOB if job else {}) | FULL
+    return operation(name, does, responses, key=key, body=body)
+
+
+def _answered(name: str) -> dict[int | str, dict[str, Any]]:
+    """What a route answers: the example of its name."""
+    example = examples()[name]
+    content = {"schema": shape_of(example), "example": example}
+    return {200: {"description": "The result.", "content": {"application/json": content}}}
+
+
+def shape_of(example: Any) -> dict[str, Any]:
+    """The schema of what looks like an example: the names that are always there, and what kind of thing each is.
+
+    What is a number or a text in one answer may be null in another.
+
+    Example:
+        >>> shape_of({"score": 0.5, "hits": []})["required"]
+        ['score', 'hits']
+    """
+    if isinstance(example, dict) and example:
+        return {
+            "type": "object",
+            "required": list(example),
+            "properties": {name: _or_null(shape_of(each)) for name, each in example.items()},
+        }
+    if isinstance(example, list):
+        return {"type": "array", **({"items": shape_of(example[0])} if example else {})}
+    return {"type": "object"} if example == {} else {}
+
+
+def _or_null(shape: dict[str, Any]) -> dict[str, Any]:
+    return shape if "type" not in shape else shape | {"type": [shape["type"], "null"]}
