@@ -1,7 +1,6 @@
 """The application: every room's routes, errors in one form, one OpenAPI document. Not what any route does.
 
-A room is a module with `routes(service, settings)`, which gives a router or a list of routes; what stands in the
-OpenAPI document are routers' routes.
+A room is a module with `routes(service, settings)`, which gives a list of routes.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import logging
 import re
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -27,7 +26,7 @@ from nearsense import kinds
 from nearsense._version import __version__
 from nearsense.errors import NearsenseError
 from nearsense.server import collections, mcp, pages, spoken, state, verbs
-from nearsense.server.described import security
+from nearsense.server.described import FAULTS, key_of, security
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
 from nearsense.server.logs import logged
 from nearsense.server.reference import reference, resolved
@@ -48,41 +47,6 @@ ABOUT = """Finds texts that are near in sense, and says how sure it is.
 Every answer of a verb has what its result has in Python and on the command line, and `warnings`: what was noticed
 on the way, such as texts that were cut. An error has a `message`, and mostly a `why` and a `fix`."""
 
-ERRORS = {
-    400: "The body is no JSON.",
-    401: "No key was given, or none that this server knows.",
-    403: "The key does not allow this.",
-    404: "There is nothing of that name.",
-    405: "The path is there, the method is not.",
-    408: "The request took too long to come.",
-    409: "This server, as it stands, cannot do this.",
-    413: "The body is too large.",
-    414: "The URL is too long.",
-    415: "The body is of another type than JSON, or is compressed.",
-    421: "The server does not answer to the name that it was called by.",
-    422: "The request is not what its type says; the message names the field.",
-    429: "There is no room: Retry-After says when to try again.",
-    431: "The headers are too large.",
-    500: "The server failed.",
-    503: "The deadline passed, or the server is shutting down.",
-}
-
-
-class Fault(BaseModel):
-    """What went wrong, and what to do."""
-
-    message: str = Field(examples=["there is no collection 'tickets'"])
-    why: str = Field(examples=["this server has: support"])
-    fix: str = Field(examples=["give one of these names"])
-    type: str = Field(examples=["not_found_error"])
-    code: str = Field(examples=["collection_not_found"])
-
-
-class Error(BaseModel):
-    """The body of a response that is no answer."""
-
-    error: Fault
-
 
 def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
     """The application that serves a service.
@@ -100,39 +64,31 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
         description=ABOUT,
         openapi_url=None,
         lifespan=_lifespan(service),
-        responses={status: {"model": Error, "description": said} for status, said in ERRORS.items()},
         redirect_slashes=False,
     )
     for room in ROOMS:
-        found = room.routes(service, settings)
-        if isinstance(found, APIRouter):
-            app.include_router(found)
-        else:
-            app.router.routes.extend(found)
+        app.router.routes.extend(room.routes(service, settings))
     app.add_exception_handler(NearsenseError, _told)
     app.add_exception_handler(RequestValidationError, _not_its_type)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(_Faults)
-    document = _document(app, service, settings)
-    paths, reading = document["paths"].items(), security(kinds.Scope.READ)["security"]
-    asking = [path for path, item in paths if item.get("post", {}).get("security") == reading]
-    if settings.key_file is None:
-        _without_keys(document)
-    described = JSON(document).body
-    app.state.methods = [(re.compile(path_pattern(path)), {name.upper() for name in each}) for path, each in paths]
-    page, headers = reference(document)
-    app.add_route("/openapi.json", lambda _: Response(described, media_type=JSON.media_type))
-    app.add_route("/docs", lambda _: HTMLResponse(page, headers=headers))
+    routes: list[Any] = [*app.router.routes]
+    asking = [route.path for route in routes if "POST" in route.methods and key_of(route) is kinds.Scope.READ]
+    app.state.methods = [(re.compile(path_pattern(each.path_format)), each.methods) for each in routes]
+    document = cache(lambda: _document(app, service, settings))  # when it is asked for: it takes half a second
+    page = cache(lambda: reference(document()))
+    app.add_route("/openapi.json", lambda _: JSON(document()))
+    app.add_route("/docs", lambda _: HTMLResponse(page()[0], headers=page()[1]))
     direct = spoken.endpoints(service, settings) | verbs.endpoints(service, settings, app)
-    return _wrapped(_Direct(app, direct), service, settings, [*asking, mcp.PATH])
+    return _wrapped(_Direct(app, direct), service, settings, *asking)
 
 
 def create_mcp_app(service: Service, settings: ServerSettings) -> ASGIApp:
     """An application that has the route of assistants alone, as guarded as the server is."""
-    return _wrapped(Starlette(routes=mcp.routes(service, settings)), service, settings, [mcp.PATH])
+    return _wrapped(Starlette(routes=mcp.routes(service, settings)), service, settings, mcp.PATH)
 
 
-def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings, asking: list[str]) -> ASGIApp:
+def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings, *asking: str) -> ASGIApp:
     """What stands before every route: who may ask, and what is noted of it."""
     return logged(guarded(app, settings, asking), service, settings)
 
@@ -149,33 +105,25 @@ def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
 def _document(app: FastAPI, service: Service, settings: ServerSettings) -> dict[str, Any]:
     """One OpenAPI document of all rooms."""
     document: dict[str, Any] = with_filters(app.openapi())
-    schemas, paths = document["components"]["schemas"], document["paths"]
-    health = paths["/v1/health"]["get"]["responses"].items()
-    own = {status: each for status, each in health if status >= "400"}
-    spoken_paths, spoken_schemas = spoken.described(service, settings)
-    paths |= spoken_paths
-    schemas |= spoken_schemas | {"Filter": FILTER}
-    for path, method, operation in ((path, *each) for path, item in paths.items() for each in item.items()):
-        errors = spoken.errors(own) if in_openai_form(path) else own
-        operation["responses"] = errors | operation["responses"]
+    paths, schemas = spoken.described(service, settings)
+    document["paths"] |= paths
+    document["components"]["schemas"] |= schemas | FAULTS | {"Filter": FILTER}
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, method, operation in (
+        (path, *each) for path, item in document["paths"].items() for each in item.items()
+    ):
         if method == "get":
             operation.update({"security": []} if path in OPEN_PATHS else security(kinds.Scope.READ))
-        elif "security" not in operation:
-            raise ValueError(f"{method} {path} does not say what a key has to be good for")
         for media in operation.get("requestBody", {}).get("content", {}).values():
             fields = resolved(document, media.get("schema", {})).get("properties", {})
             example = {name: field["examples"][0] for name, field in fields.items() if "examples" in field}
             if example:
                 media.setdefault("example", example)
-    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        if settings.key_file is None:
+            del operation["security"]
+    if settings.key_file is None:
+        del document["components"]["securitySchemes"]
     return document
-
-
-def _without_keys(document: dict[str, Any]) -> None:
-    """Of a server that asks for none, say nothing of them."""
-    del document["components"]["securitySchemes"]
-    for operation in (each for item in document["paths"].values() for each in item.values()):
-        del operation["security"]
 
 
 async def _told(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.collection.documents import checked_documents
 from nearsense.collection.searching import as_filter
@@ -122,21 +123,18 @@ class Reembed(requests.Request):
     model: Model
 
 
-def routes(service: Service, settings: ServerSettings) -> APIRouter:
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """All routes that change something, or tell of it."""
-    router, changes = APIRouter(prefix="/v1", default_response_class=JSON), Changes(service)
-    router.include_router(_documents(service, changes))
-    router.include_router(_upkeep(service, changes))
-    for room in (job_routes, review, judging, watching):
-        router.include_router(room.routes(service, changes))
-    return router
+    changes = Changes(service)
+    rooms = (_documents, _upkeep, job_routes.routes, review.routes, judging.routes, watching.routes)
+    return [route for room in rooms for route in room(service, changes)]
 
 
 # -- documents
 
 
-def _documents(service: Service, changes: Changes) -> APIRouter:
-    router = APIRouter(tags=["collections"])
+def _documents(service: Service, changes: Changes) -> list[BaseRoute]:
+    router = APIRouter(prefix="/v1", tags=["collections"], default_response_class=JSON)
 
     @router.post(
         "/collections",
@@ -290,7 +288,7 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "sync", doing, target=name, total=len(documents))
 
-    return router
+    return router.routes
 
 
 Wanted = Annotated[str, InPath(min_length=1, max_length=512, description="The document's id.")]
@@ -440,8 +438,8 @@ def _undone(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _upkeep(service: Service, changes: Changes) -> APIRouter:
-    router = APIRouter(tags=["collections"])
+def _upkeep(service: Service, changes: Changes) -> list[BaseRoute]:
+    router = APIRouter(prefix="/v1", tags=["collections"], default_response_class=JSON)
 
     def job(name: str, said: str, verb: Callable[[Collection, Advance], Mapping[str, Any]]) -> None:
         @router.post(f"/collections/{{name}}/{name}", **operation(name, said, JOB, key=Scope.WRITE))
@@ -489,4 +487,4 @@ def _upkeep(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "reembed", doing, target=name, total=total, job=True)
 
-    return router
+    return router.routes

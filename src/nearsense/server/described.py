@@ -7,9 +7,64 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from nearsense.kinds import Scope
 
-__all__ = ["JOB", "changing", "examples", "operation", "security", "shape_of", "told_as"]
+__all__ = [
+    "ERRORS",
+    "FAULTS",
+    "JOB",
+    "changing",
+    "examples",
+    "failed",
+    "key_of",
+    "operation",
+    "security",
+    "shape_of",
+    "told_as",
+]
+
+
+ERRORS = {
+    400: "The body is no JSON.",
+    401: "No key was given, or none that this server knows.",
+    403: "The key does not allow this.",
+    404: "There is nothing of that name.",
+    405: "The path is there, the method is not.",
+    408: "The request took too long to come.",
+    409: "This server, as it stands, cannot do this.",
+    413: "The body is too large.",
+    414: "The URL is too long.",
+    415: "The body is of another type than JSON, or is compressed.",
+    421: "The server does not answer to the name that it was called by.",
+    422: "The request is not what its type says; the message names the field.",
+    429: "There is no room: Retry-After says when to try again.",
+    431: "The headers are too large.",
+    500: "The server failed.",
+    503: "The deadline passed, or the server is shutting down.",
+}
+
+
+class Fault(BaseModel):
+    """What went wrong, and what to do."""
+
+    message: str = Field(examples=["there is no collection 'tickets'"])
+    why: str = Field(examples=["this server has: support"])
+    fix: str = Field(examples=["give one of these names"])
+    type: str = Field(examples=["not_found_error"])
+    code: str = Field(examples=["collection_not_found"])
+
+
+class Error(BaseModel):
+    """The body of a response that is no answer."""
+
+    error: Fault
+
+
+FAULTS = Error.model_json_schema(ref_template="#/components/schemas/{model}")
+FAULTS = FAULTS.pop("$defs") | {Error.__name__: FAULTS}
+"""The components of the document that all errors name."""
 
 
 @cache
@@ -35,7 +90,7 @@ def operation(
         key: What a key has to be good for; a GET takes any.
         body: What is said of a body that has no type.
     """
-    responses = responses or _answered(name)
+    responses = (responses or _answered(name)) | FAILED
     extra = (body or {}) | ({} if key is None else security(key))
     said = {"operation_id": name, "summary": does, "responses": responses, "openapi_extra": extra}
     return {"status_code": next(iter(responses)), **said}
@@ -51,6 +106,27 @@ def told_as(said: str, status: int = 200) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": said, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
+def failed(schema: str) -> dict[int | str, dict[str, Any]]:
+    """Every error of a route, with a body that the document knows by name."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {status: {"description": said, "content": content} for status, said in ERRORS.items()}
+
+
+def key_of(route: Any) -> Scope:
+    """What a key has to be good for, as a route declares it.
+
+    Raises:
+        ValueError: It may change something, and does not say.
+    """
+    if route.methods <= {"GET", "HEAD"}:
+        return Scope.READ
+    declared = getattr(route, "openapi_extra", None) or getattr(route.endpoint, "openapi_extra", {})
+    if "security" not in declared:
+        raise ValueError(f"{route.methods} {route.path} does not say what a key has to be good for")
+    return Scope(declared["security"][0]["key"][0])
+
+
+FAILED = failed(Error.__name__)
 JOB = told_as("It is a job: Location says where to ask for it.", 202)
 FULL = told_as("The disk is full; nothing of this is kept.", 507)
 

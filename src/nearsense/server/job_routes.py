@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from fastapi import Path as InPath
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.kinds import Scope
 from nearsense.server.described import operation, told_as
@@ -29,9 +30,9 @@ Wait = Annotated[
 ]
 
 
-def routes(service: Service, _changes: Changes) -> APIRouter:
+def routes(service: Service, _changes: Changes) -> list[BaseRoute]:
     """The routes under /v1/jobs."""
-    router = APIRouter(tags=["jobs"], prefix="/jobs")
+    router = APIRouter(tags=["jobs"], prefix="/v1/jobs", default_response_class=JSON)
 
     @router.get(
         "", **operation("jobs", "Jobs that run, wait, or have ended, the newest first.", told_as("The jobs."))
@@ -68,4 +69,4 @@ def routes(service: Service, _changes: Changes) -> APIRouter:
             raise Refused(404, "job_not_found", f"there is no job {id_!r}", why=why, fix="GET /v1/jobs") from None
         return found
 
-    return router
+    return router.routes

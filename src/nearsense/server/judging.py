@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.errors import FileError, InputError
 from nearsense.kinds import Scope
 from nearsense.server import requests
 from nearsense.server.changes import Changes, FileQuery, Flag, Key, fitting
 from nearsense.server.described import changing
+from nearsense.server.errors import JSON
 from nearsense.server.requests import Model, Prior, Text
 from nearsense.server.settings import ServerSettings
 from nearsense.server.uploads import FILE, as_query
@@ -94,9 +96,9 @@ class CalibrateFile(_FileQuery):
     prior: Prior | None = None
 
 
-def routes(service: Service, changes: Changes) -> APIRouter:
+def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """/v1/evaluate, /v1/calibrate, and the same of files under /v1/files."""
-    router = APIRouter(tags=["judging"])
+    router = APIRouter(prefix="/v1", tags=["judging"], default_response_class=JSON)
 
     @router.post(
         "/evaluate",
@@ -186,7 +188,7 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "calibrate", doing, total=len(pairs), unit="texts")
 
-    return router
+    return router.routes
 
 
 def _dataset(asked: Evaluate) -> Dataset:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 from starlette.routing import Route
 
+from nearsense import kinds
 from nearsense._version import __version__
+from nearsense.server.described import security
 from nearsense.server.errors import as_refused
 from nearsense.server.tools import MOST_HITS, MOST_TOKENS, Told, Tools
 from nearsense.server.work import Work, collected_warnings
@@ -152,6 +154,8 @@ async def _called(service: Service, verb: Callable[..., Told], *args: Any) -> An
 
 class _OverHTTP:
     """The route: each request has a manager of its own, which begins and ends with it."""
+
+    openapi_extra = security(kinds.Scope.READ)
 
     def __init__(self, server: MCPServer, max_body: int) -> None:
         self._server, self._max_body = server, max_body

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.kinds import Scope
 from nearsense.server.described import JOB, operation
@@ -53,7 +54,7 @@ _SHARED = ("make", "number", "percent", "plural", "printable", "shortened")
 """What the page takes over from the map's words.js, which is a plain script there and a module here."""
 
 
-def routes(service: Service, settings: ServerSettings) -> APIRouter:
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """The page at /, its files below /page/, and maps of collections."""
     router, assets, maps = APIRouter(), _assets(), Maps()
 
@@ -103,7 +104,7 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
         ("map", draw, "POST", operation("draw_map", "Draw a map, as a job.", JOB, key=Scope.READ)),
     ):
         router.add_api_route(f"/v1/collections/{{name}}/{path}", does, methods=[method], tags=["page"], **said)
-    return router
+    return router.routes
 
 
 _Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many are left out before.")]

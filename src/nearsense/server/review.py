@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.calibration.fitting import LEAST
 from nearsense.server import requests
@@ -63,9 +64,10 @@ class Desks:
             return self._known.setdefault(str(room.path), Decisions(room.path))
 
 
-def routes(service: Service, changes: Changes) -> APIRouter:
+def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """The routes under /v1/collections/{name}/decisions."""
-    router, desks = APIRouter(tags=["review"], prefix="/collections/{name}/decisions"), Desks()
+    where, desks = "/v1/collections/{name}/decisions", Desks()
+    router = APIRouter(tags=["review"], prefix=where, default_response_class=JSON)
 
     @router.get(
         "",
@@ -137,7 +139,7 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "learn", doing, target=name, total=2 * len(desk.all()), unit="texts")
 
-    return router
+    return router.routes
 
 
 def lacking(same: int, different: int) -> int:

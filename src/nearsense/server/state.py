@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
 
 from nearsense._version import __version__
 from nearsense.server.described import operation
@@ -18,7 +19,7 @@ from nearsense.server.work import Work
 Name = Annotated[str, Path(pattern=f"^{NAME}$", description="What the operator's collection is called.")]
 
 
-def routes(service: Service, settings: ServerSettings) -> APIRouter:
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """Health, readiness, version; the collections and FAQs that are served."""
     router, figures = (
         APIRouter(prefix="/v1", tags=["state"], default_response_class=JSON),
@@ -27,9 +28,8 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
 
     @figures.get(
         "/metrics",
-        summary="What is counted, as Prometheus reads it.",
-        operation_id="metrics",
         response_class=PlainTextResponse,
+        **operation("metrics", "What is counted, as Prometheus reads it.", {200: {"description": "The figures."}}),
     )
     async def metrics(request: Request) -> Response:
         body, media = service.metrics.exposition(request.headers.get("accept", ""))
@@ -73,8 +73,7 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
             {"faqs": [{"name": name, "entries": len(faq), "model": faq.encoder.name} for name, faq in found]}
         )
 
-    figures.include_router(router)
-    return figures
+    return [*figures.routes, *router.routes]
 
 
 def _info(service: Service, name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nearsense import kinds
@@ -55,7 +56,7 @@ class Verb:
     ahead: Callable[[Service, Any], Ahead | None] | None = None
 
 
-def routes(service: Service, settings: ServerSettings) -> APIRouter:
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """The routes of all verbs, under /v1."""
     router = APIRouter(prefix="/v1", tags=["verbs"])
     for verb in VERBS:
@@ -67,7 +68,7 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
             response_class=JSON,
             **operation(verb.name, verb.said, key=kinds.Scope.READ),
         )
-    return router
+    return router.routes
 
 
 def endpoints(service: Service, settings: ServerSettings, otherwise: ASGIApp) -> dict[str, ASGIApp]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, WithJsonSchema
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.faq.entries import FAQItem
 from nearsense.querylog import moment
@@ -77,22 +78,28 @@ class NewEntry(requests.Request):
     id: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")] | None = None
 
 
-def routes(service: Service, changes: Changes) -> APIRouter:
+def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """What was asked of collections and of FAQs, and what follows from it."""
-    router = APIRouter(tags=["watching"])
-    router.include_router(_log(service, changes, "collections", lambda name: service.collection(name).log))
-    router.include_router(_log(service, changes, "faqs", lambda name: service.faq(name).log))
-    router.include_router(_unanswered(service))
-    router.include_router(_drift(service))
-    router.include_router(_entries(service, changes))
-    return router
+    router = APIRouter(prefix="/v1", tags=["watching"], default_response_class=JSON)
+    _log(router, service, changes, "collections", lambda name: service.collection(name).log)
+    _log(router, service, changes, "faqs", lambda name: service.faq(name).log)
+    _unanswered(router, service)
+    _drift(router, service)
+    _entries(router, service, changes)
+    return router.routes
 
 
-def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str], QueryLog | None]) -> APIRouter:
-    router = APIRouter(prefix=f"/{kind}/{{name}}/log")
+def _log(
+    router: APIRouter,
+    service: Service,
+    changes: Changes,
+    kind: Kind,
+    log_of: Callable[[str], QueryLog | None],
+) -> None:
+    where = f"/{kind}/{{name}}/log"
 
     @router.get(
-        "", **operation(f"{kind}_log", "What was asked, the latest first.", told_as("Entries of the log."))
+        where, **operation(f"{kind}_log", "What was asked, the latest first.", told_as("Entries of the log."))
     )
     async def log(
         name: Called,
@@ -120,7 +127,9 @@ def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str],
             raise Refused(409, "not_logged", what, why=why, fix="nearsense log COLLECTION --on")
         return kept
 
-    @router.post("/choose", **changing(f"{kind}_choose", "Tell which hit was taken.", "It is noted.", job=False))
+    @router.post(
+        f"{where}/choose", **changing(f"{kind}_choose", "Tell which hit was taken.", "It is noted.", job=False)
+    )
     async def choose(name: Called, asked: Choose, request: Request, key: Key = None) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
             kept = kept_of(name)
@@ -131,7 +140,7 @@ def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str],
         return await changes.make(request, "choose", doing, job=False)
 
     @router.post(
-        "/forget",
+        f"{where}/forget",
         **changing(
             f"{kind}_forget",
             "Remove a query from the log: it is overwritten on the disk.",
@@ -145,15 +154,11 @@ def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str],
 
         return await changes.make(request, "forget", doing, job=False)
 
-    return router
-
 
 # -- without an answer
 
 
-def _unanswered(service: Service) -> APIRouter:
-    router = APIRouter()
-
+def _unanswered(router: APIRouter, service: Service) -> None:
     @router.get(
         "/collections/{name}/unanswered",
         **operation(
@@ -189,8 +194,6 @@ def _unanswered(service: Service) -> APIRouter:
             return JSON({"name": name, "logged": faq.log is not None, "groups": still_unanswered(faq, found)})
 
         return await service.slow.run_for(request, Work(service.settings.slow_deadline), grouped)
-
-    return router
 
 
 def _groups(log: QueryLog | None, since: str | None, encoder: Encoder) -> list[UnansweredGroup]:
@@ -232,8 +235,8 @@ def still_unanswered(faq: FAQ, groups: list[dict[str, Any]]) -> list[dict[str, A
 # -- entries
 
 
-def _entries(service: Service, changes: Changes) -> APIRouter:
-    router, guard = APIRouter(), threading.Lock()
+def _entries(router: APIRouter, service: Service, changes: Changes) -> None:
+    guard = threading.Lock()
 
     @router.get("/faqs/{name}/entries", **operation("entries", "The entries of a FAQ.", told_as("All entries.")))
     async def entries(name: Called) -> Response:
@@ -269,15 +272,11 @@ def _entries(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "entry", doing, total=len(faq), unit="entries", status=201)
 
-    return router
-
 
 # -- drift
 
 
-def _drift(service: Service) -> APIRouter:
-    router = APIRouter()
-
+def _drift(router: APIRouter, service: Service) -> None:
     def answered(kind: Kind, logged: Callable[[str], tuple[QueryLog | None, Encoder]]) -> None:
         @router.get(
             f"/{kind}/{{name}}/drift",
@@ -303,7 +302,6 @@ def _drift(service: Service) -> APIRouter:
 
     answered("collections", lambda name: (service.collection(name).log, service.collection(name).encoder))
     answered("faqs", lambda name: (service.faq(name).log, service.faq(name).encoder))
-    return router
 
 
 def drifted(name: str, log: QueryLog | None, encoder: Encoder, since: str, against: str, level: float) -> Drift:

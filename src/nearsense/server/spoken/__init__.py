@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nearsense.server.spoken import endpoint, openai, rerank, tei
-from nearsense.server.spoken.endpoint import errors
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from nearsense.server.service import Service
     from nearsense.server.settings import ServerSettings
 
-__all__ = ["described", "endpoints", "errors", "routes"]
+__all__ = ["described", "endpoints", "routes"]
 
 
 def routes(service: Service, settings: ServerSettings) -> list[Route]:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from nearsense import kinds
 from nearsense.errors import NearsenseError, TextTooLong
-from nearsense.server.described import examples, security
+from nearsense.server.described import examples, failed, security
 from nearsense.server.errors import Refused, as_refused
 from nearsense.server.spoken.messages import Malformed, Refusal, reader, schemas, write
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Said", "Wrong", "described", "errors", "get", "post"]
+__all__ = ["Said", "Wrong", "described", "get", "post"]
 
 GONE = 499
 """The status of a request whose client has left: nobody reads an answer."""
@@ -81,13 +81,15 @@ def described(routes: Sequence[Route], dimensions: Mapping[str, int]) -> tuple[d
     ends: list[_Post[Any] | _Get] = [route.endpoint for route in routes]  # type: ignore[misc]
     asked, told = [each.kind for each in ends], [each.said.told for each in ends]
     shapes, named = schemas([kind or Any for kind in asked] + told + [Refusal])
+    refusals = {str(status): each for status, each in failed(Refusal.__name__).items() if status != 422}
+    refusals["400"] |= {"description": "The request is not what its type says; the message names the field."}
     for place, route in enumerate(routes):
         said = ends[place].said
         operation = {"operationId": said.name, "summary": said.does, "tags": ["others"]} | security(
             kinds.Scope.READ
         )
         answer = {"schema": shapes[len(routes) + place], "example": examples()[said.name]}
-        operation["responses"] = {"200": _as_json("The result.", answer)}
+        operation["responses"] = {"200": _as_json("The result.", answer)} | refusals
         if asked[place] is not None:
             operation["requestBody"] = {"required": True} | _as_json("", {"schema": shapes[place]})
         for name in route.param_convertors:
@@ -101,18 +103,13 @@ def described(routes: Sequence[Route], dimensions: Mapping[str, int]) -> tuple[d
     return paths, named
 
 
-def errors(own: Mapping[str, Any]) -> dict[str, Any]:
-    """The responses of errors of the own routes as these routes give them: in OpenAI's form, 400 for each 422."""
-    schema = {"schema": {"$ref": f"#/components/schemas/{Refusal.__name__}"}}
-    told = {status: _as_json(each["description"], schema) for status, each in own.items() if status != "422"}
-    return told | {"400": _as_json("The request is not what its type says; the message names the field.", schema)}
-
-
 def _as_json(said: str, media: dict[str, Any]) -> dict[str, Any]:
     return {"description": said, "content": {"application/json": media}}
 
 
 class _Post(Generic[T]):
+    openapi_extra = security(kinds.Scope.READ)
+
     def __init__(
         self, path: str, said: Said, kind: type[T], answer: Callable[[T, Request], Awaitable[object]]
     ) -> None:

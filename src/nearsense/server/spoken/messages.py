@@ -286,4 +286,6 @@ def schemas(kinds: Sequence[Any]) -> tuple[tuple[dict[str, Any], ...], dict[str,
     found, named = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     lists = [{"required": [name], "properties": {name: {"type": "array"}}} for name in ("documents", "texts")]
     named[RerankRequest.__name__]["oneOf"] = lists
+    for kind, field in ((EmbeddingsRequest, "input"), (EmbedRequest, "inputs")):
+        del named[kind.__name__]["properties"][field]["anyOf"][1]["items"]["anyOf"]  # token ids
     return found, named
