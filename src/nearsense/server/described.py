@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from nearsense.kinds import Scope
 
 __all__ = [
-    "ERRORS",
+    "FAILED",
     "FAULTS",
     "JOB",
     "changing",

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from nearsense import kinds
 from nearsense.errors import NearsenseError, TextTooLong
-from nearsense.server.described import examples, failed, security
+from nearsense.server.described import FAILED, examples, failed, security
 from nearsense.server.errors import Refused, as_refused
 from nearsense.server.spoken.messages import Malformed, Refusal, reader, schemas, write
 
@@ -79,32 +79,30 @@ def described(routes: Sequence[Route], dimensions: Mapping[str, int]) -> tuple[d
     """
     paths: dict[str, Any] = {}
     ends: list[_Post[Any] | _Get] = [route.endpoint for route in routes]  # type: ignore[misc]
-    asked, told = [each.kind for each in ends], [each.said.told for each in ends]
-    shapes, named = schemas([kind or Any for kind in asked] + told + [Refusal])
-    refusals = {str(status): each for status, each in failed(Refusal.__name__).items() if status != 422}
+    shapes, named = schemas([end.kind or Any for end in ends] + [end.said.told for end in ends] + [Refusal])
+    below = {status: FAILED[status] for status in (408, 414, 431)}  # told before anybody knows the path
+    told_so = failed(Refusal.__name__) | below
+    refusals = {str(status): each for status, each in told_so.items() if status != 422}
     refusals["400"] |= {"description": "The request is not what its type says; the message names the field."}
-    for place, route in enumerate(routes):
-        said = ends[place].said
-        operation = {"operationId": said.name, "summary": said.does, "tags": ["others"]} | security(
-            kinds.Scope.READ
-        )
-        answer = {"schema": shapes[len(routes) + place], "example": examples()[said.name]}
-        operation["responses"] = {"200": _as_json("The result.", answer)} | refusals
-        if asked[place] is not None:
-            operation["requestBody"] = {"required": True} | _as_json("", {"schema": shapes[place]})
+    for route, end, asked, told in zip(routes, ends, shapes, shapes[len(ends) :], strict=False):
+        answer = _as_json({"schema": told, "example": examples()[end.said.name]})
+        operation: dict[str, Any] = {"operationId": end.said.name, "summary": end.said.does, "tags": ["others"]}
+        operation |= security(kinds.Scope.READ)
+        operation["responses"] = {"200": {"description": "The result."} | answer} | refusals
+        if end.kind is not None:
+            operation["requestBody"] = {"required": True} | _as_json({"schema": asked})
         for name in route.param_convertors:
             known = {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
             operation.setdefault("parameters", []).append(known)
-        method = "get" if asked[place] is None else "post"
-        paths.setdefault(route.path_format, {})[method] = operation
+        paths.setdefault(route.path_format, {})["get" if end.kind is None else "post"] = operation
     for each in named.values():
         for field in each.get("properties", {}).get("dimensions", {}).get("anyOf", ()):
             field |= dimensions if field["type"] == "integer" else {}
     return paths, named
 
 
-def _as_json(said: str, media: dict[str, Any]) -> dict[str, Any]:
-    return {"description": said, "content": {"application/json": media}}
+def _as_json(media: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": media}}
 
 
 class _Post(Generic[T]):
