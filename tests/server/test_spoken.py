@@ -11,15 +11,11 @@ import nearsense as ns
 from asked import Asked
 from nearsense.server.settings import ServerSettings
 from nearsense.server.spoken.messages import NEITHER, PASSAGE, QUERY
-from running_server import service_of
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    settings = ServerSettings()
-    service = service_of(tmp_path_factory.mktemp("served"), settings)
-    yield Asked(service, settings)
-    service.close()
+def server(spoken_server):
+    return Asked(spoken_server.service, ServerSettings())
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,8 @@ from samples import tiny_bert
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, encoder):
-    with asked(tmp_path_factory.mktemp("served")) as running:
-        yield running
+def server(asked_server):
+    return asked_server
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ no stream that stays open, one JSON answer.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -62,7 +64,7 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """The route /mcp; none where the package is not installed."""
     if find_spec("mcp") is None:
         return []
-    return [Route(PATH, _OverHTTP(mcp_server(service), settings.max_body), methods=["POST"])]
+    return [Route(PATH, _OverHTTP(lambda: mcp_server(service), settings.max_body), methods=["POST"])]
 
 
 def serve_stdio(service: Service) -> int:
@@ -157,18 +159,19 @@ class _OverHTTP:
 
     openapi_extra = security(kinds.Scope.READ)
 
-    def __init__(self, server: MCPServer, max_body: int) -> None:
-        self._server, self._max_body = server, max_body
+    def __init__(self, make: Callable[[], MCPServer], max_body: int) -> None:
+        self._made, self._max_body = cache(make), max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._server.streamable_http_app(
+        server = await asyncio.to_thread(self._made)  # with the first request: the package takes half a second
+        app = server.streamable_http_app(
             streamable_http_path=PATH,
             json_response=True,
             stateless_http=True,
             max_request_body_size=self._max_body,
             host="",  # who may call is decided before: see safety.py
         )
-        async with self._server.session_manager.run():
+        async with server.session_manager.run():
             await app(scope, receive, send)
 
 

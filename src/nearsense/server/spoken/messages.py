@@ -65,7 +65,7 @@ Texts = Annotated[
     Text
     | Annotated[
         list[str | int | list[int]],
-        Meta(extra_json_schema={"items": _TEXT, **_LENGTH}),
+        Meta(extra_json_schema=_LENGTH),
     ],
     Meta(description="A text, or a list of them.", examples=[["It is raining.", "Rain is falling."]]),
 ]
@@ -258,13 +258,30 @@ def reader(kind: type[T]) -> Callable[[bytes], T]:
         try:
             return decode(body)
         except msgspec.ValidationError as error:
-            raise _wrong(str(error)) from None
+            if "got `float`" not in str(error):
+                raise _wrong(str(error)) from None
+            return _with_whole(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Malformed(f"the body is no JSON: {error}" if body.strip() else "the body is empty") from None
         except RecursionError:
             raise Malformed("the body is nested too deep") from None
 
+    def _with_whole(body: bytes) -> T:
+        try:
+            return msgspec.convert(_whole(msgspec.json.decode(body)), kind)
+        except msgspec.ValidationError as error:
+            raise _wrong(str(error)) from None
+
     return read
+
+
+def _whole(value: Any) -> Any:
+    """The same, with 2 for 2.0: in JSON that is a whole number, too."""
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _wrong(says: str) -> Malformed:
@@ -287,5 +304,5 @@ def schemas(kinds: Sequence[Any]) -> tuple[tuple[dict[str, Any], ...], dict[str,
     lists = [{"required": [name], "properties": {name: {"type": "array"}}} for name in ("documents", "texts")]
     named[RerankRequest.__name__]["oneOf"] = lists
     for kind, field in ((EmbeddingsRequest, "input"), (EmbedRequest, "inputs")):
-        del named[kind.__name__]["properties"][field]["anyOf"][1]["items"]["anyOf"]  # token ids
+        named[kind.__name__]["properties"][field]["anyOf"][1]["items"] = _TEXT  # token ids are refused
     return found, named
