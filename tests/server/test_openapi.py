@@ -76,6 +76,9 @@ documents = {values = ["1", "2", "3"]}
 faqs = {values = ["shop"]}
 models = {values = ["all-MiniLM-L6-v2"]}
 
+[checks.negative_data_rejection]
+expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx"]
+
 [[operations]]
 include-path-regex = "^/v1/collections/"
 [operations.parameters]
@@ -95,7 +98,8 @@ include-path-regex = "/files"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429", "5xx"]
 """
-"""What is there, to be asked for; and no schema says which bytes are a table: a file that is none is refused."""
+"""What is there, to be asked for. A wrong body that is too large is refused as that; and no schema says which bytes
+are a table: a file that is none is refused."""
 
 TAGS = ("collections", "jobs", "judging", "others", "page", "review", "state", "verbs", "watching")
 
