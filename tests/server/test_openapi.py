@@ -98,8 +98,8 @@ include-path-regex = "/files"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429", "5xx"]
 """
-"""What is there, to be asked for. A wrong body that is too large is refused as that; and no schema says which bytes
-are a table: a file that is none is refused."""
+"""What is there, to be asked for. A wrong body that is too large too is refused as that; and no schema says which
+bytes are a table: a file that is none is refused."""
 
 TAGS = ("collections", "jobs", "judging", "others", "page", "review", "state", "verbs", "watching")
 

@@ -76,8 +76,8 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
     asking = [route.path for route in routes if "POST" in route.methods and key_of(route) is kinds.Scope.READ]
     app.state.methods = [(re.compile(path_pattern(each.path_format)), each.methods) for each in routes]
     document = cache(lambda: _document(app, service, settings))  # when it is asked for: it takes half a second
-    page = cache(lambda: reference(document()))
-    app.add_route("/openapi.json", lambda _: JSON(document()))
+    described, page = cache(lambda: JSON(document()).body), cache(lambda: reference(document()))
+    app.add_route("/openapi.json", lambda _: Response(described(), media_type=JSON.media_type))
     app.add_route("/docs", lambda _: HTMLResponse(page()[0], headers=page()[1]))
     direct = spoken.endpoints(service, settings) | verbs.endpoints(service, settings, app)
     return _wrapped(_Direct(app, direct), service, settings, *asking)
