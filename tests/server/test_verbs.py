@@ -388,16 +388,18 @@ def test_an_error_of_one_search_is_not_told_to_those_that_came_together_with_it(
     assert found == [404 if n % 3 == 0 else 200 for n in range(24)]
 
 
-def test_what_is_noticed_of_one_search_is_not_told_to_those_that_came_together_with_it(roomy):
+def test_what_is_noticed_of_one_search_is_not_told_to_those_that_came_together_with_it(tmp_path, encoder):
     bodies = [{"query": "word " * 400 if n % 4 == 0 else f"my parcel {n}"} for n in range(16)]
-    found = [each.json()["warnings"] for each in posted_at_once(roomy, bodies)]
+    with asked(tmp_path, waiting=64) as server:
+        found = [each.json()["warnings"] for each in posted_at_once(server, bodies)]
     assert [any("exceed" in each for each in warnings) for warnings in found] == [n % 4 == 0 for n in range(16)]
 
 
-def test_the_language_of_searches_that_come_together_is_told_to_one_of_them(roomy, monkeypatch):
+def test_the_language_of_searches_that_come_together_is_told_to_one_of_them(tmp_path, encoder, monkeypatch):
     monkeypatch.setattr(LanguageCheck, "_warned", set())
     bodies = [
         {"query": f"Wann kommt endlich mein Paket mit der Nummer {n} bei mir zu Hause an?"} for n in range(24)
     ]
-    found = [each.json()["warnings"] for each in posted_at_once(roomy, bodies)]
+    with asked(tmp_path, waiting=64) as server:
+        found = [each.json()["warnings"] for each in posted_at_once(server, bodies)]
     assert sum("German" in warning for warnings in found for warning in warnings) == 1

@@ -211,8 +211,6 @@ class _Faults:
 
 
 def _name_route(scope: Scope) -> None:
-    """Leave the whole path of the route for the log: one of a router within another knows its own part only."""
-    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    if route is None and "endpoint" in scope:  # a plain one has no parameters: its path is the request's
-        route = SimpleNamespace(path=scope["path"])
-    scope["route"] = route
+    """Leave the route for the log: a plain one has no parameters, its path is the request's."""
+    if "route" not in scope and "endpoint" in scope:
+        scope["route"] = SimpleNamespace(path=scope["path"])

@@ -26,7 +26,7 @@ from nearsense.kinds import Scope
 from nearsense.records import Document
 from nearsense.server import job_routes, judging, requests, review, watching
 from nearsense.server.changes import Called, Changes, FileQuery, Flag, Key, fitting
-from nearsense.server.described import JOB, changing, operation, told_as
+from nearsense.server.described import JOB, changing, operation
 from nearsense.server.errors import JSON, Refused, not_found
 from nearsense.server.requests import NAME, Model, Text
 from nearsense.server.settings import ServerSettings
@@ -42,7 +42,9 @@ ENDING = ".nearsense"
 
 Id = Annotated[
     str,
-    Field(min_length=1, max_length=512, description="The document's id, in UTF-8 at most 512 bytes."),
+    Field(
+        min_length=1, max_length=512, pattern=r"^[^\x00]*$", description="The document's id: at most 512 bytes."
+    ),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\x00]*$"}),
 ]
 Metadata = Annotated[dict[str, Any], Field(description="JSON that filters may ask for.")]
@@ -134,7 +136,7 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
 
 
 def _documents(service: Service, changes: Changes) -> list[BaseRoute]:
-    router = APIRouter(prefix="/v1", tags=["collections"], default_response_class=JSON)
+    router = APIRouter(prefix="/v1", tags=["collections"])
 
     @router.post(
         "/collections",
@@ -226,9 +228,7 @@ def _documents(service: Service, changes: Changes) -> list[BaseRoute]:
 
         return await changes.make(request, "delete", doing, target=name, job=False)
 
-    @router.get(
-        "/collections/{name}/documents/{id:path}", **operation("document", "A document.", told_as("The document."))
-    )
+    @router.get("/collections/{name}/documents/{id:path}", **operation("document", "A document.", "The document."))
     async def get(name: Called, id: Wanted, request: Request) -> Response:  # noqa: A002 - what it is called
         def one() -> JSON:
             found = service.ask(name, lambda room: room.get(id))[0]
@@ -439,7 +439,7 @@ def _undone(path: Path) -> None:
 
 
 def _upkeep(service: Service, changes: Changes) -> list[BaseRoute]:
-    router = APIRouter(prefix="/v1", tags=["collections"], default_response_class=JSON)
+    router = APIRouter(prefix="/v1", tags=["collections"])
 
     def job(name: str, said: str, verb: Callable[[Collection, Advance], Mapping[str, Any]]) -> None:
         @router.post(f"/collections/{{name}}/{name}", **operation(name, said, JOB, key=Scope.WRITE))

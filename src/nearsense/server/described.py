@@ -76,7 +76,7 @@ def examples() -> dict[str, Any]:
 def operation(
     name: str,
     does: str,
-    responses: dict[int | str, dict[str, Any]] | None = None,
+    responses: str | dict[int | str, dict[str, Any]] | None = None,
     *,
     key: Scope | None = None,
     body: dict[str, Any] | None = None,
@@ -86,11 +86,12 @@ def operation(
     Args:
         name: The route, as programs call it.
         does: A line of what it does.
-        responses: What it answers, the usual first; None for the example of its name.
+        responses: What it answers, the usual first, or in words; None for the example of its name.
         key: What a key has to be good for; a GET takes any.
         body: What is said of a body that has no type.
     """
-    responses = (responses or _answered(name)) | FAILED
+    found = told_as(responses) if isinstance(responses, str) else responses or _answered(name)
+    responses = found | FAILED
     extra = (body or {}) | ({} if key is None else security(key))
     said = {"operation_id": name, "summary": does, "responses": responses, "openapi_extra": extra}
     return {"status_code": next(iter(responses)), **said}

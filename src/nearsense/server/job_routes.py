@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from nearsense.kinds import Scope
-from nearsense.server.described import operation, told_as
+from nearsense.server.described import operation
 from nearsense.server.errors import JSON, Refused
 
 if TYPE_CHECKING:
@@ -32,15 +32,13 @@ Wait = Annotated[
 
 def routes(service: Service, _changes: Changes) -> list[BaseRoute]:
     """The routes under /v1/jobs."""
-    router = APIRouter(tags=["jobs"], prefix="/v1/jobs", default_response_class=JSON)
+    router = APIRouter(tags=["jobs"], prefix="/v1/jobs")
 
-    @router.get(
-        "", **operation("jobs", "Jobs that run, wait, or have ended, the newest first.", told_as("The jobs."))
-    )
+    @router.get("", **operation("jobs", "Jobs that run, wait, or have ended, the newest first.", "The jobs."))
     async def jobs() -> Response:
         return JSON({"jobs": [job.to_dict() for job in service.jobs.all()]})
 
-    @router.get("/{id}", **operation("job", "How far a job is, and what came of it.", told_as("The job.")))
+    @router.get("/{id}", **operation("job", "How far a job is, and what came of it.", "The job."))
     async def job(id: Id, wait: Wait = 0.0) -> Response:  # noqa: A002 - what it is called
         found, until = one(id), time.monotonic() + wait
         while not found.has_ended and time.monotonic() < until and service.open:
@@ -52,7 +50,7 @@ def routes(service: Service, _changes: Changes) -> list[BaseRoute]:
         **operation(
             "cancel_job",
             "End a job: at once where it waits, else after what it is writing. What it wrote stays.",
-            told_as("The job."),
+            "The job.",
             key=Scope.WRITE,
         ),
     )

@@ -14,7 +14,6 @@ from nearsense.kinds import Scope
 from nearsense.server import requests
 from nearsense.server.changes import Changes, FileQuery, Flag, Key, fitting
 from nearsense.server.described import changing
-from nearsense.server.errors import JSON
 from nearsense.server.requests import Model, Prior, Text
 from nearsense.server.settings import ServerSettings
 from nearsense.server.uploads import FILE, as_query
@@ -98,7 +97,7 @@ class CalibrateFile(_FileQuery):
 
 def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """/v1/evaluate, /v1/calibrate, and the same of files under /v1/files."""
-    router = APIRouter(prefix="/v1", tags=["judging"], default_response_class=JSON)
+    router = APIRouter(prefix="/v1", tags=["judging"])
 
     @router.post(
         "/evaluate",

@@ -14,7 +14,7 @@ from nearsense.calibration.fitting import LEAST
 from nearsense.server import requests
 from nearsense.server.changes import Called, Changes, Key, fitting
 from nearsense.server.decisions import Decisions
-from nearsense.server.described import changing, operation, told_as
+from nearsense.server.described import changing, operation
 from nearsense.server.errors import JSON
 from nearsense.server.requests import Prior
 from nearsense.server.settings import ServerSettings
@@ -67,14 +67,14 @@ class Desks:
 def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """The routes under /v1/collections/{name}/decisions."""
     where, desks = "/v1/collections/{name}/decisions", Desks()
-    router = APIRouter(tags=["review"], prefix=where, default_response_class=JSON)
+    router = APIRouter(tags=["review"], prefix=where)
 
     @router.get(
         "",
         **operation(
             "decisions",
             "What was decided of pairs so far.",
-            told_as("The decisions, and how many more it takes to learn from them."),
+            "The decisions, and how many more it takes to learn from them.",
         ),
     )
     async def decisions(name: Called, request: Request) -> Response:

@@ -65,7 +65,6 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
             _endpoint(verb, service, settings),
             methods=["POST"],
             name=verb.name,
-            response_class=JSON,
             **operation(verb.name, verb.said, key=kinds.Scope.READ),
         )
     return router.routes

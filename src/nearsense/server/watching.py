@@ -17,7 +17,7 @@ from nearsense.faq.entries import FAQItem
 from nearsense.querylog import moment
 from nearsense.server import requests
 from nearsense.server.changes import Called, Changes, Flag, Key, fitting
-from nearsense.server.described import changing, operation, told_as
+from nearsense.server.described import changing, operation
 from nearsense.server.errors import JSON, Refused
 from nearsense.server.faq_file import draft_with
 from nearsense.server.requests import Text
@@ -80,7 +80,7 @@ class NewEntry(requests.Request):
 
 def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """What was asked of collections and of FAQs, and what follows from it."""
-    router = APIRouter(prefix="/v1", tags=["watching"], default_response_class=JSON)
+    router = APIRouter(prefix="/v1", tags=["watching"])
     _log(router, service, changes, "collections", lambda name: service.collection(name).log)
     _log(router, service, changes, "faqs", lambda name: service.faq(name).log)
     _unanswered(router, service)
@@ -98,9 +98,7 @@ def _log(
 ) -> None:
     where = f"/{kind}/{{name}}/log"
 
-    @router.get(
-        where, **operation(f"{kind}_log", "What was asked, the latest first.", told_as("Entries of the log."))
-    )
+    @router.get(where, **operation(f"{kind}_log", "What was asked, the latest first.", "Entries of the log."))
     async def log(
         name: Called,
         request: Request,
@@ -164,7 +162,7 @@ def _unanswered(router: APIRouter, service: Service) -> None:
         **operation(
             "collections_unanswered",
             "What was asked in vain, grouped by meaning, the most asked first.",
-            told_as("Groups of queries."),
+            "Groups of queries.",
         ),
     )
     async def of_collection(name: Called, request: Request, since: Time | None = None) -> Response:
@@ -182,7 +180,7 @@ def _unanswered(router: APIRouter, service: Service) -> None:
         **operation(
             "faqs_unanswered",
             "What a FAQ did not answer, and would not now, grouped by meaning, the most asked first.",
-            told_as("Groups of questions."),
+            "Groups of questions.",
         ),
     )
     async def of_faq(name: Called, request: Request, since: Time | None = None) -> Response:
@@ -238,7 +236,7 @@ def still_unanswered(faq: FAQ, groups: list[dict[str, Any]]) -> list[dict[str, A
 def _entries(router: APIRouter, service: Service, changes: Changes) -> None:
     guard = threading.Lock()
 
-    @router.get("/faqs/{name}/entries", **operation("entries", "The entries of a FAQ.", told_as("All entries.")))
+    @router.get("/faqs/{name}/entries", **operation("entries", "The entries of a FAQ.", "All entries."))
     async def entries(name: Called) -> Response:
         faq = service.faq(name)
         writable = name in service.faq_files and service.settings.write_faqs
@@ -283,7 +281,7 @@ def _drift(router: APIRouter, service: Service) -> None:
             **operation(
                 f"{kind}_drift",
                 "Whether what is asked lately is like what was asked before.",
-                told_as("What drifted, and what could be done."),
+                "What drifted, and what could be done.",
             ),
         )
         async def drift(
