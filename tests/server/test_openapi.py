@@ -201,7 +201,7 @@ class Forgotten:
 
     @staticmethod
     def routes(_service, _settings):
-        return [Route("/v1/forgotten", endpoint=lambda _: None, methods=["POST"])]
+        return [Route("/v1/forgotten", endpoint=lambda _: None, methods=["DELETE"])]
 
 
 def test_a_route_that_does_not_say_which_key_it_takes_is_not_served(server, monkeypatch):

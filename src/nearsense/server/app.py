@@ -73,7 +73,8 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(_Faults)
     routes: list[Any] = [*app.router.routes]
-    asking = [route.path for route in routes if "POST" in route.methods and key_of(route) is kinds.Scope.READ]
+    reading = [each for each in routes if key_of(each) is kinds.Scope.READ]
+    asking = [each.path_format for each in reading if "POST" in each.methods]
     app.state.methods = [(re.compile(path_pattern(each.path_format)), each.methods) for each in routes]
     document = cache(lambda: _document(app, service, settings))  # when it is asked for: it takes half a second
     described, page = cache(lambda: JSON(document()).body), cache(lambda: reference(document()))

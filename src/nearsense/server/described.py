@@ -25,7 +25,6 @@ __all__ = [
     "told_as",
 ]
 
-
 ERRORS = {
     400: "The body is no JSON.",
     401: "No key was given, or none that this server knows.",
