@@ -40,13 +40,11 @@ if TYPE_CHECKING:
 
 ENDING = ".nearsense"
 
+Known = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]*$", description="A document's id.")]
 Id = Annotated[
-    str,
-    Field(
-        min_length=1, max_length=512, pattern=r"^[^\x00]*$", description="The document's id: at most 512 bytes."
-    ),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\x00]*$"}),
+    Known, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\x00]*$"})
 ]
+"""Of a new document: in UTF-8 it has 512 bytes at most, which a schema can only say of the longest characters."""
 Metadata = Annotated[dict[str, Any], Field(description="JSON that filters may ask for.")]
 
 
@@ -100,7 +98,7 @@ class DeleteDocuments(requests.Request):
 
     model_config = ConfigDict(json_schema_extra=_ONE)
 
-    ids: Annotated[list[Id], _MOST] = Field(None, examples=[["1", "2"]])  # type: ignore[arg-type]  # or left out
+    ids: Annotated[list[Known], _MOST] = Field(None, examples=[["1", "2"]])  # type: ignore[arg-type]  # or left out
     where: Filter = Field(None, description="A filter, in place of ids.")  # type: ignore[arg-type]
 
     @model_validator(mode="after")
