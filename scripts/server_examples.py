@@ -10,11 +10,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from asked import asked, operations, request_of
-from nearsense.server import examples
+from asked import asked, request_of
+from nearsense.server import described
 from nearsense.server.verbs import VERBS
 
-FILE = Path(examples.__file__).with_name("examples.json")
+FILE = Path(described.__file__).with_name("examples.json")
 STATE = {
     "health": "/v1/health",
     "ready": "/v1/ready",
@@ -22,6 +22,19 @@ STATE = {
     "collections": "/v1/collections",
     "collection": "/v1/collections/support",
     "faqs": "/v1/faqs",
+    "documents": "/v1/collections/support/documents",
+    "map": "/v1/collections/support/map",
+    "models": "/v1/models",
+    "model": "/v1/models/all-MiniLM-L6-v2",
+    "info": "/info",
+}
+OTHERS = {
+    "embeddings": "/v1/embeddings",
+    "rerank": "/rerank",
+    "rerank_v1": "/v1/rerank",
+    "rerank_v2": "/v2/rerank",
+    "embed": "/embed",
+    "similarity": "/similarity",
 }
 KEPT = 2
 """Items of a list: an example is no listing."""
@@ -37,14 +50,13 @@ def shortened(value: Any) -> Any:
 
 
 def main() -> None:
+    asked_of = {verb.name: f"/v1/{verb.name}" for verb in VERBS} | OTHERS
     if not FILE.exists():
-        FILE.write_text(json.dumps(dict.fromkeys([*STATE, *(verb.name for verb in VERBS)])))
+        FILE.write_text(json.dumps(dict.fromkeys([*STATE, *asked_of])))
     with tempfile.TemporaryDirectory() as folder, asked(Path(folder)) as server:
         document = server.get("/openapi.json").json()
         found = {name: server.get(path).json() for name, path in STATE.items()}
-        for name in operations(document):
-            if name in {verb.name for verb in VERBS}:
-                found[name] = server.post(f"/v1/{name}", request_of(document, name)).json()
+        found |= {name: server.post(path, request_of(document, name)).json() for name, path in asked_of.items()}
     FILE.write_text(json.dumps(shortened(found), ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 

@@ -18,8 +18,6 @@ import numpy as np
 import pytest
 
 import nearsense as ns
-from nearsense.server.settings import ServerSettings
-from running_server import served, service_of
 
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # read when haystack is imported
 
@@ -31,10 +29,8 @@ CALLED: list[str] = []
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    settings = ServerSettings()
-    with served(service_of(tmp_path_factory.mktemp("served"), settings), settings) as running:
-        yield running
+def server(spoken_server):
+    return spoken_server
 
 
 @pytest.fixture(scope="module", autouse=True)

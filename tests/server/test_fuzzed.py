@@ -10,16 +10,15 @@ import time
 
 import pytest
 
-from asked import asked, request_of
+from asked import request_of
 from nearsense.server.verbs import VERBS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, encoder):
-    with asked(tmp_path_factory.mktemp("served")) as running:
-        yield running
+def server(asked_server):
+    return asked_server
 
 
 STRANGE = [

@@ -16,8 +16,6 @@ import pytest
 
 import nearsense as ns
 from asked import FAQ, TICKETS
-from nearsense.server.settings import ServerSettings
-from running_server import served, service_of
 
 pytest.importorskip("mcp")
 
@@ -36,10 +34,8 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    settings = ServerSettings()
-    with served(service_of(tmp_path_factory.mktemp("served"), settings), settings) as running:
-        yield running
+def server(spoken_server):
+    return spoken_server
 
 
 def command(home):

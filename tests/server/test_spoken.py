@@ -10,16 +10,12 @@ import pytest
 import nearsense as ns
 from asked import Asked
 from nearsense.server.settings import ServerSettings
-from nearsense.server.spoken.embedding import NEITHER, PASSAGE, QUERY
-from running_server import service_of
+from nearsense.server.spoken.messages import NEITHER, PASSAGE, QUERY
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    settings = ServerSettings()
-    service = service_of(tmp_path_factory.mktemp("served"), settings)
-    yield Asked(service, settings)
-    service.close()
+def server(spoken_server):
+    return Asked(spoken_server.service, ServerSettings())
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +82,7 @@ def test_each_word_for_a_role_is_understood(server, words, role):
     prompted = server.service.models["prompted"]
     expected = prompted.encode("w1 w2", role=role).data[0]
     assert not np.allclose(expected, prompted.encode("w1 w2").data[0], atol=1e-3) or role is None
-    for word in words:
+    for word in [*words, *map(str.upper, words)]:
         for field in ("input_type", "role"):
             found = answer(server.post("/v1/embeddings", {"model": "prompted", "input": "w1 w2", field: word}))
             np.testing.assert_allclose(found["data"][0]["embedding"], expected, atol=1e-6)
@@ -228,6 +224,12 @@ def test_the_fields_of_a_document_that_are_to_be_read_can_be_named(server):
     assert [each["index"] for each in answer(server.post("/v1/rerank", asked))["results"]] == [1]
 
 
+def test_an_object_without_the_fields_that_are_named_counts_by_its_text(server):
+    given = [{"title": "x", "text": "password password"}, {"text": "password"}]
+    asked = {"query": "password", "documents": given, "rank_fields": ["title"], "top_n": 1.0}
+    assert [each["index"] for each in answer(server.post("/v1/rerank", asked))["results"]] == [1]
+
+
 def test_tei_reranks_texts_its_own_way(server):
     asked = {"query": QUERY_TEXT, "texts": DOCUMENTS, "return_text": True}
     found = answer(server.post("/rerank", asked))
@@ -245,6 +247,8 @@ WRONG_RERANKS = {
     "an empty document": ({"query": "a", "documents": ["a", ""]}, "documents"),
     "a document without a text": ({"query": "a", "documents": [{"title": "b"}]}, "documents[0]"),
     "a number": ({"query": "a", "documents": [3]}, "documents[0]"),
+    "two lists of them": ({"query": "a", "documents": ["a"], "texts": ["a"]}, "texts"),
+    "half a document": ({"query": "a", "documents": ["a"], "top_n": 0.5}, "top_n"),
     "none wanted": ({"query": "a", "documents": ["a"], "top_n": 0}, "top_n"),
     "too many": ({"query": "a", "documents": ["a"] * 1025}, "documents"),
 }

@@ -19,9 +19,8 @@ from samples import tiny_bert
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, encoder):
-    with asked(tmp_path_factory.mktemp("served")) as running:
-        yield running
+def server(asked_server):
+    return asked_server
 
 
 @pytest.fixture
@@ -367,20 +366,25 @@ def posted_at_once(server, bodies):
     return asyncio.run(all_of())
 
 
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory, encoder):
+    """Where many may wait."""
+    with asked(tmp_path_factory.mktemp("roomy"), waiting=64) as running:
+        yield running
+
+
 QUERIES = ["where is my parcel", "refund", "my screen freezes", "w" * 300, "42 parcels", "Wo ist mein Paket?"]
 
 
-def test_searches_that_come_together_are_answered_as_alone(tmp_path, encoder):
+def test_searches_that_come_together_are_answered_as_alone(roomy):
     bodies = [{"query": f"{query} {n}", "k": 3} for query in QUERIES for n in range(4)]
-    with asked(tmp_path, waiting=64) as server:
-        together = [each.json() for each in posted_at_once(server, bodies)]
-        assert near(together, [server.post("/v1/search", body).json() for body in bodies])
+    together = [each.json() for each in posted_at_once(roomy, bodies)]
+    assert near(together, [roomy.post("/v1/search", body).json() for body in bodies])
 
 
-def test_an_error_of_one_search_is_not_told_to_those_that_came_together_with_it(tmp_path, encoder):
+def test_an_error_of_one_search_is_not_told_to_those_that_came_together_with_it(roomy):
     bodies = [{"query": f"parcel {n}"} | ({"where": {"nowhere": n}} if n % 3 == 0 else {}) for n in range(24)]
-    with asked(tmp_path, waiting=64) as server:
-        found = [each.status_code for each in posted_at_once(server, bodies)]
+    found = [each.status_code for each in posted_at_once(roomy, bodies)]
     assert found == [404 if n % 3 == 0 else 200 for n in range(24)]
 
 

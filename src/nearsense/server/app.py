@@ -1,7 +1,6 @@
 """The application: every room's routes, errors in one form, one OpenAPI document. Not what any route does.
 
-A room is a module with `routes(service, settings)`, which gives a router or a list of routes; what stands in the
-OpenAPI document are routers' routes.
+A room is a module with `routes(service, settings)`, which gives a list of routes.
 """
 
 from __future__ import annotations
@@ -11,26 +10,28 @@ import logging
 import re
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nearsense import kinds
 from nearsense._version import __version__
 from nearsense.errors import NearsenseError
 from nearsense.server import collections, mcp, pages, spoken, state, verbs
+from nearsense.server.described import FAULTS, key_of, security
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
 from nearsense.server.logs import logged
 from nearsense.server.reference import reference, resolved
 from nearsense.server.requests import FILTER, with_filters
-from nearsense.server.safety import OPEN_PATHS, guarded
+from nearsense.server.safety import OPEN_PATHS, guarded, path_pattern
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
 from nearsense.server.work import collected_warnings
@@ -45,38 +46,6 @@ ABOUT = """Finds texts that are near in sense, and says how sure it is.
 
 Every answer of a verb has what its result has in Python and on the command line, and `warnings`: what was noticed
 on the way, such as texts that were cut. An error has a `message`, and mostly a `why` and a `fix`."""
-
-ERRORS = {
-    400: "The body is no JSON.",
-    401: "No key was given, or none that this server knows.",
-    403: "The key does not allow this.",
-    404: "There is nothing of that name.",
-    405: "The path is there, the method is not.",
-    409: "This server, as it stands, cannot do this.",
-    413: "The body is too large.",
-    415: "The body is of another type than JSON, or is compressed.",
-    422: "The request is not what its type says; the message names the field.",
-    429: "There is no room: Retry-After says when to try again.",
-    431: "The headers are too large.",
-    500: "The server failed.",
-    503: "The deadline passed, or the server is shutting down.",
-}
-
-
-class Fault(BaseModel):
-    """What went wrong, and what to do."""
-
-    message: str = Field(examples=["there is no collection 'tickets'"])
-    why: str = Field(examples=["this server has: support"])
-    fix: str = Field(examples=["give one of these names"])
-    type: str = Field(examples=["not_found_error"])
-    code: str = Field(examples=["collection_not_found"])
-
-
-class Error(BaseModel):
-    """The body of a response that is no answer."""
-
-    error: Fault
 
 
 def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
@@ -95,38 +64,34 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
         description=ABOUT,
         openapi_url=None,
         lifespan=_lifespan(service),
-        responses={status: {"model": Error, "description": said} for status, said in ERRORS.items()},
         redirect_slashes=False,
     )
     for room in ROOMS:
-        found = room.routes(service, settings)
-        if isinstance(found, APIRouter):
-            app.include_router(found)
-        else:
-            app.router.routes.extend(found)
+        app.router.routes.extend(room.routes(service, settings))
     app.add_exception_handler(NearsenseError, _told)
     app.add_exception_handler(RequestValidationError, _not_its_type)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(_Faults)
-    described = JSON(document := _document(app, settings)).body
-    app.state.methods = [
-        (_path_of(path), {name.upper() for name in each}) for path, each in document["paths"].items()
-    ]
-    page, headers = reference(document)
-    app.add_route("/openapi.json", lambda _: Response(described, media_type=JSON.media_type))
-    app.add_route("/docs", lambda _: HTMLResponse(page, headers=headers))
+    routes: list[Any] = [*app.router.routes]
+    reading = [each for each in routes if key_of(each) is kinds.Scope.READ]
+    asking = [each.path_format for each in reading if "POST" in each.methods]
+    app.state.methods = [(re.compile(path_pattern(each.path_format)), each.methods) for each in routes]
+    document = cache(lambda: _document(app, service, settings))  # when it is asked for: it takes half a second
+    described, page = cache(lambda: JSON(document()).body), cache(lambda: reference(document()))
+    app.add_route("/openapi.json", lambda _: Response(described(), media_type=JSON.media_type))
+    app.add_route("/docs", lambda _: HTMLResponse(page()[0], headers=page()[1]))
     direct = spoken.endpoints(service, settings) | verbs.endpoints(service, settings, app)
-    return _wrapped(_Direct(app, direct), service, settings)
+    return _wrapped(_Direct(app, direct), service, settings, *asking)
 
 
 def create_mcp_app(service: Service, settings: ServerSettings) -> ASGIApp:
     """An application that has the route of assistants alone, as guarded as the server is."""
-    return _wrapped(Starlette(routes=mcp.routes(service, settings)), service, settings)
+    return _wrapped(Starlette(routes=mcp.routes(service, settings)), service, settings, mcp.PATH)
 
 
-def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings) -> ASGIApp:
+def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings, *asking: str) -> ASGIApp:
     """What stands before every route: who may ask, and what is noted of it."""
-    return logged(guarded(app, settings), service, settings)
+    return logged(guarded(app, settings, asking), service, settings)
 
 
 def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
@@ -138,25 +103,27 @@ def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
     return lifespan
 
 
-def _document(app: FastAPI, settings: ServerSettings) -> dict[str, Any]:
+def _document(app: FastAPI, service: Service, settings: ServerSettings) -> dict[str, Any]:
     """One OpenAPI document of all rooms."""
     document: dict[str, Any] = with_filters(app.openapi())
-    document["components"]["schemas"]["Filter"] = FILTER
-    health = document["paths"]["/v1/health"]["get"]["responses"].items()
-    errors = {status: each for status, each in health if status >= "400"}
-    for operation in (each for item in document["paths"].values() for each in item.values()):
-        operation["responses"] = errors | operation["responses"]
+    paths, schemas = spoken.described(service, settings)
+    document["paths"] |= paths
+    document["components"]["schemas"] |= schemas | FAULTS | {"Filter": FILTER}
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, method, operation in (
+        (path, *each) for path, item in document["paths"].items() for each in item.items()
+    ):
+        if method == "get":
+            operation.update({"security": []} if path in OPEN_PATHS else security(kinds.Scope.READ))
         for media in operation.get("requestBody", {}).get("content", {}).values():
             fields = resolved(document, media.get("schema", {})).get("properties", {})
             example = {name: field["examples"][0] for name, field in fields.items() if "examples" in field}
             if example:
                 media.setdefault("example", example)
-    if settings.key_file is not None:
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes["key"] = {"type": "http", "scheme": "bearer"}
-        document["security"] = [{"key": []}]
-        for path in OPEN_PATHS & document["paths"].keys():
-            document["paths"][path]["get"]["security"] = []
+        if settings.key_file is None:
+            del operation["security"]
+    if settings.key_file is None:
+        del document["components"]["securitySchemes"]
     return document
 
 
@@ -205,11 +172,6 @@ async def _http(request: Request, error: Exception) -> Response:
     return error_response(refused, openai=in_openai_form(request.url.path))
 
 
-def _path_of(template: str) -> re.Pattern[str]:
-    """The paths that a template of the document stands for."""
-    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)))
-
-
 class _Direct:
     """What is asked most goes to its route at once: to find one takes as long as some routes do."""
 
@@ -250,8 +212,6 @@ class _Faults:
 
 
 def _name_route(scope: Scope) -> None:
-    """Leave the whole path of the route for the log: one of a router within another knows its own part only."""
-    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    if route is None and "endpoint" in scope:  # a plain one has no parameters: its path is the request's
-        route = SimpleNamespace(path=scope["path"])
-    scope["route"] = route
+    """Leave the route for the log: a plain one has no parameters, its path is the request's."""
+    if "route" not in scope and "endpoint" in scope:
+        scope["route"] = SimpleNamespace(path=scope["path"])

@@ -75,21 +75,6 @@ class FileQuery(requests.Request):
     encoding: Encoding = Field("auto", description="Of its characters, where it does not show it.")
 
 
-def told_as(said: str, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """That a route answers with a JSON object, for the OpenAPI document."""
-    return {status: {"description": said, "content": {"application/json": {"schema": {"type": "object"}}}}}
-
-
-JOB = told_as("It is a job: Location says where to ask for it.", 202)
-
-
-def changed(done: str, status: int = 200, *, job: bool = True) -> dict[int | str, dict[str, Any]]:
-    """What a route that changes something answers, for the OpenAPI document."""
-    return (
-        told_as(done, status) | (JOB if job else {}) | told_as("The disk is full; nothing of this is kept.", 507)
-    )
-
-
 @contextmanager
 def fitting() -> Iterator[None]:
     """What is of the right form, and does not fit what is here, is told as that: 409, not 422."""

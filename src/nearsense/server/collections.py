@@ -16,14 +16,17 @@ from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.collection.documents import checked_documents
 from nearsense.collection.searching import as_filter
 from nearsense.errors import FileError, InputError
 from nearsense.files import documents as documents_of
+from nearsense.kinds import Scope
 from nearsense.records import Document
 from nearsense.server import job_routes, judging, requests, review, watching
-from nearsense.server.changes import JOB, Called, Changes, FileQuery, Flag, Key, changed, fitting, told_as
+from nearsense.server.changes import Called, Changes, FileQuery, Flag, Key, fitting
+from nearsense.server.described import JOB, changing, operation
 from nearsense.server.errors import JSON, Refused, not_found
 from nearsense.server.requests import NAME, Model, Text
 from nearsense.server.settings import ServerSettings
@@ -37,11 +40,11 @@ if TYPE_CHECKING:
 
 ENDING = ".nearsense"
 
+Known = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]*$", description="A document's id.")]
 Id = Annotated[
-    str,
-    Field(min_length=1, max_length=512, description="The document's id, in UTF-8 at most 512 bytes."),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\x00]*$"}),
+    Known, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\x00]*$"})
 ]
+"""Of a new document: in UTF-8 it has 512 bytes at most, which a schema can only say of the longest characters."""
 Metadata = Annotated[dict[str, Any], Field(description="JSON that filters may ask for.")]
 
 
@@ -95,7 +98,7 @@ class DeleteDocuments(requests.Request):
 
     model_config = ConfigDict(json_schema_extra=_ONE)
 
-    ids: Annotated[list[Id], _MOST] = Field(None, examples=[["1", "2"]])  # type: ignore[arg-type]  # or left out
+    ids: Annotated[list[Known], _MOST] = Field(None, examples=[["1", "2"]])  # type: ignore[arg-type]  # or left out
     where: Filter = Field(None, description="A filter, in place of ids.")  # type: ignore[arg-type]
 
     @model_validator(mode="after")
@@ -120,28 +123,28 @@ class Reembed(requests.Request):
     model: Model
 
 
-def routes(service: Service, settings: ServerSettings) -> APIRouter:
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """All routes that change something, or tell of it."""
-    router, changes = APIRouter(prefix="/v1", default_response_class=JSON), Changes(service)
-    router.include_router(_documents(service, changes))
-    router.include_router(_upkeep(service, changes))
-    for room in (job_routes, review, judging, watching):
-        router.include_router(room.routes(service, changes))
-    return router
+    changes = Changes(service)
+    rooms = (_documents, _upkeep, job_routes.routes, review.routes, judging.routes, watching.routes)
+    return [route for room in rooms for route in room(service, changes)]
 
 
 # -- documents
 
 
-def _documents(service: Service, changes: Changes) -> APIRouter:
-    router = APIRouter(tags=["collections"])
+def _documents(service: Service, changes: Changes) -> list[BaseRoute]:
+    router = APIRouter(prefix="/v1", tags=["collections"])
 
     @router.post(
         "/collections",
-        summary="Make a collection, in the folder that the operator named.",
-        operation_id="create_collection",
-        status_code=201,
-        responses=changed("It is there.", 201, job=False),
+        **changing(
+            "create_collection",
+            "Make a collection, in the folder that the operator named.",
+            "It is there.",
+            201,
+            job=False,
+        ),
     )
     async def create(asked: CreateCollection, request: Request, key: Key = None) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
@@ -151,9 +154,7 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/documents",
-        summary="Add documents whose ids are new.",
-        operation_id="add_documents",
-        responses=changed("They are on the disk."),
+        **changing("add_documents", "Add documents whose ids are new.", "They are on the disk."),
     )
     async def add(name: Called, asked: AddDocuments, request: Request, key: Key = None) -> Response:
         service.collection(name)
@@ -161,9 +162,11 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.put(
         "/collections/{name}/documents",
-        summary="Add documents, or put them in the place of those of their ids.",
-        operation_id="put_documents",
-        responses=changed("They are on the disk."),
+        **changing(
+            "put_documents",
+            "Add documents, or put them in the place of those of their ids.",
+            "They are on the disk.",
+        ),
     )
     async def put(name: Called, asked: PutDocuments, request: Request, key: Key = None) -> Response:
         service.collection(name)
@@ -171,9 +174,9 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/sync",
-        summary="Have a collection hold these documents and no others.",
-        operation_id="sync_documents",
-        responses=changed("They are on the disk."),
+        **changing(
+            "sync_documents", "Have a collection hold these documents and no others.", "They are on the disk."
+        ),
     )
     async def sync(name: Called, asked: SyncDocuments, request: Request, key: Key = None) -> Response:
         service.collection(name)
@@ -182,10 +185,12 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/files",
-        summary="Add, put or sync the rows of a file: csv, tsv, jsonl, json, txt, xlsx, xls, ods, parquet.",
-        operation_id="upload_file",
-        responses=changed("They are on the disk."),
-        openapi_extra=FILE,
+        **changing(
+            "upload_file",
+            "Add, put or sync the rows of a file: csv, tsv, jsonl, json, txt, xlsx, xls, ods, parquet.",
+            "They are on the disk.",
+            body=FILE,
+        ),
     )
     async def files(
         name: Called,
@@ -203,9 +208,12 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/delete",
-        summary="Delete documents by their ids, or all that a filter lets pass.",
-        operation_id="delete_documents",
-        responses=changed("They are gone.", job=False),
+        **changing(
+            "delete_documents",
+            "Delete documents by their ids, or all that a filter lets pass.",
+            "They are gone.",
+            job=False,
+        ),
     )
     async def delete(name: Called, asked: DeleteDocuments, request: Request, key: Key = None) -> Response:
         service.collection(name)
@@ -218,12 +226,7 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "delete", doing, target=name, job=False)
 
-    @router.get(
-        "/collections/{name}/documents/{id:path}",
-        summary="A document.",
-        operation_id="document",
-        responses=told_as("The document."),
-    )
+    @router.get("/collections/{name}/documents/{id:path}", **operation("document", "A document.", "The document."))
     async def get(name: Called, id: Wanted, request: Request) -> Response:  # noqa: A002 - what it is called
         def one() -> JSON:
             found = service.ask(name, lambda room: room.get(id))[0]
@@ -236,9 +239,9 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
     @router.delete(
         "/collections/{name}/documents/{id:path}",
-        summary="Delete a document; one that is not there is no error.",
-        operation_id="delete_document",
-        responses=changed("It is gone.", job=False),
+        **changing(
+            "delete_document", "Delete a document; one that is not there is no error.", "It is gone.", job=False
+        ),
     )
     async def delete_one(name: Called, id: Wanted, request: Request) -> Response:  # noqa: A002 - as above
         def doing(_: Advance) -> dict[str, Any]:
@@ -283,7 +286,7 @@ def _documents(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "sync", doing, target=name, total=len(documents))
 
-    return router
+    return router.routes
 
 
 Wanted = Annotated[str, InPath(min_length=1, max_length=512, description="The document's id.")]
@@ -433,17 +436,11 @@ def _undone(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _upkeep(service: Service, changes: Changes) -> APIRouter:
-    router = APIRouter(tags=["collections"])
+def _upkeep(service: Service, changes: Changes) -> list[BaseRoute]:
+    router = APIRouter(prefix="/v1", tags=["collections"])
 
     def job(name: str, said: str, verb: Callable[[Collection, Advance], Mapping[str, Any]]) -> None:
-        @router.post(
-            f"/collections/{{name}}/{name}",
-            summary=said,
-            operation_id=name,
-            status_code=202,
-            responses=JOB,
-        )
+        @router.post(f"/collections/{{name}}/{name}", **operation(name, said, JOB, key=Scope.WRITE))
         async def endpoint(
             request: Request, called: Annotated[str, InPath(alias="name", pattern=f"^{NAME}$")]
         ) -> Response:
@@ -472,10 +469,12 @@ def _upkeep(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/collections/{name}/reembed",
-        summary="Go over to another model of this server; searches use the old one until all is encoded.",
-        operation_id="reembed",
-        status_code=202,
-        responses=JOB,
+        **operation(
+            "reembed",
+            "Go over to another model of this server; searches use the old one until all is encoded.",
+            JOB,
+            key=Scope.WRITE,
+        ),
     )
     async def reembed(name: Called, asked: Reembed, request: Request, key: Key = None) -> Response:
         total, encoder = len(service.collection(name)), service.encoder(asked.model)
@@ -486,4 +485,4 @@ def _upkeep(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "reembed", doing, target=name, total=total, job=True)
 
-    return router
+    return router.routes

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from fastapi import Path as InPath
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
-from nearsense.server.changes import told_as
+from nearsense.kinds import Scope
+from nearsense.server.described import operation
 from nearsense.server.errors import JSON, Refused
 
 if TYPE_CHECKING:
@@ -28,25 +30,15 @@ Wait = Annotated[
 ]
 
 
-def routes(service: Service, _changes: Changes) -> APIRouter:
+def routes(service: Service, _changes: Changes) -> list[BaseRoute]:
     """The routes under /v1/jobs."""
-    router = APIRouter(tags=["jobs"], prefix="/jobs")
+    router = APIRouter(tags=["jobs"], prefix="/v1/jobs")
 
-    @router.get(
-        "",
-        summary="Jobs that run, wait, or have ended, the newest first.",
-        operation_id="jobs",
-        responses=told_as("The jobs."),
-    )
+    @router.get("", **operation("jobs", "Jobs that run, wait, or have ended, the newest first.", "The jobs."))
     async def jobs() -> Response:
         return JSON({"jobs": [job.to_dict() for job in service.jobs.all()]})
 
-    @router.get(
-        "/{id}",
-        summary="How far a job is, and what came of it.",
-        operation_id="job",
-        responses=told_as("The job."),
-    )
+    @router.get("/{id}", **operation("job", "How far a job is, and what came of it.", "The job."))
     async def job(id: Id, wait: Wait = 0.0) -> Response:  # noqa: A002 - what it is called
         found, until = one(id), time.monotonic() + wait
         while not found.has_ended and time.monotonic() < until and service.open:
@@ -55,9 +47,12 @@ def routes(service: Service, _changes: Changes) -> APIRouter:
 
     @router.delete(
         "/{id}",
-        summary="End a job: at once where it waits, else after what it is writing. What it wrote stays.",
-        operation_id="cancel_job",
-        responses=told_as("The job."),
+        **operation(
+            "cancel_job",
+            "End a job: at once where it waits, else after what it is writing. What it wrote stays.",
+            "The job.",
+            key=Scope.WRITE,
+        ),
     )
     async def cancel(id: Id) -> Response:  # noqa: A002 - what it is called
         found = one(id)
@@ -72,4 +67,4 @@ def routes(service: Service, _changes: Changes) -> APIRouter:
             raise Refused(404, "job_not_found", f"there is no job {id_!r}", why=why, fix="GET /v1/jobs") from None
         return found
 
-    return router
+    return router.routes

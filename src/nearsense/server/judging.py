@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.errors import FileError, InputError
+from nearsense.kinds import Scope
 from nearsense.server import requests
-from nearsense.server.changes import Changes, FileQuery, Flag, Key, changed, fitting
+from nearsense.server.changes import Changes, FileQuery, Flag, Key, fitting
+from nearsense.server.described import changing
 from nearsense.server.requests import Model, Prior, Text
 from nearsense.server.settings import ServerSettings
 from nearsense.server.uploads import FILE, as_query
@@ -92,15 +95,15 @@ class CalibrateFile(_FileQuery):
     prior: Prior | None = None
 
 
-def routes(service: Service, changes: Changes) -> APIRouter:
+def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """/v1/evaluate, /v1/calibrate, and the same of files under /v1/files."""
-    router = APIRouter(tags=["judging"])
+    router = APIRouter(prefix="/v1", tags=["judging"])
 
     @router.post(
         "/evaluate",
-        summary="How good models are on pairs, beside words alone.",
-        operation_id="evaluate",
-        responses=changed("The figures."),
+        **changing(
+            "evaluate", "How good models are on pairs, beside words alone.", "The figures.", key=Scope.READ
+        ),
     )
     async def evaluate(asked: Evaluate, request: Request, key: Key = None) -> Response:
         with fitting():
@@ -110,10 +113,13 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/files/evaluate",
-        summary="How good models are on a file, beside words alone.",
-        operation_id="evaluate_file",
-        responses=changed("The figures."),
-        openapi_extra=FILE,
+        **changing(
+            "evaluate_file",
+            "How good models are on a file, beside words alone.",
+            "The figures.",
+            body=FILE,
+            key=Scope.READ,
+        ),
     )
     async def evaluate_file(request: Request, said: Annotated[EvaluateFile, Query()], key: Key = None) -> Response:
         encoders = [service.encoder(said.model)]
@@ -123,9 +129,12 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/calibrate",
-        summary="What scores mean, learnt from labelled pairs.",
-        operation_id="calibrate",
-        responses=changed("The calibration, and thresholds."),
+        **changing(
+            "calibrate",
+            "What scores mean, learnt from labelled pairs.",
+            "The calibration, and thresholds.",
+            key=Scope.READ,
+        ),
     )
     async def calibrate(asked: Calibrate, request: Request, key: Key = None) -> Response:
         pairs = [(each.a, each.b, int(each.label)) for each in asked.pairs]
@@ -134,10 +143,13 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/files/calibrate",
-        summary="What scores mean, learnt from a file of labelled pairs.",
-        operation_id="calibrate_file",
-        responses=changed("The calibration, and thresholds."),
-        openapi_extra=FILE,
+        **changing(
+            "calibrate_file",
+            "What scores mean, learnt from a file of labelled pairs.",
+            "The calibration, and thresholds.",
+            body=FILE,
+            key=Scope.READ,
+        ),
     )
     async def calibrate_file(
         request: Request, said: Annotated[CalibrateFile, Query()], key: Key = None
@@ -175,7 +187,7 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "calibrate", doing, total=len(pairs), unit="texts")
 
-    return router
+    return router.routes
 
 
 def _dataset(asked: Evaluate) -> Dataset:

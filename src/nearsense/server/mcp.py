@@ -16,13 +16,16 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 from starlette.routing import Route
 
+from nearsense import kinds
 from nearsense._version import __version__
+from nearsense.server.described import security
 from nearsense.server.errors import as_refused
 from nearsense.server.tools import MOST_HITS, MOST_TOKENS, Told, Tools
 from nearsense.server.work import Work, collected_warnings
@@ -74,7 +77,9 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     async def served() -> Service:
         return service
 
-    server = mcp_server(served, collections=bool(service.collections), faqs=bool(service.faqs))
+    def server() -> MCPServer:
+        return mcp_server(served, collections=bool(service.collections), faqs=bool(service.faqs))
+
     return [Route(PATH, _OverHTTP(server, settings.max_body), methods=["POST"])]
 
 
@@ -244,18 +249,21 @@ async def _called(
 class _OverHTTP:
     """The route: each request has a manager of its own, which begins and ends with it."""
 
-    def __init__(self, server: MCPServer, max_body: int) -> None:
-        self._server, self._max_body = server, max_body
+    openapi_extra = security(kinds.Scope.READ)
+
+    def __init__(self, make: Callable[[], MCPServer], max_body: int) -> None:
+        self._made, self._max_body = cache(make), max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._server.streamable_http_app(
+        server = await asyncio.to_thread(self._made)  # with the first request: the package takes half a second
+        app = server.streamable_http_app(
             streamable_http_path=PATH,
             json_response=True,
             stateless_http=True,
             max_request_body_size=self._max_body,
             host="",  # who may call is decided before: see safety.py
         )
-        async with self._server.session_manager.run():
+        async with server.session_manager.run():
             await app(scope, receive, send)
 
 

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
+from nearsense.kinds import Scope
+from nearsense.server.described import JOB, operation
 from nearsense.server.errors import JSON, Refused
-from nearsense.server.examples import shape_of
 from nearsense.server.requests import NAME
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
@@ -52,7 +54,7 @@ _SHARED = ("make", "number", "percent", "plural", "printable", "shortened")
 """What the page takes over from the map's words.js, which is a plain script there and a module here."""
 
 
-def routes(service: Service, settings: ServerSettings) -> APIRouter:
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """The page at /, its files below /page/, and maps of collections."""
     router, assets, maps = APIRouter(), _assets(), Maps()
 
@@ -96,34 +98,13 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
 
     for path, page in (("/", index), ("/page/{name}", asset), ("/page/map/{token}", shown_map)):
         router.add_api_route(path, page, methods=["GET", "HEAD"], include_in_schema=False)
-    where = "/v1/collections/{name}"
-    router.add_api_route(f"{where}/documents", listed, methods=["GET"], **_described("documents", _LISTED))
-    router.add_api_route(
-        f"{where}/map", known, methods=["GET"], **_described("map", {"address": "/page/map/kX3v"})
-    )
-    router.add_api_route(f"{where}/map", draw, methods=["POST"], **_described("draw_map", {"job": {}}, 202))
-    return router
-
-
-_SAID = {
-    "documents": "Some of a collection's documents, in the order in which they came in.",
-    "map": "Where the map that was drawn last is; null before the first.",
-    "draw_map": "Draw a map, as a job.",
-}
-_LISTED = {"collection": "shop", "total": 1, "documents": [{"id": "1", "text": "A late parcel.", "metadata": {}}]}
-
-
-def _described(name: str, example: dict[str, Any], status: int = 200) -> dict[str, Any]:
-    """What the OpenAPI document says of a route, as FastAPI takes it."""
-    content = {"application/json": {"schema": shape_of(example), "example": example}}
-    responses = {status: {"description": "The result.", "content": content}}
-    return {
-        "operation_id": name,
-        "summary": _SAID[name],
-        "tags": ["page"],
-        "status_code": status,
-        "responses": responses,
-    }
+    for path, does, method, said in (
+        ("documents", listed, "GET", operation("documents", "Some of a collection's documents, as they came in.")),
+        ("map", known, "GET", operation("map", "Where the map that was drawn last is; null before the first.")),
+        ("map", draw, "POST", operation("draw_map", "Draw a map, as a job.", JOB, key=Scope.READ)),
+    ):
+        router.add_api_route(f"/v1/collections/{{name}}/{path}", does, methods=[method], tags=["page"], **said)
+    return router.routes
 
 
 _Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many are left out before.")]

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.calibration.fitting import LEAST
 from nearsense.server import requests
-from nearsense.server.changes import Called, Changes, Key, changed, fitting, told_as
+from nearsense.server.changes import Called, Changes, Key, fitting
 from nearsense.server.decisions import Decisions
+from nearsense.server.described import changing, operation
 from nearsense.server.errors import JSON
 from nearsense.server.requests import Prior
 from nearsense.server.settings import ServerSettings
@@ -62,15 +64,18 @@ class Desks:
             return self._known.setdefault(str(room.path), Decisions(room.path))
 
 
-def routes(service: Service, changes: Changes) -> APIRouter:
+def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """The routes under /v1/collections/{name}/decisions."""
-    router, desks = APIRouter(tags=["review"], prefix="/collections/{name}/decisions"), Desks()
+    where, desks = "/v1/collections/{name}/decisions", Desks()
+    router = APIRouter(tags=["review"], prefix=where)
 
     @router.get(
         "",
-        summary="What was decided of pairs so far.",
-        operation_id="decisions",
-        responses=told_as("The decisions, and how many more it takes to learn from them."),
+        **operation(
+            "decisions",
+            "What was decided of pairs so far.",
+            "The decisions, and how many more it takes to learn from them.",
+        ),
     )
     async def decisions(name: Called, request: Request) -> Response:
         def all_of() -> JSON:
@@ -85,9 +90,12 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "",
-        summary="Say of pairs of documents whether they mean the same; kept when it is answered.",
-        operation_id="decide",
-        responses=changed("They are on the disk.", job=False),
+        **changing(
+            "decide",
+            "Say of pairs of documents whether they mean the same; kept when it is answered.",
+            "They are on the disk.",
+            job=False,
+        ),
     )
     async def decide(name: Called, asked: Decide, request: Request, key: Key = None) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
@@ -101,12 +109,7 @@ def routes(service: Service, changes: Changes) -> APIRouter:
         service.collection(name)
         return await changes.make(request, "decide", doing, job=False)
 
-    @router.delete(
-        "",
-        summary="Take back what was decided of a pair.",
-        operation_id="undecide",
-        responses=changed("It is gone.", job=False),
-    )
+    @router.delete("", **changing("undecide", "Take back what was decided of a pair.", "It is gone.", job=False))
     async def undo(name: Called, left: Side, right: Side, request: Request) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
             desk = desks.of(service.collection(name))
@@ -117,9 +120,11 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/learn",
-        summary="Learn from the decisions how probable duplicates of a score are; the collection goes by it then.",
-        operation_id="learn_from_decisions",
-        responses=changed("It is learnt, and kept."),
+        **changing(
+            "learn_from_decisions",
+            "Learn from the decisions how probable duplicates of a score are; the collection goes by it then.",
+            "It is learnt, and kept.",
+        ),
     )
     async def learn(name: Called, asked: Learn, request: Request, key: Key = None) -> Response:
         desk = desks.of(service.collection(name))
@@ -134,7 +139,7 @@ def routes(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "learn", doing, target=name, total=2 * len(desk.all()), unit="texts")
 
-    return router
+    return router.routes
 
 
 def lacking(same: int, different: int) -> int:

@@ -7,7 +7,8 @@ client has to send and read is protocol.py's.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Mapping, MutableMapping
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -18,19 +19,11 @@ from nearsense.server.errors import Refused, error_response, in_openai_form, ove
 from nearsense.server.keys import KeyFile
 from nearsense.server.settings import ServerSettings
 
-__all__ = ["SafetyMiddleware", "again", "guarded", "json_depth", "needed_scope"]
+__all__ = ["SafetyMiddleware", "again", "guarded", "json_depth", "path_pattern"]
 
 OPEN = ("/page/", "/docs/")
 """Where anybody may look without a key, with the paths below: they hold nothing of anybody's."""
 OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/favicon.ico", "/v1/health", "/v1/ready", "/v1/version"})
-
-ASKING = frozenset(
-    {
-        "compare", "compare_pairs", "rank", "search", "search_many", "similar", "context", "faq", "duplicates",
-        "cluster", "explain", "evaluate", "calibrate", "map", "embeddings", "rerank", "embed", "similarity", "mcp",
-    }
-)  # fmt: skip
-"""What the path of a POST ends in that changes nothing; every other one needs a key that may write."""
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HELD_BODIES = 32
@@ -71,13 +64,15 @@ class SafetyMiddleware:
     Args:
         app: What answers.
         settings: The limits, the file of the keys, the names.
+        asking: Paths of which a POST changes nothing, as routes have them; all else needs a key that may write.
 
     Raises:
         FileError: The file of the keys cannot be read.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, asking: Iterable[str] = ()) -> None:
         self._app, self._settings = app, settings
+        self._asking = re.compile("|".join(path_pattern(path) for path in asking) or "(?!)")
         self._keys = None if settings.key_file is None else KeyFile(settings.key_file)
         self._named = frozenset(name.lower() for name in settings.hosts)
         self._hosts = LOCAL | self._named | {settings.host.lower()}
@@ -168,7 +163,7 @@ class SafetyMiddleware:
                 fix="send Authorization: Bearer KEY; its operator makes one with nearsense keys add",
                 headers={"WWW-Authenticate": 'Bearer realm="nearsense"'},
             )
-        if needed_scope(method, path) is kinds.Scope.WRITE and key.scope is not kinds.Scope.WRITE:
+        if not self._only_asks(method, path) and key.scope is not kinds.Scope.WRITE:
             raise Refused(
                 403,
                 "read_only_key",
@@ -177,6 +172,12 @@ class SafetyMiddleware:
                 fix="ask the operator for one: nearsense keys add FILE NAME --scope write",
             )
         scope.setdefault("state", {})["key"] = key.name
+
+    def _only_asks(self, method: str, path: str) -> bool:
+        """Whether nothing changes by it, so that a key to read is enough."""
+        return method in ("GET", "HEAD", "OPTIONS") or (
+            method == "POST" and self._asking.fullmatch(path) is not None
+        )
 
     def _require_length(self, headers: Mapping[bytes, bytes]) -> None:
         """Refuse a body that is said to be too large, or is not what it looks like."""
@@ -230,24 +231,23 @@ class _Left(Exception):
     """The client has gone."""
 
 
-def guarded(app: ASGIApp, settings: ServerSettings) -> ASGIApp:
-    """An application behind all this.
+def guarded(app: ASGIApp, settings: ServerSettings, asking: Iterable[str] = ()) -> ASGIApp:
+    """An application behind all this, see SafetyMiddleware.
 
     Raises:
         FileError: The file of the keys cannot be read.
     """
-    return SafetyMiddleware(app, settings)
+    return SafetyMiddleware(app, settings, asking)
 
 
-def needed_scope(method: str, path: str) -> kinds.Scope:
-    """What a key has to be good for; to write, unless it is known that nothing changes.
+def path_pattern(template: str) -> str:
+    r"""The paths that a route's stands for, as a regular expression.
 
     Example:
-        >>> needed_scope("POST", "/v1/search").value, needed_scope("POST", "/v1/collections").value
-        ('read', 'write')
+        >>> path_pattern("/v1/faqs/{name}/log")
+        '/v1/faqs/[^/]+/log'
     """
-    asking = method in ("GET", "HEAD", "OPTIONS") or (method == "POST" and path.rsplit("/", 1)[-1] in ASKING)
-    return kinds.Scope.READ if asking else kinds.Scope.WRITE
+    return re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template))
 
 
 def json_depth(body: bytes | bytearray) -> int:

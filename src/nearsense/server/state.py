@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
 
 from nearsense._version import __version__
+from nearsense.server.described import operation
 from nearsense.server.errors import JSON, Refused
-from nearsense.server.examples import answered
 from nearsense.server.requests import NAME
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
@@ -18,30 +19,27 @@ from nearsense.server.work import Work
 Name = Annotated[str, Path(pattern=f"^{NAME}$", description="What the operator's collection is called.")]
 
 
-def routes(service: Service, settings: ServerSettings) -> APIRouter:
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """Health, readiness, version; the collections and FAQs that are served."""
     router, figures = (
-        APIRouter(prefix="/v1", tags=["state"], default_response_class=JSON),
+        APIRouter(prefix="/v1", tags=["state"]),
         APIRouter(tags=["state"]),
     )
 
     @figures.get(
         "/metrics",
-        summary="What is counted, as Prometheus reads it.",
-        operation_id="metrics",
         response_class=PlainTextResponse,
+        **operation("metrics", "What is counted, as Prometheus reads it.", {200: {"description": "The figures."}}),
     )
     async def metrics(request: Request) -> Response:
         body, media = service.metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": media})
 
-    @router.get(
-        "/health", summary="Whether the server lives.", operation_id="health", responses=answered("health")
-    )
+    @router.get("/health", **operation("health", "Whether the server lives."))
     async def health() -> Response:
         return JSON({"status": "ok"})
 
-    @router.get("/ready", summary="Whether it takes requests.", operation_id="ready", responses=answered("ready"))
+    @router.get("/ready", **operation("ready", "Whether it takes requests."))
     async def ready() -> Response:
         if not service.open:
             raise Refused(
@@ -49,16 +47,11 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
             )
         return JSON({"status": "ready"})
 
-    @router.get("/version", summary="What runs here.", operation_id="version", responses=answered("version"))
+    @router.get("/version", **operation("version", "What runs here."))
     async def version() -> Response:
         return JSON({"nearsense": __version__, "api": "v1"})
 
-    @router.get(
-        "/collections",
-        summary="The collections that are served.",
-        operation_id="collections",
-        responses=answered("collections"),
-    )
+    @router.get("/collections", **operation("collections", "The collections that are served."))
     async def collections(request: Request) -> Response:
         def all_of() -> JSON:
             found = [_info(service, name) for name in list(service.collections)]
@@ -66,27 +59,21 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
 
         return await service.pool.run_for(request, Work(settings.deadline), all_of)
 
-    @router.get(
-        "/collections/{name}",
-        summary="What a collection says of itself.",
-        operation_id="collection",
-        responses=answered("collection"),
-    )
+    @router.get("/collections/{name}", **operation("collection", "What a collection says of itself."))
     async def collection(name: Name, request: Request) -> Response:
         def one() -> JSON:
             return JSON(_info(service, name))
 
         return await service.pool.run_for(request, Work(settings.deadline), one)
 
-    @router.get("/faqs", summary="The FAQs that are served.", operation_id="faqs", responses=answered("faqs"))
+    @router.get("/faqs", **operation("faqs", "The FAQs that are served."))
     async def faqs() -> Response:
         found = service.faqs.items()
         return JSON(
             {"faqs": [{"name": name, "entries": len(faq), "model": faq.encoder.name} for name, faq in found]}
         )
 
-    figures.include_router(router)
-    return figures
+    return [*figures.routes, *router.routes]
 
 
 def _info(service: Service, name: str) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nearsense import kinds
 from nearsense.clustering.clusters import cluster
 from nearsense.collection import Collection
 from nearsense.compare import compare, compare_pairs
@@ -23,8 +25,8 @@ from nearsense.render.results import hits_document
 from nearsense.search import rank
 from nearsense.server import requests
 from nearsense.server.decisions import Decisions
+from nearsense.server.described import operation
 from nearsense.server.errors import JSON, Refused, error_response
-from nearsense.server.examples import answered
 from nearsense.server.safety import again
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
@@ -54,7 +56,7 @@ class Verb:
     ahead: Callable[[Service, Any], Ahead | None] | None = None
 
 
-def routes(service: Service, settings: ServerSettings) -> APIRouter:
+def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """The routes of all verbs, under /v1."""
     router = APIRouter(prefix="/v1", tags=["verbs"])
     for verb in VERBS:
@@ -63,12 +65,9 @@ def routes(service: Service, settings: ServerSettings) -> APIRouter:
             _endpoint(verb, service, settings),
             methods=["POST"],
             name=verb.name,
-            operation_id=verb.name,
-            summary=verb.said,
-            response_class=JSON,
-            responses=answered(verb.name),
+            **operation(verb.name, verb.said, key=kinds.Scope.READ),
         )
-    return router
+    return router.routes
 
 
 def endpoints(service: Service, settings: ServerSettings, otherwise: ASGIApp) -> dict[str, ASGIApp]:

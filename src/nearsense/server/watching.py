@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, WithJsonSchema
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.faq.entries import FAQItem
 from nearsense.querylog import moment
 from nearsense.server import requests
-from nearsense.server.changes import Called, Changes, Flag, Key, changed, fitting, told_as
+from nearsense.server.changes import Called, Changes, Flag, Key, fitting
+from nearsense.server.described import changing, operation
 from nearsense.server.errors import JSON, Refused
 from nearsense.server.faq_file import draft_with
 from nearsense.server.requests import Text
@@ -76,26 +78,27 @@ class NewEntry(requests.Request):
     id: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")] | None = None
 
 
-def routes(service: Service, changes: Changes) -> APIRouter:
+def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """What was asked of collections and of FAQs, and what follows from it."""
-    router = APIRouter(tags=["watching"])
-    router.include_router(_log(service, changes, "collections", lambda name: service.collection(name).log))
-    router.include_router(_log(service, changes, "faqs", lambda name: service.faq(name).log))
-    router.include_router(_unanswered(service))
-    router.include_router(_drift(service))
-    router.include_router(_entries(service, changes))
-    return router
+    router = APIRouter(prefix="/v1", tags=["watching"])
+    _log(router, service, changes, "collections", lambda name: service.collection(name).log)
+    _log(router, service, changes, "faqs", lambda name: service.faq(name).log)
+    _unanswered(router, service)
+    _drift(router, service)
+    _entries(router, service, changes)
+    return router.routes
 
 
-def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str], QueryLog | None]) -> APIRouter:
-    router = APIRouter(prefix=f"/{kind}/{{name}}/log")
+def _log(
+    router: APIRouter,
+    service: Service,
+    changes: Changes,
+    kind: Kind,
+    log_of: Callable[[str], QueryLog | None],
+) -> None:
+    where = f"/{kind}/{{name}}/log"
 
-    @router.get(
-        "",
-        summary="What was asked, the latest first.",
-        operation_id=f"{kind}_log",
-        responses=told_as("Entries of the log."),
-    )
+    @router.get(where, **operation(f"{kind}_log", "What was asked, the latest first.", "Entries of the log."))
     async def log(
         name: Called,
         request: Request,
@@ -123,10 +126,7 @@ def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str],
         return kept
 
     @router.post(
-        "/choose",
-        summary="Tell which hit was taken.",
-        operation_id=f"{kind}_choose",
-        responses=changed("It is noted.", job=False),
+        f"{where}/choose", **changing(f"{kind}_choose", "Tell which hit was taken.", "It is noted.", job=False)
     )
     async def choose(name: Called, asked: Choose, request: Request, key: Key = None) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
@@ -138,10 +138,13 @@ def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str],
         return await changes.make(request, "choose", doing, job=False)
 
     @router.post(
-        "/forget",
-        summary="Remove a query from the log: it is overwritten on the disk.",
-        operation_id=f"{kind}_forget",
-        responses=changed("It is gone.", job=False),
+        f"{where}/forget",
+        **changing(
+            f"{kind}_forget",
+            "Remove a query from the log: it is overwritten on the disk.",
+            "It is gone.",
+            job=False,
+        ),
     )
     async def forget(name: Called, asked: Forget, request: Request, key: Key = None) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
@@ -149,20 +152,18 @@ def _log(service: Service, changes: Changes, kind: Kind, log_of: Callable[[str],
 
         return await changes.make(request, "forget", doing, job=False)
 
-    return router
-
 
 # -- without an answer
 
 
-def _unanswered(service: Service) -> APIRouter:
-    router = APIRouter()
-
+def _unanswered(router: APIRouter, service: Service) -> None:
     @router.get(
         "/collections/{name}/unanswered",
-        summary="What was asked in vain, grouped by meaning, the most asked first.",
-        operation_id="collections_unanswered",
-        responses=told_as("Groups of queries."),
+        **operation(
+            "collections_unanswered",
+            "What was asked in vain, grouped by meaning, the most asked first.",
+            "Groups of queries.",
+        ),
     )
     async def of_collection(name: Called, request: Request, since: Time | None = None) -> Response:
         def grouped() -> JSON:
@@ -176,9 +177,11 @@ def _unanswered(service: Service) -> APIRouter:
 
     @router.get(
         "/faqs/{name}/unanswered",
-        summary="What a FAQ did not answer, and would not now, grouped by meaning, the most asked first.",
-        operation_id="faqs_unanswered",
-        responses=told_as("Groups of questions."),
+        **operation(
+            "faqs_unanswered",
+            "What a FAQ did not answer, and would not now, grouped by meaning, the most asked first.",
+            "Groups of questions.",
+        ),
     )
     async def of_faq(name: Called, request: Request, since: Time | None = None) -> Response:
         def grouped() -> JSON:
@@ -189,8 +192,6 @@ def _unanswered(service: Service) -> APIRouter:
             return JSON({"name": name, "logged": faq.log is not None, "groups": still_unanswered(faq, found)})
 
         return await service.slow.run_for(request, Work(service.settings.slow_deadline), grouped)
-
-    return router
 
 
 def _groups(log: QueryLog | None, since: str | None, encoder: Encoder) -> list[UnansweredGroup]:
@@ -232,15 +233,10 @@ def still_unanswered(faq: FAQ, groups: list[dict[str, Any]]) -> list[dict[str, A
 # -- entries
 
 
-def _entries(service: Service, changes: Changes) -> APIRouter:
-    router, guard = APIRouter(), threading.Lock()
+def _entries(router: APIRouter, service: Service, changes: Changes) -> None:
+    guard = threading.Lock()
 
-    @router.get(
-        "/faqs/{name}/entries",
-        summary="The entries of a FAQ.",
-        operation_id="entries",
-        responses=told_as("All entries."),
-    )
+    @router.get("/faqs/{name}/entries", **operation("entries", "The entries of a FAQ.", "All entries."))
     async def entries(name: Called) -> Response:
         faq = service.faq(name)
         writable = name in service.faq_files and service.settings.write_faqs
@@ -248,10 +244,12 @@ def _entries(service: Service, changes: Changes) -> APIRouter:
 
     @router.post(
         "/faqs/{name}/entries",
-        summary="Add an entry to a FAQ and to its file; or more ways to ask one that is there, by its id.",
-        operation_id="add_entry",
-        status_code=201,
-        responses=changed("It is in the file, and answers from now on.", 201),
+        **changing(
+            "add_entry",
+            "Add an entry to a FAQ and to its file; or more ways to ask one that is there, by its id.",
+            "It is in the file, and answers from now on.",
+            201,
+        ),
     )
     async def add(name: Called, asked: NewEntry, request: Request, key: Key = None) -> Response:
         faq = service.faq(name)
@@ -272,21 +270,19 @@ def _entries(service: Service, changes: Changes) -> APIRouter:
 
         return await changes.make(request, "entry", doing, total=len(faq), unit="entries", status=201)
 
-    return router
-
 
 # -- drift
 
 
-def _drift(service: Service) -> APIRouter:
-    router = APIRouter()
-
+def _drift(router: APIRouter, service: Service) -> None:
     def answered(kind: Kind, logged: Callable[[str], tuple[QueryLog | None, Encoder]]) -> None:
         @router.get(
             f"/{kind}/{{name}}/drift",
-            summary="Whether what is asked lately is like what was asked before.",
-            operation_id=f"{kind}_drift",
-            responses=told_as("What drifted, and what could be done."),
+            **operation(
+                f"{kind}_drift",
+                "Whether what is asked lately is like what was asked before.",
+                "What drifted, and what could be done.",
+            ),
         )
         async def drift(
             name: Called, request: Request, since: Span = "1d", against: Span = "28d", level: Level = 0.02
@@ -304,7 +300,6 @@ def _drift(service: Service) -> APIRouter:
 
     answered("collections", lambda name: (service.collection(name).log, service.collection(name).encoder))
     answered("faqs", lambda name: (service.faq(name).log, service.faq(name).encoder))
-    return router
 
 
 def drifted(name: str, log: QueryLog | None, encoder: Encoder, since: str, against: str, level: float) -> Drift:

@@ -7,9 +7,9 @@ tei.py      /embed, /similarity, /info              messages.py   the bodies
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nearsense.server.spoken import openai, rerank, tei
+from nearsense.server.spoken import endpoint, openai, rerank, tei
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from nearsense.server.service import Service
     from nearsense.server.settings import ServerSettings
 
-__all__ = ["endpoints", "routes"]
+__all__ = ["described", "endpoints", "routes"]
 
 
 def routes(service: Service, settings: ServerSettings) -> list[Route]:
     """All of these routes."""
     return [route for each in (openai, rerank, tei) for route in each.routes(service, settings)]
+
+
+def described(service: Service, settings: ServerSettings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The paths of these routes and the schemas of their messages, as parts of an OpenAPI document."""
+    sizes = [(min(each.matryoshka or (each.dimension,)), each.dimension) for each in service.models.values()]
+    bounds = {"minimum": min(sizes)[0], "maximum": max(size for _, size in sizes)} if sizes else {}
+    return endpoint.described(routes(service, settings), bounds)
 
 
 def endpoints(service: Service, settings: ServerSettings) -> dict[str, ASGIApp]:

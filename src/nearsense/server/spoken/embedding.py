@@ -15,6 +15,7 @@ from nearsense.errors import InputError
 from nearsense.kinds import Metric
 from nearsense.server.errors import not_found
 from nearsense.server.spoken.endpoint import Wrong
+from nearsense.server.spoken.messages import NEITHER, PASSAGE, QUERY
 from nearsense.text import require_texts
 from nearsense.vectors.rows import normalize
 
@@ -26,13 +27,6 @@ if TYPE_CHECKING:
     from nearsense.server.service import Service
 
 __all__ = ["Embedded", "checked_texts", "embed", "model_called", "role_of"]
-
-QUERY = ("query", "search_query", "retrieval.query", "retrieval_query")
-PASSAGE = ("passage", "document", "search_document", "retrieval.passage", "retrieval_document")
-NEITHER = (
-    "none", "similarity", "semantic_similarity", "text-matching", "classification", "clustering", "separation",
-)  # fmt: skip
-"""What a text is, in the words of Cohere, Jina, Voyage, NVIDIA and Google."""
 
 IDS = "token ids cannot be read here"
 WHOSE = "they are numbers of another model's vocabulary, and this one has its own"
@@ -56,10 +50,11 @@ class Embedded:
 
 def role_of(encoder: Encoder, said: str | None, param: str) -> str | None:
     """The role that somebody else's word for it means; what is compared with its like where nothing is said."""
-    if said is None or said.lower() in NEITHER:
+    word = None if said is None else said.lower() if said.isupper() else said
+    if word is None or word in NEITHER:
         return symmetric_role(encoder)
     for role, words in (("query", QUERY), ("passage", PASSAGE)):
-        if said.lower() in words:
+        if word in words:
             return role
     known = ", ".join((*QUERY, *PASSAGE, *NEITHER))
     raise Wrong(param, f"{param}={said!r} is not known", fix=f"give one of: {known}, or leave it out")

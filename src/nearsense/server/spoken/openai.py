@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nearsense.server.spoken.embedding import checked_texts, embed, model_called, role_of
-from nearsense.server.spoken.endpoint import get, post
-from nearsense.server.spoken.messages import UNSET, Embedding, EmbeddingsAnswer, EmbeddingsRequest, Usage
+from nearsense.server.spoken.endpoint import Said, get, post
+from nearsense.server.spoken.messages import (
+    UNSET,
+    About,
+    Embedding,
+    EmbeddingsAnswer,
+    EmbeddingsRequest,
+    Models,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -39,20 +47,21 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
             found.cut or UNSET,
         )
 
-    def models(_: dict[str, Any]) -> dict[str, Any]:
-        return {"object": "list", "data": [_about(name, model) for name, model in service.models.items()]}
+    def models(_: dict[str, Any]) -> Models:
+        return Models([_about(name, model) for name, model in service.models.items()])
 
-    def model(path: dict[str, Any]) -> dict[str, Any]:
+    def model(path: dict[str, Any]) -> About:
         return _about(*model_called(service, path["name"]))
 
     return [
-        post("/v1/embeddings", EmbeddingsRequest, embeddings),
-        get("/v1/models", models),
-        get("/v1/models/{name:path}", model),
+        post("/v1/embeddings", EMBEDDINGS, EmbeddingsRequest, embeddings),
+        get("/v1/models", Said("models", "The models of this server, as OpenAI lists them.", Models), models),
+        get("/v1/models/{name:path}", Said("model", "A model, as OpenAI tells of it.", About), model),
     ]
 
 
-def _about(name: str, encoder: Encoder) -> dict[str, Any]:
-    """A model as OpenAI lists it, and what else a client may want to know of it."""
-    known = {"dimension": encoder.dimension, "max_tokens": encoder.max_tokens, "fingerprint": encoder.fingerprint}
-    return {"id": name, "object": "model", "created": 0, "owned_by": "nearsense"} | known
+EMBEDDINGS = Said("embeddings", "The vectors of texts, as OpenAI says it.", EmbeddingsAnswer)
+
+
+def _about(name: str, encoder: Encoder) -> About:
+    return About(name, 0, "nearsense", encoder.dimension, encoder.max_tokens, encoder.fingerprint)

@@ -16,7 +16,7 @@ import numpy as np
 from nearsense.errors import UnsupportedModel
 from nearsense.kinds import Metric
 from nearsense.server.spoken.embedding import checked_texts, model_called
-from nearsense.server.spoken.endpoint import Wrong, post
+from nearsense.server.spoken.endpoint import Said, Wrong, post
 from nearsense.server.spoken.messages import UNSET, RerankAnswer, RerankRequest, RerankResult, TextRank, Usage
 from nearsense.server.work import Work
 
@@ -34,6 +34,7 @@ __all__ = ["routes"]
 
 OWN = "the cross-encoder's score"
 LOGISTIC = "the logistic function of the cross-encoder's score"
+RANKED = "Documents in the order in which they answer a query"
 COSINE = "cosine similarity, 0 where it is negative"
 
 
@@ -54,6 +55,8 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     async def ranked(asked: RerankRequest, request: Request) -> Ranked:
         param = "documents" if asked.texts is None else "texts"
         given = asked.documents if asked.texts is None else asked.texts
+        if asked.documents is not None and asked.texts is not None:
+            raise Wrong("texts", "documents and texts are two names of one thing", fix="give one of them")
         if given is None:
             raise Wrong(param, "documents are missing", fix='give "documents", a list of texts')
         if asked.top_n is not None and asked.top_n < 1:
@@ -74,10 +77,21 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     async def cohere(asked: RerankRequest, request: Request) -> RerankAnswer:
         return _as_cohere(asked, await ranked(asked, request), shown=asked.return_documents is True)
 
+    either = RerankAnswer | list[TextRank]
     return [
-        post("/rerank", RerankRequest, jina),
-        post("/v1/rerank", RerankRequest, jina),
-        post("/v2/rerank", RerankRequest, cohere),
+        post("/rerank", Said("rerank", f"{RANKED}, as Jina and TEI say it.", either), RerankRequest, jina),
+        post(
+            "/v1/rerank",
+            Said("rerank_v1", f"{RANKED}, as Jina and Cohere's v1 say it.", either),
+            RerankRequest,
+            jina,
+        ),
+        post(
+            "/v2/rerank",
+            Said("rerank_v2", f"{RANKED}, as Cohere's v2 says it.", RerankAnswer),
+            RerankRequest,
+            cohere,
+        ),
     ]
 
 
@@ -128,11 +142,11 @@ def _counted(count: Any, items: list[Any]) -> int:
 
 
 def _text_of(given: str | dict[str, Any], fields: list[str] | None, param: str) -> str:
-    """A text, or that of an object: its field "text", or those that were named, a line each."""
+    """A text, or that of an object: those of its fields that were named, a line each, else its field "text"."""
     if isinstance(given, str):
         return given
-    values = [given.get(field) for field in fields or ["text"]]
-    texts = [value for value in values if isinstance(value, str)]
+    named, usual = ([given.get(field) for field in each] for each in (fields or (), ("text",)))
+    texts = [each for each in named if isinstance(each, str)] or [each for each in usual if isinstance(each, str)]
     if not texts:
         raise Wrong(param, f"{param} has no text", fix='give a text, {"text": "..."}, or name "rank_fields"')
     return "\n".join(texts)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from nearsense._version import __version__
 from nearsense.kinds import Long
 from nearsense.server.spoken.embedding import checked_texts, embed, model_called, role_of
-from nearsense.server.spoken.endpoint import get, post
-from nearsense.server.spoken.messages import EmbedRequest, SimilarityParameters, SimilarityRequest
+from nearsense.server.spoken.endpoint import Said, get, post
+from nearsense.server.spoken.messages import EmbedRequest, Info, SimilarityParameters, SimilarityRequest
 from nearsense.vectors.similarity import cosine
 
 if TYPE_CHECKING:
@@ -43,24 +43,26 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
         scores: list[float] = cosine(found.data[:1], found.data[1:])[0].tolist()
         return scores
 
-    def info(_: dict[str, Any]) -> dict[str, Any]:
+    def info(_: dict[str, Any]) -> Info:
         name, encoder = model_called(service, None)
-        return {
-            "model_id": name,
-            "model_sha": encoder.fingerprint,
-            "model_dtype": encoder.precision,
-            "model_type": {"embedding": {"pooling": getattr(encoder, "pooling", "")}},
-            "max_concurrent_requests": settings.waiting,
-            "max_input_length": encoder.max_tokens,
-            "max_batch_tokens": settings.batch_tokens,
-            "max_client_batch_size": settings.max_texts,
-            "auto_truncate": encoder.long is not Long.ERROR,
-            "dimension": encoder.dimension,
-            "version": __version__,
-        }
+        return Info(
+            model_id=name,
+            model_sha=encoder.fingerprint,
+            model_dtype=encoder.precision,
+            model_type={"embedding": {"pooling": getattr(encoder, "pooling", "")}},
+            max_concurrent_requests=settings.waiting,
+            max_input_length=encoder.max_tokens,
+            max_batch_tokens=settings.batch_tokens,
+            max_client_batch_size=settings.max_texts,
+            auto_truncate=encoder.long is not Long.ERROR,
+            dimension=encoder.dimension,
+            version=__version__,
+        )
 
+    embed_said = Said("embed", "The vectors of texts, as TEI says it.", list[list[float]])
+    likeness = Said("similarity", "How near sentences are to one, as TEI says it.", list[float])
     return [
-        post("/embed", EmbedRequest, embeddings),
-        post("/similarity", SimilarityRequest, similarity),
-        get("/info", info),
+        post("/embed", embed_said, EmbedRequest, embeddings),
+        post("/similarity", likeness, SimilarityRequest, similarity),
+        get("/info", Said("info", "What TEI says of the model that it runs.", Info), info),
     ]
