@@ -1,0 +1,563 @@
+"""Encoders, collections and cross-encoders as Haystack has them. Nothing is computed otherwise.
+
+    NearsenseTextEmbedder       a query -> its vector            NearsenseRetriever   a query -> documents
+    NearsenseDocumentEmbedder   documents -> their vectors       NearsenseRanker      documents -> in another order
+    NearsenseDocumentStore      a collection
+
+Haystack reports how it is used to its makers unless it is told not to. Imported by this file first, it does not,
+unless the environment says `HAYSTACK_TELEMETRY_ENABLED=True`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nearsense._optional import require
+
+os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
+require("haystack", extra="haystack", purpose="nearsense.integrations.haystack")
+
+from haystack import component, default_from_dict, default_to_dict  # noqa: E402
+from haystack.dataclasses import Document as HaystackDocument  # noqa: E402
+from haystack.document_stores.errors import DuplicateDocumentError  # noqa: E402
+from haystack.document_stores.types import DuplicatePolicy  # noqa: E402
+from haystack.errors import FilterError  # noqa: E402
+
+from nearsense.encoders import Encoder, load, load_cross  # noqa: E402
+from nearsense.errors import InputError  # noqa: E402
+from nearsense.filters import matches  # noqa: E402
+from nearsense.integrations._shared import (  # noqa: E402
+    NEVER,
+    as_collection,
+    as_lists,
+    probability_of,
+    reranked,
+    search,
+)
+from nearsense.records import Document  # noqa: E402
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from nearsense.collection import Collection
+
+__all__ = [
+    "NearsenseDocumentEmbedder",
+    "NearsenseDocumentStore",
+    "NearsenseRanker",
+    "NearsenseRetriever",
+    "NearsenseTextEmbedder",
+]
+
+
+class DuplicateError(InputError, DuplicateDocumentError):  # type: ignore[misc]
+    """A document's id is in the store already: an error of both libraries."""
+
+
+class NotAFilter(InputError, FilterError):  # type: ignore[misc]
+    """A filter is not well formed: an error of both libraries."""
+
+
+@component  # type: ignore[untyped-decorator]
+class NearsenseTextEmbedder:
+    """The vector of a text, of a query as a rule.
+
+    Args:
+        model: A model's name or folder; None for the default model.
+        role: What the text is to the model: "query" or "passage".
+
+    Example:
+        >>> len(NearsenseTextEmbedder().run("I forgot my login")["embedding"])
+        384
+    """
+
+    def __init__(self, model: str | None = None, role: str = "query") -> None:
+        self.model, self.role = model, role
+
+    def warm_up(self) -> None:
+        """Load the model."""
+        _ = self.encoder
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model, loaded when it is first asked for."""
+        return load(self.model)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a pipeline's file has it."""
+        return _written(self, model=self.model, role=self.role)
+
+    @component.output_types(embedding=list[float], meta=dict[str, Any])  # type: ignore[untyped-decorator]
+    def run(self, text: str) -> dict[str, Any]:
+        """Encode one text.
+
+        Args:
+            text: The text.
+
+        Raises:
+            InputError: It is no text.
+        """
+        if not isinstance(text, str):
+            fix = "documents are for NearsenseDocumentEmbedder"
+            raise InputError(f"a text is expected, not a value of type {type(text).__name__}", fix=fix)
+        return {"embedding": as_lists(self.encoder, [text], self.role)[0], "meta": _made_by(self.encoder)}
+
+
+@component  # type: ignore[untyped-decorator]
+class NearsenseDocumentEmbedder:
+    """Documents with their vectors, for stores of others: `NearsenseDocumentStore` makes its own.
+
+    Args:
+        model: A model's name or folder; None for the default model.
+        meta_fields_to_embed: Fields of the metadata that are read before the text.
+        embedding_separator: What stands between them.
+
+    Example:
+        >>> [found] = NearsenseDocumentEmbedder().run([HaystackDocument(content="We ship today.")])["documents"]
+        >>> found.content, len(found.embedding)
+        ('We ship today.', 384)
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        meta_fields_to_embed: list[str] | None = None,
+        embedding_separator: str = "\n",
+    ) -> None:
+        self.model, self.meta_fields_to_embed = model, meta_fields_to_embed
+        self.embedding_separator = embedding_separator
+
+    def warm_up(self) -> None:
+        """Load the model."""
+        _ = self.encoder
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model, loaded when it is first asked for."""
+        return load(self.model)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a pipeline's file has it."""
+        fields, separator = self.meta_fields_to_embed, self.embedding_separator
+        return _written(self, model=self.model, meta_fields_to_embed=fields, embedding_separator=separator)
+
+    @component.output_types(documents=list[HaystackDocument], meta=dict[str, Any])  # type: ignore[untyped-decorator]
+    def run(self, documents: list[HaystackDocument]) -> dict[str, Any]:
+        """Encode documents; what came in stays as it is.
+
+        Args:
+            documents: The documents.
+
+        Raises:
+            InputError: Something is no document, or has no text.
+        """
+        given = [_with_text(document) for document in _documents(documents)]
+        names = self.meta_fields_to_embed or []
+        read = [[str(each.meta[name]) for name in names if each.meta.get(name) is not None] for each in given]
+        texts = [
+            self.embedding_separator.join([*parts, each.content]) for parts, each in zip(read, given, strict=True)
+        ]
+        vectors = as_lists(self.encoder, texts, "passage")
+        made = [replace(each, embedding=vector) for each, vector in zip(given, vectors, strict=True)]
+        return {"documents": made, "meta": _made_by(self.encoder)}
+
+
+class NearsenseDocumentStore:
+    """A collection as Haystack's document store. Its model makes the vectors: documents may come without any.
+
+    Vectors that documents bring are not kept, since nothing tells which model made them; documents come back
+    without. Filters follow Haystack's rules: `!=` and `not in` hold for documents without the field, and == None
+    does too.
+
+    Args:
+        path: The collection's folder, made where it is missing; ":memory:" for one that is gone with the process.
+        model: A model's name or folder; the collection's own without it, or the default model.
+
+    Example:
+        >>> store = NearsenseDocumentStore()
+        >>> store.write_documents([HaystackDocument(content="We ship today.", meta={"lang": "en"})])
+        1
+        >>> store.filter_documents({"field": "meta.lang", "operator": "==", "value": "en"})[0].content
+        'We ship today.'
+    """
+
+    def __init__(self, path: str = ":memory:", model: str | None = None) -> None:
+        self.path, self.model = path, model
+
+    @cached_property
+    def collection(self) -> Collection:
+        """The collection, opened when it is first asked for."""
+        return as_collection(self.path, self.model)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a pipeline's file has it."""
+        return _written(self, path=str(self.path), model=self.model)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """What `to_dict` wrote.
+
+        Args:
+            data: That.
+        """
+        made: Self = default_from_dict(cls, data)
+        return made
+
+    def count_documents(self) -> int:
+        """How many documents there are."""
+        return len(self.collection)
+
+    def filter_documents(self, filters: dict[str, Any] | None = None) -> list[HaystackDocument]:
+        """All documents that a filter lets pass, in the order in which they came in.
+
+        Args:
+            filters: In Haystack's form; None or {} for all.
+
+        Raises:
+            NotAFilter: It is not well formed.
+        """
+        where = as_where(filters)
+        every = self.collection.browse(0, len(self.collection))
+        return [_told(each.id, each.text, each.metadata) for each in every if matches(where, each.metadata)]
+
+    def write_documents(
+        self, documents: list[HaystackDocument], policy: DuplicatePolicy = DuplicatePolicy.NONE
+    ) -> int:
+        """Keep documents.
+
+        Args:
+            documents: The documents; each has a text, and metadata that are JSON.
+            policy: What happens to documents whose ids are there: they are refused (FAIL, and NONE), left as they
+                are (SKIP) or replaced (OVERWRITE).
+
+        Returns:
+            How many were written.
+
+        Raises:
+            DuplicateError: Some are there; nothing was written then.
+            InputError: A document cannot be kept. It is named.
+        """
+        given = {each.id: _with_text(each) for each in _documents(documents)}
+        there = [each.id for each in self.collection.get(given) if each is not None]
+        if there and policy in (DuplicatePolicy.NONE, DuplicatePolicy.FAIL):
+            raise DuplicateError(
+                f"the document {there[0]!r} is in {self.path} already",
+                why="two documents of one id are told apart by nothing",
+                fix="policy=DuplicatePolicy.OVERWRITE to replace it, or SKIP to leave it as it is",
+            )
+        if policy is DuplicatePolicy.SKIP:
+            for each in there:
+                del given[each]
+        return self.collection.upsert([Document(each.id, str(each.content), each.meta) for each in given.values()])
+
+    def delete_documents(self, document_ids: list[str]) -> None:
+        """Delete documents by their ids; unknown ones are no error.
+
+        Args:
+            document_ids: The ids.
+        """
+        self.collection.delete(document_ids)
+
+    def delete_all_documents(self) -> None:
+        """Delete all documents."""
+        self.collection.delete([each.id for each in self.filter_documents()])
+
+    def delete_by_filter(self, filters: dict[str, Any]) -> int:
+        """Delete what a filter lets pass, and say how many that were.
+
+        Args:
+            filters: As for `filter_documents`.
+        """
+        return self.collection.delete([each.id for each in self.filter_documents(filters)])
+
+    def update_by_filter(self, filters: dict[str, Any], meta: dict[str, Any]) -> int:
+        """Set fields of the metadata of what a filter lets pass, and say how many that were.
+
+        Args:
+            filters: As for `filter_documents`.
+            meta: The fields with their values.
+        """
+        found = self.filter_documents(filters)
+        return self.collection.upsert([Document(each.id, each.content, {**each.meta, **meta}) for each in found])
+
+    def count_documents_by_filter(self, filters: dict[str, Any]) -> int:
+        """How many documents a filter lets pass.
+
+        Args:
+            filters: As for `filter_documents`.
+        """
+        return len(self.filter_documents(filters))
+
+    def search(
+        self, query: str, k: int = 10, filters: dict[str, Any] | None = None, **options: Any
+    ) -> list[HaystackDocument]:
+        """The k documents that answer a query best; their `score` is the collection's.
+
+        Args:
+            query: What is looked for.
+            k: How many at most.
+            filters: As for `filter_documents`.
+            options: Others of `Collection.search`; and `probabilities`: have the probability as `score`.
+        """
+        sure = options.pop("probabilities", False)
+        hits = search(self.collection, query, k, as_where(filters), **options)
+        return [
+            replace(_told(hit.id, hit.text or "", hit.metadata), score=probability_of(hit) if sure else hit.score)
+            for hit in hits
+        ]
+
+    async def count_documents_async(self) -> int:
+        """As `count_documents`."""
+        return await asyncio.to_thread(self.count_documents)
+
+    async def filter_documents_async(self, filters: dict[str, Any] | None = None) -> list[HaystackDocument]:
+        """As `filter_documents`.
+
+        Args:
+            filters: As there.
+        """
+        return await asyncio.to_thread(self.filter_documents, filters)
+
+    async def write_documents_async(
+        self, documents: list[HaystackDocument], policy: DuplicatePolicy = DuplicatePolicy.NONE
+    ) -> int:
+        """As `write_documents`.
+
+        Args:
+            documents: As there.
+            policy: As there.
+        """
+        return await asyncio.to_thread(self.write_documents, documents, policy)
+
+    async def delete_documents_async(self, document_ids: list[str]) -> None:
+        """As `delete_documents`.
+
+        Args:
+            document_ids: As there.
+        """
+        await asyncio.to_thread(self.delete_documents, document_ids)
+
+
+@component  # type: ignore[untyped-decorator]
+class NearsenseRetriever:
+    """What a collection finds for a query; no embedder is needed before it.
+
+    Args:
+        document_store: A NearsenseDocumentStore.
+        top_k: How many documents at most.
+        filters: Only documents whose metadata fit.
+        probabilities: Have the probability that a document answers as its `score`, instead of the similarity.
+        options: Others of `Collection.search`: `{"min_probability": 0.5, "mode": "hybrid"}`.
+
+    Example:
+        >>> store = NearsenseDocumentStore()
+        >>> texts = "We ship within two days.", "Reset your password here."
+        >>> store.write_documents([HaystackDocument(content=text) for text in texts])
+        2
+        >>> NearsenseRetriever(store, top_k=1).run("I forgot my login")["documents"][0].content
+        'Reset your password here.'
+    """
+
+    def __init__(
+        self,
+        document_store: NearsenseDocumentStore,
+        top_k: int = 10,
+        filters: dict[str, Any] | None = None,
+        probabilities: bool = False,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(document_store, NearsenseDocumentStore):
+            what = f"document_store is of type {type(document_store).__name__}"
+            raise InputError(what, fix='NearsenseDocumentStore("shop.nearsense")')
+        self.document_store, self.top_k, self.filters = document_store, top_k, filters
+        self.probabilities, self.options = probabilities, options
+
+    def warm_up(self) -> None:
+        """Open the collection and load its model."""
+        _ = self.document_store.collection.encoder
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a pipeline's file has it."""
+        names = "document_store", "top_k", "filters", "probabilities", "options"
+        return _written(self, **{name: getattr(self, name) for name in names})
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> NearsenseRetriever:
+        """What `to_dict` wrote.
+
+        Args:
+            data: That.
+        """
+        given = dict(data["init_parameters"])
+        if isinstance(store := given.get("document_store"), Mapping):
+            given["document_store"] = NearsenseDocumentStore.from_dict(dict(store))
+        return cls(**given)
+
+    @component.output_types(documents=list[HaystackDocument])  # type: ignore[untyped-decorator]
+    def run(
+        self, query: str, filters: dict[str, Any] | None = None, top_k: int | None = None
+    ) -> dict[str, list[HaystackDocument]]:
+        """Search.
+
+        Args:
+            query: What is looked for.
+            filters: Instead of the component's own.
+            top_k: Instead of the component's own.
+        """
+        k, chosen = self.top_k if top_k is None else top_k, self.filters if filters is None else filters
+        options = {**(self.options or {}), "probabilities": self.probabilities}
+        return {"documents": self.document_store.search(query, k, chosen, **options)}
+
+
+@component  # type: ignore[untyped-decorator]
+class NearsenseRanker:
+    """Documents in the order that a cross-encoder gives them; its score is their `score`.
+
+    Args:
+        model: The cross-encoder's name or folder.
+        top_k: How many to return; None for all.
+    """
+
+    def __init__(self, model: str, top_k: int | None = None) -> None:
+        self.model, self.top_k = model, top_k
+
+    def warm_up(self) -> None:
+        """Load the model."""
+        load_cross(self.model)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a pipeline's file has it."""
+        return _written(self, model=self.model, top_k=self.top_k)
+
+    @component.output_types(documents=list[HaystackDocument])  # type: ignore[untyped-decorator]
+    def run(
+        self, query: str, documents: list[HaystackDocument], top_k: int | None = None
+    ) -> dict[str, list[HaystackDocument]]:
+        """Put documents in order.
+
+        Args:
+            query: What was looked for.
+            documents: What was found.
+            top_k: Instead of the component's own.
+        """
+        given = [_with_text(document) for document in _documents(documents)]
+        texts = [str(document.content) for document in given]
+        order = reranked(query, texts, self.model, self.top_k if top_k is None else top_k)
+        return {"documents": [replace(given[place], score=hit.score) for place, hit in order]}
+
+
+def as_where(filters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A filter of Haystack as one of nearsense, which holds for the same documents.
+
+    Example:
+        >>> as_where({"field": "meta.year", "operator": ">=", "value": 2020})
+        {'year': {'>=': 2020}}
+        >>> as_where({"field": "meta.lang", "operator": "!=", "value": "de"})
+        {'not': {'lang': {'=': 'de'}}}
+    """
+    if not filters:
+        return {}
+    if not isinstance(filters, Mapping):
+        raise _no_filter(f"a filter is of type {type(filters).__name__}")
+    if "field" not in filters:
+        return _joined(filters)
+    field, operator = filters["field"], filters.get("operator")
+    if operator not in _CONDITIONS or "value" not in filters:
+        raise _no_filter(f"a condition on {field!r} has no known operator, or no value")
+    name, value = str(field).removeprefix("meta."), filters["value"]
+    return _CONDITIONS[operator](f"\\{name}" if name in _JOINS else name, value)
+
+
+def _joined(filters: Mapping[str, Any]) -> dict[str, Any]:
+    operator, conditions = filters.get("operator"), filters.get("conditions")
+    if operator not in ("AND", "OR", "NOT") or not isinstance(conditions, (list, tuple)):
+        raise _no_filter(f"a filter without a field has the operator {operator!r}, and needs conditions")
+    parts = [as_where(each) for each in conditions]
+    return {"or": parts} if operator == "OR" else {"and": parts} if operator == "AND" else {"not": {"and": parts}}
+
+
+def _equal(name: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {"or": [{"not": {name: {"exists": True}}}, {name: {"=": None}}]}
+    if isinstance(value, (list, dict)):
+        raise _no_filter(f"{name} is compared with a value of type {type(value).__name__}")
+    return {name: {"=": value}}
+
+
+def _one_of(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, list):
+        raise _no_filter(f'{name}: "in" and "not in" take a list')
+    return {"or": [_equal(name, each) for each in value]}
+
+
+def _ordered(operator: str) -> Callable[[str, Any], dict[str, Any]]:
+    def condition(name: str, value: Any) -> dict[str, Any]:
+        if value is None:
+            return NEVER
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (number or (isinstance(value, str) and _is_date(value))):
+            raise _no_filter(f"{name} {operator} {value!r}: only numbers and ISO dates have an order")
+        return {name: {operator: value}}
+
+    return condition
+
+
+def _is_date(text: str) -> bool:
+    from datetime import datetime
+
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+_JOINS = ("and", "or", "not")
+_CONDITIONS: dict[Any, Callable[[str, Any], dict[str, Any]]] = {
+    "==": _equal,
+    "!=": lambda name, value: {"not": _equal(name, value)},
+    "in": _one_of,
+    "not in": lambda name, value: {"not": _one_of(name, value)},
+    **{operator: _ordered(operator) for operator in (">", ">=", "<", "<=")},
+}
+
+
+def _no_filter(what: str) -> NotAFilter:
+    why = "the operators are == != > >= < <= in, not in; AND, OR, NOT join conditions"
+    return NotAFilter(what, why=why, fix='{"field": "meta.lang", "operator": "==", "value": "en"}')
+
+
+def _documents(given: Any) -> Sequence[HaystackDocument]:
+    many = isinstance(given, Iterable) and not isinstance(given, (str, Mapping))
+    found = list(given) if many else [given]
+    for each in found if many else [None]:
+        if not isinstance(each, HaystackDocument):
+            kind = type(each if many else given).__name__
+            raise InputError(f"documents are expected, not a value of type {kind}", fix="[Document(content=...)]")
+    return found
+
+
+def _with_text(document: HaystackDocument) -> HaystackDocument:
+    if document.content is None or document.blob is not None or document.sparse_embedding is not None:
+        lost = "no text" if document.content is None else "a blob or a sparse vector beside its text"
+        why, fix = "texts with metadata are kept here, and nothing else", "Document(content=..., meta={...})"
+        raise InputError(f"the document {document.id!r} has {lost}", why=why, fix=fix)
+    return document
+
+
+def _told(id_: str, text: str, metadata: Mapping[str, Any]) -> HaystackDocument:
+    return HaystackDocument(id=id_, content=text, meta=dict(metadata))
+
+
+def _made_by(encoder: Encoder) -> dict[str, str]:
+    return {"model": encoder.name, "fingerprint": encoder.fingerprint}
+
+
+def _written(made: object, **parameters: Any) -> dict[str, Any]:
+    found: dict[str, Any] = default_to_dict(made, **parameters)
+    return found
