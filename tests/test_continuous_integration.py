@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 
 import pytest
@@ -32,17 +30,13 @@ SPOILT = {
 }
 
 
-def typed(command, folder):
-    """A line of the workflow as its runner types it: its exit code, and what it prints and writes."""
-    environment = {**os.environ, **WORKFLOW["jobs"]["check"]["env"], "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
-    line = command.replace("nearsense ", f"{sys.executable} -m nearsense ", 1)
-    done = subprocess.run(["bash", "-e", "-c", line], cwd=folder, env=environment, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr + "".join(each.read_text() for each in folder.glob("*.md"))
-
-
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
+    """Where the workflow runs, as it runs it."""
     (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name, value in WORKFLOW["jobs"]["check"]["env"].items():
+        monkeypatch.setenv(name, value)
     for name, content in CLEAN.items():
         (tmp_path / "data" / name).write_text(content)
     return tmp_path
@@ -59,13 +53,14 @@ def test_the_workflow_is_one_that_github_reads():
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=[*SPOILT])
-def test_a_check_passes_what_is_clean_and_fails_what_is_not(command, project):
-    code, said = typed(command, project)
-    assert code == 0, said
-    name, content, found = SPOILT[command.split()[1]]
+def test_a_check_passes_what_is_clean_and_fails_what_is_not(command, project, run):
+    words = shlex.split(command)[1:]
+    done = run(*words)
+    assert done.code == 0, done.err
+    name, content, found = SPOILT[words[0]]
     (project / "data" / name).write_text(content)
-    code, said = typed(command, project)
-    assert code == 1, said
-    assert found in said
+    done = run(*words)
+    assert done.code == 1, done.err
+    assert found in done.out + done.err + "".join(each.read_text() for each in project.glob("*.md"))
     (project / "data" / name).unlink()
-    assert typed(command, project)[0] == 2, "no check passes without its file"
+    assert run(*words).code == 2, "no check passes without its file"
