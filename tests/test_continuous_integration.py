@@ -1,4 +1,4 @@
-"""The page on continuous integration: its workflow is well formed, and its commands find what they are said to find."""
+"""Checks in continuous integration: the workflow is well formed, its commands find what they are said to find."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CLEAN = {
     "pairs.csv": PAIRS,
 }
 SPOILT = {
-    "duplicates": ("test.csv", "text\nWe ship within 2 days.\nwe ship WITHIN two days\n", "we ship WITHIN two days"),
-    "dedupe": ("train.csv", "text\nReset your password here.\nreset your password here\n", "reset your password here"),
-    "evaluate": ("pairs.csv", PAIRS.replace(",1\n", ",x\n").replace(",0\n", ",1\n").replace(",x\n", ",0\n"), "roc_auc"),
+    "duplicates": ("test.csv", "text\nTea is hot.\nwe ship WITHIN two days\n", "we ship WITHIN two days"),
+    "dedupe": ("train.csv", "text\nReset your password.\nreset your password\n", "reset your password"),
+    "evaluate": ("pairs.csv", PAIRS.replace(",1\n", ",x\n").translate({48: "1", 120: "0"}), "roc_auc"),
 }
 
 

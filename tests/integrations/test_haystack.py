@@ -155,7 +155,7 @@ def test_a_pipeline_runs_and_comes_back_from_its_file(tmp_path):
     again.remove_component("ranker")
     given = {"found": {"query": "I forgot my login"}, "text": {"text": "a"}, "documents": {"documents": DOCUMENTS}}
     told = again.run(given)
-    assert [each.id for each in told["found"]["documents"]][0] == "b"
+    assert told["found"]["documents"][0].id == "b"
     assert len(told["text"]["embedding"]) == 384
     again.get_component("found").document_store.collection.close()
 
@@ -174,7 +174,7 @@ def test_a_cross_encoder_that_is_not_here_is_not_fetched():
         (lambda store: NearsenseDocumentEmbedder().run("a"), "documents are expected"),
         (lambda store: NearsenseRetriever("shop"), "document_store is of type str"),
         (lambda store: NearsenseRetriever(store).run(""), "query"),
-        (lambda store: store.filter_documents({"field": "meta.a", "operator": "~", "value": 1}), "no known operator"),
+        (lambda store: store.filter_documents({"field": "meta.a", "operator": "~", "value": 1}), "known operator"),
     ],
 )
 def test_what_cannot_be_done_is_said(document_store, call, said):

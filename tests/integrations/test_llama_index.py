@@ -215,7 +215,7 @@ def test_a_cross_encoder_puts_nodes_in_order():
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda store: store.query(VectorStoreQuery(query_str="a", mode=VectorStoreQueryMode.SVM)), "'svm' is not"),
+        (lambda store: store.query(VectorStoreQuery(query_str="a", mode="svm")), "'svm' is not"),
         (lambda store: store.query(VectorStoreQuery()), "no query"),
         (lambda store: store.delete_nodes(), "ids or filters"),
         (lambda store: store.add([TextNode(text="")]), "is empty"),

@@ -56,7 +56,8 @@ def test_many_are_kept_and_the_similar_are_found(typed, tmp_path, encoder):
     rows = [{"id": id_, "text": text} for id_, text in TEXTS.items()]
     (tmp_path / "rows.json").write_text(json.dumps(rows))
     typed("embed-multi", "shop", tmp_path / "rows.json", "-m", MODEL, "--store")
-    found = [json.loads(line) for line in typed("similar", "shop", "-c", "I forgot my login", "-n", "2").splitlines()]
+    printed = typed("similar", "shop", "-c", "I forgot my login", "-n", "2")
+    found = [json.loads(line) for line in printed.splitlines()]
     assert [each["id"] for each in found] == ["b", "a"]
     assert found[0]["content"] == TEXTS["b"]
     near = [json.loads(line)["id"] for line in typed("similar", "shop", "ü").splitlines()]

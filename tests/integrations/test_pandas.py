@@ -10,9 +10,11 @@ import pytest
 
 import nearsense as ns
 
-pd = pytest.importorskip("pandas")
+pytest.importorskip("pandas")
 
-import nearsense.integrations.pandas  # noqa: F401 - it registers the accessor
+import pandas as pd
+
+import nearsense.integrations.pandas
 from nearsense.errors import InputError
 
 TEXTS = ["Late parcel", "late parcel!", "I want a refund", "My parcel is täglich late 😀", "Money back, please"]

@@ -320,7 +320,7 @@ def _require_apart(file: str, options: SameOptions, written: dict[str, str | Non
     from nearsense.cli.outputs import require_targets, same_file
 
     if options.across and options.against is None:
-        raise click.UsageError("--across without --against: name the file whose rows are compared with those of FILE")
+        raise click.UsageError("--across without --against: name the file that FILE is compared with")
     if file == "-" == options.against:
         raise click.UsageError("FILE and --against both read standard input: give one of them a file")
     if options.against is not None and same_file(file, options.against):

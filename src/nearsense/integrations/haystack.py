@@ -63,7 +63,7 @@ class NotAFilter(InputError, FilterError):  # type: ignore[misc]
     """A filter is not well formed: an error of both libraries."""
 
 
-@component  # type: ignore[untyped-decorator]
+@component
 class NearsenseTextEmbedder:
     """The vector of a text, of a query as a rule.
 
@@ -103,12 +103,14 @@ class NearsenseTextEmbedder:
             InputError: It is no text.
         """
         if not isinstance(text, str):
-            fix = "documents are for NearsenseDocumentEmbedder"
-            raise InputError(f"a text is expected, not a value of type {type(text).__name__}", fix=fix)
+            raise InputError(
+                f"a text is expected, not a value of type {type(text).__name__}",
+                fix="documents are for NearsenseDocumentEmbedder",
+            )
         return {"embedding": as_lists(self.encoder, [text], self.role)[0], "meta": _made_by(self.encoder)}
 
 
-@component  # type: ignore[untyped-decorator]
+@component
 class NearsenseDocumentEmbedder:
     """Documents with their vectors, for stores of others: `NearsenseDocumentStore` makes its own.
 
@@ -343,7 +345,7 @@ class NearsenseDocumentStore:
         await asyncio.to_thread(self.delete_documents, document_ids)
 
 
-@component  # type: ignore[untyped-decorator]
+@component
 class NearsenseRetriever:
     """What a collection finds for a query; no embedder is needed before it.
 
@@ -372,8 +374,10 @@ class NearsenseRetriever:
         options: dict[str, Any] | None = None,
     ) -> None:
         if not isinstance(document_store, NearsenseDocumentStore):
-            what = f"document_store is of type {type(document_store).__name__}"
-            raise InputError(what, fix='NearsenseDocumentStore("shop.nearsense")')
+            raise InputError(
+                f"document_store is of type {type(document_store).__name__}",
+                fix='NearsenseDocumentStore("shop.nearsense")',
+            )
         self.document_store, self.top_k, self.filters = document_store, top_k, filters
         self.probabilities, self.options = probabilities, options
 
@@ -414,7 +418,7 @@ class NearsenseRetriever:
         return {"documents": self.document_store.search(query, k, chosen, **options)}
 
 
-@component  # type: ignore[untyped-decorator]
+@component
 class NearsenseRanker:
     """Documents in the order that a cross-encoder gives them; its score is their `score`.
 

@@ -162,7 +162,11 @@ class NearsenseVectorStore(VectorStore):  # type: ignore[misc]
         return [_document(each.id, each.text, each.metadata) for each in self.collection.get(ids) if each]
 
     def similarity_search(
-        self, query: str, k: int = 4, filter: dict[str, Any] | None = None, **options: Any  # noqa: A002
+        self,
+        query: str,
+        k: int = 4,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangChain's word
+        **options: Any,
     ) -> list[LangChainDocument]:
         """The k nearest documents.
 
@@ -175,7 +179,11 @@ class NearsenseVectorStore(VectorStore):  # type: ignore[misc]
         return [document for document, _ in self.similarity_search_with_score(query, k, filter, **options)]
 
     def similarity_search_with_score(
-        self, query: str, k: int = 4, filter: dict[str, Any] | None = None, **options: Any  # noqa: A002
+        self,
+        query: str,
+        k: int = 4,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangChain's word
+        **options: Any,
     ) -> list[tuple[LangChainDocument, float]]:
         """The k nearest documents with their scores, the cosine similarity as a rule: higher is nearer.
 
@@ -191,12 +199,16 @@ class NearsenseVectorStore(VectorStore):  # type: ignore[misc]
     def _similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **options: Any
     ) -> list[tuple[LangChainDocument, float]]:
-        """The probability that each answers the query; where one has none, the cosine similarity of all, from 0."""
+        """The probability that each answers; where one has none, the cosine similarity of all, from 0."""
         hits = self.collection.search(query, k, where=options.pop("filter", None), **options)
         return [(_found(hit), relevance) for hit, relevance in zip(hits, _relevance(hits), strict=True)]
 
     def similarity_search_by_vector(
-        self, embedding: list[float], k: int = 4, filter: dict[str, Any] | None = None, **options: Any  # noqa: A002
+        self,
+        embedding: list[float],
+        k: int = 4,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangChain's word
+        **options: Any,
     ) -> list[LangChainDocument]:
         """The k documents nearest to a vector, which the collection's model has to have made.
 
@@ -336,10 +348,7 @@ class NearsenseReranker(BaseDocumentCompressor):  # type: ignore[misc]
         texts = [document.page_content for document in documents]
         order = reranked(query, texts, self.encoder, self.top_n, min_probability=self.min_probability)
         told = [(documents[place], hit) for place, hit in order]
-        return [
-            _document(each.id, each.page_content, {**each.metadata, "relevance_score": hit.score, "nearsense": about(hit)})
-            for each, hit in told
-        ]
+        return [_document(each.id, each.page_content, each.metadata | _ranked(hit)) for each, hit in told]
 
 
 class _ForeignEncoder(Encoder):
@@ -354,14 +363,24 @@ class _ForeignEncoder(Encoder):
         self._embedding, self.name = embedding, told.get("model", told.get("model_name", kind))
         self.dimension = len(embedding.embed_query("a word"))
         written = json.dumps([kind, self.dimension, told], sort_keys=True)
-        self.fingerprint = hashlib.sha256(written.encode()).hexdigest()
+        self._fingerprint = hashlib.sha256(written.encode()).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over the class, the name of the model and the dimension."""
+        return self._fingerprint
 
     def encode(
-        self, texts: str | Iterable[str], *, role: str | None = None, normalize: bool | None = None, **_options: Any
+        self,
+        texts: str | Iterable[str],
+        *,
+        role: str | None = None,
+        normalize: bool | None = None,
+        **_options: Any,
     ) -> Vectors:
         """The vectors that the embeddings make."""
-        given = [texts] if isinstance(texts, str) else list(texts)
-        made = map(self._embedding.embed_query, given) if role == "query" else self._embedding.embed_documents(given)
+        given, embedding = [texts] if isinstance(texts, str) else list(texts), self._embedding
+        made = map(embedding.embed_query, given) if role == "query" else embedding.embed_documents(given)
         data = np.array(list(made), np.float32).reshape(len(given), self.dimension)
         data = data if normalize is False else unit_length(data, zero="keep")
         return Vectors(data, self.fingerprint, np.zeros(len(data), bool), self.name)
@@ -394,6 +413,10 @@ def _relevance(hits: Results[Hit]) -> list[float]:
 def _require_none(options: dict[str, Any]) -> None:
     for name in options:
         raise InputError(f"{name}=... is not known here", fix="leave it out")
+
+
+def _ranked(hit: Hit) -> dict[str, Any]:
+    return {"relevance_score": hit.score, "nearsense": about(hit)}
 
 
 def _found(hit: Hit) -> LangChainDocument:

@@ -1,7 +1,6 @@
 """Encoders, collections and cross-encoders as LlamaIndex has them. Nothing is computed otherwise.
 
-    NearsenseEmbedding     an encoder        NearsenseRerank   a cross-encoder
-    NearsenseVectorStore   a collection
+`NearsenseEmbedding` is an encoder, `NearsenseVectorStore` a collection, `NearsenseRerank` a cross-encoder.
 """
 
 from __future__ import annotations
@@ -108,12 +107,12 @@ class NearsenseVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
     Args:
         collection: A Collection, or the path of its folder; ":memory:" for one that is gone with the process.
         encoder: The model, where it is opened by its path: an Encoder or a name; `NearsenseEmbedding.encoder`.
-        probabilities: Give as similarities the probability that a node answers, for thresholds that mean something.
+        probabilities: Give as similarities the probabilities that nodes answer, for thresholds that hold.
 
     Example:
         >>> from llama_index.core.schema import TextNode
         >>> store = NearsenseVectorStore()
-        >>> store.add([TextNode(id_="1", text="Reset your password here."), TextNode(id_="2", text="We ship today.")])
+        >>> store.add([TextNode(id_="1", text="Reset your password."), TextNode(id_="2", text="We ship today.")])
         ['1', '2']
         >>> store.query(VectorStoreQuery(query_str="I forgot my login", similarity_top_k=1)).ids
         ['1']
@@ -166,7 +165,9 @@ class NearsenseVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
         self._collection.upsert([_document(node) for node in bare])
         return [node.node_id for node in nodes]
 
-    def get_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None) -> list[BaseNode]:
+    def get_nodes(
+        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
+    ) -> list[BaseNode]:
         """Nodes by their ids, by a filter, or by both; all without either.
 
         Args:

@@ -71,5 +71,5 @@ class NearsenseEmbeddingModel(EmbeddingModel):  # type: ignore[misc]
 
 def _text(item: str | bytes) -> str:
     if isinstance(item, bytes):
-        raise InputError("a file of bytes has no vector here", why="the models read texts", fix="leave --binary out")
+        raise InputError("a file of bytes has no vector here", why="the models read texts", fix="no --binary")
     return item

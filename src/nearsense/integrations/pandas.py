@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import nearsense as ns
 from nearsense._optional import require
+from nearsense.clustering import cluster
+from nearsense.compare import compare_pairs
+from nearsense.deduplication import duplicates
+from nearsense.encoders import Encoder, resolve
 from nearsense.errors import InputError
+from nearsense.search import rank, search
 
 pandas = require("pandas", extra="pandas", purpose="nearsense.integrations.pandas")
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["NearsenseAccessor"]
 
 
-@pandas.api.extensions.register_series_accessor("nearsense")  # type: ignore[untyped-decorator]
+@pandas.api.extensions.register_series_accessor("nearsense")
 class NearsenseAccessor:
     """What `series.nearsense` is: the verbs, with the texts of the column.
 
@@ -36,14 +40,14 @@ class NearsenseAccessor:
     def __init__(self, series: Any) -> None:
         self._series = series
 
-    def encode(self, encoder: ns.Encoder | str | None = None, **options: Any) -> NDArray[np.float32]:
+    def encode(self, encoder: Encoder | str | None = None, **options: Any) -> NDArray[np.float32]:
         """The vectors of the texts, in their order: float32, shape (n, d).
 
         Args:
             encoder: An Encoder or a model's name; the default model without it.
             options: Others of `Encoder.encode`.
         """
-        model = ns.encoders.resolve(encoder)
+        model = resolve(encoder)
         return model.encode(self._series.tolist(), **options).data
 
     def compare(self, other: Any, **options: Any) -> Any:
@@ -67,17 +71,17 @@ class NearsenseAccessor:
                     raise InputError(what, why="nothing tells which belong together", fix="reset_index(drop=True)")
                 other = other.reindex(index)
         frame = pandas.DataFrame({"left": self._series, "right": other}, index=index)
-        return ns.compare_pairs(frame, columns=("left", "right"), **options).to_frame()
+        return compare_pairs(frame, columns=("left", "right"), **options).to_frame()
 
     def search(self, query: str, k: int = 10, **options: Any) -> Any:
-        """The k texts that are nearest to a query, as `ns.search`: a row each, best first, called as in the column.
+        """The k texts that are nearest to a query, as `ns.search`: a row each, best first, by its label.
 
         Args:
             query: What is looked for.
             k: How many at most.
             options: Others of `ns.search`.
         """
-        return ns.search(query, self._series, k, **options).to_frame()
+        return search(query, self._series, k, **options).to_frame()
 
     def rank(self, reference: str, k: int | None = None, **options: Any) -> Any:
         """The texts by how near they are to another, as `ns.rank`: a row each, best first.
@@ -87,7 +91,7 @@ class NearsenseAccessor:
             k: How many to return; None for all.
             options: Others of `ns.rank`.
         """
-        return ns.rank(reference, self._series, k, **options).to_frame()
+        return rank(reference, self._series, k, **options).to_frame()
 
     def duplicates(self, **options: Any) -> Any:
         """Which texts say the same, as `ns.duplicates`: for each text whether it stays, and which stands for it.
@@ -95,7 +99,7 @@ class NearsenseAccessor:
         Args:
             options: Those of `ns.duplicates`.
         """
-        return ns.duplicates(self._series, **options).to_frame()
+        return duplicates(self._series, **options).to_frame()
 
     def dedupe(self, **options: Any) -> Any:
         """The column without what is said twice.
@@ -103,7 +107,7 @@ class NearsenseAccessor:
         Args:
             options: Those of `ns.duplicates`.
         """
-        return self._series.iloc[ns.duplicates(self._series, **options).kept]
+        return self._series.iloc[duplicates(self._series, **options).kept]
 
     def cluster(self, k: int | None = None, **options: Any) -> Any:
         """Groups of the texts, as `ns.cluster`: for each text its cluster, its name, how firmly it belongs to it.
@@ -112,4 +116,4 @@ class NearsenseAccessor:
             k: How many groups; None for as many as there are.
             options: Others of `ns.cluster`.
         """
-        return ns.cluster(self._series, k, **options).to_frame()
+        return cluster(self._series, k, **options).to_frame()

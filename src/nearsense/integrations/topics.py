@@ -1,9 +1,9 @@
 """An encoder as BERTopic and KeyBERT want one: `BERTopic(embedding_model=as_bertopic("all-MiniLM-L6-v2"))`.
 
 Both ask for a backend of their own, and take an object with the name of sentence-transformers for that library's.
-SetFit takes `nearsense.integrations.sentence_transformers.SentenceTransformer` as the body of a model whose head is
-scikit-learn's: `SetFitModel(model_body=..., model_head=LogisticRegression())`. Its trainer trains the body, which
-needs sentence-transformers itself.
+SetFit takes the `SentenceTransformer` of nearsense.integrations.sentence_transformers as the body of a model whose
+head is scikit-learn's, `SetFitModel(model_body=..., model_head=LogisticRegression())`. Its trainer trains the body
+as well, which needs sentence-transformers itself.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _backend(library: str, encoder: Encoder | str | None) -> Any:
         raise MissingExtra(what, why=why, fix=f"pip install {library}") from error
     model = resolve(encoder)
 
-    class NearsenseBackend(base):  # type: ignore[misc]
+    class NearsenseBackend(base):  # type: ignore[misc, valid-type]
         """Texts to vectors, for documents, words and topics alike."""
 
         def embed(self, documents: Sequence[str], verbose: bool = False) -> NDArray[np.float32]:
