@@ -220,7 +220,7 @@ class NearsenseVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
             where = {"and": [where, {"ref_doc_id": {"in": list(query.doc_ids)}}]}
         if query.mode not in _MODES:
             fix = f"use one of: {', '.join(mode.value for mode in _MODES)}"
-            raise InputError(f"mode={query.mode.value!r} is not done here", fix=fix)
+            raise InputError(f"mode={getattr(query.mode, 'value', query.mode)!r} is not done here", fix=fix)
         mode = _MODES[query.mode]
         if mode is not Mode.DENSE and query.hybrid_top_k is not None:
             k = query.hybrid_top_k
