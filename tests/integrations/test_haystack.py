@@ -17,16 +17,8 @@ from haystack import Document, Pipeline
 from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
 from haystack.errors import FilterError
-from haystack.testing.document_store import (
-    CountDocumentsByFilterTest,
-    DocumentStoreBaseExtendedTests,
-)
-from haystack.testing.document_store_async import (
-    CountDocumentsAsyncTest,
-    DeleteDocumentsAsyncTest,
-    FilterDocumentsAsyncTest,
-    WriteDocumentsAsyncTest,
-)
+from haystack.testing import document_store as kit
+from haystack.testing import document_store_async as awaited_kit
 
 from nearsense.errors import InputError, ModelNotFound, NearsenseError
 from nearsense.integrations.haystack import (
@@ -64,7 +56,14 @@ def filled(document_store):
     return document_store
 
 
-class TestStore(DocumentStoreBaseExtendedTests, CountDocumentsByFilterTest):
+class TestStore(
+    kit.DocumentStoreBaseExtendedTests,
+    kit.CountDocumentsByFilterTest,
+    kit.CountUniqueMetadataByFilterTest,
+    kit.GetMetadataFieldsInfoTest,
+    kit.GetMetadataFieldMinMaxTest,
+    kit.GetMetadataFieldUniqueValuesTest,
+):
     @pytest.fixture
     def document_store(self):
         made = NearsenseDocumentStore()
@@ -84,7 +83,18 @@ class TestStore(DocumentStoreBaseExtendedTests, CountDocumentsByFilterTest):
 
 
 class TestStoreAwaited(
-    CountDocumentsAsyncTest, WriteDocumentsAsyncTest, DeleteDocumentsAsyncTest, FilterDocumentsAsyncTest
+    awaited_kit.CountDocumentsAsyncTest,
+    awaited_kit.WriteDocumentsAsyncTest,
+    awaited_kit.DeleteDocumentsAsyncTest,
+    awaited_kit.FilterDocumentsAsyncTest,
+    awaited_kit.DeleteAllAsyncTest,
+    awaited_kit.DeleteByFilterAsyncTest,
+    awaited_kit.UpdateByFilterAsyncTest,
+    awaited_kit.CountDocumentsByFilterAsyncTest,
+    awaited_kit.CountUniqueMetadataByFilterAsyncTest,
+    awaited_kit.GetMetadataFieldsInfoAsyncTest,
+    awaited_kit.GetMetadataFieldMinMaxAsyncTest,
+    awaited_kit.GetMetadataFieldUniqueValuesAsyncTest,
 ):
     assert_documents_are_equal = staticmethod(TestStore.assert_documents_are_equal)
 
@@ -181,6 +191,13 @@ def test_what_cannot_be_done_is_said(document_store, call, said):
     with pytest.raises(NearsenseError, match=said) as caught:
         call(document_store)
     assert caught.value.fix
+
+
+def test_every_mixin_of_the_kit_is_tried():
+    for suite, module in ((TestStore, kit), (TestStoreAwaited, awaited_kit)):
+        mixins = [each for name, each in vars(module).items() if name.endswith(("Test", "Tests"))]
+        assert len(mixins) > 9
+        assert [each for each in mixins if not issubclass(suite, each)] == []
 
 
 def test_errors_are_those_of_both_libraries(filled):

@@ -110,7 +110,9 @@ def test_similarities_can_be_probabilities():
     assert result.similarities == [hit.probability for hit in hits]
 
 
-@pytest.mark.parametrize("mode", ["default", "text_search", "sparse", pytest.param("hybrid", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "mode", ["default", "text_search", "sparse", pytest.param("hybrid", marks=pytest.mark.slow)]
+)
 def test_modes_are_those_of_the_collection(store, mode):
     asked = VectorStoreQuery(query_str="password", similarity_top_k=3, mode=VectorStoreQueryMode(mode))
     ours = {"default": "dense", "hybrid": "hybrid"}.get(mode, "lexical")

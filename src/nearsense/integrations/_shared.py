@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from nearsense._optional import require
 from nearsense.collection import Collection, open_collection
 from nearsense.encoders import resolve_cross
 from nearsense.errors import InputError, UnknownField
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 NEVER: dict[str, Any] = {"or": []}
 """A filter that nothing passes."""
+
+
+def import_haystack() -> None:
+    """Import haystack, which reports to its makers how it is used, unless it is told not to before."""
+    os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
+    require("haystack", extra="haystack", purpose="nearsense.integrations.haystack")
 
 
 def as_lists(encoder: Encoder, texts: Iterable[str], role: str | None) -> list[list[float]]:

@@ -11,28 +11,26 @@ unless the environment says `HAYSTACK_TELEMETRY_ENABLED=True`.
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from nearsense._optional import require
+from nearsense.integrations._shared import import_haystack
 
-os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
-require("haystack", extra="haystack", purpose="nearsense.integrations.haystack")
+import_haystack()
 
 from haystack import component, default_from_dict, default_to_dict  # noqa: E402
 from haystack.dataclasses import Document as HaystackDocument  # noqa: E402
 from haystack.document_stores.errors import DuplicateDocumentError  # noqa: E402
 from haystack.document_stores.types import DuplicatePolicy  # noqa: E402
-from haystack.errors import FilterError  # noqa: E402
 
 from nearsense.encoders import Encoder, load, load_cross  # noqa: E402
 from nearsense.errors import InputError  # noqa: E402
 from nearsense.filters import matches  # noqa: E402
+from nearsense.integrations._haystack_filters import as_where  # noqa: E402
 from nearsense.integrations._shared import (  # noqa: E402
-    NEVER,
     as_collection,
     as_lists,
     probability_of,
@@ -55,12 +53,12 @@ __all__ = [
 ]
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
 class DuplicateError(InputError, DuplicateDocumentError):  # type: ignore[misc]
     """A document's id is in the store already: an error of both libraries."""
-
-
-class NotAFilter(InputError, FilterError):  # type: ignore[misc]
-    """A filter is not well formed: an error of both libraries."""
 
 
 @component
@@ -167,6 +165,16 @@ class NearsenseDocumentEmbedder:
         vectors = as_lists(self.encoder, texts, "passage")
         made = [replace(each, embedding=vector) for each, vector in zip(given, vectors, strict=True)]
         return {"documents": made, "meta": _made_by(self.encoder)}
+
+
+def _awaited(method: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    """The same for who awaits it, in a thread."""
+
+    @wraps(method)
+    async def awaited(*given: P.args, **named: P.kwargs) -> R:
+        return await asyncio.to_thread(method, *given, **named)
+
+    return awaited
 
 
 class NearsenseDocumentStore:
@@ -313,36 +321,70 @@ class NearsenseDocumentStore:
             for hit in hits
         ]
 
-    async def count_documents_async(self) -> int:
-        """As `count_documents`."""
-        return await asyncio.to_thread(self.count_documents)
-
-    async def filter_documents_async(self, filters: dict[str, Any] | None = None) -> list[HaystackDocument]:
-        """As `filter_documents`.
+    def count_unique_metadata_by_filter(
+        self, filters: dict[str, Any], metadata_fields: list[str]
+    ) -> dict[str, int]:
+        """How many different values some fields have, of what a filter lets pass.
 
         Args:
-            filters: As there.
+            filters: As for `filter_documents`.
+            metadata_fields: The fields.
         """
-        return await asyncio.to_thread(self.filter_documents, filters)
+        found = self.filter_documents(filters)
+        return {name: len(_different(found, name)) for name in metadata_fields}
 
-    async def write_documents_async(
-        self, documents: list[HaystackDocument], policy: DuplicatePolicy = DuplicatePolicy.NONE
-    ) -> int:
-        """As `write_documents`.
+    def get_metadata_fields_info(self) -> dict[str, dict[str, str]]:
+        """The fields of the metadata with the type of their values: keyword, int, float or boolean."""
+        kinds = {bool: "boolean", int: "int", float: "float"}
+        said = (field for each in self.filter_documents() for field in each.meta.items())
+        return {name: {"type": kinds.get(type(value), "keyword")} for name, value in said if value is not None}
+
+    def get_metadata_field_min_max(self, metadata_field: str) -> dict[str, Any]:
+        """The least and the greatest value of a field; None where no document has one, or they have no order.
 
         Args:
-            documents: As there.
-            policy: As there.
+            metadata_field: The field.
         """
-        return await asyncio.to_thread(self.write_documents, documents, policy)
+        values = _different(self.filter_documents(), metadata_field)
+        found = [value for value in values if isinstance(value, (int, float, str))]
+        if len({isinstance(value, str) for value in found}) != 1:
+            return {"min": None, "max": None}
+        return {"min": min(found), "max": max(found)}
 
-    async def delete_documents_async(self, document_ids: list[str]) -> None:
-        """As `delete_documents`.
+    def get_metadata_field_unique_values(
+        self,
+        metadata_field: str,
+        search_term: str | None = None,
+        from_: int = 0,
+        size: int = 10,
+        filters: dict[str, Any] | None = None,
+    ) -> tuple[list[Any], int]:
+        """Some of the different values of a field, in the order of their texts, and how many there are.
 
         Args:
-            document_ids: As there.
+            metadata_field: The field.
+            search_term: Only values whose text has this within it, whatever its case.
+            from_: How many are left out before.
+            size: How many at most.
+            filters: As for `filter_documents`.
         """
-        await asyncio.to_thread(self.delete_documents, document_ids)
+        term, values = (search_term or "").lower(), _different(self.filter_documents(filters), metadata_field)
+        found = [each for each in values if term in str(each).lower()]
+        found.sort(key=lambda value: (str(value), type(value).__name__))
+        return found[from_ : from_ + size], len(found)
+
+    count_documents_async = _awaited(count_documents)
+    filter_documents_async = _awaited(filter_documents)
+    write_documents_async = _awaited(write_documents)
+    delete_documents_async = _awaited(delete_documents)
+    delete_all_documents_async = _awaited(delete_all_documents)
+    delete_by_filter_async = _awaited(delete_by_filter)
+    update_by_filter_async = _awaited(update_by_filter)
+    count_documents_by_filter_async = _awaited(count_documents_by_filter)
+    count_unique_metadata_by_filter_async = _awaited(count_unique_metadata_by_filter)
+    get_metadata_fields_info_async = _awaited(get_metadata_fields_info)
+    get_metadata_field_min_max_async = _awaited(get_metadata_field_min_max)
+    get_metadata_field_unique_values_async = _awaited(get_metadata_field_unique_values)
 
 
 @component
@@ -455,87 +497,6 @@ class NearsenseRanker:
         return {"documents": [replace(given[place], score=hit.score) for place, hit in order]}
 
 
-def as_where(filters: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A filter of Haystack as one of nearsense, which holds for the same documents.
-
-    Example:
-        >>> as_where({"field": "meta.year", "operator": ">=", "value": 2020})
-        {'year': {'>=': 2020}}
-        >>> as_where({"field": "meta.lang", "operator": "!=", "value": "de"})
-        {'not': {'lang': {'=': 'de'}}}
-    """
-    if not filters:
-        return {}
-    if not isinstance(filters, Mapping):
-        raise _no_filter(f"a filter is of type {type(filters).__name__}")
-    if "field" not in filters:
-        return _joined(filters)
-    field, operator = filters["field"], filters.get("operator")
-    if operator not in _CONDITIONS or "value" not in filters:
-        raise _no_filter(f"a condition on {field!r} has no known operator, or no value")
-    name, value = str(field).removeprefix("meta."), filters["value"]
-    return _CONDITIONS[operator](f"\\{name}" if name in _JOINS else name, value)
-
-
-def _joined(filters: Mapping[str, Any]) -> dict[str, Any]:
-    operator, conditions = filters.get("operator"), filters.get("conditions")
-    if operator not in ("AND", "OR", "NOT") or not isinstance(conditions, (list, tuple)):
-        raise _no_filter(f"a filter without a field has the operator {operator!r}, and needs conditions")
-    parts = [as_where(each) for each in conditions]
-    return {"or": parts} if operator == "OR" else {"and": parts} if operator == "AND" else {"not": {"and": parts}}
-
-
-def _equal(name: str, value: Any) -> dict[str, Any]:
-    if value is None:
-        return {"or": [{"not": {name: {"exists": True}}}, {name: {"=": None}}]}
-    if isinstance(value, (list, dict)):
-        raise _no_filter(f"{name} is compared with a value of type {type(value).__name__}")
-    return {name: {"=": value}}
-
-
-def _one_of(name: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, list):
-        raise _no_filter(f'{name}: "in" and "not in" take a list')
-    return {"or": [_equal(name, each) for each in value]}
-
-
-def _ordered(operator: str) -> Callable[[str, Any], dict[str, Any]]:
-    def condition(name: str, value: Any) -> dict[str, Any]:
-        if value is None:
-            return NEVER
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (number or (isinstance(value, str) and _is_date(value))):
-            raise _no_filter(f"{name} {operator} {value!r}: only numbers and ISO dates have an order")
-        return {name: {operator: value}}
-
-    return condition
-
-
-def _is_date(text: str) -> bool:
-    from datetime import datetime
-
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-_JOINS = ("and", "or", "not")
-_CONDITIONS: dict[Any, Callable[[str, Any], dict[str, Any]]] = {
-    "==": _equal,
-    "!=": lambda name, value: {"not": _equal(name, value)},
-    "in": _one_of,
-    "not in": lambda name, value: {"not": _one_of(name, value)},
-    **{operator: _ordered(operator) for operator in (">", ">=", "<", "<=")},
-}
-
-
-def _no_filter(what: str) -> NotAFilter:
-    why = "the operators are == != > >= < <= in, not in; AND, OR, NOT join conditions"
-    return NotAFilter(what, why=why, fix='{"field": "meta.lang", "operator": "==", "value": "en"}')
-
-
 def _documents(given: Any) -> Sequence[HaystackDocument]:
     many = isinstance(given, Iterable) and not isinstance(given, (str, Mapping))
     found = list(given) if many else [given]
@@ -552,6 +513,12 @@ def _with_text(document: HaystackDocument) -> HaystackDocument:
         why, fix = "texts with metadata are kept here, and nothing else", "Document(content=..., meta={...})"
         raise InputError(f"the document {document.id!r} has {lost}", why=why, fix=fix)
     return document
+
+
+def _different(documents: Iterable[HaystackDocument], field: str) -> list[Any]:
+    """The values of a field that differ, as JSON tells them apart: 1, 1.0, true and "1" are four."""
+    values = (each.meta.get(field.removeprefix("meta.")) for each in documents)
+    return [*{json.dumps(value, sort_keys=True): value for value in values if value is not None}.values()]
 
 
 def _told(id_: str, text: str, metadata: Mapping[str, Any]) -> HaystackDocument:
