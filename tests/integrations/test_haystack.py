@@ -14,7 +14,10 @@ os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # read when haystack is impo
 pytest.importorskip("haystack")
 
 from haystack import Document, Pipeline
+from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
+from haystack.components.writers import DocumentWriter
 from haystack.document_stores.errors import DuplicateDocumentError
+from haystack.document_stores.in_memory import InMemoryDocumentStore
 from haystack.document_stores.types import DuplicatePolicy
 from haystack.errors import FilterError
 from haystack.testing import document_store as kit
@@ -168,6 +171,19 @@ def test_a_pipeline_runs_and_comes_back_from_its_file(tmp_path):
     assert told["found"]["documents"][0].id == "b"
     assert len(told["text"]["embedding"]) == 384
     again.get_component("found").document_store.collection.close()
+
+
+def test_embedders_connect_to_stores_of_others():
+    store = InMemoryDocumentStore()
+    fill, ask = Pipeline(), Pipeline()
+    fill.add_component("vectors", NearsenseDocumentEmbedder())
+    fill.add_component("writer", DocumentWriter(store))
+    fill.connect("vectors.documents", "writer.documents")
+    assert fill.run({"vectors": {"documents": DOCUMENTS}})["writer"] == {"documents_written": 3}
+    ask.add_component("vector", NearsenseTextEmbedder())
+    ask.add_component("found", InMemoryEmbeddingRetriever(store, top_k=1))
+    ask.connect("vector.embedding", "found.query_embedding")
+    assert ask.run({"vector": {"text": "I forgot my login"}})["found"]["documents"][0].id == "b"
 
 
 def test_a_cross_encoder_that_is_not_here_is_not_fetched():
