@@ -10,6 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import nearsense as ns
+
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # read when haystack is imported
 pytest.importorskip("haystack")
 
@@ -186,6 +188,17 @@ def test_embedders_connect_to_stores_of_others():
     assert ask.run({"vector": {"text": "I forgot my login"}})["found"]["documents"][0].id == "b"
 
 
+@pytest.mark.slow
+def test_a_cross_encoder_puts_documents_in_order(tmp_path):
+    hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
+    folder = str(hubs.transformer(tmp_path / "judge", "bert", head=True))
+    hits = ns.rerank("delivery", [each.content for each in DOCUMENTS], encoder=folder)
+    found = NearsenseRanker(folder, top_k=2).run("delivery", DOCUMENTS)["documents"]
+    assert found == [replace(DOCUMENTS[int(hit.id)], score=hit.score) for hit in hits[:2]]
+    assert len(NearsenseRanker(folder).run("delivery", DOCUMENTS, top_k=1)["documents"]) == 1
+    assert NearsenseRanker(folder).run("delivery", [])["documents"] == []
+
+
 def test_a_cross_encoder_that_is_not_here_is_not_fetched():
     with pytest.raises(ModelNotFound):
         NearsenseRanker("no-such-model").warm_up()
@@ -207,6 +220,17 @@ def test_what_cannot_be_done_is_said(document_store, call, said):
     with pytest.raises(NearsenseError, match=said) as caught:
         call(document_store)
     assert caught.value.fix
+
+
+def test_an_id_that_comes_twice_is_a_duplicate_as_one_that_is_there(document_store):
+    twice = [Document(id="1", content="first"), Document(id="1", content="second")]
+    with pytest.raises(DuplicateDocumentError):
+        document_store.write_documents(twice)
+    assert document_store.count_documents() == 0
+    assert document_store.write_documents(twice, DuplicatePolicy.SKIP) == 1
+    assert document_store.filter_documents() == twice[:1]
+    assert document_store.write_documents(twice, DuplicatePolicy.OVERWRITE) == 2
+    assert document_store.filter_documents() == twice[1:]
 
 
 def test_every_mixin_of_the_kit_is_tried():

@@ -104,6 +104,14 @@ def test_relevance_is_the_probability_that_the_collection_gives(store):
     assert [document.id for document, _ in some] == [document.id for document, _ in found[:2]]
 
 
+async def test_relevance_is_awaited_too(store):
+    found = await store.asimilarity_search_with_relevance_scores("I forgot my login", k=2)
+    assert found == store.similarity_search_with_relevance_scores("I forgot my login", k=2)
+    sure = await store.asearch("I forgot my login", "similarity_score_threshold", k=2, score_threshold=found[1][1])
+    assert sure == [document for document, _ in found]
+    assert await store.amax_marginal_relevance_search("I forgot my login", k=1) == [found[0][0]]
+
+
 def test_relevance_without_a_calibration_is_the_cosine_from_zero():
     made = NearsenseVectorStore(":memory:", DeterministicFakeEmbedding(size=6))
     made.add_texts(["one", "two", "three", "four"])
@@ -169,7 +177,29 @@ def test_a_store_stays_where_its_folder_is(tmp_path):
     assert again.similarity_search(TEXTS[2], k=1)[0].metadata == {"n": 2}
     again.collection.close()
     with pytest.raises(ModelMismatch, match="belongs to all-MiniLM-L6-v2"):
-        NearsenseVectorStore(tmp_path / "s", DeterministicFakeEmbedding(size=6)).similarity_search("a")
+        NearsenseVectorStore(tmp_path / "s", DeterministicFakeEmbedding(size=6))
+
+
+class Shifted(DeterministicFakeEmbedding):
+    """Another model of the same class and the same size, which no name tells apart."""
+
+    by: int = 0
+
+    def embed_query(self, text):
+        return [*np.roll(super().embed_query(text), self.by)]
+
+    def embed_documents(self, texts):
+        return [self.embed_query(text) for text in texts]
+
+
+def test_embeddings_that_no_name_tells_apart_do_not_mix(tmp_path):
+    made = NearsenseVectorStore.from_texts(["a"], Shifted(size=32), collection=tmp_path / "s")
+    made.collection.close()
+    again = NearsenseVectorStore(tmp_path / "s", Shifted(size=32))
+    assert again.similarity_search("a", k=1)[0].page_content == "a"
+    again.collection.close()
+    with pytest.raises(ModelMismatch):
+        NearsenseVectorStore(tmp_path / "s", Shifted(size=32, by=1))
 
 
 @pytest.mark.parametrize(

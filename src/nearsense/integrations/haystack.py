@@ -252,18 +252,21 @@ class NearsenseDocumentStore:
             DuplicateError: Some are there; nothing was written then.
             InputError: A document cannot be kept. It is named.
         """
-        given = {each.id: _with_text(each) for each in _documents(documents)}
-        there = [each.id for each in self.collection.get(given) if each is not None]
-        if there and policy in (DuplicatePolicy.NONE, DuplicatePolicy.FAIL):
-            raise DuplicateError(
-                f"the document {there[0]!r} is in {self.path} already",
-                why="two documents of one id are told apart by nothing",
-                fix="policy=DuplicatePolicy.OVERWRITE to replace it, or SKIP to leave it as it is",
-            )
-        if policy is DuplicatePolicy.SKIP:
-            for each in there:
-                del given[each]
-        return self.collection.upsert([Document(each.id, str(each.content), each.meta) for each in given.values()])
+        given = [_with_text(each) for each in _documents(documents)]
+        known = {each.id for each in self.collection.get([each.id for each in given]) if each is not None}
+        new: dict[str, Document] = {}
+        for each in given:
+            if (each.id in known or each.id in new) and policy is not DuplicatePolicy.OVERWRITE:
+                if policy is DuplicatePolicy.SKIP:
+                    continue
+                raise DuplicateError(
+                    f"the document {each.id!r} is in {self.path} already, or comes twice",
+                    why="two documents of one id are told apart by nothing",
+                    fix="policy=DuplicatePolicy.OVERWRITE to replace it, or SKIP to leave it as it is",
+                )
+            new[each.id] = Document(each.id, str(each.content), each.meta)
+        self.collection.upsert([*new.values()])
+        return len(given) if policy is DuplicatePolicy.OVERWRITE else len(new)
 
     def delete_documents(self, document_ids: list[str]) -> None:
         """Delete documents by their ids; unknown ones are no error.

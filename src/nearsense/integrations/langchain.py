@@ -8,6 +8,7 @@ Filters are nearsense's own: `filter={"lang": "en", "year": {">=": 2020}}`.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -203,6 +204,11 @@ class NearsenseVectorStore(VectorStore):  # type: ignore[misc]
         hits = self.collection.search(query, k, where=options.pop("filter", None), **options)
         return [(_found(hit), relevance) for hit, relevance in zip(hits, _relevance(hits), strict=True)]
 
+    async def _asimilarity_search_with_relevance_scores(
+        self, query: str, k: int = 4, **options: Any
+    ) -> list[tuple[LangChainDocument, float]]:
+        return await asyncio.to_thread(self._similarity_search_with_relevance_scores, query, k, **options)
+
     def similarity_search_by_vector(
         self,
         embedding: list[float],
@@ -352,7 +358,10 @@ class NearsenseReranker(BaseDocumentCompressor):  # type: ignore[misc]
 
 
 class _ForeignEncoder(Encoder):
-    """Embeddings of another maker as an encoder. It is told from others by its class and its options alone."""
+    """Embeddings of another maker as an encoder.
+
+    It is told from others by its class, the name of its model, and where the vector of a word is largest.
+    """
 
     max_tokens, cuts = 0, False
 
@@ -361,13 +370,16 @@ class _ForeignEncoder(Encoder):
         options = {name: getattr(embedding, name, None) for name in ("model", "model_name", "dimensions")}
         told = {name: str(value) for name, value in options.items() if value is not None}
         self._embedding, self.name = embedding, told.get("model", told.get("model_name", kind))
-        self.dimension = len(embedding.embed_query("a word"))
-        written = json.dumps([kind, self.dimension, told], sort_keys=True)
+        vector = np.abs(embedding.embed_query("a word"))
+        self.dimension, halves = len(vector), np.array_split(vector, 2)
+        written = json.dumps(
+            [kind, self.dimension, told, *(int(half.argmax()) for half in halves)], sort_keys=True
+        )
         self._fingerprint = hashlib.sha256(written.encode()).hexdigest()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over the class, the name of the model and the dimension."""
+        """SHA-256 (hex) over the class, the name of the model and something of a vector."""
         return self._fingerprint
 
     def encode(
