@@ -13,7 +13,7 @@ AS_WRITTEN := -p no:randomly
 # With bytecode a start takes what it takes for users; without it every start compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-random test-avx2 test-f32 test-slow test-durability lint bench bench-calibration clean help
+.PHONY: demo test test-random test-avx2 test-f32 test-slow test-kits test-durability lint bench bench-calibration clean help
 
 help:             ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -50,6 +50,9 @@ lint: .venv/.test ## style, types, walls
 test-slow: .venv/.test ## the long tests: start times, memory, 100,000 texts
 	$(BIN)/python -m pytest $(AS_WRITTEN) -m "slow or hypothesis" --hypothesis-profile=full --timeout=3600 -o faulthandler_timeout=3590
 
+test-kits: .venv/.kits ## our encoders in BERTopic, KeyBERT, SetFit and MTEB themselves; 400 MB more
+	$(BIN)/python -m pytest $(AS_WRITTEN) tests/integrations/test_topics.py tests/evaluation/test_mteb.py
+
 test-durability: .venv/.test ## kills, crash images, damage, full disks, many writers: nothing is lost
 	$(BIN)/python -m pytest $(AS_WRITTEN) -m durability --timeout=3600 -o faulthandler_timeout=3590
 
@@ -78,4 +81,8 @@ clean:            ## everything that was made
 .venv/.test: .venv/.demo requirements/test.txt
 	$(PIP) torch==2.13.0
 	$(PIP) -r requirements/test.txt
+	@touch $@
+
+.venv/.kits: .venv/.test requirements/kits.txt
+	$(PIP) -r requirements/kits.txt
 	@touch $@

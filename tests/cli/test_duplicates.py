@@ -347,3 +347,37 @@ def test_rows_in_an_unknown_language_go_by_meaning_only_with_any_language(run, t
     assert "paraphrase-multilingual-MiniLM-L12-v2" in done.err
     done = run("dedupe", file, "--min-score", "0.8", "--any-language", "--json")
     assert json.loads(done.out)["dropped"] == {"exact": 0, "normalized": 1, "semantic": 1}
+
+
+@pytest.fixture
+def split(tmp_path):
+    """A test file that says twice what no training row says, and once what one does."""
+    (tmp_path / "train.csv").write_text("text\nReset your password here.\nWe ship within two days.\n")
+    (tmp_path / "test.csv").write_text("text\nA refund takes a week\na refund takes a week.\nTea is hot.\n")
+    (tmp_path / "leaked.csv").write_text("text\nTea is hot.\nreset your PASSWORD here\n")
+    return tmp_path
+
+
+def test_a_check_fails_on_what_a_training_file_says_too_and_on_nothing_else(run, split):
+    against = ("--against", split / "train.csv", "--across", "--fail", "--csv")
+    for command in ("duplicates", "dedupe"):
+        assert run(command, split / "test.csv", *against).code == 0
+        done = run(command, split / "leaked.csv", *against)
+        assert done.code == 1
+        assert "reset your PASSWORD here" in done.out
+        assert run(command, split / "test.csv", *against[:2], "--fail", "-q").code == 1, "it says something twice"
+
+
+def test_dedupe_fails_where_rows_go_and_has_written_what_stays(run, split):
+    done = run("dedupe", split / "test.csv", "-o", split / "clean.csv", "--fail", "-q")
+    assert done.code == 1
+    assert len((split / "clean.csv").read_text().splitlines()) == 3
+    assert run("dedupe", split / "clean.csv", "--fail", "-q").code == 0
+    assert run("dedupe", split / "test.csv", "-q").code == 0, "without --fail it is no failure"
+
+
+def test_across_needs_an_archive(run, split):
+    for command in ("duplicates", "dedupe"):
+        done = run(command, split / "test.csv", "--across")
+        assert done.code == 2
+        assert "--across without --against" in done.err

@@ -43,6 +43,8 @@ class SameOptions(SureOptions, CorpusOptions):
     against: str | None = option(
         "--against ARCHIVE", "Compare with this file's rows too; they never go themselves."
     )
+    across: bool = option("--across", "Only pairs of a row of FILE with one of ARCHIVE, none within FILE.")
+    fail: bool = option("--fail", "Exit with 1 where there are any.")
     min_score: float | None = option(
         "--min-score SCORE", "How near, as cosine similarity, instead of how probable.", click.FloatRange(-1, 1)
     )
@@ -87,14 +89,12 @@ keep_option = click.option(
     help="Look at the K nearest of each row only; without a threshold these are the pairs.",
 )
 @keep_option
-@click.option("--fail", is_flag=True, help="Exit with 1 where there are any.")
 @takes(options=SameOptions, output=ListOptions)
 def duplicates(
     file: str,
     groups: bool,
     nearest: int | None,
     keep: str,
-    fail: bool,
     options: SameOptions,
     output: ListOptions,
 ) -> None:
@@ -108,7 +108,7 @@ def duplicates(
     Examples:
       nearsense duplicates tickets.csv
       nearsense duplicates questions.csv --text title --min-probability 0.95 --groups
-      nearsense duplicates test.csv --against train.csv --fail
+      nearsense duplicates test.csv --against train.csv --across --fail
       nearsense duplicates phrases.txt --nearest 1
       nearsense duplicates reviews.csv -o pairs.xlsx
       nearsense duplicates notes.nearsense --groups
@@ -126,7 +126,7 @@ def duplicates(
         seen = output.for_a_terminal
         shown = seen or output.in_markdown
         output.show(pairs_page(found, limit, ids=_called(corpus), shown=shown, listed=not seen))
-    if fail and len(found):
+    if options.fail and len(found):
         leave()
 
 
@@ -166,10 +166,11 @@ def dedupe(
       nearsense dedupe tickets.csv -o clean.csv --dropped dropped.jsonl
       nearsense dedupe reviews.parquet -o clean.parquet --keep newest:date --min-probability 0.95
       nearsense dedupe new.csv --against archive.csv -o unseen.csv
+      nearsense dedupe test.csv --against train.csv --across --fail
       nearsense dedupe labelled.csv --within label -o clean.xlsx
       nearsense dedupe tickets.csv --target 1000 -o sample.csv
     """
-    from nearsense.cli.outputs import say
+    from nearsense.cli.outputs import leave, say
     from nearsense.files import require_table_target, write_table
     from nearsense.render.results import dropped_page
 
@@ -195,12 +196,16 @@ def dedupe(
     if target is None:
         limit = _limit(options.limit, output, None)
         output.show(dropped_page(found, limit, written=False, ids=_called(corpus)))
+        if options.fail and len(found.kept) < len(corpus.rows):
+            leave()
         return
     gone = {places[corpus.rows[row]] for row in set(range(len(corpus.rows))) - set(found.kept.tolist())}
     staying = [row for row in places if row not in gone]
     original.copy(target, staying)
     tiers = ", ".join(f"{count:,} {tier.value}" for tier, count in found.tiers.items())
     say(target, f"{len(staying):,} rows stay, {len(gone):,} went ({tiers}); {found.threshold}")
+    if options.fail and gone:
+        leave()
 
 
 COMMANDS = (duplicates, dedupe)
@@ -278,6 +283,7 @@ def _duplicates(
         vectors=vectors[0],
         against=None if archive is None else archive.documents,
         against_vectors=None if archive is None else vectors[1],
+        within=not options.across,
         min_score=options.min_score,
         keep=keep,
         allow_differing=options.allow_differing,
@@ -313,6 +319,8 @@ def _require_apart(file: str, options: SameOptions, written: dict[str, str | Non
     """Refuse to write over what is read, two things into one, and a file as its own archive."""
     from nearsense.cli.outputs import require_targets, same_file
 
+    if options.across and options.against is None:
+        raise click.UsageError("--across without --against: name the file that FILE is compared with")
     if file == "-" == options.against:
         raise click.UsageError("FILE and --against both read standard input: give one of them a file")
     if options.against is not None and same_file(file, options.against):
