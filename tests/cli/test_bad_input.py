@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from samples import tiny_bert
+from turns import in_turn
 
 
 def check(done, *words):
@@ -50,7 +51,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("name", FILES)
+@in_turn("name", FILES)
 def test_a_bad_file_is_one_clear_error(run, tmp_path, name):
     content, word = FILES[name]
     file = tmp_path / name

@@ -26,6 +26,7 @@ from nearsense.render import Form, show
 from nearsense.render.results import hits_page, info_page, reembedding_page, sync_page, verification_page
 from nearsense.reports import SyncReport, Verification
 from samples import tiny_bert
+from turns import in_turn
 
 ROOT = Path(__file__).parents[2]
 TICKETS = [
@@ -640,7 +641,7 @@ def test_tables_of_what_collections_say(tickets, monkeypatch):
     assert re.search(r"3 +old +new +91%", shown)
 
 
-@pytest.mark.parametrize("command", index.commands.values(), ids=lambda command: command.name)
+@in_turn("command", index.commands.values())
 def test_every_command_has_an_example_and_stands_in_the_docs(command):
     assert re.search(rf"Examples?:\s+nearsense index {command.name}", command.help.replace("\b", ""))
     assert f"nearsense index {command.name}" in (ROOT / "docs/commands.md").read_text()

@@ -14,6 +14,7 @@ from nearsense.calibration import Task, shipped_calibration
 from nearsense.calibration.probe import probe_pairs
 from nearsense.records import Origin
 from samples import tiny_bert
+from turns import in_turn
 
 MODELS = os.environ.get("NEARSENSE_MODELS")
 MINE = "openai:mine"
@@ -80,7 +81,7 @@ def test_of_a_model_that_tells_nothing_apart_the_card_says_so(run, monkeypatch, 
     assert "it does not tell what says the same" in table(run, monkeypatch, "models", "card", folder)
 
 
-@pytest.mark.parametrize("name", ["bge-m3", "LaBSE", "ms-marco-MiniLM-L6-v2", "openai:text-embedding-3-small"])
+@in_turn("name", ["bge-m3", "LaBSE", "ms-marco-MiniLM-L6-v2", "openai:text-embedding-3-small"])
 def test_the_card_of_a_model_that_is_not_here_has_facts_alone(run, name, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nobody has tried it on the probe
     done = run("models", "card", name, "--json")

@@ -18,6 +18,7 @@ import pytest
 
 from nearsense import compare
 from samples import some_of
+from turns import in_turn
 
 COMMAND = f"{sys.executable} -m nearsense"
 STREAMS = {"<&-": 0, ">&-": 1, "2>&-": 2}
@@ -105,7 +106,7 @@ def steers(text):
     return {c for c in text if (unicodedata.category(c) == "Cc" and c not in "\n\t") or c in turned}
 
 
-@pytest.mark.parametrize("evil", STEERING, ids=ascii)
+@in_turn("evil", STEERING)
 def test_nothing_that_a_file_holds_steers_the_terminal_by_a_message(run, tmp_path, evil):
     header, twice, name, data = (tmp_path / f"{each}{evil}.csv" for each in ("header", "twice", "n", "d"))
     header.write_text(f'id,"te{evil}xt",other\n1,a,b\n2,c,d\n')
@@ -123,7 +124,7 @@ def test_nothing_that_a_file_holds_steers_the_terminal_by_a_message(run, tmp_pat
         assert len(each.err.splitlines()) <= (4 if "which column is the text" in each.err else 3)  # two to paste
 
 
-@pytest.mark.parametrize("evil", STEERING, ids=ascii)
+@in_turn("evil", STEERING)
 def test_json_escapes_what_steers_and_still_says_the_same(run, tmp_path, evil):
     file = tmp_path / "t.jsonl"
     file.write_text(json.dumps({"id": f"i{evil}", "text": f"red {evil} apple", f"k{evil}": f"v{evil}"}) + "\n")

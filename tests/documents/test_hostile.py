@@ -21,6 +21,7 @@ from nearsense.documents import reading
 from nearsense.documents.formats import Reader
 from nearsense.documents.worker import Worker
 from nearsense.errors import FileError
+from turns import in_turn
 
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 
@@ -118,7 +119,7 @@ def test_a_page_that_is_deep_ends(tmp_path, depth):
     assert time.monotonic() - before < 60
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "[" * 20_000,
@@ -130,7 +131,6 @@ def test_a_page_that_is_deep_ends(tmp_path, depth):
         "\n" * 300_000,
         "a" * 1_000_000,
     ],
-    ids=["brackets", "quotes", "items", "ticks", "angles", "bars", "lines", "letters"],
 )
 def test_markdown_that_is_made_to_be_slow_is_read_soon(tmp_path, text):
     (tmp_path / "a.md").write_text(text)
@@ -166,7 +166,7 @@ class Misled(Worker):
         return super().ask("evil:read" if arguments[0] == "evil" else function, *arguments, content=content)
 
 
-@pytest.mark.parametrize("kind", EVIL)
+@in_turn("kind", EVIL)
 def test_a_reader_that_goes_wrong_harms_nobody(tmp_path, monkeypatch, kind):
     code, said = EVIL[kind]
     (tmp_path / "evil.py").write_text(code)

@@ -7,6 +7,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from nearsense import metrics
 from nearsense.errors import InputError
+from turns import in_turn
 
 
 def columns(n=300, seed=0):
@@ -45,7 +46,7 @@ STATISTICS = {
 }
 
 
-@pytest.mark.parametrize("name", list(STATISTICS))
+@in_turn("name", list(STATISTICS))
 def test_the_figure_of_a_resample_is_that_of_the_items_written_out(name):
     statistic, truth = STATISTICS[name]
     (counts,) = metrics.resample_counts(len(SCORES), 40)
@@ -201,7 +202,7 @@ def test_many_items_give_scipys_p_value_within_its_noise():
     assert metrics.paired_permutation(x, y) == pytest.approx(truth, abs=0.03)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("call", "what"),
     [
         (lambda: metrics.bootstrap_mean([1, float("nan")]), r"values\[1\] is nan"),
