@@ -182,6 +182,7 @@ def test_damaged_labels_are_refused(known):
 @pytest.mark.parametrize("n", some_of([50, 100], 50))
 def test_nearest_requests_of_an_assistant_nine_in_ten_thresholds_keep_their_promise(data, encoder, n):
     rows = [row for row in data("clinc150/val") if row["label"] != "oos"]
+    rows = rows[:: 1 if n == 100 else 2]
     vectors = encoder.encode([row["text"] for row in rows]).data
     found = nearest(vectors, 3)
     names = np.array([row["label"] for row in rows])

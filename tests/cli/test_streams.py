@@ -17,7 +17,7 @@ from itertools import combinations
 import pytest
 
 from nearsense import compare
-from samples import some_of
+from samples import some_of, tiny_bert
 from turns import in_turn
 
 COMMAND = f"{sys.executable} -m nearsense"
@@ -29,8 +29,14 @@ WORKS = {
 }
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return tiny_bert(tmp_path_factory.mktemp("models") / "small")
+
+
 @pytest.fixture
-def fruit(tmp_path):
+def fruit(tmp_path, small, monkeypatch):
+    monkeypatch.setenv("NEARSENSE_MODEL", str(small))  # all programs here load it
     (tmp_path / "p.csv").write_text("id,text\n1,red apple\n2,green pear\n3,blue sky\n")
     return tmp_path
 

@@ -110,8 +110,8 @@ def groups_of(found):
 
 @pytest.mark.parametrize("keep", ["first", "longest", "shortest"])
 def test_groups_are_the_same_in_any_order(keep, orders):
-    encoder, texts = HashEncoder(8), words(300, seed=1)
-    texts += texts[:50] + [text.upper() + "!" for text in texts[50:80]]
+    encoder, texts = HashEncoder(8), words(150, seed=1)
+    texts += texts[:25] + [text.upper() + "!" for text in texts[25:40]]
     once = None
     for seed in range(orders):
         order = list(range(len(texts)))
@@ -449,12 +449,12 @@ def test_a_result_explains_itself(encoder):
 
 
 def test_probabilities_hold_on_questions_that_people_labelled(data, encoder):
-    rows = data("quora/dev")[:1000]
+    rows = data("quora/dev")[:600]
     texts = [row[side] for row in rows for side in ("a", "b")]
     found = duplicates(texts, encoder=encoder, min_probability=0.8)
     given = {frozenset((each.a, each.b)): each.probability for each in found.best(len(found))}
     known = [(given[key], row["label"]) for row in rows if (key := frozenset((row["a"], row["b"]))) in given]
-    assert len(known) > 100
+    assert len(known) > 60
     probabilities, labels = np.array(known).T
     assert abs(probabilities.mean() - labels.mean()) < 0.06
 

@@ -249,14 +249,14 @@ def test_reading_in_a_forked_child_works(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("points.txt", "." * 200_000 + "x"),
-        ("marks.txt", "a " + "!?" * 100_000 + "x"),
-        ("links.md", "# " + "[](" * 60_000),
-        ("open.md", "# " + "[" * 100_000),
-        ("pictures.md", "# " + "![a" * 60_000),
+        ("points.txt", "." * 100_000 + "x"),
+        ("marks.txt", "a " + "!?" * 50_000 + "x"),
+        ("links.md", "# " + "[](" * 30_000),
+        ("open.md", "# " + "[" * 50_000),
+        ("pictures.md", "# " + "![a" * 30_000),
         ("blanks.adoc", "= a" + " " * 100_000 + "x"),
-        ("signs.org", "* a" + " =" * 80_000 + "x"),
-        ("quotes.txt", ("." + '"' * 500 + "x") * 400),
+        ("signs.org", "* a" + " =" * 40_000 + "x"),
+        ("quotes.txt", ("." + '"' * 500 + "x") * 200),
         ("lines.txt", "\n " * 100_000 + "x"),
     ],
 )
@@ -264,7 +264,7 @@ def test_what_is_repeated_takes_no_longer_than_what_is_not(tmp_path, name, text)
     (tmp_path / name).write_text(text)
     start = time.process_time()
     assert "".join(passage.text for passage in ns.read_documents(tmp_path / name).passages()).strip()
-    assert time.process_time() - start < 5  # each took minutes
+    assert time.process_time() - start < 4  # each took a minute or longer
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "grown"])
