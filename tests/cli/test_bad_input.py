@@ -218,7 +218,7 @@ def quick(small, monkeypatch):
 
 @pytest.fixture
 def texts(tmp_path):
-    (tmp_path / "texts.txt").write_text("東京の天気\na cat\n")
+    (tmp_path / "texts.txt").write_text("the weather\na cat\n")
     return tmp_path
 
 
@@ -232,6 +232,7 @@ def test_output_that_cannot_be_written_is_one_clear_error(texts, quick):
 
 
 def test_a_pipe_gets_utf_8_whatever_the_locale(texts, quick):
+    (texts / "texts.txt").write_text("東京の天気\na cat\n")
     done = shell("PYTHONIOENCODING=ascii nearsense rank Tokyo texts.txt --json | cat", texts)
     assert "東京の天気" in [hit["text"] for hit in json.loads(done.stdout)["hits"]]
 

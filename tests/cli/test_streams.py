@@ -98,7 +98,7 @@ def test_a_standard_input_that_is_closed_is_an_input_error(fruit, line):
 
 
 def test_a_standard_error_that_is_full_changes_no_answer(fruit):
-    done = shell("rank red p.csv -k 1 2>/dev/full", fruit)
+    done = shell("rank 'red apple' p.csv -k 1 2>/dev/full", fruit)
     assert (done.returncode, json.loads(done.stdout)["id"]) == (0, "1")
     assert shell("rank red nothing.csv 2>/dev/full", fruit).returncode == 2
 
