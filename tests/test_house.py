@@ -189,15 +189,15 @@ def code_of(page, kind):
     return "\n".join(re.findall(rf"```{kind}\n(.*?)```", page.read_text(), re.S))
 
 
-LONG_PAGES = {"commands.md", "training-report.md"}
-"""Every command once, half a minute; two models judged on a thousand pairs."""
+LONG_PAGES = {"commands.md", "distill.md", "training-report.md"}
+"""Every command once, half a minute; a table tuned, as in the example; two models judged on a thousand pairs."""
 
 
 def parameter(page):
     return pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG_PAGES else [])
 
 
-@in_turn("page", [parameter(page) for page in DOCS if code_of(page, "pycon")])
+@pytest.mark.parametrize("page", [parameter(page) for page in DOCS if code_of(page, "pycon")])
 def test_python_in_the_docs_prints_what_the_docs_say(page):
     import doctest
 

@@ -49,6 +49,9 @@ def in_turn(names: str | tuple[str, ...], cases: Iterable) -> Callable:
 
         signature = inspect.signature(test)
         assert cases
+        assert not any(isinstance(case, type(pytest.param())) for case in cases), (
+            "marks are for pytest.mark.parametrize"
+        )
         assert {*own} <= {*signature.parameters}
         asked = [parameter for name, parameter in signature.parameters.items() if name not in own]
         del one_after_another.__wrapped__
