@@ -16,7 +16,7 @@ sentence_transformers = pytest.importorskip("sentence_transformers", reason="nee
 
 @pytest.fixture(scope="module")
 def texts():
-    return awkward_texts(60)
+    return awkward_texts(100)
 
 
 @pytest.fixture(scope="module")
