@@ -179,7 +179,7 @@ def test_the_evidence_of_the_default_model_is_what_others_are_measured_by(encode
 KEPT = {"language": "en", "pairs": 3, "levels": {}, "random": None, "scale": None, "squeezed": False}
 
 
-@in_turn(
+@pytest.mark.parametrize(
     "entry",
     [
         None,
