@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 import nearsense as ns
+from turns import HEARD, SIGNALS, own_process
 
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("full", max_examples=400, deadline=None)
@@ -25,8 +26,7 @@ settings.load_profile("quick")  # make test-slow: --hypothesis-profile=full
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as after `nohup make test &`: children would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-HEARD = {number: signal.getsignal(number) for number in SIGNALS}
+HEARD.update({number: signal.getsignal(number) for number in SIGNALS})
 DATA = Path(os.environ.get("NEARSENSE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
@@ -75,27 +75,10 @@ def orders(request):
     return request.param
 
 
-def _hear_signals():
-    for number, handler in HEARD.items():
-        if signal.getsignal(number) is not handler:
-            signal.signal(number, handler)
-
-
 @pytest.fixture(autouse=True)
 def _own_process():
-    """What the command leaves in this process, options, signals, requests to servers, reaches no other test."""
-    before = os.environ.copy()
-    _hear_signals()  # a fixture of a whole module may have run the command
-    yield
-    if ns.encoders._remote:
-        ns.encoders._remote.clear()
-        ns.encoders._load.cache_clear()
-    _hear_signals()
-    for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
-        if name not in before:
-            del os.environ[name]
-        elif os.environ.get(name) != before[name]:
-            os.environ[name] = before[name]
+    with own_process():
+        yield
 
 
 @pytest.fixture(scope="session")

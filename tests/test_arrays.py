@@ -10,6 +10,7 @@ import pytest
 import nearsense as ns
 from nearsense.errors import FileError, InputError, ModelMismatch
 from nearsense.records import Matrix
+from turns import in_turn
 
 TEXTS = ["a cat", "a kitten", "a tax", "a levy"]
 OTHERS = ["a small cat", "a fine", "a cat"]
@@ -137,7 +138,7 @@ def test_what_cannot_be_vectors_is_refused(vectors, tmp_path):
     assert ns.vectors(tmp_path / "foreign.npy", model="ada").model == "ada"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "verb",
     [
         lambda array: ns.cluster(TEXTS, 2, vectors=array),
@@ -146,7 +147,6 @@ def test_what_cannot_be_vectors_is_refused(vectors, tmp_path):
         lambda array: ns.search_vectors(["a"], array),
         lambda array: ns.drift(TEXTS, TEXTS, vectors=array),
     ],
-    ids=["cluster", "duplicates", "map", "search_vectors", "drift"],
 )
 def test_a_plain_array_is_refused_with_how_to_say_whose_it_is(verb):
     with pytest.raises(InputError, match="of type ndarray, not Vectors") as caught:

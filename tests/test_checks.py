@@ -14,13 +14,14 @@ import nearsense as ns
 from nearsense import checks
 from nearsense.errors import InputError, ZeroVectorError
 from nearsense.vectors.rows import distinct, evenly_spaced, unit_rows
+from turns import in_turn
 
 TEXTS = ["a cat", "a dog", "the sea"]
 VECTORS = ns.Vectors(np.eye(3, dtype=np.float32), "f", np.zeros(3, bool), "m")
 
 
-@pytest.mark.parametrize("k", [True, 1.0, "3", None, np.float32(2), [1]])
-@pytest.mark.parametrize(
+@in_turn("k", [True, 1.0, "3", None, np.float32(2), [1]])
+@in_turn(
     "verb",
     [
         lambda k: ns.search("cat", TEXTS, k=k),
@@ -33,12 +34,12 @@ def test_what_is_no_whole_number_is_refused_by_every_verb(verb, k):
         verb(k)
 
 
-@pytest.mark.parametrize("k", [np.int8(2), np.int64(2), np.uint16(2), 2, np.array(2)])
+@in_turn("k", [np.int8(2), np.int64(2), np.uint16(2), 2, np.array(2)])
 def test_whole_numbers_of_every_kind_are_taken(k):
     assert ns.metrics.top_k(np.eye(2), np.ones((3, 2)), k).ids.shape == (2, 2)
 
 
-@pytest.mark.parametrize("score", [True, "0.9", float("nan"), 1.01, -1.5, 1j, None])
+@in_turn("score", [True, "0.9", float("nan"), 1.01, -1.5, 1j, None])
 def test_what_no_cosine_reaches_is_refused(score):
     with pytest.raises(InputError, match="no cosine similarity"):
         checks.score(score)
@@ -47,7 +48,7 @@ def test_what_no_cosine_reaches_is_refused(score):
             ns.duplicates(vectors=VECTORS, min_score=score)
 
 
-@pytest.mark.parametrize("share", [0, 1, True, "0.5", float("nan"), -0.1, float("inf")])
+@in_turn("share", [0, 1, True, "0.5", float("nan"), -0.1, float("inf")])
 def test_what_is_no_share_is_refused(share):
     with pytest.raises(InputError, match="no share between 0 and 1"):
         ns.compare("a", "b", prior=share)
@@ -60,7 +61,7 @@ def test_distinct_items_come_in_the_order_of_their_first_place(items):
     assert [different[row] for row in rows] == items
 
 
-@pytest.mark.parametrize(("n", "size"), [(0, 5), (1, 5), (5, 5), (6, 5), (1000, 7)])
+@in_turn(("n", "size"), [(0, 5), (1, 5), (5, 5), (6, 5), (1000, 7)])
 def test_evenly_spaced_rows_rise_and_hold_both_ends(n, size):
     rows = evenly_spaced(n, size)
     assert len(rows) == min(n, size)
@@ -99,7 +100,7 @@ def test_a_row_without_direction_is_called_by_its_name(value, error, words):
         unit_rows(rows, lambda row: f"the vector of {'abc'[row]!r}")
 
 
-@pytest.mark.parametrize("least", [np.float32(0.1), np.int64(0), Fraction(1, 10), -(10**400), 10**400])
+@in_turn("least", [np.float32(0.1), np.int64(0), Fraction(1, 10), -(10**400), 10**400])
 def test_a_least_score_is_a_number_of_any_kind(least):
     assert ns.rank("a cat", TEXTS, min_score=least) == ns.rank("a cat", TEXTS, min_score=checks.threshold(least))
     assert ns.search("a cat", TEXTS, min_score=least) == [

@@ -20,6 +20,7 @@ from nearsense.errors import InputError, ModelError, TextTooLong
 from nearsense.explanation import explain
 from nearsense.records import Long
 from samples import awkward_texts, some_of, tiny_bert
+from turns import in_turn
 
 PAIRS = [
     ("A dog is playing in the park.", "A puppy is running outside."),
@@ -104,7 +105,7 @@ def test_swapped_texts_swap_their_words(exact):
     assert contributions(one.words_a) == pytest.approx(contributions(other.words_b), abs=1e-5)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "words"),
     [
         ("Café, naïve", ["Café", ",", "naïve"]),
@@ -151,7 +152,7 @@ def test_a_text_beyond_the_limit_is_refused_where_that_was_asked_for(exact):
         exact.tokens(["word " * 400], long="error")
 
 
-@pytest.mark.parametrize(("a", "b"), [("", "text"), ("text", " \n"), (None, "text"), ("text", "\ud800")])
+@in_turn(("a", "b"), [("", "text"), ("text", " \n"), (None, "text"), ("text", "\ud800")])
 def test_what_compare_refuses_is_refused_in_the_same_words(exact, a, b):
     with pytest.raises(InputError) as theirs:
         compare(a, b, encoder=exact)
@@ -187,7 +188,7 @@ MODES = {
 }
 
 
-@pytest.mark.parametrize(("mode", "is_exact"), MODES.items())
+@in_turn(("mode", "is_exact"), MODES.items())
 def test_only_sums_have_exact_shares_and_all_add_up(tmp_path, mode, is_exact):
     explanation = explain("w1 w2 abc w7", "w2 cab.", encoder=pooled(tmp_path / "model", **{mode: True}))
     assert explanation.exact is is_exact

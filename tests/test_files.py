@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from nearsense.errors import FileError, InputError, MissingExtra
 from nearsense.files import Table, read_table
+from turns import in_turn
 
 # One folder for all examples of a hypothesis test is fine: each overwrites its file.
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -65,7 +66,7 @@ def test_only_line_ends_end_a_line_not_every_unicode_separator(tmp_path):
     assert read_table(made(tmp_path, "a.txt", "\n".join(texts))).columns["text"] == texts
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@in_turn("delimiter", [",", ";", "\t", "|"])
 def test_a_csv_is_read_as_pandas_reads_it_whatever_its_delimiter(tmp_path, delimiter):
     frame = pd.DataFrame(
         {"id": ["1", "2"], "text": ['a "b", c; d | e\tf', "line\nbreak\r\nend"], "empty": ["", " x "]}
@@ -100,7 +101,7 @@ def test_a_bom_is_not_part_of_the_first_column(tmp_path):
     assert piped(b"\xef\xbb\xbfa").columns["text"] == ["a"]
 
 
-@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+@in_turn("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 def test_an_encoding_that_is_named_is_read_with_and_without_its_mark(tmp_path, codec):
     path = made(tmp_path, "a.csv", "id,text\n1,žluť 😀\n".encode(codec))
     for name in {codec, codec.removesuffix("-le").removesuffix("-be")}:
@@ -181,8 +182,8 @@ def test_a_foreign_npy_gives_vectors_of_an_unknown_model(tmp_path):
 # ---- compression and standard input
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.json"])
-@pytest.mark.parametrize("extension", [".gz", ".zst"])
+@in_turn("name", ["a.csv", "a.jsonl", "a.txt", "a.json"])
+@in_turn("extension", [".gz", ".zst"])
 def test_compressed_files_are_the_same_as_plain_ones(tmp_path, name, extension):
     content = {"a.csv": b"text\na\n", "a.jsonl": b'{"text":"a"}', "a.txt": b"a", "a.json": b'["a"]'}[name]
     pack = {".gz": gzip.compress, ".zst": zstandard.compress}[extension]
@@ -209,7 +210,7 @@ def test_binary_formats_may_be_compressed_too(tmp_path, extension):
     assert len(piped(buffer.getvalue())) == 2
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("content", "columns"),
     [
         (b"a,b\nc\n", {"text": ["a,b", "c"]}),
@@ -276,15 +277,13 @@ def test_a_file_without_permission_is_refused_in_words(tmp_path):
     assert done.stdout.splitlines()[:2] == ["secret.csv may not be read", "why: permission is denied"]
 
 
-@pytest.mark.parametrize(
-    "extension", ["txt", "csv", "tsv", "json", "jsonl", "parquet", "npy", "csv.gz", "csv.zst"]
-)
+@in_turn("extension", ["txt", "csv", "tsv", "json", "jsonl", "parquet", "npy", "csv.gz", "csv.zst"])
 def test_an_empty_file_is_called_empty(tmp_path, extension):
     assert "is empty" in refused(made(tmp_path, f"a.{extension}", b"")).what
     assert "is empty" in refused("-", stdin=io.BytesIO()).what
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.json", "a.jsonl"])
+@in_turn("name", ["a.txt", "a.csv", "a.json", "a.jsonl"])
 def test_a_file_of_blank_lines_holds_nothing(tmp_path, name):
     assert "holds no" in refused(made(tmp_path, name, b" \n\n" if name != "a.csv" else b"\n\n")).what
 
@@ -408,7 +407,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
     assert "'text'" in refused(tmp_path / "a.parquet").what
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("line", "part"),
     [
         ("{", "no JSON"),
@@ -452,7 +451,7 @@ def test_a_damaged_parquet_is_one_error_wherever_the_damage_is(tmp_path):
     assert "damaged" in refused(made(tmp_path, "a.parquet", zeroed)).what
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("array", "part"),
     [
         (np.ones(3, np.float32), "shape (3,)"),

@@ -20,6 +20,7 @@ from nearsense.files import Table, documents, read_table, text_pairs
 from nearsense.files.names import PAIR_NAMES, TEXT_NAMES
 from nearsense.files.table import json_value
 from nearsense.records import Document
+from turns import in_turn
 
 
 def table(columns: dict[str, list], **more) -> Table:
@@ -39,7 +40,7 @@ def refused(call, *arguments, **options) -> FileError:
 # ---- the text
 
 
-@pytest.mark.parametrize("name", [*TEXT_NAMES, "TEXT", "Title", "Message"])
+@in_turn("name", [*TEXT_NAMES, "TEXT", "Title", "Message"])
 def test_the_text_column_is_found_by_its_name_in_any_case(name):
     made = documents(table({"score": ["1"], "other": ["x"], name: ["hello"]}))
     assert made.items == [Document(id="2", text="hello", metadata={"score": "1", "other": "x"})]
@@ -69,7 +70,7 @@ def test_a_wrong_column_name_suggests_the_one_that_was_meant():
     assert "--text" in refused(documents, table({"text": ["a"]}), text="zzz").fix
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("cell", "part"),
     [
         (None, "has no value"),
@@ -120,7 +121,7 @@ def test_nul_and_surrogates_are_named_through_a_real_file(tmp_path):
 # ---- the id
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("cell", "want"),
     [
         (7, "7"),
@@ -137,7 +138,7 @@ def test_ids_become_strings(cell, want):
     assert documents(table({"id": [cell], "text": ["a"]})).items[0].id == want
 
 
-@pytest.mark.parametrize("name", ["id", "ID", "_id", "uuid"])
+@in_turn("name", ["id", "ID", "_id", "uuid"])
 def test_the_id_column_is_found_by_its_name(name):
     made = documents(table({"text": ["a"], name: ["x"]}))
     assert (made.items[0], made.id) == (Document("x", "a", {}), name)
@@ -159,7 +160,7 @@ def test_an_id_that_occurs_twice_names_both_lines():
     assert "--id line" in error.fix
 
 
-@pytest.mark.parametrize("cell", [None, "", "  ", float("nan"), [1], True, float("inf"), "a\0", "\udfff"])
+@in_turn("cell", [None, "", "  ", float("nan"), [1], True, float("inf"), "a\0", "\udfff"])
 def test_an_id_that_is_none_is_refused_with_its_line(cell):
     assert "line 3" in refused(documents, table({"id": ["x", cell], "text": ["a", "b"]})).what
 
@@ -260,7 +261,7 @@ def test_what_is_a_json_value_already_stays_as_it_is(value):
 # ---- pairs
 
 
-@pytest.mark.parametrize("names", [*PAIR_NAMES, ("Sentence1", "SENTENCE2")])
+@in_turn("names", [*PAIR_NAMES, ("Sentence1", "SENTENCE2")])
 def test_pairs_are_found_by_name(names):
     left, right = names
     assert text_pairs(table({right: ["r"], "label": ["1"], left: ["l"]})) == [("l", "r")]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from nearsense.errors import FileError, InputError
 from nearsense.files import documents, read_table, write_vectors
 from nearsense.records import Vectors
+from turns import in_turn
 
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FORMATS = ["v.npy", "v.jsonl", "v.parquet"]
@@ -61,7 +62,7 @@ def as_json(rows) -> str:
     return json.dumps(rows, sort_keys=True)
 
 
-@pytest.mark.parametrize("name", STORED)
+@in_turn("name", STORED)
 def test_nested_values_unicode_and_missing_fields_come_back(tmp_path, name):
     found, table = written(tmp_path / name, ROWS)
     assert as_json(found) == as_json(completed(ROWS))
@@ -79,8 +80,8 @@ def test_names_that_the_file_uses_itself_come_back_as_they_were(tmp_path, name):
     assert as_json(written(tmp_path / name, again)[0]) == as_json(rows)
 
 
-@pytest.mark.parametrize("field", ["id", "text"])
-@pytest.mark.parametrize("name", FORMATS)
+@in_turn("field", ["id", "text"])
+@in_turn("name", FORMATS)
 def test_a_field_called_id_or_text_is_refused_before_anything_is_written(tmp_path, name, field):
     with pytest.raises(InputError, match=f"field is called '{field}'"):
         write_vectors(tmp_path / name, vectors(2), metadata=[{}, {field: "x"}])
@@ -174,7 +175,7 @@ def test_parquet_keeps_as_json_text_what_its_types_would_change(tmp_path):
     assert pd.isna(frame["rates"][1])
 
 
-@pytest.mark.parametrize("values", [["a", 1], [True, 1], [[1], {"x": 1}], [2**70, 1], ["\ud800", "a"]])
+@in_turn("values", [["a", 1], [True, 1], [[1], {"x": 1}], [2**70, 1], ["\ud800", "a"]])
 def test_parquet_refuses_a_field_that_no_column_can_hold(tmp_path, values):
     with pytest.raises(FileError, match="metadata field 'odd'") as caught:
         write_vectors(tmp_path / "v.parquet", vectors(2), metadata=[{"odd": value} for value in values])
@@ -201,14 +202,14 @@ def trailed(path, data, described):
     path.write_bytes(buffer.getvalue() + trailer + len(trailer).to_bytes(8, "little") + b"nearsns1")
 
 
-@pytest.mark.parametrize("metadata", [5, "ab", [1], {"a": 5}, {"a": [1]}, None])
+@in_turn("metadata", [5, "ab", [1], {"a": 5}, {"a": [1]}, None])
 def test_metadata_that_do_not_fit_the_matrix_are_one_error(tmp_path, metadata):
     trailed(tmp_path / "v.npy", np.ones((2, 2), np.float32), {"metadata": metadata})
     with pytest.raises(FileError, match="damaged"):
         read_table(tmp_path / "v.npy")
 
 
-@pytest.mark.parametrize("restore", [5, [1], {"a": "other"}, {"a": []}, {"b": "json"}, {"a": "json"}, None])
+@in_turn("restore", [5, [1], {"a": "other"}, {"a": []}, {"b": "json"}, {"a": "json"}, None])
 def test_a_restoring_that_parquet_cannot_do_is_one_error(tmp_path, restore):
     table = pa.table({"a": ["{"], "vector": [[1.0]]})
     described = json.dumps({"model": "m", "fingerprint": "f", "restore": restore}).encode()

@@ -26,6 +26,7 @@ from hypothesis.extra import numpy as hnp
 from nearsense.errors import FileError, InputError
 from nearsense.files import atomic_write, documents, read_table, write_table, write_vectors
 from nearsense.records import Vectors
+from turns import in_turn
 
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 characters = st.text(st.characters(exclude_categories=["Cs"]))
@@ -202,8 +203,8 @@ def test_a_file_takes_its_name_only_at_the_end(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, RuntimeError, GeneratorExit])
-@pytest.mark.parametrize("name", TABLES)
+@in_turn("error", [KeyboardInterrupt, SystemExit, RuntimeError, GeneratorExit])
+@in_turn("name", TABLES)
 def test_whatever_interrupts_writing_leaves_the_old_file_and_nothing_else(tmp_path, name, error):
     path = tmp_path / name
     path.write_text("old")
@@ -233,7 +234,7 @@ def test_an_interrupt_from_the_keyboard_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", TABLES)
+@in_turn("name", TABLES)
 def test_a_full_disk_is_one_error_and_leaves_the_old_file(tmp_path, name):
     path = tmp_path / name
     path.write_text("old")
@@ -246,7 +247,7 @@ def test_a_full_disk_is_one_error_and_leaves_the_old_file(tmp_path, name):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", STORED)
+@in_turn("name", STORED)
 def test_vectors_on_a_full_disk_are_one_error_too(tmp_path, name):
     with file_size_limit(1_500_000):
         assert "no space" in refused(write_vectors, tmp_path / name, vectors(2000, 384)).why
@@ -367,7 +368,7 @@ def test_an_error_about_another_file_is_not_blamed_on_this_one(tmp_path):
 # ---- vectors with their model
 
 
-@pytest.mark.parametrize("name", STORED)
+@in_turn("name", STORED)
 def test_vectors_come_back_bit_for_bit_with_their_model(tmp_path, name):
     given_vectors, ids, texts = vectors(), list("abcde"), ["é", "b\n", '"', "d\u2028", "e"]
     write_vectors(tmp_path / name, given_vectors, ids=ids, texts=texts)
@@ -451,7 +452,7 @@ def test_a_column_that_is_only_named_vector_stays_a_column(tmp_path):
     assert table.columns["vector"] == ["mosquito"]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("line", "part"),
     [
         ('{"vector": [1], "fingerprint": "f"}', "of 1 values, those before have 2"),
@@ -493,8 +494,8 @@ def test_a_stored_matrix_that_was_changed_or_cut_is_noticed(tmp_path):
         assert "damaged" in refused(read_table, path).what
 
 
-@pytest.mark.parametrize("ids", [5, ["a"], ["a", "b"]])
-@pytest.mark.parametrize("cut", [[7], "x", [2**70], {}])
+@in_turn("ids", [5, ["a"], ["a", "b"]])
+@in_turn("cut", [[7], "x", [2**70], {}])
 def test_a_description_that_does_not_fit_the_matrix_is_one_error(tmp_path, ids, cut):
     buffer = io.BytesIO()
     np.save(buffer, np.ones((2, 2), np.float32))
@@ -506,7 +507,7 @@ def test_a_description_that_does_not_fit_the_matrix_is_one_error(tmp_path, ids, 
     assert "damaged" in refused(read_table, path).what
 
 
-@pytest.mark.parametrize("described", [b"[1", b"[1]", b"3", b"\xff"])
+@in_turn("described", [b"[1", b"[1]", b"3", b"\xff"])
 def test_parquet_metadata_that_cannot_be_read_is_one_error(tmp_path, described):
     table = pa.table({"vector": [[1.0]]}).replace_schema_metadata({b"nearsense": described})
     pq.write_table(table, tmp_path / "v.parquet")

@@ -14,6 +14,7 @@ from nearsense.columns import frame_of
 from nearsense.corpus import as_documents
 from nearsense.errors import FileError, InputError
 from nearsense.training.examples import read_examples
+from turns import in_turn
 
 pandas = pytest.importorskip("pandas")
 polars = pytest.importorskip("polars")
@@ -64,7 +65,7 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+@in_turn("make", MADE.values())
 def test_texts_come_in_any_column(make):
     found = ns.cluster(make(), k=2)
     assert found.labels.tolist() == GROUPS
@@ -74,14 +75,14 @@ def test_texts_come_in_any_column(make):
     ]
 
 
-@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+@in_turn("make", FRAMES.values())
 def test_texts_come_in_a_column_of_any_frame_and_the_others_travel_along(make):
     assert ns.cluster(make(), k=2, text="review").labels.tolist() == GROUPS
     best = ns.search("My parcel has not come", make(), k=1, text="review")[0]
     assert (best.id, best.metadata) == ("2", {"stars": 3})
 
 
-@pytest.mark.parametrize("make", [*FRAMES.values()][:-1], ids=[*FRAMES][:-1])
+@in_turn("make", [*FRAMES.values()][:-1])
 def test_a_frame_without_a_column_is_refused_with_its_columns_named_and_a_line_to_paste(make):
     with pytest.raises(InputError, match="which of its columns") as caught:
         ns.duplicates(make())
@@ -143,7 +144,7 @@ def kept(texts, **how):
 LABELS = ["a17", "b4", "c0", "d", "e5"]
 
 
-@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+@in_turn("verb", VERBS.values())
 def test_every_verb_takes_a_series_and_a_frame_and_the_index_are_the_ids(verb):
     __import__("nearsense.monitoring.samples")
     series = pandas.Series(TEXTS, index=LABELS)
@@ -225,7 +226,7 @@ def test_several_columns_are_joined_without_those_that_are_empty():
         as_documents(pandas.DataFrame({"a": ["x"], "b": [3]}), ["a", "b"])
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, pandas.NA, pandas.NaT])
+@in_turn("missing", [None, np.nan, pandas.NA, pandas.NaT])
 def test_a_cell_without_a_text_is_named_by_its_row(missing):
     cells = pandas.Series([*TEXTS[:3], missing], index=["p", "q", "r", 17], dtype=object)
     with pytest.raises(InputError, match=r"text of row 17 is (None|missing)") as caught:
@@ -263,7 +264,7 @@ INDEXES = {
 }
 
 
-@pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES)
+@in_turn("index", INDEXES.values())
 def test_clusters_go_back_with_the_same_index(index):
     rows = frame(index)
     found = ns.cluster(rows, 2, text="review")
@@ -276,7 +277,7 @@ def test_clusters_go_back_with_the_same_index(index):
     assert back["strength"].between(0, 1).all()
 
 
-@pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES)
+@in_turn("index", INDEXES.values())
 def test_duplicates_go_back_with_the_same_index(index):
     rows = frame(index)
     rows["review"] = ["Late parcel", "late parcel", "I want a refund", "Late parcel", "Good tea"]
@@ -290,7 +291,7 @@ def test_duplicates_go_back_with_the_same_index(index):
     assert found.pairs.to_frame()["left"].isin([index[0], index[1]]).all()
 
 
-@pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES)
+@in_turn("index", INDEXES.values())
 def test_hits_lead_back_to_the_rows_that_were_found(index):
     rows = frame(index)
     for hits in (

@@ -10,6 +10,7 @@ import pytest
 from nearsense.metrics import normalize
 from nearsense.records import Precision
 from nearsense.vectors import gemm
+from turns import in_turn
 
 
 def vectors(n, d, seed=0):
@@ -20,8 +21,8 @@ def truth(a, b):
     return a.astype(np.float64) @ b.astype(np.float64).T
 
 
-@pytest.mark.parametrize("precision", [Precision.F32, Precision.BF16])
-@pytest.mark.parametrize(("q", "m", "d"), [(1, 1, 3), (5, 1000, 384), (300, 9000, 7), (17, 1025, 64)])
+@in_turn("precision", [Precision.F32, Precision.BF16])
+@in_turn(("q", "m", "d"), [(1, 1, 3), (5, 1000, 384), (300, 9000, 7), (17, 1025, 64)])
 def test_scores_are_those_of_float64_within_the_slack(precision, q, m, d):
     a, b = vectors(q, d), vectors(m, d, 1)
     found = gemm.scores(a, b, precision)

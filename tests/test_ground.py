@@ -19,12 +19,13 @@ from nearsense.errors import InputError, MissingExtra, ModelMismatch, NearsenseE
 from nearsense.records import Comparison, Document, Hit, Origin, Precision, Reading, Results, Vectors, parse
 from nearsense.settings import Settings, load_settings
 from nearsense.text import as_texts
+from turns import in_turn
 
 ERRORS = [name for name in errors.__all__ if issubclass(getattr(errors, name), NearsenseError)]
 WARNINGS = [name for name in errors.__all__ if name not in ERRORS]
 
 
-@pytest.mark.parametrize("name", ERRORS)
+@in_turn("name", ERRORS)
 def test_every_error_says_what_why_and_fix_and_survives_pickling(name):
     error = getattr(errors, name)("what", why="why", fix="fix")
     assert isinstance(error, NearsenseError)
@@ -54,7 +55,7 @@ def test_a_missing_extra_is_an_import_error_that_says_what_to_install():
     assert caught.value.fix == "pip install 'nearsense[moon]'"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("score", "words"),
     [
         (1.0, "near-duplicate or paraphrase"), (0.90, "near-duplicate or paraphrase"), (0.8999, "highly similar"),
@@ -128,7 +129,7 @@ def test_settings_come_from_defaults_then_file_then_environment_then_flags(tmp_p
     assert load_settings(environment={}) == Settings()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "words"),
     [("colour = 1", "'colour' is not known"), ("threads = -1", "whole number"), ("= 3", "cannot be read"),
      ('precision = "f8"', "auto, f32, bf16"), ('model = " "', "no model is named")],
@@ -142,7 +143,7 @@ def test_a_setting_that_is_wrong_says_where_it_was_read(tmp_path, text, words):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("texts", "words"),
     [
         (["a", None], "text 1 is None"),

@@ -18,6 +18,7 @@ import pytest
 import nearsense as ns
 from conftest import DATA
 from nearsense.cli import cli, main
+from turns import in_turn
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -52,7 +53,7 @@ def test_a_name_that_is_nowhere_is_no_attribute():
         _ = ns.types.Hits
 
 
-@pytest.mark.parametrize(("room", "name"), PUBLIC)
+@in_turn(("room", "name"), PUBLIC)
 def test_everything_public_is_described(room, name):
     thing = getattr(room, name)
     assert inspect.getdoc(thing)
@@ -121,7 +122,7 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize("line", PLACES, ids=[line.split("|")[1].strip() for line in PLACES])
+@in_turn("line", PLACES)
 def test_what_is_to_be_changed_is_where_the_table_says(line):
     words = re.findall(r"`([^`]+)`", line.split("|")[2])
     files = [word for word in words if "/" in word or word.endswith(".py")]
@@ -146,12 +147,12 @@ def test_what_is_at_a_path_is_asked_where_no_error_comes_of_it():
     assert [str(file) for file in rest if asking.search(file.read_text())] == []
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT / "src")))
+@in_turn("file", SOURCES)
 def test_each_file_says_what_it_is_for(file):
     assert ast.get_docstring(ast.parse(file.read_text()))
 
 
-@pytest.mark.parametrize("command", cli.commands.values(), ids=lambda command: command.name)
+@in_turn("command", cli.commands.values())
 def test_every_command_has_an_example_and_stands_in_the_docs(command):
     assert re.search(rf"Examples?:\s+nearsense {command.name}", command.help.replace("\b", ""))
     assert f"nearsense {command.name}" in (ROOT / "docs/commands.md").read_text()
@@ -188,8 +189,8 @@ def code_of(page, kind):
     return "\n".join(re.findall(rf"```{kind}\n(.*?)```", page.read_text(), re.S))
 
 
-LONG_PAGES = {"commands.md", "training-report.md"}
-"""Every command once, half a minute; two models judged on a thousand pairs."""
+LONG_PAGES = {"commands.md", "distill.md", "training-report.md"}
+"""Every command once, half a minute; a table tuned, as in the example; two models judged on a thousand pairs."""
 
 
 def parameter(page):

@@ -8,9 +8,10 @@ import pytest
 
 from nearsense.errors import InputError
 from nearsense.markup import EVERY, find_markup, parse_markup, strip_markup, words_alone
+from turns import in_turn
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "left"),
     [
         ("<p>My <b>bo</b>ld card</p>", "My bold card"),
@@ -34,7 +35,7 @@ def test_tags_and_entities_go(text, left):
     assert strip_markup(text, "html") == left
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "a <b and c> d",
@@ -58,7 +59,7 @@ def test_what_is_not_surely_html_stays(text):
     assert strip_markup(text, "html") == text
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "left"),
     [
         ("See https://example.org/a?b=(1)&c#d, then go", "See , then go"),
@@ -75,9 +76,7 @@ def test_links_go_and_their_words_stay(text, left):
     assert strip_markup(text, "urls") == left
 
 
-@pytest.mark.parametrize(
-    "text", ["and/or", "e.g. this", "v1.2/v1.3", "a@b", "24/7", "src/file.py", "the http header"]
-)
+@in_turn("text", ["and/or", "e.g. this", "v1.2/v1.3", "a@b", "24/7", "src/file.py", "the http header"])
 def test_what_is_no_link_stays(text):
     assert strip_markup(text, "urls") == text
 
@@ -85,7 +84,7 @@ def test_what_is_no_link_stays(text):
 MAIL = "Thanks, it works.\n\n{}"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "repeated",
     [
         "On Mon, 1 Jan 2024 at 10:00, Ann <ann@example.org> wrote:\n> Is it\n> ready?\n",
@@ -106,7 +105,7 @@ def test_an_answer_below_what_it_repeats_stays():
     assert strip_markup(mail, "quotes") == "Yes, since noon.\nPaid."
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "From: Ann\nTo: Bob\nSubject: it\n\nIs it ready?",

@@ -20,6 +20,7 @@ from nearsense import metrics
 from nearsense.errors import InputError, TooLargeError, ZeroVectorError
 from nearsense.records import Metric
 from nearsense.vectors.rows import connected_components
+from turns import in_turn
 
 TRUTH = {
     "cosine": lambda a, b: 1.0 - cdist(a, b, "cosine"),
@@ -30,7 +31,7 @@ TRUTH = {
 SIGN = {"cosine": 1, "dot": 1, "euclidean": -1, "manhattan": -1}
 MATRIX = {name: getattr(metrics, name) for name in TRUTH}
 PAIRED = {name: getattr(metrics, f"paired_{name}") for name in TRUTH}
-every_metric = pytest.mark.parametrize("metric", list(TRUTH))
+every_metric = in_turn("metric", list(TRUTH))
 
 
 def random_rows(n, d, seed=0, dtype=np.float32):
@@ -81,7 +82,7 @@ def test_as_a_similarity_higher_always_means_closer(metric):
 
 
 @every_metric
-@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64, np.bool_])
+@in_turn("dtype", [np.float64, np.float16, np.int64, np.bool_])
 def test_other_numbers_are_accepted_and_float32_comes_out(metric, dtype):
     a = (random_rows(6, 8) * 3).astype(dtype)
     a[:, 0] = 1
@@ -189,7 +190,7 @@ def test_a_score_beyond_float32_is_refused_not_infinite(call):
         call(np.full((1, 1), 1e30), np.full((1, 1), 1e30), "dot")
 
 
-@pytest.mark.parametrize("call", [*MATRIX.values(), *PAIRED.values(), lambda a, b: metrics.top_k(a, b, 1)])
+@in_turn("call", [*MATRIX.values(), *PAIRED.values(), lambda a, b: metrics.top_k(a, b, 1)])
 def test_different_dimensions_are_refused_with_both_shapes(call):
     with pytest.raises(InputError, match=r"\(2, 3\).*\(2, 4\)"):
         call(random_rows(2, 3), random_rows(2, 4))
@@ -200,7 +201,7 @@ def test_paired_forms_refuse_different_numbers_of_rows():
         metrics.paired_dot(random_rows(2, 3), random_rows(4, 3))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("bad", "word"),
     [
         (np.ones(3), r"shape \(n, d\), got \(3,\)"),
@@ -272,7 +273,7 @@ def test_normalize_is_scikit_learns(x):
     np.testing.assert_allclose(unit, sklearn_normalize(x.astype(float)), rtol=1e-6, atol=1e-44)
 
 
-@pytest.mark.parametrize("scale", [1e30, 3e38, 1.0, 1e-30, 1e-45])
+@in_turn("scale", [1e30, 3e38, 1.0, 1e-30, 1e-45])
 def test_neither_large_nor_small_components_overflow_the_norm(scale):
     x = np.full((3, 4), scale, np.float32)
     np.testing.assert_array_equal(metrics.normalize(x), np.full((3, 4), 0.5, np.float32))
@@ -310,7 +311,7 @@ def test_normalize_makes_a_new_array_even_of_unit_rows():
 
 
 @every_metric
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@in_turn("dtype", [np.float32, np.float64])
 def test_top_k_is_a_full_sort_of_the_true_scores(metric, dtype):
     queries, corpus = random_rows(30, 24, 1, dtype), random_rows(3000, 24, 2, dtype)
     truth = SIGN[metric] * TRUTH[metric](queries.astype(float), corpus.astype(float))
@@ -329,7 +330,7 @@ few_values = hnp.arrays(
 )
 
 
-@every_metric
+@pytest.mark.parametrize("metric", list(TRUTH))
 @given(corpus=few_values, queries=few_values, k=st.integers(1, 50), block_rows=st.integers(1, 50))
 def test_ties_go_to_the_lower_row_whatever_the_block_size(metric, corpus, queries, k, block_rows):
     if metric == "cosine":  # so that integers stay exact: every row gets the same length
@@ -385,7 +386,7 @@ def test_neighbours_that_float32_cannot_tell_apart_are_still_found_in_order(metr
 
 
 @every_metric
-@pytest.mark.parametrize("scale", [1e18, 1e-25, 1e-38])
+@in_turn("scale", [1e18, 1e-25, 1e-38])
 def test_top_k_holds_where_float32_products_would_not(metric, scale):
     queries, corpus = random_rows(4, 8) * np.float32(scale), random_rows(500, 8, seed=1) * np.float32(scale)
     corpus[::3] /= 7
@@ -418,7 +419,7 @@ def test_an_empty_corpus_and_no_queries_have_no_neighbours():
     assert metrics.top_k_of(np.empty((3, 0)), 2).counts.tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize(("k", "word"), [(0, "k=0"), (-3, "k=-3"), (1.5, "k=1.5"), ("2", "k='2'")])
+@in_turn(("k", "word"), [(0, "k=0"), (-3, "k=-3"), (1.5, "k=1.5"), ("2", "k='2'")])
 def test_k_counts_from_one(k, word):
     for call in (lambda: metrics.top_k([[1.0]], [[1.0]], k), lambda: metrics.top_k_of([[1.0]], k)):
         with pytest.raises(InputError, match=word):
@@ -457,7 +458,7 @@ def test_top_k_of_scores_is_a_stable_sort_without_the_masked(scores, k, block):
         assert count == len(order)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e39, -1e39])
+@in_turn("value", [np.nan, np.inf, 1e39, -1e39])
 def test_a_score_that_cannot_be_ranked_is_named(value):
     scores = np.zeros((3, 4))
     scores[2, 1] = value

@@ -13,6 +13,7 @@ from nearsense.guard import differences_many
 from nearsense.pair_differences import pair_differences, unfamiliar
 from nearsense.pair_differences.unread import unread_differences
 from nearsense.records import Long, Reading
+from turns import in_turn
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::nearsense.LanguageWarning",
@@ -110,7 +111,7 @@ def unread(a: str, b: str, encoder: ns.Encoder) -> list[str]:
     return [str(each) for each in pair_differences([a], [b], encoder=encoder)[0] if each.kind == "unread"]
 
 
-@pytest.mark.parametrize("pair", UNREAD.values(), ids=UNREAD)
+@in_turn("pair", UNREAD.values())
 def test_what_the_model_does_not_read_is_named_and_never_means_the_same(pair):
     for a, b in (pair, pair[::-1]):
         found = ns.compare(a, b)
@@ -119,19 +120,19 @@ def test_what_the_model_does_not_read_is_named_and_never_means_the_same(pair):
         assert found.probability is None or found.probability <= 0.5
 
 
-@pytest.mark.parametrize("pair", UNREAD.values(), ids=UNREAD)
+@in_turn("pair", UNREAD.values())
 def test_what_the_model_does_not_read_drops_no_row(pair):
     assert len(ns.duplicates([*pair, "something else"], min_probability=0.5).unique) == 3
     assert len(ns.duplicates([*pair, "something else"], min_score=0.3).unique) == 3
 
 
-@pytest.mark.parametrize("pair", SAME.values(), ids=SAME)
+@in_turn("pair", SAME.values())
 def test_what_is_written_in_two_ways_differs_in_nothing(pair):
     assert ns.compare(*pair).differs == ()
     assert ns.compare(*pair[::-1]).differs == ()
 
 
-@pytest.mark.parametrize("pair", SIGNS.values(), ids=SIGNS)
+@in_turn("pair", SIGNS.values())
 def test_another_sign_is_named_though_the_model_reads_it(pair):
     found = ns.compare(*pair)
     assert [each.partition(":")[0] for each in found.differs] == ["sign"]
@@ -139,7 +140,7 @@ def test_another_sign_is_named_though_the_model_reads_it(pair):
     assert len(ns.duplicates(list(pair)).unique) == 2
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Settings → Privacy", "Settings > Privacy"),
@@ -154,7 +155,7 @@ def test_signs_that_are_only_drawn_otherwise_do_not_differ(a, b):
     assert ns.compare(a, b).differs == ()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("left door", "right door"),
@@ -266,7 +267,7 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("language", FOREIGN)
+@in_turn("language", FOREIGN)
 def test_a_text_in_a_language_that_the_model_was_not_made_for_gets_no_probability(language):
     found = ns.compare(FOREIGN[language], "Where is my parcel?")
     assert (found.probability, found.interval, found.reading) == (None, None, Reading.UNKNOWN)
@@ -280,7 +281,7 @@ def test_a_text_is_the_same_as_itself_in_every_language():
         assert ns.compare(text, text).probability > 0.9
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "La Traviata",
@@ -386,7 +387,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("pair", FORMS.values(), ids=FORMS)
+@in_turn("pair", FORMS.values())
 def test_texts_that_are_equal_but_for_their_form_mean_the_same_whatever_the_model_reads(pair):
     found = ns.compare(*pair)
     assert (found.differs, found.reading) == ((), Reading.SAME)
@@ -398,7 +399,7 @@ def test_without_a_calibration_a_pair_that_is_not_read_is_no_near_duplicate():
     assert ns.compare("It is late", "It is very late", calibration="none").reading is not Reading.UNKNOWN
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "foreign"),
     [
         ("iPhone 13 手机壳很好用", True),

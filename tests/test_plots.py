@@ -18,6 +18,7 @@ from nearsense.errors import FileError, InputError, MissingExtra
 from nearsense.plots import heatmap
 from nearsense.records import Matrix, Metric, Origin
 from samples import some_of
+from turns import in_turn
 
 LONG = (
     "The invoice for March shows the wrong amount, and nobody answers the telephone number that is printed on it"
@@ -84,9 +85,7 @@ def test_no_value_reads_minus_zero():
     assert found.count("0.00") == 2
 
 
-@pytest.mark.parametrize(
-    ("scale", "expected"), [(1, "\u22120.50"), (20, "\u221210.0"), (400, "\u2212200"), (1e6, "\u22125e+05")]
-)
+@in_turn(("scale", "expected"), [(1, "\u22120.50"), (20, "\u221210.0"), (400, "\u2212200"), (1e6, "\u22125e+05")])
 def test_large_values_lose_decimals_not_their_place(scale, expected):
     scores = np.array([[0, -0.5], [-0.5, 0.0]], np.float32) * scale
     figure = heatmap(Matrix(scores, ("a", "b"), Origin("m", "0", Metric.EUCLIDEAN)))
@@ -113,7 +112,7 @@ def test_colours_read_the_same_in_greyscale_in_even_steps():
     np.testing.assert_allclose(lightness, np.linspace(lightness[0], lightness[-1], 101), atol=1.0)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("metric", "scores", "limits", "name"),
     [
         (Metric.COSINE, [[1, 0.9], [0.9, 1]], (0, 1), "cosine similarity"),
@@ -224,7 +223,7 @@ def test_a_large_svg_stays_small(tmp_path):
     assert (tmp_path / "map.svg").stat().st_size < 5e5
 
 
-@pytest.mark.parametrize("name", ["map.pdf", "map", "map.png.txt", "-"])
+@in_turn("name", ["map.pdf", "map", "map.png.txt", "-"])
 def test_another_format_is_answered_with_the_two_there_are(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"\.png or \.svg"):

@@ -22,6 +22,7 @@ from nearsense.probing import evidence, pairs_for, probe_result, scale_of
 from nearsense.records import Origin, Ranking
 from nearsense.reranking import rerank, rerank_many
 from nearsense.settings import load_settings
+from turns import in_turn
 
 MODELS = os.environ.get("NEARSENSE_MODELS")
 QUERY = "How do I get a new bank card?"
@@ -81,7 +82,7 @@ def kept():
     return load_settings().cache_dir / "probe.json"
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@in_turn("shape", SHAPES)
 def test_a_cross_encoder_that_judges_as_the_default_model_is_about_as_sure(encoder, shape):
     cross = CosineCross(encoder, SHAPES[shape], shape)
     found = {hit.text: hit for hit in rerank(QUERY, TEXTS, cross=cross)}

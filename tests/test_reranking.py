@@ -11,6 +11,7 @@ import nearsense as ns
 from fakes import HashEncoder, WordCross
 from nearsense.records import Hit, Metric, Origin, Ranking, Results
 from nearsense.reranking import rerank, rerank_many, staged
+from turns import in_turn
 
 WORDS = ["the", "a", "dog", "cat", "house", "tree", "water", "rain", "king", "queen", "bread", "stone", "fire"]
 MODES = ("dense", "lexical", "hybrid")
@@ -141,7 +142,7 @@ def test_hits_that_were_reranked_can_be_reranked(cross):
 BARE = Results([Hit(1, "41", 0.5, None, None)], Origin("m", "f"), "q")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("call", "words"),
     [
         (lambda: rerank("dog", BARE, cross=WordCross()), "hit '41' has no text"),

@@ -16,6 +16,7 @@ from nearsense.calibration import Task, shipped_calibration
 from nearsense.records import Origin, percent
 from nearsense.render import Form, show
 from nearsense.render.results import hits_page
+from turns import in_turn
 
 OPPOSITES = [
     ("How do I enable two-factor login?", "How do I disable two-factor login?", "antonym: enable → disable"),
@@ -50,7 +51,7 @@ def verbs(a, b, encoder, folder):
     yield "FAQ.match", faq.match(a)[0]
 
 
-@pytest.mark.parametrize(("a", "b", "named"), OPPOSITES)
+@in_turn(("a", "b", "named"), OPPOSITES)
 def test_every_verb_says_how_sure_it_is_and_what_differs(encoder, tmp_path, a, b, named):
     for verb, found in verbs(a, b, encoder, tmp_path):
         assert any(each.startswith(named) for each in found.differs), (verb, found)
@@ -62,7 +63,7 @@ def test_every_verb_says_how_sure_it_is_and_what_differs(encoder, tmp_path, a, b
         json.dumps(known)
 
 
-@pytest.mark.parametrize(("a", "b", "named"), OPPOSITES)
+@in_turn(("a", "b", "named"), OPPOSITES)
 def test_what_differs_is_told_where_nothing_is_calibrated(encoder, tmp_path, a, b, named):
     with ns.open(tmp_path / "c.nearsense", encoder) as there:
         there.add([b])
@@ -102,7 +103,7 @@ def test_a_score_without_texts_is_not_looked_at(encoder):
 
 
 @pytest.mark.filterwarnings("ignore::nearsense.LanguageWarning", "ignore::nearsense.UnknownTextWarning")
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "我的包裹在哪里？我已经等了两个星期",

@@ -12,6 +12,7 @@ from fakes import HashEncoder, WordCross
 from nearsense.records import Vectors
 from nearsense.ties import first_among_equals, order_ties
 from samples import some_of
+from turns import in_turn
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::nearsense.LanguageWarning", "ignore::nearsense.UnknownTextWarning"
@@ -70,8 +71,8 @@ def test_the_same_text_is_most_similar(encoder, alike, tmp_path):
         assert [hit.id for hit in found] == [str(len(alike))]
 
 
-@pytest.mark.parametrize("k", [1, 2, 10, 49])
-@pytest.mark.parametrize("at", [0, 30, 51, 119])
+@in_turn("k", [1, 2, 10, 49])
+@in_turn("at", [0, 30, 51, 119])
 def test_the_own_text_is_among_the_k_however_many_tie(encoder, k, at, tmp_path):
     texts = [f"Is {chr(0x1F600 + number)} allowed here?" for number in range(120)]
     hits = ns.search(texts[at], texts, k=k, encoder=encoder)
@@ -82,7 +83,7 @@ def test_the_own_text_is_among_the_k_however_many_tie(encoder, k, at, tmp_path):
         assert there.search(texts[at], k=k)[0].text == texts[at]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "typed",
     [
         "what does the 🔴 light mean",
@@ -97,8 +98,8 @@ def test_what_is_written_like_the_query_wins_over_what_is_not(encoder, typed):
     )
 
 
-@pytest.mark.parametrize("mode", ["dense", "hybrid", "lexical"])
-@pytest.mark.parametrize("k", [1, 5, 40])
+@in_turn("mode", ["dense", "hybrid", "lexical"])
+@in_turn("k", [1, 5, 40])
 def test_a_filter_that_lets_few_pass_ends_the_search_for_more(tmp_path, mode, k):
     texts = [f"Is {chr(0x1F600 + number)} allowed here?" for number in range(60)]
     documents = [ns.Document(str(at), text, {"even": at % 2 == 0}) for at, text in enumerate(texts)]
@@ -126,7 +127,7 @@ class Rough:
         return Vectors(data, self.fingerprint, np.zeros(len(texts), bool), self.name)
 
 
-@pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-5, 1e-3])
+@in_turn("noise", [0.0, 1e-7, 1e-5, 1e-3])
 def test_rounding_decides_nothing(noise, tmp_path):
     texts = [f"How is {chr(0x1F600 + number)} meant?" for number in range(60)]
     rough = Rough(noise)

@@ -8,6 +8,7 @@ import pytest
 
 import nearsense as ns
 from nearsense.lexical import jaccard
+from turns import in_turn
 
 CORPUS = ["a cat sleeps", "stock prices fell", "the kitten naps", "rain is expected", "shares lost value"]
 
@@ -118,7 +119,7 @@ def test_stored_vectors_of_another_model_are_refused(tmp_path, vectors):
         ns.search_vectors(["x"], vectors, encoder=other)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("call", "words"),
     [
         (lambda: ns.compare("", "x"), "left text 0 is empty"),

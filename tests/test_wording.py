@@ -1,13 +1,13 @@
 """Which texts count as equal but for their spelling, and which do not."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nearsense.wording import UNLIKE, likeness, normal_form, unadorned
+from turns import in_turn
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Hello, world!", "hello world"),
@@ -43,7 +43,7 @@ def test_texts_that_differ_in_case_space_or_punctuation_have_one_form(a, b):
     assert normal_form(a) == normal_form(b)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         *[("-5", "5"), ("−5", "5"), ("–5", "5"), ("- 5", "5"), ("5 - 3", "5 3"), ("(5)", "5"), ("+5", "5")],
@@ -58,13 +58,13 @@ def test_signs_that_mean_something_keep_texts_apart(a, b):
     assert normal_form(a) != normal_form(b)
 
 
-@pytest.mark.parametrize("text", ["", "?!", "…", "-", " ", "a", "🙂", "\u200b"])
+@in_turn("text", ["", "?!", "…", "-", " ", "a", "🙂", "\u200b"])
 def test_no_form_is_lost_and_forms_are_stable(text):
     assert normal_form(normal_form(text)) == normal_form(text)
     assert normal_form(text) or not text
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b", "level"),
     [
         ("Is it on?", "Is it on?", 0),
@@ -87,7 +87,7 @@ def test_texts_are_alike_but_for_how_they_are_written(a, b, level):
     assert likeness(a, b) == likeness(b, a) == level
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("C++", "C"),
@@ -119,7 +119,7 @@ def test_any_text_is_like_itself_and_as_like_another_as_that_is_like_it(a, b):
     assert likeness(a, b) == likeness(b, a)
 
 
-@pytest.mark.parametrize("ornament", ["🎉", "🙏🏽", "🚀🚀", "❤️", "🤔", "✨"])
+@in_turn("ornament", ["🎉", "🙏🏽", "🚀🚀", "❤️", "🤔", "✨"])
 def test_an_ornament_at_an_end_is_taken_off_and_a_judging_sign_is_not(ornament):
     assert unadorned(f"Where is my order? {ornament}") == "Where is my order?"
     assert unadorned(f"{ornament} Where is my order?") == "Where is my order?"

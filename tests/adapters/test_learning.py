@@ -13,6 +13,7 @@ from nearsense.encoders.adapted import AdaptedEncoder
 from nearsense.kinds import MapKind
 from nearsense.records import Vectors
 from nearsense.training.examples import Examples, Kind
+from turns import in_turn
 
 D = 24
 
@@ -133,7 +134,7 @@ def test_a_planted_signal_is_found_and_what_cross_validation_says_holds_on_new_t
     assert found.by_strength[0.0] == found.before
 
 
-@pytest.mark.parametrize("kind", [Kind.TRIPLETS, Kind.POSITIVES, Kind.LABELLED, Kind.GRADED, Kind.ENTAILMENT])
+@in_turn("kind", [Kind.TRIPLETS, Kind.POSITIVES, Kind.LABELLED, Kind.GRADED, Kind.ENTAILMENT])
 def test_a_planted_signal_is_found_in_examples_of_every_kind(kind):
     found = learn(pairs_of(kind, 120 if kind in (Kind.TRIPLETS, Kind.POSITIVES) else 300), Noisy())
     assert found.better
@@ -252,7 +253,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@in_turn("case", REFUSED)
 def test_what_nothing_can_be_learnt_of_is_refused_in_words(case):
     examples, said = REFUSED[case]
     with pytest.raises(ns.errors.InputError, match=said) as error:

@@ -12,6 +12,7 @@ from nearsense.calibration import Calibration, Curve, Form, learn_calibration
 from nearsense.calibration.fitting import fit
 from nearsense.errors import InputError
 from nearsense.metrics import expected_calibration_error, log_loss
+from turns import in_turn
 
 
 def bent(n, seed=0):
@@ -22,8 +23,8 @@ def bent(n, seed=0):
     return scores, (rng.random(n) < probability).astype(int)
 
 
-@pytest.mark.parametrize("make", [sample, bent])
-@pytest.mark.parametrize("n", [30, 60, 150, 1_000])
+@in_turn("make", [sample, bent])
+@in_turn("n", [30, 60, 150, 1_000])
 def test_a_higher_score_never_means_a_lower_probability(make, n):
     for seed in range(5):
         calibration = learn_calibration(*make(n, seed), ORIGIN)
@@ -118,7 +119,7 @@ def test_a_curve_survives_being_written_and_refuses_what_is_none():
             Curve.from_dict(curve.to_dict() | change)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("scores", "labels", "words"),
     [
         ([0.1, 0.5, 0.9], [0, 1, 1], "3 labels are too few"),

@@ -11,6 +11,7 @@ from nearsense.calibration import Task, learn_calibration, shipped_calibration
 from nearsense.calibration.curve import logit, sigmoid
 from nearsense.metrics import expected_calibration_error, log_loss
 from nearsense.records import Origin
+from turns import in_turn
 
 CAUGHT = [
     ("Transfer money from Alice to Bob", "Transfer money from Bob to Alice", "roles"),
@@ -63,7 +64,7 @@ def test_of_several_differences_the_worst_speaks():
     assert both == number < name
 
 
-@pytest.mark.parametrize(("a", "b", "kind"), CAUGHT)
+@in_turn(("a", "b", "kind"), CAUGHT)
 def test_near_misses_are_named_and_less_probable_and_keep_their_score(encoder, a, b, kind):
     found = ns.compare(a, b)
     assert any(each.startswith(f"{kind}: ") for each in found.differs), found.differs
@@ -124,7 +125,7 @@ def test_near_identical_texts_with_a_hard_difference_never_read_as_probably_the_
         assert (found < 0.7).all(), dict(zip(hard, found.round(2), strict=True))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Store the vaccine at 5 °C", "Store the vaccine at 5 °F"),

@@ -20,6 +20,7 @@ from nearsense.calibration import (
 from nearsense.calibration.curve import sigmoid
 from nearsense.metrics import expected_calibration_error as ece
 from nearsense.records import Origin
+from turns import in_turn
 
 SCALE = Scale(0.05, 0.95)
 
@@ -132,7 +133,7 @@ def test_a_population_and_a_calibration_with_one_survive_their_json(population):
 # Through the verbs
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Where is my parcel?", "Where is my parcel?"),
@@ -142,7 +143,7 @@ def test_a_population_and_a_calibration_with_one_survive_their_json(population):
         ("THE ORDER HAS NOT COME", "The order has not come."),
     ],
 )
-@pytest.mark.parametrize("task", list(Task))
+@in_turn("task", list(Task))
 def test_equal_texts_are_the_same_by_rule_and_the_result_says_so(a, b, task):
     found = ns.compare(a, b, calibration=task.value)
     assert found.probability >= 0.999

@@ -12,6 +12,7 @@ from nearsense.calibration.threshold import Labelled, _allowed, _least_share, at
 from nearsense.errors import InputError
 from nearsense.mining import nearest
 from samples import some_of
+from turns import in_turn
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -24,8 +25,8 @@ def judged(right, wrong_at=(), others=0):
     return Labelled(np.linspace(0.99, 0.1, len(labels)), labels)
 
 
-@pytest.mark.parametrize("wanted", [0.5, 0.8, 0.9, 0.95, 0.99])
-@pytest.mark.parametrize("doubt", [0.1, 0.05, 0.01])
+@in_turn("wanted", [0.5, 0.8, 0.9, 0.95, 0.99])
+@in_turn("doubt", [0.1, 0.05, 0.01])
 def test_as_many_wrong_labels_are_allowed_as_the_binomial_distribution_says(wanted, doubt):
     counts = np.arange(1, 400)
     for count, most in zip(counts, _allowed(399, wanted, doubt)[1:], strict=True):
@@ -33,7 +34,7 @@ def test_as_many_wrong_labels_are_allowed_as_the_binomial_distribution_says(want
         assert stats.binom.cdf(most + 1, count, 1 - wanted) > doubt
 
 
-@pytest.mark.parametrize(("missed", "tried"), [(0, 45), (1, 77), (3, 60), (20, 400), (9, 10), (0, 1)])
+@in_turn(("missed", "tried"), [(0, 45), (1, 77), (3, 60), (20, 400), (9, 10), (0, 1)])
 def test_the_bound_is_that_of_clopper_and_pearson(missed, tried):
     exact = stats.beta.ppf(0.1, tried - missed, missed + 1)
     assert exact - 2e-6 <= _least_share(missed, tried, 0.1) <= exact
@@ -162,7 +163,7 @@ def test_judged_pairs_survive_json(weights):
     assert after.to_dict() == before.to_dict()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "known",
     [
         {"scores": [0.1], "labels": [0, 1]},
@@ -181,6 +182,7 @@ def test_damaged_labels_are_refused(known):
 @pytest.mark.parametrize("n", some_of([50, 100], 50))
 def test_nearest_requests_of_an_assistant_nine_in_ten_thresholds_keep_their_promise(data, encoder, n):
     rows = [row for row in data("clinc150/val") if row["label"] != "oos"]
+    rows = rows[:: 1 if n == 100 else 2]
     vectors = encoder.encode([row["text"] for row in rows]).data
     found = nearest(vectors, 3)
     names = np.array([row["label"] for row in rows])

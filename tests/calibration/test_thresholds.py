@@ -11,6 +11,7 @@ from nearsense.calibration.calibration import ABROAD
 from nearsense.calibration.threshold import at_least_precision
 from nearsense.errors import InputError
 from nearsense.records import Vectors
+from turns import in_turn
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +192,7 @@ def test_a_calibration_survives_its_file_and_knows_its_thresholds_again(tmp_path
     assert "mine" in str(again)
 
 
-@pytest.mark.parametrize(
-    "content", ["{}", "[]", "no json", '{"nearsense calibration": 2}', '{"nearsense calibration": 1}']
-)
+@in_turn("content", ["{}", "[]", "no json", '{"nearsense calibration": 2}', '{"nearsense calibration": 1}'])
 def test_a_file_that_holds_no_calibration_is_refused(tmp_path, content):
     (tmp_path / "x.json").write_text(content)
     from nearsense.calibration import load_calibration

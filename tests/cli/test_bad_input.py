@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from samples import tiny_bert
+from turns import in_turn
 
 
 def check(done, *words):
@@ -50,7 +51,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("name", FILES)
+@in_turn("name", FILES)
 def test_a_bad_file_is_one_clear_error(run, tmp_path, name):
     content, word = FILES[name]
     file = tmp_path / name
@@ -204,28 +205,41 @@ def shell(line, cwd):
     return subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], cwd=cwd, capture_output=True, text=True)
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return tiny_bert(tmp_path_factory.mktemp("models") / "small")
+
+
+@pytest.fixture
+def quick(small, monkeypatch):
+    """A small model for programs that say nothing of what is near."""
+    monkeypatch.setenv("NEARSENSE_MODEL", str(small))
+
+
 @pytest.fixture
 def texts(tmp_path):
-    (tmp_path / "texts.txt").write_text("東京の天気\na cat\n")
+    (tmp_path / "texts.txt").write_text("the weather\na cat\n")
     return tmp_path
 
 
 RANK = "nearsense --no-language-check rank q texts.txt"
 
 
-def test_output_that_cannot_be_written_is_one_clear_error(texts):
+def test_output_that_cannot_be_written_is_one_clear_error(texts, quick):
     done = shell(f"{RANK} >/dev/full", texts)  # closed at all: test_streams.py
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: standard output cannot be written")
     assert len(done.stderr.splitlines()) == 3
 
 
-def test_a_pipe_gets_utf_8_whatever_the_locale(texts):
+def test_a_pipe_gets_utf_8_whatever_the_locale(texts, quick):
+    (texts / "texts.txt").write_text("東京の天気\na cat\n")
     done = shell("PYTHONIOENCODING=ascii nearsense rank Tokyo texts.txt --json | cat", texts)
     assert "東京の天気" in [hit["text"] for hit in json.loads(done.stdout)["hits"]]
 
 
-def test_vectors_in_parquet_are_searched_in_a_fresh_process(texts):
-    done = shell("nearsense encode texts.txt -o v.parquet && nearsense search v.parquet kitty -k 1", texts)
+def test_vectors_in_parquet_are_searched_in_a_fresh_process(run, texts):
+    assert run("encode", texts / "texts.txt", "-o", texts / "v.parquet").code == 0
+    done = shell("nearsense search v.parquet kitty -k 1", texts)
     assert json.loads(done.stdout)["text"] == "a cat"
 
 
@@ -250,7 +264,7 @@ def test_texts_with_vectors_of_another_model_are_encoded_again(run, tmp_path):
     assert json.loads(run("search", tmp_path / "new.jsonl", "kitty", "-k", "1").out)["text"] == "a cat"
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path):
+def test_a_reader_that_goes_away_is_no_error(tmp_path, quick):
     file = tmp_path / "some.txt"
     file.write_text("\n".join(f"text {i}" for i in range(800)))
     done = shell(f"nearsense rank q {file} -q | head -1", tmp_path)
@@ -264,7 +278,7 @@ def test_a_reader_that_goes_away_from_a_demo_is_no_error(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_command_in_the_background_goes_on_ignoring_control_c(texts):
+def test_a_command_in_the_background_goes_on_ignoring_control_c(texts, quick):
     code = f"""
 import os, signal, sys, threading
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the shell has it for `nohup nearsense ... &`

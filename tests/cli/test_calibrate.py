@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import nearsense as ns
+from turns import in_turn
 
 THINGS = [
     *("box", "door", "window", "file", "tin", "bottle", "shop"),
@@ -89,7 +90,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
+@in_turn("name", BAD)
 def test_bad_input_is_one_line_that_says_what(run, tmp_path, name):
     content, word = BAD[name]
     (tmp_path / name).write_text(content)

@@ -10,6 +10,7 @@ import pytest
 
 import nearsense as ns
 from cluster_made import texts
+from turns import in_turn
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_markdown_in_texts_stays_text(run, tmp_path):
     assert "\\<b\\>bold" in (tmp_path / "r.md").read_text()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "written"),
     [
         ("- a list", "\\- a list"),
@@ -189,7 +190,7 @@ def test_vectors_in_the_file_are_used(run, file, tmp_path):
     assert [each["label"] for each in one["clusters"]] == [each["label"] for each in other["clusters"]]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("content", "words", "said"),
     [
         ("text\na\nb\n", ["-k", 3], "k=3"),

@@ -10,6 +10,7 @@ import pytest
 
 import nearsense as ns
 from nearsense.files import read_table, write_vectors
+from turns import in_turn
 
 ROWS = (
     "id;text;price\n"
@@ -316,7 +317,7 @@ def test_standard_output_that_takes_no_more_is_not_called_the_file(run, tickets,
 
 
 @pytest.mark.filterwarnings("ignore::nearsense.LanguageWarning")
-@pytest.mark.parametrize(
+@in_turn(
     "rows",
     [
         ["Wir wollen die Rechnungen zahlen.", "Wir wollen die Rechnungen zählen."],

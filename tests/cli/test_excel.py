@@ -11,6 +11,7 @@ import pytest
 
 from nearsense.errors import FileError
 from nearsense.files import formulas_escaped, read_table, write_table
+from turns import in_turn
 
 ROWS = {"id": ["007", "008"], "text": ["hello, world", "good; bye"]}
 
@@ -23,8 +24,8 @@ def excel(sign, first, end="\n"):
     return end.join(lines) + end
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize(
+@in_turn("end", ["\n", "\r\n"])
+@in_turn(
     ("sign", "first"),
     [(";", "sep=;"), (",", "sep=,"), ("\t", "sep=\t"), ("\t", r"sep=\t"), ("|", "sep=|"), ("^", "sep=^"),
      (":", "sep=:"), (",", '"sep=,"'), (";", '"sep=;"'), (";", "SEP=;"), (";", "sep=;;;"),
@@ -48,7 +49,7 @@ def test_the_line_is_counted_where_an_error_is_named(tmp_path):
         read_table(tmp_path / "b.csv")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "content",
     [
         "sep=,b\n1,2\n",
@@ -132,7 +133,7 @@ def test_formulas_become_texts_where_that_is_asked_for_and_numbers_stay(tmp_path
     assert "=text" in read_table(tmp_path / name).columns
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "words",
     ["search FILE sum --csv", "rank sum FILE --csv", "duplicates FILE --min-score 0 --csv", "dedupe FILE -o -",
      "dedupe FILE -o OUT", "cluster FILE -k 2 --csv", "cluster FILE -k 2 -o OUT", "matrix FILE --csv"],

@@ -7,6 +7,8 @@ import json
 import pandas as pd
 import pytest
 
+from turns import in_turn
+
 TEXTS = ["red apple", "green pear", "my screen freezes"]
 VECTORS = {
     "two numbers": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
@@ -35,8 +37,8 @@ def written(folder, name, vectors, form):
     return path
 
 
-@pytest.mark.parametrize("form", ["jsonl", "json", "parquet"])
-@pytest.mark.parametrize("kind", VECTORS)
+@in_turn("form", ["jsonl", "json", "parquet"])
+@in_turn("kind", VECTORS)
 def test_a_file_with_vectors_of_no_known_model_is_searched_by_its_texts(run, tmp_path, kind, form):
     for name in ("vector", "embedding"):
         file = written(tmp_path, name, VECTORS[kind], form)
@@ -45,7 +47,7 @@ def test_a_file_with_vectors_of_no_known_model_is_searched_by_its_texts(run, tmp
         assert hit["metadata"]["lang"] == "en"
 
 
-@pytest.mark.parametrize("kind", ["two numbers", "a null", "other lengths", "strings of pgvector"])
+@in_turn("kind", ["two numbers", "a null", "other lengths", "strings of pgvector"])
 def test_every_command_takes_such_a_file(run, tmp_path, kind):
     file, made = written(tmp_path, "vector", VECTORS[kind], "jsonl"), tmp_path / "c.ns"
     for words in (("rank", "fruit", file), ("duplicates", file), ("dedupe", file, "-o", tmp_path / "out.jsonl"),
@@ -78,8 +80,8 @@ EXACT = {
 }
 
 
-@pytest.mark.parametrize("form", ["jsonl", "json", "parquet"])
-@pytest.mark.parametrize("kind", EXACT)
+@in_turn("form", ["jsonl", "json", "parquet"])
+@in_turn("kind", EXACT)
 def test_every_command_that_writes_the_rows_writes_such_a_column_as_it_stands(run, tmp_path, kind, form):
     file = written(tmp_path, "vector", EXACT[kind], form)
     for words in (("dedupe", file), ("cluster", file, "-k", "2")):

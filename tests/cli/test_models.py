@@ -16,6 +16,7 @@ from nearsense.cli.models.bench import LONG, QUERY, SENTENCE, _rate, measured
 from nearsense.encoders.catalog import CATALOG, Kind, Task, card_of
 from nearsense.encoders.recommend import recommend
 from nearsense.settings import load_settings
+from turns import in_turn
 
 
 def listed(run, *words):
@@ -46,7 +47,7 @@ def test_the_facts_are_those_of_the_catalogue(run):
         assert each["sts"]["source"] == card.sts.source
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@in_turn("kind", KINDS)
 def test_a_kind_keeps_its_models_only(run, kind):
     found = listed(run, "--kind", kind)
     assert {each["name"] for each in found} >= {card.name for card in CATALOG if card.kind.value == kind}
@@ -58,8 +59,8 @@ def test_the_options_name_the_tasks_and_kinds_that_there_are():
     assert tuple(kind.value for kind in Kind) == KINDS
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("prefer", ["quality", "speed"])
+@in_turn("task", TASKS)
+@in_turn("prefer", ["quality", "speed"])
 def test_a_task_gives_the_order_of_recommend(run, task, prefer):
     found = [each["name"] for each in listed(run, "--task", task, "--prefer", prefer, "--language", "en")]
     assert found == [card.name for card in recommend(task, ["en"], prefer)]

@@ -13,6 +13,7 @@ from loopback_hub import serving
 from nearsense.cli.models import models
 from nearsense.encoders.hub import repository_folder
 from samples import tiny_bert
+from turns import in_turn
 
 NAME = "someone/small-model"
 BY_NAME = models.commands
@@ -107,7 +108,7 @@ def test_nothing_is_removed_unasked_or_by_revision(hub):
     assert typed("path", NAME).exit_code == 0
 
 
-@pytest.mark.parametrize("command", BY_NAME.values(), ids=BY_NAME)
+@in_turn("command", BY_NAME.values())
 def test_every_command_has_examples_and_described_options(command):
     assert f"nearsense models {command.name}" in command.help
     assert all(option.help for option in command.params if isinstance(option, click.Option))

@@ -14,6 +14,7 @@ from nearsense.cli import main
 from nearsense.cli.models import models
 from nearsense.encoders.catalog import CATALOG
 from packed_models import NAME, contents, home, index, known, model, plain
+from turns import in_turn
 
 PULL, CARD = models.commands["pull"], models.commands["card"]
 HUB = "someone/made"
@@ -109,7 +110,7 @@ def test_a_wrong_byte_is_three_lines_and_exit_code_two(row, index, monkeypatch, 
     assert "the package made-model 1.0 is not what the catalogue promises" in said[0]
 
 
-@pytest.mark.parametrize("each", CATALOG, ids=lambda card: card.name)
+@in_turn("each", CATALOG)
 def test_a_card_shows_licence_and_source(each):
     shown = CliRunner().invoke(CARD, [each.name, "--json"])
     record = json.loads(shown.stdout)

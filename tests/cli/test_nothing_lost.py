@@ -11,6 +11,7 @@ from fakes import HashEncoder
 from nearsense import files
 from nearsense.faq import FAQItem
 from nearsense.filters import parse_where
+from turns import in_turn
 
 DIGITS = 10**5000
 
@@ -34,7 +35,7 @@ ONE_IN_JSON = {
 }
 
 
-@pytest.mark.parametrize(("metadata", "named"), ONE_IN_JSON.values(), ids=ONE_IN_JSON)
+@in_turn(("metadata", "named"), ONE_IN_JSON.values())
 def test_names_that_are_one_in_json_are_refused_and_both_are_named(tmp_path, metadata, named):
     with pytest.raises(ns.errors.InputError, match=named):
         ns.Document("a", "a text", metadata)
@@ -68,7 +69,7 @@ TWICE = {
 }
 
 
-@pytest.mark.parametrize("row", TWICE.values(), ids=TWICE)
+@in_turn("row", TWICE.values())
 def test_a_name_that_occurs_twice_in_a_file_is_refused(run, tmp_path, row):
     for name, content in (("t.jsonl", f'{{"text": "fine"}}\n{row}\n'), ("t.json", f'[{{"text": "fine"}}, {row}]')):
         (tmp_path / name).write_text(content)
@@ -90,7 +91,7 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("value", UNREADABLE.values(), ids=UNREADABLE)
+@in_turn("value", UNREADABLE.values())
 def test_what_is_too_deep_or_too_long_in_a_file_is_an_input_error(run, tmp_path, value):
     for name, content in (
         ("t.jsonl", f'{{"text": "a", "m": {value}}}\n'),
@@ -105,7 +106,7 @@ def test_what_is_too_deep_or_too_long_in_a_file_is_an_input_error(run, tmp_path,
             assert "too deep or too long" in done.err
 
 
-@pytest.mark.parametrize("depth", [1, 2, 50, 98])
+@in_turn("depth", [1, 2, 50, 98])
 def test_what_is_as_deep_as_a_collection_keeps_is_read(tmp_path, depth):
     (tmp_path / "t.jsonl").write_text(json.dumps({"text": "a", "m": deep(depth)}) + "\n")
     assert files.read_table(tmp_path / "t.jsonl").columns["m"] == [deep(depth)]
@@ -115,7 +116,7 @@ RING: dict[str, object] = {}
 RING["ring"] = RING
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "value",
     [
         deep(900),
@@ -133,7 +134,6 @@ RING["ring"] = RING
         b"bytes",
         {1},
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_metadata_that_cannot_be_kept_are_an_input_error(tmp_path, value):
     with ns.open(tmp_path / "c", HashEncoder()) as collection:
@@ -143,15 +143,13 @@ def test_metadata_that_cannot_be_kept_are_an_input_error(tmp_path, value):
         assert collection.count() == 0
 
 
-@pytest.mark.parametrize(
-    "value", [deep(900), deep(900, "object"), deep(50_000), RING], ids=["1", "2", "3", "ring"]
-)
+@in_turn("value", [deep(900), deep(900, "object"), deep(50_000), RING])
 def test_a_record_of_a_faq_that_is_too_deep_is_an_input_error(value):
     with pytest.raises(ns.errors.InputError, match="nested too deep"):
         ns.FAQ([{"question": "How?", "answer": "So.", "more": value}], encoder=HashEncoder())
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "where",
     [
         {DIGITS: 1},
@@ -165,7 +163,6 @@ def test_a_record_of_a_faq_that_is_too_deep_is_an_input_error(value):
         {"n": float("1e999")},
         {"n": {"<": float("nan")}},
     ],
-    ids=lambda value: "",
 )
 def test_a_filter_that_nothing_can_fit_is_an_input_error(tmp_path, where):
     with ns.open(tmp_path / "c", HashEncoder()) as collection:
@@ -186,7 +183,7 @@ def test_a_filter_with_a_number_of_any_size_compares_rightly(tmp_path):
             assert collection.count({"n": bound}) == 0
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         f"n={'1' * 5000}",
@@ -205,7 +202,6 @@ def test_a_filter_with_a_number_of_any_size_compares_rightly(tmp_path):
         '{"n": NaN}',
         '{"n": 1, "n": 2}',
     ],
-    ids=lambda value: value[:12],
 )
 def test_a_filter_on_the_command_line_that_cannot_be_read_is_an_input_error(run, tmp_path, text):
     with pytest.raises(ns.errors.InputError) as said:

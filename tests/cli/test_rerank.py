@@ -15,6 +15,7 @@ from nearsense.records import Hit, Metric, Origin, Ranking, Results
 from nearsense.render import Form, show
 from nearsense.render.results import hits_page
 from nearsense.reranking import rerank
+from turns import in_turn
 
 TEXTS = [
     "the dog and the cat",
@@ -157,7 +158,7 @@ def table(hits, monkeypatch):
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("metric", "words"),
     [
         (Metric.COSINE, "Retrieval: cosine similarity by finder."),

@@ -17,7 +17,8 @@ from itertools import combinations
 import pytest
 
 from nearsense import compare
-from samples import some_of
+from samples import some_of, tiny_bert
+from turns import in_turn
 
 COMMAND = f"{sys.executable} -m nearsense"
 STREAMS = {"<&-": 0, ">&-": 1, "2>&-": 2}
@@ -28,8 +29,14 @@ WORKS = {
 }
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return tiny_bert(tmp_path_factory.mktemp("models") / "small")
+
+
 @pytest.fixture
-def fruit(tmp_path):
+def fruit(tmp_path, small, monkeypatch):
+    monkeypatch.setenv("NEARSENSE_MODEL", str(small))  # all programs here load it
     (tmp_path / "p.csv").write_text("id,text\n1,red apple\n2,green pear\n3,blue sky\n")
     return tmp_path
 
@@ -91,7 +98,7 @@ def test_a_standard_input_that_is_closed_is_an_input_error(fruit, line):
 
 
 def test_a_standard_error_that_is_full_changes_no_answer(fruit):
-    done = shell("rank red p.csv -k 1 2>/dev/full", fruit)
+    done = shell("rank 'red apple' p.csv -k 1 2>/dev/full", fruit)
     assert (done.returncode, json.loads(done.stdout)["id"]) == (0, "1")
     assert shell("rank red nothing.csv 2>/dev/full", fruit).returncode == 2
 
@@ -105,7 +112,7 @@ def steers(text):
     return {c for c in text if (unicodedata.category(c) == "Cc" and c not in "\n\t") or c in turned}
 
 
-@pytest.mark.parametrize("evil", STEERING, ids=ascii)
+@in_turn("evil", STEERING)
 def test_nothing_that_a_file_holds_steers_the_terminal_by_a_message(run, tmp_path, evil):
     header, twice, name, data = (tmp_path / f"{each}{evil}.csv" for each in ("header", "twice", "n", "d"))
     header.write_text(f'id,"te{evil}xt",other\n1,a,b\n2,c,d\n')
@@ -123,7 +130,7 @@ def test_nothing_that_a_file_holds_steers_the_terminal_by_a_message(run, tmp_pat
         assert len(each.err.splitlines()) <= (4 if "which column is the text" in each.err else 3)  # two to paste
 
 
-@pytest.mark.parametrize("evil", STEERING, ids=ascii)
+@in_turn("evil", STEERING)
 def test_json_escapes_what_steers_and_still_says_the_same(run, tmp_path, evil):
     file = tmp_path / "t.jsonl"
     file.write_text(json.dumps({"id": f"i{evil}", "text": f"red {evil} apple", f"k{evil}": f"v{evil}"}) + "\n")

@@ -6,9 +6,8 @@ import csv
 import io
 import json
 
-import pytest
-
 import nearsense as ns
+from turns import in_turn
 
 OPPOSITES = "How do I enable two-factor login?", "How do I disable two-factor login?"
 
@@ -34,7 +33,7 @@ def commands(folder):
     }
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "command",
     ["compare", "rank", "search", "index search", "index similar", "duplicates", "faq", "explain", "matrix"],
 )

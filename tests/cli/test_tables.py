@@ -7,11 +7,11 @@ import json
 import re
 from itertools import pairwise
 
-import pytest
 from rich.cells import cell_len
 
 from nearsense.render import Form, Page, show
 from nearsense.tables import shown_columns
+from turns import in_turn
 
 WIDTHS = (20, 24, 30, 40, 50, 60, 73, 74, 80, 100, 200)
 LONG = "My monitor hangs every morning when I start it up and nothing helps"
@@ -34,8 +34,8 @@ def joined(text):
 HITS = ("#>", "score>", "probability>", "id", "text", "differs")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("text", [LONG, CHINESE, EMOJI, "x" * 90, "ما هو موعد فتح المكتب صباح الغد يا ترى"])
+@in_turn("width", WIDTHS)
+@in_turn("text", [LONG, CHINESE, EMOJI, "x" * 90, "ما هو موعد فتح المكتب صباح الغد يا ترى"])
 def test_ids_and_texts_stay_at_every_width(monkeypatch, width, text):
     row = ("1", "0.6650", ">99 %, 98 to >99", "T-1001", text, "negation")
     table = printed(monkeypatch, width, HITS, [row, row])
@@ -58,7 +58,7 @@ def test_figures_come_back_from_the_left_as_the_terminal_grows():
     assert all(shown == list(range(len(shown))) for shown in figures)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("columns", "stay"),
     [
         (("score>", "probability>", "reading", "differs", "a", "b"), ("a", "b")),
@@ -80,8 +80,8 @@ def test_a_table_of_figures_alone_shows_the_first_of_them():
     assert shown_columns(["a>", "b>", "c>"], [9, 9, 9], 80) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("width", [40, 60, 74])
-@pytest.mark.parametrize("words", ["search FILE screen", "rank screen FILE", "cluster FILE -k 2"])
+@in_turn("width", [40, 60, 74])
+@in_turn("words", ["search FILE screen", "rank screen FILE", "cluster FILE -k 2"])
 def test_the_command_shows_what_it_found_on_a_narrow_terminal(run, tmp_path, monkeypatch, width, words):
     import sys
 

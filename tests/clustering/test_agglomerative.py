@@ -11,9 +11,10 @@ from sklearn.metrics import adjusted_rand_score
 from clustering.grouped import blobs, shuffles, sizes
 from nearsense.clustering.methods import agglomerative
 from nearsense.errors import InputError, TooLargeError
+from turns import in_turn
 
 
-@pytest.mark.parametrize("min_score", [-1, 0.1, 0.4, 0.6, 0.8, 1])
+@in_turn("min_score", [-1, 0.1, 0.4, 0.6, 0.8, 1])
 def test_groups_are_scipys(min_score):
     rows, _ = blobs(groups=10, each=30, spread=1.0)
     far = 1 - rows.astype(np.float64) @ rows.T.astype(np.float64)

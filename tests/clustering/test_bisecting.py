@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from clustering.grouped import blobs, shuffles, sizes
 from nearsense.clustering.kmeans import bisecting
 from nearsense.errors import InputError
+from turns import in_turn
 
 
 def test_groups_of_one_size_are_found():
@@ -16,8 +17,8 @@ def test_groups_of_one_size_are_found():
     assert adjusted_rand_score(truth, bisecting(rows, 2).labels) == 1.0
 
 
-@pytest.mark.parametrize("balance", [0, 0.1, 0.25, 1])
-@pytest.mark.parametrize("k", [1, 2, 3, 7, 11, 317, 320])
+@in_turn("balance", [0, 0.1, 0.25, 1])
+@in_turn("k", [1, 2, 3, 7, 11, 317, 320])
 def test_no_size_is_out_of_balance(k, balance):
     rows, _ = blobs(spread=1.0)
     own = np.array(sizes(bisecting(rows, k, balance=balance)))
@@ -38,7 +39,7 @@ def test_equal_rows_are_shared_colours():
     assert sizes(bisecting(np.ones((10, 1), np.float32), 5, balance=0)) == [2] * 5
 
 
-@pytest.mark.parametrize(("n", "k"), [(0, 1), (1, 2), (2, 3), (5, 0)])
+@in_turn(("n", "k"), [(0, 1), (1, 2), (2, 3), (5, 0)])
 def test_groups_that_cannot_be_are_one_clear_error(n, k):
     with pytest.raises(InputError, match=f"{k} groups of {n} texts"):
         bisecting(np.eye(n, 8, dtype=np.float32), k)

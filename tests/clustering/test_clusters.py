@@ -10,6 +10,7 @@ from cluster_made import around, as_vectors, numbered, seen, texts
 from nearsense.clustering.methods import default_min_size
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.metrics import v_measure
+from turns import in_turn
 
 THREE = [12, 8, 5]
 
@@ -61,7 +62,7 @@ def test_methods_are_chosen_by_what_is_given():
     assert (grouped.method, [each.size for each in grouped]) == ("agglomerative", THREE)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("options", "said"),
     [
         ({"k": 26}, "26"),

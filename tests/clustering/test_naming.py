@@ -13,6 +13,7 @@ import nearsense as ns
 from cluster_made import TOPICS, texts
 from nearsense.clustering.naming import cluster_names, phrases_of, weights
 from nearsense.stopwords import known_languages, languages_of, stop_words
+from turns import in_turn
 
 GIVEN = [
     "The exchange rate is wrong",
@@ -83,7 +84,7 @@ def test_rows_of_the_same_words_in_another_order_are_no_other_name():
     assert {frozenset(name.label.replace(",", "").split()) for name in found} != {frozenset({"alpha", "beta"})}
 
 
-@pytest.mark.parametrize("text", ["12 34 56", "?!", "🙂🙂", "what is it", "the", "2024"])
+@in_turn("text", ["12 34 56", "?!", "🙂🙂", "what is it", "the", "2024"])
 def test_what_has_no_words_gets_a_number(text):
     (name,) = named([text, text], [0, 0])
     assert name.label == "cluster 0"
@@ -101,7 +102,7 @@ def test_noise_has_no_name_and_counts_in_what_is_common():
     assert [name.label for name in found] == ["exchange rate", "stolen card"]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("given", "language", "stop"),
     [
         (["Il pacco non è arrivato", "Dove è il mio pacco?", "la carta è stata rubata"], "it", "non"),

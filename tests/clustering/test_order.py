@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from clustering.grouped import blobs
 from nearsense.clustering.density import density
 from nearsense.clustering.geometry import canonical_order, checked_rows
 from nearsense.clustering.kmeans import bisecting, spherical
 from nearsense.clustering.methods import agglomerative
+from turns import in_turn
 
 METHODS = {
     "k-means": lambda rows: spherical(rows, 6),
@@ -26,15 +26,15 @@ def another_processor(rows, seed, digits=1e-6):
     return (rows + digits * noise * np.abs(rows)).astype(np.float32)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("seed", range(5))
+@in_turn("method", METHODS)
+@in_turn("seed", range(5))
 def test_groups_of_one_size_have_the_same_numbers_on_another_processor(method, seed):
     rows, _ = blobs(groups=6, each=20, spread=0.3)
     group = METHODS[method]
     assert group(another_processor(rows, seed)).labels.tolist() == group(rows).labels.tolist()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@in_turn("seed", range(5))
 def test_bf16_moves_few_rows_to_another_place(seed):
     rows = checked_rows(blobs(groups=6, each=20)[0])
     moved = np.abs(

@@ -12,6 +12,7 @@ from clustering.grouped import blobs, shuffles, sizes
 from nearsense.clustering.kmeans import spherical
 from nearsense.errors import InputError
 from samples import some_of
+from turns import in_turn
 
 
 def inertia(rows, labels):
@@ -64,7 +65,7 @@ def test_equal_rows_are_never_parted_and_more_groups_than_different_rows_are_not
     assert spherical(same, 2).labels.tolist() == [0] * 6
 
 
-@pytest.mark.parametrize(("n", "k"), [(0, 1), (1, 2), (2, 3), (5, 0)])
+@in_turn(("n", "k"), [(0, 1), (1, 2), (2, 3), (5, 0)])
 def test_groups_that_cannot_be_are_one_clear_error(n, k):
     with pytest.raises(InputError, match=f"{k} groups of {n} texts"):
         spherical(np.eye(n, 8, dtype=np.float32), k)

@@ -1,12 +1,12 @@
 """Star groups: against the slow way, whatever the order; chains keep both ends."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deduplication.brute import stars_of
 from nearsense.deduplication.grouping import stars
+from turns import in_turn
 
 NOTHING = np.empty(0, np.int64)
 
@@ -67,8 +67,8 @@ def test_numbering_decides_nothing(graph, shuffled):
     assert [bool(each) for each in found.free] == [bool(again.free[place[i]]) for i in range(n)]
 
 
-@pytest.mark.parametrize("length", range(3, 13))
-@pytest.mark.parametrize("seed", range(5))
+@in_turn("length", range(3, 13))
+@in_turn("seed", range(5))
 def test_a_chain_keeps_both_ends(length, seed):
     content = np.random.default_rng(seed).permutation(length).tolist()
     found = starred(length, {(i, i + 1) for i in range(length - 1)}, lambda i, j: 1.0, content)

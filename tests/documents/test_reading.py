@@ -11,6 +11,7 @@ import papers
 from nearsense.documents.blocks import Kind
 from nearsense.documents.reading import DocumentList
 from nearsense.errors import FileError, MissingExtra
+from turns import in_turn
 
 
 def outline(document):
@@ -172,7 +173,7 @@ def test_pages_and_texts_are_read_in_their_own_characters(tmp_path):
 # -- which files
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("encoding", "text"),
     [
         ("cp1250", "Zażółć gęślą jaźń, proszę."),

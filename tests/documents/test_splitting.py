@@ -17,6 +17,7 @@ from nearsense.documents.plain import read_code, read_rst, read_signs, read_tex,
 from nearsense.documents.sentences import sentence_ends
 from nearsense.documents.splitting import Splitting, counter, split
 from nearsense.errors import InputError
+from turns import in_turn
 
 
 def words(texts):
@@ -74,7 +75,7 @@ def story(seed, sentences):
     ]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@in_turn("seed", range(5))
 def test_no_sentence_is_cut_where_each_fits_a_passage(seed):
     sentences = story(seed, 60)
     made, found = passages(" ".join(sentences), tokens=40)
@@ -196,7 +197,7 @@ def test_code_is_cut_between_definitions_and_names_them():
     assert any(own_text(passage).startswith("def stop") for passage in found)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("read", "text"),
     [
         (read_rst, "Manual\n======\n\nHello.\n\nCare\n----\n\nOil it.\n"),
@@ -233,7 +234,7 @@ def test_what_ends_no_sentence_is_known_in_several_languages():
     assert cut("pi is 3.14 or so. ok") == ["pi is 3.14 or so. ok"]
 
 
-@pytest.mark.parametrize(("tokens", "overlap"), [(5, 0), (100, 60), (True, 0), (100, -1), (2.5, 0)])
+@in_turn(("tokens", "overlap"), [(5, 0), (100, 60), (True, 0), (100, -1), (2.5, 0)])
 def test_sizes_that_make_no_sense_are_refused(tokens, overlap):
     with pytest.raises(InputError, match="tokens="):
         Splitting(tokens, overlap)

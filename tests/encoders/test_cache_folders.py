@@ -21,6 +21,7 @@ from nearsense.encoders.weights import FileHashes
 from nearsense.errors import FileError, NearsenseError
 from nearsense.store.embeddings import EmbeddingCache
 from samples import tiny_bert
+from turns import in_turn
 
 NAME = "someone/small-model"
 root = pytest.mark.skipif(
@@ -140,7 +141,7 @@ def test_another_users_model_cache_is_left_alone_and_encoding_works(tmp_path):
     assert contents(cache) == before
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o770, 0o720, 0o1777])
+@in_turn("mode", [0o777, 0o770, 0o720, 0o1777])
 def test_a_folder_that_others_may_write_is_taken_from_them(tmp_path, mode):
     put(tmp_path / "cache")
     (tmp_path / "cache").chmod(mode)

@@ -17,6 +17,7 @@ from nearsense.encoders.packing import Pooling
 from nearsense.encoders.recommend import figure_for, known_languages, recommend
 from nearsense.errors import InputError
 from nearsense.records import Metric
+from turns import in_turn
 
 STS, RETRIEVAL = (MEASURES[name]["measure"] for name in ("mteb-sts", "mteb-retrieval"))
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
@@ -31,7 +32,7 @@ CODES = (
 )
 ISO_639_1 = set(CODES.split())
 
-every = pytest.mark.parametrize("card", CATALOG, ids=lambda card: card.name)
+every = in_turn("card", CATALOG)
 
 
 def test_the_default_model_is_the_first_row():
@@ -65,7 +66,7 @@ def test_former_names_are_found_with_and_without_the_organisation():
         assert card_of(name).name == "ms-marco-MiniLM-L12-v2"
 
 
-@pytest.mark.parametrize("name", ["", "nobody", "somebody/all-MiniLM-L6-v2", "sentence-transformers/"])
+@in_turn("name", ["", "nobody", "somebody/all-MiniLM-L6-v2", "sentence-transformers/"])
 def test_what_is_not_known_has_no_row(name):
     assert card_of(name) is None
 
@@ -77,7 +78,7 @@ def test_languages_are_iso_codes_in_order(card):
     assert len(set(card.languages)) == len(card.languages)
 
 
-@pytest.mark.parametrize("name", LANGUAGES)
+@in_turn("name", LANGUAGES)
 def test_lists_of_languages_are_sorted_and_know_norwegian_by_both_names(name):
     codes = LANGUAGES[name]
     assert list(codes) == sorted(set(codes))
@@ -234,7 +235,7 @@ BUILT_AS = [
 ]
 
 
-@pytest.mark.parametrize(("names", "kind", "sizes"), BUILT_AS, ids=[names.split()[0] for names, _, _ in BUILT_AS])
+@in_turn(("names", "kind", "sizes"), BUILT_AS)
 def test_parameters_are_those_of_the_architecture_as_transformers_builds_it(names, kind, sizes):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
@@ -254,9 +255,9 @@ def test_what_transformers_builds_has_the_dimension_of_the_row():
 # recommend
 
 
-@pytest.mark.parametrize("task", list(Task))
-@pytest.mark.parametrize("languages", [["en"], ["de", "en"], ["no"]])
-@pytest.mark.parametrize("prefer", ["speed", "quality"])
+@in_turn("task", list(Task))
+@in_turn("languages", [["en"], ["de", "en"], ["no"]])
+@in_turn("prefer", ["speed", "quality"])
 def test_recommended_models_fit_and_none_that_fits_is_missing(task, languages, prefer):
     found = recommend(task, languages, prefer)
     fitting = {card.name for card in CATALOG if task in card.tasks and set(languages) <= set(card.languages)}
@@ -264,7 +265,7 @@ def test_recommended_models_fit_and_none_that_fits_is_missing(task, languages, p
     assert {card.name for card in found} == fitting
 
 
-@pytest.mark.parametrize("task", list(Task))
+@in_turn("task", list(Task))
 def test_quality_is_the_published_figure_among_comparable_ones(task):
     figures = [figure_for(task, card) for card in recommend(task) if card.kind is not Kind.REMOTE]
     measures = [figure.measure if figure else None for figure in figures]

@@ -11,6 +11,7 @@ from nearsense.encoders.base import as_cross_encoder, as_encoder
 from nearsense.encoders.cache import CachedEncoder
 from nearsense.errors import InputError, UnsupportedModel
 from nearsense.records import Long, Metric
+from turns import in_turn
 
 TEXTS = ["a cat sat", "the dog ran", "a cat ran", "rain again"]
 
@@ -44,8 +45,8 @@ def test_five_names_are_enough_for_every_verb(kind, tmp_path):
         assert collection.search("rain again", k=1, calibration="none")[0].id == "3"
 
 
-@pytest.mark.parametrize("kind", [Bare, Declared])
-@pytest.mark.parametrize(
+@in_turn("kind", [Bare, Declared])
+@in_turn(
     ("ask", "default"),
     [
         (lambda encoder: encoder.similarity, Metric.COSINE),
@@ -79,7 +80,7 @@ def test_what_an_encoder_cannot_do_is_an_error_or_itself(kind):
         ns.explain("a cat", "a dog", encoder=kind())
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("name", "value"),
     [
         ("needs_role", True),
@@ -98,7 +99,7 @@ def test_what_an_encoder_says_is_heard_whether_it_is_a_subclass_or_not_and_when_
         assert repr(whole) == repr(encoder)
 
 
-@pytest.mark.parametrize("thing", [7, object(), ["all-MiniLM-L6-v2"], {"encode": 1}, WordCross()])
+@in_turn("thing", [7, object(), ["all-MiniLM-L6-v2"], {"encode": 1}, WordCross()])
 def test_what_makes_no_vectors_is_no_encoder(thing):
     with pytest.raises(InputError, match="is no Encoder"):
         ns.search("a", ["b"], encoder=thing)

@@ -13,6 +13,7 @@ from nearsense.encoders.catalog import CATALOG
 from nearsense.encoders.folder import find
 from nearsense.encoders.packing import Pooling
 from samples import tiny_bert
+from turns import in_turn
 
 
 def test_the_default_model_is_found_in_its_package_without_running_its_code():
@@ -44,7 +45,7 @@ def test_the_cache_of_the_hub_is_searched(tmp_path, monkeypatch):
     assert ns.load("someone/small-model").dimension == 32
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("key", "pooling"),
     [
         ("cls_token", Pooling.CLS),
@@ -110,7 +111,7 @@ def broken(folder, how):
     return folder
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("how", "error", "words"),
     [
         ("no tokenizer", ns.errors.BrokenModel, "no tokenizer.json"),
@@ -140,7 +141,7 @@ def test_a_folder_that_is_not_in_order_is_refused_with_a_sentence(tmp_path, how,
     assert caught.value.fix
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("file", "content"),
     [
         ("config.json", "[]"), ("config.json", '"text"'), ("config.json", "{}"), ("config.json", "[" * 100_000),
@@ -159,7 +160,7 @@ def test_json_of_another_form_is_an_error_that_names_the_folder(tmp_path, file, 
         ns.load(str(folder))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "changes",
     [{"num_attention_heads": 0}, {"num_attention_heads": 5}, {"num_attention_heads": 4.5},
      {"num_hidden_layers": -1}, {"hidden_size": "32"}, {"layer_norm_eps": None}, {"vocab_size": True}],

@@ -12,6 +12,7 @@ from nearsense.encoders import hub as hub_module
 from nearsense.encoders.hub import download, files_to_fetch, missing_files, repository_folder
 from nearsense.encoders.places import locate, present, verify
 from samples import tiny_bert
+from turns import in_turn
 
 NAME = "someone/small-model"
 
@@ -202,7 +203,7 @@ def test_a_hash_that_is_a_path_is_no_hash(hub, monkeypatch):
         locate(NAME)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("files", "chosen"),
     [
         (["config.json", "model.safetensors", "model.fp16.safetensors", "onnx/model.onnx"],

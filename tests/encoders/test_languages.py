@@ -24,6 +24,7 @@ from nearsense.encoders.languages import (
     sentence,
     suggestion,
 )
+from turns import in_turn
 
 TICKETS = {
     "it": "Non riesco ad accedere al conto|Il pagamento è stato rifiutato due volte|Come cambio la mia password?",
@@ -81,7 +82,7 @@ def warned(check, *calls):
     return [str(each.message) for each in seen if each.category is LanguageWarning]
 
 
-@pytest.mark.parametrize("language", TICKETS)
+@in_turn("language", TICKETS)
 def test_three_short_sentences_are_enough(language):
     finding = find_foreign(TICKETS[language].split("|"), ["en"])
     assert finding is not None
@@ -89,14 +90,14 @@ def test_three_short_sentences_are_enough(language):
     assert finding.share > 0.6
 
 
-@pytest.mark.parametrize("language", TICKETS)
+@in_turn("language", TICKETS)
 def test_who_was_made_for_a_language_is_not_warned_of_it(language):
     texts = TICKETS[language].split("|")
     assert find_foreign(texts, [language]) is None
     assert find_foreign(texts, LANGUAGES["parallel"]) is None
 
 
-@pytest.mark.parametrize("language", SCRIPTS)
+@in_turn("language", SCRIPTS)
 def test_a_script_is_sure_for_one_short_text(language):
     assert find_foreign([SCRIPTS[language]], ["en"]) == Finding(1.0, language, 1)
     assert find_foreign([SCRIPTS[language]], ["en", language]) is None
@@ -114,7 +115,7 @@ def test_without_the_library_scripts_are_still_seen(monkeypatch):
         languages.guess.cache_clear()
 
 
-@pytest.mark.parametrize("kind", HARMLESS)
+@in_turn("kind", HARMLESS)
 def test_what_is_no_sentence_is_no_language(kind):
     texts = HARMLESS[kind].split("|")
     assert find_foreign(texts, ["en"]) is None
@@ -271,7 +272,7 @@ ENGLISH = {
 }
 
 
-@pytest.mark.parametrize("name", ENGLISH)
+@in_turn("name", ENGLISH)
 def test_real_english_is_english_in_any_batch(data, name):
     texts = [row[ENGLISH[name]] for row in data(name)]
     draw = random.Random(0)
@@ -281,7 +282,7 @@ def test_real_english_is_english_in_any_batch(data, name):
             assert find_foreign(batch, ["en"]) is None, batch
 
 
-@pytest.mark.parametrize("name", ["stsb/it-dev", "stsb/de-dev", "stsb/nl-dev", "stsb/pt-dev"])
+@in_turn("name", ["stsb/it-dev", "stsb/de-dev", "stsb/nl-dev", "stsb/pt-dev"])
 def test_real_translations_are_seen_in_batches_of_ten(data, name):
     texts = [row["a"] for row in data(name)]
     draw = random.Random(0)

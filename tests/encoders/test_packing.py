@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nearsense.encoders.packing import Tokens, pack, place
+from turns import in_turn
 
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=120).map(lambda values: np.array(values, np.int64))
 
@@ -58,7 +58,7 @@ def test_no_request_is_larger_than_asked_unless_one_row_is(lengths, batch_tokens
         assert request.ids.size <= max(batch_tokens, request.ids.shape[1])
 
 
-@pytest.mark.parametrize(("low", "high"), [(5, 30), (40, 80), (17, 20), (3, 256)])
+@in_turn(("low", "high"), [(5, 30), (40, 80), (17, 20), (3, 256)])
 def test_hardly_a_token_is_padding_among_many_texts(low, high):
     lengths = np.random.default_rng(0).integers(low, high, 4000)
     computed = sum(request.ids.size for request in requests_of(lengths))

@@ -25,6 +25,7 @@ from nearsense.encoders.remote import load_remote
 from nearsense.encoders.server import Limits, Transport, Usage
 from nearsense.errors import InputError, ModelError, ModelNotFound, TextTooLong
 from nearsense.store.embeddings import EmbeddingCache
+from turns import in_turn
 
 KEY = "sk-verysecretkey0123456789"
 
@@ -228,7 +229,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG)
+@in_turn("wrong", WRONG)
 def test_a_wrong_answer_is_one_clear_error(wrong):
     edit, said = WRONG[wrong]
     with EmbeddingsServer() as server:
@@ -240,7 +241,7 @@ def test_a_wrong_answer_is_one_clear_error(wrong):
         assert len(server.questions) == 1
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("body", "said"),
     [
         (b"{not json", "no JSON"),
@@ -279,7 +280,7 @@ def test_a_redirect_is_not_followed(monkeypatch):
 # Patience
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@in_turn("status", [500, 502, 503, 504])
 def test_a_server_that_recovers_is_asked_again(status):
     clock = Clock()
     with EmbeddingsServer(script=[refused(status, "overloaded")] * 3) as server:
@@ -320,7 +321,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun():
     assert "status 429, come tomorrow, and it asks to wait 86,400 s" in error.why
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("headers", "pause"),
     [
         ({"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "1m30ms"}, 60.0),
@@ -413,7 +414,7 @@ def test_an_error_does_not_wait_for_the_others_under_way():
 # Refusals
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("status", "kind", "said"),
     [
         (400, ModelError, "refused (status 400)"),
@@ -445,7 +446,7 @@ def test_a_server_that_wants_a_key_says_so():
     assert "OPENAI_API_KEY is not set" in error.why
 
 
-@pytest.mark.parametrize("key", ["k", "no", "EMPTY", "none"])
+@in_turn("key", ["k", "no", "EMPTY", "none"])
 def test_a_word_in_place_of_a_key_does_not_spoil_vectors(monkeypatch, key):
     monkeypatch.setenv("OPENAI_API_KEY", key)
     with EmbeddingsServer(key=key) as server:
@@ -570,13 +571,13 @@ def test_unknown_options_are_refused(options):
 # The name, the address, the key
 
 
-@pytest.mark.parametrize("name", ["hash", "openai:", "openai: ", "cohere:x"])
+@in_turn("name", ["hash", "openai:", "openai: ", "cohere:x"])
 def test_a_name_without_a_model_is_refused(name):
     with pytest.raises(InputError, match="names no model"):
         load_remote(name, dimensions=4)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "address",
     [
         "ftp://host/v1",

@@ -6,6 +6,7 @@ import pytest
 
 from nearsense.encoders.tokenizer import Tokenizer
 from nearsense.encoders.words import essence
+from turns import in_turn
 
 
 def made(tmp_path, model, before, normalizer=None, **options):
@@ -61,7 +62,7 @@ def test_a_vocabulary_without_all_letters_is_asked_for_every_text(tmp_path):
     assert tokenizer.sees(["a cat sat"], None)[0].known == (True, True, False)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b", "same"),
     [
         ("Straße", "STRASSE", True),

@@ -18,6 +18,7 @@ from nearsense.encoders import tokenizer as ours
 from nearsense.encoders.places import require_present
 from nearsense.encoders.tokenizer import MANY, Tokenizer
 from samples import awkward_texts
+from turns import in_turn
 
 COMMON = """[PAD] [UNK] [CLS] [SEP] [MASK] the a an bank loan loans i s t e ! ? ~ . , - ' / @ 1 2 3 0
 ss é ü ж и р 中 文 日 ひ ม"""
@@ -120,7 +121,7 @@ def test_what_is_remembered_is_bounded_and_changes_nothing(both, monkeypatch):
     assert theirs.get_vocab_size() > 0
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "change",
     [
         {"normalizer": {"type": "Strip", "strip_left": True, "strip_right": True}},

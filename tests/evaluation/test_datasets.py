@@ -10,6 +10,7 @@ import pytest
 
 import nearsense as ns
 from nearsense.datasets import Clustering, GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Task, Triplets
+from turns import in_turn
 
 PAIRS = [("a dog", "a hound", 5), ("a cat", "a debt", 1.5), ("it rains", "rain falls", 4), ("up", "down", 0)]
 
@@ -351,7 +352,7 @@ def test_fields_of_a_data_set_are_of_one_length(scores):
         GradedPairs(pairs=[("a", "b")] * 3, scores=scores)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("make", "what"),
     [
         (lambda: GradedPairs(pairs=[("a", "b")] * 3, scores=[1, 2, 6], scale=(0, 5)), "the scores go from 1 to 6"),
@@ -378,7 +379,7 @@ P = [("a", "b"), ("c", "d"), ("e", "f")]
 Q = ["a", "b", "c"]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("make", "what"),
     [
         (lambda: GradedPairs(pairs=5, scores=[1, 2, 3]), "pairs is 5"),
@@ -415,7 +416,7 @@ def test_data_sets_made_in_python_are_checked(make, what):
     assert all("\n" not in line for line in (refused.value.what, refused.value.why, refused.value.fix))
 
 
-@pytest.mark.parametrize(("limit", "seed"), [("5", 0), (2, 0), (3.0, 0), (3, -1), (3, 1.5), (3, "x")])
+@in_turn(("limit", "seed"), [("5", 0), (2, 0), (3.0, 0), (3, -1), (3, 1.5), (3, "x")])
 def test_samples_are_of_whole_numbers(limit, seed):
     with pytest.raises(ns.errors.InputError, match=r"limit=|seed="):
         GradedPairs(pairs=P * 2, scores=range(6)).sample(limit, seed)

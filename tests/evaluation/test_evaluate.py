@@ -23,6 +23,7 @@ from nearsense.clustering.kmeans import spherical
 from nearsense.datasets import Clustering, GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Triplets
 from nearsense.evaluation import Kind
 from nearsense.lexical import jaccard
+from turns import in_turn
 
 NOUNS = "dog cat bird fish tree house car road river stone bread wine king queen child book song game sea moon"
 WORDS = re.findall(r"\w+", NOUNS)
@@ -323,7 +324,7 @@ def test_a_figure_or_system_that_is_none_is_answered_with_those_there_are():
         result.system("other")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("options", "what"),
     [
         ({"baselines": "all"}, "baselines='all' is not known"),

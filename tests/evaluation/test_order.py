@@ -12,6 +12,7 @@ import nearsense as ns
 from fakes import HashEncoder
 from nearsense.datasets import GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Triplets
 from nearsense.evaluation.systems import BM25, Fusion, Jaccard, Model, TfIdf, level_ties, whole_ties
+from turns import in_turn
 
 RANDOM = np.random.default_rng(5)
 WORDS = [
@@ -168,9 +169,8 @@ def test_a_triplet_that_nothing_tells_apart_counts_half():
     assert ns.evaluate(HashEncoder(8), data, resamples=5).figure("accuracy", "Jaccard").value == 0.5
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "finder", [Jaccard(), TfIdf("words"), BM25(), Model(HashEncoder(16)), Fusion(Model(HashEncoder(16)), BM25())],
-    ids=lambda finder: finder.name,
 )  # fmt: skip
 def test_what_is_tied_with_the_last_is_found_too(finder):
     corpus = [*(["dog cat"] * 40), *texts(50, 2)]
@@ -250,7 +250,7 @@ def test_labels_that_are_right_or_chance_are_not_said_to_be_wrong(encoder):
     assert not ns.evaluate(encoder, GradedPairs(pairs=pairs, scores=[4.0] * 5 + [1.0] * 5), resamples=5).warnings
 
 
-@pytest.mark.parametrize("kind", ["graded", "labelled", "retrieval", "intents"])
+@in_turn("kind", ["graded", "labelled", "retrieval", "intents"])
 def test_intervals_too_do_not_depend_on_the_order_of_the_items(kind):
     own, others = texts(40), texts(40)
     order = RANDOM.permutation(40).tolist()

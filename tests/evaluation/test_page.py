@@ -13,6 +13,7 @@ from fakes import HashEncoder
 from nearsense.datasets import Clustering, GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Triplets
 from nearsense.evaluation import evaluate
 from nearsense.pages import evaluation_html, parts
+from turns import in_turn
 
 MODEL = HashEncoder(32)
 TEXTS = ["a dog barks", "a hound barks", "the moon is full", "tea is hot", "rain falls", "it is raining"]
@@ -73,7 +74,7 @@ class Reader(HTMLParser):
         self.text.append(data)
 
 
-@pytest.mark.parametrize("kind", DATA)
+@in_turn("kind", DATA)
 def test_a_page_of_every_kind_is_whole_and_asks_for_nothing(kind):
     html = evaluation_html(evaluate(MODEL, DATA[kind]))
     page = Reader(html)
@@ -142,7 +143,7 @@ def test_outlines_of_distributions_have_the_same_area_and_keep_what_lies_beyond(
     assert areas[0] == pytest.approx(areas[1], rel=0.01)
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (-0.13, 1.0), (60, 91), (0, 5), (0.001, 0.0042), (-3, 2000)])
+@in_turn(("low", "high"), [(0, 1), (-0.13, 1.0), (60, 91), (0, 5), (0.001, 0.0042), (-3, 2000)])
 def test_ticks_are_round_and_within(low, high):
     found = parts.ticks(low, high)
     assert 3 <= len(found) <= 9

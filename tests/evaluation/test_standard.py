@@ -13,6 +13,7 @@ from nearsense.datasets import STANDARD, read_dataset
 from nearsense.datasets.reading import parts_of
 from nearsense.encoders import hub as hub_module
 from nearsense.encoders.hub import cache_folder
+from turns import in_turn
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -184,7 +185,7 @@ def test_a_repository_without_the_part_says_what_it_has(hub, tmp_path):
     assert "train.jsonl.gz" in caught.value.why
 
 
-@pytest.mark.parametrize("name", ["stsb", "allnli", "scifact", "nfcorpus", "askubuntu", "banking77"])
+@in_turn("name", ["stsb", "allnli", "scifact", "nfcorpus", "askubuntu", "banking77"])
 def test_own_copies_are_read_from_a_folder_and_no_hub_is_asked(tmp_path, name):
     make(tmp_path)
     assert len(read_dataset(name, data_dir=tmp_path)) >= 4

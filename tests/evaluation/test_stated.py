@@ -15,6 +15,7 @@ from nearsense.datasets import GradedPairs, LabelledPairs, Triplets
 from nearsense.metrics import expected_calibration_error, reliability
 from nearsense.pages import evaluation_html
 from nearsense.render.evaluation import evaluation_markdown
+from turns import in_turn
 
 OURS = [each for each in probe_pairs("en") if each.form == "sentences"][::3][:120]
 PAIRS = [(each.left, each.right) for each in OURS]
@@ -90,7 +91,7 @@ def test_scores_are_no_labels_until_it_is_said_from_which_on_pairs_are_the_same(
     )
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("data", "said", "what"),
     [
         (DATA, {"same_from": 4}, "graded pairs"),

@@ -15,6 +15,7 @@ from nearsense.evaluation import Figure
 from nearsense.evaluation.results import UNDEFINED
 from nearsense.pages import evaluation_html, parts
 from nearsense.render.evaluation import evaluation_markdown
+from turns import in_turn
 
 ENCODER = HashEncoder(32)
 SAME = GradedPairs(name="same", pairs=[("x", "x")] * 4, scores=[0, 1, 2, 3])
@@ -88,7 +89,7 @@ def test_intervals_of_clusters_hold_their_figure_and_stay_within_its_range():
                 assert least <= figure.low <= figure.value <= figure.high <= 1.0
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("options", "what"),
     [
         ({"seed": -1}, "seed=-1"),
@@ -107,7 +108,7 @@ def test_options_that_are_no_whole_numbers_are_refused(options, what):
     assert what in refused.value.what
 
 
-@pytest.mark.parametrize("models", [5, 1.5, [5], [None, object()]])
+@in_turn("models", [5, 1.5, [5], [None, object()]])
 def test_what_is_no_model_is_refused(models):
     with pytest.raises(ns.errors.InputError):
         ns.evaluate(models, SAME)

@@ -14,6 +14,7 @@ import nearsense as ns
 from fakes import HashEncoder
 from faq_shop import ANSWERS, ASKED, STRANGERS, WORDINGS, shop
 from nearsense.faq import FAQItem, Outcome
+from turns import in_turn
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +22,7 @@ def faq(encoder):
     return ns.FAQ(shop(WORDINGS[0]), encoder=encoder, precision=0.95)
 
 
-@pytest.mark.parametrize(
-    ("wording", "answers"), [*((wording, True) for wording in WORDINGS), (WORDINGS[0], False)]
-)
+@in_turn(("wording", "answers"), [*((wording, True) for wording in WORDINGS), (WORDINGS[0], False)])
 def test_the_shop_answers_its_customers_and_is_silent_to_strangers(encoder, wording, answers):
     faq = ns.FAQ(shop(wording, answers), encoder=encoder)
     found = faq.answer_many(list(ASKED))
@@ -244,7 +243,7 @@ def test_many_entries_are_asked_one_by_one_without_being_compared_twice():
     assert len(faq) == 2000
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("options", "said"),
     [
         ({"precision": 1.0}, "precision=1.0"),

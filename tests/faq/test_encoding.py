@@ -14,6 +14,7 @@ from faq_shop import ASKED, WORDINGS, shop
 from nearsense.cached import cached
 from nearsense.faq import nearness
 from nearsense.faq.nearness import Reader, outsiders
+from turns import in_turn
 
 FAQS = {
     "de": ["Wann habt ihr geöffnet?", "Kann ich bei euch auch mit der Karte zahlen?"],
@@ -26,7 +27,7 @@ FAQS = {
 }
 
 
-@pytest.mark.parametrize("language", FAQS)
+@in_turn("language", FAQS)
 def test_strangers_are_in_the_language_of_the_faq(language):
     assert Reader(HashEncoder(), FAQS[language]).outsiders == outsiders(language)
     others = {text for other in FAQS if other != language for text in outsiders(other)}

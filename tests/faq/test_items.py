@@ -8,6 +8,7 @@ import pytest
 import nearsense as ns
 from nearsense.faq import FAQItem
 from nearsense.faq.entries import labelled_of, read_items
+from turns import in_turn
 
 
 def test_rows_with_one_id_are_phrasings_of_one_entry(tmp_path):
@@ -43,7 +44,7 @@ def test_rows_with_one_answer_and_two_ids_are_two_entries():
     assert len(read_items([{"id": n, "question": f"q{n}", "answer": "same"} for n in range(3)])) == 3
 
 
-@pytest.mark.parametrize("cell", [["b", "c"], '["b", "c"]', "b | c", "b\nc\n"])
+@in_turn("cell", [["b", "c"], '["b", "c"]', "b | c", "b\nc\n"])
 def test_phrasings_may_be_a_list_or_written_as_one(cell):
     (item,) = read_items([{"question": "a", "phrasings": cell}])
     assert item.phrasings == ("b", "c")
@@ -80,7 +81,7 @@ def test_columns_are_named_where_they_are_called_otherwise(tmp_path):
     assert "ask" in error.value.fix
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("items", "said"),
     [
         (["a", "b", " A "], "item 0 and item 2 ask the same"),
@@ -114,7 +115,7 @@ def test_what_cannot_be_an_entry_is_refused_by_its_place(items, said):
         read_items(items)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("fields", "said"),
     [
         ({"question": None}, "a question is None"),
@@ -148,7 +149,7 @@ def test_phrasings_that_are_no_list_are_refused_by_their_line(tmp_path, value):
         read_items(str(file))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("content", "said"),
     [
         ("question,answer\na,x\n,y\n", "faq.csv, line 3: a question is empty"),

@@ -13,6 +13,7 @@ import nearsense as ns
 from fakes import HashEncoder
 from faq_shop import ANSWERS, ASKED, WORDINGS, shop
 from samples import some_of
+from turns import in_turn
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::nearsense.LanguageWarning", "ignore::nearsense.UnknownTextWarning"
@@ -160,7 +161,7 @@ def test_another_encoder_answers_its_own_questions_too():
     assert wrongly_answered(faq, str.lower) == []
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("entry", "question"),
     [
         ("What is C++?", "What is C?"),
@@ -190,7 +191,7 @@ UNREAD = [
 ]
 
 
-@pytest.mark.parametrize(("entry", "question", "named"), UNREAD)
+@in_turn(("entry", "question", "named"), UNREAD)
 def test_what_the_model_cannot_read_is_not_answered_by_another_sign(encoder, entry, question, named):
     others = ["How do I reset my password?", "Where is my parcel?"]
     faq = ns.FAQ([entry, *others], encoder=encoder)
@@ -202,7 +203,7 @@ def test_what_the_model_cannot_read_is_not_answered_by_another_sign(encoder, ent
     assert several.answer(question).hit is None
 
 
-@pytest.mark.parametrize("sign", ["🟢", "✅", "🐕", "☎", "♀", "禁"])
+@in_turn("sign", ["🟢", "✅", "🐕", "☎", "♀", "禁"])
 def test_an_entry_is_not_told_by_what_the_model_does_not_read_of_it(encoder, sign):
     faq = ns.FAQ([f"What does the {sign} button do?", "Where is my parcel?"], encoder=encoder, prior=0.95)
     answer = faq.answer("What does the button do?")

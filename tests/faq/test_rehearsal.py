@@ -32,6 +32,7 @@ from nearsense.faq.nearness import (
     top_two,
 )
 from nearsense.metrics import normalize
+from turns import in_turn
 
 
 def unit(rng, *shape):
@@ -239,7 +240,7 @@ def test_labels_that_contradict_each_other_are_not_answered():
     assert not faq.answer("x")
 
 
-@pytest.mark.parametrize("prior", [1e-6, 1e-4, 0.01, 0.5])
+@in_turn("prior", [1e-6, 1e-4, 0.01, 0.5])
 def test_a_threshold_is_never_below_one_in_four(encoder, prior):
     faq = ns.FAQ(["How long does shipping take?", "How can I pay?"], encoder=encoder, prior=prior)
     assert 0.25 <= faq.threshold.probability <= 1

@@ -8,6 +8,7 @@ import pytest
 import nearsense as ns
 from fakes import HashEncoder
 from nearsense.faq.answers import Unanswered
+from turns import in_turn
 
 
 def test_gaps_say_what_people_ask_for(encoder):
@@ -72,7 +73,7 @@ def test_what_is_kept_is_short_and_holds_no_batch():
     assert all(vector.base is None and vector.sum() == 4 for _, _, vector in kept._kept.values())
 
 
-@pytest.mark.parametrize("score", ["x", float("nan"), 2, None, True])
+@in_turn("score", ["x", float("nan"), 2, None, True])
 def test_a_least_score_that_is_no_cosine_is_refused(score):
     with pytest.raises(ns.errors.InputError, match="min_score="):
         Unanswered().gaps(score)

@@ -7,6 +7,7 @@ import pytest
 import nearsense as ns
 from nearsense.errors import FileError
 from nearsense.faq.entries import read_items
+from turns import in_turn
 
 SHOP = [
     ("How long does shipping take?", "Two days.", "Shipping"),
@@ -129,7 +130,7 @@ By post, within 30 days.
 """
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("name", "content"),
     [
         ("headings.md", HEADINGS),

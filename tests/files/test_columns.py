@@ -15,6 +15,7 @@ from nearsense.errors import FileError
 from nearsense.files import Table, documents, text_pairs
 from nearsense.files.judging import Content, numbers_of, portrait
 from nearsense.files.names import FIRST, called
+from turns import in_turn
 
 LONG = ["The parcel came two days late and was open.", "Where is my refund, it was promised in May?"]
 OTHER = ["A shop in the north", "A shop in the south"]
@@ -32,7 +33,7 @@ def chosen(columns: dict[str, list]) -> tuple[str, list[str]]:
     return found, said
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "name",
     [
         "review_text", "answer_content", "reviewText", "Kommentar", "Kundenkommentar", "Beschreibung",
@@ -48,9 +49,7 @@ def test_the_text_is_found_by_its_name_in_eight_languages_beside_other_texts(nam
     assert said == [f"text: column {name}; --text to choose another"]
 
 
-@pytest.mark.parametrize(
-    "name", ["comment_id", "id_comentario", "review date", "fecha_comentario", "comment_user"]
-)
+@in_turn("name", ["comment_id", "id_comentario", "review date", "fecha_comentario", "comment_user"])
 def test_a_name_that_says_what_lies_beside_a_text_is_none(name):
     assert called(name, "text") is None
     assert called("user_comment", "text") is not None
@@ -129,7 +128,7 @@ def test_what_is_nested_is_named_with_dots_and_found():
     assert chosen({"n": [1, 2], "review": rows})[0] == "review.text"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "pair",
     [
         ("question_1", "question_2"), ("Satz A", "Satz B"), ("frase1", "frase2"), ("original", "paraphrase"),
@@ -160,7 +159,7 @@ def test_labels_and_scores_are_found_in_other_languages_and_by_what_they_are():
     assert (roles.task, roles.columns[2]) == (Task.GRADED, "Ähnlichkeit")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("cells", "numbers"),
     [
         (["1.234,5", "0,75"], [1234.5, 0.75]),
@@ -177,7 +176,7 @@ def test_numbers_are_read_as_their_column_writes_them(cells, numbers):
     assert list(numbers_of(cells).values()) == numbers
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("cells", "content"),
     [
         (["2024-05-03", "2024-05-04T10:00:00Z"], Content.DATES),

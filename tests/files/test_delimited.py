@@ -10,6 +10,7 @@ import pytest
 from nearsense._notes import told_to
 from nearsense.errors import FileError, InputError
 from nearsense.files import Dialect, Table, read_table
+from turns import in_turn
 
 
 def read(content: str | bytes, **said) -> tuple[Table, list[str]]:
@@ -29,7 +30,7 @@ HEADLESS = [
 ]
 
 
-@pytest.mark.parametrize("content", HEADLESS)
+@in_turn("content", HEADLESS)
 def test_a_first_line_that_is_a_row_is_kept_and_that_is_said(content):
     table, heard = read(content)
     assert len(table) == content.count("\n")
@@ -39,7 +40,7 @@ def test_a_first_line_that_is_a_row_is_kept_and_that_is_said(content):
     assert len(read(content, header=True)[0]) == content.count("\n") - 1
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "content",
     [
         "id,text\n1,hello\n2,bye\n",
@@ -63,7 +64,7 @@ def test_no_header_can_be_said_and_then_nothing_is_lost():
     assert len(read("1,only one line\n", header=False)[0]) == 1
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("content", "columns"),
     [
         (
@@ -108,7 +109,7 @@ def test_a_quotation_mark_that_never_closes_has_a_way_on():
     assert read(content, quote="none")[0].columns["text"] == ["a", '"open', "b"]
 
 
-@pytest.mark.parametrize(("typed", "sign"), [(";", ";"), ("tab", "\t"), ("\\t", "\t"), ("^", "^"), ("space", " ")])
+@in_turn(("typed", "sign"), [(";", ";"), ("tab", "\t"), ("\\t", "\t"), ("^", "^"), ("space", " ")])
 def test_a_delimiter_that_is_said_is_taken_as_pandas_takes_it(typed, sign):
     content = f"id{sign}text\n1{sign}a,b\n2{sign}c\n"
     truth = pd.read_csv(io.StringIO(content), sep=sign, dtype=str).to_dict("list")
@@ -129,7 +130,7 @@ def test_names_that_stand_twice_are_told_apart():
     assert heard == ["columns: 2 are named text; they are told apart as text (1), text (2)"]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("codec", "text"),
     [
         ("cp1252", "Größe „XL“ kostet 5 €, café à gogo"),

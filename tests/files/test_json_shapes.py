@@ -12,6 +12,7 @@ from nearsense._notes import told_to
 from nearsense.errors import FileError
 from nearsense.faq.entries import read_items
 from nearsense.files import Dialect, Table, documents, read_table
+from turns import in_turn
 
 ROWS = [{"id": f"c{n}", "text": text} for n, text in enumerate(("Late again.", "Where is it?", "Thanks a lot."))]
 
@@ -28,7 +29,7 @@ def read(folder: Path, value: object, records: str | None = None) -> tuple[Table
         return read_table(made(folder, value), dialect=Dialect(records=records)), heard
 
 
-@pytest.mark.parametrize("orient", ["records", "columns", "split", "index", "values"])
+@in_turn("orient", ["records", "columns", "split", "index", "values"])
 def test_whatever_way_pandas_writes_a_frame_its_rows_come_back(tmp_path, orient):
     frame = pd.DataFrame(ROWS)
     table, _ = read(tmp_path, frame.to_json(orient=orient))
@@ -36,7 +37,7 @@ def test_whatever_way_pandas_writes_a_frame_its_rows_come_back(tmp_path, orient)
     assert len(table) == len(frame)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("value", "path"),
     [
         ({"data": ROWS}, "data"),
@@ -139,7 +140,7 @@ def test_intents_with_patterns_and_responses_are_entries(tmp_path):
     assert "left out: 1 entry without a question" in heard
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "value",
     [
         [

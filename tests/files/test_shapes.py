@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
 import shape_cases
+from turns import in_turn
 
 CASES = shape_cases.cases()
 MAY_ASK = [case for case in CASES if case.get("ambiguous") or case.get("messy") or case.get("empty_texts")]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["file"])
+@in_turn("case", CASES)
 def test_a_file_is_read_as_a_person_would_or_the_way_on_is_said(case):
     result, detail = shape_cases.outcome(case)
     allowed = {"works"} if case not in MAY_ASK else {"works", "asks", "told"}

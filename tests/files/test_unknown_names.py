@@ -10,6 +10,7 @@ import pytest
 from nearsense._notes import told_to
 from nearsense.errors import FileError
 from nearsense.files import documents, read_table
+from turns import in_turn
 
 ROWS = [{"id": f"A-{row}", "note": f"the pump number {row} is loud"} for row in range(4)]
 
@@ -20,7 +21,7 @@ def texts_of(path, **options):
         return [item.text for item in documents(read_table(path, **options)).items], said
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("name", "content"),
     [
         ("answer.response", json.dumps(ROWS)),
@@ -76,7 +77,7 @@ def test_a_txt_stays_a_text_a_line_where_it_is_no_table(tmp_path, lines):
     assert texts_of(tmp_path / "t.txt")[0] == lines
 
 
-@pytest.mark.parametrize("sign", ["^", "~", "\u00a6", "\u00a7", "\x1f"])
+@in_turn("sign", ["^", "~", "\u00a6", "\u00a7", "\x1f"])
 def test_rare_signs_part_fields_where_nothing_else_does(tmp_path, sign):
     lines = [
         sign.join(("key", "remark", "day")),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nearsense.errors import InputError
 from nearsense.filters import Columns, GrowingColumns, matches
+from turns import in_turn
 
 # the truth: the language once more, read off the JSON form as naively as can be
 
@@ -233,8 +234,8 @@ def test_no_rows_and_rows_without_metadata_are_columns_too(tmp_path):
 # many rows: every width of codes, dense and sparse, compared and looked up
 
 
-@pytest.mark.parametrize("distinct", [200, 255, 256, 5_000, 70_000])
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.02])
+@in_turn("distinct", [200, 255, 256, 5_000, 70_000])
+@in_turn("share", [1.0, 0.5, 0.02])
 def test_many_rows_are_answered_as_numpy_does(distinct, share):
     random = np.random.default_rng(distinct)
     n = 80_000

@@ -9,6 +9,7 @@ import pytest
 
 from nearsense.errors import InputError
 from nearsense.filters import GrowingColumns
+from turns import in_turn
 
 
 def test_an_older_reader_sees_the_rows_it_knows():
@@ -23,8 +24,8 @@ def test_an_older_reader_sees_the_rows_it_knows():
     assert tail.mask({}, 0).shape == (0,)
 
 
-@pytest.mark.parametrize("op", ["<", "<=", ">", ">="])
-@pytest.mark.parametrize("bound", [50, 49.5, 2**53, float(2**53), 2.0**60, 2**53 + 1, -(2**60)])
+@in_turn("op", ["<", "<=", ">", ">="])
+@in_turn("bound", [50, 49.5, 2**53, float(2**53), 2.0**60, 2**53 + 1, -(2**60)])
 def test_a_few_large_integers_among_many_numbers_compare_exactly(op, bound):
     numbers = [
         *range(100),

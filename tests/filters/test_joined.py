@@ -9,6 +9,7 @@ import pytest
 
 from nearsense.errors import InputError
 from nearsense.filters import parse, parse_where
+from turns import in_turn
 
 TWO = {
     "status=open and lang=en": "--where 'status=open' --where 'lang=en'",
@@ -52,7 +53,7 @@ ONE = {
 }
 
 
-@pytest.mark.parametrize(("text", "fix"), TWO.items())
+@in_turn(("text", "fix"), TWO.items())
 def test_two_filters_in_one_are_refused_with_both_written_apart(text, fix):
     with pytest.raises(InputError) as found:
         parse_where(text)
@@ -60,7 +61,7 @@ def test_two_filters_in_one_are_refused_with_both_written_apart(text, fix):
     assert fix in found.value.fix
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "tag in 5 or a=1",
@@ -79,7 +80,7 @@ def test_what_is_to_be_typed_instead_of_an_or_is_a_filter(text):
     assert parse_where(words[1]) == parse(json.loads(words[1]))
 
 
-@pytest.mark.parametrize(("text", "value"), ONE.items())
+@in_turn(("text", "value"), ONE.items())
 def test_a_value_may_hold_the_words(text, value):
     name = text.partition("=")[0]
     assert parse_where(text) == parse({name: value})

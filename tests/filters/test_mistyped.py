@@ -8,6 +8,7 @@ import pytest
 
 from nearsense.errors import InputError
 from nearsense.filters import matches, parse, parse_where
+from turns import in_turn
 
 DOCUMENTS = [
     {"year": 2019, "status": "open", "lang": "en", "order date": "2020-05-01"},
@@ -89,20 +90,20 @@ def typed(text):
     return parse_where(words[1::2])
 
 
-@pytest.mark.parametrize(("text", "meant"), MEANT.items())
+@in_turn(("text", "meant"), MEANT.items())
 def test_what_is_to_be_typed_instead_finds_what_was_meant(text, meant):
     found = typed(text)
     assert [matches(found, each) for each in DOCUMENTS] == [matches(meant, each) for each in DOCUMENTS]
 
 
-@pytest.mark.parametrize("text", ["year>", "year >=", "status in", "status in ()"])
+@in_turn("text", ["year>", "year >=", "status in", "status in ()"])
 def test_a_filter_without_a_value_asks_for_one(text):
     with pytest.raises(InputError, match="a value is missing") as refused:
         parse_where(text)
     assert "--where '" in refused.value.fix
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "value"),
     [
         ("lang=='en'", "'en'"),
@@ -119,7 +120,7 @@ def test_a_value_that_is_meant_as_it_stands_can_be_asked_for_as_the_message_says
     assert parse_where(meant) == parse({text.partition("=")[0]: value})
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "where"),
     [
         ("lang=\"'en'\"", {"lang": "'en'"}),

@@ -4,6 +4,7 @@ import pytest
 
 from nearsense.errors import InputError
 from nearsense.filters import ALL, matches, names, parse, parse_where, require_known
+from turns import in_turn
 
 BIG = 2**53
 
@@ -50,7 +51,7 @@ MEANINGS = [
 ]
 
 
-@pytest.mark.parametrize(("where", "yes", "no"), MEANINGS, ids=lambda value: str(value)[:40])
+@in_turn(("where", "yes", "no"), MEANINGS)
 def test_a_filter_means_what_the_table_says(where, yes, no):
     assert [metadata for metadata in yes if not matches(where, metadata)] == []
     assert [metadata for metadata in no if matches(where, metadata)] == []
@@ -69,7 +70,7 @@ def test_parsing_what_is_parsed_changes_nothing():
     assert parse({"not": tree}) == parse({"not": {"a": {">": 1}}})
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("where", "what", "hint"),
     [
         ({"year": {"gte": 2020}}, 'filter["year"]: there is no operator "gte"', 'did you mean ">="?'),
@@ -131,7 +132,7 @@ def test_metadata_that_json_cannot_hold_is_refused_by_name():
         matches({}, {"a": {"b": object()}})
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "where"),
     [
         ("year>=2020", {"year": {">=": 2020}}),
@@ -171,7 +172,7 @@ def test_a_command_line_filter_reads_as_its_json_form(text, where):
     assert parse_where(text) == parse(where)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "said"),
     [
         ("year", '"year" is no filter'),

@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 import nearsense as ns
+from turns import in_turn
 
 NEAR_MISSES = [
     ("Riesco ad accedere al mio conto", "Non riesco ad accedere al mio conto", "negation: Non"),
@@ -29,7 +30,7 @@ def _without_the_language_warning():
         yield
 
 
-@pytest.mark.parametrize(("a", "b", "named"), NEAR_MISSES)
+@in_turn(("a", "b", "named"), NEAR_MISSES)
 def test_a_single_pair_is_read_in_its_own_language(a, b, named):
     assert named in (ns.compare(a, b).differs or ())
 
@@ -49,7 +50,7 @@ def test_what_no_word_decides_is_read_as_the_other_pairs_of_the_call():
     assert alone in ((), beside)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Der Hund jagt die Katze", "Die Katze wird von dem Hund gejagt"),

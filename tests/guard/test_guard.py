@@ -15,6 +15,7 @@ from nearsense import guard
 from nearsense.errors import InputError
 from nearsense.guard.tables import languages, tables_of
 from samples import some_of
+from turns import in_turn
 
 HERE = Path(__file__).parent
 ANY_TEXT = st.text(st.characters(), max_size=60)
@@ -35,7 +36,7 @@ def said(a, b):
     return [str(found) for found in guard.differences(a, b)]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("file", "language", "bar"),
     [
         ("pairs", "en", 90),
@@ -53,7 +54,7 @@ def test_nearly_all_pairs_written_before_the_rules_are_named_with_the_right_kind
     assert len(rows(f"{file}.jsonl")) - len(missed) >= bar, missed
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("file", "language", "bar"),
     [
         ("paraphrases", "en", 5),
@@ -87,7 +88,7 @@ def test_a_negation_on_one_side_is_said_once():
     assert said("It's an exchange or return", "It's not an exchange or return") == ["negation: not"]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Wait 1000 m further", "Wait 1 km further"),
@@ -108,7 +109,7 @@ def test_one_thing_in_two_dresses_is_no_difference(a, b):
     assert said(a, b) == said(b, a) == []
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Alice pays Bob", "Bob is paid by Alice"),
@@ -122,7 +123,7 @@ def test_what_only_changes_places_keeps_its_role(a, b):
     assert said(a, b) == said(b, a) == []
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Call 555-1234 now", "Call 5551234 now"),
@@ -135,7 +136,7 @@ def test_digits_that_only_differ_in_their_groups_are_one_figure(a, b):
     assert said(a, b) == said(b, a) == []
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Alice is married to Bob", "Bob is married to Alice"),
@@ -155,7 +156,7 @@ def test_open_until_eight_is_closing_at_eight_but_not_opening_at_eight():
     assert kinds("Il negozio è aperto fino alle 8", "Il negozio chiude alle 8", "it") == set()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Why don't we go to the beach?", "Let's go to the beach"),
@@ -171,7 +172,7 @@ def test_a_saying_is_read_as_what_it_means(a, b):
     assert said(a, b) == said(b, a) == []
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b", "difference"),
     [
         ("The team won 3-1", "The team won 1-3", "number: 3-1 → 1-3"),
@@ -250,16 +251,14 @@ def test_capitals_alone_are_no_difference(change):
         assert guard.differences(change(row["a"]), row["a"]) == (), row["a"]
 
 
-@pytest.mark.parametrize(
-    "part", ["a", "1", "not ", "1,", "from A to B ", "'", "\ud800", "\0", "1/2 ", "two and ", "."]
-)
+@in_turn("part", ["a", "1", "not ", "1,", "from A to B ", "'", "\ud800", "\0", "1/2 ", "two and ", "."])
 def test_ten_megabytes_take_no_longer_than_a_page(part):
     text = part * (10_000_000 // len(part))
     assert _least(lambda: guard.differences(text, text + "not 5 kg")) < 1
     assert _least(lambda: guard.differences(text, "not 5 kg " + text)) < 1
 
 
-@pytest.mark.parametrize("code", languages())
+@in_turn("code", languages())
 def test_no_word_is_its_own_opposite_and_opposites_are_mutual(code):
     opposites = tables_of(code).opposites
     assert len(opposites) > 200
@@ -268,7 +267,7 @@ def test_no_word_is_its_own_opposite_and_opposites_are_mutual(code):
         assert all(word in opposites[other] for other in others)
 
 
-@pytest.mark.parametrize("code", languages())
+@in_turn("code", languages())
 def test_every_table_of_a_language_is_filled(code):
     known = tables_of(code)
     empty = [

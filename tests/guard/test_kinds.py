@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from nearsense import guard
+from turns import in_turn
 
 HERE = Path(__file__).parent
 
@@ -23,7 +22,7 @@ def kinds(a, b, language="en"):
     return {str(found.kind) for found in guard.differences(a, b, language=language)}
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b", "difference"),
     [
         ("Canon HF100 camcorder", "Canon HF10 camcorder", "code: HF100 → HF10"),
@@ -63,7 +62,7 @@ def test_what_letters_and_digits_name_is_a_code(a, b, difference):
     assert difference is None or said(a, b) == [difference]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("Canon MG3650 printer", "Canon MG-3650 printer"),
@@ -100,7 +99,7 @@ def test_an_amount_with_its_unit_is_no_code():
     assert kinds("The home team won 1-0", "The home team won 2-0") == {"number"}
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b", "kind"),
     [
         ("Lamp in black", "Lamp in silver", "colour"),
@@ -151,7 +150,7 @@ def test_each_finer_kind_is_called_by_its_name(a, b, kind):
     assert kinds(a, b) == kinds(b, a)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b"),
     [
         ("After she ate, she slept", "She ate and then slept"),
@@ -195,7 +194,7 @@ def test_every_kind_of_the_guard_is_among_what_it_finds():
     assert found == {kind.value for kind in guard.Kind} - {"unread", "sign"}  # which other files say
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("language", "a", "b", "kind"),
     [
         ("it", "Il cane è più grande del gatto", "Il gatto è più grande del cane", "comparison"),

@@ -11,6 +11,7 @@ from nearsense.index import ArrayRows, ExactIndex
 from nearsense.index import exact as room
 from nearsense.records import Precision
 from nearsense.vectors import gemm
+from turns import in_turn
 
 
 def vectors(n, d=48, seed=0):
@@ -44,8 +45,8 @@ def always_bf16(monkeypatch):
     monkeypatch.setattr(gemm, "fastest", lambda *_: Precision.BF16)
 
 
-@pytest.mark.parametrize("q", [1, 3, 40, 300])
-@pytest.mark.parametrize("n", [1, 9, 20_000])
+@in_turn("q", [1, 3, 40, 300])
+@in_turn("n", [1, 9, 20_000])
 def test_the_answer_is_that_of_brute_force(q, n):
     data, queries = vectors(n), vectors(q, seed=1)
     assert_same(ExactIndex(ArrayRows(data)).search(queries, 10), *brute_force(queries, data, 10))
@@ -66,8 +67,8 @@ def test_vectors_too_alike_for_bf16_are_screened_in_f32(always_bf16, monkeypatch
     assert used.count(Precision.BF16) == 1
 
 
-@pytest.mark.parametrize("share", [0, "one row", 0.01, 0.25, 0.6, 1])
-@pytest.mark.parametrize("q", [2, 30])
+@in_turn("share", [0, "one row", 0.01, 0.25, 0.6, 1])
+@in_turn("q", [2, 30])
 def test_only_allowed_rows_are_found(share, q):
     data, queries = vectors(10_000), vectors(q, seed=1)
     allowed = np.random.default_rng(2).random(len(data)) < (0 if share == "one row" else share)
@@ -133,7 +134,7 @@ def test_best_among_some_rows_is_best_of_all_where_all_are_some():
     assert (ids.tolist(), scores.tolist()) == (truth.ids[0].tolist(), truth.scores[0].tolist())
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("queries", "k", "allowed", "says"),
     [
         (np.ones((1, 3), np.float32), 1, None, "dimension 3, an index of dimension 4"),

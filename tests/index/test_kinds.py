@@ -23,6 +23,7 @@ from nearsense.index import (
     write_faiss,
 )
 from nearsense.index.faiss import PLANS
+from turns import in_turn
 
 N, D, K = 12_000, 32, 10
 EXACT = (Kind.EXACT, Kind.FLAT_IP, Kind.FLAT_L2)
@@ -65,8 +66,8 @@ def share(selectivity):
     return allowed
 
 
-@pytest.mark.parametrize("kind", EXACT)
-@pytest.mark.parametrize("q", [1, 100])
+@in_turn("kind", EXACT)
+@in_turn("q", [1, 100])
 def test_the_exact_kinds_are_exact(kind, q):
     same(built(kind).search(QUERIES[:q], K), ExactIndex(ROWS).search(QUERIES[:q], K))
 
@@ -80,7 +81,7 @@ def test_exact_kinds_find_equals_in_the_order_of_rows(kind):
     )
 
 
-@pytest.mark.parametrize("kind", APPROXIMATE)
+@in_turn("kind", APPROXIMATE)
 def test_the_other_kinds_find_nearly_all(kind):
     found, truth = built(kind).search(QUERIES, K), ExactIndex(ROWS).search(QUERIES, K)
     assert hits(found, truth) >= 0.95
@@ -89,13 +90,13 @@ def test_the_other_kinds_find_nearly_all(kind):
     assert (np.diff(found.scores, axis=1) <= 0).all()
 
 
-@pytest.mark.parametrize("kind", Kind)
+@in_turn("kind", Kind)
 def test_one_query_is_answered_as_among_many(kind):
     same(built(kind).search(QUERIES[7:8], K), _part(built(kind).search(QUERIES, K), slice(7, 8)))
 
 
-@pytest.mark.parametrize("kind", Kind)
-@pytest.mark.parametrize("selectivity", [0, 2, 0.01, 0.1, 0.25, 0.9, 1.0])
+@in_turn("kind", Kind)
+@in_turn("selectivity", [0, 2, 0.01, 0.1, 0.25, 0.9, 1.0])
 def test_where_k_allowed_rows_exist_k_are_found(kind, selectivity):
     allowed = share(selectivity)
     found, truth = (index.search(QUERIES, K, allowed=allowed) for index in (built(kind), ExactIndex(ROWS)))
@@ -104,7 +105,7 @@ def test_where_k_allowed_rows_exist_k_are_found(kind, selectivity):
     assert hits(found, truth) >= (1 if kind in EXACT else 0.95)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@in_turn("kind", Kind)
 def test_allowed_rows_far_from_the_query_are_found_all_the_same(kind):
     truth = ExactIndex(ROWS)
     allowed = (ROWS.block(0, N) @ QUERIES[0]) < -0.1
@@ -115,8 +116,8 @@ def test_allowed_rows_far_from_the_query_are_found_all_the_same(kind):
         assert hits(found, truth.search(QUERIES[:1], K, allowed=allowed)) >= 0.9
 
 
-@pytest.mark.parametrize("kind", Kind)
-@pytest.mark.parametrize("k", [1, 300, N + 5])
+@in_turn("kind", Kind)
+@in_turn("k", [1, 300, N + 5])
 def test_any_k_is_served(kind, k):
     found, truth = (index.search(QUERIES[:3], k) for index in (built(kind), ExactIndex(ROWS)))
     np.testing.assert_array_equal(found.counts, truth.counts)
@@ -155,7 +156,7 @@ def test_any_dimension_is_served(kind, d):
     assert hits(build(kind, rows).search(queries, K), ExactIndex(rows).search(queries, K)) >= 0.9
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.EXACT])
+@in_turn("kind", [kind for kind in Kind if kind is not Kind.EXACT])
 def test_what_was_saved_answers_the_same(kind, tmp_path):
     built(kind).save(tmp_path / "an index.faiss")
     opened = open_index(kind, tmp_path / "an index.faiss", ROWS)
@@ -170,7 +171,7 @@ def test_codes_are_small_and_hold_no_vectors(kind, tmp_path):
     assert (tmp_path / "index").stat().st_size < N * D * 4 / 4
 
 
-@pytest.mark.parametrize("kind", Kind)
+@in_turn("kind", Kind)
 def test_threads_find_what_one_finds_alone(kind):
     index = built(kind)
     asked = [(QUERIES[i : i + 5], share(0.25) if i % 2 else None) for i in range(0, 100, 5)]
@@ -214,9 +215,7 @@ def test_every_kind_has_a_name_and_a_plan():
         parse_kind("annoy")
 
 
-@pytest.mark.parametrize(
-    ("n", "kind"), [(0, "exact"), (20_000, "exact"), (100_000, "pq-fast"), (10_000_000, "ivf-pq-fast")]
-)
+@in_turn(("n", "kind"), [(0, "exact"), (20_000, "exact"), (100_000, "pq-fast"), (10_000_000, "ivf-pq-fast")])
 def test_the_kind_follows_the_number_of_vectors(n, kind):
     chosen = choose(n, 384)
     assert isinstance(chosen, Choice)

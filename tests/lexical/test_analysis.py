@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nearsense.lexical import terms
 from nearsense.lexical.analysis import stemmed
+from turns import in_turn
 
 # Examples of Porter 1980, in the order of its steps, each carried through all later steps.
 PAPER = """
@@ -29,13 +29,13 @@ generalizations gener, oscillators oscil, yields yield, sayings sai, enjoying en
 """
 
 
-@pytest.mark.parametrize("pair", PAPER.split(","), ids=str.strip)
+@in_turn("pair", PAPER.split(","))
 def test_words_are_stemmed_as_in_the_paper(pair):
     word, expected = pair.split()
     assert stemmed(word) == expected
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("text", "expected"),
     [
         ("", []),

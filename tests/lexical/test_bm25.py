@@ -14,6 +14,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from nearsense.errors import InputError
 from nearsense.lexical import GrowingPostings, Postings, Segment, bm25, terms
+from turns import in_turn
 
 VOCABULARY = ["the", "of", "red", "car", "wine", "house", "tree", "cloud", "river", "stone", "猫", "3"]
 texts_of = st.lists(st.lists(st.sampled_from(VOCABULARY), max_size=12).map(" ".join), min_size=1, max_size=40)
@@ -143,10 +144,9 @@ def test_more_are_asked_for_than_exist():
     assert found.ids.tolist() == [[0, -1, -1, -1, -1]]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "wrong",
     [{"k": 0}, {"k1": -1.0}, {"b": 1.5}, {"k1": float("nan")}, {"allowed": np.ones(3, np.bool_)}],
-    ids=lambda wrong: next(iter(wrong)),
 )
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(InputError):

@@ -16,6 +16,7 @@ from fakes import HashEncoder
 from nearsense.errors import InputError
 from nearsense.lexical import GrowingPostings, Postings, postings, terms
 from nearsense.lexical.postings import term_hash
+from turns import in_turn
 
 TEXTS = ["a red car", "", "Red, red wine", "東京の猫", "wine " * 300]
 some_texts = st.lists(
@@ -151,7 +152,7 @@ def test_a_missing_array_is_named():
         Postings.from_arrays(arrays)
 
 
-@pytest.mark.parametrize("name", ["hashes", "offsets", "rows", "counts"])
+@in_turn("name", ["hashes", "offsets", "rows", "counts"])
 def test_arrays_that_do_not_fit_together_are_refused(name):
     arrays = Postings.build(TEXTS).arrays()
     with pytest.raises(InputError, match="do not fit together"):

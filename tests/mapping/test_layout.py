@@ -22,6 +22,7 @@ from nearsense.mapping import (
 )
 from nearsense.mining import nearest
 from nearsense.records import Document, Neighbours
+from turns import in_turn
 
 
 def clouds(n=600, clusters=6, width=24, seed=0):
@@ -54,7 +55,7 @@ def test_principal_components_do_not_depend_on_the_order_of_rows():
     )
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2, 5])
+@in_turn("rows", [0, 1, 2, 5])
 def test_vectors_that_do_not_differ_lie_on_one_point(rows):
     assert principal_components(np.ones((rows, 8), np.float32)).tolist() == [[0.0, 0.0]] * rows
 
@@ -139,8 +140,8 @@ MACHADO = {
 """What two kinds of colour blindness make of linear sRGB (Machado, Oliveira, Fernandes 2009)."""
 
 
-@pytest.mark.parametrize("sight", MACHADO)
-@pytest.mark.parametrize("palette", [(*LIGHT, GREY[0]), (*DARK, GREY[1])], ids=["light", "dark"])
+@in_turn("sight", MACHADO)
+@in_turn("palette", [(*LIGHT, GREY[0]), (*DARK, GREY[1])])
 def test_colours_are_told_apart(palette, sight):
     srgb = np.array([[int(each[at : at + 2], 16) / 255 for at in (1, 3, 5)] for each in palette])
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

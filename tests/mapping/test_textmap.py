@@ -14,6 +14,7 @@ from fakes import HashEncoder
 from nearsense.calibration import Task, shipped_calibration
 from nearsense.mapping import Layout
 from nearsense.textmap import MOST_PAIRS
+from turns import in_turn
 
 MODEL = HashEncoder(32)
 TEXTS = [
@@ -60,7 +61,7 @@ def test_equal_texts_lie_on_one_point():
     assert found.neighbours.ids[:5, 0].tolist() == [48, 49, 50, 51, 52]
 
 
-@pytest.mark.parametrize("texts", [["one"], ["one", "two"], ["same"] * 30, [f"t{row}" for row in range(19)]])
+@in_turn("texts", [["one"], ["one", "two"], ["same"] * 30, [f"t{row}" for row in range(19)]])
 def test_few_and_equal_texts_are_layout_by_principal_components(texts, tmp_path):
     vectors = MODEL.encode(texts)
     found = ns.map(texts, vectors=vectors, layout="neighbours")

@@ -9,6 +9,7 @@ from sklearn import metrics as sklearn
 
 from nearsense import metrics
 from nearsense.errors import InputError
+from turns import in_turn
 
 FIGURES = [
     metrics.average_precision,
@@ -18,7 +19,7 @@ FIGURES = [
     metrics.best_accuracy,
     metrics.false_accept_rate,
 ]
-every_figure = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.__name__)
+every_figure = in_turn("figure", FIGURES)
 
 
 @st.composite
@@ -53,8 +54,8 @@ def test_the_curve_is_scikit_learns(sample):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("seed", range(5))
+@in_turn("dtype", [np.float16, np.float32, np.float64])
+@in_turn("seed", range(5))
 def test_the_best_thresholds_are_those_of_sentence_transformers(seed, dtype):
     labels, scores = normal(seed=seed, dtype=dtype)
     f1, precision, recall, threshold = BinaryClassificationEvaluator.find_best_f1_and_threshold(
@@ -109,7 +110,7 @@ def test_the_false_accept_rate_is_the_one_of_scikit_learns_roc_curve(sample, acc
 
 
 @every_figure
-@pytest.mark.parametrize(
+@in_turn(
     ("labels", "scores", "what"),
     [
         ([1, 1, 1], [1, 2, 3], "all 3 labels are 1"),

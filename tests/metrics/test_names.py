@@ -7,9 +7,10 @@ import sys
 import pytest
 
 from nearsense import metrics
+from turns import in_turn
 
 
-@pytest.mark.parametrize("name", metrics.__all__)
+@in_turn("name", metrics.__all__)
 def test_every_name_is_there_described_and_shown(name):
     thing = getattr(metrics, name)
     assert inspect.getdoc(thing)

@@ -8,6 +8,7 @@ from sklearn import metrics as sklearn
 
 from nearsense import metrics
 from nearsense.errors import InputError
+from turns import in_turn
 
 groupings = st.integers(1, 40).flatmap(
     lambda n: st.tuples(*[st.lists(st.integers(-1, 5), min_size=n, max_size=n)] * 2)
@@ -39,8 +40,8 @@ def test_the_names_of_groups_do_not_count():
     assert metrics.v_measure(["x", "x", "y"], [7, 7, -1]) == metrics.VMeasure(1.0, 1.0, 1.0)
 
 
-@pytest.mark.parametrize("figure", [metrics.v_measure, metrics.adjusted_rand])
-@pytest.mark.parametrize(
+@in_turn("figure", [metrics.v_measure, metrics.adjusted_rand])
+@in_turn(
     ("true", "predicted", "what"),
     [
         ([0, 1], [0], "true has 2 items and predicted has 1"),

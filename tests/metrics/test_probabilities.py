@@ -9,6 +9,7 @@ from sklearn.calibration import calibration_curve
 
 from nearsense import metrics
 from nearsense.errors import InputError
+from turns import in_turn
 
 
 def sample(n=2000, seed=0):
@@ -17,8 +18,8 @@ def sample(n=2000, seed=0):
     return (rng.random(n) < probabilities**1.5).astype(int), probabilities
 
 
-@pytest.mark.parametrize(("equal_mass", "strategy"), [(False, "uniform"), (True, "quantile")])
-@pytest.mark.parametrize("bins", [1, 7, 15, 400])
+@in_turn(("equal_mass", "strategy"), [(False, "uniform"), (True, "quantile")])
+@in_turn("bins", [1, 7, 15, 400])
 def test_the_bins_are_those_of_scikit_learns_calibration_curve(bins, equal_mass, strategy):
     labels, probabilities = sample()
     found = metrics.reliability(labels, probabilities, bins, equal_mass=equal_mass)
@@ -77,12 +78,11 @@ def test_a_certain_error_costs_much_but_not_everything():
     assert metrics.log_loss([0], [1.0]) == pytest.approx(36.04, abs=0.01)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "figure",
     [metrics.reliability, metrics.expected_calibration_error, metrics.brier_score, metrics.log_loss],
-    ids=lambda figure: figure.__name__,
 )
-@pytest.mark.parametrize(
+@in_turn(
     ("labels", "probabilities", "what"),
     [
         ([0, 1], [0.5], "labels has 2 items and probabilities has 1"),

@@ -8,6 +8,7 @@ from sklearn.metrics import ndcg_score
 
 from nearsense import metrics
 from nearsense.errors import InputError
+from turns import in_turn
 
 GRADES = [[3, 0, 2, 0, 1], [0, 0, 0, 1, 0], [1, 2, 0, 3, 0], [0, 0, 0, 0, 0]]
 IDEAL = [[3, 3, 2, 1, 1], [1], [3, 2, 1], [2, 1]]
@@ -33,7 +34,7 @@ OURS = {
 }
 
 
-@pytest.mark.parametrize("figure", list(TREC))
+@in_turn("figure", list(TREC))
 def test_the_figures_are_those_of_trec_eval(figure):
     ours = OURS[figure]()
     assert ours.dtype == np.float64
@@ -46,7 +47,7 @@ def test_ndcg_by_hand():
     np.testing.assert_allclose(metrics.ndcg([[3, 0, 2]], [[2, 3]]), [gained / best])
 
 
-@pytest.mark.parametrize("k", [1, 5, 10, None])
+@in_turn("k", [1, 5, 10, None])
 def test_ndcg_is_scikit_learns_where_every_document_is_ranked(k):
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 4, (50, 20))
@@ -136,7 +137,7 @@ def test_negative_grades_are_not_relevant():
     np.testing.assert_array_equal(metrics.precision_at([[-1, 1]], 2), [0.5])
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("call", "what"),
     [
         (lambda: metrics.ndcg([[1]], [[0]]), "query 0 has no relevant document"),

@@ -9,6 +9,7 @@ import pytest
 
 from nearsense import metrics
 from nearsense.errors import InputError
+from turns import in_turn
 
 FIGURES = {
     "ndcg": lambda grades, k, ideal, **ties: metrics.ndcg([grades], [ideal], k, **ties),
@@ -41,8 +42,8 @@ def cases():
         yield [*grades[:-1], 1], sorted(random.integers(0, 3, depth).tolist(), reverse=True)
 
 
-@pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize(("grades", "scores"), list(cases()))
+@in_turn("name", FIGURES)
+@in_turn(("grades", "scores"), list(cases()))
 def test_a_tie_counts_as_the_mean_over_all_orders(name, grades, scores):
     figure, ideal = FIGURES[name], [*grades, 1]  # one relevant document was not found
     for k in (1, 2, 3, 5, 10):
@@ -50,7 +51,7 @@ def test_a_tie_counts_as_the_mean_over_all_orders(name, grades, scores):
         assert figure(grades, k, ideal, scores=[scores])[0] == pytest.approx(truth, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@in_turn("name", FIGURES)
 def test_without_ties_scores_change_nothing_and_lists_may_differ_in_length(name):
     figure = FIGURES[name]
     for grades in ([0, 1, 2, 0, 1], [1], [0, 0, 1]):
@@ -60,7 +61,7 @@ def test_without_ties_scores_change_nothing_and_lists_may_differ_in_length(name)
     np.testing.assert_allclose(several, [0.75, 1.0, (1 / 2 + 1 / 3) / 2])
 
 
-@pytest.mark.parametrize("scores", [[[0.1, 0.2]], [[0.2]], [[0.2, 0.1], [0.1]], [[np.nan, 0.1]]])
+@in_turn("scores", [[[0.1, 0.2]], [[0.2]], [[0.2, 0.1], [0.1]], [[np.nan, 0.1]]])
 def test_scores_that_rise_or_are_not_as_many_are_refused(scores):
     with pytest.raises(InputError):
         metrics.ndcg([[1, 0]], [[1]], scores=scores)

@@ -18,6 +18,7 @@ from nearsense.mining.narrowing import narrow_for
 from nearsense.mining.pairs import COLUMNS, FloatSieve, Int8Sieve
 from nearsense.records import Precision
 from samples import some_of
+from turns import in_turn
 
 ENGINES = [None, "f32", "bf16"]
 
@@ -83,7 +84,7 @@ def test_any_shape_and_any_threshold_give_what_brute_force_gives(n, d, floor, se
     assert found.keys() ^ truth.keys() <= border
 
 
-@pytest.mark.parametrize("dimension", [1, 3, 384, 1024])
+@in_turn("dimension", [1, 3, 384, 1024])
 def test_vectors_of_any_length_are_compared_by_direction(dimension):
     vectors = units(300, dimension) * np.linspace(0.01, 1e6, 300, dtype=np.float32)[:, None]
     assert as_dict(mine(vectors, 0.1)).keys() == brute(vectors, vectors, 0.1).keys()
@@ -182,7 +183,7 @@ def test_too_little_memory_for_any_work_is_one_clear_error():
         mine(units(100, 8), 0.5, max_memory=1000)
 
 
-@pytest.mark.parametrize("floor", [float("nan"), 1.01, -1.5, True])
+@in_turn("floor", [float("nan"), 1.01, -1.5, True])
 def test_a_threshold_that_no_cosine_reaches_is_refused(floor):
     with pytest.raises(InputError, match="no cosine similarity"):
         mine(units(3), floor)
@@ -263,7 +264,7 @@ def test_approximate_pairs_are_true_pairs_and_the_recall_is_what_was_missed():
     assert found.recall > 0.9
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 40])
+@in_turn("n", [0, 1, 2, 40])
 def test_approximate_mining_of_few_vectors_misses_nothing(n):
     vectors = crowd(n)
     assert as_dict(mine_approximately(vectors, 0.5)).keys() <= brute(vectors, vectors, 0.5).keys()

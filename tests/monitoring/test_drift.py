@@ -11,6 +11,7 @@ import nearsense as ns
 from drifting import MODEL, NIGHT, Asked, around, requests, vectors
 from nearsense.errors import InputError, ModelMismatch
 from nearsense.monitoring import Names, actions
+from turns import in_turn
 
 SIZES = [60, 60, 60, 60, 60]
 
@@ -249,7 +250,7 @@ def test_a_collections_documents_are_a_side(encoder):
     assert found.origin.fingerprint == encoder.fingerprint
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("wrong", "said"),
     [
         ({"level": 2}, "level"),

@@ -9,6 +9,7 @@ import pytest
 
 import nearsense as ns
 from samples import some_of
+from turns import in_turn
 
 hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
 
@@ -131,7 +132,7 @@ def test_long_pairs_are_cut_with_a_word(tmp_path):
         cross.score([short], long="chunk")
 
 
-@pytest.mark.parametrize("pairs", [["no pair"], [("one",)], [("a", "b", "c")], [("a", 3)], [(None, "b")]])
+@in_turn("pairs", [["no pair"], [("one",)], [("a", "b", "c")], [("a", 3)], [(None, "b")]])
 def test_what_is_no_pair_of_texts_is_named(tmp_path, pairs):
     cross = ns.load_cross(str(hubs.transformer(tmp_path / "model", "bert", head=True)))
     with pytest.raises(ns.errors.InputError, match="0"):

@@ -11,6 +11,7 @@ import pytest
 
 from nearsense.encoders.folder import find
 from nearsense.errors import InputError, UnsupportedModel
+from turns import in_turn
 
 theirs = pytest.importorskip("sentence_transformers", reason="needs the extra 'test' (with torch)")
 torch = pytest.importorskip("torch")
@@ -158,7 +159,7 @@ def printed(example: str, package: str, name: str) -> str:
 NUMBER = re.compile(r"-?\d+\.\d*(?:e[-+]?\d+)?")
 
 
-@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+@in_turn("example", EXAMPLES.values())
 @pytest.mark.filterwarnings("ignore")
 def test_documented_examples_print_the_same_with_only_the_import_changed(example):
     here = printed(example, "nearsense.integrations.sentence_transformers", "all-MiniLM-L6-v2")
@@ -185,7 +186,7 @@ def many(seed=0, rows=300, size=24):
     return made.astype(np.float32)
 
 
-@pytest.mark.parametrize("how", [{}, {"top_k": 3}, {"max_pairs": 50}, {"top_k": 1000}], ids=str)
+@in_turn("how", [{}, {"top_k": 3}, {"max_pairs": 50}, {"top_k": 1000}])
 def test_mined_pairs_are_those_of_the_library(how):
     data = many()
     mine = ours.paraphrase_mining_embeddings(data, **how)
@@ -199,7 +200,7 @@ def test_mined_pairs_are_those_of_the_library(how):
     assert {(i, j) for _, i, j in dot[0]} == {(i, j) for _, i, j in dot[1]}
 
 
-@pytest.mark.parametrize("score", ["cos_sim", "dot_score", "euclidean_sim", "manhattan_sim"])
+@in_turn("score", ["cos_sim", "dot_score", "euclidean_sim", "manhattan_sim"])
 def test_hits_are_those_of_the_library(score):
     queries, corpus = many(1, 40), many(2, 500)
     found = [
@@ -232,8 +233,8 @@ def test_a_score_of_ones_own_is_used_as_it_is():
     ]
 
 
-@pytest.mark.parametrize("threshold", [0.5, 0.75, 0.9])
-@pytest.mark.parametrize("least", [2, 5, 10])
+@in_turn("threshold", [0.5, 0.75, 0.9])
+@in_turn("least", [2, 5, 10])
 def test_communities_are_those_of_the_library(threshold, least):
     data = many(3, 400)
     how = {"threshold": threshold, "min_community_size": least}

@@ -16,6 +16,7 @@ from nearsense.cli.demo import IN_LANGUAGE, MULTILINGUAL
 from nearsense.cli.demo import demo as command
 from nearsense.encoders.hub import cache_folder
 from nearsense.encoders.places import present, pull_packed
+from turns import in_turn
 
 USERS = cache_folder()  # before conftest.py takes its place
 PAGE = Path(__file__).parents[2] / "docs" / "languages.md"
@@ -62,7 +63,7 @@ def test_questions_in_a_language_find_english_docstrings(four_bit, language, mon
 TOPICS = ("threading", "bz2", "webbrowser", ("statistics", "random"))
 
 
-@pytest.mark.parametrize("language", IN_LANGUAGE)
+@in_turn("language", IN_LANGUAGE)
 def test_without_the_model_the_demo_says_how_to_get_it(language, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import nearsense as ns
+from turns import in_turn
 
 hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
 from sentence_transformers.sentence_transformer import modules as st  # noqa: E402
@@ -172,7 +173,7 @@ def dense_of_its_own(folder):
     save_file({"linear.weight": np.eye(32, dtype=np.float32)}, folder / "2_Dense" / "model.safetensors")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("change", "words"),
     [
         (weights("embeddings.LayerNorm.weight", [1.0]), "shapes"),
@@ -223,7 +224,7 @@ def test_a_cross_encoder_that_wants_a_prompt_is_refused(tmp_path):
         ns.load_cross(str(tmp_path / "model"))
 
 
-@pytest.mark.parametrize("dimensions", ["16", 16.5, [16], 0, -1])
+@in_turn("dimensions", ["16", 16.5, [16], 0, -1])
 def test_a_length_of_vectors_that_is_none_is_refused(dimensions):
     with pytest.raises(ns.errors.InputError, match="dimensions"):
         ns.load(dimensions=dimensions)

@@ -17,6 +17,7 @@ import nearsense as ns
 from nearsense.encoders import transformer
 from nearsense.encoders.transformer import ARCHITECTURES
 from samples import some_of
+from turns import in_turn
 
 hubs = pytest.importorskip("hubs", reason="needs the extra 'test' (with torch)")
 pytest.importorskip("onnx")
@@ -212,7 +213,7 @@ def test_a_finished_graph_that_counts_in_floats_is_right_all_the_same(finished, 
         assert cosines(near[None], theirs[None]).min() >= 0.999
 
 
-@pytest.mark.parametrize("kind", [kind for kind in NATIVE if kind != "mpnet"])
+@in_turn("kind", [kind for kind in NATIVE if kind != "mpnet"])
 def test_the_fingerprint_of_a_graph_that_was_right_is_as_before(kind):
     config = {"model_type": kind, "hidden_size": 32, "dim": 32}
     assert "mended" not in transformer.identity(config)

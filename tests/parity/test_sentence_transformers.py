@@ -8,6 +8,7 @@ import pytest
 import nearsense as ns
 from nearsense.encoders.folder import find
 from samples import awkward_texts
+from turns import in_turn
 
 pytestmark = pytest.mark.filterwarnings("ignore::nearsense.UnknownTextWarning")
 sentence_transformers = pytest.importorskip("sentence_transformers", reason="needs the extra 'test' (with torch)")
@@ -45,7 +46,7 @@ def test_the_vector_of_hello_world_begins_as_published(exact):
     np.testing.assert_allclose(start, [-0.0345, 0.0310, 0.0067, 0.0261, -0.0394], atol=6e-5)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("a", "b", "score"),
     [
         ("A dog is playing in the park.", "A puppy is running outside.", 0.4189),

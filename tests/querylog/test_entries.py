@@ -19,6 +19,7 @@ from fakes import HashEncoder, WordCross
 from nearsense.collection.searching import Answering
 from nearsense.filters import as_where, parse
 from nearsense.querylog import moment
+from turns import in_turn
 
 TEXTS = [
     ns.Document("red", "a red apple", {"lang": "en", "year": 2020}),
@@ -199,7 +200,7 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize("where", FILTERS, ids=str)
+@in_turn("where", FILTERS)
 def test_a_parsed_filter_has_a_json_form_that_reads_as_the_same(where):
     written = json.loads(json.dumps(as_where(parse(where))))
     assert parse(written) == parse(where)
@@ -303,7 +304,7 @@ def test_a_collection_in_memory_keeps_no_log():
             made.set_log(True)
 
 
-@pytest.mark.parametrize("said", ["yes", 1.5, "plain", b"hashed"])
+@in_turn("said", ["yes", 1.5, "plain", b"hashed"])
 def test_what_says_nothing_about_a_log_is_refused(tmp_path, said):
     with pytest.raises(ns.errors.InputError, match="log="):
         ns.open(tmp_path / "c", HashEncoder(), log=said)

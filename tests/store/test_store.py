@@ -24,6 +24,7 @@ from nearsense.store.lock import one_at_a_time
 from nearsense.store.sqlite import CommitMark
 from nearsense.store.tables import document_sum, vector_sums
 from store.children import add, ids, tickets, until
+from turns import in_turn
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def test_a_path_that_sqlite_cannot_name_is_a_clean_error(tmp_path):
         open_store(tmp_path / os.fsdecode(b"\xff"))
 
 
-@pytest.mark.parametrize("kind", ["nfs4", "cifs", "9p", "fuse.sshfs"])
+@in_turn("kind", ["nfs4", "cifs", "9p", "fuse.sshfs"])
 def test_a_network_file_system_is_refused_unless_asked_for(tmp_path, monkeypatch, kind):
     mounts = tmp_path / "mountinfo"
     point = str(tmp_path.resolve()).replace(" ", r"\040")

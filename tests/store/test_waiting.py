@@ -17,6 +17,7 @@ import pytest
 import nearsense as ns
 from fakes import HashEncoder
 from samples import some_of
+from turns import in_turn
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="locks of other systems know no holder"
@@ -79,7 +80,7 @@ def test_a_stopped_writer_keeps_no_reader_and_no_opener_waiting(collection, tmp_
     assert not caplog.records
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "arguments",
     [
         ["index", "search", "C", "text 7", "--mode", "lexical"],

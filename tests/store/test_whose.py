@@ -15,6 +15,7 @@ import nearsense as ns
 from fakes import HashEncoder
 from nearsense.errors import InputError, NearsenseError, StoreError
 from samples import some_of
+from turns import in_turn
 
 posix = pytest.mark.skipif(not hasattr(os, "fchmod"), reason="this system has other permissions")
 
@@ -192,8 +193,8 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("how", ["replaced", "removed", "database replaced"])
+@in_turn("call", CALLS)
+@in_turn("how", ["replaced", "removed", "database replaced"])
 def test_every_call_notices_that_the_folder_is_another(tmp_path, call, how):
     opened = made(tmp_path / "c")
     with made(tmp_path / "new") as other:

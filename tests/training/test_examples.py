@@ -10,6 +10,7 @@ import pytest
 import nearsense as ns
 from nearsense.datasets import GradedPairs, Intents, LabelledPairs, Retrieval, Triplets
 from nearsense.training.examples import Examples, Kind, read_examples
+from turns import in_turn
 
 TEXTS = ["a dog barks", "a hound barks", "a cat sleeps", "rain falls", "it is wet", "the bank opens"]
 
@@ -39,14 +40,14 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("columns", "rows", "kind", "truth"), CASES)
+@in_turn(("columns", "rows", "kind", "truth"), CASES)
 def test_the_columns_say_what_is_to_be_learnt(tmp_path, columns, rows, kind, truth):
     examples = read_examples(written(tmp_path / "rows.csv", columns, rows))
     assert (examples.kind, examples.truth) == (kind, truth)
     assert set(examples.distinct_texts()) <= set(TEXTS)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("rows", "kind"),
     [
         ([("a dog", "a hound", 0.9), ("a dog", "rain", 0.0), ("up", "down", 1)], Kind.GRADED),
@@ -99,7 +100,7 @@ def test_what_is_learnt_from_can_be_measured_on(tmp_path):
     np.testing.assert_allclose(again.truth, CASES[0][3])
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("columns", "rows", "options", "said"),
     [
         ("x y", [(1, 2), (3, 4), (5, 6)], {}, r"what is to be learnt from it\?"),
@@ -117,7 +118,7 @@ def test_what_suits_no_kind_is_refused_by_name(tmp_path, columns, rows, options,
         read_examples(written(tmp_path / "rows.csv", columns, rows), **options)
 
 
-@pytest.mark.parametrize("rows", [["a text"], [("a",)], [("a", "b"), ("a", "b", "c")], []])
+@in_turn("rows", [["a text"], [("a",)], [("a", "b"), ("a", "b", "c")], []])
 def test_what_is_no_example_in_memory_is_refused(rows):
     with pytest.raises(ns.errors.InputError):
         read_examples(rows)

@@ -19,6 +19,7 @@ from nearsense.training.examples import Examples, Kind
 from nearsense.training.judging import carried, carry_calibration, judge
 from nearsense.training.meaning import candidates_of, fitted, pairs_of, stated
 from samples import tiny_bert
+from turns import in_turn
 
 
 def intents(count, per, start=0, noise=1.1):
@@ -71,7 +72,7 @@ def test_positives_are_looked_up_among_the_second_texts_and_all_right_ones_count
     assert len(found) == 20
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("examples", "labels"),
     [
         (Examples(kind=Kind.GRADED, texts=(list("abc"), list("xyz")), truth=[0.79, 0.8, 1.0],
@@ -81,7 +82,6 @@ def test_positives_are_looked_up_among_the_second_texts_and_all_right_ones_count
                   truth=["neutral", "entailment", "contradiction"]), [0, 1, 0]),
         (Examples(kind=Kind.TRIPLETS, texts=(list("ab"), list("xy"), list("uv"))), [1, 1, 0, 0]),
     ],
-    ids=lambda each: each.kind.value if isinstance(each, Examples) else "",
 )  # fmt: skip
 def test_pairs_stay_as_they_are(examples, labels):
     found = pairs_of(HashEncoder(), examples)

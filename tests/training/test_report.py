@@ -22,6 +22,7 @@ from nearsense.training.judging import carry_calibration, judge
 from nearsense.training.report import conclude, licence_in, write_report
 from nearsense.training_results import Carried, Change, Judgement, Point, Slice, Verdict
 from nearsense.types import TrainingReport
+from turns import in_turn
 
 HOSTILE = '<script src="https://evil.example/x.js">alert(1)</script>|`*_<img src=//evil.example onerror=x>\u202e'
 
@@ -87,7 +88,7 @@ LOST = "Worse on the general check set: domain banking (ROC AUC 93.0 to 84.0)."
 NOTHING_LOST = "On the general check set nothing is proven to be worse (1 part looked at)."
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("judged", "said"),
     [
         (judgement(), f"Better: accuracy (known classes) on 300 texts that training did not see {BETTER}"),
@@ -98,7 +99,6 @@ NOTHING_LOST = "On the general check set nothing is proven to be worse (1 part l
         (judgement(slices=[SAME]), NOTHING_LOST),
         (None, "Nothing was held out, so nobody knows whether it became better."),
     ],
-    ids=["better", "not proven", "worse", "worse elsewhere", "lost something", "lost nothing", "nothing held out"],
 )
 def test_the_first_line_says_whether_it_became_better(judged, said):
     found = report(judged)
