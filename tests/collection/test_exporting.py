@@ -272,6 +272,8 @@ def test_a_collection_in_memory_is_exported_too(tmp_path):
     ("name", "options", "says"),
     [
         ("all.jsonl", {"to": "pinecone"}, "no name of a file for pinecone"),
+        ("all.faiss.gz", {}, "no name of a file for faiss"),
+        ("all.parquet.zst", {"to": "pinecone"}, "no name of a file for pinecone"),
         ("all.parquet", {"to": "chroma"}, "no name of a file for chroma"),
         ("-", {"to": "npy"}, "no name of a file for npy"),
         ("all.jsonl", {"to": "croma"}, "croma"),

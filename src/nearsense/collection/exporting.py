@@ -71,7 +71,7 @@ def _export_vectors(
 
     receiver, beside = receiver_of(path, receiver), ids_beside(path)
     with tracked(now.count, "documents", progress) as update:
-        rows = _vector_parts(engine, now, path, update, READINGS.get(receiver, 1))
+        rows = _vector_parts(engine, now, update, READINGS.get(receiver, 1))
         if receiver is Receiver.FAISS:
             from nearsense.index import write_faiss
 
@@ -83,9 +83,7 @@ def _export_vectors(
             write_table(beside, _ids(now))
 
 
-def _vector_parts(
-    engine: Engine, now: Moment, path: Path, update: Callable[[int], None], readings: int
-) -> VectorParts:
+def _vector_parts(engine: Engine, now: Moment, update: Callable[[int], None], readings: int) -> VectorParts:
     """The documents of a moment as files take them; how far it is, over all readings of them."""
     from nearsense.files import VectorParts, VectorRows
 

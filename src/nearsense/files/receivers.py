@@ -47,6 +47,8 @@ def receiver_of(path: str | os.PathLike[str], asked: Receiver | None) -> Receive
         known = ", ".join(dict.fromkeys(ENDINGS.values()))
         why = f"vectors are written as {known}"
         raise FileError(f"{path}: the extension says nothing about its format", why=why, fix=f"end it in {known}")
+    if found in (Receiver.FAISS, Receiver.PINECONE):  # whose readers unpack nothing
+        name = str(path).lower()
     piped = name == "-" and ENDINGS[found] == ".jsonl"
     if not piped and not name.endswith(ENDINGS[found]):
         fix = f"end its name in {ENDINGS[found]}"
