@@ -75,6 +75,25 @@ class MapKind(StrEnum):
     """Any matrix."""
 
 
+class Receiver(StrEnum):
+    """For whom a collection is exported: what its file is like."""
+
+    JSONL = "jsonl"
+    """A record a line."""
+    PARQUET = "parquet"
+    """A column for ids, texts, each field, vectors."""
+    NPY = "npy"
+    """A matrix for numpy, and beside it the ids of its rows."""
+    FAISS = "faiss"
+    """A flat index by inner product, and beside it the ids of its rows."""
+    CHROMA = "chroma"
+    """What a collection of Chroma adds, so many documents a line."""
+    QDRANT = "qdrant"
+    """Points for Qdrant, a request a line."""
+    PINECONE = "pinecone"
+    """Parquet as Pinecone imports it."""
+
+
 class Long(StrEnum):
     """What happens to a text that exceeds the model's limit of tokens."""
 

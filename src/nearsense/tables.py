@@ -1,7 +1,8 @@
 """A table on a terminal of any width: which columns there is room for, and how wide each is. Not what they say.
 
-What was found stays: texts, ids, what differs. Figures go first, then remarks (reading, tier, reason); how many
-columns are not shown is said. Widths are those of the terminal, where a Chinese letter or an emoji takes two.
+What was found stays: texts, ids, what differs, and how probable it is while texts can be read beside it. Other
+figures go first, then remarks (reading, tier, reason); how many columns are not shown is said. Widths are those of
+the terminal, where a Chinese letter or an emoji takes two.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ Row = Sequence[str]
 LONGEST_CELL = 500
 """Characters of a text that a table shows; the other forms give all."""
 
-COMFORTABLE, LEAST, NARROWEST = 24, 12, 4
-"""Columns of the terminal for a text: before there are figures beside it, at least, where nothing else fits."""
+COMFORTABLE, READABLE, LEAST, NARROWEST = 24, 16, 12, 4
+"""Columns of the terminal for a text: before there are figures beside it, before there is a probability, at least,
+where nothing else fits."""
 
 TIGHT = 60
 """Columns of the terminal below which no space is spent on air."""
 
-DIFFERS = "differs"
+DIFFERS, PROBABILITY = "differs", "probability>"
 REMARKS = ("reading", "tier", "reason", "stays", "prediction", "truth", "domain", "comes from")
 """Columns that go before texts, ids and what differs do, and after all figures."""
 
@@ -69,7 +71,9 @@ def shown_columns(columns: Sequence[str], naturals: Sequence[int], width: int) -
 
     add(texts[::-1], NARROWEST, NARROWEST)  # what stands last is read first where space is short
     add([place for place in remarks if columns[place] == DIFFERS], LEAST, LEAST)
-    if add(figures, 0, COMFORTABLE):
+    likely = [place for place in figures if columns[place] == PROBABILITY]
+    others = [place for place in figures if columns[place] != PROBABILITY]
+    if add(likely, 0, READABLE) and add(others, 0, COMFORTABLE):
         add([place for place in remarks if columns[place] != DIFFERS], LEAST, COMFORTABLE)
     return sorted(shown)
 

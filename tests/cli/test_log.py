@@ -199,7 +199,7 @@ def test_a_table_is_for_people(asked, run, monkeypatch):
         assert (word in out.getvalue()) == (word != "my screen")
     out = io.StringIO()
     show(groups_page(log.unanswered(), len(entries), 0), Form.TABLE, out)
-    assert "2 of 3 queries without an answer, in 1 groups" in out.getvalue()
+    assert "2 of 3 queries without an answer, in 1 group." in out.getvalue()
     out = io.StringIO()
     show(entries_page([], [], 0), Form.TABLE, out)
     assert "nothing found" in out.getvalue()

@@ -46,16 +46,26 @@ def test_ids_and_texts_stay_at_every_width(monkeypatch, width, text):
     assert set(joined(text)) <= set(joined(" ".join(column)) + joined(body))
     assert joined(body).count(joined(text)[-1]) >= 2
     assert ("negation" in joined(body)) == (width >= 30)
-    assert (">99 %, 98 to >99" in body) == (width >= 78)
+    assert (">99 %, 98 to >99" in body) == (width >= 60)
 
 
-def test_figures_come_back_from_the_left_as_the_terminal_grows():
+def test_the_probability_comes_back_first_then_figures_from_the_left_as_the_terminal_grows():
     seen = [shown_columns(HITS, [1, 6, 16, 6, 70, 8], width) for width in range(20, 200)]
     assert seen[0] == [3, 4]
     assert seen[-1] == list(range(6))
     assert all(set(narrow) <= set(wide) for narrow, wide in pairwise(seen))
     figures = [[place for place in shown if place < 3] for shown in seen]
-    assert all(shown == list(range(len(shown))) for shown in figures)
+    steps = [shown for shown, before in zip(figures, [None, *figures], strict=False) if shown != before]
+    assert steps == [[], [2], [0, 2], [0, 1, 2]]
+
+
+def test_two_texts_that_differ_are_shown_with_their_probability_on_80_columns(run, monkeypatch):
+    import sys
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    out = run("compare", "How do I enable the alarm?", "How do I disable the alarm?").out
+    assert all(word in out for word in ("antonym", "probability", " %, ", "enable the", "disable"))
 
 
 @in_turn(

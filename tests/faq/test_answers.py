@@ -254,7 +254,7 @@ def test_many_entries_are_asked_one_by_one_without_being_compared_twice():
         ({"labelled": 5}, "labelled is 5"),
         ({"labelled": [("x", ["0"])]}, r"the entry \['0'\]"),
         ({"labelled": [("x", True)]}, "the entry True"),
-        ({"labelled": [("a question", "nobody")]}, "nobody"),
+        ({"labelled": [("a question", "nobody")]}, "0, 'a question', is of the entry 'nobody'"),
         ({"labelled": []}, "no labelled question"),
         ({"labelled": [(" ", None)]}, "labelled question 0 is empty"),
         ({"strangers": [""]}, "is empty"),

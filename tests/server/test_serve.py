@@ -39,6 +39,32 @@ def ask(address, path, body=None):
         return json.load(response)
 
 
+def test_a_faq_is_served_as_sure_as_its_labelled_questions_make_it_and_its_log_goes_by_its_file(folder, run):
+    asked = [("how long does it take", "1"), ("can I pay with a card", "2"), ("are you hiring", None)]
+    lines = "".join(f"{question},{id_ or ''}\n" for question, id_ in asked)
+    (folder / "asked.csv").write_text(f"question,id\n{lines}")
+    items = "1,How long does shipping take?,Two days.\n1,When will it arrive?,\n2,Do you take cards?,Yes.\n"
+    (folder / "own.csv").write_text(f"id,question,answer\n{items}")
+    server = Served(folder, "--faq", "own.csv", "--labelled", "asked.csv", "--log", "on")
+    try:
+        told = ask(server.address, "/v1/faq", {"question": "where is your shop?"})
+    finally:
+        server.end()
+    plain, taught = (ns.FAQ(str(folder / "own.csv"), labelled=each) for each in (None, asked))
+    assert told["threshold"] == pytest.approx(taught.threshold.probability, abs=1e-3)
+    assert told["threshold"] != pytest.approx(plain.threshold.probability, abs=1e-3)
+    done = run("log", folder / "own.csv", "--unanswered", "--json")
+    found = json.loads(done.out)
+    assert (found["queries"], found["unanswered"]) == (1, 1)
+    assert "where is your shop?" in done.out
+
+
+@pytest.mark.parametrize("faqs", [[], ["--faq", "shop.csv", "--faq", "own.csv"]])
+def test_labelled_questions_are_of_one_faq(folder, faqs):
+    code, said = refused(folder, *faqs, "--labelled", "asked.csv")
+    assert (code, said[0]) == (2, "error: --labelled is of one FAQ: give one --faq FILE with it")
+
+
 def test_what_was_named_is_served_until_ctrl_c(folder):
     server = Served(folder, "support.nearsense", "--faq", "shop.csv")
     address = server.address

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nearsense._paths import hidden, is_folder
+from nearsense._paths import hidden, is_file, is_folder
 from nearsense.cli.options import (
     COUNT,
     ListOptions,
@@ -67,7 +67,7 @@ def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, o
 
     Nothing is logged unless --on was said once, or a program opened the collection with log=True. The log lies
     beside the collection, for its owner alone. COLLECTION may be the folder of a log, too: what was given to
-    `nearsense faq --log`.
+    `nearsense faq --log`; or the file of a FAQ that was served with --log.
 
     \b
     Examples:
@@ -77,7 +77,7 @@ def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, o
       nearsense log tickets.nearsense --forget "my name is Ann Miller"
       nearsense log tickets.nearsense --export queries.parquet
     """
-    from nearsense.querylog import moment, open_log
+    from nearsense.querylog import beside, moment, open_log
     from nearsense.store import is_collection
 
     _require_one(options)
@@ -94,6 +94,8 @@ def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, o
         return
     if options.switch:
         raise click.UsageError(f"{collection} is no collection: --{options.switch} is for collections")
+    if is_file(collection) and is_folder(log := beside(Path(collection))):
+        collection = str(log)
     if not is_folder(collection):
         fix = "name a collection, or the folder that was given to nearsense faq --log"
         why = hidden(collection)

@@ -26,6 +26,9 @@ class ServeOptions(Options):
     faq: tuple[str, ...] = option(
         "--faq FILE", "A FAQ: a file of questions and answers. Several: each.", many=True
     )
+    labelled: str | None = option(
+        "--labelled FILE", "Questions with the id of their entry: how sure the FAQ is goes by these."
+    )
     model: tuple[str, ...] = option(
         "--model NAME",
         "A model or a cross-encoder to serve, by name or folder. Several: each."
@@ -79,6 +82,8 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
 
     for path in collection:
         require_collection(path)
+    if options.labelled is not None and len(options.faq) != 1:
+        raise click.UsageError("--labelled is of one FAQ: give one --faq FILE with it")
     for module in ("uvicorn", "fastapi"):
         require(module, extra="server", purpose="nearsense serve")
     from nearsense.server.admission import Admission
@@ -101,7 +106,12 @@ def serve(collection: tuple[str, ...], options: ServeOptions, network: bool) -> 
     )
     with bound(settings.host, settings.port) as listening:
         service = Service.of(
-            settings, collections=collection, faqs=options.faq, models=options.model, network=network
+            settings,
+            collections=collection,
+            faqs=options.faq,
+            labelled=options.labelled,
+            models=options.model,
+            network=network,
         )
         os.environ["NEARSENSE_OFFLINE"] = "1"  # from here on nothing is fetched, whatever is asked
         try:

@@ -18,10 +18,10 @@ from nearsense.collection.documents import (
     checked_documents,
     checked_ids,
     everything,
-    export,
     sync_plan,
 )
 from nearsense.collection.engine import Batch, Engine, require_new
+from nearsense.collection.exporting import export, require_outside
 from nearsense.collection.model import CollectionModel, checked_vectors, recipe
 from nearsense.collection.searching import Answering, as_filter
 from nearsense.errors import InputError, ModelMismatch
@@ -381,7 +381,7 @@ class Collection(Answering):
             InputError: It exists, or would lie within a collection.
             DiskFull: It does not fit; nothing is left behind.
         """
-        return self._engine.backup(_outside(as_folder(path)))
+        return self._engine.backup(require_outside(as_folder(path)))
 
     def compact(self, *, progress: Progress = False) -> None:
         """Remove from the disk what was deleted: afterwards its text is in no file of the collection.
@@ -394,26 +394,31 @@ class Collection(Answering):
         """
         self._engine.compact(progress)
 
-    def export(self, path: str | os.PathLike[str], *, vectors: bool = True) -> int:
-        """Write all documents into a file: jsonl, parquet or npy with vectors, or a faiss index.
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        vectors: bool = True,
+        to: str | None = None,
+        progress: Progress = False,
+    ) -> int:
+        """Write all documents as they are now into a file, some at a time; it is there whole or not at all.
 
         Args:
-            path: The file; its extension names the format. Without vectors also csv, tsv and json.
+            path: The file; its extension names the format: jsonl, parquet, npy or faiss, the latter two with the
+                ids of their rows beside them. Without vectors also csv, tsv and json.
             vectors: Write them, too.
+            to: For whom, where that is another program: "chroma" and "qdrant" (jsonl), "pinecone" (parquet).
+            progress: True for a bar on stderr, or a function called with (done, total).
 
         Returns:
             How many documents were written.
 
         Raises:
-            InputError: It would lie within a collection, where nothing else may lie.
+            InputError: It would lie within a collection, where nothing else may lie; nobody is called so.
             FileError: The file cannot be written, or its extension is not known.
         """
-        try:
-            file = Path(path)
-        except TypeError as error:
-            raise InputError(f"{path!r} is no path of a file", why=str(error), fix='export("all.jsonl")') from None
-        self._engine.facts()  # one that is closed says so, whatever the file
-        return export(self._engine, _outside(file), vectors=vectors)
+        return export(self._engine, path, to, vectors, progress)
 
     def reembed(
         self,
@@ -561,16 +566,6 @@ def _batches(checked: Checked, vectors: Iterable[Vectors], update: Callable[[int
         part = slice(done, done + len(rows))
         yield Batch(checked.documents[part], checked.metadata[part], rows)
         update(done := part.stop)
-
-
-def _outside(path: Path) -> Path:
-    """A path, unless it lies within a collection's folder."""
-    from nearsense.store import collection_around
-
-    if folder := collection_around(path):
-        what = f"{path} lies within the collection {folder.name}, where nothing else may lie"
-        raise InputError(what, fix="write it elsewhere")
-    return path
 
 
 def log_of(engine: Engine, said: bool | str | None) -> QueryLog | None:

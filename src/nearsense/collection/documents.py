@@ -1,4 +1,4 @@
-"""Documents on their way in and out: what may be kept, what a source changes, what an export writes.
+"""Documents on their way in and out: what may be kept, what a source changes. What an export writes: exporting.py.
 
 Refused here, before any engine, with the item named. Metadata are looked at closely only once JSON refused them.
 """
@@ -9,9 +9,8 @@ import datetime
 import decimal
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -245,35 +244,6 @@ def _sorted(metadata: object) -> str:
     return json.dumps(metadata, sort_keys=True)
 
 
-def export(engine: Engine, path: Path, *, vectors: bool) -> int:
-    """Write all documents into a file whose extension names its format: faiss, one with vectors, or any table."""
-    from nearsense.files import write_table, write_vectors
-
-    if path.suffix == ".faiss":
-        documents, rows = everything(engine)
-        from nearsense.index import write_faiss
-
-        write_faiss(path, rows.data, [document.id for document in documents])
-        return len(documents)
-    if vectors:
-        documents, rows = everything(engine)
-        ids, texts = [document.id for document in documents], [document.text for document in documents]
-        metadata = [_beside(document.metadata) for document in documents]
-        write_vectors(path, rows, ids=ids, texts=texts, metadata=metadata)
-        return len(documents)
-    if any(suffix in (".json", ".jsonl", ".ndjson") for suffix in path.suffixes):
-        return write_table(path, _rows(engine))
-    names = dict.fromkeys(name for row in _rows(engine) for name in row)  # a table has the same ones in each row
-    cells = ({name: row[name] for name in row if name in names} for row in _rows(engine))
-    return write_table(path, cells, columns=list(names))
-
-
-def _rows(engine: Engine) -> Iterator[dict[str, Any]]:
-    for documents, _ in engine.stored():
-        for document in documents:
-            yield {"id": document.id, "text": document.text, **_beside(document.metadata)}
-
-
 def everything(engine: Engine) -> tuple[list[Document], Vectors]:
     """All documents with their vectors, in memory."""
     parts = [([], engine.sample(0)), *engine.stored()]
@@ -286,11 +256,11 @@ def table_of(documents: Sequence[Document], vectors: Vectors, source: str) -> Ta
     """Documents with their vectors as if a file had been read: columns id, text and those of the metadata."""
     from nearsense.files.table import Table, columns_of
 
-    rows = [{"id": each.id, "text": each.text, **_beside(each.metadata)} for each in documents]
+    rows = [{"id": each.id, "text": each.text, **beside_text(each.metadata)} for each in documents]
     columns = columns_of(rows) if rows else {"id": [], "text": []}
     return Table(columns, [*range(1, len(rows) + 1)], source, vectors, unit="document")
 
 
-def _beside(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def beside_text(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata as further columns: fields that are called like the first two get a longer name."""
     return {f"metadata.{name}" if name in ("id", "text") else name: value for name, value in metadata.items()}

@@ -7,7 +7,8 @@ makes no sense for an engine it refuses, in words.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -69,6 +70,14 @@ class Answer:
     alike: Sequence[Mapping[str, Sequence[str]]] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """All documents as they are at one moment: how many, and with vectors, some at a time, as often as asked."""
+
+    count: int
+    parts: Callable[[], Iterator[tuple[list[Document], Vectors]]]
+
+
 class Engine(ABC):
     """Keeps the documents of a collection with their vectors, and ranks them. Used by many threads at once.
 
@@ -118,6 +127,10 @@ class Engine(ABC):
     @abstractmethod
     def stored(self, ids: Sequence[str] | None = None) -> Iterator[tuple[list[Document], Vectors]]:
         """Documents with their vectors, in the order in which they came in, some at a time; None for all."""
+
+    @abstractmethod
+    def moment(self) -> AbstractContextManager[Moment]:
+        """Everything there is now, in the order in which it came in; what is changed meanwhile is not seen."""
 
     @abstractmethod
     def contents(self) -> Iterator[tuple[str, bytes, str]]:

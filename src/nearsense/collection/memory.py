@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
-from nearsense.collection.engine import Answer, Batch, Engine, Facts, Question, require_new
+from nearsense.collection.engine import Answer, Batch, Engine, Facts, Moment, Question, require_new
 from nearsense.collection.model import CollectionModel, agreement, differing, read_as, require_same_recipe
 from nearsense.collection.snapshot import Snapshot, Tail, answer
 from nearsense.errors import StoreError
@@ -62,6 +63,15 @@ def _kept(facts: Facts, rows: list[_Row], vectors: NDArray[np.float32]) -> _Kept
     tail = Tail(vectors.shape[1])
     tail.extend(np.arange(len(rows)), [row.document for row in rows], vectors)
     return _Kept(facts, rows, {row.id: place for place, row in enumerate(rows)}, tail)
+
+
+def _with_vectors(
+    facts: Facts, rows: list[_Row], data: NDArray[np.float32]
+) -> Iterator[tuple[list[Document], Vectors]]:
+    """The documents of some rows with their vectors, in one part, or in none."""
+    if rows:
+        cut, made_by = np.array([row.truncated for row in rows]), (facts["model"], read_as(facts))
+        yield [row.document for row in rows], Vectors(data, facts["fingerprint"], cut, *made_by)
 
 
 class MemoryEngine(Engine):
@@ -126,9 +136,14 @@ class MemoryEngine(Engine):
         with self._guard:
             facts = self._whole().facts
             rows, data = self._kept.living(None if ids is None else {*ids})
-        if rows:
-            cut, made_by = np.array([row.truncated for row in rows]), (facts["model"], read_as(facts))
-            yield [row.document for row in rows], Vectors(data, facts["fingerprint"], cut, *made_by)
+        yield from _with_vectors(facts, rows, data)
+
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[Moment]:
+        with self._guard:
+            facts = self._whole().facts
+            rows, data = self._kept.living()
+        yield Moment(len(rows), lambda: _with_vectors(facts, rows, data))
 
     def contents(self) -> Iterator[tuple[str, bytes, str]]:
         with self._guard:

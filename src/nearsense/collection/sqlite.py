@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from nearsense._forks import lock
 from nearsense._progress import Progress, tracked
 from nearsense.collection import upkeep
-from nearsense.collection.engine import Answer, Batch, Engine, Facts, Question, require_new
+from nearsense.collection.engine import Answer, Batch, Engine, Facts, Moment, Question, require_new
 from nearsense.collection.model import (
     SAMPLE,
     CollectionModel,
@@ -135,10 +135,14 @@ class SQLiteEngine(Engine):
 
     def stored(self, ids: Sequence[str] | None = None) -> Iterator[tuple[list[Document], Vectors]]:
         with self.store.reading() as reader:
+            blocks = reader.blocks(size=CHUNK) if ids is None else _blocks_of(reader, ids)
+            yield from _with_vectors(blocks, reader.state().facts)
+
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[Moment]:
+        with self.store.reading() as reader:
             facts = reader.state().facts
-            made_by = facts["model"], read_as(facts)
-            for block in reader.blocks(size=CHUNK) if ids is None else _blocks_of(reader, ids):
-                yield block.documents, Vectors(block.vectors, facts["fingerprint"], block.truncated, *made_by)
+            yield Moment(reader.count(), lambda: _with_vectors(reader.blocks(size=CHUNK), facts))
 
     def contents(self) -> Iterator[tuple[str, bytes, str]]:
         with self.store.reading() as reader:
@@ -283,6 +287,12 @@ def _blocks_of(reader: SQLiteReader, ids: Sequence[str]) -> Iterator[Block]:
     positions = sorted(reader.positions(ids).values())
     for start in range(0, len(positions), CHUNK):
         yield reader.block(positions[start : start + CHUNK])
+
+
+def _with_vectors(blocks: Iterable[Block], facts: Facts) -> Iterator[tuple[list[Document], Vectors]]:
+    made_by = facts["model"], read_as(facts)
+    for block in blocks:
+        yield block.documents, Vectors(block.vectors, facts["fingerprint"], block.truncated, *made_by)
 
 
 def _size(file: Path) -> int:

@@ -481,9 +481,10 @@ def rows_of(labelled: Iterable[tuple[str, Any]], items: list[FAQItem]) -> tuple[
             id_ = id_of(given)
         if given is not None and id_ not in rows:
             raise InputError(
-                f"labelled question {position} is of the entry {given!r}, which is not in the FAQ",
-                why=f"its ids are: {', '.join(str(each) for each in list(rows)[:5])}, ...",
-                fix="correct the id, or give None where no entry answers",
+                f"labelled question {position}, {shown(text)}, is of the entry {given!r}, which is not in the FAQ",
+                why=f"its ids are: {', '.join(str(each) for each in list(rows)[:5])}, ...; without a column "
+                "of ids (id, entry) they are lines",
+                fix="correct the id, give none where no entry answers, or name the FAQ's column: --id COLUMN",
             )
         texts.append(text)
         found.append(-1 if given is None else rows[id_])

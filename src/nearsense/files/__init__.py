@@ -11,8 +11,10 @@ from nearsense.files.documents import Documents, documents, has_texts, text_pair
 from nearsense.files.formats import Format
 from nearsense.files.matrices import read_matrix, read_vectors, write_matrix
 from nearsense.files.reading import read_table
+from nearsense.files.receivers import ids_beside, receiver_of, write_for
 from nearsense.files.streams import atomic_write, new_folder, no_input, require_absent, require_place
 from nearsense.files.table import Table
+from nearsense.files.vectors import VectorParts, VectorRows
 from nearsense.files.writing import (
     formulas_escaped,
     require_table_target,
@@ -26,20 +28,25 @@ __all__ = [
     "Documents",
     "Format",
     "Table",
+    "VectorParts",
+    "VectorRows",
     "atomic_write",
     "documents",
     "formulas_escaped",
     "has_texts",
+    "ids_beside",
     "new_folder",
     "no_input",
     "read_matrix",
     "read_table",
     "read_vectors",
+    "receiver_of",
     "require_absent",
     "require_place",
     "require_table_target",
     "require_vectors_target",
     "text_pairs",
+    "write_for",
     "write_matrix",
     "write_table",
     "write_vectors",

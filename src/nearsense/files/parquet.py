@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +14,7 @@ from nearsense.errors import FileError
 from nearsense.files.streams import Source
 from nearsense.files.table import Table, columns_of, first_repeated, json_value
 from nearsense.files.vectors import (
+    VectorParts,
     VectorRows,
     description,
     escape_field,
@@ -149,30 +150,61 @@ def write_parquet(stream: BinaryIO, rows: list[Mapping[str, Any]], names: Sequen
     parquet.write_table(arrow.table(columns), stream)
 
 
-def write_parquet_vectors(stream: BinaryIO, rows: VectorRows) -> None:
-    """Write vectors with their model in the schema's metadata, a group of rows after the other."""
+def write_parquet_vectors(stream: BinaryIO, rows: VectorParts) -> None:
+    """Write vectors with their model in the schema's metadata, a group of rows after the other.
+
+    They are read twice: what types the fields of metadata have is known at their end.
+    """
     arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
-    vectors = rows.vectors
-    more, restore = _columns(arrow, rows.metadata or ())
-    fields = [arrow.field(name, arrow.string()) for name in rows.given]
+    more, restore = _columns(arrow, [each for part in rows.parts() for each in part.metadata or ()])
+    first = next(rows.parts())
+    fields = [arrow.field(name, arrow.string()) for name in first.given]
     fields += [arrow.field(name, column.type) for name, column in more.items()]
-    fields.append(arrow.field("vector", arrow.list_(arrow.float32(), vectors.dimension)))
+    fields.append(arrow.field("vector", arrow.list_(arrow.float32(), first.vectors.dimension)))
     fields.append(arrow.field("truncated", arrow.bool_()))
-    said = description(vectors) | ({"restore": restore} if restore else {})
+    said = description(first.vectors) | ({"restore": restore} if restore else {})
     schema = arrow.schema(fields, metadata={KEY: json.dumps(said).encode()})
+    done = 0
     # Dictionaries find first_repeated values, which vectors do not have.
     with parquet.ParquetWriter(stream, schema, use_dictionary=False) as writer:
-        for begin in range(0, len(vectors), _ROWS):
-            part = slice(begin, begin + _ROWS)
-            try:
-                columns = [arrow.array(list(values[part]), arrow.string()) for values in rows.given.values()]
-            except (arrow.ArrowException, UnicodeEncodeError) as error:
-                raise _untyped("an id or a text cannot be written as parquet", error) from error
-            columns += [column.slice(begin, _ROWS) for column in more.values()]
-            flat = arrow.array(vectors.data[part].ravel())
+        for given, vectors in _groups(rows):
+            columns = [*_strings(arrow, given.values())]
+            columns += [column.slice(done, len(vectors)) for column in more.values()]
+            flat = arrow.array(vectors.data.ravel())
             columns.append(arrow.FixedSizeListArray.from_arrays(flat, vectors.dimension))
-            columns.append(arrow.array(vectors.truncated[part]))
+            columns.append(arrow.array(vectors.truncated))
             writer.write_table(arrow.table(columns, schema=schema))
+            done += len(vectors)
+
+
+def write_pinecone(stream: BinaryIO, rows: VectorParts, metadata: Callable[[VectorRows], list[str]]) -> None:
+    """Write columns id, values and metadata, which has one JSON a row, as Pinecone imports them."""
+    arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
+    types = {"id": arrow.string(), "values": arrow.list_(arrow.float32()), "metadata": arrow.string()}
+    schema = arrow.schema([arrow.field(name, kind) for name, kind in types.items()])
+    with parquet.ParquetWriter(stream, schema, use_dictionary=False) as writer:
+        for part in rows.parts():
+            ids, written = _strings(arrow, [part.given["id"], metadata(part)])
+            count, dimension = part.vectors.data.shape
+            ends = arrow.array(np.arange(count + 1, dtype=np.int32) * dimension)
+            values = arrow.ListArray.from_arrays(ends, arrow.array(part.vectors.data.ravel()))
+            writer.write_table(arrow.table([ids, values, written], schema=schema))
+
+
+def _groups(rows: VectorParts) -> Iterator[tuple[dict[str, Sequence[str]], Vectors]]:
+    """What stands beside vectors, and the vectors, of at most so many rows as a group has."""
+    for part in rows.parts():
+        for begin in range(0, len(part.vectors), _ROWS):
+            some = slice(begin, begin + _ROWS)
+            given = {name: values[some] for name, values in part.given.items()}
+            yield given, part.vectors.take(range(*some.indices(len(part.vectors))))
+
+
+def _strings(arrow: Any, columns: Iterable[Sequence[str]]) -> list[Any]:
+    try:
+        return [arrow.array(list(values), arrow.string()) for values in columns]
+    except (arrow.ArrowException, UnicodeEncodeError) as error:
+        raise _untyped("an id or a text cannot be written as parquet", error) from error
 
 
 def _columns(arrow: Any, metadata: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -53,8 +53,21 @@ class VectorRows:
     """Finite vectors to be written, with what stands beside each: its "id" and "text" if given, and metadata."""
 
     vectors: Vectors
-    given: dict[str, Sequence[str]]
+    given: Mapping[str, Sequence[str]]
     metadata: Sequence[Mapping[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class VectorParts:
+    """So many vectors of one model: some at a time, in one part or more, as often as `parts` is called."""
+
+    count: int
+    parts: Callable[[], Iterator[VectorRows]]
+
+    @classmethod
+    def of(cls, rows: VectorRows) -> VectorParts:
+        """What is in memory anyway."""
+        return cls(len(rows.vectors), lambda: iter([rows]))
 
 
 def description(vectors: Vectors, **more: Any) -> dict[str, Any]:
@@ -262,18 +275,41 @@ def _damaged(source: Source, why: str) -> FileError:
     return FileError(f"{source.name} is damaged", why=why, fix="copy it again, or encode the texts again")
 
 
-def write_npy(stream: BinaryIO, rows: VectorRows) -> None:
+def vectors_as_json(data: NDArray[np.float32]) -> Iterator[str]:
+    """Each row of an array of shape (n, d) as a list in JSON; each number comes back bit for bit as float32."""
+    numbers = ",".join(["%.9g"] * data.shape[1])
+    for vector in data:
+        values = tuple(vector.tolist())
+        # The short form would make -0.0 the integer 0.
+        yield f"[{numbers % values if all(values) else ','.join(map(repr, values))}]"
+
+
+def write_npy(stream: BinaryIO, rows: VectorParts) -> None:
     """Write vectors so that `np.load` reads the matrix and `read_npy` all."""
-    data = np.ascontiguousarray(rows.vectors.data, dtype="<f4")
-    header = {"descr": "<f4", "fortran_order": False, "shape": data.shape}
-    np.lib.format.write_array_header_1_0(stream, header)
-    content = data.reshape(-1).view(np.uint8).data
-    for begin in range(0, len(content), _BLOCK):
-        stream.write(content[begin : begin + _BLOCK])
-    trailer = description(rows.vectors, truncated=np.flatnonzero(rows.vectors.truncated).tolist())
-    trailer |= {f"{name}s": list(values) for name, values in rows.given.items()}
-    if rows.metadata is not None:
-        trailer["metadata"] = columns_of(map(json_value, rows.metadata))
-    trailer["crc32"] = zlib.crc32(json.dumps(trailer).encode(), zlib.crc32(content))
+    truncated: list[int] = []
+    beside: dict[str, list[str]] = {}
+    metadata: list[Mapping[str, Any]] = []
+    said: dict[str, Any] = {}
+    done = checksum = 0
+    for part in rows.parts():
+        data = np.ascontiguousarray(part.vectors.data, dtype="<f4")
+        if not said:
+            said = description(part.vectors)
+            header = {"descr": "<f4", "fortran_order": False, "shape": (rows.count, data.shape[1])}
+            np.lib.format.write_array_header_1_0(stream, header)
+        content = data.reshape(-1).view(np.uint8).data
+        for begin in range(0, len(content), _BLOCK):
+            stream.write(content[begin : begin + _BLOCK])
+        checksum = zlib.crc32(content, checksum)
+        truncated += (np.flatnonzero(part.vectors.truncated) + done).tolist()
+        for name, values in part.given.items():
+            beside.setdefault(f"{name}s", []).extend(values)
+        if part.metadata is not None:
+            metadata += part.metadata
+        done += len(data)
+    trailer = {**said, "truncated": truncated, **beside}
+    if metadata:
+        trailer["metadata"] = columns_of(map(json_value, metadata))
+    trailer["crc32"] = zlib.crc32(json.dumps(trailer).encode(), checksum)
     written = json.dumps(trailer).encode()
     stream.write(written + len(written).to_bytes(8, "little") + MAGIC)

@@ -27,7 +27,15 @@ from nearsense.files.parquet import copy_rows, require_parquet, write_parquet, w
 from nearsense.files.reading import read_table
 from nearsense.files.streams import AUTO, atomic_write, file_errors, open_source, require_place
 from nearsense.files.table import json_text, json_value
-from nearsense.files.vectors import VectorRows, description, escape_field, require_finite, write_npy
+from nearsense.files.vectors import (
+    VectorParts,
+    VectorRows,
+    description,
+    escape_field,
+    require_finite,
+    vectors_as_json,
+    write_npy,
+)
 from nearsense.files.xlsx import require_xlsx, write_xlsx
 from nearsense.records import Vectors
 
@@ -186,7 +194,7 @@ _LIBRARIES: dict[Format, Callable[[], Any]] = {Format.PARQUET: require_parquet, 
 
 def require_vectors_target(path: str | os.PathLike[str]) -> None:
     """Refuse a name that `write_vectors` could not write to, before the vectors are made."""
-    format_of(str(path), None, _VECTOR_WRITERS)
+    format_of(str(path), None, VECTOR_WRITERS)
     require_place(path)
 
 
@@ -217,7 +225,7 @@ def write_vectors(
         >>> write_vectors("-", vectors, ids=["7"], format="jsonl")
         {"id": "7", "vector": [0.600000024,0.800000012], "truncated": false, "model": "small", ...}
     """
-    form = format_of(str(path), format, _VECTOR_WRITERS)
+    form = format_of(str(path), format, VECTOR_WRITERS)
     for name, values in (("ids", ids), ("texts", texts), ("metadata", metadata)):
         if values is not None and len(values) != len(vectors):
             raise InputError(f"{len(values)} {name} for {len(vectors)} vectors", fix="give one for each vector")
@@ -229,26 +237,30 @@ def write_vectors(
             raise InputError(f"a metadata field is called {field!r}", why=why, fix="rename the field")
     require_finite(vectors.data, str(path))
     given = {name: values for name, values in (("id", ids), ("text", texts)) if values is not None}
+    write_vector_parts(path, VectorParts.of(VectorRows(vectors, given, metadata)), VECTOR_WRITERS[form])
+
+
+def write_vector_parts(
+    path: str | os.PathLike[str], rows: VectorParts, write: Callable[[BinaryIO, VectorParts], None]
+) -> None:
+    """Write vectors as they come, with one of `VECTOR_WRITERS` or its like; whole or not at all."""
     with atomic_write(path) as stream, compressed(stream, compression_of(str(path))) as file:
-        _VECTOR_WRITERS[form](file, VectorRows(vectors, given, metadata))
+        write(file, rows)
 
 
-def _write_jsonl_vectors(stream: BinaryIO, rows: VectorRows) -> None:
-    vectors = rows.vectors
-    numbers = ",".join(["%.9g"] * vectors.dimension)
-    tail = json.dumps(description(vectors))[1:]
-    for row, (vector, cut) in enumerate(zip(vectors.data, vectors.truncated.tolist(), strict=True)):
-        fields: dict[str, Any] = {name: column[row] for name, column in rows.given.items()}
-        if rows.metadata is not None:
-            fields |= {escape_field(str(name)): value for name, value in rows.metadata[row].items()}
-        head = _as_json(fields, None)[:-1] + (b", " if fields else b"")
-        values = tuple(vector.tolist())
-        # The short form would make -0.0 the integer 0.
-        listed = numbers % values if all(values) else ",".join(map(repr, values))
-        stream.write(head + f'"vector": [{listed}], "truncated": {json.dumps(cut)}, {tail}\n'.encode())
+def _write_jsonl_vectors(stream: BinaryIO, rows: VectorParts) -> None:
+    for part in rows.parts():
+        tail = json.dumps(description(part.vectors))[1:]
+        cuts = part.vectors.truncated.tolist()
+        for row, (listed, cut) in enumerate(zip(vectors_as_json(part.vectors.data), cuts, strict=True)):
+            fields: dict[str, Any] = {name: column[row] for name, column in part.given.items()}
+            if part.metadata is not None:
+                fields |= {escape_field(str(name)): value for name, value in part.metadata[row].items()}
+            head = _as_json(fields, None)[:-1] + (b", " if fields else b"")
+            stream.write(head + f'"vector": {listed}, "truncated": {json.dumps(cut)}, {tail}\n'.encode())
 
 
-_VECTOR_WRITERS: dict[Format, Callable[[BinaryIO, VectorRows], None]] = {
+VECTOR_WRITERS: dict[Format, Callable[[BinaryIO, VectorParts], None]] = {
     Format.NPY: write_npy,
     Format.JSONL: _write_jsonl_vectors,
     Format.PARQUET: write_parquet_vectors,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -133,20 +134,9 @@ def recall(index: VectorIndex, rows: Rows, *, k: int = 10, sample: int = 200, se
     return float((got >= best[:, -1:]).mean())
 
 
-def write_faiss(path: Path, vectors: NDArray[np.float32], ids: list[str]) -> None:
-    """Write vectors for programs that use faiss: a flat index by inner product, and beside it the ids of its rows.
-
-    The ids go to the same name with `.ids.jsonl` added.
-    """
-    from nearsense.files import atomic_write, write_table
-
-    if len(ids) != len(vectors):
-        raise InputError(f"{len(ids):,} ids, {len(vectors):,} vectors", fix="give one id for each vector")
-    built = _faiss.build(Kind.FLAT_IP, ArrayRows(vectors))
-    with atomic_write(path) as stream:
-        built.write(stream)
-    rows = ({"row": row, "id": each} for row, each in enumerate(ids))
-    write_table(path.with_name(f"{path.name}.ids.jsonl"), rows)
+def write_faiss(stream: BinaryIO, parts: Iterable[NDArray[np.float32]]) -> None:
+    """Write vectors, some at a time, for programs that use faiss: a flat index by inner product."""
+    _faiss.write_flat(stream, parts)
 
 
 def _others(rows: Rows, own: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.float32]:

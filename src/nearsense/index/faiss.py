@@ -7,7 +7,7 @@ candidates are scored again from the vectors, exactly as `ExactIndex` scores the
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import log2, sqrt
 from pathlib import Path
@@ -155,12 +155,6 @@ class FaissIndex:
         except RuntimeError as error:
             raise FileError(f"{path} cannot be written", why=_line(error)) from None
 
-    def write(self, stream: BinaryIO) -> None:
-        """Write the same into an open file."""
-        import faiss
-
-        faiss.write_index(self._engine, faiss.PyCallbackIOWriter(stream.write))  # type: ignore[attr-defined]
-
     def _answer(
         self,
         queries: NDArray[np.float32],
@@ -227,6 +221,17 @@ def build(kind: str, rows: Rows, *, seed: int = 0) -> FaissIndex:
     for part in blocks(n, BLOCK_ROWS):
         engine.add(np.ascontiguousarray(rows.block(part.start, part.stop)))
     return FaissIndex(kind, rows, engine)
+
+
+def write_flat(stream: BinaryIO, parts: Iterable[NDArray[np.float32]]) -> None:
+    """Write a flat index by inner product of vectors that come in parts, at least one, each of shape (n, d)."""
+    import faiss
+
+    engine: Any = None
+    for part in parts:
+        engine = faiss.IndexFlatIP(part.shape[1]) if engine is None else engine
+        engine.add(np.ascontiguousarray(part))
+    faiss.write_index(engine, faiss.PyCallbackIOWriter(stream.write))  # type: ignore[attr-defined]
 
 
 def read(kind: str, path: Path, rows: Rows) -> FaissIndex:

@@ -54,7 +54,8 @@ def groups_page(groups: Sequence[UnansweredGroup], entries: int, missing: int) -
     ]
     records = [each.to_dict() for each in groups]
     asked_ = sum(each.count for each in groups)
-    note = f"{asked_:,} of {entries:,} queries without an answer, in {len(groups):,} groups." if entries else ""
+    where = f"in {len(groups):,} group{'' if len(groups) == 1 else 's'}"
+    note = f"{asked_:,} of {entries:,} queries without an answer, {where}." if entries else ""
     if any(each.hashed for each in groups):
         note += f" {HASHES}"
     return Page(

@@ -86,6 +86,7 @@ class Service:
         *,
         collections: Iterable[str | os.PathLike[str]] = (),
         faqs: Iterable[str | os.PathLike[str]] = (),
+        labelled: str | None = None,
         models: Iterable[str] = (),
         network: bool = False,
     ) -> Service:
@@ -95,6 +96,7 @@ class Service:
             settings: How the server runs; collections of its `folder` are served, too.
             collections: Folders of collections that exist.
             faqs: Files of questions and answers.
+            labelled: A file of questions with the id of their entry, by which each FAQ learns how sure it is.
             models: Names or folders of models, cross-encoders among them; without any the collections' own, or
                 the default model.
             network: Whether collections may lie on a network file system.
@@ -120,7 +122,7 @@ class Service:
             if not service.models and not service.collections:
                 service.load_model(None)
             for file in faqs:
-                service.add_faq(Path(file))
+                service.add_faq(Path(file), labelled)
         except BaseException:
             service.close()
             raise
@@ -273,14 +275,15 @@ class Service:
             self.collection(name).close()
             del self.collections[name]
 
-    def add_faq(self, file: Path) -> FAQ:
-        """Read a FAQ from a file, or a collection, and serve it by the file's name.
+    def add_faq(self, file: Path, labelled: str | None = None) -> FAQ:
+        """Read a FAQ from a file, or a collection, and serve it by the file's name, as sure as labels say.
 
         Raises:
             InputError: The name is taken, or the file is no FAQ.
         """
         from nearsense.cached import cached
         from nearsense.faq import FAQ
+        from nearsense.faq.entries import labelled_of
         from nearsense.querylog import HASHED, open_log
 
         name = served_name(file)
@@ -288,7 +291,9 @@ class Service:
         log, said = None, self.settings.log
         if said:
             log = open_log(file.with_name(f"{file.name}.queries"), hashed=said == HASHED)
-        self.faqs[name] = faq = FAQ(str(file), encoder=cached(self.queue_of().encoder()), log=log)
+        pairs = None if labelled is None else labelled_of(labelled)
+        encoder = cached(self.queue_of().encoder())
+        self.faqs[name] = faq = FAQ(str(file), encoder=encoder, labelled=pairs, log=log)
         self.faq_files[name] = file
         return faq
 

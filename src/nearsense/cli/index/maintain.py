@@ -134,26 +134,33 @@ def build(collection: str, kind: str | None, network: bool, quiet: bool) -> None
 @collection_argument
 @click.argument("file")
 @click.option("--no-vectors", is_flag=True, help="Ids, texts and metadata only; also as csv, tsv, json.")
+@click.option("--to", metavar="PROGRAM", help="Write FILE as that takes it: chroma, qdrant, pinecone.")
 @network_option
-def export(collection: str, file: str, no_vectors: bool, network: bool) -> None:
-    """Write all documents of COLLECTION to FILE: .jsonl, .parquet or .npy, or .faiss for programs that use it.
+@quiet_option
+def export(collection: str, file: str, no_vectors: bool, to: str | None, network: bool, quiet: bool) -> None:
+    """Write all documents of COLLECTION to FILE: .jsonl or .parquet, .npy or .faiss with the ids beside it.
 
     \b
     Examples:
       nearsense index export tickets.nearsense tickets.parquet
       nearsense index export tickets.nearsense tickets.csv --no-vectors
+      nearsense index export tickets.nearsense points.jsonl --to qdrant
     """
     from nearsense.collection import open_collection
+    from nearsense.files import ids_beside
 
     extensions = {extension.lower() for extension in Path(file).suffixes}
     if not no_vectors and extensions & TABLES:
         what = f"{file}: {', '.join(extensions & TABLES)} holds no vectors"
         fix = "add --no-vectors, or write .jsonl, .parquet or .npy"
         raise InputError(what, why="its cells are texts and numbers", fix=fix)
-    require_targets({"FILE": file})
+    beside = None if no_vectors else ids_beside(file)
+    require_targets({"FILE": file, "its ids in": beside})
     with open_collection(collection, create=False, network=network) as there:
-        written = there.export(file, vectors=not no_vectors)
+        written = there.export(file, vectors=not no_vectors, to=to, progress=not quiet)
     say(file, number(written))
+    if beside is not None:
+        say(beside, "the ids of its rows")
 
 
 @index.command()
