@@ -55,7 +55,8 @@ def typed(line: str, monkeypatch) -> str:
         return done.stdout + done.stderr
     lines: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(os, "environ", {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"})
+        for name, value in (("COLUMNS", "80"), ("NO_COLOR", "1"), ("TERM", "dumb")):
+            patch.setenv(name, value)  # in os.environ itself, which the tables have looked at since their import
         patch.setattr(sys, "argv", shlex.split(line))
         patch.setattr(sys, "stdout", Screen(lines, True))
         patch.setattr(sys, "stderr", Screen(lines, False))  # else a bar may come, where the machine is busy

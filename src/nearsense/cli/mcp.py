@@ -65,8 +65,9 @@ def mcp(collection: tuple[str, ...], options: McpOptions, network: bool) -> None
         from nearsense.server.settings import ServerSettings
 
         settings = ServerSettings(port=options.port or 0)
-        named = {"collections": collection, "faqs": options.faq, "models": options.model}
-        service = Service.of(settings, **named, network=network)
+        service = Service.of(
+            settings, collections=collection, faqs=options.faq, models=options.model, network=network
+        )
         os.environ["NEARSENSE_OFFLINE"] = "1"  # from here on nothing is fetched, whatever is asked
         gc.enable()
         return service
