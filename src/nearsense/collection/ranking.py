@@ -1,4 +1,4 @@
-"""How an engine's own rankings become an answer: ties, both kinds fused, the least score. Not where they come from."""
+"""How an engine's own rankings become an answer: ties, both kinds fused, a least score. Not how they arise."""
 
 from __future__ import annotations
 

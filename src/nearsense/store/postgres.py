@@ -121,6 +121,11 @@ class Postgres:
         self._owner = 0
         self._parents: list[Any] = []
 
+    @property
+    def busy(self) -> type[Exception]:
+        """What is raised where somebody else holds a table for longer than one waits."""
+        return self._psycopg.errors.LockNotAvailable  # type: ignore[no-any-return]
+
     def close(self) -> None:
         """Give all connections back; every later call raises StoreError."""
         with self._guard:
@@ -152,12 +157,19 @@ class Postgres:
             lambda tried: self._transaction("ISOLATION LEVEL READ COMMITTED", lambda cursor: action(cursor, tried))
         )
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Cursor[Any]]:
+    def reading(self) -> contextlib.AbstractContextManager[Cursor[Any]]:
         """One moment, for what is read bit by bit: not tried again."""
+        return self._once("ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+    def writing(self) -> contextlib.AbstractContextManager[Cursor[Any]]:
+        """A change that is not tried again."""
+        return self._once("ISOLATION LEVEL READ COMMITTED")
+
+    @contextlib.contextmanager
+    def _once(self, how: str) -> Iterator[Cursor[Any]]:
         try:
             with self._lent(PATIENCE) as connection:
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                connection.execute(f"BEGIN {how}")
                 with connection.cursor(binary=True) as cursor:
                     yield cursor
         except self._psycopg.Error as error:
@@ -267,8 +279,10 @@ def require_vector(connection: Connection[Any], name: str) -> str:
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
     update = f"update it on the server, then: psql -d {database} -c 'ALTER EXTENSION vector UPDATE'"
     if numbers < OLDEST:
-        why = "before 0.8.2 building an index can write beyond its memory and show what it should not (CVE-2026-3172)"
+        why = "before 0.8.2 building an index can write beyond its memory (CVE-2026-3172)"
         raise StoreError(f"{name}: the database {database} has pgvector {version}", why=why, fix=update)
     if numbers < SOUND:
-        log.warning("%s: the database %s has pgvector %s, of which 0.8.4 mends faults; %s", name, database, version, update)
+        log.warning(
+            "%s: the database %s has pgvector %s, of which 0.8.4 mends faults; %s", name, database, version, update
+        )
     return str(schema)

@@ -1,4 +1,4 @@
-"""The tables of a collection in PostgreSQL: a schema of its own, one moment that is read, one change. Not how it ranks.
+"""A collection's tables in PostgreSQL: a schema of its own, one moment that is read, one change. No ranking.
 
 As on a disk (tables.py): positions are given once, a changed document gets a new one, rows have checksums. Writers
 queue for the row of `state`. Vectors lie in a table of their own with a number; another model's are written into
@@ -92,7 +92,7 @@ class PostgresReader:
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> Cursor[Any]:
         """Do what a statement says."""
-        return self.cursor.execute(self.names(sql), parameters or None)  # type: ignore[call-overload, no-any-return]
+        return self.cursor.execute(self.names(sql), parameters or None)
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The first value of the first row."""
@@ -112,7 +112,8 @@ class PostgresReader:
             facts = {name: json.loads(value) for name, value in self.run("SELECT name, value FROM $S.facts")}
             self._known.clear()
             self._known[at] = facts
-        return PostgresState(*row[:7], dict(facts))  # type: ignore[index]
+        identity, sequence, position, documents, terms, vectors, next_ = row[:7]  # type: ignore[index]
+        return PostgresState(identity, sequence, position, documents, terms, vectors, next_, dict(facts))
 
     def positions(self, ids: Iterable[str]) -> dict[str, int]:
         """Where some ids are; what is not there is left out."""
@@ -129,8 +130,13 @@ class PostgresReader:
         sql = f"SELECT $V.vector_send(vector) FROM $S.vectors_{table} WHERE position = ANY(%s) ORDER BY position"
         return _as_array([row[0] for row in self._chunked(sql, positions)])
 
-    def block(self, where: str, parameters: Sequence[Any], table: int) -> Block:
-        """Documents with their vectors, by a condition, in the order of their positions."""
+    def block(self, positions: Sequence[int]) -> Block:
+        """The documents with their vectors at some positions; what is not there is left out."""
+        where = "d.position = ANY(%s) ORDER BY d.position"
+        return self.block_where(where, [list(positions)], self.state().vectors)
+
+    def block_where(self, where: str, parameters: Sequence[Any], table: int) -> Block:
+        """Documents with their vectors, by a condition that says their order, too."""
         sql = (
             "SELECT d.position, id, text, metadata, $V.vector_send(v.vector), v.sum, v.truncated"
             f" FROM $S.documents AS d JOIN $S.vectors_{table} AS v USING (position) WHERE {where}"
@@ -148,24 +154,28 @@ class PostgresReader:
             wanted = sorted(self.positions(ids).values())
             for start in range(0, len(wanted), BLOCK):
                 chunk = wanted[start : start + BLOCK]
-                yield self.block("d.position = ANY(%s) ORDER BY d.position", [chunk], table)
+                yield self.block_where("d.position = ANY(%s) ORDER BY d.position", [chunk], table)
             return
-        after = -1
-        while len((block := self.block("d.position > %s ORDER BY d.position LIMIT %s", [after, BLOCK], table)).sums):
+        after, beyond = -1, "d.position > %s ORDER BY d.position LIMIT %s"
+        while len((block := self.block_where(beyond, [after, BLOCK], table)).sums):
             yield block
             after = int(block.positions[-1])
 
     def contents(self) -> Iterator[tuple[str, bytes, str]]:
         """(id, content hash, metadata as JSON) of every document."""
         after = -1
-        sql = "SELECT position, id, hash, metadata FROM $S.documents WHERE position > %s ORDER BY position LIMIT %s"
+        sql = (
+            "SELECT position, id, hash, metadata FROM $S.documents WHERE position > %s ORDER BY position LIMIT %s"
+        )
         while rows := self.run(sql, [after, CHUNK]).fetchall():
             yield from (row[1:] for row in rows)
             after = rows[-1][0]
 
     def fields(self) -> list[str]:
         """The names of all metadata fields of documents."""
-        return [self._unpack(row[0]) for row in self.run("SELECT name FROM $S.fields WHERE documents > 0").fetchall()]
+        return [
+            self._unpack(row[0]) for row in self.run("SELECT name FROM $S.fields WHERE documents > 0").fetchall()
+        ]
 
     def evenly(self, size: int, documents: int) -> list[int]:
         """The positions of at most so many documents, evenly over all."""
@@ -174,14 +184,25 @@ class PostgresReader:
         sql = f"SELECT position FROM {ranked} AS ranked WHERE place = ANY(%s) ORDER BY position"
         return [row[0] for row in self.run(sql, [places.tolist()]).fetchall()]
 
-    def without_next(self, table: int, limit: int, after: int) -> tuple[list[int], list[str]]:
-        """Positions and texts of some documents beyond a position that have no vector in the next table yet."""
+    def without_next(self, limit: int, after: int = -1) -> tuple[list[int], list[str]]:
+        """Positions and texts of some documents beyond a position that have no vector of the next model yet."""
+        next_, unless = self.state().next, ""
+        if next_ is not None:
+            unless = f" AND NOT EXISTS (SELECT FROM $S.vectors_{next_} AS v WHERE v.position = d.position)"
         sql = (
-            f"SELECT d.position, text FROM $S.documents AS d LEFT JOIN $S.vectors_{table} AS v USING (position)"
-            " WHERE v.position IS NULL AND d.position > %s ORDER BY d.position LIMIT %s"
+            f"SELECT position, text FROM $S.documents AS d WHERE position > %s{unless} ORDER BY position LIMIT %s"
         )
         rows = self.run(sql, [after, limit]).fetchall()
         return [row[0] for row in rows], [self._unpack(row[1]) for row in rows]
+
+    def old_and_new(self, limit: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Vectors of some documents under the model in use and under the next, each of shape (n, d)."""
+        state = self.state()
+        if state.next is None:
+            return np.empty((0, 1), np.float32), np.empty((0, 1), np.float32)
+        there = self.run(f"SELECT position FROM $S.vectors_{state.next} ORDER BY position").fetchall()
+        some = [row[0] for row in there[:: max(1, len(there) // limit)]][:limit]
+        return self.vectors(some, state.vectors), self.vectors(some, state.next)
 
     def _chunked(self, sql: str, items: Sequence[Any]) -> Iterator[Any]:
         for start in range(0, len(items), CHUNK):
@@ -196,6 +217,7 @@ class PostgresWriter(PostgresReader):
 
     def __init__(self, cursor: Cursor[Any], names: Names, unpack: Callable[[str], str], known: Known) -> None:
         super().__init__(cursor, names, unpack, known)
+        self.dimension = 0  # of the next model's vectors, where it is known
         self.before = self.state(lock=True)
         self._documents, self._terms, self._position = 0, 0, self.before.position
         self._fields: Counter[str] = Counter()
@@ -215,7 +237,8 @@ class PostgresWriter(PostgresReader):
                     [name, count],
                 )
         self.run(
-            "UPDATE $S.state SET sequence = sequence + 1, position = %s, documents = documents + %s, terms = terms + %s",
+            "UPDATE $S.state SET sequence = sequence + 1, position = %s,"
+            " documents = documents + %s, terms = terms + %s",
             [self._position, self._documents, self._terms],
         )
         self.run("INSERT INTO $S.commits VALUES (%s, %s)", [key, result])
@@ -245,12 +268,13 @@ class PostgresWriter(PostgresReader):
             self._copy(f"vectors_{table}", [_vector_rows(positions, vectors, truncated)])
 
     def insert_next(
-        self, table: int, positions: Sequence[int], vectors: NDArray[np.float32], truncated: NDArray[np.bool_]
+        self, positions: Sequence[int], vectors: NDArray[np.float32], truncated: NDArray[np.bool_]
     ) -> None:
         """Add vectors of the next model, of documents that are still there and have none."""
+        table = self._next(vectors.shape[1])
         sql = (
-            "SELECT position FROM $S.documents WHERE position = ANY(%s)"
-            f" AND NOT EXISTS (SELECT FROM $S.vectors_{table} AS v WHERE v.position = documents.position)"
+            "SELECT position FROM $S.documents AS d WHERE position = ANY(%s)"
+            f" AND NOT EXISTS (SELECT FROM $S.vectors_{table} AS v WHERE v.position = d.position)"
         )
         wanted = {row[0] for row in self.run(sql, [list(positions)]).fetchall()}
         keep = np.array([position in wanted for position in positions], bool)
@@ -264,7 +288,7 @@ class PostgresWriter(PostgresReader):
             parameters,
         ).fetchall()
         positions = [row[0] for row in gone]
-        for table in {self.before.vectors, self.before.next} - {None}:
+        for table in (each for each in (self.before.vectors, self.before.next) if each is not None):
             self.run(f"DELETE FROM $S.vectors_{table} WHERE position = ANY(%s)", [positions])
         self._documents -= len(gone)
         self._terms -= sum(row[1] for row in gone)
@@ -280,27 +304,28 @@ class PostgresWriter(PostgresReader):
                 [name, json.dumps(value)],
             )
 
-    def begin_next(self, dimension: int) -> int:
-        """An empty table for the vectors of the next model; one that another model began goes."""
-        table = (self.before.next or self.before.vectors) + 1
-        self.drop_next()
-        self.run(vectors_table(table, dimension))
-        self.run("UPDATE $S.state SET next = %s", [table])
-        return table
-
     def drop_next(self) -> None:
         """Forget the vectors of the next model."""
-        if self.before.next is not None:
-            self.run(f"DROP TABLE $S.vectors_{self.before.next}")
+        if (table := self.state().next) is not None:
+            self.run(f"DROP TABLE $S.vectors_{table}")
             self.run("UPDATE $S.state SET next = NULL")
 
     def swap_next(self) -> None:
-        """From now on the next model's vectors are in use; the table of the others is left for `tidy`."""
+        """From now on the next model's vectors are in use; the other table is left, to be dropped later."""
+        self._next(self.dimension)
         self.run("UPDATE $S.state SET vectors = next, next = NULL")
+
+    def _next(self, dimension: int) -> int:
+        """The table for the vectors of the next model, made where there is none."""
+        if (table := self.state().next) is None:
+            table = self.before.vectors + 1
+            self.run(vectors_table(table, dimension))
+            self.run("UPDATE $S.state SET next = %s", [table])
+        return table
 
     def _copy(self, table: str, rows: Iterable[bytes]) -> None:
         sql = self.names(f"COPY $S.{table} FROM STDIN (FORMAT BINARY)")
-        with self.cursor.copy(sql) as copy:  # type: ignore[call-overload]
+        with self.cursor.copy(sql) as copy:
             copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8))
             for row in rows:
                 copy.write(row)
@@ -370,8 +395,8 @@ def vectors_table(number: int, dimension: int) -> str:
     """What makes a table of vectors: float32, of unit length."""
     storage = " STORAGE PLAIN" if dimension <= PLAIN else ""
     return (
-        f"CREATE TABLE $S.vectors_{number} (position bigint PRIMARY KEY, vector $V.vector({dimension}){storage} NOT NULL,"
-        " truncated boolean NOT NULL, sum bigint NOT NULL)"
+        f"CREATE TABLE $S.vectors_{number} (position bigint PRIMARY KEY,"
+        f" vector $V.vector({dimension}){storage} NOT NULL, truncated boolean NOT NULL, sum bigint NOT NULL)"
     )
 
 
@@ -379,7 +404,7 @@ MIGRATIONS = (
     """
     -- What is true of the collection as a whole, one row. Who writes locks it: one at a time.
     CREATE TABLE $S.state (
-        only boolean PRIMARY KEY DEFAULT true CHECK (only),
+        alone boolean PRIMARY KEY DEFAULT true CHECK (alone),
         identity bytea NOT NULL,
         sequence bigint NOT NULL DEFAULT 0,   -- of the last change
         position bigint NOT NULL DEFAULT 0,   -- the next one that is given
@@ -440,9 +465,9 @@ def migrate(connection: Connection[Any], names: Names, name: str, *, create: boo
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [names.schema])
         done = _version(connection, names)
         if done is None:
-            connection.execute(names("CREATE SCHEMA " + names.schema))  # type: ignore[call-overload]
-            connection.execute(names("CREATE TABLE $S.version (number integer NOT NULL)"))  # type: ignore[call-overload]
-            connection.execute(names("INSERT INTO $S.version VALUES (0)"))  # type: ignore[call-overload]
+            connection.execute(names("CREATE SCHEMA " + names.schema))
+            connection.execute(names("CREATE TABLE $S.version (number integer NOT NULL)"))
+            connection.execute(names("INSERT INTO $S.version VALUES (0)"))
         if (done or 0) > len(MIGRATIONS):
             raise StoreError(
                 f"{name} has schema {done}, this nearsense knows {len(MIGRATIONS)}",
@@ -450,13 +475,18 @@ def migrate(connection: Connection[Any], names: Names, name: str, *, create: boo
                 fix="pip install --upgrade nearsense",
             )
         for script in MIGRATIONS[done or 0 :]:
-            connection.execute(names(script))  # type: ignore[call-overload]
-        connection.execute(names("UPDATE $S.version SET number = %s"), [len(MIGRATIONS)])  # type: ignore[call-overload]
+            connection.execute(names(script))
+        connection.execute(names("UPDATE $S.version SET number = %s"), [len(MIGRATIONS)])
         if done is None:
             sql = names("INSERT INTO $S.state (identity) VALUES (%s)")
-            connection.execute(sql, [uuid.uuid4().bytes])  # type: ignore[call-overload]
-            connection.execute(names("INSERT INTO $S.log VALUES (%s)"), [uuid.uuid4().bytes + uuid.uuid4().bytes])  # type: ignore[call-overload]
+            connection.execute(sql, [uuid.uuid4().bytes])
+            connection.execute(names("INSERT INTO $S.log VALUES (%s)"), [uuid.uuid4().bytes + uuid.uuid4().bytes])
     return done is None
+
+
+def made(connection: Connection[Any], names: Names) -> bool:
+    """Whether there is a collection, of whatever schema."""
+    return _version(connection, names) is not None
 
 
 def _version(connection: Connection[Any], names: Names) -> int | None:
@@ -467,7 +497,7 @@ def _version(connection: Connection[Any], names: Names) -> int | None:
     ).fetchone()
     if not (there and there[0]):
         return None
-    row = connection.execute(names("SELECT number FROM $S.version")).fetchone()  # type: ignore[call-overload]
+    row = connection.execute(names("SELECT number FROM $S.version")).fetchone()
     return None if row is None else int(row[0])
 
 

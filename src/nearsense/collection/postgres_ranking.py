@@ -1,0 +1,167 @@
+"""How a collection in PostgreSQL is ranked: pgvector's order and BM25 over the words of its rows, scored here.
+
+The server only proposes: scores come from the stored float32 vectors, in float64, as in every engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearsense.collection.postgres_index import Built
+from nearsense.collection.ranking import Ranked
+from nearsense.filters import Filter, names, require_known
+from nearsense.filters.sql import condition
+from nearsense.lexical import Found, Segment, bm25, term_hash, terms
+from nearsense.records import Document
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.store.postgres_tables import PostgresReader, PostgresState
+    from nearsense.ties import Best
+
+SPARE = 16
+"""Rows that are asked for beyond those wanted: the server's order is that of float32 sums."""
+FEW = 5000
+"""So many documents that a filter lets pass are sooner all compared than found in the index."""
+EFFORT = 200
+"""How many candidates a walk through the index keeps, at least."""
+MOST = 1000
+"""The most candidates that pgvector keeps; beyond that the walk begins anew where it ended."""
+CHUNK = 4096
+WAYS = ("seqscan", "hashjoin", "mergejoin", "sort", "bitmapscan")
+"""How a server would get around the index where its guess of a filter is off."""
+
+
+class PostgresRanked(Ranked):
+    """One moment's rankings."""
+
+    def __init__(self, reader: PostgresReader, state: PostgresState, where: Filter | None, exact: bool) -> None:
+        self._reader, self._state, self._where = reader, state, where
+        self._table = f"$S.vectors_{state.vectors}"
+        built = None if exact else Built.of(state)
+        self._index = built if built and built.is_index and not self._is_narrow() else None
+
+    def count(self) -> int:
+        return self._state.documents
+
+    def at(self, positions: list[int]) -> Mapping[int, Document]:
+        return self._reader.documents(positions)
+
+    def nearest(self, vectors: NDArray[np.float32], depth: int) -> list[Best]:
+        return [self._scored(self._candidates(vector, depth + SPARE), vector, depth) for vector in vectors]
+
+    def _is_narrow(self) -> bool:
+        """Whether few documents pass the filter."""
+        if self._where is None:
+            return False
+        parameters: list[Any] = []
+        test = condition(self._where, "fields", parameters)
+        sql = f"SELECT count(*) FROM (SELECT FROM $S.documents WHERE {test} LIMIT {FEW}) AS passing"
+        return int(self._reader.value(sql, parameters)) < FEW
+
+    def _candidates(self, vector: NDArray[np.float32], count: int) -> list[int]:
+        """Positions of the nearest, by the index where there is one, and by a scan for what it does not reach."""
+        if self._index is not None:
+            effort = min(max(EFFORT, count), MOST)
+            self._reader.run(
+                f"SET LOCAL hnsw.iterative_scan = strict_order; SET LOCAL hnsw.ef_search = {effort};"
+                " SET LOCAL hnsw.max_scan_tuples = 2000000; SET LOCAL hnsw.scan_mem_multiplier = 4;"
+                f" {_planned(False)}"
+            )
+            found = self._positions(self._index.order, self._index.literal(vector), count)
+            self._reader.run(_planned(True))
+            if len(found) >= min(count, self._state.documents):
+                return found
+        return self._positions("(v.vector OPERATOR($V.<#>) %s::$V.vector) + 0", literal(vector), count)
+
+    def _positions(self, order: str, vector: str, count: int) -> list[int]:
+        parameters: list[Any] = []
+        narrowed = ""
+        if self._where is not None:
+            test = condition(self._where, "d.fields", parameters)
+            narrowed = f" JOIN $S.documents AS d ON d.position = v.position WHERE {test}"
+        sql = f"SELECT v.position FROM {self._table} AS v{narrowed} ORDER BY {order}, v.position LIMIT %s"
+        return [row[0] for row in self._reader.run(sql, [*parameters, vector, count]).fetchall()]
+
+    def _scored(self, positions: list[int], vector: NDArray[np.float32], depth: int) -> Best:
+        """The best of some, with the inner products of what is stored."""
+        where = np.sort(np.array(positions, np.int64))
+        query, scores = vector.astype(np.float64), np.empty(len(where), np.float32)
+        for start in range(0, len(where), CHUNK):
+            part = where[start : start + CHUNK]
+            stored = self._reader.vectors(part.tolist(), self._state.vectors)
+            scores[start : start + CHUNK] = stored.astype(np.float64) @ query
+        order = np.lexsort((where, -scores))[:depth]
+        return where[order], scores[order]
+
+    def by_words(self, texts: Sequence[str], depth: int) -> list[Best]:
+        return [self._best_by_words(text, depth) for text in texts]
+
+    def _best_by_words(self, text: str, depth: int) -> Best:
+        """BM25 over all rows that share a term; only numbers travel, and all documents count."""
+        wanted = sorted(set(terms(text)))
+        numbers = [term_hash(term) for term in wanted]
+        signed = [number - (1 << 64 if number >> 63 else 0) for number in numbers]
+        parameters: list[Any] = []
+        passes = "TRUE" if self._where is None else condition(self._where, "fields", parameters)
+        counts = ", ".join(
+            f"coalesce(counts[array_position(terms, {number}::bigint)], 0) AS c{place}"
+            for place, number in enumerate(signed)
+        )
+        sent = ", ".join(f"string_agg(int4send(c{place}), ''::bytea)" for place in range(len(signed)))
+        row = None
+        if signed:
+            row = self._reader.run(
+                "SELECT string_agg(int8send(position), ''::bytea), string_agg(int4send(length), ''::bytea),"
+                f" string_agg(boolsend(passes), ''::bytea), {sent}"
+                f" FROM (SELECT position, length, {passes} AS passes, {counts} FROM $S.documents"
+                " WHERE terms && %s::bigint[] ORDER BY position) AS found",
+                [*parameters, signed],
+            ).fetchone()
+        if row is None or row[0] is None:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        positions = np.frombuffer(row[0], ">i8").astype(np.int64)
+        words = _Words(wanted, row[1], row[3:])
+        segment = Segment(words)
+        segment.living, segment.terms = self._state.documents, self._state.terms
+        found = bm25(text, [segment], depth, allowed=np.frombuffer(row[2], np.bool_))
+        count = int(found.counts[0])
+        return positions[found.ids[0, :count]], found.scores[0, :count]
+
+
+class _Words:
+    """The rows that share a term with a query, for BM25: see `lexical.postings.Searchable`."""
+
+    def __init__(self, terms: list[str], lengths: bytes, counts: Sequence[bytes]) -> None:
+        self.lengths = np.frombuffer(lengths, ">i4").astype(np.int64)
+        self._counts = dict(zip(terms, counts, strict=True))
+
+    def find(self, term: str) -> Found:
+        """The rows that hold a term, and how often."""
+        counts = np.frombuffer(self._counts[term], ">i4").astype(np.int64)
+        rows = np.flatnonzero(counts)
+        return Found(rows, counts[rows])
+
+
+def known_filter(reader: PostgresReader, where: Filter | None) -> Filter | None:
+    """A filter whose fields exist."""
+    if where is not None and reader.value("SELECT documents FROM $S.state"):
+        known = set(reader.fields())
+        if not names(where) <= known:
+            require_known(where, known)
+    return where
+
+
+def _planned(usual: bool) -> str:
+    """Have the server plan as usual; or by the index, which alone gives vectors in their order."""
+    said = "on" if usual else "off"
+    return "; ".join(f"SET LOCAL enable_{way} = {said}" for way in WAYS)
+
+
+def literal(vector: NDArray[np.float32]) -> str:
+    """A vector as pgvector reads it, each number in full."""
+    return f"[{','.join(map(repr, vector.tolist()))}]"
