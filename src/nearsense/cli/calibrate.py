@@ -278,7 +278,7 @@ def _labelled(table: Table, options: CalibrateOptions) -> LabelledPairs:
 def _keep(calibration: Calibration, output: str) -> None:
     from nearsense.store import is_collection
 
-    if not is_collection(Path(output)):
+    if not is_collection(output):
         calibration.save(output)
         return
     from nearsense.collection import open_collection

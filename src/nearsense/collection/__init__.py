@@ -44,8 +44,8 @@ def open_collection(
     """Open a collection, and make it if it is missing.
 
     Args:
-        path: Its folder, say "tickets.nearsense"; ":memory:" for one in the memory of this process, which is gone
-            when it is closed.
+        path: Its folder, say "tickets.nearsense"; "postgresql://user@host/database?collection=tickets" for one
+            that many machines share; ":memory:" for one in the memory of this process, gone when it is closed.
         encoder: An Encoder, a name or a folder; for a collection that exists None is its own model. A collection
             belongs to the model that it was made with; `reembed` changes that.
         create: Make it if it is missing.
@@ -58,8 +58,8 @@ def open_collection(
         long: What happens to texts beyond the model's limit, as in `load`.
         dimensions: Of a new collection's vectors, as in `load`; one that exists knows its own.
         log: True: what is asked of it is logged in a folder beside it, "tickets.nearsense.queries"; "hashed":
-            without the words, only their keyed hash; False: not. None is what it was told by `set_log`: nothing
-            is logged unless somebody asked for that.
+            without the words, only their keyed hash; False: not. In PostgreSQL it is a table. None is what it was
+            told by `set_log`: nothing is logged unless somebody asked for that.
         model: What `encoder` was called before.
 
     Raises:
@@ -123,7 +123,8 @@ def _in_postgres(
     from nearsense.store.postgres import parse_address
 
     engine = PostgresEngine(url, CollectionModel(given, parse_address(url).name, **how), create=create)
-    return Collection(engine, engine.name, _opened_again)
+    kept = log_of(engine, engine.model.known.get("log") if log is None else log)
+    return Collection(engine, engine.name, _opened_again, kept)
 
 
 def _opened_again(

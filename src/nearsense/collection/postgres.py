@@ -18,7 +18,8 @@ import numpy as np
 from nearsense._progress import Progress
 from nearsense.collection.engine import Answer, Batch, Engine, Facts, Question, require_new
 from nearsense.collection.model import CollectionModel, read_as, require_same_recipe
-from nearsense.collection.postgres_index import AUTO, Built, build, due, kind_of
+from nearsense.collection.postgres_building import build
+from nearsense.collection.postgres_index import AUTO, Built, due, kind_of
 from nearsense.collection.postgres_ranking import PostgresRanked, known_filter
 from nearsense.collection.ranking import ranked
 from nearsense.collection.reembedding import reembed
@@ -45,8 +46,6 @@ from nearsense.store.tables import document_sum, vector_sums
 from nearsense.text import content_hash
 
 if TYPE_CHECKING:
-    from psycopg import Cursor
-
     from nearsense.store.tables import Block
 
 T = TypeVar("T")
@@ -104,7 +103,7 @@ class PostgresEngine(Engine):
         """Change something, once: a try whose acknowledgement was lost is known by its key."""
         key = uuid.uuid4()
 
-        def once(cursor: Cursor[Any], tried: int) -> int:
+        def once(cursor: Any, tried: int) -> int:
             writer = self.writer(cursor)
             done = writer.done_before(key) if tried else None
             if done is None:
@@ -121,11 +120,11 @@ class PostgresEngine(Engine):
             reader = self._reader(cursor)
             yield reader, reader.state()
 
-    def writer(self, cursor: Cursor[Any]) -> PostgresWriter:
+    def writer(self, cursor: Any) -> PostgresWriter:
         """A change in a transaction that has just begun, when it is one's turn."""
         return PostgresWriter(cursor, self.names, with_nul, self._known)
 
-    def _reader(self, cursor: Cursor[Any]) -> PostgresReader:
+    def _reader(self, cursor: Any) -> PostgresReader:
         return PostgresReader(cursor, self.names, with_nul, self._known)
 
     # -- in

@@ -72,7 +72,7 @@ class PostgresRanked(Ranked):
                 " SET LOCAL hnsw.max_scan_tuples = 2000000; SET LOCAL hnsw.scan_mem_multiplier = 4;"
                 f" {_planned(False)}"
             )
-            found = self._positions(self._index.order, self._index.literal(vector), count)
+            found = self._positions(self._index.order, literal(vector), count)
             self._reader.run(_planned(True))
             if len(found) >= min(count, self._state.documents):
                 return found

@@ -54,7 +54,12 @@ class Address:
     options: dict[str, str] = field(repr=False)
     collection: str
     name: str
-    url: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """All of it, secrets included, for another process."""
+        hidden = {name: value for name, value in self.options.items() if name not in SHOWN}
+        return "".join([self.name, *(f"&{name}={quote(value, safe='')}" for name, value in hidden.items())])
 
     def scrubbed(self, text: str) -> str:
         """A message without anything that is secret."""
@@ -105,7 +110,45 @@ def parse_address(url: str) -> Address:
     }
     given = {name: value for name, value in given.items() if value.strip(",")}
     usual = {"connect_timeout": "10", "fallback_application_name": "nearsense", "client_encoding": "utf8"}
-    return Address(usual | given | options, collection, f"{named}collection={collection}", url)
+    name = f"{named}collection={collection}"
+    return Address(usual | _SAID.get(name, {}) | given | options, collection, name)
+
+
+_SAID: dict[str, dict[str, str]] = {}
+
+
+def without_secrets(url: str) -> str:
+    """The address that may be printed; whoever opens that in this process gets there by what was hidden of it.
+
+    For commands, whose words come again in what they say. Nobody else shall get in by a password of another's.
+
+    Example:
+        >>> without_secrets("postgresql://bo:secret@db.example/shop")
+        'postgresql://bo@db.example/shop?collection=documents'
+    """
+    address = parse_address(url)
+    if not address.options.keys() & set(SECRET):
+        return url
+    _SAID[address.name] = address.options
+    return address.name
+
+
+def is_there(url: str) -> bool:
+    """Whether there is a collection at an address, its server asked."""
+    from nearsense.store.postgres_tables import Names, made, schema_of
+
+    server = Postgres(parse_address(url))
+    with server.alone() as connection:
+        return made(connection, Names(schema_of(server.address.collection), ""))
+
+
+def remove(url: str) -> None:
+    """Take a collection away, with all that is in it."""
+    from nearsense.store.postgres_tables import schema_of
+
+    server = Postgres(parse_address(url))
+    with server.alone() as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema_of(server.address.collection)} CASCADE")
 
 
 class Postgres:
@@ -128,10 +171,14 @@ class Postgres:
 
     def close(self) -> None:
         """Give all connections back; every later call raises StoreError."""
+        self._closed = True
+        self.rest()
+
+    def rest(self) -> None:
+        """Give all connections back; the next call takes others."""
         with self._guard:
-            pool, self._pool, self._closed = self._pool, None, True
-            mine = self._owner == os.getpid()
-        if pool is not None and mine:
+            pool, self._pool = self._pool, None
+        if pool is not None and self._owner == os.getpid():
             pool.close()
 
     @contextlib.contextmanager
@@ -148,14 +195,13 @@ class Postgres:
         """What an action makes of one moment; tried again where the connection breaks."""
         return self.again(lambda _: self._transaction("ISOLATION LEVEL REPEATABLE READ, READ ONLY", action))
 
-    def write(self, action: Callable[[Cursor[Any], int], T]) -> T:
+    def write(self, action: Callable[[Cursor[Any], int], T], *, patience: float = PATIENCE) -> T:
         """Change something, all of it or nothing; tried again, with the number of the try, from 0.
 
         Whether a try that broke at its end was kept, nobody knows: the action has to find out.
         """
-        return self.again(
-            lambda tried: self._transaction("ISOLATION LEVEL READ COMMITTED", lambda cursor: action(cursor, tried))
-        )
+        how = "ISOLATION LEVEL READ COMMITTED"
+        return self.again(lambda tried: self._transaction(how, lambda cursor: action(cursor, tried)), patience)
 
     def reading(self) -> contextlib.AbstractContextManager[Cursor[Any]]:
         """One moment, for what is read bit by bit: not tried again."""
@@ -175,9 +221,9 @@ class Postgres:
         except self._psycopg.Error as error:
             raise self._said(error) from None
 
-    def again(self, action: Callable[[int], T]) -> T:
+    def again(self, action: Callable[[int], T], patience: float = PATIENCE) -> T:
         """What an action gives at last; it gets the number of the try."""
-        until, pause, tried = time.monotonic() + PATIENCE, PAUSE[0], 0
+        until, pause, tried = time.monotonic() + patience, PAUSE[0], 0
         while True:
             try:
                 return action(tried)
