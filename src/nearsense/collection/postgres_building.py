@@ -1,4 +1,4 @@
-"""How the index of a collection in PostgreSQL is made: beside readers and writers, measured, and taken into use."""
+"""How the index of a collection in PostgreSQL is made: beside readers and writers, measured, taken into use."""
 
 from __future__ import annotations
 

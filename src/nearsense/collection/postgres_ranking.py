@@ -32,6 +32,12 @@ EFFORT = 200
 MOST = 1000
 """The most candidates that pgvector keeps; beyond that the walk begins anew where it ended."""
 CHUNK = 4096
+WALK = {
+    "hnsw.iterative_scan": "strict_order",
+    "hnsw.max_scan_tuples": "2000000",
+    "hnsw.scan_mem_multiplier": "4",
+}
+"""A walk goes on until as many pass the filter as are wanted."""
 WAYS = ("seqscan", "hashjoin", "mergejoin", "sort", "bitmapscan")
 """How a server would get around the index where its guess of a filter is off."""
 
@@ -66,17 +72,18 @@ class PostgresRanked(Ranked):
     def _candidates(self, vector: NDArray[np.float32], count: int) -> list[int]:
         """Positions of the nearest, by the index where there is one, and by a scan for what it does not reach."""
         if self._index is not None:
-            effort = min(max(EFFORT, count), MOST)
-            self._reader.run(
-                f"SET LOCAL hnsw.iterative_scan = strict_order; SET LOCAL hnsw.ef_search = {effort};"
-                " SET LOCAL hnsw.max_scan_tuples = 2000000; SET LOCAL hnsw.scan_mem_multiplier = 4;"
-                f" {_planned(False)}"
-            )
+            effort = {"hnsw.ef_search": str(min(max(EFFORT, count), MOST))}
+            self._set({**WALK, **effort, **{f"enable_{way}": "off" for way in WAYS}})
             found = self._positions(self._index.order, literal(vector), count)
-            self._reader.run(_planned(True))
+            self._set({f"enable_{way}": "on" for way in WAYS})
             if len(found) >= min(count, self._state.documents):
                 return found
         return self._positions("(v.vector OPERATOR($V.<#>) %s::$V.vector) + 0", literal(vector), count)
+
+    def _set(self, settings: Mapping[str, str]) -> None:
+        """Change settings of the server until this moment is over."""
+        sql = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+        self._reader.run(f"SELECT {sql}", [each for pair in settings.items() for each in pair])
 
     def _positions(self, order: str, vector: str, count: int) -> list[int]:
         parameters: list[Any] = []
@@ -154,12 +161,6 @@ def known_filter(reader: PostgresReader, where: Filter | None) -> Filter | None:
         if not names(where) <= known:
             require_known(where, known)
     return where
-
-
-def _planned(usual: bool) -> str:
-    """Have the server plan as usual; or by the index, which alone gives vectors in their order."""
-    said = "on" if usual else "off"
-    return "; ".join(f"SET LOCAL enable_{way} = {said}" for way in WAYS)
 
 
 def literal(vector: NDArray[np.float32]) -> str:

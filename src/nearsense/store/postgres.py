@@ -38,6 +38,14 @@ CONNECTIONS = 16
 """Of one handle at most; who needs one more waits."""
 PAUSE = 0.05, 1.0
 """Seconds between the first tries, and at most."""
+WAITING = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""When a server that no longer answers counts as gone."""
 PASSING = {"57P01", "57P02", "57P03", "40001", "40P01"}
 """The server ends, begins, or two stood in each other's way."""
 GONE = "42P01"
@@ -109,7 +117,7 @@ def parse_address(url: str) -> Address:
         "dbname": unquote(parts.path.removeprefix("/")),
     }
     given = {name: value for name, value in given.items() if value.strip(",")}
-    usual = {"connect_timeout": "10", "fallback_application_name": "nearsense", "client_encoding": "utf8"}
+    usual = {"fallback_application_name": "nearsense", "client_encoding": "utf8", **WAITING}
     name = f"{named}collection={collection}"
     return Address(usual | _SAID.get(name, {}) | given | options, collection, name)
 
