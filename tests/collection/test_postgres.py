@@ -6,11 +6,14 @@ import contextlib
 import io
 import logging
 import pickle
+import re
+import shlex
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -580,6 +583,22 @@ def test_a_server_serves_it_by_the_name_in_its_address(server):
     finally:
         service.close()
         postgres._SAID.clear()
+
+
+def test_the_commands_of_the_page_on_postgresql_run(server, run, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs/postgres.md").read_text("utf-8")
+    lines = re.findall(r"^nearsense (?!serve).*$", "".join(re.findall(r"```sh\n(.*?)```", page, re.S)), re.M)
+    server.psql("CREATE DATABASE page")
+    server.psql("CREATE EXTENSION vector", "page")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tickets.csv").write_text(
+        "id,text\n1,The dashboard freezes after login\n2,Please refund my invoice\n"
+    )
+    for line in lines:
+        here = line.replace("postgresql://ann@db.example/shop?collection=", server.url("", "page"))
+        done = run(*shlex.split(here)[1:])
+        assert done.code == 0, (line, done.err)
+    assert len(lines) >= 5
 
 
 def test_without_its_libraries_it_says_what_to_install():
