@@ -85,6 +85,18 @@ class Server:
                 assert not late, (self.place / "log").read_text()
                 time.sleep(0.02)
 
+    def replica(self) -> Server:
+        """A server that follows this one, and only reads."""
+        other = Server.__new__(Server)
+        other.__dict__.update(self.__dict__)
+        other.place = Path(tempfile.mkdtemp(prefix="pg-", dir=self.place.parent))
+        other.data = other.place / "data"
+        if self.user:
+            shutil.chown(other.place, self.user)
+        self.program("pg_basebackup", "-h", self.place, "-U", "postgres", "-D", other.data, "-R", "-c", "fast")
+        other.start()
+        return other
+
     def kill(self) -> None:
         """End every process of the server, with no time for anything."""
         os.kill(self.process.pid, signal.SIGSTOP)  # nobody is left who could begin others

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -295,6 +296,41 @@ def test_where_nothing_may_be_written_it_is_read(server, url):
         assert ids(collection.search("the dog runs", k=1)) == ["dog"]
         with pytest.raises(ns.errors.StoreError, match="only read here"):
             collection.add(["x"])
+
+
+def test_a_dump_of_its_schema_is_a_backup(server, pets, url):
+    pets.build(index="hnsw")
+    schema, file = f"nearsense_{url.rpartition('=')[2]}", server.place / "dump.sql"
+    server.program("pg_dump", "-h", server.place, "-U", "postgres", "-d", "tests", "-n", f'"{schema}"', "-f", file)
+    server.psql("CREATE DATABASE restored")
+    server.psql("CREATE EXTENSION vector", "restored")
+    server.program("psql", "-h", server.place, "-U", "postgres", "-d", "restored", "-qf", file)
+    with ns.open(url.replace("/tests?", "/restored?"), Words(), create=False) as restored:
+        assert restored.documents()[0] == PETS
+        assert restored.verify().ok
+        assert restored.info().index == "hnsw"
+        assert restored.add([ns.Document("new", "a new one")]) == 1
+
+
+@pytest.mark.slow
+def test_a_replica_answers_and_takes_no_changes():
+    server = pgserver.Server("wal_level=replica")
+    with contextlib.ExitStack() as held:
+        held.callback(server.close)
+        url = server.url("followed")
+        with ns.open(url, Words()) as collection:
+            collection.add(PETS)
+            replica = server.replica()
+            held.callback(replica.close)
+            collection.add([ns.Document("later", "a fox runs")])
+            with ns.open(replica.url("followed"), Words(), create=False) as other:
+                until = time.monotonic() + 20
+                while len(other) == len(PETS) and time.monotonic() < until:
+                    time.sleep(0.05)
+                assert ids(other.search("a fox runs", k=1)) == ["later"]
+                assert other.verify().ok
+                with pytest.raises(ns.errors.StoreError, match="only read here"):
+                    other.delete("cat")
 
 
 # -- what breaks

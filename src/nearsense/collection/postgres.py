@@ -24,6 +24,7 @@ from nearsense.collection.postgres_ranking import PostgresRanked, known_filter
 from nearsense.collection.ranking import ranked
 from nearsense.collection.reembedding import reembed
 from nearsense.collection.upkeep import Background
+from nearsense.errors import StoreError
 from nearsense.filters import Filter
 from nearsense.filters.sql import condition, fields_of, with_nul, without_nul
 from nearsense.lexical import term_hash, terms
@@ -293,8 +294,13 @@ class PostgresEngine(Engine):
             self._background.ask()
 
     def _build_if_due(self) -> None:
-        if due(self.read(PostgresReader.state)) and not self._background.stopping():
-            build(self, wait=False, progress=False, stopping=self._background.stopping)
+        stopping = self._background.stopping
+        try:
+            if due(self.read(PostgresReader.state)):
+                build(self, wait=False, progress=False, stopping=stopping)
+        except StoreError:
+            if not stopping():  # else it was given up, and begins anew when somebody writes or builds
+                raise
 
     def backup(self, target: Path) -> Path:
         fix = f"pg_dump -n '{self.names.schema}', or: nearsense index copy '{self.name}' {target}"
