@@ -133,6 +133,31 @@ def test_a_filter_that_passes_one_percent_finds_k_of_k_through_the_index(url, mo
         assert len(collection.nearest(vectors[:1], k=2500)[0]) == 2500
 
 
+@pytest.mark.parametrize("room", [0, 20, 4000])
+def test_words_give_the_very_scores_of_other_engines_however_few_documents_are_looked_at(url, monkeypatch, room):
+    monkeypatch.setattr("nearsense.collection.postgres_ranking.ROOM", room)
+    draw = np.random.default_rng(5)
+    often = 1.0 / np.arange(1, 201)
+    texts = [
+        " ".join(f"w{word}" for word in draw.choice(200, draw.integers(1, 30), p=often / often.sum()))
+        for _ in range(330)
+    ]
+    documents = [ns.Document(str(n), text, {"n": n % 3}) for n, text in enumerate(texts)]
+    with ns.open(url, Words()) as here, ns.open(":memory:", Words()) as there:
+        for collection in (here, there):
+            collection.add(documents[:200])
+            collection.upsert([ns.Document(str(n), texts[-n]) for n in range(1, 30)])
+            collection.delete([str(n) for n in range(20, 60)])
+            collection.add(documents[200:])
+        for query in [*texts[::90], "w0 w1 w2", "w0", "w199 w0", "w150 w150 w1 unknown"]:
+            for k, where in ((1, None), (7, None), (400, None), (5, {"n": 1})):
+                for mode in ("lexical", "hybrid"):
+                    asked = {"k": k, "where": where, "mode": mode}
+                    found, wanted = (each.search(query, **asked) for each in (here, there))
+                    assert ids(found) == ids(wanted)
+                    assert [hit.score for hit in found] == [hit.score for hit in wanted]
+
+
 def test_the_index_is_made_in_the_background_once_there_are_many(url, monkeypatch):
     monkeypatch.setattr("nearsense.collection.postgres_index.FEW", 1)
     with ns.open(url, Words()) as collection:

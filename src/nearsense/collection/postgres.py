@@ -20,14 +20,14 @@ from nearsense.collection.engine import Answer, Batch, Engine, Facts, Question, 
 from nearsense.collection.model import CollectionModel, read_as, require_same_recipe
 from nearsense.collection.postgres_building import build
 from nearsense.collection.postgres_index import AUTO, Built, due, kind_of
-from nearsense.collection.postgres_ranking import PostgresRanked, known_filter
+from nearsense.collection.postgres_ranking import PostgresRanked, known_filter, number_of
 from nearsense.collection.ranking import ranked
 from nearsense.collection.reembedding import reembed
 from nearsense.collection.upkeep import Background
 from nearsense.errors import StoreError
 from nearsense.filters import Filter
 from nearsense.filters.sql import condition, fields_of, with_nul, without_nul
-from nearsense.lexical import term_hash, terms
+from nearsense.lexical import terms
 from nearsense.records import Document, Vectors
 from nearsense.reports import Info, Reembedding, Verification
 from nearsense.store.postgres import Postgres, parse_address, require_vector
@@ -252,7 +252,7 @@ class PostgresEngine(Engine):
     def compact(self, progress: Progress) -> None:
         state = self.read(PostgresReader.state)
         with self.server.alone() as connection:
-            for table in ("documents", f"vectors_{state.vectors}", "fields", "facts", "commits"):
+            for table in ("documents", f"vectors_{state.vectors}", "fields", "words", "facts", "commits"):
                 connection.execute(self.names(f"VACUUM (FULL, ANALYZE) $S.{table}"))
             self.tidy(connection, state)
 
@@ -329,16 +329,10 @@ class _Going:
 
 def _row(document: Document, metadata: str) -> Row:
     """What is written of a document beside its vector."""
-    found = Counter(map(_number, terms(document.text)))
+    found = Counter(map(number_of, terms(document.text)))
     words = dict(sorted(found.items()))
     text = without_nul(document.text)
     return Row(document, metadata, text, fields_of(document.metadata), content_hash(document.text), words)
-
-
-def _number(term: str) -> int:
-    """A term's number, as a bigint holds it."""
-    number = term_hash(term)
-    return number - (1 << 64 if number >> 63 else 0)
 
 
 def _facts(state: PostgresState) -> Facts:

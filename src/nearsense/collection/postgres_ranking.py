@@ -5,7 +5,9 @@ The server only proposes: scores come from the stored float32 vectors, in float6
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +34,8 @@ EFFORT = 200
 MOST = 1000
 """The most candidates that pgvector keeps; beyond that the walk begins anew where it ended."""
 CHUNK = 4096
+ROOM = 4000
+"""So many documents are looked at for the rarest terms of a query, at first."""
 WALK = {
     "hnsw.iterative_scan": "strict_order",
     "hnsw.max_scan_tuples": "2000000",
@@ -109,49 +113,97 @@ class PostgresRanked(Ranked):
         return [self._best_by_words(text, depth) for text in texts]
 
     def _best_by_words(self, text: str, depth: int) -> Best:
-        """BM25 over all rows that share a term; only numbers travel, and all documents count."""
-        wanted = sorted(set(terms(text)))
-        numbers = [term_hash(term) for term in wanted]
-        signed = [number - (1 << 64 if number >> 63 else 0) for number in numbers]
+        """BM25 by the statistics of all documents, over those that hold a rare term of the text.
+
+        Each comes with the counts of all terms. Where those that hold only common terms could be among the
+        best, they are looked at, too.
+        """
+        repeats = Counter(terms(text))
+        numbers = {number_of(term): term for term in repeats}
+        sql = "SELECT number, documents FROM $S.words WHERE number = ANY(%s) AND documents > 0 ORDER BY documents"
+        known = {numbers[number]: count for number, count in self._reader.run(sql, [[*numbers]]).fetchall()}
+        n, rare, room = self._state.documents, 0, ROOM
+        weights = [repeats[term] * log(1 + (n - df + 0.5) / (df + 0.5)) for term, df in known.items()]
+        while True:
+            looked = 0
+            for rare, df in enumerate(known.values(), 1):  # noqa: B007 - so many of the rarest are looked up
+                looked += df
+                if looked > room:
+                    break
+            positions, found = self._scored_by_words(text, known, [*known][:rare], depth)
+            reach = sum(weights[rare:]) * (1 + 1e-5)
+            kth = float(found[-1]) if len(found) == depth else 0.0
+            if rare == len(known) or reach < kth:
+                return positions, found
+            room = max(2 * room, looked) * 2
+
+    def _scored_by_words(self, text: str, known: Mapping[str, int], rare: list[str], depth: int) -> Best:
+        """The best of the documents that hold one of some terms; only numbers travel."""
+        if not rare:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
         parameters: list[Any] = []
         passes = "TRUE" if self._where is None else condition(self._where, "fields", parameters)
         counts = ", ".join(
-            f"coalesce(counts[array_position(terms, {number}::bigint)], 0) AS c{place}"
-            for place, number in enumerate(signed)
+            f"coalesce(counts[array_position(terms, {number_of(term)}::bigint)], 0) AS c{place}"
+            for place, term in enumerate(known)
         )
-        sent = ", ".join(f"string_agg(int4send(c{place}), ''::bytea)" for place in range(len(signed)))
-        row = None
-        if signed:
-            row = self._reader.run(
-                "SELECT string_agg(int8send(position), ''::bytea), string_agg(int4send(length), ''::bytea),"
-                f" string_agg(boolsend(passes), ''::bytea), {sent}"
-                f" FROM (SELECT position, length, {passes} AS passes, {counts} FROM $S.documents"
-                " WHERE terms && %s::bigint[] ORDER BY position) AS found",
-                [*parameters, signed],
-            ).fetchone()
+        sent = ", ".join(f"string_agg(int4send(c{place}), ''::bytea)" for place in range(len(known)))
+        row = self._reader.run(
+            "SELECT string_agg(int8send(position), ''::bytea), string_agg(int4send(length), ''::bytea),"
+            f" string_agg(boolsend(passes), ''::bytea), {sent}"
+            f" FROM (SELECT position, length, {passes} AS passes, {counts} FROM $S.documents"
+            " WHERE terms && %s::bigint[] ORDER BY position) AS found",
+            [*parameters, [number_of(term) for term in rare]],
+        ).fetchone()
         if row is None or row[0] is None:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         positions = np.frombuffer(row[0], ">i8").astype(np.int64)
-        words = _Words(wanted, row[1], row[3:])
-        segment = Segment(words)
-        segment.living, segment.terms = self._state.documents, self._state.terms
+        segment = _Some(_Words(known, row[1], row[3:]), self._state)
         found = bm25(text, [segment], depth, allowed=np.frombuffer(row[2], np.bool_))
         count = int(found.counts[0])
         return positions[found.ids[0, :count]], found.scores[0, :count]
 
 
-class _Words:
-    """The rows that share a term with a query, for BM25: see `lexical.postings.Searchable`."""
+def number_of(term: str) -> int:
+    """A term's number, as a bigint holds it."""
+    number = term_hash(term)
+    return number - (1 << 64 if number >> 63 else 0)
 
-    def __init__(self, terms: list[str], lengths: bytes, counts: Sequence[bytes]) -> None:
+
+class _Frequent(Found):
+    """Some of the rows that hold a term; `frequency` counts all."""
+
+    frequency: int
+
+
+class _Words:
+    """Rows that share a term with a query, for BM25: see `lexical.postings.Searchable`."""
+
+    def __init__(self, known: Mapping[str, int], lengths: bytes, counts: Sequence[bytes]) -> None:
         self.lengths = np.frombuffer(lengths, ">i4").astype(np.int64)
-        self._counts = dict(zip(terms, counts, strict=True))
+        self._known, self._counts = known, dict(zip(known, counts, strict=True))
 
     def find(self, term: str) -> Found:
         """The rows that hold a term, and how often."""
-        counts = np.frombuffer(self._counts[term], ">i4").astype(np.int64)
+        counts = np.frombuffer(self._counts.get(term, b""), ">i4").astype(np.int64)
         rows = np.flatnonzero(counts)
-        return Found(rows, counts[rows])
+        found = _Frequent(rows, counts[rows])
+        found.frequency = self._known.get(term, 0)
+        return found
+
+
+class _Some(Segment):
+    """Some rows of a collection, weighed by the statistics of all."""
+
+    __slots__ = ()
+
+    def __init__(self, words: _Words, state: PostgresState) -> None:
+        super().__init__(words)
+        self.living, self.terms = state.documents, state.terms
+
+    def frequency(self, found: Found) -> int:
+        """How many documents hold a term; 0 where none of these does, and it adds nothing."""
+        return found.frequency if isinstance(found, _Frequent) and len(found.rows) else 0
 
 
 def known_filter(reader: PostgresReader, where: Filter | None) -> Filter | None:

@@ -221,6 +221,7 @@ class PostgresWriter(PostgresReader):
         self.before = self.state(lock=True)
         self._documents, self._terms, self._position = 0, 0, self.before.position
         self._fields: Counter[str] = Counter()
+        self._words: Counter[int] = Counter()
 
     def done_before(self, key: uuid.UUID) -> int | None:
         """What came of the change with this key, where an earlier try of it was kept after all."""
@@ -236,6 +237,14 @@ class PostgresWriter(PostgresReader):
                     " ON CONFLICT (md5(name)) DO UPDATE SET documents = f.documents + excluded.documents",
                     [name, count],
                 )
+        if changed := {number: count for number, count in sorted(self._words.items()) if count}:
+            self.run(
+                "INSERT INTO $S.words AS w SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
+                " ON CONFLICT (number) DO UPDATE SET documents = w.documents + excluded.documents",
+                [[*changed], [*changed.values()]],
+            )
+            if gone := [number for number, count in changed.items() if count < 0]:
+                self.run("DELETE FROM $S.words WHERE documents = 0 AND number = ANY(%s)", [gone])
         self.run(
             "UPDATE $S.state SET sequence = sequence + 1, position = %s,"
             " documents = documents + %s, terms = terms + %s",
@@ -255,6 +264,7 @@ class PostgresWriter(PostgresReader):
         self._terms += sum(sum(row.words.values()) for row in rows)
         for row in rows:
             self._fields.update(row.fields.keys())
+            self._words.update(row.words.keys())
 
     def insert_vectors(
         self,
@@ -284,7 +294,7 @@ class PostgresWriter(PostgresReader):
         """Remove documents by a condition; how many there were."""
         gone = self.run(
             f"DELETE FROM $S.documents WHERE {where}"
-            " RETURNING position, length, ARRAY(SELECT jsonb_object_keys(fields))",
+            " RETURNING position, length, ARRAY(SELECT jsonb_object_keys(fields)), terms",
             parameters,
         ).fetchall()
         positions = [row[0] for row in gone]
@@ -294,6 +304,7 @@ class PostgresWriter(PostgresReader):
         self._terms -= sum(row[1] for row in gone)
         for row in gone:
             self._fields.subtract(row[2])
+            self._words.subtract(row[3])
         return len(gone)
 
     def set_facts(self, facts: Mapping[str, Any]) -> None:
@@ -430,6 +441,9 @@ MIGRATIONS = (
     );
     CREATE INDEX documents_fields ON $S.documents USING gin (fields jsonb_path_ops);
     CREATE INDEX documents_terms ON $S.documents USING gin (terms);
+
+    -- How many documents hold each term, by its number: a search begins with the rarest.
+    CREATE TABLE $S.words (number bigint PRIMARY KEY, documents bigint NOT NULL) WITH (fillfactor = 70);
 
     -- Which metadata fields there are, and in how many documents.
     CREATE TABLE $S.fields (name text COLLATE "C" NOT NULL, documents bigint NOT NULL);
