@@ -76,7 +76,8 @@ def measured(
         few = middle(lambda n: collection.nearest(asked[n : n + 1], K, where={"part": n % 100}), 50)
         half = middle(lambda n: collection.nearest(asked[n : n + 1], K, where={"even": True}), 50)
         whole = all(len(hits) == K for hits in collection.nearest(asked, K, where={"part": 7}))
-        words = middle(lambda n: collection.search(documents[n * 37].text, K, mode="lexical"), 50)
+        queries = [" ".join(document.text.split()[:6]) for document in documents[:: len(documents) // 60]]
+        words = middle(lambda n: collection.search(queries[n], K, mode="lexical"), 50)
         size = collection.info().size
     cells = [collection_name(address), kind, f"{len(documents) / filling:,.0f}", f"{building:.1f}", f"{one:.1f}"]
     cells += [
