@@ -23,6 +23,7 @@ import nearsense as ns
 import pgserver
 from collection.test_conformance import PETS, Words, ids
 from nearsense.store import postgres
+from turns import in_turn
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_collections_of_one_database_know_nothing_of_each_other(server):
         assert (one.info().dimension, other.info().dimension) == (16, 8)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "NUL \0 within",
@@ -82,16 +83,15 @@ def test_collections_of_one_database_know_nothing_of_each_other(server):
         "'; DROP SCHEMA x; --",
         "%s $1 \\x00",
     ],
-    ids=lambda text: repr(text[:12]),
 )
 def test_every_text_comes_back_as_it_was(pets, text):
-    pets.add([ns.Document("odd", text, {"given": text[:99]})], vectors=np.ones((1, 16)))
+    pets.upsert([ns.Document("odd", text, {"given": text[:99]})], vectors=np.ones((1, 16)))
     assert pets.get("odd") == [ns.Document("odd", text, {"given": text[:99]})]
     assert pets.count({"given": text[:99]}) == 1
     assert pets.verify().ok
 
 
-@pytest.mark.parametrize("id_", ["'", '"', "\\", "%s", "a b", "\1", "😀", "ß" * 256, "--", "$1"])
+@in_turn("id_", ["'", '"', "\\", "%s", "a b", "\1", "😀", "ß" * 256, "--", "$1"])
 def test_every_id_is_found(pets, id_):
     pets.add([ns.Document(id_, "text")])
     assert pets.get(id_)[0].id == id_
@@ -179,7 +179,7 @@ def test_another_kind_of_index_is_refused_with_those_there_are(pets):
 # -- reaching it
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "wrong",
     [
         "postgresql://h/db?collection=a/b",

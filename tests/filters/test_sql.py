@@ -13,6 +13,7 @@ from filters.test_columns import filters, metadatas
 from nearsense.filters import matches, parse
 from nearsense.filters.sql import condition, fields_of, with_nul, without_nul
 from nearsense.store.postgres import Postgres, parse_address
+from turns import in_turn
 
 AWKWARD = [
     {},
@@ -119,7 +120,7 @@ def can_be_kept(row: dict[str, Any]) -> bool:
         return False
 
 
-@pytest.mark.parametrize("text", ["", "a", "\0", "\1", "\0\1\0\0\1\2", "\1\1\2", "a\0b\1c", "\1\2\1\1"])
+@in_turn("text", ["", "a", "\0", "\1", "\0\1\0\0\1\2", "\1\1\2", "a\0b\1c", "\1\2\1\1"])
 def test_what_the_server_does_not_hold_comes_back(text):
     assert with_nul(without_nul(text)) == text
     assert "\0" not in without_nul(text)
