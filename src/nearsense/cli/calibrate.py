@@ -157,7 +157,7 @@ def _require_target(file: str, output: str) -> None:
     from nearsense.store import is_collection
 
     path = Path(output)
-    if is_collection(path):
+    if is_collection(output):
         return
     if path.suffix != ".json":
         what = f"{output} is neither a .json file nor a collection"

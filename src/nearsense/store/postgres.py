@@ -209,7 +209,11 @@ class Postgres:
         Whether a try that broke at its end was kept, nobody knows: the action has to find out.
         """
         how = "ISOLATION LEVEL READ COMMITTED"
-        return self.again(lambda tried: self._transaction(how, lambda cursor: action(cursor, tried)), patience)
+
+        def once(tried: int) -> T:
+            return self._transaction(how, lambda cursor: action(cursor, tried), patience)
+
+        return self.again(once, patience)
 
     def reading(self) -> contextlib.AbstractContextManager[Cursor[Any]]:
         """One moment, for what is read bit by bit: not tried again."""
@@ -241,8 +245,8 @@ class Postgres:
             time.sleep(pause)
             tried, pause = tried + 1, min(2 * pause, PAUSE[1])
 
-    def _transaction(self, how: str, action: Callable[[Cursor[Any]], T]) -> T:
-        with self._lent(PATIENCE) as connection:
+    def _transaction(self, how: str, action: Callable[[Cursor[Any]], T], patience: float = PATIENCE) -> T:
+        with self._lent(patience) as connection:
             connection.execute(f"BEGIN {how}")
             with connection.cursor(binary=True) as cursor:
                 return action(cursor)
