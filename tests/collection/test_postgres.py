@@ -165,7 +165,7 @@ def test_the_index_is_made_in_the_background_once_there_are_many(url, monkeypatc
         background = collection._engine._background
         while background._thread is None or background._thread.is_alive():
             threading.Event().wait(0.05)
-        assert collection.info().index == "hnsw"
+        assert collection.info().index == "hnsw-half"
         collection.upsert([ns.Document("new", "new")], vectors=clustered(1, 16, seed=9))
         assert ids(collection.nearest(clustered(1, 16, seed=9), k=1)[0]) == ["new"]
 

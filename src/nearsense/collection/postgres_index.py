@@ -28,7 +28,7 @@ class Kind(StrEnum):
     HNSW = "hnsw"
     """A graph of neighbours is walked."""
     HNSW_HALF = "hnsw-half"
-    """Likewise, its vectors in half precision: half the memory. Scores are of the whole ones."""
+    """Likewise, its vectors in half precision: half the memory, and as much found. Scores are of the whole ones."""
 
 
 def kind_of(name: str) -> Kind:
@@ -98,7 +98,7 @@ def choice(state: PostgresState) -> Built:
     elif n * dimension <= FEW * 384 or dimension > HALF_DIMENSIONS:
         kind, why = Kind.EXACT, f"{given}: every one is looked at, and nothing is missed."
     else:
-        kind = Kind.HNSW if dimension <= DIMENSIONS else Kind.HNSW_HALF
+        kind = Kind.HNSW_HALF
         why = f"{given}: a graph of neighbours finds candidates, which are then compared in full."
     return Built(state.vectors, dimension, str(kind), why, None, n)
 
