@@ -28,7 +28,7 @@ class Kind(StrEnum):
     HNSW = "hnsw"
     """A graph of neighbours is walked."""
     HNSW_HALF = "hnsw-half"
-    """Likewise, its vectors in half precision: half the memory, and as much found. Scores are of the whole ones."""
+    """Likewise, in half precision: half the memory, and as much found. Scores are of the whole vectors."""
 
 
 def kind_of(name: str) -> Kind:
