@@ -41,7 +41,6 @@ from nearsense.store.postgres_tables import (
     made,
     migrate,
     schema_of,
-    vectors_table,
 )
 from nearsense.store.tables import document_sum, vector_sums
 from nearsense.text import content_hash
@@ -79,7 +78,7 @@ class PostgresEngine(Engine):
 
         def begin(writer: PostgresWriter) -> int:
             if "fingerprint" not in writer.before.facts:
-                writer.run(vectors_table(writer.before.vectors, facts["dimension"]))
+                writer.make_vectors(writer.before.vectors, facts["dimension"])
                 writer.set_facts(facts)
             return 0
 

@@ -326,11 +326,16 @@ class PostgresWriter(PostgresReader):
         self._next(self.dimension)
         self.run("UPDATE $S.state SET vectors = next, next = NULL")
 
+    def make_vectors(self, table: int, dimension: int) -> None:
+        """An empty table of vectors."""
+        for sql in vectors_table(table, dimension):
+            self.run(sql)
+
     def _next(self, dimension: int) -> int:
         """The table for the vectors of the next model, made where there is none."""
         if (table := self.state().next) is None:
             table = self.before.vectors + 1
-            self.run(vectors_table(table, dimension))
+            self.make_vectors(table, dimension)
             self.run("UPDATE $S.state SET next = %s", [table])
         return table
 
@@ -402,13 +407,15 @@ def _array(numbers: Sequence[int], kind: int, layout: str) -> bytes:
     return struct.pack(">iiiii", 1, 0, kind, len(numbers), 1) + items.tobytes()
 
 
-def vectors_table(number: int, dimension: int) -> str:
+def vectors_table(number: int, dimension: int) -> list[str]:
     """What makes a table of vectors: float32, of unit length."""
-    storage = " STORAGE PLAIN" if dimension <= PLAIN else ""
-    return (
-        f"CREATE TABLE $S.vectors_{number} (position bigint PRIMARY KEY,"
-        f" vector $V.vector({dimension}){storage} NOT NULL, truncated boolean NOT NULL, sum bigint NOT NULL)"
-    )
+    table = f"$S.vectors_{number}"
+    columns = f"vector $V.vector({dimension}) NOT NULL, truncated boolean NOT NULL, sum bigint NOT NULL"
+    storage = "PLAIN" if dimension <= PLAIN else "EXTERNAL"
+    return [
+        f"CREATE TABLE {table} (position bigint PRIMARY KEY, {columns})",
+        f"ALTER TABLE {table} ALTER vector SET STORAGE {storage}",
+    ]
 
 
 MIGRATIONS = (
