@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from nearsense._progress import Progress
-from nearsense.collection.engine import Answer, Batch, Engine, Facts, Question, require_new
+from nearsense.collection.engine import Answer, Batch, Engine, Facts, Moment, Question, require_new
 from nearsense.collection.model import CollectionModel, read_as, require_same_recipe
 from nearsense.collection.postgres_building import build
 from nearsense.collection.postgres_index import AUTO, Built, due, kind_of
@@ -178,9 +178,12 @@ class PostgresEngine(Engine):
 
     def stored(self, ids: Sequence[str] | None = None) -> Iterator[tuple[list[Document], Vectors]]:
         with self.reading() as (reader, state):
-            for block in reader.blocks(state.vectors, ids):
-                if len(block.sums):
-                    yield block.documents, _made(state.facts, block.vectors, block.truncated)
+            yield from _parts(reader, state, ids)
+
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[Moment]:
+        with self.reading() as (reader, state):
+            yield Moment(state.documents, lambda: _parts(reader, state))
 
     def contents(self) -> Iterator[tuple[str, bytes, str]]:
         with self.reading() as (reader, _):
@@ -332,6 +335,15 @@ def _row(document: Document, metadata: str) -> Row:
     words = dict(sorted(found.items()))
     text = without_nul(document.text)
     return Row(document, metadata, text, fields_of(document.metadata), content_hash(document.text), words)
+
+
+def _parts(
+    reader: PostgresReader, state: PostgresState, ids: Sequence[str] | None = None
+) -> Iterator[tuple[list[Document], Vectors]]:
+    """Documents with their vectors, some at a time."""
+    for block in reader.blocks(state.vectors, ids):
+        if len(block.sums):
+            yield block.documents, _made(state.facts, block.vectors, block.truncated)
 
 
 def _facts(state: PostgresState) -> Facts:
