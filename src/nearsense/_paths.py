@@ -44,3 +44,13 @@ def hidden(path: str | os.PathLike[str]) -> str:
 def is_link(path: str | os.PathLike[str]) -> bool:
     """Whether it is a link itself."""
     return os.path.islink(path)  # noqa: PTH114
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether it is no path but the address of a collection in PostgreSQL.
+
+    Example:
+        >>> is_url("postgresql://ann@db.example/shop"), is_url("shop.nearsense")
+        (True, False)
+    """
+    return isinstance(path, str) and path.startswith(("postgresql://", "postgres://"))

@@ -96,7 +96,7 @@ class Info:
     """What a collection says of itself.
 
     Args:
-        path: Its folder.
+        path: Its folder, or its address without a password.
         documents: How many it holds.
         model: The model that made its vectors.
         fingerprint: Of that model.

@@ -401,7 +401,7 @@ def test_who_slept_while_the_model_went_and_came_back_finds_what_is_there(tmp_pa
 
 
 def test_an_interrupted_reembed_changes_nothing_and_goes_on(tmp_path, encoder, monkeypatch):
-    from nearsense.collection import sqlite
+    from nearsense.collection import reembedding
 
     class Tired(HashEncoder):
         rest = 2
@@ -412,7 +412,7 @@ def test_an_interrupted_reembed_changes_nothing_and_goes_on(tmp_path, encoder, m
             self.rest -= 1
             return super().encode(texts, **options)
 
-    monkeypatch.setattr(sqlite, "BATCH", 2)
+    monkeypatch.setattr(reembedding, "BATCH", 2)
     documents = [ns.Document(str(number), f"text {number}") for number in range(9)]
     with ns.open(tmp_path / "c", encoder=encoder) as collection:
         collection.add(documents)
@@ -474,9 +474,9 @@ def test_a_question_that_is_being_encoded_while_the_model_changes_is_encoded_aga
 
 
 def test_two_who_go_over_to_different_models_do_not_mix_them(tmp_path, encoder, monkeypatch):
-    from nearsense.collection import sqlite
+    from nearsense.collection import reembedding
 
-    monkeypatch.setattr(sqlite, "BATCH", 2)
+    monkeypatch.setattr(reembedding, "BATCH", 2)
     documents = [ns.Document(str(number), f"text {number}") for number in range(7)]
     with ns.open(tmp_path / "c", encoder=encoder) as first, ns.open(tmp_path / "c", model=encoder) as second:
         first.add(documents)

@@ -104,9 +104,9 @@ def test_vectors_that_were_given_are_mapped_as_they_are(place):
 
 
 def test_what_others_add_and_delete_meanwhile_is_there_in_the_end(tmp_path, monkeypatch):
-    from nearsense.collection import sqlite
+    from nearsense.collection import reembedding
 
-    monkeypatch.setattr(sqlite, "BATCH", 7)
+    monkeypatch.setattr(reembedding, "BATCH", 7)
     with ns.open(tmp_path / "c", Ways()) as collection, ns.open(tmp_path / "c", Ways()) as other:
         collection.add(DOCUMENTS)
         changes = []

@@ -366,9 +366,9 @@ def test_a_reembed_ends_beside_a_writer_that_never_rests(tmp_path, batch):
 
 @pytest.mark.parametrize("how", ["delete", "where", "upsert", "sync", "meanwhile"])
 def test_an_abandoned_reembed_leaves_no_vector_of_what_was_deleted(tmp_path, how, monkeypatch):
-    from nearsense.collection import sqlite
+    from nearsense.collection import reembedding
 
-    monkeypatch.setattr(sqlite, "BATCH", 40)
+    monkeypatch.setattr(reembedding, "BATCH", 40)
 
     class Stop(Exception):
         pass

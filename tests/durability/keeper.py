@@ -121,7 +121,7 @@ def reembed(say: Say, folder: str, model: int, point: str | None = None, nth: in
     """Go over to another model in small steps."""
     import importlib
 
-    importlib.import_module("nearsense.collection.sqlite").BATCH = 5
+    importlib.import_module("nearsense.collection.reembedding").BATCH = 5
     die_at(point, nth)
     collection = open_collection(folder)
     collection.reembed(model_of(model))  # type: ignore[arg-type]

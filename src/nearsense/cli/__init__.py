@@ -22,6 +22,7 @@ import click
 from nearsense import errors
 from nearsense._command import IS_COMMAND
 from nearsense._notes import told_to
+from nearsense._paths import is_url
 from nearsense._version import __version__
 from nearsense.cli import (
     calibrate,
@@ -145,6 +146,8 @@ def _run() -> None:
     words = [word for word in options if word not in flags] + words[len(options) :]
     try:
         try:
+            words = [_without_password(word) for word in words]
+            sys.argv[1:] = [_without_password(word) for word in sys.argv[1:]]
             writing = _csv(safe=CSV_SAFE in options)
             with writing, told_to(_notes()), cli.make_context("nearsense", words) as context:
                 cli.invoke(context)
@@ -232,6 +235,17 @@ def _explained(error: Exception) -> tuple[int, str, str, str]:
         "this is a fault of nearsense, not of your input",
         "run it again with --debug and report what it prints",
     )
+
+
+def _without_password(word: str) -> str:
+    """A word of the command as all that it says may repeat it: a collection's address without a password."""
+    flag, _, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if not is_url(value):
+        return word
+    from nearsense.store.postgres import without_secrets
+
+    shown = without_secrets(value)
+    return f"{flag}={shown}" if flag else shown
 
 
 def _typed(choices: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from nearsense._paths import exists, is_file
+from nearsense._paths import exists, is_file, is_url
 from nearsense.errors import InputError
 
 
@@ -19,7 +19,7 @@ def require_order(file: str, texts: Sequence[str], text: str = "query") -> None:
     named = next(filter(exists, texts), None)
     if named is None:
         return
-    if file == "-" or exists(file):
+    if file == "-" or is_url(file) or exists(file):
         if is_file(named):
             sys.stderr.write(f"warning: {named} is taken as the {text} itself, and a file of that name is here\n")
         return

@@ -157,7 +157,7 @@ def _require_target(file: str, output: str) -> None:
     from nearsense.store import is_collection
 
     path = Path(output)
-    if is_collection(path):
+    if is_collection(output):
         return
     if path.suffix != ".json":
         what = f"{output} is neither a .json file nor a collection"
@@ -278,7 +278,7 @@ def _labelled(table: Table, options: CalibrateOptions) -> LabelledPairs:
 def _keep(calibration: Calibration, output: str) -> None:
     from nearsense.store import is_collection
 
-    if not is_collection(Path(output)):
+    if not is_collection(output):
         calibration.save(output)
         return
     from nearsense.collection import open_collection

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nearsense._paths import exists, is_folder
+from nearsense._paths import exists, is_folder, is_url
 from nearsense.cli.options import COUNT, SHARE, CorpusOptions, OutputOptions, network_option, option, takes
 from nearsense.errors import InputError
 
@@ -128,7 +128,7 @@ def _require(current: str, options: DriftOptions) -> None:
     if current == "-" == options.against:
         raise click.UsageError("both sides are standard input: name a file for one of them")
     if (options.where or options.rows) and (
-        SPAN.fullmatch(options.against) or any(is_collection(Path(name)) for name in (current, options.against))
+        SPAN.fullmatch(options.against) or any(is_collection(name) for name in (current, options.against))
     ):
         raise click.UsageError("--where and --limit are for files: of a collection all is compared")
     for flag, path, endings in (("-o", options.report, REPORTS), ("--texts", options.texts, TABLES)):
@@ -150,9 +150,9 @@ def _of(name: str, options: DriftOptions, network: bool) -> Source:
     from nearsense.collection import open_collection
     from nearsense.store import is_collection
 
-    if is_collection(Path(name)) and options.queries:
+    if is_collection(name) and options.queries:
         return _logged([*_log(name).entries(since=options.since if name != options.against else None)], options)
-    if is_collection(Path(name)):
+    if is_collection(name):
         with open_collection(name, create=False, network=network) as there:
             documents, vectors = there.documents()
         texts = [document.text for document in documents]
@@ -176,7 +176,7 @@ def _of_spans(current: str, options: DriftOptions) -> tuple[Source, Source]:
     from nearsense.querylog import moment
     from nearsense.store import is_collection
 
-    if not is_folder(current):
+    if not (is_url(current) or is_folder(current)):
         raise InputError(
             f"--against {options.against} is a part of a log, and {current} has none",
             why="only a collection, or the folder of a log, knows when something was asked",
@@ -189,7 +189,7 @@ def _of_spans(current: str, options: DriftOptions) -> tuple[Source, Source]:
     new, old = [each for each in entries if each.time >= begin], [each for each in entries if each.time < begin]
     if not new or not old:
         which = f"the last {options.since}" if not new else f"the {options.against} before"
-        add = "" if not is_collection(Path(current)) else f"; is it on? nearsense log {current} --on"
+        add = "" if not is_collection(current) else f"; is it on? nearsense log {current} --on"
         raise InputError(
             f"{current}: nothing was asked in {which}",
             why="two samples are compared",
@@ -223,7 +223,7 @@ def _names(current: str, options: DriftOptions) -> Names:
     from nearsense.monitoring import Names
     from nearsense.store import is_collection
 
-    collection = next((name for name in (current, options.against) if is_collection(Path(name))), None)
+    collection = next((name for name in (current, options.against) if is_collection(name)), None)
     rest = [*options.words(), *(["--queries"] if options.queries else [])]
     rest += ["--since", options.since] if options.since != "1d" else []
     rest += ["--model", options.model] if options.model is not None else []

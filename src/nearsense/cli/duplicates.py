@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -236,7 +235,7 @@ def _rows_of(
     from nearsense.store import is_collection
 
     original = None
-    if is_collection(Path(file)):
+    if is_collection(file):
         table = options.but(where=(), rows=None).read(file)
     else:
         form = None if archive else options.format

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -164,7 +163,7 @@ def _faq(file: str, options: FaqOptions, models: FaqModelOptions) -> FAQ:
     columns = {name: column for name, column in named.items() if column}
     source: Any = file
     name, log = models.model, options.log
-    if is_collection(Path(file)):
+    if is_collection(file):
         from nearsense.collection import open_collection
 
         source = open_collection(file, create=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import click
 
-from nearsense._paths import is_folder
+from nearsense._paths import is_folder, is_url
 from nearsense.errors import InputError
 from nearsense.kinds import Long, Mode, Precision
 
@@ -251,7 +251,7 @@ class ReadOptions(Options):
         """A file as a table, or the documents of a collection; - is standard input."""
         from nearsense.files import read_table
 
-        if is_folder(file) and (found := _documents_of(file)) is not None:
+        if (is_url(file) or is_folder(file)) and (found := _documents_of(file)) is not None:
             return found
         return read_table(file, format=self.format, encoding=self.encoding, dialect=self.dialect)
 
@@ -269,7 +269,7 @@ def _documents_of(folder: str) -> Table | None:
     """All documents of a collection; None for another folder."""
     from nearsense.store import is_collection
 
-    if not is_collection(Path(folder)):
+    if not is_collection(folder):
         return None
     from nearsense.collection import open_collection
     from nearsense.collection.documents import table_of

@@ -83,7 +83,7 @@ def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, o
     _require_one(options)
     moment(options.since), moment(options.until)
     require_targets({"--export": options.export})
-    if is_collection(Path(collection)):
+    if is_collection(collection):
         from nearsense.collection import open_collection
 
         with open_collection(collection, options.model, create=False, network=network, log=True) as there:
@@ -125,7 +125,8 @@ def _switch(collection: Collection, said: str) -> None:
 
     collection.set_log("hashed" if said == "hashed" else said == "on")
     how = {"on": "is", "hashed": "(its keyed hash, no words) is", "off": "is no longer"}[said]
-    where = "" if said == "off" else f", in {beside(collection.path).name} beside it"
+    place = "its own tables" if isinstance(collection.path, str) else f"{beside(collection.path).name} beside it"
+    where = "" if said == "off" else f", in {place}"
     say(collection.path, f"what is asked of it {how} logged from now on{where}")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,7 +60,7 @@ def search(
     from nearsense.store import is_collection
 
     require_order(file, query)
-    if is_collection(Path(file)):
+    if is_collection(file):
         from nearsense.cli.index import show_hits
 
         if flags := _typed(DocumentOptions.fields.keys() - {"where"}):

@@ -130,9 +130,9 @@ COMMANDS = (serve,)
 
 def require_collection(path: str) -> None:
     """Refuse what is no collection before anything that takes time is done."""
-    from nearsense.store import is_collection
+    from nearsense.store import is_made
 
-    if not is_collection(Path(path)):
+    if not is_made(path):
         name = shlex.quote(path)
         raise CollectionNotFound(
             f"there is no collection {path}",

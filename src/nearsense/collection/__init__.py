@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nearsense._paths import is_url
 from nearsense.checks import given_once
 from nearsense.collection.collection import Collection, as_folder, log_of
 from nearsense.collection.model import CollectionModel
@@ -43,8 +44,8 @@ def open_collection(
     """Open a collection, and make it if it is missing.
 
     Args:
-        path: Its folder, say "tickets.nearsense"; ":memory:" for one in the memory of this process, which is gone
-            when it is closed.
+        path: Its folder, say "tickets.nearsense"; "postgresql://user@host/database?collection=tickets" for one
+            that many machines share; ":memory:" for one in the memory of this process, gone when it is closed.
         encoder: An Encoder, a name or a folder; for a collection that exists None is its own model. A collection
             belongs to the model that it was made with; `reembed` changes that.
         create: Make it if it is missing.
@@ -57,8 +58,8 @@ def open_collection(
         long: What happens to texts beyond the model's limit, as in `load`.
         dimensions: Of a new collection's vectors, as in `load`; one that exists knows its own.
         log: True: what is asked of it is logged in a folder beside it, "tickets.nearsense.queries"; "hashed":
-            without the words, only their keyed hash; False: not. None is what it was told by `set_log`: nothing
-            is logged unless somebody asked for that.
+            without the words, only their keyed hash; False: not. In PostgreSQL it is a table. None is what it was
+            told by `set_log`: nothing is logged unless somebody asked for that.
         model: What `encoder` was called before.
 
     Raises:
@@ -77,8 +78,11 @@ def open_collection(
         >>> notes.close()
     """
     loading = {"dimensions": dimensions, "precision": precision, "threads": threads, "long": long}
-    used = CollectionModel(given_once(encoder, model, "encoder", "model"), str(path), role=role, **loading)
+    given = given_once(encoder, model, "encoder", "model")
     require_said(log)
+    if isinstance(path, str) and is_url(path):
+        return _in_postgres(path, given, log, create, role=role, **loading)
+    used = CollectionModel(given, str(path), role=role, **loading)
     if str(path) == ":memory:":
         return _in_memory(used, create, log)
     return _in_folder(path, used, log, create=create, network=network, accept_losses=accept_losses)
@@ -112,9 +116,22 @@ def _in_folder(
     return Collection(engine, folder, _opened_again, kept, **how)
 
 
+def _in_postgres(
+    url: str, given: str | Encoder | None, log: bool | str | None, create: bool, **how: Any
+) -> Collection:
+    from nearsense.collection.postgres import PostgresEngine
+    from nearsense.store.postgres import parse_address
+
+    engine = PostgresEngine(url, CollectionModel(given, parse_address(url).name, **how), create=create)
+    kept = log_of(engine, engine.model.known.get("log") if log is None else log)
+    return Collection(engine, engine.name, _opened_again, kept)
+
+
 def _opened_again(
     path: str, model: Encoder | str | None, loading: dict[str, Any], network: bool, log: bool | str | None = None
 ) -> Collection:
     """A collection as it was when it was pickled."""
+    if is_url(path):
+        return _in_postgres(path, model, log, create=False, role="passage", **loading)
     used = CollectionModel(model, path, role="passage", **loading)
     return _in_folder(path, used, log, create=False, network=network, accept_losses=False)

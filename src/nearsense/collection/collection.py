@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._paths import is_url
 from nearsense._progress import Progress, tracked
 from nearsense.checks import given_once
 from nearsense.collection.documents import (
@@ -25,7 +26,7 @@ from nearsense.collection.exporting import export, require_outside
 from nearsense.collection.model import CollectionModel, checked_vectors, recipe
 from nearsense.collection.searching import Answering, as_filter
 from nearsense.errors import InputError, ModelMismatch
-from nearsense.querylog import HASHED, QueryLog, beside, require_said, said_of
+from nearsense.querylog import HASHED, QueryLog, beside, log_table, require_said, said_of
 from nearsense.records import Document, Vectors
 from nearsense.reports import Info, SyncReport, Verification
 
@@ -63,7 +64,7 @@ class Collection(Answering):
     def __init__(
         self,
         engine: Engine,
-        path: Path,
+        path: Path | str,
         reopen: Callable[..., Collection],
         log: QueryLog | None = None,
         **how: bool,
@@ -577,7 +578,8 @@ def log_of(engine: Engine, said: bool | str | None) -> QueryLog | None:
     def texts(ids: Sequence[str]) -> dict[str, str]:
         return {id_: document.text for id_, document in engine.documents(ids).items()}
 
-    place, hashed = beside(Path(address)), said == HASHED
+    place = log_table(address) if is_url(address) else beside(Path(address))
+    hashed = said == HASHED
     return QueryLog(place, hashed=hashed, encoder=lambda: engine.model.encoder, texts=texts, named=False)
 
 

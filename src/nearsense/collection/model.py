@@ -15,7 +15,7 @@ from nearsense._paths import is_folder
 from nearsense._progress import Progress
 from nearsense._version import __version__
 from nearsense.encoders.base import ROLES
-from nearsense.errors import InputError, ModelMismatch, ModelNotFound, TextTooLong, TruncationWarning
+from nearsense.errors import InputError, ModelMismatch, ModelNotFound, StoreError, TextTooLong, TruncationWarning
 from nearsense.records import Document, Long, Metric, ReadAs, Vectors
 from nearsense.vectors.rows import unit_rows
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RECIPE = ("fingerprint", "dimension", "role", "prompt", "windows", "limit")
 """What decides the vectors of a collection: the model, and how it reads texts."""
+COPYING = "copying"
+"""The fact by which a collection is known that is being copied, and not whole yet."""
 SAMPLE, NEAREST = 2000, 10
 """Documents, and neighbours of each, by which two models are compared."""
 
@@ -104,6 +106,10 @@ class CollectionModel:
 
     def require(self, facts: Mapping[str, Any]) -> None:
         """Bind to a collection that exists; a model that was named has to be its own, and read as it does."""
+        if (copied := facts.get(COPYING)) is not None:
+            source = copied["source"]
+            why, fix = "not all of it is there", f"finish it: nearsense index copy '{source}' '{self._name}'"
+            raise StoreError(f"{self._name} is a copy of {source} that broke off", why=why, fix=fix)
         self.known = facts
         windows = "long" in self._loading and self._loading["long"] == Long.CHUNK
         if "long" in self._loading and windows != facts.get("windows", False):

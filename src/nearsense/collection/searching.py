@@ -45,7 +45,8 @@ _SCORED: dict[Mode, Metric | Ranking] = {
 class Answering:
     """The half of a Collection that is asked."""
 
-    path: Path
+    path: Path | str
+    """Its folder, or its address without a password."""
 
     def __init__(self, engine: Engine, log: QueryLog | None = None) -> None:
         self._engine, self._log = engine, log

@@ -20,14 +20,14 @@ import numpy as np
 from nearsense._forks import computing, lock
 from nearsense.collection.engine import Answer, Facts, Question
 from nearsense.collection.model import differing, read_as, require_same_recipe
+from nearsense.collection.ranking import Ranked, ranked
 from nearsense.errors import InputError
 from nearsense.filters import Columns, Exists, Filter, GrowingColumns, names, require_known
 from nearsense.index import ArrayRows, ExactIndex, VectorIndex, open_index
-from nearsense.lexical import GrowingPostings, Postings, Segment, bm25, reciprocal_rank_fusion
-from nearsense.records import Document, Mode, Vectors
+from nearsense.lexical import GrowingPostings, Postings, Segment, bm25
+from nearsense.records import Document, Vectors
 from nearsense.store.generations import DamagedGeneration, Files, Generation
 from nearsense.store.tables import SQLiteReader, State, vector_sums
-from nearsense.ties import SLACK, order_ties
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=np.generic)
 
-DEPTH = 100
-"""How far down both rankings are read before they are fused; ten times k where that is more."""
-ROUNDING = 1e-6
-"""How far apart sums of the same numbers may be, as a part of them."""
 VECTORS, SUMS, INDEX, POSITIONS = "vectors.f32", "sums", "index.faiss", "positions"
 MINIMUM, SHARE = 20_000, 0.05
 """Changes that a generation may lack: below both it is sooner searched beside them than made anew."""
@@ -443,79 +439,45 @@ def answer(
     """The answer of a collection of some name; `documents` gives those at some positions."""
     if question.vectors is not None:
         require_same_recipe(snapshot.state.facts, question.recipe, name)
-    ranking = _Ranking(snapshot, question, snapshot.known(question.where), documents)
-    modes = {Mode.DENSE: ranking.dense, Mode.LEXICAL: ranking.lexical, Mode.HYBRID: ranking.hybrid}
+    where = snapshot.known(question.where)
     with computing():
-        found = modes[question.mode](min(question.k, max(snapshot.state.documents, 1)))
-    best = []
-    for positions, scores in found:
-        exactly = scores.astype(np.float64)  # as the scores of hits are compared
-        high = slice(None) if question.min_score is None else exactly >= question.min_score
-        best.append(list(zip(positions[high].tolist(), scores[high].tolist(), strict=True)))
-    there = documents(list({position for each in best for position, _ in each}))
-    return Answer([[(there[position], score) for position, score in each] for each in best], snapshot.facts)
+        return ranked(_Ranked(snapshot, question.exact, where, documents), question, snapshot.facts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Ranking:
+class _Ranked(Ranked):
+    """A snapshot's own rankings."""
+
     snapshot: Snapshot
-    question: Question
+    exact: bool
     where: Filter | None
     documents: Callable[[list[int]], Mapping[int, Document]]
 
-    def dense(self, k: int) -> list[Best]:
-        """By cosine similarity."""
-        every = self.question.vectors
-        if every is None:
-            return []
-        snapshot, frozen = self.snapshot, self.snapshot.frozen
+    def count(self) -> int:
+        return self.snapshot.state.documents
+
+    def nearest(self, vectors: NDArray[np.float32], depth: int) -> list[Best]:
+        snapshot, frozen, parts = self.snapshot, self.snapshot.frozen, []
         allowed, tail_allowed = snapshot.allowed(self.where)
+        if frozen is not None and len(frozen):
+            index = frozen.index.exact if self.exact else frozen.index
+            parts.append(_nearest(index, frozen.rows, frozen.positions, vectors, depth, allowed))
+        if snapshot.count:
+            rows, positions = snapshot.tail.rows(snapshot.count), snapshot.tail.positions(snapshot.count)
+            parts.append(_nearest(ExactIndex(rows), rows, positions, vectors, depth, tail_allowed))
+        return [_best([part[row] for part in parts], depth) for row in range(len(vectors))]
 
-        def ask(which: NDArray[np.int64], depth: int) -> list[Best]:
-            queries, parts = every[which], []
-            if frozen is not None and len(frozen):
-                index = frozen.index.exact if self.question.exact else frozen.index
-                parts.append(_nearest(index, frozen.rows, frozen.positions, queries, depth, allowed))
-            if snapshot.count:
-                rows, positions = snapshot.tail.rows(snapshot.count), snapshot.tail.positions(snapshot.count)
-                parts.append(_nearest(ExactIndex(rows), rows, positions, queries, depth, tail_allowed))
-            return [_best([part[row] for part in parts], depth) for row in range(len(queries))]
-
-        return self._ordered(k, ask, SLACK)
-
-    def lexical(self, k: int) -> list[Best]:
-        """By the words they share with the query: BM25."""
+    def by_words(self, texts: Sequence[str], depth: int) -> list[Best]:
         allowed = self.snapshot.mask(self.where) if self.where is not None else None
-        positions, segments = self.snapshot.rows(), self.snapshot.segments
+        positions, answers = self.snapshot.rows(), []
+        for text in texts:
+            found = bm25(text, self.snapshot.segments, depth, allowed=allowed)
+            count = int(found.counts[0])
+            answers.append((positions[found.ids[0, :count]], found.scores[0, :count]))
+        return answers
 
-        def ask(which: NDArray[np.int64], depth: int) -> list[Best]:
-            answers = []
-            for row in which.tolist():
-                found = bm25(self.question.texts[row], segments, depth, allowed=allowed)
-                count = int(found.counts[0])
-                answers.append((positions[found.ids[0, :count]], found.scores[0, :count]))
-            return answers
-
-        return self._ordered(k, ask, ROUNDING)
-
-    def hybrid(self, k: int) -> list[Best]:
-        """By their places in both rankings."""
-        depth = min(max(DEPTH, 10 * k), max(self.snapshot.state.documents, 1))
-        sides = list(zip(self.dense(depth), self.lexical(depth), strict=True))
-
-        def ask(which: NDArray[np.int64], size: int) -> list[Best]:
-            rankings = ([positions for positions, _ in sides[row]] for row in which.tolist())
-            return [reciprocal_rank_fusion(each, size) for each in rankings]
-
-        return self._ordered(k, ask, ROUNDING)
-
-    def _ordered(self, k: int, ask: Callable[[NDArray[np.int64], int], list[Best]], slack: float) -> list[Best]:
-        def texts(positions: NDArray[np.int64]) -> list[str]:
-            there = self.documents(positions.tolist())
-            return [there[position].text for position in positions.tolist()]
-
-        n = max(self.snapshot.state.documents, 1)
-        return order_ties(self.question.texts, k, n, ask, texts, slack=slack)
+    def at(self, positions: list[int]) -> Mapping[int, Document]:
+        return self.documents(positions)
 
 
 def _nearest(

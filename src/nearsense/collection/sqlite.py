@@ -11,23 +11,16 @@ import logging
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from nearsense._forks import lock
-from nearsense._progress import Progress, tracked
+from nearsense._progress import Progress
 from nearsense.collection import upkeep
 from nearsense.collection.engine import Answer, Batch, Engine, Facts, Moment, Question, require_new
-from nearsense.collection.model import (
-    SAMPLE,
-    CollectionModel,
-    agreement,
-    differing,
-    read_as,
-    recipe,
-    require_same_recipe,
-)
+from nearsense.collection.model import CollectionModel, read_as, require_same_recipe
+from nearsense.collection.reembedding import reembed
 from nearsense.collection.snapshot import Snapshot, answer, limit, refreshed
-from nearsense.errors import ModelMismatch, NearsenseError
+from nearsense.errors import NearsenseError
 from nearsense.filters import Filter
 from nearsense.records import Document, Vectors
 from nearsense.reports import Info, Reembedding, Verification
@@ -43,9 +36,6 @@ LARGE = 100_000
 """Documents beyond which a search makes missing derived files first, instead of reading everything."""
 CHUNK = 4096
 """Documents that are read together with their vectors."""
-BATCH = 2048
-ROUNDS = 3
-"""So often what was added meanwhile is encoded while others go on to write; then they wait for the rest."""
 
 
 class SQLiteEngine(Engine):
@@ -209,7 +199,7 @@ class SQLiteEngine(Engine):
         return upkeep.backup(self.store, target)
 
     def reembed(self, model: CollectionModel, progress: Progress) -> Reembedding:
-        return reembed(self, model, progress)
+        return reembed(self, self.store, model, progress)
 
     def overdue(self) -> bool:
         """Whether so much changed that derived files should be made."""
@@ -302,103 +292,3 @@ def _size(file: Path) -> int:
     except OSError:
         return 0
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
-
-
-# -- another model
-
-
-def reembed(engine: SQLiteEngine, model: CollectionModel, progress: Progress) -> Reembedding:
-    """Encode every document with another model, or read in another way, and take the vectors into use.
-
-    What others add meanwhile is encoded in rounds; the last few documents while they wait, so that it ends beside
-    any writer.
-    """
-    store, facts = engine.store, model.facts()
-    before = engine.facts()
-    try:
-        with store.writing() as writer:
-            state = writer.state()
-            before = state.facts
-            if not differing(facts, before):
-                raise _There
-            if before.get("next") != recipe(facts):
-                writer.drop_next()
-                writer.set_facts({"next": recipe(facts)})
-        with tracked(state.documents, "documents", progress) as update:
-            done, rounds, after, mapped = 0, 0, -1, model.map_after(before)
-            while rounds < ROUNDS:
-                with store.reading() as reader:
-                    missing = _missing(reader, mapped, before, after)
-                if not missing.positions:
-                    break
-                vectors = missing.vectors or model.encode_checked(missing.texts, facts)
-                with _next_is(facts, engine) as writer:
-                    writer.insert_next(missing.positions, vectors.data, vectors.truncated)
-                update(min(done := done + len(missing.positions), state.documents))
-                after = missing.positions[-1]  # what comes later stands beyond
-                rounds += len(missing.positions) < BATCH or done > 2 * state.documents
-            with store.reading() as reader:
-                shared = agreement(*reader.old_and_new(SAMPLE))
-            documents = _swap(engine, model, before)
-    except _There:
-        engine.model = model
-        return Reembedding(0, before["model"], facts["model"], None)
-    return Reembedding(documents, before["model"], facts["model"], shared, mapped is not None)
-
-
-def _swap(engine: SQLiteEngine, model: CollectionModel, before: Mapping[str, Any]) -> int:
-    """Encode the last documents, and change over in one commit; others wait. Returns how many there are."""
-    facts = model.facts()
-    with contextlib.ExitStack() as held:
-        with _next_is(facts, engine) as writer:
-            mapped = model.map_after(before)
-            while (missing := _missing(writer, mapped, before)).positions:
-                vectors = missing.vectors or model.encode_checked(missing.texts, facts)
-                writer.insert_next(missing.positions, vectors.data, vectors.truncated)
-            held.enter_context(engine.reembed_lock)
-            writer.swap_next()
-            writer.set_facts({**facts, "role": before["role"], "created": before["created"], "next": None})
-            documents = writer.state().documents
-        engine.model = model
-    return documents
-
-
-class _There(Exception):
-    """The collection has this model, and reads as it does; perhaps somebody else has brought it there."""
-
-
-@contextlib.contextmanager
-def _next_is(facts: Mapping[str, Any], engine: SQLiteEngine) -> Iterator[SQLiteWriter]:
-    """A change, while the collection is still on its way to this model."""
-    with engine.store.writing() as writer:
-        now = writer.state().facts
-        if not differing(facts, now):
-            raise _There
-        if now.get("next") != recipe(facts):
-            raise ModelMismatch(
-                f"{engine.name} is on its way to another model than {facts['model']}, or to read in another way",
-                why="somebody else began to reembed it meanwhile",
-                fix="let that end first",
-            )
-        yield writer
-
-
-class _Missing(NamedTuple):
-    """Documents without a vector of the next model; those vectors, where they follow from the ones in use."""
-
-    positions: list[int]
-    texts: list[str]
-    vectors: Vectors | None = None
-
-
-def _missing(
-    reader: SQLiteReader, mapped: Callable[[Vectors], Vectors] | None, before: Mapping[str, Any], after: int = -1
-) -> _Missing:
-    """The first of them beyond a position, a batch; mapped where the collection still is as it was."""
-    positions, texts = reader.without_next(BATCH, after)
-    facts = reader.state().facts
-    if mapped is None or not positions or differing(facts, before):
-        return _Missing(positions, texts)
-    block = reader.block(positions)
-    used = Vectors(block.vectors, facts["fingerprint"], block.truncated, facts["model"], read_as(facts))
-    return _Missing(block.positions.tolist(), texts, mapped(used))

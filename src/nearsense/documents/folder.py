@@ -186,7 +186,7 @@ def _unlisted(folder: str, error: OSError) -> FileError:
 def _is_collection(folder: str) -> bool:
     from nearsense.store import is_collection
 
-    return is_collection(Path(folder))
+    return is_collection(folder)
 
 
 class _Ignored:

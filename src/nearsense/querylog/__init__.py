@@ -8,7 +8,7 @@ records.py  what it gives, and times as people say them
 groups.py   what got no answer, grouped and named
 """
 
-from nearsense.querylog.log import HASHED, QueryLog, beside, open_log, require_said, said_of
+from nearsense.querylog.log import HASHED, QueryLog, beside, log_table, open_log, require_said, said_of
 from nearsense.querylog.records import Asked, LoggedQuery, UnansweredGroup, iso, moment
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "UnansweredGroup",
     "beside",
     "iso",
+    "log_table",
     "moment",
     "open_log",
     "require_said",

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearsense import checks
+from nearsense._paths import is_url
 from nearsense.errors import InputError, StoreError
 from nearsense.filters import as_where
 from nearsense.querylog.records import Asked, LoggedQuery, Moment, UnansweredGroup, moment
 from nearsense.records import Hit, Results
-from nearsense.store.querylog import LogFolder, Passing
+from nearsense.store.querylog import Lines, LogFolder, Passing
 from nearsense.text import as_texts
 from nearsense.wording import normal_form
 
@@ -59,7 +60,7 @@ class QueryLog:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | Lines,
         *,
         hashed: bool = False,
         max_bytes: int | None = None,
@@ -74,22 +75,23 @@ class QueryLog:
         self.hashed, self._told = hashed, 0
         self._encoder, self._texts = encoder, texts  # of the collection
         self._named = named  # whether what a FAQ's entry asks may be kept; a document's text may not
-        self._folder = LogFolder(path, max_bytes)
+        self._folder: Lines = LogFolder(path, max_bytes) if isinstance(path, Path) else path
         self._passing = Passing(self._folder, self._lines_of, _lost_line)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return QueryLog._again, (self.path, self.hashed, self._folder.max_bytes, self._named)
+        place = self.path if isinstance(self.path, Path) else self._folder
+        return QueryLog._again, (place, self.hashed, self._folder.max_bytes, self._named)
 
     @staticmethod
-    def _again(path: Path, hashed: bool, max_bytes: int, named: bool) -> QueryLog:
+    def _again(path: Path | Lines, hashed: bool, max_bytes: int, named: bool) -> QueryLog:
         return QueryLog(path, hashed=hashed, max_bytes=max_bytes, named=named)
 
     def __repr__(self) -> str:
         return f"QueryLog({str(self.path)!r}{', hashed' * self.hashed})"
 
     @property
-    def path(self) -> Path:
-        """Its folder."""
+    def path(self) -> Path | str:
+        """Its folder; or the address of the collection in PostgreSQL that it lies in."""
         return self._folder.path
 
     @property
@@ -160,6 +162,7 @@ class QueryLog:
     def close(self) -> None:
         """Write what waits; nothing is logged afterwards. Reading goes on."""
         self._passing.close()
+        self._folder.close()
 
     # -- out
 
@@ -401,7 +404,8 @@ def open_log(path: str | os.PathLike[str], *, hashed: bool = False, max_mb: int 
     """The query log in a folder; or the one that lies beside a collection, by the collection's path.
 
     Args:
-        path: A folder, made with the first query if it is missing; or a collection, whose log is meant.
+        path: A folder, made with the first query if it is missing; or a collection, a folder or an address, whose
+            log is meant.
         hashed: Keep no query's text from now on, only its keyed hash.
         max_mb: How many megabytes it may have; the oldest queries go first. Without it the setting `log_mb`, 64.
 
@@ -416,9 +420,11 @@ def open_log(path: str | os.PathLike[str], *, hashed: bool = False, max_mb: int 
     """
     from nearsense.store import collection_around, is_collection
 
-    folder = Path(path)
     if max_mb is not None:
         checks.positive_int(max_mb, "max_mb")
+    if isinstance(path, str) and is_url(path):
+        return QueryLog(log_table(path, max_mb), hashed=hashed, named=False)
+    folder = Path(path)
     if collection := is_collection(folder):
         folder = beside(folder)
     elif around := collection_around(folder):
@@ -428,6 +434,14 @@ def open_log(path: str | os.PathLike[str], *, hashed: bool = False, max_mb: int 
     made = QueryLog(folder, hashed=hashed, max_bytes=most, named=not collection)
     made._folder.require_mine()
     return made
+
+
+def log_table(url: str, max_mb: int | None = None) -> Lines:
+    """Where the log of a collection in PostgreSQL lies: in a table of its own, beside its documents."""
+    from nearsense.settings import load_settings
+    from nearsense.store.postgres_log import LogTable
+
+    return LogTable(url, (load_settings().log_mb if max_mb is None else max_mb) * 1_000_000)
 
 
 def require_said(log: bool | str | None) -> None:

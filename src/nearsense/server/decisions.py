@@ -86,7 +86,11 @@ class Decisions:
         ([True], True, [])
     """
 
-    def __init__(self, collection: Path) -> None:
+    def __init__(self, collection: Path | str) -> None:
+        if isinstance(collection, str):
+            why = "decisions are kept in a file beside a collection's folder"
+            fix = f"nearsense index copy '{collection}' copy.nearsense, and review the copy"
+            raise InputError("there is no place for decisions on this collection", why=why, fix=fix)
         beside = Path(os.path.realpath(collection))
         self.file = beside.with_name(f"{beside.name}.labels.jsonl")
         self.calibration_file = beside.with_name(f"{beside.name}.calibration.json")

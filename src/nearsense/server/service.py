@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nearsense._paths import is_url
 from nearsense.errors import InputError, ModelMismatch, UnsupportedModel
 from nearsense.server.errors import Refused, not_found
 from nearsense.server.jobs import Jobs
@@ -94,7 +95,7 @@ class Service:
 
         Args:
             settings: How the server runs; collections of its `folder` are served, too.
-            collections: Folders of collections that exist.
+            collections: Folders of collections that exist, or their addresses.
             faqs: Files of questions and answers.
             labelled: A file of questions with the id of their entry, by which each FAQ learns how sure it is.
             models: Names or folders of models, cross-encoders among them; without any the collections' own, or
@@ -110,11 +111,11 @@ class Service:
         try:
             for name in models:
                 service.load_model(name)
-            paths = [Path(path) for path in collections]
+            paths = [str(path) if is_url(path) else Path(path) for path in collections]
             if settings.folder is not None and settings.folder.is_dir():
                 from nearsense.store import is_collection
 
-                known = {path.resolve() for path in paths}
+                known = {path.resolve() for path in paths if isinstance(path, Path)}
                 found = sorted(path for path in settings.folder.iterdir() if not path.is_symlink())
                 paths += [path for path in found if is_collection(path) and path.resolve() not in known]
             for path in paths:
@@ -239,7 +240,7 @@ class Service:
         self.add_model(encoder.name, encoder)
 
     def add_collection(
-        self, path: Path, *, name: str | None = None, network: bool = False, encoder: Encoder | None = None
+        self, path: Path | str, *, name: str | None = None, network: bool = False, encoder: Encoder | None = None
     ) -> Collection:
         """Open a collection that exists, its model behind the queue, and serve it by its folder's name.
 
@@ -251,10 +252,12 @@ class Service:
         """
         from nearsense.collection import open_collection
         from nearsense.encoders.cache import uncached
+        from nearsense.store.postgres import without_secrets
 
         chosen = served_name(path) if name is None else name
         with self._lock:
             _require_free(self.collections, chosen, "collection")
+            path = without_secrets(path) if isinstance(path, str) else path
             with open_collection(path, encoder, create=False, network=network) as own:
                 encoder = uncached(own.encoder)
             queued = self.queue(encoder).encoder()
@@ -338,8 +341,8 @@ class Service:
                 raise
 
 
-def served_name(path: Path) -> str:
-    """What a file or a folder is called by those who ask: its name without the ending.
+def served_name(path: Path | str) -> str:
+    """What a file or a folder is called by those who ask: its name without the ending, or that in an address.
 
     Raises:
         InputError: No URL could hold it.
@@ -350,6 +353,10 @@ def served_name(path: Path) -> str:
     """
     import re
 
+    if isinstance(path, str):
+        from nearsense.store.postgres import parse_address
+
+        return parse_address(path).collection
     name = path.resolve().name.split(".")[0]
     if not re.fullmatch(NAME, name):
         why = "requests name it: letters, digits, - and _, at most 100"

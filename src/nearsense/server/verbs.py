@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -215,7 +216,9 @@ def _faq(service: Service, asked: requests.Ask) -> dict[str, Any]:
 
 def _duplicates(service: Service, asked: requests.FindDuplicates) -> dict[str, Any]:
     texts, vectors = _texts(service, asked)
-    learnt = None if vectors is None else Decisions(service.collection(asked.collection).path).calibration(vectors)
+    learnt = None
+    if vectors is not None and isinstance(path := service.collection(asked.collection).path, Path):
+        learnt = Decisions(path).calibration(vectors)
     found = duplicates(
         texts,
         vectors=vectors,

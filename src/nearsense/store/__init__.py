@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nearsense._paths import is_file
+from nearsense._paths import is_file, is_url
 
 if TYPE_CHECKING:
     from nearsense.store.sqlite import SQLiteStore
 
-__all__ = ["is_collection", "open_store"]
+__all__ = ["is_collection", "is_made", "open_store"]
 
 
 def open_store(
@@ -26,11 +26,18 @@ def open_store(
     return SQLiteStore(folder, create=create, network=network, accept_losses=accept_losses)
 
 
-def is_collection(folder: Path) -> bool:
-    """Whether a folder holds a collection, a damaged one included."""
+def is_collection(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a collection, a damaged one included; an address means one, there or not."""
     from nearsense.store.sqlite import DATABASE, MARK
 
-    return any(is_file(folder / name) for name in (DATABASE, MARK))
+    return is_url(path) or any(is_file(os.path.join(path, name)) for name in (DATABASE, MARK))  # noqa: PTH118
+
+
+def is_made(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a collection in a folder, or at an address, whose server is asked."""
+    from nearsense.store.postgres import is_there
+
+    return is_there(str(path)) if is_url(path) else is_collection(path)
 
 
 def collection_around(path: str | os.PathLike[str]) -> Path | None:

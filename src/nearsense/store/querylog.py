@@ -24,7 +24,7 @@ import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nearsense._folder import Folder, flush, make_folders
 from nearsense._forks import event, lock, on_fork
@@ -56,6 +56,50 @@ class Busy(StoreError):
     """It is somebody else's turn for longer than one waits."""
 
 
+class Lines(Protocol):
+    """Where lines are kept: a folder of files, or a table."""
+
+    max_bytes: int
+
+    @property
+    def path(self) -> Path | str:
+        """Where that is, for messages."""
+        ...  # pragma: no cover
+
+    @property
+    def damaged(self) -> int:
+        """How many lines the last reading left out."""
+        ...  # pragma: no cover
+
+    def require_mine(self) -> None:
+        """Refuse what is somebody else's."""
+        ...  # pragma: no cover
+
+    def exists(self) -> bool:
+        """Whether anything was ever written."""
+        ...  # pragma: no cover
+
+    def key(self) -> bytes:
+        """The log's own 32 bytes."""
+        ...  # pragma: no cover
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write lines behind those that are there: all of them, or none."""
+        ...  # pragma: no cover
+
+    def lines(self) -> Iterator[bytes]:
+        """All lines in the order in which they were written."""
+        ...  # pragma: no cover
+
+    def blank(self, unwanted: Callable[[bytes], bool]) -> int:
+        """Remove lines for good; returns how many."""
+        ...  # pragma: no cover
+
+    def close(self) -> None:
+        """Nothing is written any more, for now."""
+        ...  # pragma: no cover
+
+
 class LogFolder:
     """A folder of lines. Safe to use from several threads and processes; its files are for their owner alone.
 
@@ -70,7 +114,8 @@ class LogFolder:
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
-        self.path, self.max_bytes = Path(os.path.realpath(path.parent)) / path.name, max_bytes
+        self.path: Path = Path(os.path.realpath(path.parent)) / path.name
+        self.max_bytes = max_bytes
         self.damaged = 0
         """How many lines the last reading left out, because they are not what was written."""
         self._key: tuple[tuple[int, int] | None, bytes] | None = None
@@ -94,6 +139,9 @@ class LogFolder:
             fix = "name a folder of its own"
             raise StoreError(f"{self.path} is no query log", why="something else lies there", fix=fix)
         self._checked = True
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
     def exists(self) -> bool:
         """Whether anything was ever written."""
@@ -289,7 +337,7 @@ class Passing:
     """
 
     def __init__(
-        self, folder: LogFolder, encode: Callable[[Any], Iterable[bytes]], missing: Callable[[int], bytes]
+        self, folder: Lines, encode: Callable[[Any], Iterable[bytes]], missing: Callable[[int], bytes]
     ) -> None:
         self.folder, self._encode, self._missing = folder, encode, missing
         self.lost, self.closed = 0, False

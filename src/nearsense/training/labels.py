@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nearsense._paths import is_file, is_folder
+from nearsense._paths import is_file, is_folder, is_url
 from nearsense.datasets.kinds import Dataset
 from nearsense.errors import InputError
 from nearsense.faq.entries import FAQItem, read_items
@@ -66,6 +66,8 @@ def examples_from(
     table = source if isinstance(source, Table) else None
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
+        if is_url(source):
+            return _of_folder(str(source), str(source), documents)
         if is_folder(path) and is_collection(path):
             return _of_folder(beside(path), path, documents)
         if is_folder(path) and path.name.endswith(QUERIES):
@@ -89,10 +91,10 @@ def _named(reading: Mapping[str, Any]) -> list[Any]:
 
 
 def _of_folder(
-    log: Path, collection: Path, documents: str | os.PathLike[str] | Mapping[str, str] | None
+    log: Path | str, collection: Path | str, documents: str | os.PathLike[str] | Mapping[str, str] | None
 ) -> Examples:
     """The log in a folder, its texts from the collection that it lies beside."""
-    if not is_folder(log):
+    if not (is_url(log) or is_folder(log)):
         why = "which texts go with which query is learnt from hits that were taken"
         raise InputError(f"{collection} has no query log", why=why, fix=f"nearsense log {collection} --on")
     there = collection if documents is None and is_collection(collection) else documents
@@ -155,7 +157,7 @@ def _texts(documents: str | os.PathLike[str] | Mapping[str, str] | None, ids: Se
         return {}
     if isinstance(documents, Mapping):
         return documents
-    if is_collection(Path(documents)):
+    if is_collection(documents):
         from nearsense.collection import open_collection
 
         with open_collection(documents, create=False) as collection:

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 def index() -> None:
     """Keep documents in a collection, and find them by meaning, by words, or both.
 
-    A collection is a folder. What a command has acknowledged survives a power cut.
+    A collection is a folder, or lies in PostgreSQL: postgresql://user@host/database?collection=tickets.
+
+    What a command has acknowledged survives a power cut.
 
     \b
     Examples:
@@ -171,6 +173,8 @@ def tell_of_log(collection: Collection, what: Callable[[Path], str]) -> None:
     """Where queries were logged, what this means for them, said of the collection's path."""
     from nearsense.querylog import beside
 
+    if isinstance(collection.path, str):  # the log lies where the collection does
+        return
     folder = beside(collection.path)
     if is_folder(folder):
         say(folder, what(collection.path))

@@ -1,10 +1,11 @@
-"""index verify, backup, compact, build, export, reembed: a collection kept in order."""
+"""index verify, backup, copy, compact, build, export, reembed: a collection kept in order."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,6 +23,9 @@ from nearsense.cli.options import (
 )
 from nearsense.cli.outputs import leave, require_consent, require_outside, require_somebody, require_targets, say
 from nearsense.errors import DamagedCollection, InputError, StoreError
+
+if TYPE_CHECKING:
+    from nearsense.collection import Collection
 
 TABLES = {".csv", ".tsv", ".json"}
 
@@ -84,6 +88,39 @@ def backup(collection: str, target: str, network: bool) -> None:
 
 
 @index.command()
+@click.argument("source", callback=in_a_folder)
+@click.argument("target", callback=in_a_folder)
+@network_option
+@quiet_option
+def copy(source: str, target: str, network: bool, quiet: bool) -> None:
+    """Copy the collection SOURCE to TARGET: from a folder into PostgreSQL, back, or to another place of either.
+
+    Vectors come along: nothing is encoded. What was asked, the log, does not. Interrupted, the same command goes
+    on; until the copy is whole, and was compared, nobody can open it.
+
+    \b
+    Examples:
+      nearsense index copy tickets.nearsense 'postgresql://ann@db.example/shop?collection=tickets'
+      nearsense index copy 'postgresql://ann@db.example/shop?collection=tickets' tickets.nearsense
+    """
+    from nearsense.collection import open_collection
+    from nearsense.collection.copying import copy_collection
+
+    require_outside("TARGET", target)
+    try:
+        done = copy_collection(source, target, network=network, progress=not quiet)
+    except KeyboardInterrupt:
+        what = "the copy is not whole, and is not opened"
+        again = shlex.join(["nearsense", "index", "copy", source, target])
+        raise KeyboardInterrupt(what, f"{source} is as it was", f"go on: {again}") from None
+    with open_collection(target, create=False, network=network) as there:
+        build_if_due(there, not quiet)
+    if done.found:
+        say(target, f"{number(done.found)} were there from before")
+    say(target, str(done))
+
+
+@index.command()
 @collection_argument
 @network_option
 @quiet_option
@@ -99,9 +136,9 @@ def compact(collection: str, network: bool, quiet: bool) -> None:
     from nearsense.collection import open_collection
 
     with open_collection(collection, create=False, network=network) as there:
-        before = _bytes(there.path)
+        before = _size(there)
         there.compact(progress=not quiet)
-        after = _bytes(there.path)
+        after = _size(there)
         tell_of_log(
             there, lambda path: f"logged queries stay: nearsense log {shlex.quote(str(path))} --forget TEXT"
         )
@@ -251,5 +288,8 @@ def _read_queries(file: str, chosen: str | None) -> list[tuple[str, str | None]]
     return [(text, None if id_ in (None, "") else str(id_)) for text, id_ in zip(texts, ids, strict=True)]
 
 
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if is_file(file))
+def _size(there: Collection) -> int:
+    """Bytes of all its files, or of its tables."""
+    if isinstance(there.path, str):
+        return there.info().size
+    return sum(file.stat().st_size for file in there.path.rglob("*") if is_file(file))

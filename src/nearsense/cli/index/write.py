@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nearsense._paths import exists
+from nearsense._paths import exists, is_url
 from nearsense.cli.index import build_if_due, command_line, index, interruptible, number
 from nearsense.cli.inputs import Corpus, read_corpus
 from nearsense.cli.options import (
@@ -54,7 +53,7 @@ def create(
     model: ModelOptions,
     network: bool,
 ) -> None:
-    """Make COLLECTION, a folder, and fill it with the texts of FILE, or with the passages of documents.
+    """Make COLLECTION, a folder or an address, and fill it with the texts of FILE, or the passages of documents.
 
     FILE is a table with a text a row; or a folder, or several files: md, txt, rst, html, pdf, docx, pptx, epub,
     eml, ipynb, source code. Those are split into passages, and found by them.
@@ -64,12 +63,13 @@ def create(
       nearsense index create tickets.nearsense tickets.csv
       nearsense index create notes.nearsense ~/notes --ignore 'drafts/*'
       nearsense index create notes.nearsense --model ./my-model
+      nearsense index create 'postgresql://db.example/shop' tickets.csv
     """
     from nearsense.collection import open_collection
     from nearsense.index import parse_kind
-    from nearsense.store import is_collection
+    from nearsense.store import is_made
 
-    if is_collection(Path(collection)):
+    if is_made(collection):
         name, source = shlex.quote(collection), shlex.join(files or ["FILE"])
         why = "create never changes a collection; add puts documents into it, sync follows a file or a folder"
         raise InputError(f"{collection} is there already", why=why, fix=f"nearsense index add {name} {source}")
@@ -81,7 +81,7 @@ def create(
     if documents:
         require_documents(files, passages)
     corpus = read_corpus(files[0], reading, texts=True, numbers=True) if files and not documents else None
-    report, new = None, not exists(collection)
+    report, new = None, is_url(collection) or not exists(collection)
     with (
         open_collection(collection, model.model, role=role, network=network, **model.loading()) as made,
         interruptible(made, again),
@@ -99,7 +99,7 @@ def create(
         return
     if not report.passages:
         if new:
-            shutil.rmtree(collection)
+            _unmake(collection)
         why = next(iter(report.unread), "without text")
         what, fix = f"no document of {shlex.join(files)} has a text that can be read", "name others"
         raise FileError(what, why=why, fix=fix)
@@ -264,6 +264,16 @@ def passages_of(report: FolderReport) -> str:
     """So many passages, in words."""
     passages = f"{report.passages:,} passage{'' if report.passages == 1 else 's'}"
     return f"{passages} of {number(report.added + report.moved)}"
+
+
+def _unmake(collection: str) -> None:
+    """Take away what was just made."""
+    if not is_url(collection):
+        shutil.rmtree(collection)
+        return
+    from nearsense.store.postgres import remove
+
+    remove(collection)
 
 
 FEW = 10
