@@ -182,3 +182,19 @@ def test_collections_work_through_it(tmp_path):
             assert collection.search("parcel number 7 is late, says 14", k=1)[0].id == "7"
     finally:
         queue.close(10)
+
+
+def test_a_faq_is_as_sure_behind_the_queue_as_before_it():
+    model = ns.load()
+    asked = ["How do I return an item?", "Where is my order?", "Do you sell gift cards?", "How do I pay?"]
+    rows = [{"question": each, "answer": f"See {number}."} for number, each in enumerate(asked)]
+    queue = EncodingQueue(model, ServerSettings())
+    try:
+        own, served = (ns.FAQ(rows, encoder=encoder) for encoder in (model, queue.encoder()))
+        assert served.threshold == own.threshold
+        for question in ("can I send it back?", "gift vouchers", "what is the weather?"):
+            mine, other = own.answer(question), served.answer(question)
+            assert (mine.outcome, mine.reason) == (other.outcome, other.reason)
+            assert other.probability == pytest.approx(mine.probability, abs=1e-6)
+    finally:
+        queue.close(10)

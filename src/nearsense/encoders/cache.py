@@ -42,9 +42,9 @@ def uncached(encoder: Encoder) -> Encoder:
 
 
 def runner_of(model: object) -> object:
-    """What runs in the end: the model itself, without caches before it and maps after it."""
-    while isinstance(model, (CachedEncoder, AdaptedEncoder)):
-        model = model.parent if isinstance(model, AdaptedEncoder) else model._encoder
+    """What runs in the end: the model itself, without caches and queues before it and maps after it."""
+    while isinstance(model, WrappedEncoder):
+        model = model._encoder
     return model
 
 
