@@ -49,6 +49,9 @@ LONGEST = 256
 ROUNDED, SCORES = 2**15, 2**19
 """Rows that are rounded by one step; scores of a tile, 2 MiB."""
 
+TOGETHER = 4
+"""Tiles whose pairs are looked at together, once the best of many rows are known."""
+
 FULL = 1 / 8
 """From this share of a tile on a product in f32 is sooner made than those that pass are looked at one by one."""
 
@@ -205,43 +208,59 @@ class _Codes:
         board = TopK(len(queries), k)
         for here in blocks(len(queries), gemm.QUERIES):
             asked = queries[here]
-            steps = [whole.step_for(query) for query in asked]
-            numbers, moved = zip(*map(whole.rounded, asked[:, None], steps), strict=True)
-            packed = self._products.pack(np.concatenate(numbers))
-            ask = _Asked(asked, np.array(steps), np.concatenate(moved), packed, k, allowed)
+            steps = np.maximum(np.abs(asked).max(axis=1), 1e-30) / whole.LEVELS
+            numbers, moved = whole.rounded(asked, steps[:, None])
+            off = gemm.slack(asked.shape[1], Precision.F32)
+            ask = _Asked(asked, steps.astype(np.float64), moved, self._products.pack(numbers), k, allowed, off)
             share = -(-len(self._parts) // cores())
             shares = [range(own.start, own.stop) for own in blocks(len(self._parts), share)]
-            for found in self._pool.map(self._best_of, [ask] * len(shares), shares):
-                i, place = np.nonzero(found.ids >= 0)
-                board.offer(i + here.start, found.ids[i, place], found.scores[i, place])
+            found = self._pool.map(self._best_of, [ask] * len(shares), shares)
+            i, j, rough = (np.concatenate(each) for each in zip(*found, strict=True))
+            best = TopK(len(asked), k)
+            best.offer(i, j, rough)
+            near = np.flatnonzero(rough >= (best.worst - 2 * ask.slack)[i])
+            for some in blocks(len(near), PIECE):
+                i_, j_ = i[near[some]], j[near[some]]
+                board.offer(i_ + here.start, j_, paired_dot(asked[i_], self._rows.take(j_)))
         return board.neighbours()
 
-    def _best_of(self, ask: _Asked, parts: range) -> Neighbours:
-        board = TopK(len(ask.queries), ask.k)
+    def _best_of(self, ask: _Asked, parts: range) -> tuple[Ints, Ints, Float32]:
+        """Of some parts the pairs (query, row) that may belong to the k best, and their scores in float32."""
+        board, kept = TopK(len(ask.queries), ask.k), []
         most = max(1, SCORES // len(ask.queries))
         size = min(most, max(FIRST, 4 * ask.k))
+        waiting: list[tuple[Ints, Ints]] = []
         for number in parts:
             part, unit = self._parts[number], self._steps[number] * ask.steps
-            slack = whole.slack(ask.moved, self._moved[number])
-            stop = part.start
+            slack, stop = whole.slack(ask.moved, self._moved[number]) + 2 * ask.slack, part.start
             while stop < part.stop:
                 tile = slice(stop, min(stop + size, part.stop))
-                stop, size = tile.stop, min(most, 2 * size)
                 scores = self._products.of(self._numbers[tile], ask.packed, len(ask.queries))
                 refused = None if ask.allowed is None else ~ask.allowed[tile]
                 j, i = _reaching(scores, board.worst, slack, unit, ask.k, refused)
-                block = self._rows.block(tile.start, tile.stop)
-                if len(i) > len(ask.queries) * (2 * ask.k + FULL * len(block)):
-                    every = slice(0, len(ask.queries))
-                    i, j = _promising_pairs(board, every, ask.queries, block, refused, Precision.F32)
-                i, j, best = _scored(ask.queries, block, i, j, board.worst)
-                board.offer(i, j + tile.start, best)
-        return board.neighbours()
+                if len(i) > len(ask.queries) * (2 * ask.k + FULL * len(scores)):
+                    every, block = slice(0, len(ask.queries)), self._rows.block(tile.start, tile.stop)
+                    i, j = _promising_pairs(board, every, ask.queries, block, refused, Precision.F32, 2)
+                waiting.append((i, j + (tile.start - part.start)))
+                stop, growing = tile.stop, size < most
+                if growing or len(waiting) == TOGETHER or stop == part.stop:
+                    i, j = (np.concatenate(side) for side in zip(*waiting, strict=True))
+                    i, j, rough = _scored(ask, self._rows.block(part.start, stop), i, j, board.worst)
+                    board.offer(i, j + part.start, rough)
+                    kept.append((i, j + part.start, rough))
+                    waiting.clear()
+                size = min(most, 2 * size)
+        i, j, rough = (np.concatenate(each) for each in zip(*kept, strict=True))
+        near = rough >= (board.worst - 2 * ask.slack)[i]
+        return i[near], j[near], rough[near]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
-    """Queries as they are, by which step each was rounded and how far moved, and their numbers, packed."""
+    """Queries as they are, by which step each was rounded and how far moved, and their numbers, packed.
+
+    `slack` is how far a score in float32 may be off.
+    """
 
     queries: Float32
     steps: NDArray[np.float64]
@@ -249,22 +268,18 @@ class _Asked:
     packed: Any
     k: int
     allowed: Mask | None
+    slack: float
 
 
 def _scored(
-    queries: Float32, block: Float32, i: Ints, j: Ints, worst: NDArray[np.float64]
+    ask: _Asked, block: Float32, i: Ints, j: Ints, worst: NDArray[np.float64]
 ) -> tuple[Ints, Ints, Float32]:
-    """Those of the pairs that may reach the worst of the best of their query, with their scores, exactly."""
-    floor = worst - gemm.slack(queries.shape[1], Precision.F32)
-    near, best = [], []
+    """Those of the pairs that may reach the worst of the best of their query, with their scores in float32."""
+    rough = np.empty(len(i), np.float32)
     for some in blocks(len(i), PIECE):
-        rough = np.vecdot(queries.take(i[some], axis=0), block.take(j[some], axis=0))
-        near.append(some.start + np.flatnonzero(rough >= floor[i[some]]))
-        best.append(paired_dot(queries[i[near[-1]]], block[j[near[-1]]]))
-    if not near:
-        return i, j, np.empty(0, np.float32)
-    chosen = np.concatenate(near)
-    return i[chosen], j[chosen], np.concatenate(best)
+        rough[some] = np.vecdot(ask.queries.take(i[some], axis=0), block.take(j[some], axis=0))
+    near = rough >= (worst - 2 * ask.slack)[i]
+    return i[near], j[near], rough[near]
 
 
 def _reaching(
@@ -287,10 +302,19 @@ def _reaching(
 
 
 def _promising_pairs(
-    board: TopK, here: slice, asked: Float32, block: Float32, refused: Mask | None, precision: Precision
+    board: TopK,
+    here: slice,
+    asked: Float32,
+    block: Float32,
+    refused: Mask | None,
+    precision: Precision,
+    times: int = 1,
 ) -> tuple[Ints, Ints]:
-    """The pairs (query, row of the block) that may belong to the best, whatever the product rounded."""
-    slack = np.full(len(asked), gemm.slack(asked.shape[1], precision))
+    """The pairs (query, row of the block) that may belong to the best, whatever the product rounded.
+
+    The board's own scores were rounded as well where the bound is to count `times` 2.
+    """
+    slack = np.full(len(asked), times * gemm.slack(asked.shape[1], precision))
 
     def decide(rough: Float32) -> tuple[Ints, Ints]:
         if refused is not None:

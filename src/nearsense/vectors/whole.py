@@ -42,10 +42,14 @@ def step_for(*rows: Float32) -> float:
     return max(largest, 1e-30) / LEVELS
 
 
-def rounded(rows: Float32, step: float) -> tuple[Int8, Float64]:
-    """Rows as numbers of a step, int8, shape (n, d), and how far each was moved, float64, shape (n,)."""
-    numbers = np.rint(rows * np.float32(1 / step))
-    moved = np.linalg.norm(rows - numbers * np.float32(step), axis=1).astype(np.float64)
+def rounded(rows: Float32, step: float | Float32) -> tuple[Int8, Float64]:
+    """Rows as numbers of a step, int8, shape (n, d), and how far each was moved, float64, shape (n,).
+
+    `step` is one for all, or has the shape (n, 1).
+    """
+    near = np.float32(step)
+    numbers = np.rint(rows * (1 / near))
+    moved = np.linalg.norm(rows - numbers * near, axis=1).astype(np.float64)
     return numbers.astype(np.int8), moved
 
 
