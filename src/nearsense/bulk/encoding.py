@@ -1,0 +1,147 @@
+"""Shards to parts with vectors, on one worker; and what a run will take, from a timed sample."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from nearsense.bulk.places import Place, keep, kept, place_of
+from nearsense.bulk.records import Job, Plan, Shard
+from nearsense.bulk.shards import counted, part_of, pieces, read_shard
+from nearsense.encoders import Encoder
+from nearsense.files.vectors import description
+from nearsense.records import Vectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nearsense.bulk.work import Desk
+
+PIECE = 32_768
+"""Characters that are encoded together, about: half a second of one core, which is what a kill costs."""
+
+SAMPLE_SECONDS = 1.0
+"""How long the sample is timed that a run's time is told from."""
+
+
+def encode_shard(desk: Desk, job: Job) -> Iterator[int]:
+    """Encode a shard a piece at a time, each kept on this machine; in the end write its part."""
+    if desk.output.files(part_name(job.name)):
+        return {"rows": job.rows}  # another run was first
+    shard, reading = Shard(**job.given["shard"]), job.given["reading"]
+    rows = read_shard(place_of(job.given["input"]), shard, reading)
+    scratch, found = desk.output.scratch / job.name, []
+    for number, piece in enumerate(pieces(rows.texts, PIECE)):
+        texts = rows.texts[piece]
+        known = _known(kept(scratch, f"{number}.npy"), len(texts), desk.encoder.dimension)
+        if known is None:
+            known = desk.encoder.encode(texts, role=job.given["role"])
+            keep(scratch, f"{number}.npy", lambda stream, made=known: _write(stream, made))  # type: ignore[misc]
+            yield piece.stop
+        found.append(known)
+    vectors = _joined(found, desk.encoder)
+    content = part_of(rows, shard, reading, vectors, description(vectors))
+    desk.output.put(part_name(job.name), content)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return {"rows": job.rows, "truncated": int(vectors.truncated.sum())}
+
+
+def count_part(desk: Desk, job: Job) -> Iterator[int]:
+    """Count a part's rows again."""
+    yield 0
+    return counted(place_of(job.given["place"]), job.given["part"])
+
+
+def part_name(name: str) -> str:
+    """Where the part of a shard lies."""
+    return f"encoded/{name}.parquet"
+
+
+def _write(stream: BinaryIO, vectors: Vectors) -> None:
+    """A column more says which were cut."""
+    np.save(stream, np.column_stack([vectors.data, vectors.truncated.astype(np.float32)]))
+
+
+def _known(content: bytes | None, rows: int, dimension: int) -> Vectors | None:
+    """The vectors of a piece that was finished before; None where it was not, or is damaged."""
+    import io
+
+    if content is None:
+        return None
+    try:
+        data: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        return None
+    if data.shape != (rows, dimension + 1):
+        return None
+    return Vectors(data[:, :-1], "", data[:, -1] > 0)
+
+
+def _joined(found: Sequence[Vectors], encoder: Encoder) -> Vectors:
+    size = encoder.dimension
+    data = np.concatenate([np.empty((0, size), np.float32), *(each.data for each in found)])
+    truncated = np.concatenate([np.empty(0, bool), *(each.truncated for each in found)])
+    read_as = next((each.read_as for each in found if each.read_as is not None), None)
+    return Vectors(data, encoder.fingerprint, truncated, encoder.name, read_as)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run takes, from a timed sample of its rows.
+
+    Args:
+        rows: Rows that are still to be encoded.
+        rate: Texts a second on all workers.
+        size: Bytes of a row of the output, about.
+        workers: How many workers there are.
+    """
+
+    rows: int
+    rate: float
+    size: float
+    workers: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes, about."""
+        return self.rows / max(self.rate, 1e-9)
+
+    def __str__(self) -> str:
+        workers = f"{self.workers} worker{'s'[: self.workers != 1]}"
+        size = _size(self.rows * self.size)
+        return f"{self.rows:,} texts: about {duration(self.seconds)} on {workers}; {size} of output"
+
+
+def estimate(place: Place, plan: Plan, left: Sequence[Shard], encoder: Encoder, workers: int) -> Estimate:
+    """Time the encoder, with the cores of one worker, on the first texts of some shards."""
+    texts: list[str] = []
+    for shard in (left[0], left[len(left) // 2], left[-1]):
+        texts += read_shard(place, shard, plan.reading).texts[:400]
+    role = plan.parameters["role"]
+    encoder.encode(texts[:8], role=role)
+    done, begin = 0, time.monotonic()
+    while done < len(texts) and time.monotonic() < begin + SAMPLE_SECONDS:
+        done += len(encoder.encode(texts[done : done + 128], role=role))
+    rate = done / max(time.monotonic() - begin, 1e-9)
+    size = 4 * plan.dimension + 24 + sum(len(text.encode()) for text in texts) / max(len(texts), 1)
+    return Estimate(sum(each.rows for each in left), rate * workers if done else float("inf"), size, workers)
+
+
+def duration(seconds: float) -> str:
+    """A time for people: "3 h 20 min"."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def _size(count: float) -> str:
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 1e3:.0f} kB"

@@ -1,0 +1,306 @@
+"""A run: what is to be done and what is, as the files of its output say; begun, gone on with, finished, shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from nearsense._machine import cores
+from nearsense._notes import tell
+from nearsense._progress import Progress, tracked
+from nearsense._version import __version__
+from nearsense.bulk.crew import Crew
+from nearsense.bulk.encoding import estimate, part_name
+from nearsense.bulk.places import Place, place_of, require_new
+from nearsense.bulk.pools import Processes
+from nearsense.bulk.records import Job, Outcome, Plan, Quarantined, Setup, Shard, digest
+from nearsense.bulk.shards import SHARD_ROWS, input_files, reading_of, shards_of
+from nearsense.encoders import Encoder
+from nearsense.errors import FileError, InputError, NearsenseError
+
+JOB, MANIFEST = "job.json", "_manifest.json"
+"""What is to be done; and that it is done. Without the second nothing of an output counts."""
+
+QUARANTINE, STATUS = "quarantined", "status"
+BEAT = 5.0
+"""Seconds between two signs of life of a driver."""
+DEAD = 60.0
+"""Seconds after which a driver that gives none is taken for dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a run is done, which changes nothing of what comes of it.
+
+    Args:
+        workers: How many; as many as there are cores without it.
+        ray: The address of a Ray cluster, "auto", or None for processes of this machine.
+        resume: Go on with what the output holds.
+        progress: As for verbs.
+    """
+
+    workers: int | None = None
+    ray: str | None = None
+    resume: bool = False
+    progress: Progress = False
+
+
+class Run:
+    """One driver at one output."""
+
+    def __init__(self, output: str, plan: Plan, wanted: Wanted, encoder: Encoder | None, model: Any) -> None:
+        self.output, self.plan, self.wanted = output, plan, wanted
+        self.place = place_of(output)
+        self._encoder, self._model = encoder, model
+        self._me, self._beat = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}", 0.0
+        self._stage, self._done = plan.kind, 0
+        self.crew: Crew
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Take the output, have workers, and leave nothing half behind."""
+        _take(self.place, self.plan, self.wanted)
+        try:
+            self.crew = self._crew()
+            yield
+        finally:
+            if hasattr(self, "crew"):
+                self.crew.close()
+            self.place.remove(f"{STATUS}/{self._me}.json")
+            for draft in self.place.scratch.glob(".*.tmp"):
+                draft.unlink(missing_ok=True)
+
+    def _crew(self) -> Crew:
+        size = self.wanted.workers or cores()
+        threads = max(1, cores() // size)
+        setup = Setup(_everywhere(self.output), self._model, self.plan.fingerprint, threads)
+        if self.wanted.ray is None:
+            return Crew(Processes(setup), size)
+        from nearsense.bulk.ray import connect
+
+        return Crew(connect(self.wanted.ray, setup, size), size)
+
+    def parts(self, folder: str) -> set[str]:
+        """The names of the parts in a folder, without their endings."""
+        return {each.name.rpartition("/")[2].partition(".")[0] for each in self.place.files(folder)}
+
+    def stage(
+        self, name: str, jobs: Sequence[Job], done: Callable[[Job, Any], object], what: str = "texts"
+    ) -> None:
+        """Do the jobs of a step that all have to succeed."""
+        for job, result, why in self._do(name, jobs, what):
+            if why:
+                fix = "mend that, and add --resume: what is done is kept"
+                raise NearsenseError(f"step {name!r} fails", why=why, fix=fix)
+            done(job, result)
+
+    def encode(self) -> tuple[list[Shard], list[Quarantined]]:
+        """Encode what is not encoded yet: the shards that have parts, and those that are left out."""
+        there = self.parts("encoded")
+        left = [each for each in self.plan.shards if each.name not in there]
+        if left:
+            assert self._encoder is not None
+            tell(str(estimate(place_of(self.plan.input), self.plan, left, self._encoder, self.crew.size)))
+        given = {"input": self.plan.input, "reading": self.plan.reading, "role": self.plan.parameters["role"]}
+        jobs = [Job("encode", each.name, each.rows, {**given, "shard": asdict(each)}) for each in left]
+        shards, lost, cut = {each.name: each for each in left}, [], 0
+        for job, result, why in self._do("encode", jobs, "texts"):
+            name = f"{QUARANTINE}/{job.name}.json"
+            if why:
+                shard = shards[job.name]
+                lost.append(Quarantined(shard.name, shard.file, shard.begin, shard.rows, why))
+                self.place.replace(name, json.dumps(asdict(lost[-1]), ensure_ascii=False).encode())
+                shutil.rmtree(self.place.scratch / job.name, ignore_errors=True)
+            else:
+                cut += int(result.get("truncated", 0))
+                self.place.remove(name)
+        if cut:
+            tell(f"{cut:,} texts were longer than the model reads, and cut: column 'truncated' says which")
+        out = {each.name for each in lost}
+        return [each for each in self.plan.shards if each.name not in out], lost
+
+    def _do(self, name: str, jobs: Sequence[Job], what: str) -> Iterator[tuple[Job, Any, str]]:
+        self._stage = name
+        total = sum(job.rows for job in jobs)
+        with tracked(total, what, self.wanted.progress) as update:
+
+            def heard(rows: int) -> None:
+                self._done = rows
+                update(rows)
+                self._sign(total)
+
+            yield from self.crew.do(jobs, heard)
+
+    def _sign(self, total: int) -> None:
+        """A sign of life, now and then: what this driver is at."""
+        if (now := time.time()) < self._beat + BEAT:
+            return
+        self._beat = now
+        running = [
+            {"shard": job.name, "step": job.step, "rows": job.rows, "done": self.crew.trials[job.name].rows}
+            for job in self.crew.busy.values()
+        ]
+        alive = {"driver": self._me, "time": now, "step": self._stage, "done": self._done, "rows": total}
+        self.place.replace(f"{STATUS}/{self._me}.json", json.dumps({**alive, "running": running}).encode())
+
+    def count(self, shards: Sequence[Shard]) -> tuple[int, int]:
+        """Count the rows of all parts again: how many rows were read, and how many had no text."""
+        jobs = [
+            Job("count", each.name, each.rows, {"place": _everywhere(self.output), "part": part_name(each.name)})
+            for each in shards
+        ]
+        expected = {each.name: each.rows for each in shards}
+        read, rows = [0], [0]
+
+        def counted(job: Job, result: Any) -> None:
+            if result["read"] != expected[job.name]:
+                what = f"{part_name(job.name)} is of {result['read']:,} rows, its shard has {job.rows:,}"
+                raise FileError(what, fix=f"remove it, and add --resume: {part_name(job.name)}")
+            read[0] += result["read"]
+            rows[0] += result["rows"]
+
+        self.stage("count", jobs, counted)
+        return read[0], read[0] - rows[0]
+
+    def commit(
+        self, parts: Sequence[str], rows: tuple[int, int], lost: Sequence[Quarantined], figures: dict[str, Any]
+    ) -> Outcome:
+        """Say that it is done: from now on the output counts."""
+        outcome = Outcome(self.plan.kind, self.output, *rows, len(parts), tuple(lost), figures)
+        known = {
+            "format": 1,
+            "key": self.plan.key,
+            "version": __version__,
+            "complete": not lost,
+            **outcome.to_dict(),
+            "model": self.plan.model,
+            "fingerprint": self.plan.fingerprint,
+            "files": sorted(parts),
+        }
+        known.pop("output")
+        self.place.replace(MANIFEST, json.dumps(known, ensure_ascii=False, indent=1).encode())
+        shutil.rmtree(self.place.scratch, ignore_errors=True)
+        return outcome
+
+
+def plan_of(
+    kind: str,
+    input: str,  # noqa: A002
+    *,
+    text: str | None,
+    id_: str | None,
+    shard_rows: int | None,
+    encoder: Encoder,
+    parameters: dict[str, Any],
+) -> Plan:
+    """What is to be done with an input as it is now."""
+    place, files = input_files(input)
+    if manifest := place.read(MANIFEST):
+        known = json.loads(manifest)
+        if known["kind"] == "encode":
+            raise InputError(f"{input} is encoded already")
+    reading = reading_of(place, files, text, id_)
+    salt = {"fingerprint": encoder.fingerprint, "role": parameters["role"]}
+    most = shard_rows or SHARD_ROWS
+    shards = shards_of(place, files, reading, most)
+    shards = [replace(each, name=digest(each.name, salt)) for each in shards]
+    key = digest(kind, [each.name for each in shards], parameters)
+    own = (encoder.name, encoder.fingerprint, encoder.dimension)
+    return Plan(kind, _everywhere(input), key, *own, reading, parameters, tuple(shards))
+
+
+def _everywhere(name: str) -> str:
+    """A name that means the same in every working folder."""
+    return place_of(name).address("")
+
+
+def _take(place: Place, plan: Plan, wanted: Wanted) -> None:
+    """Begin in an empty folder, or go on in one that holds this very job."""
+    require_new(place, JOB)
+    written = plan.to_json()
+    if place.put(JOB, written):
+        return
+    found = place.read(JOB)
+    try:
+        known = Plan.from_json(found or b"")
+    except (ValueError, TypeError, KeyError):
+        raise FileError(f"{place.shown}/{JOB} cannot be read", fix="name a new folder: -o NEW") from None
+    if known.key != plan.key:
+        what = f"{place.shown} holds another job: {known.kind} of {known.input} with {known.model}"
+        why = "the input, the model or an option is another than it was"
+        raise InputError(what, why=why, fix="name a new folder: -o NEW")
+    if not wanted.resume:
+        what = f"{place.shown} holds this job already, {'done' if place.read(MANIFEST) else 'not finished'}"
+        raise InputError(what, why="two runs could be at it", fix="add --resume to go on with what is there")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far the job of an output is.
+
+    Args:
+        output: Where it lies.
+        kind: "encode", "dedupe" or "cluster".
+        state: "done", "done but for N shards", "running" or "stopped".
+        shards: A record a shard: its name, file, first row, rows, and state: "done", "running", "quarantined"
+            with why, or "waiting".
+        rows: Rows of the input.
+        done: Rows of shards that are encoded.
+        drivers: What each driver that is alive is at.
+    """
+
+    output: str
+    kind: str
+    state: str
+    shards: tuple[dict[str, Any], ...]
+    rows: int
+    done: int
+    drivers: tuple[dict[str, Any], ...]
+
+
+def status_of(output: str) -> Status:
+    """How far the job of an output is, as its files say; nothing is changed.
+
+    Raises:
+        FileError: There is no job.
+    """
+    place = place_of(output)
+    job = place.read(JOB)
+    if job is None:
+        why = f"there is no {JOB} in it"
+        raise FileError(f"{place.shown} holds no bulk job", why=why, fix="name the output of one: -o OUTPUT")
+    plan, manifest = Plan.from_json(job), place.read(MANIFEST)
+    done = {each.name.rpartition("/")[2].partition(".")[0] for each in place.files("encoded")}
+    lost = {each.name.rpartition("/")[2].removesuffix(".json"): each.name for each in place.files(QUARANTINE)}
+    drivers = [json.loads(place.read(each.name) or b"{}") for each in place.files(STATUS)]
+    drivers = [each for each in drivers if time.time() - each.get("time", 0.0) < DEAD]
+    running = {each["shard"]: each for driver in drivers for each in driver["running"]}
+    shards = []
+    for each in plan.shards:
+        about: dict[str, Any] = {"shard": each.name, "file": each.file, "begin": each.begin, "rows": each.rows}
+        if each.name in done:
+            about["state"] = "done"
+        elif each.name in running:
+            about |= {"state": "running", "done": running[each.name]["done"]}
+        elif each.name in lost:
+            about |= {"state": "quarantined", "why": json.loads(place.read(lost[each.name]) or b"{}").get("why")}
+        else:
+            about["state"] = "waiting"
+        shards.append(about)
+    out = sum(each["state"] == "quarantined" for each in shards)
+    state = "running" if drivers else "stopped"
+    if manifest is not None and not drivers:
+        state = f"done but for {out:,} shard{'s'[: out != 1]}" if out else "done"
+    finished = sum(each["rows"] for each in shards if each["state"] == "done")
+    return Status(place.shown, plan.kind, state, tuple(shards), plan.rows, finished, tuple(drivers))
+
+
+__all__ = ["Run", "Status", "Wanted", "plan_of", "status_of"]
+
