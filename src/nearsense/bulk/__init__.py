@@ -56,29 +56,142 @@ def encode(
         KeyboardInterrupt: Ctrl-C; what is done is kept.
 
     Example:
-        >>> from pathlib import Path; from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:                                     # doctest: +SKIP
-        ...     _ = Path(folder, "texts.txt").write_text("It rains.\\nThe sun shines.\\n")
-        ...     print(encode(f"{folder}/texts.txt", f"{folder}/out", workers=1))
-        2 rows in 1 parts
+        >>> print(encode("texts", "encoded", workers=2))                             # doctest: +SKIP
+        200,000 rows in 40 parts
     """
     from nearsense.bulk.encoding import part_name
-    from nearsense.bulk.run import Run, Wanted, plan_of
-    from nearsense.encoders import load
+    from nearsense.bulk.run import Asked, Wanted, running
 
-    encoder = load(model, **loading)
-    known = {"text": text, "id_": id, "shard_rows": shard_rows}
-    plan = plan_of("encode", input, **known, encoder=encoder, parameters={"role": "passage", **_said(loading)})
-    run = Run(output, plan, Wanted(workers, ray, resume, progress), encoder, {"name": model, **loading})
-    with run.at_work():
+    asked = Asked(input, output, text, id, model, shard_rows, loading)
+    with running("encode", asked, Wanted(workers, ray, resume, progress), {}) as run:
         shards, lost = run.encode()
-        rows = run.count(shards)
-        return run.commit([part_name(each.name) for each in shards], rows, lost, {})
+        read, parts = run.count(shards)
+        return run.commit([part_name(each.name) for each in shards], (read, read - parts.total), lost, {})
 
 
-def _said(loading: dict[str, Any]) -> dict[str, Any]:
-    """What of how a model is loaded changes its vectors beside the fingerprint."""
-    return {"long": loading["long"]} if loading.get("long") is not None else {}
+def dedupe(
+    input: str,  # noqa: A002
+    output: str,
+    *,
+    min_probability: float | None = None,
+    min_score: float | None = None,
+    keep: str = "first",
+    calibration: str | None = None,
+    prior: float | None = None,
+    text: str | None = None,
+    id: str | None = None,  # noqa: A002
+    model: str | None = None,
+    shard_rows: int | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    resume: bool = False,
+    progress: Progress = False,
+    **loading: Any,
+) -> Outcome:
+    """Leave one row of each group of rows that say the same.
+
+    Up to some 50,000 rows the result is that of `ns.duplicates`; of more, near pairs are looked for in cells of
+    rows that lie together, and the share that is found is measured.
+
+    Args:
+        input: As for `encode`, or the output of it.
+        output: A new folder or address: `kept/*.parquet`, rows as they stood in the input, and
+            `dropped/*.parquet`, those that go, with the reason.
+        min_probability: How probable it must be that two rows say the same; 0.9 without it.
+        min_score: How near they must be instead, as cosine similarity.
+        keep: Which row of a group stays, as for `ns.duplicates`, but for functions.
+        calibration: As for `ns.duplicates`, but for a Calibration.
+        prior: As for `ns.duplicates`.
+        text: As for `encode`, as are all that follow.
+        id: See there.
+        model: See there.
+        shard_rows: See there.
+        workers: See there.
+        ray: See there.
+        resume: See there.
+        progress: See there.
+        loading: See there.
+
+    Returns:
+        Outcome: in `figures` how many rows `stay` and `go`, in which way, and the `recall` where it was measured.
+
+    Raises:
+        InputError: Two thresholds are given; and what `encode` and `ns.duplicates` raise.
+
+    Example:
+        >>> dedupe("texts", "clean", min_probability=0.95).figures["go"]              # doctest: +SKIP
+        1520
+    """
+    from dataclasses import asdict
+
+    from nearsense.bulk.deduplicating import Threshold, dedupe_parts
+    from nearsense.bulk.run import Asked, Wanted, running
+    from nearsense.errors import InputError
+
+    if min_probability is not None and min_score is not None:
+        raise InputError("min_probability and min_score are two thresholds", fix="give one of them")
+    threshold = Threshold(min_probability, min_score, keep, calibration, prior)
+    asked = Asked(input, output, text, id, model, shard_rows, loading)
+    with running("dedupe", asked, Wanted(workers, ray, resume, progress), asdict(threshold)) as run:
+        shards, lost = run.encode()
+        read, parts = run.count(shards)
+        names, figures = dedupe_parts(run, parts, threshold)
+        return run.commit(names, (read, read - parts.total), lost, figures)
+
+
+def cluster(
+    input: str,  # noqa: A002
+    output: str,
+    k: int,
+    *,
+    seed: int = 0,
+    text: str | None = None,
+    id: str | None = None,  # noqa: A002
+    model: str | None = None,
+    shard_rows: int | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    resume: bool = False,
+    progress: Progress = False,
+    **loading: Any,
+) -> Outcome:
+    """Make k groups of all texts, by k-means over the shards.
+
+    Args:
+        input: As for `encode`, or the output of it.
+        output: A new folder or address: `clusters/*.parquet`, the cluster of each row and how near it is to its
+            centre, and `centres.parquet`; the largest cluster is 0.
+        k: How many.
+        seed: Of the rows that the centres begin with.
+        text: As for `encode`, as are all that follow.
+        id: See there.
+        model: See there.
+        shard_rows: See there.
+        workers: See there.
+        ray: See there.
+        resume: See there.
+        progress: See there.
+        loading: See there.
+
+    Returns:
+        Outcome: in `figures` how many `clusters` there are, the `steps`, and the mean `loss`, 1 - cosine.
+
+    Raises:
+        InputError: There are fewer texts than clusters; and what `encode` raises.
+
+    Example:
+        >>> cluster("texts", "topics", 50).figures["clusters"]                       # doctest: +SKIP
+        50
+    """
+    from nearsense.bulk.clustering import cluster_parts
+    from nearsense.bulk.run import Asked, Wanted, running
+
+    asked = Asked(input, output, text, id, model, shard_rows, loading)
+    with running("cluster", asked, Wanted(workers, ray, resume, progress), {"k": k, "seed": seed}) as run:
+        shards, lost = run.encode()
+        read, parts = run.count(shards)
+        names, figures = cluster_parts(run, parts, k, seed)
+        return run.commit(names, (read, read - parts.total), lost, figures)
 
 
 def status(output: str) -> Status:

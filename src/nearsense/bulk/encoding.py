@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from nearsense.bulk.places import Place, keep, kept, place_of
-from nearsense.bulk.records import Job, Plan, Shard
-from nearsense.bulk.shards import counted, part_of, pieces, read_shard
+from nearsense.bulk.records import Job, Plan, Shard, Steps
+from nearsense.bulk.shards import counted, matrix_of, part_of, pieces, read_part, read_shard
 from nearsense.encoders import Encoder
 from nearsense.files.vectors import description
 from nearsense.records import Vectors
+from nearsense.vectors.rows import normalize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,7 @@ SAMPLE_SECONDS = 1.0
 """How long the sample is timed that a run's time is told from."""
 
 
-def encode_shard(desk: Desk, job: Job) -> Iterator[int]:
+def encode_shard(desk: Desk, job: Job) -> Steps:
     """Encode a shard a piece at a time, each kept on this machine; in the end write its part."""
     if desk.output.files(part_name(job.name)):
         return {"rows": job.rows}  # another run was first
@@ -51,10 +52,17 @@ def encode_shard(desk: Desk, job: Job) -> Iterator[int]:
     return {"rows": job.rows, "truncated": int(vectors.truncated.sum())}
 
 
-def count_part(desk: Desk, job: Job) -> Iterator[int]:
+def count_part(desk: Desk, job: Job) -> Steps:
     """Count a part's rows again."""
     yield 0
     return counted(place_of(job.given["place"]), job.given["part"])
+
+
+def sample_of_part(desk: Desk, job: Job) -> Steps:
+    """Some rows of a part, as vectors of unit length."""
+    yield 0
+    rows = matrix_of(read_part(place_of(job.given["place"]), job.given["part"], ["vector"]).column("vector"))
+    return normalize(rows[job.given["chosen"]], zero="keep")
 
 
 def part_name(name: str) -> str:

@@ -231,7 +231,9 @@ class _Store(Place):
 
     def _error(self, how: str, error: Exception) -> FileError:
         why = without_secrets(" ".join(str(error).split()))[:200] or type(error).__name__
-        return FileError(f"{self.shown} {how}", why=why, fix="check the address, and what it asks for to let you in")
+        return FileError(
+            f"{self.shown} {how}", why=why, fix="check the address, and what it asks for to let you in"
+        )
 
 
 def without_secrets(text: str) -> str:
@@ -268,7 +270,9 @@ def require_new(place: Place, name: str) -> None:
     """Refuse to write into a folder that holds other things."""
     if (strange := place.files()) and not any(each.name == name for each in strange):
         what = f"{place.shown} holds other files: {strange[0].name}"
-        raise FileError(what, why="what is written here takes a folder of its own", fix="name a new folder: -o NEW")
+        raise FileError(
+            what, why="what is written here takes a folder of its own", fix="name a new folder: -o NEW"
+        )
 
 
 def is_there(name: str) -> bool:

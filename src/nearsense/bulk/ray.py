@@ -27,7 +27,11 @@ def connect(address: str, setup: Setup, workers: int) -> Actors:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray: Any = require("ray", extra="ray", purpose="work on many machines")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "ignore_reinit_error": True}
+    quiet: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.CRITICAL,
+        "ignore_reinit_error": True,
+    }
     ours = False
     try:
         ray.init(address=address, **quiet)

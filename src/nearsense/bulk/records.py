@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
 from nearsense.records import as_json
+
+Steps = Generator[int, None, Any]
+"""A job being done: how many rows are finished, again and again; in the end what became of it."""
 
 
 def digest(*parts: Any) -> str:

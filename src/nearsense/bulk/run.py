@@ -7,10 +7,13 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nearsense._machine import cores
 from nearsense._notes import tell
@@ -18,12 +21,17 @@ from nearsense._progress import Progress, tracked
 from nearsense._version import __version__
 from nearsense.bulk.crew import Crew
 from nearsense.bulk.encoding import estimate, part_name
-from nearsense.bulk.places import Place, place_of, require_new
+from nearsense.bulk.places import Found, Place, place_of, require_new
 from nearsense.bulk.pools import Processes
 from nearsense.bulk.records import Job, Outcome, Plan, Quarantined, Setup, Shard, digest
-from nearsense.bulk.shards import SHARD_ROWS, input_files, reading_of, shards_of
+from nearsense.bulk.shards import SHARD_ROWS, about_part, dimension_of, input_files, reading_of, shards_of
 from nearsense.encoders import Encoder
 from nearsense.errors import FileError, InputError, NearsenseError
+from nearsense.records import Vectors
+from nearsense.vectors.rows import evenly_spaced
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 JOB, MANIFEST = "job.json", "_manifest.json"
 """What is to be done; and that it is done. Without the second nothing of an output counts."""
@@ -52,13 +60,39 @@ class Wanted:
     progress: Progress = False
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Parts with vectors that a run goes on from: where they lie, their names, and how many rows each has."""
+
+    place: str
+    names: tuple[str, ...]
+    rows: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return sum(self.rows)
+
+    @property
+    def begins(self) -> list[int]:
+        """The number of the first row of each part among all rows, from 0."""
+        return [0, *accumulate(self.rows)][:-1]
+
+    def jobs(self, step: str, **given: Any) -> list[Job]:
+        """A job for each part."""
+        return [
+            Job(step, digest(name), rows, {"place": self.place, "part": name, **given})
+            for name, rows in zip(self.names, self.rows, strict=True)
+        ]
+
+
 class Run:
     """One driver at one output."""
 
     def __init__(self, output: str, plan: Plan, wanted: Wanted, encoder: Encoder | None, model: Any) -> None:
         self.output, self.plan, self.wanted = output, plan, wanted
         self.place = place_of(output)
-        self._encoder, self._model = encoder, model
+        self.encoder, self._model = encoder, model
         self._me, self._beat = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}", 0.0
         self._stage, self._done = plan.kind, 0
         self.crew: Crew
@@ -103,11 +137,13 @@ class Run:
 
     def encode(self) -> tuple[list[Shard], list[Quarantined]]:
         """Encode what is not encoded yet: the shards that have parts, and those that are left out."""
+        if self.plan.parameters["encoded"]:
+            return list(self.plan.shards), []
         there = self.parts("encoded")
         left = [each for each in self.plan.shards if each.name not in there]
         if left:
-            assert self._encoder is not None
-            tell(str(estimate(place_of(self.plan.input), self.plan, left, self._encoder, self.crew.size)))
+            assert self.encoder is not None
+            tell(str(estimate(place_of(self.plan.input), self.plan, left, self.encoder, self.crew.size)))
         given = {"input": self.plan.input, "reading": self.plan.reading, "role": self.plan.parameters["role"]}
         jobs = [Job("encode", each.name, each.rows, {**given, "shard": asdict(each)}) for each in left]
         shards, lost, cut = {each.name: each for each in left}, [], 0
@@ -150,24 +186,30 @@ class Run:
         alive = {"driver": self._me, "time": now, "step": self._stage, "done": self._done, "rows": total}
         self.place.replace(f"{STATUS}/{self._me}.json", json.dumps({**alive, "running": running}).encode())
 
-    def count(self, shards: Sequence[Shard]) -> tuple[int, int]:
-        """Count the rows of all parts again: how many rows were read, and how many had no text."""
-        jobs = [
-            Job("count", each.name, each.rows, {"place": _everywhere(self.output), "part": part_name(each.name)})
-            for each in shards
-        ]
-        expected = {each.name: each.rows for each in shards}
-        read, rows = [0], [0]
+    def count(self, shards: Sequence[Shard]) -> tuple[int, Parts]:
+        """Count the rows of all parts again: how many were read, and the parts with how many each has."""
+        encoded = self.plan.parameters["encoded"]
+        names = [each.file if encoded else part_name(each.name) for each in shards]
+        place = self.plan.input if encoded else _everywhere(self.output)
+        parts = Parts(place, tuple(names), tuple(each.rows for each in shards))
+        found: dict[str, dict[str, int]] = {}
+        self.stage("count", parts.jobs("count"), lambda job, result: found.__setitem__(job.given["part"], result))
+        for name, shard in zip(names, shards, strict=True):
+            if (read := found[name]["rows" if encoded else "read"]) != shard.rows:
+                what = f"{name} is of {read:,} rows, its shard has {shard.rows:,}"
+                raise FileError(what, why="each row is to stand in one part", fix="remove it, and add --resume")
+        return sum(parts.rows), replace(parts, rows=tuple(found[name]["rows"] for name in names))
 
-        def counted(job: Job, result: Any) -> None:
-            if result["read"] != expected[job.name]:
-                what = f"{part_name(job.name)} is of {result['read']:,} rows, its shard has {job.rows:,}"
-                raise FileError(what, fix=f"remove it, and add --resume: {part_name(job.name)}")
-            read[0] += result["read"]
-            rows[0] += result["rows"]
-
-        self.stage("count", jobs, counted)
-        return read[0], read[0] - rows[0]
+    def sample(self, parts: Parts, most: int) -> NDArray[np.float32]:
+        """The vectors of at most so many rows, evenly over all parts, of unit length."""
+        chosen = evenly_spaced(parts.total, most)
+        begins, found = parts.begins, dict[str, Any]()
+        jobs = []
+        for job, begin in zip(parts.jobs("sample"), begins, strict=True):
+            rows = chosen[(chosen >= begin) & (chosen < begin + job.rows)] - begin
+            jobs.append(replace(job, given={**job.given, "chosen": rows}))
+        self.stage("sample", jobs, lambda job, result: found.__setitem__(job.name, result))
+        return np.concatenate([found[job.name] for job in jobs])
 
     def commit(
         self, parts: Sequence[str], rows: tuple[int, int], lost: Sequence[Quarantined], figures: dict[str, Any]
@@ -190,30 +232,72 @@ class Run:
         return outcome
 
 
-def plan_of(
-    kind: str,
-    input: str,  # noqa: A002
-    *,
-    text: str | None,
-    id_: str | None,
-    shard_rows: int | None,
-    encoder: Encoder,
-    parameters: dict[str, Any],
-) -> Plan:
-    """What is to be done with an input as it is now."""
-    place, files = input_files(input)
-    if manifest := place.read(MANIFEST):
-        known = json.loads(manifest)
-        if known["kind"] == "encode":
-            raise InputError(f"{input} is encoded already")
-    reading = reading_of(place, files, text, id_)
-    salt = {"fingerprint": encoder.fingerprint, "role": parameters["role"]}
-    most = shard_rows or SHARD_ROWS
-    shards = shards_of(place, files, reading, most)
-    shards = [replace(each, name=digest(each.name, salt)) for each in shards]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be done, as it was typed: texts and ids by their columns, the model, how it is loaded."""
+
+    input: str
+    output: str
+    text: str | None = None
+    id_: str | None = None
+    model: str | None = None
+    shard_rows: int | None = None
+    loading: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def running(kind: str, asked: Asked, wanted: Wanted, parameters: dict[str, Any]) -> Iterator[Run]:
+    """A run at work, begun or gone on with."""
+    from nearsense.encoders import load, symmetric_role
+
+    place, files = input_files(asked.input)
+    encoded = _encoded(place, files) if kind != "encode" else None
+    encoder = None
+    if encoded is None or kind == "dedupe":
+        encoder = load(asked.model, **asked.loading)
+    if encoded is None:
+        assert encoder is not None
+        role = "passage" if kind == "encode" else symmetric_role(encoder)
+        reading = reading_of(place, files, asked.text, asked.id_)
+        salt = {"fingerprint": encoder.fingerprint, "role": role, "long": asked.loading.get("long")}
+        shards = shards_of(place, files, reading, asked.shard_rows or SHARD_ROWS)
+        shards = [replace(each, name=digest(each.name, salt)) for each in shards]
+        own = (encoder.name, encoder.fingerprint, encoder.dimension)
+    else:
+        shards, reading, own, role = *encoded, None
+        if encoder is not None:
+            Vectors(np.empty((0, own[2]), np.float32), own[1], np.empty(0, bool), own[0]).require_made_by(
+                encoder.name, encoder.fingerprint
+            )
+    parameters = {**parameters, "role": role, "encoded": encoded is not None}
     key = digest(kind, [each.name for each in shards], parameters)
-    own = (encoder.name, encoder.fingerprint, encoder.dimension)
-    return Plan(kind, _everywhere(input), key, *own, reading, parameters, tuple(shards))
+    plan = Plan(kind, _everywhere(asked.input), key, *own, reading, parameters, tuple(shards))
+    loading = None if encoded is not None else {"name": asked.model, **asked.loading}
+    run = Run(asked.output, plan, wanted, encoder, loading)
+    with run.at_work():
+        yield run
+
+
+def _encoded(
+    place: Place, files: Sequence[Found]
+) -> tuple[list[Shard], dict[str, Any], tuple[str, str, int]] | None:
+    """The parts of an input that was encoded, how it was read, and the model; None where it was not."""
+    manifest = place.read(MANIFEST)
+    if manifest is None:
+        if place.read(JOB) is not None:
+            what = f"{place.shown} is encoded in part only"
+            raise InputError(what, why=f"it has no {MANIFEST}", fix="go on with its run: --resume")
+        return None
+    known = json.loads(manifest)
+    names = [each for each in known["files"] if each.startswith("encoded/")]
+    shards, about = [], dict[str, Any]()
+    for name in names:
+        about, rows = about_part(place, name)
+        shards.append(Shard(digest(name), name, 0, rows))
+    if not shards:
+        return None
+    reading = {"text": ["text"], "id": "id", "single": True, "own": about["reading"]}
+    return shards, reading, (known["model"], known["fingerprint"], dimension_of(place, names[0]))
 
 
 def _everywhere(name: str) -> str:
@@ -302,5 +386,4 @@ def status_of(output: str) -> Status:
     return Status(place.shown, plan.kind, state, tuple(shards), plan.rows, finished, tuple(drivers))
 
 
-__all__ = ["Run", "Status", "Wanted", "plan_of", "status_of"]
-
+__all__ = ["Asked", "Run", "Status", "Wanted", "running", "status_of"]

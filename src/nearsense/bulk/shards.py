@@ -59,7 +59,9 @@ class Rows:
 def input_files(name: str) -> tuple[Place, list[Found]]:
     """The files of the input that hold texts, by their names."""
     if not is_there(name):
-        raise FileError(f"{name} does not exist", why="a folder, a file or an address is read", fix="check the name")
+        raise FileError(
+            f"{name} does not exist", why="a folder, a file or an address is read", fix="check the name"
+        )
     place = place_of(name)
     every = [each for each in place.files() if not (each.name or name).rpartition("/")[2].startswith(("_", "."))]
     taken = [each for each in every if _format(each.name or name) is not None]
@@ -118,7 +120,9 @@ def _require_columns(place: Place, file: Found, reading: dict[str, Any], names: 
     missing = [name for name in (*reading["text"], reading["id"]) if name is not None and name not in names]
     if missing:
         what = f"{file.name or place.shown} has no column {missing[0]!r}, which the first file has"
-        raise FileError(what, why=f"its columns are: {', '.join(names)}", fix="name a column that all have: --text")
+        raise FileError(
+            what, why=f"its columns are: {', '.join(names)}", fix="name a column that all have: --text"
+        )
 
 
 def read_shard(place: Place, shard: Shard, reading: dict[str, Any]) -> Rows:
@@ -213,7 +217,7 @@ def _strings(texts: Sequence[str]) -> Any:
 
 
 def parquet_of(table: Any, *, plain: Sequence[str] = (), row_groups: Sequence[int] | None = None) -> bytes:
-    """A table as the bytes of a parquet file; `plain` columns have no dictionary, `row_groups` say how many rows."""
+    """A table as a parquet file; `plain` columns have no dictionary, `row_groups` are the rows of each."""
     parquet, stream = _pyarrow("pyarrow.parquet"), io.BytesIO()
     others = [name for name in table.column_names if name not in plain]
     with parquet.ParquetWriter(stream, table.schema, use_dictionary=others) as writer:
@@ -239,11 +243,15 @@ def part_file(place: Place, name: str) -> Any:
     return _parquet(place, name)
 
 
-def about_part(place: Place, name: str) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """What a part says of its shard and of its model, and how many rows it has."""
+def about_part(place: Place, name: str) -> tuple[dict[str, Any], int]:
+    """What a part says of its shard, and how many rows it has."""
     known = _parquet(place, name)
-    said = known.schema_arrow.metadata or {}
-    return json.loads(said.get(BULK, b"{}")), json.loads(said.get(KEY, b"{}")), known.metadata.num_rows
+    return json.loads((known.schema_arrow.metadata or {}).get(BULK, b"{}")), known.metadata.num_rows
+
+
+def dimension_of(place: Place, name: str) -> int:
+    """How many numbers a vector of a part has."""
+    return int(_parquet(place, name).schema_arrow.field("vector").type.list_size)
 
 
 def matrix_of(column: Any) -> NDArray[np.float32]:
@@ -256,7 +264,7 @@ def matrix_of(column: Any) -> NDArray[np.float32]:
 
 def counted(place: Place, name: str) -> dict[str, int]:
     """How many rows a part has; refused where one of its shard is missing or stands in it twice."""
-    about, _, rows = about_part(place, name)
+    about, rows = about_part(place, name)
     places = read_part(place, name, [ROW]).column(ROW).to_numpy()
     if rows != about["rows"] or len(places) != rows or (np.diff(places) <= 0).any():
         what = f"{name} does not hold each row of its shard once"
@@ -266,6 +274,7 @@ def counted(place: Place, name: str) -> dict[str, int]:
 
 def original_columns(table: Any, reading: dict[str, Any]) -> Any:
     """A part's rows as they stood in the input: its columns by their names there, without vectors."""
+    reading = reading.get("own", reading)
     named = {"text": reading["text"][0] if len(reading["text"]) == 1 else None, "id": reading["id"]}
     table = table.drop_columns([name for name in table.column_names if name in OWN or named.get(name, 0) is None])
     return table.rename_columns([named.get(name) or name for name in table.column_names])

@@ -5,28 +5,31 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from errno import EDQUOT, ENOSPC, EROFS
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nearsense.bulk.places import Place, place_of, without_secrets
-from nearsense.bulk.records import Answer, Job, Setup
+from nearsense.bulk.records import Answer, Job, Setup, Steps
 from nearsense.errors import MissingExtra, ModelError
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
 
-Step = Callable[["Desk", Job], Iterator[int]]
+Step = Callable[["Desk", Job], Steps]
 """Does a job: yields how many rows are finished, again and again, and returns what became of it."""
 
 STEPS = {
     "encode": "nearsense.bulk.encoding:encode_shard",
     "count": "nearsense.bulk.encoding:count_part",
+    "sample": "nearsense.bulk.encoding:sample_of_part",
     "keys": "nearsense.bulk.deduplicating:keys_of_part",
-    "cells": "nearsense.bulk.deduplicating:cells_of_part",
-    "pairs": "nearsense.bulk.deduplicating:pairs_of_cell",
+    "cells": "nearsense.bulk.mining:cells_of_part",
+    "pairs": "nearsense.bulk.mining:pairs_of_cell",
+    "recall": "nearsense.bulk.mining:true_pairs_of_part",
+    "rows": "nearsense.bulk.deduplicating:rows_of_part",
     "split": "nearsense.bulk.deduplicating:split_part",
     "sums": "nearsense.bulk.clustering:sums_of_part",
     "labels": "nearsense.bulk.clustering:labels_of_part",
@@ -42,7 +45,7 @@ class Desk:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self._job: Job | None = None
-        self._going: Iterator[int] | None = None
+        self._going: Steps | None = None
         self.kept: dict[str, Any] = {}  # what jobs of one step share
 
     @cached_property

@@ -24,6 +24,7 @@ from nearsense._command import IS_COMMAND
 from nearsense._notes import told_to
 from nearsense._version import __version__
 from nearsense.cli import (
+    bulk,
     calibrate,
     cluster,
     compare,
@@ -105,6 +106,7 @@ FAMILIES = (
     calibrate,
     train,
     distill,
+    bulk,
     models,
     querylog,
     serve,
