@@ -41,7 +41,7 @@ def encode(
         id: The column with the ids.
         model: The model's name or folder.
         shard_rows: Rows of a shard of a parquet file, at most.
-        workers: How many work side by side; all cores without it.
+        workers: How many work side by side; one a core without it, none but this process for 0.
         ray: The address of a Ray cluster, or "auto"; without it processes of this machine.
         resume: Go on with what the output holds.
         progress: As for verbs.

@@ -31,11 +31,11 @@ class _Trial:
     failed_at: int = -1
     strikes: int = 0
 
-    def strike(self) -> bool:
-        """It failed: whether it may be tried again. What came further than the last time counts anew."""
+    def strike(self) -> int:
+        """It failed: how often now, at one and the same place."""
         self.strikes = self.strikes + 1 if self.failed_at == self.rows else 1
         self.failed_at = self.rows
-        return self.strikes < STRIKES
+        return self.strikes
 
 
 class Crew:
@@ -52,11 +52,12 @@ class Crew:
         self._warned: set[str] = set()
 
     def do(
-        self, jobs: Sequence[Job], update: Callable[[int], None] = lambda rows: None
+        self, jobs: Sequence[Job], update: Callable[[int], None] = lambda rows: None, *, strikes: int = STRIKES
     ) -> Iterator[tuple[Job, Any, str]]:
         """Do all jobs; give each when it is done with its result, or with why it was left out.
 
-        `update` is told, now and then, how many rows are finished by now.
+        `update` is told, now and then, how many rows are finished by now. A job is left out that failed
+        `strikes` times at one place.
         """
         waiting, done = deque(jobs), 0
         while waiting or self.busy:
@@ -67,7 +68,7 @@ class Crew:
                 job, result, why = self._heard(worker, answer)
                 if job is None:
                     continue
-                if why and self.trials[job.name].strike():
+                if why and self.trials[job.name].strike() < strikes:
                     waiting.appendleft(job)
                     continue
                 self.trials.pop(job.name, None)

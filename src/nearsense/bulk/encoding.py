@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from nearsense.bulk.places import Place, keep, kept, place_of
+from nearsense.bulk.places import keep, kept, place_of
 from nearsense.bulk.records import Job, Plan, Shard, Steps
 from nearsense.bulk.shards import counted, matrix_of, part_of, pieces, read_part, read_shard
 from nearsense.encoders import Encoder
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 PIECE = 32_768
 """Characters that are encoded together, about: half a second of one core, which is what a kill costs."""
 
-SAMPLE_SECONDS = 1.0
-"""How long the sample is timed that a run's time is told from."""
+TIMED, SAMPLE_SECONDS = 512, 0.7
+"""Texts of a shard, and seconds, at most, that a run's time is told from."""
 
 
 def encode_shard(desk: Desk, job: Job) -> Steps:
@@ -125,19 +125,23 @@ class Estimate:
         return f"{self.rows:,} texts: about {duration(self.seconds)} on {workers}; {size} of output"
 
 
-def estimate(place: Place, plan: Plan, left: Sequence[Shard], encoder: Encoder, workers: int) -> Estimate:
-    """Time the encoder, with the cores of one worker, on the first texts of some shards."""
-    texts: list[str] = []
-    for shard in (left[0], left[len(left) // 2], left[-1]):
-        texts += read_shard(place, shard, plan.reading).texts[:400]
-    role = plan.parameters["role"]
-    encoder.encode(texts[:8], role=role)
+def time_shard(desk: Desk, job: Job) -> Steps:
+    """Time the first texts of a shard: texts a second, and bytes of a text, about."""
+    rows = read_shard(place_of(job.given["input"]), Shard(**job.given["shard"]), job.given["reading"])
+    texts, role = rows.texts[:TIMED], job.given["role"]
+    yield 0
     done, begin = 0, time.monotonic()
     while done < len(texts) and time.monotonic() < begin + SAMPLE_SECONDS:
-        done += len(encoder.encode(texts[done : done + 128], role=role))
-    rate = done / max(time.monotonic() - begin, 1e-9)
-    size = 4 * plan.dimension + 24 + sum(len(text.encode()) for text in texts) / max(len(texts), 1)
-    return Estimate(sum(each.rows for each in left), rate * workers if done else float("inf"), size, workers)
+        done += len(desk.encoder.encode(texts[done : done + 128], role=role))
+    seconds = max(time.monotonic() - begin, 1e-9)
+    return {"rate": done / seconds, "bytes": sum(len(text.encode()) for text in texts) / max(len(texts), 1)}
+
+
+def estimate(plan: Plan, left: int, timed: Sequence[dict[str, float]], workers: int) -> Estimate:
+    """What the rows that are left take, from what was timed."""
+    rate = sum(each["rate"] for each in timed) / len(timed) * workers
+    size = 4 * plan.dimension + 24 + sum(each["bytes"] for each in timed) / len(timed)
+    return Estimate(left, rate, size, workers)
 
 
 def duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from nearsense.bulk.places import Place, place_of
 from nearsense.bulk.records import Job, Steps, digest
-from nearsense.bulk.shards import BULK, matrix_of, parquet_of, part_file, read_part, table_of
+from nearsense.bulk.shards import BULK, matrix_of, parquet_file, parquet_of, read_part, table_of
 from nearsense.vectors.rows import evenly_spaced, normalize
 
 if TYPE_CHECKING:
@@ -98,7 +98,11 @@ def _into_cells(
         jobs.append(Job("cells", f"{own}-{begin}", sum(parts.rows[part]), given))
     there = {each.name for each in run.place.files("dedupe")}
     run.stage("cells", [job for job in jobs if _cells(job.name) not in there], lambda job, result: None)
-    return [(_cells(job.name), _sizes(part_file(run.place, _cells(job.name)), cells)) for job in jobs]
+    found = []
+    for job in jobs:
+        with parquet_file(run.place, _cells(job.name)) as file:
+            found.append((_cells(job.name), _sizes(file, cells)))
+    return found
 
 
 def cells_of_part(desk: Desk, job: Job) -> Steps:
@@ -133,11 +137,11 @@ def pairs_of_cell(desk: Desk, job: Job) -> Steps:
 
     rows, lives, vectors = [], [], []
     for name in job.given["files"]:
-        file = part_file(desk.output, name)
-        sizes = _sizes(file, 0)
-        if not sizes[job.given["cell"]]:
-            continue
-        table = file.read_row_group(int(np.count_nonzero(sizes[: job.given["cell"]])))
+        with parquet_file(desk.output, name) as file:
+            sizes = _sizes(file, 0)
+            if not sizes[job.given["cell"]]:
+                continue
+            table = file.read_row_group(int(np.count_nonzero(sizes[: job.given["cell"]])))
         rows.append(table.column("row").to_numpy())
         lives.append(table.column("lives").to_numpy())
         vectors.append(matrix_of(table.column("vector")))

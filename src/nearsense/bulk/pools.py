@@ -1,4 +1,4 @@
-"""Workers as processes of this machine: started, called one by one, waited for, ended. Not what is done next."""
+"""Workers as processes of this machine, or none: started, called, waited for, ended. Not what is done next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from nearsense.bulk.records import Answer, Job, Setup
-from nearsense.bulk.work import serve
+from nearsense.bulk.work import Desk, serve
 
 
 class Pool(Protocol):
@@ -94,3 +94,28 @@ class Processes:
             each.process.join(5)
             each.pipe.close()
         self._workers.clear()
+
+
+class Here:
+    """No worker but the driver itself: one job after the other, with all cores, and nobody to replace."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.threads = setup.threads
+        self._desk, self._answers = Desk(setup), list[tuple[int, Answer | str]]()
+
+    def start(self) -> int:
+        """See `Pool`."""
+        self._answers.append((1, self._desk.ready()))
+        return 1
+
+    def call(self, worker: int, job: Job) -> None:
+        """See `Pool`."""
+        self._answers.append((worker, self._desk.go_on(job)))
+
+    def wait(self, seconds: float) -> list[tuple[int, Answer | str]]:
+        """See `Pool`."""
+        answers, self._answers = self._answers, []
+        return answers
+
+    def close(self) -> None:
+        """See `Pool`."""

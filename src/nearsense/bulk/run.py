@@ -22,7 +22,7 @@ from nearsense._version import __version__
 from nearsense.bulk.crew import Crew
 from nearsense.bulk.encoding import estimate, part_name
 from nearsense.bulk.places import Found, Place, place_of, require_new
-from nearsense.bulk.pools import Processes
+from nearsense.bulk.pools import Here, Processes
 from nearsense.bulk.records import Job, Outcome, Plan, Quarantined, Setup, Shard, digest
 from nearsense.bulk.shards import SHARD_ROWS, about_part, dimension_of, input_files, reading_of, shards_of
 from nearsense.encoders import Encoder
@@ -48,7 +48,7 @@ class Wanted:
     """How a run is done, which changes nothing of what comes of it.
 
     Args:
-        workers: How many; as many as there are cores without it.
+        workers: How many; as many as there are cores without it, and none but this process for 0.
         ray: The address of a Ray cluster, "auto", or None for processes of this machine.
         resume: Go on with what the output holds.
         progress: As for verbs.
@@ -112,14 +112,15 @@ class Run:
                 draft.unlink(missing_ok=True)
 
     def _crew(self) -> Crew:
-        size = self.wanted.workers or cores()
-        threads = max(1, cores() // size)
-        setup = Setup(_everywhere(self.output), self._model, self.plan.fingerprint, threads)
-        if self.wanted.ray is None:
-            return Crew(Processes(setup), size)
-        from nearsense.bulk.ray import connect
+        size = cores() if self.wanted.workers is None else self.wanted.workers
+        setup = Setup(
+            _everywhere(self.output), self._model, self.plan.fingerprint, max(1, cores() // max(size, 1))
+        )
+        if self.wanted.ray is not None:
+            from nearsense.bulk.ray import connect
 
-        return Crew(connect(self.wanted.ray, setup, size), size)
+            return Crew(connect(self.wanted.ray, setup, max(size, 1)), max(size, 1))
+        return Crew(Processes(setup), size) if size else Crew(Here(setup), 1)
 
     def parts(self, folder: str) -> set[str]:
         """The names of the parts in a folder, without their endings."""
@@ -141,11 +142,9 @@ class Run:
             return list(self.plan.shards), []
         there = self.parts("encoded")
         left = [each for each in self.plan.shards if each.name not in there]
-        if left:
-            assert self.encoder is not None
-            tell(str(estimate(place_of(self.plan.input), self.plan, left, self.encoder, self.crew.size)))
         given = {"input": self.plan.input, "reading": self.plan.reading, "role": self.plan.parameters["role"]}
         jobs = [Job("encode", each.name, each.rows, {**given, "shard": asdict(each)}) for each in left]
+        self._estimate(jobs)
         shards, lost, cut = {each.name: each for each in left}, [], 0
         for job, result, why in self._do("encode", jobs, "texts"):
             name = f"{QUARANTINE}/{job.name}.json"
@@ -161,6 +160,14 @@ class Run:
             tell(f"{cut:,} texts were longer than the model reads, and cut: column 'truncated' says which")
         out = {each.name for each in lost}
         return [each for each in self.plan.shards if each.name not in out], lost
+
+    def _estimate(self, jobs: Sequence[Job]) -> None:
+        """Say what the jobs will take, by the first texts of the first of them, the middle one and the last."""
+        some = {job.name: job for job in (*jobs[:1], *jobs[len(jobs) // 2 : len(jobs) // 2 + 1], *jobs[-1:])}
+        timed = [replace(job, step="time") for job in some.values()]
+        found = [result for _, result, why in self.crew.do(timed, strikes=1) if not why]
+        if found:
+            tell(str(estimate(self.plan, sum(job.rows for job in jobs), found, self.crew.size)))
 
     def _do(self, name: str, jobs: Sequence[Job], what: str) -> Iterator[tuple[Job, Any, str]]:
         self._stage = name
@@ -178,10 +185,16 @@ class Run:
         """A sign of life, now and then: what this driver is at."""
         if (now := time.time()) < self._beat + BEAT:
             return
-        self._beat = now
+        self._beat, crew = now, self.crew
         running = [
-            {"shard": job.name, "step": job.step, "rows": job.rows, "done": self.crew.trials[job.name].rows}
-            for job in self.crew.busy.values()
+            {
+                "shard": job.name,
+                "step": job.step,
+                "rows": job.rows,
+                "done": crew.trials[job.name].rows,
+                "process": crew.processes.get(worker),
+            }
+            for worker, job in crew.busy.items()
         ]
         alive = {"driver": self._me, "time": now, "step": self._stage, "done": self._done, "rows": total}
         self.place.replace(f"{STATUS}/{self._me}.json", json.dumps({**alive, "running": running}).encode())

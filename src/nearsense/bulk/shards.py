@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,8 @@ def reading_of(place: Place, files: Sequence[Found], text: str | None, id_: str 
     """Which columns are the texts and the ids, judged by the first rows of the first file."""
     first = files[0]
     if _format(first.name or place.shown) is Format.PARQUET:
-        head = next(_parquet(place, first.name).iter_batches(LOOKED_AT), None)
+        with parquet_file(place, first.name) as known:
+            head = next(known.iter_batches(LOOKED_AT), None)
         columns = {} if head is None else {name: head.column(name).to_pylist() for name in head.schema.names}
         rows = 0 if head is None else head.num_rows
         table = Table(columns, list(range(1, rows + 1)), first.name or place.shown, unit="row")
@@ -102,9 +104,9 @@ def shards_of(place: Place, files: Sequence[Found], reading: dict[str, Any], mos
     shards = []
     for each in files:
         if _format(each.name or place.shown) is Format.PARQUET:
-            known = _parquet(place, each.name)
-            _require_columns(place, each, reading, known.schema_arrow.names)
-            rows, step = known.metadata.num_rows, most
+            with parquet_file(place, each.name) as known:
+                _require_columns(place, each, reading, known.schema_arrow.names)
+                rows, step = known.metadata.num_rows, most
         else:
             table = read_table(place.address(each.name))
             _require_columns(place, each, reading, list(table.columns))
@@ -129,7 +131,8 @@ def read_shard(place: Place, shard: Shard, reading: dict[str, Any]) -> Rows:
     """The rows of a shard that have a text."""
     arrow = _pyarrow()
     if _format(shard.file or place.shown) is Format.PARQUET:
-        table = _rows_of(_parquet(place, shard.file), shard.begin, shard.rows)
+        with parquet_file(place, shard.file) as file:
+            table = _rows_of(file, shard.begin, shard.rows)
     else:
         known = read_table(place.address(shard.file))
         table = arrow.table({name: _column(cells) for name, cells in known.columns.items()})
@@ -170,15 +173,19 @@ def _column(cells: list[Any]) -> Any:
         return arrow.array([None if cell is None else str(cell) for cell in cells], arrow.string())
 
 
-def _parquet(place: Place, name: str) -> Any:
-    """A parquet file, or an error that names it."""
+@contextmanager
+def parquet_file(place: Place, name: str) -> Iterator[Any]:
+    """A parquet file that is open meanwhile, or an error that names it."""
     arrow, stream = _pyarrow(), place.open(name)
-    try:
-        return _pyarrow("pyarrow.parquet").ParquetFile(stream)
-    except (arrow.ArrowException, OSError, TypeError) as error:
-        what = f"{name or place.shown} is no parquet file, or a damaged one"
-        why = without_secrets(" ".join(str(error).split()))
-        raise FileError(what, why=why, fix="copy it again, or write it again") from None
+    if stream is None:
+        raise FileError(f"{name or place.shown} is not there any more", fix="add --resume, or begin anew")
+    with stream:
+        try:
+            yield _pyarrow("pyarrow.parquet").ParquetFile(stream)
+        except (arrow.ArrowException, OSError) as error:
+            what = f"{name or place.shown} is no parquet file, or a damaged one"
+            why = without_secrets(" ".join(str(error).split()))
+            raise FileError(what, why=why, fix="copy it again, or write it again") from None
 
 
 def _rows_of(file: Any, begin: int, count: int) -> Any:
@@ -235,23 +242,20 @@ def table_of(columns: dict[str, Any]) -> Any:
 
 def read_part(place: Place, name: str, columns: Sequence[str] | None = None) -> Any:
     """A part, or some of its columns, as a table of pyarrow."""
-    return _parquet(place, name).read(columns=columns)
-
-
-def part_file(place: Place, name: str) -> Any:
-    """A part whose row groups are read one by one."""
-    return _parquet(place, name)
+    with parquet_file(place, name) as file:
+        return file.read(columns=columns)
 
 
 def about_part(place: Place, name: str) -> tuple[dict[str, Any], int]:
     """What a part says of its shard, and how many rows it has."""
-    known = _parquet(place, name)
-    return json.loads((known.schema_arrow.metadata or {}).get(BULK, b"{}")), known.metadata.num_rows
+    with parquet_file(place, name) as file:
+        return json.loads((file.schema_arrow.metadata or {}).get(BULK, b"{}")), file.metadata.num_rows
 
 
 def dimension_of(place: Place, name: str) -> int:
     """How many numbers a vector of a part has."""
-    return int(_parquet(place, name).schema_arrow.field("vector").type.list_size)
+    with parquet_file(place, name) as file:
+        return int(file.schema_arrow.field("vector").type.list_size)
 
 
 def matrix_of(column: Any) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ Step = Callable[["Desk", Job], Steps]
 """Does a job: yields how many rows are finished, again and again, and returns what became of it."""
 
 STEPS = {
+    "time": "nearsense.bulk.encoding:time_shard",
     "encode": "nearsense.bulk.encoding:encode_shard",
     "count": "nearsense.bulk.encoding:count_part",
     "sample": "nearsense.bulk.encoding:sample_of_part",

@@ -14,6 +14,8 @@ from nearsense.cli.options import COUNT, ModelOptions, Options, OutputOptions, S
 if TYPE_CHECKING:
     from nearsense.bulk import Outcome
 
+FROM_0 = click.IntRange(min=0)
+
 SHARDS_LEFT = 4
 """The exit code where all is done but for some shards, which are left out."""
 
@@ -42,7 +44,9 @@ class BulkOptions(Options):
     output: str = option("--output -o OUT", "A new folder, or an address: s3://bucket/folder.", required=True)
     text: str | None = option("--text COLUMN", "Column with the texts, by name; several: title,body.")
     id_: str | None = option("--id COLUMN", "Column with the ids.")
-    workers: int | None = option("--workers N", "How many work side by side.  [default: one a core]", COUNT)
+    workers: int | None = option(
+        "--workers N", "How many work side by side; 0: none but this process.  [default: one a core]", FROM_0
+    )
     ray: str | None = option("--ray ADDRESS", "Work on a Ray cluster: its address, or auto.")
     shard_rows: int | None = option(
         "--shard-rows N", "Rows of a shard of a parquet file, at most.  [default: 20,000]", COUNT
