@@ -14,7 +14,7 @@ from nearsense.bulk.records import Answer, Job
 from nearsense.errors import NearsenseError
 
 STRIKES = 3
-"""How often a job may fail, or end its worker, at one and the same place."""
+"""How many tries in a row, none of which came any further, may fail or end their worker."""
 
 STILLBORN = 5
 """How many workers may die in a row before one of them is ready."""
@@ -25,16 +25,19 @@ TICK = 0.5
 
 @dataclass(slots=True)
 class _Trial:
-    """How far a job that is not done came, and what happened to it there."""
+    """How far a job that is not done came, and how often it was tried in vain there."""
 
     rows: int = 0
-    failed_at: int = -1
+    began: int = 0
     strikes: int = 0
 
     def strike(self) -> int:
-        """It failed: how often now, at one and the same place."""
-        self.strikes = self.strikes + 1 if self.failed_at == self.rows else 1
-        self.failed_at = self.rows
+        """A try ended: how many in a row did without coming any further.
+
+        Workers are also ended by others, for whom no job is to blame: a try that came further does not count.
+        """
+        self.strikes = self.strikes + 1 if self.rows == self.began else 0
+        self.began = self.rows
         return self.strikes
 
 
@@ -56,8 +59,8 @@ class Crew:
     ) -> Iterator[tuple[Job, Any, str]]:
         """Do all jobs; give each when it is done with its result, or with why it was left out.
 
-        `update` is told, now and then, how many rows are finished by now. A job is left out that failed
-        `strikes` times at one place.
+        `update` is told, now and then, how many rows are finished by now. A job is left out of which so
+        many tries in a row were in vain.
         """
         waiting, done = deque(jobs), 0
         while waiting or self.busy:

@@ -18,7 +18,7 @@ from nearsense.deduplication.edges import all_edges, pair_probability
 from nearsense.deduplication.grouping import Keep, policy_of
 from nearsense.deduplication.result import Duplicates
 from nearsense.deduplication.rows import Rows, Sides
-from nearsense.deduplication.steps import BACKGROUND, MIN_PROBABILITY
+from nearsense.deduplication.steps import BACKGROUND, MIN_PROBABILITY, warn_of_strange
 from nearsense.files.table import json_value
 from nearsense.records import Document, Origin, Vectors
 from nearsense.text import content_hash
@@ -83,6 +83,7 @@ def dedupe_parts(run: Run, parts: Parts, asked: Threshold) -> tuple[list[str], d
     edges, strange = all_edges(
         sides, mined, probabilities, within=True, guard=True, encoder=encoder, judge=encoder, progress=False
     )
+    warn_of_strange(edges, rows, strange)
     if probabilities is not None:
         origin = replace(origin, calibration=probabilities.calibration.task, prior=probabilities.prior)
     policy = policy_of(asked.keep, documents)

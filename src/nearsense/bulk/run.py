@@ -237,7 +237,7 @@ class Run:
             **outcome.to_dict(),
             "model": self.plan.model,
             "fingerprint": self.plan.fingerprint,
-            "files": sorted(parts),
+            "files": list(parts),
         }
         known.pop("output")
         self.place.replace(MANIFEST, json.dumps(known, ensure_ascii=False, indent=1).encode())
