@@ -4,7 +4,7 @@
 
 Of the disturbed run one shard holds a text that ends its worker, always. Beside the seconds stand those of the
 processors that the run had, which others on the machine change less; and the load average. `--every` is in seconds
-of the clock, or with `--cpu` in such seconds, of all workers together: 10 are 5 of the clock where two cores are free.
+of the clock, or with `--cpu` in those of the processors: 10 are 5 of the clock where two cores are free.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nearsense import bulk
+from nearsense.bulk.mining import near_pairs
 from nearsense.clustering.kmeans import run_lloyd, spherical
 from nearsense.errors import InputError
 from nearsense.mining import mine
@@ -144,7 +145,7 @@ def vectors_of(base):
 def test_most_near_pairs_are_found_in_cells_and_the_share_is_measured_and_told(many, tmp_path, monkeypatch, run):
     base, model = many
     monkeypatch.setattr("nearsense.bulk.mining.CELL", 300)
-    seen, mined = [], bulk.deduplicating.near_pairs
+    seen, mined = [], near_pairs
     monkeypatch.setattr(
         "nearsense.bulk.deduplicating.near_pairs", lambda *given: seen.append(mined(*given)) or seen[-1]
     )
