@@ -3,8 +3,9 @@
     python benchmarks/bench_bulk.py --texts 200000 --shards 40 --ray auto
 
 Of the disturbed run one shard holds a text that ends its worker, always. Beside the seconds stand those of the
-processors that the run had, which others on the machine change less; and the load average. `--every` is in seconds
-of the clock, or with `--cpu` in those of the processors: 10 are 5 of the clock where two cores are free.
+processors that the run had, which others on the machine change less; and the load average. `--every` is in seconds,
+`--each` in texts that are done: the same work is lost then, whatever else the machine does. 5,000 are what two free
+cores encode in five seconds. `--runs rates` are the rates of one core for docs/scale.md.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -56,28 +56,29 @@ def write(folder: Path, texts: list[str], shards: int, poison: bool) -> None:
 class Killer(threading.Thread):
     """Ends the process of a worker now and then, in turn."""
 
-    def __init__(self, output: Path, every: float, clock: Callable[[], float]) -> None:
+    def __init__(self, output: Path, every: float, each: int | None) -> None:
         super().__init__(daemon=True)
-        self._output, self._every, self._clock = output, every, clock
+        self._output, self._every, self._each = output, every, each
         self.over, self.kills = threading.Event(), 0
 
     def run(self) -> None:
-        last = self._clock()
+        last, at = time.monotonic(), 0
         while not self.over.wait(0.1):
-            if self._clock() < last + self._every:
-                continue
             files = list((self._output / "status").glob("*.json"))
             try:
-                running = json.loads(files[0].read_text())["running"] if files else []
+                known = json.loads(files[0].read_text()) if files else {"running": [], "done": 0}
             except (OSError, ValueError):
-                running = []
-            processes = sorted(each["process"] for each in running if each["step"] == "encode" and each["process"])
-            if not processes:
                 continue
-            last = self._clock()
+            due = (
+                time.monotonic() >= last + self._every if self._each is None else known["done"] >= at + self._each
+            )
+            work = [each for each in known["running"] if each["step"] == "encode" and each["process"]]
+            if not due or not work:
+                continue
             try:
-                os.kill(processes[self.kills % len(processes)], signal.SIGKILL)
+                os.kill(sorted(each["process"] for each in work)[self.kills % len(work)], signal.SIGKILL)
                 self.kills += 1
+                last, at = time.monotonic(), known["done"]
             except ProcessLookupError:
                 continue
 
@@ -129,6 +130,37 @@ def exact(output: Path, source: Path, lost: set[str]) -> bool:
     return sorted(found) == sorted(truth)
 
 
+def rates() -> None:
+    """What one core does a second, in seconds of the processor."""
+    import numpy as np
+
+    from nearsense.clustering.geometry import group_sums, nearest_two
+    from nearsense.mining import mine
+    from nearsense.text import content_hash
+    from nearsense.wording import normal_form
+
+    rows = np.random.default_rng(0).normal(size=(32_768, 384)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    texts = questions(50_000)
+    begin = time.process_time()
+
+    def lap(what: str, count: float) -> None:
+        nonlocal begin
+        print(f"{what}: {count / (time.process_time() - begin):,.0f} a second of one core", flush=True)
+        begin = time.process_time()
+
+    mine(rows, 0.8, threads=1)
+    lap("pairs compared", len(rows) ** 2 / 2)
+    labels, _, _ = nearest_two(rows, rows[:1000])
+    group_sums(rows, labels, 1000)
+    lap("rows added to 1,000 clusters", len(rows))
+    np.argpartition(rows @ rows[:3000].T, -4, axis=1)
+    lap("rows put into 3,000 cells", len(rows))
+    for text in texts:
+        content_hash(text), content_hash(normal_form(text))
+    lap("texts hashed", len(texts))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--texts", type=int, default=20_000)
@@ -136,10 +168,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--ray", help="auto, or an address; processes of this machine without it")
     parser.add_argument("--every", type=float, default=5.0, help="seconds between two kills")
-    parser.add_argument("--cpu", action="store_true", help="of the processors, not of the clock")
+    parser.add_argument("--each", type=int, help="texts between two kills instead")
     parser.add_argument("--runs", default="one,undisturbed,disturbed")
     parser.add_argument("-o", "--output", help="a file for the figures")
     given = parser.parse_args()
+    if given.runs == "rates":
+        rates()
+        return
     running.BEAT = 0.5  # the killer reads there who is at work
     base = Path(mkdtemp(prefix="bench-bulk-"))
     texts = questions(given.texts)
@@ -156,7 +191,7 @@ def main() -> None:
         if "disturbed" in given.runs.split(","):
             os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests/bulk/faults"), *filter(None, sys.path)])
             os.environ["NEARSENSE_TEST_POISON"] = POISON
-            killer = Killer(base / "disturbed", given.every, processor_seconds if given.cpu else time.monotonic)
+            killer = Killer(base / "disturbed", given.every, given.each)
             killer.start()
             figures = timed("disturbed", base / "poisoned", base / "disturbed", **many)
             killer.over.set()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from nearsense.bulk.work import Desk
 
-PIECE = 32_768
-"""Characters that are encoded together, about: half a second of one core, which is what a kill costs."""
+PIECE = 16_384
+"""Characters that are encoded together, about: a quarter of a second of one core, which a kill may cost."""
 
 TIMED, SAMPLE_SECONDS = 512, 0.7
 """Texts of a shard, and seconds, at most, that a run's time is told from."""
@@ -42,7 +43,7 @@ def encode_shard(desk: Desk, job: Job) -> Steps:
         known = _known(kept(scratch, f"{number}.npy"), len(texts), desk.encoder.dimension)
         if known is None:
             known = desk.encoder.encode(texts, role=job.given["role"])
-            keep(scratch, f"{number}.npy", lambda stream, made=known: _write(stream, made))  # type: ignore[misc]
+            keep(scratch, f"{number}.npy", _written(known))
             yield piece.stop
         found.append(known)
     vectors = _joined(found, desk.encoder)
@@ -70,21 +71,18 @@ def part_name(name: str) -> str:
     return f"encoded/{name}.parquet"
 
 
-def _write(stream: BinaryIO, vectors: Vectors) -> None:
+def _written(vectors: Vectors) -> bytes:
     """A column more says which were cut."""
+    stream = io.BytesIO()
     np.save(stream, np.column_stack([vectors.data, vectors.truncated.astype(np.float32)]))
+    return stream.getvalue()
 
 
 def _known(content: bytes | None, rows: int, dimension: int) -> Vectors | None:
-    """The vectors of a piece that was finished before; None where it was not, or is damaged."""
-    import io
-
+    """The vectors of a piece that was finished before; None where it was not."""
     if content is None:
         return None
-    try:
-        data: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError):
-        return None
+    data: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
     if data.shape != (rows, dimension + 1):
         return None
     return Vectors(data[:, :-1], "", data[:, -1] > 0)

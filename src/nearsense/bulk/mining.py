@@ -118,7 +118,9 @@ def cells_of_part(desk: Desk, job: Job) -> Steps:
     yield job.rows // 2
     scores = data @ centres.T
     few = min(PROBES, len(centres))
-    nearest = np.argsort(-scores, axis=1, kind="stable")[:, :few]
+    some = np.argpartition(scores, -few, axis=1)[:, -few:]
+    order = np.argsort(-np.take_along_axis(scores, some, axis=1), axis=1, kind="stable")
+    nearest = np.take_along_axis(some, order, axis=1)
     near = np.take_along_axis(scores, nearest, axis=1)
     who, rank = np.nonzero(near >= near[:, :1] - np.float32(MARGIN))
     cell = nearest[who, rank]

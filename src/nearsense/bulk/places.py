@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from nearsense._optional import require
 from nearsense._paths import exists, expanded, is_file, is_folder
@@ -245,22 +246,23 @@ def without_secrets(text: str) -> str:
 
 
 def kept(folder: Path, name: str) -> bytes | None:
-    """What this machine has finished of something; None where there is nothing."""
+    """What this machine has finished of something; None where there is nothing, or it is not as it was written."""
     try:
-        return (folder / name).read_bytes()
+        content = (folder / name).read_bytes()
     except OSError:
         return None
+    whole = zlib.crc32(content[:-4]).to_bytes(4, "little") == content[-4:]
+    return content[:-4] if whole else None
 
 
-def keep(folder: Path, name: str, write: Callable[[BinaryIO], None]) -> None:
-    """Keep what is finished of something: whole, or not at all."""
+def keep(folder: Path, name: str, content: bytes) -> None:
+    """Keep what is finished of something, with a checksum: whoever finds it half written does it again."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{os.getpid()}-{name}.tmp"
     try:
         with draft.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
+            stream.write(content)
+            stream.write(zlib.crc32(content).to_bytes(4, "little"))
         draft.replace(folder / name)
     finally:
         draft.unlink(missing_ok=True)
