@@ -3,9 +3,9 @@
     python benchmarks/bench_bulk.py --texts 200000 --shards 40 --ray auto
 
 Of the disturbed run one shard holds a text that ends its worker, always. Beside the seconds stand those of the
-processors that the run had, which others on the machine change less; and the load average. `--every` is in seconds,
-`--each` in texts that are done: the same work is lost then, whatever else the machine does. 5,000 are what two free
-cores encode in five seconds. `--runs rates` are the rates of one core for docs/scale.md.
+processors that the run had, which others on the machine change less; and the load average. `--every` is in
+seconds, `--each` in texts that are done: the same work is lost then, whatever else the machine does. 5,000 are
+what two free cores encode in five seconds. `--runs rates` are the rates of one core for docs/scale.md.
 """
 
 from __future__ import annotations

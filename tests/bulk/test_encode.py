@@ -75,6 +75,7 @@ def test_each_row_is_in_one_part_once_with_the_vector_that_the_model_gives_it(te
     assert not (out / "scratch").exists()
 
 
+@pytest.mark.slow
 def test_one_process_and_several_give_parts_of_the_same_names(texts, tmp_path, model):
     known = {"text": "body", "id": "key", "model": model, "shard_rows": 30}
     bulk.encode(str(texts), str(tmp_path / "one"), workers=0, **known)
@@ -203,6 +204,8 @@ def test_another_job_does_not_go_into_the_same_output(texts, tmp_path, model):
     pq.write_table(pa.table({"key": ["x"], "body": ["w1"], "stars": [1]}), texts / "3.parquet")
     with pytest.raises(InputError, match="holds another job"):
         bulk.encode(str(texts), out, **known)
+    with pytest.raises(InputError, match="lies within"):
+        bulk.encode(str(texts), str(texts / "out"), **known)
     (tmp_path / "full").mkdir()
     (tmp_path / "full/thesis.txt").write_text("mine")
     with pytest.raises(FileError, match="holds other files: thesis"):

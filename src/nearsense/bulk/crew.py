@@ -49,6 +49,7 @@ class Crew:
         self.busy: dict[int, Job] = {}
         self.trials: dict[str, _Trial] = {}
         self.processes: dict[int, int] = {}  # the process of each worker that is ready
+        self.seen: set[int] = set()  # the processes of all workers that ever were
         self._idle: list[int] = []
         self._starting: set[int] = set()
         self._stillborn = self._died = 0
@@ -109,6 +110,7 @@ class Crew:
             self._starting.discard(worker)
             self._idle.append(worker)
             self._stillborn, self.processes[worker] = 0, answer.process
+            self.seen.add(answer.process)
             return None, None, ""
         job = self.busy[worker]
         if answer.state == "going":

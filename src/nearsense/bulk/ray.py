@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from nearsense._machine import cores
 from nearsense._optional import require
 from nearsense.bulk.records import Answer, Job, Setup
 from nearsense.errors import InputError
@@ -17,8 +19,8 @@ AUTO = "auto"
 _MEMORY = 128 << 20  # bytes of Ray's own store, through which no vector goes
 
 
-def connect(address: str, setup: Setup, workers: int) -> Actors:
-    """Connect to a cluster, and make ready to start actors there.
+def connect(address: str, setup: Setup, workers: int | None) -> tuple[Actors, int]:
+    """Connect to a cluster, and make ready to start actors there: one a core where nobody says how many.
 
     Raises:
         MissingExtra: Ray is not installed.
@@ -41,9 +43,11 @@ def connect(address: str, setup: Setup, workers: int) -> Actors:
             fix = "check that `ray status` finds it; --ray auto starts Ray on this machine"
             raise InputError(f"there is no Ray cluster at {address}", why=why, fix=fix) from None
         local = {"include_dashboard": False, "object_store_memory": _MEMORY, "_node_ip_address": "127.0.0.1"}
-        ray.init(address="local", num_cpus=workers * setup.threads, **local, **quiet)
+        ray.init(address="local", num_cpus=cores(), **local, **quiet)
         ours = True
-    return Actors(ray, setup, ours=ours)
+    there = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    size = there if workers is None else max(1, workers)
+    return Actors(ray, replace(setup, threads=max(1, there // size)), ours=ours), size
 
 
 class Actors:
@@ -57,11 +61,6 @@ class Actors:
         self._actors: dict[int, Any] = {}
         self._asked: dict[Any, int] = {}
         self._next = 0
-
-    @property
-    def cores(self) -> int:
-        """How many cores the cluster has."""
-        return int(self._ray.cluster_resources().get("CPU", 1))
 
     def start(self) -> int:
         """See `Pool`. On one machine a spare one may stand beside the others; else it takes free cores."""

@@ -108,18 +108,25 @@ class Run:
             if hasattr(self, "crew"):
                 self.crew.close()
             self.place.remove(f"{STATUS}/{self._me}.json")
-            for draft in self.place.scratch.glob(".*.tmp"):
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Take away what this driver and its workers were writing; others at this output have theirs."""
+        own = {os.getpid(), *(self.crew.seen if hasattr(self, "crew") else ())}
+        for draft in self.place.scratch.rglob(".*.tmp"):
+            if draft.name[1:].partition("-")[0] in map(str, own):
                 draft.unlink(missing_ok=True)
 
     def _crew(self) -> Crew:
-        size = cores() if self.wanted.workers is None else self.wanted.workers
-        setup = Setup(
-            _everywhere(self.output), self._model, self.plan.fingerprint, max(1, cores() // max(size, 1))
-        )
-        if self.wanted.ray is not None:
+        wanted, output = self.wanted, _everywhere(self.output)
+        if wanted.ray is not None:
             from nearsense.bulk.ray import connect
 
-            return Crew(connect(self.wanted.ray, setup, max(size, 1)), max(size, 1))
+            setup = Setup(output, self._model, self.plan.fingerprint, 1)
+            actors, size = connect(wanted.ray, setup, wanted.workers)
+            return Crew(actors, size)
+        size = cores() if wanted.workers is None else wanted.workers
+        setup = Setup(output, self._model, self.plan.fingerprint, max(1, cores() // max(size, 1)))
         return Crew(Processes(setup), size) if size else Crew(Here(setup), 1)
 
     def parts(self, folder: str) -> set[str]:
@@ -284,11 +291,20 @@ def running(kind: str, asked: Asked, wanted: Wanted, parameters: dict[str, Any])
             )
     parameters = {**parameters, "role": role, "encoded": encoded is not None}
     key = digest(kind, [each.name for each in shards], parameters)
+    _require_apart(asked)
     plan = Plan(kind, _everywhere(asked.input), key, *own, reading, parameters, tuple(shards))
     loading = None if encoded is not None else {"name": asked.model, **asked.loading}
     run = Run(asked.output, plan, wanted, encoder, loading)
     with run.at_work():
         yield run
+
+
+def _require_apart(asked: Asked) -> None:
+    """Refuse an output within the input, of which it would be a part the next time."""
+    source, target = (f"{_everywhere(name).rstrip('/')}/" for name in (asked.input, asked.output))
+    if target.startswith(source):
+        why = "what is written would be read the next time"
+        raise InputError(f"{asked.output} lies within {asked.input}", why=why, fix="name another folder: -o NEW")
 
 
 def _encoded(
@@ -375,6 +391,7 @@ def status_of(output: str) -> Status:
         raise FileError(f"{place.shown} holds no bulk job", why=why, fix="name the output of one: -o OUTPUT")
     plan, manifest = Plan.from_json(job), place.read(MANIFEST)
     done = {each.name.rpartition("/")[2].partition(".")[0] for each in place.files("encoded")}
+    done |= {each.name for each in plan.shards if plan.parameters["encoded"]}
     lost = {each.name.rpartition("/")[2].removesuffix(".json"): each.name for each in place.files(QUARANTINE)}
     drivers = [json.loads(place.read(each.name) or b"{}") for each in place.files(STATUS)]
     drivers = [each for each in drivers if time.time() - each.get("time", 0.0) < DEAD]
