@@ -5,7 +5,8 @@
 Of the disturbed run one shard holds a text that ends its worker, always. Beside the seconds stand those of the
 processors that the run had, which others on the machine change less; and the load average. `--every` is in
 seconds, `--each` in texts that are done: the same work is lost then, whatever else the machine does. 5,000 are
-what two free cores encode in five seconds. `--runs rates` are the rates of one core for docs/scale.md.
+what two free cores encode in five seconds. `--runs rates` are the rates of one core for docs/scale.md,
+`--runs recall` is what share of near pairs is found in 20 cells.
 """
 
 from __future__ import annotations
@@ -161,6 +162,23 @@ def rates() -> None:
     lap("texts hashed", len(texts))
 
 
+def recall(count: int, cells: int) -> None:
+    """What share of near pairs is found in so many cells: of people's questions, by the default model."""
+    from nearsense.bulk import mining
+
+    mining.CELL = max(1, count // cells)
+    base = Path(mkdtemp(prefix="bench-bulk-"))
+    try:
+        write(base / "texts", questions(count), 8, poison=False)
+        bulk.encode(str(base / "texts"), str(base / "encoded"), workers=0)
+        for score in (0.8, 0.9, 0.95):
+            begin = time.monotonic()
+            done = bulk.dedupe(str(base / "encoded"), str(base / f"{score}"), min_score=score, workers=0)
+            print(f"score {score}: {done}; {time.monotonic() - begin:.0f} s", flush=True)
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--texts", type=int, default=20_000)
@@ -174,6 +192,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.runs == "rates":
         rates()
+        return
+    if given.runs == "recall":
+        recall(given.texts, 20)
         return
     running.BEAT = 0.5  # the killer reads there who is at work
     base = Path(mkdtemp(prefix="bench-bulk-"))

@@ -173,6 +173,18 @@ def test_a_file_that_is_damaged_inside_is_left_out_by_the_command_with_its_own_e
     assert json.loads(run("bulk", "encode", "-o", tmp_path / "out", "--status", "--json").out)["done"] == 80
 
 
+@pytest.mark.slow
+def test_where_no_shard_can_be_done_that_is_an_error_that_says_why(texts, tmp_path, model, monkeypatch):
+    for file in ("1.parquet", "2.parquet"):
+        (texts / file).unlink()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FAULTS), *sys.path]))
+    monkeypatch.setenv("NEARSENSE_TEST_POISON", "w1")
+    with pytest.raises(InputError, match="no shard could be encoded") as refused:
+        bulk.encode(str(texts), str(tmp_path / "out"), text="body", model=model, workers=1)
+    assert "signal 9" in str(refused.value)
+    assert not (tmp_path / "out/_manifest.json").exists()
+
+
 def test_other_formats_are_read_too_and_rows_without_text_are_counted(tmp_path, model):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.csv").write_text("id,text,stars\n1,w1 w2,5\n2,,4\n3,w3,3\n")

@@ -51,6 +51,12 @@ def test_messages_hold_no_secrets(monkeypatch):
     assert "word" not in without_secrets("s3://user:word@host/bucket")
 
 
+def test_an_address_with_a_password_is_refused_and_not_repeated(tmp_path, model):
+    with pytest.raises(InputError, match="given with a password") as refused:
+        bulk.encode(f"s3://me:{SECRET}@bucket/texts", str(tmp_path / "out"), model=model)
+    assert SECRET not in str(refused.value)
+
+
 def test_nothing_is_asked_of_a_store_where_the_settings_say_offline(monkeypatch, tmp_path, model):
     monkeypatch.setenv("NEARSENSE_OFFLINE", "1")
     with pytest.raises(FileError, match="offline is set"):

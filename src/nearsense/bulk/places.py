@@ -16,7 +16,7 @@ from typing import Any
 
 from nearsense._optional import require
 from nearsense._paths import exists, expanded, is_file, is_folder
-from nearsense.errors import FileError, MissingExtra
+from nearsense.errors import FileError, InputError, MissingExtra
 from nearsense.files.remote import is_address
 from nearsense.settings import load_settings
 
@@ -159,6 +159,10 @@ class _Store(Place):
 
     def __init__(self, name: str) -> None:
         self.shown = re.sub(r"//[^/@]*@", "//", name.partition("?")[0])
+        if re.search(r"//[^/@]*:[^/@]*@", name):
+            why = "it would stand in job.json, and in messages"
+            fix = "leave it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
+            raise InputError(f"{self.shown} is given with a password", why=why, fix=fix)
         from hashlib import sha256
 
         own = sha256(self.shown.encode()).hexdigest()[:16]

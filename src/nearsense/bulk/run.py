@@ -166,6 +166,8 @@ class Run:
         if cut:
             tell(f"{cut:,} texts were longer than the model reads, and cut: column 'truncated' says which")
         out = {each.name for each in lost}
+        if lost and len(out) == len(self.plan.shards):
+            raise InputError("no shard could be encoded", why=lost[0].why, fix="mend that, and add --resume")
         return [each for each in self.plan.shards if each.name not in out], lost
 
     def _estimate(self, jobs: Sequence[Job]) -> None:
