@@ -28,6 +28,7 @@ def connect(address: str, setup: Setup, workers: int | None) -> tuple[Actors, in
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # where Ray is started here: as the processes of pools.py
     ray: Any = require("ray", extra="ray", purpose="work on many machines")
     quiet: dict[str, Any] = {
         "log_to_driver": False,
