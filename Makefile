@@ -13,7 +13,7 @@ AS_WRITTEN := -p no:randomly
 # With bytecode a start takes what it takes for users; without it every start compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-random test-avx2 test-f32 test-slow test-kits test-durability lint bench bench-calibration clean help
+.PHONY: demo test test-random test-avx2 test-f32 test-slow test-kits test-durability test-store lint bench bench-calibration clean help
 
 help:             ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -56,6 +56,9 @@ test-kits: .venv/.kits ## our encoders in BERTopic, KeyBERT, SetFit and MTEB the
 test-durability: .venv/.test ## kills, crash images, damage, full disks, many writers: nothing is lost
 	$(BIN)/python -m pytest $(AS_WRITTEN) -m durability --timeout=3600 -o faulthandler_timeout=3590
 
+test-store: .venv/store/.done ## bulk work in an object store, a loopback one; in an environment of its own
+	PYTHONPATH=src .venv/store/bin/python -m pytest $(AS_WRITTEN) tests/bulk/test_store.py
+
 bench: .venv/.test ## speed beside peers, in one run
 	$(BIN)/python benchmarks/bench_encode.py
 	$(BIN)/python benchmarks/bench_engine.py
@@ -85,4 +88,12 @@ clean:            ## everything that was made
 
 .venv/.kits: .venv/.test requirements/kits.txt
 	$(PIP) -r requirements/kits.txt
+	@touch $@
+
+# It sees what .venv has, behind what it has itself.
+.venv/store/.done: .venv/.test requirements/store.txt
+	$(BIN)/python -m venv .venv/store
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$(.venv/store/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
+	.venv/store/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r requirements/store.txt
 	@touch $@

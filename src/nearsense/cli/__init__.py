@@ -1,7 +1,7 @@
 """The command `nearsense`: what is typed becomes a call of a verb. Nothing is computed here.
 
-Exit codes: 0 fine; 1 findings (for commands that look for them); 2 wrong use or bad input; 70 a fault of nearsense
-itself; 130 interrupted; 143 terminated.
+Exit codes: 0 fine; 1 findings (for commands that look for them); 2 wrong use or bad input; 3 a collection or its
+disk; 4 bulk work done but for some shards; 70 a fault of nearsense itself; 130 interrupted; 143 terminated.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from nearsense._notes import told_to
 from nearsense._paths import is_url
 from nearsense._version import __version__
 from nearsense.cli import (
+    bulk,
     calibrate,
     cluster,
     compare,
@@ -106,6 +107,7 @@ FAMILIES = (
     calibrate,
     train,
     distill,
+    bulk,
     models,
     querylog,
     serve,

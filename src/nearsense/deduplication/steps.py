@@ -200,7 +200,7 @@ def duplicates(
         judge=None if any_language else reader,
         progress=progress,
     )
-    _warn_of_strange(edges, sides.rows, strange)
+    warn_of_strange(edges, sides.rows, strange)
     if probabilities is not None:
         origin = replace(origin, calibration=probabilities.calibration.task, prior=probabilities.prior)
     thresholds = (min_probability, min_score, allow_differing, recall, strange)
@@ -313,7 +313,7 @@ def _nearest_pairs(rows: Rows, k: int, floor: float, progress: Progress) -> Colu
     return low[first], high[first], found.scores.ravel()[near][first]
 
 
-def _warn_of_strange(edges: Edges, rows: Rows, strange: Mapping[int, str]) -> None:
+def warn_of_strange(edges: Edges, rows: Rows, strange: Mapping[int, str]) -> None:
     """Warn where rows stay that are near others, in a language that the model was not made for."""
     asked = edges.unsure & ~edges.guarded
     if not asked.any():
