@@ -44,13 +44,14 @@ class ServeOptions(Options):
         "--allow-host NAME", "A name by which clients call it, behind a proxy say. Several: each.", many=True
     )
     folder: str | None = option(
-        "--folder FOLDER", "Where collections may be made over HTTP; those in it are served."
+        "--folder FOLDER",
+        "Where collections may be made over HTTP; those in it are served. It is made where it is missing.",
     )
     deadline: float = option(
         "--deadline S", "Seconds that a request may take.", click.FloatRange(0.1), default=30.0
     )
     grace: float = option(
-        "--grace S", "Seconds that a shutdown waits for requests.", click.FloatRange(0), default=30.0
+        "--grace S", "Seconds that a shutdown waits for requests.", click.FloatRange(0.1), default=30.0
     )
     log: str | None = option(
         "--log",
@@ -133,11 +134,22 @@ def require_collection(path: str) -> None:
     from nearsense.store import is_made
 
     if not is_made(path):
-        name = shlex.quote(path)
+        from nearsense._paths import is_url
+        from nearsense.files.streams import lookalike
+        from nearsense.store import is_collection
+
+        place, fix = Path(path), f"nearsense index create {shlex.quote(path)} FILE"
+        there = [each.name for each in place.parent.glob("*") if not is_url(path) and is_collection(each)]
+        if place.is_file():
+            fix = (
+                f"questions and answers are served as --faq {shlex.quote(path)}; make a collection of other texts"
+            )
+        elif near := lookalike(place.name, there):
+            fix = f"did you mean {place.with_name(near)}?"
         raise CollectionNotFound(
             f"there is no collection {path}",
             why="what is served has to be there: none is made by a slip of the keyboard",
-            fix=f"nearsense index create {name} FILE",
+            fix=fix,
         )
 
 

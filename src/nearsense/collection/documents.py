@@ -139,6 +139,9 @@ def _fault(metadata: Mapping[Any, Any], id_: str) -> InputError | None:
                     path = path or shown(odd)
                     wrong = f"is named by {shown(odd)}", "a field's name is a string", "name it by a string"
                     break
+                if isinstance(odd, str) and (half := _wrong(odd)):
+                    path, wrong = f"{path}.{odd}" if path else odd, ("has a name that " + half[0], *half[1:])
+                    break
         elif isinstance(value, (list, tuple)):
             inside = [(None, each) for each in value]
         if wrong:

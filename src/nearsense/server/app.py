@@ -10,6 +10,7 @@ import logging
 import re
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -134,8 +135,7 @@ async def _told(request: Request, error: Exception) -> Response:
 async def _not_its_type(request: Request, error: Exception) -> Response:
     """A request that is not what its type says: the first of its faults, by the name of the field."""
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    first, place, more = _worst(error)
     if first["type"] == "json_invalid":
         refused = Refused(400, "no_json", "the body is no JSON", why=f"{first['ctx']['error']}, character {place}")
     elif first["type"] in ("model_attributes_type", "dict_type") and len(first["loc"]) == 1:
@@ -146,10 +146,37 @@ async def _not_its_type(request: Request, error: Exception) -> Response:
             what = "the body is not declared to be JSON"
             refused = Refused(415, "no_json_type", what, why=f"Content-Type says {declared}", fix=JSON_HEADER)
     else:
-        more = len(error.errors()) - 1
         why = f"{first['msg'][:1].lower()}{first['msg'][1:]}{f'; {more} more' if more else ''}"
         refused = Refused(422, "invalid_input", f"{place} is not what it has to be", why=why, fix="see /docs")
     return error_response(refused, openai=in_openai_form(request.url.path))
+
+
+def _worst(error: RequestValidationError) -> tuple[Any, str, int]:
+    """The first fault, where it is, and how many others there are.
+
+    What may be of several types has a fault for each of them: the one counts that went deepest into what was sent.
+    """
+    faults = [(_place(each, error.body), each) for each in error.errors()]
+    first = faults[0][0]
+    place, worst = max((each for each in faults if each[0][: len(first)] == first), key=lambda each: len(each[0]))
+    more = {each for each, _ in faults if each != place[: len(each)]}
+    return worst, ".".join(place) or str(worst["loc"][0]), len(more)
+
+
+def _place(fault: Any, body: Any) -> tuple[str, ...]:
+    """Where a fault is in a request, without the names of types that pydantic tells as well."""
+    kind, *steps = fault["loc"]
+    if kind != "body" or fault["type"] == "json_invalid":
+        return tuple(map(str, steps))
+    found, here = list[str](), body
+    for number, step in enumerate(steps, 1):
+        with suppress(LookupError, TypeError):
+            here = here[step]
+            found.append(str(step))
+            continue
+        if number == len(steps) and fault["type"] == "missing":
+            found.append(str(step))
+    return tuple(found)
 
 
 JSON_HEADER = "send the header Content-Type: application/json"
@@ -168,7 +195,13 @@ async def _http(request: Request, error: Exception) -> Response:
         known = request.app.state.methods
         allowed = {name for path, names in known if path.fullmatch(request.url.path) for name in names}
         headers |= {"Allow": ", ".join(sorted(allowed))} if allowed else {}
-    refused = Refused(error.status_code, code, told, fix="see /docs", headers=headers)
+    why, fix = "", "see /docs"
+    if error.status_code == 400 and isinstance(error.__cause__, ValueError):  # of the body
+        told, fix = "the body is no JSON", "send it in UTF-8"
+        why = "it is not in UTF-8"
+        if not isinstance(error.__cause__, UnicodeError):
+            why, fix = "it has a number that is too long to be read", "send such a number as text"
+    refused = Refused(error.status_code, code, told, why=why, fix=fix, headers=headers)
     return error_response(refused, openai=in_openai_form(request.url.path))
 
 

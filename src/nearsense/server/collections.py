@@ -398,7 +398,7 @@ def created(service: Service, name: str, model: str | None, role: str) -> dict[s
     folder = service.settings.folder
     if folder is None:
         what, why = "collections cannot be made here", "the operator named no folder for them"
-        raise Refused(403, "no_folder", what, why=why, fix="nearsense serve --collections-dir DIR")
+        raise Refused(403, "no_folder", what, why=why, fix="nearsense serve --folder FOLDER")
     if model is None:
         encoder = next(iter(service.models.values()))
     elif model in service.models:

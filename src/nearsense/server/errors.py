@@ -6,7 +6,9 @@ OpenAI's speak, it is OpenAI's. A client never sees a path, a traceback, or what
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +27,7 @@ __all__ = [
     "not_found",
     "overloaded",
     "took_too_long",
+    "without_folders",
 ]
 
 OPENAI = ("/v1/embeddings", "/v1/models", "/v1/rerank", "/v2/rerank", "/rerank", "/embed", "/similarity", "/info")
@@ -88,8 +91,8 @@ class Refused(NearsenseError):
         return {"error": {"message": message, "type": self.type, "param": None, "code": self.code}}
 
 
-def not_found(kind: str, name: str, known: Any = ()) -> Refused:
-    """The error of a name that the operator has not named: "collection", "faq", "model".
+def not_found(kind: str, name: str, known: Any = (), called: str = "") -> Refused:
+    """The error of a name that the operator has not named: "collection", "faq", "model"; `called` so in words.
 
     Example:
         >>> print(not_found("collection", "tickets", ["support"]))
@@ -97,10 +100,10 @@ def not_found(kind: str, name: str, known: Any = ()) -> Refused:
         why: this server has: support
         fix: give one of these names
     """
-    names = ", ".join(known)
-    why = f"this server has: {names}" if names else f"this server has no {kind}"
-    fix = "give one of these names" if names else f"the operator names a {kind} when the server is started"
-    return Refused(404, f"{kind}_not_found", f"there is no {kind} {name!r}", why=why, fix=fix)
+    names, called = ", ".join(known), called or kind
+    why = f"this server has: {names}" if names else f"this server has no {called}"
+    fix = "give one of these names" if names else f"the operator names a {called} when the server is started"
+    return Refused(404, f"{kind}_not_found", f"there is no {called} {name!r}", why=why, fix=fix)
 
 
 def overloaded(what: str, retry_after: float = 1.0) -> Refused:
@@ -143,6 +146,22 @@ _KINDS: list[tuple[type[Exception], int, str]] = [
 ]
 
 
+_OF_FILES = (errors.StoreError, errors.ModelError)
+"""What fails of the operator's own files; messages of other errors may hold what a client wrote."""
+
+_FOLDERS = re.compile(r"""(?<![^\s'"(=])(?:/(?:[^/\n]*/)+|[A-Za-z]:\\(?:[^\\\n]*\\)+)""")
+
+
+def without_folders(said: str) -> str:
+    """A message in which files are called by their own names: where they lie is nobody's business.
+
+    Example:
+        >>> without_folders("/srv/our data/tickets.nearsense was removed while it was open")
+        'tickets.nearsense was removed while it was open'
+    """
+    return _FOLDERS.sub("", said)
+
+
 def as_refused(error: BaseException) -> Refused:
     """Any error as one that a client is told; what is a fault of the server's says no more than that.
 
@@ -154,7 +173,14 @@ def as_refused(error: BaseException) -> Refused:
         return error
     if isinstance(error, NearsenseError):
         status, code = next((found[1:] for found in _KINDS if isinstance(error, found[0])), (500, "error"))
-        return Refused(status, code, error.what, why=error.why, fix=error.fix)
+        parts = (error.what, error.why, error.fix)
+        what, why, fix = map(without_folders, parts) if isinstance(error, _OF_FILES) else parts
+        return Refused(status, code, what, why=why, fix=fix)
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:  # of a file of the operator's
+        fix = "tell its operator, who finds more in the log"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Refused(507, "disk_full", "the disk of the server is full", why=error.strerror, fix=fix)
+        return Refused(503, "store_error", "the server cannot use its files", why=error.strerror, fix=fix)
     if isinstance(error, MemoryError):
         what, fix = "the server is out of memory", "ask for less at a time"
         return Refused(503, "out_of_memory", what, fix=fix, headers={"Retry-After": "5"})

@@ -74,6 +74,9 @@ def draft_with(path: Path, entry: FAQItem) -> Draft:
     ):
         what, why = f"{path.name} cannot be written back", "entries are added to jsonl, csv, tsv and json"
         raise FileError(what, why=why, fix="convert it, and start the server with that file")
+    if not path.is_file():
+        what, why = f"{path.name} is not there any more", "it was when the server was started"
+        raise FileError(what, why=why, fix="put it back")
     known = _items(path, form)
     content = path.read_bytes()
     asked = {plain(text): item for item in known for text in (item.question, *item.phrasings)}

@@ -224,7 +224,7 @@ class Jobs:
             except Exception as told:
                 error = as_refused(told)
                 state = State.CANCELLED if error.code == GONE and job.work.left else State.FAILED
-                if error.status == 500:
+                if not isinstance(told, NearsenseError):
                     log.exception("job %s (%s) failed", job.id, job.kind)
             with self._changed:
                 self._running.remove(job)

@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from nearsense import kinds
 from nearsense._version import __version__
+from nearsense.errors import NearsenseError
 from nearsense.server.described import security
 from nearsense.server.errors import as_refused
 from nearsense.server.tools import MOST_HITS, MOST_TOKENS, Told, Tools
@@ -238,7 +239,7 @@ async def _called(
         told = await served.pool.run(work, verb, Tools(served), *args)
     except Exception as error:
         failed = as_refused(error)
-        if failed.status == 500:
+        if not isinstance(error, NearsenseError):
             logging.getLogger("nearsense").exception("a tool failed")
         return CallToolResult(content=[TextContent(type="text", text=str(failed))], is_error=True)
     text = "\n".join([told.text, *(f"Note: {said}" for said in work.warnings)])

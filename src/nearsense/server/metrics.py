@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nearsense._optional import require
 from nearsense._version import __version__
+from nearsense.errors import StoreError
 
 if TYPE_CHECKING:
     from nearsense.encoders import Encoder
@@ -164,7 +166,10 @@ class Metrics:
         ]
         labels = ("model", "fingerprint", "precision", "dimension")
         yield gauge("model", "The models that are served.", labels, facts)
-        sizes = [((name,), float(len(each))) for name, each in list(self._collections.items())]
+        sizes = list[tuple[Sequence[str], float]]()
+        for name, each in list(self._collections.items()):
+            with suppress(StoreError):  # one that cannot be read has no size; the other figures are told still
+                sizes.append(((name,), float(len(each))))
         yield gauge("documents", "Documents of a collection.", ("collection",), sizes)
 
 

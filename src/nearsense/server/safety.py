@@ -117,11 +117,10 @@ class SafetyMiddleware:
             return
         name = _name_of(host)
         if name not in self._hosts and not _is_address(name):
-            shown = name[:100] or "without a name"
             raise Refused(
                 421,
                 "unknown_host",
-                f"this server does not answer to the name {shown!r}",
+                f"this server does not answer to the name {name[:100]!r}" if name else "the request names no host",
                 why="a page of another site could call it by a name of its own",
                 fix="call it by its address, or start it with --allow-host NAME",
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nearsense._paths import is_url
-from nearsense.errors import InputError, ModelMismatch, UnsupportedModel
+from nearsense.errors import FileError, InputError, ModelMismatch, StoreError, UnsupportedModel
 from nearsense.server.errors import Refused, not_found
 from nearsense.server.jobs import Jobs
 from nearsense.server.metrics import Metrics
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nearsense.collection import Collection
     from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.faq import FAQ
+    from nearsense.reports import Info
 
 __all__ = ["Service", "served_name"]
 
@@ -104,6 +105,7 @@ class Service:
 
         Raises:
             InputError: Two have the same name, or a file is no FAQ.
+            FileError: The folder for collections cannot be made, or is a file.
             CollectionNotFound: A collection is not there.
             ModelNotFound: A model is neither here nor to be had.
         """
@@ -112,7 +114,8 @@ class Service:
             for name in models:
                 service.load_model(name)
             paths = [str(path) if is_url(path) else Path(path) for path in collections]
-            if settings.folder is not None and settings.folder.is_dir():
+            if settings.folder is not None:
+                _require_folder(settings.folder)
                 from nearsense.store import is_collection
 
                 known = {path.resolve() for path in paths if isinstance(path, Path)}
@@ -171,7 +174,9 @@ class Service:
         Raises:
             Refused: There is none of that name.
         """
-        return _named(self.crosses, name, "model")
+        if name not in self.crosses:
+            raise not_found("model", name, self.crosses, called="cross-encoder")
+        return self.crosses[name]
 
     def crowded(self, coming: int = 0, pool: Pool | None = None) -> float:
         """Seconds after which who asks for little is told to come again; 0 where there is room in some queue.
@@ -189,6 +194,16 @@ class Service:
         if late and queue is not None:
             self.metrics.refused(queue.name, "overloaded")
         return late
+
+    def infos(self) -> dict[str, Info | StoreError]:
+        """What each collection says of itself; of one that cannot be read, the error: the others answer still."""
+        found: dict[str, Info | StoreError] = {}
+        for name in list(self.collections):
+            try:
+                found[name] = self.ask(name, lambda collection: collection.info())
+            except StoreError as error:
+                found[name] = error
+        return found
 
     def ask(self, name: str | None, verb: Callable[[Collection], T]) -> T:
         """What a verb makes of a collection; one that went over to another model meanwhile is opened anew.
@@ -339,6 +354,17 @@ class Service:
             except BaseException:
                 self.collections[name] = stale
                 raise
+
+
+def _require_folder(folder: Path) -> None:
+    """Make the folder for collections where it is missing; say at once where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "it is a file" if folder.exists() else error.strerror or str(error)
+        raise FileError(
+            f"{folder} cannot hold collections", why=why, fix="name a folder: --folder rooms"
+        ) from None
 
 
 def served_name(path: Path | str) -> str:

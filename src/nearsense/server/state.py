@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -9,8 +10,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from nearsense._version import __version__
+from nearsense.errors import StoreError
+from nearsense.reports import Info
 from nearsense.server.described import operation
-from nearsense.server.errors import JSON, Refused
+from nearsense.server.errors import JSON, Refused, as_refused
 from nearsense.server.requests import NAME
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
@@ -54,7 +57,7 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     @router.get("/collections", **operation("collections", "The collections that are served."))
     async def collections(request: Request) -> Response:
         def all_of() -> JSON:
-            found = [_info(service, name) for name in list(service.collections)]
+            found = [{"name": name, **_told(each)} for name, each in service.infos().items()]
             return JSON({"collections": found, "can_create": settings.folder is not None})
 
         return await service.pool.run_for(request, Work(settings.deadline), all_of)
@@ -62,7 +65,7 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     @router.get("/collections/{name}", **operation("collection", "What a collection says of itself."))
     async def collection(name: Name, request: Request) -> Response:
         def one() -> JSON:
-            return JSON(_info(service, name))
+            return JSON({"name": name, **_told(service.ask(name, lambda collection: collection.info()))})
 
         return await service.pool.run_for(request, Work(settings.deadline), one)
 
@@ -76,8 +79,12 @@ def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     return [*figures.routes, *router.routes]
 
 
-def _info(service: Service, name: str) -> dict[str, Any]:
-    """A collection by its name; where it lies is nobody's business."""
-    known = service.ask(name, lambda collection: collection.info()).to_dict()
+def _told(found: Info | StoreError) -> dict[str, Any]:
+    """What a collection says of itself but where it lies; of one that cannot be read nothing is known but why."""
+    if isinstance(found, Info):
+        known = found.to_dict()
+    else:
+        unknown = dict.fromkeys((each.name for each in fields(Info)), None)
+        known = unknown | {"fields": [], "error": as_refused(found).to_dict()["error"]}
     del known["path"]
-    return {"name": name, **known}
+    return known

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense.errors import InputError
 from nearsense.records import Hit, Results, percent
+from nearsense.reports import Info
 
 if TYPE_CHECKING:
     from nearsense.collection import Collection
@@ -107,10 +108,11 @@ class Tools:
 
     def stats(self) -> Told:
         """What is served: collections and FAQs by name, how large they are, by what they can be filtered."""
-        collections, faqs = self._service.collections, self._service.faqs
+        faqs, found = self._service.faqs, self._service.infos()
         about = {
-            name: {n: v for n, v in room.info().to_dict().items() if n != "path"}
-            for name, room in collections.items()
+            name: {n: v for n, v in room.to_dict().items() if n != "path"}
+            for name, room in found.items()
+            if isinstance(room, Info)
         }
         entries = {name: {"entries": len(room), "model": room.encoder.name} for name, room in faqs.items()}
         lines = [
@@ -118,6 +120,7 @@ class Tools:
             f"fields: {', '.join(each['fields']) or 'none'}"
             for name, each in about.items()
         ]
+        lines += [f"collection {name} cannot be read" for name in found if name not in about]
         lines += [
             f"FAQ {name}: {each['entries']:,} entries, model {each['model']}" for name, each in entries.items()
         ]

@@ -70,8 +70,10 @@ _START = (
 )
 _STDIN = "standard input"
 TAKEN = get_args(Taken)
-VALUED = frozenset({"text", "id", "format", "encoding", "sheet", "columns", "positive", "answer", "delimiter"})
-"""Options of the command that take a value."""
+VALUED = frozenset({"text", "id", "format", "encoding", "sheet", "columns", "positive"})
+"""Parameters of a query that take a value, and are options of the command as well."""
+FLAGS = frozenset({"skip_empty", "remove", "dry_run"})
+"""Those that say true or false."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,9 @@ def as_query(fix: str) -> str:
 
     def parameter(found: re.Match[str]) -> str:
         name, word = found[1].replace("-", "_"), found[2]
-        if name not in VALUED:
+        if name not in VALUED | FLAGS:
+            return f"the command's option {found[0].removeprefix('--')}"
+        if name in FLAGS:
             return f"?{name}=true{f' {word}' if word else ''}"
         return f"?{name}=... {word}" if word in ("to", "if", "for") else f"?{name}={word or '...'}"
 

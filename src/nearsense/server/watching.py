@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -13,12 +14,13 @@ from pydantic import Field, WithJsonSchema
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from nearsense.errors import FileError
 from nearsense.faq.entries import FAQItem
 from nearsense.querylog import moment
 from nearsense.server import requests
 from nearsense.server.changes import Called, Changes, Flag, Key, fitting
 from nearsense.server.described import changing, operation
-from nearsense.server.errors import JSON, Refused
+from nearsense.server.errors import JSON, Refused, without_folders
 from nearsense.server.faq_file import draft_with
 from nearsense.server.requests import Text
 from nearsense.server.work import Work, progress
@@ -260,7 +262,7 @@ def _entries(router: APIRouter, service: Service, changes: Changes) -> None:
 
         def doing(advance: Advance) -> dict[str, Any]:
             entry = FAQItem(asked.question, asked.answer, tuple(asked.phrasings), asked.category, asked.id)
-            with guard, fitting():  # each entry is written behind the one before it
+            with guard, fitting(), _unplaced():  # each entry is written behind the one before it
                 draft = draft_with(service.faq_files[name], entry)
                 made = service.faqs[name].with_items(draft.items, progress=advance)
                 draft.write()
@@ -269,6 +271,16 @@ def _entries(router: APIRouter, service: Service, changes: Changes) -> None:
             return {"faq": name, "entry": mine.to_dict(), "entries": len(made)}
 
         return await changes.make(request, "entry", doing, total=len(faq), unit="entries", status=201)
+
+
+@contextmanager
+def _unplaced() -> Iterator[None]:
+    """What is told of the operator's file is told without where it lies."""
+    try:
+        yield
+    except FileError as error:
+        what, why, fix = map(without_folders, (error.what, error.why, error.fix))
+        raise FileError(what, why=why, fix=fix) from None
 
 
 # -- drift

@@ -24,7 +24,7 @@ for (const [name, view] of Object.entries(VIEWS)) {
 let world = null;
 async function theWorld(signal) {
   if (world === null) world = await api.world(signal);
-  byId('count-documents').textContent = world.collections.length === 1 ? number(world.collections[0].documents) : '';
+  byId('count-documents').textContent = world.collections.length === 1 && world.collections[0].documents !== null ? number(world.collections[0].documents) : '';
   return world;
 }
 
