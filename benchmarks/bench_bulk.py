@@ -3,10 +3,10 @@
     python benchmarks/bench_bulk.py --texts 200000 --shards 40 --ray auto
 
 Of the disturbed run one shard holds a text that ends its worker, always. Beside the seconds stand those of the
-processors that the run had, which others on the machine change less; and the load average. `--every` is in
-seconds, `--each` in texts that are done: the same work is lost then, whatever else the machine does. 5,000 are
-what two free cores encode in five seconds. `--runs rates` are the rates of one core for docs/scale.md,
-`--runs recall` is what share of near pairs is found in 20 cells.
+processors that the run had (but for actors of Ray), which others on the machine change less; and the load average.
+`--every` is in seconds, `--each` in texts that are done: the same work is lost then, whatever else the machine
+does. 5,000 are what two free cores encode in five seconds. `--runs rates` are the rates of one core for
+docs/scale.md, `--runs recall` is what share of near pairs is found in 20 cells.
 """
 
 from __future__ import annotations
