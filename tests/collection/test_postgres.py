@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import pickle
 import re
 import shlex
@@ -24,6 +25,8 @@ import pgserver
 from collection.test_conformance import PETS, Words, ids
 from nearsense.store import postgres
 from turns import in_turn
+
+TESTS = str(Path(__file__).parents[1])
 
 
 @pytest.fixture(scope="module")
@@ -456,7 +459,9 @@ with ns.open(sys.argv[1], Words()) as collection:
     assert len(collection) == 2
     print(len(collection.search("second")))
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program, url], capture_output=True, text=True)
+    command = [sys.executable, "-W", "error", "-c", program, url]
+    there = {**os.environ, "PYTHONPATH": os.pathsep.join([TESTS, os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, capture_output=True, text=True, env=there)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "2", "")
 
 
