@@ -60,8 +60,6 @@ class Precision(StrEnum):
     """bf16 where the processor has it natively, else f32."""
     F32 = "f32"
     BF16 = "bf16"
-    INT8 = "int8"
-    """Matrices in whole numbers, each row by a scale of its own, and what they multiply as well, while it runs."""
 
 
 class MapKind(StrEnum):

@@ -69,9 +69,7 @@ def load(
         dimensions: Keep only the first so many numbers of a vector, for models that were trained for it.
         pooling: Another pooling than the model's own: `"mean"`, `"cls"`, `"max"`, `"last"`, ... Only to see what
             it costs: a model is good with the one that it was trained with.
-        precision: `"auto"` (bf16 where the processor has it natively, else f32), `"f32"`, `"bf16"`, or `"int8"`,
-            which gives vectors of its own: a little worse, and faster where the processor multiplies no bf16 in
-            tiles (AMX). For transformers that are built from safetensors.
+        precision: `"auto"` (bf16 where the processor has it natively, else f32), `"f32"` or `"bf16"`.
         threads: Cores to use; 0 is all.
         long: What `encode` does with texts beyond the model's limit, where a call does not say.
         device: `"cpu"`; anything else (`"cuda"`, `"cuda:1"`, `"mps"`) needs the extra `torch`.

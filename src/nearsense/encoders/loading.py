@@ -100,14 +100,11 @@ def _parts_of(folder: ModelFolder, settings: Settings, *, pairs: bool = False) -
     """The first engine that can run a bi-encoder, or a cross-encoder (`pairs`)."""
     if folder.static and not pairs:
         return _static(folder)
-    reason = obstacle(folder)
-    if settings.device == DEVICE and reason is None:
-        return _transformer(folder, settings, pairs)
-    if settings.precision is Precision.INT8:
-        why = "only transformers that are built from their safetensors, on this processor, have whole numbers"
-        raise UnsupportedModel(f"{folder.path} does not run in int8", why=why, fix='leave out precision="int8"')
-    if reason is None or settings.device != DEVICE:
+    if settings.device != DEVICE:
         return _torch(folder, settings, pairs)
+    reason = obstacle(folder)
+    if reason is None:
+        return _transformer(folder, settings, pairs)
     if folder.graph is not None and pairs:
         return _graph(folder, folder.graph, settings, ())
     if folder.graph is not None and _has_modules(folder):
@@ -165,9 +162,8 @@ def _transformer(folder: ModelFolder, settings: Settings, pairs: bool) -> Parts:
     sizes = transformer.check(folder.config, weights, tokenizer.vocabulary, str(folder.path))
     poolings = (Pooling.CLS,) if pairs else folder.pooling
     cache = compiled_folder(folder.weights, settings)
-    whole = settings.precision is Precision.INT8
     runner = Runner(
-        lambda: transformer.build(folder.config, weights, sizes, pairs=pairs and folder.typed, whole=whole),
+        lambda: transformer.build(folder.config, weights, sizes, pairs=pairs and folder.typed),
         reduce=partial(pool, poolings),
         precision=settings.precision,
         threads=settings.threads,
@@ -184,7 +180,7 @@ def _transformer(folder: ModelFolder, settings: Settings, pairs: bool) -> Parts:
         tokenizer,
         sizes.max_tokens,
         folder.weights,
-        {"architecture": transformer.identity(folder.config), **({"precision": "int8"} if whole else {})},
+        {"architecture": transformer.identity(folder.config)},
         poolings=poolings,
         head=tuple(dense),
     )

@@ -40,9 +40,6 @@ Side by side is twice as fast, but its graph has to be compiled first: for a few
 
 LATENCY, THROUGHPUT = "LATENCY", "THROUGHPUT"
 
-STRETCH = 128
-"""Numbers of a token's vector that share a scale in int8: 384 are 3 % faster and lose twice as much on STS-B."""
-
 
 class Runner(Engine):
     """Runs the requests of one model. Safe to use from several threads.
@@ -159,8 +156,6 @@ class Runner(Engine):
                     self._graph = self._build()
                     self._names[:] = [port.any_name for port in self._graph.inputs]
                 options: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": self.precision}
-                if self.precision == Precision.INT8:  # what else is computed is so in f32
-                    options |= {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": STRETCH}
                 if self._threads:
                     options["INFERENCE_NUM_THREADS"] = self._threads
                 # One graph a folder: what another version left behind is not checked at every start.

@@ -45,18 +45,11 @@ class Graph:
     """
 
     def __init__(
-        self,
-        weights: Weights,
-        *,
-        heads: int,
-        epsilon: float,
-        activation: str,
-        typed: bool = False,
-        whole: bool = False,
+        self, weights: Weights, *, heads: int, epsilon: float, activation: str, typed: bool = False
     ) -> None:
         self._op: Any = openvino().opset13
         self._weights, self._heads, self._epsilon = weights, heads, epsilon
-        self._activation, self._whole = activation, whole
+        self._activation = activation
         names = ("ids", "positions", "segments", *(("types",) if typed else ()))
         self._inputs = {name: self._op.parameter([-1, -1], np.int32, name) for name in names}
         for name, node in self._inputs.items():
@@ -88,8 +81,8 @@ class Graph:
         weight, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
         if weight.ndim != 2 or bias.shape != weight.shape[:1]:
             raise ValueError(f"{name}: a weight of shape {weight.shape}, a bias of shape {bias.shape}")
-        matrix = self._in_whole_numbers(weight) if self._whole else self._constant(weight)
-        return self._op.add(self._op.matmul(x, matrix, False, True), self._constant(bias))
+        product = self._op.matmul(x, self._constant(weight), False, True)
+        return self._op.add(product, self._constant(bias))
 
     def norm(self, x: Any, name: str) -> Any:
         """Layer normalisation (Ba et al. 2016)."""
@@ -144,13 +137,6 @@ class Graph:
 
     def _constant(self, values: NDArray[Any] | np.float32 | np.int32) -> Any:
         return self._op.constant(np.asarray(values), shared_memory=True)
-
-    def _in_whole_numbers(self, weight: NDArray[np.float32]) -> Any:
-        """A matrix in int8 with a scale a row, from which OpenVINO sees that it may multiply in int8."""
-        largest = np.abs(weight).max(axis=1, keepdims=True)
-        scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-        numbers = self._op.constant(np.rint(weight / scale).astype(np.int8))
-        return self._op.multiply(self._op.convert(numbers, np.float32), self._op.constant(scale))
 
     def _integers(self, *values: int) -> Any:
         return self._op.constant(np.array(values, np.int64))
@@ -338,15 +324,10 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     return found | ({"mended": architecture.mended} if architecture.mended else {})
 
 
-def build(
-    config: Mapping[str, Any], weights: Weights, sizes: Sizes, *, pairs: bool = False, whole: bool = False
-) -> Model:
-    """The graph of a model that passed `check`; where it reads `pairs` of texts, tokens have types.
-
-    Its matrices are in int8 where it is to multiply in `whole` numbers.
-    """
-    kind, options = config["model_type"], {"typed": pairs, "whole": whole}
-    graph = Graph(weights, heads=sizes.heads, epsilon=sizes.epsilon, activation=sizes.activation, **options)
+def build(config: Mapping[str, Any], weights: Weights, sizes: Sizes, *, pairs: bool = False) -> Model:
+    """The graph of a model that passed `check`; where it reads `pairs` of texts, tokens have types."""
+    kind = config["model_type"]
+    graph = Graph(weights, heads=sizes.heads, epsilon=sizes.epsilon, activation=sizes.activation, typed=pairs)
     try:
         return graph.to_model(ARCHITECTURES[kind].assemble(graph, sizes), kind)
     except (RuntimeError, ValueError, IndexError) as error:

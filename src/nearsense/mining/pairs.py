@@ -364,7 +364,7 @@ def sieve_for(
 
     With a precision it is not int8.
     """
-    if precision in (None, Precision.INT8):
+    if precision is None:
         if whole.is_here():
             return Int8Sieve(columns, None if floor is None else narrow_for(columns, rows, floor))
         precision = gemm.fastest(len(rows), len(columns), rows.shape[1])
