@@ -432,8 +432,6 @@ def _job(
         roles = roles_of(parts.dev, reader)
         figure = figure_of_pairs(held) if options.cross else figure_for(parts.dev, parts.train, roles)
         held = held if held.batches else None
-    if options.precision == Precision.INT8:
-        raise InputError("precision='int8' is not known", why="steps are too small for it", fix="use f32 or bf16")
     precision, device = parse(Precision, options.precision, name="precision"), _device(options.device)
     bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and trains_in_bf16(device))
     lora = _lora(options.lora)
