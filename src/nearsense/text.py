@@ -22,6 +22,15 @@ def as_texts(texts: str | Iterable[str], what: str = "text", *, content: bool = 
     return items
 
 
+def is_encodable(text: str) -> bool:
+    """Whether a text can be written: half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def require_texts(
     cells: Sequence[Any], what: str = "text", source: Any = None, column: Any = None, *, content: bool = True
 ) -> None:

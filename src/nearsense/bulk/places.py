@@ -18,6 +18,7 @@ from nearsense._optional import require
 from nearsense._paths import exists, expanded, is_file, is_folder
 from nearsense.errors import FileError, InputError, MissingExtra
 from nearsense.files.remote import is_address
+from nearsense.files.streams import sync
 from nearsense.settings import load_settings
 
 SCRATCH = "scratch"
@@ -122,7 +123,7 @@ class _Folder(Place):
                 return False
             except OSError:  # a file system without links
                 draft.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
         return True
 
     def replace(self, name: str, content: bytes) -> None:
@@ -130,7 +131,7 @@ class _Folder(Place):
         with self._draft(content) as draft:
             target.parent.mkdir(parents=True, exist_ok=True)
             draft.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
 
     def remove(self, name: str) -> None:
         (self._base / name).unlink(missing_ok=True)
@@ -297,13 +298,3 @@ def _stamp(known: dict[str, Any]) -> str:
         if known.get(name):
             return str(known[name]).strip('"')
     return ""
-
-
-def _sync(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system lets a folder be synced."""
-    with suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)

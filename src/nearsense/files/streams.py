@@ -377,9 +377,9 @@ def new_folder(path: Path) -> Iterator[Path]:
         draft.mkdir()
         yield draft
         for each in [*draft.rglob("*"), draft]:
-            _sync(each)
+            sync(each)
         draft.rename(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         ours = error.filename is None or path.parent in Path(os.fsdecode(error.filename)).parents
         if not ours or isinstance(error, FileError):
@@ -406,7 +406,7 @@ def _draft(path: Path) -> Path:
     return path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.tmp")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Bring a file, or the names in a folder, to the disk, where the system lets a folder be synced."""
     with suppress(OSError):
         opened = os.open(path, os.O_RDONLY)
@@ -471,7 +471,7 @@ def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
             stream.close()
         temporary.unlink(missing_ok=True)
         raise
-    _sync(target.parent)  # the rename itself
+    sync(target.parent)  # the rename itself
 
 
 def require_place(path: str | os.PathLike[str]) -> None:

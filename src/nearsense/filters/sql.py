@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nearsense.filters.where import Every, Exists, Filter, Fixed, Key, Not, OneOf, Some, Within, values_of
+from nearsense.text import is_encodable
 
 _FIXED: dict[Key, Any] = {Fixed.TRUE: True, Fixed.FALSE: False, Fixed.NULL: None, Fixed.BARE: {}}
 FEW = 16
@@ -57,15 +58,15 @@ def condition(where: Filter, column: str, parameters: list[Any]) -> str:
 
 
 def _there(name: str, column: str, parameters: list[Any]) -> str:
-    if not _whole(name):
+    if not is_encodable(name):
         return "FALSE"
     parameters.append(without_nul(name))
     return f"({column} ? %s)"
 
 
 def _one_of(name: str, values: Iterable[Key], column: str, parameters: list[Any]) -> str:
-    wanted = [_raw(value) for value in values if not isinstance(value, str) or _whole(value)]
-    if not (wanted and _whole(name)):
+    wanted = [_raw(value) for value in values if not isinstance(value, str) or is_encodable(value)]
+    if not (wanted and is_encodable(name)):
         return "FALSE"
     if len(wanted) <= FEW:
         parameters += [json.dumps({without_nul(name): [value]}, ensure_ascii=False) for value in wanted]
@@ -75,11 +76,13 @@ def _one_of(name: str, values: Iterable[Key], column: str, parameters: list[Any]
 
 
 def _within(name: str, bounds: Iterable[tuple[str, Key]], column: str, parameters: list[Any]) -> str:
-    if not _whole(name):
+    if not is_encodable(name):
         return "FALSE"
     tests, given = [], {}
     for number, (op, bound) in enumerate(bounds):
-        if isinstance(bound, str) and not _whole(bound):  # half a character: all strings lie on one side of it
+        if isinstance(bound, str) and not is_encodable(
+            bound
+        ):  # half a character: all strings lie on one side of it
             op, bound = op[0] + "=" * (op[0] == ">"), _cut(bound)
         tests.append(f"@ {op} $b{number}")
         given[f"b{number}"] = _raw(bound)
@@ -111,15 +114,6 @@ def _raw(key: Key) -> Any:
     if isinstance(key, float):
         return int(key) if key.is_integer() else key
     return _FIXED[key] if isinstance(key, Fixed) else key
-
-
-def _whole(text: str) -> bool:
-    """Whether a text can be written: no document has half a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _cut(text: str) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 from nearsense.errors import CollectionNotFound, StoreError
 from nearsense.records import Document
 from nearsense.store.tables import Block, document_sum, vector_sums
+from nearsense.text import is_encodable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +118,7 @@ class PostgresReader:
 
     def positions(self, ids: Iterable[str]) -> dict[str, int]:
         """Where some ids are; what is not there is left out."""
-        wanted = [each for each in ids if "\0" not in each and _whole(each)]
+        wanted = [each for each in ids if "\0" not in each and is_encodable(each)]
         return dict(self._chunked("SELECT id, position FROM $S.documents WHERE id = ANY(%s)", wanted))
 
     def documents(self, positions: Sequence[int]) -> dict[int, Document]:
@@ -346,14 +347,6 @@ class PostgresWriter(PostgresReader):
             for row in rows:
                 copy.write(row)
             copy.write(b"\xff\xff")
-
-
-def _whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _as_array(sent: Sequence[bytes]) -> NDArray[np.float32]:
