@@ -134,13 +134,13 @@ def require_collection(path: str) -> None:
     from nearsense.store import is_made
 
     if not is_made(path):
-        from nearsense._paths import is_url
+        from nearsense._paths import is_file, is_url
         from nearsense.files.streams import lookalike
         from nearsense.store import is_collection
 
         place, fix = Path(path), f"nearsense index create {shlex.quote(path)} FILE"
         there = [each.name for each in place.parent.glob("*") if not is_url(path) and is_collection(each)]
-        if place.is_file():
+        if is_file(place):
             fix = (
                 f"questions and answers are served as --faq {shlex.quote(path)}; make a collection of other texts"
             )
