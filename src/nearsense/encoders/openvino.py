@@ -156,8 +156,8 @@ class Runner(Engine):
                     self._graph = self._build()
                     self._names[:] = [port.any_name for port in self._graph.inputs]
                 options: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": self.precision}
-                if self._threads:
-                    options["INFERENCE_NUM_THREADS"] = self._threads
+                if self._threads:  # not bound to cores: two processes of a thread each would share the first one
+                    options |= {"INFERENCE_NUM_THREADS": self._threads, "ENABLE_CPU_PINNING": False}
                 # One graph a folder: what another version left behind is not checked at every start.
                 name = f"{self.precision}-{hint.lower()}-{self._threads}-{self._version}"
                 with verified_cache(self._cache_dir / name) as cache:
