@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -201,6 +204,23 @@ def test_many_threads_that_ask_at_once_get_what_one_gets(soon_rounded):
         found = list(pool.map(lambda row: index.search(queries[row : row + 1], 10), range(64)))
     for row, own in enumerate(found):
         assert_same(own, ids[row : row + 1], scores[row : row + 1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_searches_as_its_parent_did(soon_rounded):
+    data, queries = vectors(9000), vectors(3, seed=1)
+    index = ExactIndex(ArrayRows(data))
+    before = index.search(queries, 5)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(index.search(queries, 5).ids, before.ids) else 1)
+    end = time.monotonic() + 20
+    while not (done := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < end:
+        time.sleep(0.01)
+    if not done[0]:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert done == (child, 0)
 
 
 def test_rows_are_rounded_only_for_those_who_ask_often():

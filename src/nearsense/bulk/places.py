@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ def place_of(name: str) -> Place:
     return _Store(name) if is_address(name) else _Folder(name)
 
 
-class Place:
+class Place(ABC):
     """What both kinds of places can do; names are relative, with slashes. A file can be a place, of one file."""
 
     shown: str
@@ -49,33 +50,33 @@ class Place:
     scratch: Path
     """A folder of this machine for what is not finished."""
 
+    @abstractmethod
     def files(self, folder: str = "") -> list[Found]:
         """The files in it, those of folders within too, by their names; none where it is not there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, name: str) -> bytes | None:
         """The bytes of a file; None where there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self, name: str) -> Any:
         """A file to be read from any position."""
-        raise NotImplementedError
 
+    @abstractmethod
     def put(self, name: str, content: bytes) -> bool:
         """Write a file that is not there yet, whole; False where it is, and stays as it is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def replace(self, name: str, content: bytes) -> None:
         """Write a file, whole, whatever was there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, name: str) -> None:
         """Take a file away, if it is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def address(self, name: str) -> str:
         """What opens a file of it elsewhere: a path or an address."""
-        raise NotImplementedError
 
 
 class _Folder(Place):

@@ -192,8 +192,8 @@ class _Codes:
         self._rows, self._products = rows, whole.Products(SCORES)
         self._numbers = np.empty(rows.shape, np.int8)
         self._parts = blocks(len(self._numbers), ROUNDED)
-        self._pool = ThreadPoolExecutor(min(cores(), len(self._parts)), thread_name_prefix="scan")
-        self._steps, self._moved = np.array(list(self._pool.map(self._round, self._parts))).T
+        with ThreadPoolExecutor(cores()) as pool:
+            self._steps, self._moved = np.array(list(pool.map(self._round, self._parts))).T
 
     def _round(self, part: slice) -> tuple[float, float]:
         step, moved = whole.step_for(self._rows.block(part.start, part.stop)), 0.0
@@ -214,7 +214,8 @@ class _Codes:
             ask = _Asked(asked, steps.astype(np.float64), moved, self._products.pack(numbers), k, allowed, off)
             share = -(-len(self._parts) // cores())
             shares = [range(own.start, own.stop) for own in blocks(len(self._parts), share)]
-            found = self._pool.map(self._best_of, [ask] * len(shares), shares)
+            with ThreadPoolExecutor(len(shares)) as pool:  # of its own: threads do not come along into a fork
+                found = list(pool.map(self._best_of, [ask] * len(shares), shares))
             i, j, rough = (np.concatenate(each) for each in zip(*found, strict=True))
             best = TopK(len(asked), k)
             best.offer(i, j, rough)
