@@ -41,7 +41,7 @@ LARGE = 2**24
 """From so many numbers on rows are rounded to int8 for those who ask again and again: 10 ms of f32 for a query."""
 
 OFTEN = 16
-"""So many queries pay for it."""
+"""Who has asked so many queries before is likely to ask more."""
 
 LONGEST = 256
 """Up to so many neighbours: more than that are best found in f32."""
@@ -161,9 +161,9 @@ class ExactIndex:
             return None
         n, d = self._rows.shape
         with self._lock:
-            self._asked += queries
             if self._codes is None and self._asked >= OFTEN and 4 * n * d < free_memory():
                 self._codes = _Codes(self._rows)
+            self._asked += queries  # of calls before: who asks once, however much, does not ask often
             return self._codes
 
     def _scan(self, board: TopK, queries: Float32, k: int, few: Ints | None, allowed: Mask | None) -> None:
