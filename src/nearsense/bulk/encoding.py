@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from nearsense.bulk.work import Desk
 
-PIECE = 16_384
+PIECE = 8_192
 """Characters that are encoded together, about: a quarter of a second of one core, which a kill may cost."""
 
 TIMED, SAMPLE_SECONDS = 512, 0.7
