@@ -93,8 +93,9 @@ def test_delete_wants_ids_or_a_filter(pets):
 
 
 def test_a_filter_that_lets_everything_pass_deletes_nothing(pets):
-    with pytest.raises(ns.errors.InputError, match="everything pass"):
-        pets.delete(where={})
+    for where in ({}, {"not": {"or": []}}, {"or": [{"year": 2001}, {"not": {"year": 2001}}]}):
+        with pytest.raises(ns.errors.InputError, match="everything pass"):
+            pets.delete(where=where)
     assert pets.count() == 3
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from nearsense.errors import InputError
-from nearsense.filters import ALL, matches, names, parse, parse_where, require_known
+from nearsense.filters import matches, names, parse, parse_where, passes_all, require_known
 from turns import in_turn
 
 BIG = 2**53
@@ -61,7 +61,8 @@ def test_a_parsed_filter_is_a_key_that_tells_true_from_one():
     cache = {parse({"a": True}): "bool", parse({"a": 1}): "number"}
     assert cache == {parse({"a": 1.0}): "number", parse({"a": True}): "bool"}
     assert parse({"a": {"in": ["x", "y"]}}) == parse({"a": {"in": ["y", "x", "x"]}})
-    assert parse(None) == parse({}) == ALL
+    assert passes_all(parse(None))
+    assert parse(None) == parse({})
 
 
 def test_parsing_what_is_parsed_changes_nothing():
@@ -210,3 +211,15 @@ def test_an_unknown_field_is_refused_with_the_known_ones_close_ones_first():
 def test_a_long_list_of_known_fields_is_cut_and_says_so():
     with pytest.raises(InputError, match="and 80 more"):
         require_known({"zzz": 1}, [f"field{i}" for i in range(100)])
+
+
+def test_what_lets_everything_pass_by_how_it_is_built_is_known_and_nothing_else_is():
+    year = {"year": {">": 2000}}
+    always = [{}, {"and": []}, {"and": [{}, {"and": []}]}, {"not": {"or": []}}, {"or": [year, {}]}]
+    always += [{"not": {"not": {}}}, {"or": [year, {"not": year}]}, {"not": {"and": [year, {"not": year}]}}]
+    always += [{"not": {"year": {"in": []}}}]
+    assert [where for where in always if not passes_all(parse(where))] == []
+    assert all(matches(where, given) for where in always for given in ({}, {"year": 1}, {"year": 2001}))
+    sometimes = [year, {"not": year}, {"or": []}, {"not": {}}, {"year": {"not in": []}}]
+    sometimes += [{"or": [year, {"not": {"x": 1}}]}]
+    assert [where for where in sometimes if passes_all(parse(where))] == []

@@ -468,7 +468,7 @@ def _mean(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def as_filter(where: Where) -> Filter | None:
     """A filter, parsed; None where everything passes."""
     parsed = filters.parse(where)
-    return None if parsed == filters.ALL else parsed
+    return None if filters.passes_all(parsed) else parsed
 
 
 def _origin(answer: Answer, mode: Mode) -> Origin:

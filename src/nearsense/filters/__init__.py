@@ -6,10 +6,19 @@ for the few that came since; `rows` for those of a file. All agree, always.
 
 from nearsense.filters.columns import Columns, GrowingColumns
 from nearsense.filters.shorthand import parse_where
-from nearsense.filters.where import ALL, Exists, Filter, Where, as_where, matches, names, parse, require_known
+from nearsense.filters.where import (
+    Exists,
+    Filter,
+    Where,
+    as_where,
+    matches,
+    names,
+    parse,
+    passes_all,
+    require_known,
+)
 
 __all__ = [
-    "ALL",
     "Columns",
     "Exists",
     "Filter",
@@ -20,5 +29,6 @@ __all__ = [
     "names",
     "parse",
     "parse_where",
+    "passes_all",
     "require_known",
 ]

@@ -142,6 +142,38 @@ def matches(where: Where, metadata: Mapping[str, Any]) -> bool:
     return _holds(parse(where), fields)
 
 
+def passes_all(node: Filter) -> bool:
+    """Whether a filter lets everything pass by how it is built, whatever the documents hold.
+
+    Example:
+        >>> passes_all(parse({"not": {"or": []}})), passes_all(parse({"year": {"exists": True}}))
+        (True, False)
+    """
+    match node:
+        case Every():
+            return all(map(passes_all, node.parts))
+        case Some():
+            return any(passes_all(part) or Not(part) in node.parts for part in node.parts)
+        case Not():
+            return _passes_none(node.part)
+        case _:
+            return False
+
+
+def _passes_none(node: Filter) -> bool:
+    match node:
+        case Every():
+            return any(_passes_none(part) or Not(part) in node.parts for part in node.parts)
+        case Some():
+            return all(map(_passes_none, node.parts))
+        case Not():
+            return passes_all(node.part)
+        case OneOf():
+            return not node.values
+        case _:
+            return False
+
+
 def as_where(node: Filter) -> dict[str, Any]:
     """A parsed filter in its JSON form, which reads as the same again.
 
