@@ -10,6 +10,7 @@ import pytest
 
 import nearsense as ns
 from faq_shop import ANSWERS, WORDINGS, shop
+from nearsense.records import percent
 
 
 @pytest.fixture
@@ -75,6 +76,17 @@ def test_what_may_be_meant_is_suggested_in_every_form(run, file):
     assert (whole["outcome"], whole["suggestions"][0]["id"]) == ("did you mean", "payment")
     (row,) = csv.DictReader(io.StringIO(run("faq", file, "Do you sell gift cards?", "--csv", *sure).out))
     assert row["outcome"] == "did you mean"
+
+
+def test_a_spreadsheet_gets_the_other_entries_as_text(run, file, tmp_path):
+    asked = "faq", file, "Do you sell gift cards?", "--precision", 0.95
+    answer = json.loads(run(*asked, "--json").out)
+    (shown,) = csv.DictReader(io.StringIO(run(*asked, "--csv").out))
+    run(*asked, "-o", tmp_path / "answers.csv")
+    (saved,) = csv.DictReader(io.StringIO((tmp_path / "answers.csv").read_text("utf-8-sig")))
+    for name in ("suggestions", "candidates"):
+        entries = [f"{hit['text']} ({percent(hit['probability'])})" for hit in answer[name]]
+        assert shown[name] == saved[name] == " | ".join(entries)
 
 
 def test_the_table_asks_back():

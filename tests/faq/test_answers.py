@@ -189,6 +189,15 @@ def test_the_opposite_of_an_entry_is_not_answered_by_it(encoder):
     assert both.answer(answer.question).text == "Settings, off."
 
 
+def test_who_wants_to_buy_is_answered_by_what_is_sold_and_who_wants_to_sell_is_not(encoder):
+    cards = {"question": "Do you sell gift cards?", "answer": "From 10 to 200 euros."}
+    faq = ns.FAQ([cards, *shop(WORDINGS[0])], encoder=encoder)
+    assert faq.answer("can I buy a gift card?").text == "From 10 to 200 euros."
+    for other in ("do you buy gift cards?", "how do you buy gift cards?"):
+        assert any("buy" in each for each in faq.answer(other).differs)
+        assert faq.answer(other).hit is None
+
+
 def test_what_differs_from_the_matched_phrasing_is_said(encoder):
     faq = ns.FAQ(["How do I enable two-factor authentication?"], encoder=encoder)
     answer = faq.answer("How do I disable two-factor authentication?")

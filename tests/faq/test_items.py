@@ -8,6 +8,7 @@ import pytest
 import nearsense as ns
 from nearsense.faq import FAQItem
 from nearsense.faq.entries import labelled_of, read_items
+from nearsense.files import documents, read_table
 from turns import in_turn
 
 
@@ -22,6 +23,23 @@ def test_rows_with_one_id_are_phrasings_of_one_entry(tmp_path):
         "Here.",
     )
     assert (second.id, second.phrasings) == ("b", ())
+
+
+def test_a_sheet_under_a_title_numbers_its_entries_as_a_search_of_it_does(tmp_path):
+    sheets = pytest.importorskip("xlsxwriter")
+    pytest.importorskip("python_calamine")
+    file, here = tmp_path / "faq.xlsx", "Here on the second floor."
+    rows = [["Questions, March"], [], ["No.", "Question", "Answer"]]
+    rows += [[101, "Where is it?", here], [102, "Which place?", here], [103, "Who?", "Me."]]
+    with sheets.Workbook(file) as book:
+        sheet = book.add_worksheet()
+        for at, row in enumerate(rows):
+            sheet.write_row(at, 0, row)
+    with pytest.warns(UserWarning, match="^1 row has the answer of another and no id"):
+        first, second = read_items(str(file))
+    searched = {document.text: document.id for document in documents(read_table(str(file))).items}
+    assert (first.id, second.id) == (searched["Where is it?"], searched["Who?"]) == ("101", "103")
+    assert first.phrasings == ("Which place?",)
 
 
 def test_rows_with_one_long_answer_are_phrasings_where_there_are_no_ids_and_that_is_said(tmp_path):

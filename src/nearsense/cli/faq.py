@@ -254,6 +254,7 @@ def answers_page(answers: list[Answer], note: str, all_: bool) -> Page:
     return Page(
         document=documents[0] if len(documents) == 1 else documents,
         records=[_record(each) for each in answers],
+        rows=[_record(each) | _listed(each) for each in answers],
         columns=(),
         cells=(),
         groups=groups,
@@ -293,6 +294,17 @@ def _record(answer: Answer) -> dict[str, Any]:
     }
     first, judged = "question outcome answered", "probability interval threshold reason differs unsure"
     return as_json(answer, first) | entry | as_json(answer, judged) | others
+
+
+def _listed(answer: Answer) -> dict[str, str]:
+    """The other entries of an answer as a spreadsheet has them, a cell of text each."""
+    from nearsense.records import percent
+
+    def told(hit: Hit) -> str:
+        return str(hit.text) if hit.probability is None else f"{hit.text} ({percent(hit.probability)})"
+
+    lists = {"suggestions": answer.suggestions, "candidates": answer.candidates}
+    return {name: " | ".join(map(told, hits)) for name, hits in lists.items()}
 
 
 _CANDIDATE = "probability interval score differs unsure"

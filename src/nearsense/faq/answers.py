@@ -313,7 +313,7 @@ def hits_of(found: Sequence[Candidates], origin: Origin, prior: float, encoder: 
 
     questions = [each.question for each in found for _ in each.items]
     phrasings = [text for each in found for text in each.phrasings]
-    seen = iter(pair_differences(questions, phrasings, encoder=encoder))
+    seen = iter(pair_differences(questions, phrasings, encoder=encoder, dialogue=True))
     why = iter(unfamiliar_pairs(questions, phrasings, encoder))
     hits = []
     for each in found:

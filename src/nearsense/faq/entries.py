@@ -20,6 +20,7 @@ from nearsense.corpus import Frame, table_of
 from nearsense.documents.formats import is_table
 from nearsense.errors import FileError, InputError
 from nearsense.files import Table, read_table
+from nearsense.files.columns import id_of as key_of
 from nearsense.files.columns import is_key, role_of
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.judging import Content, Portrait, is_missing, portrait
@@ -96,7 +97,7 @@ class Row:
 
     item: FAQItem
     place: str  # where it stands, for messages: "faq.csv, line 3", "item 2"
-    number: str  # the id of an entry that has none: the line, or the position from 0
+    number: str  # the id of an entry that has none: its number in a column of those, the line, or the position
 
 
 def entries(rows: Iterable[Row], error: type[InputError] = InputError) -> list[FAQItem]:
@@ -316,6 +317,7 @@ def _row_of_record(
 def _rows_of_table(table: Table, wanted: Mapping[str, str | None], *, wider: bool = False) -> Iterator[Row]:
     names = columns_found(table, wanted, wider=wider)
     taken = {name for name in names.values() if name}
+    key = _key_column(table, names) if wider else None
     left = 0
     for row in range(len(table)):
         cells: dict[str, Any] = {what: table.columns[name][row] if name else None for what, name in names.items()}
@@ -346,9 +348,15 @@ def _rows_of_table(table: Table, wanted: Mapping[str, str | None], *, wider: boo
         except InputError as error:
             raise FileError(f"{table.place(row)}: {error.what}", why=error.why, fix=error.fix) from None
         place = table.place(row) if item.id is None else f"{table.place(row)} ({item.id})"
-        yield Row(item, place, str(table.lines[row]))
+        yield Row(item, place, id_of(table.columns[key][row]) if key else str(table.lines[row]))
     if left:
         tell(f"left out: {left:,} entr{'y' if left == 1 else 'ies'} without a question")
+
+
+def _key_column(table: Table, names: Mapping[str, str | None]) -> str | None:
+    """The column that numbers the rows where nothing says which are one entry, as a search of the file has it."""
+    wider = table.anew or find_column(table, COLUMNS["question"]) is None
+    return key_of(table, [names["question"]]) if names["id"] is None and wider else None
 
 
 def _asked(cells: Mapping[str, Any]) -> list[str]:

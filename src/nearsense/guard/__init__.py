@@ -10,6 +10,7 @@ from collections.abc import Iterable, Set
 from nearsense.errors import InputError
 from nearsense.guard import words as flag
 from nearsense.guard.dates import moments, other_moments
+from nearsense.guard.dialogue import without_sides
 from nearsense.guard.names import other_codes, other_names, with_named_letters
 from nearsense.guard.numbers import other_amounts, quantities, same_digits, turned_pairs
 from nearsense.guard.polarity import negations, opposites, strengths
@@ -55,7 +56,7 @@ def differences(a: str, b: str, *, language: str = "en") -> tuple[Difference, ..
 
 
 def differences_many(
-    lefts: Iterable[str], rights: Iterable[str], *, language: str = "en"
+    lefts: Iterable[str], rights: Iterable[str], *, language: str = "en", dialogue: bool = False
 ) -> list[tuple[Difference, ...]]:
     """`differences` of many pairs. Texts of equal lefts in a row are read once.
 
@@ -63,6 +64,8 @@ def differences_many(
         lefts: One text of each pair.
         rights: The other of each pair, in the same order.
         language: As in `differences`.
+        dialogue: Both texts of a pair are what a customer asks whoever answers: "can I buy it?" and "do you sell
+            it?" are one request then, where "do you buy it?" is another.
 
     Returns:
         The differences of each pair, in the order of the pairs.
@@ -93,9 +96,11 @@ def differences_many(
         if shared is None:
             found.append(())
         elif a < b:
-            found.append(tuple(_compare(left, right, shared, words)))
+            seen = _compare(left, right, shared, words)
+            found.append(tuple(without_sides(left, right, seen, words) if dialogue and seen else seen))
         else:  # each pair is looked at one way round, so that its sides may be exchanged
             turned = _compare(right, left, shared, words)
+            turned = without_sides(right, left, turned, words) if dialogue and turned else turned
             found.append(tuple([Difference(one.kind, one.right, one.left) for one in turned]) if turned else ())
     return found
 

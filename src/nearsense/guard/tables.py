@@ -175,6 +175,11 @@ class Tables:
         self.comparing = self.than | {closing for _, closing in self.equal}
         self.relations = self._relations()
         self.conditions = self._conditions()
+        self.exchanges, self.moves = self._forms("dialogue", "exchanges"), self._forms("dialogue", "moves")
+        self.asker, self.asked = self._words("dialogue", "asker"), self._words("dialogue", "asked")
+        self.open, self.anyone = self._words("dialogue", "open"), self._words("dialogue", "anyone")
+        self.toward = self._words("dialogue", "toward")
+        self.inverted = bool(data.get("dialogue", {}).get("inverted", False))
         self.everywhere = self._words("phrases", "everywhere")
         self.phrases = list(self._phrases())
         self.relating = self._relating()

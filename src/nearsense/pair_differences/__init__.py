@@ -40,13 +40,18 @@ def pair_differences(
     encoder: Encoder | None = None,
     language: str | None = None,
     scores: NDArray[np.floating] | None = None,
+    dialogue: bool = False,
 ) -> list[tuple[Difference, ...]]:
     """What differs between the texts of each pair; nothing where none was seen.
 
     Of the encoder that scores them, what it cannot read is named too; where it does not tell (a server's), cosine
     `scores`, shape (n,), show it: texts of one vector. `language` is ISO 639-1 of all texts, None: told from them.
+    `dialogue`: all are what a customer asks, as in `guard.differences_many`.
     """
-    found = differences_many(lefts, rights, language=language) if language else _guard_differences(lefts, rights)
+    if language:
+        found = differences_many(lefts, rights, language=language, dialogue=dialogue)
+    else:
+        found = _guard_differences(lefts, rights, dialogue)
     for at, missed in unread_differences(lefts, rights, encoder, language, scores).items():
         found[at] = (*found[at], *missed)
     for at, sign in sign_differences(lefts, rights).items():
@@ -71,13 +76,16 @@ def _two_things(found: tuple[Difference, ...], a: str, b: str, language: str | N
     )
 
 
-def _guard_differences(lefts: Sequence[str], rights: Sequence[str]) -> list[tuple[Difference, ...]]:
+def _guard_differences(
+    lefts: Sequence[str], rights: Sequence[str], dialogue: bool
+) -> list[tuple[Difference, ...]]:
     """What the guard names, each pair by the tables of its own language."""
     codes = languages_of_pairs(lefts, rights)
     found: list[tuple[Difference, ...]] = [()] * len(codes)
     for code in sorted(set(codes)):
         rows = [row for row, own in enumerate(codes) if own == code]
-        seen = differences_many([lefts[row] for row in rows], [rights[row] for row in rows], language=code)
+        pairs = [lefts[row] for row in rows], [rights[row] for row in rows]
+        seen = differences_many(*pairs, language=code, dialogue=dialogue)
         for row, differs in zip(rows, seen, strict=True):
             found[row] = differs
     short = [at for at, (a, b) in enumerate(zip(lefts, rights, strict=True)) if not found[at] and _few_words(a, b)]

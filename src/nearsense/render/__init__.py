@@ -43,6 +43,9 @@ class Page:
     title: str = ""  # a line above the table
     note: str = ""  # a line below it: what a reader has to know
     groups: Sequence[Page] = ()  # pages that are shown one below the other instead: one for each query
+    rows: Sequence[
+        Mapping[str, Any]
+    ] = ()  # the records as CSV and spreadsheets have them, where that is otherwise
 
 
 def table(items: Sequence[Any], *columns: Column) -> dict[str, Any]:
@@ -128,10 +131,11 @@ def _write_jsonl(page: Page, out: TextIO) -> None:
 def _write_csv(page: Page, out: TextIO) -> None:
     import csv
 
-    names = list(dict.fromkeys(name for record in page.records for name in record))
+    records = page.rows or page.records
+    names = list(dict.fromkeys(name for record in records for name in record))
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writerow({name: csv_cell(name) for name in names})
-    writer.writerows({name: _flat(value) for name, value in record.items()} for record in page.records)
+    writer.writerows({name: _flat(value) for name, value in record.items()} for record in records)
 
 
 def _flat(value: Any) -> Any:

@@ -28,7 +28,7 @@ def save(page: Page, path: str) -> int:
         return len(page.records)
     if form in (Format.JSON, Format.JSONL):
         return write_table(path, page.records)
-    names, rows = flattened(page.records)
+    names, rows = flattened(page.rows or page.records)
     return write_table(path, rows, columns=names)
 
 
