@@ -262,3 +262,45 @@ print(told.telemetry is None)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.strip() == "True", done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: NearsenseTextEmbedder("small", role="passage"),
+        lambda: NearsenseDocumentEmbedder("small", ["title"], " "),
+        lambda: NearsenseDocumentStore("shop.nearsense", "small"),
+        lambda: NearsenseRetriever(NearsenseDocumentStore(), 3, {"field": "meta.a"}, True, {"mode": "hybrid"}),
+        lambda: NearsenseRanker("small", 2),
+    ],
+)
+def test_what_is_written_comes_back_with_all_its_arguments(made):
+    written = made().to_dict()
+    assert all(value is not None for value in written["init_parameters"].values())
+    assert type(made()).from_dict(written).to_dict() == written
+
+
+def test_probabilities_fall_though_what_differs_puts_a_near_one_behind(document_store):
+    texts = "How do I turn off the alarm?", "How do I enable the alarm?", "alarm settings page"
+    document_store.write_documents([Document(content=text) for text in texts])
+    found = document_store.search("How do I disable the alarm?", probabilities=True)
+    assert [each.content for each in found] == [texts[0], texts[2], texts[1]]
+    assert found == sorted(found, key=lambda each: -each.score)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda store: store.filter_documents({"field": "id", "operator": "==", "value": "a"}), "meta.id"),
+        (lambda store: store.write_documents([], policy="replace"), "policy='replace' is not known"),
+        (lambda store: NearsenseRetriever(store, options={"mod": "hybrid"}), "mod=... is not known"),
+        (lambda store: store.search("a", top_k=3), "top_k=... is not known"),
+    ],
+)
+def test_what_would_find_nothing_or_do_nothing_is_said(document_store, call, said):
+    with pytest.raises(InputError, match=said):
+        call(document_store)
+
+
+def test_a_policy_may_be_said_in_words(filled):
+    assert filled.write_documents([DOCUMENTS[0]], policy="skip") == 0

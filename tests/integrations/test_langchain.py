@@ -19,7 +19,7 @@ from langchain_tests.integration_tests import (
 )
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
-from nearsense.errors import InputError, ModelMismatch, UnknownField
+from nearsense.errors import CollectionNotFound, InputError, ModelMismatch, UnknownField
 from nearsense.integrations.langchain import (
     NearsenseEmbeddings,
     NearsenseReranker,
@@ -68,7 +68,7 @@ class TestEmbeddings(EmbeddingsIntegrationTests):
 
 class TestEmbeddingsAlone(EmbeddingsUnitTests):
     embeddings_class = NearsenseEmbeddings
-    embedding_model_params = {"encoder": "all-MiniLM-L6-v2"}  # noqa: RUF012
+    embedding_model_params = {"model": "all-MiniLM-L6-v2"}  # noqa: RUF012
 
 
 class TestRetriever(RetrieversIntegrationTests):
@@ -232,10 +232,49 @@ def test_a_retriever_says_how_sure_it_is(store):
 
 def test_a_cross_encoder_puts_documents_in_order():
     documents = [Document(id=text, page_content=text, metadata={"n": 1}) for text in ("bb", "cccc", "a")]
-    found = NearsenseReranker(encoder=Longest(), top_n=2).compress_documents(documents, "q")
+    found = NearsenseReranker(model=Longest(), top_n=2).compress_documents(documents, "q")
     assert [(each.id, each.metadata["n"], each.metadata["relevance_score"]) for each in found] == [
         ("cccc", 1, 4.0),
         ("bb", 1, 2.0),
     ]
     assert documents[0].metadata == {"n": 1}, "what came in is as it was"
-    assert NearsenseReranker(encoder=Longest()).compress_documents([], "q") == []
+    assert NearsenseReranker(model=Longest()).compress_documents([], "q") == []
+
+
+def test_relevance_falls_though_what_differs_puts_a_near_one_behind():
+    texts = ["How do I turn off the alarm?", "How do I enable the alarm?", "alarm settings page"]
+    store = NearsenseVectorStore.from_texts(texts)
+    near = [found.page_content for found in store.similarity_search("How do I disable the alarm?", k=3)]
+    sure = store.similarity_search_with_relevance_scores("How do I disable the alarm?", k=3)
+    assert near == texts
+    assert [found.page_content for found, _ in sure] == [texts[0], texts[2], texts[1]]
+    assert sure == sorted(sure, key=lambda each: -each[1])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda store: store.add_texts("hello"), "one text is given"),
+        (lambda store: store.embeddings.embed_documents("hello"), "one text is given"),
+        (lambda store: store.similarity_search("a", top_k=2), "top_k=... is not known"),
+        (lambda store: store.similarity_search_by_vector([0.0] * 384, mode="hybrid"), "mode=... is not known"),
+        (lambda store: NearsenseRetriever(collection=store.collection).invoke("a", kk=2), r"kk=... is not known"),
+        (lambda store: NearsenseRetriever(collection=store.collection, options={"mod": 1}), "did you mean mode=?"),
+        (lambda store: NearsenseRetriever(collection=store.collection, top_k=2), "top_k"),
+        (lambda store: NearsenseReranker(model=Longest(), topn=2), "topn"),
+        (lambda store: NearsenseReranker(model=3), "3 is no"),
+    ],
+)
+def test_what_is_misspelt_is_said_and_not_left_out(call, said):
+    with pytest.raises(ValueError, match=said):
+        call(NearsenseVectorStore())
+
+
+def test_a_retriever_makes_no_collection(tmp_path):
+    with pytest.raises(CollectionNotFound):
+        NearsenseRetriever(collection=tmp_path / "shop.nearsense")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_store_says_which_collection_it_is():
+    assert repr(NearsenseVectorStore()) == "NearsenseVectorStore(Collection(':memory:'))"

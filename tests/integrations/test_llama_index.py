@@ -11,7 +11,7 @@ import nearsense as ns
 
 pytest.importorskip("llama_index.core")
 
-from llama_index.core import MockEmbedding, StorageContext, VectorStoreIndex
+from llama_index.core import Document, MockEmbedding, StorageContext, VectorStoreIndex
 from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores import SimpleVectorStore
 from llama_index.core.vector_stores.types import (
@@ -22,7 +22,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
 )
 
-from nearsense.errors import InputError, ModelMismatch, NearsenseError
+from nearsense.errors import InputError, ModelMismatch, ModelNotFound, NearsenseError
 from nearsense.integrations.llama_index import NearsenseEmbedding, NearsenseRerank, NearsenseVectorStore
 
 TEXTS = {
@@ -221,6 +221,7 @@ def test_a_cross_encoder_puts_nodes_in_order():
         (lambda store: store.query(VectorStoreQuery()), "no query"),
         (lambda store: store.delete_nodes(), "ids or filters"),
         (lambda store: store.add([TextNode(text="")]), "is empty"),
+        (lambda store: store.add(["a"]), "nodes are expected, not a value of type str"),
         (lambda store: NearsenseRerank(Longest()).postprocess_nodes([]), "no query to rank by"),
         (
             lambda store: store.get_nodes(
@@ -235,3 +236,50 @@ def test_what_cannot_be_done_is_said(store, call, said):
         call(store)
     assert isinstance(caught.value, NearsenseError)
     assert caught.value.fix
+
+
+def test_a_document_is_changed_and_deleted_by_its_id(store, encoder):
+    context, model = StorageContext.from_defaults(vector_store=store), NearsenseEmbedding(encoder)
+    store.clear()
+    given = [Document(id_="a", text="Reset your password."), Document(id_="b", text="We ship today.")]
+    index = VectorStoreIndex.from_documents(given, storage_context=context, embed_model=model)
+    index.refresh_ref_docs([Document(id_="a", text="Reset your passphrase.")])
+    index.delete_ref_doc("b")
+    assert [node.text for node in store.get_nodes()] == ["Reset your passphrase."]
+
+
+def test_an_embedding_comes_back_as_the_model_that_it_was(encoder, tmp_path):
+    made = NearsenseEmbedding(encoder)
+    assert NearsenseEmbedding.from_dict(made.to_dict()).encoder.fingerprint == encoder.fingerprint
+    assert NearsenseEmbedding(model_name=encoder.name).encoder.fingerprint == encoder.fingerprint
+    with pytest.raises(ModelNotFound):  # and no other model by that name
+        NearsenseEmbedding.from_dict({**made.to_dict(), "model_name": str(tmp_path / "another")})
+
+
+@pytest.mark.parametrize(
+    "made", [NearsenseEmbedding, NearsenseVectorStore, lambda **o: NearsenseRerank(Longest(), **o)]
+)
+def test_an_option_that_there_is_not_is_said(made):
+    with pytest.raises(ValueError, match="top_m"):
+        made(top_m=2)
+
+
+def test_probabilities_fall_though_what_differs_puts_a_near_one_behind():
+    store = NearsenseVectorStore(probabilities=True)
+    store.add(
+        [TextNode(text=each) for each in ("Turn off the alarm?", "Enable the alarm?", "alarm settings page")]
+    )
+    found = store.query(VectorStoreQuery(query_str="Disable the alarm?", similarity_top_k=3)).similarities
+    assert found == sorted(found, reverse=True)
+    assert found != [hit.probability for hit in store.client.search("Disable the alarm?", 3)]
+
+
+@pytest.mark.anyio
+async def test_all_that_is_awaited_does_what_it_does_at_once(store):
+    assert await store.async_add([TextNode(id_="z", text="Ask us.")]) == ["z"]
+    assert [node.node_id for node in await store.aget_nodes(["z"])] == ["z"]
+    await store.adelete_nodes(["z"])
+    await store.adelete("guide")
+    assert [node.node_id for node in store.get_nodes()] == ["ü"]
+    await store.aclear()
+    assert store.get_nodes() == []

@@ -78,8 +78,8 @@ def test_what_cannot_be_compared_is_said(column):
         column.nearsense.compare(pd.Series(["a", "b"], index=["a", "a"]))
     with pytest.raises(InputError, match="missing"):
         pd.Series(["a", None]).nearsense.duplicates()
-    with pytest.raises(InputError):
-        pd.Series([1, 2]).nearsense.encode()
+    with pytest.raises(InputError, match="row 'b' is missing"):
+        pd.Series(["a", None], index=["a", "b"]).nearsense.encode()
 
 
 def test_nothing_is_registered_before_it_is_asked_for():

@@ -99,10 +99,24 @@ def test_vectors_are_the_encoders_and_a_clone_shares_it(encoder):
     assert len(step.get_feature_names_out()) == 384
 
 
-@pytest.mark.parametrize("given", ["one text", [1, 2], [["a", "b"]]])
-def test_what_is_no_list_of_texts_is_a_clear_error(encoder, given):
-    with pytest.raises(InputError, match="a list of texts"):
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("one text", "one text is given where a list of texts"),
+        ([1, 2], "text 0 is of type int"),
+        ([["a", "b"]], "text 0 is of type list"),
+        (["a", None], "text 1 is None"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_a_clear_error(encoder, given, said):
+    with pytest.raises(InputError, match=said):
         TextEncoder(encoder).transform(given)
+
+
+@pytest.mark.parametrize("k", ["two", 2.5, 0])
+def test_a_number_of_clusters_that_is_none_is_a_clear_error(k):
+    with pytest.raises(InputError, match="n_clusters="):
+        SphericalKMeans(k).fit(np.eye(3))
 
 
 def test_more_groups_than_rows_are_a_clear_error():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from nearsense.integrations._shared import NEVER, import_haystack
 
 import_haystack()
 
+from haystack.dataclasses import Document as HaystackDocument  # noqa: E402
 from haystack.errors import FilterError  # noqa: E402
 
 
@@ -36,6 +38,10 @@ def as_where(filters: Mapping[str, Any] | None) -> dict[str, Any]:
     field, operator = filters["field"], filters.get("operator")
     if operator not in _CONDITIONS or "value" not in filters:
         raise _no_filter(f"a condition on {field!r} has no known operator, or no value")
+    if field in _OWN:
+        raise _no_filter(
+            f"{field!r} is not of the metadata, which alone are looked at; a field of theirs is meta.{field}"
+        )
     name, value = str(field).removeprefix("meta."), filters["value"]
     return _CONDITIONS[operator](f"\\{name}" if name in _JOINS else name, value)
 
@@ -82,6 +88,7 @@ def _is_date(text: str) -> bool:
     return True
 
 
+_OWN = {each.name for each in fields(HaystackDocument)} - {"meta"}
 _JOINS = ("and", "or", "not")
 _CONDITIONS: dict[Any, Callable[[str, Any], dict[str, Any]]] = {
     "==": _equal,

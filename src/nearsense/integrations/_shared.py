@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable
+from difflib import get_close_matches
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from nearsense._optional import require
 from nearsense.collection import Collection, open_collection
@@ -14,9 +18,13 @@ from nearsense.filters import parse
 from nearsense.filters.where import Every, Filter, Not, Some
 from nearsense.records import Document, Hit, Results
 from nearsense.reranking import rerank
+from nearsense.text import as_texts
 
 if TYPE_CHECKING:
     from nearsense.encoders import CrossEncoder, Encoder
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 NEVER: dict[str, Any] = {"or": []}
 """A filter that nothing passes."""
@@ -28,6 +36,47 @@ def import_haystack() -> None:
     require("haystack", extra="haystack", purpose="nearsense.integrations.haystack")
 
 
+def awaited(method: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    """The same for who awaits it, in a thread."""
+
+    @wraps(method)
+    async def in_thread(*given: P.args, **named: P.kwargs) -> R:
+        return await asyncio.to_thread(method, *given, **named)
+
+    return in_thread
+
+
+def list_of_texts(given: Iterable[str]) -> list[str]:
+    """Texts as a list.
+
+    Raises:
+        InputError: One string was given, which would be taken for its letters, or something is no string.
+    """
+    if isinstance(given, str):
+        raise InputError("one text is given where a list of texts is expected", fix='["a text"]')
+    return as_texts(given)
+
+
+def require_options(options: Iterable[str], verb: Callable[..., Any]) -> None:
+    """Refuse options that a verb does not have.
+
+    Example:
+        >>> require_options(["top_k"], Collection.search)
+        Traceback (most recent call last):
+        ...
+        nearsense.errors.InputError: top_k=... is not known here
+          why: the options are query, k, where, min_score, mode, exact, rerank, candidates, calibration, prior,
+          min_probability, all_passages, repeats
+    """
+    parameters = inspect.signature(verb).parameters.values()
+    known = [each.name for each in parameters if each.name != "self" and each.kind != each.VAR_KEYWORD]
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            fix = f"did you mean {near[0]}=?" if near else ""
+            raise InputError(f"{name}=... is not known here", why=f"the options are {', '.join(known)}", fix=fix)
+
+
 def as_lists(encoder: Encoder, texts: Iterable[str], role: str | None) -> list[list[float]]:
     """The vectors of texts as lists of floats, one a text.
 
@@ -36,18 +85,21 @@ def as_lists(encoder: Encoder, texts: Iterable[str], role: str | None) -> list[l
         >>> [len(vector) for vector in as_lists(ns.load(), ["a dog", "a cat"], "passage")]
         [384, 384]
     """
-    given = list(texts)
+    given = list_of_texts(texts)
     found: list[list[float]] = encoder.encode(given, role=role).data.tolist() if given else []
     return found
 
 
-def as_collection(given: Collection | str | os.PathLike[str], encoder: Encoder | str | None = None) -> Collection:
-    """A collection, opened where its path is given.
+def as_collection(
+    given: Collection | str | os.PathLike[str], encoder: Encoder | str | None = None, *, create: bool = True
+) -> Collection:
+    """A collection, opened where its path is given, and made there where that is wanted.
 
     Raises:
         ModelMismatch: It is of another model than `encoder`.
+        CollectionNotFound: There is none, and none is to be made.
     """
-    return given if isinstance(given, Collection) else open_collection(given, encoder)
+    return given if isinstance(given, Collection) else open_collection(given, encoder, create=create)
 
 
 def about(hit: Hit) -> dict[str, Any]:
@@ -70,8 +122,18 @@ def probability_of(hit: Hit) -> float:
     return hit.probability
 
 
+def by_probability(hits: Iterable[Hit]) -> list[tuple[Hit, float]]:
+    """Hits with their probabilities, the most probable first: what differs may put a near one behind.
+
+    Raises:
+        InputError: One has none.
+    """
+    return sorted(((hit, probability_of(hit)) for hit in hits), key=lambda each: -each[1])
+
+
 def search(collection: Collection, query: str, k: int, where: Any = None, **options: Any) -> Results[Hit]:
     """As `collection.search`; a field that no document has is no error: a condition on it never holds."""
+    require_options(options, Collection.search)
     try:
         return collection.search(query, k, where=where, **options)
     except UnknownField:

@@ -10,12 +10,12 @@ unless the environment says `HAYSTACK_TELEMETRY_ENABLED=True`.
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from nearsense.integrations._shared import import_haystack
 
@@ -26,23 +26,25 @@ from haystack.dataclasses import Document as HaystackDocument  # noqa: E402
 from haystack.document_stores.errors import DuplicateDocumentError  # noqa: E402
 from haystack.document_stores.types import DuplicatePolicy  # noqa: E402
 
-from nearsense.encoders import Encoder, load, load_cross  # noqa: E402
+from nearsense.collection import Collection  # noqa: E402
+from nearsense.encoders import CrossEncoder, Encoder, resolve, resolve_cross  # noqa: E402
 from nearsense.errors import InputError  # noqa: E402
 from nearsense.filters import matches  # noqa: E402
 from nearsense.integrations._haystack_filters import as_where  # noqa: E402
 from nearsense.integrations._shared import (  # noqa: E402
     as_collection,
     as_lists,
-    probability_of,
+    awaited,
+    by_probability,
+    require_options,
     reranked,
     search,
 )
+from nearsense.kinds import parse  # noqa: E402
 from nearsense.records import Document  # noqa: E402
 
 if TYPE_CHECKING:
     from typing import Self
-
-    from nearsense.collection import Collection
 
 __all__ = [
     "NearsenseDocumentEmbedder",
@@ -53,16 +55,47 @@ __all__ = [
 ]
 
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
 class DuplicateError(InputError, DuplicateDocumentError):  # type: ignore[misc]
     """A document's id is in the store already: an error of both libraries."""
 
 
+class _Written:
+    """What a pipeline's file holds: the arguments, which are attributes of the same names."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a pipeline's file has it."""
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
+        found: dict[str, Any] = default_to_dict(self, **{name: getattr(self, name) for name in names})
+        return found
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """What `to_dict` wrote.
+
+        Args:
+            data: That.
+        """
+        made: Self = default_from_dict(cls, data)
+        return made
+
+
+class _Encoding(_Written):
+    """What needs an encoder: `model` names it."""
+
+    model: str | None
+
+    def warm_up(self) -> None:
+        """Load the model."""
+        _ = self.encoder
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model, loaded when it is first asked for."""
+        return resolve(self.model)
+
+
 @component
-class NearsenseTextEmbedder:
+class NearsenseTextEmbedder(_Encoding):
     """The vector of a text, of a query as a rule.
 
     Args:
@@ -76,19 +109,6 @@ class NearsenseTextEmbedder:
 
     def __init__(self, model: str | None = None, role: str = "query") -> None:
         self.model, self.role = model, role
-
-    def warm_up(self) -> None:
-        """Load the model."""
-        _ = self.encoder
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """The model, loaded when it is first asked for."""
-        return load(self.model)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a pipeline's file has it."""
-        return _written(self, model=self.model, role=self.role)
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])  # type: ignore[untyped-decorator]
     def run(self, text: str) -> dict[str, Any]:
@@ -109,7 +129,7 @@ class NearsenseTextEmbedder:
 
 
 @component
-class NearsenseDocumentEmbedder:
+class NearsenseDocumentEmbedder(_Encoding):
     """Documents with their vectors, for stores of others: `NearsenseDocumentStore` makes its own.
 
     Args:
@@ -132,20 +152,6 @@ class NearsenseDocumentEmbedder:
         self.model, self.meta_fields_to_embed = model, meta_fields_to_embed
         self.embedding_separator = embedding_separator
 
-    def warm_up(self) -> None:
-        """Load the model."""
-        _ = self.encoder
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """The model, loaded when it is first asked for."""
-        return load(self.model)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a pipeline's file has it."""
-        fields, separator = self.meta_fields_to_embed, self.embedding_separator
-        return _written(self, model=self.model, meta_fields_to_embed=fields, embedding_separator=separator)
-
     @component.output_types(documents=list[HaystackDocument], meta=dict[str, Any])  # type: ignore[untyped-decorator]
     def run(self, documents: list[HaystackDocument]) -> dict[str, Any]:
         """Encode documents; what came in stays as it is.
@@ -167,17 +173,7 @@ class NearsenseDocumentEmbedder:
         return {"documents": made, "meta": _made_by(self.encoder)}
 
 
-def _awaited(method: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """The same for who awaits it, in a thread."""
-
-    @wraps(method)
-    async def awaited(*given: P.args, **named: P.kwargs) -> R:
-        return await asyncio.to_thread(method, *given, **named)
-
-    return awaited
-
-
-class NearsenseDocumentStore:
+class NearsenseDocumentStore(_Written):
     """A collection as Haystack's document store. Its model makes the vectors: documents may come without any.
 
     Vectors that documents bring are not kept, since nothing tells which model made them; documents come back
@@ -197,26 +193,15 @@ class NearsenseDocumentStore:
     """
 
     def __init__(self, path: str = ":memory:", model: str | None = None) -> None:
-        self.path, self.model = path, model
+        self.path, self.model = str(path), model
+
+    def __repr__(self) -> str:
+        return f"NearsenseDocumentStore({self.path!r})"
 
     @cached_property
     def collection(self) -> Collection:
         """The collection, opened when it is first asked for."""
         return as_collection(self.path, self.model)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a pipeline's file has it."""
-        return _written(self, path=str(self.path), model=self.model)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """What `to_dict` wrote.
-
-        Args:
-            data: That.
-        """
-        made: Self = default_from_dict(cls, data)
-        return made
 
     def count_documents(self) -> int:
         """How many documents there are."""
@@ -252,6 +237,7 @@ class NearsenseDocumentStore:
             DuplicateError: Some are there; nothing was written then.
             InputError: A document cannot be kept. It is named.
         """
+        policy = parse(DuplicatePolicy, policy, name="policy")
         given = [_with_text(each) for each in _documents(documents)]
         known = {each.id for each in self.collection.get([each.id for each in given]) if each is not None}
         new: dict[str, Document] = {}
@@ -319,10 +305,8 @@ class NearsenseDocumentStore:
         """
         sure = options.pop("probabilities", False)
         hits = search(self.collection, query, k, as_where(filters), **options)
-        return [
-            replace(_told(hit.id, hit.text or "", hit.metadata), score=probability_of(hit) if sure else hit.score)
-            for hit in hits
-        ]
+        told = by_probability(hits) if sure else [(hit, hit.score) for hit in hits]
+        return [replace(_told(hit.id, hit.text or "", hit.metadata), score=score) for hit, score in told]
 
     def count_unique_metadata_by_filter(
         self, filters: dict[str, Any], metadata_fields: list[str]
@@ -376,22 +360,22 @@ class NearsenseDocumentStore:
         found.sort(key=lambda value: (str(value), type(value).__name__))
         return found[from_ : from_ + size], len(found)
 
-    count_documents_async = _awaited(count_documents)
-    filter_documents_async = _awaited(filter_documents)
-    write_documents_async = _awaited(write_documents)
-    delete_documents_async = _awaited(delete_documents)
-    delete_all_documents_async = _awaited(delete_all_documents)
-    delete_by_filter_async = _awaited(delete_by_filter)
-    update_by_filter_async = _awaited(update_by_filter)
-    count_documents_by_filter_async = _awaited(count_documents_by_filter)
-    count_unique_metadata_by_filter_async = _awaited(count_unique_metadata_by_filter)
-    get_metadata_fields_info_async = _awaited(get_metadata_fields_info)
-    get_metadata_field_min_max_async = _awaited(get_metadata_field_min_max)
-    get_metadata_field_unique_values_async = _awaited(get_metadata_field_unique_values)
+    count_documents_async = awaited(count_documents)
+    filter_documents_async = awaited(filter_documents)
+    write_documents_async = awaited(write_documents)
+    delete_documents_async = awaited(delete_documents)
+    delete_all_documents_async = awaited(delete_all_documents)
+    delete_by_filter_async = awaited(delete_by_filter)
+    update_by_filter_async = awaited(update_by_filter)
+    count_documents_by_filter_async = awaited(count_documents_by_filter)
+    count_unique_metadata_by_filter_async = awaited(count_unique_metadata_by_filter)
+    get_metadata_fields_info_async = awaited(get_metadata_fields_info)
+    get_metadata_field_min_max_async = awaited(get_metadata_field_min_max)
+    get_metadata_field_unique_values_async = awaited(get_metadata_field_unique_values)
 
 
 @component
-class NearsenseRetriever:
+class NearsenseRetriever(_Written):
     """What a collection finds for a query; no embedder is needed before it.
 
     Args:
@@ -423,6 +407,7 @@ class NearsenseRetriever:
                 f"document_store is of type {type(document_store).__name__}",
                 fix='NearsenseDocumentStore("shop.nearsense")',
             )
+        require_options(options or (), Collection.search)
         self.document_store, self.top_k, self.filters = document_store, top_k, filters
         self.probabilities, self.options = probabilities, options
 
@@ -430,14 +415,9 @@ class NearsenseRetriever:
         """Open the collection and load its model."""
         _ = self.document_store.collection.encoder
 
-    def to_dict(self) -> dict[str, Any]:
-        """As a pipeline's file has it."""
-        names = "document_store", "top_k", "filters", "probabilities", "options"
-        return _written(self, **{name: getattr(self, name) for name in names})
-
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> NearsenseRetriever:
-        """What `to_dict` wrote.
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """What `to_dict` wrote, its store too.
 
         Args:
             data: That.
@@ -445,7 +425,8 @@ class NearsenseRetriever:
         given = dict(data["init_parameters"])
         if isinstance(store := given.get("document_store"), Mapping):
             given["document_store"] = NearsenseDocumentStore.from_dict(dict(store))
-        return cls(**given)
+        made: Self = default_from_dict(cls, {**data, "init_parameters": given})
+        return made
 
     @component.output_types(documents=list[HaystackDocument])  # type: ignore[untyped-decorator]
     def run(
@@ -464,7 +445,7 @@ class NearsenseRetriever:
 
 
 @component
-class NearsenseRanker:
+class NearsenseRanker(_Written):
     """Documents in the order that a cross-encoder gives them; its score is their `score`.
 
     Args:
@@ -477,11 +458,12 @@ class NearsenseRanker:
 
     def warm_up(self) -> None:
         """Load the model."""
-        load_cross(self.model)
+        _ = self.encoder
 
-    def to_dict(self) -> dict[str, Any]:
-        """As a pipeline's file has it."""
-        return _written(self, model=self.model, top_k=self.top_k)
+    @cached_property
+    def encoder(self) -> CrossEncoder:
+        """The model, loaded when it is first asked for."""
+        return resolve_cross(self.model)
 
     @component.output_types(documents=list[HaystackDocument])  # type: ignore[untyped-decorator]
     def run(
@@ -496,7 +478,7 @@ class NearsenseRanker:
         """
         given = [_with_text(document) for document in _documents(documents)]
         texts = [str(document.content) for document in given]
-        order = reranked(query, texts, self.model, self.top_k if top_k is None else top_k)
+        order = reranked(query, texts, self.encoder, self.top_k if top_k is None else top_k)
         return {"documents": [replace(given[place], score=hit.score) for place, hit in order]}
 
 
@@ -530,8 +512,3 @@ def _told(id_: str, text: str, metadata: Mapping[str, Any]) -> HaystackDocument:
 
 def _made_by(encoder: Encoder) -> dict[str, str]:
     return {"model": encoder.name, "fingerprint": encoder.fingerprint}
-
-
-def _written(made: object, **parameters: Any) -> dict[str, Any]:
-    found: dict[str, Any] = default_to_dict(made, **parameters)
-    return found

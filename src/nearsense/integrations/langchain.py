@@ -8,7 +8,6 @@ Filters are nearsense's own: `filter={"lang": "en", "year": {">=": 2020}}`.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
@@ -32,9 +31,17 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance  # noqa
 from pydantic import ConfigDict, Field  # noqa: E402
 
 from nearsense.collection import Collection  # noqa: E402
-from nearsense.encoders import Encoder, resolve  # noqa: E402
+from nearsense.encoders import Encoder, resolve, resolve_cross  # noqa: E402
 from nearsense.errors import InputError  # noqa: E402
-from nearsense.integrations._shared import about, as_collection, as_lists, reranked  # noqa: E402
+from nearsense.integrations._shared import (  # noqa: E402
+    about,
+    as_collection,
+    as_lists,
+    awaited,
+    list_of_texts,
+    require_options,
+    reranked,
+)
 from nearsense.records import Document, Hit, Metric, Vectors  # noqa: E402
 from nearsense.vectors.rows import normalize as unit_length  # noqa: E402
 
@@ -50,7 +57,7 @@ class NearsenseEmbeddings(Embeddings):  # type: ignore[misc]
     """An encoder for whatever in LangChain wants embeddings.
 
     Args:
-        encoder: What `nearsense.load` gave, a model's name, or None for the default model.
+        model: A model's name or folder, what `nearsense.load` gave, or None for the default model.
 
     Example:
         >>> embeddings = NearsenseEmbeddings("all-MiniLM-L6-v2")
@@ -58,8 +65,8 @@ class NearsenseEmbeddings(Embeddings):  # type: ignore[misc]
         384
     """
 
-    def __init__(self, encoder: Encoder | str | None = None) -> None:
-        self.encoder = resolve(encoder)
+    def __init__(self, model: Encoder | str | None = None) -> None:
+        self.encoder = resolve(model)
 
     def __repr__(self) -> str:
         return f"NearsenseEmbeddings({self.encoder.name!r})"
@@ -106,6 +113,9 @@ class NearsenseVectorStore(VectorStore):  # type: ignore[misc]
             raise InputError("an embedding beside an open collection", why=why, fix="leave one of them out")
         self.collection = as_collection(collection, None if embedding is None else _encoder_of(embedding))
 
+    def __repr__(self) -> str:
+        return f"NearsenseVectorStore({self.collection!r})"
+
     @property
     def embeddings(self) -> Embeddings:
         """The collection's encoder."""
@@ -133,8 +143,8 @@ class NearsenseVectorStore(VectorStore):  # type: ignore[misc]
         Raises:
             InputError: There are not as many ids or metadata as texts, or a document cannot be kept. It is named.
         """
-        _require_none(options)
-        given = list(texts)
+        require_options(options, NearsenseVectorStore.add_texts)
+        given = list_of_texts(texts)
         fields, names = metadatas or [{}] * len(given), ids or [None] * len(given)
         for what, values in (("metadata", fields), ("ids", names)):
             if len(values) != len(given):
@@ -154,7 +164,7 @@ class NearsenseVectorStore(VectorStore):  # type: ignore[misc]
             InputError: Neither is given: nothing deletes all documents by mistake.
         """
         where = options.pop("filter", None)
-        _require_none(options)
+        require_options(options, NearsenseVectorStore.delete)
         self.collection.delete(ids, where=where)
         return True
 
@@ -194,20 +204,21 @@ class NearsenseVectorStore(VectorStore):  # type: ignore[misc]
             filter: As for `similarity_search`.
             options: As for `similarity_search`.
         """
-        hits = self.collection.search(query, k, where=filter, **options)
-        return [(_found(hit), hit.score) for hit in hits]
+        return [(_found(hit), hit.score) for hit in self._search(query, k, filter, **options)]
+
+    def _search(self, query: str, k: int, where: Any, **options: Any) -> Results[Hit]:
+        require_options(options, Collection.search)
+        return self.collection.search(query, k, where=where, **options)
 
     def _similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **options: Any
     ) -> list[tuple[LangChainDocument, float]]:
         """The probability that each answers; where one has none, the cosine similarity of all, from 0."""
-        hits = self.collection.search(query, k, where=options.pop("filter", None), **options)
-        return [(_found(hit), relevance) for hit, relevance in zip(hits, _relevance(hits), strict=True)]
+        hits = self._search(query, k, options.pop("filter", None), **options)
+        found = [(_found(hit), relevance) for hit, relevance in zip(hits, _relevance(hits), strict=True)]
+        return sorted(found, key=lambda each: -each[1])  # what differs may put a near one behind
 
-    async def _asimilarity_search_with_relevance_scores(
-        self, query: str, k: int = 4, **options: Any
-    ) -> list[tuple[LangChainDocument, float]]:
-        return await asyncio.to_thread(self._similarity_search_with_relevance_scores, query, k, **options)
+    _asimilarity_search_with_relevance_scores = awaited(_similarity_search_with_relevance_scores)
 
     def similarity_search_by_vector(
         self,
@@ -259,6 +270,7 @@ class NearsenseVectorStore(VectorStore):  # type: ignore[misc]
         return [_found(hits[place]) for place in chosen]
 
     def _nearest(self, vector: list[float], k: int, where: Any, **options: Any) -> Results[Hit]:
+        require_options(options, Collection.nearest)
         rows = np.array([vector], np.float32)
         return self.collection.nearest(rows, k, where=where, **options)[0]
 
@@ -307,7 +319,7 @@ class NearsenseRetriever(BaseRetriever):  # type: ignore[misc]
         ('Reset your password here.', ['differs', 'probability', 'score'])
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     collection: Any
     k: int = 4
@@ -315,13 +327,15 @@ class NearsenseRetriever(BaseRetriever):  # type: ignore[misc]
     options: dict[str, Any] = Field(default_factory=dict)
 
     def model_post_init(self, context: Any, /) -> None:
-        """Open the collection."""
-        self.collection = as_collection(self.collection)
+        """Open the collection, which has to be there."""
+        self.collection = as_collection(self.collection, create=False)
+        require_options(self.options, Collection.search)
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any, **more: Any) -> list[LangChainDocument]:
         asked = {"k": self.k, "where": self.filter, **self.options}
         if "filter" in more:
             more["where"] = more.pop("filter")
+        require_options(more, Collection.search)
         hits = self.collection.search(query, **asked | more)
         return [_document(hit.id, hit.text or "", {**hit.metadata, "nearsense": about(hit)}) for hit in hits]
 
@@ -330,16 +344,20 @@ class NearsenseReranker(BaseDocumentCompressor):  # type: ignore[misc]
     """Documents in the order that a cross-encoder gives them; their metadata get its score as `relevance_score`.
 
     Args:
-        encoder: A CrossEncoder, or a model's name.
+        model: A CrossEncoder, or a model's name or folder.
         top_n: How many to return; None for all.
         min_probability: Leave out documents that are less probable to answer, in [0, 1].
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    encoder: Any
+    model: Any
     top_n: int | None = None
     min_probability: float | None = None
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Load the model."""
+        self.model = resolve_cross(self.model)
 
     def compress_documents(
         self, documents: Sequence[LangChainDocument], query: str, callbacks: Callbacks | None = None
@@ -352,7 +370,7 @@ class NearsenseReranker(BaseDocumentCompressor):  # type: ignore[misc]
             callbacks: Not needed.
         """
         texts = [document.page_content for document in documents]
-        order = reranked(query, texts, self.encoder, self.top_n, min_probability=self.min_probability)
+        order = reranked(query, texts, self.model, self.top_n, min_probability=self.min_probability)
         told = [(documents[place], hit) for place, hit in order]
         return [_document(each.id, each.page_content, each.metadata | _ranked(hit)) for each, hit in told]
 
@@ -420,11 +438,6 @@ def _relevance(hits: Results[Hit]) -> list[float]:
             fix='leave mode out, or ask for the scores: similarity_search_with_score(..., mode="hybrid")',
         )
     return [min(max(hit.score, 0.0), 1.0) for hit in hits]
-
-
-def _require_none(options: dict[str, Any]) -> None:
-    for name in options:
-        raise InputError(f"{name}=... is not known here", fix="leave it out")
 
 
 def _ranked(hit: Hit) -> dict[str, Any]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from nearsense._optional import require
 require("llama_index.core", extra="llama-index", purpose="nearsense.integrations.llama_index")
 
 from llama_index.core.base.embeddings.base import BaseEmbedding  # noqa: E402
-from llama_index.core.bridge.pydantic import PrivateAttr  # noqa: E402
+from llama_index.core.bridge.pydantic import ConfigDict, PrivateAttr  # noqa: E402
 from llama_index.core.postprocessor.types import BaseNodePostprocessor  # noqa: E402
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle  # noqa: E402
 from llama_index.core.vector_stores.types import (  # noqa: E402
@@ -31,14 +30,15 @@ from llama_index.core.vector_stores.types import (  # noqa: E402
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict  # noqa: E402
 
 from nearsense.collection import Collection  # noqa: E402
-from nearsense.encoders import CrossEncoder, Encoder, resolve  # noqa: E402
+from nearsense.encoders import CrossEncoder, Encoder, resolve, resolve_cross  # noqa: E402
 from nearsense.errors import InputError, ModelMismatch  # noqa: E402
 from nearsense.filters import matches  # noqa: E402
 from nearsense.integrations._shared import (  # noqa: E402
     as_collection,
     as_lists,
+    awaited,
+    by_probability,
     on_known_fields,
-    probability_of,
     reranked,
     search,
 )
@@ -55,7 +55,7 @@ class NearsenseEmbedding(BaseEmbedding):  # type: ignore[misc]
     """An encoder for whatever in LlamaIndex wants embeddings: `Settings.embed_model`, `embed_model=`.
 
     Args:
-        encoder: What `nearsense.load` gave, a model's name, or None for the default model.
+        model_name: A model's name or folder, what `nearsense.load` gave, or None for the default model.
         options: Others of LlamaIndex's embeddings.
 
     Example:
@@ -64,10 +64,12 @@ class NearsenseEmbedding(BaseEmbedding):  # type: ignore[misc]
         ('all-MiniLM-L6-v2', 384)
     """
 
+    model_config = ConfigDict(extra="forbid")
+
     _encoder: Encoder = PrivateAttr()
 
-    def __init__(self, encoder: Encoder | str | None = None, **options: Any) -> None:
-        made = resolve(encoder)
+    def __init__(self, model_name: Encoder | str | None = None, **options: Any) -> None:
+        made = resolve(model_name)
         super().__init__(**{"model_name": made.name, "embed_batch_size": 2048, **options})
         self._encoder = made
 
@@ -84,17 +86,15 @@ class NearsenseEmbedding(BaseEmbedding):  # type: ignore[misc]
     def _get_query_embedding(self, query: str) -> list[float]:
         return as_lists(self._encoder, [query], "query")[0]
 
-    async def _aget_query_embedding(self, query: str) -> list[float]:
-        return await asyncio.to_thread(self._get_query_embedding, query)
-
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         return as_lists(self._encoder, texts, "passage")
 
-    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        return await asyncio.to_thread(self._get_text_embeddings, texts)
+    _aget_query_embedding = awaited(_get_query_embedding)
+    _aget_text_embedding = awaited(_get_text_embedding)
+    _aget_text_embeddings = awaited(_get_text_embeddings)
 
 
 class NearsenseVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
@@ -117,6 +117,8 @@ class NearsenseVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
         >>> store.query(VectorStoreQuery(query_str="I forgot my login", similarity_top_k=1)).ids
         ['1']
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     stores_text: bool = True
     is_embedding_query: bool = True
@@ -156,11 +158,14 @@ class NearsenseVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
             ModelMismatch: Another model made their vectors.
             InputError: A node cannot be kept. It is named.
         """
+        for node in nodes:
+            if not isinstance(node, BaseNode):
+                what = f"nodes are expected, not a value of type {type(node).__name__}"
+                raise InputError(what, fix='[TextNode(text="...")]')
         made = [node for node in nodes if node.embedding is not None]
         bare = [node for node in nodes if node.embedding is None]
         if made:
-            vectors = np.array([node.embedding for node in made], np.float32)
-            self._require_own(made[0], vectors)
+            vectors = self._own([node.embedding for node in made], made[0])
             self._collection.upsert([_document(node) for node in made], vectors=vectors)
         self._collection.upsert([_document(node) for node in bare])
         return [node.node_id for node in nodes]
@@ -234,58 +239,52 @@ class NearsenseVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
         else:
             raise InputError("there is no query", fix="VectorStoreQuery(query_str=...)")
         wanted = [hit for hit in hits if not ids or hit.id in ids][:k]
+        told = by_probability(wanted) if self.probabilities else [(hit, hit.score) for hit in wanted]
         return VectorStoreQueryResult(
-            nodes=[_node(Document(hit.id, hit.text or "", hit.metadata)) for hit in wanted],
-            similarities=[probability_of(hit) if self.probabilities else hit.score for hit in wanted],
-            ids=[hit.id for hit in wanted],
+            nodes=[_node(Document(hit.id, hit.text or "", hit.metadata)) for hit, _ in told],
+            similarities=[similarity for _, similarity in told],
+            ids=[hit.id for hit, _ in told],
         )
 
-    async def aquery(self, query: VectorStoreQuery, **options: Any) -> VectorStoreQueryResult:
-        """As `query`.
+    async_add = awaited(add)
+    adelete = awaited(delete)
+    adelete_nodes = awaited(delete_nodes)
+    aget_nodes = awaited(get_nodes)
+    aclear = awaited(clear)
+    aquery = awaited(query)
 
-        Args:
-            query: As there.
-            options: As there.
-        """
-        return await asyncio.to_thread(self.query, query, **options)
-
-    async def async_add(self, nodes: Sequence[BaseNode], **options: Any) -> list[str]:
-        """As `add`.
-
-        Args:
-            nodes: As there.
-            options: As there.
-        """
-        return await asyncio.to_thread(self.add, nodes, **options)
-
-    def _require_own(self, node: BaseNode, vectors: Any) -> None:
-        """Refuse vectors of another model: that of one node is made again."""
+    def _own(self, given: list[Any], node: BaseNode) -> Any:
+        """Vectors of nodes, shape (n, d); those of another model are refused: that of one node is made again."""
         encoder, text = self._collection.encoder, node.get_content(metadata_mode=MetadataMode.EMBED)
         own = encoder.encode([text], role=self._collection.info().role, long="head" if encoder.cuts else None).data
-        given = normalize(vectors[:1], zero="keep") if vectors.ndim == 2 else vectors
-        if given.shape != own.shape or float(np.vecdot(given, own)[0]) < ALIKE:
-            raise ModelMismatch(
-                f"the vector of node {node.node_id!r} is not of {encoder.name}, the collection's model",
-                why="vectors of two models do not compare; their scores would be noise",
-                fix="embed_model=NearsenseEmbedding(store.client.encoder), for nodes as for queries",
-            )
+        if {len(vector) for vector in given} == {own.shape[1]}:
+            vectors = np.array(given, np.float32)
+            if float(np.vecdot(normalize(vectors[:1], zero="keep"), own)[0]) >= ALIKE:
+                return vectors
+        raise ModelMismatch(
+            f"the vector of node {node.node_id!r} is not of {encoder.name}, the collection's model",
+            why="vectors of two models do not compare; their scores would be noise",
+            fix="embed_model=NearsenseEmbedding(store.client.encoder), for nodes as for queries",
+        )
 
 
 class NearsenseRerank(BaseNodePostprocessor):  # type: ignore[misc]
     """Nodes in the order that a cross-encoder gives them, with its scores.
 
     Args:
-        encoder: A CrossEncoder, or a model's name.
+        model: A CrossEncoder, or a model's name or folder.
         top_n: How many to return; None for all.
         options: Others of LlamaIndex's postprocessors.
     """
 
-    top_n: int | None = None
-    _cross: Any = PrivateAttr()
+    model_config = ConfigDict(extra="forbid")
 
-    def __init__(self, encoder: CrossEncoder | str, top_n: int | None = None, **options: Any) -> None:
+    top_n: int | None = None
+    _cross: CrossEncoder = PrivateAttr()
+
+    def __init__(self, model: CrossEncoder | str, top_n: int | None = None, **options: Any) -> None:
         super().__init__(top_n=top_n, **options)
-        self._cross = encoder
+        self._cross = resolve_cross(model)
 
     @classmethod
     def class_name(cls) -> str:

@@ -14,6 +14,7 @@ from nearsense.deduplication import duplicates
 from nearsense.encoders import Encoder, resolve
 from nearsense.errors import InputError
 from nearsense.search import rank, search
+from nearsense.text import as_texts
 
 pandas = require("pandas", extra="pandas", purpose="nearsense.integrations.pandas")
 
@@ -47,8 +48,7 @@ class NearsenseAccessor:
             encoder: An Encoder or a model's name; the default model without it.
             options: Others of `Encoder.encode`.
         """
-        model = resolve(encoder)
-        return model.encode(self._series.tolist(), **options).data
+        return resolve(encoder).encode(as_texts(self._series), **options).data
 
     def compare(self, other: Any, **options: Any) -> Any:
         """Each text with another, as `ns.compare_pairs`: a row each, with the index of the column.

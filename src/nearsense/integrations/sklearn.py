@@ -22,12 +22,14 @@ from sklearn.base import (  # noqa: E402
 )
 from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: E402
 
+from nearsense.checks import positive_int  # noqa: E402
 from nearsense.clustering.density import density  # noqa: E402
 from nearsense.clustering.geometry import checked_rows, distinct_rows, group_sums  # noqa: E402
 from nearsense.clustering.kmeans import spherical  # noqa: E402
 from nearsense.deduplication.grouping import stars  # noqa: E402
 from nearsense.encoders import Encoder, resolve, symmetric_role  # noqa: E402
 from nearsense.errors import InputError  # noqa: E402
+from nearsense.integrations._shared import list_of_texts  # noqa: E402
 from nearsense.mining import mine  # noqa: E402
 from nearsense.vectors.rows import normalize  # noqa: E402
 
@@ -98,10 +100,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 def _texts(given: Iterable[str]) -> list[str]:
     if getattr(given, "ndim", 1) > 1:  # of a data frame list() would give the names of its columns
         raise InputError("a table is given where texts are expected", fix='name one column of it: table["text"]')
-    texts = [given] if isinstance(given, str) else list(given)
-    if isinstance(given, str) or not all(isinstance(each, str) for each in texts):
-        raise InputError("a list of texts is expected", fix='put a single one into a list: ["a text"]')
-    return [str(each) for each in texts]
+    return [str(each) for each in list_of_texts(given)]
 
 
 class SphericalKMeans(
@@ -142,8 +141,8 @@ class SphericalKMeans(
             InputError: There are fewer rows than groups.
         """
         rows = _directions(self, X, reset=True)
-        if not 1 <= self.n_clusters <= len(rows):
-            raise InputError(f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters} >= 1")
+        if positive_int(self.n_clusters, "n_clusters") > len(rows):
+            raise InputError(f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters}")
         found = spherical(_apart(rows), self.n_clusters, seed=self.random_state or 0, smooth=self.neighbors)
         sizes = np.bincount(_nearest(rows, found.centroids), minlength=len(found.centroids))
         self._centroids = found.centroids[np.argsort(-sizes, kind="stable")]

@@ -43,9 +43,7 @@ class Page:
     title: str = ""  # a line above the table
     note: str = ""  # a line below it: what a reader has to know
     groups: Sequence[Page] = ()  # pages that are shown one below the other instead: one for each query
-    rows: Sequence[
-        Mapping[str, Any]
-    ] = ()  # the records as CSV and spreadsheets have them, where that is otherwise
+    rows: Sequence[Mapping[str, Any]] = ()  # the records as CSV has them, where that is otherwise
 
 
 def table(items: Sequence[Any], *columns: Column) -> dict[str, Any]:
