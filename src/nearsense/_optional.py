@@ -12,12 +12,12 @@ from types import ModuleType
 from nearsense.errors import MissingExtra
 
 
-def require(module: str, *, extra: str, purpose: str) -> ModuleType:
-    """Import `module`, or raise an error that names the extra that brings it.
+def require(module: str, *, extra: str | None, purpose: str) -> ModuleType:
+    """Import `module`, or raise an error that names the extra that brings it, or the package itself.
 
     Args:
         module: The module's import name, e.g. `"pyarrow.parquet"`.
-        extra: The extra of nearsense that installs it, e.g. `"parquet"`.
+        extra: The extra of nearsense that installs it, e.g. `"parquet"`; None where none does, for PyTorch.
         purpose: What it is needed for, as the start of a sentence: `"reading parquet files"`.
 
     Raises:
@@ -31,10 +31,12 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
         with _leaving_nothing(module.partition(".")[0]):
             return import_module(module)
     except ImportError as error:
+        package = module.partition(".")[0]
+        brings = f"it is optional: the extra '{extra}' of nearsense brings it"
         raise MissingExtra(
-            f"{purpose} needs the package {module.partition('.')[0]}, which is not installed",
-            why=f"it is optional: the extra '{extra}' of nearsense brings it",
-            fix=f"pip install 'nearsense[{extra}]'",
+            f"{purpose} needs the package {package}, which is not installed",
+            why=brings if extra else "no extra of nearsense brings it: it needs PyTorch",
+            fix=f"pip install 'nearsense[{extra}]'" if extra else f"pip install {package}",
         ) from error
 
 

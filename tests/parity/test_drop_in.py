@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import re
 
@@ -293,3 +294,10 @@ def test_without_torch_arrays_come_back(monkeypatch):
     assert ours.semantic_search(made[0], made)[0][0]["corpus_id"] == 0
     with pytest.raises(ImportError, match="torch"):
         model.encode("a cat", convert_to_tensor=True)
+
+
+def test_every_option_of_the_library_is_taken_and_no_other():
+    known = inspect.signature(theirs.SentenceTransformer).parameters.keys() - {"model_name_or_path", "modules"}
+    assert ours.SentenceTransformer(FOLDER, **dict.fromkeys(known - {"trust_remote_code"}))
+    with pytest.raises(InputError, match="truncate_dims=.* is not known"):
+        ours.SentenceTransformer(FOLDER, truncate_dims=128)

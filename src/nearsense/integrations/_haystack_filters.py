@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from nearsense.errors import InputError
-from nearsense.integrations._shared import NEVER, import_haystack
+from nearsense.integrations._shared import NEVER, import_haystack, missing, named
 
 import_haystack()
 
@@ -42,8 +42,7 @@ def as_where(filters: Mapping[str, Any] | None) -> dict[str, Any]:
         raise _no_filter(
             f"{field!r} is not of the metadata, which alone are looked at; a field of theirs is meta.{field}"
         )
-    name, value = str(field).removeprefix("meta."), filters["value"]
-    return _CONDITIONS[operator](f"\\{name}" if name in _JOINS else name, value)
+    return _CONDITIONS[operator](named(str(field).removeprefix("meta.")), filters["value"])
 
 
 def _joined(filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def _joined(filters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _equal(name: str, value: Any) -> dict[str, Any]:
     if value is None:
-        return {"or": [{"not": {name: {"exists": True}}}, {name: {"=": None}}]}
+        return missing(name)
     if isinstance(value, (list, dict)):
         raise _no_filter(f"{name} is compared with a value of type {type(value).__name__}")
     return {name: {"=": value}}
@@ -89,7 +88,6 @@ def _is_date(text: str) -> bool:
 
 
 _OWN = {each.name for each in fields(HaystackDocument)} - {"meta"}
-_JOINS = ("and", "or", "not")
 _CONDITIONS: dict[Any, Callable[[str, Any], dict[str, Any]]] = {
     "==": _equal,
     "!=": lambda name, value: {"not": _equal(name, value)},

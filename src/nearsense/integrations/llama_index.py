@@ -38,6 +38,8 @@ from nearsense.integrations._shared import (  # noqa: E402
     as_lists,
     awaited,
     by_probability,
+    missing,
+    named,
     on_known_fields,
     reranked,
     search,
@@ -329,8 +331,7 @@ def as_where(filters: MetadataFilters | None) -> dict[str, Any]:
 
 
 def _condition(asked: Any) -> dict[str, Any]:
-    name, value = asked.key, asked.value
-    name = f"\\{name}" if name in ("and", "or", "not") else name
+    name, value = named(asked.key), asked.value
     several = value if isinstance(value, list) else [value]
     match asked.operator:
         case FilterOperator.EQ | FilterOperator.CONTAINS:
@@ -346,7 +347,7 @@ def _condition(asked: Any) -> dict[str, Any]:
         case FilterOperator.ALL:
             return {"and": [{name: {"=": each}} for each in several]}
         case FilterOperator.IS_EMPTY:
-            return {"or": [{"not": {name: {"exists": True}}}, {name: {"=": None}}]}
+            return missing(name)
     raise InputError(
         f"the operator {asked.operator.value!r} on {asked.key!r} is not known here",
         why="filters are on metadata, not on what stands within a text",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._optional import require
 from nearsense.encoders import Encoder, resolve, symmetric_role
-from nearsense.errors import MissingExtra
 from nearsense.records import Metric
 from nearsense.vectors.rows import normalize
 
@@ -88,7 +88,7 @@ class MtebEncoder:
         Raises:
             MissingExtra: MTEB is not installed.
         """
-        meta = _mteb("mteb.models.model_meta")
+        meta = require("mteb.models.model_meta", extra=None, purpose="running MTEB")
         encoder = self.encoder
         name = encoder.name if "/" in encoder.name else f"nearsense/{encoder.name}"
         return meta.ModelMeta(
@@ -121,15 +121,6 @@ def as_mteb(encoder: Encoder | str | None = None) -> MtebEncoder:
         'all-MiniLM-L6-v2'
     """
     return MtebEncoder(encoder)
-
-
-def _mteb(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        what = "running MTEB needs the package mteb, which is not installed"
-        fix = "pip install mteb"
-        raise MissingExtra(what, why="no extra of nearsense brings it: it needs PyTorch", fix=fix) from error
 
 
 def _as_tensor(values: NDArray[Any]) -> Any:

@@ -9,11 +9,10 @@ as well, which needs sentence-transformers itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nearsense._optional import require
 from nearsense.encoders import Encoder, resolve, symmetric_role
-from nearsense.errors import MissingExtra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,12 +53,7 @@ def as_keybert(encoder: Encoder | str | None = None) -> Any:
 
 def _backend(library: str, encoder: Encoder | str | None) -> Any:
     """An object of the library's own class for what makes vectors."""
-    try:
-        base = import_module(f"{library}.backend").BaseEmbedder
-    except ImportError as error:
-        what = f"a backend of {library} needs the package {library}, which is not installed"
-        why = "no extra of nearsense brings it: it needs PyTorch"
-        raise MissingExtra(what, why=why, fix=f"pip install {library}") from error
+    base = require(f"{library}.backend", extra=None, purpose=f"a backend of {library}").BaseEmbedder
     model = resolve(encoder)
 
     class NearsenseBackend(base):  # type: ignore[misc, valid-type]

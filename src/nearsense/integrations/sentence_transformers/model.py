@@ -31,6 +31,11 @@ SENTENCES = "sentence_embedding"
 TOKENS = "token_embeddings"
 CONFIG = "config_sentence_transformers.json"
 PACKED = ("int8", "uint8", "binary", "ubinary")
+UNDERSTOOD = {
+    "backend", "config_kwargs", "model_card_data", "modules", "processor_kwargs", "token", "tokenizer_kwargs",
+    "trust_remote_code", "use_auth_token",
+}  # fmt: skip
+"""Options of the library that are taken, and change nothing."""
 HALF = ("bfloat16", "torch.bfloat16", "bf16")
 
 
@@ -56,9 +61,10 @@ class SentenceTransformer:
         local_files_only: Ask no network.
         truncate_dim: Keep the first so many numbers of a vector.
         model_kwargs: `{"dtype": "bfloat16"}` or `{"torch_dtype": ...}` for bfloat16; all else is ignored.
-        more: Whatever else the library takes, which changes nothing here: `backend`, `token`, ...
+        more: What else the library takes, which changes nothing here: `backend`, `token`, ...
 
     Raises:
+        InputError: An option is not the library's.
         UnsupportedModel: `modules` are given, or `trust_remote_code=True`: nothing of a model's is run here.
         ModelNotFound: The model is neither here nor to be had.
 
@@ -89,6 +95,8 @@ class SentenceTransformer:
             given = "modules" if more.get("modules") is not None else "trust_remote_code=True"
             why, fix = "no Python of a model's is run here", "use sentence-transformers itself for this model"
             raise UnsupportedModel(f"{given} is not understood here", why=why, fix=fix)
+        if unknown := sorted(set(more) - UNDERSTOOD):
+            raise InputError(f"{unknown[0]}=... is not known to SentenceTransformer", fix="leave it out")
         name = None if model_name_or_path is None else os.fspath(model_name_or_path)
         if name is not None and revision is not None:
             name = f"{name}@{revision}"
