@@ -279,6 +279,7 @@ def test_a_collection_in_memory_is_exported_too(tmp_path):
         ("all.jsonl", {"to": "croma"}, "croma"),
         ("all.csv", {"to": "chroma", "vectors": False}, "chroma without vectors"),
         ("all.docx", {}, "the extension says nothing"),
+        ("all.csv", {}, "leave the vectors out, for csv"),
     ],
 )
 def test_a_name_or_a_program_that_does_not_fit_is_refused(pets, tmp_path, name, options, says, monkeypatch):

@@ -299,5 +299,5 @@ def test_without_torch_arrays_come_back(monkeypatch):
 def test_every_option_of_the_library_is_taken_and_no_other():
     known = inspect.signature(theirs.SentenceTransformer).parameters.keys() - {"model_name_or_path", "modules"}
     assert ours.SentenceTransformer(FOLDER, **dict.fromkeys(known - {"trust_remote_code"}))
-    with pytest.raises(InputError, match="truncate_dims=.* is not known"):
+    with pytest.raises(InputError, match=r"truncate_dims=\.\.\. is not known"):
         ours.SentenceTransformer(FOLDER, truncate_dims=128)

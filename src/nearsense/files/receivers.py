@@ -46,7 +46,8 @@ def receiver_of(path: str | os.PathLike[str], asked: Receiver | None) -> Receive
     if found is None:
         known = ", ".join(dict.fromkeys(ENDINGS.values()))
         why = f"vectors are written as {known}"
-        raise FileError(f"{path}: the extension says nothing about its format", why=why, fix=f"end it in {known}")
+        fix = f"end it in {known}; or leave the vectors out, for csv, tsv and json: vectors=False, --no-vectors"
+        raise FileError(f"{path}: the extension says nothing about its format", why=why, fix=fix)
     if found in (Receiver.FAISS, Receiver.PINECONE):  # whose readers unpack nothing
         name = str(path).lower()
     piped = name == "-" and ENDINGS[found] == ".jsonl"
