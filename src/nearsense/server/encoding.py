@@ -1,12 +1,13 @@
-"""The texts of one request, and what has come for them; how a model is told to encode them. See queue.py."""
+"""The texts of one request: what has come for them, who waits, how a model is told to encode them. See queue.py."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from nearsense.encoders.batch import too_long
 from nearsense.encoders.cache import can_be_cached
 from nearsense.kinds import Long
 from nearsense.records import Vectors, parse
+from nearsense.server.errors import Refused, took_too_long
 from nearsense.server.line import Piece, Waiting
 
 if TYPE_CHECKING:
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
 
     from nearsense.encoders import Encoder
 
-__all__ = ["Job", "Model", "Queue"]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+__all__ = ["UNWATCHED", "Job", "Model", "Watch", "wake"]
+
+UNWATCHED = 0.05
+"""Seconds before a request is watched for its client's leaving and its deadline: most are answered by then."""
 
 
 class Model:
@@ -104,32 +111,64 @@ class Job(Waiting):
         return Vectors(self._data, form.fingerprint, self._truncated, form.model, form.read_as), self.counts
 
 
-class Queue(Protocol):
-    """What a verb in a thread asks of the queue; what it does is said in queue.py."""
+class Watch:
+    """Looks after a request that waits: for its deadline, and for whether its client is still there."""
 
-    @property
-    def threads(self) -> int:
-        """How many batches are encoded at a time."""
-        ...  # pragma: no cover
+    __slots__ = ("_count", "_receive", "_seconds", "_task", "_timer", "_waiter")
 
-    def submit(
+    def __init__(
         self,
-        model: Model,
-        texts: Sequence[str],
-        role: str | None,
-        long: str | None,
-        normalize: bool | None,
-        *,
-        seconds: float = ...,
-        patient: bool = ...,
-    ) -> Job | None:
-        """Put texts into the queue."""
-        ...  # pragma: no cover
+        waiter: asyncio.Future[None],
+        seconds: float,
+        receive: Receive | None,
+        count: Callable[[str], None],
+    ) -> None:
+        self._waiter, self._seconds, self._receive, self._count = waiter, seconds, receive, count
+        self._task: asyncio.Task[None] | None = None
+        soon = min(UNWATCHED, seconds)
+        self._timer = waiter.get_loop().call_later(soon, self._late if soon == seconds else self._begin)
 
-    def wait_for(self, job: Job, check: Callable[[], float] | None = None) -> tuple[Vectors, NDArray[np.int64]]:
-        """What they come to."""
-        ...  # pragma: no cover
+    def _begin(self) -> None:
+        loop = self._waiter.get_loop()
+        self._timer = loop.call_later(self._seconds - UNWATCHED, self._late)
+        if self._receive is not None:
+            self._task = loop.create_task(self._until_gone(self._receive))
 
-    def drop(self, job: Job) -> None:
-        """Nobody waits for them any more."""
-        ...  # pragma: no cover
+    def _late(self) -> None:
+        self._end_with(took_too_long(self._seconds), "deadline")
+
+    async def _until_gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._end_with(Refused(499, "client_left", "the client has gone"), "client_left")
+
+    def _end_with(self, error: Refused, why: str) -> None:
+        if not self._waiter.done():
+            self._count(why)
+            self._waiter.set_exception(error)
+
+    def end(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+def wake(jobs: Sequence[Job]) -> None:
+    """Tell who waits for jobs that they are done: each event loop once."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for job in jobs:
+        if isinstance(job.finished, threading.Event):
+            job.finished.set()
+        else:
+            loop, waiter = job.finished
+            loops.setdefault(loop, []).append(waiter)
+    for loop, waiters in loops.items():
+        with contextlib.suppress(RuntimeError):  # it is closed, and nobody waits
+            loop.call_soon_threadsafe(_settle, waiters)
+
+
+def _settle(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

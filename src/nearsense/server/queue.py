@@ -2,51 +2,58 @@
 
 A request is refused at once where its texts would have to wait too long, and never half answered: it gets the
 vectors of its own texts, in their order, or an error of its own. Threads of the queue encode; requests wait for
-them on the event loop (`encode`) or in a thread (`QueuedEncoder`, which verbs are given as their encoder).
+them on the event loop (`encode`) or in a thread (`QueuedEncoder`, which verbs are given as their encoder, so that
+all routes share the queue).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from nearsense._progress import Progress, tracked
 from nearsense.encoders.adapted import AdaptedEncoder
-from nearsense.encoders.base import ROLES, as_encoder, unknown_role
-from nearsense.encoders.batch import language_checked
+from nearsense.encoders.base import BATCH_TOKENS, ROLES, as_encoder, unknown_role
+from nearsense.encoders.batch import excess_message, language_checked, too_long
+from nearsense.encoders.wrapped import WrappedEncoder
+from nearsense.errors import TextTooLong, TruncationWarning
 from nearsense.kinds import Long
-from nearsense.records import Vectors
-from nearsense.server.encoding import Job, Model
-from nearsense.server.errors import Refused, overloaded, took_too_long
+from nearsense.records import Vectors, parse
+from nearsense.server.encoding import UNWATCHED, Job, Model, Watch, wake
+from nearsense.server.errors import Refused, overloaded
 from nearsense.server.line import Line, Piece
-from nearsense.server.queued import QueuedEncoder
+from nearsense.server.work import CURRENT, Work
 from nearsense.text import as_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nearsense.encoders import Encoder
+    from nearsense.server.encoding import Receive
     from nearsense.server.metrics import Metrics
     from nearsense.server.settings import ServerSettings
 
-    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Encoded = tuple[Vectors, NDArray[np.int64]]
 
-__all__ = ["EncodingQueue"]
+__all__ = ["EncodingQueue", "QueuedEncoder"]
+
+TEXTS = 256
+"""Texts that are put into the queue at a time where nobody waits for an answer: it holds few of them."""
 
 MOST_WORKERS = 8
 """Threads at most: Python makes the batches, and runs in one of them at a time."""
 
 TURNS = 4
 """Into how many turns a batch is parted: what a large request may take of it while others wait."""
-
-UNWATCHED = 0.05
-"""Seconds before a request is watched for its client's leaving and its deadline: most are answered by then."""
 
 PER_BYTE = 0.25
 """Tokens for a byte of text, until it is known what they are for these texts and this model."""
@@ -109,21 +116,9 @@ class EncodingQueue:
 
     # -- for requests
 
-    async def encode(
-        self,
-        texts: str | Sequence[str],
-        role: str | None = None,
-        *,
-        long: str | None = None,
-        normalize: bool | None = None,
-        deadline: float | None = None,
-        receive: Receive | None = None,
-    ) -> Vectors:
+    async def encode(self, texts: str | Sequence[str], role: str | None = None, **how: Any) -> Vectors:
         """The vectors of the texts of one request, in their order; see `encode_and_count`."""
-        found = self.encode_and_count(
-            texts, role, long=long, normalize=normalize, deadline=deadline, receive=receive
-        )
-        return (await found)[0]
+        return (await self.encode_and_count(texts, role, **how))[0]
 
     async def encode_and_count(
         self,
@@ -134,7 +129,7 @@ class EncodingQueue:
         normalize: bool | None = None,
         deadline: float | None = None,
         receive: Receive | None = None,
-    ) -> tuple[Vectors, NDArray[np.int64]]:
+    ) -> Encoded:
         """The vectors of the texts of one request, in their order, and how many tokens each text has.
 
         Args:
@@ -155,14 +150,15 @@ class EncodingQueue:
             InputError: As of `Encoder.encode`, TextTooLong among them.
         """
         seconds = self._settings.deadline if deadline is None else deadline
-        job = self._job(self._model, texts, role, long, normalize)
+        how: dict[str, Any] = {"role": role, "long": long, "normalize": normalize}
+        job = self._job(self._model, texts, **how)
         if job is None:
-            return self._encoder.encode_and_count([], role=role, long=long, normalize=normalize)
+            return self._encoder.encode_and_count([], **how)
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         job.finished = (loop, waiter)
         self._enter(job, seconds)
-        watch = _Watch(self, job, waiter, seconds, receive)
+        watch = Watch(waiter, seconds, receive, self._count)
         try:
             await waiter
         except BaseException:
@@ -205,10 +201,8 @@ class EncodingQueue:
         for size in (1, 32):
             texts = [" ".join(["word"] * count) for count in range(1, size + 1)]
             for _ in range(2):
-                jobs = [self.submit(self._model, texts, None, None, None, patient=True) for _ in self._workers]
-                for job in jobs:
-                    if job is not None:
-                        self.wait_for(job)
+                for job in [self.submit(self._model, texts, patient=True) for _ in self._workers]:
+                    self.wait_for(job)
 
     def close(self, seconds: float | None = None) -> None:
         """Take no more texts, encode those that wait, and end the threads; for so long at most."""
@@ -226,21 +220,19 @@ class EncodingQueue:
         self,
         model: Model,
         texts: Sequence[str],
-        role: str | None,
-        long: str | None,
-        normalize: bool | None,
         *,
         seconds: float = float("inf"),
         patient: bool = False,
-    ) -> Job | None:
-        """Texts that some thread will wait for; None for none. Who is `patient` waits for room first."""
-        job = self._job(model, texts, role, long, normalize)
-        if job is not None:
-            job.finished = threading.Event()
-            self._enter(job, seconds, patient=patient)
+        **how: Any,
+    ) -> Job:
+        """Texts, one at least, that some thread will wait for. Who is `patient` waits for room first."""
+        job = self._job(model, texts, **how)
+        assert job is not None
+        job.finished = threading.Event()
+        self._enter(job, seconds, patient=patient)
         return job
 
-    def wait_for(self, job: Job, check: Callable[[], float] | None = None) -> tuple[Vectors, NDArray[np.int64]]:
+    def wait_for(self, job: Job, check: Callable[[], float] | None = None) -> Encoded:
         """What a job comes to. `check` says how many seconds are left, or raises where nobody waits any more."""
         assert isinstance(job.finished, threading.Event)
         try:
@@ -254,7 +246,12 @@ class EncodingQueue:
     # -- in and out
 
     def _job(
-        self, model: Model, texts: str | Sequence[str], role: str | None, long: str | None, normalize: bool | None
+        self,
+        model: Model,
+        texts: str | Sequence[str],
+        role: str | None = None,
+        long: str | None = None,
+        normalize: bool | None = None,
     ) -> Job | None:
         texts = as_texts(texts)
         if role is not None and role not in ROLES:
@@ -386,14 +383,14 @@ class EncodingQueue:
                 if not job.left:
                     done.append(job)
             self._learn_sizes(guessed, tokens, job)
-        _wake(done)
+        wake(done)
 
     def _fail(self, job: Job, error: BaseException) -> None:
         with self._lock:
             self._line.remove(job)
             first, job.error = job.error is None, job.error or error
         if first:
-            _wake([job])
+            wake([job])
 
     def _learn_rate(self, tokens: int, begun: float, now: float) -> None:
         """Tokens that leave the queue a second while there is enough to do, whatever else is done then.
@@ -415,60 +412,94 @@ class EncodingQueue:
             self._per_byte += SLOWLY * (min(2.0, max(0.01, job.per_byte * read / guessed)) - self._per_byte)
 
 
-class _Watch:
-    """Looks after a request that waits: for its deadline, and for whether its client is still there."""
+class QueuedEncoder(WrappedEncoder):
+    """An encoder whose texts wait in a queue with those of all requests: to the caller the wrapped one.
 
-    __slots__ = ("_job", "_queue", "_receive", "_seconds", "_task", "_timer", "_waiter")
+    In a verb that answers a request (`work.CURRENT`) texts go into the queue all at once, or are refused, and are
+    waited for until the request's deadline. Elsewhere, in a job say, they go in bit by bit and wait for room.
 
-    def __init__(
-        self, queue: EncodingQueue, job: Job, waiter: asyncio.Future[None], seconds: float, receive: Receive | None
-    ) -> None:
-        self._queue, self._job, self._waiter, self._receive = queue, job, waiter, receive
-        self._seconds = seconds
-        self._task: asyncio.Task[None] | None = None
-        soon = min(UNWATCHED, seconds)
-        self._timer = waiter.get_loop().call_later(soon, self._late if soon == seconds else self._begin)
+    Args:
+        queue: The queue.
+        encoder: What encodes: the queue's encoder, or another form of it.
+    """
 
-    def _begin(self) -> None:
-        loop = self._waiter.get_loop()
-        self._timer = loop.call_later(self._seconds - UNWATCHED, self._late)
-        if self._receive is not None:
-            self._task = loop.create_task(self._until_gone(self._receive))
+    def __init__(self, queue: EncodingQueue, encoder: Encoder) -> None:
+        super().__init__(encoder)
+        self._queue, self._model = queue, Model(encoder)
+        self.calls_at_once = 1
 
-    def _late(self) -> None:
-        self._end_with(took_too_long(self._seconds), "deadline")
+    def over(self, encoder: Encoder) -> Self:
+        """The same queue before another form of the wrapped encoder."""
+        return type(self)(self._queue, encoder)
 
-    async def _until_gone(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._end_with(Refused(499, "client_left", "the client has gone"), "client_left")
+    def side_by_side(self) -> Encoder:
+        """Itself: the queue runs side by side what it can."""
+        return self
 
-    def _end_with(self, error: Refused, why: str) -> None:
-        if not self._waiter.done():
-            self._queue._count(why)
-            self._waiter.set_exception(error)
+    def encode(
+        self,
+        texts: str | Iterable[str],
+        *,
+        role: str | None = None,
+        long: str | None = None,
+        batch_tokens: int = BATCH_TOKENS,
+        normalize: bool | None = None,
+        progress: Progress = False,
+    ) -> Vectors:
+        """As the wrapped encoder does; how many tokens are encoded together the queue decides.
 
-    def end(self) -> None:
-        self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        Raises:
+            Refused: There is no room for the texts of a request, or its time is over, or its client has gone.
+        """
+        texts = as_texts(texts)
+        how: dict[str, Any] = {"role": role, "long": long, "normalize": normalize}
+        self.check_language(list(dict.fromkeys(texts)))
+        if not texts:
+            return self._encoder.encode([], **how)
+        parts = []
+        with tracked(len(texts), "texts", progress) as update:
+            for done, part in self._parts(texts, how):
+                parts.append(part)
+                update(done)
+        vectors = parts[0][0] if len(parts) == 1 else _joined([part[0] for part in parts])
+        policy = self.long if long is None else parse(Long, long, name="long")
+        if policy is Long.WARN and vectors.truncated.any():
+            tokens = np.concatenate([part[1] for part in parts])
+            warnings.warn(excess_message(tokens, self.max_tokens), TruncationWarning, stacklevel=2)
+        return vectors
+
+    def _parts(self, texts: list[str], how: dict[str, Any]) -> Iterator[tuple[int, Encoded]]:
+        """How many texts are done, and the vectors and tokens of the last of them."""
+        queue, work = self._queue, CURRENT.get()
+        if work is not None and not work.patient:
+            job = queue.submit(self._model, texts, **how, seconds=work.remaining())
+            yield len(texts), queue.wait_for(job, work.remaining)
+            return
+        waiting: deque[tuple[int, Job]] = deque()
+        try:
+            for first in range(0, len(texts), TEXTS):
+                part = texts[first : first + TEXTS]
+                waiting.append((first, queue.submit(self._model, part, **how, patient=True)))
+                if len(waiting) > queue.threads:
+                    yield self._next(waiting, work)
+            while waiting:
+                yield self._next(waiting, work)
+        finally:
+            for _, job in waiting:
+                queue.drop(job)
+
+    def _next(self, waiting: deque[tuple[int, Job]], work: Work | None) -> tuple[int, Encoded]:
+        """The next part. Work that waits for room looks meanwhile whether it is cancelled."""
+        first, job = waiting.popleft()
+        try:
+            return first + len(job.texts), self._queue.wait_for(job, None if work is None else work.remaining)
+        except TextTooLong:
+            if job.strict:  # which counts from the first text of the part
+                before = np.zeros(first, np.int64)
+                raise too_long(np.concatenate([before, job.counts]), self.max_tokens) from None
+            raise
 
 
-def _wake(jobs: list[Job]) -> None:
-    """Tell who waits for them: each event loop once."""
-    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for job in jobs:
-        if isinstance(job.finished, threading.Event):
-            job.finished.set()
-        else:
-            loop, waiter = job.finished
-            loops.setdefault(loop, []).append(waiter)
-    for loop, waiters in loops.items():
-        with contextlib.suppress(RuntimeError):  # it is closed, and nobody waits
-            loop.call_soon_threadsafe(_settle, waiters)
-
-
-def _settle(waiters: list[asyncio.Future[None]]) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(None)
+def _joined(parts: list[Vectors]) -> Vectors:
+    data, truncated = (np.concatenate([getattr(part, name) for part in parts]) for name in ("data", "truncated"))
+    return replace(parts[0], data=data, truncated=truncated)

@@ -1,4 +1,8 @@
-"""Texts to vectors, through the queue that all routes share, and how many tokens they are. Not how it is told."""
+"""Texts to vectors, through the queue that all routes share: OpenAI's routes, and those of Hugging Face's TEI.
+
+`openai` and `tei` are the routes as the clients of these say them; below stands what they have in common. TEI's
+/rerank: see rerank.py.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +30,99 @@ if TYPE_CHECKING:
     from nearsense.encoders import Encoder
     from nearsense.server.service import Service
 
-__all__ = ["Embedded", "checked_texts", "embed", "model_called", "role_of"]
+__all__ = ["Embedded", "checked_texts", "model_called", "openai", "tei"]
 
 IDS = "token ids cannot be read here"
 WHOSE = "they are numbers of another model's vocabulary, and this one has its own"
 AS_TEXTS = "send texts: OpenAIEmbeddings(check_embedding_ctx_length=False) does"
+
+
+
+def openai(service: Service, settings: ServerSettings) -> list[BaseRoute]:
+    """The routes of OpenAI's embeddings API."""
+
+    async def embeddings(asked: EmbeddingsRequest, request: Request) -> EmbeddingsAnswer:
+        name, encoder = model_called(service, asked.model)
+        texts = checked_texts(asked.input, settings.max_texts, "input")
+        said = asked.role if asked.input_type is None else asked.input_type
+        role = role_of(encoder, said, "role" if asked.input_type is None else "input_type")
+        whole = asked.truncate in (False, "NONE")
+        found = await embed(service, name, texts, request, role=role, dimensions=asked.dimensions, whole=whole)
+        rows: Any = found.data.tolist()
+        if asked.encoding_format == "base64":
+            rows = [row.tobytes() for row in found.data.astype("<f4", copy=False)]
+        return EmbeddingsAnswer(
+            [Embedding(index, row) for index, row in enumerate(rows)],
+            name,
+            Usage(found.tokens, found.tokens),
+            found.cut or UNSET,
+        )
+
+    def models(_: dict[str, Any]) -> Models:
+        return Models([_about(name, model) for name, model in service.models.items()])
+
+    def model(path: dict[str, Any]) -> About:
+        return _about(*model_called(service, path["name"]))
+
+    return [
+        post("/v1/embeddings", EMBEDDINGS, EmbeddingsRequest, embeddings),
+        get("/v1/models", Said("models", "The models of this server, as OpenAI lists them.", Models), models),
+        get("/v1/models/{name:path}", Said("model", "A model, as OpenAI tells of it.", About), model),
+    ]
+
+
+EMBEDDINGS = Said("embeddings", "The vectors of texts, as OpenAI says it.", EmbeddingsAnswer)
+
+
+def _about(name: str, encoder: Encoder) -> About:
+    return About(name, 0, "nearsense", encoder.dimension, encoder.max_tokens, encoder.fingerprint)
+
+
+def tei(service: Service, settings: ServerSettings) -> list[BaseRoute]:
+    """The routes of TEI, which serves one model: here the first."""
+
+    async def embeddings(asked: EmbedRequest, request: Request) -> list[list[float]]:
+        name, encoder = model_called(service, None)
+        texts = checked_texts(asked.inputs, settings.max_texts, "inputs")
+        role = role_of(encoder, asked.prompt_name, "prompt_name")
+        how: dict[str, Any] = {"whole": asked.truncate is False, "unit": asked.normalize}
+        found = await embed(service, name, texts, request, role=role, dimensions=asked.dimensions, **how)
+        rows: list[list[float]] = found.data.tolist()
+        return rows
+
+    async def similarity(asked: SimilarityRequest, request: Request) -> list[float]:
+        name, encoder = model_called(service, None)
+        how = asked.parameters or SimilarityParameters()
+        texts = [asked.inputs.source_sentence, *asked.inputs.sentences]
+        checked_texts(texts, settings.max_texts, "inputs")
+        role = role_of(encoder, how.prompt_name, "prompt_name")
+        found = await embed(service, name, texts, request, role=role, whole=how.truncate is False)
+        scores: list[float] = cosine(found.data[:1], found.data[1:])[0].tolist()
+        return scores
+
+    def info(_: dict[str, Any]) -> Info:
+        name, encoder = model_called(service, None)
+        return Info(
+            model_id=name,
+            model_sha=encoder.fingerprint,
+            model_dtype=encoder.precision,
+            model_type={"embedding": {"pooling": getattr(encoder, "pooling", "")}},
+            max_concurrent_requests=settings.waiting,
+            max_input_length=encoder.max_tokens,
+            max_batch_tokens=settings.batch_tokens,
+            max_client_batch_size=settings.max_texts,
+            auto_truncate=encoder.long is not Long.ERROR,
+            dimension=encoder.dimension,
+            version=__version__,
+        )
+
+    embed_said = Said("embed", "The vectors of texts, as TEI says it.", list[list[float]])
+    likeness = Said("similarity", "How near sentences are to one, as TEI says it.", list[float])
+    return [
+        post("/embed", embed_said, EmbedRequest, embeddings),
+        post("/similarity", likeness, SimilarityRequest, similarity),
+        get("/info", Said("info", "What TEI says of the model that it runs.", Info), info),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
