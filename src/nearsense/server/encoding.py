@@ -1,4 +1,4 @@
-"""The texts of one request: what has come for them, who waits, how a model is told to encode them. See queue.py."""
+"""The texts of one request: what has come for them, and who waits; how a model is told of them. See queue.py."""
 
 from __future__ import annotations
 

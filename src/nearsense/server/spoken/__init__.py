@@ -1,15 +1,14 @@
 """What clients of others say already: OpenAI's embeddings, Cohere's and Jina's rerank, Hugging Face's TEI.
 
-openai.py   /v1/embeddings, /v1/models              endpoint.py   a body in, an answer or OpenAI's error out
-rerank.py   /rerank, /v1/rerank, /v2/rerank         embedding.py  texts -> vectors and how many tokens they are
-tei.py      /embed, /similarity, /info              messages.py   the bodies
+embedding.py  /v1/embeddings, /v1/models; /embed, /similarity, /info     messages.py  the bodies
+rerank.py     /rerank, /v1/rerank, /v2/rerank     endpoint.py  a body in, an answer or OpenAI's error out
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nearsense.server.spoken import endpoint, openai, rerank, tei
+from nearsense.server.spoken import embedding, endpoint, rerank
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -23,7 +22,8 @@ __all__ = ["described", "endpoints", "routes"]
 
 def routes(service: Service, settings: ServerSettings) -> list[Route]:
     """All of these routes."""
-    return [route for each in (openai, rerank, tei) for route in each.routes(service, settings)]
+    each = (embedding.openai, rerank.routes, embedding.tei)
+    return [route for made in each for route in made(service, settings)]
 
 
 def described(service: Service, settings: ServerSettings) -> tuple[dict[str, Any], dict[str, Any]]:

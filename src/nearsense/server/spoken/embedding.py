@@ -12,23 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense._version import __version__
 from nearsense.encoders import symmetric_role
 from nearsense.encoders.base import require_nested
 from nearsense.encoders.catalog import card_of
 from nearsense.errors import InputError
-from nearsense.kinds import Metric
+from nearsense.kinds import Long, Metric
 from nearsense.server.errors import not_found
-from nearsense.server.spoken.endpoint import Wrong
+from nearsense.server.spoken import messages
+from nearsense.server.spoken.endpoint import Said, Wrong, get, post
 from nearsense.server.spoken.messages import NEITHER, PASSAGE, QUERY
 from nearsense.text import require_texts
 from nearsense.vectors.rows import normalize
+from nearsense.vectors.similarity import cosine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from starlette.requests import Request
+    from starlette.routing import Route
 
     from nearsense.encoders import Encoder
     from nearsense.server.service import Service
+    from nearsense.server.settings import ServerSettings
 
 __all__ = ["Embedded", "checked_texts", "model_called", "openai", "tei"]
 
@@ -37,11 +42,10 @@ WHOSE = "they are numbers of another model's vocabulary, and this one has its ow
 AS_TEXTS = "send texts: OpenAIEmbeddings(check_embedding_ctx_length=False) does"
 
 
-
-def openai(service: Service, settings: ServerSettings) -> list[BaseRoute]:
+def openai(service: Service, settings: ServerSettings) -> list[Route]:
     """The routes of OpenAI's embeddings API."""
 
-    async def embeddings(asked: EmbeddingsRequest, request: Request) -> EmbeddingsAnswer:
+    async def embeddings(asked: messages.EmbeddingsRequest, request: Request) -> messages.EmbeddingsAnswer:
         name, encoder = model_called(service, asked.model)
         texts = checked_texts(asked.input, settings.max_texts, "input")
         said = asked.role if asked.input_type is None else asked.input_type
@@ -51,37 +55,39 @@ def openai(service: Service, settings: ServerSettings) -> list[BaseRoute]:
         rows: Any = found.data.tolist()
         if asked.encoding_format == "base64":
             rows = [row.tobytes() for row in found.data.astype("<f4", copy=False)]
-        return EmbeddingsAnswer(
-            [Embedding(index, row) for index, row in enumerate(rows)],
+        return messages.EmbeddingsAnswer(
+            [messages.Embedding(index, row) for index, row in enumerate(rows)],
             name,
-            Usage(found.tokens, found.tokens),
-            found.cut or UNSET,
+            messages.Usage(found.tokens, found.tokens),
+            found.cut or messages.UNSET,
         )
 
-    def models(_: dict[str, Any]) -> Models:
-        return Models([_about(name, model) for name, model in service.models.items()])
+    def models(_: dict[str, Any]) -> messages.Models:
+        return messages.Models([_about(name, model) for name, model in service.models.items()])
 
-    def model(path: dict[str, Any]) -> About:
+    def model(path: dict[str, Any]) -> messages.About:
         return _about(*model_called(service, path["name"]))
 
+    said = Said("embeddings", "The vectors of texts, as OpenAI says it.", messages.EmbeddingsAnswer)
     return [
-        post("/v1/embeddings", EMBEDDINGS, EmbeddingsRequest, embeddings),
-        get("/v1/models", Said("models", "The models of this server, as OpenAI lists them.", Models), models),
-        get("/v1/models/{name:path}", Said("model", "A model, as OpenAI tells of it.", About), model),
+        post("/v1/embeddings", said, messages.EmbeddingsRequest, embeddings),
+        get(
+            "/v1/models",
+            Said("models", "The models of this server, as OpenAI lists them.", messages.Models),
+            models,
+        ),
+        get("/v1/models/{name:path}", Said("model", "A model, as OpenAI tells of it.", messages.About), model),
     ]
 
 
-EMBEDDINGS = Said("embeddings", "The vectors of texts, as OpenAI says it.", EmbeddingsAnswer)
+def _about(name: str, encoder: Encoder) -> messages.About:
+    return messages.About(name, 0, "nearsense", encoder.dimension, encoder.max_tokens, encoder.fingerprint)
 
 
-def _about(name: str, encoder: Encoder) -> About:
-    return About(name, 0, "nearsense", encoder.dimension, encoder.max_tokens, encoder.fingerprint)
-
-
-def tei(service: Service, settings: ServerSettings) -> list[BaseRoute]:
+def tei(service: Service, settings: ServerSettings) -> list[Route]:
     """The routes of TEI, which serves one model: here the first."""
 
-    async def embeddings(asked: EmbedRequest, request: Request) -> list[list[float]]:
+    async def embeddings(asked: messages.EmbedRequest, request: Request) -> list[list[float]]:
         name, encoder = model_called(service, None)
         texts = checked_texts(asked.inputs, settings.max_texts, "inputs")
         role = role_of(encoder, asked.prompt_name, "prompt_name")
@@ -90,9 +96,9 @@ def tei(service: Service, settings: ServerSettings) -> list[BaseRoute]:
         rows: list[list[float]] = found.data.tolist()
         return rows
 
-    async def similarity(asked: SimilarityRequest, request: Request) -> list[float]:
+    async def similarity(asked: messages.SimilarityRequest, request: Request) -> list[float]:
         name, encoder = model_called(service, None)
-        how = asked.parameters or SimilarityParameters()
+        how = asked.parameters or messages.SimilarityParameters()
         texts = [asked.inputs.source_sentence, *asked.inputs.sentences]
         checked_texts(texts, settings.max_texts, "inputs")
         role = role_of(encoder, how.prompt_name, "prompt_name")
@@ -100,9 +106,9 @@ def tei(service: Service, settings: ServerSettings) -> list[BaseRoute]:
         scores: list[float] = cosine(found.data[:1], found.data[1:])[0].tolist()
         return scores
 
-    def info(_: dict[str, Any]) -> Info:
+    def info(_: dict[str, Any]) -> messages.Info:
         name, encoder = model_called(service, None)
-        return Info(
+        return messages.Info(
             model_id=name,
             model_sha=encoder.fingerprint,
             model_dtype=encoder.precision,
@@ -119,9 +125,9 @@ def tei(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     embed_said = Said("embed", "The vectors of texts, as TEI says it.", list[list[float]])
     likeness = Said("similarity", "How near sentences are to one, as TEI says it.", list[float])
     return [
-        post("/embed", embed_said, EmbedRequest, embeddings),
-        post("/similarity", likeness, SimilarityRequest, similarity),
-        get("/info", Said("info", "What TEI says of the model that it runs.", Info), info),
+        post("/embed", embed_said, messages.EmbedRequest, embeddings),
+        post("/similarity", likeness, messages.SimilarityRequest, similarity),
+        get("/info", Said("info", "What TEI says of the model that it runs.", messages.Info), info),
     ]
 
 

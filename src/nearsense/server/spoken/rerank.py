@@ -23,7 +23,7 @@ from nearsense.server.work import Work
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from starlette.requests import Request
-    from starlette.routing import BaseRoute
+    from starlette.routing import Route
 
     from nearsense.encoders import CrossEncoder
     from nearsense.records import Hit
@@ -49,7 +49,7 @@ class Ranked:
     tokens: int
 
 
-def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
+def routes(service: Service, settings: ServerSettings) -> list[Route]:
     """The three routes. Answers hold the documents unless that is refused; of the newest only if asked for."""
 
     async def ranked(asked: RerankRequest, request: Request) -> Ranked:
@@ -170,9 +170,7 @@ def _as_tei(asked: RerankRequest, found: Ranked) -> list[TextRank]:
     rows = zip(found.hits, found.scores, strict=True)
     return [
         TextRank(
-            int(hit.id),
-            hit.score if asked.raw_scores else score,
-            (hit.text or "") if asked.return_text else UNSET,
+            int(hit.id), hit.score if asked.raw_scores else score, (hit.text or "") if asked.return_text else UNSET
         )
         for hit, score in rows
     ]
