@@ -16,11 +16,10 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial, wraps
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import Field
 from starlette.routing import Route
 
 from nearsense import kinds
@@ -28,7 +27,7 @@ from nearsense._version import __version__
 from nearsense.errors import NearsenseError
 from nearsense.server.described import security
 from nearsense.server.errors import as_refused
-from nearsense.server.tools import MOST_HITS, MOST_TOKENS, Told, Tools
+from nearsense.server.tools import Told, Tools
 from nearsense.server.work import Work, collected_warnings
 
 if TYPE_CHECKING:
@@ -53,21 +52,6 @@ HOW = (
     "is less probable than 50 %, or that differs in what matters: say that nothing was found. Scores only order "
     "the hits of one answer. `stats` says what there is."
 )
-
-Query = Annotated[str, Field(min_length=1, description="What is looked for, in plain words.")]
-Text = Annotated[str, Field(min_length=1, description="A text.")]
-Id = Annotated[str, Field(min_length=1, description="The document's id: a hit's.")]
-Hits = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many at most.")]
-Tokens = Annotated[int, Field(ge=1, le=MOST_TOKENS, description="How many tokens the passages may have.")]
-Mode = Annotated[
-    Literal["dense", "lexical", "hybrid"],
-    Field(description='By meaning, by words ("lexical": codes, names), or by both.'),
-]
-Filter = Annotated[
-    dict[str, Any] | None,
-    Field(description='Only documents that fit: {"lang": "en", "year": {">=": 2020}}. `stats` names them.'),
-]
-Name = Annotated[str | None, Field(description="Its name; only needed where there are several.")]
 
 
 def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
@@ -172,63 +156,29 @@ def mcp_server(service: Callable[[], Awaitable[Service]], *, collections: bool, 
     with _logging_as_it_was():
         server = MCPServer("nearsense", title="nearsense", version=__version__, instructions=HOW)
     reads = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
-    for tool in _tools(service, collections=collections, faqs=faqs):
-        server.add_tool(tool, description=inspect.getdoc(tool), annotations=reads, structured_output=False)
+    offered: list[Callable[..., Told]] = [Tools.search, Tools.similar, Tools.context] if collections else []
+    offered += [Tools.compare, *([Tools.faq] if faqs else []), Tools.stats]
+    for verb in offered:
+        tool, told = _tool(service, verb), inspect.getdoc(verb)
+        server.add_tool(tool, description=told, annotations=reads, structured_output=False)
     return server
 
 
-def _tools(
-    service: Callable[[], Awaitable[Service]], *, collections: bool, faqs: bool
-) -> Iterator[Callable[..., Any]]:
-    """What is offered: of collections and FAQs only where there are any."""
+def _tool(service: Callable[[], Awaitable[Service]], verb: Callable[..., Told]) -> Callable[..., Any]:
+    """A verb as the protocol calls it: by the names of its arguments, beside all others."""
 
-    async def search(
-        query: Query, k: Hits = 5, where: Filter = None, mode: Mode = "dense", collection: Name = None
-    ) -> Any:
-        """Find the documents of a collection that answer a query best, by meaning.
+    @wraps(verb)
+    async def tool(**asked: Any) -> Any:
+        return await _called(service, verb, asked)
 
-        Each hit has its probability and what differs from the query; the note says whether the best may be used.
-        """
-        return await _called(service, Tools.search, query, k, where, mode, collection)
-
-    async def similar(id: Id, k: Hits = 5, collection: Name = None) -> Any:  # noqa: A002 - what it is called
-        """Find documents that mean the same as one of the collection: repeats, variants, related ones."""
-        return await _called(service, Tools.similar, id, k, collection)
-
-    async def compare(a: Text, b: Text) -> Any:
-        """Tell whether two texts mean the same: the probability with its interval, and what differs."""
-        return await _called(service, Tools.compare, a, b)
-
-    async def faq(question: Query, faq: Name = None) -> Any:
-        """Answer a question from the FAQ, where that is sure enough.
-
-        Else there are questions to ask back, or no answer at all: then say so, and do not make one up.
-        """
-        return await _called(service, Tools.faq, question, faq)
-
-    async def context(query: Query, tokens: Tokens = 1500, where: Filter = None, collection: Name = None) -> Any:
-        """Get the passages that a question is best answered from, with their sources to cite.
-
-        The note says how likely it is that the answer is among them.
-        """
-        return await _called(service, Tools.context, query, tokens, where, collection)
-
-    async def stats() -> Any:
-        """List the collections and FAQs: names, sizes, fields to filter by."""
-        return await _called(service, Tools.stats)
-
-    if collections:
-        yield from (search, similar, context)
-    yield compare
-    if faqs:
-        yield faq
-    yield stats
+    own = inspect.signature(verb, eval_str=True)
+    asked = [each for name, each in own.parameters.items() if name != "self"]
+    vars(tool)["__signature__"] = own.replace(parameters=asked, return_annotation=Any)
+    return tool
 
 
 async def _called(
-    service: Callable[[], Awaitable[Service]],
-    verb: Callable[..., Told],
-    *args: Any,
+    service: Callable[[], Awaitable[Service]], verb: Callable[..., Told], asked: dict[str, Any]
 ) -> Any:
     """What a tool says, or what went wrong and what to do about it: both are for a model to read."""
     from mcp.types import CallToolResult, TextContent
@@ -236,7 +186,7 @@ async def _called(
     served = await service()
     work = Work(served.settings.deadline)
     try:
-        told = await served.pool.run(work, verb, Tools(served), *args)
+        told = await served.pool.run(work, partial(verb, Tools(served), **asked))
     except Exception as error:
         failed = as_refused(error)
         if not isinstance(error, NearsenseError):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from nearsense.errors import InputError
 from nearsense.records import Hit, Results, percent
@@ -16,7 +18,6 @@ from nearsense.reports import Info
 if TYPE_CHECKING:
     from nearsense.collection import Collection
     from nearsense.faq import Answer
-    from nearsense.filters import Where
     from nearsense.server.service import Service
 
 MOST_HITS = 50
@@ -26,6 +27,21 @@ MOST_TOKENS = 16_000
 
 TRUSTED = 0.5
 """From which probability on a hit rather answers than not."""
+
+Query = Annotated[str, Field(min_length=1, description="What is looked for, in plain words.")]
+Text = Annotated[str, Field(min_length=1, description="A text.")]
+Id = Annotated[str, Field(min_length=1, description="The document's id: a hit's.")]
+Hits = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many at most.")]
+Tokens = Annotated[int, Field(ge=1, le=MOST_TOKENS, description="How many tokens the passages may have.")]
+Mode = Annotated[
+    Literal["dense", "lexical", "hybrid"],
+    Field(description='By meaning, by words ("lexical": codes, names), or by both.'),
+]
+Filter = Annotated[
+    dict[str, Any] | None,
+    Field(description='Only documents that fit: {"lang": "en", "year": {">=": 2020}}. `stats` names them.'),
+]
+Name = Annotated[str | None, Field(description="Its name; only needed where there are several.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,8 @@ class Told:
 class Tools:
     """The verbs over what a server has opened, by the names that its operator gave.
 
+    What a verb's arguments and docstring say is what an assistant is told of it.
+
     Args:
         service: What is served.
     """
@@ -47,14 +65,12 @@ class Tools:
         self._service = service
 
     def search(
-        self,
-        query: str,
-        k: int = 5,
-        where: Where | None = None,
-        mode: str = "dense",
-        collection: str | None = None,
+        self, query: Query, k: Hits = 5, where: Filter = None, mode: Mode = "dense", collection: Name = None
     ) -> Told:
-        """The documents that answer a query best, and whether one of them does."""
+        """Find the documents of a collection that answer a query best, by meaning.
+
+        Each hit has its probability and what differs from the query; the note says whether the best may be used.
+        """
 
         def found(name: str, room: Collection) -> Told:
             hits = room.search(query, within(k, "k", MOST_HITS), where=where, mode=mode)
@@ -67,8 +83,8 @@ class Tools:
 
         return self._of(collection, found)
 
-    def similar(self, id: str, k: int = 5, collection: str | None = None) -> Told:  # noqa: A002 - what it is called
-        """The documents nearest to one that is there."""
+    def similar(self, id: Id, k: Hits = 5, collection: Name = None) -> Told:  # noqa: A002 - what it is called
+        """Find documents that mean the same as one of the collection: repeats, variants, related ones."""
 
         def found(name: str, room: Collection) -> Told:
             if room.get(id)[0] is None and not room.passages(id):
@@ -79,23 +95,27 @@ class Tools:
 
         return self._of(collection, found)
 
-    def compare(self, a: str, b: str) -> Told:
-        """Whether two texts mean the same."""
+    def compare(self, a: Text, b: Text) -> Told:
+        """Tell whether two texts mean the same: the probability with its interval, and what differs."""
         from nearsense.compare import compare
 
         found = compare(a, b, encoder=self._service.encoder())
         return Told(str(found), found.to_dict())
 
-    def faq(self, question: str, faq: str | None = None) -> Told:
-        """The answer of a FAQ, or none: then what to ask back, or why."""
+    def faq(self, question: Query, faq: Name = None) -> Told:
+        """Answer a question from the FAQ, where that is sure enough.
+
+        Else there are questions to ask back, or no answer at all: then say so, and do not make one up.
+        """
         name = chosen(self._service.faqs, faq, "FAQ")
         found = self._service.faqs[name].answer(question)
         return Told(_answered(found), {"faq": name} | found.to_dict())
 
-    def context(
-        self, query: str, tokens: int = 1500, where: Where | None = None, collection: str | None = None
-    ) -> Told:
-        """Passages to answer from, with their sources, and how likely it is that they hold the answer."""
+    def context(self, query: Query, tokens: Tokens = 1500, where: Filter = None, collection: Name = None) -> Told:
+        """Get the passages that a question is best answered from, with their sources to cite.
+
+        The note says how likely it is that the answer is among them.
+        """
         from nearsense.prompt_context import context
 
         def found(name: str, room: Collection) -> Told:
@@ -107,7 +127,7 @@ class Tools:
         return self._of(collection, found)
 
     def stats(self) -> Told:
-        """What is served: collections and FAQs by name, how large they are, by what they can be filtered."""
+        """List the collections and FAQs: names, sizes, fields to filter by."""
         faqs, found = self._service.faqs, self._service.infos()
         about = {
             name: {n: v for n, v in room.to_dict().items() if n != "path"}
