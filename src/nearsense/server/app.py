@@ -5,12 +5,11 @@ A room is a module with `routes(service, settings)`, which gives a list of route
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -29,10 +28,10 @@ from nearsense.errors import NearsenseError
 from nearsense.server import collections, mcp, pages, spoken, state, verbs
 from nearsense.server.described import FAULTS, key_of, security
 from nearsense.server.errors import JSON, Refused, error_response, in_openai_form
-from nearsense.server.logs import logged
+from nearsense.server.logs import Lines, Logged
 from nearsense.server.reference import reference, resolved
 from nearsense.server.requests import FILTER, with_filters
-from nearsense.server.safety import OPEN_PATHS, guarded, path_pattern
+from nearsense.server.safety import OPEN_PATHS, SafetyMiddleware, path_pattern
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
 from nearsense.server.work import collected_warnings
@@ -64,7 +63,7 @@ def create_app(service: Service, settings: ServerSettings) -> ASGIApp:
         version=__version__,
         description=ABOUT,
         openapi_url=None,
-        lifespan=_lifespan(service),
+        lifespan=_lifespan,
         redirect_slashes=False,
     )
     for room in ROOMS:
@@ -92,16 +91,14 @@ def create_mcp_app(service: Service, settings: ServerSettings) -> ASGIApp:
 
 def _wrapped(app: ASGIApp, service: Service, settings: ServerSettings, *asking: str) -> ASGIApp:
     """What stands before every route: who may ask, and what is noted of it."""
-    return logged(guarded(app, settings, asking), service, settings)
+    guarded = SafetyMiddleware(app, settings, asking)
+    return Logged(guarded, service.metrics, Lines(), texts=settings.log_texts)
 
 
-def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with collected_warnings():
-            yield
-
-    return lifespan
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    with collected_warnings():
+        yield
 
 
 def _document(app: FastAPI, service: Service, settings: ServerSettings) -> dict[str, Any]:

@@ -13,21 +13,21 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, TextIO
 
+from nearsense.server.errors import error_response
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from nearsense.server.metrics import Metrics
-    from nearsense.server.service import Service
     from nearsense.server.settings import ServerSettings
 
-__all__ = ["Lines", "Logged", "logged", "note", "set_up"]
+__all__ = ["Lines", "Logged", "note", "set_up"]
 
 GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 """A request's id that a client, or a proxy before the server, may give."""
@@ -141,13 +141,8 @@ def set_up(settings: ServerSettings, lines: Lines | None = None) -> Lines:
     return lines
 
 
-def logged(app: ASGIApp, service: Service, settings: ServerSettings) -> ASGIApp:
-    """The application, of which each request has an id, is counted, and leaves a line."""
-    return Logged(app, service.metrics, Lines(), texts=settings.log_texts)
-
-
 class Logged:
-    """What stands outermost: see `logged`.
+    """The application, of which each request has an id, is counted, and leaves a line. It stands outermost.
 
     Args:
         app: What answers.
@@ -184,7 +179,7 @@ class Logged:
         except Exception as error:
             line |= fault(error, texts=self._texts)
             if status == 0:
-                await _internal(noting)
+                await error_response(RuntimeError())(scope, receive, noting)
             status = 500
         finally:
             self._end(scope, line, status or 499, time.perf_counter() - begun)
@@ -205,12 +200,3 @@ class Logged:
         level = "error" if status >= 500 and status != 503 else "info"
         how = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1)}
         self._lines.write(level, "request", **how, **line)
-
-
-async def _internal(send: Callable[[Message], Any]) -> None:
-    from nearsense.server.errors import error_response
-
-    response = error_response(RuntimeError())
-    headers = response.raw_headers
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})

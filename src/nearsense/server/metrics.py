@@ -6,9 +6,9 @@ No texts and no names of clients: routes, models and collections are what the op
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nearsense._optional import require
 from nearsense._version import __version__
@@ -22,16 +22,6 @@ __all__ = ["Metrics"]
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 TOKENS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 8192)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-
-
-class Watchable(Protocol):
-    """A queue as it is watched: see `EncodingQueue`."""
-
-    name: str
-
-    def state(self) -> dict[str, float]:
-        """How full it is."""
-        ...  # pragma: no cover
 
 
 class Metrics:
@@ -48,7 +38,7 @@ class Metrics:
         library = require("prometheus_client", extra="server", purpose="counting what a server does")
         library.disable_created_metrics()  # a series more for each, which says when the counting began
         self._library, self.registry = library, library.CollectorRegistry()
-        self._queues: list[Watchable] = []
+        self._queues: list[tuple[str, Callable[[], dict[str, float]]]] = []
         self._known: dict[tuple[Any, ...], Any] = {}
         counter, histogram = self._maker("Counter"), self._maker("Histogram")
         self._requests = counter("http_requests", "Requests by route and status.", ("route", "method", "status"))
@@ -69,7 +59,7 @@ class Metrics:
         self._checked = self._maker("Gauge")("drift_checked_seconds", "When that was, since 1970.", ("name",))
         self._maker("Info")("build", "What runs.").info({"version": __version__})
         library.ProcessCollector(registry=self.registry)
-        self.registry.register(_AtReading(self))
+        self.registry.register(self)
         self._models: Mapping[str, Encoder] = {}
         self._collections: Mapping[str, Sized] = {}
 
@@ -122,9 +112,9 @@ class Metrics:
 
     # -- what is asked when it is read
 
-    def watch_queue(self, queue: Watchable) -> None:
-        """Tell of a queue how full it is."""
-        self._queues.append(queue)
+    def watch_queue(self, model: str, state: Callable[[], dict[str, float]]) -> None:
+        """Tell of a model's queue how full it is."""
+        self._queues.append((model, state))
 
     def watch(self, models: Mapping[str, Encoder], collections: Mapping[str, Sized]) -> None:
         """Tell of what is served: models, documents."""
@@ -139,8 +129,14 @@ class Metrics:
         write, media = self._library.exposition.choose_encoder(accept)
         return write(self.registry), media
 
+    def describe(self) -> list[Any]:
+        """Nothing: to be registered it asks nobody."""
+        return []
+
     def collect(self) -> Iterator[Any]:
         """What is known only when it is read."""
+        from nearsense.cached import lookups
+
         families = require("prometheus_client.core", extra="server", purpose="counting what a server does")
 
         def gauge(
@@ -151,15 +147,15 @@ class Metrics:
                 family.add_metric(known, value)
             return family
 
-        states = [((queue.name,), queue.state()) for queue in self._queues]
+        states = [((model,), state()) for model, state in self._queues]
         for name, said in _QUEUE.items():
             yield gauge(f"queue_{name}", said, ("model",), [(model, state[name]) for model, state in states])
-        lookups = families.CounterMetricFamily(
-            "nearsense_cache_lookups", "Texts looked up in the cache.", labels=["known"]
-        )
-        for known, count in _lookups().items():
-            lookups.add_metric([known], count)
-        yield lookups
+        asked, known = lookups()
+        told = "nearsense_cache_lookups", "Texts looked up in the cache."
+        family = families.CounterMetricFamily(*told, labels=["known"])
+        family.add_metric(["yes"], known)
+        family.add_metric(["no"], asked - known)
+        yield family
         models = list(self._models.items())
         facts = [
             ((name, each.fingerprint[:12], each.precision, str(each.dimension)), 1.0) for name, each in models
@@ -179,23 +175,3 @@ _QUEUE = {
     "running": "Tokens that are being encoded.",
     "rate": "Tokens a second that are encoded when there is enough to do.",
 }
-
-
-class _AtReading:
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterator[Any]:
-        return self._metrics.collect()
-
-    def describe(self) -> list[Any]:
-        """Nothing: to register it asks nobody."""
-        return []
-
-
-def _lookups() -> Mapping[str, int]:
-    """How often the embedding cache of this process was asked for a text, by whether it knew it."""
-    from nearsense.cached import lookups
-
-    asked, known = lookups()
-    return {"yes": known, "no": asked - known}

@@ -112,7 +112,7 @@ class EncodingQueue:
         for worker in self._workers:
             worker.start()
         if metrics is not None:
-            metrics.watch_queue(self)
+            metrics.watch_queue(self.name, self.state)
 
     # -- for requests
 

@@ -19,7 +19,7 @@ from nearsense.server.errors import Refused, error_response, in_openai_form, ove
 from nearsense.server.keys import KeyFile
 from nearsense.server.settings import ServerSettings
 
-__all__ = ["SafetyMiddleware", "again", "guarded", "json_depth", "path_pattern"]
+__all__ = ["SafetyMiddleware", "again", "json_depth", "path_pattern"]
 
 OPEN = ("/page/", "/docs/")
 """Where anybody may look without a key, with the paths below: they hold nothing of anybody's."""
@@ -228,15 +228,6 @@ class SafetyMiddleware:
 
 class _Left(Exception):
     """The client has gone."""
-
-
-def guarded(app: ASGIApp, settings: ServerSettings, asking: Iterable[str] = ()) -> ASGIApp:
-    """An application behind all this, see SafetyMiddleware.
-
-    Raises:
-        FileError: The file of the keys cannot be read.
-    """
-    return SafetyMiddleware(app, settings, asking)
 
 
 def path_pattern(template: str) -> str:

@@ -39,6 +39,9 @@ SEARCHES = 2
 class Service:
     """Everything that requests are answered from, opened once and shared by all of them.
 
+    A name that there is none of is Refused wherever it is asked for; one that is taken is an InputError where
+    something is to be served by it.
+
     Args:
         settings: How the server runs.
         models: Encoders by name; the first is the one that answers where none is named.
@@ -135,45 +138,25 @@ class Service:
     # -- what is served
 
     def collection(self, name: str | None = None) -> Collection:
-        """A collection by its name; without one the only one, or the first.
-
-        Raises:
-            Refused: There is none of that name.
-        """
+        """A collection by its name; without one the only one, or the first."""
         return _named(self.collections, name, "collection")
 
     def faq(self, name: str | None = None) -> FAQ:
-        """A FAQ by its name; without one the first.
-
-        Raises:
-            Refused: There is none of that name.
-        """
+        """A FAQ by its name; without one the first."""
         return _named(self.faqs, name, "faq")
 
     def encoder(self, name: str | None = None) -> Encoder:
-        """A model by its name, behind its queue and the embedding cache; without a name the first.
-
-        Raises:
-            Refused: There is none of that name.
-        """
+        """A model by its name, behind its queue and the embedding cache; without a name the first."""
         from nearsense.cached import cached
 
         return cached(self.queue_of(name).encoder())
 
     def queue_of(self, name: str | None = None) -> EncodingQueue:
-        """The queue of texts of a model; without a name of the first.
-
-        Raises:
-            Refused: There is none of that name.
-        """
+        """The queue of texts of a model; without a name of the first."""
         return self.queue(_named(self.models, name, "model"))
 
     def cross(self, name: str) -> CrossEncoder:
-        """A cross-encoder by its name.
-
-        Raises:
-            Refused: There is none of that name.
-        """
+        """A cross-encoder by its name."""
         if name not in self.crosses:
             raise not_found("model", name, self.crosses, called="cross-encoder")
         return self.crosses[name]
@@ -206,11 +189,7 @@ class Service:
         return found
 
     def ask(self, name: str | None, verb: Callable[[Collection], T]) -> T:
-        """What a verb makes of a collection; one that went over to another model meanwhile is opened anew.
-
-        Raises:
-            Refused: There is none of that name.
-        """
+        """What a verb makes of a collection; one that went over to another model meanwhile is opened anew."""
         collection = self.collection(name)
         try:
             return verb(collection)
@@ -229,11 +208,7 @@ class Service:
             return self._queues[key]
 
     def add_model(self, name: str, encoder: Encoder) -> None:
-        """Serve a model by a name.
-
-        Raises:
-            InputError: The name is taken.
-        """
+        """Serve a model by a name."""
         with self._lock:
             _require_free(self.models | self.crosses, name, "model")
             self.models[name] = encoder
@@ -284,11 +259,7 @@ class Service:
         return opened
 
     def drop_collection(self, name: str) -> None:
-        """Serve a collection no more; it stays where it is.
-
-        Raises:
-            Refused: There is none of that name.
-        """
+        """Serve a collection no more; it stays where it is."""
         with self._lock:
             self.collection(name).close()
             del self.collections[name]
