@@ -1,7 +1,8 @@
 """What changes something: at once where it is small, as a job where it is large, and once where it is asked twice.
 
 A request with an Idempotency-Key is done once: asked again with the same key, it gets the first answer again. That
-is remembered in memory, for a day; what survives a restart is said where documents are added.
+is remembered in memory, for a day; what survives a restart is said where documents are added. Here are the routes
+of jobs, too: which there are, how far one is, ending one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Header
+from fastapi import APIRouter, Header, Query
 from fastapi import Path as InPath
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from nearsense.errors import InputError
+from nearsense.kinds import Scope
 from nearsense.server import requests
+from nearsense.server.described import operation
 from nearsense.server.errors import JSON, Refused
 from nearsense.server.uploads import SECONDS, Encoding, Read, Taken, Upload, read_upload
 from nearsense.server.work import Work, progress
@@ -29,7 +33,7 @@ from nearsense.server.work import Work, progress
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from nearsense.server.jobs import Doing
+    from nearsense.server.jobs import Doing, Job
     from nearsense.server.service import Service
 
 SMALL = 1_024
@@ -42,7 +46,14 @@ LONGEST_KEY = 255
 DAY = 86_400.0
 READERS = 2
 """Files that are read at a time, each in a process of its own."""
+LONGEST_WAIT = 30.0
+OFTEN = 0.05
+"""Seconds between two looks at a job that somebody waits for."""
 
+JobId = Annotated[str, InPath(pattern="^[0-9a-f]{16}$", description="The job's id.")]
+Wait = Annotated[
+    float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for its end before it is told how it stands.")
+]
 Called = Annotated[str, InPath(pattern=f"^{requests.NAME}$", description="The name of a collection, or of a FAQ.")]
 Key = Annotated[
     str | None,
@@ -223,6 +234,46 @@ class Changes:
             if asked.task.done():
                 held -= len(asked.task.result().body)
                 del self._asked[place]
+
+
+def job_routes(service: Service, _changes: Changes) -> list[BaseRoute]:
+    """The routes under /v1/jobs."""
+    router = APIRouter(tags=["jobs"], prefix="/v1/jobs")
+
+    @router.get("", **operation("jobs", "Jobs that run, wait, or have ended, the newest first.", "The jobs."))
+    async def jobs() -> Response:
+        return JSON({"jobs": [job.to_dict() for job in service.jobs.all()]})
+
+    @router.get("/{id}", **operation("job", "How far a job is, and what came of it.", "The job."))
+    async def job(id: JobId, wait: Wait = 0.0) -> Response:  # noqa: A002 - what it is called
+        found, until = one(id), time.monotonic() + wait
+        while not found.has_ended and time.monotonic() < until and service.open:
+            await asyncio.sleep(OFTEN)
+        return JSON(found.to_dict())
+
+    @router.delete(
+        "/{id}",
+        **operation(
+            "cancel_job",
+            "End a job: at once where it waits, else after what it is writing. What it wrote stays.",
+            "The job.",
+            key=Scope.WRITE,
+        ),
+    )
+    async def cancel(id: JobId) -> Response:  # noqa: A002 - what it is called
+        found = one(id)
+        service.jobs.cancel(found)
+        return JSON(found.to_dict())
+
+    def one(id_: str) -> Job:
+        try:
+            found: Job = service.jobs[id_]
+        except KeyError:
+            why = "the last hundred that have ended are remembered, until the server ends"
+            raise Refused(404, "job_not_found", f"there is no job {id_!r}", why=why, fix="GET /v1/jobs") from None
+        return found
+
+    return router.routes
 
 
 async def digest_of(request: Request) -> bytes:

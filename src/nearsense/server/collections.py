@@ -24,8 +24,8 @@ from nearsense.errors import FileError, InputError
 from nearsense.files import documents as documents_of
 from nearsense.kinds import Scope
 from nearsense.records import Document
-from nearsense.server import job_routes, judging, requests, review, watching
-from nearsense.server.changes import Called, Changes, FileQuery, Flag, Key, fitting
+from nearsense.server import decisions, judging, requests, watching
+from nearsense.server.changes import Called, Changes, FileQuery, Flag, Key, fitting, job_routes
 from nearsense.server.described import JOB, changing, operation
 from nearsense.server.errors import JSON, Refused, not_found
 from nearsense.server.requests import NAME, Model, Text
@@ -126,7 +126,7 @@ class Reembed(requests.Request):
 def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """All routes that change something, or tell of it."""
     changes = Changes(service)
-    rooms = (_documents, _upkeep, job_routes.routes, review.routes, judging.routes, watching.routes)
+    rooms = (_documents, _upkeep, job_routes, decisions.routes, judging.routes, watching.routes)
     return [route for room in rooms for route in room(service, changes)]
 
 
