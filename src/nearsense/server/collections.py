@@ -7,6 +7,7 @@ larger one is a job, whose `done` counts what is there.
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from starlette.routing import BaseRoute
 
 from nearsense.collection.documents import checked_documents
 from nearsense.collection.searching import as_filter
-from nearsense.errors import FileError, InputError
+from nearsense.errors import InputError
 from nearsense.files import documents as documents_of
 from nearsense.kinds import Scope
 from nearsense.records import Document
@@ -30,7 +31,7 @@ from nearsense.server.described import JOB, changing, operation
 from nearsense.server.errors import JSON, Refused, not_found
 from nearsense.server.requests import NAME, Model, Text
 from nearsense.server.settings import ServerSettings
-from nearsense.server.uploads import FILE, SECONDS, Read, as_query
+from nearsense.server.uploads import FILE, SECONDS, Read, told_as_query
 from nearsense.server.work import Work
 
 if TYPE_CHECKING:
@@ -193,10 +194,7 @@ def _documents(service: Service, changes: Changes) -> list[BaseRoute]:
         ),
     )
     async def files(
-        name: Called,
-        request: Request,
-        upload: Annotated[UploadQuery, Query()],
-        key: Key = None,
+        name: Called, request: Request, upload: Annotated[UploadQuery, Query()], key: Key = None
     ) -> Response:
         service.collection(name)
         read = await changes.read(request, upload)
@@ -307,10 +305,8 @@ class UploadQuery(FileQuery):
 
 def _rows(read: Read, text: str | None, id_: str | None, skip_empty: bool) -> list[Document]:
     """The rows of a file as documents that can be kept."""
-    try:
+    with told_as_query():
         items = documents_of(read.table, text=text, id=id_, skip_empty=skip_empty, numbers=True).items
-    except FileError as error:
-        raise FileError(error.what, why=error.why, fix=as_query(error.fix)) from None
     _require_different([document.id for document in items], lambda row: read.table.place(row))
     return checked_documents(items).documents
 
@@ -345,13 +341,7 @@ def _require_different(ids: Sequence[str], place: Callable[[int], str]) -> None:
 
 
 def written(
-    name: str,
-    room: Collection,
-    documents: Sequence[Document],
-    advance: Advance,
-    *,
-    again: bool,
-    overwrite: bool,
+    name: str, room: Collection, documents: Sequence[Document], advance: Advance, *, again: bool, overwrite: bool
 ) -> dict[str, Any]:
     """Write documents; `again`: it may be a repetition, and those that are there, just so, are no error."""
     ids = [document.id for document in documents]
@@ -417,23 +407,10 @@ def created(service: Service, name: str, model: str | None, role: str) -> dict[s
         open_collection(path, encoder, role=role).close()
         room = service.add_collection(path, name=name, encoder=encoder)
     except BaseException:
-        _undone(path)
+        shutil.rmtree(path, ignore_errors=True)
         raise
     known = room.info()
-    return {
-        "collection": name,
-        "model": known.model,
-        "dimension": known.dimension,
-        "role": known.role,
-        "documents": 0,
-    }
-
-
-def _undone(path: Path) -> None:
-    """Take away a folder that was just made, where it could not be made a collection."""
-    import shutil
-
-    shutil.rmtree(path, ignore_errors=True)
+    return told(name, room, model=known.model, dimension=known.dimension, role=known.role)
 
 
 def _upkeep(service: Service, changes: Changes) -> list[BaseRoute]:

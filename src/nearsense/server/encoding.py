@@ -117,11 +117,7 @@ class Watch:
     __slots__ = ("_count", "_receive", "_seconds", "_task", "_timer", "_waiter")
 
     def __init__(
-        self,
-        waiter: asyncio.Future[None],
-        seconds: float,
-        receive: Receive | None,
-        count: Callable[[str], None],
+        self, waiter: asyncio.Future[None], seconds: float, receive: Receive | None, count: Callable[[str], None]
     ) -> None:
         self._waiter, self._seconds, self._receive, self._count = waiter, seconds, receive, count
         self._task: asyncio.Task[None] | None = None

@@ -142,13 +142,7 @@ class Jobs:
         self._closed = False
 
     def submit(
-        self,
-        kind: str,
-        doing: Doing,
-        *,
-        target: str | None = None,
-        total: int = 0,
-        unit: str = "documents",
+        self, kind: str, doing: Doing, *, target: str | None = None, total: int = 0, unit: str = "documents"
     ) -> Job:
         """Have something done; it is given a function to say how far it is.
 

@@ -9,19 +9,17 @@ from pydantic import Field
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from nearsense.errors import FileError, InputError
+from nearsense.errors import InputError
 from nearsense.kinds import Scope
 from nearsense.server import requests
 from nearsense.server.changes import Changes, FileQuery, Flag, Key, fitting
 from nearsense.server.described import changing
 from nearsense.server.requests import Model, Prior, Text
 from nearsense.server.settings import ServerSettings
-from nearsense.server.uploads import FILE, as_query
+from nearsense.server.uploads import FILE, told_as_query
 from nearsense.server.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nearsense.datasets import Dataset
     from nearsense.encoders import Encoder
     from nearsense.server.jobs import Advance
@@ -210,19 +208,9 @@ def _dataset_of(read: Read, said: _FileQuery, task: str | None) -> Dataset:
     from nearsense.datasets.kinds import Task
     from nearsense.datasets.roles import Request as Wanted
     from nearsense.datasets.roles import build, roles_of
-    from nearsense.records import parse
 
     columns = None if said.columns is None else tuple(part.strip() for part in said.columns.split(","))
-    wanted = Wanted(None if task is None else parse(Task, task, name="task"), columns, None, said.positive)
-    return _in_queries(
-        lambda: build(
-            read.table, roles_of(read.table, wanted.task, wanted.columns, positive=wanted.positive), wanted
-        )
-    )
-
-
-def _in_queries(make: Callable[[], Dataset]) -> Dataset:
-    try:
-        return make()
-    except FileError as error:
-        raise FileError(error.what, why=error.why, fix=as_query(error.fix)) from None
+    kind = None if task is None else Task(task)
+    with told_as_query():
+        roles = roles_of(read.table, kind, columns, positive=said.positive)
+        return build(read.table, roles, Wanted(kind, columns, None, said.positive))

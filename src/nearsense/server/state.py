@@ -24,10 +24,7 @@ Name = Annotated[str, Path(pattern=f"^{NAME}$", description="What the operator's
 
 def routes(service: Service, settings: ServerSettings) -> list[BaseRoute]:
     """Health, readiness, version; the collections and FAQs that are served."""
-    router, figures = (
-        APIRouter(prefix="/v1", tags=["state"]),
-        APIRouter(tags=["state"]),
-    )
+    router, figures = (APIRouter(prefix="/v1", tags=["state"]), APIRouter(tags=["state"]))
 
     @figures.get(
         "/metrics",

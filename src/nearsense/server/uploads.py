@@ -11,7 +11,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, Literal, get_args
@@ -169,6 +170,15 @@ def as_query(fix: str) -> str:
     return re.sub(r"--([a-z][a-z-]*)(?: ([^\s,;)]+))?", parameter, fix)
 
 
+@contextmanager
+def told_as_query() -> Iterator[None]:
+    """What is wrong with a file is told with advice for a request: see `as_query`."""
+    try:
+        yield
+    except FileError as error:
+        raise FileError(error.what, why=error.why, fix=as_query(error.fix)) from None
+
+
 def _ask(content: bytes, asked: Mapping[str, str | None], name: str) -> dict[str, Any]:
     """What the process says of a content."""
     command = [sys.executable, "-c", _START, json.dumps(sys.path), json.dumps(asked)]
@@ -214,7 +224,13 @@ def answer_to(content: bytes, asked: Mapping[str, Any]) -> str:
     damaged, fix = f"{_STDIN} cannot be read", "open it with the program that made it, and save it as csv"
     try:
         with told_to(notes.append):
-            table = _table(content, asked)
+            table = read_table(
+                "-",
+                format=asked["format"],
+                encoding=asked["encoding"],
+                stdin=BytesIO(content),
+                dialect=Dialect(sheet=asked["sheet"]),
+            )
         return _as_json(table, notes)
     except MemoryError:
         return _error("FileError", damaged, "it needs more memory than an upload may: it may be hostile", fix)
@@ -225,13 +241,6 @@ def answer_to(content: bytes, asked: Mapping[str, Any]) -> str:
     except Exception as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         return _error("FileError", damaged, f"it is damaged, or not of the format that was said: {why}", fix)
-
-
-def _table(content: bytes, asked: Mapping[str, Any]) -> Table:
-    dialect = Dialect(sheet=asked["sheet"])
-    return read_table(
-        "-", format=asked["format"], encoding=asked["encoding"], stdin=BytesIO(content), dialect=dialect
-    )
 
 
 def _as_json(table: Table, notes: list[str]) -> str:

@@ -248,11 +248,7 @@ def _cluster(service: Service, asked: requests.FindClusters) -> dict[str, Any]:
 
 
 def _sifting(asked: Any) -> dict[str, Any]:
-    return {
-        "prior": asked.prior,
-        "min_probability": asked.min_probability,
-        "min_score": asked.min_score,
-    }
+    return {"prior": asked.prior, "min_probability": asked.min_probability, "min_score": asked.min_score}
 
 
 def _texts(service: Service, asked: Any) -> tuple[Sequence[str | Document], Vectors | None]:
@@ -275,12 +271,7 @@ def _texts(service: Service, asked: Any) -> tuple[Sequence[str | Document], Vect
 
 
 VERBS = (
-    Verb(
-        "compare",
-        "How near two texts are in sense, and how probably the same.",
-        requests.Compare,
-        _compare,
-    ),
+    Verb("compare", "How near two texts are in sense, and how probably the same.", requests.Compare, _compare),
     Verb("compare_pairs", "As compare, for many pairs.", requests.ComparePairs, _compare_pairs),
     Verb("explain", "Which words carry the score of two texts.", requests.Explain, _explain),
     Verb("rank", "Texts in the order in which they are near to one.", requests.Rank, _rank),

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from nearsense.errors import FileError
+from nearsense.faq import FAQ
 from nearsense.faq.entries import FAQItem
 from nearsense.querylog import moment
 from nearsense.server import requests
@@ -26,17 +28,16 @@ from nearsense.server.requests import Text
 from nearsense.server.work import Work, progress
 
 if TYPE_CHECKING:
+    from nearsense.collection import Collection
     from nearsense.encoders import Encoder
-    from nearsense.faq import FAQ
     from nearsense.monitoring import Drift
-    from nearsense.querylog import QueryLog, UnansweredGroup
+    from nearsense.querylog import QueryLog
     from nearsense.server.jobs import Advance
     from nearsense.server.service import Service
 
 MOST_GROUPS = 200
 LONGEST_LOG = 10_000
 
-Kind = Literal["collections", "faqs"]
 _TIME = {
     "anyOf": [
         {"type": "string", "pattern": "^[0-9]{1,4}[smhdw]$"},
@@ -83,24 +84,29 @@ class NewEntry(requests.Request):
 def routes(service: Service, changes: Changes) -> list[BaseRoute]:
     """What was asked of collections and of FAQs, and what follows from it."""
     router = APIRouter(prefix="/v1", tags=["watching"])
-    _log(router, service, changes, "collections", lambda name: service.collection(name).log)
-    _log(router, service, changes, "faqs", lambda name: service.faq(name).log)
-    _unanswered(router, service)
-    _drift(router, service)
+    kinds = [_Kind("collections", service.collection), _Kind("faqs", service.faq)]
+    for kind in kinds:
+        _log(router, service, changes, kind)
+    for kind in kinds:
+        _unanswered(router, service, kind)
+    for kind in kinds:
+        _drift(router, service, kind)
     _entries(router, service, changes)
     return router.routes
 
 
-def _log(
-    router: APIRouter,
-    service: Service,
-    changes: Changes,
-    kind: Kind,
-    log_of: Callable[[str], QueryLog | None],
-) -> None:
-    where = f"/{kind}/{{name}}/log"
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What may be asked, and logs it: its name in paths, and one of it by its own name."""
 
-    @router.get(where, **operation(f"{kind}_log", "What was asked, the latest first.", "Entries of the log."))
+    name: Literal["collections", "faqs"]
+    of: Callable[[str], Collection | FAQ]
+
+
+def _log(router: APIRouter, service: Service, changes: Changes, kind: _Kind) -> None:
+    where = f"/{kind.name}/{{name}}/log"
+
+    @router.get(where, **operation(f"{kind.name}_log", "What was asked, the latest first.", "Entries of the log."))
     async def log(
         name: Called,
         request: Request,
@@ -110,7 +116,7 @@ def _log(
         limit: Annotated[int, Query(ge=1, le=LONGEST_LOG)] = 100,
     ) -> Response:
         def latest() -> JSON:
-            kept, missing = log_of(name), 0
+            kept, missing = kind.of(name).log, 0
             entries = deque[dict[str, Any]](maxlen=limit)
             if kept is not None:
                 entries.extend(each.to_dict() for each in kept.entries(since, until, unanswered))
@@ -122,13 +128,14 @@ def _log(
         return await service.pool.run_for(request, Work(service.settings.deadline), latest)
 
     def kept_of(name: str) -> QueryLog:
-        if (kept := log_of(name)) is None:
+        if (kept := kind.of(name).log) is None:
             what, why = f"nothing is logged of {name}", "its operator did not ask for that"
             raise Refused(409, "not_logged", what, why=why, fix="nearsense log COLLECTION --on")
         return kept
 
     @router.post(
-        f"{where}/choose", **changing(f"{kind}_choose", "Tell which hit was taken.", "It is noted.", job=False)
+        f"{where}/choose",
+        **changing(f"{kind.name}_choose", "Tell which hit was taken.", "It is noted.", job=False),
     )
     async def choose(name: Called, asked: Choose, request: Request, key: Key = None) -> Response:
         def doing(_: Advance) -> dict[str, Any]:
@@ -142,7 +149,7 @@ def _log(
     @router.post(
         f"{where}/forget",
         **changing(
-            f"{kind}_forget",
+            f"{kind.name}_forget",
             "Remove a query from the log: it is overwritten on the disk.",
             "It is gone.",
             job=False,
@@ -158,48 +165,35 @@ def _log(
 # -- without an answer
 
 
-def _unanswered(router: APIRouter, service: Service) -> None:
-    @router.get(
-        "/collections/{name}/unanswered",
-        **operation(
-            "collections_unanswered",
-            "What was asked in vain, grouped by meaning, the most asked first.",
-            "Groups of queries.",
-        ),
-    )
-    async def of_collection(name: Called, request: Request, since: Time | None = None) -> Response:
+_IN_VAIN = {
+    "collections": (
+        "What was asked in vain, grouped by meaning, the most asked first.",
+        "Groups of queries.",
+    ),
+    "faqs": (
+        "What a FAQ did not answer, and would not now, grouped by meaning, the most asked first.",
+        "Groups of questions.",
+    ),
+}
+
+
+def _unanswered(router: APIRouter, service: Service, kind: _Kind) -> None:
+    said = operation(f"{kind.name}_unanswered", *_IN_VAIN[kind.name])
+
+    @router.get(f"/{kind.name}/{{name}}/unanswered", **said)
+    async def unanswered(name: Called, request: Request, since: Time | None = None) -> Response:
         def grouped() -> JSON:
-            room = service.collection(name)
-            found = _groups(room.log, since, room.encoder)
-            return JSON(
-                {"name": name, "logged": room.log is not None, "groups": [each.to_dict() for each in found]}
-            )
+            asked, groups = kind.of(name), list[dict[str, Any]]()
+            if (log := asked.log) is not None:
+                found = log.unanswered(since, encoder=asked.encoder, progress=progress)
+                groups = [each.to_dict() for each in found[:MOST_GROUPS]]
+            if isinstance(asked, FAQ):
+                if log is None:
+                    groups = [_as_group(gap.to_dict()) for gap in asked.gaps()[:MOST_GROUPS]]
+                groups = still_unanswered(asked, groups)
+            return JSON({"name": name, "logged": log is not None, "groups": groups})
 
         return await service.slow.run_for(request, Work(service.settings.slow_deadline), grouped)
-
-    @router.get(
-        "/faqs/{name}/unanswered",
-        **operation(
-            "faqs_unanswered",
-            "What a FAQ did not answer, and would not now, grouped by meaning, the most asked first.",
-            "Groups of questions.",
-        ),
-    )
-    async def of_faq(name: Called, request: Request, since: Time | None = None) -> Response:
-        def grouped() -> JSON:
-            faq = service.faq(name)
-            found = [each.to_dict() for each in _groups(faq.log, since, faq.encoder)]
-            if faq.log is None:
-                found = [_as_group(gap.to_dict()) for gap in faq.gaps()[:MOST_GROUPS]]
-            return JSON({"name": name, "logged": faq.log is not None, "groups": still_unanswered(faq, found)})
-
-        return await service.slow.run_for(request, Work(service.settings.slow_deadline), grouped)
-
-
-def _groups(log: QueryLog | None, since: str | None, encoder: Encoder) -> list[UnansweredGroup]:
-    if log is None:
-        return []
-    return log.unanswered(since, encoder=encoder, progress=progress)[:MOST_GROUPS]
 
 
 def _as_group(gap: dict[str, Any]) -> dict[str, Any]:
@@ -286,32 +280,24 @@ def _unplaced() -> Iterator[None]:
 # -- drift
 
 
-def _drift(router: APIRouter, service: Service) -> None:
-    def answered(kind: Kind, logged: Callable[[str], tuple[QueryLog | None, Encoder]]) -> None:
-        @router.get(
-            f"/{kind}/{{name}}/drift",
-            **operation(
-                f"{kind}_drift",
-                "Whether what is asked lately is like what was asked before.",
-                "What drifted, and what could be done.",
-            ),
-        )
-        async def drift(
-            name: Called, request: Request, since: Span = "1d", against: Span = "28d", level: Level = 0.02
-        ) -> Response:
-            def compared() -> JSON:
-                from nearsense.monitoring import Names, actions
+def _drift(router: APIRouter, service: Service, kind: _Kind) -> None:
+    does = "Whether what is asked lately is like what was asked before."
+    said = operation(f"{kind.name}_drift", does, "What drifted, and what could be done.")
 
-                log, encoder = logged(name)
-                found = drifted(name, log, encoder, since, against, level)
-                service.metrics.drifted(name, changed=found.drifted)
-                todo = actions(found, Names(name, against, name, ["--since", since]))
-                return JSON({"name": name, **found.to_dict(), "actions": [each.to_dict() for each in todo]})
+    @router.get(f"/{kind.name}/{{name}}/drift", **said)
+    async def drift(
+        name: Called, request: Request, since: Span = "1d", against: Span = "28d", level: Level = 0.02
+    ) -> Response:
+        def compared() -> JSON:
+            from nearsense.monitoring import Names, actions
 
-            return await service.slow.run_for(request, Work(service.settings.slow_deadline), compared)
+            asked = kind.of(name)
+            found = drifted(name, asked.log, asked.encoder, since, against, level)
+            service.metrics.drifted(name, changed=found.drifted)
+            todo = actions(found, Names(name, against, name, ["--since", since]))
+            return JSON({"name": name, **found.to_dict(), "actions": [each.to_dict() for each in todo]})
 
-    answered("collections", lambda name: (service.collection(name).log, service.collection(name).encoder))
-    answered("faqs", lambda name: (service.faq(name).log, service.faq(name).encoder))
+        return await service.slow.run_for(request, Work(service.settings.slow_deadline), compared)
 
 
 def drifted(name: str, log: QueryLog | None, encoder: Encoder, since: str, against: str, level: float) -> Drift:

@@ -62,11 +62,7 @@ Document = (
 )
 
 Texts = Annotated[
-    Text
-    | Annotated[
-        list[str | int | list[int]],
-        Meta(extra_json_schema=_LENGTH),
-    ],
+    Text | Annotated[list[str | int | list[int]], Meta(extra_json_schema=_LENGTH)],
     Meta(description="A text, or a list of them.", examples=[["It is raining.", "Rain is falling."]]),
 ]
 """Token ids may come too, and are refused in words of their own."""
