@@ -2,6 +2,9 @@
 
 A line a key: its name, its scope, the SHA-256 of the key, when it ends or `never`. The key itself is nowhere:
 it is shown once, when it is made. It holds 256 random bits, so that a slow hash would protect it no better.
+
+What changes the file raises a FileError where it cannot be read or written; an InputError where there is no key of
+the name, or, for `add_key`, where there is one.
 """
 
 from __future__ import annotations
@@ -184,12 +187,7 @@ def new_key(name: str, scope: Scope, *, ends: float | None = None) -> tuple[str,
 
 
 def add_key(path: Path, name: str, scope: Scope, *, ends: float | None = None) -> str:
-    """Add a new key to a file, which is made where there is none; the key itself is returned, and nowhere else.
-
-    Raises:
-        InputError: There is a key of that name.
-        FileError: The file cannot be read or written.
-    """
+    """Add a new key to a file, which is made where there is none; the key itself is returned, and nowhere else."""
     keys = read_keys(path) if path.exists() else []
     if any(key.name == name for key in keys):
         fix = f"nearsense keys rotate {shlex.quote(str(path))} {name}"
@@ -200,12 +198,7 @@ def add_key(path: Path, name: str, scope: Scope, *, ends: float | None = None) -
 
 
 def rotate_key(path: Path, name: str, *, overlap: float) -> str:
-    """Put a new key in an old one's place, which stays good for `overlap` more seconds; the new one is returned.
-
-    Raises:
-        InputError: There is no key of that name.
-        FileError: The file cannot be read or written.
-    """
+    """Put a new key in an old one's place, which stays good for `overlap` seconds more, and return the new one."""
     keys = read_keys(path)
     old, now = [key for key in _named(keys, name) if key.holds(time.time())], time.time()
     secret, key = new_key(name, (old or _named(keys, name))[-1].scope)
@@ -218,12 +211,7 @@ def rotate_key(path: Path, name: str, *, overlap: float) -> str:
 
 
 def remove_keys(path: Path, name: str) -> int:
-    """Remove all keys of a name from a file, and say how many that were.
-
-    Raises:
-        InputError: There is no key of that name.
-        FileError: The file cannot be read or written.
-    """
+    """Remove all keys of a name from a file, and say how many that were."""
     keys = read_keys(path)
     gone = _named(keys, name)
     _write(path, [key for key in keys if key.name != name])

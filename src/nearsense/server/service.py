@@ -258,12 +258,6 @@ class Service:
                 self.models[encoder.name] = encoder
         return opened
 
-    def drop_collection(self, name: str) -> None:
-        """Serve a collection no more; it stays where it is."""
-        with self._lock:
-            self.collection(name).close()
-            del self.collections[name]
-
     def add_faq(self, file: Path, labelled: str | None = None) -> FAQ:
         """Read a FAQ from a file, or a collection, and serve it by the file's name, as sure as labels say.
 

@@ -10,33 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET as UNSET  # for those who write answers
+from msgspec import Meta, Struct, UnsetType
 
 from nearsense.server.requests import VISIBLE
 from nearsense.server.settings import ServerSettings
-
-__all__ = [
-    "UNSET",
-    "About",
-    "EmbedRequest",
-    "Embedding",
-    "EmbeddingsAnswer",
-    "EmbeddingsRequest",
-    "Info",
-    "Malformed",
-    "Models",
-    "Refusal",
-    "RerankAnswer",
-    "RerankRequest",
-    "RerankResult",
-    "SimilarityParameters",
-    "SimilarityRequest",
-    "TextRank",
-    "Usage",
-    "reader",
-    "schemas",
-    "write",
-]
 
 T = TypeVar("T")
 
