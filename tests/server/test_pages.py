@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from server.visits import fetched, open_shop
+from server.serving import serving
+from server.visits import fetched
 
 pytestmark = pytest.mark.filterwarnings("default")  # the server's own filter does not outlive a test of pytest's
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory, encoder):
-    with open_shop(tmp_path_factory.mktemp("shop"), encoder) as found:
-        yield found
+def address(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("pages")) as (ask, _):
+        yield f"http://127.0.0.1:{ask.port}"
 
 
-def test_the_files_of_the_page_have_their_types_and_come_once(shop):
+def test_the_files_of_the_page_have_their_types_and_come_once(address):
     for name, kind in (
         ("", "text/html"),
         ("page/main.js", "text/javascript"),
@@ -23,14 +24,14 @@ def test_the_files_of_the_page_have_their_types_and_come_once(shop):
         ("page/page.css", "text/css"),
         ("page/icon.svg", "image/svg+xml"),
     ):
-        status, headers, body = fetched(f"{shop.address}/{name}")
+        status, headers, body = fetched(f"{address}/{name}")
         assert (status, headers["content-type"].split(";")[0]) == (200, kind)
         assert body
         assert "unsafe" not in headers["content-security-policy"]
         assert "script-src 'self'" in headers["content-security-policy"]
-        again, _, nothing = fetched(f"{shop.address}/{name}", **{"If-None-Match": headers["etag"]})
+        again, _, nothing = fetched(f"{address}/{name}", **{"If-None-Match": headers["etag"]})
         assert (again, nothing) == (304, b"")
-        assert fetched(f"{shop.address}/{name}", "HEAD")[2] == b""
+        assert fetched(f"{address}/{name}", "HEAD")[2] == b""
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,8 @@ def test_the_files_of_the_page_have_their_types_and_come_once(shop):
         "/etc/passwd",
     ],
 )
-def test_nothing_but_the_pages_files_is_served(shop, name):
-    assert fetched(f"{shop.address}/page/{name}")[0] in (400, 404)
+def test_nothing_but_the_pages_files_is_served(address, name):
+    assert fetched(f"{address}/page/{name}")[0] in (400, 404)
 
 
 def test_a_map_is_kept_until_there_are_others():

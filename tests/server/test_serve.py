@@ -1,4 +1,4 @@
-"""The command `nearsense serve`: a real process, from what is typed to Ctrl-C."""
+"""The command `nearsense serve`: what it refuses; and a real process, from what is typed to Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import nearsense as ns
 from asked import FAQ, TICKETS
 from nearsense.server.settings import ServerSettings
-from served import COMMAND, Served
+from served import Served
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,16 @@ def folder(tmp_path_factory):
     return made
 
 
-def refused(folder, *words):
-    done = subprocess.run([COMMAND, "serve", *words], cwd=folder, capture_output=True, text=True, timeout=60)
-    lines = done.stderr.splitlines()
-    return done.returncode, lines
+@pytest.fixture
+def refused(folder, run, monkeypatch):
+    """What is said of words that are refused, in this process: the exit code and the lines of standard error."""
+    monkeypatch.chdir(folder)
+
+    def typed(*words):
+        done = run("serve", *words)
+        return done.code, done.err.splitlines()
+
+    return typed
 
 
 def ask(address, path, body=None):
@@ -60,8 +66,8 @@ def test_a_faq_is_served_as_sure_as_its_labelled_questions_make_it_and_its_log_g
 
 
 @pytest.mark.parametrize("faqs", [[], ["--faq", "shop.csv", "--faq", "own.csv"]])
-def test_labelled_questions_are_of_one_faq(folder, faqs):
-    code, said = refused(folder, *faqs, "--labelled", "asked.csv")
+def test_labelled_questions_are_of_one_faq(refused, faqs):
+    code, said = refused(*faqs, "--labelled", "asked.csv")
     assert (code, said[0]) == (2, "error: --labelled is of one FAQ: give one --faq FILE with it")
 
 
@@ -86,11 +92,11 @@ def test_what_was_named_is_served_until_ctrl_c(folder):
     assert output == "", "standard output is for results"
 
 
-def test_a_port_in_use_is_said_in_three_lines_before_anything_is_loaded(folder):
+def test_a_port_in_use_is_said_in_three_lines_before_anything_is_loaded(refused):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        code, lines = refused(folder, "support.nearsense", "--port", str(taken.getsockname()[1]))
+        code, lines = refused("support.nearsense", "--port", str(taken.getsockname()[1]))
     assert code == 2
     assert lines[0].startswith("error: 127.0.0.1:")
     assert lines[1] == "  why: Address already in use"
@@ -98,24 +104,24 @@ def test_a_port_in_use_is_said_in_three_lines_before_anything_is_loaded(folder):
     assert len(lines) == 3
 
 
-def test_a_collection_that_does_not_exist_is_said_in_three_lines(folder):
-    code, lines = refused(folder, "suport.nearsense", "--port", "0")
+def test_a_collection_that_does_not_exist_is_said_in_three_lines(refused, folder):
+    code, lines = refused("suport.nearsense", "--port", "0")
     assert code == 2
     assert "suport.nearsense" in lines[0]
     assert len(lines) == 3
     assert not (folder / "suport.nearsense").exists(), "none is made by a slip"
 
 
-def test_two_collections_of_one_name_are_refused(folder):
+def test_two_collections_of_one_name_are_refused(refused, folder):
     (folder / "old").mkdir(exist_ok=True)
     with ns.open(folder / "old" / "support.nearsense"):
         pass
-    code, lines = refused(folder, "support.nearsense", "old/support.nearsense", "--port", "0")
+    code, lines = refused("support.nearsense", "old/support.nearsense", "--port", "0")
     assert (code, lines[0]) == (2, "error: there are two collections called support")
 
 
-def test_other_machines_reach_it_only_with_a_key(folder):
-    code, lines = refused(folder, "support.nearsense", "--host", "0.0.0.0", "--port", "0")
+def test_other_machines_reach_it_only_with_a_key(refused):
+    code, lines = refused("support.nearsense", "--host", "0.0.0.0", "--port", "0")
     assert code == 2
     assert lines[0] == "error: 0.0.0.0 can be reached from other machines, and no key is asked for"
     assert "--api-key-file" in lines[2]
