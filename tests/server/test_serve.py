@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 
 import nearsense as ns
-from asked import FAQ, TICKETS
+from asked import TICKETS
 from nearsense.server.settings import ServerSettings
 from served import Served
 
@@ -22,7 +23,6 @@ def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("typed")
     with ns.open(made / "support.nearsense") as collection:
         collection.add(TICKETS)
-    (made / "shop.csv").write_text(FAQ)
     return made
 
 
@@ -45,23 +45,44 @@ def ask(address, path, body=None):
         return json.load(response)
 
 
-def test_a_faq_is_served_as_sure_as_its_labelled_questions_make_it_and_its_log_goes_by_its_file(folder, run):
-    asked = [("how long does it take", "1"), ("can I pay with a card", "2"), ("are you hiring", None)]
-    lines = "".join(f"{question},{id_ or ''}\n" for question, id_ in asked)
+LABELLED = [("how long does it take", "1"), ("can I pay with a card", "2"), ("are you hiring", None)]
+QUESTIONS = {
+    "/v1/ready": None,
+    "/v1/version": None,
+    "/v1/collections": None,
+    "/v1/search": {"query": "my screen freezes", "k": 2},
+    "/v1/faq": {"question": "where is your shop?"},
+}
+
+
+@pytest.fixture(scope="module")
+def served(folder):
+    """A server that was started, asked and ended: what it answered by path, what it said, how it ended."""
+    lines = "".join(f"{question},{id_ or ''}\n" for question, id_ in LABELLED)
     (folder / "asked.csv").write_text(f"question,id\n{lines}")
     items = "1,How long does shipping take?,Two days.\n1,When will it arrive?,\n2,Do you take cards?,Yes.\n"
     (folder / "own.csv").write_text(f"id,question,answer\n{items}")
-    server = Served(folder, "--faq", "own.csv", "--labelled", "asked.csv", "--log", "on")
+    server = Served(folder, "support.nearsense", "--faq", "own.csv", "--labelled", "asked.csv", "--log", "on")
     try:
-        told = ask(server.address, "/v1/faq", {"question": "where is your shop?"})
+        answers = {path: ask(server.address, path, body) for path, body in QUESTIONS.items()}
+        known = ask(server.address, "/v1/faq", {"question": "How long does shipping take?"})
     finally:
-        server.end()
-    plain, taught = (ns.FAQ(str(folder / "own.csv"), labelled=each) for each in (None, asked))
-    assert told["threshold"] == pytest.approx(taught.threshold.probability, abs=1e-3)
-    assert told["threshold"] != pytest.approx(plain.threshold.probability, abs=1e-3)
+        output = server.end()
+    return SimpleNamespace(
+        answers=answers, known=known, output=output, log=server.log, code=server.process.returncode
+    )
+
+
+def test_a_faq_is_served_as_sure_as_its_labelled_questions_make_it_and_its_log_goes_by_its_file(
+    folder, served, run
+):
+    threshold = served.answers["/v1/faq"]["threshold"]
+    plain, taught = (ns.FAQ(str(folder / "own.csv"), labelled=each) for each in (None, LABELLED))
+    assert threshold == pytest.approx(taught.threshold.probability, abs=1e-3)
+    assert threshold != pytest.approx(plain.threshold.probability, abs=1e-3)
     done = run("log", folder / "own.csv", "--unanswered", "--json")
     found = json.loads(done.out)
-    assert (found["queries"], found["unanswered"]) == (1, 1)
+    assert (found["queries"], found["unanswered"]) == (2, 1)
     assert "where is your shop?" in done.out
 
 
@@ -71,25 +92,19 @@ def test_labelled_questions_are_of_one_faq(refused, faqs):
     assert (code, said[0]) == (2, "error: --labelled is of one FAQ: give one --faq FILE with it")
 
 
-def test_what_was_named_is_served_until_ctrl_c(folder):
-    server = Served(folder, "support.nearsense", "--faq", "shop.csv")
-    address = server.address
-    try:
-        assert "collection support: 5 documents" in server.said
-        assert "faq shop: 3 entries" in server.said
-        assert ask(address, "/v1/ready") == {"status": "ready"}
-        assert ask(address, "/v1/version")["nearsense"] == ns.__version__
-        found = ask(address, "/v1/search", {"query": "my screen freezes", "k": 2})
-        assert {hit["id"] for hit in found["hits"]} == {"1", "4"}
-        assert ask(address, "/v1/faq", {"question": "How long does shipping take?"})["answer"] == "Two days."
-        [collection] = ask(address, "/v1/collections")["collections"]
-        assert (collection["name"], collection["documents"]) == ("support", 5)
-        assert str(folder) not in json.dumps(collection), "where it lies is nobody's business"
-    finally:
-        output = server.end()
-    assert server.process.returncode == 0, server.log
-    assert "Traceback" not in server.log
-    assert output == "", "standard output is for results"
+def test_what_was_named_is_served_until_ctrl_c(folder, served):
+    assert "collection support: 5 documents" in served.log
+    assert "faq own: 2 entries" in served.log
+    assert served.answers["/v1/ready"] == {"status": "ready"}
+    assert served.answers["/v1/version"]["nearsense"] == ns.__version__
+    assert {hit["id"] for hit in served.answers["/v1/search"]["hits"]} == {"1", "4"}
+    assert served.known["answer"] == "Two days."
+    [collection] = served.answers["/v1/collections"]["collections"]
+    assert (collection["name"], collection["documents"]) == ("support", 5)
+    assert str(folder) not in json.dumps(collection), "where it lies is nobody's business"
+    assert served.code == 0, served.log
+    assert "Traceback" not in served.log
+    assert served.output == "", "standard output is for results"
 
 
 def test_a_port_in_use_is_said_in_three_lines_before_anything_is_loaded(refused):
