@@ -17,6 +17,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import count
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nearsense.server.errors import error_response
@@ -117,11 +118,8 @@ class Handler(logging.Handler):
 
 def fault(error: BaseException, *, texts: bool) -> dict[str, Any]:
     """An error's type and where it was raised, the innermost last; its message only where texts may be told."""
-    where, step = [], error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        where.append(f"{code.co_filename}:{step.tb_lineno} {code.co_name}")
-        step = step.tb_next
+    steps = ((frame.f_code, line) for frame, line in walk_tb(error.__traceback__))
+    where = [f"{code.co_filename}:{line} {code.co_name}" for code, line in steps]
     told = {"error": type(error).__name__, "where": where[-12:]}
     return told | ({"message": str(error)} if texts else {})
 

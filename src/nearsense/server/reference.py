@@ -55,17 +55,14 @@ def _route(document: Mapping[str, Any], method: str, path: str, operation: Mappi
         parts.append(_code(f"curl -s http://127.0.0.1:8765{path} -H 'Content-Type: {kind}' -d", example))
     answer = operation["responses"].get("200", operation["responses"].get("202", {}))
     told = [media["example"] for media in answer.get("content", {}).values() if "example" in media]
-    parts += [f"<p>The answer:</p><pre>{plain(_pretty(example))}</pre>" for example in told]
+    shown = [json.dumps(example, ensure_ascii=False, indent=2) for example in told]
+    parts += [f"<p>The answer:</p><pre>{plain(each)}</pre>" for each in shown]
     return section(f"{method} {path}", *parts, lead=operation.get("summary", ""))
 
 
 def _code(command: str, example: Any) -> str:
     quoted = json.dumps(example, ensure_ascii=False).replace("'", "'\\''")
     return f"<pre>{plain(command)} '{plain(quoted)}'</pre>" if example else ""
-
-
-def _pretty(example: Any) -> str:
-    return json.dumps(example, ensure_ascii=False, indent=2)
 
 
 def resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

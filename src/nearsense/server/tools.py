@@ -55,7 +55,8 @@ class Told:
 class Tools:
     """The verbs over what a server has opened, by the names that its operator gave.
 
-    What a verb's arguments and docstring say is what an assistant is told of it.
+    What a verb's arguments and docstring say is what an assistant is told of it; the protocol refuses what its
+    arguments do not allow.
 
     Args:
         service: What is served.
@@ -73,7 +74,7 @@ class Tools:
         """
 
         def found(name: str, room: Collection) -> Told:
-            hits = room.search(query, within(k, "k", MOST_HITS), where=where, mode=mode)
+            hits = room.search(query, k, where=where, mode=mode)
             note = _judged(hits, "answers the query")
             if not hits and where is not None and not room.count(where):
                 fields = ", ".join(room.info().fields) or "none"
@@ -89,7 +90,7 @@ class Tools:
         def found(name: str, room: Collection) -> Told:
             if room.get(id)[0] is None and not room.passages(id):
                 raise InputError(f"there is no document {id!r} in {name}", fix="give the id of a hit of search")
-            hits = room.similar(id, within(k, "k", MOST_HITS))
+            hits = room.similar(id, k)
             note = _judged(hits, f"means the same as {id}")
             return _told(f"{len(hits)} documents of {name} like {id}", note, hits, id=id, collection=name)
 
@@ -119,7 +120,7 @@ class Tools:
         from nearsense.prompt_context import context
 
         def found(name: str, room: Collection) -> Told:
-            made = context(query, room, within(tokens, "tokens", MOST_TOKENS), where=where)
+            made = context(query, room, tokens, where=where)
             note = _judged(room.search(query, 1, where=where), "answers the query")
             values = {"note": note, "collection": name} | made.to_dict()
             return Told(f"{note}\n\n{made.text}" if made.excerpts else note, values)
@@ -150,13 +151,6 @@ class Tools:
         """What is told of a collection, which has its model behind the queue."""
         name = chosen(self._service.collections, collection, "collection")
         return self._service.ask(name, lambda room: verb(name, room))
-
-
-def within(value: int, name: str, most: int) -> int:
-    """A number of things from 1 to so many."""
-    if not 1 <= value <= most:
-        raise InputError(f"{name}={value} is out of range", fix=f"give {name} from 1 to {most:,}")
-    return value
 
 
 def chosen(known: Mapping[str, object], name: str | None, kind: str) -> str:
