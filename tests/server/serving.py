@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import nearsense as ns
 from fakes import HashEncoder
 
 
@@ -112,3 +113,17 @@ def serving(folder: Path, *, models: Any = None, faqs: Any = (), prepare: Any = 
         server.should_exit = True
         thread.join(30)
         service.close()
+
+
+def make_drifting(path: Path, encoder: Any, monkeypatch: Any) -> None:
+    """A collection of which other things are asked than two days ago, and a log that tells so."""
+    verbs = ("stays", "lies", "waits", "goes", "stops", "hides")
+    with ns.open(path, encoder) as room:
+        room.add([f"about {word} {n}" for n in range(5) for word in ("cards", "parcels")])
+        room.set_log(True)
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now - 2 * 86400)
+        room.search_many([f"where {verb} the {thing}" for verb in verbs for thing in ("parcel", *verbs)])
+        room.log.flush()
+        monkeypatch.undo()
+        room.search_many([f"refund {verb} voucher {thing}" for verb in verbs for thing in ("money", *verbs)])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from urllib.parse import quote_plus
 
 import pytest
 
 import nearsense as ns
 from browsers import browser
+from server.serving import make_drifting
 from server.visits import ARABIC, DOCUMENTS, FAQ, HEBREW, ONERROR, SCRIPT, Visit, fetched, open_shop, running
 
 pytestmark = pytest.mark.filterwarnings("default")  # the server's own filter does not outlive a test of pytest's
@@ -452,16 +452,7 @@ def test_health_shows_the_server_its_collection_and_drift(visit, shop):
 
 
 def test_drift_is_told_with_what_was_compared_and_what_to_do(visit, shop, encoder, monkeypatch):
-    verbs = ("stays", "lies", "waits", "goes", "stops", "hides")
-    with ns.open(shop.folder / "drifts.nearsense", encoder) as room:
-        room.add([f"about {word} {n}" for n in range(5) for word in ("cards", "parcels")])
-        room.set_log(True)
-        now = time.time()
-        monkeypatch.setattr(time, "time", lambda: now - 2 * 86400)
-        room.search_many([f"where {verb} the {thing}" for verb in verbs for thing in ("parcel", *verbs)])
-        room.log.flush()
-        monkeypatch.undo()
-        room.search_many([f"refund {verb} voucher {thing}" for verb in verbs for thing in ("money", *verbs)])
+    make_drifting(shop.folder / "drifts.nearsense", encoder, monkeypatch)
     shop.service.add_collection(shop.folder / "drifts.nearsense")
     truth = json.loads(fetched(f"{shop.address}/v1/collections/drifts/drift?since=1d&against=28d")[2])
     assert truth["drifted"]

@@ -13,7 +13,7 @@ from nearsense.faq.entries import FAQItem
 from nearsense.files import read_table
 from nearsense.server.decisions import Decisions
 from nearsense.server.faq_file import draft_with
-from server.serving import serving
+from server.serving import make_drifting, serving
 
 FAQ = """question,answer,id
 How long does shipping take?,Two days by post in most cases.,1
@@ -275,19 +275,8 @@ def test_many_pairs_are_judged_as_a_job(world):
     assert (told["state"], told["kind"], told["result"]["labels"]) == ("done", "calibrate", 1200)
 
 
-VERBS = ("stays", "lies", "waits", "goes", "stops", "hides")
-
-
 def test_drift_is_seen_where_other_things_are_asked_than_before(tmp_path, monkeypatch):
-    with ns.open(tmp_path / "tickets.nearsense", HashEncoder()) as room:
-        room.add([f"about {word} {n}" for n in range(5) for word in ("cards", "parcels")])
-        room.set_log(True)
-        now = time.time()
-        monkeypatch.setattr(time, "time", lambda: now - 2 * 86400)
-        room.search_many([f"where {verb} the {thing}" for verb in VERBS for thing in ("parcel", *VERBS)])
-        room.log.flush()
-        monkeypatch.undo()
-        room.search_many([f"refund {verb} voucher {thing}" for verb in VERBS for thing in ("money", *VERBS)])
+    make_drifting(tmp_path / "tickets.nearsense", HashEncoder(), monkeypatch)
     with serving(tmp_path) as (ask, service):
         told = ask("GET", "/v1/collections/tickets/drift", since="1d", against="28d").body
         assert told["drifted"]
