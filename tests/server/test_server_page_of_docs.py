@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from asked import FAQ
-from served import COMMAND, served
+from served import served
 
 PAGE = (Path(__file__).parents[2] / "docs" / "server.md").read_text("utf-8")
 TICKETS = "id,text,status\n1,The dashboard freezes after login,open\n2,Please refund my invoice,solved\n"
@@ -24,12 +24,13 @@ def holds(found, shown):
     return type(found) is type(shown) and (isinstance(shown, float) or found == shown)
 
 
-def test_what_the_page_types_is_answered_as_it_says(tmp_path):
+def test_what_the_page_types_is_answered_as_it_says(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "tickets.csv").write_text(TICKETS)
     (tmp_path / "faq.csv").write_text(FAQ)
     [made] = re.findall(r"^\$ (nearsense index create .*)$", PAGE, re.M)
     [typed] = re.findall(r"^nearsense serve (.*)$", PAGE, re.M)
-    subprocess.run([COMMAND, *shlex.split(made)[1:]], cwd=tmp_path, check=True, capture_output=True)
+    assert run(*shlex.split(made)[1:]).code == 0
     blocks = re.findall(r"```sh\n(curl .*?)```(?:\s*```json\n(.*?)```)?", PAGE, re.S)
     assert len(blocks) >= 3
     with served(tmp_path, *shlex.split(typed)) as address:
