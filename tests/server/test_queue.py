@@ -279,6 +279,26 @@ def test_more_than_the_queue_ever_holds_is_too_much(opened):
     assert (error.value.status, error.value.code) == (413, "too_many_tokens")
 
 
+def test_a_slow_hour_does_not_refuse_large_requests_for_good(opened):
+    encoder = Worded(seconds=0.01)
+    queue = opened(encoder, deadline=3.0)
+
+    async def run():
+        await queue.encode(["a text of five words"] * 20)  # a hundred of them would take seven seconds
+        while encoder.entered.acquire(blocking=False):
+            pass
+        first = await held(queue, encoder)
+        with pytest.raises(Refused) as error:
+            await queue.encode(["a text of five words"] * 100)
+        told(error.value.status == 413)
+        encoder.gate.set()
+        await asyncio.gather(*first)
+        encoder.seconds = 0.0
+        return await queue.encode(["a text of five words"] * 100)
+
+    assert len(asyncio.run(run()).data) == 100
+
+
 def test_a_deadline_ends_the_wait_and_frees_the_room(opened):
     encoder = Worded()
     queue = opened(encoder)

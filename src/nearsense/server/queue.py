@@ -283,7 +283,8 @@ class EncodingQueue:
                 self._patient -= 1
             if self._closed:
                 raise Refused(503, "closing", "the server is shutting down", fix="try again in a moment")
-            if not patient and (late := self._late(tokens, seconds)):
+            alone = not self._line.tokens and not self._running  # tried: else a slow hour would never be forgotten
+            if not patient and not alone and (late := self._late(tokens, seconds)):
                 if self._rate and tokens > seconds * self._rate:
                     raise self._too_much(tokens, f"that takes more than {seconds:g} s here")
                 self._refused += DECISION * (1 - self._refused)
