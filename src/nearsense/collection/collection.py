@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -583,8 +584,17 @@ def log_of(engine: Engine, said: bool | str | None) -> QueryLog | None:
     return QueryLog(place, hashed=hashed, encoder=lambda: engine.model.encoder, texts=texts, named=False)
 
 
+_ADDRESS = re.compile(r"\w\w://|(?<!\S)(password|passfile|dbname|hostaddr)\s*=", re.IGNORECASE)
+
+
 def as_folder(path: str | os.PathLike[str]) -> Path:
-    """A path that the system can look at."""
+    """A path that the system can look at; what was meant as an address is no folder, and may hold a password."""
+    if isinstance(path, str) and _ADDRESS.search(path):
+        what, why = (
+            "that is no path of a folder, and no address of a collection",
+            "it looks like one of a database",
+        )
+        raise InputError(what, why=why, fix="write it like postgresql://user@host/database?collection=tickets")
     try:
         folder = Path(path)
         with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
