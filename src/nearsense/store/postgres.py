@@ -117,14 +117,15 @@ def parse_address(url: str) -> Address:
     user, _, place = parts.netloc.rpartition("@")
     user, _, password = user.partition(":")
     hosts = [re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d*))?", each) for each in place.split(",")]
-    if not all(hosts):
+    names = [unquote(each[1].strip("[]")) for each in hosts if each]
+    if not (all(hosts) and all(map(_is_host, [*names, *options.get("host", "").split(",")]))):
         raise unread
     shown = "&".join(f"{name}={quote(options[name], safe='/')}" for name in SHOWN if name in options)
     named = f"postgresql://{f'{user}@' * bool(user)}{place}{parts.path}?{shown}{'&' * bool(shown)}"
     given = {
         "user": unquote(user),
         "password": unquote(password),
-        "host": ",".join(unquote(each[1].strip("[]")) for each in hosts if each),
+        "host": ",".join(names),
         "port": ",".join(each[2] or "" for each in hosts if each),
         "dbname": unquote(parts.path.removeprefix("/")),
     }
@@ -132,6 +133,14 @@ def parse_address(url: str) -> Address:
     usual = {"fallback_application_name": "nearsense", **WAITING}
     name = f"{named}collection={collection}"
     return Address(usual | _SAID.get(name, {}) | given | options | ENCODED, collection, name)
+
+
+def _is_host(name: str) -> bool:
+    """Whether it is a socket's folder, or a name that can be looked up."""
+    try:
+        return name.startswith(("/", "@")) or name.encode("idna") is not None
+    except UnicodeError:
+        return False
 
 
 _SAID: dict[str, dict[str, str]] = {}
