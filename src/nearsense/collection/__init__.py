@@ -2,8 +2,9 @@
 
 collection.py   what users hold       engine.py     the seam: what an engine has to do
 searching.py    what is asked of it   sqlite.py     the one in a folder: snapshot.py, upkeep.py
-documents.py    what may go in        memory.py     the one that forgets
-model.py        whose vectors they are
+documents.py    what may go in        postgres.py   the one that many share: postgres_*.py
+model.py        whose vectors they are  lasting.py  what those two do alike
+                                      memory.py     the one that forgets
 """
 
 from __future__ import annotations

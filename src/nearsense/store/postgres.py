@@ -256,8 +256,9 @@ class Postgres:
                 until = time.monotonic() + patience if until is None else until
                 if not self._passes(error, tried) or time.monotonic() >= until:
                     raise self._said(error) from None
-            if self._pool is not None and self._owner == os.getpid():
-                self._pool.check()  # what broke one of its connections broke the others, too
+            pool = self._pool
+            if pool is not None and self._owner == os.getpid():
+                pool.check()  # what broke one of its connections broke the others, too
             time.sleep(pause)
             tried, pause = tried + 1, min(2 * pause, PAUSE[1])
 
