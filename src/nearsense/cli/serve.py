@@ -132,7 +132,7 @@ COMMANDS = (serve,)
 def require_collection(path: str) -> None:
     """Refuse what is no collection before anything that takes time is done."""
     from nearsense._paths import is_url
-    from nearsense.collection.collection import as_folder
+    from nearsense.collection.documents import as_folder
     from nearsense.store import is_made
 
     if not is_url(path):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense._paths import is_url
 from nearsense.checks import given_once
-from nearsense.collection.collection import Collection, as_folder, log_of
+from nearsense.collection.collection import Collection, log_of
+from nearsense.collection.documents import as_folder
 from nearsense.collection.model import CollectionModel
 from nearsense.errors import CollectionNotFound, InputError
 from nearsense.querylog import require_said

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +15,7 @@ from nearsense.checks import given_once
 from nearsense.collection.documents import (
     Checked,
     SyncPlan,
+    as_folder,
     checked_documents,
     checked_ids,
     everything,
@@ -582,24 +581,3 @@ def log_of(engine: Engine, said: bool | str | None) -> QueryLog | None:
     place = log_table(address) if is_url(address) else beside(Path(address))
     hashed = said == HASHED
     return QueryLog(place, hashed=hashed, encoder=lambda: engine.model.encoder, texts=texts, named=False)
-
-
-_ADDRESS = re.compile(r"\w\w://|(?<!\S)(password|passfile|dbname|hostaddr)\s*=", re.IGNORECASE)
-
-
-def as_folder(path: str | os.PathLike[str]) -> Path:
-    """A path that the system can look at; what was meant as an address is no folder, and may hold a password."""
-    if isinstance(path, str) and _ADDRESS.search(path):
-        what, why = (
-            "that is no path of a folder, and no address of a collection",
-            "it looks like one of a database",
-        )
-        raise InputError(what, why=why, fix="write it like postgresql://user@host/database?collection=tickets")
-    try:
-        folder = Path(path)
-        with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
-            folder.stat()
-    except (TypeError, ValueError, OSError) as error:
-        what = f"{path!r} is no path of a folder"
-        raise InputError(what, why=str(error), fix='ns.open("tickets.nearsense")') from None
-    return folder

@@ -16,7 +16,7 @@ import numpy as np
 
 from nearsense._paths import is_url
 from nearsense._progress import Progress, tracked
-from nearsense.collection.collection import as_folder
+from nearsense.collection.documents import as_folder
 from nearsense.collection.engine import Batch, Engine, Facts
 from nearsense.collection.model import COPYING, CollectionModel, recipe
 from nearsense.errors import InputError, StoreError
