@@ -288,7 +288,7 @@ class Service:
         encoder = cached(self.queue_of().encoder())
         with open_collection(file, create=False) if is_collection(file) else nullcontext(str(file)) as items:
             self.faqs[name] = faq = FAQ(items, encoder=encoder, labelled=pairs, log=log)
-        if isinstance(file, Path):
+        if isinstance(file, Path) and not is_collection(file):
             self.faq_files[name] = file
         return faq
 
