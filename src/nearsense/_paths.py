@@ -7,7 +7,10 @@ says what the matter is. The store has words of its own for such errors, and ask
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+_ADDRESS = re.compile(r"\s*postgres(ql)?(\+\w+)?:/", re.IGNORECASE)
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
@@ -47,10 +50,12 @@ def is_link(path: str | os.PathLike[str]) -> bool:
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether it is no path but the address of a collection in PostgreSQL.
+    """Whether it is no path but the address of a collection in PostgreSQL, or meant as one.
 
     Example:
         >>> is_url("postgresql://ann@db.example/shop"), is_url("shop.nearsense")
         (True, False)
+        >>> is_url("PostgreSQL+psycopg://ann@db.example/shop")
+        True
     """
-    return isinstance(path, str) and path.startswith(("postgresql://", "postgres://"))
+    return isinstance(path, str) and _ADDRESS.match(path) is not None

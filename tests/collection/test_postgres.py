@@ -642,8 +642,11 @@ def test_a_server_serves_it_by_the_name_in_its_address(server):
     url = server.url("served").replace("postgres@", "postgres:hunter2@")
     with ns.open(url) as collection:
         collection.add(["Water the plants.", "Call the bank."])
-    service = Service.of(ServerSettings(), collections=[url])
+    service = Service.of(ServerSettings(log=True), collections=[url], faqs=[url])
     try:
+        assert service.faq("served").answer("How do I call the bank?").candidates[0].text == "Call the bank."
+        assert service.faq("served").log is not None
+        assert [*service.faq_files] == []
         assert [*service.collections] == ["served"]
         assert service.ask("served", lambda room: room.search("a phone call", k=1))[0].text == "Call the bank."
         assert "hunter2" not in str(service.collection("served").info())

@@ -1,8 +1,11 @@
 """What clients are told when something is wrong: the fault itself, what can be done, and never where files lie."""
 
+import asyncio
 import re
 import shutil
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -12,8 +15,9 @@ from fakes import HashEncoder
 from nearsense.cli import cli
 from nearsense.cli.serve import require_collection
 from nearsense.errors import CollectionNotFound, FileError
+from nearsense.server import work
 from nearsense.server.collections import UploadQuery
-from nearsense.server.errors import without_folders
+from nearsense.server.errors import Refused, without_folders
 from nearsense.server.judging import CalibrateFile, EvaluateFile
 from nearsense.server.service import Service
 from nearsense.server.settings import ServerSettings
@@ -212,3 +216,21 @@ def test_what_is_no_collection_is_told_by_what_lies_there(tmp_path):
         with pytest.raises(CollectionNotFound) as refused:
             require_collection(str(tmp_path / name))
         assert fix in refused.value.fix
+
+
+def test_a_deadline_is_told_however_the_clock_is_rounded(monkeypatch):
+    monkeypatch.setattr(work, "time", SimpleNamespace(monotonic=lambda: 1.0))  # it is never beyond the deadline
+    pool, held = work.Pool(1, 4), threading.Event()
+
+    def refuse() -> None:
+        raise TimeoutError("the verb's own")
+
+    try:
+        with pytest.raises(Refused, match="not done within"):
+            asyncio.run(pool.run(work.Work(0.05), held.wait, 20))
+        held.set()
+        with pytest.raises(TimeoutError, match="own"):
+            asyncio.run(pool.run(work.Work(20), refuse))
+    finally:
+        held.set()
+        pool.close()

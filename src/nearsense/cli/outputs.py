@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import click
 
-from nearsense._paths import exists, is_file, is_folder
+from nearsense._paths import exists, is_file, is_folder, is_url
 
 FINDINGS = 1
 """The exit code of a command that looks for something, and found it."""
@@ -113,6 +113,8 @@ def require_writable(path: str) -> None:
     """Refuse a file that cannot be written; what is there stays as it is. - is standard output."""
     from nearsense.files import atomic_write, require_place
 
+    if is_url(path):
+        raise click.UsageError(f"{path} is the address of a collection, and no file: name one that is written")
     require_place(path)
     if path != "-" and (is_file(path) or not exists(path)):
         with suppress(_Tried), atomic_write(path):

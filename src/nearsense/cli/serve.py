@@ -131,10 +131,14 @@ COMMANDS = (serve,)
 
 def require_collection(path: str) -> None:
     """Refuse what is no collection before anything that takes time is done."""
+    from nearsense._paths import is_url
+    from nearsense.collection.documents import as_folder
     from nearsense.store import is_made
 
+    if not is_url(path):
+        as_folder(path)  # an address of another kind may hold a password: it is not repeated
     if not is_made(path):
-        from nearsense._paths import is_file, is_url
+        from nearsense._paths import is_file
         from nearsense.files.streams import lookalike
         from nearsense.store import is_collection
 

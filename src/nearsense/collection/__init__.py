@@ -2,8 +2,9 @@
 
 collection.py   what users hold       engine.py     the seam: what an engine has to do
 searching.py    what is asked of it   sqlite.py     the one in a folder: snapshot.py, upkeep.py
-documents.py    what may go in        memory.py     the one that forgets
-model.py        whose vectors they are
+documents.py    what may go in        postgres.py   the one that many share: postgres_*.py
+model.py        whose vectors they are  lasting.py  what those two do alike
+                                      memory.py     the one that forgets
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from nearsense._paths import is_url
 from nearsense.checks import given_once
-from nearsense.collection.collection import Collection, as_folder, log_of
+from nearsense.collection.collection import Collection, log_of
+from nearsense.collection.documents import as_folder
 from nearsense.collection.model import CollectionModel
 from nearsense.errors import CollectionNotFound, InputError
 from nearsense.querylog import require_said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from nearsense.checks import given_once
 from nearsense.collection.documents import (
     Checked,
     SyncPlan,
+    as_folder,
     checked_documents,
     checked_ids,
     everything,
@@ -581,15 +581,3 @@ def log_of(engine: Engine, said: bool | str | None) -> QueryLog | None:
     place = log_table(address) if is_url(address) else beside(Path(address))
     hashed = said == HASHED
     return QueryLog(place, hashed=hashed, encoder=lambda: engine.model.encoder, texts=texts, named=False)
-
-
-def as_folder(path: str | os.PathLike[str]) -> Path:
-    """A path that the system can look at."""
-    try:
-        folder = Path(path)
-        with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
-            folder.stat()
-    except (TypeError, ValueError, OSError) as error:
-        what = f"{path!r} is no path of a folder"
-        raise InputError(what, why=str(error), fix='ns.open("tickets.nearsense")') from None
-    return folder

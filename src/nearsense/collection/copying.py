@@ -16,6 +16,7 @@ import numpy as np
 
 from nearsense._paths import is_url
 from nearsense._progress import Progress, tracked
+from nearsense.collection.documents import as_folder
 from nearsense.collection.engine import Batch, Engine, Facts
 from nearsense.collection.model import COPYING, CollectionModel, recipe
 from nearsense.errors import InputError, StoreError
@@ -218,4 +219,6 @@ def _opened(place: str, model: CollectionModel, network: bool, *, create: bool) 
         return PostgresEngine(place, model, create=create)
     from nearsense.collection.sqlite import SQLiteEngine
 
-    return SQLiteEngine(Path(os.path.realpath(place)), model, create=create, network=network, accept_losses=False)
+    return SQLiteEngine(
+        Path(os.path.realpath(as_folder(place))), model, create=create, network=network, accept_losses=False
+    )

@@ -5,12 +5,16 @@ Refused here, before any engine, with the item named. Metadata are looked at clo
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import json
 import math
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -267,3 +271,24 @@ def table_of(documents: Sequence[Document], vectors: Vectors, source: str) -> Ta
 def beside_text(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata as further columns: fields that are called like the first two get a longer name."""
     return {f"metadata.{name}" if name in ("id", "text") else name: value for name, value in metadata.items()}
+
+
+_MEANT = re.compile(r"\w\w://|(?<!\S)(password|passfile|dbname|hostaddr)\s*=", re.IGNORECASE)
+
+
+def as_folder(path: str | os.PathLike[str]) -> Path:
+    """A path that the system can look at; what was meant as an address is no folder, and may hold a password."""
+    if isinstance(path, str) and _MEANT.search(path):
+        what, why = (
+            "that is no path of a folder, and no address of a collection",
+            "it looks like one of a database",
+        )
+        raise InputError(what, why=why, fix="write it like postgresql://user@host/database?collection=tickets")
+    try:
+        folder = Path(path)
+        with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+            folder.stat()
+    except (TypeError, ValueError, OSError) as error:
+        what = f"{path!r} is no path of a folder"
+        raise InputError(what, why=str(error), fix='ns.open("tickets.nearsense")') from None
+    return folder

@@ -9,20 +9,20 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from nearsense._progress import Progress
-from nearsense.collection.engine import Answer, Batch, Engine, Facts, Moment, Question, require_new
+from nearsense.collection.engine import Answer, Batch, Facts, Moment, Question
+from nearsense.collection.lasting import LastingEngine
 from nearsense.collection.model import CollectionModel, read_as, require_same_recipe
 from nearsense.collection.postgres_building import build
 from nearsense.collection.postgres_index import AUTO, Built, due, kind_of
 from nearsense.collection.postgres_ranking import PostgresRanked, known_filter, number_of
 from nearsense.collection.ranking import ranked
-from nearsense.collection.reembedding import reembed
 from nearsense.collection.upkeep import Background
 from nearsense.errors import StoreError
 from nearsense.filters import Filter
@@ -30,7 +30,7 @@ from nearsense.filters.sql import condition, fields_of, with_nul, without_nul
 from nearsense.lexical import terms
 from nearsense.records import Document, Vectors
 from nearsense.reports import Info, Reembedding, Verification
-from nearsense.store.postgres import Postgres, parse_address, require_vector
+from nearsense.store.postgres import PATIENCE, Postgres, parse_address, require_vector
 from nearsense.store.postgres_tables import (
     Known,
     Names,
@@ -40,6 +40,7 @@ from nearsense.store.postgres_tables import (
     Row,
     made,
     migrate,
+    require_dimension,
     schema_of,
 )
 from nearsense.store.tables import document_sum, vector_sums
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class PostgresEngine(Engine):
+class PostgresEngine(LastingEngine):
     """A collection at an address; one that is missing is made with its first facts where `create` allows it."""
 
     def __init__(self, url: str, model: CollectionModel, *, create: bool) -> None:
@@ -59,31 +60,20 @@ class PostgresEngine(Engine):
         super().__init__(self.place.name, model)
         self.server, self._known = Postgres(self.place), Known()
         try:
-            with self.server.alone() as connection:
-                self.names = Names(schema_of(self.place.collection), require_vector(connection, self.name))
-                if create and not made(connection, self.names):
-                    model.facts()  # a model that cannot be loaded leaves no empty collection behind
-                migrate(connection, self.names, self.name, create=create)
-            facts = self.read(lambda reader: reader.state().facts)
-            if "fingerprint" not in facts:
-                facts = self._begun(model.facts())
-            model.require(facts)
+            self.names = self.server.alone(lambda connection: self._prepared(connection, create=create))
+            self.begin()
         except BaseException:
             self.server.close()
             raise
         self._background = Background(self._build_if_due)
 
-    def _begun(self, facts: Facts) -> Facts:
-        """The first facts, or those that somebody else gave it meanwhile."""
-
-        def begin(writer: PostgresWriter) -> int:
-            if "fingerprint" not in writer.before.facts:
-                writer.make_vectors(writer.before.vectors, facts["dimension"])
-                writer.set_facts(facts)
-            return 0
-
-        self.change(begin)
-        return self.read(lambda reader: reader.state().facts)
+    def _prepared(self, connection: Any, *, create: bool) -> Names:
+        """The schema, with its tables as they have to be."""
+        names = Names(schema_of(self.place.collection), require_vector(connection, self.name))
+        if create and not made(connection, names):
+            require_dimension(self.model.facts()["dimension"])  # what cannot be kept leaves no empty one behind
+        migrate(connection, names, self.name, create=create)
+        return names
 
     def address(self) -> str | None:
         return self.place.url
@@ -96,15 +86,13 @@ class PostgresEngine(Engine):
     # -- one moment, one change
 
     def read(self, action: Callable[[PostgresReader], T]) -> T:
-        """What an action makes of one moment; it may be asked more than once."""
         return self.server.read(lambda cursor: action(self._reader(cursor)))
 
     def change(self, action: Callable[[PostgresWriter], int]) -> int:
-        """Change something, once: a try whose acknowledgement was lost is known by its key."""
-        key = uuid.uuid4()
+        key = uuid.uuid4()  # by which a try is known whose acknowledgement was lost
 
         def once(cursor: Any, tried: int) -> int:
-            writer = self.writer(cursor)
+            writer = PostgresWriter(cursor, self.names, with_nul, self._known)
             done = writer.done_before(key) if tried else None
             if done is None:
                 done = action(writer)
@@ -113,6 +101,10 @@ class PostgresEngine(Engine):
 
         return self.server.write(once)
 
+    def prepared(self, batch: Batch) -> Callable[[PostgresWriter], object]:
+        rows = [_row(*each) for each in zip(batch.documents, batch.metadata, strict=True)]
+        return lambda writer: writer.insert(rows, batch.vectors.data, batch.vectors.truncated)
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[tuple[PostgresReader, PostgresState]]:
         """One moment, for what is read bit by bit."""
@@ -120,61 +112,22 @@ class PostgresEngine(Engine):
             reader = self._reader(cursor)
             yield reader, reader.state()
 
-    def writer(self, cursor: Any) -> PostgresWriter:
-        """A change in a transaction that has just begun, when it is one's turn."""
-        return PostgresWriter(cursor, self.names, with_nul, self._known)
-
     def _reader(self, cursor: Any) -> PostgresReader:
         return PostgresReader(cursor, self.names, with_nul, self._known)
 
     # -- in
 
-    def set_facts(self, facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-        def replace(writer: PostgresWriter) -> int:
-            require_same_recipe(writer.before.facts, recipe, self.name)
-            writer.set_facts(facts)
-            return 0
-
-        self.change(replace)
-
-    def write(self, batches: Iterable[Batch], recipe: Mapping[str, Any], *, replace: bool) -> None:
-        for batch in batches:
-            rows = [_row(*each) for each in zip(batch.documents, batch.metadata, strict=True)]
-
-            def put(writer: PostgresWriter, batch: Batch = batch, rows: list[Row] = rows) -> int:
-                require_same_recipe(writer.before.facts, recipe, self.name)
-                there = writer.positions(document.id for document in batch.documents)
-                if not replace:
-                    require_new(batch.documents, there, self.name)
-                elif there:
-                    writer.remove("position = ANY(%s)", [[*there.values()]])
-                writer.insert(rows, batch.vectors.data, batch.vectors.truncated)
-                return len(rows)
-
-            self.change(put)
-        self._schedule()
-
     def delete(self, ids: Sequence[str] = (), where: Filter | None = None) -> int:
         def remove(writer: PostgresWriter) -> int:
             if where is None:
-                return writer.remove("position = ANY(%s)", [[*writer.positions(ids).values()]])
+                return writer.remove([*writer.positions(ids).values()])
             parameters: list[Any] = []
             known_filter(writer, where)
-            return writer.remove(condition(where, "fields", parameters), parameters)
+            return writer.remove_where(condition(where, "fields", parameters), parameters)
 
         return self.change(remove)
 
     # -- out
-
-    def facts(self) -> Facts:
-        return self.read(lambda reader: _facts(reader.state()))
-
-    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
-        def find(reader: PostgresReader) -> dict[str, Document]:
-            found = reader.documents([*reader.positions(ids).values()])
-            return {document.id: document for document in found.values()}
-
-        return self.read(find)
 
     def stored(self, ids: Sequence[str] | None = None) -> Iterator[tuple[list[Document], Vectors]]:
         with self.reading() as (reader, state):
@@ -252,23 +205,31 @@ class PostgresEngine(Engine):
             build(self, wait=True, progress=progress)
 
     def compact(self, progress: Progress) -> None:
-        state = self.read(PostgresReader.state)
-        with self.server.alone() as connection:
-            for table in ("documents", f"vectors_{state.vectors}", "fields", "words", "facts", "commits"):
+        def rewrite(connection: Any) -> None:
+            vectors = self._tidied(connection)
+            for table in ("documents", *vectors, "fields", "words", "facts", "commits"):
                 connection.execute(self.names(f"VACUUM (FULL, ANALYZE) $S.{table}"))
-            self.tidy(connection, state)
 
-    def tidy(self, connection: Any, state: PostgresState) -> None:
-        """Drop what a reembed has left, where nobody reads it any more; else the next one does."""
+        self.server.alone(rewrite, patience=PATIENCE)
+
+    def _tidied(self, connection: Any) -> list[str]:
+        """The tables of vectors; what a reembed has left is dropped, or by the next one where it is still read."""
+        used, left = self.read(PostgresReader.state).vectors, []
         tables = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename LIKE %s",
-            [self.names.schema.strip('"'), r"vectors\_%"],
+            "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename ~ '^vectors_[0-9]+$'",
+            [self.names.schema.strip('"')],
         ).fetchall()
         connection.execute("SET lock_timeout = '2s'")
         for (table,) in tables:
-            if int(table.removeprefix("vectors_")) < state.vectors:
-                with contextlib.suppress(self.server.busy):
+            try:
+                if int(table.removeprefix("vectors_")) >= used:
+                    left.append(table)
+                else:
                     connection.execute(self.names(f"DROP TABLE IF EXISTS $S.{table}"))
+            except self.server.busy:
+                left.append(table)
+        connection.execute("RESET lock_timeout")
+        return left
 
     def verify(self) -> Verification:
         findings: list[str] = []
@@ -284,14 +245,12 @@ class PostgresEngine(Engine):
         return Verification(documents, tuple(findings), ())
 
     def reembed(self, model: CollectionModel, progress: Progress) -> Reembedding:
-        report = reembed(self, _Going(self, model.facts()["dimension"]), model, progress)
-        with self.server.alone() as connection:
-            self.tidy(connection, self.read(PostgresReader.state))
-        self._schedule()
+        report = super().reembed(model, progress)
+        self.server.alone(self._tidied, patience=PATIENCE)
+        self.schedule_build()
         return report
 
-    def _schedule(self) -> None:
-        """Have an index made in the background, where one is due."""
+    def schedule_build(self) -> None:
         if due(self.read(PostgresReader.state)):
             self._background.ask()
 
@@ -307,26 +266,6 @@ class PostgresEngine(Engine):
     def backup(self, target: Path) -> Path:
         fix = f"pg_dump -n '{self.names.schema}', or: nearsense index copy '{self.name}' {target}"
         self._refuse("be copied into a folder", "its server keeps it, and backs up what it keeps", fix)
-
-
-class _Going:
-    """The store as another model needs it (`reembedding.Store`). A step that breaks is done when called again."""
-
-    def __init__(self, engine: PostgresEngine, dimension: int) -> None:
-        self._engine, self._dimension = engine, dimension
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[PostgresReader]:
-        with self._engine.reading() as (reader, _):
-            yield reader
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[PostgresWriter]:
-        with self._engine.server.writing() as cursor:
-            writer = self._engine.writer(cursor)
-            writer.dimension = self._dimension
-            yield writer
-            writer.finish(uuid.uuid4(), 0)
 
 
 def _row(document: Document, metadata: str) -> Row:

@@ -12,6 +12,7 @@ import numpy as np
 from nearsense._progress import Progress, tracked
 from nearsense.collection.postgres_index import Built, Kind, choice
 from nearsense.collection.postgres_ranking import PostgresRanked
+from nearsense.store.postgres import PATIENCE
 from nearsense.store.postgres_tables import alone
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def build(
 
     False where somebody else is at it, and one does not wait.
     """
-    with engine.server.alone() as connection:
+
+    def make(connection: Any) -> bool:
         if not alone(connection, engine.names, wait=wait):
             return False
         state = engine.read(lambda reader: reader.state())
@@ -72,7 +74,9 @@ def build(
             other = replace(made, kind=str(kind))
             if other.is_index and kind != made.kind:
                 connection.execute(engine.names(f"DROP INDEX CONCURRENTLY IF EXISTS $S.{other.name}"))
-    return True
+        return True
+
+    return engine.server.alone(make, patience=PATIENCE)
 
 
 def _create(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nearsense.store.postgres_tables import PostgresReader, PostgresState
     from nearsense.ties import Best
 
+    Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
+
 SPARE = 16
 """Rows that are asked for beyond those wanted: the server's order is that of float32 sums."""
 FEW = 5000
@@ -36,6 +38,8 @@ MOST = 1000
 CHUNK = 4096
 ROOM = 4000
 """So many documents are looked at for the rarest terms of a query, at first."""
+SOME = 12
+"""So many terms are looked up one by one in the documents; of more, all terms of these are gone through."""
 WALK = {
     "hnsw.iterative_scan": "strict_order",
     "hnsw.max_scan_tuples": "2000000",
@@ -143,25 +147,49 @@ class PostgresRanked(Ranked):
             return np.empty(0, np.int64), np.empty(0, np.float32)
         parameters: list[Any] = []
         passes = "TRUE" if self._where is None else condition(self._where, "fields", parameters)
-        counts = ", ".join(
-            f"coalesce(counts[array_position(terms, {number_of(term)}::bigint)], 0) AS c{place}"
-            for place, term in enumerate(known)
+        asked, numbers = ([number_of(term) for term in each] for each in (rare, known))
+        few = numbers if len(numbers) <= SOME else []
+        counts = [
+            f', coalesce(counts[array_position(terms, {number}::bigint)], 0) AS "c{number}"' for number in few
+        ]
+        sent = self._sent(
+            (
+                "int8send(position)",
+                "int4send(length)",
+                "boolsend(passes)",
+                *(f'int4send("c{each}")' for each in few),
+            ),
+            f"SELECT position, length, {passes} AS passes{''.join(counts)} FROM $S.documents"
+            " WHERE terms && %s::bigint[] ORDER BY position",
+            [*parameters, asked],
         )
-        sent = ", ".join(f"string_agg(int4send(c{place}), ''::bytea)" for place in range(len(known)))
-        row = self._reader.run(
-            "SELECT string_agg(int8send(position), ''::bytea), string_agg(int4send(length), ''::bytea),"
-            f" string_agg(boolsend(passes), ''::bytea), {sent}"
-            f" FROM (SELECT position, length, {passes} AS passes, {counts} FROM $S.documents"
-            " WHERE terms && %s::bigint[] ORDER BY position) AS found",
-            [*parameters, [number_of(term) for term in rare]],
-        ).fetchone()
-        if row is None or row[0] is None:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        positions = np.frombuffer(row[0], ">i8").astype(np.int64)
-        segment = _Some(_Words(known, row[1], row[3:]), self._state)
-        found = bm25(text, [segment], depth, allowed=np.frombuffer(row[2], np.bool_))
+        there = np.frombuffer(sent[0], ">i8").astype(np.int64)
+        held = {number: _nonzero(each) for number, each in zip(few, sent[3:], strict=True)}
+        words = _Words(known, sent[1], held or self._held(asked, numbers, there))
+        found = bm25(text, [_Some(words, self._state)], depth, allowed=np.frombuffer(sent[2], np.bool_))
         count = int(found.counts[0])
-        return positions[found.ids[0, :count]], found.scores[0, :count]
+        return there[found.ids[0, :count]], found.scores[0, :count]
+
+    def _held(self, asked: list[int], numbers: list[int], there: NDArray[np.int64]) -> Mapping[int, Counts]:
+        """For each of many terms, of the rows that hold one of some, those that hold it, and how often."""
+        sent = self._sent(
+            ("int8send(position)", "int8send(number)", "int4send(count)"),
+            "SELECT position, number, count FROM $S.documents, unnest(terms, counts) AS held (number, count)"
+            " WHERE terms && %s::bigint[] AND number = ANY(%s::bigint[])",
+            [asked, numbers],
+        )
+        kinds = (">i8", ">i8", ">i4")
+        at, held, counts = (np.frombuffer(*each).astype(np.int64) for each in zip(sent, kinds, strict=True))
+        order = np.lexsort((at, held))
+        each, starts = np.unique(held[order], return_index=True)
+        rows = np.split(np.searchsorted(there, at[order]), starts[1:])
+        return dict(zip(each.tolist(), zip(rows, np.split(counts[order], starts[1:]), strict=True), strict=True))
+
+    def _sent(self, columns: Sequence[str], source: str, parameters: Sequence[Any]) -> list[bytes]:
+        """Each column of a question as the bytes of all its rows: only numbers travel."""
+        sent = ", ".join(f"string_agg({column}, ''::bytea)" for column in columns)
+        row = self._reader.run(f"SELECT {sent} FROM ({source}) AS found", parameters).fetchone()
+        return [each or b"" for each in row or [b""] * len(columns)]
 
 
 def number_of(term: str) -> int:
@@ -176,18 +204,23 @@ class _Frequent(Found):
     frequency: int
 
 
+def _nonzero(sent: bytes) -> Counts:
+    counts = np.frombuffer(sent, ">i4").astype(np.int64)
+    rows = np.flatnonzero(counts)
+    return rows, counts[rows]
+
+
 class _Words:
     """Rows that share a term with a query, for BM25: see `lexical.postings.Searchable`."""
 
-    def __init__(self, known: Mapping[str, int], lengths: bytes, counts: Sequence[bytes]) -> None:
+    def __init__(self, known: Mapping[str, int], lengths: bytes, held: Mapping[int, Counts]) -> None:
         self.lengths = np.frombuffer(lengths, ">i4").astype(np.int64)
-        self._known, self._counts = known, dict(zip(known, counts, strict=True))
+        self._known, self._held = known, held
 
     def find(self, term: str) -> Found:
         """The rows that hold a term, and how often."""
-        counts = np.frombuffer(self._counts.get(term, b""), ">i4").astype(np.int64)
-        rows = np.flatnonzero(counts)
-        found = _Frequent(rows, counts[rows])
+        none = np.empty(0, np.int64)
+        found = _Frequent(*self._held.get(number_of(term), (none, none)))
         found.frequency = self._known.get(term, 0)
         return found
 

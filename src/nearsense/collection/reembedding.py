@@ -1,27 +1,31 @@
 """Another model for a collection that lasts: encoded beside what is in use, then swapped in one step.
 
 What others add meanwhile is encoded in rounds; the last few documents while they wait. Interrupted, it goes on
-where it was. Which tables that takes is the store's: see `Store`.
+where it was. Which tables that takes is the store's: see `Writer`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from nearsense._progress import Progress, tracked
-from nearsense.collection.engine import Engine
 from nearsense.collection.model import SAMPLE, CollectionModel, agreement, differing, read_as, recipe
 from nearsense.errors import ModelMismatch
 from nearsense.records import Vectors
 from nearsense.reports import Reembedding
 
 if TYPE_CHECKING:
+    from _thread import LockType
+
     import numpy as np
     from numpy.typing import NDArray
 
     from nearsense.store.tables import Block
+
+T = TypeVar("T")
 
 BATCH = 2048
 ROUNDS = 3
@@ -79,24 +83,32 @@ class Writer(Reader, Protocol):
         """Forget the vectors of the next model."""
         ...  # pragma: no cover
 
-    def swap_next(self) -> None:
-        """The next model's vectors take the place of those in use."""
+    def swap_next(self, dimension: int) -> None:
+        """The next model's vectors take the place of those in use; of such a dimension, where there are none."""
         ...  # pragma: no cover
 
 
-class Store(Protocol):
-    """Where the vectors of the next model lie beside those in use."""
+class Lasting(Protocol):
+    """What it takes of an engine: see `lasting.py`. An action may be called again where a connection breaks."""
 
-    def reading(self) -> contextlib.AbstractContextManager[Reader]:
-        """One moment."""
+    name: str
+    model: CollectionModel
+    reembed_lock: LockType
+
+    def facts(self) -> dict[str, Any]:
+        """What the collection says of itself."""
         ...  # pragma: no cover
 
-    def writing(self) -> contextlib.AbstractContextManager[Writer]:
-        """A change, when it is one's turn."""
+    def read(self, action: Callable[[Any], T]) -> T:
+        """What an action makes of a `Reader`."""
+        ...  # pragma: no cover
+
+    def change(self, action: Callable[[Any], int]) -> int:
+        """Change something by a `Writer`, when it is one's turn: all of it or nothing."""
         ...  # pragma: no cover
 
 
-def reembed(engine: Engine, store: Store, model: CollectionModel, progress: Progress) -> Reembedding:
+def reembed(engine: Lasting, model: CollectionModel, progress: Progress) -> Reembedding:
     """Encode every document with another model, or read in another way, and take the vectors into use.
 
     What others add meanwhile is encoded in rounds; the last few documents while they wait, so that it ends beside
@@ -104,50 +116,69 @@ def reembed(engine: Engine, store: Store, model: CollectionModel, progress: Prog
     """
     facts = model.facts()
     before = engine.facts()
+
+    def begin(writer: Writer) -> int:
+        nonlocal before
+        before = writer.state().facts
+        if not differing(facts, before):
+            raise _There
+        if before.get("next") != recipe(facts):
+            writer.drop_next()
+            writer.set_facts({"next": recipe(facts)})
+        return writer.state().documents
+
     try:
-        with store.writing() as writer:
-            state = writer.state()
-            before = state.facts
-            if not differing(facts, before):
-                raise _There
-            if before.get("next") != recipe(facts):
-                writer.drop_next()
-                writer.set_facts({"next": recipe(facts)})
-        with tracked(state.documents, "documents", progress) as update:
-            done, rounds, after, mapped = 0, 0, -1, model.map_after(before)
+        documents = engine.change(begin)
+        mapped = model.map_after(before)
+        with tracked(documents, "documents", progress) as update:
+            done, rounds, after = 0, 0, -1
             while rounds < ROUNDS:
-                with store.reading() as reader:
-                    missing = _missing(reader, mapped, before, after)
+                missing = engine.read(partial(_missing, mapped=mapped, before=before, after=after))
                 if not missing.positions:
                     break
                 vectors = missing.vectors or model.encode_checked(missing.texts, facts)
-                with _next_is(facts, engine, store) as writer:
-                    writer.insert_next(missing.positions, vectors.data, vectors.truncated)
-                update(min(done := done + len(missing.positions), state.documents))
+                engine.change(partial(_keep, engine, facts, missing.positions, vectors))
+                update(min(done := done + len(missing.positions), documents))
                 after = missing.positions[-1]  # what comes later stands beyond
-                rounds += len(missing.positions) < BATCH or done > 2 * state.documents
-            with store.reading() as reader:
-                shared = agreement(*reader.old_and_new(SAMPLE))
-            documents = _swap(engine, store, model, before)
+                rounds += len(missing.positions) < BATCH or done > 2 * documents
+            shared = engine.read(lambda reader: agreement(*reader.old_and_new(SAMPLE)))
+            documents = _swap(engine, model, before)
     except _There:
         engine.model = model
         return Reembedding(0, before["model"], facts["model"], None)
     return Reembedding(documents, before["model"], facts["model"], shared, mapped is not None)
 
 
-def _swap(engine: Engine, store: Store, model: CollectionModel, before: Mapping[str, Any]) -> int:
+def _keep(
+    engine: Lasting, facts: Mapping[str, Any], positions: list[int], vectors: Vectors, writer: Writer
+) -> int:
+    """Keep some vectors of the next model."""
+    _require_next(writer, facts, engine.name)
+    writer.insert_next(positions, vectors.data, vectors.truncated)
+    return 0
+
+
+def _swap(engine: Lasting, model: CollectionModel, before: Mapping[str, Any]) -> int:
     """Encode the last documents, and change over in one commit; others wait. Returns how many there are."""
     facts = model.facts()
     with contextlib.ExitStack() as held:
-        with _next_is(facts, engine, store) as writer:
+        locked = False
+
+        def swap(writer: Writer) -> int:
+            nonlocal locked
+            _require_next(writer, facts, engine.name)
             mapped = model.map_after(before)
             while (missing := _missing(writer, mapped, before)).positions:
                 vectors = missing.vectors or model.encode_checked(missing.texts, facts)
                 writer.insert_next(missing.positions, vectors.data, vectors.truncated)
-            held.enter_context(engine.reembed_lock)
-            writer.swap_next()
+            if not locked:
+                held.enter_context(engine.reembed_lock)
+                locked = True
+            writer.swap_next(facts["dimension"])
             writer.set_facts({**facts, "role": before["role"], "created": before["created"], "next": None})
-            documents = writer.state().documents
+            return writer.state().documents
+
+        documents = engine.change(swap)
         engine.model = model
     return documents
 
@@ -156,20 +187,17 @@ class _There(Exception):
     """The collection has this model, and reads as it does; perhaps somebody else has brought it there."""
 
 
-@contextlib.contextmanager
-def _next_is(facts: Mapping[str, Any], engine: Engine, store: Store) -> Iterator[Writer]:
-    """A change, while the collection is still on its way to this model."""
-    with store.writing() as writer:
-        now = writer.state().facts
-        if not differing(facts, now):
-            raise _There
-        if now.get("next") != recipe(facts):
-            raise ModelMismatch(
-                f"{engine.name} is on its way to another model than {facts['model']}, or to read in another way",
-                why="somebody else began to reembed it meanwhile",
-                fix="let that end first",
-            )
-        yield writer
+def _require_next(writer: Writer, facts: Mapping[str, Any], name: str) -> None:
+    """See that the collection is still on its way to this model."""
+    now = writer.state().facts
+    if not differing(facts, now):
+        raise _There
+    if now.get("next") != recipe(facts):
+        raise ModelMismatch(
+            f"{name} is on its way to another model than {facts['model']}, or to read in another way",
+            why="somebody else began to reembed it meanwhile",
+            fix="let that end first",
+        )
 
 
 class _Missing(NamedTuple):

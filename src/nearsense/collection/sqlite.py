@@ -9,21 +9,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from nearsense._forks import lock
 from nearsense._progress import Progress
 from nearsense.collection import upkeep
-from nearsense.collection.engine import Answer, Batch, Engine, Facts, Moment, Question, require_new
-from nearsense.collection.model import CollectionModel, read_as, require_same_recipe
-from nearsense.collection.reembedding import reembed
+from nearsense.collection.engine import Answer, Batch, Facts, Moment, Question
+from nearsense.collection.lasting import LastingEngine
+from nearsense.collection.model import CollectionModel, read_as
 from nearsense.collection.snapshot import Snapshot, answer, limit, refreshed
 from nearsense.errors import NearsenseError
 from nearsense.filters import Filter
 from nearsense.records import Document, Vectors
-from nearsense.reports import Info, Reembedding, Verification
+from nearsense.reports import Info, Verification
 from nearsense.store import is_collection, open_store
 from nearsense.store.generations import GENERATIONS, DamagedGeneration
 from nearsense.store.tables import Block, SQLiteReader, SQLiteWriter
@@ -38,7 +38,7 @@ CHUNK = 4096
 """Documents that are read together with their vectors."""
 
 
-class SQLiteEngine(Engine):
+class SQLiteEngine(LastingEngine):
     """A collection in a folder; one that is missing is made with its first facts where `create` allows it."""
 
     def __init__(
@@ -49,14 +49,7 @@ class SQLiteEngine(Engine):
             model.facts()  # a model that cannot be loaded leaves no empty collection behind
         self.store = open_store(path, create=create, network=network, accept_losses=accept_losses)
         try:
-            with self.store.reading() as reader:
-                facts = reader.state().facts
-            if "fingerprint" not in facts:
-                facts = model.facts()
-                with self.store.writing() as writer:
-                    facts = writer.state().facts if "fingerprint" in writer.state().facts else facts
-                    writer.set_facts(facts)
-            model.require(facts)
+            self.begin()
         except BaseException:
             self.store.close()
             raise
@@ -73,55 +66,39 @@ class SQLiteEngine(Engine):
         self._background.close()
         self.store.close()
 
+    # -- one moment, one change
+
+    def read(self, action: Callable[[SQLiteReader], T]) -> T:
+        with self.store.reading() as reader:
+            return action(reader)
+
+    def change(self, action: Callable[[SQLiteWriter], int]) -> int:
+        with self.store.writing() as writer:
+            return action(writer)
+
+    def prepared(self, batch: Batch) -> Callable[[SQLiteWriter], object]:
+        how = batch.vectors.data, batch.vectors.truncated, batch.metadata
+        return lambda writer: writer.insert(batch.documents, *how)
+
     # -- in
 
-    def set_facts(self, facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-        with self._changing(recipe) as writer:
-            writer.set_facts(dict(facts))
-
-    def write(self, batches: Iterable[Batch], recipe: Mapping[str, Any], *, replace: bool) -> None:
-        for batch in batches:
-            with self._changing(recipe) as writer:
-                there = writer.positions(document.id for document in batch.documents)
-                if not replace:
-                    require_new(batch.documents, there, self.name)
-                elif there:
-                    writer.remove(sorted(there.values()))
-                writer.insert(batch.documents, batch.vectors.data, batch.vectors.truncated, batch.metadata)
-        self.schedule_build()
-
     def delete(self, ids: Sequence[str] = (), where: Filter | None = None) -> int:
-        def delete() -> int:
-            with self.store.writing() as writer:
-                if where is None:
-                    gone = sorted(writer.positions(ids).values())
-                else:
-                    snapshot = self._snapshot_of(writer)
-                    gone = snapshot.positions(where).tolist()
-                writer.remove(gone)
+        def remove(writer: SQLiteWriter) -> int:
+            if where is None:
+                gone = sorted(writer.positions(ids).values())
+            else:
+                gone = self._snapshot_of(writer).positions(where).tolist()
+            writer.remove(gone)
             return len(gone)
+
+        def delete() -> int:
+            return self.change(remove)
 
         count = delete() if where is None else self.with_recovery(delete)
         self.schedule_build()
         return count
 
-    @contextlib.contextmanager
-    def _changing(self, recipe: Mapping[str, Any]) -> Iterator[SQLiteWriter]:
-        with self.store.writing() as writer:
-            require_same_recipe(writer.state().facts, recipe, self.name)
-            yield writer
-
     # -- out
-
-    def facts(self) -> Facts:
-        with self.store.reading() as reader:
-            state = reader.state()
-        return {**state.facts, "documents": state.documents}
-
-    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
-        with self.store.reading() as reader:
-            found = reader.documents([*reader.positions(ids).values()])
-        return {document.id: document for document in found.values()}
 
     def stored(self, ids: Sequence[str] | None = None) -> Iterator[tuple[list[Document], Vectors]]:
         with self.store.reading() as reader:
@@ -143,8 +120,7 @@ class SQLiteEngine(Engine):
 
     def count(self, where: Filter | None = None) -> int:
         if where is None:
-            with self.store.reading() as reader:
-                return reader.count()
+            return self.read(SQLiteReader.count)
 
         def count() -> int:
             with self.snapshot() as (_, snapshot):
@@ -183,8 +159,12 @@ class SQLiteEngine(Engine):
             from nearsense.index import parse_kind
 
             chosen = None if index == "auto" else parse_kind(index)
-            with self.store.writing() as writer:
+
+            def choose(writer: SQLiteWriter) -> int:
                 writer.set_facts({"index": chosen})
+                return 0
+
+            self.change(choose)
         if not if_needed or self.overdue():
             upkeep.build(self.store, progress=progress)
 
@@ -197,9 +177,6 @@ class SQLiteEngine(Engine):
 
     def backup(self, target: Path) -> Path:
         return upkeep.backup(self.store, target)
-
-    def reembed(self, model: CollectionModel, progress: Progress) -> Reembedding:
-        return reembed(self, self.store, model, progress)
 
     def overdue(self) -> bool:
         """Whether so much changed that derived files should be made."""
@@ -259,14 +236,12 @@ class SQLiteEngine(Engine):
         return action()
 
     def _is_in_use(self, generation: str) -> bool:
-        with self.store.reading() as reader:
-            used = reader.generation()
+        used = self.read(SQLiteReader.generation)
         return used is not None and used.name == generation
 
     def _build_if_large(self, documents: Callable[[SQLiteReader], int]) -> bool:
         """Make derived files before so many documents are read from the database, if they can be made."""
-        with self.store.reading() as reader:
-            large = documents(reader) > LARGE
+        large = self.read(documents) > LARGE
         if large:
             with contextlib.suppress(NearsenseError):
                 upkeep.build(self.store)

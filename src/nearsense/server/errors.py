@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,8 @@ from starlette.responses import Response
 from nearsense import errors
 from nearsense.errors import NearsenseError
 from nearsense.records import finite_json
+
+log = logging.getLogger("nearsense")
 
 __all__ = [
     "JSON",
@@ -152,6 +155,20 @@ _OF_FILES = (errors.StoreError, errors.ModelError)
 _FOLDERS = re.compile(r"""(?<![^\s'"(=])(?:/(?:[^/\n]*/)+|[A-Za-z]:\\(?:[^\\\n]*\\)+)""")
 
 
+_ADDRESS = re.compile(r"""postgres(?:ql)?://[^\s'"]*[?&]collection=([\w-]+)""")
+_REACHED = re.compile(
+    r"""(?:connection failed: )?connection to server (?:at|on) .*? failed: |"[^"]*"|(?<=host )'[^']*'"""
+)
+"""Where a database is, and who asks it: a message of libpq, and the names in it."""
+
+
+def _of_database(error: NearsenseError) -> tuple[str, str, str]:
+    """What a client is told where a database failed: not where it is, nor by whom it is asked. The log has all."""
+    log.error("%s (%s)", error.what, error.why)
+    why = " ".join(_REACHED.sub("", error.why).split())
+    return error.what, why, "tell its operator, who finds more in the log"
+
+
 def without_folders(said: str) -> str:
     """A message in which files are called by their own names: where they lie is nobody's business.
 
@@ -174,7 +191,11 @@ def as_refused(error: BaseException) -> Refused:
     if isinstance(error, NearsenseError):
         status, code = next((found[1:] for found in _KINDS if isinstance(error, found[0])), (500, "error"))
         parts = (error.what, error.why, error.fix)
-        what, why, fix = map(without_folders, parts) if isinstance(error, _OF_FILES) else parts
+        if isinstance(error, errors.StoreError) and _ADDRESS.search(error.what):
+            parts = _of_database(error)
+        elif isinstance(error, _OF_FILES):
+            parts = without_folders(parts[0]), without_folders(parts[1]), without_folders(parts[2])
+        what, why, fix = (_ADDRESS.sub(r"\1", part) for part in parts)
         return Refused(status, code, what, why=why, fix=fix)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:  # of a file of the operator's
         fix = "tell its operator, who finds more in the log"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -129,7 +130,7 @@ class Service:
             if not service.models and not service.collections:
                 service.load_model(None)
             for file in faqs:
-                service.add_faq(Path(file), labelled)
+                service.add_faq(str(file) if is_url(file) else Path(file), labelled)
         except BaseException:
             service.close()
             raise
@@ -258,26 +259,37 @@ class Service:
                 self.models[encoder.name] = encoder
         return opened
 
-    def add_faq(self, file: Path, labelled: str | None = None) -> FAQ:
-        """Read a FAQ from a file, or a collection, and serve it by the file's name, as sure as labels say.
+    def add_faq(self, file: Path | str, labelled: str | None = None) -> FAQ:
+        """Read a FAQ from a file, or a collection, and serve it by its name, as sure as labels say.
+
+        Args:
+            file: A file, or a collection: its folder, or its address, which a string is.
+            labelled: A file of questions with the id of their entry.
 
         Raises:
             InputError: The name is taken, or the file is no FAQ.
         """
         from nearsense.cached import cached
+        from nearsense.collection import open_collection
         from nearsense.faq import FAQ
         from nearsense.faq.entries import labelled_of
         from nearsense.querylog import HASHED, open_log
+        from nearsense.store import is_collection
+        from nearsense.store.postgres import without_secrets
 
         name = served_name(file)
         _require_free(self.faqs, name, "FAQ")
         log, said = None, self.settings.log
+        file = without_secrets(file) if isinstance(file, str) else file
         if said:
-            log = open_log(file.with_name(f"{file.name}.queries"), hashed=said == HASHED)
+            place = file if isinstance(file, str) else file.with_name(f"{file.name}.queries")
+            log = open_log(place, hashed=said == HASHED)
         pairs = None if labelled is None else labelled_of(labelled)
         encoder = cached(self.queue_of().encoder())
-        self.faqs[name] = faq = FAQ(str(file), encoder=encoder, labelled=pairs, log=log)
-        self.faq_files[name] = file
+        with open_collection(file, create=False) if is_collection(file) else nullcontext(str(file)) as items:
+            self.faqs[name] = faq = FAQ(items, encoder=encoder, labelled=pairs, log=log)
+        if isinstance(file, Path) and not is_collection(file):
+            self.faq_files[name] = file
         return faq
 
     def warm(self) -> None:

@@ -181,10 +181,10 @@ class Pool:
             call.future.cancel()
             raise Refused(503, "closing", "the server is shutting down", fix="try again in a moment") from None
         try:
-            async with asyncio.timeout(max(0.0, work.deadline - time.monotonic())):
+            async with asyncio.timeout(max(0.0, work.deadline - time.monotonic())) as limit:
                 return await asyncio.wrap_future(call.future)
         except TimeoutError:
-            if not work.left and time.monotonic() < work.deadline:
+            if not (work.left or limit.expired()):
                 raise  # the verb's own
             raise took_too_long(work.seconds) from None
         finally:

@@ -17,8 +17,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from nearsense._forks import lock
 from nearsense._optional import require
-from nearsense._paths import is_url
 from nearsense.errors import DiskFull, InputError, NearsenseError, StoreError
+from nearsense.store.postgres_tables import Names, made, quoted, schema_of
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
@@ -46,8 +46,13 @@ WAITING = {
     "tcp_user_timeout": "30000",
 }
 """When a server that no longer answers counts as gone."""
-PASSING = {"57P01", "57P02", "57P03", "40001", "40P01"}
-"""The server ends, begins, or two stood in each other's way."""
+ENCODED = {"client_encoding": "utf8"}
+"""As bytes are sent, whatever an address says."""
+AFRESH = 3.0
+"""Seconds after which the pauses between attempts to connect begin anew: they double."""
+MOMENT, CHANGE = "ISOLATION LEVEL REPEATABLE READ, READ ONLY", "ISOLATION LEVEL READ COMMITTED"
+PASSING = {"57P01", "57P02", "57P03", "57P05", "40001", "40P01", "55P03"}
+"""The server ends, begins, gave up a connection that rested, or two stood in each other's way."""
 GONE = "42P01"
 """A table is no longer there: vectors that were just replaced, where it happens once."""
 OLDEST, SOUND = (0, 8, 2), (0, 8, 4)
@@ -90,14 +95,21 @@ def parse_address(url: str) -> Address:
         'postgresql://ann@db.example/shop?collection=tickets'
     """
     form = "postgresql://user@host/database?collection=tickets"
+    unread = InputError(
+        "the address of a collection in PostgreSQL cannot be read",
+        why="it is no such URL, or its password has one of / ? # @ as it is, and not as %2F %3F %23 %40",
+        fix=f"write it like {form}",
+    )
     try:
         parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        query = parts.query.replace("+", "%2B")  # libpq takes it for itself, not for a space
+        options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
     except ValueError:
-        what = "the address of a collection in PostgreSQL cannot be read"
-        raise InputError(what, why="it is no URL", fix=f"write it like {form}") from None
-    if parts.fragment or not is_url(url):
-        raise InputError("the address of a collection in PostgreSQL cannot be read", fix=f"write it like {form}")
+        raise unread from None
+    if not re.match("postgres(ql)?://", url) or parts.fragment or "@" in parts.path:
+        raise unread
+    if not all(map(re.compile("[a-z_]+").fullmatch, options)):
+        raise unread
     collection = options.pop("collection", DEFAULT)
     if not NAME.fullmatch(collection):
         why = "a name has letters, digits, - and _, at most 40, and begins with a letter or a digit"
@@ -105,21 +117,30 @@ def parse_address(url: str) -> Address:
     user, _, place = parts.netloc.rpartition("@")
     user, _, password = user.partition(":")
     hosts = [re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d*))?", each) for each in place.split(",")]
-    if any(each is None for each in hosts):
-        raise InputError("the address of a collection in PostgreSQL cannot be read", fix=f"write it like {form}")
+    names = [unquote(each[1].strip("[]")) for each in hosts if each]
+    if not (all(hosts) and all(map(_is_host, [*names, *options.get("host", "").split(",")]))):
+        raise unread
     shown = "&".join(f"{name}={quote(options[name], safe='/')}" for name in SHOWN if name in options)
     named = f"postgresql://{f'{user}@' * bool(user)}{place}{parts.path}?{shown}{'&' * bool(shown)}"
     given = {
         "user": unquote(user),
         "password": unquote(password),
-        "host": ",".join(unquote(each[1].strip("[]")) for each in hosts if each),
+        "host": ",".join(names),
         "port": ",".join(each[2] or "" for each in hosts if each),
         "dbname": unquote(parts.path.removeprefix("/")),
     }
     given = {name: value for name, value in given.items() if value.strip(",")}
-    usual = {"fallback_application_name": "nearsense", "client_encoding": "utf8", **WAITING}
+    usual = {"fallback_application_name": "nearsense", **WAITING}
     name = f"{named}collection={collection}"
-    return Address(usual | _SAID.get(name, {}) | given | options, collection, name)
+    return Address(usual | _SAID.get(name, {}) | given | options | ENCODED, collection, name)
+
+
+def _is_host(name: str) -> bool:
+    """Whether it is a socket's folder, or a name that can be looked up."""
+    try:
+        return name.startswith(("/", "@")) or name.encode("idna") is not None
+    except UnicodeError:
+        return False
 
 
 _SAID: dict[str, dict[str, str]] = {}
@@ -143,20 +164,16 @@ def without_secrets(url: str) -> str:
 
 def is_there(url: str) -> bool:
     """Whether there is a collection at an address, its server asked."""
-    from nearsense.store.postgres_tables import Names, made, schema_of
-
     server = Postgres(parse_address(url))
-    with server.alone() as connection:
-        return made(connection, Names(schema_of(server.address.collection), ""))
+    names = Names(schema_of(server.address.collection), "")
+    return server.alone(lambda connection: made(connection, names))
 
 
 def remove(url: str) -> None:
     """Take a collection away, with all that is in it."""
-    from nearsense.store.postgres_tables import schema_of
-
     server = Postgres(parse_address(url))
-    with server.alone() as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {schema_of(server.address.collection)} CASCADE")
+    sql = f"DROP SCHEMA IF EXISTS {schema_of(server.address.collection)} CASCADE"
+    server.alone(lambda connection: connection.execute(sql))
 
 
 class Postgres:
@@ -189,67 +206,68 @@ class Postgres:
         if pool is not None and self._owner == os.getpid():
             pool.close()
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[Connection[Any]]:
-        """A connection of one's own, each statement a transaction; not tried again."""
-        self._require_open()
-        try:
+    def alone(self, action: Callable[[Connection[Any]], T], *, patience: float = 0.0) -> T:
+        """What an action makes of a connection of its own, each statement a transaction; tried again so long."""
+
+        def once(_: int) -> T:
+            self._require_open()
             with self._psycopg.connect(**self.address.options, autocommit=True) as connection:
-                yield connection
-        except self._psycopg.Error as error:
-            raise self._said(error) from None
+                return action(connection)
+
+        return self.again(once, patience)
 
     def read(self, action: Callable[[Cursor[Any]], T]) -> T:
         """What an action makes of one moment; tried again where the connection breaks."""
-        return self.again(lambda _: self._transaction("ISOLATION LEVEL REPEATABLE READ, READ ONLY", action))
+
+        def once(_: int) -> T:
+            with self._begun(MOMENT, PATIENCE) as cursor:
+                return action(cursor)
+
+        return self.again(once)
 
     def write(self, action: Callable[[Cursor[Any], int], T], *, patience: float = PATIENCE) -> T:
         """Change something, all of it or nothing; tried again, with the number of the try, from 0.
 
         Whether a try that broke at its end was kept, nobody knows: the action has to find out.
         """
-        how = "ISOLATION LEVEL READ COMMITTED"
 
         def once(tried: int) -> T:
-            return self._transaction(how, lambda cursor: action(cursor, tried), patience)
+            with self._begun(CHANGE, patience) as cursor:
+                return action(cursor, tried)
 
         return self.again(once, patience)
 
-    def reading(self) -> contextlib.AbstractContextManager[Cursor[Any]]:
-        """One moment, for what is read bit by bit: not tried again."""
-        return self._once("ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-
-    def writing(self) -> contextlib.AbstractContextManager[Cursor[Any]]:
-        """A change that is not tried again."""
-        return self._once("ISOLATION LEVEL READ COMMITTED")
-
     @contextlib.contextmanager
-    def _once(self, how: str) -> Iterator[Cursor[Any]]:
+    def reading(self) -> Iterator[Cursor[Any]]:
+        """One moment, for what is read bit by bit: not tried again."""
         try:
-            with self._lent(PATIENCE) as connection:
-                connection.execute(f"BEGIN {how}")
-                with connection.cursor(binary=True) as cursor:
-                    yield cursor
+            with self._begun(MOMENT, PATIENCE) as cursor:
+                yield cursor
         except self._psycopg.Error as error:
             raise self._said(error) from None
 
     def again(self, action: Callable[[int], T], patience: float = PATIENCE) -> T:
-        """What an action gives at last; it gets the number of the try."""
-        until, pause, tried = time.monotonic() + patience, PAUSE[0], 0
+        """What an action gives at last, in a time from when it first broke; it gets the number of the try."""
+        until, pause, tried = None, PAUSE[0], 0
         while True:
             try:
                 return action(tried)
             except self._psycopg.Error as error:
-                if not self._passes(error, tried) or time.monotonic() > until:
+                until = time.monotonic() + patience if until is None else until
+                if not self._passes(error, tried) or time.monotonic() >= until:
                     raise self._said(error) from None
+            pool = self._pool
+            if pool is not None and self._owner == os.getpid():
+                pool.check()  # what broke one of its connections broke the others, too
             time.sleep(pause)
             tried, pause = tried + 1, min(2 * pause, PAUSE[1])
 
-    def _transaction(self, how: str, action: Callable[[Cursor[Any]], T], patience: float = PATIENCE) -> T:
+    @contextlib.contextmanager
+    def _begun(self, how: str, patience: float) -> Iterator[Cursor[Any]]:
         with self._lent(patience) as connection:
             connection.execute(f"BEGIN {how}")
             with connection.cursor(binary=True) as cursor:
-                return action(cursor)
+                yield cursor
 
     @contextlib.contextmanager
     def _lent(self, patience: float) -> Iterator[Connection[Any]]:
@@ -261,8 +279,9 @@ class Postgres:
                 self._owner = os.getpid()
                 how = {"autocommit": True, "prepare_threshold": None, **self.address.options}
                 self._pool = self._pools.ConnectionPool(
-                    kwargs=how, min_size=0, max_size=CONNECTIONS, open=True, num_workers=2
-                )
+                    kwargs=how, min_size=0, max_size=CONNECTIONS, open=True, num_workers=2,
+                    reconnect_timeout=AFRESH, reconnect_failed=_connected_anew,
+                )  # fmt: skip
             pool = self._pool
         with pool.connection(timeout=patience) as connection:
             yield connection
@@ -292,9 +311,13 @@ class Postgres:
         if state == "53100":
             return DiskFull(f"{name} has no room left", why=why, fix="free some space on the server")
         if state == "42501":
-            role = self.address.options.get("user", "your role")
-            fix = f"let an owner type: GRANT CREATE ON DATABASE ... TO {role}"
+            schema, role = schema_of(self.address.collection), quoted(self.address.options.get("user", "ROLE"))
+            tables = f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"
+            fix = f"let its owner type: GRANT USAGE ON SCHEMA {schema} TO {role}; {tables} (SELECT alone to read)"
             return StoreError(f"{name} may not be used so", why=why, fix=fix)
+        if state == "57014":
+            fix = "allow more (ALTER ROLE ... SET statement_timeout), or ask for less at a time"
+            return StoreError(f"{name} takes longer than the server allows", why=why, fix=fix)
         if state == "25006":
             fix = "write to the primary server, and read here"
             return StoreError(f"{name} is only read here", why=why, fix=fix)
@@ -313,6 +336,12 @@ class Postgres:
         except self._psycopg.Error as error:
             return error if isinstance(error, Exception) else None
         return None
+
+
+def _connected_anew(pool: Any) -> None:
+    """Go on trying to connect where somebody waits for it."""
+    if pool.get_stats().get("requests_waiting"):
+        pool.check()
 
 
 def require_vector(connection: Connection[Any], name: str) -> str:

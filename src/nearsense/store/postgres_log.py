@@ -74,8 +74,8 @@ class LogTable:
         if gone:
             delete = self._names("DELETE FROM $S.queries WHERE number = ANY(%s)")
             self._server.write(lambda cursor, _: cursor.execute(delete, [gone]))
-            with self._server.alone() as connection:
-                connection.execute(self._names("VACUUM (FULL) $S.queries"))
+            vacuum = self._names("VACUUM (FULL) $S.queries")
+            self._server.alone(lambda connection: connection.execute(vacuum), patience=PATIENCE)
         return len(gone)
 
     def close(self) -> None:

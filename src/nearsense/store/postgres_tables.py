@@ -8,6 +8,7 @@ the next one, and taken into use by that number. Texts are kept without NUL (fil
 from __future__ import annotations
 
 import json
+import re
 import struct
 import time
 import uuid
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.errors import CollectionNotFound, StoreError
+from nearsense.errors import CollectionNotFound, InputError, StoreError
 from nearsense.records import Document
 from nearsense.store.tables import Block, document_sum, vector_sums
 from nearsense.text import is_encodable
@@ -33,6 +34,8 @@ BLOCK = 2048
 """Documents that are read together with their vectors."""
 KEPT = "1 day"
 """How long a change is known by its key: far longer than anybody tries again."""
+LONGEST = 16_000
+"""Numbers of a vector that pgvector holds."""
 PLAIN = 1900
 """Numbers of a vector up to which a row fits into a page, where it is read without a detour."""
 
@@ -52,6 +55,16 @@ class Names:
 def schema_of(collection: str) -> str:
     """The schema in which a collection lies, quoted; the name has letters, digits, - and _ only."""
     return f'"nearsense_{collection}"'
+
+
+def quoted(name: str) -> str:
+    """A name as SQL says it.
+
+    Example:
+        >>> quoted("ann"), quoted("Ann Li")
+        ('ann', '"Ann Li"')
+    """
+    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else '"{}"'.format(name.replace('"', '""'))
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +231,6 @@ class PostgresWriter(PostgresReader):
 
     def __init__(self, cursor: Cursor[Any], names: Names, unpack: Callable[[str], str], known: Known) -> None:
         super().__init__(cursor, names, unpack, known)
-        self.dimension = 0  # of the next model's vectors, where it is known
         self.before = self.state(lock=True)
         self._documents, self._terms, self._position = 0, 0, self.before.position
         self._fields: Counter[str] = Counter()
@@ -291,7 +303,11 @@ class PostgresWriter(PostgresReader):
         keep = np.array([position in wanted for position in positions], bool)
         self.insert_vectors(table, np.asarray(positions, np.int64)[keep], vectors[keep], truncated[keep])
 
-    def remove(self, where: str, parameters: Sequence[Any]) -> int:
+    def remove(self, positions: Sequence[int]) -> int:
+        """Remove the documents at some positions; how many there were."""
+        return self.remove_where("position = ANY(%s)", [list(positions)])
+
+    def remove_where(self, where: str, parameters: Sequence[Any]) -> int:
         """Remove documents by a condition; how many there were."""
         gone = self.run(
             f"DELETE FROM $S.documents WHERE {where}"
@@ -308,8 +324,14 @@ class PostgresWriter(PostgresReader):
             self._words.subtract(row[3])
         return len(gone)
 
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """The first facts, and a table for vectors of their dimension."""
+        self.make_vectors(self.before.vectors, facts["dimension"])
+        self.set_facts(facts)
+
     def set_facts(self, facts: Mapping[str, Any]) -> None:
         """Replace some facts."""
+        self._known = {}  # no other moment sees them before this change is kept
         for name, value in facts.items():
             self.run(
                 "INSERT INTO $S.facts VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -322,9 +344,9 @@ class PostgresWriter(PostgresReader):
             self.run(f"DROP TABLE $S.vectors_{table}")
             self.run("UPDATE $S.state SET next = NULL")
 
-    def swap_next(self) -> None:
+    def swap_next(self, dimension: int) -> None:
         """From now on the next model's vectors are in use; the other table is left, to be dropped later."""
-        self._next(self.dimension)
+        self._next(dimension)
         self.run("UPDATE $S.state SET vectors = next, next = NULL")
 
     def make_vectors(self, table: int, dimension: int) -> None:
@@ -402,6 +424,7 @@ def _array(numbers: Sequence[int], kind: int, layout: str) -> bytes:
 
 def vectors_table(number: int, dimension: int) -> list[str]:
     """What makes a table of vectors: float32, of unit length."""
+    require_dimension(dimension)
     table = f"$S.vectors_{number}"
     columns = f"vector $V.vector({dimension}) NOT NULL, truncated boolean NOT NULL, sum bigint NOT NULL"
     storage = "PLAIN" if dimension <= PLAIN else "EXTERNAL"
@@ -409,6 +432,16 @@ def vectors_table(number: int, dimension: int) -> list[str]:
         f"CREATE TABLE {table} (position bigint PRIMARY KEY, {columns})",
         f"ALTER TABLE {table} ALTER vector SET STORAGE {storage}",
     ]
+
+
+def require_dimension(dimension: int) -> None:
+    """Refuse vectors that are too long for pgvector."""
+    if dimension > LONGEST:
+        what = f"vectors of dimension {dimension:,} cannot be kept in PostgreSQL"
+        why = f"pgvector holds {LONGEST:,} numbers at most"
+        raise InputError(
+            what, why=why, fix="keep fewer numbers of each: dimensions=4000; or keep them in a folder"
+        )
 
 
 MIGRATIONS = (
@@ -479,7 +512,7 @@ def migrate(connection: Connection[Any], names: Names, name: str, *, create: boo
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [names.schema])
         done = _version(connection, names)
         if done is None:
-            connection.execute(names("CREATE SCHEMA " + names.schema))
+            _require_place(connection, names, name)
             connection.execute(names("CREATE TABLE $S.version (number integer NOT NULL)"))
             connection.execute(names("INSERT INTO $S.version VALUES (0)"))
         if (done or 0) > len(MIGRATIONS):
@@ -496,6 +529,32 @@ def migrate(connection: Connection[Any], names: Names, name: str, *, create: boo
             connection.execute(sql, [uuid.uuid4().bytes])
             connection.execute(names("INSERT INTO $S.log VALUES (%s)"), [uuid.uuid4().bytes + uuid.uuid4().bytes])
     return done is None
+
+
+def _require_place(connection: Connection[Any], names: Names, name: str) -> None:
+    """Make the schema, if no owner of the database has made it.
+
+    Raises:
+        StoreError: That may not be, or the database has another encoding than UTF8.
+    """
+    user, database, encoding, may, there = connection.execute(
+        "SELECT current_user, current_database(), current_setting('server_encoding'),"
+        " has_database_privilege(current_database(), 'CREATE'),"
+        " EXISTS (SELECT FROM pg_namespace WHERE nspname = %s)",
+        [names.schema.strip('"')],
+    ).fetchone()  # type: ignore[misc]
+    role, database = quoted(user), quoted(database)
+    if encoding != "UTF8":
+        why, fix = f"its database is in {encoding}", "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+        raise StoreError(f"{name} cannot hold texts of all languages", why=why, fix=f"make another: {fix}")
+    if not (there or may):
+        why = f"{role} may not make a schema in its database"
+        fix = f"let an owner type: GRANT CREATE ON DATABASE {database} TO {role}"
+        raise StoreError(
+            f"{name} cannot be made", why=why, fix=f"{fix}; or: CREATE SCHEMA {names.schema} AUTHORIZATION {role}"
+        )
+    if not there:
+        connection.execute(f"CREATE SCHEMA {names.schema}")
 
 
 def made(connection: Connection[Any], names: Names) -> bool:

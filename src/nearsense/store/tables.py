@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -249,7 +249,11 @@ class SQLiteWriter(SQLiteReader):
             self._db.run("INSERT INTO generations VALUES (?, ?, ?, ?)", row)
             self._db.run("DELETE FROM removals WHERE sequence <= ?", (generation.sequence,))
 
-    def set_facts(self, facts: dict[str, Any]) -> None:
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """The first facts."""
+        self.set_facts(facts)
+
+    def set_facts(self, facts: Mapping[str, Any]) -> None:
         """Replace some facts."""
         self._db.run_many(
             "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -268,7 +272,7 @@ class SQLiteWriter(SQLiteReader):
         """Forget the vectors of the next model."""
         self._db.run("DELETE FROM next_vectors")
 
-    def swap_next(self) -> None:
+    def swap_next(self, dimension: int) -> None:
         """The next model's vectors take the place of those in use; every document has one."""
         self._db.run("DROP TABLE vectors")
         self._db.run("ALTER TABLE next_vectors RENAME TO vectors")

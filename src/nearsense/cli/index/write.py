@@ -128,8 +128,9 @@ def add(
     """
     from nearsense.collection import open_collection
     from nearsense.documents.formats import is_table
+    from nearsense.store import is_collection
 
-    if reading.format is None and not is_table(file):
+    if reading.format is None and not (is_table(file) or is_collection(file)):
         name, source = shlex.quote(collection), shlex.quote(file)
         fix = f"nearsense index sync {name} {source} --keep"
         raise InputError(f"{file} is no table of texts", why="documents are followed, not added", fix=fix)
