@@ -40,7 +40,6 @@ from nearsense.text import as_texts
 from nearsense.vectors.rows import distinct, normalize_in_place
 
 if TYPE_CHECKING:
-
     from nearsense.encoders.packing import Floats, Places
 
 

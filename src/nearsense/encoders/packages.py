@@ -272,29 +272,24 @@ ROWS = 8192  # rows of a tensor that are unpacked at a time
 
 BLOCKS = np.dtype([("scale", "<f2"), ("codes", "u1", BLOCK // 2)])
 
+HIDDEN, INNER = "hidden_size", "intermediate_size"
+LAYERS, WORDS, POSITIONS, TYPES = "num_hidden_layers", "vocab_size", "max_position_embeddings", "type_vocab_size"
+SIZES = (HIDDEN, LAYERS, "num_attention_heads", INNER, WORDS, POSITIONS, TYPES)
+"""The sizes in their order, as a configuration calls them."""
+
 LAYER = (
-    ("q", "attention.self.query", "hidden", "hidden"),
-    ("k", "attention.self.key", "hidden", "hidden"),
-    ("v", "attention.self.value", "hidden", "hidden"),
-    ("ao", "attention.output.dense", "hidden", "hidden"),
-    ("fi", "intermediate.dense", "inner", "hidden"),
-    ("fo", "output.dense", "hidden", "inner"),
+    ("q", "attention.self.query", HIDDEN, HIDDEN),
+    ("k", "attention.self.key", HIDDEN, HIDDEN),
+    ("v", "attention.self.value", HIDDEN, HIDDEN),
+    ("ao", "attention.output.dense", HIDDEN, HIDDEN),
+    ("fi", "intermediate.dense", INNER, HIDDEN),
+    ("fo", "output.dense", HIDDEN, INNER),
 )
 """The matrices of a layer: their names in the file and in a folder, and the sizes of their rows and columns."""
 
 NORMS = (("aln", "attention.output.LayerNorm"), ("oln", "output.LayerNorm"))
 
 LIMIT = 512  # the most tokens of a text, special ones included
-
-
-class _Sizes(NamedTuple):
-    hidden: int
-    layers: int
-    heads: int
-    inner: int
-    words: int
-    positions: int
-    types: int
 
 
 class _Tensor(NamedTuple):
@@ -317,29 +312,20 @@ def write_folder(data: Path, folder: Path) -> None:
         if file.read(4) != MAGIC:
             raise ValueError(f"it does not begin with {MAGIC.decode()}")
         _version, *counts, epsilon, _ = _numbers(file, "I7ifi")
-        sizes = _Sizes(*counts)
+        sizes = dict(zip(SIZES, counts, strict=True))
         files = json.loads(Path(__file__).with_name("four_bits.json").read_text(encoding="utf-8"))
         tokenizer = files.pop("tokenizer.json")
-        files["config.json"] |= {
-            "hidden_size": sizes.hidden,
-            "num_hidden_layers": sizes.layers,
-            "num_attention_heads": sizes.heads,
-            "intermediate_size": sizes.inner,
-            "vocab_size": sizes.words,
-            "max_position_embeddings": sizes.positions,
-            "type_vocab_size": sizes.types,
-            "layer_norm_eps": epsilon,
-            "pad_token_id": _fill_tokenizer(tokenizer, file),
-        }
-        files["1_Pooling/config.json"]["word_embedding_dimension"] = sizes.hidden
-        limit = min(LIMIT, sizes.positions)
+        padding = _fill_tokenizer(tokenizer, file)
+        files["config.json"] |= {**sizes, "layer_norm_eps": epsilon, "pad_token_id": padding}
+        files["1_Pooling/config.json"]["word_embedding_dimension"] = sizes[HIDDEN]
+        limit = min(LIMIT, sizes[POSITIONS])
         files["tokenizer_config.json"]["model_max_length"] = limit
         files["sentence_bert_config.json"]["max_seq_length"] = limit
         places = {}
         for _ in range(*_numbers(file, "i")):
             name = file.read(*_numbers(file, "H")).decode()
             _kind, _count, places[name], _bytes = _numbers(file, "BIQQ")
-        _write_weights(folder / "model.safetensors", mapped, list(_tensors(sizes, places)), sizes)
+        _write_weights(folder / "model.safetensors", mapped, list(_tensors(sizes, places)), sizes[TYPES])
     for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8", newline="\n")
@@ -347,17 +333,17 @@ def write_folder(data: Path, folder: Path) -> None:
     (folder / "tokenizer.json").write_text(text, encoding="utf-8", newline="\n")
 
 
-def _tensors(sizes: _Sizes, places: dict[str, int]) -> Iterator[_Tensor]:
+def _tensors(sizes: dict[str, int], places: dict[str, int]) -> Iterator[_Tensor]:
     """All tensors by the names that BERT gives them."""
-    hidden = sizes.hidden
-    yield _Tensor("embeddings.position_embeddings.weight", places["emb.pos"], (sizes.positions, hidden), False)
+    hidden = sizes[HIDDEN]
+    yield _Tensor("embeddings.position_embeddings.weight", places["emb.pos"], (sizes[POSITIONS], hidden), False)
     yield _Tensor("embeddings.token_type_embeddings.weight", places["emb.type"], (1, hidden), False)
-    yield _Tensor("embeddings.word_embeddings.weight", places["emb.word"], (sizes.words, hidden), True)
+    yield _Tensor("embeddings.word_embeddings.weight", places["emb.word"], (sizes[WORDS], hidden), True)
     norms = [("emb.ln", "embeddings.LayerNorm")]
-    for layer in range(sizes.layers):
+    for layer in range(sizes[LAYERS]):
         to = f"encoder.layer.{layer}"
         for short, long, rows, columns in LAYER:
-            shape = getattr(sizes, rows), getattr(sizes, columns)
+            shape = sizes[rows], sizes[columns]
             yield _Tensor(f"{to}.{long}.weight", places[f"l{layer}.{short}.w"], shape, True)
             yield _Tensor(f"{to}.{long}.bias", places[f"l{layer}.{short}.b"], shape[:1], False)
         norms += [(f"l{layer}.{short}", f"{to}.{long}") for short, long in NORMS]
@@ -366,13 +352,16 @@ def _tensors(sizes: _Sizes, places: dict[str, int]) -> Iterator[_Tensor]:
         yield _Tensor(f"{long}.bias", places[f"{short}.b"], (hidden,), False)
 
 
-def _write_weights(target: Path, data: mmap.mmap, tensors: list[_Tensor], sizes: _Sizes) -> None:
-    """The safetensors file, written here because its bytes must not change with the version of a library."""
+def _write_weights(target: Path, data: mmap.mmap, tensors: list[_Tensor], types: int) -> None:
+    """The safetensors file, written here because its bytes must not change with the version of a library.
+
+    Each of the `types` of tokens has the same row.
+    """
     tensors = sorted(tensors, key=lambda each: (each.packed, each.name))  # four bytes a number first: aligned
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for each in tensors:
-        shape = (sizes.types, *each.shape[1:]) if "token_type" in each.name else each.shape
+        shape = (types, *each.shape[1:]) if "token_type" in each.name else each.shape
         begin, end = end, end + int(np.prod(shape)) * (2 if each.packed else 4)
         kind = "F16" if each.packed else "F32"
         header[each.name] = {"dtype": kind, "shape": list(shape), "data_offsets": [begin, end]}
@@ -383,7 +372,7 @@ def _write_weights(target: Path, data: mmap.mmap, tensors: list[_Tensor], sizes:
         for each in tensors:
             if not each.packed:
                 values = np.frombuffer(data, "<f4", int(np.prod(each.shape)), each.at)
-                file.write(values.tobytes() * (sizes.types if "token_type" in each.name else 1))
+                file.write(values.tobytes() * (types if "token_type" in each.name else 1))
                 continue
             for values in _unpacked_rows(data, each):
                 file.write(values.tobytes())

@@ -5,7 +5,7 @@ The one file that knows `safetensors`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +24,7 @@ _OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}
 """What the first BERT checkpoints call the two halves of a layer norm."""
 
 
-class Weights(Mapping[str, "NDArray[np.float32]"]):
+class Weights:
     """The tensors of safetensors files, read when they are asked for, with and without `prefix`."""
 
     def __init__(self, files: Path | Sequence[Path], prefix: str = "") -> None:
@@ -60,12 +60,6 @@ class Weights(Mapping[str, "NDArray[np.float32]"]):
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor, without reading it; raises where it is missing, as asking for it does."""
         return tuple(self._locate(name).slice.get_shape())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        return len(self._tensors)
 
     def _read(self, tensor: _Stored) -> NDArray[Any]:
         if tensor.kind == "BF16":
