@@ -10,7 +10,7 @@ import pytest
 
 import nearsense as ns
 from nearsense.encoders import batch
-from samples import cached_bert
+from samples import cached_bert, tiny_bert
 
 
 @pytest.fixture
