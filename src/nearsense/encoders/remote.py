@@ -81,8 +81,7 @@ class RemoteEncoder(Encoder):
         self._who = f"{self.name} at {self._host}"
         self._encoding = "base64"
         self._lock, self._usage, self._tokens_known = lock(), Usage(), True
-        waits = {"timeout": limits.timeout, "deadline": limits.deadline}
-        self._transport = transport(f"{served.base_url}/embeddings", Key(KEY), who=self._who, **waits)
+        self._transport = transport(f"{served.base_url}/embeddings", Key(KEY), who=self._who, limits=limits)
 
     def __repr__(self) -> str:
         return f"Encoder({self.name!r}, {self.dimension} dimensions, at {self._host})"
