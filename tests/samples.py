@@ -140,3 +140,13 @@ def tiny_bert(folder: Path, *, seed: int = 0, **changes) -> Path:
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content))
     return folder
+
+
+def cached_bert(cache: Path, name: str, *, commit: str = "abc123", ref: str | None = "main") -> Path:
+    """The same as a snapshot in a cache of the hub, where no branch and no tag leads to it without `ref`."""
+    root = cache / f"models--{name.replace('/', '--')}"
+    folder = tiny_bert(root / "snapshots" / commit)
+    if ref:
+        (root / "refs" / ref).parent.mkdir(parents=True, exist_ok=True)
+        (root / "refs" / ref).write_text(commit)
+    return folder

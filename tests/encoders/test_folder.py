@@ -12,7 +12,7 @@ import nearsense as ns
 from nearsense.encoders.catalog import CATALOG
 from nearsense.encoders.folder import find
 from nearsense.encoders.packing import Pooling
-from samples import tiny_bert
+from samples import cached_bert, tiny_bert
 from turns import in_turn
 
 
@@ -36,10 +36,7 @@ def test_a_path_is_a_model_named_after_its_folder(tmp_path):
 
 
 def test_the_cache_of_the_hub_is_searched(tmp_path, monkeypatch):
-    root = tmp_path / "hub" / "models--someone--small-model"
-    tiny_bert(root / "snapshots" / "abc123")
-    (root / "refs").mkdir()
-    (root / "refs" / "main").write_text("abc123")
+    cached_bert(tmp_path / "hub", "someone/small-model")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     assert find("someone/small-model").path.name == "abc123"
     assert ns.load("someone/small-model").dimension == 32
@@ -62,78 +59,72 @@ def test_the_pooling_is_read_from_the_folder(tmp_path, key, pooling):
     assert find(str(folder)).pooling == (pooling,)
 
 
-def broken(folder, how):
-    weights = folder / "model.safetensors"
-    content = weights.read_bytes()
-    config = json.loads((folder / "config.json").read_text())
-    if how == "no tokenizer":
-        (folder / "tokenizer.json").unlink()
-    elif how == "no config":
-        (folder / "config.json").unlink()
-    elif how == "config is not JSON":
-        (folder / "config.json").write_text("{")
-    elif how == "tokenizer is not one":
-        (folder / "tokenizer.json").write_text('{"version": "1.0"}')
-    elif how == "truncated weights":
-        weights.write_bytes(content[: len(content) // 2])
-    elif how == "empty weights":
-        weights.write_bytes(b"")
-    elif how == "header of 2 GB":
-        weights.write_bytes(struct.pack("<Q", 2**31) + content[8:])
-    elif how == "pickled weights only":
-        weights.rename(folder / "pytorch_model.bin")
-    elif how == "unknown architecture":
-        (folder / "config.json").write_text(json.dumps(config | {"model_type": "mamba"}))
-    elif how == "unknown activation":
-        (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "nonsense"}))
-    elif how == "more layers than weights":
-        (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 9}))
-    elif how == "another width":
-        (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
-    elif how == "a size is missing":
-        (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "hidden_size"}))
-    elif how == "NaN weights":
-        from safetensors.numpy import load_file, save_file
+def configured(**changes):
+    """Write other values into a folder's config.json; `...` takes one out."""
 
-        tensors = load_file(weights)
-        tensors["embeddings.LayerNorm.weight"][:] = float("nan")
-        save_file(tensors, weights)
-    elif how == "unknown module":
-        (folder / "modules.json").write_text('[{"type": "evil.module.Code", "path": ""}]')
-    elif how == "path out of the folder":
-        (folder / "modules.json").write_text(
-            '[{"type": "sentence_transformers.models.Pooling", "path": "../../etc"}]'
-        )
-    elif how == "tokenizer of another model":
-        tiny = json.loads((folder / "tokenizer.json").read_text())
-        tiny["model"]["vocab"] |= {f"more{i}": 200 + i for i in range(500)}
-        (folder / "tokenizer.json").write_text(json.dumps(tiny))
-    return folder
+    def change(folder):
+        config = json.loads((folder / "config.json").read_text()) | changes
+        known = {name: value for name, value in config.items() if value is not ...}
+        (folder / "config.json").write_text(json.dumps(known))
+
+    return change
 
 
-@in_turn(
-    ("how", "error", "words"),
-    [
-        ("no tokenizer", ns.errors.BrokenModel, "no tokenizer.json"),
-        ("no config", ns.errors.BrokenModel, "config.json cannot be read"),
-        ("config is not JSON", ns.errors.BrokenModel, "not valid JSON"),
-        ("tokenizer is not one", ns.errors.BrokenModel, "is not a tokenizer"),
-        ("truncated weights", ns.errors.BrokenModel, "truncated"),
-        ("empty weights", ns.errors.BrokenModel, "truncated"),
-        ("header of 2 GB", ns.errors.BrokenModel, "cannot be read"),
-        ("pickled weights only", ns.errors.UnsupportedModel, "pickle"),
-        ("unknown architecture", ns.errors.UnsupportedModel, "'mamba'"),
-        ("unknown activation", ns.errors.UnsupportedModel, "'nonsense'"),
-        ("more layers than weights", ns.errors.BrokenModel, "encoder.layer.8"),
-        ("another width", ns.errors.BrokenModel, "promises"),
-        ("a size is missing", ns.errors.BrokenModel, "hidden_size=None"),
-        ("unknown module", ns.errors.UnsupportedModel, "'evil.module.Code'"),
-        ("path out of the folder", ns.errors.BrokenModel, "outside"),
-        ("tokenizer of another model", ns.errors.BrokenModel, "different models"),
-    ],
-)
-def test_a_folder_that_is_not_in_order_is_refused_with_a_sentence(tmp_path, how, error, words):
-    folder = broken(tiny_bert(tmp_path / "model"), how)
+def written(file, content):
+    return lambda folder: (folder / file).write_text(content)
+
+
+def weighted(change):
+    """Write other bytes of weights than a folder has."""
+
+    def changed(folder):
+        file = folder / "model.safetensors"
+        file.write_bytes(change(file.read_bytes()))
+
+    return changed
+
+
+def many_more_tokens(folder):
+    tiny = json.loads((folder / "tokenizer.json").read_text())
+    tiny["model"]["vocab"] |= {f"more{i}": 200 + i for i in range(500)}
+    (folder / "tokenizer.json").write_text(json.dumps(tiny))
+
+
+OUTSIDE = '[{"type": "sentence_transformers.models.Pooling", "path": "../../etc"}]'
+BrokenModel, UnsupportedModel = ns.errors.BrokenModel, ns.errors.UnsupportedModel
+BROKEN = {
+    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), BrokenModel, "no tokenizer.json"),
+    "no config": (lambda folder: (folder / "config.json").unlink(), BrokenModel, "config.json cannot be read"),
+    "config is not JSON": (written("config.json", "{"), BrokenModel, "not valid JSON"),
+    "tokenizer is not one": (written("tokenizer.json", '{"version": "1.0"}'), BrokenModel, "is not a tokenizer"),
+    "truncated weights": (weighted(lambda content: content[: len(content) // 2]), BrokenModel, "truncated"),
+    "empty weights": (weighted(lambda content: b""), BrokenModel, "truncated"),
+    "header of 2 GB": (weighted(lambda all_: struct.pack("<Q", 2**31) + all_[8:]), BrokenModel, "cannot be read"),
+    "pickled weights only": (
+        lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
+        UnsupportedModel,
+        "pickle",
+    ),
+    "unknown architecture": (configured(model_type="mamba"), UnsupportedModel, "'mamba'"),
+    "unknown activation": (configured(hidden_act="nonsense"), UnsupportedModel, "'nonsense'"),
+    "more layers than weights": (configured(num_hidden_layers=9), BrokenModel, "encoder.layer.8"),
+    "another width": (configured(hidden_size=64), BrokenModel, "promises"),
+    "a size is missing": (configured(hidden_size=...), BrokenModel, "hidden_size=None"),
+    "unknown module": (
+        written("modules.json", '[{"type": "evil.module.Code", "path": ""}]'),
+        UnsupportedModel,
+        "'evil.module.Code'",
+    ),
+    "path out of the folder": (written("modules.json", OUTSIDE), BrokenModel, "outside"),
+    "tokenizer of another model": (many_more_tokens, BrokenModel, "different models"),
+}
+
+
+@in_turn("how", BROKEN)
+def test_a_folder_that_is_not_in_order_is_refused_with_a_sentence(tmp_path, how):
+    damage, error, words = BROKEN[how]
+    folder = tiny_bert(tmp_path / "model")
+    damage(folder)
     with pytest.raises(error) as caught:
         ns.load(str(folder))
     assert words in str(caught.value)
@@ -167,14 +158,18 @@ def test_json_of_another_form_is_an_error_that_names_the_folder(tmp_path, file, 
 )  # fmt: skip
 def test_sizes_that_cannot_be_are_refused(tmp_path, changes):
     folder = tiny_bert(tmp_path / "model")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | changes))
+    configured(**changes)(folder)
     with pytest.raises(ns.errors.BrokenModel, match=r"config\.json"):
         ns.load(str(folder))
 
 
 def test_weights_that_give_no_number_are_blamed_on_the_model(tmp_path):
-    folder = broken(tiny_bert(tmp_path / "model"), "NaN weights")
+    from safetensors.numpy import load_file, save_file
+
+    folder = tiny_bert(tmp_path / "model")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["embeddings.LayerNorm.weight"][:] = float("nan")
+    save_file(tensors, folder / "model.safetensors")
     with pytest.raises(ns.errors.BrokenModel, match="model gives no finite vector for 2 texts"):
         ns.load(str(folder), precision="f32").encode(["w1", "w2"])
 
@@ -182,11 +177,7 @@ def test_weights_that_give_no_number_are_blamed_on_the_model(tmp_path):
 def test_one_broken_folder_in_the_cache_does_not_hide_the_others(tmp_path, monkeypatch):
     from nearsense.encoders.folder import installed
 
-    root = tmp_path / "hub" / "models--someone--broken"
-    tiny_bert(root / "snapshots" / "abc")
-    (root / "snapshots" / "abc" / "modules.json").write_text("[1]")
-    (root / "refs").mkdir()
-    (root / "refs" / "main").write_text("abc")
+    (cached_bert(tmp_path / "hub", "someone/broken") / "modules.json").write_text("[1]")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     assert [folder.name for folder in installed()] == ["all-MiniLM-L6-v2"]
 
@@ -201,10 +192,7 @@ def test_a_name_that_is_nowhere_says_where_was_looked_and_touches_no_network(mon
 
 
 def test_weights_that_are_not_the_published_ones_are_refused_under_the_published_name(tmp_path, monkeypatch):
-    root = tmp_path / "hub" / "models--sentence-transformers--all-MiniLM-L6-v2"
-    tiny_bert(root / "snapshots" / "abc")
-    (root / "refs").mkdir()
-    (root / "refs" / "main").write_text("abc")
+    cached_bert(tmp_path / "hub", "sentence-transformers/all-MiniLM-L6-v2")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr("nearsense.encoders.places._package_folder", lambda card: None)
     monkeypatch.setenv("NEARSENSE_THREADS", "1")  # another encoder than the one that is loaded already

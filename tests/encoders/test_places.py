@@ -10,19 +10,14 @@ import nearsense as ns
 from nearsense.encoders import places
 from nearsense.encoders.catalog import CATALOG
 from nearsense.encoders.places import how_to_get, inside, installed_places, locate, present, verify
-from samples import tiny_bert
+from samples import cached_bert, tiny_bert
 from turns import in_turn
 
 NAME = "someone/small-model"
 
 
-def cached(home, name=NAME, *, commit="abc123", ref="main"):
-    root = home / "hub" / f"models--{name.replace('/', '--')}"
-    folder = tiny_bert(root / "snapshots" / commit)
-    if ref:
-        (root / "refs" / ref).parent.mkdir(parents=True, exist_ok=True)
-        (root / "refs" / ref).write_text(commit)
-    return folder
+def cached(home, name=NAME, **options):
+    return cached_bert(home / "hub", name, **options)
 
 
 @pytest.fixture
@@ -61,10 +56,7 @@ def test_a_bare_name_that_nobody_knows_is_looked_for_in_its_usual_home(home):
 def test_the_cache_lies_where_the_environment_says_now(home, monkeypatch, variables, folder):
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(home))
-    root = home / folder / "models--someone--small-model"
-    model = tiny_bert(root / "snapshots" / "abc")
-    (root / "refs").mkdir()
-    (root / "refs" / "main").write_text("abc")
+    model = cached_bert(home / folder, NAME)
     assert locate(NAME).path == model
 
 

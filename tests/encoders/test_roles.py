@@ -10,16 +10,13 @@ import pytest
 
 import nearsense as ns
 from nearsense.encoders import batch
-from samples import tiny_bert
+from samples import cached_bert, tiny_bert
 
 
 @pytest.fixture
 def e5(tmp_path, monkeypatch):
     """A small model under the name of one that needs prompts, of which its folder says nothing."""
-    root = tmp_path / "hub" / "models--intfloat--e5-small-v2"
-    tiny_bert(root / "snapshots" / "abc")
-    (root / "refs").mkdir()
-    (root / "refs" / "main").write_text("abc")
+    cached_bert(tmp_path / "hub", "intfloat/e5-small-v2")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr(batch, "_warned_of_roles", set())
     return ns.load("e5-small-v2", precision="f32", cache_dir=tmp_path / "cache")
@@ -50,7 +47,7 @@ def test_the_verbs_give_the_role_by_themselves(e5):
 
 
 def test_what_the_folder_says_goes_before_the_catalogue(e5, tmp_path):
-    folder = tmp_path / "hub" / "models--intfloat--e5-small-v2" / "snapshots" / "abc"
+    folder = tmp_path / "hub" / "models--intfloat--e5-small-v2" / "snapshots" / "abc123"
     prompts = {"prompts": {"query": "w9 ", "document": "w8 "}}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
     other = ns.load("e5-small-v2", precision="f32", cache_dir=tmp_path / "another-cache")

@@ -90,7 +90,11 @@ def load(
         >>> load("all-MiniLM-L6-v2").dimension
         384
     """
-    settings = _settings(
+    from nearsense.checks import positive_int
+    from nearsense.encoders.packing import Pooling
+    from nearsense.settings import load_settings
+
+    settings = load_settings(
         model=name,
         precision=precision,
         threads=threads,
@@ -100,9 +104,6 @@ def load(
         language_check=language_check,
         cache_dir=cache_dir,
     )
-    from nearsense.checks import positive_int
-    from nearsense.encoders.packing import Pooling
-
     chosen = None if pooling is None else parse(Pooling, pooling, name="pooling")
     size = None if dimensions is None else positive_int(dimensions, "dimensions")
     encoder = _load(_key(settings), size, chosen)
@@ -144,15 +145,10 @@ def load_cross(
         >>> cross.score([("capital of France", "Paris is the capital.")])    # doctest: +SKIP
         array([9.1], dtype=float32)
     """
-    settings = _settings(
-        model=name,
-        precision=precision,
-        threads=threads,
-        long=long,
-        device=device,
-        offline=offline,
-        cache_dir=cache_dir,
-    )
+    from nearsense.settings import load_settings
+
+    how: dict[str, Any] = {"precision": precision, "threads": threads, "device": device, "offline": offline}
+    settings = load_settings(model=name, long=long, cache_dir=cache_dir, **how)
     windows = long is None and settings.long is Long.CHUNK  # which are for vectors
     policy = Long.WARN if windows else settings.long
     cross = _load_cross(_key(settings))
@@ -167,12 +163,6 @@ def resolve(encoder: Encoder | str | None) -> Encoder:
 def resolve_cross(cross: CrossEncoder | str | None) -> CrossEncoder:
     """What verbs take as `rerank=`, and `rerank` as `encoder=`: a CrossEncoder or its name."""
     return load_cross(cross) if isinstance(cross, str) else as_cross_encoder(cross)
-
-
-def _settings(**flags: Any) -> Settings:
-    from nearsense.settings import load_settings
-
-    return load_settings(**flags)
 
 
 _Key = tuple["Settings", tuple[tuple[str, int, int], ...], int]
@@ -223,16 +213,14 @@ def _require_kind(name: str, *, cross: bool) -> None:
     from nearsense.encoders.catalog import Kind, card_of
 
     card = card_of(name.partition("@")[0])
-    remote = name.startswith(REMOTE) or (card is not None and card.kind is Kind.REMOTE)
-    if remote and not cross and card is not None:
+    kind = Kind.REMOTE if name.startswith(REMOTE) else card.kind if card else None
+    if kind is Kind.REMOTE and not cross and card is not None:
         raise ModelNotFound(
             f"{name} is a model on a server", why=f"such names begin with {REMOTE}", fix=f"call it {card.name}"
         )
-    if cross and is_adapter(name):
+    if cross and (is_adapter(name) or kind not in (None, Kind.CROSS)):
         raise no_cross_encoder(name, name)
-    if cross and (remote or (card is not None and card.kind is not Kind.CROSS)):
-        raise no_cross_encoder(name, name)
-    if not cross and card is not None and card.kind is Kind.CROSS:
+    if not cross and kind is Kind.CROSS:
         raise cross_encoder_only(name, name)
 
 

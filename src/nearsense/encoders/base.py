@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
@@ -400,10 +399,17 @@ class Loadable:
             """SHA-256 (hex) of the model as it is run; each kind of encoder has its own."""
             ...  # pragma: no cover
 
-    def __copy__(self) -> Self:
+    def with_long(self, long: Long) -> Self:
+        """The same model, which does `long` with what is too long where a call does not say."""
+        return self._with(long=long)
+
+    def _with(self, **changes: Any) -> Self:
+        """The same, but for some attributes."""
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        other.__dict__.update(self.__dict__, **changes)
         return other
+
+    __copy__ = _with
 
     def __reduce__(self) -> tuple[object, ...]:
         if self.again is None:
@@ -417,10 +423,9 @@ def _load_again(again: Callable[[], Any], kept: Mapping[str, Any], fingerprint: 
     """What was pickled, from the model's files as they are here."""
     other = again()
     if any(getattr(other, name) != value for name, value in kept.items()):
-        other = copy(other)
         if (dimension := kept.get("dimension", 0)) and dimension < other.dimension:
             other = other.with_dimensions(dimension)
-        other.__dict__.update(kept)
+        other = other._with(**kept)
     if other.fingerprint != fingerprint:
         why = f"its fingerprint is {other.fingerprint[:12]}, not {fingerprint[:12]}"
         fix = "bring the same files to both, or load the model here: ns.load(...)"

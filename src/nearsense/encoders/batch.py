@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from copy import copy
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -35,19 +34,13 @@ from nearsense.encoders.packing import (
 )
 from nearsense.encoders.tokenizer import Tokenizer
 from nearsense.encoders.words import NO_WORD, Pieces, Seen, words_of
-from nearsense.errors import (
-    InputError,
-    RoleWarning,
-    TextTooLong,
-    TruncationWarning,
-    UnknownTextWarning,
-)
+from nearsense.errors import InputError, RoleWarning, TextTooLong, TruncationWarning, UnknownTextWarning
 from nearsense.records import Long, Metric, ReadAs, Vectors, parse
 from nearsense.text import as_texts
 from nearsense.vectors.rows import distinct, normalize_in_place
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from nearsense.encoders.packing import Floats, Places
 
 
 SHORT_WORD = 64  # characters of a word that every tokenizer takes apart: some know no longer ones than 100
@@ -120,31 +113,18 @@ class TokenEncoder(Loadable, Encoder):
 
     def side_by_side(self) -> TokenEncoder:
         """The same encoder, of which each call runs by itself, on a share of the cores."""
-        other = copy(self)
-        other._engine = self._engine.side_by_side()
-        other.calls_at_once = other._engine.calls_at_once
-        return other
-
-    def with_long(self, long: Long) -> TokenEncoder:
-        """The same encoder, which does `long` with long texts where a call does not say."""
-        other = copy(self)
-        other.long = long
-        return other
+        engine = self._engine.side_by_side()
+        return self._with(_engine=engine, calls_at_once=engine.calls_at_once)
 
     def with_similarity(self, similarity: Metric) -> TokenEncoder:
         """The same encoder, its vectors made for another comparison: of unit length for cosine."""
-        other = copy(self)
-        if similarity is not self.similarity:
-            other.calibration_file = ""
-        other.similarity = similarity
-        return other
+        same = similarity is self.similarity
+        return self._with(similarity=similarity, calibration_file=self.calibration_file if same else "")
 
     def with_dimensions(self, dimensions: int) -> TokenEncoder:
         """The same encoder, which keeps the first so many numbers of a vector (Kusupati et al. 2022)."""
-        other = copy(self)
-        other.dimension, other.calibration_file = dimensions, ""
-        other._identity = {**self._identity, "dimensions": dimensions}
-        return other
+        identity = {**self._identity, "dimensions": dimensions}
+        return self._with(dimension=dimensions, calibration_file="", _identity=identity)
 
     def with_limit(self, max_tokens: int) -> TokenEncoder:
         """The same encoder, which reads so many tokens of a text at most, special ones included."""
@@ -154,19 +134,15 @@ class TokenEncoder(Loadable, Encoder):
             raise InputError(
                 f"a limit of {max_tokens} tokens is not possible", why=why, fix=f"{self.max_tokens}, say"
             )
-        other = copy(self)
+        identity = {**self._identity, "max_tokens": max_tokens}
+        other = self._with(max_tokens=max_tokens, calibration_file="", _identity=identity)
         for known in ("_room", "_characters_surely_read"):
             other.__dict__.pop(known, None)
-        other.max_tokens, other.calibration_file = max_tokens, ""
-        other._identity = {**self._identity, "max_tokens": max_tokens}
         return other
 
     def without_prompts(self) -> TokenEncoder:
         """The same encoder, which puts nothing before a text, whatever its role."""
-        other = copy(self)
-        other._prompts, other.needs_role = {}, False
-        other._identity = {**self._identity, "prompts": {}}
-        return other
+        return self._with(_prompts={}, needs_role=False, _identity={**self._identity, "prompts": {}})
 
     @property
     def fingerprint(self) -> str:
@@ -180,7 +156,7 @@ class TokenEncoder(Loadable, Encoder):
         identity = {**self._identity, "normalize": normalize}
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    def count_tokens(self, texts: str | Iterable[str]) -> NDArray[np.int64]:
+    def count_tokens(self, texts: str | Iterable[str]) -> Places:
         """How many tokens each text has, special ones included, before anything is cut: int64, shape (n,)."""
         return self._tokenizer(as_texts(texts)).lengths + self._tokenizer.specials
 
@@ -203,8 +179,7 @@ class TokenEncoder(Loadable, Encoder):
         Vectors(2 x 384, all-MiniLM-L6-v2 ...)
         """
         policy = self.long if long is None else parse(Long, long, name="long")
-        prompt, texts = self._prompt(role), as_texts(texts)
-        different = distinct(texts)
+        prompt, different = self._prompt(role), distinct(as_texts(texts))
         self.check_language(different[0])
         vectors, lengths = self._encode(different, prompt, policy, batch_tokens, normalize, progress)
         if policy is Long.WARN and (lengths > self.max_tokens).any():
@@ -218,26 +193,26 @@ class TokenEncoder(Loadable, Encoder):
         role: str | None = None,
         long: str | None = None,
         normalize: bool | None = None,
-    ) -> tuple[Vectors, NDArray[np.int64]]:
+    ) -> tuple[Vectors, Places]:
         """As `Encoder.encode_and_count`, tokenized once; it warns neither of languages nor of what is cut."""
         policy = self.long if long is None else parse(Long, long, name="long")
         return self._encode(distinct(as_texts(texts)), self._prompt(role), policy, BATCH_TOKENS, normalize, False)
 
     def _encode(
         self,
-        different: tuple[list[str], NDArray[np.int64]],
+        different: tuple[list[str], Places],
         prompt: str,
         policy: Long,
         batch_tokens: int,
         normalize: bool | None,
         progress: Progress,
-    ) -> tuple[Vectors, NDArray[np.int64]]:
+    ) -> tuple[Vectors, Places]:
         """The vectors of n texts, m of them different, and their tokens before anything is cut: int64, (n,)."""
         normalize = self.similarity is Metric.COSINE if normalize is None else normalize
         batch_tokens = positive_int(batch_tokens, "batch_tokens") * self._engine.scale
         unique, rows = different
         lengths = np.zeros(len(unique), np.int64)
-        requests = self._requests(unique, prompt, policy, batch_tokens, rows, lengths)
+        requests = self._requests(different, lengths, prompt, policy, batch_tokens)
         result = self._compute(unique, requests, progress)
         if normalize:
             normalize_in_place(result, zero="keep")
@@ -248,19 +223,10 @@ class TokenEncoder(Loadable, Encoder):
         return Vectors(data, self._fingerprint(normalize=normalize), truncated, self.name, read_as), lengths
 
     def _requests(
-        self,
-        texts: list[str],
-        prompt: str,
-        policy: Long,
-        batch_tokens: int,
-        rows: NDArray[np.int64],
-        lengths: NDArray[np.int64],
+        self, different: tuple[list[str], Places], lengths: Places, prompt: str, policy: Long, batch_tokens: int
     ) -> Iterator[Request]:
-        """Tokenize and pack, a slice of texts at a time, and note their tokens in `lengths`.
-
-        `rows` tells for each of the caller's texts which of `texts` it is.
-        """
-        specials = self._tokenizer.specials
+        """Tokenize and pack, a slice of texts at a time, and note their tokens in `lengths`."""
+        (texts, rows), specials = different, self._tokenizer.specials
         for first in range(0, len(texts), SLICE):
             part = texts[first : first + SLICE]
             tokens = self._tokenizer([prompt + text for text in part] if prompt else part)
@@ -282,7 +248,7 @@ class TokenEncoder(Loadable, Encoder):
         cut = windows if policy is Long.CHUNK else tails if self._tokenizer.left else heads
         return cut(tokens.starts, tokens.lengths, self.max_tokens - self._tokenizer.specials)
 
-    def _compute(self, texts: list[str], requests: Iterator[Request], progress: Progress) -> NDArray[np.float32]:
+    def _compute(self, texts: list[str], requests: Iterator[Request], progress: Progress) -> Floats:
         """The vectors of texts, not yet of unit length."""
         result = np.zeros((len(texts), self.dimension), np.float32)
         with tracked(len(texts), "texts", progress) as update, closing(self._engine.run(requests)) as answers:
@@ -321,11 +287,9 @@ class TokenEncoder(Loadable, Encoder):
         ((8, 384), [-1, 0, 0, 0, 0, 0, 1, -1], [[0, 12], [13, 17]])
         """
         policy = self.long if long is None else parse(Long, long, name="long")
-        prompt, texts = self._prompt(role), as_texts(texts)
-        unique = list(dict.fromkeys(texts))
+        prompt, (unique, rows) = self._prompt(role), distinct(as_texts(texts))
         found = self._token_vectors([prompt + text for text in unique], len(prompt), policy)
-        by_text = dict(zip(unique, found, strict=True))
-        return [by_text[text] for text in texts]
+        return [found[row] for row in rows]
 
     def _token_vectors(self, texts: list[str], prompt: int, policy: Long) -> list[TokenVectors]:
         """Texts without pooling, packed as `encode` packs them; their first `prompt` characters are the prompt."""
@@ -360,7 +324,7 @@ class TokenEncoder(Loadable, Encoder):
             )
         return result
 
-    def _pooled(self, parts: list[NDArray[np.float32]], shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _pooled(self, parts: list[Floats], shares: Floats) -> Floats:
         """The vector of a text from the token vectors of its windows, by the operations that engines pool with."""
         found, begin = np.zeros(self.dimension, np.float32), np.zeros(1, np.int64)
         for tokens, share in zip(parts, shares, strict=True):
@@ -368,12 +332,12 @@ class TokenEncoder(Loadable, Encoder):
             found += whole if share == 1 else share * whole
         return found
 
-    def _unpooled(self, framed: Tokens, spans: Spans) -> list[NDArray[np.float32]]:
+    def _unpooled(self, framed: Tokens, spans: Spans) -> list[Floats]:
         """The token vectors of each span, as long as a text's vector where no modules follow."""
         some = np.flatnonzero(framed.lengths > 0)
         packed = Tokens(framed.ids, framed.lengths[some])
         requests = pack(packed, some, spans.shares[some], BATCH_TOKENS * self._engine.scale)
-        found: dict[int, NDArray[np.float32]] = {}
+        found: dict[int, Floats] = {}
         with closing(self._engine.unpooled().run(requests)) as answers:
             for request, vectors in answers:
                 if len(vectors) != request.lengths.sum():  # the graph pools by itself
@@ -392,11 +356,8 @@ class TokenEncoder(Loadable, Encoder):
         >>> encoder.sees_all("Is the free plan free?"), encoder.sees_all("Is the \u2705 plan free?")
         (True, False)
         """
-        return (
-            text.isascii()
-            and len(text) <= self._characters_surely_read
-            and (len(text) <= SHORT_WORD or not _LONG_WORD(text))
-        )
+        short = text.isascii() and len(text) <= self._characters_surely_read
+        return short and (len(text) <= SHORT_WORD or not _LONG_WORD(text))
 
     def sees(self, texts: Sequence[str]) -> list[Seen]:
         """What the model sees of each word of each text, without prompts.
@@ -450,14 +411,14 @@ _PLAIN = re.compile("[0-9A-Za-z]").search  # a text that matches has a token in 
 _LONG_WORD = re.compile(rf"\S{{{SHORT_WORD + 1}}}").search
 
 
-def excess_message(lengths: NDArray[np.int64], limit: int, what: str = "texts") -> str:
+def excess_message(lengths: Places, limit: int, what: str = "texts") -> str:
     """What is cut, in one line."""
     over = int((lengths > limit).sum())
     verb = "exceeds" if over == 1 else "exceed"
     return f"{over:,} of {len(lengths):,} {what} {verb} {limit:,} tokens (longest {lengths.max():,})"
 
 
-def too_long(lengths: NDArray[np.int64], limit: int) -> TextTooLong:
+def too_long(lengths: Places, limit: int) -> TextTooLong:
     """The error that names the first text beyond the limit, by its place in `lengths`."""
     position = int(np.argmax(lengths > limit))
     why = f"the model reads {limit:,} at most, special tokens included"
@@ -465,7 +426,7 @@ def too_long(lengths: NDArray[np.int64], limit: int) -> TextTooLong:
     return TextTooLong(f"text {position} has {lengths[position]:,} tokens", why=why, fix=fix)
 
 
-def token_counts(pooling: Sequence[Pooling], length: int) -> NDArray[np.float32] | None:
+def token_counts(pooling: Sequence[Pooling], length: int) -> Floats | None:
     """How much each token counts in a pooled vector, shape (length,); None where that is no weighted sum.
 
     >>> token_counts([Pooling.MEAN], 4), token_counts([Pooling.MAX], 4)
@@ -476,7 +437,7 @@ def token_counts(pooling: Sequence[Pooling], length: int) -> NDArray[np.float32]
     return _COUNTS[pooling[0]](np.arange(1, length + 1, dtype=np.float32))
 
 
-_COUNTS: dict[Pooling, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+_COUNTS: dict[Pooling, Callable[[Floats], Floats]] = {
     Pooling.MEAN: lambda places: np.full_like(places, 1 / max(len(places), 1)),
     Pooling.MEAN_SQRT: lambda places: np.full_like(places, 1 / np.sqrt(max(len(places), 1))),
     Pooling.WEIGHTED_MEAN: lambda places: places / places.sum(),

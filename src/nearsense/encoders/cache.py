@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -113,7 +112,7 @@ class CachedEncoder(WrappedEncoder):
             nothing = self._nothing[options] = encode([], long=long)
         policy = (self.long or Long.WARN) if long is None else parse(Long, long, name="long")
         prompt = (self.prompts or {}).get(role or "default", "")
-        sheet = _Sheet.of(as_texts(texts), prompt, self.dimension)
+        sheet = _Sheet(as_texts(texts), prompt, self.dimension)
         self._encoder.check_language(sheet.texts)
         self._recall(sheet, self._recipe(nothing.fingerprint, role, policy, normalize))
         if policy is Long.ERROR and sheet.tokens.any():
@@ -171,27 +170,14 @@ class CachedEncoder(WrappedEncoder):
         return too_long(sheet.tokens[sheet.rows], self.max_tokens)
 
 
-@dataclass(slots=True, eq=False)
 class _Sheet:
     """What one call works out, for the m different ones among n texts."""
 
-    rows: NDArray[np.int64]  # int64, shape (n,): which of the m each text is
-    texts: list[str]
-    prompted: list[str]  # with the prompt before them, as the model reads them
-    vectors: NDArray[np.float32]  # shape (m, d)
-    tokens: NDArray[np.int64]  # shape (m,): how many where the text was cut, else 0
-    known: NDArray[np.bool_]  # shape (m,): the cache knew it
-    keys: list[bytes]
-
-    @classmethod
-    def of(cls, texts: list[str], prompt: str, dimension: int) -> _Sheet:
-        different, rows = distinct(texts)
-        return cls(
-            rows,
-            different,
-            [prompt + text for text in different] if prompt else different,
-            np.empty((len(different), dimension), np.float32),
-            np.zeros(len(different), np.int64),
-            np.zeros(len(different), np.bool_),
-            [],
-        )
+    def __init__(self, texts: list[str], prompt: str, dimension: int) -> None:
+        self.texts, self.rows = distinct(texts)  # and which of the m each text is: int64, shape (n,)
+        self.prompted = [prompt + text for text in self.texts] if prompt else self.texts  # as the model reads them
+        self.keys: list[bytes] = []
+        m = len(self.texts)
+        self.vectors = np.empty((m, dimension), np.float32)
+        self.tokens = np.zeros(m, np.int64)  # how many where the text was cut, else 0
+        self.known = np.zeros(m, np.bool_)  # the cache knew it

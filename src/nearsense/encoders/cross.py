@@ -7,7 +7,6 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,12 +65,6 @@ class PairEncoder(Loadable, CrossEncoder):
 
     def __repr__(self) -> str:
         return f"CrossEncoder({self.name!r}, {self.max_tokens} tokens at most)"
-
-    def with_long(self, long: Long) -> PairEncoder:
-        """The same model, which does `long` with long pairs where a call does not say."""
-        other = copy(self)
-        other.long = long
-        return other
 
     @property
     def fingerprint(self) -> str:

@@ -189,7 +189,7 @@ class ModelFolder:
     def verified_hashes(self, files: tuple[Path, ...], hashes: FileHashes) -> dict[str, str]:
         """SHA-256 of files by their path in the folder, checked against the catalogue's where it promises them."""
         found = {_within(path, self.path): hashes.sha256(path) for path in files}
-        promised = {_within(path, self.path): blob for path in files if len(blob := _blob(path)) == len(SHA256)}
+        promised = {_within(path, self.path): blob for path in files if len(blob := _blob(path)) == 64}
         for file, published in {**promised, **(self.card.sha256 if self.card else {})}.items():
             if found.get(file) != published:
                 found[file] = hashes.sha256(self.path / file, anew=True)  # what was remembered may be wrong
@@ -262,10 +262,11 @@ def _describe(path: Path, name: str, steps: tuple[Step, ...], card: ModelCard | 
     config = _json(inside(root, "config.json"), required=steps[0].kind == "Transformer")
     sentence: dict[str, Any] = next((found for name in SIDECARS if (found := _json(inside(root, name)))), {})
     own = _json(inside(path, "config_sentence_transformers.json"))
-    for prompt in _prompts(own).values():
+    prompts = own.get("prompts") or {}
+    for prompt in prompts.values():
         str(prompt).encode()  # half a surrogate pair is no text
-    stated = {_ROLES[role]: str(prompt) for role, prompt in _prompts(own).items() if prompt and role in _ROLES}
-    if default := _prompts(own).get(str(own.get("default_prompt_name"))):
+    stated = {_ROLES[role]: str(prompt) for role, prompt in prompts.items() if prompt and role in _ROLES}
+    if default := prompts.get(str(own.get("default_prompt_name"))):
         stated["default"] = str(default)
     return ModelFolder(
         name=name,
@@ -279,10 +280,6 @@ def _describe(path: Path, name: str, steps: tuple[Step, ...], card: ModelCard | 
         activation=_activation(config, own),
         card=card,
     )
-
-
-def _prompts(own: Any) -> Mapping[str, Any]:
-    return own.get("prompts") or {}
 
 
 def _steps(path: Path) -> tuple[Step, ...]:
@@ -376,9 +373,6 @@ _READERS: dict[str, Callable[[Step, Weights], Module]] = {
 }
 
 
-SHA256 = "0" * 64
-
-
 def _blob(file: Path) -> str:
     """In the hub's cache a file is a link to one whose name is its hash: SHA-256 of large files."""
     return file.readlink().name if file.is_symlink() else ""
@@ -391,10 +385,11 @@ def _within(file: Path, folder: Path) -> str:
 
 def _json(file: Path, *, required: bool = False, form: type = dict) -> Any:
     """A JSON file's value, an object or a list; empty where it is not there and need not be."""
-    if not is_file(file) and not (required and not exists(file)):
-        if not required and not exists(file):
+    if not is_file(file):
+        if exists(file):
+            raise damaged(f"{file} is no plain file")
+        if not required:
             return form()
-        raise damaged(f"{file} is no plain file")
     try:
         value = json.loads(file.read_text("utf-8"))
         if isinstance(value, form):

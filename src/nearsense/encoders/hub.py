@@ -353,9 +353,9 @@ def _counting(update: Callable[[int], None], before: int) -> Callable[[int], Non
 
 def _model_files(repository: _Repository, commit: str, files: Mapping[str, Any]) -> list[str]:
     names = list(files)
+    chosen = files_to_fetch(names)  # an error comes before anything is fetched
     if not leave_a_choice(names):
-        return files_to_fetch(names)
-    files_to_fetch(names)  # before anything is fetched
+        return chosen
     return files_to_fetch(names, _configuration(repository, commit, _promised(files["config.json"])))
 
 

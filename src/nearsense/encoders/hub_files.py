@@ -140,7 +140,8 @@ def files_to_fetch(files: Sequence[str], config: Mapping[str, Any] | None = None
 def refuse_strange(files: Sequence[str]) -> None:
     """Refuse names that lead out of a folder."""
     for name in files:
-        if _leads_out(name):
+        dotted = any(part in ("", ".", "..") for part in name.split("/"))
+        if dotted or any(sign in name for sign in "\\\0:") or not name.isprintable():
             why = "it would lie outside of the folder; nothing was fetched"
             raise BrokenModel(f"the repository names a file {name!r}", why=why, fix="use another source")
 
@@ -170,13 +171,6 @@ def _needs_graph(config: Mapping[str, Any]) -> bool:
     except ModelError:  # it is told when the model is loaded
         return False
     return False
-
-
-def _leads_out(name: str) -> bool:
-    parts = name.split("/")
-    return (
-        any(part in ("", ".", "..") for part in parts) or any(c in name for c in "\\\0:") or not name.isprintable()
-    )
 
 
 def _weights(files: Sequence[str], place: str) -> list[str]:

@@ -186,12 +186,9 @@ class _Tally:
 
     def merge(self, other: _Tally) -> None:
         self.texts += other.texts
-        for mine, theirs in (
-            (self.languages, other.languages),
-            (self.letters, other.letters),
-            (self.scripts, other.scripts),
-        ):
-            mine.update(theirs)
+        self.languages.update(other.languages)
+        self.letters.update(other.letters)
+        self.scripts.update(other.scripts)
 
     def finding(self) -> Finding | None:
         if not self.languages and not self.scripts:

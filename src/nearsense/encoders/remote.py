@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -49,69 +49,57 @@ SINGLED_OUT = 4
 """Texts of a refused request that are sent alone, the longest first, to learn which of them is too long."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """A model, and the server that has it."""
+
+    name: str
+    base_url: str  # what comes before `/embeddings`
+    dimension: int  # 0 where it is not known
+    dimensions: int | None  # the length to ask the server for
+    max_tokens: int  # 0 where it is not known
+    prompts: Mapping[str, str]
+    similarity: Metric
+    price: float | None  # US dollars for a million tokens
+
+
 class RemoteEncoder(Encoder):
     """Texts to vectors through a server. Made by `load_remote`; safe to use from several threads.
 
     The key stays in the environment: an encoder neither shows nor pickles it, and an unpickled one reads it anew.
-    `dimension` and `max_tokens` are 0 where they are not known; `dimensions` is the length to ask the server for,
-    `price` US dollars for a million tokens, `transport` what makes the connection.
     """
 
     cuts = False
     """No text is ever cut here: one that is too long is refused. So a cache may keep every vector."""
 
     def __init__(
-        self,
-        *,
-        name: str,
-        base_url: str,
-        dimension: int,
-        dimensions: int | None = None,
-        max_tokens: int = 0,
-        prompts: Mapping[str, str] | None = None,
-        similarity: Metric = Metric.COSINE,
-        price: float | None = None,
-        limits: Limits | None = None,
-        transport: Callable[..., Transport] = Transport,
+        self, served: ServedModel, limits: Limits, transport: Callable[..., Transport] = Transport
     ) -> None:
-        self.name, self.dimension, self.max_tokens, self.similarity = name, dimension, max_tokens, similarity
-        self._model, self._base, self._dimensions = name.removeprefix(PREFIX), base_url, dimensions
-        self._prompts, self._price, self._limits = dict(prompts or {}), price, limits or Limits()
-        self._host = urlsplit(base_url).netloc
-        self._who = f"{name} at {self._host}"
+        self._served, self._limits, self._model = served, limits, served.name.removeprefix(PREFIX)
+        self.name, self.dimension, self.max_tokens = served.name, served.dimension, served.max_tokens
+        self.similarity, self._host = served.similarity, urlsplit(served.base_url).netloc
+        self._who = f"{self.name} at {self._host}"
         self._encoding = "base64"
         self._lock, self._usage, self._tokens_known = lock(), Usage(), True
-        waits = {"timeout": self._limits.timeout, "deadline": self._limits.deadline}
-        self._transport = transport(f"{base_url}/embeddings", Key(KEY), who=self._who, **waits)
+        self._transport = transport(f"{served.base_url}/embeddings", Key(KEY), who=self._who, limits=limits)
 
     def __repr__(self) -> str:
         return f"Encoder({self.name!r}, {self.dimension} dimensions, at {self._host})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        options = {
-            "name": self.name,
-            "base_url": self._base,
-            "dimension": self.dimension,
-            "dimensions": self._dimensions,
-            "max_tokens": self.max_tokens,
-            "prompts": self._prompts,
-            "similarity": self.similarity,
-            "price": self._price,
-            "limits": self._limits,
-        }
-        return partial(RemoteEncoder, **options), ()  # type: ignore[arg-type]
+        return RemoteEncoder, (replace(self._served, dimension=self.dimension), self._limits)
 
     @property
     def prompts(self) -> dict[str, str]:
         """What is put before a text, by role."""
-        return dict(self._prompts)
+        return dict(self._served.prompts)
 
     @property
     def usage(self) -> Usage:
         """What this encoder has taken so far."""
         with self._lock:
-            known = self._price is not None and self._tokens_known
-            return replace(self._usage, cost=self._usage.tokens * (self._price or 0.0) / 1e6 if known else None)
+            price = self._served.price if self._tokens_known else None
+            return replace(self._usage, cost=None if price is None else self._usage.tokens * price / 1e6)
 
     def with_long(self, long: Long) -> RemoteEncoder:
         """The same encoder: what it does with long texts is the server's to say, and cutting them is refused."""
@@ -128,11 +116,11 @@ class RemoteEncoder(Encoder):
 
     def _fingerprint(self, *, normalize: bool) -> str:
         identity = {
-            "provider": self._host.lower() + urlsplit(self._base).path,
+            "provider": self._host.lower() + urlsplit(self._served.base_url).path,
             "model": self._model,
             "dimension": self.dimension,
             "normalize": normalize,
-            "prompts": dict(sorted(self._prompts.items())),
+            "prompts": dict(sorted(self._served.prompts.items())),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
@@ -155,7 +143,7 @@ class RemoteEncoder(Encoder):
         normalize = self.similarity is Metric.COSINE if normalize is None else normalize
         if role is not None and role not in ROLES:
             raise unknown_role(role)
-        prompt = self._prompts.get(role or "default", "")
+        prompt = self._served.prompts.get(role or "default", "")
         positive_int(batch_tokens, "batch_tokens")
         texts = as_texts(texts)
         unique, rows = distinct(texts)
@@ -216,7 +204,7 @@ class RemoteEncoder(Encoder):
         raise refusal_error(refusal, position, self._who, self._transport.key)
 
     def _post(self, part: _Part, stop: threading.Event) -> Reply:
-        body = question(self._model, part.texts, self._dimensions, self._encoding)
+        body = question(self._model, part.texts, self._served.dimensions, self._encoding)
         return self._transport.post(body, cap=2**20 + len(part.texts) * (self.dimension or 2**16) * 40, stop=stop)
 
     def _vectors_of(self, reply: Reply, count: int) -> NDArray[np.float32]:
@@ -307,18 +295,17 @@ def load_remote(
         raise ModelNotFound(what, why=why, fix=f"export {KEY}=..., or set {BASE_URL} to a server that needs none")
     size = None if dimensions is None else positive_int(dimensions, "dimensions")
     card = card_of(name) or _UNKNOWN_CARD
-    encoder = RemoteEncoder(
+    served = ServedModel(
         name=name,
         base_url=base,
         dimension=size or card.dimension,
         dimensions=dimensions,
         max_tokens=card.max_tokens,
-        prompts=card.prompts,
+        prompts=dict(card.prompts),
         similarity=card.similarity,
         price=card.price if price is None and at_home else price,
-        limits=limits or Limits.read(),
-        transport=transport,
     )
+    encoder = RemoteEncoder(served, limits or Limits.read(), transport)
     if not encoder.dimension:
         encoder.learn_dimension()
     return encoder

@@ -64,13 +64,10 @@ class TorchEngine(Engine):
                     model_kwargs={"use_safetensors": True, "dtype": types[self.precision]},
                 )
         except Exception as error:
-            why = f"{type(error).__name__}: {(str(error).strip() or 'it says no more').splitlines()[0]}"
-            fix = "get the model's folder anew, or use another model (nearsense models)"
-            raise UnsupportedModel(f"sentence-transformers cannot run {folder.path}", why=why, fix=fix) from None
+            said = (str(error).strip() or "it says no more").splitlines()[0]
+            raise _cannot_run(folder, f"{type(error).__name__}: {said}") from None
         if missing:
-            why = f"it finds no weights for {missing[0]}, and would invent some"
-            fix = "get the model's folder anew, or use another model (nearsense models)"
-            raise UnsupportedModel(f"sentence-transformers cannot run {folder.path}", why=why, fix=fix)
+            raise _cannot_run(folder, f"it finds no weights for {missing[0]}, and would invent some")
         self._model.eval()
         self._process = os.getpid()
         self.pooling = _summing(folder)
@@ -123,6 +120,11 @@ class TorchPairEngine(TorchEngine):
 
     def _result(self, features: Any) -> Any:
         return features["scores"]
+
+
+def _cannot_run(folder: ModelFolder, why: str) -> UnsupportedModel:
+    fix = "get the model's folder anew, or use another model (nearsense models)"
+    return UnsupportedModel(f"sentence-transformers cannot run {folder.path}", why=why, fix=fix)
 
 
 def _every_token(features: Any) -> Any:
@@ -191,11 +193,8 @@ def require_harmless(folder: ModelFolder) -> None:
         if step.kind not in MODULES:
             what = f"{folder.path}: the module {step.kind!r} of modules.json is not known here"
             raise not_run_here(what, f"known are {', '.join(MODULES)}")
-        if (
-            is_file(step.path / "pytorch_model.bin")
-            and not is_file(step.path / WEIGHTS)
-            and step.kind != "Transformer"
-        ):
+        pickled = is_file(step.path / "pytorch_model.bin") and not is_file(step.path / WEIGHTS)
+        if pickled and step.kind != "Transformer":
             why = "a pickle can run any code when it is loaded; nearsense reads safetensors only"
             fix = "get the model's safetensors files, or convert them where you trust their source"
             raise UnsupportedModel(f"{step.path} has only pickled weights", why=why, fix=fix)

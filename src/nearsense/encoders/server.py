@@ -350,9 +350,8 @@ class Transport:
     """Posts JSON to one address, again where that may help. Safe to use from several threads, which share it.
 
     Redirects are never followed, so that the key goes to no other host. Where a server says when to come back
-    (`Retry-After`, or `x-ratelimit-*` headers with nothing left), all threads wait as long. `timeout` is seconds
-    without a byte, `deadline` seconds for a request with all its tries; `clock`, `sleep` and `chance` tell and
-    spend time.
+    (`Retry-After`, or `x-ratelimit-*` headers with nothing left), all threads wait as long. `clock`, `sleep` and
+    `chance` tell and spend time.
     """
 
     def __init__(
@@ -361,14 +360,13 @@ class Transport:
         key: Key,
         *,
         who: str,
-        timeout: float = 60.0,
-        deadline: float = 600.0,
+        limits: Limits,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.url, self.key, self._who = url, key, who
-        self._timeout, self._deadline = timeout, deadline
+        self._timeout, self._deadline = limits.timeout, limits.deadline
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._lock, self._clients = lock(), dict[int, "httpx2.Client"]()
         self._held, self._met = float("-inf"), False

@@ -5,10 +5,10 @@ The one file that knows `safetensors`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,104 +24,93 @@ _OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}
 """What the first BERT checkpoints call the two halves of a layer norm."""
 
 
-class Weights(Mapping[str, "NDArray[np.float32]"]):
+class Weights:
     """The tensors of safetensors files, read when they are asked for, with and without `prefix`."""
 
     def __init__(self, files: Path | Sequence[Path], prefix: str = "") -> None:
-        self._parts = [_Part(file) for file in ([files] if isinstance(files, Path) else files)]
-        self._names: dict[str, tuple[_Part, str]] = {}
-        for part in self._parts:
-            for stored in part.names():
+        self._files = [files] if isinstance(files, Path) else list(files)
+        self._tensors: dict[str, _Stored] = {}
+        for file in self._files:
+            opened = _opened(file)
+            for stored in opened.keys():  # noqa: SIM118 - it is no mapping
                 name = stored.removeprefix(prefix)
                 for old, new in _OLD_NAMES.items():
                     name = name.removesuffix(old) + new if name.endswith(old) else name
-                self._names[stored] = self._names[name] = part, stored
+                self._tensors[stored] = self._tensors[name] = _Stored(file, opened, stored)
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
-        part, stored = self._locate(name)
-        return part.tensor(stored)
+        tensor = self._locate(name)
+        if tensor.kind not in ("F32", "F16", "BF16"):
+            raise tensor.not_read("only F32, F16 and BF16 weights are read")
+        return self._read(tensor).astype(np.float32, copy=False)
 
-    def _locate(self, name: str) -> tuple[_Part, str]:
-        if name not in self._names:
+    def _locate(self, name: str) -> _Stored:
+        if name not in self._tensors:
             why = "config.json describes another architecture than the weights have"
-            raise damaged(f"{self._parts[0].path} has no tensor {name!r}", why)
-        return self._names[name]
+            raise damaged(f"{self._files[0]} has no tensor {name!r}", why)
+        return self._tensors[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return name in self._tensors
 
     def stored(self, name: str) -> NDArray[Any] | None:
         """A tensor as it is stored, integers too; None where it is missing."""
-        if name not in self._names:
-            return None
-        part, own = self._names[name]
-        return part.stored(own)
+        return self._read(self._tensors[name]) if name in self._tensors else None
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor, without reading it; raises where it is missing, as asking for it does."""
-        part, stored = self._locate(name)
-        return part.shape(stored)
+        return tuple(self._locate(name).slice.get_shape())
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-class _Part:
-    """One file."""
-
-    def __init__(self, path: Path) -> None:
-        from safetensors import safe_open
-
-        opened: Any = safe_open
-        self.path = path
-        try:
-            self._file = opened(str(path), framework="numpy")
-        except Exception as error:  # the library raises plain Exceptions of its own
-            raise damaged(f"{path} cannot be read", f"it is truncated or no safetensors file: {error}") from None
-
-    def names(self) -> list[str]:
-        return list(self._file.keys())
-
-    def tensor(self, name: str) -> NDArray[np.float32]:
-        kind = self._kind(name)
-        if kind not in ("F32", "F16", "BF16"):
-            why = "only F32, F16 and BF16 weights are read"
-            fix = "use a copy of the model with float32 weights"
-            raise UnsupportedModel(f"{self.path}: the tensor {name!r} is stored as {kind}", why=why, fix=fix)
-        return self.stored(name).astype(np.float32, copy=False)
-
-    def stored(self, name: str) -> NDArray[Any]:
-        kind = self._kind(name)
-        if kind == "BF16":
-            return self._halves[name]
-        if kind.startswith("F8"):
-            why = "numbers of 8 bits with a point are not read"
-            fix = "use a copy of the model with float32 weights"
-            raise UnsupportedModel(f"{self.path}: the tensor {name!r} is stored as {kind}", why=why, fix=fix)
-        tensor: NDArray[Any] = self._file.get_tensor(name)
-        return tensor
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self._file.get_slice(name).get_shape())
-
-    def _kind(self, name: str) -> str:
-        return str(self._file.get_slice(name).get_dtype())
+    def _read(self, tensor: _Stored) -> NDArray[Any]:
+        if tensor.kind == "BF16":
+            return self._halves[tensor.file, tensor.name]
+        if tensor.kind.startswith("F8"):
+            raise tensor.not_read("numbers of 8 bits with a point are not read")
+        found: NDArray[Any] = tensor.opened.get_tensor(tensor.name)
+        return found
 
     @cached_property
-    def _halves(self) -> dict[str, NDArray[np.float32]]:
+    def _halves(self) -> dict[tuple[Path, str], NDArray[np.float32]]:
         """The bfloat16 tensors: the upper halves of float32 numbers, a type that numpy does not have."""
         import safetensors
 
         deserialize: Any = safetensors.deserialize
         found = {}
-        for name, each in deserialize(self.path.read_bytes()):
-            if each["dtype"] == "BF16":
-                upper = np.frombuffer(each["data"], np.uint16).astype(np.uint32) << 16
-                found[name] = upper.view(np.float32).reshape(each["shape"])
+        for file in self._files:
+            for name, each in deserialize(file.read_bytes()):
+                if each["dtype"] == "BF16":
+                    upper = np.frombuffer(each["data"], np.uint16).astype(np.uint32) << 16
+                    found[file, name] = upper.view(np.float32).reshape(each["shape"])
         return found
+
+
+class _Stored(NamedTuple):
+    """Where a tensor is: in which file, and by what name there."""
+
+    file: Path
+    opened: Any
+    name: str
+
+    @property
+    def slice(self) -> Any:
+        return self.opened.get_slice(self.name)
+
+    @property
+    def kind(self) -> str:
+        return str(self.slice.get_dtype())
+
+    def not_read(self, why: str) -> UnsupportedModel:
+        what = f"{self.file}: the tensor {self.name!r} is stored as {self.kind}"
+        return UnsupportedModel(what, why=why, fix="use a copy of the model with float32 weights")
+
+
+def _opened(file: Path) -> Any:
+    from safetensors import safe_open
+
+    try:
+        return safe_open(str(file), framework="numpy")
+    except Exception as error:  # the library raises plain Exceptions of its own
+        raise damaged(f"{file} cannot be read", f"it is truncated or no safetensors file: {error}") from None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
