@@ -18,6 +18,10 @@ AUTO = "auto"
 
 _MEMORY = 128 << 20  # bytes of Ray's own store, through which no vector goes
 
+_NEWS = "A worker died or was killed"
+"""What Ray prints of each actor that dies, on standard output, where results belong, and with `log_to_driver` off
+too: its raylet reports such errors by another way, which heeds only the expression of lines that are skipped."""
+
 
 def connect(address: str, setup: Setup, workers: int | None) -> tuple[Actors, int]:
     """Connect to a cluster, and make ready to start actors there: one a core where nobody says how many.
@@ -29,6 +33,7 @@ def connect(address: str, setup: Setup, workers: int | None) -> tuple[Actors, in
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # where Ray is started here: as the processes of pools.py
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", _NEWS)  # read when Ray is imported
     ray: Any = require("ray", extra="ray", purpose="work on many machines")
     quiet: dict[str, Any] = {
         "log_to_driver": False,
@@ -95,6 +100,12 @@ class Actors:
                 self._actors.pop(number, None)
                 found.append((number, f"its worker died ({type(error).__name__})"))
         return found
+
+    def end(self, worker: int) -> None:
+        """See `Pool`."""
+        with suppress(Exception):  # it is gone already
+            self._ray.kill(self._actors.pop(worker))
+        self._asked = {reference: number for reference, number in self._asked.items() if number != worker}
 
     def close(self) -> None:
         """See `Pool`."""
