@@ -65,6 +65,10 @@ class Threshold:
     def require_sense(self, run: Run) -> None:
         """Refuse what could not be done in the end, before anything is."""
         assert run.encoder is not None
+        columns, newest = run.plan.reading["columns"], self.keep.partition(":")[2]
+        if newest and newest not in columns:
+            what, why = f"keep={self.keep!r}: there is no column {newest!r}", f"they are: {', '.join(columns)}"
+            raise InputError(what, why=why, fix="name one of them")
         origin = Origin(run.encoder.name, run.encoder.fingerprint)
         pair_probability(self.calibrator, origin, lambda: None, guarded=True, encoder=run.encoder)
 

@@ -373,7 +373,8 @@ def _input(name: str, kind: str) -> tuple[Place, list[Found], Encoded | None]:
     for each in names:
         about, rows = about_part(place, each)
         shards.append(Shard(digest(each, there[each].size, there[each].stamp), each, 0, rows))
-    reading = {"text": ["text"], "id": "id", "single": True, "own": about.get("reading")}
+    own, columns = about.get("reading"), list(about.get("columns", ()))
+    reading = {"text": ["text"], "id": "id", "single": True, "columns": columns, "own": own}
     return place, [], (shards, reading, (manifest["model"], manifest["fingerprint"], about.get("dimension", 0)))
 
 

@@ -100,7 +100,8 @@ def reading_of(place: Place, files: Sequence[Found], text: str | None, id_: str 
         except FileError as error:  # rows without a text, say, before those that have one
             refused = refused or error
         else:
-            return {"text": found.text.split(","), "id": found.id, "single": len(files) == 1}
+            columns = list(table.columns)
+            return {"text": found.text.split(","), "id": found.id, "single": len(files) == 1, "columns": columns}
     if refused is None:
         why = "they have columns only" if files else "there is none"
         refused = FileError(f"{place.shown} holds no rows", why=why, fix="name files that hold some")
