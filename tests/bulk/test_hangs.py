@@ -23,7 +23,7 @@ FAULTS = Path(__file__).parent / "faults"
 
 @pytest.fixture
 def texts(tmp_path, monkeypatch):
-    """Two shards of 20 rows, one of which has a word at which workers sleep; and how to encode them, impatiently."""
+    """Two shards of 20 rows, one with a word at which workers sleep; and how to encode them, impatiently."""
     rows = [f"w{row} w{row % 7}" for row in range(40)]
     rows[30] = "w1 slumber"
     pq.write_table(pa.table({"id": [str(row) for row in range(40)], "text": rows}), tmp_path / "texts.parquet")
@@ -74,7 +74,7 @@ class Clock:
 
 
 class Slow:
-    """Workers that are ready at once; the first takes 100 seconds for a job, and never answers to one called "b"."""
+    """Workers that are ready at once; the first takes 100 seconds for a job, and never answers to "b"."""
 
     threads = 1
 

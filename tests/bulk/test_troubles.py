@@ -1,4 +1,4 @@
-"""What people have and what goes wrong: odd columns, empty files, damage, wrong options; told before work is done."""
+"""What people have and what goes wrong: odd columns, empty files, damage, wrong options; told before any work."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_a_folder_that_may_not_be_written_to_is_refused_and_so_is_a_file_that_ma
     (tmp_path / "mine").mkdir(mode=0o500)
     (texts / "0.parquet").chmod(0)
     with ordinary_rights():
-        with pytest.raises(FileError, match="0.parquet cannot be read"):
+        with pytest.raises(FileError, match=r"0\.parquet cannot be read"):
             bulk.encode(str(texts), str(tmp_path / "out"), **known)
         (texts / "0.parquet").chmod(0o600)
         with pytest.raises(FileError, match="mine/out cannot be written") as refused:
@@ -295,7 +295,7 @@ def test_files_that_say_what_a_job_is_and_are_damaged_are_named(texts, tmp_path,
     out = tmp_path / "out"
     bulk.encode(str(texts), str(out), **known)
     (out / "_manifest.json").write_text(content)
-    with pytest.raises(FileError, match="_manifest.json") as refused:
+    with pytest.raises(FileError, match=r"_manifest\.json") as refused:
         bulk.dedupe(str(out), str(tmp_path / "clean"), min_score=0.9, **known)
     assert refused.value.fix
     (out / "status").mkdir(exist_ok=True)
@@ -303,7 +303,7 @@ def test_files_that_say_what_a_job_is_and_are_damaged_are_named(texts, tmp_path,
     assert bulk.status(str(out)).drivers == ()
     (out / "job.json").write_text(content)
     for ask in (lambda: bulk.status(str(out)), lambda: bulk.encode(str(texts), str(out), resume=True, **known)):
-        with pytest.raises(FileError, match="job.json cannot be read"):
+        with pytest.raises(FileError, match=r"job\.json cannot be read"):
             ask()
 
 

@@ -254,6 +254,7 @@ class _Store(Place):
         return [
             Found(path.removeprefix(self._base).lstrip("/"), int(each.get("size") or 0), _stamp(each))
             for path, each in sorted(known.items())
+            if each.get("type") != "directory"  # what was empty when it was listed, and is not any more
         ]
 
     def read(self, name: str) -> bytes | None:
