@@ -371,3 +371,17 @@ def test_one_is_not_called_many(tmp_path, known, run):
         "1 text: about 1 s on 1 worker; 1 kB of output",
         f"{tmp_path / 'out'}: 1 row in 1 part",
     ]
+
+
+def test_more_workers_than_cores_or_shards_are_not_reckoned_with(texts, tmp_path, known):
+    said = []
+    with told_to(said.append):
+        bulk.encode(str(texts), str(tmp_path / "out"), **known | {"workers": 400})
+    assert said[0].startswith("400 workers on ")
+    assert " on 2 workers; " in said[1]
+
+
+def test_where_nothing_is_that_is_said_too(tmp_path, known):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(FileError, match=r"in holds no file\n"):
+        bulk.encode(str(tmp_path / "in"), str(tmp_path / "out"), **known)

@@ -171,6 +171,8 @@ class Run:
             actors, size = connect(asked.ray, setup, asked.workers)
             return Crew(actors, size)
         size = cores() if asked.workers is None else asked.workers
+        if size > cores():
+            tell(f"{several(size, 'worker')} on {several(cores(), 'core')}: more than one a core take memory only")
         setup = Setup(output, self._model, self.plan.fingerprint, max(1, cores() // max(size, 1)))
         return Crew(Processes(setup), size) if size else Crew(Here(setup), 1)
 
@@ -222,7 +224,8 @@ class Run:
         assert self.crew is not None
         found = [answer.result for _, answer in self.crew.do(timed, strikes=1) if answer.state == "done"]
         if found:
-            tell(str(estimate(self.plan, sum(job.rows for job in jobs), found, self.crew.size)))
+            size = min(self.crew.size, len(jobs))
+            tell(str(estimate(self.plan, sum(job.rows for job in jobs), found, size)))
 
     def _do(self, name: str, jobs: Sequence[Job], what: str) -> Iterator[tuple[Job, Answer]]:
         assert self.crew is not None

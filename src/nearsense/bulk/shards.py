@@ -71,7 +71,8 @@ def input_files(name: str) -> tuple[Place, list[Found]]:
     taken = [each for each in every if forms[each.name] not in (None, *([Format.TXT] if tables else []))]
     if not taken:
         why = f"{', '.join(form.value for form in _TAKEN)} are read, also as .gz and .zst"
-        raise FileError(f"{place.shown} holds no file of texts", why=why, fix="name a file, or a folder with some")
+        what = f"{place.shown} holds no file of texts" if every else f"{place.shown} holds no file"
+        raise FileError(what, why=why, fix="check the name: a file, or a folder with some")
     if left := [each.name for each in every if each not in taken]:
         others = f" and {several(len(left) - 1, 'other')}" if len(left) > 1 else ""
         tell(f"not read: {left[0]}{others}, beside {several(len(taken), 'file')} of {_form_of(taken, forms)}")
