@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 from dataclasses import replace
 
 import pyarrow as pa
@@ -385,3 +386,24 @@ def test_where_nothing_is_that_is_said_too(tmp_path, known):
     (tmp_path / "in").mkdir()
     with pytest.raises(FileError, match=r"in holds no file\n"):
         bulk.encode(str(tmp_path / "in"), str(tmp_path / "out"), **known)
+
+
+def test_ids_that_stand_at_several_rows_are_told_where_they_are_to_say_which_stays(tmp_path, known):
+    (tmp_path / "in").mkdir()
+    for file in range(2):
+        table = pa.table({"id": ["a", "b"], "text": ["w1 w2", f"w{file + 30} w9"]})
+        pq.write_table(table, tmp_path / f"in/{file}.parquet")
+    said = []
+    with told_to(said.append):
+        bulk.dedupe(str(tmp_path / "in"), str(tmp_path / "out"), min_score=1.0, **known)
+    assert any(line.startswith("ids stand at several rows, 1 more than once") for line in said)
+
+
+def test_an_address_at_which_no_cluster_listens_is_refused_at_once_and_nothing_is_begun(texts, tmp_path, known):
+    pytest.importorskip("ray")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"no Ray cluster at {address}"):
+            bulk.encode(str(texts), str(tmp_path / "out"), ray=address, **known)
+    assert not (tmp_path / "out").exists()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearsense import checks
+from nearsense._notes import tell
 from nearsense.bulk.arrays import packed, unpacked
 from nearsense.bulk.mining import near_pairs
 from nearsense.bulk.places import place_of
@@ -100,6 +101,8 @@ def dedupe_parts(run: Run, parts: Parts, asked: Threshold) -> tuple[list[str], d
     at_stake = _at_stake(first, forms, pairs[0], pairs[1])
     documents, vectors = _documents(run, parts, at_stake, first, asked.keep)
     rows = Rows.of(documents, None, written=True)
+    if twice := len(documents) - len({each.id for each in documents}):
+        tell(f"ids stand at several rows, {twice:,} more than once: 'kept' does not say of which row")
     leading = np.searchsorted(np.flatnonzero(first[at_stake] == at_stake), rows.first)
     rows = replace(rows, data=vectors[leading])
     left, right = (rows.node[np.searchsorted(at_stake, side)] for side in pairs[:2])

@@ -113,22 +113,22 @@ class Run:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Take the output, have workers, and leave nothing half behind."""
-        _take(self.place, self.plan, resume=self.asked.resume)
         over, sign = Event(), f"{STATUS}/{self._me}.json"
         alive = Thread(target=self._live, args=(over, sign), daemon=True)
         try:
+            self.crew = self._crew()
+            _take(self.place, self.plan, resume=self.asked.resume)
             self.place.replace(sign, self._sign())
             alive.start()
-            self.crew = self._crew()
             yield
         finally:
             if self.crew is not None:
                 self.crew.close()
-            over.set()
             if alive.ident is not None:
+                over.set()
                 alive.join()
-            self.place.remove(sign)
-            self._tidy()
+                self.place.remove(sign)
+                self._tidy()
 
     def _live(self, over: Event, sign: str) -> None:
         """Give a sign of life now and then, whatever the driver is at."""
