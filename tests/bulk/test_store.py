@@ -66,7 +66,8 @@ def test_nothing_is_asked_of_a_store_where_the_settings_say_offline(monkeypatch,
 @pytest.fixture
 def store(monkeypatch, tmp_path):
     """A bucket with 60 texts in three files, on a server of this machine."""
-    pytest.importorskip("s3fs")
+    s3fs = pytest.importorskip("s3fs")
+    s3fs.S3FileSystem.clear_instance_cache()  # of the server before
     server = pytest.importorskip("moto.server")
     import boto3
 
