@@ -29,7 +29,7 @@ def texts(tmp_path, monkeypatch):
     pq.write_table(pa.table({"id": [str(row) for row in range(40)], "text": rows}), tmp_path / "texts.parquet")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FAULTS), *filter(None, sys.path)]))
     monkeypatch.setenv("NEARSENSE_TEST_SLEEP", "slumber")
-    monkeypatch.setattr("nearsense.bulk.crew.SILENT", 2.0)
+    monkeypatch.setattr("nearsense.bulk.crew.SILENT", 4.0)
     monkeypatch.setattr("nearsense.bulk.crew.TIMES", 4)
     return str(tmp_path / "texts.parquet"), {"model": str(tiny_bert(tmp_path / "tiny")), "shard_rows": 20}
 
