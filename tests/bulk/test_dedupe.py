@@ -235,5 +235,5 @@ def test_an_output_that_is_not_finished_is_no_input(many, tmp_path):
     (tmp_path / "half").mkdir()
     (tmp_path / "half/job.json").write_text("{}")
     (tmp_path / "half/a.parquet").write_bytes((base / "texts.parquet").read_bytes())
-    with pytest.raises(InputError, match="encoded in part only"):
+    with pytest.raises(InputError, match="half is not finished"):
         bulk.dedupe(str(tmp_path / "half"), str(tmp_path / "out"), model=model, workers=0)

@@ -132,7 +132,7 @@ def test_killed_workers_are_replaced_and_each_row_is_there_once(base, tmp_path, 
     if ray is not None:
         pytest.importorskip("ray")
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    monkeypatch.setattr("nearsense.bulk.run.BEAT", 0.0)
+    monkeypatch.setattr("nearsense.bulk.run.BEAT", 0.01)
     monkeypatch.setattr("nearsense.bulk.encoding.PIECE", 2000)
     output = tmp_path / "out"
     killer = Killer(output, 4)

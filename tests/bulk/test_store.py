@@ -66,7 +66,8 @@ def test_nothing_is_asked_of_a_store_where_the_settings_say_offline(monkeypatch,
 @pytest.fixture
 def store(monkeypatch, tmp_path):
     """A bucket with 60 texts in three files, on a server of this machine."""
-    pytest.importorskip("s3fs")
+    s3fs = pytest.importorskip("s3fs")
+    s3fs.S3FileSystem.clear_instance_cache()  # of the server before
     server = pytest.importorskip("moto.server")
     import boto3
 
@@ -101,6 +102,25 @@ def rows_in(client, prefix):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_folder_of_a_store_in_which_another_begins_meanwhile_is_no_file(store):
+    for turn in range(60):
+        places = [place_of(f"s3://bucket/new-{turn}") for _ in range(4)]
+        found = []
+
+        def begin(place, found=found):
+            found += [each.name for each in place.files()]
+            place.put("job.json", b"{}")
+
+        threads = [threading.Thread(target=begin, args=(place,)) for place in places]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert {*found} <= {"job.json"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_in_an_object_store_two_drivers_at_one_output_make_each_part_once(store, model):
     known = {"model": model, "id": "id", "shard_rows": 7, "workers": 0, "resume": True}
     (first,) = written_at_once([place_of("s3://bucket/race") for _ in range(6)], "part")
@@ -112,7 +132,7 @@ def test_in_an_object_store_two_drivers_at_one_output_make_each_part_once(store,
         try:
             bulk.encode("s3://bucket/texts", "s3://bucket/out", **known)
         except Exception as error:
-            failed.append(error)
+            failed.append(str(error))
 
     drivers = [threading.Thread(target=drive) for _ in range(2)]
     for each in drivers:

@@ -6,7 +6,7 @@ ends in the middle goes on from there. For what fits one machine's memory the ve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from nearsense._progress import Progress
 from nearsense.bulk.records import Outcome, Quarantined
@@ -14,38 +14,48 @@ from nearsense.bulk.records import Outcome, Quarantined
 if TYPE_CHECKING:
     from nearsense.bulk.run import Status
 
-__all__ = ["Outcome", "Quarantined", "cluster", "dedupe", "encode", "status"]
+__all__ = ["How", "Outcome", "Quarantined", "cluster", "dedupe", "encode", "status"]
 
 
-def encode(
-    input: str,  # noqa: A002
-    output: str,
-    *,
-    text: str | None = None,
-    id: str | None = None,  # noqa: A002
-    model: str | None = None,
-    shard_rows: int | None = None,
-    workers: int | None = None,
-    ray: str | None = None,
-    resume: bool = False,
-    progress: Progress = False,
-    **loading: Any,
-) -> Outcome:
-    """Encode all texts of a folder of files, in shards.
+class How(TypedDict, total=False):
+    """What `encode`, `dedupe` and `cluster` take besides, by name: how the input is read, and who does the work.
 
     Args:
-        input: A folder, a file or an address (`s3://bucket/folder`) of parquet, jsonl, csv, tsv or txt.
-        output: A new folder or address: `encoded/*.parquet`, a part a shard, which `nearsense search` and the like
-            read.
-        text: The column with the texts; several with commas between.
-        id: The column with the ids.
+        text: The column with the texts; several with commas between. Found by itself without it.
+        id: The column with the ids. Without one, the row's place in the input.
         model: The model's name or folder.
-        shard_rows: Rows of a shard of a parquet file, at most.
+        precision: How it runs, as for `ns.load`; so are `long` and `dimensions`.
+        long: What becomes of texts that are longer than it reads.
+        dimensions: How many numbers of each vector are kept.
+        shard_rows: Rows of a shard of a parquet file, at most; 20,000 without it.
         workers: How many work side by side; one a core without it, none but this process for 0.
         ray: The address of a Ray cluster, or "auto"; without it processes of this machine.
         resume: Go on with what the output holds.
         progress: As for verbs.
-        loading: How the model runs, as for `ns.load`: `precision`, `long`, `dimensions`.
+    """
+
+    text: str | None
+    id: str | None
+    model: str | None
+    precision: str | None
+    long: str
+    dimensions: int | None
+    shard_rows: int | None
+    workers: int | None
+    ray: str | None
+    resume: bool
+    progress: Progress
+
+
+def encode(input: str, output: str, **how: Unpack[How]) -> Outcome:  # noqa: A002
+    """Encode all texts of a folder of files, in shards.
+
+    Args:
+        input: A folder, a file or an address (`s3://bucket/folder`) of parquet, jsonl, csv, tsv or txt; or what a
+            run wrote.
+        output: A new folder or address: `encoded/*.parquet`, a part a shard, which `nearsense search` and the like
+            read.
+        how: How the input is read, and who does the work: see `How`.
 
     Returns:
         Outcome: rows, parts, and shards that were left out.
@@ -59,14 +69,10 @@ def encode(
         >>> print(encode("texts", "encoded", workers=2))                             # doctest: +SKIP
         200,000 rows in 40 parts
     """
-    from nearsense.bulk.encoding import part_name
-    from nearsense.bulk.run import Asked, Wanted, running
+    from nearsense.bulk.run import Asked, running
 
-    asked = Asked(input, output, text, id, model, shard_rows, loading)
-    with running("encode", asked, Wanted(workers, ray, resume, progress), {}) as run:
-        shards, lost = run.encode()
-        read, parts = run.count(shards)
-        return run.commit([part_name(each.name) for each in shards], (read, read - parts.total), lost, {})
+    with running("encode", Asked.of(input, output, how), {}) as run:
+        return run.finish()
 
 
 def dedupe(
@@ -78,15 +84,7 @@ def dedupe(
     keep: str = "first",
     calibration: str | None = None,
     prior: float | None = None,
-    text: str | None = None,
-    id: str | None = None,  # noqa: A002
-    model: str | None = None,
-    shard_rows: int | None = None,
-    workers: int | None = None,
-    ray: str | None = None,
-    resume: bool = False,
-    progress: Progress = False,
-    **loading: Any,
+    **how: Unpack[How],
 ) -> Outcome:
     """Leave one row of each group of rows that say the same.
 
@@ -102,15 +100,7 @@ def dedupe(
         keep: Which row of a group stays, as for `ns.duplicates`, but for functions.
         calibration: As for `ns.duplicates`, but for a Calibration.
         prior: As for `ns.duplicates`.
-        text: As for `encode`, as are all that follow.
-        id: See there.
-        model: See there.
-        shard_rows: See there.
-        workers: See there.
-        ray: See there.
-        resume: See there.
-        progress: See there.
-        loading: See there.
+        how: As for `encode`.
 
     Returns:
         Outcome: in `figures` how many rows `stay` and `go`, in which way, and the `recall` where it was measured.
@@ -125,36 +115,15 @@ def dedupe(
     from dataclasses import asdict
 
     from nearsense.bulk.deduplicating import Threshold, dedupe_parts
-    from nearsense.bulk.run import Asked, Wanted, running
-    from nearsense.errors import InputError
+    from nearsense.bulk.run import Asked, running
 
-    if min_probability is not None and min_score is not None:
-        raise InputError("min_probability and min_score are two thresholds", fix="give one of them")
     threshold = Threshold(min_probability, min_score, keep, calibration, prior)
-    asked = Asked(input, output, text, id, model, shard_rows, loading)
-    with running("dedupe", asked, Wanted(workers, ray, resume, progress), asdict(threshold)) as run:
-        shards, lost = run.encode()
-        read, parts = run.count(shards)
-        names, figures = dedupe_parts(run, parts, threshold)
-        return run.commit(names, (read, read - parts.total), lost, figures)
+    asked = Asked.of(input, output, how)
+    with running("dedupe", asked, asdict(threshold), threshold.require_sense) as run:
+        return run.finish(lambda parts: dedupe_parts(run, parts, threshold))
 
 
-def cluster(
-    input: str,  # noqa: A002
-    output: str,
-    k: int,
-    *,
-    seed: int = 0,
-    text: str | None = None,
-    id: str | None = None,  # noqa: A002
-    model: str | None = None,
-    shard_rows: int | None = None,
-    workers: int | None = None,
-    ray: str | None = None,
-    resume: bool = False,
-    progress: Progress = False,
-    **loading: Any,
-) -> Outcome:
+def cluster(input: str, output: str, k: int, *, seed: int = 0, **how: Unpack[How]) -> Outcome:  # noqa: A002
     """Make k groups of all texts, by k-means over the shards.
 
     Args:
@@ -162,16 +131,8 @@ def cluster(
         output: A new folder or address: `clusters/*.parquet`, the cluster of each row and how near it is to its
             centre, and `centres.parquet`; the largest cluster is 0.
         k: How many.
-        seed: Of the rows that the centres begin with.
-        text: As for `encode`, as are all that follow.
-        id: See there.
-        model: See there.
-        shard_rows: See there.
-        workers: See there.
-        ray: See there.
-        resume: See there.
-        progress: See there.
-        loading: See there.
+        seed: Of the rows that the centres begin with: a whole number from 0 on.
+        how: As for `encode`.
 
     Returns:
         Outcome: in `figures` how many `clusters` there are, the `steps`, and the mean `loss`, 1 - cosine.
@@ -183,15 +144,12 @@ def cluster(
         >>> cluster("texts", "topics", 50).figures["clusters"]                       # doctest: +SKIP
         50
     """
-    from nearsense.bulk.clustering import cluster_parts
-    from nearsense.bulk.run import Asked, Wanted, running
+    from nearsense.bulk.clustering import cluster_parts, require_sense
+    from nearsense.bulk.run import Asked, running
 
-    asked = Asked(input, output, text, id, model, shard_rows, loading)
-    with running("cluster", asked, Wanted(workers, ray, resume, progress), {"k": k, "seed": seed}) as run:
-        shards, lost = run.encode()
-        read, parts = run.count(shards)
-        names, figures = cluster_parts(run, parts, k, seed)
-        return run.commit(names, (read, read - parts.total), lost, figures)
+    asked, given = Asked.of(input, output, how), {"k": k, "seed": seed}
+    with running("cluster", asked, given, lambda run: require_sense(k, seed, run.plan.rows)) as run:
+        return run.finish(lambda parts: cluster_parts(run, parts, k, seed))
 
 
 def status(output: str) -> Status:

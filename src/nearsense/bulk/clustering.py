@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense import checks
+from nearsense.bulk.arrays import packed, unpacked
 from nearsense.bulk.places import Place, place_of
-from nearsense.bulk.records import Job, Steps, digest
+from nearsense.bulk.records import Job, Steps, digest, several
 from nearsense.bulk.shards import FILE, ROW, matrix_of, parquet_of, read_part, table_of
 from nearsense.clustering.geometry import group_sums, nearest_two, places_of
 from nearsense.clustering.kmeans import ENOUGH, PER_GROUP, SAMPLE, spherical
@@ -45,10 +46,18 @@ class Sums:
     nearest: Floats  # the similarity of each far row to its centre
 
 
+def require_sense(k: int, seed: int, count: int) -> None:
+    """Refuse more clusters than there are texts, and a seed that is none."""
+    if not checks.is_whole(seed):
+        raise InputError(f"seed={seed!r}", why="a seed is a whole number from 0", fix="seed=0")
+    if checks.positive_int(k, "k") > count:
+        what = f"{several(k, 'cluster')} of {several(count, 'text')}"
+        raise InputError(what, why="a cluster has one text or more", fix=f"ask for {count:,} at most: -k")
+
+
 def cluster_parts(run: Run, parts: Parts, k: int, seed: int) -> tuple[list[str], dict[str, Any]]:
     """Make k clusters of all rows: a file of assignments a part, and the centres; their names, and figures."""
-    if not 1 <= k <= parts.total:
-        raise InputError(f"{k:,} clusters of {parts.total:,} texts", why="a cluster has one text or more")
+    require_sense(k, seed, parts.total)
     own = digest(parts.names, k, seed)
     step, known = _last(run.place, own)
     if known is None:
@@ -150,19 +159,17 @@ def _centres(desk: Desk, job: Job) -> Floats:
 
 
 def _file(own: str, number: int) -> str:
-    return f"centres/{own}-{number:03d}.npz"
+    return f"centres/{own}-{number:03d}.npy"
 
 
 def _keep(place: Place, own: str, number: int, centres: Floats, before: float) -> None:
     """The centres of a step, and what those before them missed."""
-    stream = io.BytesIO()
-    np.savez(stream, centres=centres, before=before)
-    place.put(_file(own, number), stream.getvalue())
+    place.put(_file(own, number), packed(centres, before))
 
 
 def _read(place: Place, name: str) -> tuple[Floats, float]:
-    with np.load(io.BytesIO(place.read(name) or b""), allow_pickle=False) as known:
-        return known["centres"], float(known["before"])
+    centres, before = unpacked(place, name)
+    return centres, float(before)
 
 
 def _last(place: Place, own: str) -> tuple[int, tuple[Floats, float] | None]:
@@ -170,7 +177,7 @@ def _last(place: Place, own: str) -> tuple[int, tuple[Floats, float] | None]:
     there = [each.name for each in place.files("centres") if each.name.startswith(f"centres/{own}-")]
     if not there:
         return 0, None
-    return int(there[-1].removesuffix(".npz").rpartition("-")[2]), _read(place, there[-1])
+    return int(there[-1].removesuffix(".npy").rpartition("-")[2]), _read(place, there[-1])
 
 
 def _name_by_size(counts: NDArray[np.int64]) -> list[int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearsense import checks
+from nearsense._notes import tell
+from nearsense.bulk.arrays import packed, unpacked
 from nearsense.bulk.mining import near_pairs
 from nearsense.bulk.places import place_of
 from nearsense.bulk.records import Job, Steps, digest
@@ -19,6 +21,7 @@ from nearsense.deduplication.grouping import Keep, policy_of
 from nearsense.deduplication.result import Duplicates
 from nearsense.deduplication.rows import Rows, Sides
 from nearsense.deduplication.steps import BACKGROUND, MIN_PROBABILITY, warn_of_strange
+from nearsense.errors import InputError
 from nearsense.files.table import json_value
 from nearsense.records import Document, Origin, Vectors
 from nearsense.text import content_hash
@@ -43,22 +46,45 @@ class Threshold:
     calibration: str | None = None
     prior: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.min_probability is not None and self.min_score is not None:
+            raise InputError("min_probability and min_score are two thresholds", fix="give one of them")
+        if self.min_score is not None:
+            checks.score(self.min_score)
+        policy_of(self.keep, [])
+
+    @property
+    def least(self) -> float | None:
+        """How probable it must be; None where a score is asked for instead."""
+        return MIN_PROBABILITY if self.min_probability is None and self.min_score is None else self.min_probability
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """What makes probabilities of scores."""
+        return Calibrator(Task.PARAPHRASE, self.calibration, self.prior, self.least)
+
+    def require_sense(self, run: Run) -> None:
+        """Refuse what could not be done in the end, before anything is."""
+        assert run.encoder is not None
+        columns, newest = run.plan.reading["columns"], self.keep.partition(":")[2]
+        if newest and newest not in columns:
+            what, why = f"keep={self.keep!r}: there is no column {newest!r}", f"they are: {', '.join(columns)}"
+            raise InputError(what, why=why, fix="name one of them")
+        origin = Origin(run.encoder.name, run.encoder.fingerprint)
+        pair_probability(self.calibrator, origin, lambda: None, guarded=True, encoder=run.encoder)
+
 
 def dedupe_parts(run: Run, parts: Parts, asked: Threshold) -> tuple[list[str], dict[str, Any]]:
     """Leave one row of each group: files of rows that stay and of rows that go, and figures."""
-    encoder = run.encoder
+    encoder, least = run.encoder, asked.least
     assert encoder is not None
-    least = asked.min_probability
-    if least is None and asked.min_score is None:
-        least = MIN_PROBABILITY
     sample = run.sample(parts, BACKGROUND)
     origin = Origin(encoder.name, encoder.fingerprint)
 
     def background() -> Background | None:
         return background_of(Vectors(sample, origin.fingerprint, np.zeros(len(sample), bool), origin.model))
 
-    calibrator = Calibrator(Task.PARAPHRASE, asked.calibration, asked.prior, least)
-    probabilities = pair_probability(calibrator, origin, background, guarded=True, encoder=encoder)
+    probabilities = pair_probability(asked.calibrator, origin, background, guarded=True, encoder=encoder)
     if least is not None and probabilities is not None:
         floor = probabilities.lowest(least)
     else:
@@ -75,6 +101,8 @@ def dedupe_parts(run: Run, parts: Parts, asked: Threshold) -> tuple[list[str], d
     at_stake = _at_stake(first, forms, pairs[0], pairs[1])
     documents, vectors = _documents(run, parts, at_stake, first, asked.keep)
     rows = Rows.of(documents, None, written=True)
+    if twice := len(documents) - len({each.id for each in documents}):
+        tell(f"ids stand at several rows, {twice:,} more than once: 'kept' does not say of which row")
     leading = np.searchsorted(np.flatnonzero(first[at_stake] == at_stake), rows.first)
     rows = replace(rows, data=vectors[leading])
     left, right = (rows.node[np.searchsorted(at_stake, side)] for side in pairs[:2])
@@ -102,8 +130,8 @@ def _same_texts(run: Run, parts: Parts) -> tuple[Ints, NDArray[np.uint64]]:
     jobs = [Job("keys", job.name, job.rows, {**job.given, "name": _keys(job.name)}) for job in parts.jobs("keys")]
     there = {each.name for each in run.place.files("dedupe")}
     run.stage("equal texts", [job for job in jobs if _keys(job.name) not in there], lambda job, result: None)
-    known = [np.load(io.BytesIO(run.place.read(_keys(job.name)) or b""), allow_pickle=False) for job in jobs]
-    keys = np.concatenate([np.empty((0, 3), np.uint64), *known])
+    known = [unpacked(run.place, _keys(job.name)) for job in jobs]
+    keys = np.concatenate([np.empty((0, 3), np.uint64), *(each for (each,) in known)])
     order = np.lexsort((keys[:, 1], keys[:, 0]))  # stable: of one text the first row comes first
     ordered = keys[order, :2]
     new = np.ones(len(keys), bool)
@@ -122,9 +150,7 @@ def keys_of_part(desk: Desk, job: Job) -> Steps:
     texts = read_part(place_of(job.given["place"]), job.given["part"], ["text"]).column("text").to_pylist()
     yield 0
     content = b"".join(content_hash(text) + content_hash(normal_form(text))[:8] for text in texts)
-    stream = io.BytesIO()
-    np.save(stream, np.frombuffer(content, np.uint64).reshape(-1, 3))
-    desk.output.put(job.given["name"], stream.getvalue())
+    desk.output.put(job.given["name"], packed(np.frombuffer(content, np.uint64).reshape(-1, 3)))
 
 
 def _at_stake(first: Ints, forms: NDArray[np.uint64], left: Ints, right: Ints) -> Ints:
@@ -144,10 +170,12 @@ def _documents(
 ) -> tuple[list[Document], NDArray[np.float32]]:
     """The rows at stake as documents, and the vectors of those that come first of their text."""
     fields = keep.partition(":")[0] in (Keep.COMPLETE, Keep.NEWEST)
+    reading = run.plan.reading.get("own", run.plan.reading)
+    known = [reading["id"], *(reading["text"] if len(reading["text"]) == 1 else ())]
     jobs, found = [], dict[str, Any]()
     for job, begin in zip(parts.jobs("rows"), parts.begins, strict=True):
         own = at_stake[(at_stake >= begin) & (at_stake < begin + job.rows)]
-        given = {"rows": own - begin, "leading": first[own] == own, "fields": fields, "reading": run.plan.reading}
+        given = {"rows": own - begin, "leading": first[own] == own, "fields": fields, "known": known}
         jobs.append(replace(job, given={**job.given, **given}))
     run.stage(
         "read", [job for job in jobs if len(job.given["rows"])], lambda job, got: found.__setitem__(job.name, got)
@@ -167,9 +195,8 @@ def rows_of_part(desk: Desk, job: Job) -> Steps:
     ids, texts = (chosen.column(name).to_pylist() for name in ("id", "text"))
     fields: list[dict[str, Any]] = [{}] * len(ids)
     if given["fields"]:
-        reading = given["reading"]
-        others = original_columns(chosen, {"text": [""], "id": ""})
-        names = [name for name in others.column_names if name not in ("", *reading["text"], reading["id"])]
+        others = original_columns(chosen)
+        names = [name for name in others.column_names if name not in given["known"]]
         fields = [
             {name: json_value(value) for name, value in row.items()} for row in others.select(names).to_pylist()
         ]
@@ -185,7 +212,7 @@ def _split(run: Run, parts: Parts, asked: Threshold, found: Duplicates, at_stake
     for job, begin in zip(parts.jobs("split"), parts.begins, strict=True):
         low, high = np.searchsorted(gone, [begin, begin + job.rows]).tolist()
         name = digest(run.plan.key, parts.names, job.name)
-        given = {"gone": gone[low:high] - begin, "records": records[low:high], "reading": run.plan.reading}
+        given = {"gone": gone[low:high] - begin, "records": records[low:high]}
         jobs.append(Job("split", name, job.rows, {**job.given, **given}))
         names += [f"kept/{name}.parquet", f"dropped/{name}.parquet"]
     there = run.parts("kept") & run.parts("dropped")
@@ -206,8 +233,7 @@ def split_part(desk: Desk, job: Job) -> Steps:
     gone = np.asarray(job.given["gone"], np.int64)
     stays = np.ones(table.num_rows, bool)
     stays[gone] = False
-    kept = original_columns(table.filter(stays), job.given["reading"])
-    desk.output.put(f"kept/{job.name}.parquet", parquet_of(kept.replace_schema_metadata(None)))
+    desk.output.put(f"kept/{job.name}.parquet", parquet_of(original_columns(table.filter(stays))))
     records = job.given["records"]
     columns = {name: pyarrow.array([row[name] for row in records], kind) for name, kind in _types().items()}
     columns |= {name: table.column(name).take(pyarrow.array(gone)) for name in (FILE, ROW)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearsense.bulk.places import keep, kept, place_of
-from nearsense.bulk.records import Job, Plan, Shard, Steps
+from nearsense.bulk.places import clear, keep, kept, place_of
+from nearsense.bulk.records import Job, Plan, Shard, Steps, several
 from nearsense.bulk.shards import counted, matrix_of, part_of, pieces, read_part, read_shard
 from nearsense.encoders import Encoder
 from nearsense.files.vectors import description
@@ -49,7 +48,7 @@ def encode_shard(desk: Desk, job: Job) -> Steps:
     vectors = _joined(found, desk.encoder)
     content = part_of(rows, shard, reading, vectors, description(vectors))
     desk.output.put(part_name(job.name), content)
-    shutil.rmtree(scratch, ignore_errors=True)
+    clear(scratch)
     return {"rows": job.rows, "truncated": int(vectors.truncated.sum())}
 
 
@@ -118,9 +117,8 @@ class Estimate:
         return self.rows / max(self.rate, 1e-9)
 
     def __str__(self) -> str:
-        workers = f"{self.workers} worker{'s'[: self.workers != 1]}"
-        size = _size(self.rows * self.size)
-        return f"{self.rows:,} texts: about {duration(self.seconds)} on {workers}; {size} of output"
+        time, size = duration(self.seconds), _size(self.rows * self.size)
+        return f"{several(self.rows, 'text')}: about {time} on {several(self.workers, 'worker')}; {size} of output"
 
 
 def time_shard(desk: Desk, job: Job) -> Steps:
@@ -154,4 +152,4 @@ def _size(count: float) -> str:
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if count >= size:
             return f"{count / size:.3g} {unit}"
-    return f"{count / 1e3:.0f} kB"
+    return f"{max(count / 1e3, 1):.0f} kB"

@@ -6,15 +6,15 @@ lives and the other lives or visits.
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nearsense.bulk.places import Place, place_of
+from nearsense.bulk.arrays import packed, unpacked
+from nearsense.bulk.places import place_of
 from nearsense.bulk.records import Job, Steps, digest
-from nearsense.bulk.shards import BULK, matrix_of, parquet_file, parquet_of, read_part, table_of
+from nearsense.bulk.shards import BULK, matrix_of, parquet_of, part_file, read_part, said_of, table_of
 from nearsense.vectors.rows import evenly_spaced, normalize
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def near_pairs(run: Run, parts: Parts, chosen: list[Ints], floor: float) -> tupl
     cells = max(1, round(count / CELL))
     centres = f"dedupe/{own}-centres.npy"
     if run.place.read(centres) is None:
-        run.place.put(centres, _bytes(_centres(run.sample(parts, LEARNT * cells), cells)))
+        run.place.put(centres, packed(_centres(run.sample(parts, LEARNT * cells), cells)))
     sizes = _into_cells(run, parts, chosen, own, centres, cells)
     files = [name for name, _ in sizes]
     jobs = [
@@ -61,7 +61,7 @@ def near_pairs(run: Run, parts: Parts, chosen: list[Ints], floor: float) -> tupl
     ]
     there = {each.name for each in run.place.files("dedupe")}
     run.stage("compare", [job for job in jobs if _pairs(job.name) not in there], lambda job, result: None)
-    found = [_arrays(run.place, _pairs(job.name)) for job in jobs]
+    found = [unpacked(run.place, _pairs(job.name)) for job in jobs]
     left, right, scores = (np.concatenate([each[column] for each in found]) for column in range(3))
     _, first = np.unique(left * parts.total + right, return_index=True)
     pairs = left[first], right[first], scores[first]
@@ -100,7 +100,7 @@ def _into_cells(
     run.stage("cells", [job for job in jobs if _cells(job.name) not in there], lambda job, result: None)
     found = []
     for job in jobs:
-        with parquet_file(run.place, _cells(job.name)) as file:
+        with part_file(run.place, _cells(job.name)) as file:
             found.append((_cells(job.name), _sizes(file, cells)))
     return found
 
@@ -108,7 +108,7 @@ def _into_cells(
 def cells_of_part(desk: Desk, job: Job) -> Steps:
     """Put the chosen rows of some parts into cells, in one file: a row group a cell."""
     given = job.given
-    centres, place = _array(desk.output, given["centres"]), place_of(given["place"])
+    centres, place = unpacked(desk.output, given["centres"])[0], place_of(given["place"])
     rows, vectors = [], []
     for part, begin, chosen in zip(given["parts"], given["begins"], given["chosen"], strict=True):
         known = matrix_of(read_part(place, part, ["vector"]).column("vector"))
@@ -139,7 +139,7 @@ def pairs_of_cell(desk: Desk, job: Job) -> Steps:
 
     rows, lives, vectors = [], [], []
     for name in job.given["files"]:
-        with parquet_file(desk.output, name) as file:
+        with part_file(desk.output, name) as file:
             sizes = _sizes(file, 0)
             if not sizes[job.given["cell"]]:
                 continue
@@ -158,7 +158,7 @@ def pairs_of_cell(desk: Desk, job: Job) -> Steps:
         each = mine(data[here], floor, against=data[there], threads=threads)
         found.append((row[here[each.left]], row[there[each.right]], each.scores))
     left, right, scores = (np.concatenate(columns) for columns in zip(*found, strict=True))
-    desk.output.put(_pairs(job.name), _bytes(np.minimum(left, right), np.maximum(left, right), scores))
+    desk.output.put(_pairs(job.name), packed(np.minimum(left, right), np.maximum(left, right), scores))
 
 
 _NONE = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
@@ -179,7 +179,7 @@ def _recall(run: Run, parts: Parts, chosen: list[Ints], pairs: Found, floor: flo
         for job, own in zip(jobs, some, strict=True)
     ]
     run.stage("recall", jobs, lambda job, result: vectors.__setitem__(job.name, result))
-    run.place.put(name, _bytes(asked, np.concatenate([vectors[job.name] for job in jobs])))
+    run.place.put(name, packed(asked, np.concatenate([vectors[job.name] for job in jobs])))
     truth: list[Ints] = []
     jobs = [
         Job("recall", job.name, job.rows, {**job.given, "asked": name, "floor": floor, "begin": at, "chosen": own})
@@ -194,7 +194,7 @@ def _recall(run: Run, parts: Parts, chosen: list[Ints], pairs: Found, floor: flo
 def true_pairs_of_part(desk: Desk, job: Job) -> Steps:
     """The pairs that rows of a sample make with any chosen row of a part: int64, shape (m, 2), the lower first."""
     given = job.given
-    asked, vectors = _arrays(desk.output, given["asked"])
+    asked, vectors = unpacked(desk.output, given["asked"])
     known = matrix_of(read_part(place_of(given["place"]), given["part"], ["vector"]).column("vector"))
     yield 0
     i, j = np.nonzero(vectors @ normalize(known[given["chosen"]], zero="keep").T >= given["floor"])
@@ -213,28 +213,10 @@ def _pairs(name: str) -> str:
 
 def _sizes(file: Any, cells: int) -> Ints:
     """How many rows of each cell a file has."""
-    return np.array(json.loads(file.schema_arrow.metadata[BULK])["cells"] or [0] * cells, np.int64)
+    return np.array(said_of(file)["cells"] or [0] * cells, np.int64)
 
 
 def _lists(data: Floats) -> Any:
     import pyarrow
 
     return pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(data.ravel()), data.shape[1])
-
-
-def _bytes(*arrays: Any) -> bytes:
-    stream = io.BytesIO()
-    for each in arrays:
-        np.save(stream, each)
-    return stream.getvalue()
-
-
-def _arrays(place: Place, name: str) -> list[Any]:
-    stream, found = io.BytesIO(place.read(name) or b""), []
-    while stream.tell() < len(stream.getbuffer()):
-        found.append(np.load(stream, allow_pickle=False))
-    return found
-
-
-def _array(place: Place, name: str) -> Any:
-    return _arrays(place, name)[0]

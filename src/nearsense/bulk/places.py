@@ -5,26 +5,33 @@ The one place that knows how files get there; what they hold is said elsewhere.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import time
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nearsense._optional import require
-from nearsense._paths import exists, expanded, is_file, is_folder
+from nearsense._paths import exists, expanded, is_file
 from nearsense.errors import FileError, InputError, MissingExtra
-from nearsense.files.remote import is_address
+from nearsense.files.remote import KINDS, is_address
 from nearsense.files.streams import sync
 from nearsense.settings import load_settings
 
 SCRATCH = "scratch"
 """Where drafts lie in a folder, and what workers have finished of a shard."""
 
+ABANDONED = 600.0
+"""Seconds after which a draft that nobody went on with is nobody's: its writer was ended."""
+
+_KIND = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
 
 
@@ -38,8 +45,18 @@ class Found:
 
 
 def place_of(name: str) -> Place:
-    """The folder, or the file, of a path or an address such as `s3://bucket/folder`."""
-    return _Store(name) if is_address(name) else _Folder(name)
+    """The folder, or the file, of a path or an address such as `s3://bucket/folder`.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if is_address(name):
+        return _Store(name)
+    if not name or (kind := _KIND.match(name)):
+        what = f"{name or 'an empty name'} is no folder and no address"
+        why = f"{kind[1]} is none of {', '.join(KINDS)}" if name and kind else "something has to be named"
+        raise InputError(what, why=why, fix="give the path of a folder: /data/texts, or s3://bucket/folder")
+    return _Folder(name)
 
 
 class Place(ABC):
@@ -78,6 +95,26 @@ class Place(ABC):
     def address(self, name: str) -> str:
         """What opens a file of it elsewhere: a path or an address."""
 
+    @abstractmethod
+    def is_there(self) -> bool:
+        """Whether there is a folder or a file; of an address nobody knows yet."""
+
+    def known(self, name: str, fix: str) -> dict[str, Any] | None:
+        """A file with a JSON object; None where there is none.
+
+        Raises:
+            FileError: It is there and holds something else.
+        """
+        content = self.read(name)
+        try:
+            found = {} if content is None else json.loads(content)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            why = "it is damaged, or something else was written there"
+            raise FileError(f"{self.shown}/{name} cannot be read", why=why, fix=fix)
+        return None if content is None else found
+
 
 class _Folder(Place):
     """A folder of this machine, or one that machines share."""
@@ -89,12 +126,21 @@ class _Folder(Place):
     def address(self, name: str) -> str:
         return str(self._base / name) if name else str(self._base)
 
+    def is_there(self) -> bool:
+        return exists(self._base)
+
     def files(self, folder: str = "") -> list[Found]:
-        base = self._base / folder
+        return self._asked(lambda: self._listed(self._base / folder)) or []
+
+    def _listed(self, base: Path) -> list[Found]:
+        def refused(error: OSError) -> None:
+            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                raise error  # what may not be looked into would be missed, without a word
+
         if is_file(base):
             return [_found(base, "")]
         found = []
-        for here, folders, names in os.walk(base):
+        for here, folders, names in os.walk(base, onerror=refused):
             folders[:] = sorted(name for name in folders if name != SCRATCH and not name.startswith("."))
             for name in sorted(names):
                 if not name.startswith("."):
@@ -104,13 +150,22 @@ class _Folder(Place):
         return sorted(found, key=lambda each: each.name)
 
     def read(self, name: str) -> bytes | None:
-        try:
-            return (self._base / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        content: bytes | None = self._asked((self._base / name).read_bytes)
+        return content
 
     def open(self, name: str) -> Any:
-        return Path(self.address(name)).open("rb")
+        return self._asked(lambda: Path(self.address(name)).open("rb"))
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        """What the disk answers; None where there is no such file."""
+        try:
+            return ask()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            what = f"{error.filename or self.shown} cannot be read"
+            why, fix = error.strerror or str(error), "give it the rights to be read, or name another"
+            raise FileError(what, why=why, fix=fix) from error
 
     def put(self, name: str, content: bytes) -> bool:
         target = self._base / name
@@ -140,20 +195,21 @@ class _Folder(Place):
     @contextmanager
     def _draft(self, content: bytes) -> Iterator[Path]:
         """The bytes in a file beside, on the disk; gone again afterwards."""
-        draft = self.scratch / f".{os.getpid()}-{os.urandom(6).hex()}.tmp"
+        draft = _draft_in(self.scratch)
         try:
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("xb") as stream:
+            with _new_file(draft) as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
             yield draft
         except OSError as error:
             why = error.strerror or str(error)
-            fix = "free some space, or write elsewhere; then add --resume"
+            full = error.errno in (ENOSPC, EDQUOT)
+            fix = "free some space, then add --resume" if full else "name a folder that can be written to: -o NEW"
             raise FileError(f"{self.shown} cannot be written", why=why, fix=fix) from error
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
 
 
 class _Store(Place):
@@ -186,6 +242,9 @@ class _Store(Place):
     def address(self, name: str) -> str:
         return f"{self._name}/{name}" if name else self._name
 
+    def is_there(self) -> bool:
+        return True
+
     def files(self, folder: str = "") -> list[Found]:
         def listed() -> dict[str, dict[str, Any]]:
             found: dict[str, dict[str, Any]] = self._system.find(self._path(folder), detail=True)
@@ -195,6 +254,7 @@ class _Store(Place):
         return [
             Found(path.removeprefix(self._base).lstrip("/"), int(each.get("size") or 0), _stamp(each))
             for path, each in sorted(known.items())
+            if each.get("type") != "directory"  # what was empty when it was listed, and is not any more
         ]
 
     def read(self, name: str) -> bytes | None:
@@ -263,29 +323,51 @@ def kept(folder: Path, name: str) -> bytes | None:
 
 def keep(folder: Path, name: str, content: bytes) -> None:
     """Keep what is finished of something, with a checksum: whoever finds it half written does it again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{os.getpid()}-{name}.tmp"
+    draft = _draft_in(folder)
     try:
-        with draft.open("wb") as stream:
+        with _new_file(draft) as stream:
             stream.write(content)
             stream.write(zlib.crc32(content).to_bytes(4, "little"))
         draft.replace(folder / name)
+    except FileNotFoundError:
+        pass  # another driver finished the whole, and took the folder away
     finally:
         draft.unlink(missing_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Take a folder away of which nothing is needed any more, but for what others are writing in it now."""
+    for each in (*sorted(folder.rglob("*"), reverse=True), folder):
+        with suppress(OSError):
+            if not is_file(each):
+                each.rmdir()  # which fails where something lies in it
+            elif not each.name.startswith(".") or each.stat().st_mtime < time.time() - ABANDONED:
+                each.unlink()
+
+
+def _draft_in(folder: Path) -> Path:
+    """A name for a file that is not finished; it begins with the process that writes it."""
+    return folder / f".{os.getpid()}-{os.urandom(6).hex()}.tmp"
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """A new file, in a new folder where there is none, though others may take empty ones away meanwhile."""
+    for _ in range(9):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return path.open("xb")
+    return path.open("xb")
 
 
 def require_new(place: Place, name: str) -> None:
     """Refuse to write into a folder that holds other things."""
     if (strange := place.files()) and not any(each.name == name for each in strange):
         what = f"{place.shown} holds other files: {strange[0].name}"
+        if not strange[0].name:
+            what = f"{place.shown} is a file"
         raise FileError(
             what, why="what is written here takes a folder of its own", fix="name a new folder: -o NEW"
         )
-
-
-def is_there(name: str) -> bool:
-    """Whether there is a file or a folder of this machine by that name; of an address nobody knows yet."""
-    return is_address(name) or is_file(name) or is_folder(name)
 
 
 def _found(path: Path, name: str) -> Found:

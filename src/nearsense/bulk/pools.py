@@ -30,6 +30,10 @@ class Pool(Protocol):
         """The answers that are there, or come within a time; of a worker that died, how, in words."""
         ...  # pragma: no cover
 
+    def end(self, worker: int) -> None:
+        """End a worker at once, and hear no more of it."""
+        ...  # pragma: no cover
+
     def close(self) -> None:
         """End all workers at once."""
         ...  # pragma: no cover
@@ -77,13 +81,19 @@ class Processes:
                 found.append((number, self._ended(number)))
         return found
 
+    def end(self, worker: int) -> None:
+        """See `Pool`."""
+        self._workers[worker].process.kill()
+        self._ended(worker)
+
     def _ended(self, number: int) -> str:
         """Let go of a worker that died, and say how."""
         each = self._workers.pop(number)
         each.pipe.close()
         each.process.join(5)
         code = each.process.exitcode
-        each.process.close()
+        with suppress(ValueError):  # it is killed, and waits for a disk before it goes
+            each.process.close()
         return f"its worker was ended by signal {-code}" if code and code < 0 else f"its worker left with {code}"
 
     def close(self) -> None:
@@ -116,6 +126,9 @@ class Here:
         """See `Pool`."""
         answers, self._answers = self._answers, []
         return answers
+
+    def end(self, worker: int) -> None:
+        """See `Pool`. It never comes to that: whoever would wait is at work itself."""
 
     def close(self) -> None:
         """See `Pool`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,16 @@ from nearsense.errors import InputError
 AUTO = "auto"
 """The cluster that this machine is part of; without one, Ray is started here for this run."""
 
+REACHED = 10.0
+"""Seconds in which the machine of a cluster has to answer at all."""
+
+_FIX = "check that `ray status` finds it; --ray auto starts Ray on this machine"
+
 _MEMORY = 128 << 20  # bytes of Ray's own store, through which no vector goes
+
+_NEWS = "A worker died or was killed"
+"""What Ray prints of each actor that dies, on standard output, where results belong, and with `log_to_driver` off
+too: its raylet reports such errors by another way, which heeds only the expression of lines that are skipped."""
 
 
 def connect(address: str, setup: Setup, workers: int | None) -> tuple[Actors, int]:
@@ -29,7 +39,9 @@ def connect(address: str, setup: Setup, workers: int | None) -> tuple[Actors, in
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # where Ray is started here: as the processes of pools.py
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", _NEWS)  # read when Ray is imported
     ray: Any = require("ray", extra="ray", purpose="work on many machines")
+    _require_there(address)
     quiet: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": logging.CRITICAL,
@@ -41,14 +53,24 @@ def connect(address: str, setup: Setup, workers: int | None) -> tuple[Actors, in
     except (ConnectionError, ValueError) as error:
         if address != AUTO:
             why = " ".join(str(error).split())[:200]
-            fix = "check that `ray status` finds it; --ray auto starts Ray on this machine"
-            raise InputError(f"there is no Ray cluster at {address}", why=why, fix=fix) from None
+            raise InputError(f"there is no Ray cluster at {address}", why=why, fix=_FIX) from None
         local = {"include_dashboard": False, "object_store_memory": _MEMORY, "_node_ip_address": "127.0.0.1"}
         ray.init(address="local", num_cpus=cores(), **local, **quiet)
         ours = True
     there = max(1, int(ray.cluster_resources().get("CPU", 1)))
     size = there if workers is None else max(1, workers)
     return Actors(ray, replace(setup, threads=max(1, there // size)), ours=ours), size
+
+
+def _require_there(address: str) -> None:
+    """Refuse an address at which nobody listens: Ray itself asks there for minutes, and prints all the while."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), REACHED).close()
+        except (OSError, OverflowError) as error:
+            why = f"nobody answers ({getattr(error, 'strerror', None) or error})"
+            raise InputError(f"there is no Ray cluster at {address}", why=why, fix=_FIX) from None
 
 
 class Actors:
@@ -95,6 +117,12 @@ class Actors:
                 self._actors.pop(number, None)
                 found.append((number, f"its worker died ({type(error).__name__})"))
         return found
+
+    def end(self, worker: int) -> None:
+        """See `Pool`."""
+        with suppress(Exception):  # it is gone already
+            self._ray.kill(self._actors.pop(worker))
+        self._asked = {reference: number for reference, number in self._asked.items() if number != worker}
 
     def close(self) -> None:
         """See `Pool`."""

@@ -69,16 +69,15 @@ class Plan:
         return sum(each.rows for each in self.shards)
 
     def to_json(self) -> bytes:
-        """As `job.json`."""
-        return json.dumps({"format": 1, **asdict(self)}, ensure_ascii=False, indent=1).encode()
+        """As `job.json`; what follows a ? in an address may be a signature, and is left out."""
+        known = {"format": 1, **asdict(self), "input": self.input.partition("?")[0]}
+        return json.dumps(known, ensure_ascii=False, indent=1).encode()
 
     @classmethod
-    def from_json(cls, content: bytes) -> Plan:
-        """What `to_json` gave."""
-        known = json.loads(content)
-        known.pop("format")
-        shards = tuple(Shard(**each) for each in known.pop("shards"))
-        return cls(**known, shards=shards)
+    def of(cls, known: dict[str, Any]) -> Plan:
+        """What `to_json` gave, read again."""
+        given = {name: value for name, value in known.items() if name not in ("format", "shards")}
+        return cls(**given, shards=tuple(Shard(**each) for each in known["shards"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +116,7 @@ class Answer:
         rows: How many rows are finished by now.
         result: What became of it, as JSON values or arrays; small.
         why: Why it failed, in words.
+        fix: What to do about that, where it is known.
         fatal: Whether every other job would fail too, for want of space, say.
         warned: What was warned of: the category's name and the words.
         process: The worker's process id.
@@ -126,6 +126,7 @@ class Answer:
     rows: int = 0
     result: Any = None
     why: str = ""
+    fix: str = ""
     fatal: bool = False
     warned: tuple[tuple[str, str], ...] = ()
     process: int = 0
@@ -166,16 +167,21 @@ class Outcome:
 
     def __str__(self) -> str:
         lost = sum(each.rows for each in self.quarantined)
-        said = [f"{self.rows:,} rows in {self.parts:,} parts"]
+        said = [f"{several(self.rows, 'row')} in {several(self.parts, 'part')}"]
         said += [f"{self.empty:,} without text"] if self.empty else []
         said += [f"{name.replace('_', ' ')} {_shown(value)}" for name, value in self.figures.items()]
-        shards = len(self.quarantined)
-        said += [f"{shards:,} shard{'s'[: shards != 1]} of {lost:,} rows left out"] if shards else []
+        if self.quarantined:
+            said += [f"{several(len(self.quarantined), 'shard')} of {several(lost, 'row')} left out"]
         return "; ".join(said)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return as_json(self, "kind output rows empty parts quarantined") | self.figures
+
+
+def several(count: int, thing: str) -> str:
+    """How many of a thing there are: "1 row", "20,000 rows"."""
+    return f"{count:,} {thing}{'s'[: count != 1]}"
 
 
 def _shown(value: Any) -> str:

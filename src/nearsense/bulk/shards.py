@@ -5,22 +5,23 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nearsense._notes import tell
 from nearsense._optional import require
-from nearsense.bulk.places import Found, Place, is_there, place_of, without_secrets
-from nearsense.bulk.records import Shard, digest
+from nearsense.bulk.places import Found, Place, place_of, without_secrets
+from nearsense.bulk.records import Shard, digest, several
 from nearsense.errors import FileError
 from nearsense.files import Table, documents, read_table
 from nearsense.files.formats import EXTENSIONS, Format
 from nearsense.files.judging import is_missing
 from nearsense.files.parquet import KEY
+from nearsense.files.table import first_repeated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
 SHARD_ROWS = 20_000
 """Rows of a shard of a parquet file, at most; 30 MB of vectors of 384 numbers."""
 
-LOOKED_AT = 200
-"""Rows that tell which column is the text."""
+LOOKED_AT, LOOKED_FOR = 200, 50
+"""Rows that tell which column is the text; and in how many places of the input such rows are looked for."""
 
 FILE, ROW = "from_file", "from_row"
 """Columns of a part that say which row of the input each row was: the file, and the row from 1."""
 
-OWN = {"vector", "truncated", FILE, ROW}
+MADE = {"vector", "truncated", FILE, ROW}
+"""Columns of a part that no input has."""
 
 BULK = b"nearsense.bulk"
 """What a part says of its shard, in its schema."""
@@ -59,19 +61,26 @@ class Rows:
 
 def input_files(name: str) -> tuple[Place, list[Found]]:
     """The files of the input that hold texts, by their names."""
-    if not is_there(name):
-        raise FileError(
-            f"{name} does not exist", why="a folder, a file or an address is read", fix="check the name"
-        )
     place = place_of(name)
+    if not place.is_there():
+        why = "a folder, a file or an address is read"
+        raise FileError(f"{place.shown} does not exist", why=why, fix="check the name")
     every = [each for each in place.files() if not (each.name or name).rpartition("/")[2].startswith(("_", "."))]
-    taken = [each for each in every if _format(each.name or name) is not None]
+    forms = {each.name: _format(each.name or name) for each in every}
+    tables = any(form not in (None, Format.TXT) for form in forms.values())
+    taken = [each for each in every if forms[each.name] not in (None, *([Format.TXT] if tables else []))]
     if not taken:
         why = f"{', '.join(form.value for form in _TAKEN)} are read, also as .gz and .zst"
-        raise FileError(f"{place.shown} holds no file of texts", why=why, fix="name a file, or a folder with some")
-    if len(taken) < len(every):
-        tell(f"{place.shown}: {len(every) - len(taken):,} files of other formats are not read")
+        what = f"{place.shown} holds no file of texts" if every else f"{place.shown} holds no file"
+        raise FileError(what, why=why, fix="check the name: a file, or a folder with some")
+    if left := [each.name for each in every if each not in taken]:
+        others = f" and {several(len(left) - 1, 'other')}" if len(left) > 1 else ""
+        tell(f"not read: {left[0]}{others}, beside {several(len(taken), 'file')} of {_form_of(taken, forms)}")
     return place, taken
+
+
+def _form_of(taken: Sequence[Found], forms: dict[str, Format | None]) -> str:
+    return ", ".join(sorted({form.value for each in taken if (form := forms[each.name]) is not None}))
 
 
 def _format(name: str) -> Format | None:
@@ -84,19 +93,37 @@ def _format(name: str) -> Format | None:
 
 
 def reading_of(place: Place, files: Sequence[Found], text: str | None, id_: str | None) -> dict[str, Any]:
-    """Which columns are the texts and the ids, judged by the first rows of the first file."""
-    first = files[0]
-    if _format(first.name or place.shown) is Format.PARQUET:
-        with parquet_file(place, first.name) as known:
-            head = next(known.iter_batches(LOOKED_AT), None)
-        columns = {} if head is None else {name: head.column(name).to_pylist() for name in head.schema.names}
-        rows = 0 if head is None else head.num_rows
-        table = Table(columns, list(range(1, rows + 1)), first.name or place.shown, unit="row")
-    else:
-        table = read_table(place.address(first.name))
-        table = table.take(range(min(LOOKED_AT, len(table))))
-    found = documents(table, text=text, id=id_, skip_empty=True)
-    return {"text": found.text.split(","), "id": found.id, "single": len(files) == 1}
+    """Which columns are the texts and the ids, judged by the first rows that tell it."""
+    refused: FileError | None = None
+    for table in islice(_heads(place, files), LOOKED_FOR):
+        try:
+            found = documents(table, text=text, id=id_, skip_empty=True)
+        except FileError as error:  # rows without a text, say, before those that have one
+            refused = refused or error
+        else:
+            columns = list(table.columns)
+            return {"text": found.text.split(","), "id": found.id, "single": len(files) == 1, "columns": columns}
+    if refused is None:
+        why = "they have columns only" if files else "there is none"
+        refused = FileError(f"{place.shown} holds no rows", why=why, fix="name files that hold some")
+    raise refused
+
+
+def _heads(place: Place, files: Sequence[Found]) -> Iterator[Table]:
+    """Some rows, here and there: of a parquet file its first ones, then others; of other files their first."""
+    for each in files:
+        name = each.name or place.shown
+        if _format(name) is Format.PARQUET:
+            with parquet_file(place, each.name) as known:
+                for head in known.iter_batches(LOOKED_AT):
+                    columns = dict(
+                        zip(head.schema.names, (each.to_pylist() for each in head.columns), strict=True)
+                    )
+                    if head.num_rows:
+                        yield Table(columns, list(range(1, head.num_rows + 1)), name, unit="row")
+        elif each.size:
+            table = read_table(place.address(each.name))
+            yield table.take(range(min(LOOKED_AT, len(table))))
 
 
 def shards_of(place: Place, files: Sequence[Found], reading: dict[str, Any], most: int) -> list[Shard]:
@@ -107,6 +134,8 @@ def shards_of(place: Place, files: Sequence[Found], reading: dict[str, Any], mos
             with parquet_file(place, each.name) as known:
                 _require_columns(place, each, reading, known.schema_arrow.names)
                 rows, step = known.metadata.num_rows, most
+        elif not each.size:
+            continue
         else:
             table = read_table(place.address(each.name))
             _require_columns(place, each, reading, list(table.columns))
@@ -119,12 +148,14 @@ def shards_of(place: Place, files: Sequence[Found], reading: dict[str, Any], mos
 
 
 def _require_columns(place: Place, file: Found, reading: dict[str, Any], names: Sequence[str]) -> None:
-    missing = [name for name in (*reading["text"], reading["id"]) if name is not None and name not in names]
-    if missing:
-        what = f"{file.name or place.shown} has no column {missing[0]!r}, which the first file has"
-        raise FileError(
-            what, why=f"its columns are: {', '.join(names)}", fix="name a column that all have: --text"
-        )
+    for name, flag in [*((name, "--text") for name in reading["text"]), (reading["id"], "--id")]:
+        if name is not None and name not in names:
+            what = f"{file.name or place.shown} has no column {name!r}, which others have"
+            fix = f"name a column that all files have: {flag} COLUMN; or move this file elsewhere"
+            raise FileError(what, why=f"its columns are: {', '.join(names)}", fix=fix)
+    if (twice := first_repeated(list(names))) is not None:
+        what = f"{file.name or place.shown}: two columns are named {twice!r}"
+        raise FileError(what, why="a column is chosen by its name", fix="rename one of them")
 
 
 def read_shard(place: Place, shard: Shard, reading: dict[str, Any]) -> Rows:
@@ -133,6 +164,8 @@ def read_shard(place: Place, shard: Shard, reading: dict[str, Any]) -> Rows:
     if _format(shard.file or place.shown) is Format.PARQUET:
         with parquet_file(place, shard.file) as file:
             table = _rows_of(file, shard.begin, shard.rows)
+            if said_of(file).get("columns"):  # encoded before, by another model: its vectors are left out
+                table = table.drop_columns(["vector", "truncated"])
     else:
         known = read_table(place.address(shard.file))
         table = arrow.table({name: _column(cells) for name, cells in known.columns.items()})
@@ -174,18 +207,23 @@ def _column(cells: list[Any]) -> Any:
 
 
 @contextmanager
-def parquet_file(place: Place, name: str) -> Iterator[Any]:
+def parquet_file(place: Place, name: str, fix: str = "copy it again, or write it again") -> Iterator[Any]:
     """A parquet file that is open meanwhile, or an error that names it."""
     arrow, stream = _pyarrow(), place.open(name)
+    shown = f"{place.shown}/{name}" if name else place.shown
     if stream is None:
-        raise FileError(f"{name or place.shown} is not there any more", fix="add --resume, or begin anew")
+        raise FileError(f"{shown} is not there any more", why="it was when the work began", fix=fix)
     with stream:
         try:
-            yield _pyarrow("pyarrow.parquet").ParquetFile(stream)
+            yield _pyarrow("pyarrow.parquet").ParquetFile(stream, page_checksum_verification=True)
         except (arrow.ArrowException, OSError) as error:
-            what = f"{name or place.shown} is no parquet file, or a damaged one"
-            why = without_secrets(" ".join(str(error).split()))
-            raise FileError(what, why=why, fix="copy it again, or write it again") from None
+            why = without_secrets(" ".join(str(error).split()))[:200]
+            raise FileError(f"{shown} is no parquet file, or a damaged one", why=why, fix=fix) from None
+
+
+def part_file(place: Place, name: str) -> AbstractContextManager[Any]:
+    """A parquet file that a run wrote, open meanwhile."""
+    return parquet_file(place, name, "remove it if it is there; the run that wrote it makes it again: --resume")
 
 
 def _rows_of(file: Any, begin: int, count: int) -> Any:
@@ -206,16 +244,35 @@ def part_of(rows: Rows, shard: Shard, reading: dict[str, Any], vectors: Any, sai
     """A shard with its vectors as a parquet file, which `nearsense search` and the like read as any of theirs."""
     arrow = _pyarrow()
     columns: dict[str, Any] = {"id": arrow.array(rows.ids, arrow.string()), "text": _strings(rows.texts)}
-    replaced = {*OWN, *columns, reading["id"], *(reading["text"] if len(reading["text"]) == 1 else ())}
-    columns |= {name: rows.table.column(name) for name in rows.table.column_names if name not in replaced}
+    text = reading["text"][0] if len(reading["text"]) == 1 else None
+    taken, where = {*MADE, *columns, *rows.table.column_names}, dict[str, str]()
+    for name in rows.table.column_names:
+        column = rows.table.column(name)
+        if name == reading["id"] and column.to_pylist() == rows.ids:
+            where[name], columns["id"] = "id", _as_texts(column, columns["id"])
+        elif name == text and column.to_pylist() == rows.texts:
+            where[name], columns["text"] = "text", _as_texts(column, columns["text"])
+        else:  # a column that is called as one of ours, or reads otherwise there, goes by another name
+            free = (f"{name}{'_' * count}" for count in range(1, len(taken) + 2))
+            where[name] = (
+                name if name not in {*MADE, "id", "text"} else next(each for each in free if each not in taken)
+            )
+            taken.add(where[name])
+            columns[where[name]] = column
     columns[FILE] = arrow.array([shard.file] * len(rows.ids), arrow.string()).dictionary_encode()
     columns[ROW] = arrow.array(rows.places)
     flat = arrow.array(np.ascontiguousarray(vectors.data, np.float32).ravel())
     columns["vector"] = arrow.FixedSizeListArray.from_arrays(flat, vectors.data.shape[1])
     columns["truncated"] = arrow.array(vectors.truncated)
-    about = {"read": rows.read, "rows": len(rows.ids), "shard": shard.name, "reading": reading}
+    about = {"read": rows.read, "rows": len(rows.ids), "shard": shard.name, "reading": reading, "columns": where}
     metadata = {KEY: json.dumps(said).encode(), BULK: json.dumps(about).encode()}
     return parquet_of(arrow.table(columns).replace_schema_metadata(metadata), plain=("vector",))
+
+
+def _as_texts(column: Any, same: Any) -> Any:
+    """The column as it stood, where it is of a type that all can read; else the same texts."""
+    arrow = _pyarrow()
+    return column if column.type in (arrow.string(), arrow.large_string()) else same
 
 
 def _strings(texts: Sequence[str]) -> Any:
@@ -227,7 +284,8 @@ def parquet_of(table: Any, *, plain: Sequence[str] = (), row_groups: Sequence[in
     """A table as a parquet file; `plain` columns have no dictionary, `row_groups` are the rows of each."""
     parquet, stream = _pyarrow("pyarrow.parquet"), io.BytesIO()
     others = [name for name in table.column_names if name not in plain]
-    with parquet.ParquetWriter(stream, table.schema, use_dictionary=others) as writer:
+    checked = {"write_page_checksum": True}
+    with parquet.ParquetWriter(stream, table.schema, use_dictionary=others, **checked) as writer:
         begin = 0
         for size in row_groups or [table.num_rows]:
             writer.write_table(table.slice(begin, size), row_group_size=max(size, 1))
@@ -242,20 +300,24 @@ def table_of(columns: dict[str, Any]) -> Any:
 
 def read_part(place: Place, name: str, columns: Sequence[str] | None = None) -> Any:
     """A part, or some of its columns, as a table of pyarrow."""
-    with parquet_file(place, name) as file:
+    with part_file(place, name) as file:
         return file.read(columns=columns)
 
 
 def about_part(place: Place, name: str) -> tuple[dict[str, Any], int]:
     """What a part says of its shard, and how many rows it has."""
-    with parquet_file(place, name) as file:
-        return json.loads((file.schema_arrow.metadata or {}).get(BULK, b"{}")), file.metadata.num_rows
+    with part_file(place, name) as file:
+        about = said_of(file)
+        if not about.keys() >= {"read", "rows", "reading", "columns"} or "vector" not in file.schema_arrow.names:
+            what, fix = f"{place.shown}/{name} is not as `nearsense bulk encode` writes", "encode its texts again"
+            raise FileError(what, why="it does not say of which shard it is", fix=fix)
+        return {**about, "dimension": file.schema_arrow.field("vector").type.list_size}, file.metadata.num_rows
 
 
-def dimension_of(place: Place, name: str) -> int:
-    """How many numbers a vector of a part has."""
-    with parquet_file(place, name) as file:
-        return int(file.schema_arrow.field("vector").type.list_size)
+def said_of(file: Any) -> dict[str, Any]:
+    """What a parquet file that a run wrote says of itself; nothing where another wrote it."""
+    known: dict[str, Any] = json.loads((file.schema_arrow.metadata or {}).get(BULK, b"{}"))
+    return known
 
 
 def matrix_of(column: Any) -> NDArray[np.float32]:
@@ -271,17 +333,15 @@ def counted(place: Place, name: str) -> dict[str, int]:
     about, rows = about_part(place, name)
     places = read_part(place, name, [ROW]).column(ROW).to_numpy()
     if rows != about["rows"] or len(places) != rows or (np.diff(places) <= 0).any():
-        what = f"{name} does not hold each row of its shard once"
+        what = f"{place.shown}/{name} does not hold each row of its shard once"
         raise FileError(what, why=f"{rows:,} rows, {about['rows']:,} expected", fix="remove it, and add --resume")
     return {"rows": rows, "read": int(about["read"])}
 
 
-def original_columns(table: Any, reading: dict[str, Any]) -> Any:
+def original_columns(table: Any) -> Any:
     """A part's rows as they stood in the input: its columns by their names there, without vectors."""
-    reading = reading.get("own", reading)
-    named = {"text": reading["text"][0] if len(reading["text"]) == 1 else None, "id": reading["id"]}
-    table = table.drop_columns([name for name in table.column_names if name in OWN or named.get(name, 0) is None])
-    return table.rename_columns([named.get(name) or name for name in table.column_names])
+    where = json.loads(table.schema.metadata[BULK])["columns"]
+    return table.select(list(where.values())).rename_columns(list(where)).replace_schema_metadata(None)
 
 
 def pieces(texts: Sequence[str], characters: int) -> Iterator[slice]:

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from errno import EDQUOT, ENOSPC, EROFS
 from functools import cached_property
 from importlib import import_module
@@ -73,7 +74,7 @@ class Desk:
             if self.setup.model is not None:
                 self.encoder.encode(["ready"])  # what is made at the first call is made now
         except Exception as error:
-            return Answer("failed", why=_said(error), fatal=True, process=os.getpid())
+            return replace(_failed(error), fatal=True)
         return Answer("ready", process=os.getpid())
 
     def go_on(self, job: Job) -> Answer:
@@ -88,7 +89,7 @@ class Desk:
                 rows, result, state = job.rows, end.value, "done"
             except Exception as error:
                 self._going = None
-                return Answer("failed", why=_said(error), fatal=_is_fatal(error), process=os.getpid())
+                return _failed(error)
         if state == "done":
             self._going = None
         warned = tuple({each.category.__name__: str(each.message) for each in caught}.items())
@@ -101,10 +102,12 @@ def _step(name: str) -> Step:
     return found
 
 
-def _said(error: Exception) -> str:
+def _failed(error: Exception) -> Answer:
     what = str(getattr(error, "what", "")) or f"{type(error).__name__}: {error}"
     why = str(getattr(error, "why", ""))
-    return without_secrets(" ".join(f"{what}{f' ({why})' if why else ''}".split()))[:400]
+    said = without_secrets(" ".join(f"{what}{f' ({why})' if why else ''}".split()))[:400]
+    fix = str(getattr(error, "fix", ""))
+    return Answer("failed", why=said, fix=fix, fatal=_is_fatal(error), process=os.getpid())
 
 
 def _is_fatal(error: BaseException | None) -> bool:

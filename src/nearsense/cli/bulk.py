@@ -121,7 +121,7 @@ def dedupe(
 @bulk.command()
 @click.argument("input_", metavar="INPUT", required=False)
 @click.option("-k", type=COUNT, metavar="N", help="How many clusters.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the rows that the centres begin with.")
+@click.option("--seed", type=FROM_0, default=0, show_default=True, help="Of the rows that the centres begin with.")
 @takes(options=BulkOptions, model=_Model, output=OutputOptions)
 def cluster(
     input_: str | None, k: int | None, seed: int, options: BulkOptions, model: _Model, output: OutputOptions

@@ -12,7 +12,9 @@ from nearsense._optional import require
 from nearsense.errors import FileError, MissingExtra
 from nearsense.settings import load_settings
 
-_ADDRESS = re.compile(r"(https?|s3|s3a|gs|gcs|az|abfs|sftp)://", re.IGNORECASE)
+KINDS = ("http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "sftp")
+"""How an address begins."""
+_ADDRESS = re.compile(f"({'|'.join(KINDS)})://", re.IGNORECASE)
 LARGEST = 2 << 30
 """Bytes that are fetched at most."""
 
