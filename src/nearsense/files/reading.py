@@ -13,11 +13,12 @@ from typing import Any, BinaryIO, TextIO
 from nearsense._notes import tell
 from nearsense._paths import is_file
 from nearsense.errors import FileError
+from nearsense.files.columns import spread
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, format_of, header_of, sniff
 from nearsense.files.names import is_known
 from nearsense.files.parquet import read_parquet
-from nearsense.files.streams import AUTO, Source, file_errors, held, open_source
+from nearsense.files.streams import AUTO, Source, file_errors, open_source
 from nearsense.files.table import Table, columns_of, first_repeated
 from nearsense.files.vectors import VectorColumn, read_npy
 from nearsense.records import shown
@@ -84,8 +85,8 @@ def read_table(
         if dialect.sheet and form not in _WORKBOOKS:
             why = f"it is {form.value}, and sheets are of workbooks: xlsx, xls, ods"
             raise FileError(f"{source.name} has no sheets", why=why, fix="leave --sheet out")
-        if form in _BINARIES:
-            return _BINARIES[form](source, dialect)
+        if form not in _TEXTS:
+            return _binary_table(source, form, dialect)
         if form is Format.TXT and format is None and (table := _tabbed(source, encoding, dialect)) is not None:
             return table
         return _text_table(source, form, encoding, dialect)
@@ -93,9 +94,23 @@ def read_table(
 
 def _fetched(address: str) -> Source | None:
     """What lies at an address; None where it is none."""
-    from nearsense.files.remote import fetched, is_address, name_of
+    from nearsense.files.remote import fetched, is_address
 
-    return held(name_of(address), fetched(address)) if is_address(address) else None
+    return fetched(address) if is_address(address) else None
+
+
+def _binary_table(source: Source, form: Format, dialect: Dialect) -> Table:
+    if form is Format.PARQUET:
+        return read_parquet(source)
+    if form is Format.NPY:
+        return read_npy(source)
+    if form in _WORKBOOKS:
+        from nearsense.files.workbooks import read_workbook
+
+        return read_workbook(source, dialect)
+    from nearsense.files.databases import read_database
+
+    return read_database(source, form, dialect.sql)
 
 
 def _text_table(source: Source, form: Format, encoding: str, dialect: Dialect) -> Table:
@@ -329,7 +344,6 @@ def _are_columns(value: dict[str, Any]) -> bool:
 
 def _shaped(source: Source, rows: list[Any], dialect: Dialect) -> Table:
     """The table of rows that were looked for: objects, texts, or arrays of cells."""
-    from nearsense.files.columns import spread
     from nearsense.files.grid import table_of
 
     if rows and all(isinstance(row, list) for row in rows):
@@ -369,34 +383,11 @@ def _read_csv(source: Source, encoding: str, dialect: Dialect, delimiter: str = 
     return read_csv(source, encoding, dialect, delimiter)
 
 
+_WORKBOOKS = (Format.XLSX, Format.XLS, Format.ODS)
 _TEXTS: dict[Format, Callable[[Source, str, Dialect], Table]] = {
     Format.TXT: _read_txt,
     Format.CSV: _read_csv,
     Format.TSV: partial(_read_csv, delimiter="\t"),
     Format.JSONL: _read_jsonl,
     Format.JSON: _read_json,
-}
-
-
-def _workbook(source: Source, dialect: Dialect) -> Table:
-    from nearsense.files.workbooks import read_workbook
-
-    return read_workbook(source, dialect)
-
-
-def _database(form: Format) -> Callable[[Source, Dialect], Table]:
-    def read(source: Source, dialect: Dialect) -> Table:
-        from nearsense.files.databases import read_database
-
-        return read_database(source, form, dialect.sql)
-
-    return read
-
-
-_WORKBOOKS = (Format.XLSX, Format.XLS, Format.ODS)
-_BINARIES: dict[Format, Callable[[Source, Dialect], Table]] = {
-    Format.PARQUET: lambda source, _: read_parquet(source),
-    Format.NPY: lambda source, _: read_npy(source),
-    **dict.fromkeys(_WORKBOOKS, _workbook),
-    **{form: _database(form) for form in (Format.SQLITE, Format.DUCKDB)},
 }
