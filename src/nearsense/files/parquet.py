@@ -138,13 +138,13 @@ def _vectors(source: Source, arrow: Any, table: Any, said: dict[str, Any]) -> Ve
     return vectors_of(data, truncated, said)
 
 
-def write_parquet(stream: BinaryIO, rows: list[Mapping[str, Any]], names: Sequence[str]) -> None:
+def write_parquet(stream: BinaryIO, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows; pyarrow finds the columns' types from all of them."""
     arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
-    columns = {}
+    columns, held = {}, list(rows)
     for name in names:
         try:
-            columns[name] = arrow.array([row.get(name) for row in rows])
+            columns[name] = arrow.array([row.get(name) for row in held])
         except (arrow.ArrowException, UnicodeEncodeError, OverflowError) as error:
             raise _untyped(f"column {name!r} cannot be written as parquet", error) from error
     parquet.write_table(arrow.table(columns), stream)
