@@ -78,7 +78,11 @@ def find_files(sources: Source | Iterable[Source], ignore: Iterable[str] = ()) -
     given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
     named = [Path(path) for each in given for path in _meant(each)]
     for path in named:
-        _require_there(path)
+        try:
+            path.stat()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise FileError(f"{path} cannot be read", why=why, fix="check the path") from None
     root = _root(named)
     ignored = _Ignored(ignore)
     found: dict[str, Found] = {}
@@ -121,14 +125,6 @@ def _meant(source: Source) -> Sequence[str]:
     if not found:
         raise FileError(f"nothing is called like {path}", why="the glob fits no file", fix="check it with ls")
     return found
-
-
-def _require_there(path: Path) -> None:
-    try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise FileError(f"{path} cannot be read", why=why, fix="check the path") from None
 
 
 def _root(named: Sequence[Path]) -> Path:
