@@ -93,8 +93,7 @@ def find_roles(
     if columns is not None:
         fix = f"name some of them: {_FLAG}"
         return _named(table, task, tuple(require_column(table, name, fix) for name in columns))
-    finders = (*_FINDERS, *_WIDER)
-    found = (find(table, task) for looked_for, find in finders if task is None or task in looked_for)
+    found = (find(table, task) for looked_for, find in _FINDERS if task is None or task in looked_for)
     return next((each for each in found if each is not None), None)
 
 
@@ -246,14 +245,10 @@ _FINDERS = (
     ((Task.RETRIEVAL,), _retrieval_columns),
     ((Task.GRADED, Task.LABELLED), _pair_columns),
     ((Task.INTENTS, Task.CLUSTERING), _label_columns),
-)
-"""Which kinds a file is tried for, in this order."""
-
-_WIDER = (
     ((Task.GRADED, Task.LABELLED), _wider_pair_columns),
     ((Task.INTENTS, Task.CLUSTERING), _wider_label_columns),
 )
-"""Then these, by names in other languages and by what the columns hold."""
+"""Which kinds a file is tried for, in order: the last by names in other languages, and by what columns hold."""
 
 
 def _unsuited(table: Table, task: Task | None, columns: Sequence[str]) -> FileError:
@@ -346,11 +341,12 @@ def truths_in(table: Table, column: str, positive: str | None) -> tuple[list[boo
     raise FileError(what, why="pairs are the same or not: which label means the same?", fix=fix)
 
 
+_NO_LABEL = "without a label there is no right or wrong"
+
+
 def labels_in(table: Table, column: str, *, of_parts: bool = False) -> list[str]:
     """The cells of a column as labels, or as names of parts: texts, or numbers as they are written."""
-    kind, why = "label", "without a label there is no right or wrong"
-    if of_parts:
-        kind, why = "part", "every row belongs to a part"
+    kind, why = ("part", "every row belongs to a part") if of_parts else ("label", _NO_LABEL)
     for row, cell in enumerate(table.columns[column]):
         if is_missing(cell) or isinstance(cell, (list, dict)):
             what = f"{table.place(row)}: the {kind} in column {column!r} is {_shown(cell)}"
@@ -591,9 +587,4 @@ def _intents(table: Table, roles: Roles) -> Intents:
         fix = f"write {TRAINING[0]} for the known texts and {TESTING[0]} for those to be judged"
         raise FileError(what, why=f"it says {', '.join(sorted(set(parts))[:6])}", fix=fix)
     judged = [row for row, part in enumerate(parts) if part == tests]
-    return build_intents(_some(table, judged), _some(table, known), roles)
-
-
-def _some(table: Table, rows: list[int]) -> Table:
-    columns = {name: [column[row] for row in rows] for name, column in table.columns.items()}
-    return Table(columns, [table.lines[row] for row in rows], table.source, None, table.unit, table.untyped)
+    return build_intents(table.take(judged), table.take(known), roles)

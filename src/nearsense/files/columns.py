@@ -86,16 +86,11 @@ def _clearest(table: Table, looks: dict[str, Portrait], names: Sequence[str], fl
 
 def unclear(table: Table, question: str, near: Sequence[str], flag: str) -> FileError:
     """Several columns are as likely: a line to type for each."""
-    words = [f"{flag} {quoted(name)}" for name in near[:4]]
-    why = f"{' and '.join(near[:4])} are as likely; {names_of(table)}"
-    return FileError(f"{table.source}: {question}", why=why, fix=", or ".join(words), choices=words)
-
-
-def quoted(words: str) -> str:
-    """As it is typed in a shell."""
     from shlex import quote
 
-    return quote(words)
+    words = [f"{flag} {quote(name)}" for name in near[:4]]
+    why = f"{' and '.join(near[:4])} are as likely; {names_of(table)}"
+    return FileError(f"{table.source}: {question}", why=why, fix=", or ".join(words), choices=words)
 
 
 def role_of(

@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nearsense._notes import tell
 from nearsense._optional import require
 from nearsense.columns import list_names
 from nearsense.errors import FileError
-from nearsense.files.columns import quoted
 from nearsense.files.formats import Format
 from nearsense.files.grid import apart, named, require_room
 from nearsense.files.streams import Source
@@ -56,7 +56,7 @@ def _whole(source: Source, tables: list[str]) -> str:
             f"{source.name} holds no table", why="there is nothing to read in it", fix="give another file"
         )
     if len(tables) > 1:
-        choices = [f"--sql {quoted(query)}" for query in queries[:4]]
+        choices = [f"--sql {quote(query)}" for query in queries[:4]]
         what, why = f"{source.name}: which of its tables is to be read?", f"they are {list_names(tables)}"
         raise FileError(what, why=why, fix=", or ".join(choices), choices=choices)
     tell(f"table: {tables[0]}; --sql to ask for something else")

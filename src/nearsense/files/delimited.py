@@ -211,20 +211,18 @@ def _table(source: Source, encoding: str, way: _Way, dialect: Dialect, above: in
     """The records as columns; `above` is how many stand before the header, None where the way holds by itself."""
     columns: list[list[str]] = []
     lines: list[int] = []
-    first: list[str] = []
     left = 0
-    width = -1
     for line, record in islice(_records(source, encoding, way, dialect), above or 0, None):
-        if width < 0:
-            first, columns, width = record, [[] for _ in record], len(record)
-        elif len(record) != width:
-            fitted = record if above is None else _fitted(record, columns, first, bool(lines))
-            if fitted is None or len(fitted) != len(columns):
+        if not columns:
+            columns = [[] for _ in record]
+        elif len(record) != len(columns):
+            fitted = record if above is None else _fitted(record, columns)
+            if len(fitted) != len(columns):
                 if not dialect.skip_uneven:
-                    raise _uneven(source, record, first, line, way.delimiter)
+                    raise _uneven(source, record, [column[0] for column in columns], line, way.delimiter)
                 left += 1
                 continue
-            record, width = fitted, len(columns)
+            record = fitted
         for column, field in zip(columns, record, strict=True):
             column.append(field)
         lines.append(line)
@@ -232,30 +230,22 @@ def _table(source: Source, encoding: str, way: _Way, dialect: Dialect, above: in
         for column in columns:
             del column[-1]
         del lines[-1]
-    return _headed(source, first, columns, lines, dialect, above, left)
+    return _headed(source, columns, lines, dialect, above, left)
 
 
-def _fitted(record: list[str], columns: list[list[str]], first: list[str], begun: bool) -> list[str] | None:
+def _fitted(record: list[str], columns: list[list[str]]) -> list[str]:
     """A record without the empty fields that it has too many; a header without a name for the rows gets one."""
     if len(columns) < len(record) and not any(field.strip() for field in record[len(columns) :]):
         return record[: len(columns)]
-    if len(record) == len(columns) + 1 and len(columns[0]) == 1 and begun:
-        first.insert(0, "")
+    if len(record) == len(columns) + 1 and len(columns[0]) == 1:
         columns.insert(0, [""])
-        return record
-    if len(columns) > len(record) and not any(first[len(record) :]):
+    elif len(columns) > len(record) and not any(column[0] for column in columns[len(record) :]):
         return [*record, *[""] * (len(columns) - len(record))]
-    return None
+    return record
 
 
 def _headed(
-    source: Source,
-    first: list[str],
-    columns: list[list[str]],
-    lines: list[int],
-    dialect: Dialect,
-    above: int | None,
-    left: int,
+    source: Source, columns: list[list[str]], lines: list[int], dialect: Dialect, above: int | None, left: int
 ) -> Table:
     """The table of all records, the first of which is a header or not."""
     if not lines:
@@ -263,7 +253,7 @@ def _headed(
     if dialect.header is None and (under := _under_title(columns)):
         above, lines = (above or 0) + under, lines[under:]
         columns = [column[under:] for column in columns]
-        first = [column[0] for column in columns]
+    first = [column[0] for column in columns]
     headed = dialect.header is not False
     again = _again(first, columns) if dialect.header is None else None
     if dialect.header is None and again is None and len(lines) > 1:
