@@ -13,7 +13,7 @@ from typing import Any
 from nearsense._notes import tell
 from nearsense.errors import FileError
 from nearsense.files.judging import Content, Portrait, is_missing, portrait
-from nearsense.files.names import TEXT_NAMES, called, couples, endings, spelled
+from nearsense.files.names import TEXT_NAMES, called, spelled, together
 from nearsense.files.table import Table, names_of
 
 CLEAR = 1.5
@@ -171,7 +171,7 @@ def _is_said_of(name: str) -> bool:
 def _couples(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Pairs among the names: one name with two endings or two beginnings, then those that go together."""
     split = {name: spelled(name) for name in names}
-    for left, right in endings():
+    for left, right in together("endings"):
         for name, words in split.items():
             for other, others in split.items():
                 if len(words) < 2 or len(words) != len(others):
@@ -181,6 +181,6 @@ def _couples(names: Sequence[str]) -> Iterator[tuple[str, str]]:
                 if words[1:] == others[1:] and (words[0], others[0]) == (left, right):
                     yield name, other
     whole = {" ".join(spelled(name)): name for name in names}
-    for left, right in couples():
+    for left, right in together("names"):
         if left in whole and right in whole:
             yield whole[left], whole[right]

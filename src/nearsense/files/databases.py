@@ -87,16 +87,6 @@ def _sqlite(source: Source, path: Path) -> Iterator[Ask]:
         loads = action == apsw.SQLITE_FUNCTION and (about[1] or "").casefold() == "load_extension"
         return apsw.SQLITE_OK if action in allowed and not loads else apsw.SQLITE_DENY
 
-    def connected() -> apsw.Connection:
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        connection = apsw.Connection(path.resolve().as_uri() + "?mode=ro", flags=flags)
-        try:
-            connection.execute("select 1 from sqlite_master").fetchall()
-        except apsw.CantOpenError:  # a log beside it, in a folder that nothing may be written to
-            connection.close()
-            connection = apsw.Connection(path.resolve().as_uri() + "?mode=ro&immutable=1", flags=flags)
-        return connection
-
     def ask(sql: str) -> Answer:
         try:
             cursor = connection.cursor()
@@ -112,8 +102,14 @@ def _sqlite(source: Source, path: Path) -> Iterator[Ask]:
             raise _unanswered(source, sql, str(error)) from error
         return names, rows
 
+    place, flags = path.resolve().as_uri() + "?mode=ro", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     try:
-        connection = connected()
+        connection = apsw.Connection(place, flags=flags)
+        try:
+            connection.execute("select 1 from sqlite_master").fetchall()
+        except apsw.CantOpenError:  # a log beside it, in a folder that nothing may be written to
+            connection.close()
+            connection = apsw.Connection(place + "&immutable=1", flags=flags)
     except apsw.Error as error:
         raise _unopened(source, "SQLite", str(error)) from error
     with closing(connection):

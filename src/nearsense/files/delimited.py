@@ -55,11 +55,10 @@ def read_csv(source: Source, encoding: str, dialect: Dialect, delimiter: str = "
     said = dialect.delimiter or named_ or delimiter
     # Else the most frequent candidate in the header, outside quotes; a comma if there is none.
     header = re.split(r"[\r\n]", re.sub(r'"[^"]*"', "", head).lstrip("\r\n"), maxsplit=1)[0]
-    first = _Way(said or max(_DELIMITERS, key=header.count), skip=bool(named_))
-    if dialect.quote is not None:
-        first = _Way(first.delimiter, dialect.quote, None, first.skip)
-    elif _all_in_single_quotes(header, first.delimiter):
-        first = _Way(first.delimiter, "'", None, first.skip)
+    sign, quote = said or max(_DELIMITERS, key=header.count), dialect.quote
+    if quote is None:
+        quote = "'" if _all_in_single_quotes(header, sign) else '"'
+    first = _Way(sign, quote, skip=bool(named_))
     even = replace(dialect, skip_uneven=False)
     try:
         table = _table(source, encoding, first, even)

@@ -18,7 +18,7 @@ from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, format_of, header_of, sniff
 from nearsense.files.names import is_known
 from nearsense.files.parquet import read_parquet
-from nearsense.files.streams import AUTO, Source, file_errors, open_source
+from nearsense.files.streams import AUTO, Source, file_errors, is_utf8, open_source
 from nearsense.files.table import Table, columns_of, first_repeated
 from nearsense.files.vectors import VectorColumn, read_npy
 from nearsense.records import shown
@@ -139,17 +139,12 @@ def _tabbed(source: Source, encoding: str, dialect: Dialect) -> Table | None:
     if b"\t" not in source.head:
         return None
     own = encoding
-    if own == AUTO and (own := source.evident()) == "utf-8":
-        try:
-            source.head.rpartition(b"\n")[0].decode("utf-8")
-        except UnicodeDecodeError:
-            own = source.guessed()
+    if own == AUTO and (own := source.evident()) == "utf-8" and not is_utf8(source.head.rpartition(b"\n")[0]):
+        own = source.guessed()
     with source.characters(own) as stream:
         lines = [line for line in stream.read(1 << 14).splitlines() if line.strip()]
-    whole = lines[:-1] if len(lines) > 2 else lines
-    if len(lines) < 2 or {line.count("\t") for line in whole} in ({0}, set()):
-        return None
-    if len({line.count("\t") for line in whole}) > 1:
+    counts = {line.count("\t") for line in (lines[:-1] if len(lines) > 2 else lines)}
+    if len(lines) < 2 or len(counts) != 1 or counts == {0}:
         return None
     if encoding != AUTO or not own.startswith("utf-16"):
         names = [name.strip() for name in lines[0].split("\t")]
@@ -315,11 +310,9 @@ def _read_json(source: Source, encoding: str, dialect: Dialect) -> Table:
     if dialect.records is not None:
         return _shaped(source, rows_at(source.name, value, dialect.records), dialect)
     if isinstance(value, dict):
-        if _are_columns(value) and split_frame(value) is None:
-            return _json_columns(source, value)
-        if (rows := found_rows(source.name, value)) is not None:
-            return _shaped(source, rows, dialect)
-        return _json_columns(source, value)
+        columns = _are_columns(value) and split_frame(value) is None
+        rows = None if columns else found_rows(source.name, value)
+        return _json_columns(source, value) if rows is None else _shaped(source, rows, dialect)
     if not isinstance(value, list):
         raise _no_rows(source, f"it is {_json_kind(value)}")
     if not value:
