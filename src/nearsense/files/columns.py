@@ -141,7 +141,7 @@ def named_pair(table: Table) -> tuple[str, str] | None:
     return next(_couples(words), None)
 
 
-def pair_of(table: Table, flag: str = "--columns", taken: Collection[str | None] = ()) -> tuple[str, str] | None:
+def pair_of(table: Table) -> tuple[str, str] | None:
     """Two columns of texts that go together: by their names, else the only two; said. None where there are none.
 
     Raises:
@@ -149,17 +149,17 @@ def pair_of(table: Table, flag: str = "--columns", taken: Collection[str | None]
     """
     found = named_pair(table)
     if found is None:
-        looks = {name: portrait(cells) for name, cells in table.columns.items() if name not in taken}
+        looks = {name: portrait(cells) for name, cells in table.columns.items()}
         texts = [name for name, look in looks.items() if look.content is Content.TEXTS and not _is_said_of(name)]
         if len(texts) > 2:
             ranked = sorted(texts, key=lambda name: -looks[name].weight)
             likely = [(ranked[0], other) for other in ranked[1:3]]
             listed = [",".join(sorted(each, key=texts.index)) for each in likely]
-            raise unclear(table, "which two columns are the pair?", listed, flag)
+            raise unclear(table, "which two columns are the pair?", listed, "--columns")
         if len(texts) < 2:
             return None
         found = (texts[0], texts[1])
-    tell(f"pair: columns {found[0]} and {found[1]}; {flag} to choose others")
+    tell(f"pair: columns {found[0]} and {found[1]}; --columns to choose others")
     return found
 
 

@@ -102,7 +102,7 @@ def _otherwise(
     found = []
     for way in ways:
         with suppress(FileError):
-            preview = list(islice(_records(source, encoding, way, dialect), _PREVIEW))
+            preview = list(islice(_records(source, encoding, way), _PREVIEW))
             if (held := _held(preview)) is not None:
                 found.append((held[1], -ways.index(way), way, held[0]))
     if not found:
@@ -161,7 +161,7 @@ def _lines(source: Source, encoding: str, tried: _Way, dialect: Dialect, head: s
     return None
 
 
-def _records(source: Source, encoding: str, way: _Way, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _records(source: Source, encoding: str, way: _Way) -> Iterator[tuple[int, list[str]]]:
     """The records of a file that are no blank lines, each with the line where it begins."""
     import csv
 
@@ -187,9 +187,8 @@ def _records(source: Source, encoding: str, way: _Way, dialect: Dialect) -> Iter
         )
         begin = 1 + before
         try:
-            twice = way.twice
             for record in reader:
-                if twice and len(record) == 1:
+                if way.twice and len(record) == 1:
                     record = next(csv.reader(record, delimiter=way.delimiter, strict=True), [])
                 if record:
                     yield begin, record
@@ -211,7 +210,7 @@ def _table(source: Source, encoding: str, way: _Way, dialect: Dialect, above: in
     columns: list[list[str]] = []
     lines: list[int] = []
     left = 0
-    for line, record in islice(_records(source, encoding, way, dialect), above or 0, None):
+    for line, record in islice(_records(source, encoding, way), above or 0, None):
         if not columns:
             columns = [[] for _ in record]
         elif len(record) != len(columns):

@@ -343,8 +343,7 @@ def _shaped(source: Source, rows: list[Any], dialect: Dialect) -> Table:
         cells = [
             [cell if not isinstance(cell, (dict, list)) else json.dumps(cell) for cell in row] for row in rows
         ]
-        numbers = list(range(1, len(rows) + 1))
-        return table_of(source.name, cells, numbers, header=dialect.header, anew=True)
+        return table_of(source.name, cells, list(range(1, len(rows) + 1)), dialect.header)
     table = _table_of(source, "row", enumerate(rows, 1), list(range(1, len(rows) + 1)))
     return spread(replace(table, anew=True))
 

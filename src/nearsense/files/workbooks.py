@@ -48,7 +48,7 @@ def read_workbook(source: Source, dialect: Dialect) -> Table:
     name, begin, rows = chosen
     where = f"{source.name}, sheet {name}" if len(names) > 1 else source.name
     lines = list(range(begin, begin + len(rows)))
-    return table_of(where, rows, lines, header=dialect.header, unit="row", anew=True)
+    return table_of(where, rows, lines, dialect.header)
 
 
 def _likeness(sheet: Sheet) -> tuple[int, int, int]:
