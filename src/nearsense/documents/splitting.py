@@ -9,6 +9,7 @@ a passage cost a fixed price, and the cheapest way is found by dynamic programmi
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -145,23 +146,14 @@ def _atoms(document: SourceDocument) -> Iterator[_Atom]:
 
 def _pieces(text: str, kind: Kind) -> Iterator[tuple[int, int]]:
     """Sentences, or lines with what they are indented by, without the white space around them."""
-    last, ends, around = 0, sentence_ends(text), None
-    if kind in BY_LINE:
-        ends, around = _line_ends(text), "\r\n"
-    for end in (len(text),) if kind is Kind.HEADING else ends:
+    last, around = 0, "\r\n" if kind in BY_LINE else None
+    feeds = (found.start() for found in re.finditer("\n", text) if kind in BY_LINE)
+    for end in sentence_ends(text) if kind not in (*BY_LINE, Kind.HEADING) else (*feeds, len(text)):
         piece = text[last:end]
         if piece.strip():
             begin = end - len(piece.lstrip(around))
             yield begin, begin + len(piece.strip(around).rstrip())
         last = end
-
-
-def _line_ends(text: str) -> Iterator[int]:
-    at = text.find("\n")
-    while at >= 0:
-        yield at
-        at = text.find("\n", at + 1)
-    yield len(text)
 
 
 def _measure(documents: Sequence[SourceDocument], every: Sequence[Sequence[_Atom]], count: Count) -> None:

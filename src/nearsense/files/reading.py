@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 from nearsense._notes import tell
 from nearsense._paths import is_file
@@ -189,26 +189,19 @@ def _read_txt(source: Source, encoding: str, _dialect: Dialect) -> Table:
 
 
 def _read_jsonl(source: Source, encoding: str, _dialect: Dialect) -> Table:
-    lines: list[int] = []
-
-    def values(stream: TextIO) -> Iterator[tuple[int, Any]]:
-        for number, line in enumerate(stream, 1):
-            if line.strip():
-                lines.append(number)
-                yield number, _json_in(source, line, number)
-
     with source.characters(encoding) as stream:
-        table = _table_of(source, "line", values(stream), lines)
-    if not lines:
+        numbered = ((at, _json_in(source, line, at)) for at, line in enumerate(stream, 1) if line.strip())
+        table = _table_of(source, "line", numbered)
+    if not len(table):
         raise FileError(f"{source.name} holds no record", why="all its lines are blank", fix=_EMPTY_FIX)
     return table
 
 
-def _table_of(source: Source, unit: str, numbered: Iterable[tuple[int, Any]], lines: list[int]) -> Table:
+def _table_of(source: Source, unit: str, numbered: Iterable[tuple[int, Any]]) -> Table:
     """The table of JSON values, each with its line or row: objects, or strings."""
     from nearsense.files.grid import require_room
 
-    collector = VectorColumn(source.name, unit)
+    collector, lines = VectorColumn(source.name, unit), list[int]()
 
     def records() -> Iterator[dict[str, Any]]:
         kind: type = object
@@ -218,6 +211,7 @@ def _table_of(source: Source, unit: str, numbered: Iterable[tuple[int, Any]], li
             if not isinstance(value, (dict, str)) or not isinstance(value, kind):
                 raise _odd_value(source, unit, number, value)
             kind = type(value)
+            lines.append(number)
             if isinstance(value, dict):
                 names.update(value)
                 filled += len(value)
@@ -319,7 +313,7 @@ def _read_json(source: Source, encoding: str, dialect: Dialect) -> Table:
         raise FileError(f"{source.name} holds no record", why="its array is empty", fix=_EMPTY_FIX)
     if all(isinstance(row, list) for row in value):
         return _shaped(source, value, dialect)
-    return _table_of(source, "row", enumerate(value, 1), list(range(1, len(value) + 1)))
+    return _table_of(source, "row", enumerate(value, 1))
 
 
 def _is_jsonl(content: str) -> bool:
@@ -344,8 +338,7 @@ def _shaped(source: Source, rows: list[Any], dialect: Dialect) -> Table:
             [cell if not isinstance(cell, (dict, list)) else json.dumps(cell) for cell in row] for row in rows
         ]
         return table_of(source.name, cells, list(range(1, len(rows) + 1)), dialect.header)
-    table = _table_of(source, "row", enumerate(rows, 1), list(range(1, len(rows) + 1)))
-    return spread(replace(table, anew=True))
+    return spread(replace(_table_of(source, "row", enumerate(rows, 1)), anew=True))
 
 
 def _json_columns(source: Source, value: dict[str, Any]) -> Table:
