@@ -117,10 +117,9 @@ def read_code(text: str) -> Content:
         if begin is None:
             begin, first = start, number + 1
             name = named or _next_definition(lines, number)
-            if name:
-                blocks.append(Block(start, start, Kind.HEADING, 1 + min(depth // 2, 5), name[1], line=first))
-            elif depth == 0:
-                blocks.append(Block(start, start, Kind.HEADING, 1, "", line=first))
+            if name or depth == 0:
+                level, title = 1 + min(depth // 2, 5), name[1] if name else ""
+                blocks.append(Block(start, start, Kind.HEADING, level, title, line=first))
         last, empty = end, False
     if begin is not None:
         blocks.append(Block(begin, last, Kind.CODE, line=first))

@@ -120,9 +120,9 @@ def _vectors(source: Source, arrow: Any, table: Any, said: dict[str, Any]) -> Ve
     lengths = _pyarrow("pyarrow.compute").list_value_length(column).to_numpy()  # NaN for null
     odd = np.flatnonzero(lengths != lengths[0])
     column_only = not said and not {*table.column_names} <= {"id", "vector"}  # not ours
-    if column_only and (len(odd) or not lengths[0] > 0):
-        return None
     if len(odd) or not lengths[0] > 0:
+        if column_only:
+            return None
         place = f"{source.name}, row {int(odd[0]) + 1 if len(odd) else 1}"
         raise odd_length(f"{place}: the vector is missing or of another length than those before")
     flat = [chunk.flatten() for chunk in column.chunks if len(chunk)]
