@@ -367,17 +367,18 @@ def test_a_name_that_promises_gzip_is_taken_at_its_word(tmp_path):
     assert "is no gzip file" in refused(made(tmp_path, "a.csv.gz", "text\na\n")).what
 
 
-def test_without_its_package_zst_says_what_to_install(tmp_path, monkeypatch):
-    path = made(tmp_path, "a.txt.zst", zstandard.compress(b"a"))
-    monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(MissingExtra, match=r"nearsense\[zstd\]"):
-        read_table(path)
-
-
-def test_without_its_package_parquet_says_what_to_install(tmp_path, monkeypatch):
-    path = made(tmp_path, "a.parquet", b"PAR1")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtra, match=r"nearsense\[parquet\]"):
+@in_turn(
+    ("name", "content", "package", "extra"),
+    [
+        ("a.txt.zst", zstandard.compress(b"a"), "zstandard", "zstd"),
+        ("a.parquet", b"PAR1", "pyarrow", "parquet"),
+        ("a.xlsx", b"PK", "python_calamine", "excel"),
+    ],
+)
+def test_without_its_package_a_format_says_what_to_install(tmp_path, monkeypatch, name, content, package, extra):
+    path = made(tmp_path, name, content)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra, match=rf"nearsense\[{extra}\]"):
         read_table(path)
 
 

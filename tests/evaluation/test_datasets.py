@@ -314,14 +314,18 @@ def test_bad_input_is_named_with_its_place_and_what_to_do(table, content, option
         (CORPUS, [*QUERIES, QUERIES[0]], "line 4: the id 'q1' occurs again, first in line 1"),
         (CORPUS, QUERIES[:2], "2 of 2 queries have a document that answers them"),
         (CORPUS, [{**QUERIES[0], "rel": {"d1": "good"}}], "line 1: the grade of document 'd1' is 'good'"),
+        (CORPUS, [*QUERIES, {"id": "q9", "query": ""}], "line 4: column 'query' is empty"),
     ],
 )
-def test_judgements_that_do_not_fit_their_corpus_are_named(table, tmp_path, corpus, queries, what):
+def test_what_does_not_fit_in_a_folder_is_named_with_a_fix_that_names_no_flag(
+    table, tmp_path, corpus, queries, what
+):
     table(corpus, "f/corpus.jsonl")
     table(queries, "f/queries.jsonl")
     with pytest.raises(ns.errors.FileError) as refused:
         ns.read_dataset(tmp_path / "f")
     assert what in refused.value.what
+    assert "--" not in refused.value.fix
 
 
 def test_a_folder_of_unrelated_files_is_asked_for_one_of_them(table, tmp_path):
@@ -510,19 +514,3 @@ def test_a_folder_of_queries_alone_lacks_its_corpus(table, tmp_path, name):
     (tmp_path / "f/corpus.txt").write_text("one\ntwo\n")
     with pytest.raises(ns.errors.FileError, match="there is no corpus beside it"):
         ns.read_dataset(tmp_path / "f")
-
-
-@pytest.mark.parametrize(
-    ("corpus", "queries"),
-    [
-        ([*CORPUS, CORPUS[0]], QUERIES),
-        (CORPUS, [*QUERIES, QUERIES[0]]),
-        (CORPUS, [*QUERIES, {"id": "q9", "query": ""}]),
-    ],
-)
-def test_what_to_do_about_a_folder_names_no_flag(table, tmp_path, corpus, queries):
-    table(corpus, "f/corpus.jsonl")
-    table(queries, "f/queries.jsonl")
-    with pytest.raises(ns.errors.FileError) as refused:
-        ns.read_dataset(tmp_path / "f")
-    assert "--" not in refused.value.fix

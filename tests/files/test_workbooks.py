@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import sys
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nearsense._notes import told_to
-from nearsense.errors import FileError, MissingExtra
+from nearsense.errors import FileError
 from nearsense.files import Dialect, documents, read_table
 from sheets_made import far_apart, one_long_string_often, workbook
 
@@ -111,13 +110,6 @@ def test_a_long_text_that_stands_in_every_cell_ends_in_one_line(tmp_path):
     body, strings = one_long_string_often(1 << 20, 10_000)
     with pytest.raises(FileError, match="too large, or made to be"):
         read_table(made(tmp_path, {"S": body}, strings=strings))
-
-
-def test_without_its_package_a_workbook_says_what_to_install(tmp_path, monkeypatch):
-    path = made(tmp_path, {"S": REVIEWS})
-    monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(MissingExtra, match=r"nearsense\[excel\]"):
-        read_table(path)
 
 
 def test_dates_of_a_workbook_are_dates(tmp_path):

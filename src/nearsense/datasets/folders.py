@@ -164,7 +164,7 @@ def _qrels(folder: Path, request: Request) -> tuple[str, dict[str, dict[str, flo
         why = "queries have no column rel, and there is no qrels/test.tsv"
         fix = "add one of both: rel = {document id: grade}, or lines of query-id, corpus-id, score"
         raise FileError(f"{folder}: nothing says which documents answer which query", why=why, fix=fix)
-    table = read_judgements(file, request.encoding)
+    table = _read_judgements(file, request.encoding)
     return table.source, grades_of(table)
 
 
@@ -221,7 +221,7 @@ def _require_known(source: str, things: str, where: str, strangers: list[str], t
 COLUMNS = ("query-id", "corpus-id", "score")
 
 
-def read_judgements(file: Path, encoding: str) -> Table:
+def _read_judgements(file: Path, encoding: str) -> Table:
     """Lines of query, document and grade; of query, 0, document, grade without a header, as TREC writes them."""
     plain = file.name.removesuffix(".gz").removesuffix(".zst").lower()
     headless = _headless(file, encoding) if plain.endswith((".tsv", ".csv")) else None

@@ -99,6 +99,10 @@ class Dataset:
         if len(self) < LEAST:
             what = f"{self.name} has {len(self)} item{'s'[: len(self) != 1]}"
             raise InputError(what, why="nothing can be measured on so few", fix=f"give {LEAST} or more")
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse what this kind cannot be."""
 
 
 LEAST = 3
@@ -122,8 +126,7 @@ class GradedPairs(Dataset):
     scores: Sequence[float]
     scale: tuple[float, float] | None = None
 
-    def __post_init__(self) -> None:
-        Dataset.__post_init__(self)
+    def _check(self) -> None:
         require_tuples(self.name, "pair", self.pairs, 2)
         for place, value in enumerate(self.scores, 1):
             if not _is_number(value) or not np.isfinite(value):
@@ -160,8 +163,7 @@ class LabelledPairs(Dataset):
     labels: Sequence[bool]
     words: tuple[str, str] = ("0", "1")
 
-    def __post_init__(self) -> None:
-        Dataset.__post_init__(self)
+    def _check(self) -> None:
         require_tuples(self.name, "pair", self.pairs, 2)
         require_flags(self.name, self.labels)
         if len({bool(label) for label in self.labels}) == 1:
@@ -183,8 +185,7 @@ class Triplets(Dataset):
 
     triplets: Sequence[tuple[str, str, str]]
 
-    def __post_init__(self) -> None:
-        Dataset.__post_init__(self)
+    def _check(self) -> None:
         require_tuples(self.name, "triplet", self.triplets, 3)
 
 
@@ -205,8 +206,7 @@ class Retrieval(Dataset):
     judgements: Sequence[Mapping[str, float]]
     corpus: Mapping[str, str]
 
-    def __post_init__(self) -> None:
-        Dataset.__post_init__(self)
+    def _check(self) -> None:
         require_texts(self.name, "query", self.queries)
         require_judgements(self.name, self.judgements, self.corpus)
 
@@ -228,8 +228,7 @@ class Rerank(Dataset):
     candidates: Sequence[Sequence[str]]
     labels: Sequence[Sequence[bool]]
 
-    def __post_init__(self) -> None:
-        Dataset.__post_init__(self)
+    def _check(self) -> None:
         require_texts(self.name, "query", self.queries)
         require_lists(self.name, "candidates", self.candidates)
         require_lists(self.name, "labels", self.labels)
@@ -264,8 +263,7 @@ class Intents(Dataset):
     known: Sequence[str] | None = None
     known_labels: Sequence[str] = field(default_factory=tuple)
 
-    def __post_init__(self) -> None:
-        Dataset.__post_init__(self)
+    def _check(self) -> None:
         require_texts(self.name, "text", self.texts)
         require_texts(self.name, "label", self.labels, none=True)
         if self.known is not None:
@@ -299,8 +297,7 @@ class Clustering(Dataset):
     texts: Sequence[str]
     labels: Sequence[str]
 
-    def __post_init__(self) -> None:
-        Dataset.__post_init__(self)
+    def _check(self) -> None:
         require_texts(self.name, "text", self.texts)
         require_texts(self.name, "label", self.labels)
         if len(set(self.labels)) < 2:

@@ -24,26 +24,10 @@ from nearsense.datasets.kinds import (
     Triplets,
 )
 from nearsense.errors import FileError, InputError
-from nearsense.files import Table
+from nearsense.files import Table, names
 from nearsense.files.columns import is_labels, is_numbers, named_pair, role_of, text_of
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.judging import Content, is_missing, numbers_of, portrait
-from nearsense.files.names import (
-    CANDIDATE_NAMES,
-    CLASS_NAMES,
-    INDEX_NAMES,
-    LABEL_NAMES,
-    NEGATIVE_NAMES,
-    PAIR_NAMES,
-    POSITIVE_NAMES,
-    QRELS_NAMES,
-    QUERY_NAMES,
-    RIGHT_NAMES,
-    SCORE_NAMES,
-    SPLIT_NAMES,
-    TEXT_NAMES,
-    TRIPLET_NAMES,
-)
 from nearsense.files.streams import AUTO
 from nearsense.files.table import find_column, find_columns, first_repeated, names_of, require_column, texts_in
 from nearsense.records import shown
@@ -93,8 +77,7 @@ def find_roles(
     if columns is not None:
         fix = f"name some of them: {_FLAG}"
         return _named(table, task, tuple(require_column(table, name, fix) for name in columns))
-    finders = (*_FINDERS, *_WIDER)
-    found = (find(table, task) for looked_for, find in finders if task is None or task in looked_for)
+    found = (find(table, task) for looked_for, find in _FINDERS if task is None or task in looked_for)
     return next((each for each in found if each is not None), None)
 
 
@@ -106,7 +89,7 @@ def _named(table: Table, task: Task | None, chosen: tuple[str, ...]) -> Roles | 
         task = _guess(table, chosen)
     if task is None or len(chosen) != {Task.INTENTS: 2, Task.CLUSTERING: 2}.get(task, 3):
         return None
-    return Roles(task, chosen, find_column(table, SPLIT_NAMES) if task is Task.INTENTS else None)
+    return Roles(task, chosen, find_column(table, names.SPLIT_NAMES) if task is Task.INTENTS else None)
 
 
 def _guess(table: Table, columns: tuple[str, ...]) -> Task | None:
@@ -133,38 +116,38 @@ def _kind_of_pairs(table: Table, column: str) -> Task:
     if mostly_words(cells) and portrait(cells).content is Content.NUMBERS:
         return Task.GRADED  # 3,5
     if mostly_words(cells):
-        return Task.GRADED if column.casefold() in SCORE_NAMES else Task.LABELLED
+        return Task.GRADED if column.casefold() in names.SCORE_NAMES else Task.LABELLED
     values, name = {number(cell) for cell in cells}, column.casefold()
-    if None in values and name in LABEL_NAMES:  # true beside 1
+    if None in values and name in names.LABEL_NAMES:  # true beside 1
         return Task.LABELLED
-    return Task.GRADED if len(values) > 2 or (len(values) == 1 and name in SCORE_NAMES) else Task.LABELLED
+    return Task.GRADED if len(values) > 2 or (len(values) == 1 and name in names.SCORE_NAMES) else Task.LABELLED
 
 
 def _triplet_columns(table: Table, task: Task | None) -> Roles | None:
-    found = (names for names in find_columns(table, TRIPLET_NAMES) if not _holds_lists(table, names[1]))
-    return next((Roles(Task.TRIPLETS, names) for names in found), None)
+    found = (each for each in find_columns(table, names.TRIPLET_NAMES) if not _holds_lists(table, each[1]))
+    return next((Roles(Task.TRIPLETS, each) for each in found), None)
 
 
 def _rerank_columns(table: Table, task: Task | None) -> Roles | None:
-    query = find_column(table, QUERY_NAMES)
+    query = find_column(table, names.QUERY_NAMES)
     if query is None:
         return None
-    candidates, right = find_column(table, CANDIDATE_NAMES), find_column(table, RIGHT_NAMES)
+    candidates, right = find_column(table, names.CANDIDATE_NAMES), find_column(table, names.RIGHT_NAMES)
     if candidates is not None and right is not None:
         return Roles(Task.RERANK, (query, candidates, right))
-    good, bad = find_column(table, POSITIVE_NAMES), find_column(table, NEGATIVE_NAMES)
+    good, bad = find_column(table, names.POSITIVE_NAMES), find_column(table, names.NEGATIVE_NAMES)
     if good is not None and bad is not None and (_holds_lists(table, good) or _holds_lists(table, bad)):
         return Roles(Task.RERANK, (query, good, bad))
     return None
 
 
 def _retrieval_columns(table: Table, task: Task | None) -> Roles | None:
-    query, right = find_column(table, (*QUERY_NAMES, "text")), find_column(table, QRELS_NAMES)
+    query, right = find_column(table, (*names.QUERY_NAMES, "text")), find_column(table, names.QRELS_NAMES)
     return None if query is None or right is None else Roles(Task.RETRIEVAL, (query, right))
 
 
 def _pair_columns(table: Table, task: Task | None) -> Roles | None:
-    texts = next(find_columns(table, PAIR_NAMES), ())
+    texts = next(find_columns(table, names.PAIR_NAMES), ())
     truth = _truth(table, task, set(texts)) if texts else None
     return None if truth is None else Roles(task or _kind_of_pairs(table, truth), (*texts, truth))
 
@@ -172,40 +155,40 @@ def _pair_columns(table: Table, task: Task | None) -> Roles | None:
 def _truth(table: Table, task: Task | None, texts: set[str]) -> str | None:
     """The column with the score or the label: by its name, or the only one that is left."""
     orders = {
-        None: (SCORE_NAMES, LABEL_NAMES),
-        Task.GRADED: (SCORE_NAMES,),
-        Task.LABELLED: (LABEL_NAMES, SCORE_NAMES),
+        None: (names.SCORE_NAMES, names.LABEL_NAMES),
+        Task.GRADED: (names.SCORE_NAMES,),
+        Task.LABELLED: (names.LABEL_NAMES, names.SCORE_NAMES),
     }
-    for names in orders[task]:
-        found = find_column(table, [name for name in names if name not in texts])
+    for order in orders[task]:
+        found = find_column(table, [name for name in order if name not in texts])
         if found is not None:
             return found
-    left = [name for name in table.columns if name not in texts and name.casefold() not in INDEX_NAMES]
+    left = [name for name in table.columns if name not in texts and name.casefold() not in names.INDEX_NAMES]
     return left[0] if len(left) == 1 else None
 
 
 def _label_columns(table: Table, task: Task | None) -> Roles | None:
-    label = find_column(table, CLASS_NAMES)
+    label = find_column(table, names.CLASS_NAMES)
     if label is None:
         return None
-    text = find_column(table, [name for name in TEXT_NAMES if name != label.casefold()])
+    text = find_column(table, [name for name in names.TEXT_NAMES if name != label.casefold()])
     if text is None:
         others = [name for name in table.columns if name != label and mostly_words(table.columns[name])]
         if len(others) != 1:
             return None
         text = others[0]
-    return Roles(task or Task.INTENTS, (text, label), find_column(table, SPLIT_NAMES))
+    return Roles(task or Task.INTENTS, (text, label), find_column(table, names.SPLIT_NAMES))
 
 
 def _wider_pair_columns(table: Table, task: Task | None) -> Roles | None:
     """Two texts by their names in some language, or the only two there are, and what is said of them."""
-    texts: tuple[str, ...] = next(find_columns(table, PAIR_NAMES), ()) or named_pair(table) or ()
+    texts: tuple[str, ...] = next(find_columns(table, names.PAIR_NAMES), ()) or named_pair(table) or ()
     looks = {name: portrait(cells) for name, cells in table.columns.items()}
     if not texts:
         texts = tuple(name for name, look in looks.items() if look.content is Content.TEXTS)
     if len(texts) != 2:
         return None
-    known = [*texts, find_column(table, INDEX_NAMES)]
+    known = [*texts, find_column(table, names.INDEX_NAMES)]
     truth = role_of(table, "score", is_numbers, known) if task is not Task.LABELLED else None
     truth = truth or role_of(table, "truth", is_labels, known) or role_of(table, "score", is_numbers, known)
     if truth is None:
@@ -225,7 +208,7 @@ def _told(roles: Roles) -> Roles:
 
 def _wider_label_columns(table: Table, task: Task | None) -> Roles | None:
     """A text and a label by their names in some language, else by what the columns hold."""
-    label = find_column(table, CLASS_NAMES) or role_of(table, "label", is_labels)
+    label = find_column(table, names.CLASS_NAMES) or role_of(table, "label", is_labels)
     if label is None:
         looks = {name: portrait(cells) for name, cells in table.columns.items()}
         labels = [name for name, look in looks.items() if look.content is Content.LABELS]
@@ -233,11 +216,11 @@ def _wider_label_columns(table: Table, task: Task | None) -> Roles | None:
         label = few[0] if len(few) == 1 else None
     if label is None:
         return None
-    text = find_column(table, [name for name in TEXT_NAMES if name != label.casefold()])
+    text = find_column(table, [name for name in names.TEXT_NAMES if name != label.casefold()])
     text = text or text_of(table, [label], "--columns", quiet=True)
     if text is None:
         return None
-    return _told(Roles(task or Task.INTENTS, (text, label), find_column(table, SPLIT_NAMES)))
+    return _told(Roles(task or Task.INTENTS, (text, label), find_column(table, names.SPLIT_NAMES)))
 
 
 _FINDERS = (
@@ -246,14 +229,10 @@ _FINDERS = (
     ((Task.RETRIEVAL,), _retrieval_columns),
     ((Task.GRADED, Task.LABELLED), _pair_columns),
     ((Task.INTENTS, Task.CLUSTERING), _label_columns),
-)
-"""Which kinds a file is tried for, in this order."""
-
-_WIDER = (
     ((Task.GRADED, Task.LABELLED), _wider_pair_columns),
     ((Task.INTENTS, Task.CLUSTERING), _wider_label_columns),
 )
-"""Then these, by names in other languages and by what the columns hold."""
+"""Which kinds a file is tried for, in order: the last by names in other languages, and by what columns hold."""
 
 
 def _unsuited(table: Table, task: Task | None, columns: Sequence[str]) -> FileError:
@@ -346,11 +325,12 @@ def truths_in(table: Table, column: str, positive: str | None) -> tuple[list[boo
     raise FileError(what, why="pairs are the same or not: which label means the same?", fix=fix)
 
 
+_NO_LABEL = "without a label there is no right or wrong"
+
+
 def labels_in(table: Table, column: str, *, of_parts: bool = False) -> list[str]:
     """The cells of a column as labels, or as names of parts: texts, or numbers as they are written."""
-    kind, why = "label", "without a label there is no right or wrong"
-    if of_parts:
-        kind, why = "part", "every row belongs to a part"
+    kind, why = ("part", "every row belongs to a part") if of_parts else ("label", _NO_LABEL)
     for row, cell in enumerate(table.columns[column]):
         if is_missing(cell) or isinstance(cell, (list, dict)):
             what = f"{table.place(row)}: the {kind} in column {column!r} is {_shown(cell)}"
@@ -565,7 +545,7 @@ def _rerank(table: Table, roles: Roles) -> Rerank:
 def _candidates(table: Table, row: int, first: str, second: str) -> tuple[list[str], list[bool]]:
     """One row's candidates with their labels, or its right ones and its wrong ones, as the columns' names say."""
     left, right = list_at(table, row, first), list_at(table, row, second)
-    if second.casefold() in NEGATIVE_NAMES:
+    if second.casefold() in names.NEGATIVE_NAMES:
         left, truths = [*left, *right], [True] * len(left) + [False] * len(right)
     elif len(left) != len(right):
         what = f"{table.place(row)}: {len(left):,} candidates, {len(right):,} labels"
@@ -591,9 +571,4 @@ def _intents(table: Table, roles: Roles) -> Intents:
         fix = f"write {TRAINING[0]} for the known texts and {TESTING[0]} for those to be judged"
         raise FileError(what, why=f"it says {', '.join(sorted(set(parts))[:6])}", fix=fix)
     judged = [row for row, part in enumerate(parts) if part == tests]
-    return build_intents(_some(table, judged), _some(table, known), roles)
-
-
-def _some(table: Table, rows: list[int]) -> Table:
-    columns = {name: [column[row] for row in rows] for name, column in table.columns.items()}
-    return Table(columns, [table.lines[row] for row in rows], table.source, None, table.unit, table.untyped)
+    return build_intents(table.take(judged), table.take(known), roles)

@@ -125,13 +125,13 @@ class Assembler:
         """Add a heading that stands nowhere in the text."""
         self.blocks.append(Block(self._length, self._length, Kind.HEADING, level, title, self.page))
 
-    def append(self, other: Content, *, deeper: int = 0, line: int | None = None) -> None:
+    def append(self, other: Content, *, deeper: int = 0) -> None:
         """Add all that another reader found, its headings `deeper`."""
         for block in other.blocks:
             level = block.level + deeper if block.kind is Kind.HEADING else 0
             text = other.text[block.begin : block.end]
             if text:
-                self.add(text, block.kind, level=level, title=block.title, line=line)
+                self.add(text, block.kind, level=level, title=block.title)
             else:
                 self.mark(block.title, level)
 

@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from glob import glob, has_magic
@@ -78,9 +78,13 @@ def find_files(sources: Source | Iterable[Source], ignore: Iterable[str] = ()) -
     given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
     named = [Path(path) for each in given for path in _meant(each)]
     for path in named:
-        _require_there(path)
+        try:
+            path.stat()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise FileError(f"{path} cannot be read", why=why, fix="check the path") from None
     root = _root(named)
-    ignored = _Ignored(ignore)
+    ignored = _ignoring(ignore)
     found: dict[str, Found] = {}
     links: list[tuple[Found, tuple[int, int]]] = []
     closed: dict[str, FileError] = {}
@@ -123,14 +127,6 @@ def _meant(source: Source) -> Sequence[str]:
     return found
 
 
-def _require_there(path: Path) -> None:
-    try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise FileError(f"{path} cannot be read", why=why, fix="check the path") from None
-
-
 def _root(named: Sequence[Path]) -> Path:
     """The folder from which ids count: the one that was named, or the nearest that holds all that were."""
     folders = [os.path.abspath(path if is_folder(path) else path.parent) for path in named]  # noqa: PTH100
@@ -138,7 +134,7 @@ def _root(named: Sequence[Path]) -> Path:
 
 
 def _files_of(
-    path: Path, root: Path, ignored: _Ignored
+    path: Path, root: Path, ignored: Callable[[str], bool]
 ) -> Iterator[tuple[Path, os.stat_result | FileError, bool]]:
     """A file itself, or those in a folder, with whether it was found in one; and folders that cannot be listed."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - a link stays a link
@@ -189,14 +185,8 @@ def _is_collection(folder: str) -> bool:
     return is_collection(folder)
 
 
-class _Ignored:
-    """Whether a path is left out."""
-
-    def __init__(self, globs: Iterable[str]) -> None:
-        patterns = [each.rstrip("/") for each in ([globs] if isinstance(globs, str) else globs)]
-        self._pattern = re.compile("|".join(map(translate, patterns))) if patterns else None
-
-    def __call__(self, path: str) -> bool:
-        if self._pattern is None:
-            return False
-        return bool(self._pattern.match(path) or self._pattern.match(path.rpartition("/")[2]))
+def _ignoring(globs: Iterable[str]) -> Callable[[str], bool]:
+    """What says whether a path is left out."""
+    patterns = [each.rstrip("/") for each in ([globs] if isinstance(globs, str) else globs)]
+    left_out = re.compile("|".join(map(translate, patterns)) if patterns else r"(?!)")
+    return lambda path: bool(left_out.match(path) or left_out.match(path.rpartition("/")[2]))

@@ -51,11 +51,11 @@ READERS: dict[str, Reader] = {
     "tex": Reader("tex", "plain", "read_tex", binary=False),
     "html": Reader("html", "markup", "read_html"),
     "pdf": Reader("pdf", "pdf", "read_pdf"),
-    "docx": Reader("docx", "word", "read_docx"),
-    "pptx": Reader("pptx", "slides", "read_pptx"),
-    "epub": Reader("epub", "epub", "read_epub"),
+    "docx": Reader("docx", "office", "read_docx"),
+    "pptx": Reader("pptx", "office", "read_pptx"),
+    "epub": Reader("epub", "markup", "read_epub"),
     "eml": Reader("eml", "mail", "read_eml"),
-    "ipynb": Reader("ipynb", "notebook", "read_ipynb"),
+    "ipynb": Reader("ipynb", "markdown", "read_ipynb"),
 }
 READERS |= {
     other: READERS[known]

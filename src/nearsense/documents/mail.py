@@ -13,8 +13,6 @@ from nearsense.documents.markup import of_html
 from nearsense.documents.plain import read_text
 from nearsense.errors import FileError
 
-HEADERS = {"from": "from", "to": "to", "date": "date"}
-
 
 def read_eml(path: Path) -> Content:
     """The subject as heading and title, then the body: the plain one where there are two."""
@@ -31,7 +29,7 @@ def read_eml(path: Path) -> Content:
         made.append(
             of_html(text, str(path)) if body.get_content_subtype() == "html" else read_text(text), deeper=1
         )
-    known: dict[str, Any] = {name: _header(message, header) for name, header in HEADERS.items()}
+    known: dict[str, Any] = {name: _header(message, name) for name in ("from", "to", "date")}
     attached = [part.get_filename() or part.get_content_type() for part in message.iter_attachments()]
     return made.content(title=subject, **known, attachments=attached[:100])
 

@@ -1,13 +1,17 @@
-"""HTML, by lxml: the one file that knows it. No script is run, nothing is fetched, no entity is made of others.
+"""HTML, and EPUB books of it, by lxml: the one file that knows it.
+
+No script is run, nothing is fetched, no entity is made of others.
 
 The tree is walked without recursion: however deep it is, it takes no stack.
 """
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from nearsense._optional import require
 from nearsense.documents.blocks import Assembler, Content, Kind, title_of
@@ -31,16 +35,12 @@ def read_html(path: Path) -> Content:
 
 def of_html(page: bytes | str, name: str) -> Content:
     """As `read_html`, of a page's content; `name` is for messages."""
-    etree = parser_library()
-    if isinstance(page, str):
-        page = page.encode("utf-8", "replace")
-        parser = etree.HTMLParser(
-            encoding="utf-8", huge_tree=True, no_network=True, remove_comments=True, remove_pis=True
-        )
-    else:
-        parser = etree.HTMLParser(
-            encoding=_encoding(page), huge_tree=True, no_network=True, remove_comments=True, remove_pis=True
-        )
+    etree = _library()
+    encoding = "utf-8" if isinstance(page, str) else _encoding(page)
+    page = page.encode("utf-8", "replace") if isinstance(page, str) else page
+    parser = etree.HTMLParser(
+        encoding=encoding, huge_tree=True, no_network=True, remove_comments=True, remove_pis=True
+    )
     made = Assembler()
     if not page.strip():
         return made.content()
@@ -58,8 +58,38 @@ def of_html(page: bytes | str, name: str) -> Content:
     return made.content(title=title or title_of(made.blocks))
 
 
-def parser_library() -> Any:
-    """Lxml's parser."""
+def read_epub(path: Path) -> Content:
+    """The chapters of a book, a zip archive of HTML, in the order of the book."""
+    from nearsense.documents.archives import opened
+
+    etree = _library()
+    made = Assembler()
+    with opened(path) as archive:
+        names = set(archive.namelist())
+
+        def xml(name: str) -> Any:
+            parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+            return etree.fromstring(archive.read(name), parser)
+
+        if "META-INF/container.xml" not in names:
+            fix = "open it with a reader of books, and save it anew"
+            raise FileError(f"{path} cannot be read", why="it is no EPUB: it names no book", fix=fix)
+        package = xml("META-INF/container.xml").find(".//{*}rootfile").get("full-path")
+        book = xml(package)
+        hrefs = {item.get("id"): item.get("href") for item in book.iterfind(".//{*}manifest/{*}item")}
+        folder = posixpath.dirname(package)
+        for each in book.iterfind(".//{*}spine/{*}itemref"):
+            href = unquote(hrefs.get(each.get("idref")) or "").partition("#")[0]
+            name = posixpath.normpath(posixpath.join(folder, href))
+            if name in names:
+                made.append(of_html(archive.read(name), f"{path}, {name},"))
+        title, author = (
+            " ".join((book.findtext(f".//{{*}}{name}") or "").split()) for name in ("title", "creator")
+        )
+    return made.content(title=title, author=author)
+
+
+def _library() -> Any:
     return require("lxml.etree", extra="documents", purpose="reading HTML")
 
 

@@ -46,7 +46,7 @@ def read_pdf(path: Path) -> Content:
         text.close()
         page.close()
     _close(made, over)
-    attached = _attached(pdf)
+    attached = [pdf.get_attachment(number).get_name() for number in range(min(pdf.count_attachments(), 100))]
     pdf.close()
     if not made.blocks:
         why = f"its {pages:,} page{'s are' if pages != 1 else ' is'} without text: scanned, perhaps"
@@ -86,10 +86,6 @@ def _outline(pdf: Any) -> dict[int, list[tuple[int, str]]]:
         if page is not None and title:
             found.setdefault(page, []).append((item.level + 1, title))
     return found
-
-
-def _attached(pdf: Any) -> list[str]:
-    return [pdf.get_attachment(number).get_name() for number in range(min(pdf.count_attachments(), 100))]
 
 
 def _add_page(

@@ -102,7 +102,7 @@ def read_code(text: str) -> Content:
     lines = list(lines_of(text))
     blocks: list[Block] = []
     begin: int | None = None
-    last, empty = 0, True
+    first, last, empty = 0, 0, True
     for number, (start, end, line) in enumerate(lines):
         bare = line.strip()
         if not bare:
@@ -112,25 +112,18 @@ def read_code(text: str) -> Content:
         named = _DEFINITION.match(line)
         starts = (depth == 0 and empty and not _OPENER.match(bare)) or (named and empty)
         if begin is not None and starts:
-            blocks.append(Block(begin, last, Kind.CODE, line=_line_of(lines, begin)))
+            blocks.append(Block(begin, last, Kind.CODE, line=first))
             begin = None
         if begin is None:
-            begin = start
+            begin, first = start, number + 1
             name = named or _next_definition(lines, number)
-            if name:
-                blocks.append(Block(start, start, Kind.HEADING, 1 + min(depth // 2, 5), name[1], line=number + 1))
-            elif depth == 0:
-                blocks.append(Block(start, start, Kind.HEADING, 1, "", line=number + 1))
+            if name or depth == 0:
+                level, title = 1 + min(depth // 2, 5), name[1] if name else ""
+                blocks.append(Block(start, start, Kind.HEADING, level, title, line=first))
         last, empty = end, False
     if begin is not None:
-        blocks.append(Block(begin, last, Kind.CODE, line=_line_of(lines, begin)))
+        blocks.append(Block(begin, last, Kind.CODE, line=first))
     return Content(text, blocks, {}, lines=True)
-
-
-def _line_of(lines: list[Line], begin: int) -> int:
-    from bisect import bisect_right
-
-    return bisect_right(lines, begin, key=lambda line: line[0])
 
 
 def _next_definition(lines: list[Line], at: int) -> re.Match[str] | None:

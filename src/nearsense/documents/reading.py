@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from nearsense._progress import Progress, tracked
-from nearsense.documents.blocks import Content, SourceDocument
+from nearsense.documents.blocks import SourceDocument
 from nearsense.documents.folder import Found, Source, find_files
 from nearsense.documents.formats import extension_of, reader_of
 from nearsense.documents.passages import as_passages
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 MOST_TEXT, MOST_BYTES = 64 << 20, 512 << 20
 """Bytes of the largest file of plain text, and of any other, that is read."""
-
-
 LONGEST_ID = 480
 """Bytes of a path: an id has 512 at most, the number of its passage included."""
 
@@ -133,24 +131,15 @@ def read_documents(
     documents: list[SourceDocument] = []
     unread = dict(files.closed)
     with Worker() as worker, tracked(len(files.found), "files", progress) as update:
-        for done, (found, document) in enumerate(read_each(files.found, worker), 1):
-            if isinstance(document, FileError):
-                unread[found.id] = document
-            else:
-                documents.append(document)
+        for done, found in enumerate(files.found, 1):
+            try:
+                documents.append(read_one(found, worker))
+            except FileError as error:
+                unread[found.id] = error
             update(done)
     if not documents:
         raise next(iter(unread.values()))
     return DocumentList(documents, unread, str(files.root))
-
-
-def read_each(files: Iterable[Found], worker: Worker) -> Iterator[tuple[Found, SourceDocument | FileError]]:
-    """The document of each file, or why it cannot be read."""
-    for found in files:
-        try:
-            yield found, read_one(found, worker)
-        except FileError as error:
-            yield found, error
 
 
 def read_one(found: Found, worker: Worker) -> SourceDocument:
@@ -213,6 +202,3 @@ def _bytes(path: Path) -> bytes:
 def _too_large(path: Path, size: int, most: int) -> FileError:
     why = f"it has {size / 2**20:,.0f} MiB; at most {most / 2**20:,.0f} are read"
     return FileError(f"{path} is too large", why=why, fix="leave it out with --ignore, or split it")
-
-
-__all__ = ["Content", "DocumentList", "read_documents"]

@@ -50,12 +50,8 @@ def _ends(text: str, match: re.Match[str]) -> bool:
         return False
     if match["point"] != "." or match["after"]:
         return True
-    word = _word_before(text, match.start())
+    found = _WORD.search(text[max(0, match.start() - 24) : match.start()])
+    word = found[0] if found else ""
     if len(word) == 1 and word.isalpha() and word.isupper():
         return False  # an initial
     return word.lower().lstrip(".") not in _SHORT
-
-
-def _word_before(text: str, end: int) -> str:
-    found = _WORD.search(text[max(0, end - 24) : end])
-    return found[0] if found else ""

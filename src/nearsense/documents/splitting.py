@@ -9,6 +9,7 @@ a passage cost a fixed price, and the cheapest way is found by dynamic programmi
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -135,53 +136,37 @@ def _atoms(document: SourceDocument) -> Iterator[_Atom]:
     for number, block in enumerate(blocks):
         if block.kind is Kind.HEADING:
             path = [each for each in path if each[0] < block.level]
-            above = tuple(title for _, title in path if title)
+        above = tuple(title for _, title in path if title)
+        if block.kind is Kind.HEADING:
             path.append((block.level, block.title))
-        else:
-            above = tuple(title for _, title in path if title)
         stretch = text[block.begin : block.end]
         for begin, end in _pieces(stretch, block.kind):
             yield _Atom(block.begin + begin, block.begin + end, number, above)
 
 
 def _pieces(text: str, kind: Kind) -> Iterator[tuple[int, int]]:
-    """Sentences, or lines, without the white space around them."""
-    last = 0
-    for end in (
-        _line_ends(text) if kind in BY_LINE else (len(text),) if kind is Kind.HEADING else sentence_ends(text)
-    ):
+    """Sentences, or lines with what they are indented by, without the white space around them."""
+    last, around = 0, "\r\n" if kind in BY_LINE else None
+    feeds = (found.start() for found in re.finditer("\n", text) if kind in BY_LINE)
+    for end in sentence_ends(text) if kind not in (*BY_LINE, Kind.HEADING) else (*feeds, len(text)):
         piece = text[last:end]
-        if bare := piece.strip():
-            begin = last + (len(piece) - len(piece.lstrip())) if kind not in BY_LINE else last
-            if kind in BY_LINE:
-                begin += len(piece) - len(piece.lstrip("\r\n"))
-                yield begin, begin + len(piece.strip("\r\n").rstrip())
-            else:
-                yield begin, begin + len(bare)
+        if piece.strip():
+            begin = end - len(piece.lstrip(around))
+            yield begin, begin + len(piece.strip(around).rstrip())
         last = end
-
-
-def _line_ends(text: str) -> Iterator[int]:
-    at = text.find("\n")
-    while at >= 0:
-        yield at
-        at = text.find("\n", at + 1)
-    yield len(text)
 
 
 def _measure(documents: Sequence[SourceDocument], every: Sequence[Sequence[_Atom]], count: Count) -> None:
     """Count the tokens of all atoms, equal ones once."""
-    texts = [
-        document.text[atom.begin : atom.end]
+    said = [
+        (atom, document.text[atom.begin : atom.end])
         for document, atoms in zip(documents, every, strict=True)
         for atom in atoms
     ]
-    distinct = list(dict.fromkeys(texts))
+    distinct = list(dict.fromkeys(text for _, text in said))
     known = dict(zip(distinct, count(distinct), strict=True)) if distinct else {}
-    found = iter(texts)
-    for atoms in every:
-        for atom in atoms:
-            atom.tokens = max(1, known[next(found)])
+    for atom, text in said:
+        atom.tokens = max(1, known[text])
 
 
 def _middle(text: str, begin: int, end: int) -> int:
@@ -206,23 +191,14 @@ class _Outline:
         self.headings = {at for at, block in enumerate(self.blocks) if block.kind is Kind.HEADING}
         said = document.metadata.get("title")
         self._title = said if isinstance(said, str) else ""
-        own = (
-            at for at in sorted(self.headings) if self.blocks[at].title == self._title and _stands(self.blocks[at])
-        )
-        self._own = next(own, -1)
+        titled = (at for at in sorted(self.headings) if self.blocks[at].title == self._title)
+        self._own = next((at for at in titled if self.blocks[at].end > self.blocks[at].begin), -1)
 
     def under(self, atom: _Atom) -> tuple[str, ...]:
         """The document's title, unless the text says it itself from here on, and the headings above an atom."""
-        stands = atom.block <= self._own
-        return (
-            atom.path
-            if stands or not self._title or atom.path[:1] == (self._title,)
-            else (self._title, *atom.path)
-        )
-
-
-def _stands(block: Block) -> bool:
-    return block.end > block.begin
+        if atom.block <= self._own or not self._title or atom.path[:1] == (self._title,):
+            return atom.path
+        return (self._title, *atom.path)
 
 
 class _Splitter:

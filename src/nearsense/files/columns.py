@@ -13,7 +13,7 @@ from typing import Any
 from nearsense._notes import tell
 from nearsense.errors import FileError
 from nearsense.files.judging import Content, Portrait, is_missing, portrait
-from nearsense.files.names import TEXT_NAMES, called, couples, endings, spelled
+from nearsense.files.names import TEXT_NAMES, called, spelled, together
 from nearsense.files.table import Table, names_of
 
 CLEAR = 1.5
@@ -86,16 +86,11 @@ def _clearest(table: Table, looks: dict[str, Portrait], names: Sequence[str], fl
 
 def unclear(table: Table, question: str, near: Sequence[str], flag: str) -> FileError:
     """Several columns are as likely: a line to type for each."""
-    words = [f"{flag} {quoted(name)}" for name in near[:4]]
-    why = f"{' and '.join(near[:4])} are as likely; {names_of(table)}"
-    return FileError(f"{table.source}: {question}", why=why, fix=", or ".join(words), choices=words)
-
-
-def quoted(words: str) -> str:
-    """As it is typed in a shell."""
     from shlex import quote
 
-    return quote(words)
+    words = [f"{flag} {quote(name)}" for name in near[:4]]
+    why = f"{' and '.join(near[:4])} are as likely; {names_of(table)}"
+    return FileError(f"{table.source}: {question}", why=why, fix=", or ".join(words), choices=words)
 
 
 def role_of(
@@ -146,7 +141,7 @@ def named_pair(table: Table) -> tuple[str, str] | None:
     return next(_couples(words), None)
 
 
-def pair_of(table: Table, flag: str = "--columns", taken: Collection[str | None] = ()) -> tuple[str, str] | None:
+def pair_of(table: Table) -> tuple[str, str] | None:
     """Two columns of texts that go together: by their names, else the only two; said. None where there are none.
 
     Raises:
@@ -154,17 +149,17 @@ def pair_of(table: Table, flag: str = "--columns", taken: Collection[str | None]
     """
     found = named_pair(table)
     if found is None:
-        looks = {name: portrait(cells) for name, cells in table.columns.items() if name not in taken}
+        looks = {name: portrait(cells) for name, cells in table.columns.items()}
         texts = [name for name, look in looks.items() if look.content is Content.TEXTS and not _is_said_of(name)]
         if len(texts) > 2:
             ranked = sorted(texts, key=lambda name: -looks[name].weight)
             likely = [(ranked[0], other) for other in ranked[1:3]]
             listed = [",".join(sorted(each, key=texts.index)) for each in likely]
-            raise unclear(table, "which two columns are the pair?", listed, flag)
+            raise unclear(table, "which two columns are the pair?", listed, "--columns")
         if len(texts) < 2:
             return None
         found = (texts[0], texts[1])
-    tell(f"pair: columns {found[0]} and {found[1]}; {flag} to choose others")
+    tell(f"pair: columns {found[0]} and {found[1]}; --columns to choose others")
     return found
 
 
@@ -176,7 +171,7 @@ def _is_said_of(name: str) -> bool:
 def _couples(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Pairs among the names: one name with two endings or two beginnings, then those that go together."""
     split = {name: spelled(name) for name in names}
-    for left, right in endings():
+    for left, right in together("endings"):
         for name, words in split.items():
             for other, others in split.items():
                 if len(words) < 2 or len(words) != len(others):
@@ -186,6 +181,6 @@ def _couples(names: Sequence[str]) -> Iterator[tuple[str, str]]:
                 if words[1:] == others[1:] and (words[0], others[0]) == (left, right):
                     yield name, other
     whole = {" ".join(spelled(name)): name for name in names}
-    for left, right in couples():
+    for left, right in together("names"):
         if left in whole and right in whole:
             yield whole[left], whole[right]

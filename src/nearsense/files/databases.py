@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nearsense._notes import tell
 from nearsense._optional import require
 from nearsense.columns import list_names
 from nearsense.errors import FileError
-from nearsense.files.columns import quoted
 from nearsense.files.formats import Format
 from nearsense.files.grid import apart, named, require_room
 from nearsense.files.streams import Source
@@ -56,7 +56,7 @@ def _whole(source: Source, tables: list[str]) -> str:
             f"{source.name} holds no table", why="there is nothing to read in it", fix="give another file"
         )
     if len(tables) > 1:
-        choices = [f"--sql {quoted(query)}" for query in queries[:4]]
+        choices = [f"--sql {quote(query)}" for query in queries[:4]]
         what, why = f"{source.name}: which of its tables is to be read?", f"they are {list_names(tables)}"
         raise FileError(what, why=why, fix=", or ".join(choices), choices=choices)
     tell(f"table: {tables[0]}; --sql to ask for something else")
@@ -87,16 +87,6 @@ def _sqlite(source: Source, path: Path) -> Iterator[Ask]:
         loads = action == apsw.SQLITE_FUNCTION and (about[1] or "").casefold() == "load_extension"
         return apsw.SQLITE_OK if action in allowed and not loads else apsw.SQLITE_DENY
 
-    def connected() -> apsw.Connection:
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        connection = apsw.Connection(path.resolve().as_uri() + "?mode=ro", flags=flags)
-        try:
-            connection.execute("select 1 from sqlite_master").fetchall()
-        except apsw.CantOpenError:  # a log beside it, in a folder that nothing may be written to
-            connection.close()
-            connection = apsw.Connection(path.resolve().as_uri() + "?mode=ro&immutable=1", flags=flags)
-        return connection
-
     def ask(sql: str) -> Answer:
         try:
             cursor = connection.cursor()
@@ -112,8 +102,14 @@ def _sqlite(source: Source, path: Path) -> Iterator[Ask]:
             raise _unanswered(source, sql, str(error)) from error
         return names, rows
 
+    place, flags = path.resolve().as_uri() + "?mode=ro", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     try:
-        connection = connected()
+        connection = apsw.Connection(place, flags=flags)
+        try:
+            connection.execute("select 1 from sqlite_master").fetchall()
+        except apsw.CantOpenError:  # a log beside it, in a folder that nothing may be written to
+            connection.close()
+            connection = apsw.Connection(place + "&immutable=1", flags=flags)
     except apsw.Error as error:
         raise _unopened(source, "SQLite", str(error)) from error
     with closing(connection):

@@ -55,11 +55,10 @@ def read_csv(source: Source, encoding: str, dialect: Dialect, delimiter: str = "
     said = dialect.delimiter or named_ or delimiter
     # Else the most frequent candidate in the header, outside quotes; a comma if there is none.
     header = re.split(r"[\r\n]", re.sub(r'"[^"]*"', "", head).lstrip("\r\n"), maxsplit=1)[0]
-    first = _Way(said or max(_DELIMITERS, key=header.count), skip=bool(named_))
-    if dialect.quote is not None:
-        first = _Way(first.delimiter, dialect.quote, None, first.skip)
-    elif _all_in_single_quotes(header, first.delimiter):
-        first = _Way(first.delimiter, "'", None, first.skip)
+    sign, quote = said or max(_DELIMITERS, key=header.count), dialect.quote
+    if quote is None:
+        quote = "'" if _all_in_single_quotes(header, sign) else '"'
+    first = _Way(sign, quote, skip=bool(named_))
     even = replace(dialect, skip_uneven=False)
     try:
         table = _table(source, encoding, first, even)
@@ -103,7 +102,7 @@ def _otherwise(
     found = []
     for way in ways:
         with suppress(FileError):
-            preview = list(islice(_records(source, encoding, way, dialect), _PREVIEW))
+            preview = list(islice(_records(source, encoding, way), _PREVIEW))
             if (held := _held(preview)) is not None:
                 found.append((held[1], -ways.index(way), way, held[0]))
     if not found:
@@ -162,7 +161,7 @@ def _lines(source: Source, encoding: str, tried: _Way, dialect: Dialect, head: s
     return None
 
 
-def _records(source: Source, encoding: str, way: _Way, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _records(source: Source, encoding: str, way: _Way) -> Iterator[tuple[int, list[str]]]:
     """The records of a file that are no blank lines, each with the line where it begins."""
     import csv
 
@@ -188,9 +187,8 @@ def _records(source: Source, encoding: str, way: _Way, dialect: Dialect) -> Iter
         )
         begin = 1 + before
         try:
-            twice = way.twice
             for record in reader:
-                if twice and len(record) == 1:
+                if way.twice and len(record) == 1:
                     record = next(csv.reader(record, delimiter=way.delimiter, strict=True), [])
                 if record:
                     yield begin, record
@@ -211,20 +209,18 @@ def _table(source: Source, encoding: str, way: _Way, dialect: Dialect, above: in
     """The records as columns; `above` is how many stand before the header, None where the way holds by itself."""
     columns: list[list[str]] = []
     lines: list[int] = []
-    first: list[str] = []
     left = 0
-    width = -1
-    for line, record in islice(_records(source, encoding, way, dialect), above or 0, None):
-        if width < 0:
-            first, columns, width = record, [[] for _ in record], len(record)
-        elif len(record) != width:
-            fitted = record if above is None else _fitted(record, columns, first, bool(lines))
-            if fitted is None or len(fitted) != len(columns):
+    for line, record in islice(_records(source, encoding, way), above or 0, None):
+        if not columns:
+            columns = [[] for _ in record]
+        elif len(record) != len(columns):
+            fitted = record if above is None else _fitted(record, columns)
+            if len(fitted) != len(columns):
                 if not dialect.skip_uneven:
-                    raise _uneven(source, record, first, line, way.delimiter)
+                    raise _uneven(source, record, [column[0] for column in columns], line, way.delimiter)
                 left += 1
                 continue
-            record, width = fitted, len(columns)
+            record = fitted
         for column, field in zip(columns, record, strict=True):
             column.append(field)
         lines.append(line)
@@ -232,30 +228,22 @@ def _table(source: Source, encoding: str, way: _Way, dialect: Dialect, above: in
         for column in columns:
             del column[-1]
         del lines[-1]
-    return _headed(source, first, columns, lines, dialect, above, left)
+    return _headed(source, columns, lines, dialect, above, left)
 
 
-def _fitted(record: list[str], columns: list[list[str]], first: list[str], begun: bool) -> list[str] | None:
+def _fitted(record: list[str], columns: list[list[str]]) -> list[str]:
     """A record without the empty fields that it has too many; a header without a name for the rows gets one."""
     if len(columns) < len(record) and not any(field.strip() for field in record[len(columns) :]):
         return record[: len(columns)]
-    if len(record) == len(columns) + 1 and len(columns[0]) == 1 and begun:
-        first.insert(0, "")
+    if len(record) == len(columns) + 1 and len(columns[0]) == 1:
         columns.insert(0, [""])
-        return record
-    if len(columns) > len(record) and not any(first[len(record) :]):
+    elif len(columns) > len(record) and not any(column[0] for column in columns[len(record) :]):
         return [*record, *[""] * (len(columns) - len(record))]
-    return None
+    return record
 
 
 def _headed(
-    source: Source,
-    first: list[str],
-    columns: list[list[str]],
-    lines: list[int],
-    dialect: Dialect,
-    above: int | None,
-    left: int,
+    source: Source, columns: list[list[str]], lines: list[int], dialect: Dialect, above: int | None, left: int
 ) -> Table:
     """The table of all records, the first of which is a header or not."""
     if not lines:
@@ -263,7 +251,7 @@ def _headed(
     if dialect.header is None and (under := _under_title(columns)):
         above, lines = (above or 0) + under, lines[under:]
         columns = [column[under:] for column in columns]
-        first = [column[0] for column in columns]
+    first = [column[0] for column in columns]
     headed = dialect.header is not False
     again = _again(first, columns) if dialect.header is None else None
     if dialect.header is None and again is None and len(lines) > 1:

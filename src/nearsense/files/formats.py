@@ -57,27 +57,23 @@ class Compression(StrEnum):
 
 
 EXTENSIONS = {
-    ".txt": Format.TXT,
-    ".log": Format.TXT,
-    ".csv": Format.CSV,
-    ".tsv": Format.TSV,
-    ".tab": Format.TSV,
-    ".json": Format.JSON,
-    ".geojson": Format.JSON,
-    ".jsonld": Format.JSON,
-    ".jsonl": Format.JSONL,
-    ".ndjson": Format.JSONL,
-    ".parquet": Format.PARQUET,
-    ".npy": Format.NPY,
-    ".xlsx": Format.XLSX,
-    ".xlsm": Format.XLSX,
-    ".xls": Format.XLS,
-    ".ods": Format.ODS,
-    ".sqlite": Format.SQLITE,
-    ".sqlite3": Format.SQLITE,
-    ".db": Format.SQLITE,
-    ".duckdb": Format.DUCKDB,
-    ".md": Format.MD,
+    ending: form
+    for form, endings in {
+        Format.TXT: (".txt", ".log"),
+        Format.CSV: (".csv",),
+        Format.TSV: (".tsv", ".tab"),
+        Format.JSON: (".json", ".geojson", ".jsonld"),
+        Format.JSONL: (".jsonl", ".ndjson"),
+        Format.PARQUET: (".parquet",),
+        Format.NPY: (".npy",),
+        Format.XLSX: (".xlsx", ".xlsm"),
+        Format.XLS: (".xls",),
+        Format.ODS: (".ods",),
+        Format.SQLITE: (".sqlite", ".sqlite3", ".db"),
+        Format.DUCKDB: (".duckdb",),
+        Format.MD: (".md",),
+    }.items()
+    for ending in endings
 }
 READ = tuple(form for form in Format if form is not Format.MD)
 COMPRESSIONS = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}

@@ -105,16 +105,7 @@ def apart(source: str, names: list[str]) -> list[str]:
     return made
 
 
-def table_of(
-    source: str,
-    rows: list[list[Any]],
-    lines: list[int],
-    *,
-    header: bool | None = None,
-    unit: str = "row",
-    untyped: bool = False,
-    anew: bool = False,
-) -> Table:
+def table_of(source: str, rows: list[list[Any]], lines: list[int], header: bool | None) -> Table:
     """The table of rows of any length: what stands above its header is left out, and said; short rows are filled.
 
     Columns without a name and a cell, and rows without a cell, are none.
@@ -136,12 +127,12 @@ def table_of(
         why = "there is no record below it" if kept else "all its rows are blank"
         raise FileError(what, why=why, fix="give a file that holds something")
     if begin:
-        tell(f"header: {unit} {kept[0][0]}; {begin} above it {'is' if begin == 1 else 'are'} left out")
+        tell(f"header: row {kept[0][0]}; {begin} above it {'is' if begin == 1 else 'are'} left out")
     if not headed and header is None:
         tell(HEADLESS)
     names = apart(source, named(first)) if headed else [f"column {place}" for place in range(1, len(first) + 1)]
     cells = {name: column[headed:] for name, column in zip(names, columns, strict=True)}
-    return Table(cells, [line for line, _ in kept[headed:]], source, None, unit, untyped, anew=anew)
+    return Table(cells, [line for line, _ in kept[headed:]], source, None, "row", anew=True)
 
 
 def _begin(filled: Sequence[int]) -> int:

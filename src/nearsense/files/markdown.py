@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from nearsense.files.table import json_text, json_value
 from nearsense.tables import one_line
@@ -17,9 +17,11 @@ def markdown_lines(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> It
         yield _row([escaped(each) for each in row])
 
 
-def rows_as_markdown(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Rows as the lines of a table."""
-    return markdown_lines(names, ([cell(json_value(row.get(name))) for name in names] for row in rows))
+def write_markdown(stream: BinaryIO, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as the lines of a table; nothing where there is no column."""
+    cells = ([cell(json_value(row.get(name))) for name in names] for row in rows)
+    for line in markdown_lines(names, cells) if names else ():
+        stream.write(f"{line}\n".encode())
 
 
 def cell(value: Any) -> str:

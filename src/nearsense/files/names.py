@@ -169,11 +169,6 @@ def is_known(name: str) -> bool:
     return words in _aside()[1] or any(words in _words(role) for role in FIRST)
 
 
-def endings() -> list[tuple[str, str]]:
-    """What two names end in that are one but for this."""
-    return [(left, right) for left, right in _table()["pairs"]["endings"]]
-
-
-def couples() -> list[tuple[str, str]]:
-    """Names of two columns that go together, as they are spelled."""
-    return [(left, right) for left, right in _table()["pairs"]["names"]]
+def together(how: str) -> list[tuple[str, str]]:
+    """Two that go together, as "endings" of names that are one but for this, or as whole "names" as spelled."""
+    return [(left, right) for left, right in _table()["pairs"][how]]

@@ -120,9 +120,9 @@ def _vectors(source: Source, arrow: Any, table: Any, said: dict[str, Any]) -> Ve
     lengths = _pyarrow("pyarrow.compute").list_value_length(column).to_numpy()  # NaN for null
     odd = np.flatnonzero(lengths != lengths[0])
     column_only = not said and not {*table.column_names} <= {"id", "vector"}  # not ours
-    if column_only and (len(odd) or not lengths[0] > 0):
-        return None
     if len(odd) or not lengths[0] > 0:
+        if column_only:
+            return None
         place = f"{source.name}, row {int(odd[0]) + 1 if len(odd) else 1}"
         raise odd_length(f"{place}: the vector is missing or of another length than those before")
     flat = [chunk.flatten() for chunk in column.chunks if len(chunk)]
@@ -138,13 +138,13 @@ def _vectors(source: Source, arrow: Any, table: Any, said: dict[str, Any]) -> Ve
     return vectors_of(data, truncated, said)
 
 
-def write_parquet(stream: BinaryIO, rows: list[Mapping[str, Any]], names: Sequence[str]) -> None:
+def write_parquet(stream: BinaryIO, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows; pyarrow finds the columns' types from all of them."""
     arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
-    columns = {}
+    columns, held = {}, list(rows)
     for name in names:
         try:
-            columns[name] = arrow.array([row.get(name) for row in rows])
+            columns[name] = arrow.array([row.get(name) for row in held])
         except (arrow.ArrowException, UnicodeEncodeError, OverflowError) as error:
             raise _untyped(f"column {name!r} cannot be written as parquet", error) from error
     parquet.write_table(arrow.table(columns), stream)

@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 from nearsense._notes import tell
 from nearsense._paths import is_file
 from nearsense.errors import FileError
+from nearsense.files.columns import spread
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, format_of, header_of, sniff
 from nearsense.files.names import is_known
 from nearsense.files.parquet import read_parquet
-from nearsense.files.streams import AUTO, Source, file_errors, held, open_source
+from nearsense.files.streams import AUTO, Source, file_errors, is_utf8, open_source
 from nearsense.files.table import Table, columns_of, first_repeated
 from nearsense.files.vectors import VectorColumn, read_npy
 from nearsense.records import shown
@@ -84,8 +85,8 @@ def read_table(
         if dialect.sheet and form not in _WORKBOOKS:
             why = f"it is {form.value}, and sheets are of workbooks: xlsx, xls, ods"
             raise FileError(f"{source.name} has no sheets", why=why, fix="leave --sheet out")
-        if form in _BINARIES:
-            return _BINARIES[form](source, dialect)
+        if form not in _TEXTS:
+            return _binary_table(source, form, dialect)
         if form is Format.TXT and format is None and (table := _tabbed(source, encoding, dialect)) is not None:
             return table
         return _text_table(source, form, encoding, dialect)
@@ -93,9 +94,23 @@ def read_table(
 
 def _fetched(address: str) -> Source | None:
     """What lies at an address; None where it is none."""
-    from nearsense.files.remote import fetched, is_address, name_of
+    from nearsense.files.remote import fetched, is_address
 
-    return held(name_of(address), fetched(address)) if is_address(address) else None
+    return fetched(address) if is_address(address) else None
+
+
+def _binary_table(source: Source, form: Format, dialect: Dialect) -> Table:
+    if form is Format.PARQUET:
+        return read_parquet(source)
+    if form is Format.NPY:
+        return read_npy(source)
+    if form in _WORKBOOKS:
+        from nearsense.files.workbooks import read_workbook
+
+        return read_workbook(source, dialect)
+    from nearsense.files.databases import read_database
+
+    return read_database(source, form, dialect.sql)
 
 
 def _text_table(source: Source, form: Format, encoding: str, dialect: Dialect) -> Table:
@@ -124,17 +139,12 @@ def _tabbed(source: Source, encoding: str, dialect: Dialect) -> Table | None:
     if b"\t" not in source.head:
         return None
     own = encoding
-    if own == AUTO and (own := source.evident()) == "utf-8":
-        try:
-            source.head.rpartition(b"\n")[0].decode("utf-8")
-        except UnicodeDecodeError:
-            own = source.guessed()
+    if own == AUTO and (own := source.evident()) == "utf-8" and not is_utf8(source.head.rpartition(b"\n")[0]):
+        own = source.guessed()
     with source.characters(own) as stream:
         lines = [line for line in stream.read(1 << 14).splitlines() if line.strip()]
-    whole = lines[:-1] if len(lines) > 2 else lines
-    if len(lines) < 2 or {line.count("\t") for line in whole} in ({0}, set()):
-        return None
-    if len({line.count("\t") for line in whole}) > 1:
+    counts = {line.count("\t") for line in (lines[:-1] if len(lines) > 2 else lines)}
+    if len(lines) < 2 or len(counts) != 1 or counts == {0}:
         return None
     if encoding != AUTO or not own.startswith("utf-16"):
         names = [name.strip() for name in lines[0].split("\t")]
@@ -179,26 +189,19 @@ def _read_txt(source: Source, encoding: str, _dialect: Dialect) -> Table:
 
 
 def _read_jsonl(source: Source, encoding: str, _dialect: Dialect) -> Table:
-    lines: list[int] = []
-
-    def values(stream: TextIO) -> Iterator[tuple[int, Any]]:
-        for number, line in enumerate(stream, 1):
-            if line.strip():
-                lines.append(number)
-                yield number, _json_in(source, line, number)
-
     with source.characters(encoding) as stream:
-        table = _table_of(source, "line", values(stream), lines)
-    if not lines:
+        numbered = ((at, _json_in(source, line, at)) for at, line in enumerate(stream, 1) if line.strip())
+        table = _table_of(source, "line", numbered)
+    if not len(table):
         raise FileError(f"{source.name} holds no record", why="all its lines are blank", fix=_EMPTY_FIX)
     return table
 
 
-def _table_of(source: Source, unit: str, numbered: Iterable[tuple[int, Any]], lines: list[int]) -> Table:
+def _table_of(source: Source, unit: str, numbered: Iterable[tuple[int, Any]]) -> Table:
     """The table of JSON values, each with its line or row: objects, or strings."""
     from nearsense.files.grid import require_room
 
-    collector = VectorColumn(source.name, unit)
+    collector, lines = VectorColumn(source.name, unit), list[int]()
 
     def records() -> Iterator[dict[str, Any]]:
         kind: type = object
@@ -208,6 +211,7 @@ def _table_of(source: Source, unit: str, numbered: Iterable[tuple[int, Any]], li
             if not isinstance(value, (dict, str)) or not isinstance(value, kind):
                 raise _odd_value(source, unit, number, value)
             kind = type(value)
+            lines.append(number)
             if isinstance(value, dict):
                 names.update(value)
                 filled += len(value)
@@ -300,18 +304,16 @@ def _read_json(source: Source, encoding: str, dialect: Dialect) -> Table:
     if dialect.records is not None:
         return _shaped(source, rows_at(source.name, value, dialect.records), dialect)
     if isinstance(value, dict):
-        if _are_columns(value) and split_frame(value) is None:
-            return _json_columns(source, value)
-        if (rows := found_rows(source.name, value)) is not None:
-            return _shaped(source, rows, dialect)
-        return _json_columns(source, value)
+        columns = _are_columns(value) and split_frame(value) is None
+        rows = None if columns else found_rows(source.name, value)
+        return _json_columns(source, value) if rows is None else _shaped(source, rows, dialect)
     if not isinstance(value, list):
         raise _no_rows(source, f"it is {_json_kind(value)}")
     if not value:
         raise FileError(f"{source.name} holds no record", why="its array is empty", fix=_EMPTY_FIX)
     if all(isinstance(row, list) for row in value):
         return _shaped(source, value, dialect)
-    return _table_of(source, "row", enumerate(value, 1), list(range(1, len(value) + 1)))
+    return _table_of(source, "row", enumerate(value, 1))
 
 
 def _is_jsonl(content: str) -> bool:
@@ -329,17 +331,14 @@ def _are_columns(value: dict[str, Any]) -> bool:
 
 def _shaped(source: Source, rows: list[Any], dialect: Dialect) -> Table:
     """The table of rows that were looked for: objects, texts, or arrays of cells."""
-    from nearsense.files.columns import spread
     from nearsense.files.grid import table_of
 
     if rows and all(isinstance(row, list) for row in rows):
         cells = [
             [cell if not isinstance(cell, (dict, list)) else json.dumps(cell) for cell in row] for row in rows
         ]
-        numbers = list(range(1, len(rows) + 1))
-        return table_of(source.name, cells, numbers, header=dialect.header, anew=True)
-    table = _table_of(source, "row", enumerate(rows, 1), list(range(1, len(rows) + 1)))
-    return spread(replace(table, anew=True))
+        return table_of(source.name, cells, list(range(1, len(rows) + 1)), dialect.header)
+    return spread(replace(_table_of(source, "row", enumerate(rows, 1)), anew=True))
 
 
 def _json_columns(source: Source, value: dict[str, Any]) -> Table:
@@ -369,34 +368,11 @@ def _read_csv(source: Source, encoding: str, dialect: Dialect, delimiter: str = 
     return read_csv(source, encoding, dialect, delimiter)
 
 
+_WORKBOOKS = (Format.XLSX, Format.XLS, Format.ODS)
 _TEXTS: dict[Format, Callable[[Source, str, Dialect], Table]] = {
     Format.TXT: _read_txt,
     Format.CSV: _read_csv,
     Format.TSV: partial(_read_csv, delimiter="\t"),
     Format.JSONL: _read_jsonl,
     Format.JSON: _read_json,
-}
-
-
-def _workbook(source: Source, dialect: Dialect) -> Table:
-    from nearsense.files.workbooks import read_workbook
-
-    return read_workbook(source, dialect)
-
-
-def _database(form: Format) -> Callable[[Source, Dialect], Table]:
-    def read(source: Source, dialect: Dialect) -> Table:
-        from nearsense.files.databases import read_database
-
-        return read_database(source, form, dialect.sql)
-
-    return read
-
-
-_WORKBOOKS = (Format.XLSX, Format.XLS, Format.ODS)
-_BINARIES: dict[Format, Callable[[Source, Dialect], Table]] = {
-    Format.PARQUET: lambda source, _: read_parquet(source),
-    Format.NPY: lambda source, _: read_npy(source),
-    **dict.fromkeys(_WORKBOOKS, _workbook),
-    **{form: _database(form) for form in (Format.SQLITE, Format.DUCKDB)},
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from nearsense._optional import require
 from nearsense.errors import FileError, MissingExtra
+from nearsense.files.streams import Source, held
 from nearsense.settings import load_settings
 
 KINDS = ("http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "sftp")
@@ -24,8 +25,8 @@ def is_address(path: str) -> bool:
     return _ADDRESS.match(path) is not None
 
 
-def fetched(address: str) -> bytes:
-    """The bytes at an address, all of them.
+def fetched(address: str) -> Source:
+    """All that lies at an address, under the file's name there.
 
     Raises:
         FileError: Offline is set, or it cannot be fetched.
@@ -47,9 +48,4 @@ def fetched(address: str) -> bytes:
         raise FileError(f"{shown} cannot be fetched", why=why, fix="check the address, or download it") from error
     if len(content) > LARGEST:
         raise FileError(f"{shown} is larger than 2 GB", why="it is read as a whole", fix="download it")
-    return content
-
-
-def name_of(address: str) -> str:
-    """The file's name within an address, for its extension."""
-    return address.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
+    return held(address.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2], content)

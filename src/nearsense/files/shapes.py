@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from shlex import quote
 from typing import Any, NamedTuple
 
 from nearsense._notes import tell
 from nearsense.errors import FileError
-from nearsense.files.columns import quoted
 from nearsense.files.judging import words_in
 from nearsense.files.names import is_known
 
@@ -46,7 +46,7 @@ def rows_at(source: str, value: Any, path: str) -> list[Any]:
     if not rows:
         places = [place.typed for place in _places(value) if place.path]
         why = f"its lists are at: {', '.join(places[:8])}" if places else "it has no list of objects"
-        fix = f"--records {quoted(places[0])}" if places else "leave --records out"
+        fix = f"--records {quote(places[0])}" if places else "leave --records out"
         raise FileError(f"{source} has no rows at {path!r}", why=why, fix=fix)
     return rows
 
@@ -70,7 +70,7 @@ def found_rows(source: str, value: Any) -> list[Any] | None:
         each for each in ranked if _likeness(each)[0] == _likeness(best)[0] and 2 * len(each.rows) > len(best.rows)
     ]
     if len(near) > 1 and not _within(near):
-        choices = [f"--records {quoted(each.typed)}" for each in near[:4]]
+        choices = [f"--records {quote(each.typed)}" for each in near[:4]]
         why = f"its lists at {' and '.join(each.typed for each in near[:4])} are as likely"
         raise FileError(f"{source}: where are its rows?", why=why, fix=", or ".join(choices), choices=choices)
     tell(f"rows: {len(best.rows):,} at {best.typed}; --records to choose another list")
@@ -108,22 +108,14 @@ def _places(value: Any, path: tuple[str, ...] = (), known: Mapping[str, Any] | N
             found.append(Place(path, list(_followed(value, (), known or {}, path[-1]))))
         for name in dict.fromkeys(name for each in value[:100] for name in each):
             deeper = list(_followed(value, (name,), known or {}, path[-1] if path else ""))
-            if deeper and all(isinstance(each, dict) for each in deeper) and _is_nested(value, name):
+            nested = any(isinstance(row.get(name), list) for row in value)
+            if deeper and nested and all(isinstance(each, dict) for each in deeper):
                 found.append(Place((*path, name), deeper))
-                found += _deeper(deeper, (*path, name))
+                found += [Place((*path, name, *each.path), each.rows) for each in _places(deeper) if each.path]
     elif isinstance(value, dict):
         for name, each in value.items():
             found += _places(each, (*path, name), known)
     return found
-
-
-def _is_nested(rows: list[dict[str, Any]], name: str) -> bool:
-    return any(isinstance(row.get(name), list) for row in rows)
-
-
-def _deeper(rows: list[dict[str, Any]], path: tuple[str, ...]) -> list[Place]:
-    """The lists within rows that are within others already."""
-    return [Place((*path, *each.path), each.rows) for each in _places(rows) if each.path]
 
 
 def _followed(value: Any, path: tuple[str, ...], known: Mapping[str, Any], own: str) -> Iterator[Any]:

@@ -120,7 +120,7 @@ class Source:
 
         with self.open() as stream:
             lines = [line for line in stream if not line.isascii()]
-        strange = [line for line in lines if not _is_utf8(line)]
+        strange = [line for line in lines if not is_utf8(line)]
         guess = guessed(b"".join(strange)[:MOST])
         return MIXED + guess if 5 * len(strange) <= 4 * len(lines) else guess  # UTF-8 by chance is rare
 
@@ -202,9 +202,10 @@ _REAL = {"Excel workbook": "xlsx", "old Excel": "xls", "SQLite": "sqlite", "parq
 """What is typed for a file that is no text."""
 
 
-def _is_utf8(line: bytes) -> bool:
+def is_utf8(content: bytes) -> bool:
+    """Whether bytes are UTF-8."""
     try:
-        line.decode()
+        content.decode()
     except UnicodeDecodeError:
         return False
     return True

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
-from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nearsense._bounded import CRASHED, LATE, BoundedProcess, Broken
@@ -13,7 +13,6 @@ from nearsense._notes import tell
 from nearsense._optional import require
 from nearsense.columns import list_names
 from nearsense.errors import FileError
-from nearsense.files.columns import quoted
 from nearsense.files.dialect import Dialect
 from nearsense.files.grid import table_of
 from nearsense.files.names import called
@@ -36,7 +35,7 @@ def read_workbook(source: Source, dialect: Dialect) -> Table:
     names, sheets = _sheets(source, dialect.sheet or "")
     if dialect.sheet and not sheets:
         what = f"{source.name} has no sheet {dialect.sheet!r}"
-        raise FileError(what, why=f"its sheets are: {list_names(names)}", fix=f"--sheet {quoted(names[0])}")
+        raise FileError(what, why=f"its sheets are: {list_names(names)}", fix=f"--sheet {quote(names[0])}")
     full = [sheet for sheet in sheets if sheet[2]]
     if not full:
         raise FileError(f"{source.name} holds no text", why="its sheets are empty", fix="give another file")
@@ -49,7 +48,7 @@ def read_workbook(source: Source, dialect: Dialect) -> Table:
     name, begin, rows = chosen
     where = f"{source.name}, sheet {name}" if len(names) > 1 else source.name
     lines = list(range(begin, begin + len(rows)))
-    return table_of(where, rows, lines, header=dialect.header, unit="row", anew=True)
+    return table_of(where, rows, lines, dialect.header)
 
 
 def _likeness(sheet: Sheet) -> tuple[int, int, int]:
@@ -78,31 +77,27 @@ def _require_modest(source: Source) -> None:
 
 
 def _sheets(source: Source, wanted: str) -> tuple[list[str], list[Sheet]]:
-    """The names of all sheets, and the rows of some."""
+    """The names of all sheets, and the rows of some, as the process says them, value by value."""
     names: list[str] = []
     sheets: list[Sheet] = []
-    for value in _lines(source, wanted):
-        if isinstance(value, list):
-            sheets[-1][2].append([_cell(cell) for cell in value])
-        elif "sheets" in value:
-            names = value["sheets"]
-        else:
-            sheets.append((value["sheet"], value["begin"], []))
-    return names, sheets
-
-
-def _lines(source: Source, wanted: str) -> Iterator[Any]:
-    """What the process says, value by value."""
-    plain, content = source.path is not None and source.compression == "none", None
-    if not plain:
+    place, content = [], None
+    if source.path is not None and source.compression == "none":
+        place = [str(source.path.resolve())]
+    else:
         with source.open() as stream:
             content = stream.read()
-    place = [str(Path(source.path).resolve())] if plain and source.path else []
     with BoundedProcess(MEMORY, SECONDS) as process:
         try:
-            yield from process.ask("nearsense.files.workbook:sheets_of", *place, wanted, content=content)
+            for value in process.ask("nearsense.files.workbook:sheets_of", *place, wanted, content=content):
+                if isinstance(value, list):
+                    sheets[-1][2].append([_TIMES[c[0]](c[1]) if isinstance(c, list) else c for c in value])
+                elif "sheets" in value:
+                    names = value["sheets"]
+                else:
+                    sheets.append((value["sheet"], value["begin"], []))
         except Broken as error:
             raise _refused(source, error) from None
+    return names, sheets
 
 
 def _refused(source: Source, error: Broken) -> FileError:
@@ -129,7 +124,3 @@ _TIMES: dict[str, Callable[[Any], Any]] = {
     "time": time.fromisoformat,
     "seconds": lambda seconds: timedelta(seconds=seconds),
 }
-
-
-def _cell(cell: Any) -> Any:
-    return _TIMES[cell[0]](cell[1]) if isinstance(cell, list) else cell

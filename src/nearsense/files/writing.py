@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from io import BytesIO
 from itertools import chain
 from typing import Any, BinaryIO
@@ -22,7 +23,7 @@ from nearsense._paths import exists, is_file, is_folder
 from nearsense.errors import FileError, InputError
 from nearsense.files.dialect import PLAIN, Dialect
 from nearsense.files.formats import Format, compressed, compression_of, format_of, sniff
-from nearsense.files.markdown import rows_as_markdown
+from nearsense.files.markdown import write_markdown
 from nearsense.files.parquet import copy_rows, require_parquet, write_parquet, write_parquet_vectors
 from nearsense.files.reading import read_table
 from nearsense.files.streams import AUTO, atomic_write, file_errors, open_source, require_place
@@ -72,7 +73,11 @@ def write_table(
 
     with atomic_write(path) as stream, compressed(stream, compression_of(str(path))) as file:
         try:
-            _WRITERS[form](file, counted(), columns)
+            if form in _TABLES:
+                _TABLES[form](file, *_named(counted(), columns))
+            else:
+                write = _write_array if form is Format.JSON else _write_lines
+                write(file, (_as_json(row, columns) for row in counted()))
         except UnicodeEncodeError as error:
             why = f"no encoding can write it, {form.value} cannot escape it"
             fix = "write it as jsonl, or clean the text first"
@@ -82,7 +87,7 @@ def write_table(
 
 def require_table_target(path: str | os.PathLike[str], format: str | None = None) -> Format:  # noqa: A002
     """The format of a name that `write_table` can write to; others are refused before the rows are made."""
-    form = format_of(str(path), format, _WRITERS)
+    form = format_of(str(path), format, _WRITTEN)
     if form in _LIBRARIES:
         _LIBRARIES[form]()
     return form
@@ -119,40 +124,33 @@ class _Lines:
         self._stream.write((record[:-2] + "\n").encode())
 
 
-def _delimited(delimiter: str) -> Callable[..., None]:
-    """What writes rows with that between their fields."""
+def _write_csv(
+    stream: BinaryIO, names: Sequence[str], rows: Iterable[Mapping[str, Any]], delimiter: str = ","
+) -> None:
+    import csv
+
+    if not names:
+        return
 
     def cell(value: Any) -> str:
         return "" if value is None else csv_cell(value) if isinstance(value, str) else json_text(value)
 
-    def write(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
-        import csv
-
-        names, checked = _named(rows, columns)
-        if not names:
-            return
-        # Quoted where a name could be taken for several, whatever the delimiter: the reader finds it from here.
-        header = [csv_cell(name) for name in names]
-        if any(sign in name for name in header for sign in ',;|\t"\r\n'):
-            header = ['"' + name.replace('"', '""') + '"' for name in header]
-        stream.write((delimiter.join(header) + "\n").encode())
-        writer = csv.writer(_Lines(stream), delimiter=delimiter, lineterminator="\r\n")
-        writer.writerows([cell(json_value(row.get(name))) for name in names] for row in checked)
-
-    return write
+    # Quoted where a name could be taken for several, whatever the delimiter: the reader finds it from here.
+    header = [csv_cell(name) for name in names]
+    if any(sign in name for name in header for sign in ',;|\t"\r\n'):
+        header = ['"' + name.replace('"', '""') + '"' for name in header]
+    stream.write((delimiter.join(header) + "\n").encode())
+    writer = csv.writer(_Lines(stream), delimiter=delimiter, lineterminator="\r\n")
+    writer.writerows([cell(json_value(row.get(name))) for name in names] for row in rows)
 
 
 def _as_json(row: Mapping[str, Any], columns: Sequence[str] | None) -> bytes:
     return json_text(json_value(row if columns is None else {name: row.get(name) for name in columns})).encode()
 
 
-def _write_jsonl(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
-    for row in rows:
-        stream.write(_as_json(row, columns) + b"\n")
-
-
-def _write_json(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
-    _write_array(stream, (_as_json(row, columns) for row in rows))
+def _write_lines(stream: BinaryIO, values: Iterable[bytes]) -> None:
+    for value in values:
+        stream.write(value + b"\n")
 
 
 def _write_array(stream: BinaryIO, values: Iterable[bytes]) -> None:
@@ -164,30 +162,15 @@ def _write_array(stream: BinaryIO, values: Iterable[bytes]) -> None:
     stream.write(b"[]\n" if before == b"[\n" else b"\n]\n")
 
 
-def _write_parquet(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
-    names, checked = _named(rows, columns)
-    write_parquet(stream, list(checked), names)
-
-
-def _write_xlsx(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
-    write_xlsx(stream, *_named(rows, columns))
-
-
-def _write_markdown(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None) -> None:
-    names, checked = _named(rows, columns)
-    for line in rows_as_markdown(names, checked) if names else ():
-        stream.write(f"{line}\n".encode())
-
-
-_WRITERS: dict[Format, Callable[[BinaryIO, Iterable[Mapping[str, Any]], Sequence[str] | None], None]] = {
-    Format.CSV: _delimited(","),
-    Format.TSV: _delimited("\t"),
-    Format.JSON: _write_json,
-    Format.JSONL: _write_jsonl,
-    Format.PARQUET: _write_parquet,
-    Format.XLSX: _write_xlsx,
-    Format.MD: _write_markdown,
+_TABLES: dict[Format, Callable[[BinaryIO, Sequence[str], Iterable[Mapping[str, Any]]], None]] = {
+    Format.CSV: _write_csv,
+    Format.TSV: partial(_write_csv, delimiter="\t"),
+    Format.PARQUET: write_parquet,
+    Format.XLSX: write_xlsx,
+    Format.MD: write_markdown,
 }
+"""What writes rows that all have the same columns."""
+_WRITTEN = (*_TABLES, Format.JSON, Format.JSONL)
 _LIBRARIES: dict[Format, Callable[[], Any]] = {Format.PARQUET: require_parquet, Format.XLSX: require_xlsx}
 """What finds the library of a format, or says what to install."""
 
@@ -290,7 +273,7 @@ def csv_cell(text: str) -> str:
     return f"'{text}"
 
 
-_COPIES = (*_WRITERS, Format.TXT, Format.NPY)
+_COPIES = (*_WRITTEN, Format.TXT, Format.NPY)
 """Formats that a copy may have."""
 
 
