@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -22,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nearsense.errors import FileError, InputError, MissingExtra
-from nearsense.files import Table, read_table
+from nearsense.files import Table, read_table, read_vectors, write_table
 from turns import in_turn
 
 # One folder for all examples of a hypothesis test is fine: each overwrites its file.
@@ -493,3 +494,20 @@ def test_what_only_some_files_need_is_imported_when_one_of_them_is_read():
     new = set(done.stdout.split())
     assert "nearsense.files.reading" in new
     assert not new & {"csv", "gzip", "pyarrow", "zstandard", "difflib", "decimal"}
+
+
+def test_no_bit_of_a_matrix_can_flip_so_that_reading_ends_in_anything_but_a_clear_error(tmp_path):
+    np.save(tmp_path / "v.npy", np.eye(4, dtype=np.float32))
+    content = (tmp_path / "v.npy").read_bytes()
+    for bit in range(8 * 128):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "v.npy").write_bytes(flipped)
+        with contextlib.suppress(FileError):
+            read_vectors(tmp_path / "v.npy")
+
+
+def test_an_object_without_a_field_is_refused_by_parquet_with_its_column(tmp_path):
+    with pytest.raises(FileError, match="column 'a' cannot be written as parquet"):
+        write_table(tmp_path / "t.parquet", [{"a": {}}, {"a": {"b": {}}}])
+    assert not (tmp_path / "t.parquet").exists()

@@ -13,6 +13,7 @@ import numpy as np
 from nearsense.errors import FileError
 from nearsense.files.reading import read_table
 from nearsense.files.streams import atomic_write
+from nearsense.files.vectors import NO_ARRAY
 from nearsense.records import Matrix, Metric, Origin, Vectors
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def read_matrix(path: str | os.PathLike[str]) -> Matrix:
         origin = Origin(about["model"], about["fingerprint"], Metric(about["metric"]), about["version"], **known)
     except OSError as error:
         raise FileError(f"{path} cannot be read", why=error.strerror or str(error), fix="check its name") from None
-    except (KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
+    except (*NO_ARRAY, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise FileError(f"{path} holds no matrix", why=why, fix="write one: matrix.save(path)") from None
     if scores.dtype != np.float32 or scores.shape != (len(labels), len(labels if columns is None else columns)):

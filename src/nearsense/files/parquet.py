@@ -138,15 +138,22 @@ def _vectors(source: Source, arrow: Any, table: Any, said: dict[str, Any]) -> Ve
     return vectors_of(data, truncated, said)
 
 
+_BARE = "struct<>"
+"""In the name of a type: an object without a field, which parquet does not hold."""
+
+
 def write_parquet(stream: BinaryIO, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows; pyarrow finds the columns' types from all of them."""
     arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
     columns, held = {}, list(rows)
     for name in names:
+        what = f"column {name!r} cannot be written as parquet"
         try:
             columns[name] = arrow.array([row.get(name) for row in held])
         except (arrow.ArrowException, UnicodeEncodeError, OverflowError) as error:
-            raise _untyped(f"column {name!r} cannot be written as parquet", error) from error
+            raise _untyped(what, error) from error
+        if _BARE in str(columns[name].type):
+            raise _untyped(what, ValueError("an object without a field has no type there"))
     parquet.write_table(arrow.table(columns), stream)
 
 
@@ -225,7 +232,7 @@ def _columns(arrow: Any, metadata: Sequence[Mapping[str, Any]]) -> tuple[dict[st
 def _column(arrow: Any, values: list[Any]) -> tuple[Any, str]:
     """In pyarrow's own type where it gives every value back, else as JSON in strings."""
     column = arrow.array(values)
-    if "struct<>" not in str(column.type):  # parquet holds no object without a field
+    if _BARE not in str(column.type):
         written = json.dumps(values, sort_keys=True)  # which other than Python tells 1 from 1.0 and from true
         back = column.to_pylist()
         if json.dumps(back, sort_keys=True) == written:

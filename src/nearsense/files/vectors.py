@@ -16,6 +16,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -33,6 +34,9 @@ MAGIC = b"nearsns1"
 
 _CHECKED = 1 << 22  # values at a time: the check's own arrays stay small
 _BLOCK = 1 << 24  # bytes at a time
+NO_ARRAY = (ValueError, KeyError, SyntaxError, TokenError)
+"""What numpy raises where the head of an array is not as it writes them."""
+
 _FIX = 'np.save(path, array.astype("float32")) with an array of shape (n, d)'
 _PREFIX = "metadata."
 _TAKEN = re.compile(rf"({re.escape(_PREFIX)})*(vector|truncated|model|fingerprint|read_as)")
@@ -227,7 +231,7 @@ def _header(source: Source, stream: BinaryIO) -> tuple[tuple[int, int], bool]:
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
         shape, fortran, dtype = readers[np.lib.format.read_magic(stream)](stream)
-    except (ValueError, KeyError) as error:
+    except NO_ARRAY as error:
         raise FileError(f"{source.name} is no .npy file that numpy reads", why=str(error), fix=_FIX) from error
     if dtype.hasobject:
         why = "reading them could run any code, so it is refused"
