@@ -38,33 +38,27 @@ def figure_for(held: Examples, learnt: Examples, roles: tuple[str | None, ...]) 
     """What is asked of a model on what is held out; None where there is too little, or nothing to be asked."""
     if len(held) < FEWEST:
         return None
+
+    def cosines(encode: Encode, other: int = 1) -> Any:
+        left, right = (encode(held.texts[column], roles[column]) for column in (0, other))
+        return paired_cosine(left, right)
+
     match held.kind:
         case Kind.GRADED if len(set(held.truth)) > 1:
-            return lambda encode: _agreement(encode, held, roles, np.asarray(held.truth, np.float64))
+            return lambda encode: spearman(cosines(encode), np.asarray(held.truth, np.float64))
         case Kind.ENTAILMENT if set(held.labels) <= set(ENTAILMENT_LABELS) and len(set(held.truth)) > 1:
             order = np.array([ENTAILMENT_LABELS.index(label) for label in held.truth], np.float64)
-            return lambda encode: _agreement(encode, held, roles, order)
+            return lambda encode: spearman(cosines(encode), order)
         case Kind.LABELLED if len(set(held.truth)) > 1:
-            return lambda encode: average_precision(held.truth, _cosines(encode, held, roles, 0, 1))
+            return lambda encode: average_precision(held.truth, cosines(encode))
         case Kind.TRIPLETS:
-            return lambda encode: float(
-                np.mean(_cosines(encode, held, roles, 0, 1) > _cosines(encode, held, roles, 0, 2))
-            )
+            return lambda encode: float(np.mean(cosines(encode) > cosines(encode, 2)))
         case Kind.POSITIVES:
             others = [text for text in dict.fromkeys(learnt.texts[1]) if text not in set(held.texts[1])]
             return lambda encode: _reciprocal_rank(encode, held, others[:DISTRACTORS], roles)
         case Kind.CLASSES:
             return lambda encode: _nearest_centre(encode, held, learnt, roles[0])
     return None
-
-
-def _cosines(encode: Encode, held: Examples, roles: tuple[str | None, ...], one: int, other: int) -> Any:
-    left, right = (encode(held.texts[column], roles[column]) for column in (one, other))
-    return paired_cosine(left, right)
-
-
-def _agreement(encode: Encode, held: Examples, roles: tuple[str | None, ...], truth: Any) -> float:
-    return spearman(_cosines(encode, held, roles, 0, 1), truth)
 
 
 def _reciprocal_rank(encode: Encode, held: Examples, others: list[str], roles: tuple[str | None, ...]) -> float:

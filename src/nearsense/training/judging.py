@@ -7,8 +7,8 @@ the pairs of the check set (general.py), not what scores mean (meaning.py), not 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -135,20 +135,19 @@ def judge(
         >>> str(found.verdict), found.main.difference.value
         ('not proven', 0.0)
     """
-    measured: list[dict[str, _Measured]] = []
-    mistakes: list[Errors] = []
     crossed = is_cross_encoder(before) or is_cross_encoder(after)
-    for model in (before, after):
-        figures, wrong = _measure(model, held_out, known, seed, crossed=crossed)
-        measured.append(figures)
-        mistakes.append(wrong)
-    names = [name for name in SHOWN[held_out.kind] if name in measured[0] and name in measured[1]]
-    changes = [_change(name, measured[0][name], measured[1][name], resamples, seed) for name in names]
+    (one, errors_before), (other, errors_after) = (
+        _measure(model, held_out, known, seed, crossed=crossed) for model in (before, after)
+    )
+    names = [name for name in SHOWN[held_out.kind] if name in one and name in other]
+    changes = [_change(name, one[name], other[name], resamples, seed) for name in names]
     defined = [each for each in changes if each.difference.defined]
     if not defined:
         why = "the scores of one of the models are all alike"
         raise InputError(f"{held_out.name}: no figure can be compared", why=why, fix="hold out other examples")
-    notes = [*held_out.notes, *_notes(held_out, chose)]
+    notes = [*held_out.notes]
+    if chose:
+        notes.append("The held-out examples also chose the step that was kept, so the gain is a little flattered.")
     told: list[Stated | None] = []
     said = ""
     for model in (before, after):
@@ -169,20 +168,14 @@ def judge(
         changes[0].items,
         tuple(defined),
         check_generally(before, after, seed=seed) if general else (),
-        mistakes[0](errors),
-        mistakes[1](errors),
+        errors_before(errors),
+        errors_after(errors),
         told[0],
         told[1],
         said,
         tuple(dict.fromkeys(notes)),
         seed,
     )
-
-
-def _notes(held_out: Examples, chose: bool) -> list[str]:
-    if not chose:
-        return []
-    return ["The held-out examples also chose the step that was kept, so the gain is a little flattered."]
 
 
 def _measure(
@@ -195,7 +188,7 @@ def _measure(
             raise InputError(f"{held_out.name}: classes for a cross-encoder", why=why, fix="give pairs")
         return _centres(model, held_out, known)
     data: Dataset = held_out.dataset()
-    system: System = Scorer(model) if is_cross_encoder(model) else Model(_encoder(model))
+    system: System = Model(model) if is_encoder(model) else Scorer(cast("CrossEncoder", model))
     if crossed and held_out.kind is Kind.POSITIVES:
         queries, candidates, labels = candidates_of(held_out, known, seed)
         data = Rerank(name=held_out.name, queries=queries, candidates=candidates, labels=labels)
@@ -207,11 +200,6 @@ def _measure(
         if name in SHOWN[held_out.kind]
     }
     return figures, outcome.mistakes
-
-
-def _encoder(model: Encoder | CrossEncoder) -> Encoder:
-    assert is_encoder(model)
-    return model
 
 
 def _groups(data: Examples | Dataset) -> Ints:
@@ -238,14 +226,14 @@ def _centres(model: Encoder, held_out: Examples, known: Examples | None) -> tupl
     if seen.any():
         assert known is not None
         centres = normalize(model.encode(known.texts[0], role=role).data, zero="keep").astype(np.float64)
-        found = _nearest_centre(vectors[seen], labels[seen], centres, learnt, own=False)
-        told.append(found.among(np.flatnonzero(seen)))
+        found = _nearest_centre(np.flatnonzero(seen), vectors, labels, (centres, learnt))
+        told.append(found)
         figures["seen"] = _Measured(weighted_mean(found.right), len(found.right), np.arange(len(found.right)))
     names, counts = np.unique(labels[~seen], return_counts=True)
     able = ~seen & np.isin(labels, names[counts > 1])
     if len(np.unique(labels[able])) > 1:
-        found = _nearest_centre(vectors[able], labels[able], vectors[able], labels[able], own=True)
-        told.append(found.among(np.flatnonzero(able)))
+        found = _nearest_centre(np.flatnonzero(able), vectors, labels)
+        told.append(found)
         classes = np.unique(labels[able], return_inverse=True)[1].astype(np.int64)
         groups = classes if known is not None and classes.max() + 1 >= GROUPS else np.arange(len(classes))
         name = "accuracy" if known is None else "unseen"
@@ -278,28 +266,26 @@ class _Told:
     scores: Floats  # (n,): the cosine with the nearest
     rows: Ints  # (n,): which texts these are
 
-    def among(self, rows: Ints) -> _Told:
-        """The same, of some of the texts."""
-        return replace(self, rows=rows)
-
 
 def _nearest_centre(
-    vectors: Floats, labels: NDArray[np.str_], known: Floats, known_labels: NDArray[np.str_], *, own: bool
+    rows: Ints, vectors: Floats, labels: NDArray[np.str_], known: tuple[Floats, NDArray[np.str_]] | None = None
 ) -> _Told:
-    """The nearest centre of each of n unit vectors; `own`: centres are made of these, each left out for itself."""
-    names, which = np.unique(known_labels, return_inverse=True)
+    """The nearest centre of some unit vectors: of known ones with labels, else of these, each left out itself."""
+    vectors, labels = vectors[rows], labels[rows]
+    members, classes = known or (vectors, labels)
+    names, which = np.unique(classes, return_inverse=True)
     sums = np.zeros((len(names), vectors.shape[1]))
-    np.add.at(sums, which, known)
+    np.add.at(sums, which, members)
     right = np.searchsorted(names, labels)
     scores = vectors @ normalize(sums, zero="keep").T
     every = np.arange(len(vectors))
-    if own:
+    if known is None:
         scores[every, right] = (vectors * normalize(sums[right] - vectors, zero="keep")).sum(axis=1)
     best = scores.max(axis=1)
     level = scores >= best[:, None] - 1e-9
     share = level[every, right] / level.sum(axis=1)
     other = np.where(level[every, right], right, scores.argmax(axis=1))
-    return _Told(share, names[other], best - scores[every, right], best, every)
+    return _Told(share, names[other], best - scores[every, right], best, rows)
 
 
 def _change(name: str, before: _Measured, after: _Measured, resamples: int, seed: int) -> Change:
@@ -330,10 +316,6 @@ def _change(name: str, before: _Measured, after: _Measured, resamples: int, seed
 
 def _values(measured: _Measured) -> Floats:
     """A figure that is a mean, of each item alone."""
-    every = np.arange(measured.items)
-    parts = []
-    for rows in np.array_split(every, -(-measured.items // ALONE)):
-        alone = np.zeros((len(rows), measured.items))
-        alone[np.arange(len(rows)), rows] = 1.0
-        parts.append(measured.statistic(alone))
-    return np.concatenate(parts)
+    every = range(0, measured.items, ALONE)
+    parts = (np.eye(min(ALONE, measured.items - at), measured.items, at) for at in every)
+    return np.concatenate([measured.statistic(alone) for alone in parts])

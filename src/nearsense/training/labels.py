@@ -28,7 +28,7 @@ from nearsense.querylog import LoggedQuery, beside, open_log
 from nearsense.store import is_collection
 from nearsense.training.examples import Examples, Kind, read_examples
 
-__all__ = ["examples_from", "examples_of_log"]
+__all__ = ["examples_from"]
 
 QUERIES = ".queries"
 """What the name of a log's folder ends in."""
@@ -38,8 +38,6 @@ LOG_COLUMNS = {"query", "digest", "chosen", "ids"}
 
 VERDICTS = {"text1", "text2", "label", "id1", "id2"}
 """Columns of the verdicts that the map's page writes; the score beside them is the model's."""
-
-_TELL = "tell the log which hit was taken: collection.log.choose(hits, hits[0])"
 
 
 def examples_from(
@@ -61,7 +59,7 @@ def examples_from(
         FileError: A file is not in order.
         InputError: Nobody took a hit yet, the log is hashed, or texts are missing.
     """
-    if any(value is not None for value in _named(reading)):
+    if any(reading.get(name) is not None for name in ("kind", "columns", "positive")):
         return read_examples(source, **reading)
     table = source if isinstance(source, Table) else None
     if isinstance(source, (str, os.PathLike)):
@@ -86,10 +84,6 @@ def examples_from(
     return read_examples(source, **reading)
 
 
-def _named(reading: Mapping[str, Any]) -> list[Any]:
-    return [reading.get(name) for name in ("kind", "columns", "positive")]
-
-
 def _of_folder(
     log: Path | str, collection: Path | str, documents: str | os.PathLike[str] | Mapping[str, str] | None
 ) -> Examples:
@@ -106,33 +100,15 @@ def _of_folder(
 
 
 def _of_queries(
-    queries: Sequence[LoggedQuery], documents: str | os.PathLike[str] | Mapping[str, str] | None, name: str
+    every: Sequence[LoggedQuery], documents: str | os.PathLike[str] | Mapping[str, str] | None, name: str
 ) -> Examples:
-    taken = dict.fromkeys(each.chosen for each in queries if each.chosen is not None)
-    return examples_of_log(queries, _texts(documents, list(taken)), name=name)
-
-
-def examples_of_log(
-    queries: Iterable[LoggedQuery], texts: Mapping[str, str], *, name: str = "query log"
-) -> Examples:
-    """Queries and the texts that were taken, each pair once.
-
-    Args:
-        queries: Of a log.
-        texts: The documents' texts by id; of a FAQ the entries' questions, where the log does not say them.
-        name: What the examples are called.
-
-    Raises:
-        InputError: No hit was taken, the queries are hashed, or no text of those taken is known.
-    """
-    every = list(queries)
+    """Queries and the texts that were taken, each pair once; a FAQ's log says its entries' questions itself."""
     taken = [each for each in every if each.chosen is not None]
+    texts = _texts(documents, list(dict.fromkeys(each.chosen for each in taken if each.chosen is not None)))
     if not taken:
-        raise InputError(
-            f"{name}: no hit was taken in {len(every):,} queries",
-            why="what goes with what is learnt from those",
-            fix=_TELL,
-        )
+        what = f"{name}: no hit was taken in {len(every):,} queries"
+        fix = "tell the log which hit was taken: collection.log.choose(hits, hits[0])"
+        raise InputError(what, why="what goes with what is learnt from those", fix=fix)
     said = [each for each in taken if each.query]
     if not said:
         why = "it keeps no query's text, only its keyed hash"
@@ -209,15 +185,8 @@ def _of_faq(items: Sequence[FAQItem], name: str) -> Examples:
     ]
     alone = sum(not item.phrasings for item in items)
     if not rows:
-        what = f"{name}: no entry has a phrasing"
-        raise InputError(
-            what, why="what people call the same is learnt from those", fix="add some, or a label column"
-        )
+        why = "what people call the same is learnt from those"
+        raise InputError(f"{name}: no entry has a phrasing", why=why, fix="add some, or a label column")
     notes = (f"{alone:,} entries have one phrasing only, and were left out.",) if alone else ()
-    return Examples(
-        kind=Kind.CLASSES,
-        texts=([text for text, _ in rows],),
-        truth=[label for _, label in rows],
-        name=name,
-        notes=notes,
-    )
+    texts, truth = zip(*rows, strict=True)
+    return Examples(kind=Kind.CLASSES, texts=(texts,), truth=truth, name=name, notes=notes)

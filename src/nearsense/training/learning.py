@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -249,36 +248,31 @@ def learn(
     work = _work(target, resume, command)
     reader = cached(base.reader)
     parts = split_parts(examples, reader, options, progress)
-    rows, held, job = _job(parts, base, reader, chosen, options, command, progress)
-    with _kept(work, _identity(base, rows, held, chosen, options), command):
-        from nearsense.training.trainer import fit, last_checkpoint, save
+    job = _job(parts, base, reader, chosen, options, command, progress)
+    _begin(work, _identity(base, job, options))
+    from nearsense.training.trainer import fit, last_checkpoint, save
 
-        try:
-            fitted = fit(job, work, progress)
-        except KeyboardInterrupt:
-            last = last_checkpoint(work)
-            if last is None:
-                shutil.rmtree(work, ignore_errors=True)
-                raise KeyboardInterrupt("nothing was learnt yet, and nothing is left") from None
-            step = last.name.rpartition("-")[2]
-            what = f"step {int(step):,} of {len(rows):,} is kept in {work}"
-            raise KeyboardInterrupt(what, "", f"go on: {command}") from None
-        aside = work / "result" / target.name
-        shutil.rmtree(aside.parent, ignore_errors=True)
-        save(fitted, aside, base.encoder, lora=job.lora is not None, command=command)
-        report, after = _described(aside, target, base, parts, fitted, job, options)
-        report = replace(report, seconds=time.monotonic() - started)
-        report = conclude(
-            report,
-            aside,
-            base.before,
-            after,
-            known=parts.train,
-            dev=None if options.test is False else parts.dev,
-            test=parts.test,
-            chose=job.figure is not None,
-        )
-        _moved(aside, target)
+    try:
+        fitted = fit(job, work, progress)
+    except KeyboardInterrupt:
+        last = last_checkpoint(work)
+        if last is None:
+            shutil.rmtree(work, ignore_errors=True)
+            raise KeyboardInterrupt("nothing was learnt yet, and nothing is left") from None
+        step = last.name.rpartition("-")[2]
+        what = f"step {int(step):,} of {len(job.rows):,} is kept in {work}"
+        raise KeyboardInterrupt(what, "", f"go on: {command}") from None
+    aside = work / "result" / target.name
+    shutil.rmtree(aside.parent, ignore_errors=True)
+    save(fitted, aside, base.encoder, lora=job.lora is not None, command=command)
+    report, after = _described(aside, target, base, parts, fitted, job, options)
+    report = replace(report, seconds=time.monotonic() - started)
+    dev = None if options.test is False else parts.dev
+    held_out: dict[str, Any] = {"dev": dev, "test": parts.test, "chose": job.figure is not None}
+    report = conclude(report, aside, base.before, after, known=parts.train, **held_out)
+    if exists(target):
+        raise InputError(f"{target} is there now", why="nothing is written over", fix=f"mv {aside} ELSEWHERE")
+    aside.rename(target)  # the whole folder gets its name at once
     shutil.rmtree(work, ignore_errors=True)
     return report
 
@@ -293,10 +287,9 @@ def require_learnable(examples: Examples) -> None:
         what = f"{name}: all texts are equal, {examples.texts[0][0][:40]!r}"
         raise InputError(what, why="nothing tells near from far", fix="give different texts")
     if examples.truth and len(set(examples.truth)) < 2:
-        what = f"{name}: there is one {'score' if examples.kind is Kind.GRADED else 'class'} only"
-        raise InputError(
-            f"{what}, {examples.truth[0]!r}", why="nothing tells near from far", fix="add examples of another"
-        )
+        said = "score" if examples.kind is Kind.GRADED else "class"
+        what = f"{name}: there is one {said} only, {examples.truth[0]!r}"
+        raise InputError(what, why="nothing tells near from far", fix="add examples of another")
     if examples.kind is Kind.CLASSES and max(np.unique(list(examples.truth), return_counts=True)[1]) < 2:
         why = "texts of one class are what is brought together"
         raise InputError(f"{name}: no class has two texts", why=why, fix="give two texts or more of each class")
@@ -333,10 +326,8 @@ def _trainable(folder: ModelFolder) -> ModelFolder:
     from nearsense.encoders.sentence_transformers import require_harmless
 
     if not folder.weights:
-        why = "it has no weights as safetensors, only a finished graph"
-        raise UnsupportedModel(
-            f"{folder.name} cannot be trained", why=why, fix="use another model: nearsense models"
-        )
+        why, fix = "it has no weights as safetensors, only a finished graph", "use another model: nearsense models"
+        raise UnsupportedModel(f"{folder.name} cannot be trained", why=why, fix=fix)
     require_harmless(folder)
     return folder
 
@@ -345,10 +336,8 @@ def _work(target: Path, resume: bool, command: str) -> Path:
     """The folder that a run is kept in until its result is there; refused where either is there already."""
     work = target.with_name(f"{target.name}.training")
     if exists(target) or is_link(target):
-        what = f"{target} is there already"
-        raise InputError(
-            what, why="nothing is written over", fix=f"name another folder, or remove it: rm -r {target}"
-        )
+        fix = f"name another folder, or remove it: rm -r {target}"
+        raise InputError(f"{target} is there already", why="nothing is written over", fix=fix)
     require_absent(target)
     if exists(work) and not resume:
         fix = f"go on: {command}; or begin anew: rm -r {work}"
@@ -369,8 +358,11 @@ def split_parts(examples: Examples, encoder: Encoder, options: Options, progress
         if said is True or (isinstance(said, (int, float)) and said):
             shares[name] = SHARE if said is True else checks.share(float(said), name)
         elif said is not None and not isinstance(said, (int, float)):
-            held[name] = _of_one_kind(examples_from(said, **options.reading), examples)
-            rows, known = apart_from(examples, held[name], encoder, level=level, progress=progress)
+            held[name] = own = examples_from(said, **options.reading)
+            if own.kind is not examples.kind:
+                what = f"{own.name} holds {own.kind.value}, {examples.name} {examples.kind.value}"
+                raise InputError(what, why="what is measured is what is learnt", fix="give examples of one kind")
+            rows, known = apart_from(examples, own, encoder, level=level, progress=progress)
             examples, notes = examples.take(rows), [*notes, *known]
     require_learnable(examples)
     if sum(shares.values()) >= 1:
@@ -384,13 +376,6 @@ def split_parts(examples: Examples, encoder: Encoder, options: Options, progress
     return Parts(train, groups, held.get("dev"), held.get("test"), level, (*notes, *part.notes))
 
 
-def _of_one_kind(held: Examples, examples: Examples) -> Examples:
-    if held.kind is not examples.kind:
-        what = f"{held.name} holds {held.kind.value}, {examples.name} {examples.kind.value}"
-        raise InputError(what, why="what is measured is what is learnt", fix="give examples of one kind")
-    return held
-
-
 def _job(
     parts: Parts,
     base: Base,
@@ -399,8 +384,9 @@ def _job(
     options: Options,
     command: str,
     progress: Progress,
-) -> tuple[Rows, Rows | None, Job]:
+) -> Job:
     """Everything that the run needs."""
+    from nearsense.settings import load_settings
     from nearsense.training.trainer import Job, trains_in_bf16
 
     seed = checks.positive_int(options.seed + 1, "seed") - 1
@@ -432,10 +418,11 @@ def _job(
         roles = roles_of(parts.dev, reader)
         figure = figure_of_pairs(held) if options.cross else figure_for(parts.dev, parts.train, roles)
         held = held if held.batches else None
-    precision, device = parse(Precision, options.precision, name="precision"), _device(options.device)
+    precision = parse(Precision, options.precision, name="precision")
+    device = str(load_settings(device=options.device).device)
     bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and trains_in_bf16(device))
     lora = _lora(options.lora)
-    job = Job(
+    return Job(
         folder=base.folder.path,
         rows=rows,
         held=held,
@@ -451,13 +438,6 @@ def _job(
         cross=options.cross,
         command=command,
     )
-    return rows, held, job
-
-
-def _device(said: str | None) -> str:
-    from nearsense.settings import load_settings
-
-    return str(load_settings(device=said).device)
 
 
 def _lora(said: Any) -> Lora | None:
@@ -470,16 +450,16 @@ def _lora(said: Any) -> Lora | None:
     return Lora() if said is True else Lora(rank := checks.positive_int(said, "lora"), 2 * rank)
 
 
-def _identity(base: Base, rows: Rows, held: Rows | None, loss: Loss, options: Options) -> dict[str, Any]:
+def _identity(base: Base, job: Job, options: Options) -> dict[str, Any]:
     """What tells one run from another."""
-    digest = hashlib.sha256(json.dumps([rows.columns, rows.batches, held and held.columns], default=str).encode())
+    learnt = [job.rows.columns, job.rows.batches, job.held and job.held.columns]
+    digest = hashlib.sha256(json.dumps(learnt, default=str).encode())
     said = {name: str(getattr(options, name)) for name in ("lr", "seed", "precision", "cross", "lora", "device")}
-    return {"parent": base.fingerprint, "loss": loss.value, "examples": digest.hexdigest(), **said}
+    return {"parent": base.fingerprint, "loss": job.loss.value, "examples": digest.hexdigest(), **said}
 
 
-@contextlib.contextmanager
-def _kept(work: Path, identity: dict[str, Any], command: str) -> Iterator[None]:
-    """The folder of a run, with what tells it from others in it."""
+def _begin(work: Path, identity: dict[str, Any]) -> None:
+    """Make the folder of a run, with what tells it from others in it; refuse that of another run."""
     file = work / "run.json"
     if not is_file(file):
         work.mkdir(exist_ok=True)
@@ -488,10 +468,8 @@ def _kept(work: Path, identity: dict[str, Any], command: str) -> Iterator[None]:
     known = json.loads(file.read_text("utf-8"))
     if known != identity:
         other = ", ".join(name for name in identity if known.get(name) != identity[name])
-        why = f"it differs in: {other}"
-        fix = f"give what it was begun with, or begin anew: rm -r {work}"
-        raise InputError(f"{work} holds an unfinished run of another kind", why=why, fix=fix)
-    yield
+        what, fix = f"{work} holds an unfinished run of another kind", "give what it was begun with, or begin anew"
+        raise InputError(what, why=f"it differs in: {other}", fix=f"{fix}: rm -r {work}")
 
 
 def _described(
@@ -532,10 +510,3 @@ def _described(
         stream.write((json.dumps(own, indent=1) + "\n").encode())
     after = load_cross(str(folder)) if job.cross else load(str(folder))
     return replace(report, fingerprint=after.fingerprint), after
-
-
-def _moved(aside: Path, target: Path) -> None:
-    """The whole folder gets its name at once."""
-    if exists(target):
-        raise InputError(f"{target} is there now", why="nothing is written over", fix=f"mv {aside} ELSEWHERE")
-    aside.rename(target)

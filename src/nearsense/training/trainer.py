@@ -113,10 +113,11 @@ def fit(job: Job, work: Path, progress: Progress = False) -> Fitted:
         FileError: A checkpoint cannot be written.
         UnsupportedModel: sentence-transformers cannot train the model.
     """
-    library = _library("training")
-    torch = require("torch", extra="train", purpose="training")
+    for name in ("datasets", "accelerate"):
+        _required(name)
+    library, torch = _required("sentence_transformers"), _required("torch")
     with _quiet():
-        require("transformers", extra="train", purpose="training").set_seed(job.seed)
+        _required("transformers").set_seed(job.seed)
         model = _opened(library, job)
         loss = _loss(library, torch, job, model)
         last = last_checkpoint(work)
@@ -129,7 +130,10 @@ def fit(job: Job, work: Path, progress: Progress = False) -> Fitted:
             except _NotFiniteError:
                 raise _not_finite(job, trainer, work) from None
             except _UnwrittenError as error:
-                raise _unwritten(error, job, work) from error
+                for folder in work.glob(f"{CHECKPOINT}*"):
+                    if not is_file(folder / WHOLE):  # half written
+                        shutil.rmtree(folder, ignore_errors=True)
+                raise _full(str(error), work, job.command) from error
         state, best = trainer.state, trainer.take_best()
     stopped = "all steps done" if state.global_step >= total else f"no better figure in {PATIENCE} looks"
     return Fitted(model, _curve(state.log_history), state.global_step, best or state.global_step, stopped)
@@ -144,10 +148,7 @@ def save(fitted: Fitted, folder: Path, encoder: Encoder | None, *, lora: bool, c
         if encoder is not None:
             known = encoder.prompts or {}
             names = {"query": "query", "passage": "passage", "document": "passage"}
-            model.prompts = {
-                **model.prompts,
-                **{name: known[role] for name, role in names.items() if role in known},
-            }
+            model.prompts = model.prompts | {name: known[role] for name, role in names.items() if role in known}
             model.similarity_fn_name = encoder.similarity.value
         try:
             model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
@@ -157,28 +158,20 @@ def save(fitted: Fitted, folder: Path, encoder: Encoder | None, *, lora: bool, c
 
 def last_checkpoint(work: Path) -> Path | None:
     """The newest checkpoint that was written to its end."""
-    found = [
-        (int(each.name.removeprefix(CHECKPOINT)), each) for each in work.glob(f"{CHECKPOINT}*") if is_folder(each)
-    ]
-    return max((pair for pair in found if is_file(pair[1] / WHOLE)), default=(0, None))[1]
+    found = [each for each in work.glob(f"{CHECKPOINT}*") if is_folder(each) and is_file(each / WHOLE)]
+    return max(found, key=lambda each: int(each.name.removeprefix(CHECKPOINT)), default=None)
 
 
 def trains_in_bf16(device: str) -> bool:
     """Whether bfloat16 is native here, and so faster."""
-    torch = require("torch", extra="train", purpose="training")
+    torch = _required("torch")
     if device != "cpu":
-        return (
-            bool(getattr(torch, device.partition(":")[0]).is_bf16_supported())
-            if device.startswith("cuda")
-            else False
-        )
+        return device.startswith("cuda") and bool(torch.cuda.is_bf16_supported())
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and bool(torch.cpu._is_amx_tile_supported())
 
 
-def _library(purpose: str) -> Any:
-    for name in ("datasets", "accelerate"):
-        require(name, extra="train", purpose=purpose)
-    return require("sentence_transformers", extra="train", purpose=purpose)
+def _required(module: str, purpose: str = "training") -> Any:
+    return require(module, extra="train", purpose=purpose)
 
 
 class _NotFiniteError(Exception):
@@ -194,13 +187,11 @@ def _quiet() -> Generator[None, None, None]:
     """Nothing of what these libraries say on their way; nothing is asked of any hub, and nothing reported."""
     kept = {name: os.environ.get(name) for name in _SILENCED}
     os.environ.update(_SILENCED)
-    loggers = [
-        logging.getLogger(name) for name in ("transformers", "sentence_transformers", "accelerate", "datasets")
-    ]
+    loggers = [*map(logging.getLogger, ("transformers", "sentence_transformers", "accelerate", "datasets"))]
     levels = [each.level for each in loggers]
     for each in loggers:
         each.setLevel(logging.CRITICAL)
-    bars = require("transformers.utils.logging", extra="train", purpose="training")
+    bars = _required("transformers.utils.logging")
     shown = bars.is_progress_bar_enabled()
     bars.disable_progress_bar()
     try:
@@ -227,12 +218,11 @@ _SILENCED = {
 
 def _opened(library: Any, job: Job) -> Any:
     """The model in float32, whatever its weights are kept in."""
-    torch = require("torch", extra="train", purpose="training")
     options: dict[str, Any] = {
         "device": job.device,
         "trust_remote_code": False,
         "local_files_only": True,
-        "model_kwargs": {"use_safetensors": True, "dtype": torch.float32},
+        "model_kwargs": {"use_safetensors": True, "dtype": _required("torch").float32},
     }
     try:
         if job.cross:
@@ -245,20 +235,15 @@ def _opened(library: Any, job: Job) -> Any:
         raise UnsupportedModel(f"sentence-transformers cannot train {job.folder}", why=why, fix=fix) from None
     model.float()
     if job.lora is not None:
-        peft = require("peft", extra="train", purpose="LoRA")
-        config = peft.LoraConfig(
-            r=job.lora.rank,
-            lora_alpha=job.lora.alpha,
-            lora_dropout=job.lora.dropout,
-            target_modules="all-linear",
-        )
-        model.add_adapter(config)
+        rank, alpha, dropout = job.lora.rank, job.lora.alpha, job.lora.dropout
+        learnt = {"r": rank, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": "all-linear"}
+        model.add_adapter(_required("peft", "LoRA").LoraConfig(**learnt))
     return model
 
 
 def _merge(model: Any) -> None:
     """Put what LoRA learnt into the weights, and take its layers out."""
-    tuners = require("peft.tuners.tuners_utils", extra="train", purpose="LoRA")
+    tuners = _required("peft.tuners.tuners_utils", "LoRA")
     core = model.transformers_model
     for name, module in list(core.named_modules()):
         if isinstance(module, tuners.BaseTunerLayer):
@@ -324,7 +309,7 @@ def _trainer(library: Any, torch: Any, job: Job, model: Any, loss: Any, work: Pa
         if job.cross
         else (library.SentenceTransformerTrainer, library.SentenceTransformerTrainingArguments)
     )
-    data = require("datasets", extra="train", purpose="training").Dataset
+    data = _required("datasets").Dataset
 
     class Planned(torch.utils.data.BatchSampler):  # type: ignore[misc]
         def __init__(self, batches: list[list[int]]) -> None:
@@ -391,6 +376,7 @@ def _trainer(library: Any, torch: Any, job: Job, model: Any, loss: Any, work: Pa
             self.model.load_state_dict(kept["learnt"], strict=False)
             self.best = kept["best"]
 
+    prompts = {column: _prompt(job, role) for column, role in job.rows.roles.items() if _prompt(job, role)}
     every = -(-len(job.rows) // job.looks)  # rounded up: more looks would make the same patience a shorter one
     looking: dict[str, Any] = {"eval_strategy": "no"}
     if job.held is not None:
@@ -417,20 +403,14 @@ def _trainer(library: Any, torch: Any, job: Job, model: Any, loss: Any, work: Pa
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        prompts=None if job.cross else _prompts(job) or None,
+        prompts=None if job.cross else prompts or None,
         **looking,
     )
     held = None if job.held is None else data.from_dict(job.held.columns)
     rows = data.from_dict(job.rows.columns)
     made = Learner(model=model, args=arguments, train_dataset=rows, eval_dataset=held, loss=loss)
-    made.remove_callback(require("transformers", extra="train", purpose="training").PrinterCallback)
+    made.remove_callback(_required("transformers").PrinterCallback)
     return made
-
-
-def _prompts(job: Job) -> dict[str, str]:
-    """What is put before the texts of each column."""
-    found = {column: _prompt(job, role) for column, role in job.rows.roles.items()}
-    return {column: prompt for column, prompt in found.items() if prompt}
 
 
 def _prompt(job: Job, role: str | None) -> str:
@@ -448,21 +428,15 @@ def _reader(job: Job, model: Any) -> Encode | Score:
         return lambda pairs: np.asarray(model.predict(list(pairs), show_progress_bar=False), np.float64)
 
     def encode(texts: Sequence[str], role: str | None) -> NDArray[np.float32]:
-        found = model.encode(
-            list(texts),
-            prompt=_prompt(job, role),
-            batch_size=64,
-            show_progress_bar=False,
-            normalize_embeddings=True,
-        )
-        return np.asarray(found, np.float32)
+        how: dict[str, Any] = {"batch_size": 64, "show_progress_bar": False, "normalize_embeddings": True}
+        return np.asarray(model.encode(list(texts), prompt=_prompt(job, role), **how), np.float32)
 
     return encode
 
 
 def _callback(update: Callable[[int], None]) -> Any:
     """Progress, whole checkpoints, and the end where nothing gets better."""
-    base = require("transformers", extra="train", purpose="training").TrainerCallback
+    base = _required("transformers").TrainerCallback
 
     class Watch(base):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
@@ -515,14 +489,6 @@ def _words(error: Exception) -> str:
     """Why something was not written, in one line."""
     own = error.strerror if isinstance(error, OSError) else None
     return own or (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _unwritten(error: _UnwrittenError, job: Job, work: Path) -> FileError:
-    """A checkpoint that does not fit; what is half written of it goes."""
-    for folder in work.glob(f"{CHECKPOINT}*"):
-        if not is_file(folder / WHOLE):
-            shutil.rmtree(folder, ignore_errors=True)
-    return _full(str(error), work, job.command)
 
 
 def _full(why: str, where: Path, command: str) -> FileError:
