@@ -122,38 +122,22 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """Whether a model became better, on examples that training did not see and on a general check set.
+    """Whether a model became better, on examples that training did not see and on a general check set."""
 
-    Args:
-        before: The model's name before.
-        after: After.
-        kind: The kind of the held-out examples.
-        items: How many are held out.
-        changes: Figures before and after; the first decides.
-        slices: Parts of the general check set, the whole of each language among them.
-        errors_before: The worst errors of the model before.
-        errors_after: Those of the trained model.
-        stated_before: How true its probabilities are, of pairs drawn from the held-out examples; None where
-            nothing could be said.
-        stated_after: The same of the trained model, with the calibration that its folder carries.
-        pairs: How these pairs were drawn, in words.
-        notes: What a reader of the figures has to know.
-        seed: Of the resamples.
-    """
-
-    before: str
-    after: str
-    kind: str
-    items: int
-    changes: tuple[Change, ...]
-    slices: tuple[Slice, ...] = ()
-    errors_before: tuple[Mistake, ...] = ()
-    errors_after: tuple[Mistake, ...] = ()
+    before: str  # the model's name before
+    after: str  # the trained one's
+    kind: str  # the kind of the held-out examples
+    items: int  # how many are held out
+    changes: tuple[Change, ...]  # figures before and after; the first decides
+    slices: tuple[Slice, ...] = ()  # parts of the general check set, the whole of each language among them
+    errors_before: tuple[Mistake, ...] = ()  # the worst errors of the model before
+    errors_after: tuple[Mistake, ...] = ()  # those of the trained model
     stated_before: Stated | None = None
-    stated_after: Stated | None = None
-    pairs: str = ""
-    notes: tuple[str, ...] = ()
-    seed: int = 0
+    """How true its probabilities are, of pairs drawn from the held-out examples; None where nobody could say."""
+    stated_after: Stated | None = None  # of the trained model, with the calibration that its folder carries
+    pairs: str = ""  # how these pairs were drawn, in words
+    notes: tuple[str, ...] = ()  # what a reader of the figures has to know
+    seed: int = 0  # of the resamples
 
     @property
     def main(self) -> Change:

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from nearsense._progress import Progress
 from nearsense.calibration import random_scores
 from nearsense.datasets import Task
-from nearsense.encoders import Encoder, symmetric_role
+from nearsense.encoders import Encoder, is_encoder, symmetric_role
 from nearsense.evaluation.results import Kind
 from nearsense.lexical import RRF_CONSTANT, Postings, Segment, Sparse, Tfidf, bm25, overlaps, paired_dot, words
 from nearsense.vectors.rows import distinct, normalize
@@ -25,6 +25,8 @@ from nearsense.vectors.similarity import paired_cosine, paired_similarity, top_k
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from nearsense.encoders import CrossEncoder
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -107,10 +109,9 @@ class Timing:
             self.reading += took
             self.texts += reading
 
-    def add(self, *others: Timing) -> None:
+    def add(self, first: Timing, *others: Timing) -> None:
         """What parts took; the texts are those of the first."""
-        self.seconds += sum(each.seconds for each in others)
-        first = others[0]
+        self.seconds += first.seconds + sum(each.seconds for each in others)
         self.texts, self.reading, self.truncated = first.texts, first.reading, first.truncated
 
     @property
@@ -153,7 +154,7 @@ class Model(System):
         self.compared: tuple[Floats, tuple[float, float] | None] | None = None
 
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `System`; `compared` keeps the cosines of texts of one kind, and what random pairs of them score."""
+        """`compared` keeps the cosines of texts of one kind, and what random pairs of them score."""
         a, b = self._read_both(left, right, searching)
         with self.timing.time():
             scores = paired_similarity(a, b, self._metric)
@@ -162,7 +163,6 @@ class Model(System):
         return np.asarray(scores, np.float64)
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `System`."""
         asked, there = self._read_both(queries, corpus, searching)
 
         def look(rows: Sequence[int], depth: int) -> tuple[Ints, NDArray[np.float32]]:
@@ -173,7 +173,6 @@ class Model(System):
             return whole_ties(look, len(queries), len(corpus), k)
 
     def groups(self, texts: Sequence[str], k: int) -> Ints:
-        """See `System`."""
         vectors = normalize(self._read(texts, symmetric_role(self.encoder)))
         with self.timing.time():
             return _groups(vectors, k)
@@ -196,6 +195,23 @@ class Model(System):
         return vectors.data[rows]
 
 
+class Scorer(System):
+    """A cross-encoder: it reads both texts."""
+
+    def __init__(self, model: CrossEncoder) -> None:
+        super().__init__(model.name)
+        self.fingerprint, self._model = model.fingerprint, model
+
+    def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
+        with self.timing.time(reading=len(left)):
+            return np.asarray(self._model.score(list(zip(left, right, strict=True))), np.float64)
+
+
+def system_of(model: Encoder | CrossEncoder) -> System:
+    """A model of either kind as what is measured."""
+    return Model(model) if is_encoder(model) else Scorer(cast("CrossEncoder", model))
+
+
 def _groups(vectors: NDArray[np.float32], k: int) -> Ints:
     """In which of k groups each unit vector is, by the k-means of `ns.cluster`."""
     from nearsense.clustering.kmeans import spherical
@@ -213,16 +229,12 @@ class Fusion(System):
         self._parts = (model, words)
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `System`."""
         parts = [part.nearest(queries, corpus, k, searching=searching) for part in self._parts]
-        found = Found([], [])
         with self.timing.time():
-            for row in range(len(queries)):
-                ids, scores = _fused([(part.ids[row], part.scores[row]) for part in parts], k)
-                found.ids.append(ids)
-                found.scores.append(scores)
+            rankings = zip(*(zip(part.ids, part.scores, strict=True) for part in parts), strict=True)
+            fused = [_fused(each, k) for each in rankings]
         self.timing.add(*(part.timing for part in self._parts))
-        return found
+        return Found([ids for ids, _ in fused], [scores for _, scores in fused])
 
 
 def _fused(rankings: Sequence[tuple[Ints, Floats]], k: int) -> tuple[Ints, Floats]:
@@ -252,7 +264,6 @@ class CachedFinder(System):
         self._answer: Found | None = None
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `System`."""
         question = (queries, corpus, k, searching)
         if self._answer is None or self._question != question:
             self._answer, self._question = self._finder.nearest(queries, corpus, k, searching=searching), question
@@ -263,14 +274,12 @@ class Jaccard(System):
     """The words that two texts share, as a part of all words of both."""
 
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `System`."""
         with self.timing.time(reading=len({*left, *right})):
             sets = {text: words(text) for text in {*left, *right}}
             sides = ((sets[a], sets[b]) for a, b in zip(left, right, strict=True))
             return np.array([len(a & b) / max(len(a | b), 1) for a, b in sides], np.float64)
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `System`."""
         with self.timing.time(reading=len(queries) + len(corpus)):
             asked, there = _sets(queries, corpus)
             sizes = np.diff(there.offsets).astype(np.float32)
@@ -291,20 +300,17 @@ class TfIdf(System):
         self._unit = unit
 
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `System`."""
         with self.timing.time(reading=len({*left, *right})):
             weights = Tfidf([*left, *right], self._unit).fitted
             here = np.arange(len(left))
             return paired_dot(weights.take(here), weights.take(here + len(left)))
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `System`."""
         with self.timing.time(reading=len(queries) + len(corpus)):
             model = Tfidf(corpus, self._unit)
             return _best(lambda some: overlaps(some, model.fitted), model(queries), len(corpus), k)
 
     def groups(self, texts: Sequence[str], k: int) -> Ints:
-        """See `System`."""
         with self.timing.time(reading=len(texts)):
             vectors = Tfidf(texts, self._unit).fitted.projected(DIMENSION)
             return _groups(vectors, k)
@@ -314,7 +320,7 @@ class BM25(System):
     """What search engines rank by."""
 
     def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `System`; the corpus is all that stands at the right."""
+        """The corpus is all that stands at the right."""
         different, rows = distinct(right)
         scores = np.zeros(len(rows))
         begins = [0, *(row for row in range(1, len(left)) if left[row] != left[row - 1]), len(left)]
@@ -330,7 +336,6 @@ class BM25(System):
         return scores
 
     def nearest(self, queries: Sequence[str], corpus: Sequence[str], k: int, *, searching: bool = False) -> Found:
-        """See `System`."""
         with self.timing.time(reading=len(queries) + len(corpus)):
             segment = Segment(Postings.build(corpus))
 

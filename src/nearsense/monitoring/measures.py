@@ -89,22 +89,24 @@ def _of_vectors(pool: Pool, labels: Bools, seed: int) -> list[Measured]:
     classifier = Classifier(vectors, rows, random)
     area, error = area_under_curve(classifier.scores(labels), labels[rows])
     groups = [rows[each] for each in topic_groups(vectors[rows], random)]
-    found = [
+    more = {"low": max(area - 1.96 * error, 0.0), "high": min(area + 1.96 * error, 1.0)}
+    return [
         Measured("vectors", discrepancy, "MMD²", discrepancy.value(labels), len(rows)),
-        Measured(
-            "classifier",
-            classifier,
-            "AUC",
-            area,
-            len(rows),
-            more={"low": max(area - 1.96 * error, 0.0), "high": min(area + 1.96 * error, 1.0)},
-        ),
+        Measured("classifier", classifier, "AUC", area, len(rows), more=more),
+        *_shares("topics", groups, rows, labels),
     ]
-    if groups:
-        statistic = Groups(groups, rows)
-        value = float(statistic.parts(column_of(labels)).max())
-        found.append(Measured("topics", statistic, "likelihood ratio", value, len(rows), groups=groups))
-    return found
+
+
+def _shares(
+    name: str, groups: Sequence[Ints], rows: Ints, labels: Bools, names: Sequence[str] = ()
+) -> list[Measured]:
+    """A test of the shares of groups, where there are some."""
+    if not groups:
+        return []
+    statistic = Groups(groups, rows)
+    value = float(statistic.parts(column_of(labels)).max())
+    which: dict[str, Any] = {"groups": groups, "names": names, "rows": rows}
+    return [Measured(name, statistic, "likelihood ratio", value, len(rows), **which)]
 
 
 def _numbers(name: str, values: Doubles, labels: Bools) -> list[Measured]:
@@ -149,23 +151,18 @@ def _of_texts(pool: Pool, labels: Bools) -> list[Measured]:
     rows = np.array([row for row, text in enumerate(texts) if text is not None], np.int64)
     if not _both(labels, rows):
         return []
-    lengths = np.array([np.nan if text is None else float(len(text)) for text in texts])
-    known = {int(row): texts[row] or "" for row in rows.tolist()}
     languages: dict[str, list[int]] = {}
     forms: dict[str, list[int]] = {}
-    for row, text in known.items():
+    for row in rows.tolist():
+        text = texts[row] or ""
         languages.setdefault(language_of(text), []).append(row)
         for name, holds in FORMS.items():
             if holds(text):
                 forms.setdefault(name, []).append(row)
-    found = _numbers("length", lengths, labels)
+    found = _numbers("length", pool.lengths, labels)
     for name, groups in (("language", languages), ("form", forms)):
         told = {key: np.array(units, np.int64) for key, units in sorted(groups.items()) if len(units) < len(rows)}
-        if told:
-            statistic = Groups(list(told.values()), rows)
-            value = float(statistic.parts(column_of(labels)).max())
-            which: dict[str, Any] = {"groups": list(told.values()), "names": list(told), "rows": rows}
-            found.append(Measured(name, statistic, "likelihood ratio", value, len(rows), **which))
+        found += _shares(name, list(told.values()), rows, labels, list(told))
     return found
 
 
@@ -209,14 +206,8 @@ def groups_of(test: Measured, pool: Pool, p: Doubles, level: float) -> list[Grou
 
 def spreads_of(pool: Pool) -> list[Spread]:
     """The numbers of both sides that a plot shows."""
-    lengths = np.array([np.nan if text is None else float(len(text)) for text in pool.texts])
-    columns: dict[str, Any] = {
-        "scores": usual_scores(pool),
-        "length": lengths,
-        "probabilities": pool.column("probabilities"),
-    }
-    found = []
-    for name, values in columns.items():
+    stated, found = pool.column("probabilities"), []
+    for name, values in (("scores", usual_scores(pool)), ("length", pool.lengths), ("probabilities", stated)):
         known = ~np.isnan(values)
         now, before = values[known & pool.labels], values[known & ~pool.labels]
         if len(now) and len(before):

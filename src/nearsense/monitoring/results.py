@@ -33,32 +33,18 @@ SAID = {
 
 @dataclass(frozen=True, slots=True)
 class DriftTest(Record):
-    """One thing that was compared.
+    """One thing that was compared."""
 
-    Args:
-        name: "vectors", "classifier", "topics", "scores", "unanswered", "language", "length", "form" or
-            "calibration".
-        p: How probable so much difference is where both sides are alike, in (0, 1]; of this test alone.
-        adjusted: The same, corrected for all tests that were made together; this is what decides.
-        drifted: Whether `adjusted` is within the level.
-        value: How large the difference is; what it is in, `measure` says.
-        measure: "MMD²", "AUC", "KS", "share", "mean gap" or "likelihood ratio".
-        current: What was measured of the current side; None where there is nothing of one side alone.
-        reference: Of the reference.
-        n: How many units of both sides it rests on.
-        more: Further figures, such as "psi", "low" and "high".
-    """
-
-    name: str
-    p: float
-    adjusted: float
-    drifted: bool
-    value: float
-    measure: str
-    current: float | None
-    reference: float | None
-    n: int
-    more: Mapping[str, float] = field(default_factory=dict)
+    name: str  # one of `SAID`
+    p: float  # how probable so much difference is where both sides are alike, in (0, 1]; of this test alone
+    adjusted: float  # the same, corrected for all tests that were made together; this is what decides
+    drifted: bool  # whether `adjusted` is within the level
+    value: float  # how large the difference is; what it is in, `measure` says
+    measure: str  # "MMD²", "AUC", "KS", "share", "mean gap" or "likelihood ratio"
+    current: float | None  # what was measured of the current side; None where there is nothing of one side alone
+    reference: float | None  # of the reference
+    n: int  # how many units of both sides it rests on
+    more: Mapping[str, float] = field(default_factory=dict)  # further figures, such as "psi", "low" and "high"
 
     def __str__(self) -> str:
         said = "drifted" if self.drifted else "-"
@@ -67,63 +53,37 @@ class DriftTest(Record):
 
 @dataclass(frozen=True, slots=True)
 class Group(Record):
-    """A language or a written form, and its share on both sides.
+    """A language or a written form, and its share on both sides."""
 
-    Args:
-        test: "language" or "form".
-        name: The language's code, "" where it is not known; or what texts hold, such as "digit".
-        current: How many units of the current side.
-        reference: How many of the reference.
-        share: Of the current side.
-        share_before: Of the reference.
-        low: The lower end of the 95 % interval of `share - share_before`.
-        high: Its upper end.
-        p: Corrected for all groups of the test.
-    """
-
-    test: str
-    name: str
-    current: int
-    reference: int
-    share: float
-    share_before: float
-    low: float
-    high: float
-    p: float
+    test: str  # "language" or "form"
+    name: str  # the language's code, "" where it is not known; or what texts hold, such as "digit"
+    current: int  # how many units of the current side
+    reference: int  # how many of the reference
+    share: float  # of the current side
+    share_before: float  # of the reference
+    low: float  # the lower end of the 95 % interval of `share - share_before`
+    high: float  # its upper end
+    p: float  # corrected for all groups of the test
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated(Record):
-    """A text that is there many times, in copies.
+    """A text that is there many times, in copies."""
 
-    Args:
-        text: One of its copies; "" where only vectors are known.
-        current: How many copies the current side has.
-        reference: How many the reference has.
-        share: Of the current side's rows.
-        share_before: Of the reference's.
-    """
-
-    text: str
-    current: int
-    reference: int
-    share: float
-    share_before: float
+    text: str  # one of its copies; "" where only vectors are known
+    current: int  # how many copies the current side has
+    reference: int  # how many the reference has
+    share: float  # of the current side's rows
+    share_before: float  # of the reference's
 
 
 @dataclass(frozen=True, slots=True)
 class Action(Record):
-    """What could be done.
+    """What could be done."""
 
-    Args:
-        what: In a few words: "recalibrate", "answer", "fine-tune", "re-embed", "look".
-        why: What speaks for it.
-        command: What to type.
-    """
-
-    what: str
-    why: str
-    command: str
+    what: str  # in a few words: "recalibrate", "add FAQ entries", "fine-tune", "re-embed", "look"
+    why: str  # what speaks for it
+    command: str  # what to type
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why}\n  {self.command}"

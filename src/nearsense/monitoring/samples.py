@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -245,6 +244,11 @@ class Pool:
         """The text of each unit."""
         return [self.side.texts[row] for row in self.units.tolist()]
 
+    @property
+    def lengths(self) -> Doubles:
+        """How many characters each has: (m,)."""
+        return np.array([np.nan if text is None else float(len(text)) for text in self.texts])
+
 
 def pool(
     sides: tuple[Side, Side],
@@ -376,6 +380,6 @@ def digest_of(side: Side) -> str:
     numbers = zip(*(np.round(getattr(side, name), 6).tolist() for name in NUMBERS), strict=True)
     rows = sorted(f"{key}\0{values}" for key, values in zip(side.keys, numbers, strict=True))
     told = hashlib.blake2b(digest_size=16)
-    for part in chain(rows):
+    for part in rows:
         told.update(part.encode("utf-8", "replace") + b"\n")
     return told.hexdigest()

@@ -122,10 +122,14 @@ def drift(
         before = watched.same(" ".join(data))
         allowed = before.level if before is not None else watched.allowed(when)
     pooled = pool(sides, encoder, copies=counted, sample=most, seed=seed, progress=progress)
-    limit = _limit(relabellings, allowed)
+    if relabellings is None:
+        limit = min(max(LEAST, math.ceil(FINE / allowed)), MOST)
+    else:
+        limit = checks.positive_int(relabellings, "relabellings")
     tests = measure(pooled, seed)
-    if data[0] == data[1]:
-        judged = _nothing_moved(tests)
+    if data[0] == data[1]:  # nothing could be more alike
+        ones = np.ones(len(tests))
+        judged = Relabelled(ones, ones, [np.ones(len(test.groups)) for test in tests], 0)
     else:
         judged = relabelled([test.statistic for test in tests], pooled.labels, limit, seed, progress)
     found = _drift(pooled, tests, judged, allowed, seed, equal=data[0] == data[1])
@@ -133,21 +137,8 @@ def drift(
         return found
     if before is None:
         spoke = [test.name for test in found.tests if test.drifted]
-        before = watched.next(when, allowed, found.p, len(sides[0]), " ".join(data), spoke)
-        watched.with_check(before).save()
+        before = watched.add(when, allowed, found.p, len(sides[0]), " ".join(data), spoke)
     return replace(found, check=before)
-
-
-def _limit(relabellings: int | None, level: float) -> int:
-    if relabellings is not None:
-        return checks.positive_int(relabellings, "relabellings")
-    return min(max(LEAST, math.ceil(FINE / level)), MOST)
-
-
-def _nothing_moved(tests: list[Measured]) -> Relabelled:
-    """Both sides are the same rows: nothing could be more alike."""
-    ones = np.ones(len(tests))
-    return Relabelled(ones, ones, [np.ones(len(test.groups)) for test in tests], ones * 0, 0)
 
 
 def _drift(
@@ -158,10 +149,8 @@ def _drift(
     units = (int(labels.sum()), int((~labels).sum()))
     held = pooled.held.sum(axis=1).tolist()
     told = [
-        DriftTest(
-            p=p, adjusted=adjusted, drifted=adjusted <= level, **{each: getattr(test, each) for each in SAME}
-        )
-        for test, p, adjusted in zip(tests, judged.p.tolist(), judged.adjusted.tolist(), strict=True)
+        DriftTest(p=p, adjusted=joint, drifted=joint <= level, **{each: getattr(test, each) for each in SAME})
+        for test, p, joint in zip(tests, judged.p.tolist(), judged.adjusted.tolist(), strict=True)
     ]
     drifted = any(test.drifted for test in told)
     topics: list[Topic] = []
@@ -243,9 +232,8 @@ def _notes(
     if not all(units):
         notes.append("Nothing could be tested: both sides are copies of each other.")
     elif 2 / ways > level and not equal:
-        notes.append(
-            f"{units[0]} and {units[1]} different texts are too few: no difference could be told from chance."
-        )
+        few = f"{units[0]} and {units[1]} different texts are too few"
+        notes.append(f"{few}: no difference could be told from chance.")
     elif drawn and 1 / (drawn + 1) > level:
         notes.append(f"{drawn:,} relabellings are too few for a level of {level:.2g}: nothing could speak.")
     if pooled.vectors is None:

@@ -124,11 +124,10 @@ def _grouped(vectors: Floats, k: int, random: np.random.Generator) -> Ints:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moved:
-    """A group and how far it moved."""
+    """A group that moved."""
 
     units: Ints  # which units it has
     p: float
-    value: float  # the greater, the farther
 
 
 def moved_most(groups: Sequence[Ints], p: Doubles, values: Doubles, most: int) -> list[Moved]:
@@ -139,7 +138,7 @@ def moved_most(groups: Sequence[Ints], p: Doubles, values: Doubles, most: int) -
         units = set(groups[place].tolist())
         if any(len(units & other) >= OVERLAP * min(len(units), len(other)) for other in taken):
             continue
-        chosen.append(Moved(groups[place], float(p[place]), float(values[place])))
+        chosen.append(Moved(groups[place], float(p[place])))
         taken.append(units)
         if len(chosen) == most:
             break
@@ -167,12 +166,7 @@ def _names(texts: Sequence[str], groups: Sequence[Ints]) -> list[tuple[str, tupl
 
 
 def _described(
-    pool: Pool,
-    vectors: Floats,
-    rows: Ints,
-    moved: Moved,
-    name: tuple[str, tuple[str, ...]],
-    level: float,
+    pool: Pool, vectors: Floats, rows: Ints, moved: Moved, name: tuple[str, tuple[str, ...]], level: float
 ) -> Topic:
     held = pool.held[:, rows]
     sides = (int(held[0].sum()), int(held[1].sum()))

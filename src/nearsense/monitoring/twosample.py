@@ -62,7 +62,6 @@ class Relabelled:
     p: Doubles  # (t,): alone
     adjusted: Doubles  # (t,): together
     parts: Sequence[Doubles]  # of each test the adjusted p-value of each of its parts
-    values: Doubles  # (t,): how far off each was, in standard deviations of its relabellings
     drawn: int  # how many relabellings
 
 
@@ -107,7 +106,7 @@ def relabelled(
     p, adjusted = (1 + alone) / (1 + drawn), (1 + together) / (1 + drawn)
     adjusted[order] = np.maximum.accumulate(adjusted[order])
     p[dead] = adjusted[dead] = 1.0
-    return Relabelled(p, adjusted, [(1 + each) / (1 + drawn) for each in beyond], np.where(dead, 0.0, seen), drawn)
+    return Relabelled(p, adjusted, [(1 + each) / (1 + drawn) for each in beyond], drawn)
 
 
 def column_of(labels: Bools) -> Floats:
@@ -164,7 +163,6 @@ class MMD:
         self._total = self._features.sum(axis=0)
 
     def __call__(self, labels: Floats) -> Doubles:
-        """How far the sides are apart; see `Statistic`."""
         gap = _gap(self._features, self._total, _of(labels, self._rows))
         found: Doubles = np.cbrt(np.vecdot(gap.T, gap.T).astype(np.float64))
         return found
@@ -205,7 +203,6 @@ class Classifier:
         self._folds = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
 
     def __call__(self, labels: Floats) -> Doubles:
-        """How far the sides are apart; see `Statistic`."""
         own = _of(labels, self._rows)
         count = own.sum(axis=0)
         sums, counts = [], []
@@ -252,7 +249,6 @@ class KolmogorovSmirnov:
         self._ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(rows) else rows
 
     def __call__(self, labels: Floats) -> Doubles:
-        """How far the sides are apart; see `Statistic`."""
         gap, ones, zeros = self._gaps(labels)
         return gap * np.sqrt(ones * zeros / np.maximum(ones + zeros, 1)) * 2.0
 
@@ -280,7 +276,6 @@ class MeanGap:
         self._spread = float(self._values.std()) if len(own) else 0.0
 
     def __call__(self, labels: Floats) -> Doubles:
-        """How far the sides are apart; see `Statistic`."""
         own = _of(labels, self._rows)
         ones = own.sum(axis=0).astype(np.float64)
         zeros = len(own) - ones
@@ -304,7 +299,6 @@ class Groups:
         self._starts = np.cumsum([0, *map(len, groups)])[:-1].astype(np.int64)
 
     def __call__(self, labels: Floats) -> Doubles:
-        """How far the sides are apart; see `Statistic`."""
         parts, grew = self._moved(labels)
         powers = parts**NORM
         found: Doubles = np.maximum((powers * grew).sum(axis=0), (powers * ~grew).sum(axis=0)) ** (1 / NORM)

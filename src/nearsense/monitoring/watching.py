@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,27 +29,16 @@ KEPT = 1_000  # checks that the file remembers
 
 @dataclass(frozen=True, slots=True)
 class Check(Record):
-    """One check of a watch.
+    """One check of a watch."""
 
-    Args:
-        number: From 1.
-        at: When it was made, ISO 8601, UTC.
-        level: What it might spend: the chance with which it may speak falsely.
-        p: The least adjusted p-value of its tests.
-        alarm: Whether that is within the level.
-        current: How many texts the current side had.
-        data: What tells both sides from others.
-        tests: The names of the tests that spoke.
-    """
-
-    number: int
-    at: str
-    level: float
-    p: float
-    alarm: bool
-    current: int
-    data: str
-    tests: tuple[str, ...]
+    number: int  # from 1
+    at: str  # when it was made, ISO 8601, UTC
+    level: float  # what it might spend: the chance with which it may speak falsely
+    p: float  # the least adjusted p-value of its tests
+    alarm: bool  # whether that is within the level
+    current: int  # how many texts the current side had
+    data: str  # what tells both sides from others
+    tests: tuple[str, ...]  # the names of the tests that spoke
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +69,15 @@ class Watch:
         last = self.checks[-1] if self.checks else None
         return last if last is not None and last.data == data else None
 
-    def with_check(self, check: Check) -> Watch:
-        """The watch with one check more."""
-        return replace(self, checks=(*self.checks, check))
-
-    def next(self, at: float, level: float, p: float, current: int, data: str, tests: Sequence[str]) -> Check:
-        """The next check, of what was found."""
-        number = self.checks[-1].number + 1 if self.checks else 1
-        return Check(number, _said(at), level, p, bool(tests), current, data, tuple(tests))
-
-    def save(self) -> None:
-        """Write the file whole or not at all.
+    def add(self, at: float, level: float, p: float, current: int, data: str, tests: Sequence[str]) -> Check:
+        """The next check, of what was found, written into the file: whole or not at all.
 
         Raises:
             InputError: Somebody else has made a check since this one was begun: both would spend the same chance.
         """
-        if open_watch(self.path, self.level, self.period).checks != self.checks[:-1]:
+        number = self.checks[-1].number + 1 if self.checks else 1
+        check = Check(number, _said(at), level, p, bool(tests), current, data, tuple(tests))
+        if open_watch(self.path, self.level, self.period).checks != self.checks:
             why = "both would spend the chance of the same time"
             raise InputError(f"{self.path} has got another check meanwhile", why=why, fix="check again")
         told = {
@@ -104,10 +86,11 @@ class Watch:
             "rule": RULE,
             "level": self.level,
             "period_days": self.period,
-            "checks": [check.to_dict() for check in self.checks[-KEPT:]],
+            "checks": [each.to_dict() for each in [*self.checks, check][-KEPT:]],
         }
         with atomic_write(self.path) as stream:
             stream.write((json.dumps(told, indent=1) + "\n").encode())
+        return check
 
 
 def open_watch(path: str | os.PathLike[str], level: float, period: float) -> Watch:

@@ -172,32 +172,28 @@ class Examples:
             InputError: Nothing can be measured on them: too few, only one thing is true, or labels of entailment
                 that say no order.
         """
+        rows: Any = self.rows()  # as many texts as the kind has
         match self.kind:
             case Kind.GRADED:
-                pairs = cast("list[tuple[str, str]]", self.rows())
-                return GradedPairs(name=self.name, pairs=pairs, scores=self.truth)
+                return GradedPairs(name=self.name, pairs=rows, scores=self.truth)
             case Kind.LABELLED:
                 words = cast("tuple[str, str]", self.labels or ("0", "1"))
-                pairs = cast("list[tuple[str, str]]", self.rows())
-                return LabelledPairs(name=self.name, pairs=pairs, labels=self.truth, words=words)
+                return LabelledPairs(name=self.name, pairs=rows, labels=self.truth, words=words)
             case Kind.ENTAILMENT:
                 if not set(self.labels) <= set(ENTAILMENT_LABELS):
                     why = f"its labels are {', '.join(self.labels[:6])}"
                     raise InputError(f"{self.name}: no label says which pairs are near", why=why)
                 scores = [float(ENTAILMENT_LABELS.index(label)) for label in self.truth]
-                pairs = cast("list[tuple[str, str]]", self.rows())
-                return GradedPairs(name=self.name, pairs=pairs, scores=scores)
+                return GradedPairs(name=self.name, pairs=rows, scores=scores)
             case Kind.TRIPLETS:
-                return Triplets(name=self.name, triplets=cast("list[tuple[str, str, str]]", self.rows()))
+                return Triplets(name=self.name, triplets=rows)
             case Kind.POSITIVES:
                 ids = {text: str(number) for number, text in enumerate(dict.fromkeys(self.texts[1]))}
                 judged: dict[str, dict[str, float]] = {}
-                for query, text in self.rows():
+                for query, text in rows:
                     judged.setdefault(query, {})[ids[text]] = 1.0
-                corpus = {id_: text for text, id_ in ids.items()}
-                return Retrieval(
-                    name=self.name, queries=list(judged), judgements=list(judged.values()), corpus=corpus
-                )
+                found: dict[str, Any] = {"queries": list(judged), "judgements": list(judged.values())}
+                return Retrieval(name=self.name, corpus={id_: text for text, id_ in ids.items()}, **found)
             case Kind.CLASSES:
                 return Intents(name=self.name, texts=self.texts[0], labels=self.truth)
 
@@ -250,32 +246,23 @@ def read_examples(
     if isinstance(source, Examples):
         return source
     wanted = None if kind is None else parse(Kind, kind, name="kind")
-    request = Request(
-        None if wanted is None else _TASKS.get(wanted),
-        None if columns is None else tuple(columns),
-        scale,
-        positive,
-        format,
-        encoding,
-        dialect,
-    )
+    task = None if wanted is None else _TASKS.get(wanted)
     if isinstance(source, Dataset):
         return _of_dataset(source)
+    path = Path()
     if isinstance(source, Table):
-        return _of_table(source, Path(source.source), wanted, request)
-    if is_frame(source):
-        return _of_table(table_of(source), Path(), wanted, request)
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if str(source) != "-" and not is_file(path):
-            options: dict[str, Any] = {
-                "columns": columns, "positive": positive, "scale": scale, "dialect": dialect,
-            }  # fmt: skip
-            return _of_dataset(read_dataset(source, task=request.task, encoding=encoding, **options))
-        return _of_table(
-            read_table(source, format=format, encoding=encoding, dialect=dialect), path, wanted, request
-        )
-    return _of_table(_table(cast("Iterable[Sequence[Any]]", source), wanted), Path(), wanted, request)
+        table, path = source, Path(source.source)
+    elif is_frame(source):
+        table = table_of(source)
+    elif not isinstance(source, (str, os.PathLike)):
+        table = _table(cast("Iterable[Sequence[Any]]", source), wanted)
+    elif str(source) == "-" or is_file(Path(source)):
+        table, path = read_table(source, format=format, encoding=encoding, dialect=dialect), Path(source)
+    else:
+        how: dict[str, Any] = {"positive": positive, "scale": scale, "encoding": encoding, "dialect": dialect}
+        return _of_dataset(read_dataset(source, task=task, columns=columns, **how))
+    named = None if columns is None else tuple(columns)
+    return _of_table(table, path, wanted, Request(task, named, scale, positive, format, encoding, dialect))
 
 
 def _table(source: Iterable[Sequence[Any]], kind: Kind | None) -> Table:
@@ -295,16 +282,11 @@ def _table(source: Iterable[Sequence[Any]], kind: Kind | None) -> Table:
         names: tuple[str, ...] = ("text", "label")
     elif widths == [2]:
         names = ("a", "b")
+    elif kind is Kind.TRIPLETS or (kind is None and _are_texts(cells[2])):
+        names = ("anchor", "positive", "negative")
     else:
-        words = kind is Kind.TRIPLETS or (kind is None and _are_texts(cells[2]))
-        names = ("anchor", "positive", "negative") if words else ("a", "b", "label")
-    if (
-        widths == [3]
-        and kind is None
-        and names[2] == "label"
-        and any(isinstance(each, float) for each in cells[2])
-    ):
-        names = ("a", "b", "score")
+        scored = kind is None and any(isinstance(each, float) for each in cells[2])
+        names = ("a", "b", "score" if scored else "label")
     columns = dict(zip(names, cells, strict=True))
     return Table(columns, list(range(1, len(rows) + 1)), "examples", unit="example")
 
@@ -320,9 +302,8 @@ def _of_table(table: Table, path: Path, kind: Kind | None, request: Request) -> 
     """Entailment and positives are read here; what else there is, data sets can be too."""
     columns = request.columns
     if columns is not None:
-        columns = tuple(
-            require_column(table, name, "name some of them: --columns NAME,NAME,...") for name in columns
-        )
+        fix = "name some of them: --columns NAME,NAME,..."
+        columns = tuple(require_column(table, name, fix) for name in columns)
     if kind in (None, Kind.ENTAILMENT) and (found := _entailment_columns(table, columns, kind)):
         return _entailment(table, found)
     if kind in (None, Kind.POSITIVES) and (found := _positive_columns(table, columns, kind)):
@@ -427,10 +408,8 @@ def _of_dataset(data: Dataset) -> Examples:
         truth = [(score - low) / (high - low) for score in data.scores]
         return Examples(kind=Kind.GRADED, texts=_columns(data.pairs, 2), truth=truth, scale=(low, high), **named)
     if isinstance(data, LabelledPairs):
-        truths = [bool(label) for label in data.labels]
-        return Examples(
-            kind=Kind.LABELLED, texts=_columns(data.pairs, 2), truth=truths, labels=data.words, **named
-        )
+        named |= {"truth": [bool(label) for label in data.labels], "labels": data.words}
+        return Examples(kind=Kind.LABELLED, texts=_columns(data.pairs, 2), **named)
     if isinstance(data, Triplets):
         return Examples(kind=Kind.TRIPLETS, texts=_columns(data.triplets, 3), **named)
     if isinstance(data, Retrieval):
@@ -449,9 +428,8 @@ def _of_dataset(data: Dataset) -> Examples:
     if isinstance(data, Intents) and data.known is not None:
         texts, labels_of = data.known, data.known_labels
     kept = [(text, label) for text, label in zip(texts, labels_of, strict=True) if label is not None]
-    return Examples(
-        kind=Kind.CLASSES, texts=([text for text, _ in kept],), truth=[label for _, label in kept], **named
-    )
+    classes = [label for _, label in kept]
+    return Examples(kind=Kind.CLASSES, texts=([text for text, _ in kept],), truth=classes, **named)
 
 
 def _columns(rows: Sequence[Sequence[str]], width: int) -> tuple[list[str], ...]:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense.calibration.probe import ProbePair, languages, probe_pairs
-from nearsense.encoders import is_cross_encoder, is_encoder
-from nearsense.evaluation.systems import Model
+from nearsense.evaluation.systems import system_of
 from nearsense.metrics import ranks
 from nearsense.training_results import Slice
 
@@ -41,16 +40,10 @@ BLOCK = 200
 def check_generally(
     before: Encoder | CrossEncoder, after: Encoder | CrossEncoder, *, seed: int = 0, exchanges: int = EXCHANGES
 ) -> tuple[Slice, ...]:
-    """Both models on the pairs of the probe, in the languages that the first was made for.
+    """A model before and after, on the pairs of the probe, in the languages that it was made for before.
 
-    Args:
-        before: The model before.
-        after: The same, trained.
-        seed: Of the exchanges.
-        exchanges: How many are tried; no p-value is below 1 / (1 + exchanges).
-
-    Returns:
-        A Slice for each language, form and domain; none where the model was made for no language of the probe.
+    Returns a Slice for each language, form and domain; none where the model was made for no language of the probe.
+    No p-value is below 1 / (1 + exchanges).
     """
     pairs = pairs_for(before)
     if not pairs:
@@ -95,12 +88,8 @@ def _scores(model: Encoder | CrossEncoder, pairs: Sequence[tuple[str, ProbePair]
     for searching in (False, True):
         rows = np.flatnonzero(passages == searching)
         left, right = ([getattr(pairs[row][1], side) for row in rows.tolist()] for side in ("left", "right"))
-        if not len(rows):
-            continue
-        if is_encoder(model):
-            scores[rows] = Model(model).pairs(left, right, searching=searching)
-        elif is_cross_encoder(model):
-            scores[rows] = model.score(list(zip(left, right, strict=True)))
+        if len(rows):
+            scores[rows] = system_of(model).pairs(left, right, searching=searching)
     return scores
 
 

@@ -6,9 +6,9 @@ the pairs of the check set (general.py), not what scores mean (meaning.py), not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from nearsense.encoders import is_cross_encoder, is_encoder, symmetric_role
 from nearsense.errors import InputError
 from nearsense.evaluation.judging import JUDGES
 from nearsense.evaluation.results import Mistake, Stated, figure_of, limits
-from nearsense.evaluation.systems import Model, System
+from nearsense.evaluation.systems import system_of
 from nearsense.metrics import paired_permutation, resample_counts, weighted_mean
 from nearsense.metrics.resampling import p_of_equality
 from nearsense.training.examples import Examples, Kind
@@ -70,19 +70,6 @@ class _Measured:
 
 
 Errors = Callable[[int], tuple[Mistake, ...]]
-
-
-class Scorer(System):
-    """A cross-encoder: it reads both texts."""
-
-    def __init__(self, model: CrossEncoder) -> None:
-        super().__init__(model.name)
-        self.fingerprint, self._model = model.fingerprint, model
-
-    def pairs(self, left: Sequence[str], right: Sequence[str], *, searching: bool = False) -> Floats:
-        """See `System`."""
-        with self.timing.time(reading=len(left)):
-            return np.asarray(self._model.score(list(zip(left, right, strict=True))), np.float64)
 
 
 def judge(
@@ -188,11 +175,10 @@ def _measure(
             raise InputError(f"{held_out.name}: classes for a cross-encoder", why=why, fix="give pairs")
         return _centres(model, held_out, known)
     data: Dataset = held_out.dataset()
-    system: System = Model(model) if is_encoder(model) else Scorer(cast("CrossEncoder", model))
     if crossed and held_out.kind is Kind.POSITIVES:
         queries, candidates, labels = candidates_of(held_out, known, seed)
         data = Rerank(name=held_out.name, queries=queries, candidates=candidates, labels=labels)
-    outcome = JUDGES[data.task](data, system)
+    outcome = JUDGES[data.task](data, system_of(model))
     groups = _groups(data if held_out.kind is Kind.POSITIVES else held_out)
     figures = {
         name: _Measured(statistic, outcome.n, groups)

@@ -80,14 +80,10 @@ class Pairs:
 def pairs_of(
     model: Encoder | CrossEncoder, examples: Examples, *, known: Examples | None = None, seed: int = 0
 ) -> Pairs:
-    """Examples as pairs with labels, as a verb will meet them.
+    """Examples that training did not see, as pairs with labels, as a verb will meet them.
 
-    Args:
-        model: An encoder, or a cross-encoder.
-        examples: What training did not see.
-        known: What it saw: texts among which held-out ones are looked up.
-        seed: Of what is drawn by chance: which texts are looked up where there are many, and, for a cross-encoder,
-            which candidates stand beside the right one.
+    Held-out texts are looked up among those that it saw, `known`. Drawn by chance are the texts that are looked
+    up, where there are many, and, for a cross-encoder, which candidates stand beside the right one.
 
     Raises:
         InputError: Entailment has no label of that name, or a cross-encoder is asked of classes.
@@ -96,22 +92,19 @@ def pairs_of(
     if examples.kind in (Kind.POSITIVES, Kind.CLASSES):
         return _met(model, examples, known, np.random.default_rng(seed))
     columns, truth = examples.texts, examples.truth
-    lefts, rights = list(columns[0]), list(columns[1])
+    lefts, rights, said = list(columns[0]), list(columns[1]), f"{len(examples):,} pairs as they are"
     if examples.kind is Kind.GRADED:
         low, high = examples.scale or (0.0, 1.0)
         labels = np.asarray(truth, np.float64) >= SAME_FROM
-        said = (
-            f"{len(labels):,} pairs as they are, the same where rated {low + SAME_FROM * (high - low):g} and more"
-        )
+        said += f", the same where rated {low + SAME_FROM * (high - low):g} and more"
     elif examples.kind is Kind.LABELLED:
         labels = np.asarray(truth, bool)
-        said = f"{len(labels):,} pairs as they are"
     elif examples.kind is Kind.ENTAILMENT:
         if "entailment" not in examples.labels:
             what = f"{examples.name}: its labels are {', '.join(examples.labels[:6])}"
             raise InputError(what, why="which of them means the same is not known", fix="call it entailment")
         labels = np.array([label == "entailment" for label in truth])
-        said = f"{len(labels):,} pairs as they are, the same where the second follows"
+        said += ", the same where the second follows"
     else:
         lefts, rights = lefts * 2, rights + list(columns[2])
         labels = np.arange(len(lefts)) < len(examples)
@@ -120,9 +113,8 @@ def pairs_of(
         return Pairs(lefts, rights, labels, _scored(model, lefts, rights), None, said, searching)
     assert is_encoder(model)
     left, right = _vectors(model, lefts, "query", searching), _vectors(model, rights, "passage", searching)
-    return Pairs(
-        lefts, rights, labels, np.asarray(paired_cosine(left.data, right.data), np.float64), right, said, searching
-    )
+    scores = np.asarray(paired_cosine(left.data, right.data), np.float64)
+    return Pairs(lefts, rights, labels, scores, right, said, searching)
 
 
 def _met(
@@ -216,10 +208,8 @@ def _candidates(query: str, corpus: Sequence[str], right: set[str], random: np.r
     """What stands beside the right texts of a query where there are no vectors to find it by."""
     others = [text for text in corpus if text not in right and normal_form(text) != normal_form(query)]
     count = min(max(NEAREST - len(right), 1), len(others))
-    return [
-        *sorted(right)[:NEAREST],
-        *(others[row] for row in random.choice(len(others), count, replace=False).tolist()),
-    ]
+    drawn = random.choice(len(others), count, replace=False).tolist()
+    return [*sorted(right)[:NEAREST], *(others[row] for row in drawn)]
 
 
 def _vectors(model: Encoder, texts: Sequence[str], role: str, searching: bool) -> Vectors:
@@ -243,20 +233,10 @@ def carry_calibration(
     chose: bool = False,
     seed: int = 0,
 ) -> Calibration | None:
-    """Fit what a trained model's scores mean, and write it as calibration.json into its folder.
+    """Fit what the scores of a trained model mean, and write it as calibration.json into the model's folder.
 
     Every verb goes by it from then on: see `nearsense.calibrator.carried_calibration`. What lay there before goes.
-
-    Args:
-        folder: The model's.
-        model: The model in it, loaded from there.
-        examples: What training did not see.
-        known: What it saw: see `pairs_of`.
-        chose: The examples chose the step that was kept; the calibration says so.
-        seed: Of what is drawn by chance.
-
-    Returns:
-        The calibration; None where the examples are too few for one, or of one label.
+    It says so where the examples `chose` the step that was kept. None where they are too few, or of one label.
 
     Raises:
         FileError: The file cannot be written.
@@ -281,16 +261,8 @@ def calibrated_in_folds(
 ) -> Calibration | None:
     """Fit what the scores of a map mean: pairs of each fold, scored by the map that had not learnt from it.
 
-    Texts of classes are looked up among all others: so the share of right ones is nearly that of the whole file.
-
-    Args:
-        model: The parent with the map of all examples.
-        examples: What it was learnt from.
-        folds: The maps of the others, for each part.
-        seed: Of what is drawn by chance.
-
-    Returns:
-        The calibration; None where the examples are too few for one, or of one label.
+    The model is the parent with the map of all examples. Texts of classes are looked up among all others: so the
+    share of right ones is nearly that of the whole file. None where the examples are too few, or of one label.
 
     Warns:
         CalibrationWarning: There is none, and why.
@@ -340,9 +312,7 @@ def _warn(name: str, error: InputError) -> None:
 
 def fitted(model: Encoder | CrossEncoder, kind: Kind, pairs: Pairs, *, chose: bool = False) -> Calibration:
     """The calibration of some pairs; few start from the shipped sets, as those of `ns.calibrate` do."""
-    name, task = TASKS[kind]
-    origin = _origin(model)
-    kinds = None
+    (name, task), origin, kinds = TASKS[kind], _origin(model), None
     if not pairs.searching:
         encoder = model if is_encoder(model) else None
         seen = pair_differences(pairs.lefts, pairs.rights, encoder=encoder)
@@ -361,11 +331,11 @@ def fitted(model: Encoder | CrossEncoder, kind: Kind, pairs: Pairs, *, chose: bo
     if kinds is None or kind not in (Kind.CLASSES, Kind.POSITIVES):
         return found
     without = replace(found, guard=UNGUARDED)
-    losses = [
-        log_loss(pairs.labels, each.probability(pairs.scores, shift=each.guarded(pairs.scores, kinds)))
-        for each in (found, without)
-    ]
-    return found if losses[0] < losses[1] else without
+
+    def loss(each: Calibration) -> float:
+        return log_loss(pairs.labels, each.probability(pairs.scores, shift=each.guarded(pairs.scores, kinds)))
+
+    return found if loss(found) < loss(without) else without
 
 
 UNGUARDED = {NOTHING: 0.0, ANY: 0.0, SLOPE: 1.0, HARD: 1.0}

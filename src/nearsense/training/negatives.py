@@ -46,16 +46,8 @@ def mine_negatives(
     """A wrong text for each of n positives.
 
     The nearest one that differs from the positive in what the guard sees; else the nearest that stays below the
-    positive by the margin and says not the same as it; else any other.
-
-    Args:
-        examples: Positives.
-        groups: int64, shape (n,): which hang together; what is right for one of a group is wrong for none.
-        encoder: What finds them.
-        level: From which score two texts say the same.
-        margin: See `MARGIN`, in [0, 1).
-        seed: Of the draw where nothing is near.
-        progress: True for a bar on stderr.
+    positive by the margin, in [0, 1), and says not the same as it, which texts do from `level` on; else any other.
+    `groups`, shape (n,), say which examples hang together: what is right for one of a group is wrong for none.
     """
     anchors, rights = examples.texts
     corpus = list(dict.fromkeys(rights))

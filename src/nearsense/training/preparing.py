@@ -27,19 +27,12 @@ PER_CLASS = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """What a run learns from.
+    """What a run learns from."""
 
-    Args:
-        columns: The texts by column, and the labels where a loss has some.
-        roles: What a model with prompts reads each column of texts as.
-        batches: The rows of each step, in order, of all epochs.
-        labels: How many labels there are, for a loss that tells several apart.
-    """
-
-    columns: dict[str, list[Any]]
-    roles: dict[str, str | None]
-    batches: list[Batch]
-    labels: int = 0
+    columns: dict[str, list[Any]]  # the texts by column, and the labels where a loss has some
+    roles: dict[str, str | None]  # what a model with prompts reads each column of texts as
+    batches: list[Batch]  # the rows of each step, in order, of all epochs
+    labels: int = 0  # how many there are, for a loss that tells several apart
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -56,17 +49,10 @@ def prepare(
     epochs: int,
     seed: int,
 ) -> Rows:
-    """The rows of a run with some loss.
+    """The rows of a run of n examples, of a kind that suits the loss; with the encoder's prompts, if there is one.
 
-    Args:
-        examples: n examples of a kind that suits the loss.
-        loss: What is made small.
-        encoder: Whose prompts the texts are read with; None for none.
-        groups: int64, shape (n,): which examples hang together and must not be each other's negatives.
-        negatives: A hard negative for each, for positives; "" where there is none.
-        batch: Examples a step.
-        epochs: How often each is seen.
-        seed: Of the order.
+    `groups`, shape (n,), say which examples hang together and must not be each other's negatives; `negatives` is a
+    hard negative for each, for positives, "" where there is none; `batch` is how many examples a step takes.
     """
     texts, labels = [list(column) for column in examples.texts], list(examples.truth)
     roles = roles_of(examples, encoder) if encoder is not None else (None,) * len(texts)

@@ -46,24 +46,12 @@ def conclude(
     test: Examples | None = None,
     chose: bool = True,
 ) -> TrainingReport:
-    """The end of every training: calibrate the model, judge it, and write both into its folder.
+    """The end of every training: calibrate the model, judge it, and write both into its folder as it is now.
 
-    The judgement comes from `test`, that of its probabilities with a calibration from `dev`; then the calibration
-    that the folder carries is fitted to both. Where there is one of them only, both come from that one. What
-    cannot be measured on them is a note of the report, not an error.
-
-    Args:
-        report: What training did so far.
-        folder: The model's, as it is now; `report.folder` is what it will be called.
-        before: The model before.
-        after: The trained one, loaded from the folder.
-        known: What was learnt from.
-        dev: What was held out to stop in time.
-        test: What was held out and never looked at.
-        chose: `dev` chose the step that was kept.
-
-    Raises:
-        FileError: A file cannot be written.
+    The judgement comes from `test`, which nobody looked at, that of its probabilities with a calibration from
+    `dev`, which may have chosen the step that was kept (`chose`); then the calibration that the folder carries is
+    fitted to both. Where there is one of them only, both come from that one. What cannot be measured on them is a
+    note of the report, not an error. A FileError says that a file cannot be written.
     """
     fitting, judged = dev if dev is not None else test, test if test is not None else dev
     if fitting is None or judged is None:
@@ -101,13 +89,8 @@ def write_report(
 ) -> None:
     """Write report.html, report.md, report.json and README.md, the model's card, into a model's folder.
 
-    Args:
-        report: What training did.
-        folder: The folder as it is now; without it `report.folder`.
-        languages: What the parent was made for, ISO 639-1: the card says so.
-
-    Raises:
-        FileError: A file cannot be written; one that was there is as it was.
+    The folder is `report.folder` where none is given; the card names the languages that the parent was made for.
+    A FileError says that a file cannot be written; one that was there is as it was.
     """
     place = Path(report.folder if folder is None else folder)
     known = card_of(report.parent.partition("@")[0])

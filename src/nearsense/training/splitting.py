@@ -43,19 +43,12 @@ SHARE, MOST = 0.1, 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Rows of examples on several sides.
+    """Rows of examples on several sides."""
 
-    Args:
-        train: Rows that are learnt from.
-        held: The rows of each part that is held out.
-        groups: For each example of all sides, which it hangs together with, numbered from 0.
-        notes: What a reader has to know.
-    """
-
-    train: Ints
-    held: tuple[Ints, ...]
-    groups: Ints
-    notes: tuple[str, ...] = ()
+    train: Ints  # rows that are learnt from
+    held: tuple[Ints, ...]  # the rows of each part that is held out
+    groups: Ints  # for each example of all sides, which it hangs together with, numbered from 0
+    notes: tuple[str, ...] = ()  # what a reader has to know
 
 
 def split(
@@ -64,29 +57,20 @@ def split(
     shares: Sequence[float] = (SHARE,),
     *,
     level: float | None = None,
-    most: int = MOST,
     seed: int = 0,
     progress: Progress = False,
 ) -> Split:
-    """Hold out parts of the examples, each a share of them, of each class its own.
+    """Hold out parts of the examples, each a share of them, of each class its own; together less than all.
 
-    Where nearly everything hangs together by near-duplicates, only nearer ones count, and a note says so.
-
-    Args:
-        examples: n examples.
-        encoder: What says which texts are near.
-        shares: How much each part takes, within (0, 1), together less than 1.
-        level: From which score two texts are near-duplicates; see `near_level`.
-        most: Rows of a part at most.
-        seed: Of the draw.
-        progress: True for a bar on stderr.
+    From the level on two texts are near-duplicates: see `near_level`. Where nearly everything hangs together by
+    them, only nearer ones count, and a note says so.
 
     Raises:
         InputError: All examples hang together, so that none can be held out.
     """
     level = near_level(encoder) if level is None else level
     vectors = _vectors(examples, encoder, progress)
-    wanted = [min(most, max(1, round(share * len(examples)))) for share in shares]
+    wanted = [min(MOST, max(1, round(share * len(examples)))) for share in shares]
     for each in _levels(level):
         groups, rng = groups_of(examples, vectors, each), np.random.default_rng(seed)
         held: list[Ints] = []
