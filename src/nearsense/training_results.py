@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from nearsense._version import __version__
-from nearsense.evaluation.results import Figure, Mistake, Stated
-from nearsense.records import as_json, finite_json
+from nearsense.evaluation.results import Figure, Mistake, Stated, finite_fields
+from nearsense.records import as_json
 
 SURE = 0.05
 """The p-value below which a difference counts as proven."""
@@ -92,8 +92,7 @@ class Change:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        known: dict[str, Any] = finite_json(as_json(self))
-        return {**known, "verdict": self.verdict.value}
+        return {**finite_fields(self), "verdict": self.verdict.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +200,8 @@ class Judgement:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; figures are fractions."""
-        known: dict[str, Any] = finite_json(as_json(self))
-        return {"verdict": self.verdict.value, "sentence": self.sentence, "shows": self.shows, **known}
+        told = {"verdict": self.verdict.value, "sentence": self.sentence, "shows": self.shows}
+        return told | finite_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,10 +321,8 @@ class TrainingReport:
     def __str__(self) -> str:
         lines = [self.sentence, f"{self.folder}: {self.method} of {self.parent} in {self.cost}."]
         if self.calibration is not None:
-            known = self.calibration
-            lines.append(
-                f"Its probabilities are off by {hundred(known.ece)} points on average: {known.made_from}."
-            )
+            off = f"{hundred(self.calibration.ece)} points on average"
+            lines.append(f"Its probabilities are off by {off}: {self.calibration.made_from}.")
         return "\n".join([*lines, *self.notes])
 
     def _repr_html_(self) -> str:
@@ -336,9 +333,8 @@ class TrainingReport:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; figures are fractions."""
-        known: dict[str, Any] = finite_json(as_json(self))
         verdict = None if self.judgement is None else self.judgement.verdict.value
-        return {"verdict": verdict, "sentence": self.sentence, **known}
+        return {"verdict": verdict, "sentence": self.sentence, **finite_fields(self)}
 
 
 def hundred(value: float) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearsense.training.batches import apart, of_classes, plain
+from nearsense.training.preparing import apart, of_classes, plain
 
 KEYS = st.lists(st.integers(0, 6), min_size=1, max_size=60)
 

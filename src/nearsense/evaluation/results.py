@@ -79,7 +79,8 @@ UNDEFINED = _Undefined("nan")
 """The value of a figure that scores do not give: a correlation of scores that are all equal."""
 
 
-def _finite_fields(record: object, names: str = "") -> dict[str, Any]:
+def finite_fields(record: object, names: str = "") -> dict[str, Any]:
+    """The fields of a record, or some of them, as JSON values; None for a number that is not finite."""
     return {name: finite_json(value) for name, value in as_json(record, names).items()}
 
 
@@ -236,7 +237,7 @@ class SystemResult:
             raw: With the scores and labels of all items.
         """
         names = "name kind figures thresholds seconds texts texts_per_second truncated fingerprint mistakes"
-        return _finite_fields(self, f"{names} probabilities {'scores labels' if raw else ''}")
+        return finite_fields(self, f"{names} probabilities {'scores labels' if raw else ''}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,7 @@ class PairedTest:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return _finite_fields(self)
+        return finite_fields(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,8 +10,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +153,10 @@ def _entries(table: Table) -> list[LoggedQuery]:
     found = []
     for row in range(len(table)):
         ids = cell("ids", row) or []
-        if isinstance(ids, str):
-            ids = _listed(ids)
+        if isinstance(ids, str):  # a csv holds lists as JSON
+            with suppress(ValueError):
+                ids = json.loads(ids)
+            ids = ids if isinstance(ids, list) else [ids]
         query, chosen, nearest = (cell(name, row) for name in ("query", "chosen", "nearest"))
         found.append(
             LoggedQuery(
@@ -162,17 +166,6 @@ def _entries(table: Table) -> list[LoggedQuery]:
             )
         )  # fmt: skip
     return found
-
-
-def _listed(cell: str) -> list[Any]:
-    """A list that a csv holds as JSON."""
-    import json
-
-    try:
-        value = json.loads(cell)
-    except ValueError:
-        return [cell]
-    return value if isinstance(value, list) else [value]
 
 
 def _of_faq(items: Sequence[FAQItem], name: str) -> Examples:

@@ -57,8 +57,7 @@ def conclude(
     if fitting is None or judged is None:
         write_report(report, folder, languages=before.languages)
         return report
-    notes, judgement = list(report.notes), None
-    seed = report.seed
+    notes, judgement, seed = list(report.notes), None, report.seed
 
     def calibrated(part: Examples, *, chosen: bool) -> tuple[Calibration | None, list[str]]:
         with warnings.catch_warnings(record=True) as said:

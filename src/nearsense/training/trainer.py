@@ -185,7 +185,7 @@ class _UnwrittenError(Exception):
 @contextmanager
 def _quiet() -> Generator[None, None, None]:
     """Nothing of what these libraries say on their way; nothing is asked of any hub, and nothing reported."""
-    kept = {name: os.environ.get(name) for name in _SILENCED}
+    kept = {name: os.environ[name] for name in _SILENCED if name in os.environ}
     os.environ.update(_SILENCED)
     loggers = [*map(logging.getLogger, ("transformers", "sentence_transformers", "accelerate", "datasets"))]
     levels = [each.level for each in loggers]
@@ -203,11 +203,9 @@ def _quiet() -> Generator[None, None, None]:
             bars.enable_progress_bar()
         for each, level in zip(loggers, levels, strict=True):
             each.setLevel(level)
-        for name, value in kept.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in _SILENCED:
+            os.environ.pop(name, None)
+        os.environ.update(kept)
 
 
 _SILENCED = {
