@@ -7,6 +7,7 @@ merging.py   the map put into its model    The encoder and its folder: encoders/
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -202,18 +203,15 @@ def learn(
     folds = [(learnt, held) for learnt, held in subject.folds(FOLDS, seed) if len(learnt) and len(held)]
     rows = np.sort(np.concatenate([held for _, held in folds] or [np.empty(0, np.int64)]))
     _require_measurable(subject, rows, examples.name)
-    lessons = [subject.lesson(learnt, seed) for learnt, _ in folds] + [
-        subject.lesson(np.arange(len(subject)), seed)
-    ]
+    lessons = [subject.lesson(learnt, seed) for learnt in [*(each for each, _ in folds), np.arange(len(subject))]]
     steps = sum(steps_of(sum(1 for _ in each.batches(np.random.default_rng(seed)))) for each in lessons)
     numbers = np.zeros((len(STRENGTHS), len(subject)))
     parts: list[Floats] = []
     with tracked(steps, "steps", progress) as update:
-        done = 0
+        done = count(1)
 
         def step() -> None:
-            nonlocal done
-            update(done := done + 1)
+            update(next(done))
 
         for (learnt, held), lesson in zip(folds, lessons, strict=False):
             added = fit(vectors, lesson, form, rank=rank, seed=seed, update=step)
@@ -224,15 +222,12 @@ def learn(
         tried = _Tried([subject.statistic(row[rows], rows) for row in numbers], len(rows), seed)
         best = tried.best()
         added = fit(vectors, lessons[-1], form, rank=rank, seed=seed, update=step)
-    difference = tried.difference(best)
-    adapted: Encoder = parent
-    if best:
-        adapted = AdaptedEncoder(parent, map_of(form, added, STRENGTHS[best], rank), name=name)
-    maps, rows = [map_of(form, each, STRENGTHS[best], rank) for each in parts], subject.rows
+    difference, strength = tried.difference(best), STRENGTHS[best]
+    maps, rows = [map_of(form, each, strength, rank) for each in parts], subject.rows
     return Adapter(
-        encoder=adapted,
+        encoder=AdaptedEncoder(parent, map_of(form, added, strength, rank), name=name) if best else parent,
         kind=form,
-        strength=STRENGTHS[best],
+        strength=strength,
         figure=subject.figure,
         before=tried.figures[0],
         after=tried.figures[0] + difference.value,
@@ -263,10 +258,8 @@ def _require_enough(subject: Subject, name: str) -> None:
         why = f"{FEWEST} at least are needed to tell what is better from chance"
         raise InputError(f"{name}: {len(subject):,} examples", why=why, fix="give more examples")
     if subject.truth is not None and len(np.unique(subject.truth)) < 2:
-        why = "nothing is to be told apart"
-        raise InputError(
-            f"{name}: all examples say the same", why=why, fix="add examples of another class or score"
-        )
+        why, fix = "nothing is to be told apart", "add examples of another class or score"
+        raise InputError(f"{name}: all examples say the same", why=why, fix=fix)
 
 
 def _require_measurable(subject: Subject, rows: NDArray[np.int64], name: str) -> None:

@@ -193,11 +193,8 @@ def _systems(
     """What is measured, in the order in which it is shown, and what is to be said of what is not."""
     names = _distinct_names(encoders)
     models: list[System] = [Model(*each, progress=progress) for each in zip(encoders, names, strict=True)]
-    pooled = (
-        [each for encoder in encoders for each in _other_poolings(encoder, progress)]
-        if baselines == "pooling"
-        else []
-    )
+    others = encoders if baselines == "pooling" else []
+    pooled = [each for encoder in others for each in _other_poolings(encoder, progress)]
     words, notes = baselines_for(data.task, _characters(data)) if baselines else ([], [])
     if not isinstance(data, Retrieval):
         return [*models, *pooled, *words], notes

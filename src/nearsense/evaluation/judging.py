@@ -14,7 +14,7 @@ import numpy as np
 
 from nearsense import metrics
 from nearsense.datasets import Clustering, GradedPairs, Intents, LabelledPairs, Rerank, Retrieval, Task, Triplets
-from nearsense.evaluation.results import Mistake
+from nearsense.evaluation.results import FIGURES, Mistake
 from nearsense.evaluation.systems import ROUNDING, Found, level_ties
 from nearsense.metrics.agreement import weighted_adjusted_rand, weighted_v_measure
 from nearsense.metrics.classification import weighted_best_accuracy, weighted_best_f1, weighted_false_accepts
@@ -69,11 +69,8 @@ def judge_graded(data: GradedPairs, system: System) -> Outcome:
             for row, off in worst_rows(np.abs(fitted - truth), count, data.pairs.__getitem__)
         )
 
-    figures = {
-        "spearman": metrics.weighted_spearman(truth, scores),
-        "pearson": metrics.weighted_pearson(truth, scores),
-    }
-    return Outcome(len(data), figures, mistakes, scores, truth)
+    spearman, pearson = metrics.weighted_spearman(truth, scores), metrics.weighted_pearson(truth, scores)
+    return Outcome(len(data), {"spearman": spearman, "pearson": pearson}, mistakes, scores, truth)
 
 
 def judge_labelled(data: LabelledPairs, system: System) -> Outcome:
@@ -84,14 +81,9 @@ def judge_labelled(data: LabelledPairs, system: System) -> Outcome:
 
     def mistakes(count: int) -> tuple[Mistake, ...]:
         over = scores - f1.threshold
+        said, right = ([data.words[int(each)] for each in which] for which in (over >= 0, truth))
         return tuple(
-            Mistake(
-                data.words[int(over[row] >= 0)],
-                data.words[int(truth[row])],
-                data.pairs[row],
-                float(scores[row]),
-                float(off),
-            )
+            Mistake(said[row], right[row], data.pairs[row], float(scores[row]), float(off))
             for row, off in worst_rows(np.where(truth > 0, -over, over), count, data.pairs.__getitem__)
             if off > 0 or (off == 0 and not truth[row])
         )
@@ -159,7 +151,8 @@ def judge_retrieval(data: Retrieval, system: System) -> Outcome:
         np.array([own.get(place, 0.0) for place in row.tolist()], np.float64)
         for own, row in zip(judged, found.ids, strict=True)
     ]
-    values = _figures(grades, found.scores, [list(each.values()) for each in data.judgements], whole=False)
+    ideal = [list(each.values()) for each in data.judgements]
+    values = _figures(FIGURES[Task.RETRIEVAL], grades, found.scores, ideal)
     ndcg = values["ndcg@10"]
 
     def mistakes(count: int) -> tuple[Mistake, ...]:
@@ -206,28 +199,23 @@ def _standing(judged: Sequence[Mapping[int, float]], found: Found, corpus: int) 
 
 
 def _figures(
-    grades: Sequence[Floats], scores: Sequence[Floats], ideal: Sequence[Sequence[float]], *, whole: bool
+    names: Sequence[str], grades: Sequence[Floats], scores: Sequence[Floats], ideal: Sequence[Sequence[float]]
 ) -> dict[str, Floats]:
-    """The figures of each query, those of a search or those of whole rankings; ties count by their expectation."""
+    """The figures of each query by their names, such as "recall@10"; ties count by their expectation."""
     relevant = np.array([sum(grade > 0 for grade in each) for each in ideal])
-    parts: dict[str, list[Floats]] = {}
+    parts: dict[str, list[Floats]] = {name: [] for name in names}
     for begin in range(0, len(grades), QUERIES):
         own, level, best, total = (each[begin : begin + QUERIES] for each in (grades, scores, ideal, relevant))
-        ndcg = metrics.ndcg(own, best, 10, scores=level)
-        reciprocal = metrics.reciprocal_rank(own, 10, scores=level)
-        if whole:
-            precision = metrics.ranked_average_precision(own, total, scores=level)
-            values = {"map": precision, "mrr@10": reciprocal, "ndcg@10": ndcg}
-        else:
-            values = {
-                "ndcg@10": ndcg,
-                "mrr@10": reciprocal,
-                "recall@10": metrics.recall(own, total, 10, scores=level),
-                f"recall@{DEPTH}": metrics.recall(own, total, DEPTH, scores=level),
-                f"map@{DEPTH}": metrics.ranked_average_precision(own, total, DEPTH, scores=level),
-            }
-        for name, value in values.items():
-            parts.setdefault(name, []).append(value)
+        for name, values in parts.items():
+            what, _, depth = name.partition("@")
+            k = int(depth) if depth else None
+            if what == "ndcg":
+                values.append(metrics.ndcg(own, best, k, scores=level))
+            elif what == "mrr":
+                values.append(metrics.reciprocal_rank(own, k, scores=level))
+            else:
+                measured = metrics.recall if what == "recall" else metrics.ranked_average_precision
+                values.append(measured(own, total, k, scores=level))
     return {name: np.concatenate(each) for name, each in parts.items()}
 
 
@@ -275,7 +263,7 @@ def judge_rerank(data: Rerank, system: System) -> Outcome:
     orders = [np.argsort(-own, kind="stable") for own in np.split(scores, ends)]
     levels = [level_ties(own[order]) for own, order in zip(np.split(scores, ends), orders, strict=True)]
     grades = [own[order] for own, order in zip(np.split(truth, ends), orders, strict=True)]
-    values = _figures(grades, levels, [each.tolist() for each in grades], whole=True)
+    values = _figures(FIGURES[Task.RERANK], grades, levels, [each.tolist() for each in grades])
     precision = values["map"]
 
     def mistakes(count: int) -> tuple[Mistake, ...]:
@@ -305,13 +293,10 @@ def judge_intents(data: Intents, system: System) -> Outcome:
     selves = [-2] * len(data) if own is None else own.tolist()
     tops = [_top(*each) for each in zip(found.ids, found.scores, selves, strict=True)]
     scores = np.array([score for _, score in tops])
-    shares = np.array(
-        [
-            np.mean([labels[place] == label for place in rows]) if len(rows) else 0.0
-            for (rows, _), label in zip(tops, data.labels, strict=True)
-        ]
-    )  # of a tie's labels, how many are right
-    nearest = [_shown_of(rows, labels, known, label) for (rows, _), label in zip(tops, data.labels, strict=True)]
+    pairs = [(rows, label) for (rows, _), label in zip(tops, data.labels, strict=True)]
+    right = ([labels[place] == label for place in rows] for rows, label in pairs)
+    shares = np.array([np.mean(each) if each else 0.0 for each in right])  # of a tie's labels
+    nearest = [_shown_of(rows, labels, known, label) for rows, label in pairs]
     answers = [labels[place] if place >= 0 else None for place in nearest]
     inside = np.array([label is not None for label in data.labels], np.float64)
     figures: dict[str, Statistic] = {"accuracy": weighted_share(shares, inside)}
@@ -380,15 +365,11 @@ def judge_clustering(data: Clustering, system: System) -> Outcome:
         for label, group in zip(data.labels, groups.tolist(), strict=True):
             members[group][label] += 1
         leaders = [each.most_common(1)[0] if each else ("", 0) for each in members]
-        shares = np.array(
-            [count / max(sum(each.values()), 1) for (_, count), each in zip(leaders, members, strict=True)]
-        )
-        astray = np.array(
-            [shares[group] if leaders[group][0] != label else -1.0
-             for label, group in zip(data.labels, groups.tolist(), strict=True)]
-        )  # fmt: skip
+        said = [leaders[group][0] for group in groups.tolist()]
+        shares = np.array([leaders[group][1] / members[group].total() for group in groups.tolist()])
+        astray = np.where([one != label for one, label in zip(said, data.labels, strict=True)], shares, -1.0)
         return tuple(
-            Mistake(leaders[groups[row]][0], data.labels[row], (data.texts[row],), share, share)
+            Mistake(said[row], data.labels[row], (data.texts[row],), share, share)
             for row, share in worst_rows(astray, count, data.texts.__getitem__)
             if share > 0
         )

@@ -16,7 +16,7 @@ import numpy as np
 from nearsense._version import __version__
 from nearsense.datasets import Dataset, Intents, Task
 from nearsense.errors import InputError
-from nearsense.records import as_json, finite_json
+from nearsense.records import Record, as_json, finite_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,7 +158,7 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(Record):
     """How true the probabilities are that `compare_pairs` gives, all pairs together, without the labels."""
 
     task: str  # what "the same" was taken to mean: "paraphrase", or what was asked for
@@ -193,10 +193,6 @@ class Stated:
             )
             for each in self.bands
         ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return as_json(self)
 
 
 def _end(value: float) -> str:
@@ -337,10 +333,6 @@ class Evaluation:
         Args:
             raw: With the scores and labels of all items.
         """
-        systems = [each.to_dict(raw=raw) for each in self.systems]
-        head = as_json(self, "dataset task items main")
-        return {
-            **head,
-            "systems": systems,
-            **as_json(self, "comparisons notes warnings scale words seconds version"),
-        }
+        told = as_json(self, "dataset task items main")
+        told["systems"] = [each.to_dict(raw=raw) for each in self.systems]
+        return told | as_json(self, "comparisons notes warnings scale words seconds version")

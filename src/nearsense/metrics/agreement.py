@@ -36,19 +36,13 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
         >>> round(pearson([1, 2, 3, 4], [1, 3, 2, 5]), 4)
         0.8315
     """
-    left, right = numbers(x, "x"), numbers(y, "y")
-    return _correlation(left, right)
+    return _correlation(numbers(x, "x"), numbers(y, "y"))
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman's rank correlation: Pearson's of the average ranks, in [-1, 1]; how sentence similarity is judged.
 
-    Args:
-        x: Numbers, shape (n,), n >= 2.
-        y: As many.
-
-    Raises:
-        InputError: The lengths differ or are below 2, a value is NaN, or one side is constant.
+    Arguments and errors are those of `pearson`, but that values may be infinite.
 
     Example:
         >>> round(spearman([1, 2, 3, 4], [1, 3, 3, 9]), 4)
