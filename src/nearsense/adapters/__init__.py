@@ -26,6 +26,7 @@ from nearsense.records import as_json, parse
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -275,12 +276,9 @@ def _encoded(subject: Subject, encoder: Encoder) -> Floats:
     from nearsense.cached import cached
     from nearsense.vectors.rows import ZeroRow, unit_rows
 
-    known = cached(encoder)
-    if not (subject.searching and encoder.prompts):
-        data = known.encode(subject.texts, role=symmetric_role(encoder), normalize=True).data
-        return unit_rows(data, "vectors", ZeroRow.KEEP)
-    data = np.empty((len(subject.texts), encoder.dimension), np.float32)
-    for role, rows in texts_by_role(subject):
+    known, data = cached(encoder), np.empty((len(subject.texts), encoder.dimension), np.float32)
+    parts: Sequence[tuple[str | None, Places]] = [(symmetric_role(encoder), np.arange(len(data)))]
+    for role, rows in texts_by_role(subject) if subject.searching and encoder.prompts else parts:
         if len(rows):
             data[rows] = known.encode([subject.texts[row] for row in rows], role=role, normalize=True).data
     return unit_rows(data, "vectors", ZeroRow.KEEP)
@@ -291,7 +289,7 @@ class _Tried:
 
     def __init__(self, statistics: list[Statistic], n: int, seed: int) -> None:
         self._statistics, self._n = statistics, n
-        self._how = {"resamples": RESAMPLES if n <= 2000 else RESAMPLES // 4, "seed": seed}
+        self._how: dict[str, Any] = {"resamples": RESAMPLES if n <= 2000 else RESAMPLES // 4, "seed": seed}
         self.figures = [float(each(np.ones((1, n)))[0]) for each in statistics]
 
     def best(self) -> int:
@@ -308,8 +306,7 @@ class _Tried:
         return Difference(value, low, high, float(told.p))
 
     def _against_identity(self, best: int, level: float = 0.95) -> Difference:
-        how: dict[str, Any] = self._how
-        return paired_bootstrap(self._statistics[best], self._statistics[0], self._n, level=level, **how)
+        return paired_bootstrap(self._statistics[best], self._statistics[0], self._n, level=level, **self._how)
 
     def _flattery(self, best: int) -> float:
         """By how much the best looks better than it is because it was chosen on what it is measured on.

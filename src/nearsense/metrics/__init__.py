@@ -121,16 +121,9 @@ def bootstrap_pairs(
 ) -> Interval:
     """The `bootstrap` interval of a figure of two columns, resampled together.
 
-    Args:
-        figure: `"pearson"`, `"spearman"`, `"average_precision"` or `"roc_auc"`.
-        a: The first column, shape (n,); labels 0 or 1 for the last two figures.
-        b: The second; scores for the last two.
-        resamples: As in `bootstrap`.
-        seed: As in `bootstrap`.
-        level: As in `bootstrap`.
-
-    Raises:
-        InputError: As `bootstrap`, or as the figure itself.
+    The figure is `"pearson"`, `"spearman"`, `"average_precision"` or `"roc_auc"`; `a` and `b` have shape (n,), and
+    are labels, 0 or 1, and scores for the last two. Other arguments and errors are those of `bootstrap`; errors of
+    the figure itself are raised, too.
 
     Example:
         >>> bootstrap_pairs("roc_auc", [0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.3, 0.6, 0.7, 0.8])

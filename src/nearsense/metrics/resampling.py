@@ -133,16 +133,8 @@ def paired_bootstrap(
     both), with one resample added, so that it agrees with the interval and is never 0 (Efron and Tibshirani 1993,
     chapter 15; why paired: Dror et al. 2018).
 
-    Args:
-        first: A statistic of the first model, such as `weighted_spearman(gold, scores)`.
-        second: The same of the second.
-        n: How many items both have.
-        resamples: As in `bootstrap`.
-        seed: As in `bootstrap`.
-        level: As in `bootstrap`.
-
-    Raises:
-        InputError: As `bootstrap`.
+    `first` is a statistic of the first model, such as `weighted_spearman(gold, scores)`, and `second` the same of
+    the second, on n items. Other arguments and errors are those of `bootstrap`.
 
     Example:
         >>> from nearsense.metrics import weighted_spearman

@@ -66,8 +66,7 @@ class Watch:
 
     def same(self, data: str) -> Check | None:
         """The last check, where it was of the same texts: to look again is no new check."""
-        last = self.checks[-1] if self.checks else None
-        return last if last is not None and last.data == data else None
+        return next((last for last in self.checks[-1:] if last.data == data), None)
 
     def add(self, at: float, level: float, p: float, current: int, data: str, tests: Sequence[str]) -> Check:
         """The next check, of what was found, written into the file: whole or not at all.

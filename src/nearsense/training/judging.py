@@ -290,14 +290,8 @@ def _change(name: str, before: _Measured, after: _Measured, resamples: int, seed
         p = paired_permutation(*sums, seed=seed)
     else:
         p = p_of_equality(differences[1:][~np.isnan(differences[1:])])
-    return Change(
-        name,
-        before.items,
-        figure_of(one, (low, high)),
-        figure_of(other, (low, high)),
-        figure_of(differences, (low - high, high - low)),
-        p,
-    )
+    figures = figure_of(one, (low, high)), figure_of(other, (low, high))
+    return Change(name, before.items, *figures, figure_of(differences, (low - high, high - low)), p)
 
 
 def _values(measured: _Measured) -> Floats:

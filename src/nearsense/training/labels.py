@@ -50,12 +50,10 @@ def examples_from(
 ) -> Examples:
     """Examples of whatever people left: see the table above.
 
-    Args:
-        source: A collection with a query log, a log's folder or export, a FAQ's file, a file of verdicts, or what
-            `read_examples` takes.
-        documents: The texts that a log's ids are of, where it does not lie beside its collection: a collection, a
-            file with ids and texts, or texts by id.
-        reading: As for `read_examples`; a kind or columns that are named go before what is recognised.
+    The source is a collection with a query log, a log's folder or export, a FAQ's file, a file of verdicts, or
+    what `read_examples` takes. `documents` are the texts that a log's ids are of, where it does not lie beside its
+    collection: a collection, a file with ids and texts, or texts by id. Reading is as in `read_examples`; a kind
+    or columns that are named go before what is recognised.
 
     Raises:
         FileError: A file is not in order.

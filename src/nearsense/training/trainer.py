@@ -302,11 +302,8 @@ def _supervised(torch: Any, model: Any) -> Any:
 
 def _trainer(library: Any, torch: Any, job: Job, model: Any, loss: Any, work: Path, *, fresh: bool) -> Any:
     """sentence-transformers' trainer, whose batches are those of the plan."""
-    kind, settings = (
-        (library.CrossEncoderTrainer, library.CrossEncoderTrainingArguments)
-        if job.cross
-        else (library.SentenceTransformerTrainer, library.SentenceTransformerTrainingArguments)
-    )
+    name = "CrossEncoder" if job.cross else "SentenceTransformer"
+    kind, settings = (getattr(library, f"{name}{part}") for part in ("Trainer", "TrainingArguments"))
     data = _required("datasets").Dataset
 
     class Planned(torch.utils.data.BatchSampler):  # type: ignore[misc]
