@@ -99,14 +99,16 @@ def read_side(given: Given, vectors: Vectors | None, what: str, text: TextColumn
     """What was given as one side: texts, documents, vectors, or logged queries; with vectors of texts, if any."""
     if isinstance(given, (Vectors, Collection)):
         if vectors is not None:
-            raise InputError(
-                f"{what} has vectors, and is given others besides", fix="give texts, or vectors alone"
-            )
+            fix = "give texts, or vectors alone"
+            raise InputError(f"{what} has vectors, and is given others besides", fix=fix)
         side = _of_vectors(given) if isinstance(given, Vectors) else _of_collection(given)
     else:
         text = column_in(given, text)
         table = text is not None or is_frame(given) or isinstance(given, (str, os.PathLike, Document))
-        items = [] if table else _listed(given, what)
+        items = [] if table else cells_of(given)
+        if items is None:
+            fix = 'give a list of texts: ["one", "two"], Vectors, or the entries of a log'
+            raise InputError(f"{what} is {shown(given)}", why="many texts are compared", fix=fix)
         if items and all(map(_is_logged, items)):
             side = _of_log(items, what)
         else:
@@ -118,14 +120,6 @@ def read_side(given: Given, vectors: Vectors | None, what: str, text: TextColumn
         why = "two samples are compared, and nothing is like or unlike no text"
         raise InputError(f"{what} is empty", why=why, fix="give at least one text a side; wait for more of a log")
     return side
-
-
-def _listed(given: Any, what: str) -> list[Any]:
-    found = cells_of(given)
-    if found is None:
-        fix = 'give a list of texts: ["one", "two"], Vectors, or the entries of a log'
-        raise InputError(f"{what} is {shown(given)}", why="many texts are compared", fix=fix)
-    return found
 
 
 def _is_logged(item: object) -> TypeGuard[LoggedQuery]:
@@ -160,11 +154,9 @@ def _side(ids: Sequence[str], texts: Sequence[str | None], keys: Sequence[str], 
 def _of_log(entries: Sequence[LoggedQuery], what: str) -> Side:
     models = sorted({each.model for each in entries if len(each.scores) and each.model})
     if len(models) > 1:
-        raise ModelMismatch(
-            f"{what} holds scores of {len(models):,} models: {', '.join(each[:12] for each in models)}",
-            why="a score means something else in each",
-            fix="take entries of one model, or the texts alone: [entry.query for entry in entries]",
-        )
+        what = f"{what} holds scores of {len(models):,} models: {', '.join(each[:12] for each in models)}"
+        fix = "take entries of one model, or the texts alone: [entry.query for entry in entries]"
+        raise ModelMismatch(what, why="a score means something else in each", fix=fix)
     n = len(entries)
     columns = {name: np.full(n, np.nan) for name in NUMBERS}
     for row, each in enumerate(entries):
@@ -263,7 +255,10 @@ def pool(
     randoms = np.random.default_rng(checks_seed(seed)).spawn(3)
     given = (len(sides[0]), len(sides[1]))
     current, reference = (in_order(side, sample, each) for side, each in zip(sides, randoms, strict=False))
-    _require_one_scorer(current, reference)
+    if current.model and reference.model and current.model != reference.model:
+        what = f"scores of two models: {current.model[:12]} now and {reference.model[:12]} in the reference"
+        fix = "compare the texts alone: [entry.query for entry in entries], or --texts-only"
+        raise ModelMismatch(what, why="a score means something else in each", fix=fix)
     vectors, known, made_by = _with_vectors(current, reference, encoder, progress)
     joined = _joined(current, reference)
     if copies is Copies.ONCE:
@@ -280,15 +275,6 @@ def checks_seed(seed: int) -> int:
     if not checks.is_whole(seed):
         raise InputError(f"seed={seed!r}", why="a seed is a whole number from 0", fix="seed=0")
     return int(seed)
-
-
-def _require_one_scorer(current: Side, reference: Side) -> None:
-    if current.model and reference.model and current.model != reference.model:
-        raise ModelMismatch(
-            f"scores of two models: {current.model[:12]} now and {reference.model[:12]} in the reference",
-            why="a score means something else in each",
-            fix="compare the texts alone: [entry.query for entry in entries], or --texts-only",
-        )
 
 
 def _with_vectors(

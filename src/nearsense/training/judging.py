@@ -20,7 +20,7 @@ from nearsense.evaluation.results import Mistake, Stated, figure_of, limits
 from nearsense.evaluation.systems import system_of
 from nearsense.metrics import paired_permutation, resample_counts, weighted_mean
 from nearsense.metrics.resampling import p_of_equality
-from nearsense.training.examples import Examples, Kind
+from nearsense.training.examples import Kind
 from nearsense.training.general import check_generally
 from nearsense.training.meaning import candidates_of, carried, carry_calibration, pairs_of, stated
 from nearsense.training_results import Change, Judgement
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from nearsense.encoders import CrossEncoder, Encoder
     from nearsense.metrics.resampling import Statistic
+    from nearsense.training.examples import Examples
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -179,21 +180,15 @@ def _measure(
         queries, candidates, labels = candidates_of(held_out, known, seed)
         data = Rerank(name=held_out.name, queries=queries, candidates=candidates, labels=labels)
     outcome = JUDGES[data.task](data, system_of(model))
-    groups = _groups(data if held_out.kind is Kind.POSITIVES else held_out)
+    groups = np.unique(list(held_out.texts[0]), return_inverse=True)[1].astype(np.int64)  # of one first text
+    if held_out.kind is Kind.POSITIVES or groups.max() + 1 < GROUPS:  # too few to be drawn
+        groups = np.arange(len(data))
     figures = {
         name: _Measured(statistic, outcome.n, groups)
         for name, statistic in outcome.figures.items()
         if name in SHOWN[held_out.kind]
     }
     return figures, outcome.mistakes
-
-
-def _groups(data: Examples | Dataset) -> Ints:
-    """Which examples share their first text; each alone where these are too few to be drawn."""
-    if not isinstance(data, Examples):
-        return np.arange(len(data))
-    groups = np.unique(list(data.texts[0]), return_inverse=True)[1].astype(np.int64)
-    return groups if len(np.unique(groups)) >= GROUPS else np.arange(len(data))
 
 
 def _centres(model: Encoder, held_out: Examples, known: Examples | None) -> tuple[dict[str, _Measured], Errors]:
