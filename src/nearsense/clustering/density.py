@@ -9,6 +9,8 @@ spanning tree by it says how rows merge; of the clusters within clusters that fo
 from __future__ import annotations
 
 import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearsense._forks import computing
+from nearsense._machine import cores
 from nearsense._progress import Progress, tracked
 from nearsense.clustering.geometry import canonical_order, checked_rows, partition, places_of
 from nearsense.clustering.records import Partition
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 EXACT = 15_000  # up to so many rows all distances are looked at: 900 MB
 NEIGHBOURS = 32  # edges of each row in the graph that stands for all distances beyond that
 BLOCK_ROWS = 256  # rows whose distances are computed at a time
-DEEP = 16  # columns that share a minimum while core distances are looked for
+DEEP = 16  # columns that share a maximum while core distances are looked for
 FARTHEST = np.float32(2.0)  # the distance of opposite rows
 APART = 1.0  # the distance of what no edge joins: that of rows at right angles
 OUT = np.int64(2**63 - 1)  # more than any key
@@ -181,43 +184,44 @@ def _keys(reach: Floats, plain: Floats) -> Ints:
 
 
 def spanning(rows: Floats, min_samples: int, *, by_row: bool = False, progress: Progress = False) -> Edges:
-    """The minimum spanning tree of all rows by mutual reachability, exactly: Prim on the whole table of distances.
+    """The minimum spanning tree of all rows by mutual reachability, exactly: Prim on all distances.
 
-    The table takes 4 n² bytes; once half of its rows are reached the others move together. With `by_row` edges
-    that reach equally far are taken as they are met, lower rows first, and each is noted from the row that was
-    reached before it; else the one of the smaller plain distance is.
+    The table of cosines takes 4 n² bytes; once half of its rows are reached the others move together. With
+    `by_row` edges that reach equally far are taken as they are met, lower rows first, and each is noted from the
+    row that was reached before it; else the one of the smaller plain distance is.
     """
     n = len(rows)
-    table = _distances(rows)
+    with computing():
+        table: Floats = rows @ rows.T
+    np.fill_diagonal(table, 1)
     core = _core_distances(table, min_samples)
     left, right, keys = np.zeros(n - 1, np.int64), np.zeros(n - 1, np.int64), np.zeros(n - 1, np.int64)
-    best = np.full(n, OUT)
-    origin, outside, open_ = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.int64)
+    best, origin = np.full(n, OUT), np.zeros(n, np.int64)
+    row, nearer = np.empty(n, np.float32), np.empty(n, bool)
     pair = np.zeros((n, 2), np.float32)  # as one number: the second half counts more
-    key, nearer = pair.view(np.int64).ravel(), np.empty(n, bool)
     low, high = (0, 1) if sys.byteorder == "little" else (1, 0)
     here, ids, since = 0, np.arange(n), 0
     with tracked(n - 1, "texts", progress) as update:
         for step in range(n - 1):
             if 2 * since > len(ids) > FEW:
-                open_rows = np.flatnonzero(outside == 0)
+                open_rows = np.flatnonzero(np.isfinite(core))
                 here, since = int(np.searchsorted(open_rows, here)), 0
                 table = _kept(table, open_rows)
-                best, origin, outside = best[open_rows], origin[open_rows], outside[open_rows]
-                core, ids = core[open_rows], ids[open_rows]
-                pair, nearer, open_ = pair[: len(ids)], nearer[: len(ids)], open_[: len(ids)]
-                key = pair.view(np.int64).ravel()
-            outside[here], before, since = OUT, ids[here], since + 1
-            row = table[here]
+                best, origin, core, ids = best[open_rows], origin[open_rows], core[open_rows], ids[open_rows]
+                pair, row, nearer = pair[: len(ids)], row[: len(ids)], nearer[: len(ids)]
+            own, before, since = core[here], ids[here], since + 1
+            core[here] = np.inf  # reached: nothing is nearer by it any more
+            best[here] = OUT
+            np.maximum(np.subtract(1, table[here], out=row), 0, out=row)
             if not by_row:
                 pair[:, low] = row
             np.maximum(row, core, out=row)
-            np.maximum(row, core[here], out=pair[:, high])
+            np.maximum(row, own, out=pair[:, high])
+            key = pair.view(np.int64).ravel()
             np.less(key, best, out=nearer)
             np.copyto(origin, before, where=nearer)
             np.minimum(best, key, out=best)
-            np.bitwise_or(best, outside, out=open_)
-            here = int(open_.argmin())
+            here = int(best.argmin())
             left[step], right[step], keys[step] = before if by_row else origin[here], ids[here], best[here]
             if step % EVERY == 0:
                 update(step)
@@ -226,7 +230,7 @@ def spanning(rows: Floats, min_samples: int, *, by_row: bool = False, progress: 
 
 
 def _kept(table: Floats, rows: Ints) -> Floats:
-    """The distances between some rows alone, in the memory that the table had."""
+    """The cosines of some rows alone, in the memory that the table had."""
     m = len(rows)
     flat = table.reshape(-1)
     for place, row in enumerate(rows.tolist()):
@@ -234,36 +238,30 @@ def _kept(table: Floats, rows: Ints) -> Floats:
     return flat[: m * m].reshape(m, m)
 
 
-def _distances(rows: Floats) -> Floats:
-    """1 - cosine of every pair, shape (n, n); numpy computes half of x @ x.T and mirrors it."""
-    with computing():
-        table: Floats = rows @ rows.T
-    np.subtract(np.float32(1), table, out=table)
-    np.maximum(table, 0, out=table)
-    np.fill_diagonal(table, 0)
-    return table
-
-
 def _core_distances(table: Floats, min_samples: int) -> Floats:
-    """The `min_samples`-th smallest value of each row.
+    """The distance of the `min_samples`-th nearest of each row, by a table of cosines.
 
-    Columns are taken in groups of DEEP: the smallest values lie in the groups of the smallest minima, and to find
-    a minimum is quick.
+    Columns are taken in groups of DEEP: the greatest values lie in the groups of the greatest maxima, and to find
+    a maximum is quick.
     """
     n = len(table)
     core = np.empty(n, np.float32)
     width = n // DEEP
-    grouped = min_samples * 4 <= width
     within = np.arange(DEEP) * width
-    for part in blocks(n, BLOCK_ROWS):
+
+    def find(part: slice) -> None:
         block = table[part]
-        if grouped:
-            minima = block[:, : width * DEEP].reshape(len(block), DEEP, width).min(axis=1)
-            few = np.argpartition(minima, min_samples - 1, axis=1)[:, :min_samples]
+        if min_samples * 4 <= width:
+            maxima = block[:, : width * DEEP].reshape(len(block), DEEP, width).max(axis=1)
+            few = np.argpartition(maxima, -min_samples, axis=1)[:, -min_samples:]
             columns = (few[:, :, None] + within).reshape(len(block), -1)
             block = np.hstack([np.take_along_axis(block, columns, axis=1), block[:, width * DEEP :]])
-        core[part] = np.partition(block, min_samples - 1, axis=1)[:, min_samples - 1]
-    return core
+        core[part] = np.partition(block, -min_samples, axis=1)[:, -min_samples]
+
+    with ThreadPoolExecutor(cores()) as pool:
+        deque(pool.map(find, blocks(n, BLOCK_ROWS)), maxlen=0)
+    found: Floats = np.maximum(np.float32(1) - core, 0)
+    return found
 
 
 def forest(graph: Neighbours, min_samples: int) -> Edges:
