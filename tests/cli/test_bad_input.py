@@ -81,6 +81,17 @@ def test_no_such_file_and_a_directory(run, tmp_path):
     check(run("search", tmp_path, "query"), str(tmp_path))
 
 
+@in_turn(
+    "line",
+    ["search {} x", "faq {} x", "encode {} -o v.npy", "dedupe {}", "log {}", "index info {}", "serve {}",
+     "bulk encode {} -o out"],
+)  # fmt: skip
+def test_an_address_that_nothing_is_read_from_is_refused_without_its_password(run, line):
+    done = run(*(word.format("mysql://ann:hidden@db.example/shop") for word in line.split()))
+    check(done, "mysql" if line.split()[0] not in ("log", "index", "serve") else "address")
+    assert "hidden" not in done.out + done.err
+
+
 def test_a_wrong_column_is_answered_with_those_that_are_there(run, tmp_path):
     file = tmp_path / "t.csv"
     file.write_text("id,body\n1,hello\n")

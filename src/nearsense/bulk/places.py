@@ -53,7 +53,7 @@ def place_of(name: str) -> Place:
     if is_address(name):
         return _Store(name)
     if not name or (kind := _KIND.match(name)):
-        what = f"{name or 'an empty name'} is no folder and no address"
+        what = f"{without_secrets(name) or 'an empty name'} is no folder and no address"
         why = f"{kind[1]} is none of {', '.join(KINDS)}" if name and kind else "something has to be named"
         raise InputError(what, why=why, fix="give the path of a folder: /data/texts, or s3://bucket/folder")
     return _Folder(name)

@@ -77,6 +77,7 @@ def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, o
       nearsense log tickets.nearsense --forget "my name is Ann Miller"
       nearsense log tickets.nearsense --export queries.parquet
     """
+    from nearsense.collection.documents import as_folder
     from nearsense.querylog import beside, moment, open_log
     from nearsense.store import is_collection
 
@@ -96,7 +97,7 @@ def querylog(collection: str, options: LogOptions, quiet: bool, network: bool, o
         raise click.UsageError(f"{collection} is no collection: --{options.switch} is for collections")
     if is_file(collection) and is_folder(log := beside(Path(collection))):
         collection = str(log)
-    if not is_folder(collection):
+    if not is_folder(as_folder(collection)):  # an address may hold a password: it is not repeated
         fix = "name a collection, or the folder that was given to nearsense faq --log"
         why = hidden(collection)
         raise CollectionNotFound(f"there is no collection and no log at {collection}", why=why, fix=fix)

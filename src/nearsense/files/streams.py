@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -310,6 +311,11 @@ def _why_unread(error: Exception, path: Path) -> FileError:
         if is_link(path):
             what = f"{path} leads nowhere"
             return FileError(what, why=f"it is a link to {path.readlink()}, which is not there", fix="name a file")
+        if scheme := re.match(r"(\w\w+):/", str(path)):  # what else it says may be a password
+            why = "files come from this machine, the web and object stores; collections also from postgresql://"
+            return FileError(
+                f"nothing is read from {scheme[1]}:// addresses", why=why, fix="download it, and name the file"
+            )
         if not is_folder(path.parent):
             what = f"{path} does not exist"
             return FileError(what, why=f"there is no folder {path.parent}", fix="check the path's spelling")
