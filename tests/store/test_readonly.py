@@ -16,7 +16,7 @@ import nearsense as ns
 from durability.forks import Forks
 from fakes import HashEncoder
 from nearsense.errors import DamagedCollection, StoreError
-from nearsense.store import open_store
+from nearsense.store import open_store, readonly
 from nearsense.store.database import Database
 from store import reading
 from store.children import add, ids
@@ -237,3 +237,16 @@ def test_a_log_that_stays_unreadable_is_an_error_after_a_moment(tmp_path, monkey
         monkeypatch.setattr("nearsense.store.readonly.MOMENT", 0.1)
         with pytest.raises(StoreError, match="cannot be written"):
             open_store(tmp_path / "c")
+
+
+def test_files_that_others_make_and_remove_meanwhile_make_no_collection_read_only(tmp_path):
+    open_store(tmp_path / "c").close()
+    code = (
+        "import os, sys\nwhile True:\n    os.close(os.open(sys.argv[1], os.O_CREAT))\n    os.unlink(sys.argv[1])"
+    )
+    beside = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "c" / "collection.db-journal")])
+    try:
+        assert sum(readonly.only_readable(tmp_path / "c") for _ in range(20_000)) == 0
+    finally:
+        beside.kill()
+        beside.wait()

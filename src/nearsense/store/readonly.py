@@ -40,8 +40,12 @@ def only_readable(folder: Path) -> bool:
     effective = os.access in os.supports_effective_ids
     if not os.access(folder / DATABASE, os.R_OK, effective_ids=effective):
         return False
-    there = [folder / name for name in FILES if os.path.lexists(folder / name)]
-    return not all(os.access(each, os.W_OK, effective_ids=effective) for each in (folder, *there))
+
+    def refused(path: Path) -> bool:  # looked at three times: others make and remove files meanwhile
+        tries = (os.path.lexists(path) and not os.access(path, os.W_OK, effective_ids=effective) for _ in range(3))
+        return all(tries)
+
+    return any(map(refused, (folder, *(folder / name for name in FILES))))
 
 
 class ReadOnlyStore(SQLiteStore):
