@@ -293,6 +293,7 @@ def test_a_slow_hour_does_not_refuse_large_requests_for_good(opened):
         told(error.value.status == 413)
         encoder.gate.set()
         await asyncio.gather(*first)
+        await until(lambda: not queue.state()["running"])
         encoder.seconds = 0.0
         return await queue.encode(["a text of five words"] * 100)
 
