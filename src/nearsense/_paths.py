@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 _ADDRESS = re.compile(r"\s*postgres(ql)?(\+\w+)?:/", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
@@ -47,6 +48,17 @@ def hidden(path: str | os.PathLike[str]) -> str:
 def is_link(path: str | os.PathLike[str]) -> bool:
     """Whether it is a link itself."""
     return os.path.islink(path)  # noqa: PTH114
+
+
+def scheme_of(path: str | os.PathLike[str]) -> str:
+    """The scheme of what was meant as an address, also where it became a path; empty for a path.
+
+    Example:
+        >>> scheme_of("ftp://ann@db.example/x.csv"), scheme_of(Path("mysql://db/x")), scheme_of("c:/x.csv")
+        ('ftp', 'mysql', '')
+    """
+    found = _SCHEME.match(str(path))
+    return found[1] if found else ""
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:

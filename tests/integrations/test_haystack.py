@@ -233,6 +233,13 @@ def test_an_id_that_comes_twice_is_a_duplicate_as_one_that_is_there(document_sto
     assert document_store.filter_documents() == twice[1:]
 
 
+def test_a_field_may_be_called_as_filters_write_things(document_store):
+    document_store.write_documents([Document(id=name, content="a", meta={name: 1}) for name in ("or", "\\x", "x")])
+    for name in ("or", "\\x", "x"):
+        asked = {"field": f"meta.{name}", "operator": "==", "value": 1}
+        assert [each.id for each in document_store.filter_documents(asked)] == [name]
+
+
 def test_every_mixin_of_the_kit_is_tried():
     for suite, module in ((TestStore, kit), (TestStoreAwaited, awaited_kit)):
         mixins = [each for name, each in vars(module).items() if name.endswith(("Test", "Tests"))]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nearsense._optional import require
-from nearsense._paths import exists, expanded, is_file
+from nearsense._paths import exists, expanded, is_file, scheme_of
 from nearsense.errors import FileError, InputError, MissingExtra
 from nearsense.files.remote import KINDS, is_address
 from nearsense.files.streams import sync
@@ -31,7 +31,6 @@ SCRATCH = "scratch"
 ABANDONED = 600.0
 """Seconds after which a draft that nobody went on with is nobody's: its writer was ended."""
 
-_KIND = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
 
 
@@ -52,9 +51,10 @@ def place_of(name: str) -> Place:
     """
     if is_address(name):
         return _Store(name)
-    if not name or (kind := _KIND.match(name)):
+    scheme = scheme_of(name) if "://" in name else ""
+    if scheme or not name:
         what = f"{without_secrets(name) or 'an empty name'} is no folder and no address"
-        why = f"{kind[1]} is none of {', '.join(KINDS)}" if name and kind else "something has to be named"
+        why = f"{scheme} is none of {', '.join(KINDS)}" if scheme else "something has to be named"
         raise InputError(what, why=why, fix="give the path of a folder: /data/texts, or s3://bucket/folder")
     return _Folder(name)
 

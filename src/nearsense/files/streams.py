@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from pathlib import Path
 from stat import S_IMODE, S_ISDIR, S_ISREG, S_IWOTH
 from typing import BinaryIO, TextIO, cast
 
-from nearsense._paths import exists, is_folder, is_link
+from nearsense._paths import exists, is_folder, is_link, scheme_of
 from nearsense.errors import FileError
 from nearsense.files import formats
 from nearsense.files.formats import Compression, compression_of, decompressed, is_damage
@@ -311,10 +310,10 @@ def _why_unread(error: Exception, path: Path) -> FileError:
         if is_link(path):
             what = f"{path} leads nowhere"
             return FileError(what, why=f"it is a link to {path.readlink()}, which is not there", fix="name a file")
-        if scheme := re.match(r"(\w\w+):/", str(path)):  # what else it says may be a password
+        if scheme := scheme_of(path):  # what else it says may be a password
             why = "files come from this machine, the web and object stores; collections also from postgresql://"
             return FileError(
-                f"nothing is read from {scheme[1]}:// addresses", why=why, fix="download it, and name the file"
+                f"nothing is read from {scheme}:// addresses", why=why, fix="download it, and name the file"
             )
         if not is_folder(path.parent):
             what = f"{path} does not exist"

@@ -184,7 +184,7 @@ def as_where(node: Filter) -> dict[str, Any]:
     match node:
         case Every((Exists(field), Not(OneOf(other, values)))) if field == other:
             some = _raw_values(values)
-            return {_escaped(field): {"!=": some[0]} if len(some) == 1 else {"not in": some}}
+            return {escaped(field): {"!=": some[0]} if len(some) == 1 else {"not in": some}}
         case Every():
             parts = [as_where(part) for part in node.parts]
             joined = {name: value for part in parts for name, value in part.items()}
@@ -195,15 +195,21 @@ def as_where(node: Filter) -> dict[str, Any]:
         case Not():
             return {"not": as_where(node.part)}
         case Exists():
-            return {_escaped(node.field): {"exists": True}}
+            return {escaped(node.field): {"exists": True}}
         case OneOf():
             some = _raw_values(node.values)
-            return {_escaped(node.field): some[0] if len(some) == 1 else {"in": some}}
+            return {escaped(node.field): some[0] if len(some) == 1 else {"in": some}}
         case Within():
-            return {_escaped(node.field): dict(node.bounds)}
+            return {escaped(node.field): dict(node.bounds)}
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
+    r"""A field's name as filters have it, also where it is called as what joins conditions.
+
+    Example:
+        >>> escaped("year"), escaped("or")
+        ('year', '\\or')
+    """
     return f"\\{name}" if name in JOINS or name.startswith("\\") else name
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from nearsense.errors import InputError
-from nearsense.integrations._shared import NEVER, import_haystack, missing, named
+from nearsense.filters import escaped
+from nearsense.integrations._shared import NEVER, import_haystack, missing
 
 import_haystack()
 
@@ -42,7 +43,7 @@ def as_where(filters: Mapping[str, Any] | None) -> dict[str, Any]:
         raise _no_filter(
             f"{field!r} is not of the metadata, which alone are looked at; a field of theirs is meta.{field}"
         )
-    return _CONDITIONS[operator](named(str(field).removeprefix("meta.")), filters["value"])
+    return _CONDITIONS[operator](escaped(str(field).removeprefix("meta.")), filters["value"])
 
 
 def _joined(filters: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,16 +30,6 @@ NEVER: dict[str, Any] = {"or": []}
 """A filter that nothing passes."""
 
 
-def named(field: str) -> str:
-    r"""A field of the metadata as filters have it, also where it is called as what joins conditions.
-
-    Example:
-        >>> named("year"), named("or")
-        ('year', '\\or')
-    """
-    return f"\\{field}" if field in ("and", "or", "not") else field
-
-
 def missing(field: str) -> dict[str, Any]:
     """A filter that documents pass which say nothing of a field, or null."""
     return {"or": [{"not": {field: {"exists": True}}}, {field: {"=": None}}]}

@@ -32,14 +32,13 @@ from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_
 from nearsense.collection import Collection  # noqa: E402
 from nearsense.encoders import CrossEncoder, Encoder, resolve, resolve_cross  # noqa: E402
 from nearsense.errors import InputError, ModelMismatch  # noqa: E402
-from nearsense.filters import matches  # noqa: E402
+from nearsense.filters import escaped, matches  # noqa: E402
 from nearsense.integrations._shared import (  # noqa: E402
     as_collection,
     as_lists,
     awaited,
     by_probability,
     missing,
-    named,
     on_known_fields,
     reranked,
     search,
@@ -331,7 +330,7 @@ def as_where(filters: MetadataFilters | None) -> dict[str, Any]:
 
 
 def _condition(asked: Any) -> dict[str, Any]:
-    name, value = named(asked.key), asked.value
+    name, value = escaped(asked.key), asked.value
     several = value if isinstance(value, list) else [value]
     match asked.operator:
         case FilterOperator.EQ | FilterOperator.CONTAINS:
